@@ -1,0 +1,99 @@
+//! Opens the store of one service: an SQLite file or a PostgreSQL schema, guarded, migrated and limited.
+//!
+//! Both speak `$1` parameters and upserts, so a query is written once and run on either by [`read!`] and [`within!`];
+//! what differs (locks, transactions) is here. It knows no table.
+
+mod open;
+mod transaction;
+
+pub use open::{Database, Location, Migrations, PoolSizes};
+pub use transaction::Transaction;
+
+/// Why a store cannot answer.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// Away, overloaded or timed out; trying again may help.
+    #[error("the store is unavailable")]
+    Unavailable(#[source] sqlx::Error),
+    /// A constraint of this name refused the write.
+    #[error("constraint `{0}` refused the write")]
+    Conflict(String),
+    /// Stored data do not have the shape they were written with.
+    #[error("stored data are corrupt: {0}")]
+    Corrupt(String),
+}
+
+impl From<sqlx::Error> for DatabaseError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Database(inner) if inner.is_unique_violation() => {
+                Self::Conflict(inner.constraint().unwrap_or_else(|| inner.message()).to_owned())
+            }
+            sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } | sqlx::Error::ColumnNotFound(_) => {
+                Self::Corrupt(error.to_string())
+            }
+            other => Self::Unavailable(other),
+        }
+    }
+}
+
+/// What a statement without rows did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// Rows it touched.
+    pub rows: u64,
+}
+
+impl From<sqlx::sqlite::SqliteQueryResult> for Done {
+    fn from(result: sqlx::sqlite::SqliteQueryResult) -> Self {
+        Self { rows: result.rows_affected() }
+    }
+}
+
+impl From<sqlx::postgres::PgQueryResult> for Done {
+    fn from(result: sqlx::postgres::PgQueryResult) -> Self {
+        Self { rows: result.rows_affected() }
+    }
+}
+
+/// Runs one statement outside a transaction: `read!(database, pool => sqlx::query_as(…).fetch_all(pool))`.
+#[macro_export]
+macro_rules! read {
+    ($database:expr, $pool:ident => $query:expr) => {
+        match $database {
+            $crate::Database::Sqlite { reader: $pool, .. } => $query.await,
+            $crate::Database::Postgres($pool) => $query.await,
+        }
+        .map_err($crate::DatabaseError::from)
+    };
+}
+
+/// Runs one statement without rows inside a transaction and says how many it touched.
+#[macro_export]
+macro_rules! execute {
+    ($transaction:expr, $query:expr) => {
+        match $transaction {
+            $crate::Transaction::Sqlite(inner) => $query.execute(&mut **inner).await.map($crate::Done::from),
+            $crate::Transaction::Postgres(inner) => $query.execute(&mut **inner).await.map($crate::Done::from),
+        }
+        .map_err($crate::DatabaseError::from)
+    };
+}
+
+/// Reads inside a transaction: `within!(transaction, connection => sqlx::query_as(…).fetch_all(connection))`.
+#[macro_export]
+macro_rules! within {
+    ($transaction:expr, $connection:ident => $query:expr) => {
+        match $transaction {
+            $crate::Transaction::Sqlite(inner) => {
+                let $connection = &mut **inner;
+                $query.await
+            }
+            $crate::Transaction::Postgres(inner) => {
+                let $connection = &mut **inner;
+                $query.await
+            }
+        }
+        .map_err($crate::DatabaseError::from)
+    };
+}

@@ -1,0 +1,181 @@
+//! Opening, guarding and migrating.
+
+use std::{fs::File, path::PathBuf, str::FromStr as _, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, bail};
+use sqlx::{
+    AssertSqlSafe, Connection as _, Executor as _, PgPool, SqlitePool,
+    migrate::Migrator,
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+/// Where a process keeps its data.
+#[derive(Clone, Debug)]
+pub enum Location {
+    /// A folder with one SQLite file per service.
+    Folder(PathBuf),
+    /// A PostgreSQL database with one schema per service: `postgres://user@host/database`.
+    Url(String),
+}
+
+/// Connections a service may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolSizes {
+    /// Readers on SQLite; all connections on PostgreSQL.
+    pub connections_max: u32,
+    /// Longest wait for a free connection.
+    pub acquire_timeout: Duration,
+}
+
+impl Default for PoolSizes {
+    fn default() -> Self {
+        Self { connections_max: 12, acquire_timeout: Duration::from_secs(5) }
+    }
+}
+
+/// The same steps in both dialects.
+#[derive(Debug)]
+pub struct Migrations {
+    /// For SQLite.
+    pub sqlite: &'static Migrator,
+    /// For PostgreSQL.
+    pub postgres: &'static Migrator,
+}
+
+/// The store of one service. Cheap to clone.
+#[derive(Clone, Debug)]
+pub enum Database {
+    /// One file; one writer, several readers.
+    Sqlite {
+        /// A pool of one: SQLite has one writer.
+        writer: SqlitePool,
+        /// Read-only connections.
+        reader: SqlitePool,
+        /// Held while the file is open, so that a second process is refused.
+        lock: Arc<File>,
+    },
+    /// One schema.
+    Postgres(PgPool),
+}
+
+/// A statement on PostgreSQL that runs longer is cancelled.
+const STATEMENT_TIMEOUT: &str = "15s";
+
+impl Database {
+    /// Opens the store of `service` and migrates it.
+    pub async fn open(
+        location: &Location,
+        service: &str,
+        sizes: PoolSizes,
+        migrations: &[Migrations],
+    ) -> anyhow::Result<Self> {
+        let database = match location {
+            Location::Folder(folder) => Self::open_file(folder, service, sizes).await?,
+            Location::Url(url) => Self::open_schema(url, service, sizes).await?,
+        };
+        for step in migrations {
+            database.migrate(step).await.with_context(|| format!("migrate the store of {service}"))?;
+        }
+        Ok(database)
+    }
+
+    async fn open_file(folder: &PathBuf, service: &str, sizes: PoolSizes) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(folder).with_context(|| format!("create the data folder {}", folder.display()))?;
+        let lock = File::create(folder.join(format!("{service}.lock")))?;
+        if lock.try_lock().is_err() {
+            bail!("{} is in use by another process; choose another folder with --data", folder.display());
+        }
+        let path = folder.join(format!("{service}.sqlite"));
+        let options = SqliteConnectOptions::new()
+            .filename(&path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(5));
+        let pool = |connections| {
+            SqlitePoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(sizes.acquire_timeout)
+                .after_release(|connection, _| {
+                    Box::pin(async move {
+                        // A future dropped inside `begin` can hand a connection back with its transaction open; the
+                        // next borrower's writes would then vanish with it. Outside a transaction ROLLBACK is an error.
+                        if connection.is_in_transaction() {
+                            sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await?;
+                            return Ok(false);
+                        }
+                        Ok(true)
+                    })
+                })
+        };
+        // The writer creates the file and its journal mode; readers come after it.
+        let writer = pool(1).connect_with(options.clone()).await.with_context(|| format!("open {}", path.display()))?;
+        let reader = pool(sizes.connections_max).connect_lazy_with(options.read_only(true).create_if_missing(false));
+        Ok(Self::Sqlite { writer, reader, lock: Arc::new(lock) })
+    }
+
+    async fn open_schema(url: &str, service: &str, sizes: PoolSizes) -> anyhow::Result<Self> {
+        let schema = format!("proffer_{service}");
+        let options = PgConnectOptions::from_str(url)
+            .context("--database-url must look like postgres://user:password@host:5432/database")?
+            .application_name(&format!("proffer-{service}"))
+            .options([("search_path", schema.as_str()), ("statement_timeout", STATEMENT_TIMEOUT)]);
+        let pool = PgPoolOptions::new()
+            .max_connections(sizes.connections_max)
+            .acquire_timeout(sizes.acquire_timeout)
+            .after_release(|connection, _| {
+                Box::pin(async move {
+                    // The same guard; outside a transaction PostgreSQL only warns.
+                    connection.execute("ROLLBACK").await?;
+                    Ok(true)
+                })
+            })
+            .connect_with(options)
+            .await
+            .context("cannot reach PostgreSQL at --database-url")?;
+        let create = format!("create schema if not exists {schema}");
+        if let Err(error) = sqlx::raw_sql(AssertSqlSafe(create)).execute(&pool).await {
+            // Two processes that start together may both try; the loser finds the schema in place.
+            let exists: bool = sqlx::query_scalar("select exists (select 1 from pg_namespace where nspname = $1)")
+                .bind(&schema)
+                .fetch_one(&pool)
+                .await?;
+            if !exists {
+                return Err(error).context("create the schema");
+            }
+        }
+        Ok(Self::Postgres(pool))
+    }
+
+    async fn migrate(&self, migrations: &Migrations) -> anyhow::Result<()> {
+        // Two crates share the table of applied steps, each with numbers of its own.
+        match self {
+            Self::Sqlite { writer, .. } => {
+                let mut steps = clone_of(migrations.sqlite);
+                steps.set_ignore_missing(true).run(writer).await?;
+            }
+            Self::Postgres(pool) => {
+                let mut steps = clone_of(migrations.postgres);
+                steps.set_ignore_missing(true).run(pool).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes every connection once it is idle.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite { writer, reader, .. } => {
+                reader.close().await;
+                writer.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+fn clone_of(migrator: &'static Migrator) -> Migrator {
+    Migrator { migrations: migrator.migrations.clone(), ..Migrator::DEFAULT }
+}

@@ -1,0 +1,41 @@
+-- The head of a tenant's log: locked by every writer, so revisions have no gap and the chain no fork.
+create table head (
+  tenant_id text    not null primary key,
+  revision  integer not null,
+  hash      blob    not null
+);
+
+-- The log. Never updated, never deleted.
+create table entry (
+  tenant_id  text    not null,
+  revision   integer not null,
+  kind       text    not null,
+  id         text    not null,
+  name       text    not null,
+  payload    blob,            -- null: the entry deletes the resource
+  actor      text    not null,
+  written_us integer not null,
+  hash       blob    not null,
+  primary key (tenant_id, revision)
+);
+
+-- A resource's own entries, newest last: as-of reads and the history of one resource.
+create index entry_by_resource on entry (tenant_id, kind, id, revision);
+
+-- The present state, derived from the log in the same transaction. Deleted ids stay, so that none is used again.
+create table resource (
+  tenant_id   text    not null,
+  kind        text    not null,
+  id          text    not null,
+  name        text    not null,
+  name_folded text,           -- null when deleted: the name is free again
+  payload     blob,
+  etag        text    not null,
+  revision    integer not null,
+  created_us  integer not null,
+  updated_us  integer not null,
+  primary key (tenant_id, kind, id)
+);
+
+-- Names are unique per tenant and kind without regard to case.
+create unique index resource_name_unique on resource (tenant_id, kind, name_folded);

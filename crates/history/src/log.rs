@@ -1,0 +1,379 @@
+//! The log and the present state derived from it.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use database::{Database, DatabaseError, Migrations, Transaction, execute, read, within};
+use tokio::sync::watch::{self, Sender};
+
+use crate::{HistoryError, IdChoice, chain::hash_of, id::nth_id};
+
+static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
+
+/// The log's tables; run them before a service's own, whose numbers start at 100.
+pub fn migrations() -> Migrations {
+    Migrations { sqlite: &SQLITE, postgres: &POSTGRES }
+}
+
+/// Generated ids are tried with this many suffixes.
+const SUFFIXES_MAX: usize = 10_000;
+
+/// The log of one service. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct History {
+    pub(crate) database: Database,
+    /// Rung after each write of this process; watchers elsewhere poll.
+    pub(crate) bell: Arc<Sender<()>>,
+}
+
+/// One entry of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Place in the tenant's log, from 1.
+    pub revision: i64,
+    /// Kind of the resource.
+    pub kind: String,
+    /// Its id.
+    pub id: String,
+    /// Its name for people.
+    pub name: String,
+    /// The whole resource; none when the entry deletes it.
+    pub payload: Option<Vec<u8>>,
+    /// Who wrote.
+    pub actor: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// SHA-256 over this entry and the hash before it.
+    pub hash: Vec<u8>,
+}
+
+/// A resource as it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Present {
+    /// Its id.
+    pub id: String,
+    /// Its name for people.
+    pub name: String,
+    /// The whole resource.
+    pub payload: Vec<u8>,
+    /// Changes with every write.
+    pub etag: String,
+    /// Revision that wrote this state.
+    pub revision: i64,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+    /// When it was last written.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// What to write.
+#[derive(Clone, Debug)]
+pub enum Write {
+    /// A new resource.
+    Create {
+        /// How it gets its id.
+        id: IdChoice,
+        /// Its name, unique per tenant and kind without regard to case.
+        name: String,
+        /// The resource.
+        payload: Vec<u8>,
+    },
+    /// The whole new state of a resource.
+    Update {
+        /// Which.
+        id: String,
+        /// Its name from now on.
+        name: String,
+        /// The resource.
+        payload: Vec<u8>,
+        /// The etag it must still have; none overwrites.
+        expected: Option<String>,
+    },
+    /// The end of a resource; its id is never used again.
+    Delete {
+        /// Which.
+        id: String,
+        /// The etag it must still have; none deletes whatever is there.
+        expected: Option<String>,
+    },
+}
+
+/// A write with its circumstances.
+#[derive(Clone, Debug)]
+pub struct Change<'a> {
+    /// Whose log.
+    pub tenant: &'a str,
+    /// Who writes.
+    pub actor: &'a str,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Kind of the resource.
+    pub kind: &'static str,
+    /// What.
+    pub write: Write,
+}
+
+/// A moment of the log.
+#[derive(Clone, Copy, Debug)]
+pub enum AsOf {
+    /// After this revision.
+    Revision(i64),
+    /// At this instant.
+    Time(DateTime<Utc>),
+}
+
+/// What checking the chain found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// Entries read.
+    pub entries: i64,
+    /// The first entry whose hash or number is not what it should be.
+    pub first_bad: Option<i64>,
+}
+
+type EntryRow = (i64, String, String, String, Option<Vec<u8>>, String, i64, Vec<u8>);
+type PresentRow = (String, String, Option<Vec<u8>>, String, i64, i64, i64);
+
+impl History {
+    /// The log kept in `database`.
+    pub fn new(database: Database) -> Self {
+        Self { database, bell: Arc::new(watch::channel(()).0) }
+    }
+
+    /// Appends one entry. Writers of a tenant wait for each other on its head, so revisions follow without a gap.
+    pub async fn write(&self, change: Change<'_>) -> Result<Present, HistoryError> {
+        let mut transaction = self.database.begin().await?;
+        let present = append(&mut transaction, change).await?;
+        transaction.commit().await?;
+        self.bell.send_replace(());
+        Ok(present)
+    }
+
+    /// The resource of this id, else of this name (without regard to case).
+    pub async fn find(&self, tenant: &str, kind: &'static str, named: &str) -> Result<Present, HistoryError> {
+        let rows: Vec<PresentRow> = read!(&self.database, pool => sqlx::query_as(
+            "select id, name, payload, etag, revision, created_us, updated_us from resource
+             where tenant_id = $1 and kind = $2 and payload is not null and (id = $3 or name_folded = $4)")
+            .bind(tenant).bind(kind).bind(named).bind(folded(named)).fetch_all(pool))?;
+        let by_id = rows.iter().find(|row| row.0 == named).or(rows.first());
+        let found = by_id.cloned().and_then(present);
+        found.ok_or_else(|| HistoryError::NotFound { kind, id: named.to_owned() })
+    }
+
+    /// Resources of a kind with ids after `after`, at most `limit`, by id.
+    pub async fn list(
+        &self,
+        tenant: &str,
+        kind: &'static str,
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<Present>, HistoryError> {
+        let rows: Vec<PresentRow> = read!(&self.database, pool => sqlx::query_as(
+            "select id, name, payload, etag, revision, created_us, updated_us from resource
+             where tenant_id = $1 and kind = $2 and payload is not null and id > $3 order by id limit $4")
+            .bind(tenant).bind(kind).bind(after).bind(limit).fetch_all(pool))?;
+        Ok(rows.into_iter().filter_map(present).collect())
+    }
+
+    /// The entry that held at a moment; none before the resource existed or after it was deleted.
+    pub async fn as_of(
+        &self,
+        tenant: &str,
+        kind: &'static str,
+        id: &str,
+        moment: AsOf,
+    ) -> Result<Option<Entry>, HistoryError> {
+        let (revision_max, us_max) = match moment {
+            AsOf::Revision(revision) => (revision, i64::MAX),
+            AsOf::Time(time) => (i64::MAX, time.timestamp_micros()),
+        };
+        let row: Option<EntryRow> = read!(&self.database, pool => sqlx::query_as(
+            "select revision, kind, id, name, payload, actor, written_us, hash from entry
+             where tenant_id = $1 and kind = $2 and id = $3 and revision <= $4 and written_us <= $5
+             order by revision desc limit 1")
+            .bind(tenant).bind(kind).bind(id).bind(revision_max).bind(us_max).fetch_optional(pool))?;
+        Ok(row.map(entry).filter(|entry| entry.payload.is_some()))
+    }
+
+    /// Entries after a revision, at most `limit`, in order.
+    pub async fn entries(&self, tenant: &str, after: i64, limit: i64) -> Result<Vec<Entry>, HistoryError> {
+        let rows: Vec<EntryRow> = read!(&self.database, pool => sqlx::query_as(
+            "select revision, kind, id, name, payload, actor, written_us, hash from entry
+             where tenant_id = $1 and revision > $2 order by revision limit $3")
+            .bind(tenant).bind(after).bind(limit).fetch_all(pool))?;
+        Ok(rows.into_iter().map(entry).collect())
+    }
+
+    /// The newest revision of a tenant; 0 before the first.
+    pub async fn head(&self, tenant: &str) -> Result<i64, HistoryError> {
+        let head: Option<(i64,)> = read!(&self.database, pool => sqlx::query_as(
+            "select revision from head where tenant_id = $1").bind(tenant).fetch_optional(pool))?;
+        Ok(head.map_or(0, |row| row.0))
+    }
+
+    /// Recomputes a tenant's chain from the first entry on.
+    pub async fn verify(&self, tenant: &str) -> Result<Verified, HistoryError> {
+        let (mut entries, mut previous) = (0, Vec::new());
+        loop {
+            let page = self.entries(tenant, entries, crate::WATCH_PAGE).await?;
+            if page.is_empty() {
+                return Ok(Verified { entries, first_bad: None });
+            }
+            for entry in page {
+                if entry.revision != entries + 1 || hash_of(&previous, tenant, &entry) != entry.hash {
+                    return Ok(Verified { entries, first_bad: Some(entries + 1) });
+                }
+                entries += 1;
+                previous = entry.hash;
+            }
+        }
+    }
+}
+
+async fn append(transaction: &mut Transaction, change: Change<'_>) -> Result<Present, HistoryError> {
+    let Change { tenant, actor, at, kind, write } = change;
+    let (revision, previous) = lock_head(transaction, tenant).await?;
+    let (id, name, payload, created_us) = match write {
+        Write::Create { id, name, payload } => {
+            refuse_taken_name(transaction, tenant, kind, &name, None).await?;
+            let id = free_id(transaction, tenant, kind, id, &name).await?;
+            (id, name, Some(payload), at.timestamp_micros())
+        }
+        Write::Update { id, name, payload, expected } => {
+            let current = lock_current(transaction, tenant, kind, &id, expected).await?;
+            refuse_taken_name(transaction, tenant, kind, &name, Some(&id)).await?;
+            (id, name, Some(payload), current.created_at.timestamp_micros())
+        }
+        Write::Delete { id, expected } => {
+            let current = lock_current(transaction, tenant, kind, &id, expected).await?;
+            (id, current.name, None, current.created_at.timestamp_micros())
+        }
+    };
+    let (kind, actor, hash) = (kind.to_owned(), actor.to_owned(), Vec::new());
+    let mut entry = Entry { revision: revision + 1, kind, id, name, payload, actor, at, hash };
+    entry.hash = hash_of(&previous, tenant, &entry);
+    let etag = hex::encode(entry.hash.get(..8).unwrap_or_default());
+    let at_us = at.timestamp_micros();
+    execute!(transaction, sqlx::query(
+        "insert into entry (tenant_id, revision, kind, id, name, payload, actor, written_us, hash)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
+        .bind(tenant).bind(entry.revision).bind(&entry.kind).bind(&entry.id).bind(&entry.name)
+        .bind(&entry.payload).bind(&entry.actor).bind(at_us).bind(&entry.hash))?;
+    execute!(transaction, sqlx::query(
+        "update head set revision = $2, hash = $3 where tenant_id = $1")
+        .bind(tenant).bind(entry.revision).bind(&entry.hash))?;
+    let name_folded = entry.payload.as_ref().map(|_| folded(&entry.name));
+    execute!(transaction, sqlx::query(
+        "insert into resource (tenant_id, kind, id, name, name_folded, payload, etag, revision, created_us, updated_us)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+         on conflict (tenant_id, kind, id) do update set name = excluded.name, name_folded = excluded.name_folded,
+           payload = excluded.payload, etag = excluded.etag, revision = excluded.revision,
+           created_us = excluded.created_us, updated_us = excluded.updated_us")
+        .bind(tenant).bind(&entry.kind).bind(&entry.id).bind(&entry.name).bind(name_folded).bind(&entry.payload)
+        .bind(&etag).bind(entry.revision).bind(created_us).bind(at_us))?;
+    Ok(Present {
+        id: entry.id,
+        name: entry.name,
+        payload: entry.payload.unwrap_or_default(),
+        etag,
+        revision: entry.revision,
+        created_at: micros(created_us),
+        updated_at: at,
+    })
+}
+
+/// Takes the tenant's head, creating it the first time, and keeps it locked until the transaction ends.
+async fn lock_head(transaction: &mut Transaction, tenant: &str) -> Result<(i64, Vec<u8>), DatabaseError> {
+    execute!(transaction, sqlx::query(
+        "insert into head (tenant_id, revision, hash) values ($1, 0, $2) on conflict (tenant_id) do nothing")
+        .bind(tenant).bind(Vec::<u8>::new()))?;
+    let select = transaction.locking("select revision, hash from head where tenant_id = $1");
+    within!(transaction, connection => sqlx::query_as::<_, (i64, Vec<u8>)>(select).bind(tenant).fetch_one(connection))
+}
+
+async fn lock_current(
+    transaction: &mut Transaction,
+    tenant: &str,
+    kind: &'static str,
+    id: &str,
+    expected: Option<String>,
+) -> Result<Present, HistoryError> {
+    let row: Option<PresentRow> = within!(transaction, connection => sqlx::query_as(
+        "select id, name, payload, etag, revision, created_us, updated_us from resource
+         where tenant_id = $1 and kind = $2 and id = $3")
+        .bind(tenant).bind(kind).bind(id).fetch_optional(connection))?;
+    let current =
+        row.and_then(present).ok_or_else(|| HistoryError::NotFound { kind, id: id.to_owned() })?;
+    match expected {
+        Some(etag) if etag != current.etag => {
+            Err(HistoryError::StaleEtag { kind, id: current.id, current: current.etag })
+        }
+        _ => Ok(current),
+    }
+}
+
+async fn refuse_taken_name(
+    transaction: &mut Transaction,
+    tenant: &str,
+    kind: &'static str,
+    name: &str,
+    own_id: Option<&str>,
+) -> Result<(), HistoryError> {
+    let holder: Option<(String,)> = within!(transaction, connection => sqlx::query_as(
+        "select id from resource where tenant_id = $1 and kind = $2 and name_folded = $3")
+        .bind(tenant).bind(kind).bind(folded(name)).fetch_optional(connection))?;
+    match holder {
+        Some((id,)) if Some(id.as_str()) != own_id => {
+            Err(HistoryError::AlreadyExists { kind, attribute: "name", value: name.to_owned() })
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn free_id(
+    transaction: &mut Transaction,
+    tenant: &str,
+    kind: &'static str,
+    choice: IdChoice,
+    name: &str,
+) -> Result<String, HistoryError> {
+    let prefix = match choice {
+        IdChoice::Given(id) if is_taken(transaction, tenant, kind, &id).await? => {
+            return Err(HistoryError::AlreadyExists { kind, attribute: "id", value: id });
+        }
+        IdChoice::Given(id) => return Ok(id),
+        IdChoice::FromName { prefix } => prefix,
+    };
+    for nth in 1..=SUFFIXES_MAX {
+        let id = nth_id(prefix, name, nth);
+        if !is_taken(transaction, tenant, kind, &id).await? {
+            return Ok(id);
+        }
+    }
+    Err(HistoryError::AlreadyExists { kind, attribute: "name", value: name.to_owned() })
+}
+
+async fn is_taken(transaction: &mut Transaction, tenant: &str, kind: &str, id: &str) -> Result<bool, DatabaseError> {
+    let row: Option<(i64,)> = within!(transaction, connection => sqlx::query_as(
+        "select revision from resource where tenant_id = $1 and kind = $2 and id = $3")
+        .bind(tenant).bind(kind).bind(id).fetch_optional(connection))?;
+    Ok(row.is_some())
+}
+
+fn folded(name: &str) -> String {
+    name.trim().to_lowercase()
+}
+
+fn micros(us: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(us).unwrap_or_default()
+}
+
+fn present((id, name, payload, etag, revision, created_us, updated_us): PresentRow) -> Option<Present> {
+    let (created_at, updated_at) = (micros(created_us), micros(updated_us));
+    Some(Present { id, name, payload: payload?, etag, revision, created_at, updated_at })
+}
+
+fn entry((revision, kind, id, name, payload, actor, written_us, hash): EntryRow) -> Entry {
+    Entry { revision, kind, id, name, payload, actor, at: micros(written_us), hash }
+}

@@ -1,0 +1,61 @@
+//! Following the log.
+
+use std::time::Duration;
+
+use futures::Stream;
+use proffer_proto::values::v1::ConfigurationChange;
+
+use crate::{Entry, History, HistoryError};
+
+/// Entries read at once.
+pub const WATCH_PAGE: i64 = 200;
+/// Bytes of payload after which a page ends.
+const PAGE_BYTES: usize = 200 * 1024;
+/// How often the log is looked at for writes of other processes.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Some changes, and the revision up to which the log is now known.
+pub type Changes = (Vec<ConfigurationChange>, i64);
+
+impl History {
+    /// The entries of a tenant after a revision, then every new one as it is written; never ends by itself. The first
+    /// item comes at once, even when it is empty.
+    pub fn watch(&self, tenant: String, after: i64) -> impl Stream<Item = Result<Changes, HistoryError>> + Send + 'static {
+        let (history, mut bell) = (self.clone(), self.bell.subscribe());
+        async_stream::try_stream! {
+            let mut known = after;
+            let mut is_first = true;
+            loop {
+                bell.mark_unchanged();
+                let mut bytes = 0;
+                let mut changes = Vec::new();
+                for entry in history.entries(&tenant, known, WATCH_PAGE).await? {
+                    bytes += entry.payload.as_ref().map_or(0, Vec::len);
+                    if bytes > PAGE_BYTES && !changes.is_empty() {
+                        break;
+                    }
+                    known = entry.revision;
+                    changes.push(change(entry));
+                }
+                if changes.is_empty() && !is_first {
+                    // A poll that times out looks again: the write may have happened in another process.
+                    drop(tokio::time::timeout(POLL_INTERVAL, bell.changed()).await);
+                    continue;
+                }
+                is_first = false;
+                yield (changes, known);
+            }
+        }
+    }
+}
+
+fn change(entry: Entry) -> ConfigurationChange {
+    ConfigurationChange {
+        revision: entry.revision,
+        kind: entry.kind,
+        id: entry.id,
+        deleted: entry.payload.is_none(),
+        resource: entry.payload.unwrap_or_default(),
+        name: entry.name,
+    }
+}

@@ -1,0 +1,33 @@
+//! Whether a process lives and whether it may be sent work.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use axum::{Router, http::StatusCode, routing::get};
+
+/// Shared flag: ready for work or not. Not ready at first.
+#[derive(Clone, Debug, Default)]
+pub struct Readiness(Arc<AtomicBool>);
+
+impl Readiness {
+    /// Says whether work may come.
+    pub fn set(&self, is_ready: bool) {
+        self.0.store(is_ready, Ordering::SeqCst);
+    }
+
+    /// True when work may come.
+    pub fn is_ready(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// The admin listener's routes: `/livez` answers 200 while the process runs, `/readyz` 200 or 503.
+pub fn admin(readiness: Readiness) -> Router {
+    let ready = move || {
+        let readiness = readiness.clone();
+        async move { if readiness.is_ready() { (StatusCode::OK, "ready\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready\n") } }
+    };
+    Router::new().route("/livez", get(|| async { "live\n" })).route("/readyz", get(ready))
+}

@@ -1,0 +1,25 @@
+//! How a process starts, limits, observes itself and stops.
+//!
+//! It knows no domain word: the five services and the all-in-one binary are built on it alike.
+//!
+//! - [`Neighbour`]: another service, in this process or over the network, behind one type.
+//! - [`Clock`]: the only place that reads the time.
+//! - [`listen`]: a hardened gRPC listener with health and reflection, stopped gracefully.
+//! - [`Problem`]: builds a status with reason, metadata and field violations.
+//! - [`metadata`]: tenant and actor of a call.
+
+mod clock;
+mod health;
+mod listen;
+pub mod metadata;
+mod neighbour;
+mod problem;
+mod process;
+pub mod telemetry;
+
+pub use clock::{Clock, Stopwatch, from_micros};
+pub use health::{Readiness, admin};
+pub use listen::{Limits, Listener, Shutdown, Surface, reflection, shutdown_on_signal};
+pub use neighbour::{CALL_TIMEOUT, Neighbour, NeighbourError};
+pub use process::{Process, ProcessSettings, StoreSettings, Task, run, spawn_until, start_logging};
+pub use problem::{Problem, internal, store_status, unavailable, RETRY_AFTER};

@@ -1,0 +1,149 @@
+//! A listener with every limit set, health and reflection beside the services, stopped gracefully.
+
+use std::{future::Future, net::SocketAddr, time::Duration};
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
+use tonic::{service::Routes, transport::Server};
+
+use crate::Readiness;
+
+/// Cancelled when the process shall stop.
+pub type Shutdown = CancellationToken;
+
+/// Limits of a listener. tonic's defaults leave most of them open.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Streams at once on one connection.
+    pub streams_max: u32,
+    /// Longest a request may take before it is answered as cancelled.
+    pub request_timeout: Duration,
+    /// A connection is asked to end after this time, so that load spreads over replicas.
+    pub connection_age: Duration,
+    /// A quiet connection is probed this often.
+    pub keepalive_interval: Duration,
+    /// A probe without an answer ends the connection after this time.
+    pub keepalive_timeout: Duration,
+    /// Bytes of headers a request may bring.
+    pub header_bytes_max: u32,
+    /// Time running requests get after a stop was asked for.
+    pub drain_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            streams_max: 200,
+            request_timeout: Duration::from_secs(60),
+            connection_age: Duration::from_secs(30 * 60),
+            keepalive_interval: Duration::from_secs(20),
+            keepalive_timeout: Duration::from_secs(10),
+            header_bytes_max: 16 * 1024,
+            drain_timeout: Duration::from_secs(25),
+        }
+    }
+}
+
+/// What a gRPC service process offers beside its own services.
+#[derive(Clone, Debug)]
+pub struct Surface {
+    /// Server reflection, v1 and v1alpha.
+    pub has_reflection: bool,
+}
+
+impl Surface {
+    /// `routes` with health (v1) and, when asked, reflection over `services`.
+    pub fn around(&self, routes: Routes, readiness: &Readiness, services: &[&str]) -> anyhow::Result<Routes> {
+        let (reporter, health) = tonic_health::server::health_reporter();
+        let readiness = readiness.clone();
+        tokio::spawn(async move {
+            let mut tick = tokio::time::interval(Duration::from_millis(250));
+            loop {
+                tick.tick().await;
+                let status = if readiness.is_ready() {
+                    tonic_health::ServingStatus::Serving
+                } else {
+                    tonic_health::ServingStatus::NotServing
+                };
+                reporter.set_service_status("", status).await;
+            }
+        });
+        let routes = routes.add_service(health);
+        if self.has_reflection { reflection(routes, services) } else { Ok(routes) }
+    }
+}
+
+/// `routes` with server reflection v1 and v1alpha over `services`.
+pub fn reflection(routes: Routes, services: &[&str]) -> anyhow::Result<Routes> {
+    let builder = || {
+        let builder = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(proffer_proto::DESCRIPTOR_SET)
+            .include_reflection_service(false);
+        services.iter().fold(builder, |builder, service| builder.with_service_name(*service))
+    };
+    let v1 = builder().build_v1().context("build reflection v1")?;
+    let v1alpha = builder().build_v1alpha().context("build reflection v1alpha")?;
+    Ok(routes.add_service(v1).add_service(v1alpha))
+}
+
+/// A bound socket.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    limits: Limits,
+}
+
+impl Listener {
+    /// Binds `address`; port 0 picks a free one.
+    pub async fn bind(address: SocketAddr, limits: Limits) -> anyhow::Result<Self> {
+        let socket = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("cannot listen on {address}; choose another with --listen"))?;
+        Ok(Self { socket, limits })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> anyhow::Result<SocketAddr> {
+        Ok(self.socket.local_addr()?)
+    }
+
+    /// Serves HTTP/2 and HTTP/1.1 until `shutdown`, then lets running requests end within the drain timeout.
+    pub async fn serve(self, routes: Routes, shutdown: Shutdown) -> anyhow::Result<()> {
+        let limits = self.limits;
+        let serving = Server::builder()
+            .accept_http1(true)
+            .max_concurrent_streams(limits.streams_max)
+            .timeout(limits.request_timeout)
+            .max_connection_age(limits.connection_age)
+            .http2_keepalive_interval(Some(limits.keepalive_interval))
+            .http2_keepalive_timeout(Some(limits.keepalive_timeout))
+            .http2_max_header_list_size(limits.header_bytes_max)
+            .http2_max_pending_accept_reset_streams(Some(20))
+            .tcp_nodelay(true)
+            .add_routes(routes)
+            .serve_with_incoming_shutdown(TcpListenerStream::new(self.socket), shutdown.clone().cancelled_owned());
+        let overdue = async {
+            shutdown.cancelled().await;
+            tokio::time::sleep(limits.drain_timeout).await;
+        };
+        tokio::select! {
+            served = serving => served.context("the listener failed"),
+            () = overdue => { tracing::warn!("requests were still running when the drain timeout ended"); Ok(()) }
+        }
+    }
+}
+
+/// Cancelled by SIGTERM or SIGINT.
+pub fn shutdown_on_signal() -> anyhow::Result<Shutdown> {
+    let shutdown = Shutdown::new();
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let trigger = shutdown.clone();
+    tokio::spawn(async move {
+        let interrupted: std::pin::Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(tokio::signal::ctrl_c());
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupted => {} }
+        trigger.cancel();
+    });
+    Ok(shutdown)
+}

@@ -1,0 +1,39 @@
+//! Who calls: tenant and actor travel as gRPC metadata, set by the gateway.
+
+use tonic::{Request, Status, metadata::MetadataMap, metadata::MetadataValue};
+
+use crate::Problem;
+
+/// Metadata key of the tenant.
+pub const TENANT: &str = "x-proffer-tenant";
+/// Metadata key of the acting person or program.
+pub const ACTOR: &str = "x-proffer-actor";
+/// The tenant of a process that runs without authentication.
+pub const DEFAULT_TENANT: &str = "default";
+
+/// The tenant of a call; `default` when it names none.
+pub fn tenant(metadata: &MetadataMap) -> Result<String, Status> {
+    let Some(value) = metadata.get(TENANT) else { return Ok(DEFAULT_TENANT.to_owned()) };
+    let name = value.to_str().unwrap_or_default();
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+    if name.is_empty() || name.len() > 63 || !name.chars().all(fits) {
+        return Err(Problem::invalid_field(TENANT, "must be 1 to 63 of a-z, 0-9, `_` and `-`").into());
+    }
+    Ok(name.to_owned())
+}
+
+/// The actor of a call; `anonymous` when it names none.
+pub fn actor(metadata: &MetadataMap) -> String {
+    let named = metadata.get(ACTOR).and_then(|value| value.to_str().ok());
+    named.unwrap_or("anonymous").chars().take(128).collect()
+}
+
+/// A request to a neighbour on behalf of `tenant`.
+pub fn request<T>(tenant: &str, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    if let Ok(value) = MetadataValue::try_from(tenant) {
+        request.metadata_mut().insert(TENANT, value);
+    }
+    request.set_timeout(crate::CALL_TIMEOUT);
+    request
+}

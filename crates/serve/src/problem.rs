@@ -1,0 +1,144 @@
+//! Errors as callers see them: one builder for every service, so that code, reason, metadata and text agree.
+
+use std::{collections::HashMap, time::Duration};
+
+use proffer_proto::errors::v1::ErrorReason;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
+
+/// How long a caller is asked to wait before it tries again when something is away.
+pub const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// An error with its reason; becomes a [`Status`] with `ErrorInfo`, `BadRequest` and `RetryInfo`.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    code: Code,
+    reason: ErrorReason,
+    message: String,
+    metadata: HashMap<String, String>,
+    violations: Vec<FieldViolation>,
+    retry_after: Option<Duration>,
+}
+
+impl Problem {
+    /// Any problem.
+    pub fn new(code: Code, reason: ErrorReason, message: impl Into<String>) -> Self {
+        let (metadata, violations) = (HashMap::new(), Vec::new());
+        Self { code, reason, message: message.into(), metadata, violations, retry_after: None }
+    }
+
+    /// One wrong field: INVALID_ARGUMENT with its path and what would be right.
+    pub fn invalid_field(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::invalid_fields([(path.into(), message.into())])
+    }
+
+    /// All wrong fields of a request: INVALID_ARGUMENT with each path.
+    pub fn invalid_fields(faults: impl IntoIterator<Item = (String, String)>) -> Self {
+        let violations: Vec<_> =
+            faults.into_iter().map(|(path, message)| FieldViolation::new(path, message)).collect();
+        let listed: Vec<_> =
+            violations.iter().take(3).map(|fault| format!("`{}` {}", fault.field, fault.description)).collect();
+        let more = violations.len().saturating_sub(listed.len());
+        let tail = if more > 0 { format!("; and {more} more") } else { String::new() };
+        let message = format!("{}{tail}", listed.join("; "));
+        Self { violations, ..Self::new(Code::InvalidArgument, ErrorReason::InvalidField, message) }
+    }
+
+    /// The resource does not exist: NOT_FOUND.
+    pub fn not_found(kind: &str, id: &str) -> Self {
+        let message = format!("{} `{id}` not found", spoken(kind));
+        Self::new(Code::NotFound, ErrorReason::NotFound, message).with("kind", kind).with("id", id)
+    }
+
+    /// The id, key or name is taken: ALREADY_EXISTS.
+    pub fn already_exists(kind: &str, attribute: &str, value: &str) -> Self {
+        let message = format!("{} with {attribute} `{value}` already exists", spoken(kind));
+        Self::new(Code::AlreadyExists, ErrorReason::AlreadyExists, message).with("kind", kind).with(attribute, value)
+    }
+
+    /// Somebody else wrote in between: ABORTED.
+    pub fn etag_mismatch(kind: &str, id: &str, current: &str) -> Self {
+        let kind_spoken = spoken(kind);
+        let message = format!("{kind_spoken} `{id}` was changed; its etag is now `{current}`: read it again and retry");
+        Self::new(Code::Aborted, ErrorReason::EtagMismatch, message)
+            .with("kind", kind)
+            .with("id", id)
+            .with("etag", current)
+    }
+
+    /// Something has a state that does not allow the call: FAILED_PRECONDITION.
+    pub fn wrong_state(id: &str, status: &str, message: impl Into<String>) -> Self {
+        Self::new(Code::FailedPrecondition, ErrorReason::WrongState, message).with("id", id).with("status", status)
+    }
+
+    /// A stated limit was passed: INVALID_ARGUMENT.
+    pub fn limit(path: &str, value: usize, limit: usize) -> Self {
+        let message = format!("`{path}` holds {value}, which exceeds the maximum {limit}");
+        let violations = vec![FieldViolation::new(path, format!("holds {value}, which exceeds the maximum {limit}"))];
+        Self { violations, ..Self::new(Code::InvalidArgument, ErrorReason::LimitExceeded, message) }
+            .with("limit", limit.to_string())
+            .with("value", value.to_string())
+    }
+
+    /// Declared, not served by this version: UNIMPLEMENTED.
+    pub fn not_served(call: &str) -> Self {
+        Self::new(Code::Unimplemented, ErrorReason::NotServed, format!("{call} is not served yet"))
+    }
+
+    /// Adds a metadata entry.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl Into<String>) -> Self {
+        self.metadata.insert(key.to_owned(), value.into());
+        self
+    }
+
+    /// Asks the caller to wait that long.
+    #[must_use]
+    pub fn retry_after(mut self, delay: Duration) -> Self {
+        self.retry_after = Some(delay);
+        self
+    }
+}
+
+impl From<Problem> for Status {
+    fn from(problem: Problem) -> Self {
+        let reason = problem.reason.as_str_name().trim_start_matches("ERROR_REASON_");
+        let mut details = ErrorDetails::with_error_info(reason, "proffer", problem.metadata);
+        if !problem.violations.is_empty() {
+            details.set_bad_request(problem.violations);
+        }
+        if let Some(delay) = problem.retry_after {
+            details.set_retry_info(Some(delay));
+        }
+        Status::with_error_details(problem.code, problem.message, details)
+    }
+}
+
+/// A neighbour or a store is away: UNAVAILABLE with a delay. The cause is logged here and told to nobody.
+pub fn unavailable(service: &str, cause: &dyn std::fmt::Display) -> Status {
+    tracing::warn!(service, %cause, "unavailable");
+    Problem::new(Code::Unavailable, ErrorReason::Unavailable, format!("{service} is unavailable; try again shortly"))
+        .with("service", service)
+        .retry_after(RETRY_AFTER)
+        .into()
+}
+
+/// A fault of ours: logged once with an id, and only that id is told.
+pub fn internal(cause: &dyn std::fmt::Display) -> Status {
+    let quote = uuid::Uuid::now_v7().simple().to_string();
+    tracing::error!(%cause, quote, "internal error");
+    Problem::new(Code::Internal, ErrorReason::Internal, format!("internal error; quote {quote}")).into()
+}
+
+/// A store's failure as a status: away is UNAVAILABLE, anything else is ours.
+pub fn store_status(error: &database::DatabaseError) -> Status {
+    match error {
+        database::DatabaseError::Unavailable(cause) => unavailable("store", cause),
+        database::DatabaseError::Conflict(_) | database::DatabaseError::Corrupt(_) => internal(error),
+    }
+}
+
+/// A kind as people say it: `decision_flow` is a decision flow.
+fn spoken(kind: &str) -> String {
+    kind.replace('_', " ")
+}

@@ -1,0 +1,99 @@
+//! One service as a process of its own: settings in, listeners up, tasks running, stopped by a signal.
+
+use std::net::SocketAddr;
+
+use anyhow::Context as _;
+use futures::future::BoxFuture;
+use tonic::service::Routes;
+
+use crate::{Limits, Listener, Readiness, Shutdown, Surface, admin, shutdown_on_signal, telemetry};
+
+/// Work beside the listener; ends when the process stops.
+pub type Task = BoxFuture<'static, ()>;
+
+/// Settings every process has. Each service flattens them and adds its own.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ProcessSettings {
+    /// Filter of the logs, as in `info` or `warn,decision_svc=debug`.
+    #[arg(long, env = "PROFFER_LOG", default_value = "info")]
+    pub log: String,
+    /// Write logs as JSON, one object a line.
+    #[arg(long, env = "PROFFER_LOG_JSON")]
+    pub log_json: bool,
+    /// Leave server reflection out.
+    #[arg(long = "no-reflection", env = "PROFFER_NO_REFLECTION")]
+    pub no_reflection: bool,
+}
+
+/// A service ready to be served.
+pub struct Process {
+    /// Its name in logs.
+    pub name: &'static str,
+    /// Where it answers.
+    pub listen: SocketAddr,
+    /// Where health is.
+    pub admin_listen: SocketAddr,
+    /// Its gRPC services.
+    pub routes: Routes,
+    /// Their names, for reflection.
+    pub services: &'static [&'static str],
+    /// Work beside the listener.
+    pub tasks: Vec<Task>,
+    /// Whether it may be sent work.
+    pub readiness: Readiness,
+}
+
+/// Serves `process` until SIGTERM or SIGINT.
+pub async fn run(process: Process, settings: &ProcessSettings) -> anyhow::Result<()> {
+    let shutdown = shutdown_on_signal()?;
+    let surface = Surface { has_reflection: !settings.no_reflection };
+    let routes = surface.around(process.routes, &process.readiness, process.services)?;
+    let listener = Listener::bind(process.listen, Limits::default()).await?;
+    let admin_listener = Listener::bind(process.admin_listen, Limits::default()).await.context("--admin-listen")?;
+    tracing::info!(service = process.name, address = %listener.address()?, "listening");
+    let running: Vec<_> = process.tasks.into_iter().map(|task| spawn_until(task, shutdown.clone())).collect();
+    let admin_routes = Routes::from(admin(process.readiness.clone()));
+    let (served, _) = tokio::join!(
+        listener.serve(routes, shutdown.clone()),
+        admin_listener.serve(admin_routes, shutdown.clone())
+    );
+    shutdown.cancel();
+    for task in running {
+        drop(task.await);
+    }
+    tracing::info!(service = process.name, "stopped");
+    served
+}
+
+/// Starts logging as `settings` ask.
+pub fn start_logging(settings: &ProcessSettings) {
+    telemetry::start(&settings.log, settings.log_json);
+}
+
+/// Runs `task` until it ends or `shutdown`.
+pub fn spawn_until(task: Task, shutdown: Shutdown) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(async move {
+        tokio::select! { () = task => {}, () = shutdown.cancelled() => {} }
+    })
+}
+
+/// Where a service keeps its data: a folder unless a database is named.
+#[derive(Clone, Debug, clap::Args)]
+pub struct StoreSettings {
+    /// Folder of the SQLite files.
+    #[arg(long, env = "PROFFER_DATA", default_value = "./proffer-data")]
+    pub data: std::path::PathBuf,
+    /// PostgreSQL database to use instead: `postgres://user:password@host:5432/database`.
+    #[arg(long, env = "PROFFER_DATABASE_URL")]
+    pub database_url: Option<String>,
+}
+
+impl StoreSettings {
+    /// The place these settings name.
+    pub fn location(&self) -> database::Location {
+        match &self.database_url {
+            Some(url) => database::Location::Url(url.clone()),
+            None => database::Location::Folder(self.data.clone()),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The service put together; binds nothing, spawns only what its store needs.
+
+use std::{sync::Arc, time::Duration};
+
+use database::{Database, Location, PoolSizes};
+use history::{Collection, History};
+use proffer_proto::decision::v1::{
+    decision_flow_service_server::DecisionFlowServiceServer, decision_service_server::DecisionServiceServer,
+    outcome_service_server::OutcomeServiceServer,
+};
+use serve::{Clock, Readiness, Task, metadata::DEFAULT_TENANT};
+use tonic::service::Routes;
+
+use crate::{
+    grpc::{
+        ANSWER_BYTES_MAX, BULK_BYTES_MAX, Context, REQUEST_BYTES_MAX, decision::Decisions,
+        decision_flow::DecisionFlows, outcome::Outcomes,
+    },
+    neighbours::{Neighbours, follow::Followers},
+    relay,
+    store::{self, Store},
+};
+
+/// What the service needs from its process.
+pub struct Deps {
+    /// The time.
+    pub clock: Clock,
+    /// The services it calls.
+    pub neighbours: Neighbours,
+}
+
+/// decision-svc.
+pub struct App {
+    context: Context,
+    readiness: Readiness,
+}
+
+impl App {
+    /// Full names of its services.
+    pub const SERVICES: &'static [&'static str] = &[
+        "proffer.decision.v1.DecisionFlowService",
+        "proffer.decision.v1.DecisionService",
+        "proffer.decision.v1.OutcomeService",
+    ];
+
+    /// Opens the store and puts the service together.
+    pub async fn build(location: &Location, deps: Deps) -> anyhow::Result<Self> {
+        let migrations = [history::migrations(), store::migrations()];
+        let database = Database::open(location, "decision", PoolSizes::default(), &migrations).await?;
+        let history = History::new(database.clone());
+        let context = Context {
+            store: Store::new(database),
+            flows: Collection::new(history.clone()),
+            history,
+            followers: Followers::new(deps.neighbours.clone()),
+            neighbours: deps.neighbours,
+            clock: deps.clock,
+            compiled: Arc::default(),
+            bell: Arc::default(),
+        };
+        Ok(Self { context, readiness: Readiness::default() })
+    }
+
+    /// Its gRPC services.
+    pub fn routes(&self) -> Routes {
+        let context = || self.context.clone();
+        Routes::builder().routes().add_service(
+            DecisionFlowServiceServer::new(DecisionFlows(context()))
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(ANSWER_BYTES_MAX),
+        ).add_service(
+            DecisionServiceServer::new(Decisions(context()))
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(ANSWER_BYTES_MAX),
+        ).add_service(
+            OutcomeServiceServer::new(Outcomes(context()))
+                .max_decoding_message_size(BULK_BYTES_MAX)
+                .max_encoding_message_size(ANSWER_BYTES_MAX),
+        )
+    }
+
+    /// Work beside the listener: the relay, and readiness once every neighbour has been heard of.
+    pub fn tasks(&self) -> Vec<Task> {
+        let (context, readiness) = (self.context.clone(), self.readiness.clone());
+        let watching = async move {
+            let Some(mut follower) = context.followers.of(DEFAULT_TENANT).await else { return };
+            while follower.wait_for(|snapshot| snapshot.is_complete()).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            readiness.set(true);
+        };
+        vec![Box::pin(relay::relay(self.context.clone())), Box::pin(watching)]
+    }
+
+    /// Whether it may be sent work.
+    pub fn readiness(&self) -> Readiness {
+        self.readiness.clone()
+    }
+}

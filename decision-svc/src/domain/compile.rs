@@ -1,0 +1,325 @@
+//! A flow made ready for one snapshot: names resolved, formulas and rules compiled. A broken offer spoils itself only.
+
+use std::collections::BTreeMap;
+
+use formula::{Cause, Formula, Moment, OutputType, Type, Value, rule::{CompiledRule, Literal, Operator, Rule}};
+
+use crate::domain::{
+    flow::Flow,
+    scalar::{Fields, Scalar},
+    snapshot::{Catalog, Category, Offer, is_named},
+};
+
+/// A flow with the offers it considers.
+#[derive(Debug)]
+pub struct CompiledFlow {
+    /// The steps.
+    pub flow: Flow,
+    /// The flow's id.
+    pub id: String,
+    /// The flow's name.
+    pub name: String,
+    /// Catalog revision it was compiled for.
+    pub catalog_revision: i64,
+    /// Its own revision.
+    pub revision: i64,
+    /// Active offers before the inventory chose.
+    pub offers_in_all: usize,
+    /// Active offers of the inventory, by id.
+    pub offers: Vec<CompiledOffer>,
+}
+
+/// An offer ready to be judged.
+#[derive(Debug)]
+pub struct CompiledOffer {
+    /// The offer.
+    pub offer: Offer,
+    /// Id of its category, when that is stored.
+    pub category_id: String,
+    /// What to evaluate; or why its rules cannot be.
+    pub program: Result<Program, String>,
+}
+
+/// Computed fields and rules of one offer.
+#[derive(Debug, Default)]
+pub struct Program {
+    steps: Vec<ComputedStep>,
+    /// All must be true.
+    pub rules: Vec<CompiledRule>,
+    /// The share that is true is the relevance.
+    pub affinities: Vec<CompiledRule>,
+    sources: Sources,
+}
+
+#[derive(Debug)]
+struct ComputedStep {
+    category_id: String,
+    name: String,
+    formula: Formula,
+    output: Option<OutputType>,
+    sources: Sources,
+}
+
+type Sources = BTreeMap<String, Source>;
+
+/// Where a name gets its value.
+#[derive(Clone, Debug)]
+enum Source {
+    Record(String, Type),
+    Attribute(String, Type),
+    Offer(Scalar, Type),
+    Step(usize),
+}
+
+/// What a program reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// The customer's record.
+    pub record: &'a Fields,
+    /// The request's attributes.
+    pub attributes: &'a Fields,
+    /// Now and here.
+    pub moment: &'a Moment,
+}
+
+impl CompiledFlow {
+    /// Compiles `flow` for a catalog.
+    pub fn compile(flow: Flow, id: &str, name: &str, revision: i64, catalog: &Catalog) -> Self {
+        let wanted = flow.categories();
+        let is_wanted = |offer: &&Offer| {
+            let stored = catalog.category(&offer.category);
+            wanted.is_empty()
+                || wanted.iter().any(|category| {
+                    let (id, name) = stored.map_or(("", offer.category.as_str()), |s| (s.id.as_str(), s.name.as_str()));
+                    is_named(category, id, name)
+                })
+        };
+        let is_lending = |category: &&Category| {
+            category.is_active
+                && (wanted.is_empty() || wanted.iter().any(|name| is_named(name, &category.id, &category.name)))
+        };
+        let categories: Vec<&Category> = catalog.categories.values().filter(is_lending).collect();
+        let empty = BTreeMap::new();
+        let fields = catalog.schema(flow.schema()).map_or(&empty, |schema| &schema.fields);
+        let active = || catalog.offers.values().filter(|offer| offer.is_active);
+        let offers = active()
+            .filter(is_wanted)
+            .map(|offer| {
+                let own = catalog.category(&offer.category).filter(|category| category.is_active);
+                let program = Builder { offer, own, categories: &categories, fields, steps: Vec::new(), open: Vec::new() };
+                CompiledOffer {
+                    offer: offer.clone(),
+                    category_id: own.map(|category| category.id.clone()).unwrap_or_default(),
+                    program: program.build(),
+                }
+            })
+            .collect();
+        let (id, name) = (id.to_owned(), name.to_owned());
+        let (catalog_revision, offers_in_all) = (catalog.revision, active().count());
+        Self { flow, id, name, catalog_revision, revision, offers_in_all, offers }
+    }
+}
+
+impl Program {
+    /// The computed fields' values, in order of dependence.
+    pub fn compute(&self, facts: &Facts<'_>) -> Vec<Value> {
+        let mut values = Vec::with_capacity(self.steps.len());
+        for step in &self.steps {
+            let value = step.formula.evaluate(&|name| value_of(&step.sources, name, facts, &values), facts.moment);
+            values.push(match step.output {
+                Some(output) => output.coerce(value),
+                None => value,
+            });
+        }
+        values
+    }
+
+    /// The value of a name in the rules, given the computed values.
+    pub fn value(&self, name: &str, facts: &Facts<'_>, computed: &[Value]) -> Value {
+        value_of(&self.sources, name, facts, computed)
+    }
+
+    /// The computed values by field name.
+    pub fn shown(&self, computed: &[Value]) -> Fields {
+        let named = self.steps.iter().zip(computed);
+        named.filter_map(|(step, value)| Some((step.name.clone(), Scalar::shown(value)?))).collect()
+    }
+
+    /// Record fields that rules and formulas read.
+    pub fn fields_read(&self) -> impl Iterator<Item = &str> {
+        let all = self.steps.iter().map(|step| &step.sources).chain([&self.sources]);
+        all.flat_map(|sources| sources.values()).filter_map(|source| match source {
+            Source::Record(field, _) => Some(field.as_str()),
+            _ => None,
+        })
+    }
+}
+
+fn value_of(sources: &Sources, name: &str, facts: &Facts<'_>, computed: &[Value]) -> Value {
+    let missing = || Value::Null(Cause::missing(name));
+    match sources.get(name) {
+        Some(Source::Record(field, declared)) => match facts.record.get(field) {
+            Some(value) => value.typed(name, *declared),
+            None => Value::Null(Cause::missing(&format!("customer.{field}"))),
+        },
+        Some(Source::Attribute(key, declared)) => {
+            facts.attributes.get(key).map_or_else(missing, |value| value.typed(name, *declared))
+        }
+        Some(Source::Offer(value, declared)) => value.typed(name, *declared),
+        Some(Source::Step(index)) => computed.get(*index).cloned().unwrap_or_else(missing),
+        None => missing(),
+    }
+}
+
+struct Builder<'a> {
+    offer: &'a Offer,
+    own: Option<&'a Category>,
+    categories: &'a [&'a Category],
+    fields: &'a BTreeMap<String, Type>,
+    steps: Vec<ComputedStep>,
+    /// Computed fields being resolved, to spell out a cycle.
+    open: Vec<(String, String)>,
+}
+
+impl Builder<'_> {
+    fn build(mut self) -> Result<Program, String> {
+        if let Some(own) = self.own {
+            for field in &own.computed_fields {
+                self.step(own, &field.name)?;
+            }
+        }
+        let mut sources = Sources::new();
+        let mut rules = Vec::new();
+        for rule in &self.offer.rules {
+            rules.push(self.rule(rule, &mut sources)?);
+        }
+        let mut affinities = Vec::new();
+        for (field, value) in &self.offer.affinities {
+            let value = match value {
+                Scalar::String(text) => Literal::String(text.clone()),
+                Scalar::Boolean(is) => Literal::Boolean(*is),
+                other => match other.typed(field, Type::Number) {
+                    Value::Number(number) => Literal::Number(number),
+                    _ => return Err(format!("affinity on `{field}` must be a text, a number or a boolean")),
+                },
+            };
+            let rule = Rule::Condition { field: field.clone(), op: Operator::Eq, value };
+            affinities.push(self.rule(&rule, &mut sources)?);
+        }
+        Ok(Program { steps: self.steps, rules, affinities, sources })
+    }
+
+    fn rule(&mut self, rule: &Rule, sources: &mut Sources) -> Result<CompiledRule, String> {
+        let mut types = BTreeMap::new();
+        let mut open = vec![rule];
+        while let Some(rule) = open.pop() {
+            match rule {
+                Rule::Condition { field, value, .. } => {
+                    let (source, of_type) = self.resolve(field, self.own, literal_type(value))?;
+                    types.insert(field.clone(), of_type);
+                    sources.insert(field.clone(), source);
+                }
+                Rule::All(rules) | Rule::Any(rules) => open.extend(rules),
+                Rule::Not(rule) => open.push(rule),
+            }
+        }
+        CompiledRule::compile(rule, &|name| types.get(name).copied()).map_err(|faults| {
+            let all: Vec<_> = faults.into_iter().map(|fault| fault.message).collect();
+            all.join("; ")
+        })
+    }
+
+    /// Where `name` comes from, seen from the category `home`; an attribute has the type it is used with.
+    fn resolve(&mut self, name: &str, home: Option<&Category>, used_as: Type) -> Result<(Source, Type), String> {
+        let unknown = || format!("`{name}` is not declared");
+        if let Some(field) = name.strip_prefix("customer.") {
+            let declared = *self.fields.get(field).ok_or_else(unknown)?;
+            return Ok((Source::Record(field.to_owned(), declared), declared));
+        }
+        if let Some(key) = name.strip_prefix("attributes.") {
+            return Ok((Source::Attribute(key.to_owned(), used_as), used_as));
+        }
+        if let Some(field) = name.strip_prefix("offer.") {
+            return self.offer_field(field).ok_or_else(unknown);
+        }
+        let declares = |category: &Category| category.computed_fields.iter().any(|field| field.name == name);
+        if let Some(home) = home.filter(|home| declares(home)) {
+            return self.step(home, name);
+        }
+        if let Some(value) = self.offer.custom_fields.get(name) {
+            let of_type = value.own_type().ok_or_else(|| format!("`{name}` is a list"))?;
+            return Ok((Source::Offer(value.clone(), of_type), of_type));
+        }
+        if let Some(declared) = self.fields.get(name) {
+            return Ok((Source::Record(name.to_owned(), *declared), *declared));
+        }
+        let lenders: Vec<&Category> = self.categories.iter().copied().filter(|category| declares(category)).collect();
+        let field = |category: &Category| category.computed_fields.iter().find(|field| field.name == name).cloned();
+        match lenders.as_slice() {
+            [] => Err(unknown()),
+            [first, rest @ ..] if rest.iter().all(|other| field(other) == field(first)) => self.step(first, name),
+            [first, ..] => Err(format!("`{name}` is computed differently in `{}` and other categories", first.name)),
+        }
+    }
+
+    fn offer_field(&self, field: &str) -> Option<(Source, Type)> {
+        let offer = self.offer;
+        let value = match field {
+            "id" => Scalar::String(offer.id.clone()),
+            "name" => Scalar::String(offer.name.clone()),
+            "category" => Scalar::String(offer.category.clone()),
+            "subcategory" => Scalar::String(offer.subcategory.clone()),
+            "priority" => Scalar::Double(offer.priority),
+            "businessValue" => Scalar::Double(offer.business_value),
+            "margin" => Scalar::Double(offer.margin?),
+            custom => offer.custom_fields.get(custom)?.clone(),
+        };
+        let of_type = value.own_type()?;
+        Some((Source::Offer(value, of_type), of_type))
+    }
+
+    /// The step that computes `name` of `category`, added after all it needs.
+    fn step(&mut self, category: &Category, name: &str) -> Result<(Source, Type), String> {
+        let is_it = |step: &ComputedStep| step.category_id == category.id && step.name == name;
+        if let Some(index) = self.steps.iter().position(is_it) {
+            let of_type = self.steps.get(index).and_then(type_of_step).unwrap_or(Type::Number);
+            return Ok((Source::Step(index), of_type));
+        }
+        let key = (category.id.clone(), name.to_owned());
+        if self.open.contains(&key) {
+            let path: Vec<_> = self.open.iter().map(|(_, name)| name.as_str()).chain([name]).collect();
+            return Err(format!("computed fields need each other: {}", path.join(" -> ")));
+        }
+        let field = category.computed_fields.iter().find(|field| field.name == name);
+        let field = field.ok_or_else(|| format!("`{name}` is not declared"))?;
+        self.open.push(key);
+        let mut sources = Sources::new();
+        let mut types = BTreeMap::new();
+        for used in Formula::names(&field.formula).map_err(|error| error.to_string())? {
+            let (source, of_type) = self.resolve(&used, Some(category), Type::String)?;
+            types.insert(used.clone(), of_type);
+            sources.insert(used, source);
+        }
+        self.open.pop();
+        let formula = Formula::compile(&field.formula, &|used| types.get(used).copied());
+        let formula = formula.map_err(|error| error.to_string())?;
+        let (category_id, name) = (category.id.clone(), name.to_owned());
+        let step = ComputedStep { category_id, name, formula, output: field.output, sources };
+        let of_type = type_of_step(&step).unwrap_or(Type::Number);
+        self.steps.push(step);
+        Ok((Source::Step(self.steps.len() - 1), of_type))
+    }
+}
+
+fn type_of_step(step: &ComputedStep) -> Option<Type> {
+    step.output.map(|output| output.value_type()).or(step.formula.result_type())
+}
+
+fn literal_type(literal: &Literal) -> Type {
+    match literal {
+        Literal::Number(_) => Type::Number,
+        Literal::Boolean(_) => Type::Boolean,
+        Literal::List(items) => items.first().map_or(Type::String, literal_type),
+        Literal::String(_) | Literal::None => Type::String,
+    }
+}

@@ -1,0 +1,14 @@
+//! The rules of deciding: pure functions of (snapshot, request, facts, now).
+
+pub mod assignment;
+pub mod compile;
+pub mod decide;
+pub mod flow;
+pub mod judgement;
+pub mod outcome;
+pub mod plan;
+pub mod rank;
+pub mod request;
+pub mod scalar;
+pub mod snapshot;
+pub mod trace;

@@ -1,0 +1,208 @@
+//! The configuration a decision is made with: immutable, swapped whole.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use formula::{OutputType, Type, rule::Rule};
+
+use crate::domain::scalar::{Fields, Scalar};
+
+/// Everything configured, at one revision of each neighbour.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// From catalog-svc; none until first heard of.
+    pub catalog: Option<Arc<Catalog>>,
+    /// From policy-svc; none until first heard of.
+    pub policy: Option<Arc<Policy>>,
+    /// From experiment-svc; none until first heard of.
+    pub experiment: Option<Arc<Experiments>>,
+}
+
+impl Snapshot {
+    /// True when every neighbour has been heard of.
+    pub fn is_complete(&self) -> bool {
+        self.catalog.is_some() && self.policy.is_some() && self.experiment.is_some()
+    }
+}
+
+/// What may be offered.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    /// Head of catalog-svc's log when this was read.
+    pub revision: i64,
+    /// By id.
+    pub offers: BTreeMap<String, Offer>,
+    /// By id.
+    pub categories: BTreeMap<String, Category>,
+    /// By id.
+    pub schemas: BTreeMap<String, Schema>,
+    /// By key.
+    pub outcome_types: BTreeMap<String, OutcomeType>,
+}
+
+/// What policy-svc configures that decisions need: where local time comes from.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    /// Head of policy-svc's log when this was read.
+    pub revision: i64,
+    /// By id.
+    pub channels: BTreeMap<String, Channel>,
+    /// IANA zone of the tenant.
+    pub timezone: String,
+}
+
+/// The experiments.
+#[derive(Clone, Debug, Default)]
+pub struct Experiments {
+    /// Head of experiment-svc's log when this was read.
+    pub revision: i64,
+    /// By id.
+    pub experiments: BTreeMap<String, Experiment>,
+}
+
+/// Something that may be offered.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// Its id.
+    pub id: String,
+    /// Name for people.
+    pub name: String,
+    /// Category as the offer names it.
+    pub category: String,
+    /// A finer group.
+    pub subcategory: String,
+    /// 0 to 100.
+    pub priority: f64,
+    /// 0 to 100.
+    pub business_value: f64,
+    /// Percent, 0 to 100.
+    pub margin: Option<f64>,
+    /// Purpose of the contact.
+    pub purpose: String,
+    /// Fields and the values that make it relevant.
+    pub affinities: Vec<(String, Scalar)>,
+    /// All must be true.
+    pub rules: Vec<Rule>,
+    /// Further fields.
+    pub custom_fields: Fields,
+    /// Only active offers take part.
+    pub is_active: bool,
+}
+
+/// A group of offers with the fields its rules may use.
+#[derive(Clone, Debug)]
+pub struct Category {
+    /// Its id.
+    pub id: String,
+    /// Name for people.
+    pub name: String,
+    /// Computed fields.
+    pub computed_fields: Vec<ComputedField>,
+    /// Only active categories lend their fields.
+    pub is_active: bool,
+}
+
+/// A field computed at decision time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ComputedField {
+    /// Its name.
+    pub name: String,
+    /// The formula.
+    pub formula: String,
+    /// What the result is converted to; none keeps the formula's own type.
+    pub output: Option<OutputType>,
+}
+
+/// The shape of a customer record.
+#[derive(Clone, Debug)]
+pub struct Schema {
+    /// Its id.
+    pub id: String,
+    /// Name for people.
+    pub name: String,
+    /// Types by field.
+    pub fields: BTreeMap<String, Type>,
+}
+
+/// A kind of outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutcomeType {
+    /// Its key.
+    pub key: String,
+    /// Showed interest or took a desired action.
+    pub is_positive: bool,
+    /// The customer saw something.
+    pub is_impression: bool,
+    /// Counts as a contact.
+    pub counts_as_contact: bool,
+}
+
+/// A way to reach customers.
+#[derive(Clone, Debug)]
+pub struct Channel {
+    /// Its id.
+    pub id: String,
+    /// Name for people.
+    pub name: String,
+    /// Fields that hold the customer's zone.
+    pub timezone_source: Vec<String>,
+}
+
+/// A holdout on a flow.
+#[derive(Clone, Debug)]
+pub struct Experiment {
+    /// Its id.
+    pub id: String,
+    /// Id or name of the flow.
+    pub flow: String,
+    /// Mixed into the assignment hash.
+    pub salt: String,
+    /// Share held out now, in 1/10,000.
+    pub holdout_basis_points: u32,
+    /// Number of the split.
+    pub epoch: i32,
+    /// Assigns nobody before.
+    pub starts_at: DateTime<Utc>,
+    /// Assigns nobody new from here on.
+    pub planned_end: DateTime<Utc>,
+    /// Assigns and counts.
+    pub is_running: bool,
+    /// Concluded, and everyone is treated since.
+    pub is_shipped: bool,
+    /// Not a draft: arms, if any, bind.
+    pub is_binding: bool,
+}
+
+/// True when `reference` names the thing, as its id or, without case, as its name.
+pub fn is_named(reference: &str, id: &str, name: &str) -> bool {
+    reference == id || reference.to_lowercase() == name.to_lowercase()
+}
+
+impl Catalog {
+    /// The category an offer names, when it is stored.
+    pub fn category(&self, reference: &str) -> Option<&Category> {
+        let by_name = || self.categories.values().find(|category| is_named(reference, &category.id, &category.name));
+        self.categories.get(reference).or_else(by_name)
+    }
+
+    /// The schema of this id or name.
+    pub fn schema(&self, reference: &str) -> Option<&Schema> {
+        let by_name = || self.schemas.values().find(|schema| is_named(reference, &schema.id, &schema.name));
+        self.schemas.get(reference).or_else(by_name)
+    }
+}
+
+impl Policy {
+    /// The channel of this id or name.
+    pub fn channel(&self, reference: &str) -> Option<&Channel> {
+        let by_name = || self.channels.values().find(|channel| is_named(reference, &channel.id, &channel.name));
+        self.channels.get(reference).or_else(by_name)
+    }
+}
+
+impl Experiments {
+    /// The experiments on a flow, by id.
+    pub fn on_flow<'a>(&'a self, flow_id: &'a str, flow_name: &'a str) -> impl Iterator<Item = &'a Experiment> {
+        self.experiments.values().filter(move |experiment| is_named(&experiment.flow, flow_id, flow_name))
+    }
+}

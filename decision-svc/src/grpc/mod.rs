@@ -1,0 +1,55 @@
+//! The services: parse, call, convert.
+
+pub mod decision;
+pub mod decision_flow;
+pub mod outcome;
+pub mod recommend;
+pub mod record;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use history::Collection;
+use proffer_proto::decision::v1::DecisionFlow;
+use serve::Clock;
+
+use crate::{neighbours::{Neighbours, follow::Followers}, store::Store};
+
+/// What every service here works with. Cheap to clone.
+#[derive(Clone)]
+pub struct Context {
+    /// Decisions, outcomes, outbox.
+    pub store: Store,
+    /// Flows.
+    pub flows: Collection<DecisionFlow>,
+    /// The log the flows are in.
+    pub history: history::History,
+    /// Snapshots.
+    pub followers: Followers,
+    /// The other services.
+    pub neighbours: Neighbours,
+    /// The time.
+    pub clock: Clock,
+    /// Flows made ready, by tenant and flow.
+    pub compiled: std::sync::Arc<std::sync::Mutex<BTreeMap<(String, String), std::sync::Arc<crate::domain::compile::CompiledFlow>>>>,
+    /// Rung when there is something to deliver.
+    pub bell: std::sync::Arc<tokio::sync::Notify>,
+}
+
+/// Bytes of a request; bulk reports are larger.
+pub const REQUEST_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of an answer.
+pub const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of a bulk request.
+pub const BULK_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// An instant from proto; a fault when it is out of range.
+pub(crate) fn instant(at: &prost_types::Timestamp) -> Result<DateTime<Utc>, String> {
+    let nanos = u32::try_from(at.nanos).ok().filter(|nanos| *nanos < 1_000_000_000);
+    let found = nanos.and_then(|nanos| DateTime::from_timestamp(at.seconds, nanos));
+    let years = 1..=9999;
+    found
+        .filter(|at| years.contains(&chrono::Datelike::year(at)))
+        .map(|at| serve::from_micros(at.timestamp_micros()))
+        .ok_or_else(|| "is not an instant of the years 1 to 9999".to_owned())
+}

@@ -1,0 +1,189 @@
+//! The answer and the kept record, as proto.
+
+use std::collections::BTreeMap;
+
+use prost::Message as _;
+use proffer_proto::decision::v1 as proto;
+
+use crate::{
+    domain::{
+        decide::{Answer, Offered},
+        outcome::DecidedOffer,
+        plan::Plan,
+        rank::Factors,
+        trace::{Refused, Stage},
+    },
+    neighbours::scalar,
+};
+
+/// Refused candidates that had not come to ranking are listed up to here; the rest is counted.
+pub const EXPLAIN_CANDIDATES_MAX: usize = 500;
+
+/// What the trace says beside plan and answer.
+#[derive(Clone, Debug, Default)]
+pub struct Circumstances {
+    /// Where local time was read.
+    pub timezone: String,
+    /// Where the zone comes from.
+    pub timezone_source: String,
+    /// Version of the time zone database.
+    pub tz_version: String,
+    /// Consent sources that spoke.
+    pub consent_sources: Vec<String>,
+    /// Notes.
+    pub notes: Vec<String>,
+    /// List all refused candidates.
+    pub is_explained: bool,
+}
+
+/// The trace of a decision.
+pub fn trace(plan: &Plan, answer: &Answer, about: &Circumstances) -> proto::DecisionTrace {
+    let mut refused_by_reason = BTreeMap::new();
+    for refused in plan.refused.iter().chain(&answer.refused) {
+        *refused_by_reason.entry(refused.reason_code.clone()).or_insert(0) += 1;
+    }
+    let ranked = answer.refused.iter().map(refused_candidate);
+    let others = plan.refused.iter().filter(|_| about.is_explained).take(EXPLAIN_CANDIDATES_MAX).map(refused_candidate);
+    proto::DecisionTrace {
+        stages: plan.stages.iter().map(|stage| stage_trace(stage, answer, plan)).collect(),
+        refused: ranked.chain(others).collect(),
+        timezone: about.timezone.clone(),
+        timezone_source: about.timezone_source.clone(),
+        tz_version: about.tz_version.clone(),
+        consent_sources: about.consent_sources.clone(),
+        notes: about.notes.clone(),
+        refused_by_reason,
+    }
+}
+
+fn stage_trace(stage: &Stage, answer: &Answer, plan: &Plan) -> proto::StageTrace {
+    let count = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
+    // Policy is asked once, after the ranking; its mark and what follows the ranking show what it let through.
+    let (entered, left) = match stage.type_name {
+        "contact_policy" => (plan.ranked.len(), answer.passed),
+        "response" => (answer.passed, answer.offers.len()),
+        _ => (stage.entered, stage.left),
+    };
+    let (node, r#type) = (stage.node.clone(), stage.type_name.to_owned());
+    proto::StageTrace { node, r#type, entered: count(entered), left: count(left) }
+}
+
+fn refused_candidate(refused: &Refused) -> proto::RefusedCandidate {
+    proto::RefusedCandidate {
+        offer_id: refused.offer_id.clone(),
+        name: refused.name.clone(),
+        reason_code: refused.reason_code.clone(),
+        reason: refused.reason.clone(),
+        rule: refused.rule.clone().map(|rule| proto::FailedRule {
+            field: rule.field,
+            op: rule.op,
+            expected: rule.expected,
+            actual: rule.actual,
+            unknown: rule.unknown,
+        }),
+    }
+}
+
+/// An offer of the answer.
+pub fn offer_decision(offered: &Offered) -> proto::OfferDecision {
+    let ranked = &offered.ranked;
+    let computed = scalar::fields_into_proto(&ranked.computed);
+    proto::OfferDecision {
+        offer_id: ranked.offer_id.clone(),
+        name: ranked.name.clone(),
+        score: ranked.score,
+        rank: offered.rank,
+        trace: Some(proto::OfferTrace {
+            qualified: true,
+            computed_fields: computed.clone(),
+            contact_policy: offered.contact_policy.clone(),
+            uplift_segment: proto::UpliftSegment::Uncertain.into(),
+            cate: None,
+            factors: Some(factors(&ranked.factors)),
+            propensity_source: ranked.propensity_source.to_owned(),
+        }),
+        personalization: computed,
+    }
+}
+
+fn factors(factors: &Factors) -> proto::RankFactors {
+    proto::RankFactors {
+        propensity: factors.propensity,
+        relevance: factors.relevance,
+        impact: factors.impact,
+        emphasis: factors.emphasis,
+        uplift: factors.uplift,
+    }
+}
+
+/// The stored form of a record: what is shown, and what later calls about the decision need.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct KeptRecord {
+    /// What is shown.
+    #[prost(message, optional, tag = "1")]
+    pub shown: Option<proto::DecisionRecord>,
+    /// The offers with their categories.
+    #[prost(message, repeated, tag = "2")]
+    pub offers: Vec<KeptOffer>,
+}
+
+/// An offer as it was decided.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct KeptOffer {
+    /// The offer.
+    #[prost(string, tag = "1")]
+    pub offer_id: String,
+    /// Its place.
+    #[prost(int32, tag = "2")]
+    pub rank: i32,
+    /// Category as the offer named it.
+    #[prost(string, tag = "3")]
+    pub category: String,
+    /// Id of the category, when it was stored.
+    #[prost(string, tag = "4")]
+    pub category_id: String,
+    /// A finer group.
+    #[prost(string, tag = "5")]
+    pub subcategory: String,
+    /// Purpose of the contact.
+    #[prost(string, tag = "6")]
+    pub purpose: String,
+}
+
+impl KeptRecord {
+    /// The record to be stored for an answer.
+    pub fn of(shown: proto::DecisionRecord, answer: &Answer) -> Self {
+        let offer = |offered: &Offered| KeptOffer {
+            offer_id: offered.ranked.offer_id.clone(),
+            rank: offered.rank,
+            category: offered.ranked.category.clone(),
+            category_id: offered.ranked.category_id.clone(),
+            subcategory: offered.ranked.subcategory.clone(),
+            purpose: offered.ranked.purpose.clone(),
+        };
+        Self { shown: Some(shown), offers: answer.offers.iter().map(offer).collect() }
+    }
+
+    /// The stored bytes.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.encode_to_vec()
+    }
+
+    /// The record from its stored bytes.
+    pub fn read(bytes: &[u8]) -> Self {
+        // INVARIANT: written by `bytes` above.
+        Self::decode(bytes).unwrap_or_default()
+    }
+
+    /// The offers, for reports about them.
+    pub fn decided_offers(&self) -> Vec<DecidedOffer> {
+        let offer = |kept: &KeptOffer| DecidedOffer {
+            offer_id: kept.offer_id.clone(),
+            rank: kept.rank,
+            category: kept.category.clone(),
+            category_id: kept.category_id.clone(),
+            subcategory: kept.subcategory.clone(),
+        };
+        self.offers.iter().map(offer).collect()
+    }
+}

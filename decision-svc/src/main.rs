@@ -1,0 +1,27 @@
+//! decision-svc as a process.
+
+use clap::Parser as _;
+use decision_svc::{App, Config, Deps, neighbours::Neighbours};
+use serve::{Clock, Neighbour, Process};
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let config = Config::parse();
+    serve::start_logging(&config.process);
+    let neighbours = Neighbours {
+        catalog: Neighbour::remote(&config.catalog_url)?,
+        policy: Neighbour::remote(&config.policy_url)?,
+        experiment: Neighbour::remote(&config.experiment_url)?,
+    };
+    let app = App::build(&config.store.location(), Deps { clock: Clock::system(), neighbours }).await?;
+    let process = Process {
+        name: "decision-svc",
+        listen: config.listen,
+        admin_listen: config.admin_listen,
+        routes: app.routes(),
+        services: App::SERVICES,
+        tasks: app.tasks(),
+        readiness: app.readiness(),
+    };
+    serve::run(process, &config.process).await
+}

@@ -1,0 +1,191 @@
+//! catalog-svc: customers, and what may be offered.
+
+use std::collections::BTreeMap;
+
+use formula::{OutputType, Type, rule::{Literal, Operator, Rule}};
+use proffer_proto::{
+    catalog::v1::{self as proto, lookup_service_client::LookupServiceClient},
+    values::v1::{ConfigurationChange, ResourceStatus},
+};
+use prost::Message as _;
+use serve::{Neighbour, metadata};
+use tonic::Status;
+
+use super::{MESSAGE_BYTES_MAX, scalar};
+use crate::domain::{
+    scalar::{Fields, Scalar},
+    snapshot::{Catalog, Category, ComputedField, Offer, OutcomeType, Schema},
+};
+
+/// A customer as catalog-svc knows it now.
+#[derive(Clone, Debug)]
+pub struct Customer {
+    /// The record; none for an unknown customer.
+    pub record: Option<Fields>,
+    /// Head of catalog-svc's log.
+    pub head_revision: i64,
+}
+
+/// A client of the lookup service.
+pub fn client(neighbour: &Neighbour) -> LookupServiceClient<Neighbour> {
+    LookupServiceClient::new(neighbour.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+}
+
+/// Reads one customer's record.
+pub async fn customer(
+    neighbour: &Neighbour,
+    tenant: &str,
+    customer_id: &str,
+    schema: &str,
+) -> Result<Customer, Status> {
+    let request = proto::LookupCustomerRequest { customer_id: customer_id.to_owned(), schema: schema.to_owned() };
+    let answer = client(neighbour).lookup_customer(metadata::request(tenant, request)).await?.into_inner();
+    let record = answer.record.map(|record| scalar::fields(&record.fields));
+    Ok(Customer { record, head_revision: answer.head_revision })
+}
+
+/// Applies one change; kinds this service does not use are passed over.
+pub fn apply(catalog: &mut Catalog, change: &ConfigurationChange) {
+    let (id, bytes) = (change.id.clone(), change.resource.as_slice());
+    match change.kind.as_str() {
+        "offer" if change.deleted => drop(catalog.offers.remove(&id)),
+        "category" if change.deleted => drop(catalog.categories.remove(&id)),
+        "schema" if change.deleted => drop(catalog.schemas.remove(&id)),
+        "outcome_type" if change.deleted => drop(catalog.outcome_types.remove(&id)),
+        "offer" => drop(proto::Offer::decode(bytes).map(|found| catalog.offers.insert(id.clone(), offer(id, found)))),
+        "category" => {
+            drop(proto::Category::decode(bytes).map(|found| catalog.categories.insert(id.clone(), category(id, found))));
+        }
+        "schema" => {
+            drop(proto::Schema::decode(bytes).map(|found| catalog.schemas.insert(id.clone(), schema(id, found))));
+        }
+        "outcome_type" => {
+            let typed = proto::OutcomeType::decode(bytes).map(|found| outcome_type(id.clone(), &found));
+            drop(typed.map(|found| catalog.outcome_types.insert(id, found)));
+        }
+        _ => {}
+    }
+}
+
+fn is_active(status: i32) -> bool {
+    matches!(ResourceStatus::try_from(status), Ok(ResourceStatus::Active | ResourceStatus::Unspecified))
+}
+
+fn offer(id: String, found: proto::Offer) -> Offer {
+    let affinity = |affinity: &proto::Affinity| {
+        let value = scalar::parse(&affinity.value.clone().unwrap_or_default()).ok()??;
+        Some((affinity.field.clone(), value))
+    };
+    Offer {
+        id,
+        is_active: is_active(found.status),
+        affinities: found.affinities.iter().filter_map(affinity).collect(),
+        rules: found.qualification_rules.iter().map(rule).collect(),
+        custom_fields: scalar::fields(&found.custom_fields),
+        name: found.name,
+        category: found.category,
+        subcategory: found.subcategory,
+        priority: found.priority.unwrap_or(50.0),
+        business_value: found.business_value.unwrap_or(50.0),
+        margin: found.margin,
+        purpose: if found.purpose.is_empty() { "marketing".to_owned() } else { found.purpose },
+    }
+}
+
+/// A rule as the language knows it. What is unset becomes a rule that compiles for no field, so that its offer is
+/// refused rather than let through.
+fn rule(found: &proto::Rule) -> Rule {
+    use proto::rule::Kind;
+    let all = |list: &proto::RuleList| list.rules.iter().map(rule).collect();
+    match &found.kind {
+        Some(Kind::All(list)) => Rule::All(all(list)),
+        Some(Kind::Any(list)) => Rule::Any(all(list)),
+        Some(Kind::Not(inner)) => Rule::Not(Box::new(rule(inner))),
+        Some(Kind::Condition(condition)) => Rule::Condition {
+            field: condition.field.clone(),
+            op: operator(condition.op()),
+            value: literal(condition.value.as_ref()),
+        },
+        None => Rule::Any(Vec::new()),
+    }
+}
+
+fn operator(op: proto::Operator) -> Operator {
+    match op {
+        proto::Operator::Eq | proto::Operator::Unspecified => Operator::Eq,
+        proto::Operator::Neq => Operator::Neq,
+        proto::Operator::Gt => Operator::Gt,
+        proto::Operator::Gte => Operator::Gte,
+        proto::Operator::Lt => Operator::Lt,
+        proto::Operator::Lte => Operator::Lte,
+        proto::Operator::In => Operator::In,
+        proto::Operator::NotIn => Operator::NotIn,
+        proto::Operator::Contains => Operator::Contains,
+        proto::Operator::NotContains => Operator::NotContains,
+        proto::Operator::StartsWith => Operator::StartsWith,
+        proto::Operator::EndsWith => Operator::EndsWith,
+        proto::Operator::Matches => Operator::Matches,
+        proto::Operator::Exists => Operator::Exists,
+        proto::Operator::NotExists => Operator::NotExists,
+    }
+}
+
+fn literal(value: Option<&proffer_proto::values::v1::Value>) -> Literal {
+    let scalar = value.and_then(|value| scalar::parse(value).ok().flatten());
+    scalar.as_ref().map_or(Literal::None, literal_of)
+}
+
+fn literal_of(scalar: &Scalar) -> Literal {
+    match scalar {
+        Scalar::String(text) => Literal::String(text.clone()),
+        Scalar::Boolean(is) => Literal::Boolean(*is),
+        Scalar::Integer(number) => Literal::Number(*number as f64),
+        Scalar::Double(number) => Literal::Number(*number),
+        Scalar::Decimal(text) => text.parse().map_or(Literal::None, Literal::Number),
+        Scalar::List(items) => Literal::List(items.iter().map(literal_of).collect()),
+    }
+}
+
+fn category(id: String, found: proto::Category) -> Category {
+    let computed = |field: proto::ComputedField| {
+        let output = match field.output_type() {
+            proto::OutputType::Unspecified => None,
+            proto::OutputType::Integer => Some(OutputType::Integer),
+            proto::OutputType::Number => Some(OutputType::Number),
+            proto::OutputType::Decimal => Some(OutputType::Decimal),
+            proto::OutputType::Boolean => Some(OutputType::Boolean),
+            proto::OutputType::String => Some(OutputType::String),
+            proto::OutputType::Text => Some(OutputType::Text),
+            proto::OutputType::Date => Some(OutputType::Date),
+        };
+        ComputedField { name: field.name, formula: field.formula, output }
+    };
+    let is_active = is_active(found.status);
+    Category { id, name: found.name, computed_fields: found.computed_fields.into_iter().map(computed).collect(), is_active }
+}
+
+fn schema(id: String, found: proto::Schema) -> Schema {
+    let typed = |field: &proto::SchemaField| {
+        let of_type = match field.r#type() {
+            proto::FieldType::Unspecified => return None,
+            proto::FieldType::String => Type::String,
+            proto::FieldType::Integer | proto::FieldType::Decimal => Type::Number,
+            proto::FieldType::Boolean => Type::Boolean,
+            proto::FieldType::Date => Type::Date,
+            proto::FieldType::Timestamp => Type::Timestamp,
+        };
+        Some((field.name.clone(), of_type))
+    };
+    let fields: BTreeMap<_, _> = found.fields.iter().filter_map(typed).collect();
+    Schema { id, name: found.name, fields }
+}
+
+fn outcome_type(key: String, found: &proto::OutcomeType) -> OutcomeType {
+    let is_impression = found.category() == proto::OutcomeCategory::Impression;
+    OutcomeType {
+        is_positive: found.classification() == proto::Classification::Positive,
+        counts_as_contact: found.counts_as_contact.unwrap_or(is_impression && key != "expired"),
+        is_impression,
+        key,
+    }
+}

@@ -1,0 +1,89 @@
+//! experiment-svc: the experiments, and what it is told.
+
+use chrono::DateTime;
+use proffer_proto::{
+    experiment::v1::{self as proto, ledger_service_client::LedgerServiceClient},
+    values::v1::ConfigurationChange,
+};
+use prost::Message as _;
+use serve::{Neighbour, metadata};
+use tonic::Status;
+
+use super::MESSAGE_BYTES_MAX;
+use crate::domain::{assignment::Arm, snapshot::{Experiment, Experiments}};
+
+/// A client of the ledger.
+pub fn client(neighbour: &Neighbour) -> LedgerServiceClient<Neighbour> {
+    LedgerServiceClient::new(neighbour.clone())
+        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX)
+}
+
+/// Applies one change.
+pub fn apply(experiments: &mut Experiments, change: &ConfigurationChange) {
+    if change.kind != "experiment" {
+        return;
+    }
+    if change.deleted {
+        experiments.experiments.remove(&change.id);
+    } else if let Ok(found) = proto::Experiment::decode(change.resource.as_slice()) {
+        experiments.experiments.insert(change.id.clone(), experiment(change.id.clone(), &found));
+    }
+}
+
+fn experiment(id: String, found: &proto::Experiment) -> Experiment {
+    let instant = |at: Option<prost_types::Timestamp>| {
+        at.and_then(|at| DateTime::from_timestamp(at.seconds, at.nanos.unsigned_abs())).unwrap_or_default()
+    };
+    let last = found.epochs.last();
+    let status = found.status();
+    Experiment {
+        id,
+        flow: found.flow_id.clone(),
+        salt: found.salt.clone(),
+        holdout_basis_points: last.map_or(0, |epoch| epoch.holdout_basis_points.unsigned_abs()),
+        epoch: last.map_or(1, |epoch| epoch.epoch),
+        starts_at: instant(found.starts_at),
+        planned_end: instant(found.planned_end),
+        is_running: status == proto::ExperimentStatus::Running,
+        is_shipped: found.shipped == Some(true),
+        is_binding: status != proto::ExperimentStatus::Draft,
+    }
+}
+
+/// The message that tells of an arm.
+pub fn assignment_message(customer_id: &str, arm: &Arm) -> Vec<u8> {
+    let entry = proto::ledger_entry::Entry::Assignment(proto::AssignmentEntry {
+        experiment_id: arm.experiment_id.clone(),
+        customer_id: customer_id.to_owned(),
+        arm: if arm.is_holdout { proto::Arm::Holdout } else { proto::Arm::Treatment }.into(),
+        epoch: arm.epoch,
+        assigned_at: Some(history::timestamp(serve::from_micros(arm.assigned_us))),
+    });
+    proto::LedgerEntry { entry: Some(entry) }.encode_to_vec()
+}
+
+/// The message that tells of an exposure.
+pub fn exposure_message(customer_id: &str, arm: &Arm, decision_id: &str, at_us: i64) -> Vec<u8> {
+    let entry = proto::ledger_entry::Entry::Exposure(proto::ExposureEntry {
+        experiment_id: arm.experiment_id.clone(),
+        customer_id: customer_id.to_owned(),
+        decision_id: decision_id.to_owned(),
+        ghost: arm.is_holdout,
+        at: Some(history::timestamp(serve::from_micros(at_us))),
+    });
+    proto::LedgerEntry { entry: Some(entry) }.encode_to_vec()
+}
+
+/// Ships entries that were encoded by the functions above or for outcomes.
+pub async fn deliver(
+    neighbour: &Neighbour,
+    tenant: &str,
+    payloads: &[&[u8]],
+    counted_through_us: i64,
+) -> Result<(), Status> {
+    let entries = payloads.iter().filter_map(|payload| proto::LedgerEntry::decode(*payload).ok()).collect();
+    let counted_through = Some(history::timestamp(serve::from_micros(counted_through_us)));
+    let request = proto::DeliverEntriesRequest { entries, counted_through };
+    client(neighbour).deliver_entries(metadata::request(tenant, request)).await.map(drop)
+}

@@ -1,0 +1,23 @@
+//! Outbound calls: proto on the way out and in, domain values for everyone else.
+
+pub mod catalog;
+pub mod experiment;
+pub mod follow;
+pub mod policy;
+pub mod scalar;
+
+use serve::Neighbour;
+
+/// The services decision-svc calls.
+#[derive(Clone, Debug)]
+pub struct Neighbours {
+    /// catalog-svc.
+    pub catalog: Neighbour,
+    /// policy-svc.
+    pub policy: Neighbour,
+    /// experiment-svc.
+    pub experiment: Neighbour,
+}
+
+/// Largest message taken from a neighbour, in bytes.
+pub const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;

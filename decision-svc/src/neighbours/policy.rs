@@ -1,0 +1,196 @@
+//! policy-svc: the gate every contact passes.
+
+use chrono::{DateTime, Utc};
+use proffer_proto::{
+    policy::v1::{self as proto, contact_gate_service_client::ContactGateServiceClient},
+    values::v1::ConfigurationChange,
+};
+use prost::Message as _;
+use serve::{Neighbour, metadata};
+use tonic::Status;
+
+use super::{MESSAGE_BYTES_MAX, scalar};
+use crate::{
+    domain::{
+        judgement::{Grant, Judgement, Refusal, Verdict},
+        plan::Ranked,
+        scalar::Fields,
+        snapshot::{Channel, Policy},
+    },
+    store::OutboxRow,
+};
+
+/// Candidates sent at most; lower ones are outranked.
+pub const CANDIDATES_MAX: usize = 500;
+/// Undelivered outcomes sent at most; a customer with more gets nothing until the relay has caught up.
+pub const PENDING_MAX: usize = 100;
+
+/// Who is to be contacted, where and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// The customer.
+    pub customer_id: &'a str,
+    /// The channel; empty without.
+    pub channel: &'a str,
+    /// The decision's instant.
+    pub now: DateTime<Utc>,
+    /// The customer's record.
+    pub record: &'a Fields,
+    /// Acknowledged and not yet delivered.
+    pub pending: &'a [OutboxRow],
+    /// Leave out what is later.
+    pub as_of: Option<DateTime<Utc>>,
+}
+
+/// A client of the gate.
+pub fn client(neighbour: &Neighbour) -> ContactGateServiceClient<Neighbour> {
+    ContactGateServiceClient::new(neighbour.clone())
+        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX)
+}
+
+impl Question<'_> {
+    fn about(&self, candidates: Vec<proto::Candidate>) -> proto::ContactQuestion {
+        let pending = self.pending.iter().filter_map(|row| proto::OutcomeFact::decode(row.payload.as_slice()).ok());
+        proto::ContactQuestion {
+            customer_id: self.customer_id.to_owned(),
+            channel: self.channel.to_owned(),
+            now: Some(history::timestamp(self.now)),
+            customer_fields: scalar::fields_into_proto(self.record),
+            candidates,
+            pending_outcomes: pending.collect(),
+            as_of: self.as_of.map(history::timestamp),
+        }
+    }
+}
+
+fn candidates(ranked: &[Ranked]) -> Vec<proto::Candidate> {
+    let candidate = |ranked: &Ranked| proto::Candidate {
+        offer_id: ranked.offer_id.clone(),
+        category: ranked.category.clone(),
+        category_id: ranked.category_id.clone(),
+        subcategory: ranked.subcategory.clone(),
+        purpose: ranked.purpose.clone(),
+    };
+    ranked.iter().take(CANDIDATES_MAX).map(candidate).collect()
+}
+
+/// Judges and reserves; the id is that of the decision that holds the slots.
+pub async fn reserve(
+    neighbour: &Neighbour,
+    tenant: &str,
+    question: Question<'_>,
+    ranked: &[Ranked],
+    decision_id: &str,
+    request_id: &str,
+    limit: usize,
+) -> Result<(Judgement, String), Status> {
+    let request = proto::ReserveRequest {
+        question: Some(question.about(candidates(ranked))),
+        decision_id: decision_id.to_owned(),
+        request_id: request_id.to_owned(),
+        limit: i32::try_from(limit).unwrap_or(i32::MAX),
+    };
+    let answer = client(neighbour).reserve(metadata::request(tenant, request)).await?.into_inner();
+    let grant = |grant: proto::Grant| Grant {
+        offer_id: grant.offer_id,
+        rank: grant.rank,
+        reserved_until: instant(grant.reserved_until),
+    };
+    let mut judgement = judgement(answer.judgement.unwrap_or_default());
+    judgement.grants = Some(answer.grants.into_iter().map(grant).collect());
+    Ok((judgement, answer.decision_id))
+}
+
+/// Judges and reserves nothing.
+pub async fn check(
+    neighbour: &Neighbour,
+    tenant: &str,
+    question: Question<'_>,
+    ranked: &[Ranked],
+) -> Result<Judgement, Status> {
+    let request = proto::CheckRequest { question: Some(question.about(candidates(ranked))) };
+    let answer = client(neighbour).check(metadata::request(tenant, request)).await?.into_inner();
+    Ok(judgement(answer.judgement.unwrap_or_default()))
+}
+
+/// Judges one contact again and commits it: the contact's id, or why not.
+pub async fn commit(
+    neighbour: &Neighbour,
+    tenant: &str,
+    question: Question<'_>,
+    candidate: proto::Candidate,
+    decision_id: &str,
+    rank: i32,
+) -> Result<Result<String, Refusal>, Status> {
+    let question = Some(question.about(vec![candidate]));
+    let request = proto::CommitContactRequest { question, decision_id: decision_id.to_owned(), rank };
+    let answer = client(neighbour).commit_contact(metadata::request(tenant, request)).await?.into_inner();
+    Ok(if answer.go { Ok(answer.contact_id) } else { Err(refusal(answer.refusal.unwrap_or_default())) })
+}
+
+/// Gives slots back; rank 0 is all of them.
+pub async fn release(
+    neighbour: &Neighbour,
+    tenant: &str,
+    customer_id: &str,
+    decision_id: &str,
+    rank: i32,
+) -> Result<i32, Status> {
+    let (customer_id, decision_id) = (customer_id.to_owned(), decision_id.to_owned());
+    let request = proto::ReleaseContactRequest { customer_id, decision_id, rank };
+    let answer = client(neighbour).release_contact(metadata::request(tenant, request)).await?;
+    Ok(answer.into_inner().released)
+}
+
+/// Delivers outcomes.
+pub async fn deliver(neighbour: &Neighbour, tenant: &str, payloads: &[&[u8]]) -> Result<(), Status> {
+    let outcomes = payloads.iter().filter_map(|payload| proto::OutcomeFact::decode(*payload).ok()).collect();
+    let request = proto::DeliverOutcomesRequest { outcomes };
+    client(neighbour).deliver_outcomes(metadata::request(tenant, request)).await.map(drop)
+}
+
+/// Applies one change.
+pub fn apply(policy: &mut Policy, change: &ConfigurationChange) {
+    match change.kind.as_str() {
+        "channel" if change.deleted => drop(policy.channels.remove(&change.id)),
+        "channel" => {
+            if let Ok(found) = proto::Channel::decode(change.resource.as_slice()) {
+                let timezone_source = found.config.map(|config| config.timezone_source).unwrap_or_default();
+                let channel = Channel { id: change.id.clone(), name: found.name, timezone_source };
+                policy.channels.insert(change.id.clone(), channel);
+            }
+        }
+        "settings" => {
+            if let Ok(found) = proto::TenantSettings::decode(change.resource.as_slice()) {
+                policy.timezone = found.timezone;
+            }
+        }
+        _ => {}
+    }
+}
+
+fn judgement(found: proto::Judgement) -> Judgement {
+    let verdict = |verdict: proto::Verdict| Verdict {
+        offer_id: verdict.offer_id,
+        refusal: verdict.refusal.map(refusal),
+        summary: verdict.summary,
+    };
+    Judgement {
+        refusal: found.refusal.map(refusal),
+        verdicts: found.verdicts.into_iter().map(verdict).collect(),
+        grants: None,
+        revision: found.revision,
+        tz_version: found.tz_version,
+        consent_sources: found.consent_sources,
+    }
+}
+
+fn refusal(found: proto::Refusal) -> Refusal {
+    let deliver_after = (!found.deliver_after.is_empty()).then_some(found.deliver_after);
+    Refusal { reason_code: found.reason_code, reason: found.reason, deliver_after }
+}
+
+fn instant(at: Option<prost_types::Timestamp>) -> DateTime<Utc> {
+    at.and_then(|at| DateTime::from_timestamp(at.seconds, at.nanos.unsigned_abs())).unwrap_or_default()
+}

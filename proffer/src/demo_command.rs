@@ -1,0 +1,91 @@
+//! `proffer demo`: the suite on a demo clock and a fresh folder, and the winback programme played on it.
+
+use std::{io::Write as _, net::SocketAddr};
+
+use anyhow::Context as _;
+use chrono::{DateTime, Days, NaiveTime, TimeZone as _, Utc};
+use chrono_tz::Europe::London;
+use database::Location;
+use serve::{Clock, shutdown_on_signal};
+
+use crate::{
+    demo,
+    suite::{Addresses, Suite},
+};
+
+/// Settings of `proffer demo`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Settings {
+    /// Address of REST and gRPC.
+    #[arg(long, env = "PROFFER_LISTEN", default_value = DEFAULT_LISTEN)]
+    pub listen: SocketAddr,
+    /// Address of health.
+    #[arg(long, env = "PROFFER_ADMIN_LISTEN", default_value = DEFAULT_ADMIN_LISTEN)]
+    pub admin_listen: SocketAddr,
+    /// Ends after the report instead of serving on.
+    #[arg(long)]
+    pub once: bool,
+}
+
+const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+const DEFAULT_ADMIN_LISTEN: &str = "127.0.0.1:9090";
+
+impl Default for Settings {
+    fn default() -> Self {
+        let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        Self { listen: local(8080), admin_listen: local(9090), once: false }
+    }
+}
+
+/// Plays the programme, then serves until SIGTERM or SIGINT.
+pub async fn run(settings: Settings) -> anyhow::Result<()> {
+    serve::telemetry::start("warn", false);
+    let shutdown = shutdown_on_signal()?;
+    let start = ten_in_london(Clock::system().now());
+    let clock = Clock::starting_at(start);
+    let today = start.with_timezone(&London).format("%Y-%m-%d");
+    println!("Demo clock: it is {today} 10:00 in London, whatever your clock says, so that most customers are awake.");
+    let folder = tempfile::Builder::new().prefix("proffer-demo-").tempdir().context("create a data folder")?;
+    let location = Location::Folder(folder.path().to_owned());
+    let addresses = Addresses { listen: settings.listen, admin_listen: settings.admin_listen };
+    let suite = Suite::start(&location, addresses, clock.clone(), &shutdown).await?;
+    suite.ready().await;
+    let base = format!("http://{}", suite.address);
+    let playing = demo::run(&base, || clock.now(), &mut std::io::stdout());
+    tokio::select! {
+        played = playing => played?,
+        () = shutdown.cancelled() => return suite.finish().await,
+    }
+    if settings.once {
+        shutdown.cancel();
+    } else {
+        println!("\nServing on {base}; data in {} until Ctrl-C.", folder.path().display());
+    }
+    std::io::stdout().flush()?;
+    suite.finish().await
+}
+
+/// 10:00 in London on the London day of `now`.
+fn ten_in_london(now: DateTime<Utc>) -> DateTime<Utc> {
+    let ten = NaiveTime::from_hms_opt(10, 0, 0).unwrap_or_default();
+    let day = now.with_timezone(&London).date_naive();
+    // London changes its clocks at night, so ten in the morning exists once on every day.
+    let exact = London.from_local_datetime(&day.and_time(ten)).single();
+    exact.map_or_else(|| now - Days::new(0), |at| at.to_utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_in_london_follows_the_clock_changes() {
+        let check = |now: &str, expected: &str| {
+            let now = DateTime::parse_from_rfc3339(now).unwrap().to_utc();
+            assert_eq!(ten_in_london(now).to_rfc3339(), expected);
+        };
+        check("2026-11-24T23:30:00Z", "2026-11-24T10:00:00+00:00");
+        check("2026-07-01T23:30:00Z", "2026-07-02T09:00:00+00:00");
+        check("2026-03-29T00:30:00Z", "2026-03-29T09:00:00+00:00");
+    }
+}

@@ -1,0 +1,33 @@
+//! The binary people try first: all five services in one process.
+
+mod demo;
+mod demo_command;
+mod serve_command;
+mod suite;
+
+use clap::{Parser, Subcommand};
+
+/// Decides, in real time and provably, which offer a customer should get now, or that they should get none.
+#[derive(Debug, Parser)]
+#[command(name = "proffer", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Plays the winback programme on real customers, prints what was decided and why, and keeps serving (the default).
+    Demo(demo_command::Settings),
+    /// Serves REST and gRPC on one port.
+    Serve(serve_command::Settings),
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    match Arguments::parse().command {
+        Some(Command::Serve(settings)) => serve_command::run(settings).await,
+        Some(Command::Demo(settings)) => demo_command::run(settings).await,
+        None => demo_command::run(demo_command::Settings::default()).await,
+    }
+}

@@ -1,0 +1,42 @@
+//! `proffer serve`.
+
+use std::net::SocketAddr;
+
+use serve::{Clock, shutdown_on_signal};
+
+use crate::suite::{Addresses, Suite};
+
+/// Settings of `proffer serve`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Settings {
+    /// Address of REST and gRPC.
+    #[arg(long, env = "PROFFER_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Address of health.
+    #[arg(long, env = "PROFFER_ADMIN_LISTEN", default_value = "127.0.0.1:9090")]
+    pub admin_listen: SocketAddr,
+    /// Where data are kept.
+    #[command(flatten)]
+    pub store: serve::StoreSettings,
+    /// Filter of the logs.
+    #[arg(long, env = "PROFFER_LOG", default_value = "warn")]
+    pub log: String,
+    /// Write logs as JSON, one object a line.
+    #[arg(long, env = "PROFFER_LOG_JSON")]
+    pub log_json: bool,
+}
+
+/// Serves until SIGTERM or SIGINT.
+pub async fn run(settings: Settings) -> anyhow::Result<()> {
+    serve::telemetry::start(&settings.log, settings.log_json);
+    let shutdown = shutdown_on_signal()?;
+    let addresses = Addresses { listen: settings.listen, admin_listen: settings.admin_listen };
+    let suite = Suite::start(&settings.store.location(), addresses, Clock::system(), &shutdown).await?;
+    suite.ready().await;
+    let place = match &settings.store.database_url {
+        Some(_) => "PostgreSQL".to_owned(),
+        None => settings.store.data.display().to_string(),
+    };
+    println!("proffer is ready: REST and gRPC on http://{}, data in {place}", suite.address);
+    suite.finish().await
+}

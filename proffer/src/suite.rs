@@ -1,0 +1,99 @@
+//! The five services wired together in one process: every neighbour is local, no socket lies between them.
+
+use anyhow::Context as _;
+use database::Location;
+use serve::{Clock, Limits, Listener, Neighbour, Readiness, Shutdown, Task, admin, spawn_until};
+use std::net::SocketAddr;
+use tokio::task::JoinHandle;
+use tonic::service::Routes;
+
+/// All five services, listening.
+pub struct Suite {
+    /// Where REST and gRPC answer.
+    pub address: SocketAddr,
+    running: Vec<JoinHandle<()>>,
+    serving: JoinHandle<anyhow::Result<()>>,
+    readiness: Vec<Readiness>,
+}
+
+/// Where a suite listens.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses {
+    /// REST and gRPC.
+    pub listen: SocketAddr,
+    /// Health.
+    pub admin_listen: SocketAddr,
+}
+
+impl Suite {
+    /// Opens the stores, wires the services and starts listening.
+    pub async fn start(
+        location: &Location,
+        addresses: Addresses,
+        clock: Clock,
+        shutdown: &Shutdown,
+    ) -> anyhow::Result<Self> {
+        // The sockets come first: an address in use is said before anything is written.
+        let listener = Listener::bind(addresses.listen, Limits::default()).await?;
+        let admin_listener = Listener::bind(addresses.admin_listen, Limits::default())
+            .await
+            .context("the admin address is set with --admin-listen")?;
+        let catalog = catalog_svc::App::build(location, catalog_svc::Deps { clock: clock.clone() }).await?;
+        let policy = policy_svc::App::build(location, policy_svc::Deps { clock: clock.clone() }).await?;
+        let experiment = experiment_svc::App::build(location, experiment_svc::Deps { clock: clock.clone() }).await?;
+        let neighbours = decision_svc::neighbours::Neighbours {
+            catalog: Neighbour::local(catalog.routes()),
+            policy: Neighbour::local(policy.routes()),
+            experiment: Neighbour::local(experiment.routes()),
+        };
+        let deps = decision_svc::Deps { clock, neighbours: neighbours.clone() };
+        let decision = decision_svc::App::build(location, deps).await?;
+        let doors = gateway::Neighbours {
+            catalog: neighbours.catalog,
+            policy: neighbours.policy,
+            decision: Neighbour::local(decision.routes()),
+            experiment: neighbours.experiment,
+        };
+        let gateway = gateway::Gateway::build(gateway::Config::default(), doors)?;
+
+        let mut tasks: Vec<Task> = catalog.tasks();
+        tasks.extend(policy.tasks());
+        tasks.extend(experiment.tasks());
+        tasks.extend(decision.tasks());
+        let readiness = vec![catalog.readiness(), policy.readiness(), experiment.readiness(), decision.readiness()];
+        let ready = Readiness::default();
+        tasks.push(Box::pin(gather(readiness.clone(), ready.clone())));
+        let mut running: Vec<_> = tasks.into_iter().map(|task| spawn_until(task, shutdown.clone())).collect();
+        let health = admin_listener.serve(Routes::from(admin(ready)), shutdown.clone());
+        running.push(tokio::spawn(async move { drop(health.await) }));
+        let address = listener.address()?;
+        let serving = tokio::spawn(listener.serve(Routes::from(gateway.router()), shutdown.clone()));
+        Ok(Self { address, running, serving, readiness })
+    }
+
+    /// Returns once every service may be sent work.
+    pub async fn ready(&self) {
+        all_ready(&self.readiness).await;
+    }
+
+    /// Serves until the shutdown, then lets everything end.
+    pub async fn finish(self) -> anyhow::Result<()> {
+        let served = self.serving.await.context("the listener panicked")?;
+        for task in self.running {
+            drop(task.await);
+        }
+        served
+    }
+}
+
+async fn gather(parts: Vec<Readiness>, whole: Readiness) {
+    all_ready(&parts).await;
+    whole.set(true);
+}
+
+async fn all_ready(parts: &[Readiness]) {
+    let mut tick = tokio::time::interval(std::time::Duration::from_millis(10));
+    while !parts.iter().all(Readiness::is_ready) {
+        tick.tick().await;
+    }
+}

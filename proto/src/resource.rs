@@ -1,0 +1,109 @@
+//! What all configuration resources have in common, so that one piece of code keeps them.
+
+use prost::{Message, Name};
+use prost_types::Timestamp;
+
+use crate::{catalog::v1 as catalog, decision::v1 as decision, experiment::v1 as experiment, policy::v1 as policy};
+
+/// What the store says about a resource.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Stamp {
+    /// Its id.
+    pub id: String,
+    /// Revision that wrote this state.
+    pub revision: i64,
+    /// Changes with every write.
+    pub etag: String,
+    /// When it was created.
+    pub created_at: Option<Timestamp>,
+    /// When it was last written.
+    pub updated_at: Option<Timestamp>,
+}
+
+/// A configuration resource.
+pub trait Resource: Message + Name + Default + Clone + Send + Sync + 'static {
+    /// Kind in logs, errors and revisions; also the name of the field that carries it in requests.
+    const KIND: &'static str;
+    /// Prefix of made ids.
+    const PREFIX: &'static str;
+    /// `id`, or `key` where that is the identity.
+    const IDENTITY: &'static str = "id";
+    /// The id as given, or empty.
+    fn id(&self) -> &str;
+    /// Name for people.
+    fn name(&self) -> &str;
+    /// Text about it.
+    fn description(&self) -> &str;
+    /// The etag as given, or empty.
+    fn etag(&self) -> &str;
+    /// Sets what the store says; `Stamp::default()` clears it.
+    fn stamp(&mut self, stamp: Stamp);
+    /// Sets the warnings of an answer.
+    fn warn(&mut self, warnings: Vec<String>);
+}
+
+macro_rules! resource {
+    ($message:ty, $kind:literal, $prefix:literal) => {
+        impl Resource for $message {
+            const KIND: &'static str = $kind;
+            const PREFIX: &'static str = $prefix;
+            fn id(&self) -> &str {
+                &self.id
+            }
+            fn name(&self) -> &str {
+                &self.name
+            }
+            fn description(&self) -> &str {
+                &self.description
+            }
+            fn etag(&self) -> &str {
+                &self.etag
+            }
+            fn stamp(&mut self, stamp: Stamp) {
+                self.id = stamp.id;
+                self.revision = stamp.revision;
+                self.etag = stamp.etag;
+                self.created_at = stamp.created_at;
+                self.updated_at = stamp.updated_at;
+                self.warnings.clear();
+            }
+            fn warn(&mut self, warnings: Vec<String>) {
+                self.warnings = warnings;
+            }
+        }
+    };
+}
+
+resource!(catalog::Schema, "schema", "schema");
+resource!(catalog::Category, "category", "cat");
+resource!(catalog::Offer, "offer", "off");
+resource!(policy::Channel, "channel", "ch");
+resource!(policy::ContactPolicy, "contact_policy", "pol");
+resource!(decision::DecisionFlow, "decision_flow", "flow");
+resource!(experiment::Experiment, "experiment", "exp");
+
+impl Resource for catalog::OutcomeType {
+    const KIND: &'static str = "outcome_type";
+    const PREFIX: &'static str = "outcome";
+    const IDENTITY: &'static str = "key";
+    fn id(&self) -> &str {
+        &self.key
+    }
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn description(&self) -> &str {
+        &self.description
+    }
+    fn etag(&self) -> &str {
+        ""
+    }
+    fn stamp(&mut self, stamp: Stamp) {
+        self.key = stamp.id;
+        self.created_at = stamp.created_at;
+        self.warnings.clear();
+    }
+    fn warn(&mut self, warnings: Vec<String>) {
+        self.warnings = warnings;
+    }
+}
