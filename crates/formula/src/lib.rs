@@ -1,1 +1,29 @@
-//! Placeholder.
+//! The expression language of computed fields and qualification rules: parse, check, compile, evaluate. Pure: no I/O,
+//! no clock, no randomness; the same bits on every machine.
+//!
+//! - [`Formula`]: a typed formula such as `round((today() - customer.lastPurchaseDate) / 86400)`. Everything that can
+//!   be wrong with it is said when it is compiled, with a byte position; evaluation never fails: what cannot be
+//!   computed is null, and every null carries its first cause.
+//! - [`rule`]: conditions on fields, nested by all, any and not, three-valued.
+
+mod ast;
+mod check;
+mod error;
+mod evaluate;
+mod formula;
+mod function;
+mod lexer;
+mod nearest;
+mod output;
+mod parser;
+pub mod rule;
+mod value;
+
+pub use error::FormulaError;
+pub use evaluate::Moment;
+pub use formula::Formula;
+pub use lexer::SOURCE_BYTES_MAX;
+pub use nearest::nearest;
+pub use output::OutputType;
+pub use parser::{DEPTH_MAX, NODES_MAX};
+pub use value::{Cause, Type, Value};

@@ -1,0 +1,54 @@
+//! What a computed field is converted to.
+
+use crate::{Cause, Type, Value};
+
+/// Declared type of a computed field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputType {
+    /// A whole number; halves are rounded away from zero.
+    Integer,
+    /// A double.
+    Number,
+    /// A double, named for amounts.
+    Decimal,
+    /// True or false.
+    Boolean,
+    /// Text.
+    String,
+    /// Text, named for longer copy.
+    Text,
+    /// A calendar date.
+    Date,
+}
+
+impl OutputType {
+    /// The type of converted values.
+    pub fn value_type(self) -> Type {
+        match self {
+            Self::Integer | Self::Number | Self::Decimal => Type::Number,
+            Self::Boolean => Type::Boolean,
+            Self::String | Self::Text => Type::String,
+            Self::Date => Type::Date,
+        }
+    }
+
+    /// True when values of this type can be converted.
+    pub fn accepts(self, from: Type) -> bool {
+        self.value_type() == from || (matches!(self, Self::String | Self::Text))
+    }
+
+    /// The converted value; null with a cause when it does not fit. Anything becomes text.
+    pub fn coerce(self, value: Value) -> Value {
+        match (self, value) {
+            (_, Value::Null(cause)) => Value::Null(cause),
+            (Self::Integer, Value::Number(number)) => Value::Number(number.round() + 0.0),
+            (Self::String | Self::Text, value @ Value::String(_)) => value,
+            (Self::String | Self::Text, value) => Value::String(value.to_string().into()),
+            (wanted, value) if value.type_of() == Some(wanted.value_type()) => value,
+            (wanted, value) => {
+                let found = value.type_of().map_or_else(String::new, |found| found.to_string());
+                Value::Null(Cause::new(format!("a {found} is not a {}", wanted.value_type())))
+            }
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Whether a customer fits a rule.
+
+use super::{
+    CompiledRule, Operator,
+    compile::{Compiled, Condition, Test},
+};
+use crate::{Cause, Value, evaluate::order};
+
+/// Whether a rule holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It holds.
+    True,
+    /// It does not; the first condition that explains it.
+    False(Refusal),
+    /// It cannot be told; the first condition that explains it.
+    Unknown(Refusal),
+}
+
+/// The condition that decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The field.
+    pub field: String,
+    /// The comparison, as `>=`.
+    pub op: String,
+    /// What it was compared with.
+    pub expected: String,
+    /// What was there; none when unknown.
+    pub actual: Option<String>,
+    /// Why it is unknown.
+    pub cause: Option<String>,
+}
+
+/// True, false or unknown, and the condition that explains it.
+struct Judged<'a> {
+    is: Option<bool>,
+    why: Option<(&'a Condition, Value)>,
+}
+
+impl CompiledRule {
+    /// Whether the rule holds for these values.
+    pub fn evaluate(&self, value_of: &dyn Fn(&str) -> Value) -> Verdict {
+        let judged = judge(&self.root, value_of);
+        let refusal = || match judged.why {
+            Some((condition, actual)) => refusal(condition, actual),
+            None => Refusal { field: String::new(), op: String::new(), expected: String::new(), actual: None, cause: None },
+        };
+        match judged.is {
+            Some(true) => Verdict::True,
+            Some(false) => Verdict::False(refusal()),
+            None => Verdict::Unknown(refusal()),
+        }
+    }
+}
+
+fn refusal(condition: &Condition, actual: Value) -> Refusal {
+    let (actual, cause) = match actual {
+        Value::Null(cause) => (None, Some(cause.to_string())),
+        value => (Some(value.to_string()), None),
+    };
+    let op = condition.op.symbol().to_owned();
+    Refusal { field: condition.field.clone(), op, expected: condition.expected.clone(), actual, cause }
+}
+
+fn judge<'a>(rule: &'a Compiled, value_of: &dyn Fn(&str) -> Value) -> Judged<'a> {
+    match rule {
+        Compiled::Condition(condition) => {
+            let actual = value_of(&condition.field);
+            Judged { is: holds(condition, &actual), why: Some((condition, actual)) }
+        }
+        Compiled::Not(inner) => {
+            let judged = judge(inner, value_of);
+            Judged { is: judged.is.map(|is| !is), why: judged.why }
+        }
+        Compiled::All(rules) => join(rules, value_of, false),
+        Compiled::Any(rules) => join(rules, value_of, true),
+    }
+}
+
+/// All (decided by false) and any (decided by true); explained by what decided, else by the first unknown.
+fn join<'a>(rules: &'a [Compiled], value_of: &dyn Fn(&str) -> Value, deciding: bool) -> Judged<'a> {
+    let mut outcome = Judged { is: Some(!deciding), why: None };
+    for rule in rules {
+        let judged = judge(rule, value_of);
+        if judged.is == Some(deciding) {
+            return judged;
+        }
+        let is_first_unknown = judged.is.is_none() && outcome.is.is_some();
+        if is_first_unknown || outcome.why.is_none() {
+            outcome.why = judged.why;
+        }
+        if judged.is.is_none() {
+            outcome.is = None;
+        }
+    }
+    outcome
+}
+
+fn holds(condition: &Condition, actual: &Value) -> Option<bool> {
+    let is_null = matches!(actual, Value::Null(_));
+    match (condition.op, &condition.test) {
+        (Operator::Exists, _) => Some(!is_null),
+        (Operator::NotExists, _) => Some(is_null),
+        _ if is_null => None,
+        (op @ (Operator::In | Operator::NotIn), Test::Values(values)) => {
+            let is_in = values.iter().any(|value| order(actual, value).is_some_and(|order| order.is_eq()));
+            Some(is_in == (op == Operator::In))
+        }
+        (Operator::Matches, Test::Pattern(regex)) => match actual {
+            Value::String(text) => Some(regex.is_match(text)),
+            _ => None,
+        },
+        (op, Test::Value(value)) => compare(op, actual, value),
+        _ => None,
+    }
+}
+
+fn compare(op: Operator, actual: &Value, expected: &Value) -> Option<bool> {
+    if let (Value::String(text), Value::String(part)) = (actual, expected) {
+        match op {
+            Operator::Contains => return Some(text.contains(&**part)),
+            Operator::NotContains => return Some(!text.contains(&**part)),
+            Operator::StartsWith => return Some(text.starts_with(&**part)),
+            Operator::EndsWith => return Some(text.ends_with(&**part)),
+            _ => {}
+        }
+    }
+    let order = order(actual, expected)?;
+    match op {
+        Operator::Eq => Some(order.is_eq()),
+        Operator::Neq => Some(order.is_ne()),
+        Operator::Gt => Some(order.is_gt()),
+        Operator::Gte => Some(order.is_ge()),
+        Operator::Lt => Some(order.is_lt()),
+        Operator::Lte => Some(order.is_le()),
+        _ => None,
+    }
+}
+
+impl From<Cause> for Value {
+    fn from(cause: Cause) -> Self {
+        Self::Null(cause)
+    }
+}

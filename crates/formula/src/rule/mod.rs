@@ -1,0 +1,71 @@
+//! Qualification rules: conditions on fields, nested by all, any and not. Three-valued: what is missing is unknown, and
+//! unknown stays unknown under not, so absence never becomes eligibility.
+
+mod compile;
+mod evaluate;
+
+pub use compile::{CONDITIONS_MAX, CompiledRule, DEPTH_MAX, REGEX_BYTES_MAX, RuleError};
+pub use evaluate::{Refusal, Verdict};
+
+/// A rule as written.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Rule {
+    /// One comparison.
+    Condition {
+        /// Name of the field.
+        field: String,
+        /// The comparison.
+        op: Operator,
+        /// What it is compared with.
+        value: Literal,
+    },
+    /// True when all are.
+    All(Vec<Rule>),
+    /// True when at least one is.
+    Any(Vec<Rule>),
+    /// True when the rule is false.
+    Not(Box<Rule>),
+}
+
+/// A value as written in a rule.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Literal {
+    /// Text; also dates and timestamps.
+    String(String),
+    /// A number.
+    Number(f64),
+    /// True or false.
+    Boolean(bool),
+    /// Several values.
+    List(Vec<Literal>),
+    /// None was given.
+    None,
+}
+
+macro_rules! operators {
+    ($($variant:ident $symbol:literal $word:literal),* $(,)?) => {
+        /// Comparisons.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[expect(missing_docs, reason = "each is its symbol")]
+        pub enum Operator { $($variant),* }
+
+        impl Operator {
+            /// The symbol, as `>=` or `not_in`.
+            pub fn symbol(self) -> &'static str {
+                match self { $(Self::$variant => $symbol),* }
+            }
+
+            /// Reads a symbol or its word form, as `>=` or `gte`.
+            pub fn parse(text: &str) -> Option<Self> {
+                match text { $($symbol | $word => Some(Self::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+operators! {
+    Eq "==" "eq", Neq "!=" "neq", Gt ">" "gt", Gte ">=" "gte", Lt "<" "lt", Lte "<=" "lte", In "in" "one_of",
+    NotIn "not_in" "none_of", Contains "contains" "has", NotContains "not_contains" "has_not",
+    StartsWith "starts_with" "begins_with", EndsWith "ends_with" "finishes_with", Matches "matches" "regex",
+    Exists "exists" "is_set", NotExists "not_exists" "is_not_set",
+}
