@@ -49,7 +49,8 @@ impl Scope<'_> {
                 None => null("unknown name"),
             },
             Kind::Negate(operand) => match self.value(operand) {
-                Value::Number(number) => Value::Number(-number),
+                // Adding zero turns -0 into 0.
+                Value::Number(number) => Value::Number(-number + 0.0),
                 other => unfit(other),
             },
             Kind::Not(operand) => match self.value(operand) {

@@ -1,0 +1,294 @@
+//! The language as its specification says it: `spec/NN-chapter.csv`, one row a rule.
+
+use std::path::Path;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use formula::{
+    Cause, DEPTH_MAX, Formula, Moment, NODES_MAX, OutputType, SOURCE_BYTES_MAX, Type, Value,
+    rule::{self, CompiledRule, Literal, Operator, Rule, Verdict},
+};
+use proptest::prelude::*;
+
+const FEWEST_ROWS: usize = 150;
+
+fn rows(chapter: &str) -> Vec<Vec<String>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("spec").join(chapter);
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(b';')
+        .quoting(false)
+        .comment(Some(b'#'))
+        .has_headers(false)
+        .flexible(true)
+        .from_path(path)
+        .unwrap();
+    reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect()
+}
+
+fn instant(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+fn moment() -> Moment {
+    Moment { now: instant("2026-11-22T10:00:00Z"), zone: chrono_tz::Europe::London }
+}
+
+fn text(text: &str) -> Value {
+    Value::String(text.into())
+}
+
+/// The customer of the specification: the type of a field and its value, none when missing.
+fn field(name: &str) -> Option<(Type, Option<Value>)> {
+    let found = match name.strip_prefix("customer.").unwrap_or(name) {
+        "purchases" => (Type::Number, Some(Value::Number(7.0))),
+        "lifetimePurchases" => (Type::Number, Some(Value::Number(5.0))),
+        "lifetimeRevenue" => (Type::Number, Some(Value::Number(320.5))),
+        "category" => (Type::String, Some(text("apparel"))),
+        "isMember" => (Type::Boolean, Some(Value::Boolean(true))),
+        "lastPurchaseDate" => (Type::Date, NaiveDate::from_ymd_opt(2026, 7, 3).map(Value::Date)),
+        "seenAt" => (Type::Timestamp, Some(Value::Timestamp(instant("2026-11-21T09:30:00Z")))),
+        "nothing" | "nothingElse" => (Type::Number, None),
+        "noText" => (Type::String, None),
+        "noDate" => (Type::Date, None),
+        _ => return None,
+    };
+    Some(found)
+}
+
+fn value_of(name: &str) -> Value {
+    field(name).and_then(|(_, value)| value).unwrap_or_else(|| Value::Null(Cause::missing(name)))
+}
+
+fn compile(source: &str) -> Result<Formula, formula::FormulaError> {
+    Formula::compile(source, &|name| field(name).map(|(of_type, _)| of_type))
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => format!("\"{text}\""),
+        Value::Date(_) => format!("date {value}"),
+        Value::Timestamp(_) => format!("timestamp {value}"),
+        _ => value.to_string(),
+    }
+}
+
+fn evaluated(source: &str) -> String {
+    match compile(source) {
+        Ok(formula) => shown(&formula.evaluate(&value_of, &moment())),
+        Err(error) => format!("error {}: {}", error.position + 1, error.message),
+    }
+}
+
+fn check_all(rows: usize, wrong: Vec<String>) {
+    assert!(wrong.is_empty(), "{} of {rows} rows do not hold:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Rows (formula, result) of every chapter on values and on refusals.
+#[test]
+fn every_formula_of_the_specification_holds() {
+    let mut count = 0;
+    let mut wrong = Vec::new();
+    let chapters = ["01-literals", "02-operators", "03-null", "04-numbers", "05-text", "06-dates", "07-refused"];
+    for chapter in chapters {
+        for row in rows(&format!("{chapter}.csv")) {
+            let [source, expected @ ..] = row.as_slice() else { panic!("{chapter}: {row:?}") };
+            let expected = expected.join(";");
+            count += 1;
+            let got = evaluated(source);
+            let holds = if expected.starts_with("error") { got.starts_with(&expected) } else { got == expected };
+            if !holds {
+                wrong.push(format!("{chapter}: {source}\n  expected {expected}\n  got      {got}"));
+            }
+        }
+    }
+    assert!(count >= FEWEST_ROWS, "{count}");
+    check_all(count, wrong);
+}
+
+#[test]
+fn a_result_is_converted_to_its_declared_type() {
+    let all = rows("08-output-types.csv");
+    let mut wrong = Vec::new();
+    for row in &all {
+        let [source, output, expected] = row.as_slice() else { panic!("{row:?}") };
+        let output = match output.as_str() {
+            "integer" => OutputType::Integer,
+            "number" => OutputType::Number,
+            "decimal" => OutputType::Decimal,
+            "boolean" => OutputType::Boolean,
+            "string" => OutputType::String,
+            "text" => OutputType::Text,
+            "date" => OutputType::Date,
+            other => panic!("{other}"),
+        };
+        let formula = compile(source).unwrap();
+        assert!(formula.result_type().is_none_or(|found| output.accepts(found)), "{source}");
+        let got = shown(&output.coerce(formula.evaluate(&value_of, &moment())));
+        if got != *expected {
+            wrong.push(format!("{source} as {output:?}: expected {expected}, got {got}"));
+        }
+    }
+    check_all(all.len(), wrong);
+}
+
+fn typed(of_type: Type, text: &str) -> Value {
+    match of_type {
+        _ if text.is_empty() => Value::Null(Cause::missing("customer.x")),
+        Type::Number => Value::Number(text.parse().unwrap()),
+        Type::String => self::text(text),
+        Type::Boolean => Value::Boolean(text == "true"),
+        Type::Date => Value::Date(text.parse().unwrap()),
+        Type::Timestamp => Value::Timestamp(instant(text)),
+    }
+}
+
+fn literal(text: &str) -> Literal {
+    if let Some(items) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return Literal::List(items.split(',').filter(|item| !item.is_empty()).map(literal).collect());
+    }
+    match (text, text.parse::<f64>()) {
+        ("", _) => Literal::None,
+        ("true", _) => Literal::Boolean(true),
+        ("false", _) => Literal::Boolean(false),
+        (_, Ok(number)) => Literal::Number(number),
+        _ => Literal::String(text.to_owned()),
+    }
+}
+
+#[test]
+fn every_rule_of_the_specification_holds() {
+    let all = rows("09-rules.csv");
+    let mut wrong = Vec::new();
+    for row in &all {
+        let [of_type, op, value, actual, expected] = row.as_slice() else { panic!("{row:?}") };
+        let of_type = match of_type.as_str() {
+            "number" => Type::Number,
+            "string" => Type::String,
+            "boolean" => Type::Boolean,
+            "date" => Type::Date,
+            "timestamp" => Type::Timestamp,
+            other => panic!("{other}"),
+        };
+        let op = Operator::parse(op).unwrap();
+        let rule = Rule::Condition { field: "x".into(), op, value: literal(value) };
+        let got = match CompiledRule::compile(&rule, &|_| Some(of_type)) {
+            Ok(compiled) => match compiled.evaluate(&|_| typed(of_type, actual)) {
+                Verdict::True => "true".to_owned(),
+                Verdict::False(_) => "false".to_owned(),
+                Verdict::Unknown(_) => "unknown".to_owned(),
+            },
+            Err(faults) => format!("refused {}", faults[0].message.trim_start_matches("condition on `x`: ")),
+        };
+        let holds = if expected.starts_with("refused") { got.starts_with(expected.as_str()) } else { got == *expected };
+        if !holds {
+            wrong.push(format!("{row:?}\n  got {got}"));
+        }
+    }
+    check_all(all.len(), wrong);
+}
+
+fn condition(field: &str, op: Operator, value: f64) -> Rule {
+    Rule::Condition { field: field.into(), op, value: Literal::Number(value) }
+}
+
+fn judged(rule: &Rule) -> Verdict {
+    let compiled = CompiledRule::compile(rule, &|name| field(name).map(|(of_type, _)| of_type)).unwrap();
+    compiled.evaluate(&value_of)
+}
+
+/// Under `not`, under `any` beside false, under `all` beside true: a missing value never makes a customer eligible.
+#[test]
+fn absence_never_becomes_eligibility() {
+    let missing = condition("nothing", Operator::Lt, 5.0);
+    let holds = condition("purchases", Operator::Eq, 7.0);
+    let fails = condition("purchases", Operator::Eq, 8.0);
+    let is_unknown = |rule: Rule| match judged(&rule) {
+        Verdict::Unknown(refusal) => assert_eq!(refusal.cause.as_deref(), Some("missing nothing")),
+        other => panic!("{rule:?}: {other:?}"),
+    };
+    is_unknown(missing.clone());
+    is_unknown(Rule::Not(Box::new(missing.clone())));
+    is_unknown(Rule::Not(Box::new(Rule::Not(Box::new(missing.clone())))));
+    is_unknown(Rule::All(vec![holds.clone(), missing.clone()]));
+    is_unknown(Rule::Any(vec![fails.clone(), missing.clone()]));
+    is_unknown(Rule::Not(Box::new(Rule::All(vec![holds.clone(), missing.clone()]))));
+    assert_eq!(judged(&Rule::Any(vec![missing.clone(), holds])), Verdict::True);
+    assert!(matches!(judged(&Rule::All(vec![missing, fails])), Verdict::False(_)));
+}
+
+#[test]
+fn a_refusal_names_what_was_expected_and_what_was_there() {
+    let Verdict::False(refusal) = judged(&condition("purchases", Operator::Gte, 90.0)) else { panic!() };
+    assert_eq!((refusal.field.as_str(), refusal.op.as_str()), ("purchases", ">="));
+    assert_eq!((refusal.expected.as_str(), refusal.actual.as_deref()), ("90", Some("7")));
+}
+
+#[test]
+fn rules_nest_as_deep_and_hold_as_many_conditions_as_the_limits_say() {
+    let nested = |depth: usize| {
+        (0..depth).fold(condition("purchases", Operator::Eq, 7.0), |rule, _| Rule::Not(Box::new(rule)))
+    };
+    let compile = |rule: &Rule| CompiledRule::compile(rule, &|_| Some(Type::Number));
+    assert!(compile(&nested(rule::DEPTH_MAX)).is_ok());
+    let faults = compile(&nested(rule::DEPTH_MAX + 1)).unwrap_err();
+    assert_eq!(faults[0].message, "nested deeper than 8");
+    let wide = |count: usize| Rule::All(vec![condition("purchases", Operator::Eq, 7.0); count]);
+    assert!(compile(&wide(rule::CONDITIONS_MAX)).is_ok());
+    assert_eq!(compile(&wide(rule::CONDITIONS_MAX + 1)).unwrap_err()[0].path, "all[100]");
+}
+
+/// At each limit it compiles, one past it is refused, and no input of any depth exhausts the stack.
+#[test]
+fn limits_hold_at_the_limit_and_one_past_it() {
+    let parentheses = |depth: usize| format!("{}1{}", "(".repeat(depth), ")".repeat(depth));
+    assert_eq!(evaluated(&parentheses(DEPTH_MAX)), "1");
+    assert_eq!(evaluated(&parentheses(DEPTH_MAX + 1)), "error 66: nested deeper than 64");
+    assert!(evaluated(&"!".repeat(4_000)).contains("nested deeper than 64"));
+    assert!(evaluated(&"true?".repeat(800)).contains("nested deeper than 64"));
+    assert!(evaluated(&"round(".repeat(600)).contains("nested deeper than 64"));
+    // A sum of n ones has 2n - 1 parts.
+    let sum = |ones: usize| vec!["1"; ones].join("+");
+    assert_eq!(evaluated(&sum(NODES_MAX / 2)), (NODES_MAX / 2).to_string());
+    assert!(evaluated(&sum(NODES_MAX / 2 + 1)).contains("more than 512 parts"));
+    let padded = |bytes: usize| format!("1{}", " ".repeat(bytes - 1));
+    assert_eq!(evaluated(&padded(SOURCE_BYTES_MAX)), "1");
+    assert!(evaluated(&padded(SOURCE_BYTES_MAX + 1)).contains("4097 bytes exceed the maximum 4096"));
+}
+
+#[test]
+fn today_is_the_date_in_the_customers_zone() {
+    let check = |zone: chrono_tz::Tz, expected: &str| {
+        let formula = compile("today()").unwrap();
+        let moment = Moment { now: instant("2026-11-22T23:30:00Z"), zone };
+        assert_eq!(shown(&formula.evaluate(&value_of, &moment)), expected);
+    };
+    check(chrono_tz::Europe::London, "date 2026-11-22");
+    check(chrono_tz::Europe::Paris, "date 2026-11-23");
+    check(chrono_tz::America::New_York, "date 2026-11-22");
+    check(chrono_tz::Pacific::Kiritimati, "date 2026-11-23");
+}
+
+proptest! {
+    /// Whatever is written, compiling says what is wrong and evaluating gives a value: nothing panics, and no number
+    /// that comes out is infinite or NaN.
+    #[test]
+    fn nothing_throws(source in "[a-z0-9+*/%<>=!&|?:(),.\"' -]{0,60}") {
+        if let Ok(formula) = compile(&source) {
+            let value = formula.evaluate(&value_of, &moment());
+            if let Value::Number(number) = value {
+                prop_assert!(number.is_finite(), "{source}");
+            }
+        }
+    }
+
+    #[test]
+    fn arithmetic_is_that_of_doubles_or_null(a in any::<f64>(), b in any::<f64>()) {
+        let formula = Formula::compile("a / b + a * b - a % b", &|_| Some(Type::Number)).unwrap();
+        prop_assume!(a.is_finite() && b.is_finite());
+        let value = formula.evaluate(&|name| Value::Number(if name == "a" { a } else { b }), &moment());
+        let (quotient, product, rest) = (a / b, a * b, a % b);
+        match value {
+            Value::Number(number) => prop_assert_eq!(number.to_bits(), (quotient + product - rest).to_bits()),
+            _ => prop_assert!(!(quotient.is_finite() && product.is_finite() && (quotient + product - rest).is_finite())),
+        }
+    }
+}
