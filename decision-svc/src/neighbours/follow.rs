@@ -56,10 +56,11 @@ impl Followers {
 /// The first snapshot that satisfies `is_enough` within [`SNAPSHOT_WAIT_MAX`], else the present one and false.
 pub async fn wait_for(follower: &mut Follower, is_enough: impl Fn(&Snapshot) -> bool) -> (Arc<Snapshot>, bool) {
     let waited = tokio::time::timeout(SNAPSHOT_WAIT_MAX, follower.wait_for(|snapshot| is_enough(snapshot))).await;
-    if let Ok(Ok(snapshot)) = waited {
-        return (snapshot.clone(), true);
+    let found = waited.ok().and_then(Result::ok).map(|snapshot| snapshot.clone());
+    match found {
+        Some(snapshot) => (snapshot, true),
+        None => (follower.borrow().clone(), false),
     }
-    (follower.borrow().clone(), false)
 }
 
 type Sender = Arc<watch::Sender<Arc<Snapshot>>>;
