@@ -17,6 +17,7 @@ use crate::{
         decision_flow::DecisionFlows, outcome::Outcomes,
     },
     neighbours::{Neighbours, follow::Followers},
+    receipt::Receipts,
     relay,
     store::{self, Store},
 };
@@ -54,6 +55,7 @@ impl App {
             history,
             followers: Followers::new(deps.neighbours.clone()),
             neighbours: deps.neighbours,
+            receipts: Receipts::new(deps.clock.clone()),
             clock: deps.clock,
             compiled: Arc::default(),
             bell: Arc::default(),

@@ -9,6 +9,7 @@ pub mod config;
 pub mod domain;
 pub mod grpc;
 pub mod neighbours;
+pub mod receipt;
 pub mod relay;
 pub mod store;
 

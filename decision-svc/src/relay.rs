@@ -33,14 +33,14 @@ pub async fn relay(context: Context) {
 
 /// Delivers one batch; true when something moved.
 async fn deliver(context: &Context, tenant: &str, target: Target) -> bool {
-    // Taken before the rows are read: an outcome acknowledged later is received later.
-    let looked_at_us = context.clock.now().timestamp_micros();
+    // Taken before the rows are read: what is not among them is received later.
+    let settled_us = context.receipts.settled_through().timestamp_micros();
     let Ok(rows) = context.store.undelivered(tenant, target, BATCH_MAX).await else { return false };
     if rows.is_empty() {
         return false;
     }
     let is_all = (rows.len() as i64) < BATCH_MAX;
-    let counted_through_us = if is_all { looked_at_us } else { oldest(&rows) - 1 };
+    let counted_through_us = if is_all { settled_us } else { settled_us.min(oldest(&rows) - 1) };
     match ship(context, tenant, target, &rows, counted_through_us).await {
         Ok(()) => context.store.delivered(tenant, target, &rows).await.is_ok(),
         Err(status) if status.code() == Code::InvalidArgument => one_by_one(context, tenant, target, &rows).await,

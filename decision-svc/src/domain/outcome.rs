@@ -112,7 +112,8 @@ impl Report {
 pub fn value_e4(value: &Scalar) -> Result<i64, String> {
     let decimal = match value {
         Scalar::Integer(number) => rust_decimal::Decimal::from(*number),
-        Scalar::Decimal(text) => text.parse().map_err(|_| format!("`{text}` is not a decimal number"))?,
+        Scalar::Decimal(text) => rust_decimal::Decimal::from_str_exact(text)
+            .map_err(|_| format!("`{text}` is not a decimal number of at most 28 digits"))?,
         Scalar::Double(number) => {
             number.to_string().parse().map_err(|_| format!("{number} is not a decimal number"))?
         }

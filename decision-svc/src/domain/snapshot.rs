@@ -185,6 +185,12 @@ impl Catalog {
         self.categories.get(reference).or_else(by_name)
     }
 
+    /// The offer of this id or name.
+    pub fn offer(&self, reference: &str) -> Option<&Offer> {
+        let by_name = || self.offers.values().find(|offer| is_named(reference, &offer.id, &offer.name));
+        self.offers.get(reference).or_else(by_name)
+    }
+
     /// The schema of this id or name.
     pub fn schema(&self, reference: &str) -> Option<&Schema> {
         let by_name = || self.schemas.values().find(|schema| is_named(reference, &schema.id, &schema.name));

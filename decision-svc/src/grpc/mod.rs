@@ -13,7 +13,7 @@ use history::Collection;
 use proffer_proto::decision::v1::DecisionFlow;
 use serve::Clock;
 
-use crate::{neighbours::{Neighbours, follow::Followers}, store::Store};
+use crate::{neighbours::{Neighbours, follow::Followers}, receipt::Receipts, store::Store};
 
 /// What every service here works with. Cheap to clone.
 #[derive(Clone)]
@@ -30,6 +30,8 @@ pub struct Context {
     pub neighbours: Neighbours,
     /// The time.
     pub clock: Clock,
+    /// Outcomes on their way into the store.
+    pub receipts: Receipts,
     /// Flows made ready, by tenant and flow.
     pub compiled: std::sync::Arc<std::sync::Mutex<BTreeMap<(String, String), std::sync::Arc<crate::domain::compile::CompiledFlow>>>>,
     /// Rung when there is something to deliver.

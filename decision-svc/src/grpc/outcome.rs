@@ -1,6 +1,6 @@
 //! OutcomeService.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use prost::Message as _;
 use proffer_proto::{
@@ -18,7 +18,7 @@ use crate::{
     domain::{
         outcome::{DecidedOffer, FUTURE_MAX, Report, value_e4},
         request::{TEXT_BYTES_MAX, id_fault},
-        snapshot::{OutcomeType, Snapshot},
+        snapshot::{Catalog, OutcomeType, Snapshot},
     },
     neighbours::{follow, scalar},
     store::{NewOutcome, Recorded},
@@ -118,10 +118,11 @@ impl Context {
         tenant: &str,
         reported: &[proto::OutcomeReport],
     ) -> Result<Vec<Result<Recorded, Refused>>, Status> {
-        let now = self.clock.now();
+        let receipt = self.receipts.receive();
+        let now = receipt.at;
         let keys: Vec<&str> = reported.iter().map(|report| report.outcome.as_str()).collect();
         let snapshot = self.snapshot_knowing(tenant, &keys).await?;
-        let types = snapshot.catalog.as_ref().map(|catalog| catalog.outcome_types.clone()).unwrap_or_default();
+        let catalog = snapshot.catalog.clone().unwrap_or_default();
         let mut records: HashMap<String, Option<KeptRecord>> = HashMap::new();
         let mut answers: Vec<Result<Recorded, Refused>> = Vec::with_capacity(reported.len());
         let mut new = Vec::new();
@@ -133,7 +134,7 @@ impl Context {
                 records.insert(decision_id.clone(), found.map(|row| KeptRecord::read(&row.record)));
             }
             let kept = records.get(decision_id).and_then(Option::as_ref);
-            match new_outcome(report, kept, &types, now) {
+            match new_outcome(report, kept, &catalog, now) {
                 Ok(outcome) => {
                     places.push(index);
                     new.push(outcome);
@@ -159,17 +160,17 @@ impl Context {
 fn new_outcome(
     reported: &proto::OutcomeReport,
     kept: Option<&KeptRecord>,
-    types: &BTreeMap<String, OutcomeType>,
+    catalog: &Catalog,
     now: chrono::DateTime<chrono::Utc>,
 ) -> Result<NewOutcome, Refused> {
     let report = parse(reported, now)?;
-    let of_type = types.get(&report.key).ok_or_else(|| {
-        let known: Vec<_> = types.keys().map(String::as_str).collect();
+    let of_type = catalog.outcome_types.get(&report.key).ok_or_else(|| {
+        let known: Vec<_> = catalog.outcome_types.keys().map(String::as_str).collect();
         let message = format!("`{}` is not an outcome type; known are {}", report.key, known.join(", "));
         Problem::invalid_field("outcome.outcome", message)
     })?;
     let (offer, channel) = match (report.decision_id.as_str(), kept) {
-        ("", _) => (None, report.channel.clone()),
+        ("", _) => (offer_named(&report.offer_id, catalog)?, report.channel.clone()),
         (decision_id, None) => return Err(Problem::not_found("decision", decision_id)),
         (decision_id, Some(kept)) => {
             let shown = kept.shown.clone().unwrap_or_default();
@@ -213,6 +214,24 @@ fn new_outcome(
     })
 }
 
+/// The offer of a report that names no decision.
+fn offer_named(named: &str, catalog: &Catalog) -> Result<Option<DecidedOffer>, Refused> {
+    if named.is_empty() {
+        return Ok(None);
+    }
+    let offer = catalog.offer(named).ok_or_else(|| {
+        let message = format!("`{named}` is not an offer; name an offer by id or name, or give the `decisionId`");
+        Problem::invalid_field("outcome.offer_id", message)
+    })?;
+    Ok(Some(DecidedOffer {
+        offer_id: offer.id.clone(),
+        rank: 0,
+        category: offer.category.clone(),
+        category_id: catalog.category(&offer.category).map(|category| category.id.clone()).unwrap_or_default(),
+        subcategory: offer.subcategory.clone(),
+    }))
+}
+
 fn fact(
     report: &Report,
     of_type: &OutcomeType,
@@ -233,7 +252,7 @@ fn fact(
         releases: meaning.releases,
         decision_id: report.decision_id.clone(),
         rank: offer.map_or(0, |offer| offer.rank),
-        offer_id: if offer.is_some() { of(|offer| &offer.offer_id) } else { report.offer_id.clone() },
+        offer_id: of(|offer| &offer.offer_id),
         category: of(|offer| &offer.category),
         category_id: of(|offer| &offer.category_id),
         subcategory: of(|offer| &offer.subcategory),

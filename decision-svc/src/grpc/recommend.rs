@@ -212,6 +212,9 @@ impl Context {
         if least.is_given && !(is_known || reaches(&snapshot, &least)) || resource.revision < least.decision {
             return Err(stale());
         }
+        if !knows_channel(&snapshot) {
+            policy::require_channel(&self.neighbours.policy, tenant, &question.channel).await?;
+        }
         let (customer, pending, arms) = tokio::join!(
             catalog::customer(&self.neighbours.catalog, tenant, &question.customer_id, flow.schema()),
             self.store.pending(tenant, &question.customer_id, policy::PENDING_MAX as i64 + 1),

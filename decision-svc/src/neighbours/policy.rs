@@ -2,12 +2,15 @@
 
 use chrono::{DateTime, Utc};
 use proffer_proto::{
-    policy::v1::{self as proto, contact_gate_service_client::ContactGateServiceClient},
+    policy::v1::{
+        self as proto, channel_service_client::ChannelServiceClient,
+        contact_gate_service_client::ContactGateServiceClient,
+    },
     values::v1::ConfigurationChange,
 };
 use prost::Message as _;
 use serve::{Neighbour, metadata};
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::{MESSAGE_BYTES_MAX, scalar};
 use crate::{
@@ -73,6 +76,17 @@ fn candidates(ranked: &[Ranked]) -> Vec<proto::Candidate> {
         purpose: ranked.purpose.clone(),
     };
     ranked.iter().take(CANDIDATES_MAX).map(candidate).collect()
+}
+
+/// Asks the owner about a channel that the snapshot does not know: NOT_FOUND when there is none. When policy-svc is
+/// away nobody can tell, and the decision will say so itself.
+pub async fn require_channel(neighbour: &Neighbour, tenant: &str, named: &str) -> Result<(), Status> {
+    let request = proto::GetChannelRequest { id: named.to_owned() };
+    let mut client = ChannelServiceClient::new(neighbour.clone());
+    match client.get_channel(metadata::request(tenant, request)).await {
+        Err(status) if status.code() == Code::NotFound => Err(status),
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 /// Judges and reserves; the id is that of the decision that holds the slots.

@@ -22,7 +22,7 @@ pub fn parse(value: &Value) -> Result<Option<Scalar>, String> {
         Kind::DoubleValue(number) if !number.is_finite() => return Err("must be a finite number".to_owned()),
         Kind::DoubleValue(number) => Scalar::Double(*number),
         Kind::BooleanValue(is) => Scalar::Boolean(*is),
-        Kind::DecimalValue(text) => match text.parse::<rust_decimal::Decimal>() {
+        Kind::DecimalValue(text) => match rust_decimal::Decimal::from_str_exact(text) {
             Ok(_) => Scalar::Decimal(text.clone()),
             Err(_) => return Err(format!("`{text}` is not a decimal number of at most 28 digits")),
         },

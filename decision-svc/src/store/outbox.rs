@@ -54,18 +54,19 @@ impl Store {
         Ok(rows.into_iter().map(row).collect())
     }
 
-    /// Rows to deliver, in order per customer, at most `limit`; customers with a parked row wait behind it.
+    /// Rows to deliver, in order per customer, at most `limit`. A row waits behind its customer's earlier ones: behind a
+    /// parked one, and behind one with a later clock, which the limit might cut off.
     pub async fn undelivered(&self, tenant: &str, target: Target, limit: i64) -> Result<Vec<OutboxRow>, DatabaseError> {
         let rows: Vec<Row> = read!(&self.database, pool => sqlx::query_as(
             "select customer_id, customer_seq, created_us, payload from outbox waiting
              where tenant_id = $1 and target = $2 and not parked
                and not exists (select 1 from outbox ahead where ahead.tenant_id = waiting.tenant_id
                  and ahead.customer_id = waiting.customer_id and ahead.target = waiting.target
-                 and ahead.customer_seq < waiting.customer_seq and ahead.parked)
+                 and ahead.customer_seq < waiting.customer_seq
+                 and (ahead.parked or ahead.created_us > waiting.created_us))
              order by created_us, customer_seq limit $3")
             .bind(tenant).bind(target.name()).bind(limit).fetch_all(pool))?;
         let mut rows: Vec<_> = rows.into_iter().map(row).collect();
-        // A clock that stepped back may have turned two rows of a customer around: their numbers decide.
         rows.sort_by(|a, b| (&a.customer_id, a.customer_seq).cmp(&(&b.customer_id, b.customer_seq)));
         Ok(rows)
     }
