@@ -105,12 +105,13 @@ impl<R: Resource> Collection<R> {
             given => IdChoice::Given(given.to_owned()),
         };
         let (name, payload) = (resource.name().to_owned(), payload(&resource));
-        self.write(author, Write::Create { id, name, payload }).await.map_err(|error| match error {
-            HistoryError::AlreadyExists { kind, attribute: "id", value } => {
-                HistoryError::AlreadyExists { kind, attribute: R::IDENTITY, value }
-            }
-            other => other,
-        })
+        self.write(author, Write::Create { id, name, payload }).await.map_err(named_identity::<R>)
+    }
+
+    /// Brings a deleted resource back under its own id. The caller has checked that it may.
+    pub async fn revive(&self, author: &Author, resource: R) -> Result<R, HistoryError> {
+        let (id, name, payload) = (resource.id().to_owned(), resource.name().to_owned(), payload(&resource));
+        self.write(author, Write::Revive { id, name, payload }).await.map_err(named_identity::<R>)
     }
 
     /// The resource of this id or name.
@@ -188,6 +189,16 @@ pub fn page(page_size: i32, page_token: &str) -> Result<(i32, String), Vec<(Stri
 /// The token of the page after `last`.
 pub fn token(last: &str) -> String {
     hex::encode(last)
+}
+
+/// A taken id is called by the kind's own word for it.
+fn named_identity<R: Resource>(error: HistoryError) -> HistoryError {
+    match error {
+        HistoryError::AlreadyExists { kind, attribute: "id", value } => {
+            HistoryError::AlreadyExists { kind, attribute: R::IDENTITY, value }
+        }
+        other => other,
+    }
 }
 
 fn payload<R: Resource>(resource: &R) -> Vec<u8> {

@@ -97,6 +97,15 @@ pub enum Write {
         /// The etag it must still have; none deletes whatever is there.
         expected: Option<String>,
     },
+    /// A deleted resource lives again under its own id, for kinds whose id is a word people choose.
+    Revive {
+        /// Which.
+        id: String,
+        /// Its name from now on.
+        name: String,
+        /// The resource.
+        payload: Vec<u8>,
+    },
 }
 
 /// A write with its circumstances.
@@ -152,6 +161,10 @@ impl History {
 
     /// The resource of this id, else of this name (without regard to case).
     pub async fn find(&self, tenant: &str, kind: &'static str, named: &str) -> Result<Present, HistoryError> {
+        // PostgreSQL takes no null character in text, and nothing is named with one.
+        if named.contains('\0') {
+            return Err(HistoryError::NotFound { kind, id: named.replace('\0', "") });
+        }
         let rows: Vec<PresentRow> = read!(&self.database, pool => sqlx::query_as(
             "select id, name, payload, etag, revision, created_us, updated_us from resource
              where tenant_id = $1 and kind = $2 and payload is not null and (id = $3 or name_folded = $4)")
@@ -194,6 +207,22 @@ impl History {
              order by revision desc limit 1")
             .bind(tenant).bind(kind).bind(id).bind(revision_max).bind(us_max).fetch_optional(pool))?;
         Ok(row.map(entry).filter(|entry| entry.payload.is_some()))
+    }
+
+    /// The entries of one resource before a revision, deletions included, at most `limit`, newest first.
+    pub async fn past(
+        &self,
+        tenant: &str,
+        kind: &'static str,
+        id: &str,
+        before: i64,
+        limit: i64,
+    ) -> Result<Vec<Entry>, HistoryError> {
+        let rows: Vec<EntryRow> = read!(&self.database, pool => sqlx::query_as(
+            "select revision, kind, id, name, payload, actor, written_us, hash from entry
+             where tenant_id = $1 and kind = $2 and id = $3 and revision < $4 order by revision desc limit $5")
+            .bind(tenant).bind(kind).bind(id).bind(before).bind(limit).fetch_all(pool))?;
+        Ok(rows.into_iter().map(entry).collect())
     }
 
     /// Entries after a revision, at most `limit`, in order.
@@ -248,6 +277,11 @@ async fn append(transaction: &mut Transaction, change: Change<'_>) -> Result<Pre
         Write::Delete { id, expected } => {
             let current = lock_current(transaction, tenant, kind, &id, expected).await?;
             (id, current.name, None, current.created_at.timestamp_micros())
+        }
+        Write::Revive { id, name, payload } => {
+            let created_us = deleted(transaction, tenant, kind, &id).await?;
+            refuse_taken_name(transaction, tenant, kind, &name, None).await?;
+            (id, name, Some(payload), created_us)
         }
     };
     let (kind, actor, hash) = (kind.to_owned(), actor.to_owned(), Vec::new());
@@ -310,6 +344,23 @@ async fn lock_current(
             Err(HistoryError::StaleEtag { kind, id: current.id, current: current.etag })
         }
         _ => Ok(current),
+    }
+}
+
+/// When a deleted resource was created.
+async fn deleted(
+    transaction: &mut Transaction,
+    tenant: &str,
+    kind: &'static str,
+    id: &str,
+) -> Result<i64, HistoryError> {
+    let row: Option<(Option<Vec<u8>>, i64)> = within!(transaction, connection => sqlx::query_as(
+        "select payload, created_us from resource where tenant_id = $1 and kind = $2 and id = $3")
+        .bind(tenant).bind(kind).bind(id).fetch_optional(connection))?;
+    match row {
+        None => Err(HistoryError::NotFound { kind, id: id.to_owned() }),
+        Some((Some(_), _)) => Err(HistoryError::AlreadyExists { kind, attribute: "id", value: id.to_owned() }),
+        Some((None, created_us)) => Ok(created_us),
     }
 }
 

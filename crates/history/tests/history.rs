@@ -75,6 +75,38 @@ async fn an_id_is_never_used_again_and_a_name_is_free_after_a_delete() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_deleted_resource_can_be_revived() {
+    on_both(async |history| {
+        let revive = || Write::Revive { id: "off_home".into(), name: "Home".into(), payload: b"again".to_vec() };
+        assert!(matches!(write(&history, 1, revive()).await, Err(HistoryError::NotFound { .. })));
+        write(&history, 1, create("Home")).await.unwrap();
+        assert!(matches!(
+            write(&history, 2, revive()).await,
+            Err(HistoryError::AlreadyExists { attribute: "id", .. })
+        ));
+        write(&history, 3, Write::Delete { id: "off_home".into(), expected: None }).await.unwrap();
+        let revived = write(&history, 4, revive()).await.unwrap();
+        assert_eq!((revived.revision, revived.created_at, revived.updated_at), (3, at(1), at(4)));
+        assert_eq!(history.find("t", "offer", "home").await.unwrap().payload, b"again");
+        let past = history.past("t", "offer", "off_home", i64::MAX, 2).await.unwrap();
+        let past: Vec<_> = past.iter().map(|entry| (entry.revision, entry.payload.is_some())).collect();
+        assert_eq!(past, [(3, true), (2, false)]);
+        assert_eq!(history.past("t", "offer", "off_home", 2, 2).await.unwrap().len(), 1);
+        assert_eq!(history.verify("t").await.unwrap().first_bad, None);
+    })
+    .await;
+}
+
+/// PostgreSQL refuses such text; that is no fault of the store.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_named_with_a_null_character() {
+    on_both(async |history| {
+        assert!(matches!(history.find("t", "offer", "a\0b").await, Err(HistoryError::NotFound { .. })));
+    })
+    .await;
+}
+
 /// Without the lock on the head two writers would read the same head and fork the chain.
 #[tokio::test(flavor = "multi_thread")]
 async fn thirty_two_writers_leave_no_gap_and_no_fork() {
