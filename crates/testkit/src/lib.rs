@@ -1,7 +1,13 @@
-//! For tests only: throw-away stores. Panics tell a test what is missing and how to get it.
+//! For tests only: throw-away stores and golden files. Panics tell a test what is missing and how to get it.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
+#[cfg(feature = "database")]
+mod database;
+mod golden;
 pub mod postgres;
 
-pub use postgres::{Postgres, fresh_database_url};
+#[cfg(feature = "database")]
+pub use database::fresh_database_url;
+pub use golden::{UPDATE_VARIABLE, golden};
+pub use postgres::{Postgres, SERVER_VARIABLE};

@@ -1,42 +1,42 @@
-//! A private PostgreSQL server: started once by `cargo xtask test`, one new database per test.
+//! A private PostgreSQL server: started once by `cargo xtask test`, thrown away with its starter.
 
 use std::{
     fs,
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
+    process::{Child, ChildStdin, Command, Stdio},
+    time::Duration,
 };
 
 use anyhow::{Context as _, bail};
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 /// Names the server that tests use, for example `postgres://postgres@127.0.0.1:5433/postgres`.
 pub const SERVER_VARIABLE: &str = "PROFFER_TEST_POSTGRES_URL";
 
-/// A new, empty database on the test server.
-///
-/// # Panics
-/// Without a server, with the command that starts one.
-pub async fn fresh_database_url() -> String {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let server = std::env::var(SERVER_VARIABLE).unwrap_or_else(|_| {
-        panic!("{SERVER_VARIABLE} is not set: run the tests with `cargo xtask test`, which starts a private server")
-    });
-    let name = format!("test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-    let mut connection = PgConnection::connect(&server).await.expect("the test server answers");
-    let create = format!("create database {name} template template0");
-    sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut connection).await.expect("a new database");
-    let base = server.rsplit_once('/').map_or(server.as_str(), |(base, _)| base);
-    format!("{base}/{name}")
-}
+/// How often a start is looked at, and how many times.
+const POLL: Duration = Duration::from_millis(50);
+const POLLS_MAX: u32 = 600;
 
-/// A running private server; stopped when dropped.
+/// Runs the server until standard input ends, then stops it and removes its folder. The pipe ends with the starter,
+/// however that dies, so no server is left behind; a process group of its own keeps Ctrl-C for the starter.
+const KEEPER: &str = r#"
+"$1" -D "$2/data" -p "$3" -k "$2" -c listen_addresses=127.0.0.1 -c max_connections=400 >"$2/log" 2>&1 </dev/null &
+server=$!
+read -r _
+kill -INT "$server"
+wait "$server"
+cd /
+rm -rf "$2"
+"#;
+
+/// A running private server; stopped when dropped, or when the process that started it ends in any way.
 #[derive(Debug)]
 pub struct Postgres {
-    child: Child,
+    keeper: Child,
+    lifeline: Option<ChildStdin>,
+    folder: PathBuf,
     /// Its address.
     pub url: String,
-    _folder: tempfile::TempDir,
 }
 
 impl Postgres {
@@ -50,70 +50,83 @@ impl Postgres {
         if is_root && !Command::new("chown").arg("postgres").arg(folder.path()).status()?.success() {
             bail!("root cannot run PostgreSQL and there is no user `postgres`");
         }
-        let data = folder.path().join("data");
-        let run = |program: &str, arguments: &[&str]| {
-            let path = binaries.join(program);
+        let as_server_user = |program: &Path| {
             let mut command = if is_root {
                 let mut command = Command::new("setpriv");
-                command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]).arg(path);
+                command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]).arg(program);
                 command
             } else {
-                Command::new(path)
+                Command::new(program)
             };
-            command.args(arguments).current_dir(folder.path()).stdin(Stdio::null());
+            command.current_dir(folder.path()).stdin(Stdio::null());
             command
         };
-        let data_text = data.to_string_lossy().into_owned();
-        let made = run("initdb", &["-D", &data_text, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C"])
-            .stdout(Stdio::null())
-            .status()?;
-        if !made.success() {
-            bail!("initdb failed");
+        let data = folder.path().join("data");
+        let made = as_server_user(&binaries.join("initdb"))
+            .arg("-D")
+            .arg(data)
+            .args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C"])
+            .output()?;
+        if !made.status.success() {
+            bail!("initdb failed: {}", String::from_utf8_lossy(&made.stderr));
         }
-        let port = free_port()?;
-        let port_text = port.to_string();
-        let socket_folder = folder.path().to_string_lossy().into_owned();
-        let settings = ["-c", "listen_addresses=127.0.0.1", "-c", "max_connections=400", "-c", "fsync=on"];
-        let mut arguments = vec!["-D", &data_text, "-p", &port_text, "-k", &socket_folder];
-        arguments.extend(settings);
-        let log = fs::File::create(folder.path().join("log"))?;
-        let child = run("postgres", &arguments).stdout(Stdio::null()).stderr(log).spawn()?;
-        let mut server = Self { child, url: format!("postgres://postgres@127.0.0.1:{port}/postgres"), _folder: folder };
-        for _ in 0..200 {
+        let port = free_port()?.to_string();
+        let mut keeper = as_server_user(Path::new("/bin/sh"))
+            .args(["-c", KEEPER, "sh"])
+            .arg(binaries.join("postgres"))
+            .arg(folder.path())
+            .arg(&port)
+            .stdin(Stdio::piped())
+            .process_group(0)
+            .spawn()?;
+        let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
+        let server = Self { lifeline: keeper.stdin.take(), keeper, folder: folder.keep(), url };
+        for _ in 0..POLLS_MAX {
             let mut ready = Command::new(binaries.join("pg_isready"));
-            if ready.args(["-q", "-h", "127.0.0.1", "-p", &port_text]).status()?.success() {
+            if ready.args(["-q", "-h", "127.0.0.1", "-p", &port]).status()?.success() {
                 return Ok(server);
             }
-            if server.child.try_wait()?.is_some() {
-                bail!("the private PostgreSQL server ended at once");
-            }
-            std::thread::sleep(std::time::Duration::from_millis(50));
+            std::thread::sleep(POLL);
         }
-        bail!("the private PostgreSQL server did not become ready")
+        let log = fs::read_to_string(server.folder.join("log")).unwrap_or_default();
+        bail!("the private PostgreSQL server did not become ready; its log:\n{log}")
     }
 }
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // SIGINT asks for a fast shutdown; the folder goes after the server has.
-        let asked = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
-        if asked.is_err() {
-            drop(self.child.kill());
-        }
-        drop(self.child.wait());
+        drop(self.lifeline.take());
+        drop(self.keeper.wait());
+        drop(fs::remove_dir_all(&self.folder));
     }
 }
 
 /// The newest folder that holds `initdb` and `postgres`.
 pub fn find_binaries() -> Option<PathBuf> {
     let holds = |folder: &Path| folder.join("initdb").exists() && folder.join("postgres").exists();
-    let mut versions: Vec<_> =
-        fs::read_dir("/usr/lib/postgresql").ok()?.flatten().map(|entry| entry.path().join("bin")).collect();
-    versions.retain(|folder| holds(folder));
-    versions.sort();
-    versions.pop()
+    let version = |folder: &PathBuf| -> u32 {
+        let name = folder.parent().and_then(Path::file_name).and_then(|name| name.to_str());
+        name.and_then(|name| name.parse().ok()).unwrap_or_default()
+    };
+    let folders = fs::read_dir("/usr/lib/postgresql").ok()?.flatten().map(|entry| entry.path().join("bin"));
+    folders.filter(|folder| holds(folder)).max_by_key(version)
 }
 
 fn free_port() -> anyhow::Result<u16> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dropped_server_is_gone_with_its_folder() {
+        let server = Postgres::start().unwrap();
+        let folder = server.folder.clone();
+        let address = server.url.trim_start_matches("postgres://postgres@").trim_end_matches("/postgres").to_owned();
+        assert!(folder.exists() && std::net::TcpStream::connect(&address).is_ok());
+        drop(server);
+        assert!(!folder.exists() && std::net::TcpStream::connect(&address).is_err());
+    }
 }
