@@ -12,7 +12,7 @@ create table decision (
   decision_id      text collate "C" not null,
   customer_id      text collate "C" not null,
   decided_us       bigint  not null,
-  record          bytea    not null,
+  record           bytea   not null,
   primary key (tenant_id, decision_id)
 );
 
@@ -24,9 +24,9 @@ create table request (
   tenant_id        text collate "C" not null,
   request_id       text collate "C" not null,
   decision_id      text collate "C" not null,
-  body_hash       bytea    not null,
+  body_hash        bytea   not null,
   decided_us       bigint  not null,
-  deliver_after_us bigint ,           -- a refusal stands for its request only until then
+  deliver_after_us bigint,           -- a refusal stands for its request only until then
   primary key (tenant_id, request_id)
 );
 
@@ -36,9 +36,9 @@ create table first_arm (
   customer_id   text collate "C" not null,
   experiment_id text collate "C" not null,
   is_holdout    boolean not null,
-  epoch         bigint  not null,
+  epoch         integer not null,
   assigned_us   bigint  not null,
-  exposed_us    bigint ,              -- first time an offer was, or would have been, returned
+  exposed_us    bigint,              -- first time an offer was, or would have been, returned
   primary key (tenant_id, customer_id, experiment_id)
 );
 
@@ -48,9 +48,9 @@ create table outcome (
   idempotency_key text collate "C" not null,
   outcome_id      text collate "C" not null,
   customer_id     text collate "C" not null,
-  body_hash      bytea    not null,
+  body_hash        bytea   not null,
   received_us     bigint  not null,
-  record         bytea    not null,
+  record           bytea   not null,
   primary key (tenant_id, idempotency_key)
 );
 
@@ -63,7 +63,7 @@ create table outbox (
   created_us   bigint  not null,
   attempts     bigint  not null,
   parked       boolean not null,
-  payload     bytea    not null,
+  payload          bytea   not null,
   primary key (tenant_id, customer_id, target, customer_seq)
 );
 

@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn no_factor_falls_below_its_floor() {
         let factors = Factors::of(&offer(0.0, Some(0.0), 0.0), 0.0, 0.0);
-        assert_eq!(factors.score(&Weights::default()), Some(FACTOR_MIN));
+        assert!((factors.score(&Weights::default()).unwrap() - FACTOR_MIN).abs() < 1e-12);
         let best = Factors::of(&offer(100.0, Some(100.0), 100.0), 1.0, 1.0);
         assert_eq!(best.score(&Weights::default()), Some(1.0));
     }

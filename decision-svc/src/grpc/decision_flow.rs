@@ -1,7 +1,10 @@
 //! DecisionFlowService.
 
 use history::{Author, Collection, HistoryError, Resource as _};
-use proffer_proto::decision::v1::{self as proto, decision_flow_service_server::DecisionFlowService, node::Config};
+use proffer_proto::{
+    decision::v1::{self as proto, decision_flow_service_server::DecisionFlowService, node::Config},
+    values::v1::ResourceStatus,
+};
 use serve::metadata;
 use tonic::{Request, Response, Status};
 
@@ -118,7 +121,10 @@ impl DecisionFlowService for DecisionFlows {
         request: Request<proto::CreateDecisionFlowRequest>,
     ) -> Result<Response<proto::CreateDecisionFlowResponse>, Status> {
         let author = Author::of(request.metadata(), &self.0.clock)?;
-        let resource = request.into_inner().decision_flow.unwrap_or_default();
+        let mut resource = request.into_inner().decision_flow.unwrap_or_default();
+        if resource.status() == ResourceStatus::Unspecified {
+            resource.set_status(ResourceStatus::Active);
+        }
         let warnings = check(&resource)?;
         let mut stored = self.0.flows.create(&author, resource).await?;
         stored.warn(warnings);

@@ -1,0 +1,10 @@
+//! decision-svc through its generated clients, on both stores, beside neighbours that do as they are told.
+
+mod decision_service {
+    pub mod engine;
+    pub mod flows;
+    pub mod neighbours;
+    pub mod outcomes;
+    pub mod recommend;
+    pub mod suite;
+}

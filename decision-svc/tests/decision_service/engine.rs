@@ -1,0 +1,216 @@
+//! The engine alone: values in, values out.
+
+use std::collections::BTreeMap;
+
+use decision_svc::domain::{
+    compile::{CompiledFlow, Facts},
+    flow::{Flow, Node, ScoreMethod, Step, Weights},
+    plan::{Plan, plan},
+    scalar::{Fields, Scalar},
+    snapshot::{Catalog, Category, ComputedField, Offer, Schema},
+};
+use formula::{
+    Moment, Type,
+    rule::{Literal, Operator, Rule},
+};
+use proptest::prelude::*;
+
+fn condition(field: &str, op: Operator, value: Literal) -> Rule {
+    Rule::Condition { field: field.to_owned(), op, value }
+}
+
+fn offer(id: &str, category: &str, rules: Vec<Rule>) -> Offer {
+    Offer {
+        id: id.to_owned(),
+        name: id.to_uppercase(),
+        category: category.to_owned(),
+        subcategory: String::new(),
+        priority: 50.0,
+        business_value: 50.0,
+        margin: None,
+        purpose: "marketing".to_owned(),
+        affinities: Vec::new(),
+        rules,
+        custom_fields: Fields::new(),
+        is_active: true,
+    }
+}
+
+fn category(name: &str, fields: &[(&str, &str)]) -> Category {
+    let computed = |(name, formula): &(&str, &str)| ComputedField {
+        name: (*name).to_owned(),
+        formula: (*formula).to_owned(),
+        output: None,
+    };
+    Category {
+        id: format!("cat_{}", name.to_lowercase()),
+        name: name.to_owned(),
+        computed_fields: fields.iter().map(computed).collect(),
+        is_active: true,
+    }
+}
+
+fn catalog(offers: Vec<Offer>, categories: Vec<Category>) -> Catalog {
+    let fields = [("age", Type::Number), ("city", Type::String), ("since", Type::Date)];
+    let fields: BTreeMap<_, _> = fields.into_iter().map(|(name, of_type)| (name.to_owned(), of_type)).collect();
+    let schema = Schema { id: "schema_customer".to_owned(), name: "Customer".to_owned(), fields };
+    Catalog {
+        revision: 1,
+        offers: offers.into_iter().map(|offer| (offer.id.clone(), offer)).collect(),
+        categories: categories.into_iter().map(|category| (category.id.clone(), category)).collect(),
+        schemas: BTreeMap::from([(schema.id.clone(), schema)]),
+        outcome_types: BTreeMap::new(),
+    }
+}
+
+fn flow(categories: &[&str]) -> Flow {
+    let steps = [
+        ("inv", Step::Inventory(categories.iter().map(|name| (*name).to_owned()).collect())),
+        ("enr", Step::Enrich("Customer".to_owned())),
+        ("comp", Step::Compute),
+        ("qual", Step::Qualify),
+        ("score", Step::Score(ScoreMethod::Propensity)),
+        ("rank", Step::Rank(Weights::default())),
+        ("out", Step::Response),
+    ];
+    Flow { nodes: steps.into_iter().map(|(id, step)| Node { id: id.to_owned(), step }).collect() }
+}
+
+fn planned(catalog: &Catalog, categories: &[&str], record: &Fields) -> Plan {
+    let compiled = CompiledFlow::compile(flow(categories), "flow_f", "F", 1, catalog);
+    let moment = Moment { now: serve::from_micros(1_795_341_600_000_000), zone: chrono_tz::Europe::London };
+    let attributes = Fields::new();
+    plan(&compiled, &Facts { record, attributes: &attributes, moment: &moment }, &[])
+}
+
+fn ids(plan: &Plan) -> Vec<&str> {
+    plan.ranked.iter().map(|ranked| ranked.offer_id.as_str()).collect()
+}
+
+fn record(fields: &[(&str, Scalar)]) -> Fields {
+    fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+}
+
+fn adult() -> Rule {
+    condition("age", Operator::Gte, Literal::Number(18.0))
+}
+
+#[test]
+fn a_broken_offer_spoils_itself_only() {
+    let broken = offer("off_b", "A", vec![condition("colour", Operator::Eq, Literal::String("red".into()))]);
+    let plan = planned(&catalog(vec![offer("off_a", "A", vec![adult()]), broken], vec![]), &["A"], &record(&[("age", Scalar::Integer(30))]));
+    assert_eq!(ids(&plan), ["off_a"]);
+    let refused = &plan.refused[0];
+    assert_eq!((refused.offer_id.as_str(), refused.reason_code.as_str()), ("off_b", "rule_invalid"));
+    assert!(refused.reason.contains("`colour` is not declared"), "{}", refused.reason);
+}
+
+#[test]
+fn a_refused_candidate_says_what_was_expected_and_what_was_there() {
+    let catalog = catalog(vec![offer("off_a", "A", vec![adult()])], vec![]);
+    let young = planned(&catalog, &[], &record(&[("age", Scalar::Integer(17))]));
+    assert_eq!(young.refused[0].reason, "`age` >= 18 does not hold: it is 17");
+    let unknown = planned(&catalog, &[], &record(&[]));
+    assert_eq!(unknown.refused[0].reason, "`age` >= 18 does not hold: it is unknown: missing customer.age");
+    let wrong = planned(&catalog, &[], &record(&[("age", Scalar::String("old".into()))]));
+    assert_eq!(wrong.refused[0].reason, "`age` >= 18 does not hold: it is unknown: age is not a number");
+}
+
+/// A bare name: the offer's own category, then its custom fields, then the schema, then the other categories when they
+/// agree.
+#[test]
+fn a_bare_name_is_looked_up_in_order() {
+    let is = |expected: f64| vec![condition("x", Operator::Eq, Literal::Number(expected))];
+    let own = category("A", &[("x", "1")]);
+    let lender = category("B", &[("x", "4")]);
+    let mut custom = offer("off_custom", "C", is(2.0));
+    custom.custom_fields.insert("x".to_owned(), Scalar::Integer(2));
+    let mut both = offer("off_both", "A", is(1.0));
+    both.custom_fields.insert("x".to_owned(), Scalar::Integer(2));
+    let borrowed = offer("off_borrowed", "C", is(4.0));
+    let check = |offers: Vec<Offer>, categories: Vec<Category>, expected: &[&str]| {
+        let plan = planned(&catalog(offers, categories), &[], &record(&[]));
+        assert_eq!(ids(&plan), expected, "{:?}", plan.refused);
+    };
+    check(vec![both, custom], vec![own.clone(), lender.clone()], &["off_both", "off_custom"]);
+    check(vec![borrowed.clone()], vec![lender.clone(), category("D", &[("x", "4")])], &["off_borrowed"]);
+    let plan = planned(&catalog(vec![borrowed], vec![own, lender]), &[], &record(&[]));
+    assert!(plan.refused[0].reason.contains("computed differently"), "{:?}", plan.refused);
+}
+
+#[test]
+fn computed_fields_that_need_each_other_are_spelt_out() {
+    let circle = category("A", &[("x", "y + 1"), ("y", "x + 1")]);
+    let plan = planned(&catalog(vec![offer("off_a", "A", vec![])], vec![circle]), &[], &record(&[]));
+    assert!(plan.refused[0].reason.contains("x -> y -> x"), "{:?}", plan.refused);
+}
+
+#[test]
+fn ties_go_to_the_higher_priority_then_to_the_lower_id() {
+    let mut urgent = offer("off_z", "A", vec![]);
+    urgent.priority = 51.0;
+    let offers = vec![offer("off_b", "A", vec![]), offer("off_a", "A", vec![]), urgent];
+    let plan = planned(&catalog(offers, vec![]), &[], &record(&[]));
+    assert_eq!(ids(&plan), ["off_z", "off_a", "off_b"]);
+}
+
+#[test]
+fn paused_offers_and_other_categories_take_no_part() {
+    let mut paused = offer("off_p", "A", vec![]);
+    paused.is_active = false;
+    let offers = vec![paused, offer("off_a", "a", vec![]), offer("off_b", "B", vec![])];
+    let plan = planned(&catalog(offers, vec![]), &["A"], &record(&[]));
+    assert_eq!(ids(&plan), ["off_a"]);
+    let stages: Vec<_> = plan.stages.iter().map(|stage| (stage.node.as_str(), stage.entered, stage.left)).collect();
+    assert_eq!(stages[0], ("inv", 2, 1));
+}
+
+#[test]
+fn relevance_is_the_share_of_affinities_that_hold() {
+    let mut liked = offer("off_a", "A", vec![]);
+    liked.affinities = vec![
+        ("city".to_owned(), Scalar::String("Bath".into())),
+        ("age".to_owned(), Scalar::Integer(30)),
+        ("age".to_owned(), Scalar::Integer(31)),
+        ("since".to_owned(), Scalar::String("2026-01-01".into())),
+    ];
+    let customer = record(&[("city", Scalar::String("Bath".into())), ("age", Scalar::Integer(30))]);
+    let plan = planned(&catalog(vec![liked], vec![]), &[], &customer);
+    assert_eq!(plan.ranked[0].factors.relevance, 0.5);
+}
+
+fn any_scalar() -> impl Strategy<Value = Option<Scalar>> {
+    prop_oneof![
+        Just(None),
+        any::<i64>().prop_map(|n| Some(Scalar::Integer(n))),
+        any::<f64>().prop_map(|n| Some(Scalar::Double(n))),
+        any::<bool>().prop_map(|is| Some(Scalar::Boolean(is))),
+        "[a-zA-Z0-9:.-]{0,12}".prop_map(|text| Some(Scalar::String(text))),
+        Just(Some(Scalar::Decimal("19.90".to_owned()))),
+        Just(Some(Scalar::List(vec![Scalar::Integer(1)]))),
+    ]
+}
+
+proptest! {
+    /// Fields of any type, or none: nothing panics, a customer qualifies only when the value is there, fits its type and
+    /// satisfies the rule, and every candidate is either ranked or refused.
+    #[test]
+    fn missing_or_wrong_data_never_qualify(age in any_scalar(), city in any_scalar()) {
+        let offers = vec![
+            offer("off_a", "A", vec![adult()]),
+            offer("off_b", "A", vec![Rule::Not(Box::new(adult()))]),
+            offer("off_c", "A", vec![condition("city", Operator::Neq, Literal::String("Bath".into()))]),
+        ];
+        let named = [("age", &age), ("city", &city)];
+        let customer: Fields =
+            named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?))).collect();
+        let plan = planned(&catalog(offers, vec![]), &[], &customer);
+        prop_assert_eq!(plan.ranked.len() + plan.refused.len(), 3);
+        let is_number = matches!(&age, Some(Scalar::Integer(_) | Scalar::Decimal(_)))
+            || matches!(&age, Some(Scalar::Double(number)) if number.is_finite());
+        prop_assert_eq!(ids(&plan).iter().filter(|id| ["off_a", "off_b"].contains(id)).count(), usize::from(is_number));
+        prop_assert_eq!(ids(&plan).contains(&"off_c"), matches!(&city, Some(Scalar::String(text)) if text != "Bath"));
+        let scores = plan.ranked.iter().map(|ranked| ranked.score);
+        prop_assert!(scores.into_iter().all(|score| (0.01..=1.0).contains(&score)));
+    }
+}

@@ -1,0 +1,80 @@
+//! Managing flows.
+
+use proffer_proto::{
+    decision::v1::{self as proto, node::Config},
+    values::v1::ResourceStatus,
+};
+use prost_types::FieldMask;
+use tonic::Code;
+
+use super::suite::{on_both, question, told, winback};
+
+fn with_node(id: &str, config: Option<Config>) -> proto::DecisionFlow {
+    let mut flow = winback();
+    flow.name = "Other".to_owned();
+    flow.config.as_mut().unwrap().nodes.insert(4, proto::Node { id: id.to_owned(), config });
+    flow
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_flow_is_refused_with_its_node() {
+    on_both(async |suite| {
+        let check = async |flow: proto::DecisionFlow, field: &str, part: &str| {
+            let request = proto::CreateDecisionFlowRequest { decision_flow: Some(flow) };
+            let status = suite.flows.clone().create_decision_flow(request).await.unwrap_err();
+            let (code, _, fields) = told(&status);
+            assert_eq!((code, fields[0].as_str()), (Code::InvalidArgument, field));
+            assert!(status.message().contains(part), "{}", status.message());
+        };
+        let nodes = "decision_flow.config.nodes";
+        let filter = with_node("f", Some(Config::Filter(proto::UnservedNode {})));
+        check(filter, &format!("{nodes}[4].type"), "node `f`: type `filter` is not yet supported").await;
+        check(with_node("f", None), &format!("{nodes}[4].type"), "is required").await;
+        let second = with_node("q2", Some(Config::Qualify(proto::QualifyNode {})));
+        check(second, &format!("{nodes}[4]"), "node `q2`: a second `qualify`").await;
+        check(proto::DecisionFlow { config: None, ..winback() }, "decision_flow.config", "is required").await;
+        check(proto::DecisionFlow { name: String::new(), ..winback() }, "decision_flow.name", "is required").await;
+        let mut weightless = winback();
+        weightless.config.as_mut().unwrap().nodes[6].config =
+            Some(Config::Rank(proto::RankNode { weights: Some(proto::Weights::default()), ..Default::default() }));
+        check(weightless, &format!("{nodes}[6].config.weights"), "must be greater than 0").await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_flow_does_not_decide_and_a_stale_etag_does_not_write() {
+    on_both(async |suite| {
+        let get = proto::GetDecisionFlowRequest { id: "winback".to_owned() };
+        let stored = suite.flows.clone().get_decision_flow(get).await.unwrap().into_inner().decision_flow.unwrap();
+        let pause = |etag: &str| proto::UpdateDecisionFlowRequest {
+            id: "flow_winback".to_owned(),
+            decision_flow: Some(proto::DecisionFlow {
+                status: ResourceStatus::Paused.into(),
+                etag: etag.to_owned(),
+                ..Default::default()
+            }),
+            update_mask: Some(FieldMask { paths: vec!["status".to_owned()] }),
+        };
+        let stale = suite.flows.clone().update_decision_flow(pause("0000")).await.unwrap_err();
+        assert_eq!(told(&stale).1, "ETAG_MISMATCH");
+        suite.flows.clone().update_decision_flow(pause(&stored.etag)).await.unwrap();
+        let refused = suite.recommend(question("cust_lapsed_1")).await.unwrap_err();
+        assert_eq!((refused.code(), told(&refused).1.as_str()), (Code::FailedPrecondition, "WRONG_STATE"));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flow_without_a_contact_policy_node_is_taken_with_a_warning() {
+    on_both(async |suite| {
+        let mut flow = winback();
+        flow.name = "Silent".to_owned();
+        flow.config.as_mut().unwrap().nodes.remove(4);
+        let request = proto::CreateDecisionFlowRequest { decision_flow: Some(flow) };
+        let stored = suite.flows.clone().create_decision_flow(request).await.unwrap().into_inner().decision_flow.unwrap();
+        assert!(stored.warnings[0].contains("contact_policy"), "{:?}", stored.warnings);
+        assert_eq!(stored.status(), ResourceStatus::Active);
+    })
+    .await;
+}

@@ -1,0 +1,354 @@
+//! Neighbours that do as they are told and remember what they were asked.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use decision_svc::neighbours::Neighbours;
+use futures::stream::{self, BoxStream, StreamExt as _};
+use proffer_proto::{
+    catalog::v1::{self as catalog, lookup_service_server as lookup},
+    experiment::v1::{self as experiment, ledger_service_server as ledger},
+    policy::v1::{self as policy, channel_service_server as channels, contact_gate_service_server as gate},
+    values::v1::{ConfigurationChange, Value, value::Kind},
+};
+use prost::Message as _;
+use serve::Neighbour;
+use tokio::sync::watch;
+use tonic::{Request, Response, Status, service::Routes};
+
+/// What the neighbours answer, and what they were asked.
+#[derive(Default)]
+pub struct Script {
+    /// Records by customer.
+    pub records: BTreeMap<String, BTreeMap<String, Value>>,
+    /// catalog-svc is away.
+    pub catalog_away: bool,
+    /// policy-svc is away.
+    pub policy_away: bool,
+    /// policy-svc takes no deliveries: UNAVAILABLE, or INVALID_ARGUMENT for outcomes of this key.
+    pub deliveries_away: bool,
+    pub refused_key: Option<String>,
+    /// A refusal for every candidate.
+    pub refusal: Option<policy::Refusal>,
+    /// Slots by request id, else decision id.
+    pub grants: BTreeMap<String, policy::ReserveResponse>,
+    pub reserves: Vec<policy::ReserveRequest>,
+    pub checks: Vec<policy::CheckRequest>,
+    pub releases: Vec<policy::ReleaseContactRequest>,
+    pub outcomes: Vec<policy::OutcomeFact>,
+    pub refusals: usize,
+    pub entries: Vec<experiment::LedgerEntry>,
+    pub counted_through: i64,
+}
+
+/// The fakes and the script they follow.
+#[derive(Clone)]
+pub struct Fakes {
+    pub script: Arc<Mutex<Script>>,
+    catalog: watch::Sender<Vec<ConfigurationChange>>,
+    policy: watch::Sender<Vec<ConfigurationChange>>,
+    experiment: watch::Sender<Vec<ConfigurationChange>>,
+    /// Counts what was delivered to either.
+    pub delivered: watch::Sender<usize>,
+    /// Reserve answers only while this is true.
+    pub gate_open: watch::Sender<bool>,
+    /// Counts calls of Reserve that have begun.
+    pub reserving: watch::Sender<usize>,
+}
+
+impl Fakes {
+    pub fn new() -> Self {
+        let log = || watch::Sender::new(Vec::new());
+        Self {
+            script: Arc::default(),
+            catalog: log(),
+            policy: log(),
+            experiment: log(),
+            delivered: watch::Sender::new(0),
+            gate_open: watch::Sender::new(true),
+            reserving: watch::Sender::new(0),
+        }
+    }
+
+    pub fn neighbours(&self) -> Neighbours {
+        let routes = Routes::new(lookup::LookupServiceServer::new(self.clone()))
+            .add_service(gate::ContactGateServiceServer::new(self.clone()))
+            .add_service(channels::ChannelServiceServer::new(self.clone()))
+            .add_service(ledger::LedgerServiceServer::new(self.clone()));
+        let all = Neighbour::local(routes);
+        Neighbours { catalog: all.clone(), policy: all.clone(), experiment: all }
+    }
+
+    pub fn write_catalog(&self, kind: &str, id: &str, name: &str, resource: Vec<u8>) -> i64 {
+        write(&self.catalog, kind, id, name, resource)
+    }
+
+    pub fn write_policy(&self, kind: &str, id: &str, name: &str, resource: Vec<u8>) -> i64 {
+        write(&self.policy, kind, id, name, resource)
+    }
+
+    pub fn write_experiment(&self, found: &experiment::Experiment) -> i64 {
+        write(&self.experiment, "experiment", &found.id, &found.name, found.encode_to_vec())
+    }
+
+    pub fn put_record(&self, customer_id: &str, fields: &[(&str, Kind)]) {
+        let value = |kind: &Kind| Value { kind: Some(kind.clone()) };
+        let fields = fields.iter().map(|(name, kind)| ((*name).to_owned(), value(kind))).collect();
+        self.script.lock().unwrap().records.insert(customer_id.to_owned(), fields);
+    }
+
+    /// Returns once `count` outcomes or entries have been delivered.
+    pub async fn delivered(&self, count: usize) {
+        self.delivered.subscribe().wait_for(|seen| *seen >= count).await.unwrap();
+    }
+}
+
+fn write(log: &watch::Sender<Vec<ConfigurationChange>>, kind: &str, id: &str, name: &str, resource: Vec<u8>) -> i64 {
+    let mut head = 0;
+    log.send_modify(|log| {
+        head = log.len() as i64 + 1;
+        let (kind, id, name) = (kind.to_owned(), id.to_owned(), name.to_owned());
+        log.push(ConfigurationChange { revision: head, kind, id, deleted: resource.is_empty(), resource, name });
+    });
+    head
+}
+
+type Page = (Vec<ConfigurationChange>, i64);
+
+/// The log from `after` on, for ever; the first page comes at once.
+fn watching(log: &watch::Sender<Vec<ConfigurationChange>>, after: i64) -> BoxStream<'static, Page> {
+    let reader = log.subscribe();
+    stream::unfold((reader, after as usize, true), |(mut reader, known, is_first)| async move {
+        let log = reader.wait_for(|log| is_first || log.len() > known).await.ok()?.clone();
+        let page = (log[known..].to_vec(), log.len() as i64);
+        Some((page, (reader, log.len(), false)))
+    })
+    .boxed()
+}
+
+#[tonic::async_trait]
+impl lookup::LookupService for Fakes {
+    type WatchCatalogStream = BoxStream<'static, Result<catalog::WatchCatalogResponse, Status>>;
+
+    async fn lookup_customer(
+        &self,
+        request: Request<catalog::LookupCustomerRequest>,
+    ) -> Result<Response<catalog::LookupCustomerResponse>, Status> {
+        let script = self.script.lock().unwrap();
+        if script.catalog_away {
+            return Err(Status::unavailable("away"));
+        }
+        let customer_id = request.into_inner().customer_id;
+        let record = script.records.get(&customer_id).map(|fields| catalog::CustomerRecord {
+            customer_id,
+            fields: fields.clone(),
+            ..Default::default()
+        });
+        let head_revision = self.catalog.borrow().len() as i64;
+        Ok(Response::new(catalog::LookupCustomerResponse { record, head_revision }))
+    }
+
+    async fn watch_catalog(
+        &self,
+        request: Request<catalog::WatchCatalogRequest>,
+    ) -> Result<Response<Self::WatchCatalogStream>, Status> {
+        let pages = watching(&self.catalog, request.into_inner().after_revision);
+        let pages = pages.map(|(changes, head_revision)| Ok(catalog::WatchCatalogResponse { changes, head_revision }));
+        Ok(Response::new(pages.boxed()))
+    }
+}
+
+impl Script {
+    fn judgement(&self, question: Option<&policy::ContactQuestion>) -> policy::Judgement {
+        let candidates = question.map(|question| question.candidates.clone()).unwrap_or_default();
+        let verdict = |candidate: &policy::Candidate| policy::Verdict {
+            offer_id: candidate.offer_id.clone(),
+            summary: "passed (0 contacts in last 30d)".to_owned(),
+            ..Default::default()
+        };
+        policy::Judgement {
+            refusal: self.refusal.clone(),
+            verdicts: candidates.iter().map(verdict).collect(),
+            revision: 1,
+            tz_version: "test".to_owned(),
+            ..Default::default()
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl gate::ContactGateService for Fakes {
+    type WatchPolicyStream = BoxStream<'static, Result<policy::WatchPolicyResponse, Status>>;
+
+    async fn reserve(
+        &self,
+        request: Request<policy::ReserveRequest>,
+    ) -> Result<Response<policy::ReserveResponse>, Status> {
+        self.reserving.send_modify(|count| *count += 1);
+        self.gate_open.subscribe().wait_for(|is_open| *is_open).await.unwrap();
+        let request = request.into_inner();
+        let mut script = self.script.lock().unwrap();
+        if script.policy_away {
+            return Err(Status::unavailable("away"));
+        }
+        script.reserves.push(request.clone());
+        let key = if request.request_id.is_empty() { &request.decision_id } else { &request.request_id };
+        if let Some(first) = script.grants.get(key) {
+            return Ok(Response::new(first.clone()));
+        }
+        let judgement = script.judgement(request.question.as_ref());
+        let passed = judgement.verdicts.iter().filter(|_| judgement.refusal.is_none());
+        let grants = passed
+            .take(request.limit as usize)
+            .zip(1..)
+            .map(|(verdict, rank)| policy::Grant {
+                offer_id: verdict.offer_id.clone(),
+                rank,
+                reserved_until: Some(prost_types::Timestamp { seconds: 2_000_000_000, nanos: 0 }),
+            })
+            .collect();
+        let decision_id = request.decision_id.clone();
+        let answer = policy::ReserveResponse { judgement: Some(judgement), grants, decision_id };
+        script.grants.insert(key.clone(), answer.clone());
+        Ok(Response::new(answer))
+    }
+
+    async fn check(&self, request: Request<policy::CheckRequest>) -> Result<Response<policy::CheckResponse>, Status> {
+        let request = request.into_inner();
+        let mut script = self.script.lock().unwrap();
+        if script.policy_away {
+            return Err(Status::unavailable("away"));
+        }
+        script.checks.push(request.clone());
+        let judgement = Some(script.judgement(request.question.as_ref()));
+        Ok(Response::new(policy::CheckResponse { judgement }))
+    }
+
+    async fn commit_contact(
+        &self,
+        request: Request<policy::CommitContactRequest>,
+    ) -> Result<Response<policy::CommitContactResponse>, Status> {
+        let script = self.script.lock().unwrap();
+        if script.policy_away {
+            return Err(Status::unavailable("away"));
+        }
+        let refusal = script.refusal.clone();
+        let contact_id = format!("con_{}", request.into_inner().decision_id);
+        Ok(Response::new(policy::CommitContactResponse { go: refusal.is_none(), contact_id, refusal }))
+    }
+
+    async fn release_contact(
+        &self,
+        request: Request<policy::ReleaseContactRequest>,
+    ) -> Result<Response<policy::ReleaseContactResponse>, Status> {
+        self.script.lock().unwrap().releases.push(request.into_inner());
+        Ok(Response::new(policy::ReleaseContactResponse { released: 1 }))
+    }
+
+    async fn deliver_outcomes(
+        &self,
+        request: Request<policy::DeliverOutcomesRequest>,
+    ) -> Result<Response<policy::DeliverOutcomesResponse>, Status> {
+        let outcomes = request.into_inner().outcomes;
+        let mut script = self.script.lock().unwrap();
+        if script.policy_away || script.deliveries_away {
+            return Err(Status::unavailable("away"));
+        }
+        if outcomes.iter().any(|outcome| Some(&outcome.key) == script.refused_key.as_ref()) {
+            script.refusals += 1;
+            return Err(Status::invalid_argument("no"));
+        }
+        let count = outcomes.len();
+        script.outcomes.extend(outcomes);
+        drop(script);
+        self.delivered.send_modify(|seen| *seen += count);
+        Ok(Response::new(policy::DeliverOutcomesResponse {}))
+    }
+
+    async fn watch_policy(
+        &self,
+        request: Request<policy::WatchPolicyRequest>,
+    ) -> Result<Response<Self::WatchPolicyStream>, Status> {
+        let pages = watching(&self.policy, request.into_inner().after_revision);
+        let pages = pages.map(|(changes, head_revision)| Ok(policy::WatchPolicyResponse { changes, head_revision }));
+        Ok(Response::new(pages.boxed()))
+    }
+}
+
+/// Only asked whether a channel exists.
+#[tonic::async_trait]
+impl channels::ChannelService for Fakes {
+    async fn get_channel(
+        &self,
+        request: Request<policy::GetChannelRequest>,
+    ) -> Result<Response<policy::GetChannelResponse>, Status> {
+        if self.script.lock().unwrap().policy_away {
+            return Err(Status::unavailable("away"));
+        }
+        let id = request.into_inner().id;
+        if self.policy.borrow().iter().any(|change| change.id == id || change.name == id) {
+            return Ok(Response::new(policy::GetChannelResponse::default()));
+        }
+        Err(serve::Problem::not_found("channel", &id).into())
+    }
+
+    async fn create_channel(
+        &self,
+        _: Request<policy::CreateChannelRequest>,
+    ) -> Result<Response<policy::CreateChannelResponse>, Status> {
+        Err(Status::unimplemented("fake"))
+    }
+
+    async fn list_channels(
+        &self,
+        _: Request<policy::ListChannelsRequest>,
+    ) -> Result<Response<policy::ListChannelsResponse>, Status> {
+        Err(Status::unimplemented("fake"))
+    }
+
+    async fn update_channel(
+        &self,
+        _: Request<policy::UpdateChannelRequest>,
+    ) -> Result<Response<policy::UpdateChannelResponse>, Status> {
+        Err(Status::unimplemented("fake"))
+    }
+
+    async fn delete_channel(
+        &self,
+        _: Request<policy::DeleteChannelRequest>,
+    ) -> Result<Response<policy::DeleteChannelResponse>, Status> {
+        Err(Status::unimplemented("fake"))
+    }
+}
+
+#[tonic::async_trait]
+impl ledger::LedgerService for Fakes {
+    type WatchExperimentsStream = BoxStream<'static, Result<experiment::WatchExperimentsResponse, Status>>;
+
+    async fn deliver_entries(
+        &self,
+        request: Request<experiment::DeliverEntriesRequest>,
+    ) -> Result<Response<experiment::DeliverEntriesResponse>, Status> {
+        let request = request.into_inner();
+        let count = request.entries.len();
+        let mut script = self.script.lock().unwrap();
+        script.entries.extend(request.entries);
+        let through = request.counted_through.unwrap_or_default();
+        script.counted_through = through.seconds * 1_000_000 + i64::from(through.nanos) / 1_000;
+        drop(script);
+        self.delivered.send_modify(|seen| *seen += count);
+        Ok(Response::new(experiment::DeliverEntriesResponse {}))
+    }
+
+    async fn watch_experiments(
+        &self,
+        request: Request<experiment::WatchExperimentsRequest>,
+    ) -> Result<Response<Self::WatchExperimentsStream>, Status> {
+        let pages = watching(&self.experiment, request.into_inner().after_revision);
+        let pages =
+            pages.map(|(changes, head_revision)| Ok(experiment::WatchExperimentsResponse { changes, head_revision }));
+        Ok(Response::new(pages.boxed()))
+    }
+}
