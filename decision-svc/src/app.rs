@@ -12,6 +12,7 @@ use serve::{Clock, Readiness, Task, metadata::DEFAULT_TENANT};
 use tonic::service::Routes;
 
 use crate::{
+    compiled_flows::CompiledFlows,
     grpc::{
         ANSWER_BYTES_MAX, BULK_BYTES_MAX, Context, REQUEST_BYTES_MAX, decision::Decisions,
         decision_flow::DecisionFlows, outcome::Outcomes,
@@ -57,7 +58,7 @@ impl App {
             neighbours: deps.neighbours,
             receipts: Receipts::new(deps.clock.clone()),
             clock: deps.clock,
-            compiled: Arc::default(),
+            compiled: CompiledFlows::default(),
             bell: Arc::default(),
         };
         Ok(Self { context, readiness: Readiness::default() })
@@ -66,19 +67,16 @@ impl App {
     /// Its gRPC services.
     pub fn routes(&self) -> Routes {
         let context = || self.context.clone();
-        Routes::builder().routes().add_service(
-            DecisionFlowServiceServer::new(DecisionFlows(context()))
-                .max_decoding_message_size(REQUEST_BYTES_MAX)
-                .max_encoding_message_size(ANSWER_BYTES_MAX),
-        ).add_service(
-            DecisionServiceServer::new(Decisions(context()))
-                .max_decoding_message_size(REQUEST_BYTES_MAX)
-                .max_encoding_message_size(ANSWER_BYTES_MAX),
-        ).add_service(
-            OutcomeServiceServer::new(Outcomes(context()))
-                .max_decoding_message_size(BULK_BYTES_MAX)
-                .max_encoding_message_size(ANSWER_BYTES_MAX),
-        )
+        let flows = DecisionFlowServiceServer::new(DecisionFlows(context()))
+            .max_decoding_message_size(REQUEST_BYTES_MAX)
+            .max_encoding_message_size(ANSWER_BYTES_MAX);
+        let decisions = DecisionServiceServer::new(Decisions(context()))
+            .max_decoding_message_size(REQUEST_BYTES_MAX)
+            .max_encoding_message_size(ANSWER_BYTES_MAX);
+        let outcomes = OutcomeServiceServer::new(Outcomes(context()))
+            .max_decoding_message_size(BULK_BYTES_MAX)
+            .max_encoding_message_size(ANSWER_BYTES_MAX);
+        Routes::new(flows).add_service(decisions).add_service(outcomes)
     }
 
     /// Work beside the listener: the relay, and readiness once every neighbour has been heard of.

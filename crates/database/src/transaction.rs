@@ -26,10 +26,11 @@ impl Database {
 impl Transaction {
     /// Makes the writes durable.
     pub async fn commit(self) -> Result<(), DatabaseError> {
-        Ok(match self {
+        match self {
             Self::Sqlite(inner) => inner.commit().await?,
             Self::Postgres(inner) => inner.commit().await?,
-        })
+        }
+        Ok(())
     }
 
     /// `select` with row locks. SQLite needs none: its writer is alone.

@@ -1,5 +1,7 @@
 //! The language as its specification says it: `spec/NN-chapter.csv`, one row a rule.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
 use std::path::Path;
 
 use chrono::{DateTime, NaiveDate, Utc};

@@ -208,7 +208,7 @@ impl DecisionService for Decisions {
         let found = self.0.store.decisions(&tenant, &asked.customer_id, before, i64::from(size) + 1).await;
         let found = found.map_err(|error| serve::store_status(&error))?;
         let page = found.iter().take(size as usize);
-        let next_page_token = match page.clone().last() {
+        let next_page_token = match page.clone().next_back() {
             Some(last) if found.len() > size as usize => {
                 history::token(&format!("{} {}", last.decided_us, last.decision_id))
             }

@@ -6,14 +6,17 @@ pub mod outcome;
 pub mod recommend;
 pub mod record;
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 use history::Collection;
 use proffer_proto::decision::v1::DecisionFlow;
 use serve::Clock;
 
-use crate::{neighbours::{Neighbours, follow::Followers}, receipt::Receipts, store::Store};
+use crate::{
+    compiled_flows::CompiledFlows,
+    neighbours::{Neighbours, follow::Followers},
+    receipt::Receipts,
+    store::Store,
+};
 
 /// What every service here works with. Cheap to clone.
 #[derive(Clone)]
@@ -32,8 +35,8 @@ pub struct Context {
     pub clock: Clock,
     /// Outcomes on their way into the store.
     pub receipts: Receipts,
-    /// Flows made ready, by tenant and flow.
-    pub compiled: std::sync::Arc<std::sync::Mutex<BTreeMap<(String, String), std::sync::Arc<crate::domain::compile::CompiledFlow>>>>,
+    /// Flows made ready.
+    pub compiled: CompiledFlows,
     /// Rung when there is something to deliver.
     pub bell: std::sync::Arc<tokio::sync::Notify>,
 }

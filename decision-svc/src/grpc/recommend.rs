@@ -13,6 +13,7 @@ use tonic::{Code, Status};
 
 use super::{Context, decision_flow, record::{self, Circumstances, KeptRecord}};
 use crate::{
+    compiled_flows::Source,
     domain::{
         assignment::{self, Arm},
         compile::{CompiledFlow, Facts},
@@ -247,29 +248,9 @@ impl Context {
             }
         };
         let catalog = snapshot.catalog.clone().unwrap_or_default();
-        let flow = self.compiled(tenant, &resource, flow, &catalog);
+        let source = Source { tenant, id: &resource.id, name: &resource.name, revision: resource.revision };
+        let flow = self.compiled.of(source, flow, &catalog);
         Ok(Fetched { snapshot, flow, customer, pending, arms, degraded, now })
-    }
-
-    /// The flow made ready for this catalog; made once per revision of either.
-    fn compiled(
-        &self,
-        tenant: &str,
-        resource: &proto::DecisionFlow,
-        flow: crate::domain::flow::Flow,
-        catalog: &crate::domain::snapshot::Catalog,
-    ) -> Arc<CompiledFlow> {
-        let key = (tenant.to_owned(), resource.id.clone());
-        let mut known = self.compiled.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(found) = known.get(&key)
-            && (found.revision, found.catalog_revision) == (resource.revision, catalog.revision)
-        {
-            return found.clone();
-        }
-        let made = CompiledFlow::compile(flow, &resource.id, &resource.name, resource.revision, catalog);
-        let made = Arc::new(made);
-        known.insert(key, made.clone());
-        made
     }
 
     /// Asks policy; the decision that holds the slots is this one, or an earlier run of the same request.
