@@ -63,7 +63,11 @@ async fn one_by_one(context: &Context, tenant: &str, target: Target, rows: &[Out
         match ship(context, tenant, target, one, oldest(rows) - 1).await {
             Ok(()) => delivered_any |= context.store.delivered(tenant, target, one).await.is_ok(),
             Err(status) if status.code() == Code::InvalidArgument => {
-                tracing::error!(?target, seq = row.customer_seq, "outbox row was refused; after ten times it is parked");
+                tracing::error!(
+                    ?target,
+                    seq = row.customer_seq,
+                    "outbox row was refused; after ten times it is parked"
+                );
                 drop(context.store.refused(tenant, target, row).await);
                 stuck = Some(row.customer_id.as_str());
             }

@@ -48,7 +48,8 @@ mod tests {
     use crate::policy::v1::{Channel, ChannelConfig};
 
     fn channel(name: &str, start: &str, end: &str) -> Channel {
-        let config = ChannelConfig { quiet_hours_start: start.into(), quiet_hours_end: end.into(), ..Default::default() };
+        let config =
+            ChannelConfig { quiet_hours_start: start.into(), quiet_hours_end: end.into(), ..Default::default() };
         Channel { name: name.into(), config: Some(config), ..Default::default() }
     }
 

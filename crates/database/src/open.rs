@@ -95,10 +95,8 @@ impl Database {
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(5));
         let pool = |connections| {
-            SqlitePoolOptions::new()
-                .max_connections(connections)
-                .acquire_timeout(sizes.acquire_timeout)
-                .after_release(|connection, _| {
+            SqlitePoolOptions::new().max_connections(connections).acquire_timeout(sizes.acquire_timeout).after_release(
+                |connection, _| {
                     Box::pin(async move {
                         // A future dropped inside `begin` can hand a connection back with its transaction open; the
                         // next borrower's writes would then vanish with it. Outside a transaction ROLLBACK is an error.
@@ -108,7 +106,8 @@ impl Database {
                         }
                         Ok(true)
                     })
-                })
+                },
+            )
         };
         // The writer creates the file and its journal mode; readers come after it.
         let writer = pool(1).connect_with(options.clone()).await.with_context(|| format!("open {}", path.display()))?;

@@ -79,12 +79,7 @@ fn binary(position: usize, operator: Operator, types: (MaybeType, MaybeType)) ->
     }
 }
 
-fn call(
-    position: usize,
-    function: Function,
-    arguments: &[Node],
-    names: &[Type],
-) -> Result<MaybeType, FormulaError> {
+fn call(position: usize, function: Function, arguments: &[Node], names: &[Type]) -> Result<MaybeType, FormulaError> {
     let mut types = Vec::with_capacity(arguments.len());
     for argument in arguments {
         types.push(check(argument, names)?);

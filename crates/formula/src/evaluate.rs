@@ -114,9 +114,7 @@ impl Scope<'_> {
             (Operator::Add, Value::Number(a), Value::Number(b)) => Value::number(a + b),
             (Operator::Add, Value::String(a), Value::String(b)) => Value::String(format!("{a}{b}").into()),
             (Operator::Subtract, Value::Number(a), Value::Number(b)) => Value::number(a - b),
-            (Operator::Subtract, Value::Date(a), Value::Date(b)) => {
-                Value::number((a - b).num_days() as f64 * 86_400.0)
-            }
+            (Operator::Subtract, Value::Date(a), Value::Date(b)) => Value::number((a - b).num_days() as f64 * 86_400.0),
             (Operator::Subtract, Value::Timestamp(a), Value::Timestamp(b)) => {
                 let micros = (a - b).num_microseconds();
                 micros.map_or_else(|| null("overflow"), |micros| Value::number(micros as f64 / 1e6))
@@ -158,7 +156,9 @@ impl Scope<'_> {
             (Function::Min, numbers) => folded(numbers, f64::min),
             (Function::Max, numbers) => folded(numbers, f64::max),
             (_, [Value::Number(x), rest @ ..]) => numeric(function, *x, rest),
-            (Function::Concat, texts) => Value::String(texts.iter().map(ToString::to_string).collect::<String>().into()),
+            (Function::Concat, texts) => {
+                Value::String(texts.iter().map(ToString::to_string).collect::<String>().into())
+            }
             (_, [Value::String(text), rest @ ..]) => textual(function, text, rest),
             (Function::DaysBetween, [Value::Date(from), Value::Date(to)]) => {
                 Value::number((*to - *from).num_days() as f64)

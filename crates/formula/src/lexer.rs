@@ -49,7 +49,8 @@ pub(crate) fn tokens(source: &str) -> Result<Vec<Placed>, FormulaError> {
             (Token::Name(rest.get(..length).unwrap_or_default().to_owned()), length)
         } else {
             let symbol = SYMBOLS.iter().find(|symbol| rest.starts_with(**symbol));
-            let symbol = symbol.ok_or_else(|| FormulaError::new(position, format!("unexpected character `{first}`")))?;
+            let symbol =
+                symbol.ok_or_else(|| FormulaError::new(position, format!("unexpected character `{first}`")))?;
             (Token::Symbol(symbol), symbol.len())
         };
         tokens.push(Placed { token, position });
@@ -87,7 +88,12 @@ fn text(rest: &str, quote: char, position: usize) -> Result<(Token, usize), Form
         match c {
             _ if c == quote => return Ok((Token::Text(text.into()), at + 1)),
             '\\' => {
-                let fault = || FormulaError::new(position + at, "unknown escape; use \\\" \\' \\\\ \\/ \\b \\f \\n \\r \\t \\uXXXX");
+                let fault = || {
+                    FormulaError::new(
+                        position + at,
+                        "unknown escape; use \\\" \\' \\\\ \\/ \\b \\f \\n \\r \\t \\uXXXX",
+                    )
+                };
                 let (_, escape) = chars.next().ok_or_else(fault)?;
                 text.push(match escape {
                     '"' | '\'' | '\\' | '/' => escape,
@@ -103,12 +109,14 @@ fn text(rest: &str, quote: char, position: usize) -> Result<(Token, usize), Form
                                 && chars.next().is_some_and(|(_, c)| c == 'u');
                             let low = if is_pair { hex4(&mut chars) } else { None };
                             let low = low.filter(|low| (0xDC00..0xE000).contains(low));
-                            let low = low.ok_or_else(|| FormulaError::new(position + at, "half of a surrogate pair"))?;
+                            let low =
+                                low.ok_or_else(|| FormulaError::new(position + at, "half of a surrogate pair"))?;
                             0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00)
                         } else {
                             high
                         };
-                        char::from_u32(code).ok_or_else(|| FormulaError::new(position + at, "half of a surrogate pair"))?
+                        char::from_u32(code)
+                            .ok_or_else(|| FormulaError::new(position + at, "half of a surrogate pair"))?
                     }
                     _ => return Err(fault()),
                 });

@@ -45,12 +45,7 @@ const LEVELS: [&[(&str, Operator)]; 6] = [
     &[("||", Operator::Or)],
     &[("&&", Operator::And)],
     &[("==", Operator::Equal), ("!=", Operator::NotEqual)],
-    &[
-        ("<", Operator::Less),
-        ("<=", Operator::LessOrEqual),
-        (">", Operator::Greater),
-        (">=", Operator::GreaterOrEqual),
-    ],
+    &[("<", Operator::Less), ("<=", Operator::LessOrEqual), (">", Operator::Greater), (">=", Operator::GreaterOrEqual)],
     &[("+", Operator::Add), ("-", Operator::Subtract)],
     &[("*", Operator::Multiply), ("/", Operator::Divide), ("%", Operator::Remainder)],
 ];
@@ -162,8 +157,9 @@ impl Parser {
             _ => {}
         }
         if self.eat("(") {
-            let function = Function::named(&name)
-                .ok_or_else(|| FormulaError::new(position, format!("unknown function `{name}`{}", Function::hint(&name))))?;
+            let function = Function::named(&name).ok_or_else(|| {
+                FormulaError::new(position, format!("unknown function `{name}`{}", Function::hint(&name)))
+            })?;
             let arguments = self.deeper(Self::arguments)?;
             return self.node(position, Kind::Call(function, arguments));
         }

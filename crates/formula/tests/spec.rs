@@ -226,9 +226,8 @@ fn a_refusal_names_what_was_expected_and_what_was_there() {
 
 #[test]
 fn rules_nest_as_deep_and_hold_as_many_conditions_as_the_limits_say() {
-    let nested = |depth: usize| {
-        (0..depth).fold(condition("purchases", Operator::Eq, 7.0), |rule, _| Rule::Not(Box::new(rule)))
-    };
+    let nested =
+        |depth: usize| (0..depth).fold(condition("purchases", Operator::Eq, 7.0), |rule, _| Rule::Not(Box::new(rule)));
     let compile = |rule: &Rule| CompiledRule::compile(rule, &|_| Some(Type::Number));
     assert!(compile(&nested(rule::DEPTH_MAX)).is_ok());
     let faults = compile(&nested(rule::DEPTH_MAX + 1)).unwrap_err();

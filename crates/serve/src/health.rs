@@ -27,7 +27,13 @@ impl Readiness {
 pub fn admin(readiness: Readiness) -> Router {
     let ready = move || {
         let readiness = readiness.clone();
-        async move { if readiness.is_ready() { (StatusCode::OK, "ready\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready\n") } }
+        async move {
+            if readiness.is_ready() {
+                (StatusCode::OK, "ready\n")
+            } else {
+                (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
+            }
+        }
     };
     Router::new().route("/livez", get(|| async { "live\n" })).route("/readyz", get(ready))
 }

@@ -34,8 +34,7 @@ impl Problem {
 
     /// All wrong fields of a request: INVALID_ARGUMENT with each path.
     pub fn invalid_fields(faults: impl IntoIterator<Item = (String, String)>) -> Self {
-        let violations: Vec<_> =
-            faults.into_iter().map(|(path, message)| FieldViolation::new(path, message)).collect();
+        let violations: Vec<_> = faults.into_iter().map(|(path, message)| FieldViolation::new(path, message)).collect();
         let listed: Vec<_> =
             violations.iter().take(3).map(|fault| format!("`{}` {}", fault.field, fault.description)).collect();
         let more = violations.len().saturating_sub(listed.len());

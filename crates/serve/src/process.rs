@@ -53,10 +53,8 @@ pub async fn run(process: Process, settings: &ProcessSettings) -> anyhow::Result
     tracing::info!(service = process.name, address = %listener.address()?, "listening");
     let running: Vec<_> = process.tasks.into_iter().map(|task| spawn_until(task, shutdown.clone())).collect();
     let admin_routes = Routes::from(admin(process.readiness.clone()));
-    let (served, _) = tokio::join!(
-        listener.serve(routes, shutdown.clone()),
-        admin_listener.serve(admin_routes, shutdown.clone())
-    );
+    let (served, _) =
+        tokio::join!(listener.serve(routes, shutdown.clone()), admin_listener.serve(admin_routes, shutdown.clone()));
     shutdown.cancel();
     for task in running {
         drop(task.await);

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use formula::{Cause, Formula, Moment, OutputType, Type, Value, rule::{CompiledRule, Literal, Operator, Rule}};
+use formula::{
+    Cause, Formula, Moment, OutputType, Type, Value,
+    rule::{CompiledRule, Literal, Operator, Rule},
+};
 
 use crate::domain::{
     flow::Flow,
@@ -106,7 +109,8 @@ impl CompiledFlow {
             .filter(is_wanted)
             .map(|offer| {
                 let own = catalog.category(&offer.category).filter(|category| category.is_active);
-                let program = Builder { offer, own, categories: &categories, fields, steps: Vec::new(), open: Vec::new() };
+                let program =
+                    Builder { offer, own, categories: &categories, fields, steps: Vec::new(), open: Vec::new() };
                 CompiledOffer {
                     offer: offer.clone(),
                     category_id: own.map(|category| category.id.clone()).unwrap_or_default(),

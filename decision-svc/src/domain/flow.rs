@@ -134,7 +134,12 @@ impl Flow {
             match highest {
                 Some(before) if before.step.place() > node.step.place() => faults.push((
                     Some(index),
-                    format!("node `{}`: `{}` must stand before `{}`", node.id, node.step.type_name(), before.step.type_name()),
+                    format!(
+                        "node `{}`: `{}` must stand before `{}`",
+                        node.id,
+                        node.step.type_name(),
+                        before.step.type_name()
+                    ),
                 )),
                 _ => highest = Some(node),
             }
@@ -169,18 +174,24 @@ impl Flow {
 
     /// Categories of the inventory; all when empty.
     pub fn categories(&self) -> &[String] {
-        self.nodes.iter().find_map(|node| match &node.step {
-            Step::Inventory(categories) => Some(categories.as_slice()),
-            _ => None,
-        }).unwrap_or_default()
+        self.nodes
+            .iter()
+            .find_map(|node| match &node.step {
+                Step::Inventory(categories) => Some(categories.as_slice()),
+                _ => None,
+            })
+            .unwrap_or_default()
     }
 
     /// The schema the customer's record is read under.
     pub fn schema(&self) -> &str {
-        self.nodes.iter().find_map(|node| match &node.step {
-            Step::Enrich(schema) => Some(schema.as_str()),
-            _ => None,
-        }).unwrap_or(DEFAULT_SCHEMA)
+        self.nodes
+            .iter()
+            .find_map(|node| match &node.step {
+                Step::Enrich(schema) => Some(schema.as_str()),
+                _ => None,
+            })
+            .unwrap_or(DEFAULT_SCHEMA)
     }
 
     /// True when the flow has a step of this type.
@@ -233,11 +244,14 @@ mod tests {
         let score = ("s", Step::Score(ScoreMethod::Propensity));
         let rank = ("r", Step::Rank(Weights::default()));
         check(&[inventory(), rank, score, OUT], &["node `s`: `score` must stand before `rank`"]);
-        check(&[inventory(), ("q", Step::Qualify), enrich(), OUT], &["node `enr`: `enrich` must stand before `qualify`"]);
-        check(&[enrich(), inventory(), OUT], &[
-            "the first node must be of type `inventory`",
-            "node `inv`: `inventory` must stand before `enrich`",
-        ]);
+        check(
+            &[inventory(), ("q", Step::Qualify), enrich(), OUT],
+            &["node `enr`: `enrich` must stand before `qualify`"],
+        );
+        check(
+            &[enrich(), inventory(), OUT],
+            &["the first node must be of type `inventory`", "node `inv`: `inventory` must stand before `enrich`"],
+        );
         check(&[inventory()], &["holds 1 nodes; it must hold 2 to 50", "the last node must be of type `response`"]);
     }
 

@@ -75,7 +75,10 @@ impl Report {
                 let found = offers.iter().find(|offer| offer.rank == rank);
                 let found = found.ok_or_else(|| ("rank", format!("{rank} is not in the decision: {}", held())))?;
                 if !self.offer_id.is_empty() && self.offer_id != found.offer_id {
-                    return Err(("offer_id", format!("is not the offer of rank {rank}, which is `{}`", found.offer_id)));
+                    return Err((
+                        "offer_id",
+                        format!("is not the offer of rank {rank}, which is `{}`", found.offer_id),
+                    ));
                 }
                 found
             }

@@ -144,10 +144,13 @@ fn propensity(flow: &Flow, candidate: &CompiledOffer) -> (f64, &'static str) {
 }
 
 fn weights(flow: &Flow) -> Weights {
-    flow.nodes.iter().find_map(|node| match node.step {
-        Step::Rank(weights) => Some(weights),
-        _ => None,
-    }).unwrap_or_default()
+    flow.nodes
+        .iter()
+        .find_map(|node| match node.step {
+            Step::Rank(weights) => Some(weights),
+            _ => None,
+        })
+        .unwrap_or_default()
 }
 
 fn told(failed: Refusal) -> (String, FailedRule) {

@@ -38,8 +38,9 @@ impl Scalar {
             (Type::Date, Self::String(text)) => {
                 NaiveDate::parse_from_str(text, "%Y-%m-%d").map_or_else(|_| misfit(), Value::Date)
             }
-            (Type::Timestamp, Self::String(text)) => DateTime::parse_from_rfc3339(text)
-                .map_or_else(|_| misfit(), |at| Value::Timestamp(at.to_utc())),
+            (Type::Timestamp, Self::String(text)) => {
+                DateTime::parse_from_rfc3339(text).map_or_else(|_| misfit(), |at| Value::Timestamp(at.to_utc()))
+            }
             _ => misfit(),
         }
     }

@@ -111,7 +111,11 @@ impl Context {
         Ok(KeptRecord::read(&found.record))
     }
 
-    async fn commit(&self, tenant: &str, asked: proto::CommitDecisionRequest) -> Result<proto::CommitDecisionResponse, Status> {
+    async fn commit(
+        &self,
+        tenant: &str,
+        asked: proto::CommitDecisionRequest,
+    ) -> Result<proto::CommitDecisionResponse, Status> {
         let kept = self.kept(tenant, &asked.decision_id).await?;
         let shown = kept.shown.clone().unwrap_or_default();
         let rank = asked.rank.unwrap_or(1);

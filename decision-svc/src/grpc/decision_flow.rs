@@ -39,10 +39,14 @@ pub fn parse(resource: &proto::DecisionFlow) -> Result<Flow, Faults> {
     let flow = Flow { nodes };
     // The order is judged when every node is understood: a fault must not hide behind another's.
     if faults.is_empty() {
-        faults = flow.faults().into_iter().map(|(index, message)| match index {
-            Some(index) => (format!("{NODES}[{index}]"), message),
-            None => (NODES.to_owned(), message),
-        }).collect();
+        faults = flow
+            .faults()
+            .into_iter()
+            .map(|(index, message)| match index {
+                Some(index) => (format!("{NODES}[{index}]"), message),
+                None => (NODES.to_owned(), message),
+            })
+            .collect();
     }
     if faults.is_empty() { Ok(flow) } else { Err(faults) }
 }

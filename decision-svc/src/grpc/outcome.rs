@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use prost::Message as _;
 use proffer_proto::{
     decision::v1::{self as proto, outcome_service_server::OutcomeService},
     errors::v1::ErrorReason,
     experiment::v1 as experiment,
     policy::v1::OutcomeFact,
 };
+use prost::Message as _;
 use serve::{Problem, metadata};
 use sha2::{Digest as _, Sha256};
 use tonic::{Code, Request, Response, Status};
@@ -129,8 +129,13 @@ impl Context {
         let mut places = Vec::new();
         for (index, report) in reported.iter().enumerate() {
             let decision_id = &report.decision_id;
-            if !decision_id.is_empty() && decision_id.len() <= TEXT_BYTES_MAX && !decision_id.contains('\0') && !records.contains_key(decision_id) {
-                let found = self.store.decision(tenant, decision_id).await.map_err(|error| serve::store_status(&error))?;
+            if !decision_id.is_empty()
+                && decision_id.len() <= TEXT_BYTES_MAX
+                && !decision_id.contains('\0')
+                && !records.contains_key(decision_id)
+            {
+                let found =
+                    self.store.decision(tenant, decision_id).await.map_err(|error| serve::store_status(&error))?;
                 records.insert(decision_id.clone(), found.map(|row| KeptRecord::read(&row.record)));
             }
             let kept = records.get(decision_id).and_then(Option::as_ref);
@@ -145,7 +150,8 @@ impl Context {
             }
         }
         if !new.is_empty() {
-            let recorded = self.store.write_outcomes(tenant, &new).await.map_err(|error| serve::store_status(&error))?;
+            let recorded =
+                self.store.write_outcomes(tenant, &new).await.map_err(|error| serve::store_status(&error))?;
             for (index, recorded) in places.into_iter().zip(recorded) {
                 if let (Some(answer), Some(report)) = (answers.get_mut(index), reported.get(index)) {
                     *answer = if recorded == Recorded::Mismatch { Err(mismatch(report)) } else { Ok(recorded) };
@@ -179,9 +185,9 @@ fn new_outcome(
                 return Err(Problem::invalid_field("outcome.decision_id", message));
             }
             let offers = kept.decided_offers();
-            let offer = report.offer_in(&offers).map_err(|(field, message)| {
-                Problem::invalid_field(format!("outcome.{field}"), message)
-            })?;
+            let offer = report
+                .offer_in(&offers)
+                .map_err(|(field, message)| Problem::invalid_field(format!("outcome.{field}"), message))?;
             let channel = if report.channel.is_empty() { shown.channel } else { report.channel.clone() };
             (offer.cloned(), channel)
         }
@@ -284,7 +290,9 @@ impl OutcomeService for Outcomes {
             Some(Ok(Recorded::Stored(id))) => (id, false),
             Some(Ok(Recorded::Duplicate(id))) => (id, true),
             Some(Err(refused)) => return Err(refused.into()),
-            Some(Ok(Recorded::Mismatch)) | None => return Err(serve::internal(&"an outcome was neither kept nor refused")),
+            Some(Ok(Recorded::Mismatch)) | None => {
+                return Err(serve::internal(&"an outcome was neither kept nor refused"));
+            }
         };
         Ok(Response::new(proto::RespondResponse { outcome_id, duplicate }))
     }
@@ -310,7 +318,11 @@ impl OutcomeService for Outcomes {
                 Ok(Recorded::Mismatch) => {}
                 Err(refused) => result.error = Some(outcome_fault(refused)),
             }
-            if result.error.is_some() { answer.refused += 1 } else { answer.accepted += 1 }
+            if result.error.is_some() {
+                answer.refused += 1
+            } else {
+                answer.accepted += 1
+            }
             answer.results.push(result);
         }
         Ok(Response::new(answer))

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use formula::Moment;
-use prost::Message as _;
 use proffer_proto::{decision::v1 as proto, errors::v1::ErrorReason, values::v1::ResourceStatus};
+use prost::Message as _;
 use serve::{Problem, Stopwatch};
 use sha2::{Digest as _, Sha256};
 use tonic::{Code, Status};
 
-use super::{Context, decision_flow, record::{self, Circumstances, KeptRecord}};
+use super::{
+    Context, decision_flow,
+    record::{self, Circumstances, KeptRecord},
+};
 use crate::{
     compiled_flows::Source,
     domain::{
@@ -206,7 +209,8 @@ impl Context {
         };
         let (snapshot, is_known) = follow::wait_for(&mut follower, |snapshot| {
             snapshot.is_complete() && knows_channel(snapshot) && reaches(snapshot, &least)
-        }).await;
+        })
+        .await;
         if !snapshot.is_complete() {
             return Err(away());
         }
@@ -221,10 +225,8 @@ impl Context {
             self.store.pending(tenant, &question.customer_id, policy::PENDING_MAX as i64 + 1),
             self.store.arms(tenant, &question.customer_id),
         );
-        let (pending, arms) = (
-            pending.map_err(|error| serve::store_status(&error))?,
-            arms.map_err(|error| serve::store_status(&error))?,
-        );
+        let (pending, arms) =
+            (pending.map_err(|error| serve::store_status(&error))?, arms.map_err(|error| serve::store_status(&error))?);
         let mut degraded = Vec::new();
         let mut snapshot = snapshot;
         let customer = match customer {
@@ -232,7 +234,8 @@ impl Context {
                 let head = customer.head_revision;
                 let (newer, is_fresh) = follow::wait_for(&mut follower, |snapshot| {
                     snapshot.is_complete() && snapshot.catalog.as_ref().is_some_and(|catalog| catalog.revision >= head)
-                }).await;
+                })
+                .await;
                 snapshot = newer;
                 if !is_fresh {
                     if least.is_given {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use prost::Message as _;
 use proffer_proto::decision::v1 as proto;
+use prost::Message as _;
 
 use crate::{
     domain::{

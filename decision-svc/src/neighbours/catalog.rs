@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use formula::{OutputType, Type, rule::{Literal, Operator, Rule}};
+use formula::{
+    OutputType, Type,
+    rule::{Literal, Operator, Rule},
+};
 use proffer_proto::{
     catalog::v1::{self as proto, lookup_service_client::LookupServiceClient},
     values::v1::{ConfigurationChange, ResourceStatus},
@@ -54,7 +57,9 @@ pub fn apply(catalog: &mut Catalog, change: &ConfigurationChange) {
         "outcome_type" if change.deleted => drop(catalog.outcome_types.remove(&id)),
         "offer" => drop(proto::Offer::decode(bytes).map(|found| catalog.offers.insert(id.clone(), offer(id, found)))),
         "category" => {
-            drop(proto::Category::decode(bytes).map(|found| catalog.categories.insert(id.clone(), category(id, found))));
+            drop(
+                proto::Category::decode(bytes).map(|found| catalog.categories.insert(id.clone(), category(id, found))),
+            );
         }
         "schema" => {
             drop(proto::Schema::decode(bytes).map(|found| catalog.schemas.insert(id.clone(), schema(id, found))));
@@ -161,7 +166,12 @@ fn category(id: String, found: proto::Category) -> Category {
         ComputedField { name: field.name, formula: field.formula, output }
     };
     let is_active = is_active(found.status);
-    Category { id, name: found.name, computed_fields: found.computed_fields.into_iter().map(computed).collect(), is_active }
+    Category {
+        id,
+        name: found.name,
+        computed_fields: found.computed_fields.into_iter().map(computed).collect(),
+        is_active,
+    }
 }
 
 fn schema(id: String, found: proto::Schema) -> Schema {

@@ -10,7 +10,10 @@ use serve::{Neighbour, metadata};
 use tonic::Status;
 
 use super::MESSAGE_BYTES_MAX;
-use crate::domain::{assignment::Arm, snapshot::{Experiment, Experiments}};
+use crate::domain::{
+    assignment::Arm,
+    snapshot::{Experiment, Experiments},
+};
 
 /// A client of the ledger.
 pub fn client(neighbour: &Neighbour) -> LedgerServiceClient<Neighbour> {

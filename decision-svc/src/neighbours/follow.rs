@@ -3,7 +3,9 @@
 use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
 
 use futures::{Stream, StreamExt as _};
-use proffer_proto::{catalog::v1 as catalog, experiment::v1 as experiment, policy::v1 as policy, values::v1::ConfigurationChange};
+use proffer_proto::{
+    catalog::v1 as catalog, experiment::v1 as experiment, policy::v1 as policy, values::v1::ConfigurationChange,
+};
 use serve::metadata;
 use tokio::sync::{Mutex, watch};
 use tonic::Status;
@@ -70,9 +72,8 @@ async fn follow_catalog(neighbours: Neighbours, tenant: String, sender: Sender) 
     loop {
         let request = catalog::WatchCatalogRequest { after_revision: known.revision };
         let open = catalog_client::client(&neighbours.catalog).watch_catalog(streaming(&tenant, request)).await;
-        let pages = open.map(|answer| {
-            answer.into_inner().map(|page| page.map(|page| (page.changes, page.head_revision)))
-        });
+        let pages =
+            open.map(|answer| answer.into_inner().map(|page| page.map(|page| (page.changes, page.head_revision))));
         consume("catalog", pages, &mut known, |known, changes, head| {
             changes.iter().for_each(|change| catalog_client::apply(known, change));
             known.revision = head;
@@ -88,9 +89,8 @@ async fn follow_policy(neighbours: Neighbours, tenant: String, sender: Sender) {
     loop {
         let request = policy::WatchPolicyRequest { after_revision: known.revision };
         let open = policy_client::client(&neighbours.policy).watch_policy(streaming(&tenant, request)).await;
-        let pages = open.map(|answer| {
-            answer.into_inner().map(|page| page.map(|page| (page.changes, page.head_revision)))
-        });
+        let pages =
+            open.map(|answer| answer.into_inner().map(|page| page.map(|page| (page.changes, page.head_revision))));
         consume("policy", pages, &mut known, |known, changes, head| {
             changes.iter().for_each(|change| policy_client::apply(known, change));
             known.revision = head;
@@ -105,10 +105,10 @@ async fn follow_experiments(neighbours: Neighbours, tenant: String, sender: Send
     let mut known = Experiments::default();
     loop {
         let request = experiment::WatchExperimentsRequest { after_revision: known.revision };
-        let open = experiment_client::client(&neighbours.experiment).watch_experiments(streaming(&tenant, request)).await;
-        let pages = open.map(|answer| {
-            answer.into_inner().map(|page| page.map(|page| (page.changes, page.head_revision)))
-        });
+        let open =
+            experiment_client::client(&neighbours.experiment).watch_experiments(streaming(&tenant, request)).await;
+        let pages =
+            open.map(|answer| answer.into_inner().map(|page| page.map(|page| (page.changes, page.head_revision))));
         consume("experiment", pages, &mut known, |known, changes, head| {
             changes.iter().for_each(|change| experiment_client::apply(known, change));
             known.revision = head;

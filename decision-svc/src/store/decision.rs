@@ -206,10 +206,18 @@ async fn write(transaction: &mut Transaction, decision: &NewDecision) -> Result<
         outbox::add(transaction, tenant, customer_id, target, first_seq, *decided_us, &payloads).await?;
         return Ok(Written::LostTo(winner));
     }
-    execute!(transaction, sqlx::query(
-        "insert into decision (tenant_id, decision_id, customer_id, decided_us, record) values ($1, $2, $3, $4, $5)
-         on conflict (tenant_id, decision_id) do nothing")
-        .bind(tenant).bind(decision_id).bind(customer_id).bind(decided_us).bind(&decision.record))?;
+    execute!(
+        transaction,
+        sqlx::query(
+            "insert into decision (tenant_id, decision_id, customer_id, decided_us, record) values ($1, $2, $3, $4, $5)
+         on conflict (tenant_id, decision_id) do nothing"
+        )
+        .bind(tenant)
+        .bind(decision_id)
+        .bind(customer_id)
+        .bind(decided_us)
+        .bind(&decision.record)
+    )?;
     payloads.extend(decision.experiment_messages.iter().cloned());
     outbox::add(transaction, tenant, customer_id, target, first_seq, *decided_us, &payloads).await?;
     Ok(Written::Stored)
@@ -228,7 +236,8 @@ async fn store_arm(
     arm: &Arm,
 ) -> Result<StoredArm, DatabaseError> {
     let NewDecision { tenant, customer_id, exposed_us, .. } = decision;
-    let inserted = execute!(&mut *transaction, sqlx::query(
+    let inserted =
+        execute!(&mut *transaction, sqlx::query(
         "insert into first_arm (tenant_id, customer_id, experiment_id, is_holdout, epoch, assigned_us, exposed_us)
          values ($1, $2, $3, $4, $5, $6, null) on conflict (tenant_id, customer_id, experiment_id) do nothing")
         .bind(tenant).bind(customer_id).bind(&arm.experiment_id).bind(arm.is_holdout).bind(arm.epoch)
@@ -242,9 +251,16 @@ async fn store_arm(
         return Ok(StoredArm::Other(stored));
     }
     if exposed_us.is_some() && stored.exposed_us.is_none() {
-        execute!(transaction, sqlx::query(
-            "update first_arm set exposed_us = $4 where tenant_id = $1 and customer_id = $2 and experiment_id = $3")
-            .bind(tenant).bind(customer_id).bind(&arm.experiment_id).bind(exposed_us))?;
+        execute!(
+            transaction,
+            sqlx::query(
+                "update first_arm set exposed_us = $4 where tenant_id = $1 and customer_id = $2 and experiment_id = $3"
+            )
+            .bind(tenant)
+            .bind(customer_id)
+            .bind(&arm.experiment_id)
+            .bind(exposed_us)
+        )?;
     }
     Ok(if inserted.rows > 0 { StoredArm::New } else { StoredArm::Same })
 }
@@ -256,14 +272,24 @@ async fn store_request(
     request: &RequestRow,
 ) -> Result<Option<RequestRow>, DatabaseError> {
     let RequestRow { request_id, decision_id, body_hash, decided_us, deliver_after_us, now_us } = request;
-    let done = execute!(&mut *transaction, sqlx::query(
-        "insert into request (tenant_id, request_id, decision_id, body_hash, decided_us, deliver_after_us)
+    let done = execute!(
+        &mut *transaction,
+        sqlx::query(
+            "insert into request (tenant_id, request_id, decision_id, body_hash, decided_us, deliver_after_us)
          values ($1, $2, $3, $4, $5, $6) on conflict (tenant_id, request_id) do update set
            decision_id = excluded.decision_id, body_hash = excluded.body_hash, decided_us = excluded.decided_us,
            deliver_after_us = excluded.deliver_after_us
-         where request.decided_us <= $7 or request.deliver_after_us <= $8")
-        .bind(tenant).bind(request_id).bind(decision_id).bind(body_hash).bind(decided_us).bind(deliver_after_us)
-        .bind(now_us - RequestRow::KEPT_US).bind(now_us))?;
+         where request.decided_us <= $7 or request.deliver_after_us <= $8"
+        )
+        .bind(tenant)
+        .bind(request_id)
+        .bind(decision_id)
+        .bind(body_hash)
+        .bind(decided_us)
+        .bind(deliver_after_us)
+        .bind(now_us - RequestRow::KEPT_US)
+        .bind(now_us)
+    )?;
     if done.rows > 0 {
         return Ok(None);
     }

@@ -49,13 +49,24 @@ async fn lock_customer(
     customer_id: &str,
     count: i64,
 ) -> Result<i64, DatabaseError> {
-    execute!(transaction, sqlx::query(
-        "insert into customer (tenant_id, customer_id, seq) values ($1, $2, 0)
-         on conflict (tenant_id, customer_id) do nothing").bind(tenant).bind(customer_id))?;
+    execute!(
+        transaction,
+        sqlx::query(
+            "insert into customer (tenant_id, customer_id, seq) values ($1, $2, 0)
+         on conflict (tenant_id, customer_id) do nothing"
+        )
+        .bind(tenant)
+        .bind(customer_id)
+    )?;
     let select = transaction.locking("select seq from customer where tenant_id = $1 and customer_id = $2");
     let (seq,): (i64,) = within!(transaction, connection =>
         sqlx::query_as(select).bind(tenant).bind(customer_id).fetch_one(connection))?;
-    execute!(transaction, sqlx::query("update customer set seq = $3 where tenant_id = $1 and customer_id = $2")
-        .bind(tenant).bind(customer_id).bind(seq + count))?;
+    execute!(
+        transaction,
+        sqlx::query("update customer set seq = $3 where tenant_id = $1 and customer_id = $2")
+            .bind(tenant)
+            .bind(customer_id)
+            .bind(seq + count)
+    )?;
     Ok(seq + 1)
 }

@@ -75,9 +75,16 @@ impl Store {
     pub async fn delivered(&self, tenant: &str, target: Target, rows: &[OutboxRow]) -> Result<(), DatabaseError> {
         let mut transaction = self.database.begin().await?;
         for row in rows {
-            execute!(&mut transaction, sqlx::query(
-                "delete from outbox where tenant_id = $1 and customer_id = $2 and target = $3 and customer_seq = $4")
-                .bind(tenant).bind(&row.customer_id).bind(target.name()).bind(row.customer_seq))?;
+            execute!(
+                &mut transaction,
+                sqlx::query(
+                    "delete from outbox where tenant_id = $1 and customer_id = $2 and target = $3 and customer_seq = $4"
+                )
+                .bind(tenant)
+                .bind(&row.customer_id)
+                .bind(target.name())
+                .bind(row.customer_seq)
+            )?;
         }
         transaction.commit().await
     }
@@ -85,10 +92,18 @@ impl Store {
     /// Notes that a row was refused; after ten times it is parked.
     pub async fn refused(&self, tenant: &str, target: Target, row: &OutboxRow) -> Result<(), DatabaseError> {
         let mut transaction = self.database.begin().await?;
-        execute!(&mut transaction, sqlx::query(
-            "update outbox set attempts = attempts + 1, parked = (attempts + 1 >= $5)
-             where tenant_id = $1 and customer_id = $2 and target = $3 and customer_seq = $4")
-            .bind(tenant).bind(&row.customer_id).bind(target.name()).bind(row.customer_seq).bind(ATTEMPTS_MAX))?;
+        execute!(
+            &mut transaction,
+            sqlx::query(
+                "update outbox set attempts = attempts + 1, parked = (attempts + 1 >= $5)
+             where tenant_id = $1 and customer_id = $2 and target = $3 and customer_seq = $4"
+            )
+            .bind(tenant)
+            .bind(&row.customer_id)
+            .bind(target.name())
+            .bind(row.customer_seq)
+            .bind(ATTEMPTS_MAX)
+        )?;
         transaction.commit().await
     }
 

@@ -55,13 +55,10 @@ impl Store {
     }
 }
 
-async fn record(
-    transaction: &mut Transaction,
-    tenant: &str,
-    outcome: &NewOutcome,
-) -> Result<Recorded, DatabaseError> {
+async fn record(transaction: &mut Transaction, tenant: &str, outcome: &NewOutcome) -> Result<Recorded, DatabaseError> {
     let NewOutcome { customer_id, outcome_id, idempotency_key, body_hash, received_us, .. } = outcome;
-    let inserted = execute!(&mut *transaction, sqlx::query(
+    let inserted =
+        execute!(&mut *transaction, sqlx::query(
         "insert into outcome (tenant_id, idempotency_key, outcome_id, customer_id, body_hash, received_us, record)
          values ($1, $2, $3, $4, $5, $6, $7) on conflict (tenant_id, idempotency_key) do nothing")
         .bind(tenant).bind(idempotency_key).bind(outcome_id).bind(customer_id).bind(body_hash).bind(received_us)

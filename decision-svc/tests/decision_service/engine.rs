@@ -98,7 +98,11 @@ fn adult() -> Rule {
 #[test]
 fn a_broken_offer_spoils_itself_only() {
     let broken = offer("off_b", "A", vec![condition("colour", Operator::Eq, Literal::String("red".into()))]);
-    let plan = planned(&catalog(vec![offer("off_a", "A", vec![adult()]), broken], vec![]), &["A"], &record(&[("age", Scalar::Integer(30))]));
+    let plan = planned(
+        &catalog(vec![offer("off_a", "A", vec![adult()]), broken], vec![]),
+        &["A"],
+        &record(&[("age", Scalar::Integer(30))]),
+    );
     assert_eq!(ids(&plan), ["off_a"]);
     let refused = &plan.refused[0];
     assert_eq!((refused.offer_id.as_str(), refused.reason_code.as_str()), ("off_b", "rule_invalid"));

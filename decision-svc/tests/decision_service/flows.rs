@@ -72,7 +72,8 @@ async fn a_flow_without_a_contact_policy_node_is_taken_with_a_warning() {
         flow.name = "Silent".to_owned();
         flow.config.as_mut().unwrap().nodes.remove(4);
         let request = proto::CreateDecisionFlowRequest { decision_flow: Some(flow) };
-        let stored = suite.flows.clone().create_decision_flow(request).await.unwrap().into_inner().decision_flow.unwrap();
+        let stored =
+            suite.flows.clone().create_decision_flow(request).await.unwrap().into_inner().decision_flow.unwrap();
         assert!(stored.warnings[0].contains("contact_policy"), "{:?}", stored.warnings);
         assert_eq!(stored.status(), ResourceStatus::Active);
     })

@@ -1,6 +1,10 @@
 //! What customers did, and its way to the neighbours.
 
-use proffer_proto::{decision::v1 as proto, experiment::v1::ledger_entry::Entry, values::v1::{Value, value::Kind}};
+use proffer_proto::{
+    decision::v1 as proto,
+    experiment::v1::ledger_entry::Entry,
+    values::v1::{Value, value::Kind},
+};
 use prost_types::Timestamp;
 use tonic::Code;
 
@@ -16,7 +20,8 @@ async fn the_same_outcome_twice_is_one() {
         let second = suite.respond(shown.clone()).await.unwrap();
         assert_eq!((second.outcome_id, second.duplicate), (first.outcome_id.clone(), true));
         let racing = (0..16).map(|_| suite.respond(report("cust_lapsed_1", "click", "k")));
-        let fresh = futures::future::join_all(racing).await.into_iter().filter(|answer| !answer.as_ref().unwrap().duplicate);
+        let fresh =
+            futures::future::join_all(racing).await.into_iter().filter(|answer| !answer.as_ref().unwrap().duplicate);
         assert_eq!(fresh.count(), 1);
         let other = suite.respond(report("cust_lapsed_1", "conversion", "k")).await.unwrap_err();
         assert_eq!(told(&other).1, "IDEMPOTENCY_MISMATCH");
@@ -50,7 +55,8 @@ async fn what_is_wrong_with_a_report_is_told_with_the_remedy() {
             assert!(status.message().contains(part), "{}", status.message());
         };
         let invalid = Code::InvalidArgument;
-        check(decided("cust_lapsed_1", "klick"), invalid, "outcome.outcome", "known are click, conversion, impression").await;
+        check(decided("cust_lapsed_1", "klick"), invalid, "outcome.outcome", "known are click, conversion, impression")
+            .await;
         check(decided("other", "click"), invalid, "outcome.decision_id", "not a decision of this customer").await;
         check(report("c", "click", ""), invalid, "outcome.idempotency_key", "is required").await;
         check(report("", "click", "k"), invalid, "outcome.customer_id", "is required").await;
@@ -94,7 +100,8 @@ async fn a_bulk_report_is_taken_or_refused_one_by_one() {
         assert_eq!(codes, ["", "INVALID_ARGUMENT", "", "IDEMPOTENCY_MISMATCH"]);
         assert!(answer.results[2].duplicate && answer.results[0].outcome_id == answer.results[2].outcome_id);
         let many = vec![report("c", "click", "x"); 1_001];
-        let status = suite.outcomes.clone().bulk_respond(proto::BulkRespondRequest { outcomes: many }).await.unwrap_err();
+        let status =
+            suite.outcomes.clone().bulk_respond(proto::BulkRespondRequest { outcomes: many }).await.unwrap_err();
         assert_eq!(told(&status).1, "LIMIT_EXCEEDED");
     })
     .await;

@@ -156,7 +156,8 @@ async fn the_same_request_id_is_the_same_decision() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_writes_nothing() {
     on_both(async |suite| {
-        let dry = proto::RecommendRequest { dry_run: true, at: at(NOW_US + 86_400_000_000), ..question("cust_lapsed_1") };
+        let dry =
+            proto::RecommendRequest { dry_run: true, at: at(NOW_US + 86_400_000_000), ..question("cust_lapsed_1") };
         let decision = suite.recommend(dry).await.unwrap();
         assert!(decision.dry_run && decision.decision_id.is_none() && decision.reserved_until.is_none());
         let days = &decision.decisions[0].personalization["daysSinceLastPurchase"];

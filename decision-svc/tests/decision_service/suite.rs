@@ -158,11 +158,7 @@ fn configure(fakes: &Fakes) {
                 "round((today() - customer.lastPurchaseDate) / 86400)",
                 catalog::OutputType::Integer,
             ),
-            computed(
-                "isRecoverable",
-                "lifetimePurchases >= 3 && lifetimeRevenue >= 50",
-                catalog::OutputType::Boolean,
-            ),
+            computed("isRecoverable", "lifetimePurchases >= 3 && lifetimeRevenue >= 50", catalog::OutputType::Boolean),
         ],
         ..Default::default()
     };
@@ -209,11 +205,8 @@ fn configure(fakes: &Fakes) {
 }
 
 pub fn rule(field: &str, op: catalog::Operator, value: Kind) -> catalog::Rule {
-    let condition = catalog::Condition {
-        field: field.to_owned(),
-        op: op.into(),
-        value: Some(Value { kind: Some(value) }),
-    };
+    let condition =
+        catalog::Condition { field: field.to_owned(), op: op.into(), value: Some(Value { kind: Some(value) }) };
     catalog::Rule { kind: Some(catalog::rule::Kind::Condition(condition)) }
 }
 
@@ -222,8 +215,7 @@ pub fn winback() -> proto::DecisionFlow {
     use proto::node::Config;
     let node = |id: &str, config: Config| proto::Node { id: id.to_owned(), config: Some(config) };
     let categories = ["Apparel", "Electronics", "Home"].map(str::to_owned).to_vec();
-    let weights =
-        proto::Weights { propensity: 0.30, relevance: 0.20, impact: 0.20, emphasis: 0.05, uplift: 0.25 };
+    let weights = proto::Weights { propensity: 0.30, relevance: 0.20, impact: 0.20, emphasis: 0.05, uplift: 0.25 };
     let nodes = vec![
         node("inv", Config::Inventory(proto::InventoryNode { categories })),
         node("enr", Config::Enrich(proto::EnrichNode { schema: "Customer".to_owned() })),

@@ -136,7 +136,11 @@ impl Compiler<'_> {
                 }
                 _ => return fault(format!("operator `{symbol}` needs a list of values")),
             },
-            Operator::Contains | Operator::NotContains | Operator::StartsWith | Operator::EndsWith | Operator::Matches
+            Operator::Contains
+            | Operator::NotContains
+            | Operator::StartsWith
+            | Operator::EndsWith
+            | Operator::Matches
                 if of_type != Type::String =>
             {
                 return fault(format!("operator `{symbol}` needs a string field, and this is a {of_type}"));

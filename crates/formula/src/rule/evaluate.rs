@@ -44,7 +44,9 @@ impl CompiledRule {
         let judged = judge(&self.root, value_of);
         let refusal = || match judged.why {
             Some((condition, actual)) => refusal(condition, actual),
-            None => Refusal { field: String::new(), op: String::new(), expected: String::new(), actual: None, cause: None },
+            None => {
+                Refusal { field: String::new(), op: String::new(), expected: String::new(), actual: None, cause: None }
+            }
         };
         match judged.is {
             Some(true) => Verdict::True,
