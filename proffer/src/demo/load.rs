@@ -1,0 +1,151 @@
+//! Loads the example through the public door: its configuration as the files stand, then the customers' records.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{
+    customer::Customer,
+    http::{Api, read},
+    progress,
+};
+
+/// Records of one call; the door takes no more.
+const RECORDS_MAX: usize = 1_000;
+/// Faults quoted when records are refused.
+const FAULTS_SHOWN: usize = 3;
+
+macro_rules! example {
+    ($file:literal) => {
+        include_str!(concat!("../../../examples/winback/", $file))
+    };
+}
+
+/// The channels are read by the demo itself as well, for their quiet hours.
+pub const CHANNEL_EMAIL: &str = example!("06-channel-email.json");
+/// Likewise.
+pub const CHANNEL_SMS: &str = example!("07-channel-sms.json");
+
+/// What is posted where, in order.
+pub const CONFIGURATION: [(&str, &str); 11] = [
+    ("/api/v1/schemas", example!("01-schema.json")),
+    ("/api/v1/categories", example!("02-category.json")),
+    ("/api/v1/offers", example!("03-offer-apparel.json")),
+    ("/api/v1/offers", example!("04-offer-electronics.json")),
+    ("/api/v1/offers", example!("05-offer-home.json")),
+    ("/api/v1/channels", CHANNEL_EMAIL),
+    ("/api/v1/channels", CHANNEL_SMS),
+    ("/api/v1/contact-policies", example!("08-contact-policy.json")),
+    ("/api/v1/decision-flows", example!("09-decision-flow.json")),
+    ("/api/v1/experiments", example!("10-experiment.json")),
+    ("/api/v1/outcome-types", example!("11-outcome-type.json")),
+];
+
+/// A stored resource, as far as the demo tells of it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Resource {
+    /// Its id; empty for an outcome type.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// What the service remarked.
+    pub warnings: Vec<String>,
+}
+
+/// Posts the configuration; the answers in order.
+pub async fn configuration(api: &Api) -> anyhow::Result<Vec<(&'static str, Resource)>> {
+    let mut stored = Vec::new();
+    for (path, body) in CONFIGURATION {
+        stored.push((path, read(&api.post_text(path, body).await?)?));
+    }
+    Ok(stored)
+}
+
+/// Puts a record for every customer.
+pub async fn records(api: &Api, customers: &[Customer]) -> anyhow::Result<()> {
+    let bar = progress::bar("loading customers", customers.len());
+    for some in customers.chunks(RECORDS_MAX) {
+        let records: Vec<_> = some.iter().map(record).collect::<Result<_, _>>()?;
+        let body = BTreeMap::from([("records", records)]);
+        let answer: Batch = read(&api.post("/api/v1/schemas/Customer/records", &body).await?)?;
+        let faults: Vec<_> = answer.faults.iter().take(FAULTS_SHOWN).collect();
+        anyhow::ensure!(answer.refused == 0, "{} records were refused, for example {faults:?}", answer.refused);
+        bar.inc(some.len() as u64);
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Batch {
+    refused: usize,
+    faults: Vec<Fault>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "shown by its Debug form when a record is refused")]
+struct Fault {
+    customer_id: String,
+    field: String,
+    message: String,
+}
+
+/// A customer as the schema of the example wants it; what is not known is left out.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Record<'a> {
+    customer_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_purchase_date: Option<String>,
+    lifetime_purchases: u32,
+    // The digits of the file go onto the wire as they are, never through a double.
+    lifetime_revenue: Box<RawValue>,
+    primary_category: &'a str,
+    preferred_channel: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timezone: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consent_email: Option<bool>,
+    #[serde(rename = "consentSMS", skip_serializing_if = "Option::is_none")]
+    consent_sms: Option<bool>,
+}
+
+fn record(customer: &Customer) -> serde_json::Result<Record<'_>> {
+    Ok(Record {
+        customer_id: &customer.id,
+        last_purchase_date: customer.last_purchase.map(|day| day.to_string()),
+        lifetime_purchases: customer.purchases,
+        lifetime_revenue: RawValue::from_string(customer.revenue.to_string())?,
+        primary_category: customer.category,
+        preferred_channel: customer.channel,
+        timezone: customer.zone.map(|zone| zone.name()),
+        consent_email: customer.consent_email,
+        consent_sms: customer.consent_sms,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::customer::{customers, tests::at};
+
+    #[test]
+    fn a_record_carries_the_files_digits_and_leaves_out_what_is_not_known() {
+        let customers = customers(at("2026-11-25T10:00:00Z")).unwrap();
+        let known = Customer { consent_email: Some(true), consent_sms: None, ..customers[1].clone() };
+        let text = serde_json::to_string(&record(&known).unwrap()).unwrap();
+        assert!(text.contains(r#""lifetimeRevenue":4310.00,"#), "{text}");
+        assert!(text.contains(r#""lastPurchaseDate":"2026-11-22","#), "{text}");
+        assert!(text.contains(r#""timezone":"Atlantic/Reykjavik","consentEmail":true}"#), "{text}");
+    }
+
+    #[test]
+    fn every_file_of_the_configuration_is_json() {
+        for (path, body) in CONFIGURATION {
+            assert!(serde_json::from_str::<serde_json::Value>(body).unwrap().is_object(), "{path}");
+        }
+    }
+}

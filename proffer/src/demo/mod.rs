@@ -1,0 +1,75 @@
+//! The winback programme, played on real customers through the public door and told to people.
+
+mod country;
+mod customer;
+mod decide;
+mod http;
+mod load;
+mod pick;
+mod progress;
+mod read_out;
+mod report;
+mod respond;
+mod segment;
+
+use std::io::Write;
+
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+
+use decide::{Decided, Question};
+use http::Api;
+use segment::Counts;
+
+/// Plays the programme on the suite at `base` and tells `out`. `now` is the suite's own clock.
+pub async fn run(base: &str, now: impl Fn() -> DateTime<Utc>, out: &mut impl Write) -> anyhow::Result<()> {
+    let api = Api::new(base);
+    let start = now();
+    let customers = customer::customers(start).context("read the example's customers")?;
+    let counts = Counts::of(&customers, start)?;
+    report::opening(out, customers.len(), start)?;
+
+    let stored = load::configuration(&api).await?;
+    report::configuration(out, &stored)?;
+    let experiment =
+        stored.iter().find(|(path, _)| path.ends_with("/experiments")).map(|(_, stored)| stored.id.as_str());
+    let experiment = experiment.context("the example holds no experiment")?;
+    load::records(&api, &customers).await?;
+    report::customers(out, &counts)?;
+
+    let asked_at = now();
+    let all = decide::everyone(&api, &customers).await?;
+    let seconds = (now() - asked_at).as_seconds_f64();
+    report::decisions(out, &all, &counts, seconds)?;
+    report::rows(out, &pick::rows(&api, &all, start).await?, start)?;
+
+    // Two customers with an offer, awake all over: one is shown and left alone, one is asked until the cap binds.
+    let mut offered = all.iter().filter(|one| one.is_offered() && one.customer.zone.is_some());
+    let shown = offered.next().context("nobody received an offer")?;
+    let night = decide::next_two_in_the_morning(shown.customer, start).context("the night has no two o'clock")?;
+    let asleep = decide::ask(&api, &Question::dry_at(shown.customer, night.clone())).await?;
+    let capped = match offered.next() {
+        Some(other) => Some(pick::capped(&api, other.customer).await?),
+        None => None,
+    };
+    report::tried(out, &shown.customer.id, &night, &asleep.reason, capped.as_ref())?;
+    report::trace(out, shown)?;
+
+    respond_and_read_out(&api, &all, start, experiment, out).await?;
+    report::try_next(out, base, shown, &night, experiment)?;
+    Ok(out.flush()?)
+}
+
+/// The simulated response and what the experiment makes of it.
+async fn respond_and_read_out(
+    api: &Api,
+    all: &[Decided<'_>],
+    now: DateTime<Utc>,
+    experiment: &str,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let reported = respond::simulate(api, all, now).await?;
+    report::simulated(out, &reported)?;
+    let read_out = read_out::complete(api, experiment, all.len(), reported.buyers).await?;
+    Ok(report::read_out(out, &read_out)?)
+}

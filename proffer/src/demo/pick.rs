@@ -1,0 +1,127 @@
+//! A few decisions that differ, and what more the suite says about each when asked.
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+
+use super::{
+    customer::Customer,
+    decide::{self, Answer, Decided, FailedRule, Question},
+    http::Api,
+    segment::Segment,
+};
+
+/// A decision to show.
+#[derive(Clone, Debug)]
+pub struct Row<'a> {
+    /// The decision.
+    pub decided: &'a Decided<'a>,
+    /// Why, in the suite's words.
+    pub why: String,
+}
+
+/// One decision of each kind, in the order in which the programme thinks: offers first, then why there is none.
+pub async fn rows<'a>(api: &Api, all: &'a [Decided<'a>], now: DateTime<Utc>) -> anyhow::Result<Vec<Row<'a>>> {
+    let mut rows = Vec::new();
+    for category in ["apparel", "electronics", "home"] {
+        let found = all.iter().find(|one| one.is_offered() && one.customer.category == category);
+        if let Some(decided) = found {
+            let why =
+                format!("{} days silent, recoverable, {}", silent(decided.customer, now), consent(decided.customer));
+            rows.push(Row { decided, why });
+        }
+    }
+    for code in ["quiet_hours", "timezone_unknown", "consent_withheld", "consent_unknown"] {
+        if let Some(decided) = all.iter().find(|one| one.answer.reason_code == code) {
+            rows.push(Row { decided, why: decided.answer.reason.clone() });
+        }
+    }
+    if let Some(decided) = held_out(api, all).await? {
+        rows.push(decided);
+    }
+    for segment in [Segment::Lapsed, Segment::Lost, Segment::Active] {
+        let found = all.iter().find(|one| one.is_unqualified() && Segment::of(one.customer, now) == segment);
+        if let Some(decided) = found {
+            let why = failed_rule(api, decided).await?;
+            rows.push(Row { decided, why });
+        }
+    }
+    Ok(rows)
+}
+
+/// A held-out customer who would have received an offer; the record of the decision says which.
+async fn held_out<'a>(api: &Api, all: &'a [Decided<'a>]) -> anyhow::Result<Option<Row<'a>>> {
+    for decided in all.iter().filter(|one| one.answer.reason_code == "holdout") {
+        let Some(id) = &decided.answer.decision_id else { continue };
+        let record: Record = api.get(&format!("/api/v1/decisions/{id}")).await?;
+        if let Some(ghost) = record.ghost_offers.first() {
+            let why = format!("{}; would have received {ghost}", decided.answer.reason);
+            return Ok(Some(Row { decided, why }));
+        }
+    }
+    Ok(None)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Record {
+    #[serde(default)]
+    ghost_offers: Vec<String>,
+}
+
+/// The rule of the customer's own category that did not hold.
+async fn failed_rule(api: &Api, decided: &Decided<'_>) -> anyhow::Result<String> {
+    let explained = decide::ask(api, &Question::dry_explained(decided.customer)).await?;
+    let mut refused = explained.trace.refused.iter();
+    let own = refused.find_map(|offer| {
+        let rule = offer.rule.as_ref().filter(|rule| rule.field != "primaryCategory")?;
+        Some(format!("{}: {}", offer.name, in_words(rule)))
+    });
+    Ok(own.unwrap_or_else(|| decided.answer.reason.clone()))
+}
+
+fn in_words(rule: &FailedRule) -> String {
+    let found = match (&rule.actual, &rule.unknown) {
+        (Some(actual), _) => format!("is {actual}"),
+        (None, Some(cause)) => cause.clone(),
+        (None, None) => "does not hold".to_owned(),
+    };
+    format!("wants {} {} {}, {found}", rule.field, rule.op, rule.expected)
+}
+
+/// A customer with an offer, the same question asked until the cap refuses it.
+#[derive(Clone, Debug)]
+pub struct Capped<'a> {
+    /// The customer.
+    pub customer: &'a Customer,
+    /// How often an offer was made.
+    pub offers: usize,
+    /// The refusal; without one the cap did not bind.
+    pub refusal: Option<Answer>,
+}
+
+/// Most questions asked to see the cap of three.
+const ASKED_MAX: usize = 5;
+
+/// Asks again and again for a customer that has one offer already.
+pub async fn capped<'a>(api: &Api, customer: &'a Customer) -> anyhow::Result<Capped<'a>> {
+    for offers in 1..ASKED_MAX {
+        let answer = decide::one(api, customer).await?.answer;
+        if answer.decisions.is_empty() {
+            return Ok(Capped { customer, offers, refusal: Some(answer) });
+        }
+    }
+    Ok(Capped { customer, offers: ASKED_MAX, refusal: None })
+}
+
+/// Whole days of silence, for people.
+pub fn silent(customer: &Customer, now: DateTime<Utc>) -> String {
+    customer.silent_days(now).map_or_else(|| "-".to_owned(), |days| days.to_string())
+}
+
+fn consent(customer: &Customer) -> &'static str {
+    match customer.consent() {
+        Some(true) => "consents",
+        Some(false) => "declines",
+        None => "never asked",
+    }
+}

@@ -1,0 +1,342 @@
+//! What the demo tells people.
+
+use std::io::{self, Write};
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    customer::{self, Customer},
+    decide::{self, Decided},
+    load::Resource,
+    pick::{Capped, Row, silent},
+    read_out::{Arm, ReadOut},
+    respond::{self, Reported},
+    segment::Counts,
+};
+
+/// Who the customers are and what of it is real.
+pub fn opening(out: &mut impl Write, customers: usize, now: DateTime<Utc>) -> io::Result<()> {
+    let yesterday = customer::last_day(now);
+    writeln!(out)?;
+    writeln!(
+        out,
+        "Winback: {} customers of a British gift shop (UCI Online Retail, Chen et al. 2012).",
+        count(customers)
+    )?;
+    writeln!(out, "From the file: last purchase, purchases, revenue, country and by it the time zone.")?;
+    writeln!(out, "Its dates are shifted: its last day, 2011-12-09, is yesterday, {yesterday}.")?;
+    writeln!(out, "Not in the file, so derived from the customer id (SHA-256): category, preferred channel, consent.")
+}
+
+/// What was posted.
+pub fn configuration(out: &mut impl Write, stored: &[(&str, Resource)]) -> io::Result<()> {
+    heading(out, "Configuration", "posted as it stands in examples/winback")?;
+    for (path, resource) in stored {
+        writeln!(out, "  POST {path:<27} {}", resource.name)?;
+        for warning in &resource.warnings {
+            writeln!(out, "       remark: {warning}")?;
+        }
+    }
+    Ok(())
+}
+
+/// Where the customers stand.
+pub fn customers(out: &mut impl Write, counts: &Counts) -> io::Result<()> {
+    heading(out, "Customers", "counted from the file")?;
+    figure(out, "customers", counts.customers, "")?;
+    figure(out, "  active", counts.active, "bought within 90 days")?;
+    figure(out, "  lapsed", counts.lapsed, "silent for 90 to 365 days")?;
+    figure(out, "    recoverable", counts.recoverable, "of the lapsed: 3 purchases or more, £50 or more")?;
+    figure(out, "  lost", counts.lost, "silent for more than 365 days: no message")?;
+    figure(out, "  never bought", counts.never_bought, "returns only")?;
+    figure(
+        out,
+        "without consent",
+        counts.without_consent,
+        "for their preferred channel: declined or never asked (derived)",
+    )?;
+    figure(out, "in their night", counts.in_their_night, "their preferred channel is quiet at this hour")?;
+    figure(out, "without time zone", counts.without_zone, "country `Unspecified` or `European Community`")
+}
+
+/// What was decided, by reason.
+pub fn decisions(out: &mut impl Write, all: &[Decided<'_>], counts: &Counts, seconds: f64) -> io::Result<()> {
+    let about = format!("every customer asked on the preferred channel, {} at a time", decide::IN_FLIGHT);
+    heading(out, "Decisions", &about)?;
+    let offered = all.iter().filter(|one| one.is_offered()).count();
+    figure(out, "decisions", all.len(), "")?;
+    figure(out, "  offer", offered, &by_offer(all))?;
+    let mut told = offered;
+    for (code, note) in REASONS {
+        let number = all.iter().filter(|one| one.answer.reason_code == code).count();
+        told += number;
+        if number > 0 {
+            figure(out, &format!("  {code}"), number, note)?;
+        }
+    }
+    if told < all.len() {
+        figure(out, "  other reasons", all.len() - told, "see the decisions' records")?;
+    }
+    let held_out = all.iter().filter(|one| one.answer.control_group).count();
+    let share = 100.0 * held_out as f64 / all.len().max(1) as f64;
+    figure(out, "held out", held_out, &format!("{share:.2} % of all, whatever else was decided; 15 % asked for"))?;
+    let qualified = all.iter().filter(|one| !one.is_unqualified()).count();
+    let agrees = if qualified == counts.recoverable {
+        "exactly the recoverable of the file"
+    } else {
+        "NOT the recoverable of the file"
+    };
+    figure(out, "qualified", qualified, agrees)?;
+    let mut latencies: Vec<f64> = all.iter().map(|one| one.answer.latency_ms).collect();
+    latencies.sort_by(f64::total_cmp);
+    let at = |share: usize| latencies.get(latencies.len() * share / 100).copied().unwrap_or_default();
+    writeln!(out, "  Took {seconds:.1} s; half of the answers within {:.1} ms, 99 % within {:.1} ms.", at(50), at(99))
+}
+
+/// Reasons for no offer, in the order in which the first that holds is told.
+const REASONS: [(&str, &str); 11] = [
+    ("customer_unknown", "no record"),
+    ("customer_unavailable", "the record could not be read"),
+    ("nothing_qualified", "active, lost, or lapsed and not recoverable: nothing to say"),
+    ("holdout", "qualified and held out, to measure what the programme earns"),
+    ("consent_withheld", "declined the channel"),
+    ("consent_unknown", "never asked: no is assumed"),
+    ("consent_withdrawn", "withdrew"),
+    ("quiet_hours", "the right offer at the wrong hour: told when to deliver"),
+    ("timezone_unknown", "nobody knows whether it is night there"),
+    ("frequency_cap", "touched often enough"),
+    ("policy_unavailable", "policy did not answer: nothing is offered"),
+];
+
+fn by_offer(all: &[Decided<'_>]) -> String {
+    let mut by_name = std::collections::BTreeMap::<&str, usize>::new();
+    for offer in all.iter().filter_map(|one| one.answer.decisions.first()) {
+        *by_name.entry(&offer.name).or_default() += 1;
+    }
+    let parts: Vec<_> = by_name.iter().map(|(name, number)| format!("{number} {name}")).collect();
+    parts.join(" · ")
+}
+
+/// A few decisions and why.
+pub fn rows(out: &mut impl Write, rows: &[Row<'_>], now: DateTime<Utc>) -> io::Result<()> {
+    heading(out, "A few of them", "customer, country, days silent, purchases, revenue, channel: answer, and why")?;
+    for Row { decided, why } in rows {
+        let Customer { id, country, purchases, revenue, channel, .. } = decided.customer;
+        let days = silent(decided.customer, now);
+        let answer = match decided.answer.decisions.first() {
+            Some(offer) => format!("{} (score {:.2})", offer.name, offer.score),
+            None => format!("none: {}", decided.answer.reason_code),
+        };
+        writeln!(out, "  {id}  {country:<16} {days:>4} d {purchases:>3} × £{revenue:<10} {channel:<5}  {answer}")?;
+        writeln!(out, "         {why}")?;
+        if let Some(instant) = &decided.answer.deliver_after {
+            writeln!(out, "         deliver after {instant}")?;
+        }
+    }
+    Ok(())
+}
+
+/// The night and the cap, tried out.
+pub fn tried(out: &mut impl Write, id: &str, night: &str, asleep: &str, capped: Option<&Capped<'_>>) -> io::Result<()> {
+    writeln!(out, "  {id} again, a dry run for {night}: {asleep}")?;
+    let Some(Capped { customer, offers, refusal }) = capped else { return Ok(()) };
+    let end = match refusal {
+        Some(answer) => format!("then {}: {}", answer.reason_code, answer.reason),
+        None => "and the cap did not bind".to_owned(),
+    };
+    writeln!(out, "  {} asked again and again: {offers} offers, {end}", customer.id)
+}
+
+/// One answer whole.
+pub fn trace(out: &mut impl Write, decided: &Decided<'_>) -> anyhow::Result<()> {
+    heading(out, "One answer whole", &format!("customer {}, as the gateway sent it", decided.customer.id))?;
+    let value: serde_json::Value = super::http::read(&decided.text)?;
+    for line in serde_json::to_string_pretty(&value)?.lines() {
+        writeln!(out, "  {line}")?;
+    }
+    Ok(())
+}
+
+/// What the simulated customers did.
+pub fn simulated(out: &mut impl Write, reported: &Reported) -> io::Result<()> {
+    heading(out, "SIMULATED response", "nobody was written to; what follows are no real customers' reactions")?;
+    let percent = |share: u64| share as f64 / 100.0;
+    writeln!(
+        out,
+        "  In two weeks {} % of the active buy, {} % of the lapsed, {} % of the others; an offer adds {} points.",
+        percent(respond::ACTIVE_BUY),
+        percent(respond::LAPSED_BUY),
+        percent(respond::OTHERS_BUY),
+        percent(respond::OFFER_ADDS),
+    )?;
+    writeln!(out, "  Who buys is drawn from the id; each pays the mean of the own purchases in the file.")?;
+    figure(out, "offers shown", reported.impressions, "impressions reported")?;
+    figure(out, "buyers", reported.buyers, &format!("conversions reported, £{} in all", reported.revenue))?;
+    figure(out, "  held out", reported.held_out_buyers, "of them bought without being asked")
+}
+
+/// What the experiment makes of it.
+pub fn read_out(out: &mut impl Write, read_out: &ReadOut) -> io::Result<()> {
+    heading(out, "Read-out of the holdout", "revenue per customer, everyone assigned, on the SIMULATED response")?;
+    arms(out, &read_out.arms)?;
+    let interval = interval(&read_out.ci95, money);
+    writeln!(
+        out,
+        "  difference         {} per customer, 95 % interval {interval}",
+        or_unknown(read_out.difference, money)
+    )?;
+    let test = format!(
+        "t {}, p {}",
+        or_unknown(read_out.z, |z| format!("{z:.2}")),
+        or_unknown(read_out.p, |p| format!("{p:.3}"))
+    );
+    writeln!(out, "  test               {test}")?;
+    let lift = &read_out.relative_lift;
+    let bounds = if lift.ci95.is_empty() {
+        "no bounded interval".to_owned()
+    } else {
+        interval_of("95 % interval ", &lift.ci95, percent)
+    };
+    writeln!(out, "  relative lift      {}, {bounds}", or_unknown(lift.value, percent))?;
+    let total = &read_out.incremental_total;
+    let bounds = interval_of("95 % interval ", &total.ci95, money);
+    writeln!(out, "  incremental total  {}, {bounds}", or_unknown(total.value, money))?;
+    let sizes = if read_out.srm.p < 0.001 {
+        "the arms do not have the sizes asked for"
+    } else {
+        "the arms have the sizes asked for"
+    };
+    writeln!(out, "  sample ratio       p {:.3}: {sizes}", read_out.srm.p)?;
+    writeln!(out, "  verdict            {}", read_out.verdict)?;
+    for why in &read_out.withheld {
+        writeln!(out, "    because {}", in_words(why))?;
+    }
+    if !read_out.ghost_matched.arms.is_empty() {
+        let matched = &read_out.ghost_matched;
+        writeln!(out, "  Only those who received, or would have received, an offer:")?;
+        arms(out, &matched.arms)?;
+        let bounds = self::interval(&matched.ci95, money);
+        writeln!(
+            out,
+            "  difference         {} per customer, 95 % interval {bounds}",
+            or_unknown(matched.difference, money)
+        )?;
+    }
+    Ok(())
+}
+
+fn arms(out: &mut impl Write, arms: &[Arm]) -> io::Result<()> {
+    for Arm { arm, n, mean, events, total } in arms {
+        let (n, events, mean, total) = (count(*n), count(*events), money(*mean), money(*total));
+        writeln!(out, "  {arm:<17} {n:>6} customers, {events:>4} buyers, {mean} per customer, {total} in all")?;
+    }
+    Ok(())
+}
+
+/// A reason to withhold, in words; what is in words already stays.
+fn in_words(why: &str) -> String {
+    why.to_owned()
+}
+
+/// What to try next.
+pub fn try_next(out: &mut impl Write, base: &str, decided: &Decided<'_>, at: &str, experiment: &str) -> io::Result<()> {
+    let Customer { id, channel, .. } = decided.customer;
+    let decision = decided.answer.decision_id.as_deref().unwrap_or_default();
+    let address = base.strip_prefix("http://").unwrap_or(base);
+    heading(out, "Try next", "every line runs as it stands")?;
+    writeln!(out, "  Ask for a decision:")?;
+    writeln!(
+        out,
+        r#"    curl -X POST {base}/api/v1/recommend -d '{{"customerId":"{id}","channel":"{channel}","flow":"Winback"}}'"#
+    )?;
+    writeln!(out, "  The same at two in the morning; a dry run writes nothing:")?;
+    writeln!(
+        out,
+        r#"    curl -X POST {base}/api/v1/recommend -d '{{"customerId":"{id}","channel":"{channel}","flow":"Winback","dryRun":true,"at":"{at}"}}'"#
+    )?;
+    writeln!(out, "  Read a decision's record, and the customer's:")?;
+    writeln!(out, "    curl {base}/api/v1/decisions/{decision}")?;
+    writeln!(out, "    curl {base}/api/v1/schemas/Customer/records/{id}")?;
+    writeln!(out, "  Withdraw consent, then ask again:")?;
+    writeln!(
+        out,
+        r#"    curl -X PUT {base}/api/v1/customers/{id}/consents/{channel} -d '{{"granted":false,"source":"demo"}}'"#
+    )?;
+    writeln!(out, "  Read the experiment out:")?;
+    writeln!(out, "    curl '{base}/api/v1/experiments/{experiment}/results?metric=conversion_rate'")?;
+    writeln!(out, "  The same port speaks gRPC, with reflection:")?;
+    writeln!(out, "    grpcurl -plaintext {address} list")?;
+    writeln!(
+        out,
+        r#"    grpcurl -plaintext -d '{{"customer_id":"{id}","channel":"{channel}","flow":"Winback"}}' {address} proffer.decision.v1.DecisionService/Recommend"#
+    )
+}
+
+fn heading(out: &mut impl Write, title: &str, about: &str) -> io::Result<()> {
+    writeln!(out, "\n{title} ({about})")
+}
+
+fn figure(out: &mut impl Write, label: &str, number: usize, note: &str) -> io::Result<()> {
+    let line = format!("  {label:<22} {:>6}  {note}", count(number));
+    writeln!(out, "{}", line.trim_end())
+}
+
+/// `4,372`.
+fn count(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `-£1,234.50`.
+fn money(amount: f64) -> String {
+    let pence = (amount.abs() * 100.0).round() as usize;
+    let sign = if amount < 0.0 && pence > 0 { "-" } else { "" };
+    format!("{sign}£{}.{:02}", count(pence / 100), pence % 100)
+}
+
+fn percent(share: f64) -> String {
+    format!("{:+.1} %", 100.0 * share)
+}
+
+fn or_unknown(figure: Option<f64>, show: impl Fn(f64) -> String) -> String {
+    figure.map_or_else(|| "not enough data".to_owned(), show)
+}
+
+fn interval(ends: &[f64], show: impl Fn(f64) -> String) -> String {
+    interval_of("", ends, show)
+}
+
+fn interval_of(label: &str, ends: &[f64], show: impl Fn(f64) -> String) -> String {
+    match ends {
+        [low, high] => format!("{label}{} to {}", show(*low), show(*high)),
+        _ => "not enough data".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_as_people_write_them() {
+        assert_eq!([count(0), count(372), count(4_372), count(1_234_567)], ["0", "372", "4,372", "1,234,567"]);
+        assert_eq!([money(-1_234.5), money(0.004), money(-0.004)], ["-£1,234.50", "£0.00", "£0.00"]);
+        assert_eq!(percent(0.1234), "+12.3 %");
+    }
+
+    #[test]
+    fn missing_figures_are_said_to_be_missing() {
+        let mut out = Vec::new();
+        read_out(&mut out, &ReadOut { verdict: "withheld".to_owned(), ..ReadOut::default() }).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains("difference         not enough data"), "{text}");
+        assert!(!text.contains("NaN"), "{text}");
+    }
+}

@@ -1,0 +1,145 @@
+//! SIMULATES what customers do, for want of customers: two weeks of purchases, reported as a shop would report them.
+//!
+//! Who buys is drawn from the id alone, at rates that are known here and to nobody else; so the read-out can be held
+//! against the truth.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{
+    customer::{Pounds, draw},
+    decide::Decided,
+    http::{Api, read},
+    progress,
+    segment::Segment,
+};
+
+/// Outcomes of one call; the door takes no more.
+const OUTCOMES_MAX: usize = 1_000;
+/// Shares that buy by themselves in the two weeks, in 1/10,000.
+pub const ACTIVE_BUY: u64 = 1_000;
+/// Likewise, of the lapsed.
+pub const LAPSED_BUY: u64 = 300;
+/// Likewise, of all others.
+pub const OTHERS_BUY: u64 = 50;
+/// What an offer adds to that, in 1/10,000.
+pub const OFFER_ADDS: u64 = 800;
+/// Least amount of a simulated purchase.
+const PURCHASE_MIN: Pounds = Pounds(5_00);
+
+/// What was reported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reported {
+    /// Offers shown.
+    pub impressions: usize,
+    /// Customers that bought.
+    pub buyers: usize,
+    /// Those of them that were held out.
+    pub held_out_buyers: usize,
+    /// What they paid.
+    pub revenue: Pounds,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Outcome<'a> {
+    customer_id: &'a str,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idempotency_key: Option<String>,
+}
+
+/// What the customer pays; nothing for one who does not buy. A purchase is as large as the customer's purchases are.
+fn purchase(decided: &Decided<'_>, now: DateTime<Utc>) -> Option<Pounds> {
+    let by_themselves = match Segment::of(decided.customer, now) {
+        Segment::Active => ACTIVE_BUY,
+        Segment::Recoverable | Segment::Lapsed => LAPSED_BUY,
+        Segment::Lost | Segment::NeverBought => OTHERS_BUY,
+    };
+    let rate = by_themselves + if decided.is_offered() { OFFER_ADDS } else { 0 };
+    (draw("purchase", &decided.customer.id) < rate).then(|| decided.customer.mean_purchase().max(PURCHASE_MIN))
+}
+
+/// Reports an impression for every offer and a conversion for every simulated purchase.
+pub async fn simulate(api: &Api, all: &[Decided<'_>], now: DateTime<Utc>) -> anyhow::Result<Reported> {
+    let mut reported = Reported::default();
+    let mut outcomes = Vec::new();
+    for decided in all {
+        // A held-out customer's purchase, and one without an offer, answers no decision.
+        let decision_id = decided.answer.decision_id.as_deref().filter(|_| decided.is_offered());
+        let customer_id = decided.customer.id.as_str();
+        let about = |outcome| Outcome { customer_id, outcome, decision_id, value: None, idempotency_key: None };
+        if decision_id.is_some() {
+            reported.impressions += 1;
+            outcomes.push(about("impression"));
+        }
+        if let Some(paid) = purchase(decided, now) {
+            reported.buyers += 1;
+            reported.held_out_buyers += usize::from(decided.answer.control_group);
+            reported.revenue.0 += paid.0;
+            let value = Some(RawValue::from_string(paid.to_string())?);
+            let idempotency_key = Some(format!("simulated-order-{customer_id}"));
+            outcomes.push(Outcome { value, idempotency_key, ..about("conversion") });
+        }
+    }
+    let bar = progress::bar("reporting outcomes", outcomes.len());
+    for some in outcomes.chunks(OUTCOMES_MAX) {
+        post(api, some).await?;
+        bar.inc(some.len() as u64);
+    }
+    bar.finish_and_clear();
+    Ok(reported)
+}
+
+#[derive(Serialize)]
+struct Bulk<'a> {
+    outcomes: &'a [Outcome<'a>],
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    refused: usize,
+    results: Vec<OneResult>,
+}
+
+#[derive(Deserialize)]
+struct OneResult {
+    error: Option<serde_json::Value>,
+}
+
+async fn post(api: &Api, outcomes: &[Outcome<'_>]) -> anyhow::Result<()> {
+    let answer: Answer = read(&api.post("/api/v1/respond/bulk", &Bulk { outcomes }).await?)?;
+    let first = answer.results.iter().find_map(|result| result.error.as_ref());
+    anyhow::ensure!(answer.refused == 0, "{} outcomes were refused, the first: {first:?}", answer.refused);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::{
+        customer::{customers, tests::at},
+        decide::{Answer, Offered},
+    };
+
+    #[test]
+    fn an_offer_only_ever_adds_buyers_and_adds_its_share() {
+        let now = at("2026-11-25T10:00:00Z");
+        let customers = customers(now).unwrap();
+        let buyers = |offers: usize| {
+            let decisions = vec![Offered::default(); offers];
+            let answer = Answer { decisions, ..Answer::default() };
+            let all =
+                customers.iter().map(|customer| Decided { customer, answer: answer.clone(), text: Default::default() });
+            all.filter(|decided| purchase(decided, now).is_some()).count()
+        };
+        let (alone, offered) = (buyers(0), buyers(1));
+        let added = (offered - alone) * 10_000 / customers.len();
+        assert!(added.abs_diff(OFFER_ADDS as usize) < 200, "{added}");
+    }
+}

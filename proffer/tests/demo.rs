@@ -1,0 +1,8 @@
+//! The binary as people meet it: the demo's report agrees with itself and with the file, and `serve` starts and stops.
+
+mod demo {
+    mod file;
+    mod process;
+    mod report;
+    mod serve;
+}
