@@ -3,8 +3,9 @@
 use std::marker::PhantomData;
 
 use chrono::{DateTime, Utc};
-use prost_types::Timestamp;
+use database::Transaction;
 use proffer_proto::{mask, resource::Stamp};
+use prost_types::Timestamp;
 use serve::{Clock, metadata};
 use tonic::{Status, metadata::MetadataMap};
 
@@ -100,12 +101,17 @@ impl<R: Resource> Collection<R> {
 
     /// Writes a new resource. The caller has checked it.
     pub async fn create(&self, author: &Author, resource: R) -> Result<R, HistoryError> {
-        let id = match resource.id() {
-            "" => IdChoice::FromName { prefix: R::PREFIX },
-            given => IdChoice::Given(given.to_owned()),
-        };
-        let (name, payload) = (resource.name().to_owned(), payload(&resource));
-        self.write(author, Write::Create { id, name, payload }).await.map_err(named_identity::<R>)
+        self.write(author, creation(&resource)).await.map_err(named_identity::<R>)
+    }
+
+    /// Writes a new resource as part of `transaction`, see [`History::write_in`].
+    pub async fn create_in(
+        &self,
+        transaction: &mut Transaction,
+        author: &Author,
+        resource: R,
+    ) -> Result<R, HistoryError> {
+        self.write_in(transaction, author, creation(&resource)).await.map_err(named_identity::<R>)
     }
 
     /// Brings a deleted resource back under its own id. The caller has checked that it may.
@@ -155,8 +161,17 @@ impl<R: Resource> Collection<R> {
 
     /// Writes a merged resource, unless somebody else wrote in between.
     pub async fn update(&self, author: &Author, draft: Draft<R>) -> Result<R, HistoryError> {
-        let (name, payload) = (draft.resource.name().to_owned(), payload(&draft.resource));
-        self.write(author, Write::Update { id: draft.id, name, payload, expected: Some(draft.etag) }).await
+        self.write(author, draft.into_write()).await
+    }
+
+    /// Writes a merged resource as part of `transaction`, see [`History::write_in`].
+    pub async fn update_in(
+        &self,
+        transaction: &mut Transaction,
+        author: &Author,
+        draft: Draft<R>,
+    ) -> Result<R, HistoryError> {
+        self.write_in(transaction, author, draft.into_write()).await
     }
 
     /// Deletes the resource of this id or name.
@@ -167,9 +182,31 @@ impl<R: Resource> Collection<R> {
     }
 
     async fn write(&self, author: &Author, write: Write) -> Result<R, HistoryError> {
-        let change = Change { tenant: &author.tenant, actor: &author.actor, at: author.at, kind: R::KIND, write };
-        Ok(read(&self.history.write(change).await?))
+        Ok(read(&self.history.write(change::<R>(author, write)).await?))
     }
+
+    async fn write_in(&self, transaction: &mut Transaction, author: &Author, write: Write) -> Result<R, HistoryError> {
+        Ok(read(&self.history.write_in(transaction, change::<R>(author, write)).await?))
+    }
+}
+
+impl<R: Resource> Draft<R> {
+    fn into_write(self) -> Write {
+        let (name, payload) = (self.resource.name().to_owned(), payload(&self.resource));
+        Write::Update { id: self.id, name, payload, expected: Some(self.etag) }
+    }
+}
+
+fn creation<R: Resource>(resource: &R) -> Write {
+    let id = match resource.id() {
+        "" => IdChoice::FromName { prefix: R::PREFIX },
+        given => IdChoice::Given(given.to_owned()),
+    };
+    Write::Create { id, name: resource.name().to_owned(), payload: payload(resource) }
+}
+
+fn change<R: Resource>(author: &Author, write: Write) -> Change<'_> {
+    Change { tenant: &author.tenant, actor: &author.actor, at: author.at, kind: R::KIND, write }
 }
 
 /// Page size and the key to go on after, from a request's two fields; faults by field.

@@ -153,10 +153,21 @@ impl History {
     /// Appends one entry. Writers of a tenant wait for each other on its head, so revisions follow without a gap.
     pub async fn write(&self, change: Change<'_>) -> Result<Present, HistoryError> {
         let mut transaction = self.database.begin().await?;
-        let present = append(&mut transaction, change).await?;
+        let present = self.write_in(&mut transaction, change).await?;
         transaction.commit().await?;
-        self.bell.send_replace(());
+        self.ring();
         Ok(present)
+    }
+
+    /// Appends one entry as part of `transaction`, which then holds the tenant's head: what a service keeps beside its
+    /// log is checked and written with it. Ring once it is committed.
+    pub async fn write_in(&self, transaction: &mut Transaction, change: Change<'_>) -> Result<Present, HistoryError> {
+        append(transaction, change).await
+    }
+
+    /// Wakes the watchers of this process.
+    pub fn ring(&self) {
+        self.bell.send_replace(());
     }
 
     /// The resource of this id, else of this name (without regard to case).
