@@ -1,1 +1,52 @@
-fn main() {}
+//! The repository's own commands: `cargo xtask test`, `ci`, `tidy`, `bless`, `db`.
+
+mod ci;
+mod command;
+mod db;
+mod repository;
+mod test;
+mod tidy;
+mod tool;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Checks, tests and tends this repository.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Runs every test: both stores, all doors. Installs what it needs; what follows is passed on to the runner.
+    Test(test::Settings),
+    /// Everything a change must pass: formatting, tidy, contracts, lints and every test.
+    Ci,
+    /// Checks the invariants of ARCHITECTURE.md that a program can check.
+    Tidy,
+    /// Rewrites the golden files; review them as a diff.
+    Bless,
+    /// Starts a private PostgreSQL for tests and keeps it until Ctrl-C.
+    Db,
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().task {
+        Task::Test(settings) => test::run(&settings),
+        Task::Ci => ci::run(),
+        Task::Tidy => tidy::run(),
+        Task::Bless => test::bless(),
+        Task::Db => db::run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! `cargo xtask test` and `cargo xtask bless`.
+
+use std::process::Command;
+
+use crate::{command, repository, tool};
+
+/// What of the tests to run.
+#[derive(Debug, Default, clap::Args)]
+pub struct Settings {
+    /// Passed on to the test runner, for example `-p policy-svc`; everything when left out.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub arguments: Vec<String>,
+}
+
+/// Runs the tests with everything they need around them.
+pub fn run(settings: &Settings) -> anyhow::Result<()> {
+    let tools = tool::find_or_install()?;
+    let root = repository::root()?;
+    let cargo = || {
+        let mut cargo = command::cargo();
+        cargo.current_dir(&root);
+        cargo
+    };
+    if needs_binaries(&settings.arguments) {
+        command::run(cargo().args(["build", "--quiet", "--workspace", "--bins"]))?;
+    }
+    // A server that is already there is used; a private one ends with this process.
+    let mut private = None;
+    let url = match std::env::var(testkit::SERVER_VARIABLE) {
+        Ok(url) => url,
+        Err(_) => private.insert(testkit::Postgres::start()?).url.clone(),
+    };
+    let with_tools = |command: &mut Command| {
+        command.env(testkit::SERVER_VARIABLE, &url).env("PROFFER_TEST_GRPCURL", &tools.grpcurl);
+        command::run(command)
+    };
+    if settings.arguments.is_empty() {
+        with_tools(cargo().args(["test", "--quiet", "--workspace", "--doc"]))?;
+    }
+    let has_nextest = tool::has_nextest();
+    let runner: &[&str] = if has_nextest { &["nextest", "run"] } else { &["test"] };
+    if !has_nextest {
+        println!("cargo-nextest is not installed: running `cargo test`, which is slower to read");
+    }
+    let scope: &[&str] = if names_packages(&settings.arguments) { &[] } else { &["--workspace"] };
+    let tested = with_tools(cargo().args(runner).args(scope).args(&settings.arguments));
+    drop(private);
+    tested
+}
+
+/// Rewrites the golden files by running the tests that own them: those of libraries, which need no server.
+pub fn bless() -> anyhow::Result<()> {
+    let mut cargo = command::cargo();
+    cargo.current_dir(repository::root()?).env(testkit::UPDATE_VARIABLE, "1");
+    command::run(cargo.args(["test", "--quiet", "--workspace", "golden"]))?;
+    println!("golden files are rewritten; review them with `git diff`");
+    Ok(())
+}
+
+/// The conformance tests run the built programs.
+fn needs_binaries(arguments: &[String]) -> bool {
+    !names_packages(arguments) || arguments.iter().any(|argument| argument.contains("conformance"))
+}
+
+fn names_packages(arguments: &[String]) -> bool {
+    let is_package = |argument: &String| argument.starts_with("-p") || argument.starts_with("--package");
+    arguments.iter().any(is_package)
+}

