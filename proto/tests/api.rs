@@ -1,5 +1,7 @@
 //! The public contract as text: a change of it shows in review as a change of `api.golden`.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fmt::Write as _;
 
 use proffer_proto::POOL;
