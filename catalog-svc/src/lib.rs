@@ -1,1 +1,17 @@
-//! Placeholder.
+//! What may be offered, and what is known about customers: schemas and records, categories with computed fields,
+//! offers with qualification rules, outcome types.
+//!
+//! - [`domain`]: the rules; values in, values out, no I/O and no clock.
+//! - [`store`]: customer records. Configuration lives in the revision log.
+//! - [`grpc`]: the services, the only place that knows the contracts' messages.
+//!
+//! It makes no decision and knows no flow: names are resolved against everything a tenant has, and the flow decides.
+
+mod app;
+mod config;
+pub mod domain;
+pub mod grpc;
+pub mod store;
+
+pub use app::{App, Deps};
+pub use config::Config;

@@ -1,0 +1,72 @@
+//! Wiring: store and services.
+
+use anyhow::Context as _;
+use database::{Database, Location, PoolSizes};
+use history::{Collection, History};
+use serve::{Clock, Readiness, Task};
+use tonic::service::Routes;
+
+use crate::{
+    grpc::{self, Context},
+    store::{self, Records},
+};
+
+/// What the service needs from outside.
+#[derive(Clone, Debug)]
+pub struct Deps {
+    /// Where instants come from.
+    pub clock: Clock,
+}
+
+/// The service, bound to nothing.
+#[derive(Clone, Debug)]
+pub struct App {
+    context: Context,
+    readiness: Readiness,
+}
+
+impl App {
+    /// Names of the services, for reflection.
+    pub const SERVICES: &'static [&'static str] = &[
+        "proffer.catalog.v1.SchemaService",
+        "proffer.catalog.v1.RecordService",
+        "proffer.catalog.v1.CategoryService",
+        "proffer.catalog.v1.OfferService",
+        "proffer.catalog.v1.OutcomeTypeService",
+        "proffer.catalog.v1.LookupService",
+    ];
+
+    /// Opens and migrates the store.
+    pub async fn build(location: &Location, deps: Deps) -> anyhow::Result<Self> {
+        let steps = [history::migrations(), store::migrations()];
+        let database = Database::open(location, "catalog", PoolSizes::default(), &steps).await.context("open the store")?;
+        let history = History::new(database.clone());
+        let context = Context {
+            schemas: Collection::new(history.clone()),
+            categories: Collection::new(history.clone()),
+            offers: Collection::new(history.clone()),
+            outcome_types: Collection::new(history.clone()),
+            records: Records::new(database),
+            history,
+            clock: deps.clock,
+        };
+        let readiness = Readiness::default();
+        readiness.set(true);
+        Ok(Self { context, readiness })
+    }
+
+    /// The services.
+    pub fn routes(&self) -> Routes {
+        grpc::routes(&self.context)
+    }
+
+    /// Work beside the services: none.
+    pub fn tasks(&self) -> Vec<Task> {
+        Vec::new()
+    }
+
+    /// Whether the service may be sent work.
+    pub fn readiness(&self) -> Readiness {
+        self.readiness.clone()
+    }
+}

@@ -1,0 +1,115 @@
+//! Everything names can be resolved against: the schemas and categories of a tenant.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use formula::Type;
+
+use super::{category::Category, schema::{CUSTOMER_SCHEMA, Schema}};
+
+/// Most schemas that are tried in turn when schemas disagree on the type of a field.
+const READINGS_MAX: usize = 16;
+
+/// The schemas and categories of a tenant.
+#[derive(Clone, Debug, Default)]
+pub struct Catalogue {
+    schemas: Vec<Schema>,
+    categories: Vec<Category>,
+    /// Types by field name; the customer schema's first, then by schema id.
+    fields: BTreeMap<String, Vec<Type>>,
+}
+
+impl Catalogue {
+    /// The catalogue of these schemas and categories.
+    pub fn new(mut schemas: Vec<Schema>, mut categories: Vec<Category>) -> Self {
+        let is_other = |schema: &Schema| schema.name.to_lowercase() != CUSTOMER_SCHEMA.to_lowercase();
+        schemas.sort_by(|a, b| (is_other(a), &a.id).cmp(&(is_other(b), &b.id)));
+        categories.sort_by(|a, b| a.id.cmp(&b.id));
+        let mut fields: BTreeMap<String, Vec<Type>> = BTreeMap::new();
+        for (name, of_type) in schemas.iter().flat_map(|schema| &schema.fields) {
+            fields.entry(name.clone()).or_default().push(of_type.formula_type());
+        }
+        Self { schemas, categories, fields }
+    }
+
+    /// The same with `schema` in place of the one of its id, or added.
+    #[must_use]
+    pub fn with_schema(&self, schema: Schema) -> Self {
+        let others = self.schemas.iter().filter(|other| other.id != schema.id).cloned();
+        Self::new(others.chain([schema.clone()]).collect(), self.categories.clone())
+    }
+
+    /// The same with `category` in place of the one of its id, or added.
+    #[must_use]
+    pub fn with_category(&self, category: Category) -> Self {
+        let others = self.categories.iter().filter(|other| other.id != category.id).cloned();
+        Self::new(self.schemas.clone(), others.chain([category.clone()]).collect())
+    }
+
+    /// By id.
+    pub fn categories(&self) -> &[Category] {
+        &self.categories
+    }
+
+    /// Index of the category a reference names: as its id, else as its name without regard to case.
+    pub fn category(&self, reference: &str) -> Option<usize> {
+        let folded = reference.to_lowercase();
+        let by_id = self.categories.iter().position(|category| category.id == reference);
+        by_id.or_else(|| self.categories.iter().position(|category| category.name.to_lowercase() == folded))
+    }
+
+    /// The type of a field under a reading: a flow reads one schema, and a field is declared when any schema has it.
+    pub fn field_type(&self, name: &str, reading: usize) -> Option<Type> {
+        let read = self.schemas.get(reading).and_then(|schema| schema.fields.get(name));
+        read.map(|of_type| of_type.formula_type()).or_else(|| self.fields.get(name)?.first().copied())
+    }
+
+    /// Names of all fields of all schemas.
+    pub fn field_names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.fields.keys().map(String::as_str)
+    }
+
+    /// The readings under which types can differ: one schema at a time, and only one when they all agree.
+    pub fn readings(&self) -> std::ops::Range<usize> {
+        let differ = |types: &Vec<Type>| types.iter().any(|of_type| Some(of_type) != types.first());
+        if self.fields.values().any(differ) { 0..self.schemas.len().min(READINGS_MAX) } else { 0..1 }
+    }
+
+    /// Names of all computed fields, each once.
+    pub fn computed_names(&self) -> BTreeSet<&str> {
+        self.categories.iter().flat_map(|category| &category.computed_fields).map(|field| field.name.as_str()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::schema::FieldType;
+
+    fn schema(id: &str, name: &str, fields: &[(&str, FieldType)]) -> Schema {
+        let fields = fields.iter().map(|(name, of_type)| ((*name).to_owned(), *of_type)).collect();
+        Schema { id: id.into(), name: name.into(), fields }
+    }
+
+    #[test]
+    fn the_customer_schema_is_read_first() {
+        let lead = schema("schema_a", "Lead", &[("age", FieldType::String), ("source", FieldType::String)]);
+        let customer = schema("schema_b", "customer", &[("age", FieldType::Integer)]);
+        let catalogue = Catalogue::new(vec![lead, customer], Vec::new());
+        assert_eq!(catalogue.field_type("age", 0), Some(Type::Number));
+        assert_eq!(catalogue.field_type("age", 1), Some(Type::String));
+        assert_eq!(catalogue.field_type("source", 0), Some(Type::String));
+        assert_eq!(catalogue.field_type("colour", 0), None);
+        assert_eq!(catalogue.readings(), 0..2);
+        assert_eq!(Catalogue::default().readings(), 0..1);
+    }
+
+    #[test]
+    fn an_id_comes_before_a_name() {
+        let category = |id: &str, name: &str| Category { id: id.into(), name: name.into(), ..Default::default() };
+        let catalogue = Catalogue::new(Vec::new(), vec![category("cat_b", "cat_a"), category("cat_a", "Apparel")]);
+        assert_eq!(catalogue.category("cat_a"), Some(0));
+        assert_eq!(catalogue.category("APPAREL"), Some(0));
+        assert_eq!(catalogue.category("CAT_A"), Some(1));
+        assert_eq!(catalogue.category("Home"), None);
+    }
+}

@@ -1,0 +1,20 @@
+//! The rules: values in, values out. No I/O, no clock, no messages.
+
+pub mod breakage;
+pub mod catalogue;
+pub mod category;
+pub mod check;
+pub mod decimal;
+pub mod field_value;
+pub mod name;
+pub mod offer;
+pub mod outcome_type;
+pub mod record;
+pub mod resolve;
+pub mod rule;
+pub mod schema;
+#[cfg(test)]
+mod testing;
+
+/// Faults of something written: a path within it and what is wrong and would be right.
+pub type Faults = Vec<(String, String)>;

@@ -1,0 +1,102 @@
+//! OfferService.
+
+use std::collections::BTreeSet;
+
+use formula::rule::Literal;
+use history::{Collection, Resource as _};
+use proffer_proto::catalog::v1::{self as proto, offer_service_server::OfferService};
+use tonic::Status;
+
+use super::{
+    Context, configuration,
+    resource::{self, Checked, settle_status},
+    rule::rules,
+    status::{invalid, within},
+    value::literal,
+};
+use crate::domain::{
+    Faults,
+    check::check_offer,
+    name::quoted,
+    offer::{Affinity, Offer, PURPOSE_DEFAULT, RULES},
+};
+
+/// The offers of a tenant.
+pub struct Offers(pub Context);
+
+/// The offer as the domain knows it, and the faults of its values by path.
+pub fn parse(found: &proto::Offer) -> (Offer, Faults) {
+    let mut faults = Faults::new();
+    let mut read = |path: String, value: Option<&proffer_proto::values::v1::Value>| {
+        literal(value).unwrap_or_else(|message| {
+            faults.push((path, message));
+            // Stands for the faulty value, whose own fault is told.
+            Literal::None
+        })
+    };
+    let affinities = found.affinities.iter().enumerate().map(|(index, affinity)| Affinity {
+        field: affinity.field.clone(),
+        value: read(format!("affinities[{index}].value"), affinity.value.as_ref()),
+    });
+    let affinities = affinities.collect();
+    let custom_fields = found.custom_fields.iter();
+    let custom_fields =
+        custom_fields.map(|(name, value)| (name.clone(), read(format!("custom_fields.{}", quoted(name)), Some(value))));
+    let custom_fields = custom_fields.collect();
+    let rules = rules(RULES, &found.qualification_rules, &mut faults);
+    let offer = Offer {
+        id: found.id.clone(),
+        category: found.category.clone(),
+        subcategory: found.subcategory.clone(),
+        purpose: found.purpose.clone(),
+        priority: found.priority,
+        business_value: found.business_value,
+        margin: found.margin,
+        affinities,
+        rules,
+        custom_fields,
+    };
+    (offer, faults)
+}
+
+impl Checked for proto::Offer {
+    fn collection(context: &Context) -> &Collection<Self> {
+        &context.offers
+    }
+
+    async fn check(
+        context: &Context,
+        tenant: &str,
+        resource: &mut Self,
+        _stored: Option<&Self>,
+    ) -> Result<Vec<String>, Status> {
+        let mut faults: Faults = Collection::common_faults(resource);
+        settle_status(Self::KIND, &mut resource.status, &mut faults);
+        if resource.purpose.is_empty() {
+            resource.purpose = PURPOSE_DEFAULT.to_owned();
+        }
+        let (offer, mut found) = parse(resource);
+        found.extend(offer.faults());
+        let catalogue = configuration::catalogue(context, tenant).await?;
+        let report = configuration::aside(move || check_offer(&catalogue, &offer)).await?;
+        found.extend(report.faults);
+        faults.extend(within(Self::KIND, first_by_path(found)));
+        if faults.is_empty() { Ok(report.warnings) } else { Err(invalid(faults)) }
+    }
+}
+
+/// One fault per path: what follows from a fault is none of its own.
+fn first_by_path(faults: Faults) -> Faults {
+    let mut seen = BTreeSet::new();
+    faults.into_iter().filter(|(path, _)| seen.insert(path.clone())).collect()
+}
+
+resource::service! {
+    impl OfferService for Offers of Offer as offer, offers {
+        create_offer(CreateOfferRequest) -> CreateOfferResponse,
+        get_offer(GetOfferRequest) -> GetOfferResponse,
+        list_offers(ListOffersRequest) -> ListOffersResponse,
+        update_offer(UpdateOfferRequest) -> UpdateOfferResponse,
+        delete_offer(DeleteOfferRequest) -> DeleteOfferResponse,
+    }
+}

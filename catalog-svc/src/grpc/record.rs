@@ -1,0 +1,294 @@
+//! RecordService.
+
+use std::collections::BTreeMap;
+
+use database::DatabaseError;
+use history::{page, timestamp, token};
+use proffer_proto::{
+    catalog::v1::{self as proto, CustomerRecord, record_service_server::RecordService},
+    values::v1::Value,
+};
+use prost::Message as _;
+use serve::{Problem, metadata};
+use tonic::{Request, Response, Status};
+
+use super::{
+    Context, PAGE_BYTES_MAX, schema,
+    status::{clipped, invalid, invalid_field, reference, refused},
+    value::{given, into_proto},
+};
+use crate::{
+    domain::{
+        Faults,
+        name::quoted,
+        record::{
+            BATCH_MAX, Changes, ROW_FAULTS_MAX, Row, customer_id_fault, parse, refuse, refuse_unfit_customers, size_fault,
+        },
+        schema::Schema,
+    },
+    store::{NewRecord, RecordRow},
+};
+
+/// Rows of a list read at once.
+const READ_ROWS: usize = 100;
+
+/// The records of a tenant.
+pub struct CustomerRecords(pub Context);
+
+/// Why a record was not changed.
+enum Unchanged {
+    TooLarge(String),
+    Store(DatabaseError),
+}
+
+impl From<DatabaseError> for Unchanged {
+    fn from(error: DatabaseError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Unchanged> for Status {
+    fn from(unchanged: Unchanged) -> Self {
+        match unchanged {
+            Unchanged::TooLarge(message) => invalid_field("record", message),
+            Unchanged::Store(error) => serve::store_status(&error),
+        }
+    }
+}
+
+/// A record as it is answered: of its stored values those whose fields the schema still has.
+pub fn shown(schema: &Schema, row: RecordRow) -> CustomerRecord {
+    let mut fields = decoded(&row.payload);
+    fields.retain(|name, _| schema.fields.contains_key(name));
+    let updated_at = Some(timestamp(row.updated_at));
+    CustomerRecord { customer_id: row.customer_id, fields, version: row.version, updated_at }
+}
+
+fn encoded(fields: BTreeMap<String, Value>) -> Vec<u8> {
+    CustomerRecord { fields, ..Default::default() }.encode_to_vec()
+}
+
+fn decoded(payload: &[u8]) -> BTreeMap<String, Value> {
+    // INVARIANT: payloads are written by `encoded`; an unreadable one reads as a record without values.
+    CustomerRecord::decode(payload).map(|record| record.fields).unwrap_or_default()
+}
+
+/// A new record of these values, encoded; a fault when it is too large.
+fn whole(changes: Changes) -> Result<Vec<u8>, String> {
+    let set = changes.into_iter().filter_map(|(name, value)| Some((name, into_proto(value?))));
+    sized(encoded(set.collect()))
+}
+
+fn merged(payload: &[u8], changes: Changes) -> Result<Vec<u8>, String> {
+    let mut fields = decoded(payload);
+    for (name, value) in changes {
+        match value {
+            Some(value) => drop(fields.insert(name, into_proto(value))),
+            None => drop(fields.remove(&name)),
+        }
+    }
+    sized(encoded(fields))
+}
+
+fn sized(payload: Vec<u8>) -> Result<Vec<u8>, String> {
+    match size_fault(payload.len()) {
+        Some(message) => Err(message),
+        None => Ok(payload),
+    }
+}
+
+fn row(schema: &Schema, record: &CustomerRecord) -> Row {
+    parse(schema, record.fields.iter().map(|(name, value)| (name.as_str(), given(value))))
+}
+
+/// The values of a record and its customer, or all faults.
+fn read(schema: &Schema, record: Option<CustomerRecord>) -> Result<(String, Changes), Status> {
+    let record = record.ok_or_else(|| invalid_field("record", "is required"))?;
+    let mut faults = Faults::new();
+    if let Some(message) = customer_id_fault(&record.customer_id) {
+        faults.push(("record.customer_id".to_owned(), message));
+    }
+    match row(schema, &record) {
+        Ok(changes) if faults.is_empty() => return Ok((record.customer_id, changes)),
+        Ok(_) => {}
+        Err(found) => faults.extend(found.into_iter().map(|(name, text)| (format!("record.fields.{name}"), text))),
+    }
+    Err(invalid(faults))
+}
+
+fn customer(customer_id: &str) -> Result<&str, Status> {
+    match customer_id_fault(customer_id) {
+        Some(message) => Err(invalid_field("customer_id", message)),
+        None => Ok(customer_id),
+    }
+}
+
+fn unknown(customer_id: &str) -> Status {
+    Problem::not_found("record", customer_id).into()
+}
+
+fn store(error: DatabaseError) -> Status {
+    serve::store_status(&error)
+}
+
+impl CustomerRecords {
+    async fn schema(&self, tenant: &str, named: &str) -> Result<Schema, Status> {
+        let found = self.0.schemas.get(tenant, reference("schema", named)?).await.map_err(refused)?;
+        Ok(schema::stored(&found))
+    }
+
+    async fn list(
+        &self,
+        tenant: &str,
+        schema: &Schema,
+        size: usize,
+        after: String,
+    ) -> Result<(Vec<CustomerRecord>, String), Status> {
+        let (mut records, mut bytes, mut last) = (Vec::new(), 0, after);
+        loop {
+            // One more than wanted tells whether there is a next page.
+            let wanted = (size + 1 - records.len()).min(READ_ROWS);
+            let rows = self.0.records.list(tenant, &schema.id, &last, wanted as i64).await.map_err(store)?;
+            let is_end = rows.len() < wanted;
+            for row in rows {
+                bytes += row.payload.len() + row.customer_id.len();
+                if records.len() == size || (bytes > PAGE_BYTES_MAX && !records.is_empty()) {
+                    return Ok((records, token(&last)));
+                }
+                last.clone_from(&row.customer_id);
+                records.push(shown(schema, row));
+            }
+            if is_end {
+                return Ok((records, String::new()));
+            }
+        }
+    }
+}
+
+/// The faults of a batch in row order, at most [`ROW_FAULTS_MAX`] of each row.
+fn row_faults(records: &[CustomerRecord], rows: &[Row]) -> Vec<proto::RowFault> {
+    let mut told = Vec::new();
+    for (index, (record, row)) in records.iter().zip(rows).enumerate() {
+        let Err(faults) = row else { continue };
+        let more = faults.len().saturating_sub(ROW_FAULTS_MAX);
+        for (place, (field, message)) in faults.iter().take(ROW_FAULTS_MAX).enumerate() {
+            let is_last = place + 1 == ROW_FAULTS_MAX;
+            let tail = if is_last && more > 0 { format!("; and {more} more faults") } else { String::new() };
+            told.push(proto::RowFault {
+                index: i32::try_from(index).unwrap_or(i32::MAX),
+                customer_id: match customer_id_fault(&record.customer_id) {
+                    None => record.customer_id.clone(),
+                    Some(_) => quoted(&record.customer_id),
+                },
+                field: field.clone(),
+                message: format!("{}{tail}", clipped(message)),
+            });
+        }
+    }
+    told
+}
+
+#[tonic::async_trait]
+impl RecordService for CustomerRecords {
+    async fn put_record(
+        &self,
+        request: Request<proto::PutRecordRequest>,
+    ) -> Result<Response<proto::PutRecordResponse>, Status> {
+        let tenant = metadata::tenant(request.metadata())?;
+        let request = request.into_inner();
+        let schema = self.schema(&tenant, &request.schema).await?;
+        let (customer_id, changes) = read(&schema, request.record)?;
+        let payload = whole(changes).map_err(|message| invalid_field("record", message))?;
+        let record = NewRecord { customer_id, payload };
+        let row = self.0.records.put(&tenant, &schema.id, record, self.0.clock.now()).await.map_err(store)?;
+        Ok(Response::new(proto::PutRecordResponse { record: Some(shown(&schema, row)) }))
+    }
+
+    async fn patch_record(
+        &self,
+        request: Request<proto::PatchRecordRequest>,
+    ) -> Result<Response<proto::PatchRecordResponse>, Status> {
+        let tenant = metadata::tenant(request.metadata())?;
+        let request = request.into_inner();
+        let schema = self.schema(&tenant, &request.schema).await?;
+        let (customer_id, changes) = read(&schema, request.record)?;
+        let change = |payload: &[u8]| merged(payload, changes).map_err(Unchanged::TooLarge);
+        let row = self.0.records.change(&tenant, &schema.id, &customer_id, self.0.clock.now(), change).await?;
+        let row = row.ok_or_else(|| unknown(&customer_id))?;
+        Ok(Response::new(proto::PatchRecordResponse { record: Some(shown(&schema, row)) }))
+    }
+
+    async fn get_record(
+        &self,
+        request: Request<proto::GetRecordRequest>,
+    ) -> Result<Response<proto::GetRecordResponse>, Status> {
+        let tenant = metadata::tenant(request.metadata())?;
+        let request = request.into_inner();
+        let schema = self.schema(&tenant, &request.schema).await?;
+        let customer_id = customer(&request.customer_id)?;
+        let row = self.0.records.get(&tenant, &schema.id, customer_id).await.map_err(store)?;
+        let row = row.ok_or_else(|| unknown(customer_id))?;
+        Ok(Response::new(proto::GetRecordResponse { record: Some(shown(&schema, row)) }))
+    }
+
+    async fn list_records(
+        &self,
+        request: Request<proto::ListRecordsRequest>,
+    ) -> Result<Response<proto::ListRecordsResponse>, Status> {
+        let tenant = metadata::tenant(request.metadata())?;
+        let request = request.into_inner();
+        let (size, after) = page(request.page_size, &request.page_token).map_err(invalid)?;
+        let schema = self.schema(&tenant, &request.schema).await?;
+        let size = usize::try_from(size).unwrap_or_default();
+        let (records, next_page_token) = self.list(&tenant, &schema, size, after).await?;
+        Ok(Response::new(proto::ListRecordsResponse { records, next_page_token }))
+    }
+
+    async fn delete_record(
+        &self,
+        request: Request<proto::DeleteRecordRequest>,
+    ) -> Result<Response<proto::DeleteRecordResponse>, Status> {
+        let tenant = metadata::tenant(request.metadata())?;
+        let request = request.into_inner();
+        let schema = self.schema(&tenant, &request.schema).await?;
+        let customer_id = customer(&request.customer_id)?;
+        match self.0.records.delete(&tenant, &schema.id, customer_id).await.map_err(store)? {
+            true => Ok(Response::new(proto::DeleteRecordResponse {})),
+            false => Err(unknown(customer_id)),
+        }
+    }
+
+    async fn batch_put_records(
+        &self,
+        request: Request<proto::BatchPutRecordsRequest>,
+    ) -> Result<Response<proto::BatchPutRecordsResponse>, Status> {
+        let tenant = metadata::tenant(request.metadata())?;
+        let proto::BatchPutRecordsRequest { schema, records, all_or_nothing } = request.into_inner();
+        if records.len() > BATCH_MAX {
+            return Err(Problem::limit("records", records.len(), BATCH_MAX).into());
+        }
+        let schema = self.schema(&tenant, &schema).await?;
+        let mut rows: Vec<Row> = records.iter().map(|record| row(&schema, record)).collect();
+        let ids: Vec<&str> = records.iter().map(|record| record.customer_id.as_str()).collect();
+        refuse_unfit_customers(&ids, &mut rows);
+        let mut kept = Vec::with_capacity(rows.len());
+        for (record, row) in records.iter().zip(&mut rows) {
+            let Ok(changes) = row else { continue };
+            match whole(std::mem::take(changes)) {
+                Ok(payload) => kept.push(NewRecord { customer_id: record.customer_id.clone(), payload }),
+                Err(message) => refuse(row, "", message),
+            }
+        }
+        let faults = row_faults(&records, &rows);
+        if all_or_nothing && !faults.is_empty() {
+            kept.clear();
+        }
+        let accepted = kept.len();
+        if accepted > 0 {
+            self.0.records.put_all(&tenant, &schema.id, kept, self.0.clock.now()).await.map_err(store)?;
+        }
+        let count = |rows: usize| i32::try_from(rows).unwrap_or(i32::MAX);
+        let (accepted, refused) = (count(accepted), count(rows.len() - accepted));
+        Ok(Response::new(proto::BatchPutRecordsResponse { accepted, refused, faults }))
+    }
+}

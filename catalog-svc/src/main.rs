@@ -1,0 +1,28 @@
+//! Catalog as a process of its own.
+
+use catalog_svc::{App, Config, Deps};
+use clap::Parser as _;
+
+#[derive(clap::Parser)]
+#[command(name = "catalog-svc", version, about = "What may be offered, and what is known about customers")]
+struct Arguments {
+    #[command(flatten)]
+    config: Config,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let config = Arguments::parse().config;
+    serve::start_logging(&config.process);
+    let app = App::build(&config.store.location(), Deps { clock: serve::Clock::system() }).await?;
+    let process = serve::Process {
+        name: "catalog",
+        listen: config.listen,
+        admin_listen: config.admin_listen,
+        routes: app.routes(),
+        services: App::SERVICES,
+        tasks: app.tasks(),
+        readiness: app.readiness(),
+    };
+    serve::run(process, &config.process).await
+}

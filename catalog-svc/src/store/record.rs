@@ -1,0 +1,185 @@
+//! Records as rows: one per tenant, schema and customer.
+
+use chrono::{DateTime, Utc};
+use database::{Database, DatabaseError, execute, read, within};
+use sqlx::{AssertSqlSafe, query::Query};
+
+/// Rows of one statement of a batch. SQLite takes 32,766 parameters, PostgreSQL 65,535; a row has two, and three are shared.
+const STATEMENT_ROWS: usize = 250;
+
+/// The records of one store. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Records {
+    database: Database,
+}
+
+/// A record about to be written.
+#[derive(Clone, Debug)]
+pub struct NewRecord {
+    /// The customer.
+    pub customer_id: String,
+    /// The fields, encoded.
+    pub payload: Vec<u8>,
+}
+
+/// A record as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordRow {
+    /// The customer.
+    pub customer_id: String,
+    /// The fields, encoded.
+    pub payload: Vec<u8>,
+    /// Counts the writes, from 1.
+    pub version: i64,
+    /// When it was last written.
+    pub updated_at: DateTime<Utc>,
+}
+
+type Row = (String, Vec<u8>, i64, i64);
+
+impl Records {
+    /// The records kept in `database`.
+    pub fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    /// Writes one record whole.
+    pub async fn put(
+        &self,
+        tenant: &str,
+        schema_id: &str,
+        record: NewRecord,
+        at: DateTime<Utc>,
+    ) -> Result<RecordRow, DatabaseError> {
+        let mut transaction = self.database.begin().await?;
+        let row: Row = within!(&mut transaction, connection => sqlx::query_as(
+            "insert into customer_record (tenant_id, schema_id, customer_id, payload, version, updated_us)
+             values ($1, $2, $3, $4, 1, $5)
+             on conflict (tenant_id, schema_id, customer_id) do update set payload = excluded.payload,
+               version = customer_record.version + 1, updated_us = excluded.updated_us
+             returning customer_id, payload, version, updated_us")
+            .bind(tenant).bind(schema_id).bind(&record.customer_id).bind(&record.payload).bind(at.timestamp_micros())
+            .fetch_one(connection))?;
+        transaction.commit().await?;
+        Ok(record_row(row))
+    }
+
+    /// Writes records whole, all in one transaction. Each customer stands once.
+    pub async fn put_all(
+        &self,
+        tenant: &str,
+        schema_id: &str,
+        mut records: Vec<NewRecord>,
+        at: DateTime<Utc>,
+    ) -> Result<(), DatabaseError> {
+        // In one order everywhere, so that two batches with the same customers cannot wait for each other.
+        records.sort_by(|a, b| a.customer_id.cmp(&b.customer_id));
+        let mut transaction = self.database.begin().await?;
+        for rows in records.chunks(STATEMENT_ROWS) {
+            let statement = insert_statement(rows.len());
+            execute!(&mut transaction, bound(
+                sqlx::query(AssertSqlSafe(statement)), tenant, schema_id, rows, at.timestamp_micros()))?;
+        }
+        transaction.commit().await
+    }
+
+    /// Writes what `change` makes of the record's payload while nobody else can write it; none when there is no record.
+    pub async fn change<E: From<DatabaseError>>(
+        &self,
+        tenant: &str,
+        schema_id: &str,
+        customer_id: &str,
+        at: DateTime<Utc>,
+        change: impl FnOnce(&[u8]) -> Result<Vec<u8>, E> + Send,
+    ) -> Result<Option<RecordRow>, E> {
+        let mut transaction = self.database.begin().await?;
+        let select = transaction.locking(
+            "select payload from customer_record where tenant_id = $1 and schema_id = $2 and customer_id = $3");
+        let found: Option<(Vec<u8>,)> = within!(&mut transaction, connection => sqlx::query_as(select)
+            .bind(tenant).bind(schema_id).bind(customer_id).fetch_optional(connection))?;
+        let Some((payload,)) = found else { return Ok(None) };
+        let payload = change(&payload)?;
+        let row: Row = within!(&mut transaction, connection => sqlx::query_as(
+            "update customer_record set payload = $4, version = version + 1, updated_us = $5
+             where tenant_id = $1 and schema_id = $2 and customer_id = $3
+             returning customer_id, payload, version, updated_us")
+            .bind(tenant).bind(schema_id).bind(customer_id).bind(&payload).bind(at.timestamp_micros())
+            .fetch_one(connection))?;
+        transaction.commit().await?;
+        Ok(Some(record_row(row)))
+    }
+
+    /// One record.
+    pub async fn get(
+        &self,
+        tenant: &str,
+        schema_id: &str,
+        customer_id: &str,
+    ) -> Result<Option<RecordRow>, DatabaseError> {
+        let row: Option<Row> = read!(&self.database, pool => sqlx::query_as(
+            "select customer_id, payload, version, updated_us from customer_record
+             where tenant_id = $1 and schema_id = $2 and customer_id = $3")
+            .bind(tenant).bind(schema_id).bind(customer_id).fetch_optional(pool))?;
+        Ok(row.map(record_row))
+    }
+
+    /// Records after a customer, at most `limit`, by customer id bytewise.
+    pub async fn list(
+        &self,
+        tenant: &str,
+        schema_id: &str,
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<RecordRow>, DatabaseError> {
+        let rows: Vec<Row> = read!(&self.database, pool => sqlx::query_as(
+            "select customer_id, payload, version, updated_us from customer_record
+             where tenant_id = $1 and schema_id = $2 and customer_id > $3 order by customer_id limit $4")
+            .bind(tenant).bind(schema_id).bind(after).bind(limit).fetch_all(pool))?;
+        Ok(rows.into_iter().map(record_row).collect())
+    }
+
+    /// Deletes one record; false when there is none.
+    pub async fn delete(&self, tenant: &str, schema_id: &str, customer_id: &str) -> Result<bool, DatabaseError> {
+        let mut transaction = self.database.begin().await?;
+        let done = execute!(&mut transaction, sqlx::query(
+            "delete from customer_record where tenant_id = $1 and schema_id = $2 and customer_id = $3")
+            .bind(tenant).bind(schema_id).bind(customer_id))?;
+        transaction.commit().await?;
+        Ok(done.rows > 0)
+    }
+}
+
+fn insert_statement(rows: usize) -> String {
+    let values = |row: usize| {
+        let first = row * 2 + 4;
+        format!("($1, $2, ${first}, ${}, 1, $3)", first + 1)
+    };
+    let values: Vec<_> = (0..rows).map(values).collect();
+    format!(
+        "insert into customer_record (tenant_id, schema_id, customer_id, payload, version, updated_us)
+         values {}
+         on conflict (tenant_id, schema_id, customer_id) do update set payload = excluded.payload,
+           version = customer_record.version + 1, updated_us = excluded.updated_us",
+        values.join(", ")
+    )
+}
+
+fn bound<'q, D: sqlx::Database>(
+    query: Query<'q, D, D::Arguments>,
+    tenant: &'q str,
+    schema_id: &'q str,
+    rows: &'q [NewRecord],
+    at_us: i64,
+) -> Query<'q, D, D::Arguments>
+where
+    &'q str: sqlx::Encode<'q, D> + sqlx::Type<D>,
+    &'q [u8]: sqlx::Encode<'q, D> + sqlx::Type<D>,
+    i64: sqlx::Encode<'q, D> + sqlx::Type<D>,
+{
+    let query = query.bind(tenant).bind(schema_id).bind(at_us);
+    rows.iter().fold(query, |query, row| query.bind(row.customer_id.as_str()).bind(row.payload.as_slice()))
+}
+
+fn record_row((customer_id, payload, version, updated_us): Row) -> RecordRow {
+    RecordRow { customer_id, payload, version, updated_at: serve::from_micros(updated_us) }
+}
