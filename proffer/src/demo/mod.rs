@@ -43,12 +43,12 @@ pub async fn run(base: &str, now: impl Fn() -> DateTime<Utc>, out: &mut impl Wri
     report::decisions(out, &all, &counts, seconds)?;
     report::rows(out, &pick::rows(&api, &all, start).await?, start)?;
 
-    // Two customers with an offer, awake all over: one is shown and left alone, one is asked until the cap binds.
-    let mut offered = all.iter().filter(|one| one.is_offered() && one.customer.zone.is_some());
-    let shown = offered.next().context("nobody received an offer")?;
+    // Two customers with an offer: one is shown and left alone, one is asked until the cap binds.
+    let shown = pick::shown(&all, start).context("nobody received an offer")?;
+    let other = all.iter().find(|one| one.is_offered() && one.customer.id != shown.customer.id);
     let night = decide::next_two_in_the_morning(shown.customer, start).context("the night has no two o'clock")?;
     let asleep = decide::ask(&api, &Question::dry_at(shown.customer, night.clone())).await?;
-    let capped = match offered.next() {
+    let capped = match other {
         Some(other) => Some(pick::capped(&api, other.customer).await?),
         None => None,
     };

@@ -4,10 +4,10 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use super::{
-    customer::Customer,
+    customer::{Customer, EMAIL},
     decide::{self, Answer, Decided, FailedRule, Question},
     http::Api,
-    segment::Segment,
+    segment::{LAPSED_DAYS, Segment},
 };
 
 /// A decision to show.
@@ -86,6 +86,13 @@ fn in_words(rule: &FailedRule) -> String {
         (None, None) => "does not hold".to_owned(),
     };
     format!("wants {} {} {}, {found}", rule.field, rule.op, rule.expected)
+}
+
+/// The decision to look at closely: the programme's first offer by email, one that still stands tomorrow.
+pub fn shown<'a>(all: &'a [Decided<'a>], now: DateTime<Utc>) -> Option<&'a Decided<'a>> {
+    let stands = |one: &&Decided<'_>| one.is_offered() && one.customer.silent_days(now) < Some(*LAPSED_DAYS.end());
+    let is_first = |one: &&Decided<'_>| one.customer.category == "apparel" && one.customer.channel == EMAIL;
+    all.iter().filter(stands).find(is_first).or_else(|| all.iter().find(stands))
 }
 
 /// A customer with an offer, the same question asked until the cap refuses it.

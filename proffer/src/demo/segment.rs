@@ -10,7 +10,7 @@ use super::{
 };
 
 /// Silent for so many days, and no more, is lapsed; the offers' rules say the same.
-const LAPSED_DAYS: std::ops::RangeInclusive<i64> = 90..=365;
+pub const LAPSED_DAYS: std::ops::RangeInclusive<i64> = 90..=365;
 /// A real customer, not a one-time visitor; the formula `isRecoverable` says the same.
 const RECOVERABLE_PURCHASES: u32 = 3;
 const RECOVERABLE_REVENUE: Pounds = Pounds(50_00);
