@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use chrono::{DateTime, Utc};
 
 use super::{
-    customer::{self, Customer},
+    customer::{self, Customer, Pounds},
     decide::{self, Decided},
     load::Resource,
     pick::{Capped, Row, silent},
@@ -127,7 +127,8 @@ pub fn rows(out: &mut impl Write, rows: &[Row<'_>], now: DateTime<Utc>) -> io::R
             Some(offer) => format!("{} (score {:.2})", offer.name, offer.score),
             None => format!("none: {}", decided.answer.reason_code),
         };
-        writeln!(out, "  {id}  {country:<16} {days:>4} d {purchases:>3} × £{revenue:<10} {channel:<5}  {answer}")?;
+        let revenue = pounds(*revenue);
+        writeln!(out, "  {id}  {country:<18} {days:>4} d {purchases:>3} × {revenue:>11} {channel:<5}  {answer}")?;
         writeln!(out, "         {why}")?;
         if let Some(instant) = &decided.answer.deliver_after {
             writeln!(out, "         deliver after {instant}")?;
@@ -169,9 +170,9 @@ pub fn simulated(out: &mut impl Write, reported: &Reported) -> io::Result<()> {
         percent(respond::OTHERS_BUY),
         percent(respond::OFFER_ADDS),
     )?;
-    writeln!(out, "  Who buys is drawn from the id; each pays the mean of the own purchases in the file.")?;
+    writeln!(out, "  Who buys is drawn from the id; each pays the mean of their purchases in the file.")?;
     figure(out, "offers shown", reported.impressions, "impressions reported")?;
-    figure(out, "buyers", reported.buyers, &format!("conversions reported, £{} in all", reported.revenue))?;
+    figure(out, "buyers", reported.buyers, &format!("conversions reported, {} in all", pounds(reported.revenue)))?;
     figure(out, "  held out", reported.held_out_buyers, "of them bought without being asked")
 }
 
@@ -185,11 +186,8 @@ pub fn read_out(out: &mut impl Write, read_out: &ReadOut) -> io::Result<()> {
         "  difference         {} per customer, 95 % interval {interval}",
         or_unknown(read_out.difference, money)
     )?;
-    let test = format!(
-        "t {}, p {}",
-        or_unknown(read_out.z, |z| format!("{z:.2}")),
-        or_unknown(read_out.p, |p| format!("{p:.3}"))
-    );
+    let statistic = or_unknown(read_out.z, |t| format!("t {t:.2}"));
+    let test = format!("{statistic}, {}", or_unknown(read_out.p, p_value));
     writeln!(out, "  test               {test}")?;
     let lift = &read_out.relative_lift;
     let bounds = if lift.ci95.is_empty() {
@@ -206,7 +204,7 @@ pub fn read_out(out: &mut impl Write, read_out: &ReadOut) -> io::Result<()> {
     } else {
         "the arms have the sizes asked for"
     };
-    writeln!(out, "  sample ratio       p {:.3}: {sizes}", read_out.srm.p)?;
+    writeln!(out, "  sample ratio       {}: {sizes}", p_value(read_out.srm.p))?;
     writeln!(out, "  verdict            {}", read_out.verdict)?;
     for why in &read_out.withheld {
         writeln!(out, "    because {}", in_words(why))?;
@@ -295,10 +293,18 @@ fn count(number: usize) -> String {
 }
 
 /// `-£1,234.50`.
-fn money(amount: f64) -> String {
-    let pence = (amount.abs() * 100.0).round() as usize;
-    let sign = if amount < 0.0 && pence > 0 { "-" } else { "" };
+fn pounds(amount: Pounds) -> String {
+    let pence = amount.0.unsigned_abs() as usize;
+    let sign = if amount.0 < 0 { "-" } else { "" };
     format!("{sign}£{}.{:02}", count(pence / 100), pence % 100)
+}
+
+fn money(amount: f64) -> String {
+    pounds(Pounds((amount * 100.0).round() as i64))
+}
+
+fn p_value(p: f64) -> String {
+    if p < 0.001 { "p < 0.001".to_owned() } else { format!("p {p:.3}") }
 }
 
 fn percent(share: f64) -> String {
