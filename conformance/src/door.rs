@@ -1,0 +1,297 @@
+//! The doors: a real curl, a dynamic gRPC client, a real grpcurl.
+
+use std::{path::PathBuf, process::Stdio};
+
+use anyhow::{Context as _, bail};
+use bytes::{Buf as _, BufMut as _, Bytes};
+use prost::Message as _;
+use prost_reflect::DynamicMessage;
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::{io::AsyncWriteExt as _, process::Command};
+use tonic::{
+    Code, Status,
+    codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
+    transport::Channel,
+};
+use tonic_types::StatusExt as _;
+
+use crate::{Answer, Call, Told, contract::Routes, suite::Suite};
+
+/// Names the grpcurl the tests use.
+pub const GRPCURL_VARIABLE: &str = "PROFFER_TEST_GRPCURL";
+
+/// The ways in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// REST by curl.
+    Curl,
+    /// gRPC by a client without generated code.
+    Grpc,
+    /// gRPC by grpcurl, from what reflection says.
+    Grpcurl,
+}
+
+/// A way into one suite.
+#[derive(Debug)]
+pub struct Door {
+    kind: Kind,
+    base: String,
+    folder: PathBuf,
+    routes: Routes,
+    channel: Option<Channel>,
+}
+
+impl Door {
+    /// Opens a way into `suite`.
+    pub fn open(kind: Kind, suite: &Suite) -> anyhow::Result<Self> {
+        let folder = suite.folder().join("curl");
+        std::fs::create_dir_all(&folder)?;
+        // The seed's lines stand as they are; how curl reports is said here.
+        std::fs::write(folder.join(".curlrc"), "silent\nshow-error\nmax-time = 60\nwrite-out = \"\\n%{http_code}\"\n")?;
+        let channel = match kind {
+            Kind::Grpc => Some(Channel::from_shared(suite.base.clone())?.connect_lazy()),
+            Kind::Curl | Kind::Grpcurl => None,
+        };
+        Ok(Self { kind, base: suite.base.clone(), folder, routes: Routes::default(), channel })
+    }
+
+    /// Which way this is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Makes a call. An error of the service is an answer; an error here means that there is none.
+    pub async fn call(&self, call: &Call) -> anyhow::Result<Answer> {
+        let context = || format!("{} {}", call.method, call.path);
+        match self.kind {
+            Kind::Curl => self.curl(call).await.with_context(context),
+            Kind::Grpc => self.grpc(call).await.with_context(context),
+            Kind::Grpcurl => self.grpcurl(call).await.with_context(context),
+        }
+    }
+
+    async fn curl(&self, call: &Call) -> anyhow::Result<Answer> {
+        let mut command = match &call.script {
+            Some(script) => {
+                let mut bash = Command::new("bash");
+                bash.args(["-c", script]).env("BASE", &self.base);
+                bash
+            }
+            None => {
+                let mut curl = Command::new("curl");
+                curl.args(["-X", &call.method, &format!("{}{}", self.base, call.path)]);
+                if call.body.is_some() {
+                    curl.args(["--data-binary", "@-"]);
+                }
+                curl
+            }
+        };
+        command.env("CURL_HOME", &self.folder);
+        let body = call.body.as_ref().map(Value::to_string).unwrap_or_default();
+        let (code, output, errors) = run(command, &body).await?;
+        let (text, status) = output.rsplit_once('\n').unwrap_or(("", &output));
+        if code != Some(0) {
+            bail!("curl failed: {errors}");
+        }
+        let body = match text.trim() {
+            "" => Value::Null,
+            text => serde_json::from_str(text).with_context(|| format!("{status} with {text}"))?,
+        };
+        Ok(Answer { status: status.parse()?, error: told_in_json(&body), body })
+    }
+
+    async fn grpc(&self, call: &Call) -> anyhow::Result<Answer> {
+        let (route, request) = self.routes.request(call)?;
+        let channel = self.channel.clone().context("a gRPC door has a channel")?;
+        let mut client = tonic::client::Grpc::new(channel);
+        client.ready().await?;
+        let path = format!("/{}/{}", route.rpc.parent_service().full_name(), route.rpc.name());
+        let bytes = Bytes::from(request.encode_to_vec());
+        match client.unary(tonic::Request::new(bytes), path.parse()?, RawCodec).await {
+            Ok(response) => {
+                let answer = DynamicMessage::decode(route.rpc.output(), response.into_inner())?;
+                Ok(Answer { status: route.status, body: route.shown(&answer), error: None })
+            }
+            Err(status) => Ok(answer_of(&status, &route.body)),
+        }
+    }
+
+    async fn grpcurl(&self, call: &Call) -> anyhow::Result<Answer> {
+        let (route, request) = self.routes.request(call)?;
+        let rpc = format!("{}/{}", route.rpc.parent_service().full_name(), route.rpc.name());
+        let mut command = grpcurl()?;
+        let address = self.base.trim_start_matches("http://");
+        command.args(["-plaintext", "-max-time", "60", "-format-error", "-d", "@", address, &rpc]);
+        let (code, output, errors) = run(command, &serde_json::to_string(&request)?).await?;
+        match code {
+            Some(0) => {
+                let mut reader = serde_json::Deserializer::from_str(&output);
+                let answer = DynamicMessage::deserialize(route.rpc.output(), &mut reader)?;
+                Ok(Answer { status: route.status, body: route.shown(&answer), error: None })
+            }
+            // grpcurl ends with the gRPC code plus 64.
+            Some(code @ 65..=80) => {
+                let status: Value = serde_json::from_str(&errors).with_context(|| errors.clone())?;
+                let message = status["message"].as_str().unwrap_or_default();
+                let code = Code::from_i32(code - 64);
+                let mut answer = answer_of(&Status::new(code, message), &route.body);
+                // The details are of types that reflection here does not hold, so grpcurl cannot show them.
+                if let Some(told) = &mut answer.error {
+                    (told.reason, told.fields) = (None, None);
+                }
+                Ok(answer)
+            }
+            _ => bail!("grpcurl failed ({code:?}): {errors}"),
+        }
+    }
+}
+
+/// The grpcurl the tests use.
+pub fn grpcurl() -> anyhow::Result<Command> {
+    let path = std::env::var_os(GRPCURL_VARIABLE)
+        .with_context(|| format!("{GRPCURL_VARIABLE} is not set: run the tests with `cargo xtask test`"))?;
+    Ok(Command::new(path))
+}
+
+/// Runs a command with `input`; tells its exit code, output and errors.
+pub async fn run(mut command: Command, input: &str) -> anyhow::Result<(Option<i32>, String, String)> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().with_context(|| format!("start {:?}", command.as_std().get_program()))?;
+    if let Some(mut pipe) = child.stdin.take() {
+        // A program that does not read its input closes the pipe.
+        drop(pipe.write_all(input.as_bytes()).await);
+    }
+    let output = child.wait_with_output().await?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ok((output.status.code(), text(&output.stdout), text(&output.stderr)))
+}
+
+/// What REST's error envelope tells.
+pub fn told_in_json(body: &Value) -> Option<Told> {
+    let error = body.get("error").filter(|error| error.is_object())?;
+    let text = |key: &str| error[key].as_str().unwrap_or_default().to_owned();
+    let details = error["details"].as_array().cloned().unwrap_or_default();
+    let reason = details.iter().find_map(|detail| detail["reason"].as_str().map(str::to_owned));
+    let fields = details.iter().filter_map(|detail| detail["fieldViolations"].as_array()).flatten();
+    let fields = fields.filter_map(|fault| fault["field"].as_str().map(str::to_owned)).collect();
+    Some(Told { code: text("code"), message: text("message"), reason, fields: Some(fields) })
+}
+
+fn answer_of(status: &Status, body_field: &str) -> Answer {
+    let details = status.get_error_details();
+    let prefix = format!("{body_field}.");
+    let faults = details.bad_request().map(|bad| bad.field_violations.as_slice()).unwrap_or_default();
+    let path_of = |field: &String| camel_case(field.strip_prefix(&prefix).unwrap_or(field));
+    let told = Told {
+        code: code_name(status.code()),
+        message: status.message().to_owned(),
+        reason: details.error_info().map(|info| info.reason.clone()),
+        fields: Some(faults.iter().map(|fault| path_of(&fault.field)).collect()),
+    };
+    Answer { status: http_status(status.code()), body: Value::Null, error: Some(told) }
+}
+
+fn http_status(code: Code) -> u16 {
+    match code {
+        Code::Ok => 200,
+        Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => 400,
+        Code::Unauthenticated => 401,
+        Code::PermissionDenied => 403,
+        Code::NotFound => 404,
+        Code::AlreadyExists | Code::Aborted => 409,
+        Code::ResourceExhausted => 429,
+        Code::Cancelled => 499,
+        Code::Unimplemented => 501,
+        Code::Unavailable => 503,
+        Code::DeadlineExceeded => 504,
+        Code::Unknown | Code::Internal | Code::DataLoss => 500,
+    }
+}
+
+/// `INVALID_ARGUMENT` for `InvalidArgument`.
+fn code_name(code: Code) -> String {
+    let mut name = String::new();
+    for c in format!("{code:?}").chars() {
+        if c.is_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.extend(c.to_uppercase());
+    }
+    name
+}
+
+fn camel_case(path: &str) -> String {
+    let mut name = String::new();
+    let mut starts_word = false;
+    for c in path.chars() {
+        match c {
+            '_' => starts_word = true,
+            c if starts_word => {
+                name.extend(c.to_uppercase());
+                starts_word = false;
+            }
+            c => name.push(c),
+        }
+    }
+    name
+}
+
+/// Passes messages on as bytes: what they mean is read from the descriptors.
+#[derive(Clone, Copy, Debug)]
+struct RawCodec;
+
+impl Codec for RawCodec {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        *self
+    }
+
+    fn decoder(&mut self) -> Self {
+        *self
+    }
+}
+
+impl Encoder for RawCodec {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, message: Bytes, target: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        target.put(message);
+        Ok(())
+    }
+
+    fn buffer_settings(&self) -> BufferSettings {
+        BufferSettings::default()
+    }
+}
+
+impl Decoder for RawCodec {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(source.copy_to_bytes(source.remaining())))
+    }
+
+    fn buffer_settings(&self) -> BufferSettings {
+        BufferSettings::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_paths_read_as_in_rest() {
+        assert_eq!(code_name(Code::InvalidArgument), "INVALID_ARGUMENT");
+        assert_eq!(code_name(Code::Ok), "OK");
+        assert_eq!(camel_case("qualification_rules[0].value"), "qualificationRules[0].value");
+    }
+}

@@ -1,0 +1,189 @@
+//! A fresh suite: all five services in one process or in five, on either store.
+
+use std::net::TcpListener;
+
+use anyhow::Context as _;
+use tempfile::TempDir;
+
+use crate::{http::Client, process::Process};
+
+/// Starts that lost a port to another process before this one is given up.
+const STARTS_MAX: usize = 3;
+/// How often a starting service is asked whether it is ready, and how many times.
+const POLL: std::time::Duration = std::time::Duration::from_millis(20);
+const POLLS_MAX: usize = 1_500;
+
+/// How the services are run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// `proffer serve`.
+    AllInOne,
+    /// Each service a process of its own, over the network.
+    FiveProcesses,
+}
+
+/// Where the services keep their data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Store {
+    /// SQLite files in a fresh folder.
+    Sqlite,
+    /// A fresh PostgreSQL database.
+    Postgres,
+}
+
+/// A running suite; its processes are killed and its folder is removed when dropped.
+#[derive(Debug)]
+pub struct Suite {
+    /// `http://host:port` of REST and gRPC.
+    pub base: String,
+    /// Its processes, the one with the door last.
+    pub processes: Vec<Process>,
+    shape: Shape,
+    place: Place,
+    folder: TempDir,
+}
+
+/// Arguments that say where data are kept.
+#[derive(Clone, Debug)]
+struct Place(Vec<String>);
+
+impl Place {
+    fn arguments(&self) -> Vec<&str> {
+        self.0.iter().map(String::as_str).collect()
+    }
+}
+
+impl Suite {
+    /// Starts one and waits until it may be sent work.
+    pub async fn start(shape: Shape, store: Store) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("proffer-conformance-").tempdir()?;
+        let place = Place(match store {
+            Store::Sqlite => vec!["--data".to_owned(), folder.path().join("data").display().to_string()],
+            Store::Postgres => vec!["--database-url".to_owned(), testkit::fresh_database_url().await],
+        });
+        let mut suite = Self { base: String::new(), processes: Vec::new(), shape, place, folder };
+        suite.restart().await?;
+        Ok(suite)
+    }
+
+    /// Starts it again on the same data, at a new address. What still runs is killed first.
+    pub async fn restart(&mut self) -> anyhow::Result<()> {
+        self.processes.clear();
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let started = match self.shape {
+                Shape::AllInOne => all_in_one(&self.place).await,
+                Shape::FiveProcesses => five_processes(&self.place).await,
+            };
+            match started {
+                Ok((base, processes)) => {
+                    (self.base, self.processes) = (base, processes);
+                    return Ok(());
+                }
+                Err(error) if tries == STARTS_MAX => return Err(error),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// A client of the door.
+    pub fn client(&self) -> Client {
+        Client::new(&self.base)
+    }
+
+    /// `host:port` of the door.
+    pub fn address(&self) -> &str {
+        self.base.trim_start_matches("http://")
+    }
+
+    /// A folder for the test's own files.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// Arguments that name the suite's data, for a second process.
+    pub fn place(&self) -> Vec<&str> {
+        self.place.arguments()
+    }
+
+    /// Fails when a process has ended, with its log.
+    pub fn is_alive(&mut self) -> anyhow::Result<()> {
+        for process in &mut self.processes {
+            anyhow::ensure!(process.is_running(), "a process ended:\n{}", process.log());
+        }
+        Ok(())
+    }
+}
+
+async fn all_in_one(place: &Place) -> anyhow::Result<(String, Vec<Process>)> {
+    let mut arguments = vec!["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+    arguments.extend(place.arguments());
+    let mut process = Process::start("proffer", &arguments, &[])?;
+    let base = process.line(base_in).await?;
+    Ok((base, vec![process]))
+}
+
+/// The address in a line such as `proffer is ready: REST and gRPC on http://127.0.0.1:8080, data in …`.
+pub fn base_in(line: &str) -> Option<String> {
+    let at = line.find("http://")?;
+    let address = line.get(at..)?;
+    let end = address.find([',', ' ', ';']).unwrap_or(address.len());
+    address.get(..end).map(|base| base.trim_end_matches('/').to_owned())
+}
+
+async fn five_processes(place: &Place) -> anyhow::Result<(String, Vec<Process>)> {
+    const NAMES: [&str; 5] = ["catalog", "policy", "experiment", "decision", "gateway"];
+    let ports = free_ports(NAMES.len() * 2)?;
+    let address = |index: usize| format!("127.0.0.1:{}", ports.get(index).copied().unwrap_or_default());
+    let url_of =
+        |name: &str| NAMES.iter().position(|own| *own == name).map(|index| format!("http://{}", address(index)));
+    let mut processes = Vec::new();
+    for (index, name) in NAMES.into_iter().enumerate() {
+        let (listen, admin) = (address(index), address(index + NAMES.len()));
+        let mut arguments = vec!["--listen", listen.as_str(), "--admin-listen", admin.as_str(), "--log", "warn"];
+        let program = if name == "gateway" { "gateway".to_owned() } else { format!("{name}-svc") };
+        if name != "gateway" {
+            arguments.extend(place.arguments());
+        }
+        let prefix = format!("PROFFER_{}", name.to_uppercase());
+        let environment: Vec<_> = NAMES
+            .iter()
+            .filter_map(|other| Some((format!("{prefix}_{}_URL", other.to_uppercase()), url_of(other)?)))
+            .collect();
+        processes.push(Process::start(&program, &arguments, &environment)?);
+    }
+    for (index, process) in processes.iter_mut().enumerate() {
+        ready(&address(index + NAMES.len()), process).await?;
+    }
+    let base = url_of("gateway").context("the gateway is one of the five")?;
+    Ok((base, processes))
+}
+
+async fn ready(admin: &str, process: &mut Process) -> anyhow::Result<()> {
+    for _ in 0..POLLS_MAX {
+        anyhow::ensure!(process.is_running(), "a service ended at start:\n{}", process.log());
+        if is_ready(admin).await {
+            return Ok(());
+        }
+        tokio::time::sleep(POLL).await;
+    }
+    anyhow::bail!("a service did not become ready:\n{}", process.log())
+}
+
+/// Health is plain text, so the JSON client does not read it.
+async fn is_ready(admin: &str) -> bool {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let Ok(mut socket) = tokio::net::TcpStream::connect(admin).await else { return false };
+    let request = format!("GET /readyz HTTP/1.1\r\nhost: {admin}\r\nconnection: close\r\n\r\n");
+    let mut answer = [0; 12];
+    socket.write_all(request.as_bytes()).await.is_ok()
+        && socket.read_exact(&mut answer).await.is_ok()
+        && answer.ends_with(b"200")
+}
+
+/// Ports nobody listens on now; all are held until all are chosen.
+fn free_ports(count: usize) -> anyhow::Result<Vec<u16>> {
+    let sockets: Vec<_> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
+    sockets.iter().map(|socket| Ok(socket.local_addr()?.port())).collect()
+}
