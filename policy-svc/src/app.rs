@@ -1,0 +1,83 @@
+//! Wiring: store, services, background work.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use database::{Database, Location, PoolSizes};
+use history::History;
+use serve::{Clock, Readiness, Task};
+use tonic::service::Routes;
+
+use crate::{grpc, store, store::Store};
+
+/// How often answers kept for repeats are purged.
+const PURGE_INTERVAL: Duration = Duration::from_secs(10 * 60);
+
+/// What the service needs from outside.
+#[derive(Clone, Debug)]
+pub struct Deps {
+    /// Where instants come from.
+    pub clock: Clock,
+}
+
+/// The service, bound to nothing.
+#[derive(Clone, Debug)]
+pub struct App {
+    context: grpc::Context,
+    readiness: Readiness,
+}
+
+impl App {
+    /// Names of the services, for reflection.
+    pub const SERVICES: &'static [&'static str] = &[
+        "proffer.policy.v1.ChannelService",
+        "proffer.policy.v1.ContactPolicyService",
+        "proffer.policy.v1.SettingsService",
+        "proffer.policy.v1.ConsentService",
+        "proffer.policy.v1.ContactService",
+        "proffer.policy.v1.ContactGateService",
+    ];
+
+    /// Opens and migrates the store.
+    pub async fn build(location: &Location, deps: Deps) -> anyhow::Result<Self> {
+        let steps = [history::migrations(), store::migrations()];
+        let database = Database::open(location, "policy", PoolSizes::default(), &steps).await.context("open the store")?;
+        let history = History::new(database.clone());
+        let store = Store::new(database, deps.clock.clone());
+        let readiness = Readiness::default();
+        readiness.set(true);
+        Ok(Self { context: grpc::Context::new(store, history, deps.clock), readiness })
+    }
+
+    /// The services.
+    pub fn routes(&self) -> Routes {
+        grpc::routes(&self.context)
+    }
+
+    /// Work beside the services: purging old answers.
+    pub fn tasks(&self) -> Vec<Task> {
+        let app = self.clone();
+        let purge = async move {
+            let mut tick = tokio::time::interval(PURGE_INTERVAL);
+            loop {
+                tick.tick().await;
+                match app.purge().await {
+                    Ok(0) => {}
+                    Ok(purged) => tracing::info!(purged, "old answers purged"),
+                    Err(error) => tracing::warn!(%error, "old answers were not purged"),
+                }
+            }
+        };
+        vec![Box::pin(purge)]
+    }
+
+    /// Removes answers kept for repeats that are too old; says how many. Done now and then by [`Self::tasks`].
+    pub async fn purge(&self) -> Result<u64, database::DatabaseError> {
+        self.context.store.purge_requests().await
+    }
+
+    /// Whether the service may be sent work.
+    pub fn readiness(&self) -> Readiness {
+        self.readiness.clone()
+    }
+}

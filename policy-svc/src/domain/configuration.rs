@@ -1,0 +1,61 @@
+//! The configuration of a tenant at one revision, ready to judge by.
+
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+
+use super::{channel::Channel, contact_policy::{ContactPolicy, Rule}, scope::find_channel, settings::Settings};
+
+/// Channels of a tenant.
+pub const CHANNELS_MAX: usize = 200;
+/// Contact policies of a tenant.
+pub const POLICIES_MAX: usize = 200;
+
+/// Channels, policies and settings at one revision.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Configuration {
+    /// The revision.
+    pub revision: i64,
+    /// The channels.
+    pub channels: Vec<Channel>,
+    /// Active policies, by id.
+    pub policies: Vec<ContactPolicy>,
+    /// The settings.
+    pub settings: Settings,
+}
+
+impl Configuration {
+    /// Binds scopes to channels and leaves out policies that are not active.
+    pub fn new(revision: i64, channels: Vec<Channel>, policies: Vec<ContactPolicy>, settings: Settings) -> Self {
+        let mut policies: Vec<_> = policies.into_iter().filter(|policy| policy.is_active).collect();
+        policies.sort_by(|a, b| a.id.cmp(&b.id));
+        policies.iter_mut().for_each(|policy| policy.scope.resolve(&channels));
+        Self { revision, channels, policies, settings }
+    }
+
+    /// The channel of this id, else of this name.
+    pub fn channel(&self, named: &str) -> Option<&Channel> {
+        find_channel(&self.channels, named)
+    }
+
+    /// The longest window in which contacts count; none when nothing counts them.
+    pub fn contact_window(&self) -> Option<TimeDelta> {
+        let caps = self.policies.iter().filter_map(|policy| match &policy.rule {
+            Rule::FrequencyCap(cap) => Some(cap.window.length()),
+            Rule::OutcomeBased(_) | Rule::Unreadable => None,
+        });
+        caps.max()
+    }
+
+    /// The outcomes some policy rests after, and the longest of these rests.
+    pub fn outcome_window(&self) -> Option<(BTreeSet<&str>, TimeDelta)> {
+        let (mut keys, mut longest) = (BTreeSet::new(), None);
+        for policy in &self.policies {
+            if let Rule::OutcomeBased(suppression) = &policy.rule {
+                keys.extend(suppression.outcomes.iter().map(String::as_str));
+                longest = longest.max(Some(suppression.window.length()));
+            }
+        }
+        longest.map(|longest| (keys, longest))
+    }
+}

@@ -1,0 +1,85 @@
+//! Rest after outcomes: `outcome_based`.
+
+use std::collections::BTreeSet;
+
+use super::{Faults, cap::Window, zone};
+
+/// Most outcome keys of one policy.
+pub const OUTCOMES_MAX: usize = 50;
+/// Longest rest, in days.
+pub const WINDOW_DAYS_MAX: i32 = 3_650;
+
+/// No contact in scope for a time after one of the outcomes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suppression {
+    /// Keys of the outcomes.
+    pub outcomes: BTreeSet<String>,
+    /// How long it rests.
+    pub window: Window,
+}
+
+impl Suppression {
+    /// Checks a rest. Keys need not exist: those of deleted types go on matching history.
+    pub fn parse(outcomes: &[String], window_days: i32) -> Result<Self, Faults> {
+        let mut faults = Faults::new();
+        match outcomes.len() {
+            0 => faults.push(("outcome_based.outcomes".to_owned(), "is required: keys of outcome types".to_owned())),
+            1..=OUTCOMES_MAX => {}
+            count => {
+                let text = format!("holds {count}, which exceeds the maximum {OUTCOMES_MAX}");
+                faults.push(("outcome_based.outcomes".to_owned(), text));
+            }
+        }
+        for (index, key) in outcomes.iter().enumerate().take(OUTCOMES_MAX) {
+            if !is_key(key) {
+                let text = format!("`{}` must match [a-z][a-z0-9_]{{0,62}}", zone::shown(key));
+                faults.push((format!("outcome_based.outcomes[{index}]"), text));
+            }
+        }
+        if !(1..=WINDOW_DAYS_MAX).contains(&window_days) {
+            let text = format!("is {window_days}; it must be 1 to {WINDOW_DAYS_MAX}");
+            faults.push(("outcome_based.window_days".to_owned(), text));
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        Ok(Self { outcomes: outcomes.iter().cloned().collect(), window: Window::Days(window_days) })
+    }
+}
+
+fn is_key(key: &str) -> bool {
+    let mut bytes = key.bytes();
+    bytes.next().is_some_and(|first| first.is_ascii_lowercase())
+        && key.len() <= 63
+        && bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_and_days_are_checked_at_the_limit() {
+        let check = |keys: &[&str], days: i32, expected: &[&str]| {
+            let keys: Vec<_> = keys.iter().map(|key| (*key).to_owned()).collect();
+            let faults = Suppression::parse(&keys, days).map(|_| Faults::new()).unwrap_or_else(|faults| faults);
+            let told: Vec<_> = faults.into_iter().map(|(path, text)| format!("{path} {text}")).collect();
+            assert_eq!(told, expected, "{keys:?} {days}");
+        };
+        check(&["complaint", "opt_out"], 90, &[]);
+        check(&["a"; OUTCOMES_MAX], 3_650, &[]);
+        check(&["a"; OUTCOMES_MAX + 1], 1, &["outcome_based.outcomes holds 51, which exceeds the maximum 50"]);
+        check(
+            &["a", "Not A Key"],
+            3_651,
+            &[
+                "outcome_based.outcomes[1] `Not A Key` must match [a-z][a-z0-9_]{0,62}",
+                "outcome_based.window_days is 3651; it must be 1 to 3650",
+            ],
+        );
+        check(&[], 0, &[
+            "outcome_based.outcomes is required: keys of outcome types",
+            "outcome_based.window_days is 0; it must be 1 to 3650",
+        ]);
+    }
+}

@@ -1,0 +1,200 @@
+//! ContactGateService.
+
+use std::pin::Pin;
+
+use futures::{Stream, StreamExt as _};
+use proffer_proto::policy::v1::{self as proto, contact_gate_service_server::ContactGateService};
+use prost::Message as _;
+use serve::{Problem, metadata};
+use tonic::{Request, Response, Status};
+
+use super::{
+    Context, id_fault, in_its_own_task, judgement,
+    question::{CANDIDATES_MAX, DELIVERY_MAX, outcome, question},
+    status::status,
+};
+use crate::{
+    domain::{Faults, channel::Channel, configuration::Configuration},
+    store::{Call, Committed, Order, ReserveAnswer},
+};
+
+/// The gate every contact passes.
+pub struct Gate(pub Context);
+
+/// Slots one call may want.
+const SLOTS_MAX: i32 = 50;
+
+/// The channel a question names; none when it names none. Only active ones are contacted on.
+fn channel<'a>(configuration: &'a Configuration, named: &str) -> Result<Option<&'a Channel>, Problem> {
+    if named.is_empty() {
+        return Ok(None);
+    }
+    let found = configuration.channel(named).ok_or_else(|| Problem::not_found("channel", named))?;
+    if found.status != "active" {
+        let message = format!("channel `{named}` is {}; only active channels are used", found.status);
+        return Err(Problem::wrong_state(&found.id, found.status, message));
+    }
+    Ok(Some(found))
+}
+
+/// The fault of an id that must be given, as a list.
+fn id_faults(path: &str, id: &str) -> Faults {
+    id_fault(id).map(|message| (path.to_owned(), message)).into_iter().collect()
+}
+
+/// What is asked, or all faults of the request.
+fn valid<T>(found: Result<T, Faults>, mut others: Faults) -> Result<T, Problem> {
+    match found {
+        Ok(found) if others.is_empty() => Ok(found),
+        found => {
+            others.extend(found.err().unwrap_or_default());
+            Err(Problem::invalid_fields(others))
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl ContactGateService for Gate {
+    async fn reserve(
+        &self,
+        request: Request<proto::ReserveRequest>,
+    ) -> Result<Response<proto::ReserveResponse>, Status> {
+        let tenant = metadata::tenant(request.metadata())?;
+        let asked = request.into_inner();
+        let mut faults = id_faults("decision_id", &asked.decision_id);
+        if !asked.request_id.is_empty() {
+            faults.extend(id_faults("request_id", &asked.request_id));
+        }
+        let limit = usize::try_from(asked.limit).unwrap_or_default();
+        if !(1..=SLOTS_MAX).contains(&asked.limit) {
+            faults.push(("limit".to_owned(), format!("is {}; it must be 1 to {SLOTS_MAX}", asked.limit)));
+        }
+        let question = valid(question(asked.question.unwrap_or_default(), 0..=CANDIDATES_MAX, false), faults)?;
+        let context = self.0.clone();
+        let (decision_id, request_id) = (asked.decision_id, asked.request_id);
+        let answer = in_its_own_task(async move {
+            let configuration = context.configuration(&tenant).await?;
+            let channel = channel(&configuration, &question.channel)?;
+            let call = Call { tenant: &tenant, configuration: &configuration, channel, question: &question };
+            let order =
+                Order { decision_id: &decision_id, request_id: &request_id, limit, encode: judgement::kept };
+            context.store.reserve(&call, &order).await.map_err(status)
+        });
+        let response = match answer.await? {
+            ReserveAnswer::Judged(reserved) => judgement::reserved(reserved),
+            ReserveAnswer::Repeated(kept) => {
+                proto::ReserveResponse::decode(kept.as_slice()).map_err(|error| serve::internal(&error))?
+            }
+        };
+        Ok(Response::new(response))
+    }
+
+    async fn check(&self, request: Request<proto::CheckRequest>) -> Result<Response<proto::CheckResponse>, Status> {
+        let tenant = metadata::tenant(request.metadata())?;
+        let asked = request.into_inner().question.unwrap_or_default();
+        let question = valid(question(asked, 0..=CANDIDATES_MAX, true), Faults::new())?;
+        let configuration = self.0.configuration(&tenant).await?;
+        let channel = channel(&configuration, &question.channel)?;
+        let call = Call { tenant: &tenant, configuration: &configuration, channel, question: &question };
+        let found = self.0.store.check(&call).await.map_err(status)?;
+        Ok(Response::new(proto::CheckResponse { judgement: Some(judgement::judgement(found)) }))
+    }
+
+    async fn commit_contact(
+        &self,
+        request: Request<proto::CommitContactRequest>,
+    ) -> Result<Response<proto::CommitContactResponse>, Status> {
+        let tenant = metadata::tenant(request.metadata())?;
+        let asked = request.into_inner();
+        let mut faults = id_faults("decision_id", &asked.decision_id);
+        if asked.rank < 0 {
+            faults.push(("rank".to_owned(), format!("is {}; it must be 1 or more", asked.rank)));
+        }
+        let rank = i64::from(asked.rank.max(1));
+        let question = valid(question(asked.question.unwrap_or_default(), 1..=1, false), faults)?;
+        let (context, decision_id) = (self.0.clone(), asked.decision_id);
+        let committed = in_its_own_task(async move {
+            let configuration = context.configuration(&tenant).await?;
+            let channel = channel(&configuration, &question.channel)?;
+            let call = Call { tenant: &tenant, configuration: &configuration, channel, question: &question };
+            let missing = || serve::internal(&"a commit without a candidate was not refused");
+            let candidate = question.candidates.first().ok_or_else(missing)?;
+            context.store.commit(&call, candidate, &decision_id, rank).await.map_err(status)
+        });
+        Ok(Response::new(match committed.await? {
+            Committed::Go(contact_id) => proto::CommitContactResponse { go: true, contact_id, refusal: None },
+            Committed::NoGo(refusal) => proto::CommitContactResponse {
+                go: false,
+                contact_id: String::new(),
+                refusal: Some(judgement::refusal(refusal)),
+            },
+        }))
+    }
+
+    async fn release_contact(
+        &self,
+        request: Request<proto::ReleaseContactRequest>,
+    ) -> Result<Response<proto::ReleaseContactResponse>, Status> {
+        let tenant = metadata::tenant(request.metadata())?;
+        let asked = request.into_inner();
+        let mut faults = id_faults("customer_id", &asked.customer_id);
+        faults.extend(id_faults("decision_id", &asked.decision_id));
+        if asked.rank < 0 {
+            faults.push(("rank".to_owned(), format!("is {}; it must be 0 or more", asked.rank)));
+        }
+        valid(Ok(()), faults)?;
+        let rank = (asked.rank > 0).then_some(i64::from(asked.rank));
+        let store = self.0.store.clone();
+        let released = in_its_own_task(async move {
+            let released = store.release(&tenant, &asked.customer_id, &asked.decision_id, rank).await;
+            released.map_err(|error| serve::store_status(&error))
+        });
+        let released = i32::try_from(released.await?).unwrap_or(i32::MAX);
+        Ok(Response::new(proto::ReleaseContactResponse { released }))
+    }
+
+    async fn deliver_outcomes(
+        &self,
+        request: Request<proto::DeliverOutcomesRequest>,
+    ) -> Result<Response<proto::DeliverOutcomesResponse>, Status> {
+        let tenant = metadata::tenant(request.metadata())?;
+        let facts = request.into_inner().outcomes;
+        if facts.len() > DELIVERY_MAX {
+            return Err(Problem::limit("outcomes", facts.len(), DELIVERY_MAX).into());
+        }
+        let (mut outcomes, mut faults) = (Vec::with_capacity(facts.len()), Faults::new());
+        for (index, fact) in facts.into_iter().enumerate() {
+            match outcome(fact, &format!("outcomes[{index}]")) {
+                Ok(outcome) => outcomes.push(outcome),
+                Err(found) => faults.extend(found),
+            }
+        }
+        valid(Ok(()), faults)?;
+        let context = self.0.clone();
+        in_its_own_task(async move {
+            let configuration = context.configuration(&tenant).await?;
+            let delivered = context.store.deliver(&tenant, &configuration.channels, &outcomes).await;
+            delivered.map_err(|error| serve::store_status(&error))
+        })
+        .await?;
+        Ok(Response::new(proto::DeliverOutcomesResponse {}))
+    }
+
+    type WatchPolicyStream = Pin<Box<dyn Stream<Item = Result<proto::WatchPolicyResponse, Status>> + Send>>;
+
+    async fn watch_policy(
+        &self,
+        request: Request<proto::WatchPolicyRequest>,
+    ) -> Result<Response<Self::WatchPolicyStream>, Status> {
+        let tenant = metadata::tenant(request.metadata())?;
+        let after = request.into_inner().after_revision;
+        if after < 0 {
+            return Err(Problem::invalid_field("after_revision", format!("is {after}; it must be 0 or more")).into());
+        }
+        let pages = self.0.history.watch(tenant, after).map(|page| {
+            let (changes, head_revision) = page?;
+            Ok(proto::WatchPolicyResponse { changes, head_revision })
+        });
+        Ok(Response::new(Box::pin(pages)))
+    }
+}

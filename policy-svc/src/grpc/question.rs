@@ -1,0 +1,201 @@
+//! Questions and outcomes from proto, checked.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use proffer_proto::{
+    policy::v1 as proto,
+    values::v1::{Value, value::Kind},
+};
+
+use super::{TEXT_BYTES_MAX, id_fault, instant, text_fault};
+use crate::domain::{
+    Faults,
+    contact::PURPOSE_DEFAULT,
+    question::{Candidate, FieldValue, Outcome, Question},
+};
+
+/// Candidates of one question.
+pub const CANDIDATES_MAX: usize = 500;
+/// Outcomes that may come along with a question.
+pub const PENDING_MAX: usize = 100;
+/// Outcomes of one delivery.
+pub const DELIVERY_MAX: usize = 500;
+/// Fields of a customer's record.
+const FIELDS_MAX: usize = 1_000;
+
+/// The question, or all its faults. `candidates` says how many offers it may have; `is_dated` whether it may leave out
+/// what is later than an instant.
+pub fn question(
+    asked: proto::ContactQuestion,
+    candidates: std::ops::RangeInclusive<usize>,
+    is_dated: bool,
+) -> Result<Question, Faults> {
+    let mut faults = Faults::new();
+    let mut fault = |path: &str, message: String| faults.push((format!("question.{path}"), message));
+    if let Some(message) = id_fault(&asked.customer_id) {
+        fault("customer_id", message);
+    }
+    if let Some(message) = text_fault(&asked.channel, TEXT_BYTES_MAX) {
+        fault("channel", message);
+    }
+    let now = asked.now.as_ref().map_or_else(|| Err("is required".to_owned()), instant).unwrap_or_else(|message| {
+        fault("now", message);
+        DateTime::<Utc>::default()
+    });
+    let as_of = asked.as_of.as_ref().map(instant).transpose().unwrap_or_else(|message| {
+        fault("as_of", message);
+        None
+    });
+    if asked.as_of.is_some() && !is_dated {
+        fault("as_of", "is allowed only in Check: a slot is given and a contact committed now".to_owned());
+    }
+    if asked.customer_fields.len() > FIELDS_MAX {
+        let count = asked.customer_fields.len();
+        fault("customer_fields", format!("holds {count}, which exceeds the maximum {FIELDS_MAX}"));
+    }
+    let count = asked.candidates.len();
+    if count > *candidates.end() {
+        fault("candidates", format!("holds {count}, which exceeds the maximum {}", candidates.end()));
+    } else if count < *candidates.start() {
+        fault("candidates", "is required: the offer".to_owned());
+    }
+    if asked.pending_outcomes.len() > PENDING_MAX {
+        let count = asked.pending_outcomes.len();
+        fault("pending_outcomes", format!("holds {count}, which exceeds the maximum {PENDING_MAX}"));
+    }
+    let mut offers = BTreeSet::new();
+    for (index, candidate) in asked.candidates.iter().enumerate().take(*candidates.end()) {
+        let path = format!("question.candidates[{index}]");
+        faults.extend(candidate_faults(candidate, &path));
+        if !offers.insert(&candidate.offer_id) && !candidate.offer_id.is_empty() {
+            faults.push((format!("{path}.offer_id"), "is named twice".to_owned()));
+        }
+    }
+    let mut pending = Vec::new();
+    for (index, fact) in asked.pending_outcomes.into_iter().enumerate().take(PENDING_MAX) {
+        let path = format!("question.pending_outcomes[{index}]");
+        if fact.customer_id != asked.customer_id {
+            faults.push((format!("{path}.customer_id"), "is not the customer of the question".to_owned()));
+        }
+        match outcome(fact, &path) {
+            Ok(outcome) => pending.push(outcome),
+            Err(found) => faults.extend(found),
+        }
+    }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    Ok(Question {
+        customer_id: asked.customer_id,
+        channel: asked.channel,
+        now,
+        fields: asked.customer_fields.into_iter().map(|(name, value)| (name, field(value))).collect(),
+        candidates: asked.candidates.into_iter().map(candidate).collect(),
+        pending,
+        as_of,
+    })
+}
+
+/// An outcome, or all its faults.
+pub fn outcome(fact: proto::OutcomeFact, path: &str) -> Result<Outcome, Faults> {
+    let mut faults = Faults::new();
+    let mut fault = |field: &str, message: String| faults.push((format!("{path}.{field}"), message));
+    for (field, id) in [("outcome_id", &fact.outcome_id), ("customer_id", &fact.customer_id), ("key", &fact.key)] {
+        if let Some(message) = id_fault(id) {
+            fault(field, message);
+        }
+    }
+    for (field, id) in [("decision_id", &fact.decision_id), ("offer_id", &fact.offer_id)] {
+        if let Some(message) = id_fault(id).filter(|_| !id.is_empty()) {
+            fault(field, message);
+        }
+    }
+    for (field, text) in [
+        ("category", &fact.category),
+        ("category_id", &fact.category_id),
+        ("subcategory", &fact.subcategory),
+        ("channel", &fact.channel),
+    ] {
+        if let Some(message) = text_fault(text, TEXT_BYTES_MAX) {
+            fault(field, message);
+        }
+    }
+    if fact.customer_seq < 1 {
+        fault("customer_seq", format!("is {}; it must be 1 or more", fact.customer_seq));
+    }
+    if fact.rank < 0 {
+        fault("rank", format!("is {}; it must be 0 or more", fact.rank));
+    }
+    let mut at = |field: &str, at: Option<&prost_types::Timestamp>| {
+        at.map(instant).transpose().unwrap_or_else(|message| {
+            fault(field, message);
+            None
+        })
+    };
+    let occurred_at = at("occurred_at", fact.occurred_at.as_ref());
+    let received_at = at("received_at", fact.received_at.as_ref());
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    Ok(Outcome {
+        outcome_id: fact.outcome_id,
+        customer_id: fact.customer_id,
+        customer_seq: fact.customer_seq,
+        key: fact.key,
+        counts_as_contact: fact.counts_as_contact,
+        releases: fact.releases,
+        decision_id: fact.decision_id,
+        rank: i64::from(fact.rank),
+        offer: Candidate {
+            offer_id: fact.offer_id,
+            category: fact.category,
+            category_id: fact.category_id,
+            subcategory: fact.subcategory,
+            purpose: PURPOSE_DEFAULT.to_owned(),
+        },
+        channel: fact.channel,
+        occurred_at,
+        received_at,
+    })
+}
+
+fn candidate_faults(candidate: &proto::Candidate, path: &str) -> Faults {
+    let mut faults = Faults::new();
+    if let Some(message) = id_fault(&candidate.offer_id) {
+        faults.push((format!("{path}.offer_id"), message));
+    }
+    for (field, text) in [
+        ("category", &candidate.category),
+        ("category_id", &candidate.category_id),
+        ("subcategory", &candidate.subcategory),
+        ("purpose", &candidate.purpose),
+    ] {
+        if let Some(message) = text_fault(text, TEXT_BYTES_MAX) {
+            faults.push((format!("{path}.{field}"), message));
+        }
+    }
+    faults
+}
+
+fn candidate(found: proto::Candidate) -> Candidate {
+    let purpose = if found.purpose.is_empty() { PURPOSE_DEFAULT.to_owned() } else { found.purpose };
+    Candidate {
+        offer_id: found.offer_id,
+        category: found.category,
+        category_id: found.category_id,
+        subcategory: found.subcategory,
+        purpose,
+    }
+}
+
+fn field(value: Value) -> FieldValue {
+    match value.kind {
+        None => FieldValue::Null,
+        Some(Kind::StringValue(text)) => FieldValue::Text(text),
+        Some(Kind::BooleanValue(is)) => FieldValue::Boolean(is),
+        Some(Kind::IntegerValue(_) | Kind::DoubleValue(_) | Kind::DecimalValue(_) | Kind::ListValue(_)) => {
+            FieldValue::Other
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The service through its generated clients, on both stores.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+#[path = "policy_service/configuration.rs"]
+mod configuration;
+#[path = "policy_service/consents.rs"]
+mod consents;
+#[path = "policy_service/contention.rs"]
+mod contention;
+#[path = "policy_service/gate.rs"]
+mod gate;
+#[path = "policy_service/outcomes.rs"]
+mod outcomes;
+#[path = "policy_service/refused.rs"]
+mod refused;
+#[path = "policy_service/windows.rs"]
+mod windows;
+#[path = "policy_service/world.rs"]
+mod world;
