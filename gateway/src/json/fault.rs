@@ -1,0 +1,129 @@
+//! What is wrong with a request, and where.
+
+use std::fmt;
+
+/// Faults told about one request; more are left out.
+pub const FAULTS_MAX: usize = 100;
+/// Characters of the caller's own text repeated in a fault.
+const QUOTED_CHARS_MAX: usize = 64;
+
+/// A place in a JSON text, written as callers write it: `config.nodes[2].config.colour`.
+#[derive(Clone, Copy, Debug)]
+pub enum Place<'a> {
+    /// The text as a whole.
+    Root,
+    /// A key of an object.
+    Key(&'a Place<'a>, &'a str),
+    /// An element of a list, from 0.
+    Index(&'a Place<'a>, usize),
+}
+
+impl<'a> Place<'a> {
+    /// The place of a key below this one.
+    pub fn key(&'a self, key: &'a str) -> Place<'a> {
+        Place::Key(self, key)
+    }
+
+    /// The place of an element below this one.
+    pub fn index(&'a self, index: usize) -> Place<'a> {
+        Place::Index(self, index)
+    }
+
+    fn write(&self, out: &mut String) {
+        match self {
+            Place::Root => {}
+            Place::Key(parent, key) => {
+                parent.write(out);
+                push_key(out, key);
+            }
+            Place::Index(parent, index) => {
+                parent.write(out);
+                push_index(out, &index.to_string());
+            }
+        }
+    }
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = String::new();
+        self.write(&mut out);
+        formatter.write_str(if out.is_empty() { BODY } else { &out })
+    }
+}
+
+/// How the body as a whole is named in a fault.
+pub const BODY: &str = "body";
+
+/// Adds a key to a written path; one that is no plain word stands in brackets.
+pub fn push_key(out: &mut String, key: &str) {
+    let is_word = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if !is_word {
+        out.push_str(&format!("[{:?}]", quoted(key)));
+        return;
+    }
+    if !out.is_empty() {
+        out.push('.');
+    }
+    out.push_str(&quoted(key));
+}
+
+/// Adds an index to a written path.
+pub fn push_index(out: &mut String, index: &str) {
+    out.push('[');
+    out.push_str(index);
+    out.push(']');
+}
+
+/// The caller's text, cut to a length that can be repeated.
+pub fn quoted(text: &str) -> String {
+    match text.char_indices().nth(QUOTED_CHARS_MAX) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+    }
+}
+
+/// All faults of a request, as path and message.
+#[derive(Debug, Default)]
+pub struct Faults(Vec<(String, String)>);
+
+impl Faults {
+    /// Adds one, unless there are too many already.
+    pub fn add(&mut self, place: &Place<'_>, message: impl Into<String>) {
+        if self.0.len() < FAULTS_MAX {
+            self.0.push((place.to_string(), message.into()));
+        }
+    }
+
+    /// True when there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The faults in the order in which they were found.
+    pub fn into_list(self) -> Vec<(String, String)> {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_reads_as_the_caller_writes_it() {
+        let (config, root) = ("config", Place::Root);
+        let config = root.key(config);
+        let nodes = config.key("nodes");
+        let node = nodes.index(2);
+        assert_eq!(node.key("colour").to_string(), "config.nodes[2].colour");
+        assert_eq!(node.key("a.b\"c").to_string(), r#"config.nodes[2]["a.b\"c"]"#);
+        assert_eq!(root.to_string(), "body");
+    }
+
+    #[test]
+    fn long_text_of_the_caller_is_cut() {
+        assert_eq!(quoted(&"é".repeat(64)), "é".repeat(64));
+        assert_eq!(quoted(&"é".repeat(65)), format!("{}…", "é".repeat(64)));
+    }
+}

@@ -1,0 +1,40 @@
+//! The gateway as a process.
+
+use std::time::Duration;
+
+use clap::Parser as _;
+use gateway::{Config, Gateway, Neighbours, Settings};
+use serve::{Neighbour, Process, Readiness, Task};
+use tonic::service::Routes;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let settings = Settings::parse();
+    serve::start_logging(&settings.process);
+    let neighbours = Neighbours {
+        catalog: Neighbour::remote(&settings.catalog_url)?,
+        policy: Neighbour::remote(&settings.policy_url)?,
+        decision: Neighbour::remote(&settings.decision_url)?,
+        experiment: Neighbour::remote(&settings.experiment_url)?,
+    };
+    let config = Config {
+        allowed_origins: settings.allowed_origins,
+        deadline: Duration::from_millis(settings.deadline_ms),
+        has_reflection: !settings.process.no_reflection,
+    };
+    let gateway = Gateway::build(config, neighbours)?;
+    let readiness = Readiness::default();
+    let ready = readiness.clone();
+    // Tasks start once the sockets are bound.
+    let listening: Task = Box::pin(async move { ready.set(true) });
+    let process = Process {
+        name: "gateway",
+        listen: settings.listen,
+        admin_listen: settings.admin_listen,
+        routes: Routes::from(gateway.doors()),
+        services: Gateway::services(),
+        tasks: vec![listening],
+        readiness,
+    };
+    serve::run(process, &settings.process).await
+}

@@ -1,0 +1,187 @@
+//! Errors as REST callers see them: the envelope, its HTTP status and its headers.
+
+use std::collections::BTreeMap;
+
+use axum::body::Body;
+use http::{HeaderValue, Response, StatusCode, header};
+use serde::Serialize;
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
+
+use crate::json::field_path::Root;
+
+/// An error on its way to a REST caller.
+#[derive(Debug)]
+pub struct Problem {
+    status: Status,
+    http: Option<StatusCode>,
+    allow: Option<HeaderValue>,
+}
+
+impl From<Status> for Problem {
+    fn from(status: Status) -> Self {
+        Self { status, http: None, allow: None }
+    }
+}
+
+impl From<serve::Problem> for Problem {
+    fn from(problem: serve::Problem) -> Self {
+        Status::from(problem).into()
+    }
+}
+
+impl Problem {
+    /// With a status of HTTP's own instead of the code's.
+    #[must_use]
+    pub fn with_http(mut self, status: StatusCode) -> Self {
+        self.http = Some(status);
+        self
+    }
+
+    /// With the methods that may be used.
+    #[must_use]
+    pub fn allow(mut self, methods: HeaderValue) -> Self {
+        self.allow = Some(methods);
+        self
+    }
+
+    /// The answer. Field paths are read against `root`, when the call is known.
+    pub fn into_response(self, root: Option<Root<'_>>, request_id: &str) -> Response<Body> {
+        let status = told(self.status);
+        let details = status.get_error_details();
+        let violations = details.bad_request().map(|bad| bad.field_violations.as_slice()).unwrap_or_default();
+        let paths: Vec<_> = violations
+            .iter()
+            .map(|fault| {
+                let json = root.map(|root| root.translate(&fault.field).text);
+                (fault.field.clone(), json.unwrap_or_else(|| fault.field.clone()))
+            })
+            .collect();
+        let spoken = |text: &str, beside: Option<&str>| match root {
+            Some(root) => root.translate_text(text, &paths, beside).into_owned(),
+            None => text.to_owned(),
+        };
+        let beside = violations.first().map(|fault| fault.field.as_str());
+        let mut listed = Vec::new();
+        let info = details.error_info();
+        if let Some(info) = info {
+            listed.push(Detail::ErrorInfo {
+                reason: &info.reason,
+                domain: &info.domain,
+                metadata: info.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
+            });
+        }
+        if !violations.is_empty() {
+            let described = violations.iter().zip(&paths).map(|(fault, (_, path))| Violation {
+                field: path,
+                description: spoken(&fault.description, Some(&fault.field)),
+            });
+            listed.push(Detail::BadRequest { field_violations: described.collect() });
+        }
+        let delay = details.retry_info().and_then(|retry| retry.retry_delay);
+        if let Some(delay) = delay {
+            listed.push(Detail::RetryInfo { retry_delay: format!("{}s", delay.as_secs_f64()) });
+        }
+        let envelope = Envelope {
+            error: Told {
+                code: code_name(status.code()),
+                reason: info.map(|info| info.reason.as_str()),
+                message: spoken(status.message(), beside),
+                details: listed,
+                request_id,
+            },
+        };
+        let body = serde_json::to_vec(&envelope).unwrap_or_default();
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = self.http.unwrap_or_else(|| http_status(status.code()));
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(delay) = delay {
+            // Whole seconds are all that this header can say.
+            headers.insert(header::RETRY_AFTER, (delay.as_millis().div_ceil(1000) as u64).max(1).into());
+        }
+        if let Some(allow) = self.allow {
+            headers.insert(header::ALLOW, allow);
+        }
+        response
+    }
+}
+
+/// The status a caller may read: a fault of ours that no service has worded says nothing about our insides.
+fn told(status: Status) -> Status {
+    let is_ours = matches!(status.code(), Code::Internal | Code::Unknown | Code::DataLoss | Code::Ok);
+    if is_ours && status.get_details_error_info().is_none() { serve::internal(&status) } else { status }
+}
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    error: Told<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Told<'a> {
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    message: String,
+    details: Vec<Detail<'a>>,
+    request_id: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "@type", rename_all_fields = "camelCase")]
+enum Detail<'a> {
+    #[serde(rename = "type.googleapis.com/google.rpc.ErrorInfo")]
+    ErrorInfo { reason: &'a str, domain: &'a str, metadata: BTreeMap<&'a str, &'a str> },
+    #[serde(rename = "type.googleapis.com/google.rpc.BadRequest")]
+    BadRequest { field_violations: Vec<Violation<'a>> },
+    #[serde(rename = "type.googleapis.com/google.rpc.RetryInfo")]
+    RetryInfo { retry_delay: String },
+}
+
+#[derive(Serialize)]
+struct Violation<'a> {
+    field: &'a str,
+    description: String,
+}
+
+/// The HTTP status of a code, as `google/rpc/code.proto` maps them.
+fn http_status(code: Code) -> StatusCode {
+    match code {
+        Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => StatusCode::BAD_REQUEST,
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Code::PermissionDenied => StatusCode::FORBIDDEN,
+        Code::NotFound => StatusCode::NOT_FOUND,
+        Code::AlreadyExists | Code::Aborted => StatusCode::CONFLICT,
+        Code::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
+        // "Client closed request": nginx's word, which HTTP lacks.
+        Code::Cancelled => StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
+        Code::Unimplemented => StatusCode::NOT_IMPLEMENTED,
+        Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+        Code::Ok | Code::Unknown | Code::Internal | Code::DataLoss => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
