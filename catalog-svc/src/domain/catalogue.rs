@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use formula::Type;
 
-use super::{category::Category, schema::{CUSTOMER_SCHEMA, Schema}};
+use super::{
+    category::Category,
+    schema::{CUSTOMER_SCHEMA, Schema},
+};
 
 /// Most schemas that are tried in turn when schemas disagree on the type of a field.
 const READINGS_MAX: usize = 16;

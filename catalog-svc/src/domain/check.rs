@@ -201,7 +201,8 @@ mod tests {
 
     #[test]
     fn every_fault_is_told_with_its_place() {
-        let nested = Rule::Any(vec![truth("isRecoverabl"), Rule::Not(Box::new(number("primaryCategory", Operator::Gt, 1.0)))]);
+        let nested =
+            Rule::Any(vec![truth("isRecoverabl"), Rule::Not(Box::new(number("primaryCategory", Operator::Gt, 1.0)))]);
         let mut offer = offer("Apparel", vec![text("daysSinceLastPurchase", "90"), nested, truth("")]);
         offer.affinities = vec![Affinity { field: "consentEmail".into(), value: Literal::Number(1.0) }];
         check(
@@ -224,7 +225,9 @@ mod tests {
         let both = vec![text("attributes.tier", "gold"), number("attributes.tier", Operator::Gt, 1.0)];
         check(
             &offer("Apparel", both),
-            &["qualification_rules[1].value `attributes.tier` is compared with a string elsewhere and with a number here"],
+            &[
+                "qualification_rules[1].value `attributes.tier` is compared with a string elsewhere and with a number here",
+            ],
         );
         let exists = Rule::Condition { field: "attributes.tier".into(), op: Operator::Exists, value: Literal::None };
         check(&offer("Apparel", vec![exists, number("attributes.tier", Operator::Gt, 1.0)]), &[]);

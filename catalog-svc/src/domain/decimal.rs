@@ -48,7 +48,10 @@ fn plain(sign: &str, digits: String, scale: i32) -> Result<String, String> {
     let scale = usize::try_from(scale).unwrap_or(0);
     let digits = format!("{}{}", digits.trim_start_matches('0'), "0".repeat(zeros));
     if digits.len() > DIGITS_MAX || scale > DIGITS_MAX {
-        return Err(format!("has {} significant digits, which exceeds the maximum {DIGITS_MAX}", digits.len().max(scale)));
+        return Err(format!(
+            "has {} significant digits, which exceeds the maximum {DIGITS_MAX}",
+            digits.len().max(scale)
+        ));
     }
     let padded = format!("{}{digits}", "0".repeat((scale + 1).saturating_sub(digits.len())));
     let (whole, fraction) = padded.split_at(padded.len() - scale);
@@ -107,8 +110,27 @@ mod tests {
     fn what_is_no_decimal_or_too_long_is_refused() {
         let long = "1".repeat(200);
         for wrong in [
-            "", "-", ".5", "5.", "+1", "1,5", "1 ", "NaN", "inf", "0x1", "1e", "1e1.5", "--1", "1.2.3", "１", &long,
-            "12345678901234567890123456789", "0.00000000000000000000000000001", "1e28", "1e-29", "1e2147483647",
+            "",
+            "-",
+            ".5",
+            "5.",
+            "+1",
+            "1,5",
+            "1 ",
+            "NaN",
+            "inf",
+            "0x1",
+            "1e",
+            "1e1.5",
+            "--1",
+            "1.2.3",
+            "１",
+            &long,
+            "12345678901234567890123456789",
+            "0.00000000000000000000000000001",
+            "1e28",
+            "1e-29",
+            "1e2147483647",
             "1e99999999999",
         ] {
             assert!(exact(wrong).is_err(), "{wrong}");

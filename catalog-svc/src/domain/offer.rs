@@ -164,7 +164,10 @@ impl Offer {
     fn affinity_faults(&self) -> Faults {
         let count = self.affinities.len();
         if count > AFFINITIES_MAX {
-            return vec![("affinities".to_owned(), format!("holds {count}, which exceeds the maximum {AFFINITIES_MAX}"))];
+            return vec![(
+                "affinities".to_owned(),
+                format!("holds {count}, which exceeds the maximum {AFFINITIES_MAX}"),
+            )];
         }
         let mut faults = Faults::new();
         for (index, affinity) in self.affinities.iter().enumerate() {

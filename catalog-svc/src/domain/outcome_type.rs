@@ -39,8 +39,20 @@ use Classification::{Negative, Neutral, Positive};
 pub const SYSTEM_TYPES: [SystemType; 10] = [
     system("impression", "Impression", "Customer was shown the recommendation", Neutral, Impression),
     system("click", "Click", "Customer clicked on the recommendation", Positive, Response),
-    system("conversion", "Conversion", "Customer took the offer: bought, signed up or completed the goal", Positive, Response),
-    system("not_interested", "Not Interested", "Customer said that the recommendation does not interest them", Negative, Response),
+    system(
+        "conversion",
+        "Conversion",
+        "Customer took the offer: bought, signed up or completed the goal",
+        Positive,
+        Response,
+    ),
+    system(
+        "not_interested",
+        "Not Interested",
+        "Customer said that the recommendation does not interest them",
+        Negative,
+        Response,
+    ),
     system("opt_out", "Opt Out", "Customer asked not to be contacted any more", Negative, Response),
     system("defer", "Defer", "Customer put the recommendation off until later", Neutral, Response),
     system("dismiss", "Dismiss", "Customer closed the recommendation without acting on it", Negative, Response),

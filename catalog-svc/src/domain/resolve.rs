@@ -304,11 +304,11 @@ mod tests {
         check("offer.prioriti", Err("`offer.prioriti` is not a field of the offer; did you mean `priority`?"));
         check("offer.margin", Err("`offer.margin` has no value: give the offer a `margin`"));
         check("metrics.clicks7d", Err("`metrics.clicks7d`: behavioral metrics are not yet supported"));
+        check("custmer.x", Err("`custmer.x` is no name: write `customer.x`, `attributes.x`, `offer.x` or `x` alone"));
         check(
-            "custmer.x",
-            Err("`custmer.x` is no name: write `customer.x`, `attributes.x`, `offer.x` or `x` alone"),
+            "attributes.",
+            Err("`attributes.` is no name: write `customer.x`, `attributes.x`, `offer.x` or `x` alone"),
         );
-        check("attributes.", Err("`attributes.` is no name: write `customer.x`, `attributes.x`, `offer.x` or `x` alone"));
     }
 
     #[test]
@@ -402,14 +402,21 @@ mod tests {
         let own = category("A", &[("a", "b + 1"), ("b", "c + 1"), ("c", "1 + b")]);
         let catalogue = Catalogue::new(Vec::new(), vec![own]);
         let cycle = "formula `1 + b`: computed fields need each other: b -> c -> b at column 5";
-        assert_eq!(computed(&catalogue, "c"), Err("formula `1 + b`: `b` cannot be computed: computed fields need each \
-                                                   other: c -> b -> c at column 5".to_owned()));
+        assert_eq!(
+            computed(&catalogue, "c"),
+            Err("formula `1 + b`: `b` cannot be computed: computed fields need each \
+                                                   other: c -> b -> c at column 5"
+                .to_owned())
+        );
         let names = OfferNames::default();
         let mut resolver = Resolver::new(&catalogue, &names, 0);
         assert!(resolver.computed(0, "a").is_err());
         assert_eq!(resolver.computed(0, "c").unwrap_err().messages, [cycle]);
         let alone = Catalogue::new(Vec::new(), vec![category("A", &[("a", "a")])]);
-        assert_eq!(computed(&alone, "a"), Err("formula `a`: computed fields need each other: a -> a at column 1".into()));
+        assert_eq!(
+            computed(&alone, "a"),
+            Err("formula `a`: computed fields need each other: a -> a at column 1".into())
+        );
     }
 
     #[test]
@@ -446,7 +453,8 @@ mod tests {
     fn shared_parts_are_resolved_once() {
         let fields: Vec<(String, String)> =
             (0..40).map(|n| (format!("x{n}"), format!("x{0} + x{0} * x{0}", n + 1))).collect();
-        let mut fields: Vec<(&str, &str)> = fields.iter().map(|(name, formula)| (name.as_str(), formula.as_str())).collect();
+        let mut fields: Vec<(&str, &str)> =
+            fields.iter().map(|(name, formula)| (name.as_str(), formula.as_str())).collect();
         fields.push(("x40", "1"));
         let catalogue = Catalogue::new(Vec::new(), vec![category("A", &fields)]);
         assert_eq!(computed(&catalogue, "x0"), Ok(Type::Number));

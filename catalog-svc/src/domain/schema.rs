@@ -32,8 +32,7 @@ pub enum FieldType {
 
 impl FieldType {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::String, Self::Integer, Self::Decimal, Self::Boolean, Self::Date, Self::Timestamp];
+    pub const ALL: [Self; 6] = [Self::String, Self::Integer, Self::Decimal, Self::Boolean, Self::Date, Self::Timestamp];
 
     /// The word for it.
     pub fn word(self) -> &'static str {
@@ -157,8 +156,10 @@ mod tests {
     use super::*;
 
     fn faults(drafts: &[(&str, Option<FieldType>)]) -> Vec<String> {
-        let drafts: Vec<_> =
-            drafts.iter().map(|(name, field_type)| FieldDraft { name, field_type: *field_type, description: "" }).collect();
+        let drafts: Vec<_> = drafts
+            .iter()
+            .map(|(name, field_type)| FieldDraft { name, field_type: *field_type, description: "" })
+            .collect();
         let found = parse_fields(&drafts).map(|_| Faults::new()).unwrap_or_else(|faults| faults);
         found.into_iter().map(|(path, message)| format!("{path} {message}")).collect()
     }

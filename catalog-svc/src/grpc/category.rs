@@ -94,8 +94,11 @@ impl Checked for proto::Category {
 fn judge(before: &Catalogue, edited: Category, offers: &[Offer]) -> (Faults, Vec<String>) {
     let id = edited.id.clone();
     let after = before.with_category(edited);
-    let Some(index) = after.categories().iter().position(|category| category.id == id) else { return Default::default() };
-    let mut report = check_category(&after, index, offers.iter().filter(|o| after.category(&o.category) == Some(index)));
+    let Some(index) = after.categories().iter().position(|category| category.id == id) else {
+        return Default::default();
+    };
+    let mut report =
+        check_category(&after, index, offers.iter().filter(|o| after.category(&o.category) == Some(index)));
     if report.faults.is_empty() {
         let broken = breakage(before, &after, offers, Some(&id));
         report.warnings.extend(broken.warnings);

@@ -21,7 +21,11 @@ pub struct Lookups(pub Context);
 
 impl Lookups {
     /// The record; none for an unknown customer or schema, and for what can name neither.
-    async fn record(&self, tenant: &str, request: &proto::LookupCustomerRequest) -> Result<Option<CustomerRecord>, Status> {
+    async fn record(
+        &self,
+        tenant: &str,
+        request: &proto::LookupCustomerRequest,
+    ) -> Result<Option<CustomerRecord>, Status> {
         let customer_id = &request.customer_id;
         if customer_id_fault(customer_id).is_some() || reference("schema", &request.schema).is_err() {
             return Ok(None);

@@ -10,9 +10,9 @@ use tonic::Status;
 use super::{
     Context, configuration,
     resource::{self, Checked, settle_status},
-    rule::rules,
+    rule,
     status::{invalid, within},
-    value::literal,
+    value::{self, literal},
 };
 use crate::domain::{
     Faults,
@@ -43,7 +43,7 @@ pub fn parse(found: &proto::Offer) -> (Offer, Faults) {
     let custom_fields =
         custom_fields.map(|(name, value)| (name.clone(), read(format!("custom_fields.{}", quoted(name)), Some(value))));
     let custom_fields = custom_fields.collect();
-    let rules = rules(RULES, &found.qualification_rules, &mut faults);
+    let rules = rule::rules(RULES, &found.qualification_rules, &mut faults);
     let offer = Offer {
         id: found.id.clone(),
         category: found.category.clone(),
@@ -59,6 +59,16 @@ pub fn parse(found: &proto::Offer) -> (Offer, Faults) {
     (offer, faults)
 }
 
+/// Fills in what was left out and brings values into the form in which they are stored.
+fn settle(resource: &mut proto::Offer) {
+    if resource.purpose.is_empty() {
+        resource.purpose = PURPOSE_DEFAULT.to_owned();
+    }
+    resource.qualification_rules.iter_mut().for_each(rule::settle);
+    resource.affinities.iter_mut().flat_map(|affinity| &mut affinity.value).for_each(value::settle);
+    resource.custom_fields.values_mut().for_each(value::settle);
+}
+
 impl Checked for proto::Offer {
     fn collection(context: &Context) -> &Collection<Self> {
         &context.offers
@@ -72,9 +82,7 @@ impl Checked for proto::Offer {
     ) -> Result<Vec<String>, Status> {
         let mut faults: Faults = Collection::common_faults(resource);
         settle_status(Self::KIND, &mut resource.status, &mut faults);
-        if resource.purpose.is_empty() {
-            resource.purpose = PURPOSE_DEFAULT.to_owned();
-        }
+        settle(resource);
         let (offer, mut found) = parse(resource);
         found.extend(offer.faults());
         let catalogue = configuration::catalogue(context, tenant).await?;

@@ -22,7 +22,8 @@ use crate::{
         Faults,
         name::quoted,
         record::{
-            BATCH_MAX, Changes, ROW_FAULTS_MAX, Row, customer_id_fault, parse, refuse, refuse_unfit_customers, size_fault,
+            BATCH_MAX, Changes, ROW_FAULTS_MAX, Row, customer_id_fault, parse, refuse, refuse_unfit_customers,
+            size_fault,
         },
         schema::Schema,
     },

@@ -16,6 +16,16 @@ pub fn rules(path: &str, found: &[proto::Rule], faults: &mut Faults) -> Vec<Rule
     placed.map(|(index, found)| rule(format!("{path}[{index}]"), found, faults)).collect()
 }
 
+/// Brings the values of a rule into the form in which they are stored.
+pub fn settle(found: &mut proto::Rule) {
+    match &mut found.kind {
+        Some(Kind::All(list) | Kind::Any(list)) => list.rules.iter_mut().for_each(settle),
+        Some(Kind::Not(inner)) => settle(inner),
+        Some(Kind::Condition(found)) => found.value.iter_mut().for_each(value::settle),
+        None => {}
+    }
+}
+
 /// INVARIANT: messages are decoded with a limit of depth, so the recursion is bounded.
 fn rule(path: String, found: &proto::Rule, faults: &mut Faults) -> Rule {
     match &found.kind {

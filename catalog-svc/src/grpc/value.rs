@@ -36,6 +36,29 @@ pub fn into_proto(value: FieldValue) -> Value {
     Value { kind: Some(kind) }
 }
 
+/// Writes decimals plainly (`1e3` as `1000`), so that every reader of a stored value understands it; what is no decimal
+/// stays as it is and is refused by [`literal`].
+pub fn settle(value: &mut Value) {
+    match &mut value.kind {
+        Some(Kind::DecimalValue(text)) => {
+            if let Ok(exact) = decimal::exact(text) {
+                *text = exact;
+            }
+        }
+        // Lists of lists are refused, so that one level is all there is.
+        Some(Kind::ListValue(list)) => {
+            for item in &mut list.values {
+                if let Some(Kind::DecimalValue(text)) = &mut item.kind
+                    && let Ok(exact) = decimal::exact(text)
+                {
+                    *text = exact;
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
 /// A value as rules compare with it. A fault says what is wrong.
 pub fn literal(value: Option<&Value>) -> Result<Literal, String> {
     let Some(kind) = value.and_then(|value| value.kind.as_ref()) else { return Ok(Literal::None) };

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use database::{Database, DatabaseError, execute, read, within};
 use sqlx::{AssertSqlSafe, query::Query};
 
-/// Rows of one statement of a batch. SQLite takes 32,766 parameters, PostgreSQL 65,535; a row has two, and three are shared.
+/// Rows of one statement of a batch: two parameters each. SQLite takes 32,766 parameters, PostgreSQL 65,535.
 const STATEMENT_ROWS: usize = 250;
 
 /// The records of one store. Cheap to clone.
@@ -77,8 +77,10 @@ impl Records {
         let mut transaction = self.database.begin().await?;
         for rows in records.chunks(STATEMENT_ROWS) {
             let statement = insert_statement(rows.len());
-            execute!(&mut transaction, bound(
-                sqlx::query(AssertSqlSafe(statement)), tenant, schema_id, rows, at.timestamp_micros()))?;
+            execute!(
+                &mut transaction,
+                bound(sqlx::query(AssertSqlSafe(statement)), tenant, schema_id, rows, at.timestamp_micros())
+            )?;
         }
         transaction.commit().await
     }
@@ -94,7 +96,8 @@ impl Records {
     ) -> Result<Option<RecordRow>, E> {
         let mut transaction = self.database.begin().await?;
         let select = transaction.locking(
-            "select payload from customer_record where tenant_id = $1 and schema_id = $2 and customer_id = $3");
+            "select payload from customer_record where tenant_id = $1 and schema_id = $2 and customer_id = $3",
+        );
         let found: Option<(Vec<u8>,)> = within!(&mut transaction, connection => sqlx::query_as(select)
             .bind(tenant).bind(schema_id).bind(customer_id).fetch_optional(connection))?;
         let Some((payload,)) = found else { return Ok(None) };
@@ -141,9 +144,13 @@ impl Records {
     /// Deletes one record; false when there is none.
     pub async fn delete(&self, tenant: &str, schema_id: &str, customer_id: &str) -> Result<bool, DatabaseError> {
         let mut transaction = self.database.begin().await?;
-        let done = execute!(&mut transaction, sqlx::query(
-            "delete from customer_record where tenant_id = $1 and schema_id = $2 and customer_id = $3")
-            .bind(tenant).bind(schema_id).bind(customer_id))?;
+        let done = execute!(
+            &mut transaction,
+            sqlx::query("delete from customer_record where tenant_id = $1 and schema_id = $2 and customer_id = $3")
+                .bind(tenant)
+                .bind(schema_id)
+                .bind(customer_id)
+        )?;
         transaction.commit().await?;
         Ok(done.rows > 0)
     }

@@ -1,0 +1,133 @@
+//! What decision-svc asks: one customer's facts, and the configuration as it changes.
+
+use futures::StreamExt as _;
+use proffer_proto::{
+    catalog::v1::{Classification, OutcomeCategory, OutcomeType, WatchCatalogRequest, WatchCatalogResponse},
+    values::v1::ConfigurationChange,
+};
+use prost::Message as _;
+use tonic::{Code, Streaming};
+
+use crate::{
+    seed::{prepare, winback_offer},
+    support::{Catalog, code, integer, on_both, on_sqlite},
+};
+
+async fn watch(catalog: &Catalog, after_revision: i64) -> Streaming<WatchCatalogResponse> {
+    catalog.lookup().watch_catalog(WatchCatalogRequest { after_revision }).await.unwrap().into_inner()
+}
+
+async fn next(stream: &mut Streaming<WatchCatalogResponse>) -> (Vec<ConfigurationChange>, i64) {
+    let page = stream.next().await.unwrap().unwrap();
+    (page.changes, page.head_revision)
+}
+
+fn told(changes: &[ConfigurationChange]) -> Vec<(i64, &str, &str, bool)> {
+    changes.iter().map(|change| (change.revision, change.kind.as_str(), change.id.as_str(), change.deleted)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lookup_tells_the_record_and_the_head_of_the_log() {
+    on_both(async |catalog| {
+        let empty = catalog.lookup_customer("c1", "Customer").await;
+        assert_eq!((empty.record, empty.head_revision), (None, 0));
+        prepare(&catalog).await;
+        let unknown = catalog.lookup_customer("c1", "Customer").await;
+        assert_eq!((unknown.record, unknown.head_revision), (None, 2));
+        let put = catalog.put("c1", &[("lifetimePurchases", integer(4))]).await.unwrap();
+        for schema in ["Customer", "customer", "schema_customer"] {
+            let known = catalog.lookup_customer("c1", schema).await;
+            assert_eq!((known.record.as_ref(), known.head_revision), (Some(&put), 2), "{schema}");
+        }
+        assert_eq!(catalog.lookup_customer("c1", "Lead").await.record, None);
+        assert_eq!(catalog.lookup_customer("c1", "\0").await.record, None);
+    })
+    .await;
+}
+
+/// A tenant that wrote nothing has the ten system types all the same, and a watcher hears of them at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_begins_with_the_system_types() {
+    on_both(async |catalog| {
+        let mut stream = watch(&catalog, 0).await;
+        let (changes, head) = next(&mut stream).await;
+        assert_eq!((changes.len(), head), (10, 0));
+        assert!(changes.iter().all(|change| change.revision == 0 && change.kind == "outcome_type" && !change.deleted));
+        let impression = OutcomeType::decode(changes[0].resource.as_slice()).unwrap();
+        assert_eq!((changes[0].id.as_str(), changes[0].name.as_str()), ("impression", "Impression"));
+        assert_eq!(impression.category(), OutcomeCategory::Impression);
+        assert_eq!((impression.counts_as_contact, impression.is_system), (Some(true), true));
+
+        prepare(&catalog).await;
+        let mut seen = Vec::new();
+        let mut head = 0;
+        while head < 2 {
+            let (changes, known) = next(&mut stream).await;
+            seen.extend(changes);
+            head = known;
+        }
+        assert_eq!(told(&seen), [(1, "schema", "schema_customer", false), (2, "category", "cat_apparel", false)]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watcher_sees_every_kind_and_every_change() {
+    on_both(async |catalog| {
+        prepare(&catalog).await;
+        let offer = catalog.create_offer(winback_offer("Apparel", "Apparel", "x", [1.0; 3])).await.unwrap();
+        let expired = OutcomeType {
+            key: "expired".into(),
+            name: "Expired".into(),
+            classification: Classification::Neutral.into(),
+            category: OutcomeCategory::Impression.into(),
+            ..Default::default()
+        };
+        catalog.create_outcome_type(expired.clone()).await.unwrap();
+        catalog.delete_outcome_type("expired").await.unwrap();
+        catalog.create_outcome_type(expired).await.unwrap();
+        let request = proffer_proto::catalog::v1::DeleteOfferRequest { id: offer.id.clone(), etag: String::new() };
+        catalog.offers().delete_offer(request).await.unwrap();
+
+        let (changes, head) = next(&mut watch(&catalog, 0).await).await;
+        assert_eq!(head, 7);
+        assert_eq!(
+            told(&changes[10..]),
+            [
+                (1, "schema", "schema_customer", false),
+                (2, "category", "cat_apparel", false),
+                (3, "offer", "off_apparel", false),
+                (4, "outcome_type", "expired", false),
+                (5, "outcome_type", "expired", true),
+                (6, "outcome_type", "expired", false),
+                (7, "offer", "off_apparel", true),
+            ]
+        );
+        let stored = proffer_proto::catalog::v1::Offer::decode(changes[12].resource.as_slice()).unwrap();
+        assert_eq!((stored.qualification_rules.len(), stored.warnings.len()), (4, 0));
+        let custom = OutcomeType::decode(changes[15].resource.as_slice()).unwrap();
+        assert_eq!(custom.counts_as_contact, Some(false));
+    })
+    .await;
+}
+
+/// Whoever resumes knows the system types already, and the first answer comes at once even when it is empty.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_resumes_after_the_last_revision_seen() {
+    on_both(async |catalog| {
+        prepare(&catalog).await;
+        let mut stream = watch(&catalog, 2).await;
+        assert_eq!(next(&mut stream).await, (Vec::new(), 2));
+        catalog.create_offer(winback_offer("Apparel", "Apparel", "x", [1.0; 3])).await.unwrap();
+        let (changes, head) = next(&mut stream).await;
+        assert_eq!((told(&changes), head), (vec![(3, "offer", "off_apparel", false)], 3));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_from_before_the_beginning_is_refused() {
+    let catalog = on_sqlite().await;
+    let refused = catalog.lookup().watch_catalog(WatchCatalogRequest { after_revision: -1 }).await;
+    assert_eq!(code(refused.map(drop)), Code::InvalidArgument);
+}
