@@ -13,6 +13,9 @@ use crate::domain::{
     snapshot::{Catalog, Category, Offer, is_named},
 };
 
+/// Longest chain of computed fields that need one another.
+pub const CHAIN_MAX: usize = 64;
+
 /// A flow with the offers it considers.
 #[derive(Debug)]
 pub struct CompiledFlow {
@@ -70,6 +73,8 @@ type Sources = BTreeMap<String, Source>;
 enum Source {
     Record(String, Type),
     Attribute(String, Type),
+    /// An attribute of which only the presence matters.
+    Presence(String),
     Offer(Scalar, Type),
     Step(usize),
 }
@@ -169,6 +174,7 @@ fn value_of(sources: &Sources, name: &str, facts: &Facts<'_>, computed: &[Value]
         Some(Source::Attribute(key, declared)) => {
             facts.attributes.get(key).map_or_else(missing, |value| value.typed(name, *declared))
         }
+        Some(Source::Presence(key)) => facts.attributes.get(key).map_or_else(missing, |_| Value::Boolean(true)),
         Some(Source::Offer(value, declared)) => value.typed(name, *declared),
         Some(Source::Step(index)) => computed.get(*index).cloned().unwrap_or_else(missing),
         None => missing(),
@@ -218,10 +224,15 @@ impl Builder<'_> {
         let mut open = vec![rule];
         while let Some(rule) = open.pop() {
             match rule {
-                Rule::Condition { field, value, .. } => {
+                Rule::Condition { field, op, value } => {
                     let (source, of_type) = self.resolve(field, self.own, literal_type(value))?;
                     types.insert(field.clone(), of_type);
-                    sources.insert(field.clone(), source);
+                    match (op, source) {
+                        (Operator::Exists | Operator::NotExists, Source::Attribute(key, _)) => {
+                            sources.entry(field.clone()).or_insert(Source::Presence(key));
+                        }
+                        (_, source) => drop(sources.insert(field.clone(), source)),
+                    }
                 }
                 Rule::All(rules) | Rule::Any(rules) => open.extend(rules),
                 Rule::Not(rule) => open.push(rule),
@@ -296,6 +307,9 @@ impl Builder<'_> {
         }
         let field = category.computed_fields.iter().find(|field| field.name == name);
         let field = field.ok_or_else(|| format!("`{name}` is not declared"))?;
+        if self.open.len() >= CHAIN_MAX {
+            return Err(format!("computed fields need each other in a chain longer than the maximum {CHAIN_MAX}"));
+        }
         self.open.push(key);
         let mut sources = Sources::new();
         let mut types = BTreeMap::new();

@@ -2,6 +2,8 @@
 
 use proffer_proto::values::v1::{Value, ValueList, value::Kind};
 
+use rust_decimal::Decimal;
+
 use crate::domain::scalar::{Fields, Scalar};
 
 /// Longest text value, in bytes.
@@ -22,8 +24,8 @@ pub fn parse(value: &Value) -> Result<Option<Scalar>, String> {
         Kind::DoubleValue(number) if !number.is_finite() => return Err("must be a finite number".to_owned()),
         Kind::DoubleValue(number) => Scalar::Double(*number),
         Kind::BooleanValue(is) => Scalar::Boolean(*is),
-        Kind::DecimalValue(text) => match rust_decimal::Decimal::from_str_exact(text) {
-            Ok(_) => Scalar::Decimal(text.clone()),
+        Kind::DecimalValue(text) => match Decimal::from_str_exact(text).or_else(|_| Decimal::from_scientific(text)) {
+            Ok(number) => Scalar::Decimal(number.to_string()),
             Err(_) => return Err(format!("`{text}` is not a decimal number of at most 28 digits")),
         },
         Kind::ListValue(list) if list.values.len() > LIST_MAX => {

@@ -183,6 +183,25 @@ fn relevance_is_the_share_of_affinities_that_hold() {
     assert_eq!(plan.ranked[0].factors.relevance, 0.5);
 }
 
+/// `exists` asks for an attribute of any type, also beside a comparison that gives it one.
+#[test]
+fn an_attribute_exists_whatever_its_type() {
+    let exists = condition("attributes.cart", Operator::Exists, Literal::None);
+    let large = condition("attributes.cart", Operator::Gt, Literal::Number(3.0));
+    let offers = vec![offer("off_a", "A", vec![exists.clone()]), offer("off_b", "A", vec![large, exists])];
+    let compiled = CompiledFlow::compile(flow(&[]), "flow_f", "F", 1, &catalog(offers, vec![]));
+    let check = |cart: Option<Scalar>, expected: &[&str]| {
+        let moment = Moment { now: serve::from_micros(0), zone: chrono_tz::UTC };
+        let attributes: Fields = cart.into_iter().map(|value| ("cart".to_owned(), value)).collect();
+        let facts = Facts { record: &Fields::new(), attributes: &attributes, moment: &moment };
+        assert_eq!(ids(&plan(&compiled, &facts, &[])), expected, "{attributes:?}");
+    };
+    check(None, &[]);
+    check(Some(Scalar::Integer(5)), &["off_a", "off_b"]);
+    check(Some(Scalar::String("full".into())), &["off_a"]);
+    check(Some(Scalar::List(vec![])), &["off_a"]);
+}
+
 fn any_scalar() -> impl Strategy<Value = Option<Scalar>> {
     prop_oneof![
         Just(None),
