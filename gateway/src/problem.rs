@@ -6,7 +6,7 @@ use axum::body::Body;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 use tonic::{Code, Status};
-use tonic_types::StatusExt as _;
+use tonic_types::{BadRequest, FieldViolation, StatusExt as _};
 
 use crate::json::field_path::Root;
 
@@ -14,19 +14,21 @@ use crate::json::field_path::Root;
 #[derive(Debug)]
 pub struct Problem {
     status: Status,
+    /// It was made here and speaks of JSON already; a service's speaks of protobuf.
+    is_ours: bool,
     http: Option<StatusCode>,
     allow: Option<HeaderValue>,
 }
 
 impl From<Status> for Problem {
     fn from(status: Status) -> Self {
-        Self { status, http: None, allow: None }
+        Self { status, is_ours: false, http: None, allow: None }
     }
 }
 
 impl From<serve::Problem> for Problem {
     fn from(problem: serve::Problem) -> Self {
-        Status::from(problem).into()
+        Self { is_ours: true, ..Status::from(problem).into() }
     }
 }
 
@@ -49,19 +51,7 @@ impl Problem {
     pub fn into_response(self, root: Option<Root<'_>>, request_id: &str) -> Response<Body> {
         let status = told(self.status);
         let details = status.get_error_details();
-        let violations = details.bad_request().map(|bad| bad.field_violations.as_slice()).unwrap_or_default();
-        let paths: Vec<_> = violations
-            .iter()
-            .map(|fault| {
-                let json = root.map(|root| root.translate(&fault.field).text);
-                (fault.field.clone(), json.unwrap_or_else(|| fault.field.clone()))
-            })
-            .collect();
-        let spoken = |text: &str, beside: Option<&str>| match root {
-            Some(root) => root.translate_text(text, &paths, beside).into_owned(),
-            None => text.to_owned(),
-        };
-        let beside = violations.first().map(|fault| fault.field.as_str());
+        let wording = Wording::of(&status, details.bad_request(), root.filter(|_| !self.is_ours));
         let mut listed = Vec::new();
         let info = details.error_info();
         if let Some(info) = info {
@@ -71,12 +61,8 @@ impl Problem {
                 metadata: info.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
             });
         }
-        if !violations.is_empty() {
-            let described = violations.iter().zip(&paths).map(|(fault, (_, path))| Violation {
-                field: path,
-                description: spoken(&fault.description, Some(&fault.field)),
-            });
-            listed.push(Detail::BadRequest { field_violations: described.collect() });
+        if !wording.violations.is_empty() {
+            listed.push(Detail::BadRequest { field_violations: wording.violations });
         }
         let delay = details.retry_info().and_then(|retry| retry.retry_delay);
         if let Some(delay) = delay {
@@ -86,7 +72,7 @@ impl Problem {
             error: Told {
                 code: code_name(status.code()),
                 reason: info.map(|info| info.reason.as_str()),
-                message: spoken(status.message(), beside),
+                message: wording.message,
                 details: listed,
                 request_id,
             },
@@ -113,6 +99,39 @@ fn told(status: Status) -> Status {
     if is_ours && status.get_details_error_info().is_none() { serve::internal(&status) } else { status }
 }
 
+/// The words of an error, in the names of JSON.
+struct Wording {
+    message: String,
+    violations: Vec<Violation>,
+}
+
+impl Wording {
+    fn of(status: &Status, bad_request: Option<&BadRequest>, root: Option<Root<'_>>) -> Self {
+        let faults = bad_request.map(|bad| bad.field_violations.as_slice()).unwrap_or_default();
+        let message = status.message().to_owned();
+        let Some(root) = root else {
+            let as_told = |fault: &FieldViolation| Violation {
+                field: fault.field.clone(),
+                description: fault.description.clone(),
+            };
+            return Self { message, violations: faults.iter().map(as_told).collect() };
+        };
+        let translated = |fault: &FieldViolation| (fault.field.clone(), root.translate(&fault.field).text);
+        let known: Vec<_> = faults.iter().map(translated).collect();
+        let (mut message, mut violations) = (message, Vec::with_capacity(faults.len()));
+        for (fault, (proto, json)) in faults.iter().zip(&known) {
+            let description = root.translate_text(&fault.description, &known, Some(proto)).into_owned();
+            // The message repeats descriptions, in which names stand beside their own field.
+            if description != fault.description {
+                message = message.replace(&fault.description, &description);
+            }
+            violations.push(Violation { field: json.clone(), description });
+        }
+        let message = root.translate_text(&message, &known, None).into_owned();
+        Self { message, violations }
+    }
+}
+
 #[derive(Serialize)]
 struct Envelope<'a> {
     error: Told<'a>,
@@ -135,14 +154,14 @@ enum Detail<'a> {
     #[serde(rename = "type.googleapis.com/google.rpc.ErrorInfo")]
     ErrorInfo { reason: &'a str, domain: &'a str, metadata: BTreeMap<&'a str, &'a str> },
     #[serde(rename = "type.googleapis.com/google.rpc.BadRequest")]
-    BadRequest { field_violations: Vec<Violation<'a>> },
+    BadRequest { field_violations: Vec<Violation> },
     #[serde(rename = "type.googleapis.com/google.rpc.RetryInfo")]
     RetryInfo { retry_delay: String },
 }
 
 #[derive(Serialize)]
-struct Violation<'a> {
-    field: &'a str,
+struct Violation {
+    field: String,
     description: String,
 }
 

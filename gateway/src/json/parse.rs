@@ -1,21 +1,19 @@
 //! JSON to protobuf. All faults are collected with their places; a faulty value is left out and reading goes on.
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc};
+mod value;
 
-use chrono::{DateTime, Datelike as _};
+use std::{borrow::Cow, sync::Arc};
+
 use prost_reflect::{DynamicMessage, FieldDescriptor, MapKey, Value};
 
 use super::{
     fault::{Faults, Place, quoted},
-    number,
-    shape::{Field, Form, Instant, Kind, Object, Plurality, Scalar, Shape, Shapes, Tagged, Target, Words},
+    shape::{Field, Form, Kind, Object, Plurality, Shape, Shapes, Tagged, Target},
     tree::{Entry, Json},
 };
 
 /// Known keys told when one is unknown.
 const TOLD_KEYS_MAX: usize = 24;
-/// Nanoseconds of a second; chrono writes a leap second as more.
-const NANOS_PER_SECOND: u32 = 1_000_000_000;
 
 /// What null means for a field that cannot be unset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,8 +99,8 @@ impl<'s> Reader<'s, '_> {
                     Some((_, gathered)) => gathered.push(entry),
                     None => inline.push((field, vec![entry])),
                 },
-                Some(Target::Tag(of)) => about(&mut tagged, of, |tagging| tagging.tag = Some(value)),
-                Some(Target::Content(of)) => about(&mut tagged, of, |tagging| tagging.content = Some(value)),
+                Some(Target::Tag(of)) => about(&mut tagged, of, |tagging| tagging.tag = given(value)),
+                Some(Target::Content(of)) => about(&mut tagged, of, |tagging| tagging.content = given(value)),
                 None => others.push(entry),
             }
         }
@@ -155,8 +153,7 @@ impl<'s> Reader<'s, '_> {
         if field.options.output_only {
             return false;
         }
-        let is_null_a_value = field.plurality == Plurality::One && self.takes_null(&field.kind);
-        if matches!(json, Json::Null) && !is_null_a_value && (field.has_presence || nulls == Nulls::Clear) {
+        if matches!(json, Json::Null) && (field.has_presence || nulls == Nulls::Clear) {
             return false;
         }
         let value = match field.plurality {
@@ -170,10 +167,6 @@ impl<'s> Reader<'s, '_> {
         let Some(value) = value else { return false };
         self.set(message, &field.descriptor, value, place);
         true
-    }
-
-    fn takes_null(&self, kind: &Kind) -> bool {
-        self.shape(kind).is_some_and(|shape| matches!(shape.form, Form::Scalar(_)))
     }
 
     fn shape(&self, kind: &Kind) -> Option<&'s Shape> {
@@ -195,35 +188,10 @@ impl<'s> Reader<'s, '_> {
         place: &Place<'_>,
         nulls: Nulls,
     ) {
-        let Tagging { of, tag, content, beside } = tagging;
-        let words = || of.variants.iter().map(|variant| format!("`{}`", variant.name)).collect::<Vec<_>>().join(", ");
-        let content = content.filter(|content| !matches!(content, Json::Null));
-        let tag_place = place.key(&of.tag);
-        let variant = match tag {
-            None | Some(Json::Null) => {
-                let (known, unknown): (Vec<_>, Vec<_>) =
-                    beside.iter().partition(|(key, _)| of.variants.iter().any(|variant| self.knows(variant, key)));
-                self.unknown(&unknown, object.known.iter().map(String::as_str), place);
-                let orphan = content.map(|_| of.content.as_str()).or(known.first().map(|(key, _)| key.as_ref()));
-                if let Some(orphan) = orphan {
-                    self.faults.add(&tag_place, format!("is required beside `{}`: one of {}", quoted(orphan), words()));
-                }
-                return;
-            }
-            Some(Json::Text(word)) => match of.variant(word) {
-                Some(variant) => variant,
-                None => {
-                    self.faults.add(&tag_place, format!("must be one of {}, not `{}`", words(), quoted(word)));
-                    return;
-                }
-            },
-            Some(other) => {
-                self.faults.add(&tag_place, format!("must be one of {}, not {}", words(), other.noun()));
-                return;
-            }
-        };
+        let Some(variant) = self.variant(object, &tagging, place) else { return };
         let Some(shape) = self.shape(&variant.kind) else { return };
         let Form::Object(inner) = &shape.form else { return };
+        let Tagging { of, content, beside, .. } = tagging;
         let mut part = DynamicMessage::new(shape.descriptor.clone());
         let mut within: &[Entry<'_>] = &[];
         match content {
@@ -246,19 +214,45 @@ impl<'s> Reader<'s, '_> {
         self.set(message, &variant.descriptor, Value::Message(part), place);
     }
 
+    /// The member that a tag names.
+    fn variant<'a>(&mut self, object: &Object, tagging: &Tagging<'a>, place: &Place<'_>) -> Option<&'a Arc<Field>> {
+        let Tagging { of, tag, content, beside } = tagging;
+        let words = || of.variants.iter().map(|variant| format!("`{}`", variant.name)).collect::<Vec<_>>().join(", ");
+        let tag_place = place.key(&of.tag);
+        match tag {
+            None => {
+                let (known, unknown): (Vec<_>, Vec<_>) =
+                    beside.iter().partition(|(key, _)| of.variants.iter().any(|variant| self.knows(variant, key)));
+                self.unknown(&unknown, object.known.iter().map(String::as_str), place);
+                let orphan = content.map(|_| of.content.as_str()).or(known.first().map(|(key, _)| key.as_ref()));
+                if let Some(orphan) = orphan {
+                    self.faults.add(&tag_place, format!("is required beside `{}`: one of {}", quoted(orphan), words()));
+                }
+                None
+            }
+            Some(Json::Text(word)) => {
+                let variant = of.variant(word);
+                if variant.is_none() {
+                    self.faults.add(&tag_place, format!("must be one of {}, not `{}`", words(), quoted(word)));
+                }
+                variant
+            }
+            Some(other) => {
+                self.faults.add(&tag_place, format!("must be one of {}, not {}", words(), other.noun()));
+                None
+            }
+        }
+    }
+
     fn knows(&self, variant: &Field, key: &str) -> bool {
         let shape = self.shape(&variant.kind).map(|shape| &shape.form);
         matches!(shape, Some(Form::Object(inner)) if inner.keys.contains_key(key))
     }
 
     fn rest(&mut self, field: &Field, message: &mut DynamicMessage, entries: &[&Entry<'_>], place: &Place<'_>) {
-        let mut map = HashMap::with_capacity(entries.len());
-        for (key, value) in entries {
-            if let Some(value) = self.value(&field.kind, value, &place.key(key), Nulls::Refused) {
-                map.insert(MapKey::String(key.to_string()), value);
-            }
-        }
-        if !map.is_empty() {
+        if let Value::Map(map) = self.entries(&field.kind, &mut entries.iter().copied(), place)
+            && !map.is_empty()
+        {
             self.set(message, &field.descriptor, Value::Map(map), place);
         }
     }
@@ -294,157 +288,20 @@ impl<'s> Reader<'s, '_> {
             self.faults.add(place, format!("must be an object, not {}", json.noun()));
             return None;
         };
-        let mut map = HashMap::with_capacity(entries.len());
-        for (key, value) in entries {
-            if let Some(value) = self.value(kind, value, &place.key(key), Nulls::Refused) {
-                map.insert(MapKey::String(key.to_string()), value);
-            }
-        }
-        Some(Value::Map(map))
+        Some(self.entries(kind, &mut entries.iter(), place))
     }
 
-    fn value(&mut self, kind: &Kind, json: &Json<'_>, place: &Place<'_>, nulls: Nulls) -> Option<Value> {
-        match kind {
-            Kind::Bool => match json {
-                Json::Bool(value) => Some(Value::Bool(*value)),
-                other => self.refuse(place, "true or false", other),
-            },
-            Kind::I32 => self.whole(json, place, i32::MIN.into(), i32::MAX.into(), false).map(Value::I32),
-            Kind::U32 => self.whole(json, place, 0, u32::MAX.into(), false).map(Value::U32),
-            Kind::I64 => self.whole(json, place, i64::MIN.into(), i64::MAX.into(), true).map(Value::I64),
-            Kind::U64 => self.whole(json, place, 0, u64::MAX.into(), true).map(Value::U64),
-            Kind::F64 => match json {
-                Json::Number(text) => match number::double(text) {
-                    Some(value) => Some(Value::F64(value)),
-                    None => self.refuse_text(place, "a number that fits a double", text),
-                },
-                other => self.refuse(place, "a number", other),
-            },
-            Kind::Text => self.text(json, place).map(Value::String),
-            Kind::Enum(words) => self.word(words, json, place),
-            Kind::Message(id) => {
-                let shape = self.shapes.at(*id)?;
-                self.message(shape, json, place, nulls).map(Value::Message)
-            }
-        }
-    }
-
-    fn refuse<T>(&mut self, place: &Place<'_>, wanted: &str, json: &Json<'_>) -> Option<T> {
-        if let (Json::Number(text), true) = (json, wanted.contains("number")) {
-            return self.refuse_text(place, wanted, text);
-        }
-        self.faults.add(place, format!("must be {wanted}, not {}", json.noun()));
-        None
-    }
-
-    fn refuse_text<T>(&mut self, place: &Place<'_>, wanted: &str, text: &str) -> Option<T> {
-        self.faults.add(place, format!("must be {wanted}, not `{}`", quoted(text)));
-        None
-    }
-
-    /// A whole number; one of 64 bits may also stand in quotes, because JavaScript cannot hold it otherwise.
-    fn whole<T: TryFrom<i128>>(
+    fn entries<'a>(
         &mut self,
-        json: &Json<'_>,
+        kind: &Kind,
+        entries: &mut dyn Iterator<Item = &'a Entry<'a>>,
         place: &Place<'_>,
-        min: i128,
-        max: i128,
-        may_be_text: bool,
-    ) -> Option<T> {
-        let text = match json {
-            Json::Number(text) => *text,
-            Json::Text(text) if may_be_text => text.as_ref(),
-            other => return self.refuse(place, "a whole number", other),
-        };
-        match number::whole(text) {
-            Some(value) if (min..=max).contains(&value) => T::try_from(value).ok(),
-            Some(_) => self.refuse_text(place, &format!("a whole number from {min} to {max}"), text),
-            None => self.refuse_text(place, "a whole number", text),
-        }
-    }
-
-    fn text(&mut self, json: &Json<'_>, place: &Place<'_>) -> Option<String> {
-        match json {
-            // PostgreSQL cannot hold this character in a text.
-            Json::Text(text) if text.contains('\0') => {
-                self.faults.add(place, "must not contain the character U+0000");
-                None
-            }
-            Json::Text(text) => Some(text.to_string()),
-            other => self.refuse(place, "text", other),
-        }
-    }
-
-    fn word(&mut self, words: &Words, json: &Json<'_>, place: &Place<'_>) -> Option<Value> {
-        let wanted = || format!("one of {}", words.told);
-        match json {
-            Json::Text(word) => match words.number(word) {
-                Some(number) => Some(Value::EnumNumber(number)),
-                None => self.refuse_text(place, &wanted(), word),
-            },
-            other => self.refuse(place, &wanted(), other),
-        }
-    }
-
-    fn scalar(
-        &mut self,
-        scalar: &Scalar,
-        message: &mut DynamicMessage,
-        json: &Json<'_>,
-        place: &Place<'_>,
-    ) -> Option<()> {
-        let (field, value) = match json {
-            Json::Null => return Some(()),
-            Json::Bool(value) => (&scalar.boolean, Value::Bool(*value)),
-            Json::Text(_) => (&scalar.text, Value::String(self.text(json, place)?)),
-            Json::Number(text) => self.number(scalar, text, place)?,
-            Json::List(_) => {
-                let shape = self.shapes.at(scalar.list_shape)?;
-                (&scalar.list, Value::Message(self.message(shape, json, place, Nulls::Refused)?))
-            }
-            Json::Object(_) => return self.refuse(place, "text, a number, true, false, null or a list", json),
-        };
-        self.set(message, field, value, place);
-        Some(())
-    }
-
-    /// A number is kept exactly where that is possible: it may be an amount.
-    fn number<'a>(
-        &mut self,
-        scalar: &'a Scalar,
-        text: &str,
-        place: &Place<'_>,
-    ) -> Option<(&'a FieldDescriptor, Value)> {
-        let is_plain_whole = !text.contains(['.', 'e', 'E']);
-        let whole = number::whole(text).filter(|_| is_plain_whole).and_then(|value| i64::try_from(value).ok());
-        if let Some(value) = whole {
-            return Some((&scalar.integer, Value::I64(value)));
-        }
-        if let Some(decimal) = number::decimal(text) {
-            return Some((&scalar.decimal, Value::String(decimal.into_owned())));
-        }
-        match number::double(text) {
-            Some(value) => Some((&scalar.double, Value::F64(value))),
-            None => self.refuse_text(place, "a number that fits a double", text),
-        }
-    }
-
-    fn instant(
-        &mut self,
-        instant: &Instant,
-        message: &mut DynamicMessage,
-        json: &Json<'_>,
-        place: &Place<'_>,
-    ) -> Option<()> {
-        const WANTED: &str = "an RFC 3339 instant with offset, for example `2026-03-10T14:30:00Z`";
-        let Json::Text(text) = json else { return self.refuse(place, WANTED, json) };
-        let read = DateTime::parse_from_rfc3339(text).ok().map(|at| at.to_utc());
-        let read = read.filter(|at| (1..=9999).contains(&at.year()) && at.timestamp_subsec_nanos() < NANOS_PER_SECOND);
-        let Some(at) = read else { return self.refuse_text(place, WANTED, text) };
-        let nanos = i32::try_from(at.timestamp_subsec_nanos()).ok()?;
-        self.set(message, &instant.seconds, Value::I64(at.timestamp()), place);
-        self.set(message, &instant.nanos, Value::I32(nanos), place);
-        Some(())
+    ) -> Value {
+        let read = entries.filter_map(|(key, value)| {
+            let value = self.value(kind, value, &place.key(key), Nulls::Refused)?;
+            Some((MapKey::String(key.to_string()), value))
+        });
+        Value::Map(read.collect())
     }
 }
 
@@ -460,6 +317,11 @@ impl<'a> Tagging<'a> {
     fn nothing(of: &'a Arc<Tagged>) -> Self {
         Self { of, tag: None, content: None, beside: Vec::new() }
     }
+}
+
+/// Null says as little as a key that is not there.
+fn given<'a>(value: &'a Json<'a>) -> Option<&'a Json<'a>> {
+    Some(value).filter(|value| !matches!(value, Json::Null))
 }
 
 fn about<'a>(tagged: &mut [Tagging<'a>], of: &Arc<Tagged>, note: impl FnOnce(&mut Tagging<'a>)) {

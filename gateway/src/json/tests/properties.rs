@@ -49,7 +49,12 @@ impl Maker {
                 continue;
             }
             let value = self.field(&field, depth);
-            message.set_field(&field, value);
+            // Null in place of a bare value reads as unset.
+            let is_null = matches!(&value, Value::Message(value) if value.descriptor().name() == "Value"
+                && value.fields().next().is_none());
+            if !is_null {
+                message.set_field(&field, value);
+            }
         }
         message
     }

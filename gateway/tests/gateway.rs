@@ -1,0 +1,12 @@
+//! The gateway on a real port, in front of stand-ins that record what reaches them.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "helpers of tests")]
+
+mod gateway {
+    pub mod calls;
+    pub mod errors;
+    pub mod fuzz;
+    pub mod grpc;
+    pub mod seeds;
+    pub mod world;
+}
