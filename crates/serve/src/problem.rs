@@ -9,6 +9,15 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 /// How long a caller is asked to wait before it tries again when something is away.
 pub const RETRY_AFTER: Duration = Duration::from_secs(1);
 
+// An error travels in HTTP/2 headers, base64 and percent-encoded, and peers take 16 KiB of them: beyond that the caller
+// would see a broken stream instead of what is wrong. Together these stay below it.
+/// Longest message, in bytes.
+const MESSAGE_BYTES_MAX: usize = 768;
+/// Longest metadata value, field path and description of a fault, in bytes.
+const TEXT_BYTES_MAX: usize = 512;
+/// Bytes of all faults together; the message says how many there are.
+const FAULT_BYTES_MAX: usize = 6 * 1024;
+
 /// An error with its reason; becomes a [`Status`] with `ErrorInfo`, `BadRequest` and `RetryInfo`.
 #[derive(Debug, Clone)]
 pub struct Problem {
@@ -102,15 +111,38 @@ impl Problem {
 impl From<Problem> for Status {
     fn from(problem: Problem) -> Self {
         let reason = problem.reason.as_str_name().trim_start_matches("ERROR_REASON_");
-        let mut details = ErrorDetails::with_error_info(reason, "proffer", problem.metadata);
-        if !problem.violations.is_empty() {
-            details.set_bad_request(problem.violations);
+        let metadata = problem.metadata.into_iter().map(|(key, value)| (key, cut(&value, TEXT_BYTES_MAX)));
+        let mut details = ErrorDetails::with_error_info(reason, "proffer", metadata.collect::<HashMap<_, _>>());
+        let mut fault_bytes = 0;
+        let faults = problem.violations.into_iter().map(|fault| FieldViolation {
+            field: cut(&fault.field, TEXT_BYTES_MAX),
+            description: cut(&fault.description, TEXT_BYTES_MAX),
+            ..fault
+        });
+        let told: Vec<_> = faults
+            .take_while(|fault| {
+                fault_bytes += fault.field.len() + fault.description.len();
+                fault_bytes <= FAULT_BYTES_MAX
+            })
+            .collect();
+        if !told.is_empty() {
+            details.set_bad_request(told);
         }
         if let Some(delay) = problem.retry_after {
             details.set_retry_info(Some(delay));
         }
-        Status::with_error_details(problem.code, problem.message, details)
+        Status::with_error_details(problem.code, cut(&problem.message, MESSAGE_BYTES_MAX), details)
     }
+}
+
+/// `text`, or as much of it as fits, marked.
+fn cut(text: &str, bytes_max: usize) -> String {
+    const MARK: &str = "…";
+    if text.len() <= bytes_max {
+        return text.to_owned();
+    }
+    let end = (0..=bytes_max - MARK.len()).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+    format!("{}{MARK}", text.get(..end).unwrap_or_default())
 }
 
 /// A neighbour or a store is away: UNAVAILABLE with a delay. The cause is logged here and told to nobody.
@@ -140,4 +172,47 @@ pub fn store_status(error: &database::DatabaseError) -> Status {
 /// A kind as people say it: `decision_flow` is a decision flow.
 fn spoken(kind: &str) -> String {
     kind.replace('_', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the headers of this status take on the wire.
+    fn header_bytes(status: &Status) -> usize {
+        let headers = status.clone().into_http::<()>().headers().clone();
+        headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum()
+    }
+
+    #[test]
+    fn an_error_fits_into_the_headers_it_travels_in() {
+        let long = "\u{10ffff}".repeat(10_000);
+        let faults = (0..1_000).map(|n| (format!("{n}{long}"), long.clone()));
+        let many = (0..1_000).map(|n| (format!("question.candidates[{n}].offer_id"), "is required".to_owned()));
+        for problem in [
+            Problem::invalid_fields(faults),
+            Problem::invalid_fields(many),
+            Problem::not_found("channel", &long),
+            Problem::etag_mismatch("channel", &long, &long),
+        ] {
+            let status = Status::from(problem);
+            assert!(header_bytes(&status) < 16 * 1024, "{} bytes", header_bytes(&status));
+        }
+    }
+
+    #[test]
+    fn an_error_of_usual_size_is_told_whole() {
+        let faults: Vec<_> =
+            (0..50).map(|n| (format!("offer.rules[{n}].value"), "must be a number".to_owned())).collect();
+        let status = Status::from(Problem::invalid_fields(faults.clone()));
+        let told = status.get_error_details().bad_request().map(|found| found.field_violations.clone());
+        let told: Vec<_> = told.unwrap_or_default().into_iter().map(|fault| (fault.field, fault.description)).collect();
+        assert_eq!(told, faults);
+    }
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        assert_eq!(cut("abc", 3), "abc");
+        assert_eq!(cut("äöüäöü", 8), "äö…");
+    }
 }
