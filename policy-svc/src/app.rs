@@ -41,7 +41,8 @@ impl App {
     /// Opens and migrates the store.
     pub async fn build(location: &Location, deps: Deps) -> anyhow::Result<Self> {
         let steps = [history::migrations(), store::migrations()];
-        let database = Database::open(location, "policy", PoolSizes::default(), &steps).await.context("open the store")?;
+        let database =
+            Database::open(location, "policy", PoolSizes::default(), &steps).await.context("open the store")?;
         let history = History::new(database.clone());
         let store = Store::new(database, deps.clock.clone());
         let readiness = Readiness::default();

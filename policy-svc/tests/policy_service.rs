@@ -1,6 +1,6 @@
 //! The service through its generated clients, on both stores.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 #[path = "policy_service/configuration.rs"]
 mod configuration;

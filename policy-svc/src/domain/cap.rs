@@ -122,10 +122,15 @@ mod tests {
                 "frequency_cap.max_impressions is 0; it must be 1 to 10000",
             ],
         );
-        check(-1, 0, 10_001, &[
-            "frequency_cap.window_days is -1; it must be 1 to 365",
-            "frequency_cap.max_impressions is 10001; it must be 1 to 10000",
-        ]);
+        check(
+            -1,
+            0,
+            10_001,
+            &[
+                "frequency_cap.window_days is -1; it must be 1 to 365",
+                "frequency_cap.max_impressions is 10001; it must be 1 to 10000",
+            ],
+        );
     }
 
     #[test]

@@ -4,7 +4,12 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 
-use super::{channel::Channel, contact_policy::{ContactPolicy, Rule}, scope::find_channel, settings::Settings};
+use super::{
+    channel::Channel,
+    contact_policy::{ContactPolicy, Rule},
+    scope::find_channel,
+    settings::Settings,
+};
 
 /// Channels of a tenant.
 pub const CHANNELS_MAX: usize = 200;

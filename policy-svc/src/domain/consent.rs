@@ -191,9 +191,6 @@ mod tests {
         let fields = Fields::from([("consentEmail".to_owned(), NO)]);
         let got = consent(&channel, &fields, &[ConsentFact { is_grant: true, at: at(0) }]);
         assert_eq!(got.sources, ["field customer.consentEmail: withheld", "record 2026-09-21T14:13:20Z: granted"]);
-        assert_eq!(
-            got.refusal.unwrap().reason,
-            "customer withheld consent for channel email (consentEmail is false)"
-        );
+        assert_eq!(got.refusal.unwrap().reason, "customer withheld consent for channel email (consentEmail is false)");
     }
 }

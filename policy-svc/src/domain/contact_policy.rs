@@ -65,8 +65,15 @@ pub struct PolicyDraft<'a> {
 #[expect(missing_docs, reason = "the fields of the resource")]
 pub enum RuleDraft<'a> {
     Missing,
-    FrequencyCap { window_days: i32, window_hours: i32, max_impressions: i32 },
-    OutcomeBased { outcomes: &'a [String], window_days: i32 },
+    FrequencyCap {
+        window_days: i32,
+        window_hours: i32,
+        max_impressions: i32,
+    },
+    OutcomeBased {
+        outcomes: &'a [String],
+        window_days: i32,
+    },
     /// Declared, not served by this version.
     Unserved(&'static str),
 }
@@ -75,7 +82,8 @@ impl ContactPolicy {
     /// Checks a policy; all faults are told.
     pub fn parse(draft: &PolicyDraft<'_>) -> Result<Self, Faults> {
         let mut faults = Faults::new();
-        let scope = Scope::parse(draft.scope).map_err(|text| faults.push(("scope".to_owned(), text))).unwrap_or_default();
+        let scope =
+            Scope::parse(draft.scope).map_err(|text| faults.push(("scope".to_owned(), text))).unwrap_or_default();
         let priority = draft.priority.unwrap_or(PRIORITY_DEFAULT);
         if !(0..=PRIORITY_MAX).contains(&priority) {
             faults.push(("priority".to_owned(), format!("is {priority}; it must be 0 to {PRIORITY_MAX}")));
@@ -141,7 +149,8 @@ mod tests {
 
     #[test]
     fn every_fault_is_told_with_its_path() {
-        let draft = PolicyDraft { scope: "kategory:A", priority: Some(101), rule: RuleDraft::Unserved("cooldown"), ..SEED };
+        let draft =
+            PolicyDraft { scope: "kategory:A", priority: Some(101), rule: RuleDraft::Unserved("cooldown"), ..SEED };
         let told: Vec<_> = ContactPolicy::parse(&draft).unwrap_err().into_iter().map(|(path, _)| path).collect();
         assert_eq!(told, ["scope", "priority", "rule_type"]);
         let missing = PolicyDraft { rule: RuleDraft::Missing, ..SEED };

@@ -101,9 +101,8 @@ impl Ledger {
             (State::Reserved | State::Expired, _, Some(until)) if until > now => Some(Standing::Reserved(until)),
             _ => None,
         };
-        let fact = |contact: &Contact| {
-            standing(contact).map(|standing| ContactFact { subject: contact.subject(), standing })
-        };
+        let fact =
+            |contact: &Contact| standing(contact).map(|standing| ContactFact { subject: contact.subject(), standing });
         self.contacts.iter().filter_map(fact).collect()
     }
 
@@ -254,7 +253,8 @@ impl Ledger {
         }
         contact.is_unreserved = !contact.is_live(at);
         contact.state = State::Committed;
-        contact.committed_at = Some(contact.reserved_at.map_or(occurred_at, |reserved_at| occurred_at.max(reserved_at)));
+        contact.committed_at =
+            Some(contact.reserved_at.map_or(occurred_at, |reserved_at| occurred_at.max(reserved_at)));
         self.touched.insert(index);
     }
 

@@ -109,7 +109,9 @@ impl fmt::Display for QuietHours {
 
 fn minute_of_day(text: &str) -> Option<u32> {
     let (hours, minutes) = text.split_once(':')?;
-    let two_digits = |part: &str| (part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit())).then(|| part.parse::<u32>().ok());
+    let two_digits = |part: &str| {
+        (part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit())).then(|| part.parse::<u32>().ok())
+    };
     let (hours, minutes) = (two_digits(hours)??, two_digits(minutes)??);
     (hours < 24 && minutes < 60).then_some(hours * 60 + minutes)
 }

@@ -77,9 +77,13 @@ mod tests {
                 "outcome_based.window_days is 3651; it must be 1 to 3650",
             ],
         );
-        check(&[], 0, &[
-            "outcome_based.outcomes is required: keys of outcome types",
-            "outcome_based.window_days is 0; it must be 1 to 3650",
-        ]);
+        check(
+            &[],
+            0,
+            &[
+                "outcome_based.outcomes is required: keys of outcome types",
+                "outcome_based.window_days is 0; it must be 1 to 3650",
+            ],
+        );
     }
 }

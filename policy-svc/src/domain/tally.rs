@@ -2,7 +2,11 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::{cap::{FrequencyCap, Window}, facts::{ContactFact, Standing}, scope::Scope};
+use super::{
+    cap::{FrequencyCap, Window},
+    facts::{ContactFact, Standing},
+    scope::Scope,
+};
 
 /// Contacts in the window and live reservations, in scope. The scope is one shared budget, so one tally serves every
 /// candidate.

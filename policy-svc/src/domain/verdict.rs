@@ -164,7 +164,8 @@ pub fn judge(asked: &Asked<'_>, facts: &Facts, slots: Slots) -> Judgement {
     let (consent_refusal, consent_sources) = spoken.map(|found| (found.refusal, found.sources)).unwrap_or_default();
     let (time_refusal, timezone) = local_time(asked);
     let refusal = consent_refusal.or(time_refusal);
-    let mut findings: Vec<_> = asked.configuration.policies.iter().map(|policy| finding(policy, asked, facts)).collect();
+    let mut findings: Vec<_> =
+        asked.configuration.policies.iter().map(|policy| finding(policy, asked, facts)).collect();
     let (mut verdicts, mut granted, mut told) = (Vec::new(), Vec::new(), 0);
     for (place, candidate) in asked.candidates.iter().enumerate() {
         let (channel_id, channel_name) = asked.channel.map_or(("", ""), |channel| (&channel.id, &channel.name));
@@ -271,7 +272,9 @@ fn told(policy: &ContactPolicy, found: &Found<'_>) -> Told {
         Found::NotAsked => None,
         Found::Counted(tally) => (!tally.has_room()).then(|| (ReasonCode::FrequencyCap, tally.refused_text())),
         Found::Rested(rest) => rest.refused_text().map(|text| (ReasonCode::Suppressed, text)),
-        Found::Unreadable => Some((ReasonCode::PolicyUnavailable, "its rule cannot be read by this version".to_owned())),
+        Found::Unreadable => {
+            Some((ReasonCode::PolicyUnavailable, "its rule cannot be read by this version".to_owned()))
+        }
     };
     let mut verdict = PolicyVerdict {
         policy_id: policy.id.clone(),

@@ -2,7 +2,10 @@
 
 use chrono_tz::Tz;
 
-use super::{channel::Channel, question::{FieldValue, Fields}};
+use super::{
+    channel::Channel,
+    question::{FieldValue, Fields},
+};
 
 /// Why a zone is not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,7 +85,8 @@ mod tests {
 
     #[test]
     fn a_missing_zone_is_unknown() {
-        let unknown = |value: Option<&str>| Err(ZoneUnknown { field: "timezone".into(), value: value.map(str::to_owned) });
+        let unknown =
+            |value: Option<&str>| Err(ZoneUnknown { field: "timezone".into(), value: value.map(str::to_owned) });
         assert_eq!(zones_of(None, None), unknown(None));
         assert_eq!(zones_of(Some(FieldValue::Null), None), unknown(None));
         assert_eq!(zones_of(Some(FieldValue::Boolean(true)), None), unknown(Some("true")));

@@ -76,8 +76,7 @@ impl ContactGateService for Gate {
             let configuration = context.configuration(&tenant).await?;
             let channel = channel(&configuration, &question.channel)?;
             let call = Call { tenant: &tenant, configuration: &configuration, channel, question: &question };
-            let order =
-                Order { decision_id: &decision_id, request_id: &request_id, limit, encode: judgement::kept };
+            let order = Order { decision_id: &decision_id, request_id: &request_id, limit, encode: judgement::kept };
             context.store.reserve(&call, &order).await.map_err(status)
         });
         let response = match answer.await? {

@@ -44,12 +44,23 @@ pub(super) async fn write(
     received_at: DateTime<Utc>,
 ) -> Result<(), DatabaseError> {
     let consent_id = format!("cons_{}", uuid::Uuid::now_v7().simple());
-    execute!(transaction, sqlx::query(
-        "insert into consent (tenant_id, customer_id, consent_id, channel_id, channel_folded, granted, at_us,
-           received_us, source, evidence) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)")
-        .bind(tenant).bind(customer_id).bind(consent_id).bind(&record.channel_id).bind(&record.channel_folded)
-        .bind(record.is_grant).bind(record.at.timestamp_micros()).bind(received_at.timestamp_micros())
-        .bind(&record.source).bind(&record.evidence))?;
+    execute!(
+        transaction,
+        sqlx::query(
+            "insert into consent (tenant_id, customer_id, consent_id, channel_id, channel_folded, granted, at_us,
+           received_us, source, evidence) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+        )
+        .bind(tenant)
+        .bind(customer_id)
+        .bind(consent_id)
+        .bind(&record.channel_id)
+        .bind(&record.channel_folded)
+        .bind(record.is_grant)
+        .bind(record.at.timestamp_micros())
+        .bind(received_at.timestamp_micros())
+        .bind(&record.source)
+        .bind(&record.evidence)
+    )?;
     Ok(())
 }
 

@@ -134,10 +134,16 @@ pub(super) async fn expire(
     customer_id: &str,
     at: DateTime<Utc>,
 ) -> Result<(), DatabaseError> {
-    execute!(transaction, sqlx::query(
-        "update contact set state = 'expired'
-         where tenant_id = $1 and customer_id = $2 and state = 'reserved' and reserved_until_us <= $3")
-        .bind(tenant).bind(customer_id).bind(at.timestamp_micros()))?;
+    execute!(
+        transaction,
+        sqlx::query(
+            "update contact set state = 'expired'
+         where tenant_id = $1 and customer_id = $2 and state = 'reserved' and reserved_until_us <= $3"
+        )
+        .bind(tenant)
+        .bind(customer_id)
+        .bind(at.timestamp_micros())
+    )?;
     Ok(())
 }
 

@@ -34,9 +34,15 @@ pub(super) async fn lock(
         return Ok(known);
     }
     // Of two that come first one inserts; the other waits for it here and finds the row below.
-    execute!(&mut *transaction, sqlx::query(
-        "insert into customer (tenant_id, customer_id, ledger_us, applied_seq) values ($1, $2, 0, 0)
-         on conflict (tenant_id, customer_id) do nothing").bind(tenant).bind(customer_id))?;
+    execute!(
+        &mut *transaction,
+        sqlx::query(
+            "insert into customer (tenant_id, customer_id, ledger_us, applied_seq) values ($1, $2, 0, 0)
+         on conflict (tenant_id, customer_id) do nothing"
+        )
+        .bind(tenant)
+        .bind(customer_id)
+    )?;
     let known = lock_known(transaction, tenant, customer_id, clock).await?;
     known.ok_or_else(|| DatabaseError::Corrupt("a customer's row vanished under its lock".to_owned()))
 }
@@ -48,8 +54,8 @@ pub(super) async fn lock_known(
     customer_id: &str,
     clock: &Clock,
 ) -> Result<Option<Customer>, DatabaseError> {
-    let select = transaction
-        .locking("select ledger_us, applied_seq from customer where tenant_id = $1 and customer_id = $2");
+    let select =
+        transaction.locking("select ledger_us, applied_seq from customer where tenant_id = $1 and customer_id = $2");
     let row: Option<Row> = within!(transaction, connection =>
         sqlx::query_as(select).bind(tenant).bind(customer_id).fetch_optional(connection))?;
     // The clock is read under the lock: instants follow the order of writers.
@@ -77,8 +83,13 @@ pub(super) async fn save(
     ledger_at: DateTime<Utc>,
     applied_seq: i64,
 ) -> Result<(), DatabaseError> {
-    execute!(transaction, sqlx::query(
-        "update customer set ledger_us = $3, applied_seq = $4 where tenant_id = $1 and customer_id = $2")
-        .bind(tenant).bind(customer_id).bind(ledger_at.timestamp_micros()).bind(applied_seq))?;
+    execute!(
+        transaction,
+        sqlx::query("update customer set ledger_us = $3, applied_seq = $4 where tenant_id = $1 and customer_id = $2")
+            .bind(tenant)
+            .bind(customer_id)
+            .bind(ledger_at.timestamp_micros())
+            .bind(applied_seq)
+    )?;
     Ok(())
 }

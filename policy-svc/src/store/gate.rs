@@ -124,7 +124,10 @@ impl Store {
         let granted = judgement.granted.iter().filter_map(|place| question.candidates.get(*place));
         let mut grants = Vec::with_capacity(judgement.granted.len());
         for (rank, candidate) in (1..).zip(granted) {
-            ledger.add(Contact { reserved_until: Some(until), ..new_contact(order.decision_id, rank, candidate, channel, at) });
+            ledger.add(Contact {
+                reserved_until: Some(until),
+                ..new_contact(order.decision_id, rank, candidate, channel, at)
+            });
             grants.push(Grant { offer_id: candidate.offer_id.clone(), rank, reserved_until: until });
         }
         let is_granted = !grants.is_empty();
@@ -136,7 +139,8 @@ impl Store {
         })?;
         // A refusal is not kept: a repeat may come when it no longer holds.
         if is_granted {
-            let kept = request::Earlier { decision_id: reserved.decision_id.clone(), response: (order.encode)(&reserved) };
+            let kept =
+                request::Earlier { decision_id: reserved.decision_id.clone(), response: (order.encode)(&reserved) };
             request::keep(&mut transaction, tenant, customer_id, &request_key, &kept, at).await?;
         }
         transaction.commit().await?;
@@ -187,7 +191,9 @@ impl Store {
         let judgement = judge(&asked(call, at, scrutiny), &facts, Slots { limit: 1, until: at });
         let refused = judgement.verdicts.into_iter().next().and_then(|verdict| verdict.refusal);
         let committed = match judgement.refusal.or(refused) {
-            None => Committed::Go(ledger.commit(decision_id, rank, || new_contact(decision_id, rank, candidate, channel, at))),
+            None => Committed::Go(
+                ledger.commit(decision_id, rank, || new_contact(decision_id, rank, candidate, channel, at)),
+            ),
             Some(refusal) => {
                 if is_held && gives_back(refusal.code) {
                     ledger.release(decision_id, Some(rank));
@@ -223,12 +229,7 @@ impl Store {
     }
 
     /// Applies outcomes, each once, in the order of each customer. Customers are locked in id order.
-    pub async fn deliver(
-        &self,
-        tenant: &str,
-        channels: &[Channel],
-        outcomes: &[Outcome],
-    ) -> Result<(), DatabaseError> {
+    pub async fn deliver(&self, tenant: &str, channels: &[Channel], outcomes: &[Outcome]) -> Result<(), DatabaseError> {
         let mut by_customer: BTreeMap<&str, Vec<&Outcome>> = BTreeMap::new();
         for outcome in outcomes {
             by_customer.entry(&outcome.customer_id).or_default().push(outcome);

@@ -25,7 +25,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 pub use consent::{NewConsent, PutConsent};
 pub use contact::CONTACTS_MAX;
-pub use gate::{Call, Committed, Grant, Order, Reserved, ReserveAnswer};
+pub use gate::{Call, Committed, Grant, Order, ReserveAnswer, Reserved};
 pub use outcome::OUTCOMES_MAX;
 pub use request::REQUEST_KEPT;
 

@@ -44,12 +44,20 @@ pub(super) async fn keep(
     earlier: &Earlier,
     at: DateTime<Utc>,
 ) -> Result<(), DatabaseError> {
-    execute!(transaction, sqlx::query(
-        "insert into grant_request (tenant_id, customer_id, request_key, decision_id, response, at_us)
+    execute!(
+        transaction,
+        sqlx::query(
+            "insert into grant_request (tenant_id, customer_id, request_key, decision_id, response, at_us)
          values ($1, $2, $3, $4, $5, $6) on conflict (tenant_id, customer_id, request_key) do update set
-           decision_id = excluded.decision_id, response = excluded.response, at_us = excluded.at_us")
-        .bind(tenant).bind(customer_id).bind(request_key).bind(&earlier.decision_id).bind(&earlier.response)
-        .bind(at.timestamp_micros()))?;
+           decision_id = excluded.decision_id, response = excluded.response, at_us = excluded.at_us"
+        )
+        .bind(tenant)
+        .bind(customer_id)
+        .bind(request_key)
+        .bind(&earlier.decision_id)
+        .bind(&earlier.response)
+        .bind(at.timestamp_micros())
+    )?;
     Ok(())
 }
 
@@ -60,9 +68,13 @@ pub(super) async fn forget(
     customer_id: &str,
     request_key: &str,
 ) -> Result<(), DatabaseError> {
-    execute!(transaction, sqlx::query(
-        "delete from grant_request where tenant_id = $1 and customer_id = $2 and request_key = $3")
-        .bind(tenant).bind(customer_id).bind(request_key))?;
+    execute!(
+        transaction,
+        sqlx::query("delete from grant_request where tenant_id = $1 and customer_id = $2 and request_key = $3")
+            .bind(tenant)
+            .bind(customer_id)
+            .bind(request_key)
+    )?;
     Ok(())
 }
 
@@ -82,10 +94,17 @@ impl Store {
             keys.sort();
             let mut transaction = self.database.begin().await?;
             for (tenant, customer_id, request_key) in &keys {
-                let done = execute!(&mut transaction, sqlx::query(
-                    "delete from grant_request
-                     where tenant_id = $1 and customer_id = $2 and request_key = $3 and at_us <= $4")
-                    .bind(tenant).bind(customer_id).bind(request_key).bind(until_us))?;
+                let done = execute!(
+                    &mut transaction,
+                    sqlx::query(
+                        "delete from grant_request
+                     where tenant_id = $1 and customer_id = $2 and request_key = $3 and at_us <= $4"
+                    )
+                    .bind(tenant)
+                    .bind(customer_id)
+                    .bind(request_key)
+                    .bind(until_us)
+                )?;
                 purged += done.rows;
             }
             transaction.commit().await?;

@@ -18,11 +18,10 @@ async fn the_seeds_channels_and_policy_are_taken() {
             world.channels().get_channel(request).await.unwrap().into_inner().channel.unwrap()
         };
         let email = get("email").await;
-        assert_eq!((email.id.as_str(), email.channel_type.as_str(), email.status()), (
-            "ch_email",
-            "email",
-            ResourceStatus::Active
-        ));
+        assert_eq!(
+            (email.id.as_str(), email.channel_type.as_str(), email.status()),
+            ("ch_email", "email", ResourceStatus::Active)
+        );
         assert_eq!(email.config.unwrap().quiet_hours_start, "21:00");
         assert_eq!(get("ch_sms").await.name, "sms");
         let request = proto::ListContactPoliciesRequest::default();
@@ -53,14 +52,17 @@ async fn wrong_channels_are_refused_with_every_fault() {
         let request = proto::CreateChannelRequest { channel: Some(channel) };
         let status = world.channels().create_channel(request).await.unwrap_err();
         let paths: Vec<_> = faults(&status).iter().map(|fault| fault.split(':').next().unwrap().to_owned()).collect();
-        assert_eq!(paths, [
-            "channel.name",
-            "channel.id",
-            "channel.status",
-            "channel.channel_type",
-            "channel.config.quiet_hours_end",
-            "channel.config.timezone_source[0]",
-        ]);
+        assert_eq!(
+            paths,
+            [
+                "channel.name",
+                "channel.id",
+                "channel.status",
+                "channel.channel_type",
+                "channel.config.quiet_hours_end",
+                "channel.config.timezone_source[0]",
+            ]
+        );
         let empty = world.channels().create_channel(proto::CreateChannelRequest::default()).await.unwrap_err();
         assert_eq!(faults(&empty), ["channel.name: is required"]);
     })
@@ -86,16 +88,22 @@ async fn rule_types_not_served_yet_are_refused_by_name() {
         let contact_policy = Some(proto::ContactPolicy { rule: Some(rule), ..cap("pol_x", "", 1, 1) });
         let request = proto::CreateContactPolicyRequest { contact_policy };
         let status = world.policies().create_contact_policy(request).await.unwrap_err();
-        assert_eq!(faults(&status), [format!(
-            "contact_policy.rule_type: type `{name}` is not yet supported; supported are frequency_cap, outcome_based"
-        )]);
+        assert_eq!(
+            faults(&status),
+            [format!(
+                "contact_policy.rule_type: type `{name}` is not yet supported; supported are frequency_cap, outcome_based"
+            )]
+        );
     }
     let contact_policy = Some(proto::ContactPolicy { rule: None, scope: "planet:x".into(), ..cap("pol_x", "", 1, 1) });
     let request = proto::CreateContactPolicyRequest { contact_policy };
-    assert_eq!(faults(&world.policies().create_contact_policy(request).await.unwrap_err()), [
-        "contact_policy.scope: word `planet` is unknown; known are global, category, offer, channel, subcategory",
-        "contact_policy.rule_type: is required: one of frequency_cap, outcome_based",
-    ]);
+    assert_eq!(
+        faults(&world.policies().create_contact_policy(request).await.unwrap_err()),
+        [
+            "contact_policy.scope: word `planet` is unknown; known are global, category, offer, channel, subcategory",
+            "contact_policy.rule_type: is required: one of frequency_cap, outcome_based",
+        ]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,11 +161,8 @@ async fn a_paused_or_deleted_policy_binds_no_more() {
         let mut paused = proto::ContactPolicy::default();
         paused.set_status(ResourceStatus::Paused);
         let update_mask = Some(prost_types::FieldMask { paths: vec!["status".into()] });
-        let request = proto::UpdateContactPolicyRequest {
-            id: "pol_one".into(),
-            contact_policy: Some(paused),
-            update_mask,
-        };
+        let request =
+            proto::UpdateContactPolicyRequest { id: "pol_one".into(), contact_policy: Some(paused), update_mask };
         world.policies().update_contact_policy(request).await.unwrap();
         assert_eq!(world.outcome_of_reserve("ann", "dec_3").await, "granted");
         world.create_policy(cap("pol_two", "global", 30, 1)).await;
@@ -194,11 +199,14 @@ async fn settings_have_defaults_and_change_field_by_field() {
         assert_eq!(get().await, of("Europe/Paris", "Asia/Kathmandu", "GBP"));
         assert_eq!(update(of("", "", ""), &["timezone"]).await.unwrap().timezone, "UTC");
         assert_eq!(update(of("UTC", "", "EUR"), &[]).await.unwrap(), of("UTC", "", "EUR"));
-        assert_eq!(faults(&update(of("Mars", "Moon", "gbp"), &[]).await.unwrap_err()), [
-            "settings.timezone: `Mars` is not an IANA zone name such as `Europe/London`",
-            "settings.fallback_timezone: `Moon` is not an IANA zone name such as `Europe/London`",
-            "settings.currency: `gbp` is not an ISO 4217 currency such as `GBP`",
-        ]);
+        assert_eq!(
+            faults(&update(of("Mars", "Moon", "gbp"), &[]).await.unwrap_err()),
+            [
+                "settings.timezone: `Mars` is not an IANA zone name such as `Europe/London`",
+                "settings.fallback_timezone: `Moon` is not an IANA zone name such as `Europe/London`",
+                "settings.currency: `gbp` is not an ISO 4217 currency such as `GBP`",
+            ]
+        );
         let unknown = update(of("", "", ""), &["colour"]).await.unwrap_err();
         assert_eq!(faults(&unknown), ["update_mask: names the unknown field `colour`"]);
     })

@@ -93,13 +93,16 @@ async fn wrong_records_are_refused_with_every_fault() {
             ..Default::default()
         };
         let status = world.consents().put_consent(request).await.unwrap_err();
-        assert_eq!(faults(&status), [
-            "customer_id: is required",
-            "granted: is required: true for a grant, false for a withdrawal",
-            "at: is not an instant of the years 1 to 9999",
-            "source: has 201 characters, which exceeds the maximum 200",
-            "evidence: must not hold a null character",
-        ]);
+        assert_eq!(
+            faults(&status),
+            [
+                "customer_id: is required",
+                "granted: is required: true for a grant, false for a withdrawal",
+                "at: is not an instant of the years 1 to 9999",
+                "source: has 201 characters, which exceeds the maximum 200",
+                "evidence: must not hold a null character",
+            ]
+        );
         let request = proto::PutConsentRequest {
             customer_id: "ann".into(),
             channel: "fax".into(),

@@ -338,11 +338,8 @@ async fn contacts_are_listed_newest_first_and_page_by_page() {
             world.pass(TimeDelta::minutes(1));
         }
         let page = async |page_token: String| {
-            let request = proffer_proto::policy::v1::ListContactsRequest {
-                customer_id: "ann".into(),
-                page_size: 2,
-                page_token,
-            };
+            let request =
+                proffer_proto::policy::v1::ListContactsRequest { customer_id: "ann".into(), page_size: 2, page_token };
             let page = world.contacts().list_contacts(request).await.unwrap().into_inner();
             let decisions: Vec<_> = page.contacts.iter().map(|contact| contact.decision_id.clone()).collect();
             (decisions, page.next_page_token)

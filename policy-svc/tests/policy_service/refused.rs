@@ -23,22 +23,25 @@ async fn every_fault_of_a_question_is_told() {
     };
     let status = world.ask(request).await.unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument);
-    assert_eq!(faults(&status), [
-        "decision_id: is required",
-        "request_id: must not hold control characters",
-        "limit: is 51; it must be 1 to 50",
-        "question.customer_id: is required",
-        "question.now: is required",
-        "question.as_of: is allowed only in Check: a slot is given and a contact committed now",
-        "question.candidates[0].offer_id: is required",
-        "question.candidates[0].category: must not hold a null character",
-        "question.candidates[2].offer_id: is named twice",
-        "question.pending_outcomes[0].outcome_id: is required",
-        "question.pending_outcomes[0].customer_id: is required",
-        "question.pending_outcomes[0].key: is required",
-        "question.pending_outcomes[0].customer_seq: is 0; it must be 1 or more",
-        "question.pending_outcomes[1].customer_id: is not the customer of the question",
-    ]);
+    assert_eq!(
+        faults(&status),
+        [
+            "decision_id: is required",
+            "request_id: must not hold control characters",
+            "limit: is 51; it must be 1 to 50",
+            "question.customer_id: is required",
+            "question.now: is required",
+            "question.as_of: is allowed only in Check: a slot is given and a contact committed now",
+            "question.candidates[0].offer_id: is required",
+            "question.candidates[0].category: must not hold a null character",
+            "question.candidates[2].offer_id: is named twice",
+            "question.pending_outcomes[0].outcome_id: is required",
+            "question.pending_outcomes[0].customer_id: is required",
+            "question.pending_outcomes[0].key: is required",
+            "question.pending_outcomes[0].customer_seq: is 0; it must be 1 or more",
+            "question.pending_outcomes[1].customer_id: is not the customer of the question",
+        ]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,10 +56,13 @@ async fn lists_are_taken_at_their_limit_and_refused_one_past_it() {
     request.limit = 50;
     assert_eq!(world.ask(request).await.unwrap().grants.len(), 50);
     (question.candidates, question.pending_outcomes) = (candidates(501), pending(101));
-    assert_eq!(faults(&world.ask(reservation(question, "dec_2")).await.unwrap_err()), [
-        "question.candidates: holds 501, which exceeds the maximum 500",
-        "question.pending_outcomes: holds 101, which exceeds the maximum 100",
-    ]);
+    assert_eq!(
+        faults(&world.ask(reservation(question, "dec_2")).await.unwrap_err()),
+        [
+            "question.candidates: holds 501, which exceeds the maximum 500",
+            "question.pending_outcomes: holds 101, which exceeds the maximum 100",
+        ]
+    );
     let deliver = async |count| {
         let outcomes = pending(count);
         world.gate().deliver_outcomes(proto::DeliverOutcomesRequest { outcomes }).await.map(drop)
@@ -92,19 +98,19 @@ async fn a_commit_is_about_what_the_decision_holds() {
         let mut question = world.question("ann");
         question.candidates = vec![candidate("off_other", "Apparel")];
         let ask = async |question: proto::ContactQuestion, rank| {
-            let request =
-                proto::CommitContactRequest { question: Some(question), decision_id: "dec_1".into(), rank };
+            let request = proto::CommitContactRequest { question: Some(question), decision_id: "dec_1".into(), rank };
             faults(&world.gate().commit_contact(request).await.unwrap_err())
         };
-        assert_eq!(ask(question.clone(), 1).await, [
-            "question.candidates[0].offer_id: is not what the decision holds at this rank: offer `off_apparel` on \
-             channel `email`"
-        ]);
+        assert_eq!(
+            ask(question.clone(), 1).await,
+            ["question.candidates[0].offer_id: is not what the decision holds at this rank: offer `off_apparel` on \
+             channel `email`"]
+        );
         question.candidates.clear();
-        assert_eq!(ask(question.clone(), -1).await, [
-            "rank: is -1; it must be 1 or more",
-            "question.candidates: is required: the offer",
-        ]);
+        assert_eq!(
+            ask(question.clone(), -1).await,
+            ["rank: is -1; it must be 1 or more", "question.candidates: is required: the offer",]
+        );
         assert_eq!(world.ledger("ann").await, ["dec_1 reserved"]);
     })
     .await;
@@ -116,10 +122,13 @@ async fn a_wrong_outcome_is_named_by_its_place_and_nothing_is_applied() {
         let wrong = proto::OutcomeFact { rank: -1, decision_id: "d\0".into(), ..impression("ann", 2, "", noon()) };
         let outcomes = vec![impression("ann", 1, "", noon()), wrong];
         let status = world.gate().deliver_outcomes(proto::DeliverOutcomesRequest { outcomes }).await.unwrap_err();
-        assert_eq!(faults(&status), [
-            "outcomes[1].decision_id: must not hold control characters",
-            "outcomes[1].rank: is -1; it must be 0 or more",
-        ]);
+        assert_eq!(
+            faults(&status),
+            [
+                "outcomes[1].decision_id: must not hold control characters",
+                "outcomes[1].rank: is -1; it must be 0 or more",
+            ]
+        );
         assert!(world.ledger("ann").await.is_empty());
     })
     .await;
@@ -175,4 +184,27 @@ async fn a_zone_that_is_not_known_refuses_unless_a_fallback_stands_in() {
         assert_eq!(told(&ask("dec_3").await), "quiet_hours");
     })
     .await;
+}
+
+/// An error travels in headers, of which a peer takes 16 KiB.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_of_any_size_arrives_over_a_connection() {
+    let world = World::on_sqlite().await;
+    world.seed().await;
+    let listener = serve::Listener::bind("127.0.0.1:0".parse().unwrap(), serve::Limits::default()).await.unwrap();
+    let url = format!("http://{}", listener.address().unwrap());
+    let shutdown = serve::Shutdown::new();
+    let serving = tokio::spawn(listener.serve(world.app.routes(), shutdown.clone()));
+    let remote = serve::Neighbour::remote(&url).unwrap();
+    let mut gate = proto::contact_gate_service_client::ContactGateServiceClient::new(remote.clone());
+    let mut question = world.question("ann");
+    question.candidates = (0..500).map(|_| candidate("", "a\0")).collect();
+    let status = gate.reserve(reservation(question, "dec_1")).await.unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument);
+    assert!(status.message().ends_with("; and 997 more") && faults(&status).len() > 50, "{status:?}");
+    let mut channels = proto::channel_service_client::ChannelServiceClient::new(remote);
+    let status = channels.get_channel(proto::GetChannelRequest { id: "x".repeat(100_000) }).await.unwrap_err();
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::NotFound, "NOT_FOUND"));
+    shutdown.cancel();
+    serving.await.unwrap().unwrap();
 }

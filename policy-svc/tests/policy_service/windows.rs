@@ -72,9 +72,8 @@ async fn play(world: &World, steps: &[Step]) {
     }
     let request = proto::ListContactsRequest { customer_id: "ann".into(), page_size: 1_000, ..Default::default() };
     let contacts = world.contacts().list_contacts(request).await.unwrap().into_inner().contacts;
-    let reserved = contacts.iter().filter(|contact| {
-        contact.state() == proto::ContactState::Committed && !contact.unreserved
-    });
+    let reserved =
+        contacts.iter().filter(|contact| contact.state() == proto::ContactState::Committed && !contact.unreserved);
     let instants: Vec<_> = reserved.map(|contact| instant(contact.committed_at)).collect();
     for end in &instants {
         let start = *end - TimeDelta::hours(i64::from(WINDOW_HOURS));
@@ -86,7 +85,12 @@ async fn play(world: &World, steps: &[Step]) {
 #[test]
 fn no_window_ever_holds_more_contacts_than_the_cap() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let mut runner = TestRunner::new(ProptestConfig { cases: 24, max_shrink_iters: 0, ..ProptestConfig::default() });
+    let mut runner = TestRunner::new(ProptestConfig {
+        cases: 24,
+        max_shrink_iters: 0,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
     let run = runner.run(&prop::collection::vec(step(), 60), |steps| {
         runtime.block_on(async { play(&World::on_sqlite().await, &steps).await });
         Ok(())

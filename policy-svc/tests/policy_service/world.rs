@@ -221,14 +221,12 @@ impl World {
     }
 
     pub async fn commit(&self, question: proto::ContactQuestion, decision: &str) -> proto::CommitContactResponse {
-        let request =
-            proto::CommitContactRequest { question: Some(question), decision_id: decision.into(), rank: 0 };
+        let request = proto::CommitContactRequest { question: Some(question), decision_id: decision.into(), rank: 0 };
         self.gate().commit_contact(request).await.unwrap().into_inner()
     }
 
     pub async fn release(&self, customer: &str, decision: &str, rank: i32) -> i32 {
-        let request =
-            proto::ReleaseContactRequest { customer_id: customer.into(), decision_id: decision.into(), rank };
+        let request = proto::ReleaseContactRequest { customer_id: customer.into(), decision_id: decision.into(), rank };
         self.gate().release_contact(request).await.unwrap().into_inner().released
     }
 

@@ -72,21 +72,21 @@ fn check(slots: Vec<Contact>, outcomes: &[Outcome], expected: &[&str]) {
 
 #[test]
 fn an_impression_commits_the_reservation_it_names() {
-    check(vec![slot("a", "x", 10), slot("b", "x", 5)], &[impression(1, "a", "x", 20)], &[
-        "con_a committed 20",
-        "con_b reserved",
-    ]);
+    check(
+        vec![slot("a", "x", 10), slot("b", "x", 5)],
+        &[impression(1, "a", "x", 20)],
+        &["con_a committed 20", "con_b reserved"],
+    );
 }
 
 #[test]
 fn without_a_decision_the_oldest_live_one_of_that_offer_and_channel_is_committed() {
     let slots = || vec![slot("a", "x", 10), slot("b", "x", 5), slot("c", "y", 1), slot("old", "x", -30)];
-    check(slots(), &[impression(1, "", "x", 20)], &[
-        "con_a reserved",
-        "con_b committed 20",
-        "con_c reserved",
-        "con_old reserved",
-    ]);
+    check(
+        slots(),
+        &[impression(1, "", "x", 20)],
+        &["con_a reserved", "con_b committed 20", "con_c reserved", "con_old reserved"],
+    );
     let elsewhere = Outcome { channel: "sms".into(), ..impression(1, "", "x", 20) };
     check(vec![slot("a", "x", 10)], &[elsewhere], &["con_a reserved", "con_new_1 committed 20 unreserved"]);
 }
@@ -128,10 +128,11 @@ fn a_contact_happened_between_its_reservation_and_its_receipt() {
 #[test]
 fn a_decision_without_a_slot_takes_one_over_under_its_own_name() {
     check(vec![slot("a", "x", 10)], &[impression(1, "unheld", "x", 20)], &["con_a released", "con_new_1 committed 20"]);
-    check(vec![slot("a", "x", 10)], &[impression(1, "unheld", "x", 20), impression(2, "a", "x", 30)], &[
-        "con_a committed 30 unreserved",
-        "con_new_1 committed 20",
-    ]);
+    check(
+        vec![slot("a", "x", 10)],
+        &[impression(1, "unheld", "x", 20), impression(2, "a", "x", 30)],
+        &["con_a committed 30 unreserved", "con_new_1 committed 20"],
+    );
 }
 
 #[test]
@@ -170,7 +171,10 @@ fn opt_out_withdraws_on_its_channel_or_on_all() {
     assert_eq!(withdrawn(impression(1, "", "", 20)), of("ch_email", "email", 50));
     assert_eq!(withdrawn(Outcome { channel: String::new(), ..impression(1, "", "", 20) }), of("*", "*", 50));
     assert_eq!(withdrawn(Outcome { channel: "Fax".into(), ..impression(1, "", "", 20) }), of("Fax", "fax", 50));
-    assert_eq!(withdrawn(Outcome { occurred_at: Some(at(5)), ..impression(1, "", "", 20) }), of("ch_email", "email", 5));
+    assert_eq!(
+        withdrawn(Outcome { occurred_at: Some(at(5)), ..impression(1, "", "", 20) }),
+        of("ch_email", "email", 5)
+    );
 }
 
 #[test]

@@ -61,7 +61,12 @@ fn facts(contacts: Vec<ContactFact>) -> Facts {
     Facts { ledger_at: noon(), contacts, ..Default::default() }
 }
 
-fn asked<'a>(configuration: &'a Configuration, channel: &str, fields: &'a Fields, candidates: &'a [Candidate]) -> Asked<'a> {
+fn asked<'a>(
+    configuration: &'a Configuration,
+    channel: &str,
+    fields: &'a Fields,
+    candidates: &'a [Candidate],
+) -> Asked<'a> {
     let channel = configuration.channel(channel);
     Asked { configuration, channel, at: noon(), fields, candidates, scrutiny: Scrutiny::Full }
 }
@@ -154,7 +159,8 @@ fn quiet_hours_are_told_in_the_seeds_words() {
     let yes = fields("Europe/London", true);
     let candidates = offers(&[("a", "Apparel")]);
     let at = "2026-07-03T01:00:00Z".parse().unwrap();
-    let judgement = judge(&Asked { at, ..asked(&configuration, "email", &yes, &candidates) }, &facts(Vec::new()), slots(1));
+    let judgement =
+        judge(&Asked { at, ..asked(&configuration, "email", &yes, &candidates) }, &facts(Vec::new()), slots(1));
     let refusal = judgement.refusal.unwrap();
     assert_eq!(refusal.code, ReasonCode::QuietHours);
     assert_eq!(refusal.reason, "channel email is within quiet hours (21:00-08:00 local) — deliver after 08:00");
@@ -185,11 +191,8 @@ fn without_a_channel_channel_rules_are_skipped() {
     let configuration = configuration(&[cap("pol_1", "channel:email", 50, 1)]);
     let nothing = Fields::new();
     let candidates = offers(&[("a", "Apparel")]);
-    let judgement = judge(
-        &asked(&configuration, "", &nothing, &candidates),
-        &facts(vec![contact(("a", "Apparel"), 1)]),
-        slots(1),
-    );
+    let judgement =
+        judge(&asked(&configuration, "", &nothing, &candidates), &facts(vec![contact(("a", "Apparel"), 1)]), slots(1));
     assert_eq!((judgement.refusal, judgement.granted), (None, vec![0]));
     assert_eq!(judgement.verdicts[0].summary, "passed (no policy)");
     assert_eq!((judgement.timezone.as_str(), judgement.consent_sources.len()), ("", 0));
