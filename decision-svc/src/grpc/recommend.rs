@@ -141,9 +141,9 @@ impl Context {
         let about = Circumstances {
             timezone: zone.name().to_owned(),
             timezone_source,
-            tz_version: judgement.as_ref().map_or_else(String::new, |judgement| judgement.tz_version.clone()),
+            tz_version: chrono_tz::IANA_TZDB_VERSION.to_owned(),
             consent_sources: judgement.as_ref().map(|judgement| judgement.consent_sources.clone()).unwrap_or_default(),
-            notes: notes(question),
+            notes: notes(question, judgement.as_ref()),
             is_explained: question.is_explained,
         };
         let mut shown = proto::Decision {
@@ -287,13 +287,18 @@ impl Context {
         };
         match asked {
             Ok((judgement, holder)) => Ok((Some(judgement), holder)),
-            Err(status) if matches!(status.code(), Code::NotFound | Code::InvalidArgument) => Err(status),
+            Err(status) if is_callers(status.code()) => Err(status),
             Err(status) => {
                 tracing::warn!(code = ?status.code(), "policy did not answer; nothing is offered");
                 Ok((None, decision_id.to_owned()))
             }
         }
     }
+}
+
+/// What policy refuses because of the question itself: an unknown or inactive channel, for example.
+fn is_callers(code: Code) -> bool {
+    matches!(code, Code::NotFound | Code::InvalidArgument | Code::FailedPrecondition)
 }
 
 /// The arms that bind this decision: stored ones, and new ones of running experiments. The name is that of the
@@ -408,8 +413,12 @@ fn zone_of(snapshot: &Snapshot, channel: &str, record: &Fields) -> (Tz, String) 
     }
 }
 
-fn notes(question: &Question) -> Vec<String> {
+fn notes(question: &Question, judgement: Option<&Judgement>) -> Vec<String> {
     let mut notes = Vec::new();
+    let skewed = judgement.filter(|judgement| judgement.tz_version != chrono_tz::IANA_TZDB_VERSION);
+    if let Some(judgement) = skewed {
+        notes.push(format!("quiet hours were judged by time zone database {}", judgement.tz_version));
+    }
     if question.channel.is_empty() {
         notes.push("no channel: channel rules skipped".to_owned());
     }
