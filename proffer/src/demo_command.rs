@@ -3,7 +3,7 @@
 use std::{io::Write as _, net::SocketAddr};
 
 use anyhow::Context as _;
-use chrono::{DateTime, Days, NaiveTime, TimeZone as _, Utc};
+use chrono::{DateTime, NaiveTime, TimeZone as _, Utc};
 use chrono_tz::Europe::London;
 use database::Location;
 use serve::{Clock, shutdown_on_signal};
@@ -51,7 +51,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let suite = Suite::start(&location, addresses, clock.clone(), &shutdown).await?;
     suite.ready().await;
     let base = format!("http://{}", suite.address);
-    let playing = demo::run(&base, || clock.now(), &mut std::io::stdout());
+    let mut out = std::io::stdout();
+    let playing = demo::run(&base, || clock.now(), &mut out);
     tokio::select! {
         played = playing => played?,
         () = shutdown.cancelled() => return suite.finish().await,
@@ -71,7 +72,7 @@ fn ten_in_london(now: DateTime<Utc>) -> DateTime<Utc> {
     let day = now.with_timezone(&London).date_naive();
     // London changes its clocks at night, so ten in the morning exists once on every day.
     let exact = London.from_local_datetime(&day.and_time(ten)).single();
-    exact.map_or_else(|| now - Days::new(0), |at| at.to_utc())
+    exact.map_or(now, |at| at.to_utc())
 }
 
 #[cfg(test)]
