@@ -1,0 +1,50 @@
+//! Customers by the split under which their arm was drawn.
+
+use std::collections::BTreeMap;
+
+use super::{Arm, Pair};
+
+/// The arms by split.
+#[derive(Clone, Debug, Default)]
+pub struct Strata(pub(super) BTreeMap<i32, Pair>);
+
+/// A split in which the arms can be compared.
+#[derive(Clone, Copy, Debug)]
+pub struct Stratum {
+    /// Its share of all comparable customers.
+    pub weight: f64,
+    /// Its arms, of at least two customers each.
+    pub arms: Pair,
+}
+
+impl Strata {
+    /// Counts one customer.
+    pub fn add(&mut self, epoch: i32, arm: Arm, value: i128) {
+        self.0.entry(epoch).or_default().of(arm).add(value);
+    }
+
+    /// Splits with customers.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// By number of the split.
+    pub fn iter(&self) -> impl Iterator<Item = (i32, &Pair)> {
+        self.0.iter().map(|(epoch, pair)| (*epoch, pair))
+    }
+
+    /// All splits together.
+    pub fn total(&self) -> Pair {
+        self.0.values().fold(Pair::default(), |total, pair| Pair {
+            treatment: total.treatment.with(&pair.treatment),
+            holdout: total.holdout.with(&pair.holdout),
+        })
+    }
+
+    /// The splits with two customers or more in each arm, weighted by their customers.
+    pub fn comparable(&self) -> Vec<Stratum> {
+        let comparable: Vec<&Pair> = self.0.values().filter(|pair| pair.treatment.n.min(pair.holdout.n) >= 2).collect();
+        let n: u64 = comparable.iter().map(|pair| pair.n()).sum();
+        comparable.iter().map(|pair| Stratum { weight: pair.n() as f64 / n as f64, arms: **pair }).collect()
+    }
+}

@@ -1,0 +1,191 @@
+//! LedgerService.
+
+use chrono::{DateTime, Utc};
+use futures::{StreamExt as _, stream::BoxStream};
+use history::is_id;
+use proffer_proto::experiment::v1::{self as proto, ledger_entry::Entry, ledger_service_server::LedgerService};
+use serve::{Problem, metadata};
+use tonic::{Request, Response, Status};
+
+use super::{Context, id_fault, instant};
+use crate::store::{Assignment, Delivery, Exposure, Outcome};
+
+/// Most entries of a delivery.
+pub const ENTRIES_MAX: usize = 500;
+/// Largest amount of an outcome, in 1/10,000.
+const VALUE_E4_MAX: u64 = 10_000_000_000_000;
+/// Most faults told of one delivery: they travel in headers, and the sender is a program.
+const FAULTS_MAX: usize = 20;
+
+/// The ledger.
+pub struct Ledger(pub Context);
+
+#[tonic::async_trait]
+impl LedgerService for Ledger {
+    async fn deliver_entries(
+        &self,
+        request: Request<proto::DeliverEntriesRequest>,
+    ) -> Result<Response<proto::DeliverEntriesResponse>, Status> {
+        let tenant = metadata::tenant(request.metadata())?;
+        let delivery = parse(request.into_inner())?;
+        let delivered = self.0.store.deliver(&tenant, delivery).await.map_err(|error| serve::store_status(&error))?;
+        if delivered.other_arms > 0 {
+            tracing::warn!(
+                tenant,
+                ignored = delivered.other_arms,
+                "customers already had another arm; the first stays"
+            );
+        }
+        tracing::debug!(tenant, stored = delivered.stored, "entries stored");
+        Ok(Response::new(proto::DeliverEntriesResponse {}))
+    }
+
+    type WatchExperimentsStream = BoxStream<'static, Result<proto::WatchExperimentsResponse, Status>>;
+
+    async fn watch_experiments(
+        &self,
+        request: Request<proto::WatchExperimentsRequest>,
+    ) -> Result<Response<Self::WatchExperimentsStream>, Status> {
+        let tenant = metadata::tenant(request.metadata())?;
+        let after = request.into_inner().after_revision;
+        if after < 0 {
+            return Err(Problem::invalid_field("after_revision", format!("is {after}; it must be 0 or more")).into());
+        }
+        let pages = self.0.history.watch(tenant, after).map(|page| {
+            let (changes, head_revision) = page?;
+            Ok(proto::WatchExperimentsResponse { changes, head_revision })
+        });
+        Ok(Response::new(pages.boxed()))
+    }
+}
+
+fn parse(request: proto::DeliverEntriesRequest) -> Result<Delivery, Problem> {
+    if request.entries.len() > ENTRIES_MAX {
+        return Err(Problem::limit("entries", request.entries.len(), ENTRIES_MAX));
+    }
+    let mut faults = Vec::new();
+    let mut delivery = Delivery::default();
+    for (index, entry) in request.entries.into_iter().enumerate() {
+        let mut fields = Fields { path: format!("entries[{index}]"), faults: &mut faults };
+        match entry.entry {
+            Some(Entry::Assignment(entry)) => {
+                delivery.assignments.extend(fields.within("assignment").assignment(entry))
+            }
+            Some(Entry::Exposure(entry)) => delivery.exposures.extend(fields.within("exposure").exposure(entry)),
+            Some(Entry::Outcome(entry)) => delivery.outcomes.extend(fields.within("outcome").outcome(entry)),
+            None => {
+                fields.faults.push((fields.path, "is required: an assignment, an exposure or an outcome".to_owned()))
+            }
+        }
+    }
+    if let Some(through) = &request.counted_through {
+        match instant(through) {
+            Ok(through) => delivery.counted_through = Some(through),
+            Err(fault) => faults.push(("counted_through".to_owned(), fault)),
+        }
+    }
+    if faults.is_empty() {
+        return Ok(delivery);
+    }
+    faults.truncate(FAULTS_MAX);
+    Err(Problem::invalid_fields(faults))
+}
+
+/// The fields of one entry, and where their faults go.
+struct Fields<'a> {
+    path: String,
+    faults: &'a mut Vec<(String, String)>,
+}
+
+impl Fields<'_> {
+    fn within(&mut self, member: &str) -> &mut Self {
+        self.path = format!("{}.{member}", self.path);
+        self
+    }
+
+    fn fault(&mut self, field: &str, message: String) {
+        self.faults.push((format!("{}.{field}", self.path), message));
+    }
+
+    fn assignment(&mut self, entry: proto::AssignmentEntry) -> Option<Assignment> {
+        let is_holdout = match proto::Arm::try_from(entry.arm) {
+            Ok(proto::Arm::Treatment) => Some(false),
+            Ok(proto::Arm::Holdout) => Some(true),
+            Ok(proto::Arm::Unspecified) | Err(_) => {
+                self.fault("arm", "must be treatment or holdout".to_owned());
+                None
+            }
+        };
+        if entry.epoch < 1 {
+            self.fault("epoch", format!("is {}; splits count from 1", entry.epoch));
+        }
+        let experiment_id = self.experiment_id(entry.experiment_id);
+        let customer_id = self.id("customer_id", entry.customer_id);
+        let assigned_at = self.instant("assigned_at", entry.assigned_at);
+        Some(Assignment {
+            experiment_id: experiment_id?,
+            customer_id: customer_id?,
+            is_holdout: is_holdout?,
+            epoch: entry.epoch,
+            assigned_at: assigned_at?,
+        })
+    }
+
+    fn exposure(&mut self, entry: proto::ExposureEntry) -> Option<Exposure> {
+        let experiment_id = self.experiment_id(entry.experiment_id);
+        let customer_id = self.id("customer_id", entry.customer_id);
+        let decision_id = self.id("decision_id", entry.decision_id);
+        let at = self.instant("at", entry.at);
+        Some(Exposure {
+            experiment_id: experiment_id?,
+            customer_id: customer_id?,
+            decision_id: decision_id?,
+            is_ghost: entry.ghost,
+            at: at?,
+        })
+    }
+
+    fn outcome(&mut self, entry: proto::OutcomeEntry) -> Option<Outcome> {
+        if entry.value_e4.unsigned_abs() > VALUE_E4_MAX {
+            self.fault("value_e4", format!("is {}, which exceeds the maximum {VALUE_E4_MAX}", entry.value_e4));
+        }
+        let outcome_id = self.id("outcome_id", entry.outcome_id);
+        let customer_id = self.id("customer_id", entry.customer_id);
+        let key = self.id("key", entry.key);
+        let occurred_at = self.instant("occurred_at", entry.occurred_at);
+        let received_at = self.instant("received_at", entry.received_at);
+        Some(Outcome {
+            outcome_id: outcome_id?,
+            customer_id: customer_id?,
+            key: key?,
+            is_positive: entry.positive,
+            value_e4: entry.value_e4,
+            occurred_at: occurred_at?,
+            received_at: received_at?,
+        })
+    }
+
+    fn id(&mut self, field: &str, id: String) -> Option<String> {
+        match id_fault(&id) {
+            Some(fault) => {
+                self.fault(field, fault);
+                None
+            }
+            None => Some(id),
+        }
+    }
+
+    fn experiment_id(&mut self, id: String) -> Option<String> {
+        let id = self.id("experiment_id", id)?;
+        if is_id(&id) {
+            return Some(id);
+        }
+        self.fault("experiment_id", format!("`{id}` must match [a-z][a-z0-9_]{{0,62}}"));
+        None
+    }
+
+    fn instant(&mut self, field: &str, at: Option<prost_types::Timestamp>) -> Option<DateTime<Utc>> {
+        let found = at.as_ref().ok_or_else(|| "is required".to_owned()).and_then(instant);
+        found.map_err(|fault| self.fault(field, fault)).ok()
+    }
+}

@@ -1,0 +1,75 @@
+//! A read-out as proto carries it.
+
+use chrono::{DateTime, Utc};
+use history::timestamp;
+use proffer_proto::experiment::v1 as proto;
+
+use crate::domain::analysis::{Effect, Interval, Pair, ReadOut, Sample, Verdict};
+
+/// The read-out.
+pub fn into_proto(read_out: ReadOut, counted_through: Option<DateTime<Utc>>) -> proto::Results {
+    let (effect, units) = (read_out.effect.as_ref(), read_out.metric.units());
+    let total = read_out.incremental_total;
+    let verdict = match read_out.verdict {
+        Verdict::Gain => proto::ResultVerdict::Gain,
+        Verdict::Loss => proto::ResultVerdict::Loss,
+        Verdict::Inconclusive => proto::ResultVerdict::Inconclusive,
+        Verdict::Withheld => proto::ResultVerdict::Withheld,
+    };
+    proto::Results {
+        metric: read_out.metric.name().to_owned(),
+        arms: arms(&read_out.assigned, units),
+        difference: effect.map(|effect| effect.difference),
+        ci95: bounds(effect.and_then(|effect| effect.interval)),
+        z: effect.and_then(|effect| effect.test).map(|test| test.statistic),
+        p: effect.and_then(|effect| effect.test).map(|test| test.p),
+        newcombe_ci95: bounds(effect.and_then(|effect| effect.newcombe)),
+        relative_lift: Some(proto::RelativeLift {
+            value: read_out.relative_lift.value,
+            ci95: bounds(read_out.relative_lift.interval),
+            g: read_out.relative_lift.g,
+        }),
+        incremental_total: Some(proto::IncrementalTotal {
+            value: total.map(|(value, _)| value),
+            ci95: bounds(total.and_then(|(_, interval)| interval)),
+        }),
+        srm: Some(proto::SampleRatio {
+            chi_square: read_out.srm.chi_square,
+            degrees_of_freedom: i32::try_from(read_out.srm.degrees_of_freedom).unwrap_or(i32::MAX),
+            p: read_out.srm.p,
+        }),
+        verdict: verdict.into(),
+        withheld: read_out.withheld,
+        methods: read_out.methods.into_iter().map(|(figure, method)| (figure.to_owned(), method)).collect(),
+        counted_through: counted_through.map(timestamp),
+        ghost_matched: Some(matched(&read_out.matched, read_out.matched_effect.as_ref(), units)),
+    }
+}
+
+fn matched(pair: &Pair, effect: Option<&Effect>, units: f64) -> proto::GhostMatched {
+    proto::GhostMatched {
+        arms: arms(pair, units),
+        difference: effect.map(|effect| effect.difference),
+        ci95: bounds(effect.and_then(|effect| effect.interval)),
+    }
+}
+
+fn arms(pair: &Pair, units: f64) -> Vec<proto::ArmResult> {
+    let result = |arm: proto::Arm, sample: &Sample| proto::ArmResult {
+        arm: arm.into(),
+        n: count(sample.n),
+        mean: sample.mean(units).unwrap_or_default(),
+        variance: sample.variance(units),
+        events: count(sample.events),
+        total: sample.total(units).unwrap_or_default(),
+    };
+    vec![result(proto::Arm::Treatment, &pair.treatment), result(proto::Arm::Holdout, &pair.holdout)]
+}
+
+fn bounds(interval: Option<Interval>) -> Vec<f64> {
+    interval.map(Vec::from).unwrap_or_default()
+}
+
+fn count(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}

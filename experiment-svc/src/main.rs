@@ -1,0 +1,28 @@
+//! Experiment as a process of its own.
+
+use clap::Parser as _;
+use experiment_svc::{App, Config, Deps};
+
+#[derive(clap::Parser)]
+#[command(name = "experiment-svc", version, about = "What a flow earns: experiments, their ledger and their read-out")]
+struct Arguments {
+    #[command(flatten)]
+    config: Config,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let config = Arguments::parse().config;
+    serve::start_logging(&config.process);
+    let app = App::build(&config.store.location(), Deps { clock: serve::Clock::system() }).await?;
+    let process = serve::Process {
+        name: "experiment",
+        listen: config.listen,
+        admin_listen: config.admin_listen,
+        routes: app.routes(),
+        services: App::SERVICES,
+        tasks: app.tasks(),
+        readiness: app.readiness(),
+    };
+    serve::run(process, &config.process).await
+}

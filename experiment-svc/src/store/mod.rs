@@ -1,0 +1,40 @@
+//! What experiment-svc keeps. Promises:
+//!
+//! - One experiment runs per tenant and flow, under any interleaving and number of replicas: [`Store::create`] and
+//!   [`Store::update`] take the flow in the transaction that writes the experiment.
+//! - What [`Store::deliver`] acknowledged is durable, all of it or nothing. Delivered again it changes nothing: a
+//!   customer's first arm, earliest exposure and each outcome are kept once.
+//! - The ledger outlives the experiment.
+
+mod flow;
+mod ledger;
+mod reading;
+
+use database::{Database, Migrations};
+use history::History;
+
+pub use flow::{FlowUse, StoreError};
+pub use ledger::{Assignment, Delivered, Delivery, Exposure, Outcome};
+pub use reading::{ArmRow, Read};
+
+static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
+
+/// The service's tables; run them after the log's.
+pub fn migrations() -> Migrations {
+    Migrations { sqlite: &SQLITE, postgres: &POSTGRES }
+}
+
+/// The store. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    database: Database,
+    history: History,
+}
+
+impl Store {
+    /// The store kept in `database`, beside the log of the same database.
+    pub fn new(database: Database, history: History) -> Self {
+        Self { database, history }
+    }
+}

@@ -1,0 +1,11 @@
+//! experiment-svc through its generated clients, on both stores.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+mod experiment_service {
+    pub mod experiments;
+    pub mod ledger;
+    pub mod results;
+    pub mod suite;
+    pub mod watch;
+}
