@@ -163,3 +163,24 @@ async fn a_changed_entry_is_found() {
     sqlx::query("update entry set actor = 'eve' where revision = 2").execute(&pool).await.unwrap();
     assert_eq!(history.verify("t").await.unwrap().first_bad, Some(2));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_inside_a_transaction_stands_or_falls_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let places = [Location::Folder(folder.path().to_owned()), Location::Url(testkit::fresh_database_url().await)];
+    for place in places {
+        let steps = [history::migrations()];
+        let database = Database::open(&place, "history", PoolSizes::default(), &steps).await.unwrap();
+        let history = History::new(database.clone());
+        let change = || Change { tenant: "t", actor: "ann", at: at(1), kind: "offer", write: create("Home") };
+        let mut dropped = database.begin().await.unwrap();
+        history.write_in(&mut dropped, change()).await.unwrap();
+        drop(dropped);
+        assert_eq!(history.head("t").await.unwrap(), 0);
+        let mut committed = database.begin().await.unwrap();
+        assert_eq!(history.write_in(&mut committed, change()).await.unwrap().id, "off_home");
+        committed.commit().await.unwrap();
+        history.ring();
+        assert_eq!(history.find("t", "offer", "home").await.unwrap().revision, 1);
+    }
+}

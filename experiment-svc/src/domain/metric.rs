@@ -11,6 +11,8 @@ pub enum Metric {
     RevenuePerCustomer,
 }
 
+/// Characters of a wrong name that its fault repeats.
+const SHOWN_MAX: usize = 60;
 const KNOWN: &str = "conversion_rate and revenue_per_customer";
 /// Words with which metrics begin that a later version computes.
 const LATER: [&str; 3] = ["outcome:", "count:", "rate:"];
@@ -18,13 +20,14 @@ const LATER: [&str; 3] = ["outcome:", "count:", "rate:"];
 impl Metric {
     /// The metric of this name; a fault says which there are.
     pub fn parse(name: &str) -> Result<Self, String> {
+        let shown: String = name.chars().take(SHOWN_MAX).collect();
         match name {
             "conversion_rate" => Ok(Self::ConversionRate),
             "revenue_per_customer" => Ok(Self::RevenuePerCustomer),
             later if LATER.iter().any(|word| later.starts_with(word)) => {
-                Err(format!("`{later}` is not yet supported; supported are {KNOWN}"))
+                Err(format!("`{shown}` is not yet supported; supported are {KNOWN}"))
             }
-            unknown => Err(format!("`{unknown}` is not a metric; known are {KNOWN}")),
+            _ => Err(format!("`{shown}` is not a metric; known are {KNOWN}")),
         }
     }
 
@@ -66,6 +69,7 @@ mod tests {
         let known = "conversion_rate and revenue_per_customer";
         check("revenue", &format!("`revenue` is not a metric; known are {known}"));
         check("Conversion_Rate", &format!("`Conversion_Rate` is not a metric; known are {known}"));
+        check(&"x".repeat(9_999), &format!("`{}` is not a metric; known are {known}", "x".repeat(60)));
         check("outcome:click", &format!("`outcome:click` is not yet supported; supported are {known}"));
         check("rate:click/impression", &format!("`rate:click/impression` is not yet supported; supported are {known}"));
     }
