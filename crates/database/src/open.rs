@@ -120,7 +120,12 @@ impl Database {
         let options = PgConnectOptions::from_str(url)
             .context("--database-url must look like postgres://user:password@host:5432/database")?
             .application_name(&format!("proffer-{service}"))
-            .options([("search_path", schema.as_str()), ("statement_timeout", STATEMENT_TIMEOUT)]);
+            .options([
+                ("search_path", schema.as_str()),
+                ("statement_timeout", STATEMENT_TIMEOUT),
+                // The guard below rolls back what is no transaction as a rule; PostgreSQL warns of each.
+                ("client_min_messages", "error"),
+            ]);
         let pool = PgPoolOptions::new()
             .max_connections(sizes.connections_max)
             .acquire_timeout(sizes.acquire_timeout)
