@@ -67,6 +67,18 @@ pub struct Offered {
     pub name: String,
     /// Its score.
     pub score: f64,
+    /// Why it is here.
+    pub trace: OfferTrace,
+}
+
+/// Why an offer was made.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct OfferTrace {
+    /// The computed fields of this customer.
+    pub computed_fields: serde_json::Map<String, serde_json::Value>,
+    /// The contact verdict in short.
+    pub contact_policy: String,
 }
 
 /// What an explained answer tells of refused offers.

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::{
     customer::{Customer, EMAIL},
-    decide::{self, Answer, Decided, FailedRule, Question},
+    decide::{self, Answer, Decided, FailedRule, Offered, Question},
     http::Api,
     segment::{LAPSED_DAYS, Segment},
 };
@@ -24,10 +24,8 @@ pub async fn rows<'a>(api: &Api, all: &'a [Decided<'a>], now: DateTime<Utc>) -> 
     let mut rows = Vec::new();
     for category in ["apparel", "electronics", "home"] {
         let found = all.iter().find(|one| one.is_offered() && one.customer.category == category);
-        if let Some(decided) = found {
-            let why =
-                format!("{} days silent, recoverable, {}", silent(decided.customer, now), consent(decided.customer));
-            rows.push(Row { decided, why });
+        if let Some((decided, offer)) = found.and_then(|one| Some((one, one.answer.decisions.first()?))) {
+            rows.push(Row { decided, why: why_offered(offer) });
         }
     }
     for code in ["quiet_hours", "timezone_unknown", "consent_withheld", "consent_unknown"] {
@@ -46,6 +44,12 @@ pub async fn rows<'a>(api: &Api, all: &'a [Decided<'a>], now: DateTime<Utc>) -> 
         }
     }
     Ok(rows)
+}
+
+/// What was computed, and what contact policy said.
+fn why_offered(offer: &Offered) -> String {
+    let computed = offer.trace.computed_fields.iter().map(|(name, value)| format!("{name} {value}, "));
+    format!("{}contact policy {}", computed.collect::<String>(), offer.trace.contact_policy)
 }
 
 /// A held-out customer who would have received an offer; the record of the decision says which.
@@ -123,12 +127,4 @@ pub async fn capped<'a>(api: &Api, customer: &'a Customer) -> anyhow::Result<Cap
 /// Whole days of silence, for people.
 pub fn silent(customer: &Customer, now: DateTime<Utc>) -> String {
     customer.silent_days(now).map_or_else(|| "-".to_owned(), |days| days.to_string())
-}
-
-fn consent(customer: &Customer) -> &'static str {
-    match customer.consent() {
-        Some(true) => "consents",
-        Some(false) => "declines",
-        None => "never asked",
-    }
 }

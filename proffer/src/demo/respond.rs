@@ -39,6 +39,8 @@ pub struct Reported {
     pub held_out_buyers: usize,
     /// What they paid.
     pub revenue: Pounds,
+    /// What the offers add to it on average over all draws.
+    pub truth: Pounds,
 }
 
 #[derive(Serialize)]
@@ -54,7 +56,7 @@ struct Outcome<'a> {
     idempotency_key: Option<String>,
 }
 
-/// What the customer pays; nothing for one who does not buy. A purchase is as large as the customer's purchases are.
+/// What the customer pays; nothing for one who does not buy.
 fn purchase(decided: &Decided<'_>, now: DateTime<Utc>) -> Option<Pounds> {
     let by_themselves = match Segment::of(decided.customer, now) {
         Segment::Active => ACTIVE_BUY,
@@ -62,7 +64,12 @@ fn purchase(decided: &Decided<'_>, now: DateTime<Utc>) -> Option<Pounds> {
         Segment::Lost | Segment::NeverBought => OTHERS_BUY,
     };
     let rate = by_themselves + if decided.is_offered() { OFFER_ADDS } else { 0 };
-    (draw("purchase", &decided.customer.id) < rate).then(|| decided.customer.mean_purchase().max(PURCHASE_MIN))
+    (draw("purchase", &decided.customer.id) < rate).then(|| amount(decided))
+}
+
+/// A purchase is as large as the customer's purchases are.
+fn amount(decided: &Decided<'_>) -> Pounds {
+    decided.customer.mean_purchase().max(PURCHASE_MIN)
 }
 
 /// Reports an impression for every offer and a conversion for every simulated purchase.
@@ -76,6 +83,7 @@ pub async fn simulate(api: &Api, all: &[Decided<'_>], now: DateTime<Utc>) -> any
         let about = |outcome| Outcome { customer_id, outcome, decision_id, value: None, idempotency_key: None };
         if decision_id.is_some() {
             reported.impressions += 1;
+            reported.truth.0 += amount(decided).0 * OFFER_ADDS as i64 / 10_000;
             outcomes.push(about("impression"));
         }
         if let Some(paid) = purchase(decided, now) {

@@ -37,7 +37,7 @@ impl Report {
         let line = lines.iter().find(|line| line.trim_start().starts_with(arm)).unwrap();
         let words: Vec<_> = line.split_whitespace().collect();
         let before = |word: &str| words[words.iter().position(|found| *found == word).unwrap() - 1];
-        (number(before("customers,")), number(before("buyers,")), pence(before("in")))
+        (number(before("customers,")), number(before("bought,")), pence(before("in")))
     }
 }
 

@@ -1,18 +1,22 @@
 //! What the demo tells people.
 
+mod experiment;
+mod figure;
+
 use std::io::{self, Write};
 
 use chrono::{DateTime, Utc};
 
 use super::{
-    customer::{self, Customer, Pounds},
+    customer::{self, Customer},
     decide::{self, Decided},
     load::Resource,
     pick::{Capped, Row, silent},
-    read_out::{Arm, ReadOut},
-    respond::{self, Reported},
     segment::Counts,
 };
+
+pub use experiment::{read_out, simulated};
+use figure::{count, figure, heading, pounds};
 
 /// Who the customers are and what of it is real.
 pub fn opening(out: &mut impl Write, customers: usize, now: DateTime<Utc>) -> io::Result<()> {
@@ -158,84 +162,6 @@ pub fn trace(out: &mut impl Write, decided: &Decided<'_>) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// What the simulated customers did.
-pub fn simulated(out: &mut impl Write, reported: &Reported) -> io::Result<()> {
-    heading(out, "SIMULATED response", "nobody was written to; what follows are no real customers' reactions")?;
-    let percent = |share: u64| share as f64 / 100.0;
-    writeln!(
-        out,
-        "  In two weeks {} % of the active buy, {} % of the lapsed, {} % of the others; an offer adds {} points.",
-        percent(respond::ACTIVE_BUY),
-        percent(respond::LAPSED_BUY),
-        percent(respond::OTHERS_BUY),
-        percent(respond::OFFER_ADDS),
-    )?;
-    writeln!(out, "  Who buys is drawn from the id; each pays the mean of their purchases in the file.")?;
-    figure(out, "offers shown", reported.impressions, "impressions reported")?;
-    figure(out, "buyers", reported.buyers, &format!("conversions reported, {} in all", pounds(reported.revenue)))?;
-    figure(out, "  held out", reported.held_out_buyers, "of them bought without being asked")
-}
-
-/// What the experiment makes of it.
-pub fn read_out(out: &mut impl Write, read_out: &ReadOut) -> io::Result<()> {
-    heading(out, "Read-out of the holdout", "revenue per customer, everyone assigned, on the SIMULATED response")?;
-    arms(out, &read_out.arms)?;
-    let interval = interval(&read_out.ci95, money);
-    writeln!(
-        out,
-        "  difference         {} per customer, 95 % interval {interval}",
-        or_unknown(read_out.difference, money)
-    )?;
-    let statistic = or_unknown(read_out.z, |t| format!("t {t:.2}"));
-    let test = format!("{statistic}, {}", or_unknown(read_out.p, p_value));
-    writeln!(out, "  test               {test}")?;
-    let lift = &read_out.relative_lift;
-    let bounds = if lift.ci95.is_empty() {
-        "no bounded interval".to_owned()
-    } else {
-        interval_of("95 % interval ", &lift.ci95, percent)
-    };
-    writeln!(out, "  relative lift      {}, {bounds}", or_unknown(lift.value, percent))?;
-    let total = &read_out.incremental_total;
-    let bounds = interval_of("95 % interval ", &total.ci95, money);
-    writeln!(out, "  incremental total  {}, {bounds}", or_unknown(total.value, money))?;
-    let sizes = if read_out.srm.p < 0.001 {
-        "the arms do not have the sizes asked for"
-    } else {
-        "the arms have the sizes asked for"
-    };
-    writeln!(out, "  sample ratio       {}: {sizes}", p_value(read_out.srm.p))?;
-    writeln!(out, "  verdict            {}", read_out.verdict)?;
-    for why in &read_out.withheld {
-        writeln!(out, "    because {}", in_words(why))?;
-    }
-    if !read_out.ghost_matched.arms.is_empty() {
-        let matched = &read_out.ghost_matched;
-        writeln!(out, "  Only those who received, or would have received, an offer:")?;
-        arms(out, &matched.arms)?;
-        let bounds = self::interval(&matched.ci95, money);
-        writeln!(
-            out,
-            "  difference         {} per customer, 95 % interval {bounds}",
-            or_unknown(matched.difference, money)
-        )?;
-    }
-    Ok(())
-}
-
-fn arms(out: &mut impl Write, arms: &[Arm]) -> io::Result<()> {
-    for Arm { arm, n, mean, events, total } in arms {
-        let (n, events, mean, total) = (count(*n), count(*events), money(*mean), money(*total));
-        writeln!(out, "  {arm:<17} {n:>6} customers, {events:>4} buyers, {mean} per customer, {total} in all")?;
-    }
-    Ok(())
-}
-
-/// A reason to withhold, in words; what is in words already stays.
-fn in_words(why: &str) -> String {
-    why.to_owned()
-}
-
 /// What to try next.
 pub fn try_next(out: &mut impl Write, base: &str, decided: &Decided<'_>, at: &str, experiment: &str) -> io::Result<()> {
     let Customer { id, channel, .. } = decided.customer;
@@ -268,81 +194,4 @@ pub fn try_next(out: &mut impl Write, base: &str, decided: &Decided<'_>, at: &st
         out,
         r#"    grpcurl -plaintext -d '{{"customer_id":"{id}","channel":"{channel}","flow":"Winback"}}' {address} proffer.decision.v1.DecisionService/Recommend"#
     )
-}
-
-fn heading(out: &mut impl Write, title: &str, about: &str) -> io::Result<()> {
-    writeln!(out, "\n{title} ({about})")
-}
-
-fn figure(out: &mut impl Write, label: &str, number: usize, note: &str) -> io::Result<()> {
-    let line = format!("  {label:<22} {:>6}  {note}", count(number));
-    writeln!(out, "{}", line.trim_end())
-}
-
-/// `4,372`.
-fn count(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// `-£1,234.50`.
-fn pounds(amount: Pounds) -> String {
-    let pence = amount.0.unsigned_abs() as usize;
-    let sign = if amount.0 < 0 { "-" } else { "" };
-    format!("{sign}£{}.{:02}", count(pence / 100), pence % 100)
-}
-
-fn money(amount: f64) -> String {
-    pounds(Pounds((amount * 100.0).round() as i64))
-}
-
-fn p_value(p: f64) -> String {
-    if p < 0.001 { "p < 0.001".to_owned() } else { format!("p {p:.3}") }
-}
-
-fn percent(share: f64) -> String {
-    format!("{:+.1} %", 100.0 * share)
-}
-
-fn or_unknown(figure: Option<f64>, show: impl Fn(f64) -> String) -> String {
-    figure.map_or_else(|| "not enough data".to_owned(), show)
-}
-
-fn interval(ends: &[f64], show: impl Fn(f64) -> String) -> String {
-    interval_of("", ends, show)
-}
-
-fn interval_of(label: &str, ends: &[f64], show: impl Fn(f64) -> String) -> String {
-    match ends {
-        [low, high] => format!("{label}{} to {}", show(*low), show(*high)),
-        _ => "not enough data".to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_read_as_people_write_them() {
-        assert_eq!([count(0), count(372), count(4_372), count(1_234_567)], ["0", "372", "4,372", "1,234,567"]);
-        assert_eq!([money(-1_234.5), money(0.004), money(-0.004)], ["-£1,234.50", "£0.00", "£0.00"]);
-        assert_eq!(percent(0.1234), "+12.3 %");
-    }
-
-    #[test]
-    fn missing_figures_are_said_to_be_missing() {
-        let mut out = Vec::new();
-        read_out(&mut out, &ReadOut { verdict: "withheld".to_owned(), ..ReadOut::default() }).unwrap();
-        let text = String::from_utf8(out).unwrap();
-        assert!(text.contains("difference         not enough data"), "{text}");
-        assert!(!text.contains("NaN"), "{text}");
-    }
 }
