@@ -1,6 +1,6 @@
 //! Ships the outbox: at least once, in order per customer. Policy and experiment-svc take each message once.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use tonic::{Code, Status};
 
@@ -17,18 +17,43 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Delivers for ever.
 pub async fn relay(context: Context) {
+    // Tenants whose outcomes were delivered, and who are still to be told that nothing followed.
+    let mut unsettled = BTreeSet::new();
     loop {
         let waiting = context.store.tenants_waiting().await.unwrap_or_default();
         let mut delivered_any = false;
         for tenant in waiting {
-            for target in [Target::Policy, Target::Experiment] {
-                delivered_any |= deliver(&context, &tenant, target).await;
+            delivered_any |= deliver(&context, &tenant, Target::Policy).await;
+            if deliver(&context, &tenant, Target::Experiment).await {
+                unsettled.insert(tenant);
+                delivered_any = true;
             }
         }
-        if !delivered_any {
-            drop(tokio::time::timeout(LOOK_INTERVAL, context.bell.notified()).await);
+        if delivered_any {
+            continue;
+        }
+        let is_called = tokio::time::timeout(LOOK_INTERVAL, context.bell.notified()).await.is_ok();
+        if !is_called {
+            settle(&context, &mut unsettled).await;
         }
     }
+}
+
+/// Tells experiment-svc, once after the last delivery, up to when nothing more was received.
+async fn settle(context: &Context, unsettled: &mut BTreeSet<String>) {
+    let mut still = BTreeSet::new();
+    for tenant in std::mem::take(unsettled) {
+        let settled_us = context.receipts.settled_through().timestamp_micros();
+        let waiting = context.store.undelivered(&tenant, Target::Experiment, 1).await;
+        let is_told = match waiting {
+            Ok(rows) if rows.is_empty() => tell(context, &tenant, Target::Experiment, &[], settled_us).await.is_ok(),
+            _ => false,
+        };
+        if !is_told {
+            still.insert(tenant);
+        }
+    }
+    *unsettled = still;
 }
 
 /// Delivers one batch; true when something moved.
@@ -41,7 +66,7 @@ async fn deliver(context: &Context, tenant: &str, target: Target) -> bool {
     }
     let is_all = (rows.len() as i64) < BATCH_MAX;
     let counted_through_us = if is_all { settled_us } else { settled_us.min(oldest(&rows) - 1) };
-    match ship(context, tenant, target, &rows, counted_through_us).await {
+    match tell(context, tenant, target, &rows, counted_through_us).await {
         Ok(()) => context.store.delivered(tenant, target, &rows).await.is_ok(),
         Err(status) if status.code() == Code::InvalidArgument => one_by_one(context, tenant, target, &rows).await,
         Err(status) => {
@@ -60,7 +85,7 @@ async fn one_by_one(context: &Context, tenant: &str, target: Target, rows: &[Out
             continue;
         }
         let one = std::slice::from_ref(row);
-        match ship(context, tenant, target, one, oldest(rows) - 1).await {
+        match tell(context, tenant, target, one, oldest(rows) - 1).await {
             Ok(()) => delivered_any |= context.store.delivered(tenant, target, one).await.is_ok(),
             Err(status) if status.code() == Code::InvalidArgument => {
                 tracing::error!(
@@ -79,6 +104,18 @@ async fn one_by_one(context: &Context, tenant: &str, target: Target, rows: &[Out
 
 fn oldest(rows: &[OutboxRow]) -> i64 {
     rows.iter().map(|row| row.created_us).min().unwrap_or_default()
+}
+
+/// Ships rows; what is held back is not counted.
+async fn tell(
+    context: &Context,
+    tenant: &str,
+    target: Target,
+    rows: &[OutboxRow],
+    counted_through_us: i64,
+) -> Result<(), Status> {
+    let held = context.store.oldest_held_us(tenant, target).await.map_err(|error| serve::store_status(&error))?;
+    ship(context, tenant, target, rows, held.map_or(counted_through_us, |held| counted_through_us.min(held - 1))).await
 }
 
 async fn ship(

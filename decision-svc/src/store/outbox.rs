@@ -107,10 +107,12 @@ impl Store {
         transaction.commit().await
     }
 
-    /// When the oldest undelivered row for `target` was acknowledged.
-    pub async fn oldest_undelivered_us(&self, tenant: &str, target: Target) -> Result<Option<i64>, DatabaseError> {
+    /// When the oldest row parked for `target`, or waiting behind a parked one, was acknowledged.
+    pub async fn oldest_held_us(&self, tenant: &str, target: Target) -> Result<Option<i64>, DatabaseError> {
         let row: (Option<i64>,) = read!(&self.database, pool => sqlx::query_as(
-            "select min(created_us) from outbox where tenant_id = $1 and target = $2")
+            "select min(created_us) from outbox held where tenant_id = $1 and target = $2
+               and exists (select 1 from outbox parked where parked.tenant_id = held.tenant_id
+                 and parked.customer_id = held.customer_id and parked.target = held.target and parked.parked)")
             .bind(tenant).bind(target.name()).fetch_one(pool))?;
         Ok(row.0)
     }

@@ -167,3 +167,18 @@ async fn experiments_count_amounts_exactly_and_know_up_to_when() {
     })
     .await;
 }
+
+/// Whoever waits until everything acknowledged by now is counted does not wait for somebody else's report.
+#[tokio::test(flavor = "multi_thread")]
+async fn when_nothing_follows_experiments_are_told_so() {
+    on_both(async |suite| {
+        suite.respond(report("c", "click", "k1")).await.unwrap();
+        suite.fakes.delivered(2).await;
+        suite.clock.set(serve::from_micros(NOW_US + 1_000_000));
+        let is_settled = || suite.fakes.script.lock().unwrap().counted_through == NOW_US + 1_000_000;
+        while !is_settled() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}

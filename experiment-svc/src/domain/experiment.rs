@@ -269,7 +269,7 @@ pub fn folded_flow(flow: &str) -> String {
 
 /// An instant as people read it.
 pub fn rfc3339(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
+    at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
 }
 
 fn check(draft: &ExperimentDraft) -> (Option<Checked>, Faults) {
