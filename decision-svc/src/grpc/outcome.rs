@@ -13,7 +13,7 @@ use serve::{Problem, metadata};
 use sha2::{Digest as _, Sha256};
 use tonic::{Code, Request, Response, Status};
 
-use super::{Context, instant, record::KeptRecord};
+use super::{Context, instant, new_id, record::KeptRecord};
 use crate::{
     domain::{
         outcome::{DecidedOffer, FUTURE_MAX, Report, value_e4},
@@ -196,7 +196,7 @@ fn new_outcome(
         let message = "is required without `decisionId` and `occurredAt`: it tells a retry from a second outcome";
         Problem::invalid_field("outcome.idempotency_key", message)
     })?;
-    let outcome_id = format!("out_{}", uuid::Uuid::now_v7().simple());
+    let outcome_id = new_id("out", now);
     let occurred = history::timestamp(report.occurred_at.unwrap_or(now));
     let fact = fact(&report, of_type, offer.as_ref(), &outcome_id, &channel, occurred, now);
     let entry = experiment::ledger_entry::Entry::Outcome(experiment::OutcomeEntry {

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use tonic::{Code, Status};
 
 use super::{
-    Context, decision_flow,
+    Context, decision_flow, new_id,
     record::{self, Circumstances, KeptRecord},
 };
 use crate::{
@@ -121,7 +121,7 @@ impl Context {
         let arms = if obstacle.is_none() { arms(&fetched, &question.customer_id) } else { Vec::new() };
         let held_out = arms.iter().find(|(arm, name)| arm.is_holdout && name.is_some()).cloned();
 
-        let decision_id = new_decision_id(fetched.now);
+        let decision_id = new_id("dec", fetched.now);
         let (judgement, holder) = if obstacle.is_none() && !plan.ranked.is_empty() {
             self.judge(run, &fetched, &record, &plan, &decision_id, held_out.is_some()).await?
         } else {
@@ -450,10 +450,4 @@ fn stale() -> Status {
 
 fn body_hash(asked: &proto::RecommendRequest) -> Vec<u8> {
     Sha256::digest(asked.encode_to_vec()).to_vec()
-}
-
-fn new_decision_id(now: DateTime<Utc>) -> String {
-    let seconds = u64::try_from(now.timestamp()).unwrap_or_default();
-    let timestamp = uuid::Timestamp::from_unix(uuid::NoContext, seconds, now.timestamp_subsec_nanos());
-    format!("dec_{}", uuid::Uuid::new_v7(timestamp).simple())
 }
