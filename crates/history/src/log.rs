@@ -300,14 +300,29 @@ async fn append(transaction: &mut Transaction, change: Change<'_>) -> Result<Pre
     entry.hash = hash_of(&previous, tenant, &entry);
     let etag = hex::encode(entry.hash.get(..8).unwrap_or_default());
     let at_us = at.timestamp_micros();
-    execute!(transaction, sqlx::query(
-        "insert into entry (tenant_id, revision, kind, id, name, payload, actor, written_us, hash)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
-        .bind(tenant).bind(entry.revision).bind(&entry.kind).bind(&entry.id).bind(&entry.name)
-        .bind(&entry.payload).bind(&entry.actor).bind(at_us).bind(&entry.hash))?;
-    execute!(transaction, sqlx::query(
-        "update head set revision = $2, hash = $3 where tenant_id = $1")
-        .bind(tenant).bind(entry.revision).bind(&entry.hash))?;
+    execute!(
+        transaction,
+        sqlx::query(
+            "insert into entry (tenant_id, revision, kind, id, name, payload, actor, written_us, hash)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+        )
+        .bind(tenant)
+        .bind(entry.revision)
+        .bind(&entry.kind)
+        .bind(&entry.id)
+        .bind(&entry.name)
+        .bind(&entry.payload)
+        .bind(&entry.actor)
+        .bind(at_us)
+        .bind(&entry.hash)
+    )?;
+    execute!(
+        transaction,
+        sqlx::query("update head set revision = $2, hash = $3 where tenant_id = $1")
+            .bind(tenant)
+            .bind(entry.revision)
+            .bind(&entry.hash)
+    )?;
     let name_folded = entry.payload.as_ref().map(|_| folded(&entry.name));
     execute!(transaction, sqlx::query(
         "insert into resource (tenant_id, kind, id, name, name_folded, payload, etag, revision, created_us, updated_us)
@@ -330,9 +345,14 @@ async fn append(transaction: &mut Transaction, change: Change<'_>) -> Result<Pre
 
 /// Takes the tenant's head, creating it the first time, and keeps it locked until the transaction ends.
 async fn lock_head(transaction: &mut Transaction, tenant: &str) -> Result<(i64, Vec<u8>), DatabaseError> {
-    execute!(transaction, sqlx::query(
-        "insert into head (tenant_id, revision, hash) values ($1, 0, $2) on conflict (tenant_id) do nothing")
-        .bind(tenant).bind(Vec::<u8>::new()))?;
+    execute!(
+        transaction,
+        sqlx::query(
+            "insert into head (tenant_id, revision, hash) values ($1, 0, $2) on conflict (tenant_id) do nothing"
+        )
+        .bind(tenant)
+        .bind(Vec::<u8>::new())
+    )?;
     let select = transaction.locking("select revision, hash from head where tenant_id = $1");
     within!(transaction, connection => sqlx::query_as::<_, (i64, Vec<u8>)>(select).bind(tenant).fetch_one(connection))
 }
@@ -348,8 +368,7 @@ async fn lock_current(
         "select id, name, payload, etag, revision, created_us, updated_us from resource
          where tenant_id = $1 and kind = $2 and id = $3")
         .bind(tenant).bind(kind).bind(id).fetch_optional(connection))?;
-    let current =
-        row.and_then(present).ok_or_else(|| HistoryError::NotFound { kind, id: id.to_owned() })?;
+    let current = row.and_then(present).ok_or_else(|| HistoryError::NotFound { kind, id: id.to_owned() })?;
     match expected {
         Some(etag) if etag != current.etag => {
             Err(HistoryError::StaleEtag { kind, id: current.id, current: current.etag })

@@ -20,7 +20,11 @@ pub type Changes = (Vec<ConfigurationChange>, i64);
 impl History {
     /// The entries of a tenant after a revision, then every new one as it is written; never ends by itself. The first
     /// item comes at once, even when it is empty.
-    pub fn watch(&self, tenant: String, after: i64) -> impl Stream<Item = Result<Changes, HistoryError>> + Send + 'static {
+    pub fn watch(
+        &self,
+        tenant: String,
+        after: i64,
+    ) -> impl Stream<Item = Result<Changes, HistoryError>> + Send + 'static {
         let (history, mut bell) = (self.clone(), self.bell.subscribe());
         async_stream::try_stream! {
             let mut known = after;

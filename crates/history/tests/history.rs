@@ -83,10 +83,7 @@ async fn only_a_deleted_resource_can_be_revived() {
         let revive = || Write::Revive { id: "off_home".into(), name: "Home".into(), payload: b"again".to_vec() };
         assert!(matches!(write(&history, 1, revive()).await, Err(HistoryError::NotFound { .. })));
         write(&history, 1, create("Home")).await.unwrap();
-        assert!(matches!(
-            write(&history, 2, revive()).await,
-            Err(HistoryError::AlreadyExists { attribute: "id", .. })
-        ));
+        assert!(matches!(write(&history, 2, revive()).await, Err(HistoryError::AlreadyExists { attribute: "id", .. })));
         write(&history, 3, Write::Delete { id: "off_home".into(), expected: None }).await.unwrap();
         let revived = write(&history, 4, revive()).await.unwrap();
         assert_eq!((revived.revision, revived.created_at, revived.updated_at), (3, at(1), at(4)));
