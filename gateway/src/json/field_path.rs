@@ -55,15 +55,14 @@ impl Root<'_> {
         if !text.contains('`') {
             return Cow::Borrowed(text);
         }
-        let parent = beside.map(|path| path.rfind('.').and_then(|end| path.get(..end)).unwrap_or_default());
         let pieces = text.split('`').enumerate().map(|(index, piece)| {
             let is_quoted = index % 2 == 1;
-            if is_quoted { self.token(piece, known, parent) } else { Cow::Borrowed(piece) }
+            if is_quoted { self.token(piece, known, beside) } else { Cow::Borrowed(piece) }
         });
         Cow::Owned(pieces.collect::<Vec<_>>().join("`"))
     }
 
-    fn token<'t>(&self, token: &'t str, known: &[(String, String)], parent: Option<&str>) -> Cow<'t, str> {
+    fn token<'t>(&self, token: &'t str, known: &[(String, String)], beside: Option<&str>) -> Cow<'t, str> {
         if let Some((_, json)) = known.iter().find(|(proto, _)| proto == token) {
             return Cow::Owned(json.clone());
         }
@@ -75,14 +74,20 @@ impl Root<'_> {
         if whole.is_exact {
             return Cow::Owned(whole.text);
         }
-        let Some(parent) = parent else { return Cow::Borrowed(token) };
-        let beside = self.translate(&format!("{parent}.{token}"));
-        let above = self.translate(parent).text;
-        let relative = beside.text.strip_prefix(&above).and_then(|rest| rest.strip_prefix('.'));
-        match relative.or(Some(beside.text.as_str()).filter(|_| above == BODY)) {
-            Some(relative) if beside.is_exact => Cow::Owned(relative.to_owned()),
-            _ => Cow::Borrowed(token),
+        match beside.and_then(|path| self.neighbour(path, token)) {
+            Some(neighbour) => Cow::Owned(neighbour),
+            None => Cow::Borrowed(token),
         }
+    }
+
+    /// The key of a field beside the one at `path`, in the same object.
+    fn neighbour(&self, path: &str, name: &str) -> Option<String> {
+        let parent = path.rfind('.').and_then(|end| path.get(..=end)).unwrap_or_default();
+        let neighbour = self.translate(&format!("{parent}{name}"));
+        let own = self.translate(path).text;
+        let object = own.rfind('.').and_then(|end| own.get(..=end)).unwrap_or_default();
+        let key = neighbour.text.strip_prefix(object)?;
+        neighbour.is_exact.then(|| key.to_owned())
     }
 }
 

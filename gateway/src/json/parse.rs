@@ -192,6 +192,11 @@ impl<'s> Reader<'s, '_> {
         let Some(shape) = self.shape(&variant.kind) else { return };
         let Form::Object(inner) = &shape.form else { return };
         let Tagging { of, content, beside, .. } = tagging;
+        if inner.members.is_empty() {
+            self.without_settings(&variant.name, of, content, &beside, place);
+            let part = DynamicMessage::new(shape.descriptor.clone());
+            return self.set(message, &variant.descriptor, Value::Message(part), place);
+        }
         let mut part = DynamicMessage::new(shape.descriptor.clone());
         let mut within: &[Entry<'_>] = &[];
         match content {
@@ -212,6 +217,27 @@ impl<'s> Reader<'s, '_> {
         }
         self.object(inner, &mut part, &mut known.into_iter(), place, nulls);
         self.set(message, &variant.descriptor, Value::Message(part), place);
+    }
+
+    /// A member without fields; later versions may give it some.
+    fn without_settings(
+        &mut self,
+        word: &str,
+        of: &Tagged,
+        content: Option<&Json<'_>>,
+        beside: &[&Entry<'_>],
+        place: &Place<'_>,
+    ) {
+        let message = || format!("is not known: in this version `{word}` takes no settings");
+        let content_place = place.key(&of.content);
+        match content {
+            None => {}
+            Some(Json::Object(entries)) => {
+                entries.iter().for_each(|(key, _)| self.faults.add(&content_place.key(key), message()));
+            }
+            Some(other) => self.faults.add(&content_place, format!("must be an object, not {}", other.noun())),
+        }
+        beside.iter().for_each(|(key, _)| self.faults.add(&place.key(key), message()));
     }
 
     /// The member that a tag names.

@@ -86,7 +86,7 @@ fn an_unknown_field_is_named_with_its_path_and_the_known_ones() {
     check(
         "decision.Node",
         r#"{"id":"a","type":"compute","config":{"x":1}}"#,
-        &[("config.x", "is not a field of this object; it has none")],
+        &[("config.x", "is not known: in this version `compute` takes no settings")],
     );
     check_starts(
         "catalog.Rule",
@@ -183,6 +183,24 @@ fn a_flat_member_takes_only_its_own_fields() {
         r#"{"ruleType":"frequency_cap","windowDays":[]}"#,
         &[("windowDays", "must be a whole number, not a list")],
     );
+}
+
+#[test]
+fn a_member_without_fields_says_so() {
+    check(
+        "policy.ContactPolicy",
+        r#"{"ruleType":"cooldown","windowHours":24,"config":{"x":1}}"#,
+        &[
+            ("config.x", "is not known: in this version `cooldown` takes no settings"),
+            ("windowHours", "is not known: in this version `cooldown` takes no settings"),
+        ],
+    );
+    check(
+        "decision.Node",
+        r#"{"id":"a","type":"qualify","config":5}"#,
+        &[("config", "must be an object, not a number")],
+    );
+    assert!(read("decision.Node", r#"{"id":"a","type":"qualify","config":{}}"#).is_ok());
 }
 
 #[test]

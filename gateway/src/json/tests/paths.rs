@@ -81,6 +81,19 @@ fn paths_quoted_in_messages_are_translated_and_values_are_not() {
     assert_eq!(said("a lone ` stays"), "a lone ` stays");
 }
 
+#[test]
+fn a_neighbour_of_a_flat_field_is_recognised() {
+    let found = TABLE.find("/api/v1/contact-policies").unwrap();
+    let root = TABLE.error_root(found.route(&Method::POST).unwrap());
+    let said =
+        root.translate_text("is required, or `window_hours`", &[], Some("contact_policy.frequency_cap.window_days"));
+    assert_eq!(said, "is required, or `windowHours`");
+    let found = TABLE.find("/api/v1/decision-flows").unwrap();
+    let root = TABLE.error_root(found.route(&Method::POST).unwrap());
+    let said = root.translate_text("as in `some_key`", &[], Some("decision_flow.config.nodes[0].rank.profile"));
+    assert_eq!(said, "as in `some_key`");
+}
+
 fn check_mask(name: &str, body: &str, expected: &[&str]) {
     let json = tree::read(body, &mut Faults::default()).unwrap();
     assert_eq!(mask::of_body(shapes(), shape(name), &json), expected, "{body}");
