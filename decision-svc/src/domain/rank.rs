@@ -27,11 +27,12 @@ pub struct Factors {
 impl Factors {
     /// The factors from a propensity, a relevance and what the offer says about itself.
     pub fn of(offer: &Offer, propensity: f64, relevance: f64) -> Self {
-        let margin = offer.margin.map_or(1.0, |margin| 0.5 + margin / 200.0);
+        // Written so that 30 and 50 % give 0.225, not the double below it.
+        let margin = offer.margin.map_or(200.0, |margin| 100.0 + margin);
         Self {
             propensity: clamped(propensity),
             relevance: clamped(relevance),
-            impact: clamped(offer.business_value / 100.0 * margin),
+            impact: clamped(offer.business_value * margin / 20_000.0),
             emphasis: clamped(offer.priority / 100.0),
             uplift: None,
         }
@@ -82,7 +83,7 @@ mod tests {
     #[test]
     fn the_seeds_apparel_offer_scores_as_worked_by_hand() {
         let factors = Factors::of(&offer(30.0, Some(50.0), 70.0), PROPENSITY_PRIOR, RELEVANCE_PRIOR);
-        assert_eq!(factors.impact, 0.3 * 0.75);
+        assert_eq!(factors.impact, 0.225);
         let weights = Weights { propensity: 0.30, relevance: 0.20, impact: 0.20, emphasis: 0.05, uplift: 0.25 };
         let by_hand = libm::pow(
             libm::pow(0.5, 0.30) * libm::pow(0.5, 0.20) * libm::pow(0.225, 0.20) * libm::pow(0.7, 0.05),

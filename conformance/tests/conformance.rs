@@ -1,0 +1,12 @@
+//! The product through every door, as real processes: `cargo xtask test` builds them and brings what they need.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod conformance {
+    mod crash;
+    mod faults;
+    mod grpcurl;
+    mod one_folder;
+    mod readme;
+    mod scenarios;
+}

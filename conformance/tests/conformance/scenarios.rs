@@ -1,0 +1,47 @@
+//! The same scenarios through every door, in one process and in five, on both stores.
+
+use conformance::{
+    door::{Door, Kind},
+    play::play,
+    scenario,
+    suite::{Shape, Store, Suite},
+};
+
+/// Plays scenarios that begin alike on a fresh suite each.
+async fn check(names: &[&str], kind: Kind, shape: Shape, store: Store) {
+    for name in names {
+        let mut suite = Suite::start(shape, store).await.unwrap();
+        let door = Door::open(kind, &suite).unwrap();
+        let played = play(&scenario::load(name).unwrap(), &door).await;
+        suite.is_alive().unwrap();
+        if let Err(error) = played {
+            let logs: Vec<_> = suite.processes.iter().map(conformance::process::Process::log).collect();
+            panic!("{name} by {kind:?}, {shape:?} on {store:?}: {error:?}\n{}", logs.join("\n"));
+        }
+    }
+}
+
+const ALL: &[&str] =
+    &["winback", "three-touches", "consent", "deciding", "experiment", "configuration", "outcome-types"];
+const SEEDS: &[&str] = &["winback", "outcome-types"];
+
+macro_rules! played {
+    ($($test:ident: $scenarios:ident by $kind:ident, $shape:ident on $store:ident;)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                check($scenarios, Kind::$kind, Shape::$shape, Store::$store).await;
+            }
+        )*
+    };
+}
+
+played! {
+    all_scenarios_by_curl_in_one_process_on_sqlite: ALL by Curl, AllInOne on Sqlite;
+    all_scenarios_by_curl_in_one_process_on_postgres: ALL by Curl, AllInOne on Postgres;
+    all_scenarios_by_grpc_in_one_process_on_sqlite: ALL by Grpc, AllInOne on Sqlite;
+    all_scenarios_by_grpc_in_five_processes_on_postgres: ALL by Grpc, FiveProcesses on Postgres;
+    the_seeds_by_curl_in_five_processes_on_sqlite: SEEDS by Curl, FiveProcesses on Sqlite;
+    the_seeds_by_grpc_in_five_processes_on_sqlite: SEEDS by Grpc, FiveProcesses on Sqlite;
+    the_seeds_by_grpcurl_in_one_process_on_sqlite: SEEDS by Grpcurl, AllInOne on Sqlite;
+}
