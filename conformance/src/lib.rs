@@ -8,6 +8,7 @@
 
 pub mod contract;
 pub mod door;
+pub mod drill;
 pub mod expectation;
 pub mod http;
 pub mod play;

@@ -25,11 +25,12 @@ pub struct Process {
     lines: Arc<Mutex<Vec<String>>>,
 }
 
-/// The file of a built program: beside the test's own folder.
+/// The file of a built program: beside the own program, or beside a test's own folder.
 pub fn program(name: &str) -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe()?;
     let folder = own.parent().and_then(std::path::Path::parent).context("a test lies in target/…/deps")?;
-    let path = folder.join(name);
+    let beside = own.with_file_name(name);
+    let path = if beside.exists() { beside } else { folder.join(name) };
     if !path.exists() {
         bail!("{name} is not built: run the tests with `cargo xtask test`, or `cargo build --workspace --bins` first");
     }

@@ -160,7 +160,8 @@ async fn five_processes(place: &Place) -> anyhow::Result<(String, Vec<Process>)>
     Ok((base, processes))
 }
 
-async fn ready(admin: &str, process: &mut Process) -> anyhow::Result<()> {
+/// Waits until the process behind this admin address may be sent work.
+pub async fn ready(admin: &str, process: &mut Process) -> anyhow::Result<()> {
     for _ in 0..POLLS_MAX {
         anyhow::ensure!(process.is_running(), "a service ended at start:\n{}", process.log());
         if is_ready(admin).await {

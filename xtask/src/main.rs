@@ -3,6 +3,7 @@
 mod ci;
 mod command;
 mod db;
+mod drill;
 mod repository;
 mod test;
 mod tidy;
@@ -32,6 +33,8 @@ enum Task {
     Bless,
     /// Starts a private PostgreSQL for tests and keeps it until Ctrl-C.
     Db,
+    /// Load on processes that are killed, judged by a log kept outside of them: `cargo xtask drill policy`.
+    Drill(drill::Settings),
 }
 
 fn main() -> ExitCode {
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::Bless => test::bless(),
         Task::Db => db::run(),
+        Task::Drill(settings) => drill::run(&settings),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

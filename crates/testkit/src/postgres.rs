@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Write as _,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
@@ -16,13 +17,24 @@ pub const SERVER_VARIABLE: &str = "PROFFER_TEST_POSTGRES_URL";
 /// How often a start is looked at, and how many times.
 const POLL: Duration = Duration::from_millis(50);
 const POLLS_MAX: u32 = 600;
+/// Looks at a crashed server between two attempts to start it.
+const STARTS_APART: u32 = 10;
 
 /// Runs the server until standard input ends, then stops it and removes its folder. The pipe ends with the starter,
-/// however that dies, so no server is left behind; a process group of its own keeps Ctrl-C for the starter.
+/// however that dies, so no server is left behind; a process group of its own keeps Ctrl-C for the starter. `crash`
+/// kills the server as it stands; `start` starts it again unless it runs (an ended process has no program any more).
 const KEEPER: &str = r#"
-"$1" -D "$2/data" -p "$3" -k "$2" -c listen_addresses=127.0.0.1 -c max_connections=400 >"$2/log" 2>&1 </dev/null &
-server=$!
-read -r _
+launch() {
+  "$1" -D "$2/data" -p "$3" -k "$2" -c listen_addresses=127.0.0.1 -c max_connections=400 >>"$2/log" 2>&1 </dev/null &
+  server=$!
+}
+launch "$@"
+while read -r word; do
+  case "$word" in
+    crash) kill -KILL "$server"; wait "$server" 2>/dev/null ;;
+    start) [ -e "/proc/$server/exe" ] || launch "$@" ;;
+  esac
+done
 kill -INT "$server"
 wait "$server"
 cd /
@@ -35,6 +47,7 @@ pub struct Postgres {
     keeper: Child,
     lifeline: Option<ChildStdin>,
     folder: PathBuf,
+    binaries: PathBuf,
     /// Its address.
     pub url: String,
 }
@@ -80,16 +93,50 @@ impl Postgres {
             .process_group(0)
             .spawn()?;
         let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
-        let server = Self { lifeline: keeper.stdin.take(), keeper, folder: folder.keep(), url };
+        let server = Self { lifeline: keeper.stdin.take(), keeper, folder: folder.keep(), binaries, url };
         for _ in 0..POLLS_MAX {
-            let mut ready = Command::new(binaries.join("pg_isready"));
-            if ready.args(["-q", "-h", "127.0.0.1", "-p", &port]).status()?.success() {
+            if server.is_ready()? {
                 return Ok(server);
             }
             std::thread::sleep(POLL);
         }
-        let log = fs::read_to_string(server.folder.join("log")).unwrap_or_default();
-        bail!("the private PostgreSQL server did not become ready; its log:\n{log}")
+        Err(server.not_ready())
+    }
+
+    /// Kills the server at once, `kill -9` of its first process; what it had not made durable is gone. The machine and
+    /// its page cache stay, so this proves nothing about fsync.
+    pub fn crash(&mut self) -> anyhow::Result<()> {
+        self.tell("crash")
+    }
+
+    /// Starts a crashed server again on the same data and waits until it answers.
+    pub fn start_again(&mut self) -> anyhow::Result<()> {
+        for poll in 0..POLLS_MAX {
+            // It refuses to start while processes of the crashed one still end: it is asked again.
+            if poll % STARTS_APART == 0 {
+                self.tell("start")?;
+            }
+            std::thread::sleep(POLL);
+            if self.is_ready()? {
+                return Ok(());
+            }
+        }
+        Err(self.not_ready())
+    }
+
+    fn tell(&mut self, word: &str) -> anyhow::Result<()> {
+        let lifeline = self.lifeline.as_mut().context("the server is being stopped")?;
+        writeln!(lifeline, "{word}").context("the server's keeper has ended")
+    }
+
+    fn is_ready(&self) -> anyhow::Result<bool> {
+        let url = &self.url;
+        Ok(Command::new(self.binaries.join("pg_isready")).args(["-q", "-d", url]).status()?.success())
+    }
+
+    fn not_ready(&self) -> anyhow::Error {
+        let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+        anyhow::anyhow!("the private PostgreSQL server did not become ready; its log:\n{log}")
     }
 }
 
@@ -119,6 +166,22 @@ fn free_port() -> anyhow::Result<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_crashed_server_comes_back_on_the_same_data() {
+        let mut server = Postgres::start().unwrap();
+        let sql = |server: &Postgres, text: &str| {
+            let mut psql = Command::new(server.binaries.join("psql"));
+            let output = psql.args(["-qAt", "-d", &server.url, "-c", text]).output().unwrap();
+            String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        };
+        sql(&server, "create table kept (n int); insert into kept values (7)");
+        let first = sql(&server, "select pg_postmaster_start_time()");
+        server.crash().unwrap();
+        server.start_again().unwrap();
+        assert_eq!(sql(&server, "select n from kept"), "7");
+        assert_ne!(sql(&server, "select pg_postmaster_start_time()"), first);
+    }
 
     #[test]
     fn a_dropped_server_is_gone_with_its_folder() {

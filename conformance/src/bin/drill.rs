@@ -1,0 +1,95 @@
+//! `drill policy`: the drills at full size or a part of it. `cargo xtask drill policy` builds and runs it.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Parser, Subcommand, ValueEnum};
+use conformance::{
+    drill::{Order, Report, Size, Time, cap, idempotency, withdrawal},
+    suite::Store,
+};
+
+/// Load on processes that are killed, judged by a log kept outside of them.
+#[derive(Debug, Parser)]
+#[command(name = "drill")]
+struct Arguments {
+    #[command(subcommand)]
+    subject: Subject,
+}
+
+#[derive(Debug, Subcommand)]
+enum Subject {
+    /// Caps, withdrawals and repeated requests of policy-svc.
+    Policy(Settings),
+}
+
+#[derive(Debug, clap::Args)]
+struct Settings {
+    /// Longest run; what is left undone is told.
+    #[arg(long, default_value_t = 30)]
+    minutes: u64,
+    /// Where every choice comes from.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Runs one part in so many; 20 is what the tests run.
+    #[arg(long, default_value_t = 1)]
+    part: u64,
+    /// Runs one of them; all when left out.
+    #[arg(long)]
+    only: Option<Which>,
+    /// Folder for the logs.
+    #[arg(long, default_value = "target/drill")]
+    folder: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Which {
+    /// Caps on PostgreSQL.
+    Cap,
+    /// Caps on SQLite.
+    CapSqlite,
+    /// Withdrawals.
+    Withdrawal,
+    /// Repeated requests.
+    Idempotency,
+}
+
+/// Each with its share of what is left of the time.
+const PLAN: [(Which, u32); 4] =
+    [(Which::Cap, 45), (Which::CapSqlite, 35), (Which::Withdrawal, 50), (Which::Idempotency, 100)];
+
+#[tokio::main(flavor = "multi_thread")]
+async fn main() -> anyhow::Result<()> {
+    let Subject::Policy(settings) = Arguments::parse().subject;
+    let cores = std::thread::available_parallelism()?;
+    let build = if cfg!(debug_assertions) { "debug" } else { "release" };
+    let (minutes, seed) = (settings.minutes, settings.seed);
+    println!("cargo xtask drill policy --minutes {minutes} --seed {seed} ({build} build, {cores} cores)");
+    std::fs::create_dir_all(&settings.folder)?;
+    let mut left = Duration::from_secs(minutes * 60);
+    let mut violations = Vec::new();
+    for (which, share) in PLAN {
+        if settings.only.is_some_and(|only| only != which) {
+            continue;
+        }
+        let most = if settings.only.is_some() { left } else { left * share / 100 };
+        let time = Time::of(most);
+        let store = if which == Which::CapSqlite { Store::Sqlite } else { Store::Postgres };
+        let size = Size::FULL.part(settings.part);
+        let report = run(which, &Order { seed, size, store, folder: settings.folder.clone(), time }).await?;
+        let took = Duration::from_micros(time.elapsed_us());
+        println!("  took {:.1} s", took.as_secs_f64());
+        left = left.saturating_sub(took);
+        violations.extend(report.violations);
+    }
+    Report { violations, ..Report::default() }.judged()?;
+    println!("every promise held");
+    Ok(())
+}
+
+async fn run(which: Which, order: &Order) -> anyhow::Result<Report> {
+    match which {
+        Which::Cap | Which::CapSqlite => cap::run(order).await,
+        Which::Withdrawal => withdrawal::run(order).await,
+        Which::Idempotency => idempotency::run(order).await,
+    }
+}

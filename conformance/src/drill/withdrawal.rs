@@ -1,0 +1,181 @@
+//! Who withdrew is not contacted: once a withdrawal is answered, nothing that begins later gets a slot or a go.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use proffer_proto::policy::v1 as proto;
+
+use super::{
+    Order, Report,
+    draw::Draw,
+    gate::{Call, Callers, Subject, TRIES_MAX},
+    log::{Entry, Log, Told, Verb},
+    place::Place,
+    store::ledger,
+};
+
+const CHANNEL: &str = "email";
+const SUBJECTS: [Subject; 2] = [
+    Subject { offer: "off_coat", category: "Apparel", channel: CHANNEL },
+    Subject { offer: "off_lamp", category: "Home", channel: CHANNEL },
+];
+
+/// Runs the drill.
+pub async fn run(order: &Order) -> anyhow::Result<Report> {
+    let mut report = Report::default();
+    let mut place = Place::start(order.store).await?;
+    let log = Arc::new(Log::create(order.folder.join("withdrawal.log"), order.time)?);
+    let callers = Callers::new(log.clone(), place.channels()?);
+    callers.create_channel(CHANNEL, "").await?;
+    callers.create_cap("cap_all", "global", 24, 10).await?;
+    let (store, seed) = (format!("{:?}", order.store).to_lowercase(), order.seed);
+    let processes = place.replicas();
+    report.tell(format!("drill policy withdrawal: {store}, {processes} process(es) of policy-svc, seed {seed}"));
+    let (next, done) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let worker = |_| {
+        let (next, done, callers, order) = (next.clone(), done.clone(), callers.clone(), order.clone());
+        tokio::spawn(async move {
+            loop {
+                let number = next.fetch_add(1, Ordering::SeqCst);
+                if number >= order.size.pairs || order.time.is_up() {
+                    return anyhow::Ok(());
+                }
+                race(&callers, number, &mut Draw::new(order.seed, number)).await?;
+                done.fetch_add(1, Ordering::SeqCst);
+            }
+        })
+    };
+    for worker in (0..order.size.workers).map(worker).collect::<Vec<_>>() {
+        worker.await??;
+    }
+    let done = done.load(Ordering::SeqCst);
+    let note = if done < order.size.pairs { " (the time was up)" } else { "" };
+    report.tell(format!(
+        "  pairs: {done} of {} by {} workers{note}; log in {}",
+        order.size.pairs,
+        order.size.workers,
+        log.path().display()
+    ));
+    let (contacts, withdrawals) = place
+        .with_store(async |store| anyhow::Ok((ledger::contacts(store).await?, ledger::withdrawals(store).await?)))
+        .await?;
+    judge_log(&mut report, &log.read()?);
+    let withdrawn: BTreeMap<_, _> = withdrawals.into_iter().map(|found| (found.customer_id, found.at_us)).collect();
+    if withdrawn.len() as u64 != done {
+        report.violations.push(format!("{done} withdrawals were answered, {} are stored", withdrawn.len()));
+    }
+    let late = contacts.iter().filter(|row| {
+        withdrawn.get(&row.customer_id).is_some_and(|at_us| row.reserved_us.max(row.committed_us) > Some(*at_us))
+    });
+    let late: Vec<_> = late.map(|row| format!("{} {} is {}", row.customer_id, row.decision_id, row.state)).collect();
+    report.promise("contacts in the ledger after the withdrawal", &late);
+    Ok(report)
+}
+
+/// One customer who allows contact and withdraws while somebody asks; then two more ask.
+async fn race(callers: &Callers, number: u64, draw: &mut Draw) -> anyhow::Result<()> {
+    let customer = format!("pair_{number:05}");
+    let consent = |granted: bool| {
+        Call::Consent(proto::PutConsentRequest {
+            customer_id: customer.clone(),
+            channel: CHANNEL.to_owned(),
+            granted: Some(granted),
+            ..Default::default()
+        })
+    };
+    let held = format!("held_{number}");
+    let (one, other) = (draw.below(2), draw.below(2));
+    let is_told = |told: &Told| !matches!(told, Told::Cut(_));
+    let told = callers.send_until_answered(one, &consent(true), TRIES_MAX).await?;
+    anyhow::ensure!(is_told(&told), "a grant of consent was not answered: {told:?}");
+    callers.send_until_answered(other, &callers.reserve(&customer, &held, &SUBJECTS, 2), TRIES_MAX).await?;
+
+    let withdrawal = match draw.below(3) {
+        0 => consent(false),
+        1 => Call::OptOut(callers.outcome(&customer, 1, "opt_out")),
+        _ => {
+            let channel = CHANNEL.to_owned();
+            Call::OptOut(proto::OutcomeFact { channel, ..callers.outcome(&customer, 1, "opt_out") })
+        }
+    };
+    let racer = match draw.percent(50) {
+        true => callers.reserve(&customer, &format!("race_{number}"), &SUBJECTS, 1),
+        false => callers.commit(&customer, &held, 1, SUBJECTS[0]),
+    };
+    // Either may be ahead of the other by a moment.
+    let (ahead, behind) = (draw.below(6), draw.below(6));
+    let withdrawing = async {
+        yielding(ahead).await;
+        callers.send_until_answered(one, &withdrawal, TRIES_MAX).await
+    };
+    // On the other replica, when there is one.
+    let racing = async {
+        yielding(behind).await;
+        callers.send(one + 1, &racer).await
+    };
+    let late = async {
+        let told = withdrawing.await?;
+        anyhow::ensure!(told == Told::Done, "a withdrawal was not answered: {told:?}");
+        let reserve = callers.reserve(&customer, &format!("late_{number}"), &SUBJECTS, 1);
+        let commit = callers.commit(&customer, &held, 2, SUBJECTS[1]);
+        let (reserve, commit) = tokio::join!(callers.send(other, &reserve), callers.send(other + 1, &commit));
+        reserve.and(commit)
+    };
+    let (late, raced) = tokio::join!(late, racing);
+    late.and(raced).map(drop)
+}
+
+async fn yielding(times: usize) {
+    for _ in 0..times {
+        tokio::task::yield_now().await;
+    }
+}
+
+fn judge_log(report: &mut Report, log: &[Entry]) {
+    let mut begun = BTreeMap::new();
+    let mut withdrawn: BTreeMap<&str, usize> = BTreeMap::new();
+    let (mut contacted, mut unanswered) = (Vec::new(), Vec::new());
+    let (mut late, mut ahead, mut beaten) = (0, 0, 0);
+    for (place, entry) in (0_usize..).zip(log) {
+        let (id, told) = match entry {
+            Entry::Attempt { id, .. } => {
+                begun.insert(*id, (place, entry));
+                continue;
+            }
+            Entry::Answer { id, told, .. } => (id, told),
+        };
+        let Some((from, Entry::Attempt { verb, customer, decision, rank, .. })) = begun.get(id) else { continue };
+        if let Told::Cut(code) = told {
+            unanswered.push(format!("{customer} {verb:?}: {code}"));
+        }
+        let is_contact = matches!(told, Told::Granted { .. } | Told::Go(_));
+        match verb {
+            Verb::Withdraw | Verb::OptOut if *told == Told::Done => drop(withdrawn.insert(customer, place)),
+            Verb::Reserve | Verb::Commit => {
+                let is_late = withdrawn.get(customer.as_str()).is_some_and(|place| from > place);
+                late += usize::from(is_late);
+                if is_late && is_contact {
+                    contacted.push(format!("{customer} {verb:?} of {decision} rank {rank}: {told:?}"));
+                }
+                let is_racer = decision.starts_with("race_") || (*verb == Verb::Commit && *rank == 1);
+                ahead += usize::from(is_racer && is_contact);
+                beaten += usize::from(is_racer && !is_contact);
+            }
+            _ => {}
+        }
+    }
+    let answered = withdrawn.len();
+    report.tell(format!("  withdrawals answered: {answered}; asked after the answer: {late}"));
+    report
+        .tell(format!("  asked beside it: {ahead} came first and got contact, {beaten} came second and were refused"));
+    report.promise("contacts after an answered withdrawal", &contacted);
+    report.promise("calls without an answer", &unanswered);
+    if ahead == 0 || beaten == 0 || late < answered {
+        report.violations.push("the races had one outcome only: the run proves nothing".to_owned());
+    }
+}

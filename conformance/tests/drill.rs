@@ -1,0 +1,41 @@
+//! The drills of policy at one twentieth of their size. The full size is `cargo xtask drill policy`.
+
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use conformance::{
+    drill::{Order, Report, Size, Time, cap, idempotency, withdrawal},
+    suite::Store,
+};
+
+const SEED: u64 = 20_261_125;
+
+async fn check(store: Store, run: impl AsyncFn(&Order) -> anyhow::Result<Report>) {
+    let folder = tempfile::tempdir().unwrap();
+    // A busy machine does less of it in this time; how much is told.
+    let time = Time::of(Duration::from_secs(75));
+    let order = Order { seed: SEED, size: Size::FULL.part(20), store, folder: folder.path().to_owned(), time };
+    run(&order).await.unwrap().judged().unwrap();
+}
+
+/// Two replicas and the server are killed; the naive ways overshoot on the same server.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_cap_is_passed_and_no_acknowledgement_lost_while_policy_and_postgres_are_killed() {
+    check(Store::Postgres, cap::run).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_cap_is_passed_and_no_acknowledgement_lost_while_policy_on_sqlite_is_killed() {
+    check(Store::Sqlite, cap::run).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_begins_after_an_answered_withdrawal_makes_contact() {
+    check(Store::Postgres, withdrawal::run).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_request_sent_sixty_four_times_at_once_takes_one_set_of_slots() {
+    check(Store::Postgres, idempotency::run).await;
+}
