@@ -45,11 +45,7 @@ impl Configuration {
 
     /// The longest window in which contacts count; none when nothing counts them.
     pub fn contact_window(&self) -> Option<TimeDelta> {
-        let caps = self.policies.iter().filter_map(|policy| match &policy.rule {
-            Rule::FrequencyCap(cap) => Some(cap.window.length()),
-            Rule::OutcomeBased(_) | Rule::Unreadable => None,
-        });
-        caps.max()
+        self.policies.iter().filter_map(|policy| policy.rule.contact_reach()).max()
     }
 
     /// The outcomes some policy rests after, and the longest of these rests.

@@ -7,7 +7,7 @@ use super::{
     facts::ConsentFact,
     folded,
     question::{FieldValue, Fields},
-    verdict::{ReasonCode, Refusal},
+    refusal::{ReasonCode, Refusal},
 };
 
 /// A grant or withdrawal dated further ahead is refused.
@@ -30,6 +30,8 @@ pub struct ConsentRecord {
     pub source: String,
     /// Proof.
     pub evidence: String,
+    /// When it was received.
+    pub received_at: DateTime<Utc>,
 }
 
 impl ConsentRecord {
@@ -68,7 +70,7 @@ pub fn consent(channel: &Channel, fields: &Fields, records: &[ConsentFact]) -> C
             FieldValue::Null => continue,
             FieldValue::Boolean(true) => "granted",
             FieldValue::Boolean(false) => "withheld",
-            FieldValue::Text(_) | FieldValue::Other => "unreadable",
+            FieldValue::Text(_) | FieldValue::Number(_) | FieldValue::Other => "unreadable",
         };
         sources.push(format!("field customer.{name}: {said}"));
         match said {
@@ -112,6 +114,21 @@ pub fn consent(channel: &Channel, fields: &Fields, records: &[ConsentFact]) -> C
 /// The record that decides: the latest; of two at the same instant the withdrawal.
 pub fn deciding(records: &[ConsentFact]) -> Option<ConsentFact> {
     records.iter().copied().max_by_key(|record| (record.at, !record.is_grant))
+}
+
+/// True when nothing outdoes a record: on some channel it speaks for, a record of its kind decides. `all` are the
+/// customer's records.
+pub fn is_effective(record: &ConsentRecord, all: &[ConsentRecord], channels: &[Channel]) -> bool {
+    let decides = |others: Vec<ConsentFact>| deciding(&others).is_some_and(|found| found.is_grant == record.is_grant);
+    let spoken_for: Vec<_> = channels.iter().filter(|channel| record.speaks_for(channel)).collect();
+    if spoken_for.is_empty() {
+        // The channel is gone; what was said about it stands as it was said.
+        let same = all.iter().filter(|other| other.channel_id == record.channel_id);
+        return decides(same.map(ConsentRecord::fact).collect());
+    }
+    spoken_for
+        .into_iter()
+        .any(|channel| decides(all.iter().filter(|other| other.speaks_for(channel)).map(ConsentRecord::fact).collect()))
 }
 
 /// The instant a record gets: never after its receipt, which is also the instant of one that names none.

@@ -1,13 +1,28 @@
 //! Rules about how often and after what a customer may be contacted.
 
-use super::{Faults, cap::FrequencyCap, scope::Scope, suppression::Suppression};
+use super::{
+    Faults,
+    rule::{
+        cap::{Cap, CapDraft},
+        category_suppression::CategorySuppression,
+        cooldown::Cooldown,
+        mutual_exclusion::MutualExclusion,
+        outcome_based::Suppression,
+        segment_exclusion::SegmentExclusion,
+        time_window::TimeWindow,
+    },
+    scope::Scope,
+};
+
+pub use super::rule::Rule;
 
 /// Strength of a policy that does not say.
 pub const PRIORITY_DEFAULT: i32 = 50;
 /// Greatest strength.
 pub const PRIORITY_MAX: i32 = 100;
 /// Rule types this version serves.
-pub const SUPPORTED: &str = "frequency_cap, outcome_based";
+pub const SUPPORTED: &str = "frequency_cap, customer_total_cap, cross_channel_cap, cooldown, category_suppression, \
+    mutual_exclusion, outcome_based, time_window, segment_exclusion, allow_override";
 
 /// A contact policy as judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,28 +39,6 @@ pub struct ContactPolicy {
     pub scope: Scope,
     /// What it demands.
     pub rule: Rule,
-}
-
-/// What a policy demands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Rule {
-    /// At most so many contacts in a window.
-    FrequencyCap(FrequencyCap),
-    /// Rest after outcomes.
-    OutcomeBased(Suppression),
-    /// A stored rule that this version cannot read: it refuses all in its scope.
-    Unreadable,
-}
-
-impl Rule {
-    /// Its name as REST says it.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::FrequencyCap(_) => "frequency_cap",
-            Self::OutcomeBased(_) => "outcome_based",
-            Self::Unreadable => "unreadable",
-        }
-    }
 }
 
 /// A contact policy as written, unchecked.
@@ -65,15 +58,33 @@ pub struct PolicyDraft<'a> {
 #[expect(missing_docs, reason = "the fields of the resource")]
 pub enum RuleDraft<'a> {
     Missing,
-    FrequencyCap {
-        window_days: i32,
+    FrequencyCap(CapDraft),
+    CustomerTotalCap(CapDraft),
+    CrossChannelCap(CapDraft),
+    Cooldown {
         window_hours: i32,
-        max_impressions: i32,
+    },
+    CategorySuppression {
+        window_days: i32,
+    },
+    MutualExclusion {
+        offers: &'a [String],
+        window_days: i32,
     },
     OutcomeBased {
         outcomes: &'a [String],
         window_days: i32,
     },
+    TimeWindow {
+        allowed_days: &'a [String],
+        start: &'a str,
+        end: &'a str,
+    },
+    SegmentExclusion {
+        field: &'a str,
+        segments: &'a [String],
+    },
+    AllowOverride,
     /// Declared, not served by this version.
     Unserved(&'static str),
 }
@@ -93,7 +104,7 @@ impl ContactPolicy {
             return Err(faults);
         }
         let (id, name) = (draft.id.to_owned(), draft.name.to_owned());
-        Ok(Self { id, name, is_active: draft.is_active, priority, scope, rule })
+        Ok(Self { id, name, is_active: draft.is_active, priority, scope: rule.scope(scope), rule })
     }
 
     /// A stored policy that this version cannot read: it refuses all in its scope, or everything when even that cannot
@@ -113,9 +124,23 @@ impl ContactPolicy {
 fn rule(draft: RuleDraft<'_>) -> Result<Rule, Faults> {
     match draft {
         RuleDraft::Missing => Err(vec![("rule_type".to_owned(), format!("is required: one of {SUPPORTED}"))]),
-        RuleDraft::FrequencyCap { window_days, window_hours, max_impressions } => {
-            FrequencyCap::parse(window_days, window_hours, max_impressions).map(Rule::FrequencyCap)
+        RuleDraft::FrequencyCap(draft) => Cap::parse("frequency_cap", draft).map(Rule::FrequencyCap),
+        RuleDraft::CustomerTotalCap(draft) => Cap::parse("customer_total_cap", draft).map(Rule::CustomerTotalCap),
+        RuleDraft::CrossChannelCap(draft) => Cap::parse("cross_channel_cap", draft).map(Rule::CrossChannelCap),
+        RuleDraft::Cooldown { window_hours } => Cooldown::parse(window_hours).map(Rule::Cooldown),
+        RuleDraft::CategorySuppression { window_days } => {
+            CategorySuppression::parse(window_days).map(Rule::CategorySuppression)
         }
+        RuleDraft::MutualExclusion { offers, window_days } => {
+            MutualExclusion::parse(offers, window_days).map(Rule::MutualExclusion)
+        }
+        RuleDraft::TimeWindow { allowed_days, start, end } => {
+            TimeWindow::parse(allowed_days, start, end).map(Rule::TimeWindow)
+        }
+        RuleDraft::SegmentExclusion { field, segments } => {
+            SegmentExclusion::parse(field, segments).map(Rule::SegmentExclusion)
+        }
+        RuleDraft::AllowOverride => Ok(Rule::AllowOverride),
         RuleDraft::OutcomeBased { outcomes, window_days } => {
             Suppression::parse(outcomes, window_days).map(Rule::OutcomeBased)
         }
@@ -129,7 +154,10 @@ fn rule(draft: RuleDraft<'_>) -> Result<Rule, Faults> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::cap::Window;
+    use crate::domain::rule::{
+        cap::{Limit, Span},
+        window::Window,
+    };
 
     const SEED: PolicyDraft<'_> = PolicyDraft {
         id: "pol_1",
@@ -137,34 +165,42 @@ mod tests {
         is_active: true,
         scope: "category:Apparel,Electronics,Home",
         priority: None,
-        rule: RuleDraft::FrequencyCap { window_days: 30, window_hours: 0, max_impressions: 3 },
+        rule: RuleDraft::FrequencyCap(CapDraft {
+            window_days: 30,
+            window_hours: 0,
+            max_impressions: 3,
+            max_per_day: 0,
+            max_per_week: 0,
+            max_per_month: 0,
+        }),
     };
 
     #[test]
     fn the_seeds_policy_is_taken() {
         let policy = ContactPolicy::parse(&SEED).unwrap();
         assert_eq!(policy.priority, 50);
-        assert_eq!(policy.rule, Rule::FrequencyCap(FrequencyCap { window: Window::Days(30), limit: 3 }));
+        let limits = vec![Limit { span: Span::Sliding(Window::Days(30)), most: 3 }];
+        assert_eq!(policy.rule, Rule::FrequencyCap(Cap { limits }));
     }
 
     #[test]
     fn every_fault_is_told_with_its_path() {
         let draft =
-            PolicyDraft { scope: "kategory:A", priority: Some(101), rule: RuleDraft::Unserved("cooldown"), ..SEED };
+            PolicyDraft { scope: "kategory:A", priority: Some(101), rule: RuleDraft::Unserved("budget"), ..SEED };
         let told: Vec<_> = ContactPolicy::parse(&draft).unwrap_err().into_iter().map(|(path, _)| path).collect();
         assert_eq!(told, ["scope", "priority", "rule_type"]);
         let missing = PolicyDraft { rule: RuleDraft::Missing, ..SEED };
         assert_eq!(
             ContactPolicy::parse(&missing).unwrap_err(),
-            [("rule_type".to_owned(), "is required: one of frequency_cap, outcome_based".to_owned())]
+            [("rule_type".to_owned(), format!("is required: one of {SUPPORTED}"))]
         );
     }
 
     #[test]
     fn a_rule_not_served_yet_names_the_served_ones() {
         let draft = PolicyDraft { rule: RuleDraft::Unserved("budget"), ..SEED };
-        let expected = "type `budget` is not yet supported; supported are frequency_cap, outcome_based";
-        assert_eq!(ContactPolicy::parse(&draft).unwrap_err(), [("rule_type".to_owned(), expected.to_owned())]);
+        let expected = format!("type `budget` is not yet supported; supported are {SUPPORTED}");
+        assert_eq!(ContactPolicy::parse(&draft).unwrap_err(), [("rule_type".to_owned(), expected)]);
     }
 
     #[test]

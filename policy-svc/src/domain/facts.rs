@@ -47,6 +47,8 @@ pub enum Standing {
 /// A contact or a live reservation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContactFact {
+    /// Its id.
+    pub contact_id: String,
     /// What it is about.
     pub subject: Subject,
     /// Where it stands.

@@ -101,8 +101,10 @@ impl Ledger {
             (State::Reserved | State::Expired, _, Some(until)) if until > now => Some(Standing::Reserved(until)),
             _ => None,
         };
-        let fact =
-            |contact: &Contact| standing(contact).map(|standing| ContactFact { subject: contact.subject(), standing });
+        let fact = |contact: &Contact| {
+            let (contact_id, standing) = (contact.contact_id.clone(), standing(contact)?);
+            Some(ContactFact { contact_id, subject: contact.subject(), standing })
+        };
         self.contacts.iter().filter_map(fact).collect()
     }
 
@@ -286,6 +288,7 @@ impl Ledger {
             at: if is_at_receipt { self.at } else { occurred_at },
             source: format!("outcome {OPT_OUT}"),
             evidence: outcome.outcome_id.clone(),
+            received_at: self.at,
         });
     }
 }

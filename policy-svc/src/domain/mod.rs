@@ -1,6 +1,5 @@
 //! The rules: values in, values out. No I/O, no clock, no messages.
 
-pub mod cap;
 pub mod channel;
 pub mod configuration;
 pub mod consent;
@@ -8,13 +7,16 @@ pub mod contact;
 pub mod contact_policy;
 pub mod facts;
 pub mod ledger;
+pub mod local_time;
 pub mod question;
 pub mod quiet_hours;
+pub mod refusal;
+pub mod rule;
 pub mod scope;
 pub mod settings;
-pub mod suppression;
-pub mod tally;
+pub mod usage;
 pub mod verdict;
+pub mod wall_hours;
 pub mod zone;
 
 /// Faults of something written, by field path within the resource.

@@ -13,6 +13,8 @@ pub enum FieldValue {
     Text(String),
     /// True or false.
     Boolean(bool),
+    /// A number as its text.
+    Number(String),
     /// Anything policy makes nothing of.
     Other,
 }

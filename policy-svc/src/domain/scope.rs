@@ -57,6 +57,22 @@ impl Scope {
         Ok(scope)
     }
 
+    /// The same on every channel.
+    pub fn on_every_channel(mut self) -> Self {
+        self.clauses.retain(|clause| clause.dimension != Dimension::Channel);
+        self
+    }
+
+    /// True when it names channels.
+    pub fn names_channels(&self) -> bool {
+        self.clauses.iter().any(|clause| clause.dimension == Dimension::Channel)
+    }
+
+    /// True when everything matches.
+    pub fn is_global(&self) -> bool {
+        self.clauses.is_empty()
+    }
+
     /// Binds channel references to the channels that exist now.
     pub fn resolve(&mut self, channels: &[Channel]) {
         for clause in self.clauses.iter_mut().filter(|clause| clause.dimension == Dimension::Channel) {

@@ -16,11 +16,32 @@ pub struct ZoneUnknown {
     pub value: Option<String>,
 }
 
+impl ZoneUnknown {
+    /// Why local time cannot be told, and the remedy.
+    pub fn text(&self) -> String {
+        let Self { field, value } = self;
+        let cause = match value {
+            None => format!("{field} is not set"),
+            Some(value) => format!("{field} holds `{value}`, which is not an IANA zone name"),
+        };
+        format!("{cause}; set it, or the setting fallbackTimezone")
+    }
+}
+
+/// The zones of a customer without a channel: that of the field `timezone`.
+pub fn zones_without_channel(fields: &Fields, fallback: Option<Tz>) -> Result<Vec<Tz>, ZoneUnknown> {
+    of_fields(&["timezone".to_owned()], fields, fallback)
+}
+
 /// The zones of a customer for a channel, one per field it names. The fallback stands in for a field that is missing
 /// or holds no zone.
 pub fn zones(channel: &Channel, fields: &Fields, fallback: Option<Tz>) -> Result<Vec<Tz>, ZoneUnknown> {
+    of_fields(&channel.timezone_fields, fields, fallback)
+}
+
+fn of_fields(names: &[String], fields: &Fields, fallback: Option<Tz>) -> Result<Vec<Tz>, ZoneUnknown> {
     let mut zones = Vec::new();
-    for field in &channel.timezone_fields {
+    for field in names {
         match (zone(fields.get(field)), fallback) {
             (Ok(zone), _) | (Err(_), Some(zone)) => zones.push(zone),
             (Err(value), None) => return Err(ZoneUnknown { field: field.clone(), value }),
@@ -39,7 +60,7 @@ fn zone(value: Option<&FieldValue>) -> Result<Tz, Option<String>> {
         None | Some(FieldValue::Null) => Err(None),
         Some(FieldValue::Text(name)) => parse(name).ok_or_else(|| Some(shown(name))),
         Some(FieldValue::Boolean(value)) => Err(Some(value.to_string())),
-        Some(FieldValue::Other) => Err(Some("not text".to_owned())),
+        Some(FieldValue::Number(_) | FieldValue::Other) => Err(Some("not text".to_owned())),
     }
 }
 

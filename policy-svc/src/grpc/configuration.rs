@@ -15,7 +15,8 @@ use crate::domain::{
     channel::{Channel, ChannelDraft},
     configuration::Configuration,
     contact_policy::{ContactPolicy, PolicyDraft, RuleDraft},
-    settings::{CURRENCY_DEFAULT, Settings, TIMEZONE_DEFAULT},
+    rule::cap::CapDraft,
+    settings::{self, COUNTRY_FIELD_DEFAULT, CURRENCY_DEFAULT, Settings, TIMEZONE_DEFAULT},
     zone,
 };
 
@@ -60,8 +61,12 @@ impl Context {
         let channels = self.channels.all(tenant).await?.iter().map(stored_channel).collect();
         let policies = self.policies.all(tenant).await?.iter().map(stored_policy).collect();
         let settings = self.settings(tenant).await?.0;
-        let fallback_timezone = zone::parse(&settings.fallback_timezone);
-        Ok(Configuration::new(revision, channels, policies, Settings { fallback_timezone }))
+        // A floor that this version cannot read must not be overlooked.
+        let settings = rule_settings(&settings).map_err(|faults| {
+            let told: Vec<_> = faults.into_iter().map(|(path, text)| format!("settings.{path} {text}")).collect();
+            HistoryError::Database(database::DatabaseError::Corrupt(told.join("; ")))
+        })?;
+        Ok(Configuration::new(revision, channels, policies, settings))
     }
 
     /// The settings with defaults filled in, and their etag when they were ever written.
@@ -84,6 +89,9 @@ pub fn with_defaults(mut settings: proto::TenantSettings) -> proto::TenantSettin
     }
     if settings.currency.is_empty() {
         settings.currency = CURRENCY_DEFAULT.to_owned();
+    }
+    if settings.country_field.is_empty() {
+        settings.country_field = COUNTRY_FIELD_DEFAULT.to_owned();
     }
     settings
 }
@@ -150,23 +158,25 @@ pub fn policy(resource: &proto::ContactPolicy) -> Result<ContactPolicy, Faults> 
 fn policy_draft(resource: &proto::ContactPolicy) -> PolicyDraft<'_> {
     let rule = match &resource.rule {
         None => RuleDraft::Missing,
-        Some(Rule::FrequencyCap(cap)) => RuleDraft::FrequencyCap {
-            window_days: cap.window_days,
-            window_hours: cap.window_hours,
-            max_impressions: cap.max_impressions,
-        },
+        Some(Rule::FrequencyCap(cap)) => RuleDraft::FrequencyCap(cap_draft(cap)),
+        Some(Rule::CustomerTotalCap(cap)) => RuleDraft::CustomerTotalCap(cap_draft(cap)),
+        Some(Rule::CrossChannelCap(cap)) => RuleDraft::CrossChannelCap(cap_draft(cap)),
         Some(Rule::OutcomeBased(rest)) => {
             RuleDraft::OutcomeBased { outcomes: &rest.outcomes, window_days: rest.window_days }
         }
-        Some(Rule::CustomerTotalCap(_)) => RuleDraft::Unserved("customer_total_cap"),
-        Some(Rule::CrossChannelCap(_)) => RuleDraft::Unserved("cross_channel_cap"),
-        Some(Rule::Cooldown(_)) => RuleDraft::Unserved("cooldown"),
-        Some(Rule::CategorySuppression(_)) => RuleDraft::Unserved("category_suppression"),
-        Some(Rule::MutualExclusion(_)) => RuleDraft::Unserved("mutual_exclusion"),
-        Some(Rule::TimeWindow(_)) => RuleDraft::Unserved("time_window"),
-        Some(Rule::SegmentExclusion(_)) => RuleDraft::Unserved("segment_exclusion"),
+        Some(Rule::Cooldown(rest)) => RuleDraft::Cooldown { window_hours: rest.window_hours },
+        Some(Rule::CategorySuppression(rest)) => RuleDraft::CategorySuppression { window_days: rest.window_days },
+        Some(Rule::MutualExclusion(rule)) => {
+            RuleDraft::MutualExclusion { offers: &rule.offers, window_days: rule.window_days }
+        }
+        Some(Rule::TimeWindow(rule)) => {
+            RuleDraft::TimeWindow { allowed_days: &rule.allowed_days, start: &rule.start, end: &rule.end }
+        }
+        Some(Rule::SegmentExclusion(rule)) => {
+            RuleDraft::SegmentExclusion { field: &rule.field, segments: &rule.segments }
+        }
+        Some(Rule::AllowOverride(_)) => RuleDraft::AllowOverride,
         Some(Rule::Budget(_)) => RuleDraft::Unserved("budget"),
-        Some(Rule::AllowOverride(_)) => RuleDraft::Unserved("allow_override"),
     };
     PolicyDraft {
         id: &resource.id,
@@ -176,6 +186,35 @@ fn policy_draft(resource: &proto::ContactPolicy) -> PolicyDraft<'_> {
         scope: &resource.scope,
         priority: resource.priority,
         rule,
+    }
+}
+
+fn cap_draft(cap: &proto::FrequencyCap) -> CapDraft {
+    CapDraft {
+        window_days: cap.window_days,
+        window_hours: cap.window_hours,
+        max_impressions: cap.max_impressions,
+        max_per_day: cap.max_per_day,
+        max_per_week: cap.max_per_week,
+        max_per_month: cap.max_per_month,
+    }
+}
+
+/// The settings as rules use them, or all faults by path within the resource.
+pub fn rule_settings(stored: &proto::TenantSettings) -> Result<Settings, Faults> {
+    let mut faults =
+        settings::faults(&stored.timezone, &stored.fallback_timezone, &stored.currency, &stored.country_field);
+    let written = stored.legal_quiet_hours.iter();
+    let written = written.map(|(country, hours)| (country.as_str(), hours.start.as_str(), hours.end.as_str()));
+    let legal_quiet_hours = settings::legal_quiet_hours(written).map_err(|found| faults.extend(found));
+    match legal_quiet_hours {
+        Ok(legal_quiet_hours) if faults.is_empty() => Ok(Settings {
+            timezone: zone::parse(&stored.timezone).unwrap_or(chrono_tz::UTC),
+            fallback_timezone: zone::parse(&stored.fallback_timezone),
+            legal_quiet_hours,
+            country_field: settings::field_name(&stored.country_field).to_owned(),
+        }),
+        _ => Err(faults),
     }
 }
 

@@ -4,9 +4,9 @@ use proffer_proto::policy::v1::{self as proto, consent_service_server::ConsentSe
 use serve::{Problem, metadata};
 use tonic::{Request, Response, Status};
 
-use super::{Context, id_fault, in_its_own_task, instant, text_fault};
+use super::{Context, id_fault, in_its_own_task, instant, place, text_fault};
 use crate::{
-    domain::consent::{AHEAD_MAX, ConsentRecord},
+    domain::consent::{AHEAD_MAX, ConsentRecord, EVERY_CHANNEL, is_effective},
     store::NewConsent,
 };
 
@@ -64,6 +64,7 @@ fn told(customer_id: String, channel: String, record: ConsentRecord, is_effectiv
         source: record.source,
         evidence: record.evidence,
         effective: is_effective,
+        received_at: Some(history::timestamp(record.received_at)),
     }
 }
 
@@ -106,5 +107,65 @@ impl ConsentService for Consents {
         let record = found.ok_or_else(|| Problem::not_found("consent", &asked.channel))?;
         let consent = told(asked.customer_id, asked.channel, record, true);
         Ok(Response::new(proto::GetConsentResponse { consent: Some(consent) }))
+    }
+
+    async fn list_consents(
+        &self,
+        request: Request<proto::ListConsentsRequest>,
+    ) -> Result<Response<proto::ListConsentsResponse>, Status> {
+        let tenant = metadata::tenant(request.metadata())?;
+        let customer_id = request.into_inner().customer_id;
+        if let Some(message) = id_fault(&customer_id) {
+            return Err(Problem::invalid_field("customer_id", message).into());
+        }
+        let configuration = self.0.configuration(&tenant).await?;
+        let found = self.0.store.consents(&tenant, &customer_id).await;
+        let records = found.map_err(|error| serve::store_status(&error))?;
+        let mut consents = Vec::new();
+        for channel in &configuration.channels {
+            // They come latest first, of two at the same instant the withdrawal.
+            if let Some(record) = records.iter().find(|record| record.speaks_for(channel)) {
+                consents.push(told(customer_id.clone(), channel.name.clone(), record.clone(), true));
+            }
+        }
+        if let Some(record) = records.iter().find(|record| record.channel_id == EVERY_CHANNEL) {
+            let is_effective = is_effective(record, &records, &configuration.channels);
+            consents.push(told(customer_id, EVERY_CHANNEL.to_owned(), record.clone(), is_effective));
+        }
+        consents.sort_by(|a, b| a.channel.cmp(&b.channel));
+        Ok(Response::new(proto::ListConsentsResponse { consents }))
+    }
+
+    async fn export_consent_proof(
+        &self,
+        request: Request<proto::ExportConsentProofRequest>,
+    ) -> Result<Response<proto::ExportConsentProofResponse>, Status> {
+        let tenant = metadata::tenant(request.metadata())?;
+        let asked = request.into_inner();
+        let customer_id = asked.customer_id;
+        if let Some(message) = id_fault(&customer_id) {
+            return Err(Problem::invalid_field("customer_id", message).into());
+        }
+        let (size, after) = history::page(asked.page_size, &asked.page_token).map_err(Problem::invalid_fields)?;
+        let (received_us, consent_id) = place(&after, i64::MIN)?;
+        let configuration = self.0.configuration(&tenant).await?;
+        let store = &self.0.store;
+        let found = store.consent_proof(&tenant, &customer_id, (received_us, &consent_id), i64::from(size) + 1).await;
+        let mut page = found.map_err(|error| serve::store_status(&error))?;
+        let all = store.consents(&tenant, &customer_id).await.map_err(|error| serve::store_status(&error))?;
+        let size = usize::try_from(size).unwrap_or_default();
+        let has_more = page.len() > size;
+        page.truncate(size);
+        let next_page_token = match page.last().filter(|_| has_more) {
+            Some((id, record)) => history::token(&format!("{} {id}", record.received_at.timestamp_micros())),
+            None => String::new(),
+        };
+        let consents = page.into_iter().map(|(_, record)| {
+            let is_effective = is_effective(&record, &all, &configuration.channels);
+            let named = configuration.channels.iter().find(|channel| channel.id == record.channel_id);
+            let channel = named.map_or_else(|| record.channel_folded.clone(), |channel| channel.name.clone());
+            told(customer_id.clone(), channel, record, is_effective)
+        });
+        Ok(Response::new(proto::ExportConsentProofResponse { consents: consents.collect(), next_page_token }))
     }
 }

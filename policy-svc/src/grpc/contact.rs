@@ -1,27 +1,21 @@
 //! ContactService.
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use proffer_proto::policy::v1::{self as proto, contact_service_server::ContactService};
 use serve::{Problem, metadata};
 use tonic::{Request, Response, Status};
 
-use super::{Context, id_fault};
-use crate::domain::contact::{Contact, State};
+use super::{Context, id_fault, place};
+use crate::domain::{
+    configuration::Configuration,
+    contact::{Contact, State},
+    usage::{Usage, usage},
+    zone,
+};
 
 /// What was said to customers.
 pub struct Contacts(pub Context);
-
-/// Where a page goes on: instant and id of the last contact told.
-fn place(page_token: &str) -> Result<(i64, String), Problem> {
-    let (created_us, contact_id) = match page_token {
-        "" => return Ok((i64::MAX, String::new())),
-        text => text.split_once(' ').unwrap_or((text, "")),
-    };
-    match created_us.parse() {
-        Ok(created_us) => Ok((created_us, contact_id.to_owned())),
-        Err(_) => Err(Problem::invalid_field("page_token", "is not a token of an earlier page")),
-    }
-}
 
 fn told(contact: Contact, at: DateTime<Utc>) -> proto::Contact {
     let state = match contact.state_at(at) {
@@ -45,6 +39,34 @@ fn told(contact: Contact, at: DateTime<Utc>) -> proto::Contact {
     }
 }
 
+fn used(found: Usage) -> proto::PolicyUsage {
+    let count = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
+    proto::PolicyUsage {
+        policy_id: found.policy_id,
+        name: found.name,
+        rule_type: found.rule_type.to_owned(),
+        contacts: count(found.counted),
+        reserved: count(found.reserved),
+        limit: count(found.limit),
+        free: count(found.limit.saturating_sub(found.counted + found.reserved)),
+        window_seconds: found.window_seconds,
+        refusal: found.refusal.unwrap_or_default(),
+        next_allowed_at: found.next_allowed_at.map(history::timestamp),
+    }
+}
+
+/// The zone periods and hours are told in.
+fn assumed_zone(named: &str, configuration: &Configuration) -> Result<Tz, Problem> {
+    let settings = &configuration.settings;
+    if named.is_empty() {
+        return Ok(settings.fallback_timezone.unwrap_or(settings.timezone));
+    }
+    zone::parse(named).ok_or_else(|| {
+        let text = format!("`{}` is not an IANA zone name such as `Europe/London`", zone::shown(named));
+        Problem::invalid_field("timezone", text)
+    })
+}
+
 #[tonic::async_trait]
 impl ContactService for Contacts {
     async fn list_contacts(
@@ -56,8 +78,10 @@ impl ContactService for Contacts {
         if let Some(message) = id_fault(&asked.customer_id) {
             return Err(Problem::invalid_field("customer_id", message).into());
         }
+        let configuration = self.0.configuration(&tenant).await?;
+        let zone = assumed_zone(&asked.timezone, &configuration)?;
         let (size, after) = history::page(asked.page_size, &asked.page_token).map_err(Problem::invalid_fields)?;
-        let (created_us, contact_id) = place(&after)?;
+        let (created_us, contact_id) = place(&after, i64::MAX)?;
         let found = self.0.store.contacts(&tenant, &asked.customer_id, (created_us, &contact_id), i64::from(size) + 1);
         let (mut contacts, at) = found.await.map_err(|error| serve::store_status(&error))?;
         let size = usize::try_from(size).unwrap_or_default();
@@ -68,6 +92,13 @@ impl ContactService for Contacts {
             None => String::new(),
         };
         let contacts = contacts.into_iter().map(|contact| told(contact, at)).collect();
-        Ok(Response::new(proto::ListContactsResponse { contacts, next_page_token }))
+        let mut policies = Vec::new();
+        if asked.page_token.is_empty() {
+            let facts = self.0.store.facts(&tenant, &configuration, &asked.customer_id).await;
+            let facts = facts.map_err(|error| serve::store_status(&error))?;
+            policies.extend(usage(&configuration, &facts, zone).into_iter().map(used));
+        }
+        let timezone = zone.name().to_owned();
+        Ok(Response::new(proto::ListContactsResponse { contacts, next_page_token, policies, timezone }))
     }
 }

@@ -9,7 +9,11 @@ use serve::metadata;
 use tonic::{Request, Response, Status};
 
 use super::{Context, channel::too_many, configuration};
-use crate::domain::{configuration::POLICIES_MAX, contact_policy::ContactPolicy};
+use crate::domain::{
+    configuration::POLICIES_MAX,
+    contact_policy::{ContactPolicy, Rule},
+    scope::Scope,
+};
 
 /// The contact policies of a tenant.
 pub struct ContactPolicies(pub Context);
@@ -37,13 +41,33 @@ fn checked(mut resource: proto::ContactPolicy) -> Result<(proto::ContactPolicy, 
     Ok((resource, policy))
 }
 
+/// What a rule ignores of the scope it was written with.
+fn ignored(written: &str, rule: &Rule) -> Option<String> {
+    let scope = Scope::parse(written).unwrap_or_default();
+    match rule {
+        Rule::CustomerTotalCap(_) if !scope.is_global() => {
+            Some("customer_total_cap ignores its scope: it counts every contact and refuses every offer".to_owned())
+        }
+        Rule::CrossChannelCap(_) if scope.names_channels() => {
+            Some("cross_channel_cap ignores `channel:` in its scope: it counts on every channel".to_owned())
+        }
+        _ => None,
+    }
+}
+
 impl ContactPolicies {
     /// Channels the scope names and nobody created. Categories and offers are not known here.
-    async fn warnings(&self, tenant: &str, mut policy: ContactPolicy) -> Result<Vec<String>, HistoryError> {
+    async fn warnings(
+        &self,
+        tenant: &str,
+        written: &str,
+        mut policy: ContactPolicy,
+    ) -> Result<Vec<String>, HistoryError> {
         let configuration = self.0.configuration(tenant).await?;
         policy.scope.resolve(&configuration.channels);
         let dangling = policy.scope.dangling_channels();
-        Ok(dangling.iter().map(|named| format!("scope names channel `{named}`, which does not exist")).collect())
+        let dangling = dangling.iter().map(|named| format!("scope names channel `{named}`, which does not exist"));
+        Ok(dangling.chain(ignored(written, &policy.rule)).collect())
     }
 }
 
@@ -58,7 +82,7 @@ impl ContactPolicyService for ContactPolicies {
         if self.0.policies.all(&author.tenant).await?.len() >= POLICIES_MAX {
             return Err(too_many("contact_policy", POLICIES_MAX).into());
         }
-        let warnings = self.warnings(&author.tenant, policy).await?;
+        let warnings = self.warnings(&author.tenant, &resource.scope, policy).await?;
         let mut stored = self.0.policies.create(&author, resource).await?;
         stored.warn(warnings);
         Ok(Response::new(proto::CreateContactPolicyResponse { contact_policy: Some(stored) }))
@@ -94,8 +118,8 @@ impl ContactPolicyService for ContactPolicies {
         let patch = request.contact_policy.unwrap_or_default();
         let mut draft = self.0.policies.merge(&author.tenant, &request.id, patch, &paths).await?;
         let (resource, policy) = checked(draft.resource)?;
+        let warnings = self.warnings(&author.tenant, &resource.scope, policy).await?;
         draft.resource = resource;
-        let warnings = self.warnings(&author.tenant, policy).await?;
         let mut stored = self.0.policies.update(&author, draft).await?;
         stored.warn(warnings);
         Ok(Response::new(proto::UpdateContactPolicyResponse { contact_policy: Some(stored) }))

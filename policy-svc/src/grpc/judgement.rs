@@ -84,5 +84,6 @@ fn policy_verdict(found: PolicyVerdict) -> proto::PolicyVerdict {
         limit: count(found.limit),
         window_seconds: found.window_seconds,
         next_allowed_at: found.next_allowed_at.map(history::timestamp),
+        lifted_by: found.lifted_by.unwrap_or_default(),
     }
 }

@@ -23,7 +23,7 @@ use proffer_proto::policy::v1::{
     contact_gate_service_server::ContactGateServiceServer, contact_policy_service_server::ContactPolicyServiceServer,
     contact_service_server::ContactServiceServer, settings_service_server::SettingsServiceServer,
 };
-use serve::Clock;
+use serve::{Clock, Problem};
 use tonic::{Status, service::Routes};
 
 use crate::{domain::configuration::Configuration, store::Store};
@@ -107,6 +107,18 @@ async fn in_its_own_task<T: Send + 'static>(
     work: impl Future<Output = Result<T, Status>> + Send + 'static,
 ) -> Result<T, Status> {
     tokio::spawn(work).await.map_err(|error| serve::internal(&error))?
+}
+
+/// Where a page goes on: instant and id of the last one told.
+fn place(page_token: &str, first_us: i64) -> Result<(i64, String), Problem> {
+    let (at_us, id) = match page_token {
+        "" => return Ok((first_us, String::new())),
+        text => text.split_once(' ').unwrap_or((text, "")),
+    };
+    match at_us.parse() {
+        Ok(at_us) => Ok((at_us, id.to_owned())),
+        Err(_) => Err(Problem::invalid_field("page_token", "is not a token of an earlier page")),
+    }
 }
 
 /// What is wrong with an id that must be given.

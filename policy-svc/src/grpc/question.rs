@@ -194,8 +194,9 @@ fn field(value: Value) -> FieldValue {
         None => FieldValue::Null,
         Some(Kind::StringValue(text)) => FieldValue::Text(text),
         Some(Kind::BooleanValue(is)) => FieldValue::Boolean(is),
-        Some(Kind::IntegerValue(_) | Kind::DoubleValue(_) | Kind::DecimalValue(_) | Kind::ListValue(_)) => {
-            FieldValue::Other
-        }
+        Some(Kind::IntegerValue(number)) => FieldValue::Number(number.to_string()),
+        Some(Kind::DoubleValue(number)) => FieldValue::Number(number.to_string()),
+        Some(Kind::DecimalValue(number)) => FieldValue::Number(number),
+        Some(Kind::ListValue(_)) => FieldValue::Other,
     }
 }

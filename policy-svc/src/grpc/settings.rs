@@ -11,9 +11,8 @@ use tonic::{Request, Response, Status};
 
 use super::{
     Context,
-    configuration::{SETTINGS, with_defaults},
+    configuration::{SETTINGS, rule_settings, with_defaults},
 };
-use crate::domain::settings;
 
 /// The settings of a tenant.
 pub struct Settings(pub Context);
@@ -34,8 +33,7 @@ impl Settings {
             HistoryError::Invalid(vec![("update_mask".to_owned(), format!("names the unknown field `{}`", unknown.0))])
         })?;
         let merged = with_defaults(merged);
-        let faults = settings::faults(&merged.timezone, &merged.fallback_timezone, &merged.currency);
-        if !faults.is_empty() {
+        if let Err(faults) = rule_settings(&merged) {
             let faults = faults.into_iter().map(|(path, message)| (format!("settings.{path}"), message));
             return Err(HistoryError::Invalid(faults.collect()));
         }

@@ -1,7 +1,7 @@
 //! Consent records.
 
 use chrono::{DateTime, Utc};
-use database::{DatabaseError, Transaction, execute};
+use database::{DatabaseError, Transaction, execute, read};
 use serve::from_micros;
 
 use super::{Source, Store, customer, fetch};
@@ -11,10 +11,14 @@ use crate::domain::{
     folded,
 };
 
-type Row = (String, String, bool, i64, String, String);
+/// Records of one customer looked through to say what decides: the latest by event time.
+pub const CONSENTS_MAX: i64 = 10_000;
 
-fn record((channel_id, channel_folded, is_grant, at_us, source, evidence): Row) -> ConsentRecord {
-    ConsentRecord { channel_id, channel_folded, is_grant, at: from_micros(at_us), source, evidence }
+type Row = (String, String, bool, i64, String, String, i64);
+
+fn record((channel_id, channel_folded, is_grant, at_us, source, evidence, received_us): Row) -> ConsentRecord {
+    let (at, received_at) = (from_micros(at_us), from_micros(received_us));
+    ConsentRecord { channel_id, channel_folded, is_grant, at, source, evidence, received_at }
 }
 
 /// The record that decides on a channel: the latest that speaks for it, of two at the same instant the withdrawal.
@@ -26,7 +30,7 @@ pub(super) async fn deciding(
 ) -> Result<Option<ConsentRecord>, DatabaseError> {
     // The same condition as `ConsentRecord::speaks_for`.
     let row: Option<Row> = fetch!(source, connection => sqlx::query_as(
-        "select channel_id, channel_folded, granted, at_us, source, evidence from consent
+        "select channel_id, channel_folded, granted, at_us, source, evidence, received_us from consent
          where tenant_id = $1 and customer_id = $2
            and (channel_id = $3 or (not granted and (channel_folded = $4 or (channel_id = $5 and $6))))
          order by at_us desc, granted limit 1")
@@ -105,6 +109,7 @@ impl Store {
             at: event_instant(new.at, known.ledger_at),
             source: new.source,
             evidence: new.evidence,
+            received_at: known.ledger_at,
         };
         write(&mut transaction, tenant, customer_id, &record, known.ledger_at).await?;
         let deciding = deciding(&mut Source::Within(&mut transaction), tenant, customer_id, channel).await?;
@@ -122,5 +127,35 @@ impl Store {
         channel: &Channel,
     ) -> Result<Option<ConsentRecord>, DatabaseError> {
         deciding(&mut Source::Outside(&self.database), tenant, customer_id, channel).await
+    }
+
+    /// A customer's records, the latest by event time first; at most [`CONSENTS_MAX`].
+    pub async fn consents(&self, tenant: &str, customer_id: &str) -> Result<Vec<ConsentRecord>, DatabaseError> {
+        let rows: Vec<Row> = read!(&self.database, pool => sqlx::query_as(
+            "select channel_id, channel_folded, granted, at_us, source, evidence, received_us from consent
+             where tenant_id = $1 and customer_id = $2 order by at_us desc, granted limit $3")
+            .bind(tenant).bind(customer_id).bind(CONSENTS_MAX).fetch_all(pool))?;
+        Ok(rows.into_iter().map(record).collect())
+    }
+
+    /// A customer's records after (`received_us`, `consent_id`) in the order received, with their ids.
+    pub async fn consent_proof(
+        &self,
+        tenant: &str,
+        customer_id: &str,
+        after: (i64, &str),
+        limit: i64,
+    ) -> Result<Vec<(String, ConsentRecord)>, DatabaseError> {
+        type Kept = (String, String, String, bool, i64, String, String, i64);
+        let rows: Vec<Kept> = read!(&self.database, pool => sqlx::query_as(
+            "select consent_id, channel_id, channel_folded, granted, at_us, source, evidence, received_us from consent
+             where tenant_id = $1 and customer_id = $2
+               and (received_us > $3 or (received_us = $3 and consent_id > $4))
+             order by received_us, consent_id limit $5")
+            .bind(tenant).bind(customer_id).bind(after.0).bind(after.1).bind(limit).fetch_all(pool))?;
+        let kept = |(consent_id, channel_id, folded, granted, at_us, source, evidence, received_us): Kept| {
+            (consent_id, record((channel_id, folded, granted, at_us, source, evidence, received_us)))
+        };
+        Ok(rows.into_iter().map(kept).collect())
     }
 }

@@ -18,8 +18,8 @@ use crate::domain::{
     contact::{ChannelRef, Contact, State},
     facts::Facts,
     ledger::Ledger,
-    question::{Candidate, Outcome, Question},
-    verdict::{Asked, Judgement, ReasonCode, Refusal, Scrutiny, Slots, judge},
+    question::{Candidate, Fields, Outcome, Question},
+    verdict::{Asked, Judgement, Refusal, Scrutiny, Slots, judge},
 };
 
 /// Outcomes applied in one transaction, as long as they are of several customers.
@@ -158,6 +158,28 @@ impl Store {
         Ok(judge(&asked(call, question.now, Scrutiny::Full), &facts, slots))
     }
 
+    /// What policies have to go by for a customer, whatever the offer. Outcomes not yet delivered are not known here.
+    pub async fn facts(
+        &self,
+        tenant: &str,
+        configuration: &Configuration,
+        customer_id: &str,
+    ) -> Result<Facts, DatabaseError> {
+        let mut source = Source::Outside(&self.database);
+        let known = customer::read(&mut source, tenant, customer_id, &self.clock).await?;
+        let question = Question {
+            customer_id: customer_id.to_owned(),
+            channel: String::new(),
+            now: known.ledger_at,
+            fields: Fields::new(),
+            candidates: Vec::new(),
+            pending: Vec::new(),
+            as_of: None,
+        };
+        let call = Call { tenant, configuration, channel: None, question: &question };
+        Ok(open(&mut source, &call, known, None).await?.1)
+    }
+
     /// Judges a contact again, at the ledger instant, and commits it. Caps are not asked again while its slot is held.
     pub async fn commit(
         &self,
@@ -172,7 +194,8 @@ impl Store {
         let mut transaction = self.database.begin().await?;
         let known = customer::lock(&mut transaction, tenant, customer_id, &self.clock).await?;
         let at = known.ledger_at;
-        let (mut ledger, facts) = open(&mut Source::Within(&mut transaction), call, known, Some(decision_id)).await?;
+        let (mut ledger, mut facts) =
+            open(&mut Source::Within(&mut transaction), call, known, Some(decision_id)).await?;
         let mut is_held = false;
         if let Some(contact) = ledger.find(decision_id, rank) {
             if contact.offer.offer_id != candidate.offer_id || contact.channel.id != ChannelRef::of(channel).id {
@@ -186,6 +209,8 @@ impl Store {
                 return Ok(Committed::Go(contact_id));
             }
             is_held = contact.is_live(at);
+            // A contact does not stand in its own way.
+            facts.contacts.retain(|fact| fact.contact_id != contact.contact_id);
         }
         let scrutiny = if is_held { Scrutiny::SlotHeld } else { Scrutiny::Full };
         let judgement = judge(&asked(call, at, scrutiny), &facts, Slots { limit: 1, until: at });
@@ -195,7 +220,7 @@ impl Store {
                 ledger.commit(decision_id, rank, || new_contact(decision_id, rank, candidate, channel, at)),
             ),
             Some(refusal) => {
-                if is_held && gives_back(refusal.code) {
+                if is_held && refusal.code.gives_back() {
                     ledger.release(decision_id, Some(rank));
                 }
                 Committed::NoGo(refusal)
@@ -343,18 +368,6 @@ async fn save(
 fn asked<'a>(call: &Call<'a>, at: DateTime<Utc>, scrutiny: Scrutiny) -> Asked<'a> {
     let Call { configuration, channel, question, .. } = *call;
     Asked { configuration, channel, at, fields: &question.fields, candidates: &question.candidates, scrutiny }
-}
-
-/// Suppression and a withdrawal give a held slot back; what may pass by itself keeps it.
-fn gives_back(code: ReasonCode) -> bool {
-    match code {
-        ReasonCode::ConsentWithheld | ReasonCode::ConsentWithdrawn | ReasonCode::Suppressed => true,
-        ReasonCode::ConsentUnknown
-        | ReasonCode::QuietHours
-        | ReasonCode::TimezoneUnknown
-        | ReasonCode::FrequencyCap
-        | ReasonCode::PolicyUnavailable => false,
-    }
 }
 
 fn new_contact(

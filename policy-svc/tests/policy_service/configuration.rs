@@ -1,6 +1,7 @@
 //! Channels, contact policies, settings, and following them.
 
 use futures::StreamExt as _;
+use policy_svc::domain::contact_policy::SUPPORTED;
 use proffer_proto::{
     policy::v1::{self as proto, contact_policy::Rule},
     values::v1::ResourceStatus,
@@ -72,36 +73,20 @@ async fn wrong_channels_are_refused_with_every_fault() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rule_types_not_served_yet_are_refused_by_name() {
     let world = World::on_sqlite().await;
-    let unserved = proto::UnservedRule {};
-    let rules = [
-        ("customer_total_cap", Rule::CustomerTotalCap(unserved)),
-        ("cross_channel_cap", Rule::CrossChannelCap(unserved)),
-        ("cooldown", Rule::Cooldown(unserved)),
-        ("category_suppression", Rule::CategorySuppression(unserved)),
-        ("mutual_exclusion", Rule::MutualExclusion(unserved)),
-        ("time_window", Rule::TimeWindow(unserved)),
-        ("segment_exclusion", Rule::SegmentExclusion(unserved)),
-        ("budget", Rule::Budget(unserved)),
-        ("allow_override", Rule::AllowOverride(unserved)),
-    ];
-    for (name, rule) in rules {
-        let contact_policy = Some(proto::ContactPolicy { rule: Some(rule), ..cap("pol_x", "", 1, 1) });
-        let request = proto::CreateContactPolicyRequest { contact_policy };
-        let status = world.policies().create_contact_policy(request).await.unwrap_err();
-        assert_eq!(
-            faults(&status),
-            [format!(
-                "contact_policy.rule_type: type `{name}` is not yet supported; supported are frequency_cap, outcome_based"
-            )]
-        );
-    }
+    let rule = Some(Rule::Budget(proto::UnservedRule {}));
+    let contact_policy = Some(proto::ContactPolicy { rule, ..cap("pol_x", "", 1, 1) });
+    let request = proto::CreateContactPolicyRequest { contact_policy };
+    let status = world.policies().create_contact_policy(request).await.unwrap_err();
+    let expected = format!("contact_policy.rule_type: type `budget` is not yet supported; supported are {SUPPORTED}");
+    assert_eq!(faults(&status), [expected]);
     let contact_policy = Some(proto::ContactPolicy { rule: None, scope: "planet:x".into(), ..cap("pol_x", "", 1, 1) });
     let request = proto::CreateContactPolicyRequest { contact_policy };
     assert_eq!(
         faults(&world.policies().create_contact_policy(request).await.unwrap_err()),
         [
-            "contact_policy.scope: word `planet` is unknown; known are global, category, offer, channel, subcategory",
-            "contact_policy.rule_type: is required: one of frequency_cap, outcome_based",
+            "contact_policy.scope: word `planet` is unknown; known are global, category, offer, channel, subcategory"
+                .to_owned(),
+            format!("contact_policy.rule_type: is required: one of {SUPPORTED}"),
         ]
     );
 }
@@ -191,6 +176,8 @@ async fn settings_have_defaults_and_change_field_by_field() {
             timezone: timezone.into(),
             fallback_timezone: fallback.into(),
             currency: currency.into(),
+            country_field: "customer.country".into(),
+            ..Default::default()
         };
         assert_eq!(get().await, of("UTC", "", "GBP"));
         let changed = update(of("Europe/Paris", "x", "x"), &["timezone"]).await.unwrap();

@@ -113,3 +113,33 @@ async fn wrong_records_are_refused_with_every_fault() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_proof_holds_every_record_in_the_order_received() {
+    seeded_on_both(async |world| {
+        let minutes = TimeDelta::minutes;
+        put(world, true, noon() - minutes(10)).await.unwrap();
+        put(world, false, noon() - minutes(11)).await.unwrap();
+        world.pass(minutes(1));
+        world.put_consent("ann", "sms", false).await;
+        let (mut told, mut page_token) = (Vec::new(), String::new());
+        loop {
+            let request = proto::ExportConsentProofRequest { customer_id: "ann".into(), page_size: 2, page_token };
+            let page = world.consents().export_consent_proof(request).await.unwrap().into_inner();
+            told.extend(page.consents);
+            page_token = page.next_page_token;
+            if page_token.is_empty() {
+                break;
+            }
+        }
+        let rows = told.iter().map(|row| (row.channel.as_str(), row.granted, row.effective));
+        assert_eq!(rows.collect::<Vec<_>>(), [("email", true, true), ("email", false, false), ("sms", false, true)]);
+        assert_eq!((instant(told[1].at), instant(told[1].received_at)), (noon() - minutes(11), noon()));
+        assert_eq!((told[0].source.as_str(), told[0].evidence.as_str()), ("preference_center", "form 12"));
+        let request = proto::ListConsentsRequest { customer_id: "ann".into() };
+        let now = world.consents().list_consents(request).await.unwrap().into_inner().consents;
+        let now = now.iter().map(|row| (row.channel.as_str(), row.granted)).collect::<Vec<_>>();
+        assert_eq!(now, [("email", true), ("sms", false)]);
+    })
+    .await;
+}

@@ -338,8 +338,12 @@ async fn contacts_are_listed_newest_first_and_page_by_page() {
             world.pass(TimeDelta::minutes(1));
         }
         let page = async |page_token: String| {
-            let request =
-                proffer_proto::policy::v1::ListContactsRequest { customer_id: "ann".into(), page_size: 2, page_token };
+            let request = proffer_proto::policy::v1::ListContactsRequest {
+                customer_id: "ann".into(),
+                page_size: 2,
+                page_token,
+                timezone: String::new(),
+            };
             let page = world.contacts().list_contacts(request).await.unwrap().into_inner();
             let decisions: Vec<_> = page.contacts.iter().map(|contact| contact.decision_id.clone()).collect();
             (decisions, page.next_page_token)
@@ -362,6 +366,29 @@ async fn old_answers_are_purged_and_young_ones_stay() {
         world.clock.set(noon() + TimeDelta::hours(24));
         assert_eq!(world.app.purge().await.unwrap(), 1);
         assert_eq!(world.reserve(world.question("ann"), "dec_2").await, young);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn contacts_tell_what_each_policy_leaves_free() {
+    use proffer_proto::policy::v1 as proto;
+    seeded_on_both(async |world| {
+        let rest = proto::contact_policy::Rule::Cooldown(proto::Cooldown { window_hours: 2 });
+        let rest = proto::ContactPolicy { rule: Some(rest), ..cap("pol_rest", "global", 1, 1) };
+        world.create_policy(rest).await;
+        assert_eq!(world.outcome_of_reserve("ann", "dec_1").await, "granted");
+        assert!(world.commit(world.question("ann"), "dec_1").await.go);
+        assert_eq!(world.outcome_of_reserve("ann", "dec_2").await, "cooldown");
+        let request = proto::ListContactsRequest { customer_id: "ann".into(), ..Default::default() };
+        let told = world.contacts().list_contacts(request).await.unwrap().into_inner();
+        let rows = told.policies.iter().map(|row| (row.rule_type.as_str(), row.contacts, row.limit, row.free));
+        assert_eq!(rows.collect::<Vec<_>>(), [("cooldown", 1, 1, 0), ("frequency_cap", 1, 3, 2)]);
+        assert_eq!(told.timezone, "UTC");
+        assert_eq!(told.policies[1].next_allowed_at, None);
+        assert_eq!(instant(told.policies[0].next_allowed_at), noon() + TimeDelta::hours(2));
+        world.pass(TimeDelta::hours(2));
+        assert_eq!(world.outcome_of_reserve("ann", "dec_2").await, "granted");
     })
     .await;
 }

@@ -148,7 +148,12 @@ async fn odd_input_never_breaks_the_service() {
             codes.push(world.gate().check(proto::CheckRequest { question: Some(question) }).await.err());
             let request = proto::GetConsentRequest { customer_id: odd.into(), channel: odd.into() };
             codes.push(world.consents().get_consent(request).await.err());
-            let request = proto::ListContactsRequest { customer_id: odd.into(), page_token: odd.into(), page_size: 1 };
+            let request = proto::ListContactsRequest {
+                customer_id: odd.into(),
+                page_token: odd.into(),
+                page_size: 1,
+                ..Default::default()
+            };
             codes.push(world.contacts().list_contacts(request).await.err());
             codes.push(world.channels().get_channel(proto::GetChannelRequest { id: odd.into() }).await.err());
             let outcomes =

@@ -175,7 +175,7 @@ fn a_contact_policy_is_flat_and_config_is_accepted_as_well() {
     ] {
         let message = check("policy.ContactPolicy", &format!("{start}{rule}"), printed);
         let policy: policy::ContactPolicy = typed(&message);
-        let cap = policy::FrequencyCap { window_days: 30, window_hours: 0, max_impressions: 3 };
+        let cap = policy::FrequencyCap { window_days: 30, max_impressions: 3, ..Default::default() };
         assert_eq!(policy.rule, Some(PolicyRule::FrequencyCap(cap)));
     }
 }

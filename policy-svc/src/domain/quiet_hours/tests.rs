@@ -1,6 +1,8 @@
+use chrono::{TimeDelta, Timelike as _};
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::wall_hours::{SEARCH_DAYS, clock_text};
 
 fn instant(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()

@@ -1,3 +1,5 @@
+mod kinds;
+
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
@@ -6,8 +8,9 @@ use super::*;
 use crate::domain::{
     channel::ChannelDraft,
     contact_policy::{PolicyDraft, RuleDraft},
-    facts::{ConsentFact, ContactFact, Standing},
+    facts::{ConsentFact, ContactFact, OutcomeFact, Standing},
     question::FieldValue,
+    rule::cap::CapDraft,
     settings::Settings,
 };
 
@@ -18,7 +21,7 @@ fn noon() -> DateTime<Utc> {
 }
 
 fn cap<'a>(id: &'a str, scope: &'a str, priority: i32, limit: i32) -> PolicyDraft<'a> {
-    let rule = RuleDraft::FrequencyCap { window_days: 30, window_hours: 0, max_impressions: limit };
+    let rule = RuleDraft::FrequencyCap(CapDraft { window_days: 30, max_impressions: limit, ..CapDraft::default() });
     PolicyDraft { id, name: id, is_active: true, scope, priority: Some(priority), rule }
 }
 
@@ -54,7 +57,8 @@ fn offers(names: &[(&str, &str)]) -> Vec<Candidate> {
 
 fn contact(offer: (&str, &str), days_ago: i64) -> ContactFact {
     let subject = Subject::new(&offers(&[offer])[0], "ch_email", "email");
-    ContactFact { subject, standing: Standing::Committed(noon() - TimeDelta::seconds(days_ago * DAY)) }
+    let contact_id = String::new();
+    ContactFact { contact_id, subject, standing: Standing::Committed(noon() - TimeDelta::seconds(days_ago * DAY)) }
 }
 
 fn facts(contacts: Vec<ContactFact>) -> Facts {

@@ -2,7 +2,7 @@ use chrono::TimeDelta;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::facts::Subject;
+use crate::domain::facts::{ContactFact, Subject};
 
 const DAY: i64 = 86_400;
 
@@ -12,17 +12,21 @@ fn now() -> DateTime<Utc> {
 
 fn contact(seconds_ago: i64) -> ContactFact {
     let standing = Standing::Committed(now() - TimeDelta::seconds(seconds_ago));
-    ContactFact { subject: Subject::default(), standing }
+    fact(standing)
 }
 
 fn reserved(lapses_in: i64) -> ContactFact {
     let standing = Standing::Reserved(now() + TimeDelta::seconds(lapses_in));
-    ContactFact { subject: Subject::default(), standing }
+    fact(standing)
+}
+
+fn fact(standing: Standing) -> ContactFact {
+    ContactFact { contact_id: String::new(), subject: Subject::default(), standing }
 }
 
 fn tally(limit: usize, facts: &[ContactFact]) -> Tally {
-    let cap = FrequencyCap { window: Window::Days(30), limit };
-    Tally::new(cap, &Scope::default(), facts, now(), false)
+    let history = ContactHistory { facts, is_cut: false, now: now() };
+    Tally::sliding(Window::Days(30), limit, &Scope::default(), &history)
 }
 
 #[test]
@@ -57,8 +61,9 @@ fn room_comes_back_when_the_oldest_contact_leaves_the_window() {
 
 #[test]
 fn what_could_not_be_counted_refuses() {
-    let cap = FrequencyCap { window: Window::Hours(48), limit: 3 };
-    let cut = Tally::new(cap, &Scope::default(), &[contact(1)], now(), true);
+    let facts = [contact(1)];
+    let history = ContactHistory { facts: &facts, is_cut: true, now: now() };
+    let cut = Tally::sliding(Window::Hours(48), 3, &Scope::default(), &history);
     assert!(!cut.has_room());
     assert_eq!(cut.next_room_at(), None);
     assert_eq!(cut.refused_text(), "more than 1 contacts and reservations to count in last 48h");
@@ -79,7 +84,7 @@ proptest! {
         let committed = contacts.iter().map(|us| Standing::Committed(at(*us)));
         let held = lapses.iter().map(|us| Standing::Reserved(at(*us)));
         let facts: Vec<_> =
-            committed.chain(held).map(|standing| ContactFact { subject: Subject::default(), standing }).collect();
+            committed.chain(held).map(|standing| fact(standing)).collect();
         let window_us = 30 * DAY * 1_000_000;
         let used_at = |us: i64| {
             let counted = contacts.iter().filter(|contact| **contact > us - window_us).count();

@@ -2,7 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use super::{Faults, cap::Window, zone};
+use chrono::{DateTime, Utc};
+
+use super::{
+    Ground, ReasonCode, Told,
+    finding::{Finding, Verdict},
+    utc_text,
+    window::{self, Window},
+};
+use crate::domain::{Faults, facts::OutcomeFact, scope::Scope, zone};
 
 /// Most outcome keys of one policy.
 pub const OUTCOMES_MAX: usize = 50;
@@ -36,14 +44,37 @@ impl Suppression {
                 faults.push((format!("outcome_based.outcomes[{index}]"), text));
             }
         }
-        if !(1..=WINDOW_DAYS_MAX).contains(&window_days) {
-            let text = format!("is {window_days}; it must be 1 to {WINDOW_DAYS_MAX}");
-            faults.push(("outcome_based.window_days".to_owned(), text));
-        }
+        let window = window::days("outcome_based.window_days", window_days, WINDOW_DAYS_MAX, &mut faults);
         if !faults.is_empty() {
             return Err(faults);
         }
-        Ok(Self { outcomes: outcomes.iter().cloned().collect(), window: Window::Days(window_days) })
+        Ok(Self { outcomes: outcomes.iter().cloned().collect(), window })
+    }
+
+    /// Looks at the outcomes in scope.
+    pub fn open<'a>(&self, scope: &Scope, ground: &Ground<'a>) -> Box<dyn Finding + 'a> {
+        let binds = |outcome: &&OutcomeFact| {
+            self.outcomes.contains(&outcome.key)
+                && self.window.holds(outcome.at, ground.history.now)
+                && scope.matches(&outcome.subject)
+        };
+        let binding: Vec<_> = ground.outcomes.iter().filter(binds).collect();
+        let latest = binding.iter().copied().max_by_key(|outcome| outcome.at);
+        let end: Option<DateTime<Utc>> = latest.map(|outcome| self.window.end_for(outcome.at));
+        let window = self.window;
+        let text = match (latest, end) {
+            (Some(outcome), Some(end)) => {
+                Some(format!("{} in last {window}, rests until {}", outcome.key, utc_text(end)))
+            }
+            _ => ground.are_outcomes_cut.then(|| format!("more outcomes than can be looked through in last {window}")),
+        };
+        Box::new(Verdict(Told {
+            refusal: text.map(|text| (ReasonCode::Suppressed, text)),
+            counted: binding.len(),
+            window_seconds: window.length().num_seconds(),
+            next_allowed_at: end,
+            ..Told::default()
+        }))
     }
 }
 

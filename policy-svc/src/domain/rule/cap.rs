@@ -1,0 +1,253 @@
+//! At most so many contacts: `frequency_cap`, `customer_total_cap`, `cross_channel_cap`.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{
+    Ground, Verdict,
+    finding::{Finding, Told},
+    period::{self, Period},
+    tally::Tally,
+    window::{WINDOW_DAYS_MAX, WINDOW_HOURS_MAX, Window},
+};
+use crate::domain::{Faults, facts::Subject, refusal::ReasonCode, scope::Scope};
+
+/// Highest limit of a cap.
+pub const LIMIT_MAX: i32 = 10_000;
+
+/// Where a cap counts contacts; live reservations count always.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Span {
+    /// In a sliding window.
+    Sliding(Window),
+    /// In a calendar period in the customer's zone.
+    Calendar(Period),
+}
+
+impl Span {
+    /// `in last 30d`, `today`.
+    pub fn text(self) -> String {
+        match self {
+            Self::Sliding(window) => format!("in last {window}"),
+            Self::Calendar(period) => period.text().to_owned(),
+        }
+    }
+}
+
+/// At most so many in a span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// Where they count.
+    pub span: Span,
+    /// The most that may count.
+    pub most: usize,
+}
+
+/// Limits that all hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cap {
+    /// The sliding one first.
+    pub limits: Vec<Limit>,
+}
+
+/// A cap as written, unchecked; 0 is none given.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(missing_docs, reason = "the fields of the resource")]
+pub struct CapDraft {
+    pub window_days: i32,
+    pub window_hours: i32,
+    pub max_impressions: i32,
+    pub max_per_day: i32,
+    pub max_per_week: i32,
+    pub max_per_month: i32,
+}
+
+impl Cap {
+    /// Checks a cap; `rule_type` is where its fields stand.
+    pub fn parse(rule_type: &str, draft: CapDraft) -> Result<Self, Faults> {
+        let mut faults = Faults::new();
+        let calendar = [
+            ("max_per_day", draft.max_per_day, Period::Day),
+            ("max_per_week", draft.max_per_week, Period::Week),
+            ("max_per_month", draft.max_per_month, Period::Month),
+        ];
+        let has_calendar = calendar.iter().any(|(_, most, _)| *most != 0);
+        let has_sliding = (draft.window_days, draft.window_hours, draft.max_impressions) != (0, 0, 0);
+        let mut limits = Vec::new();
+        if has_sliding || !has_calendar {
+            limits.extend(sliding(rule_type, draft, &mut faults));
+        }
+        for (field, most, period) in calendar.into_iter().filter(|(_, most, _)| *most != 0) {
+            limits.extend(limit(rule_type, field, Span::Calendar(period), most, &mut faults));
+        }
+        if faults.is_empty() { Ok(Self { limits }) } else { Err(faults) }
+    }
+
+    /// How far back contacts may count.
+    pub fn reach(&self) -> TimeDelta {
+        let reach = |limit: &Limit| match limit.span {
+            Span::Sliding(window) => window.length(),
+            Span::Calendar(_) => period::LENGTH_MAX,
+        };
+        self.limits.iter().map(reach).max().unwrap_or_default()
+    }
+
+    /// Counts; one count serves every candidate, because the scope is one shared budget.
+    pub fn open<'a>(&self, code: ReasonCode, scope: &Scope, ground: &Ground<'a>) -> Box<dyn Finding + 'a> {
+        if ground.is_slot_held {
+            // They were asked when the slot was given, and it is still held.
+            return Box::new(Verdict(Told::default()));
+        }
+        let is_calendar = |limit: &Limit| matches!(limit.span, Span::Calendar(_));
+        let zones = match ground.zones {
+            Err(unknown) if self.limits.iter().any(is_calendar) => {
+                return Box::new(Verdict(Told::zone_unknown(unknown)));
+            }
+            Ok(zones) => zones.as_slice(),
+            Err(_) => &[],
+        };
+        let mut tallies = Vec::new();
+        for limit in &self.limits {
+            match limit.span {
+                Span::Sliding(window) => tallies.push(Tally::sliding(window, limit.most, scope, &ground.history)),
+                Span::Calendar(period) => tallies.extend(
+                    zones.iter().map(|zone| Tally::calendar(period, *zone, limit.most, scope, &ground.history)),
+                ),
+            }
+        }
+        let told = told(code, &tallies);
+        Box::new(Counted { code, tallies, told })
+    }
+}
+
+fn sliding(rule_type: &str, draft: CapDraft, faults: &mut Faults) -> Option<Limit> {
+    let mut fault = |field: &str, text: String| {
+        faults.push((format!("{rule_type}.{field}"), text));
+        None
+    };
+    let window = match (draft.window_days, draft.window_hours) {
+        (0, 0) => fault("window_days", "is required, or `window_hours`".to_owned()),
+        (days @ 1..=WINDOW_DAYS_MAX, 0) => Some(Window::Days(days)),
+        (0, hours @ 1..=WINDOW_HOURS_MAX) => Some(Window::Hours(hours)),
+        (days, 0) => fault("window_days", format!("is {days}; it must be 1 to {WINDOW_DAYS_MAX}")),
+        (0, hours) => fault("window_hours", format!("is {hours}; it must be 1 to {WINDOW_HOURS_MAX}")),
+        _ => fault("window_hours", "must be left out when `window_days` is given".to_owned()),
+    };
+    let span = Span::Sliding(window.unwrap_or(Window::Days(0)));
+    let limit = limit(rule_type, "max_impressions", span, draft.max_impressions, faults);
+    window.and(limit)
+}
+
+fn limit(rule_type: &str, field: &str, span: Span, most: i32, faults: &mut Faults) -> Option<Limit> {
+    let found = usize::try_from(most).ok().filter(|_| (1..=LIMIT_MAX).contains(&most));
+    if found.is_none() {
+        faults.push((format!("{rule_type}.{field}"), format!("is {most}; it must be 1 to {LIMIT_MAX}")));
+    }
+    found.map(|most| Limit { span, most })
+}
+
+struct Counted {
+    code: ReasonCode,
+    tallies: Vec<Tally>,
+    told: Told,
+}
+
+impl Finding for Counted {
+    fn told(&mut self, _: &Subject) -> Option<Told> {
+        Some(self.told.clone())
+    }
+
+    fn reserve(&mut self, _: &Subject, until: DateTime<Utc>) {
+        self.tallies.iter_mut().for_each(|tally| tally.reserve(until));
+        self.told = told(self.code, &self.tallies);
+    }
+
+    fn overall(&self) -> Told {
+        self.told.clone()
+    }
+}
+
+/// The count that holds longest is told; of those with room the first.
+fn told(code: ReasonCode, tallies: &[Tally]) -> Told {
+    let full = tallies.iter().filter(|tally| !tally.has_room());
+    // A count nobody can finish has no end: it outlasts all others.
+    let longest = full.max_by_key(|tally| tally.next_room_at().map_or((true, None), |at| (false, Some(at))));
+    let Some(tally) = longest.or(tallies.first()) else { return Told::default() };
+    Told {
+        refusal: longest.map(|tally| (code, tally.refused_text())),
+        passed: Some(tally.passed_text()),
+        counted: tally.contacts(),
+        reserved: tally.reserved(),
+        limit: tally.limit(),
+        window_seconds: tally.length().num_seconds(),
+        next_allowed_at: tally.next_room_at(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NONE: CapDraft = CapDraft {
+        window_days: 0,
+        window_hours: 0,
+        max_impressions: 0,
+        max_per_day: 0,
+        max_per_week: 0,
+        max_per_month: 0,
+    };
+
+    fn check(draft: CapDraft, expected: &[&str]) {
+        let faults = Cap::parse("frequency_cap", draft).map(|_| Faults::new()).unwrap_or_else(|faults| faults);
+        let told: Vec<_> = faults.into_iter().map(|(path, text)| format!("{path} {text}")).collect();
+        assert_eq!(told, expected, "{draft:?}");
+    }
+
+    #[test]
+    fn one_window_and_a_limit_are_needed() {
+        let check = |window_days: i32, window_hours: i32, max_impressions: i32, expected: &[&str]| {
+            check(CapDraft { window_days, window_hours, max_impressions, ..NONE }, expected);
+        };
+        check(30, 0, 3, &[]);
+        check(365, 0, 10_000, &[]);
+        check(0, 8_760, 1, &[]);
+        check(366, 0, 1, &["frequency_cap.window_days is 366; it must be 1 to 365"]);
+        check(0, 8_761, 1, &["frequency_cap.window_hours is 8761; it must be 1 to 8760"]);
+        check(1, 1, 1, &["frequency_cap.window_hours must be left out when `window_days` is given"]);
+        check(
+            0,
+            0,
+            0,
+            &[
+                "frequency_cap.window_days is required, or `window_hours`",
+                "frequency_cap.max_impressions is 0; it must be 1 to 10000",
+            ],
+        );
+        check(
+            -1,
+            0,
+            10_001,
+            &[
+                "frequency_cap.window_days is -1; it must be 1 to 365",
+                "frequency_cap.max_impressions is 10001; it must be 1 to 10000",
+            ],
+        );
+    }
+
+    #[test]
+    fn calendar_limits_stand_alone_or_beside_a_window() {
+        check(CapDraft { max_per_day: 1, ..NONE }, &[]);
+        check(CapDraft { max_per_day: 1, max_per_week: 3, max_per_month: 10_000, ..NONE }, &[]);
+        check(CapDraft { window_days: 7, max_impressions: 3, max_per_day: 1, ..NONE }, &[]);
+        check(
+            CapDraft { window_days: 7, max_per_month: 10_001, max_per_week: -1, ..NONE },
+            &[
+                "frequency_cap.max_impressions is 0; it must be 1 to 10000",
+                "frequency_cap.max_per_week is -1; it must be 1 to 10000",
+                "frequency_cap.max_per_month is 10001; it must be 1 to 10000",
+            ],
+        );
+        let both = Cap::parse("c", CapDraft { window_days: 7, max_impressions: 3, max_per_day: 1, ..NONE }).unwrap();
+        assert_eq!(both.limits.len(), 2);
+        assert_eq!(both.limits[0], Limit { span: Span::Sliding(Window::Days(7)), most: 3 });
+    }
+}

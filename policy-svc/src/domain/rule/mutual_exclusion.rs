@@ -1,0 +1,76 @@
+//! Only one of some offers: `mutual_exclusion`.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    Ground, ReasonCode, Told,
+    finding::Finding,
+    history::Recent,
+    window::{self, WINDOW_DAYS_MAX, Window},
+};
+use crate::domain::{Faults, facts::Subject, scope::Scope};
+
+/// Most offers of one policy.
+pub const OFFERS_MAX: usize = 200;
+/// Longest id of an offer, in bytes.
+const OFFER_BYTES_MAX: usize = 128;
+
+/// No contact with a listed offer for a time after one with another of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MutualExclusion {
+    /// Ids of the offers.
+    pub offers: BTreeSet<String>,
+    /// How long the others rest.
+    pub window: Window,
+}
+
+impl MutualExclusion {
+    /// Checks an exclusion. Offers need not exist: policy does not know the catalogue.
+    pub fn parse(offers: &[String], window_days: i32) -> Result<Self, Faults> {
+        let mut faults = Faults::new();
+        let path = "mutual_exclusion.offers";
+        for (index, offer) in offers.iter().enumerate().take(OFFERS_MAX) {
+            if offer.is_empty() || offer.len() > OFFER_BYTES_MAX || offer.chars().any(char::is_control) {
+                let text = format!("must be the id of an offer: 1 to {OFFER_BYTES_MAX} bytes, no control characters");
+                faults.push((format!("{path}[{index}]"), text));
+            }
+        }
+        let named: BTreeSet<_> = offers.iter().cloned().collect();
+        if offers.len() > OFFERS_MAX {
+            faults.push((path.to_owned(), format!("holds {}, which exceeds the maximum {OFFERS_MAX}", offers.len())));
+        } else if named.len() < 2 {
+            faults.push((path.to_owned(), "is required: the ids of two or more offers".to_owned()));
+        }
+        let window = window::days("mutual_exclusion.window_days", window_days, WINDOW_DAYS_MAX, &mut faults);
+        if faults.is_empty() { Ok(Self { offers: named, window }) } else { Err(faults) }
+    }
+
+    /// Looks at the contacts in scope.
+    pub fn open<'a>(&'a self, scope: &Scope, ground: &Ground<'a>) -> Box<dyn Finding + 'a> {
+        Box::new(Excluding { offers: &self.offers, recent: Recent::new(self.window, scope, &ground.history) })
+    }
+}
+
+struct Excluding<'a> {
+    offers: &'a BTreeSet<String>,
+    recent: Recent,
+}
+
+impl Finding for Excluding<'_> {
+    fn told(&mut self, subject: &Subject) -> Option<Told> {
+        let is_listed = self.offers.contains(&subject.offer_id);
+        let is_other = |other: &Subject| other.offer_id != subject.offer_id && self.offers.contains(&other.offer_id);
+        is_listed.then(|| self.recent.told(ReasonCode::MutualExclusion, is_other))
+    }
+
+    fn reserve(&mut self, subject: &Subject, until: DateTime<Utc>) {
+        self.recent.reserve(subject, until);
+    }
+
+    /// Of the offers that were contacted none can be told to be free for others.
+    fn overall(&self) -> Told {
+        self.recent.told(ReasonCode::MutualExclusion, |other| self.offers.contains(&other.offer_id))
+    }
+}

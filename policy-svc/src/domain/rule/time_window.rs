@@ -1,0 +1,163 @@
+//! Allowed days and hours: `time_window`.
+
+use std::fmt;
+
+use chrono::Weekday;
+
+use super::{
+    Ground, ReasonCode, Told,
+    finding::{Finding, Verdict},
+};
+use crate::domain::{
+    Faults,
+    facts::Subject,
+    wall_hours::{self, Days, Demand, Opening, WallHours, minute_of_day},
+    zone,
+};
+
+const DAYS: [(Weekday, &str); 7] = [
+    (Weekday::Mon, "mon"),
+    (Weekday::Tue, "tue"),
+    (Weekday::Wed, "wed"),
+    (Weekday::Thu, "thu"),
+    (Weekday::Fri, "fri"),
+    (Weekday::Sat, "sat"),
+    (Weekday::Sun, "sun"),
+];
+
+/// Contact only within these hours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimeWindow {
+    hours: WallHours,
+    days: Days,
+    has_hours: bool,
+}
+
+impl TimeWindow {
+    /// Checks a window. No days is every day; no hours is the whole day.
+    pub fn parse(allowed_days: &[String], start: &str, end: &str) -> Result<Self, Faults> {
+        let mut faults = Faults::new();
+        let mut fault = |field: &str, text: String| faults.push((format!("time_window.{field}"), text));
+        let mut days = if allowed_days.is_empty() { Days::ALL } else { Days::NONE };
+        if allowed_days.len() > DAYS.len() {
+            fault("allowed_days", format!("names {} days, more than the maximum {}", allowed_days.len(), DAYS.len()));
+        }
+        for (index, written) in allowed_days.iter().enumerate().take(DAYS.len()) {
+            match DAYS.iter().find(|(_, name)| name == written) {
+                Some((day, _)) => days = days.with(*day),
+                None => {
+                    let text = format!("`{}` must be one of mon, tue, wed, thu, fri, sat, sun", zone::shown(written));
+                    fault(&format!("allowed_days[{index}]"), text);
+                }
+            }
+        }
+        let has_hours = !start.is_empty() || !end.is_empty();
+        let mut minute = |field: &str, text: &str| {
+            let found = minute_of_day(text);
+            if found.is_none() {
+                fault(field, format!("`{}` must be HH:MM from 00:00 to 23:59", zone::shown(text)));
+            }
+            found.unwrap_or_default()
+        };
+        let mut hours = WallHours::whole_days(days);
+        if has_hours {
+            let (start_minute, end_minute) = (minute("start", start), minute("end", end));
+            hours = WallHours::new(start_minute, end_minute, days);
+            if start == end {
+                fault("end", format!("`{}` must differ from `start`", zone::shown(end)));
+            }
+        } else if allowed_days.is_empty() {
+            fault("allowed_days", "is required, or `start` and `end`".to_owned());
+        }
+        if faults.is_empty() { Ok(Self { hours, days, has_hours }) } else { Err(faults) }
+    }
+
+    /// Looks at the clock on the customer's wall.
+    pub fn open<'a>(&'a self, ground: &Ground<'a>) -> Box<dyn Finding + 'a> {
+        let zones = match ground.zones {
+            Ok(zones) => zones,
+            Err(unknown) => {
+                return Box::new(Verdict(Told::zone_unknown(unknown)));
+            }
+        };
+        let opening = wall_hours::opening(&[Demand { hours: &self.hours, is_within: true, zones }], ground.at);
+        let told = match opening {
+            Opening::Now => Told::default(),
+            Opening::At(at) => Told {
+                next_allowed_at: Some(at),
+                ..Told::refused(ReasonCode::TimeWindow, format!("outside the allowed hours ({self} local)"))
+            },
+            Opening::Beyond => {
+                Told::refused(ReasonCode::TimeWindow, format!("outside the allowed hours ({self} local)"))
+            }
+        };
+        Box::new(Timed { hours: &self.hours, told })
+    }
+}
+
+impl fmt::Display for TimeWindow {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let days: Vec<_> = DAYS.iter().filter(|(day, _)| self.days.has(*day)).map(|(_, name)| *name).collect();
+        let days = if self.days == Days::ALL { String::new() } else { days.join(",") };
+        let hours = if self.has_hours { format!("{}-{}", self.hours.start(), self.hours.end()) } else { String::new() };
+        let gap = if days.is_empty() || hours.is_empty() { "" } else { " " };
+        write!(formatter, "{days}{gap}{hours}")
+    }
+}
+
+struct Timed<'a> {
+    hours: &'a WallHours,
+    told: Told,
+}
+
+impl Finding for Timed<'_> {
+    fn told(&mut self, _: &Subject) -> Option<Told> {
+        Some(self.told.clone())
+    }
+
+    fn overall(&self) -> Told {
+        self.told.clone()
+    }
+
+    fn hours(&self) -> Option<&WallHours> {
+        Some(self.hours)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(days: &[&str], start: &str, end: &str, expected: &str) {
+        let days: Vec<_> = days.iter().map(|day| (*day).to_owned()).collect();
+        let told = match TimeWindow::parse(&days, start, end) {
+            Ok(window) => window.to_string(),
+            Err(faults) => {
+                let faults: Vec<_> = faults.into_iter().map(|(path, text)| format!("{path} {text}")).collect();
+                faults.join("; ")
+            }
+        };
+        assert_eq!(told, expected, "{days:?} {start} {end}");
+    }
+
+    #[test]
+    fn days_and_hours_are_checked() {
+        check(&["mon", "tue"], "09:00", "17:00", "mon,tue 09:00-17:00");
+        check(&[], "22:00", "02:00", "22:00-02:00");
+        check(&["sat", "sun"], "", "", "sat,sun");
+        check(&[], "", "", "time_window.allowed_days is required, or `start` and `end`");
+        check(&["Mon"], "", "", "time_window.allowed_days[0] `Mon` must be one of mon, tue, wed, thu, fri, sat, sun");
+        check(&["mon"], "09:00", "", "time_window.end `` must be HH:MM from 00:00 to 23:59");
+        check(&["mon"], "09:00", "09:00", "time_window.end `09:00` must differ from `start`");
+        check(&["mon"; 8], "", "", "time_window.allowed_days names 8 days, more than the maximum 7");
+    }
+
+    #[test]
+    fn the_day_is_the_one_on_which_the_window_starts() {
+        let days = ["fri".to_owned()];
+        let window = TimeWindow::parse(&days, "22:00", "02:00").unwrap();
+        let holds = |at: &str| window.hours.holds(chrono_tz::UTC, at.parse().unwrap());
+        assert!(holds("2026-07-03T22:00:00Z") && holds("2026-07-04T01:59:59Z"));
+        assert!(!holds("2026-07-03T01:00:00Z") && !holds("2026-07-04T02:00:00Z") && !holds("2026-07-04T22:00:00Z"));
+    }
+}
