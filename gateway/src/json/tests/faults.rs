@@ -189,10 +189,10 @@ fn a_flat_member_takes_only_its_own_fields() {
 fn a_member_without_fields_says_so() {
     check(
         "policy.ContactPolicy",
-        r#"{"ruleType":"cooldown","windowHours":24,"config":{"x":1}}"#,
+        r#"{"ruleType":"allow_override","windowHours":24,"config":{"x":1}}"#,
         &[
-            ("config.x", "is not known: in this version `cooldown` takes no settings"),
-            ("windowHours", "is not known: in this version `cooldown` takes no settings"),
+            ("config.x", "is not known: in this version `allow_override` takes no settings"),
+            ("windowHours", "is not known: in this version `allow_override` takes no settings"),
         ],
     );
     check(
