@@ -183,7 +183,11 @@ fn answer_of(status: &Status, body_field: &str) -> Answer {
     let details = status.get_error_details();
     let prefix = format!("{body_field}.");
     let faults = details.bad_request().map(|bad| bad.field_violations.as_slice()).unwrap_or_default();
-    let path_of = |field: &String| camel_case(field.strip_prefix(&prefix).unwrap_or(field));
+    let path_of = |field: &String| {
+        let path = field.strip_prefix(&prefix).unwrap_or(field);
+        // The one map that is flattened in JSON: a record's fields.
+        camel_case(path.strip_prefix("fields.").unwrap_or(path))
+    };
     let told = Told {
         code: code_name(status.code()),
         message: status.message().to_owned(),

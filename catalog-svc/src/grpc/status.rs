@@ -6,8 +6,9 @@ use tonic::Status;
 
 use crate::domain::{Faults, name::quoted};
 
-/// Bytes of faults told at most. They travel in trailers, and HTTP/2 peers take no more than 16 KiB of those.
-const FAULTS_BYTES_MAX: usize = 7 * 1024;
+/// Bytes of faults told at most, the count of the others left out. `Problem` lets 6 KiB of them pass, since they travel
+/// in trailers.
+const FAULTS_BYTES_MAX: usize = 5 * 1024;
 /// Longest message of one fault, in bytes.
 const FAULT_BYTES_MAX: usize = 400;
 /// Longest reference to a resource, in bytes; no name is longer.

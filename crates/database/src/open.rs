@@ -101,7 +101,8 @@ impl Database {
                         // A future dropped inside `begin` can hand a connection back with its transaction open; the
                         // next borrower's writes would then vanish with it. Outside a transaction ROLLBACK is an error.
                         if connection.is_in_transaction() {
-                            sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await?;
+                            // The connection is closed whatever this answers: the transaction may have ended meanwhile.
+                            drop(sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await);
                             return Ok(false);
                         }
                         Ok(true)

@@ -23,6 +23,11 @@ pub fn is_id(text: &str) -> bool {
         && bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
+/// The id a resource of this name gets when no other has it.
+pub fn made_id(prefix: &str, name: &str) -> String {
+    nth_id(prefix, name, 1)
+}
+
 /// The `nth` id (from 1) made from a name: lower case, runs of other characters one `_`, cut at 63 bytes.
 pub(crate) fn nth_id(prefix: &str, name: &str, nth: usize) -> String {
     let mut slug = String::new();

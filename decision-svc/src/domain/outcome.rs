@@ -115,12 +115,13 @@ impl Report {
 pub fn value_e4(value: &Scalar) -> Result<i64, String> {
     let decimal = match value {
         Scalar::Integer(number) => rust_decimal::Decimal::from(*number),
-        Scalar::Decimal(text) => rust_decimal::Decimal::from_str_exact(text)
+        // An exact decimal may be written as text: whoever cannot send one as a number still can.
+        Scalar::Decimal(text) | Scalar::String(text) => rust_decimal::Decimal::from_str_exact(text)
             .map_err(|_| format!("`{text}` is not a decimal number of at most 28 digits"))?,
         Scalar::Double(number) => {
             number.to_string().parse().map_err(|_| format!("{number} is not a decimal number"))?
         }
-        Scalar::String(_) | Scalar::Boolean(_) | Scalar::List(_) => return Err("must be a number".to_owned()),
+        Scalar::Boolean(_) | Scalar::List(_) => return Err("must be a number".to_owned()),
     };
     if decimal.normalize().scale() > 4 {
         return Err(format!("{decimal} has more than 4 decimals"));
@@ -190,7 +191,9 @@ mod tests {
         check("1000000000.0001", None);
         check("1.10000", Some(11_000));
         assert_eq!(value_e4(&Scalar::Integer(3)), Ok(30_000));
-        assert!(value_e4(&Scalar::String("3".into())).is_err());
+        assert_eq!(value_e4(&Scalar::String("3.5".into())), Ok(35_000));
+        assert!(value_e4(&Scalar::String("three".into())).is_err());
+        assert!(value_e4(&Scalar::Boolean(true)).is_err());
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! ExperimentService.
 
-use history::{Author, Draft, page, timestamp, token};
-use proffer_proto::experiment::v1::{self as proto, experiment_service_server::ExperimentService};
+use history::{Author, Draft, Resource as _, page, timestamp, token};
+use proffer_proto::{
+    decision::v1::DecisionFlow,
+    experiment::v1::{self as proto, experiment_service_server::ExperimentService},
+};
 use serve::{Problem, metadata};
 use tonic::{Request, Response, Status};
 
@@ -47,6 +50,13 @@ impl Experiments {
 }
 
 /// Unguessable, so that nobody can choose who is held out.
+/// A flow as two experiments on it compare. This service knows no flows: a name stands for the id that is made from it,
+/// so that `Winback` and `flow_winback` are one. A flow with another id is told apart only when it is named alike.
+fn flow_key(reference: &str) -> String {
+    let folded = folded_flow(reference);
+    if folded.starts_with("flow_") { folded } else { history::made_id(DecisionFlow::PREFIX, &folded) }
+}
+
 fn random_salt() -> Result<String, Status> {
     let mut bytes = [0_u8; SALT_BYTES];
     getrandom::fill(&mut bytes).map_err(|error| serve::internal(&error))?;
@@ -84,7 +94,7 @@ impl ExperimentService for Experiments {
         let (draft, mut faults) = resource::draft(&resource);
         let created = Experiment::create(draft, &random_salt()?, author.at).map_err(|more| faults.extend(paths(more)));
         let Some(created) = created.ok().filter(|_| faults.is_empty()) else { return Err(invalid(faults)) };
-        let flow = folded_flow(&created.flow);
+        let flow = flow_key(&created.flow);
         let flow_use = if created.status == Stage::Running { FlowUse::Take(&flow) } else { FlowUse::Keep };
         let resource = resource::into_proto(resource, &created);
         let stored = self.0.store.create(&self.0.experiments, &author, resource, flow_use).await;
@@ -135,7 +145,7 @@ impl ExperimentService for Experiments {
             }
             Ok(changed) => changed,
         };
-        let flow = folded_flow(&changed.flow);
+        let flow = flow_key(&changed.flow);
         let starts = before.status == Stage::Draft && changed.status == Stage::Running;
         let flow_use = if starts { FlowUse::Take(&flow) } else { FlowUse::Keep };
         draft.resource = resource::into_proto(draft.resource, &changed);
