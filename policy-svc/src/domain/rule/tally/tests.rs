@@ -84,7 +84,7 @@ proptest! {
         let committed = contacts.iter().map(|us| Standing::Committed(at(*us)));
         let held = lapses.iter().map(|us| Standing::Reserved(at(*us)));
         let facts: Vec<_> =
-            committed.chain(held).map(|standing| fact(standing)).collect();
+            committed.chain(held).map(fact).collect();
         let window_us = 30 * DAY * 1_000_000;
         let used_at = |us: i64| {
             let counted = contacts.iter().filter(|contact| **contact > us - window_us).count();
