@@ -6,9 +6,9 @@ use std::sync::{
 };
 
 use conformance::{
+    door::{Door, Kind},
     http::Client,
     play::play,
-    door::{Door, Kind},
     scenario,
     suite::{Shape, Store, Suite},
 };
@@ -28,7 +28,13 @@ enum Acknowledged {
 }
 
 /// Writes a record, asks for a decision, reports an outcome, again and again, until the server is gone.
-async fn write(client: Client, writer: usize, round: usize, done: Arc<Mutex<Vec<Acknowledged>>>, count: Arc<AtomicUsize>) {
+async fn write(
+    client: Client,
+    writer: usize,
+    round: usize,
+    done: Arc<Mutex<Vec<Acknowledged>>>,
+    count: Arc<AtomicUsize>,
+) {
     for turn in 0.. {
         let customer = format!("w{writer}-r{round}-{turn}");
         let keep = |acknowledged| {
@@ -42,7 +48,8 @@ async fn write(client: Client, writer: usize, round: usize, done: Arc<Mutex<Vec<
         keep(Acknowledged::Record { customer: customer.clone(), purchases: turn + 3 });
         let asked = json!({"customerId": customer, "flow": "Winback"});
         let Ok(decision) = client.ok("POST", "/api/v1/recommend", &asked).await else { return };
-        let (id, offers) = (decision["decisionId"].as_str().unwrap().to_owned(), decision["decisions"].as_array().unwrap().len());
+        let (id, offers) =
+            (decision["decisionId"].as_str().unwrap().to_owned(), decision["decisions"].as_array().unwrap().len());
         keep(Acknowledged::Decision { id, customer: customer.clone(), offers });
         let key = format!("k-{customer}");
         let outcome = json!({"customerId": customer, "outcome": "click", "idempotencyKey": key});
@@ -64,7 +71,8 @@ async fn is_there(client: &Client, acknowledged: &Acknowledged) -> bool {
         Acknowledged::Decision { id, customer, offers } => {
             let kept = client.ok("GET", &format!("/api/v1/decisions/{id}"), &Value::Null).await;
             kept.is_ok_and(|kept| {
-                kept["customerId"] == **customer && kept["answer"]["decisions"].as_array().map(Vec::len) == Some(*offers)
+                kept["customerId"] == **customer
+                    && kept["answer"]["decisions"].as_array().map(Vec::len) == Some(*offers)
             })
         }
         // The same key again is a duplicate of what was recorded.

@@ -24,26 +24,58 @@ fn calls() -> Vec<(String, String, Value)> {
     for (method, path, body) in [
         ("PUT", "/api/v1/schemas/Customer/records/ann", record.clone()),
         ("PATCH", "/api/v1/schemas/Customer/records/ann", record.clone()),
-        ("POST", "/api/v1/schemas/Customer/records", json!({"records": [named("bob"), named("eve")], "allOrNothing": false})),
-        ("PATCH", "/api/v1/offers/off_apparel_20_back", json!({"priority": 60, "qualificationRules": [{"any": [
+        (
+            "POST",
+            "/api/v1/schemas/Customer/records",
+            json!({"records": [named("bob"), named("eve")], "allOrNothing": false}),
+        ),
+        (
+            "PATCH",
+            "/api/v1/offers/off_apparel_20_back",
+            json!({"priority": 60, "qualificationRules": [{"any": [
             {"field": "primaryCategory", "op": "in", "value": ["apparel", "home"]},
-            {"not": {"field": "isRecoverable", "op": "exists"}}]}]})),
+            {"not": {"field": "isRecoverable", "op": "exists"}}]}]}),
+        ),
         ("PATCH", "/api/v1/categories/Apparel", json!({"description": "clothes"})),
         ("PATCH", "/api/v1/schemas/Customer", json!({"description": "who buys"})),
-        ("PATCH", "/api/v1/channels/email", json!({"config": {"quietHoursEnd": "07:30", "consentField": "consentEmail"}})),
+        (
+            "PATCH",
+            "/api/v1/channels/email",
+            json!({"config": {"quietHoursEnd": "07:30", "consentField": "consentEmail"}}),
+        ),
         ("PATCH", "/api/v1/contact-policies/pol_winback_3_touch_cap_30_day_window", json!({"priority": 70})),
         ("PATCH", "/api/v1/decision-flows/flow_winback", json!({"description": "back again"})),
         ("PATCH", "/api/v1/experiments/exp_winback_q4_holdout", json!({"holdoutPercentage": 20})),
-        ("PATCH", "/api/v1/settings", json!({"timezone": "Europe/London", "fallbackTimezone": "UTC", "currency": "EUR"})),
-        ("PUT", "/api/v1/customers/ann/consents/email", json!({"granted": true, "source": "form", "evidence": "x",
-            "at": "2026-07-03T10:00:00Z"})),
-        ("POST", "/api/v1/respond", json!({"customerId": "ann", "outcome": "conversion", "value": 19.9, "channel": "email",
-            "occurredAt": "2026-07-03T10:00:00Z", "idempotencyKey": "order-1"})),
-        ("POST", "/api/v1/respond/bulk", json!({"outcomes": [{"customerId": "ann", "outcome": "click",
-            "idempotencyKey": "k1"}]})),
-        ("POST", "/api/v1/recommend", json!({"customerId": "ann", "channel": "email", "flow": "Winback", "limit": 2,
+        (
+            "PATCH",
+            "/api/v1/settings",
+            json!({"timezone": "Europe/London", "fallbackTimezone": "UTC", "currency": "EUR"}),
+        ),
+        (
+            "PUT",
+            "/api/v1/customers/ann/consents/email",
+            json!({"granted": true, "source": "form", "evidence": "x",
+            "at": "2026-07-03T10:00:00Z"}),
+        ),
+        (
+            "POST",
+            "/api/v1/respond",
+            json!({"customerId": "ann", "outcome": "conversion", "value": 19.9, "channel": "email",
+            "occurredAt": "2026-07-03T10:00:00Z", "idempotencyKey": "order-1"}),
+        ),
+        (
+            "POST",
+            "/api/v1/respond/bulk",
+            json!({"outcomes": [{"customerId": "ann", "outcome": "click",
+            "idempotencyKey": "k1"}]}),
+        ),
+        (
+            "POST",
+            "/api/v1/recommend",
+            json!({"customerId": "ann", "channel": "email", "flow": "Winback", "limit": 2,
             "attributes": {"cart": 3}, "placement": "top", "excludeOffers": ["off_x"], "dryRun": true,
-            "at": "2026-07-03T10:00:00Z", "explain": true, "minRevision": ["catalog:1"]})),
+            "at": "2026-07-03T10:00:00Z", "explain": true, "minRevision": ["catalog:1"]}),
+        ),
     ] {
         calls.push((method.to_owned(), path.to_owned(), body));
     }
@@ -53,7 +85,19 @@ fn calls() -> Vec<(String, String, Value)> {
 /// Values of every type; whichever is wrong for a field must be told, whichever is right may pass.
 fn strange() -> Vec<Value> {
     let (big, long) = (json!(1e300), Value::String("x".repeat(300)));
-    vec![json!(null), json!("\u{0}"), json!("nonsense"), json!(-1), json!(0.5), big, json!(true), json!([]), json!([[1]]), json!({}), long]
+    vec![
+        json!(null),
+        json!("\u{0}"),
+        json!("nonsense"),
+        json!(-1),
+        json!(0.5),
+        big,
+        json!(true),
+        json!([]),
+        json!([[1]]),
+        json!({}),
+        long,
+    ]
 }
 
 /// Paths to every value of a body, the body itself left out.
@@ -129,7 +173,9 @@ async fn strange_input_is_refused_with_its_field_and_the_server_goes_on() {
         places(&body, Vec::new(), &mut all);
         for place in &all {
             let mut bodies = vec![edited(&body, place, &remove)];
-            bodies.extend(strange().into_iter().map(|value| edited(&body, place, &|at, key| set(at, key, value.clone()))));
+            bodies.extend(
+                strange().into_iter().map(|value| edited(&body, place, &|at, key| set(at, key, value.clone()))),
+            );
             for body in bodies {
                 sent += 1;
                 refused += usize::from(send(&client, &method, &path, body.to_string()).await >= 400);
@@ -160,7 +206,9 @@ async fn a_customer_id_may_hold_any_character_but_control_characters() {
     let client = suite.client();
     let schema = seed::call("winback-tutorial", 1).unwrap();
     client.ok("POST", "/api/v1/schemas", &schema.body.unwrap()).await.unwrap();
-    for (id, encoded) in [("a/b", "a%2Fb"), ("ä ö", "%C3%A4%20%C3%B6"), ("a?b#c", "a%3Fb%23c"), ("..", ".."), ("100%", "100%25")] {
+    for (id, encoded) in
+        [("a/b", "a%2Fb"), ("ä ö", "%C3%A4%20%C3%B6"), ("a?b#c", "a%3Fb%23c"), ("..", ".."), ("100%", "100%25")]
+    {
         let path = format!("/api/v1/schemas/Customer/records/{encoded}");
         client.ok("PUT", &path, &json!({"primaryCategory": "home"})).await.unwrap();
         assert_eq!(client.ok("GET", &path, &Value::Null).await.unwrap()["customerId"], id);

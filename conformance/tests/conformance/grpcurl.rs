@@ -6,7 +6,8 @@ use conformance::{
 };
 
 /// Declared, and not served yet: their comments say so.
-const NOT_SERVED: [&str; 2] = ["proffer.decision.v1.DecisionService.Explain", "proffer.decision.v1.DecisionService.Replay"];
+const NOT_SERVED: [&str; 2] =
+    ["proffer.decision.v1.DecisionService.Explain", "proffer.decision.v1.DecisionService.Replay"];
 
 async fn ask(suite: &Suite, before: &[&str], after: &[&str]) -> (Option<i32>, String) {
     let mut command = grpcurl().unwrap();

@@ -36,7 +36,8 @@ async fn every_command_of_the_readme_answers_as_printed() {
         let (code, output, errors) = run(bash, "").await.unwrap();
         assert_eq!(code, Some(0), "README line {}: {command}\n{output}{errors}", shown.line);
         let Some(printed) = shown.answer else { continue };
-        let answer = serde_json::from_str(&output).unwrap_or_else(|error| panic!("line {}: {error}: {output}", shown.line));
+        let answer =
+            serde_json::from_str(&output).unwrap_or_else(|error| panic!("line {}: {error}: {output}", shown.line));
         let found = differences(&readme::expectation(&printed), Some(&answer));
         assert!(found.is_empty(), "README line {}: {command}\n{}\n{output}", shown.line, found.join("\n"));
     }
