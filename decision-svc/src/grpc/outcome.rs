@@ -261,6 +261,7 @@ fn fact(
         offer_id: of(|offer| &offer.offer_id),
         category: of(|offer| &offer.category),
         category_id: of(|offer| &offer.category_id),
+        cost_ten_thousandths: 0,
         subcategory: of(|offer| &offer.subcategory),
         channel: channel.to_owned(),
         occurred_at: Some(occurred),
