@@ -3,9 +3,11 @@
 //! Both speak `$1` parameters and upserts, so a query is written once and run on either by [`read!`] and [`within!`];
 //! what differs (locks, transactions) is here. It knows no table.
 
+mod json_rows;
 mod open;
 mod transaction;
 
+pub use json_rows::Dialect;
 pub use open::{Database, Location, Migrations, PoolSizes};
 pub use transaction::Transaction;
 
@@ -21,6 +23,15 @@ pub enum DatabaseError {
     /// Stored data do not have the shape they were written with.
     #[error("stored data are corrupt: {0}")]
     Corrupt(String),
+}
+
+impl DatabaseError {
+    /// True when PostgreSQL ended a transaction because others stood in its way; nothing of it was written.
+    pub fn is_aborted(&self) -> bool {
+        let Self::Unavailable(sqlx::Error::Database(error)) = self else { return false };
+        // serialization_failure, deadlock_detected
+        matches!(error.code().as_deref(), Some("40001" | "40P01"))
+    }
 }
 
 impl From<sqlx::Error> for DatabaseError {

@@ -343,6 +343,12 @@ async fn append(transaction: &mut Transaction, change: Change<'_>) -> Result<Pre
     })
 }
 
+/// An SQL expression for the head of the tenant that `tenant` names, 0 before the first entry: for a service that reads
+/// it together with tables of its own.
+pub fn head_of(tenant: &str) -> String {
+    format!("coalesce((select revision from head where head.tenant_id = {tenant}), 0)")
+}
+
 /// Takes the tenant's head, creating it the first time, and keeps it locked until the transaction ends.
 async fn lock_head(transaction: &mut Transaction, tenant: &str) -> Result<(i64, Vec<u8>), DatabaseError> {
     execute!(

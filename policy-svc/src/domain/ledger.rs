@@ -87,11 +87,6 @@ impl Ledger {
         self.contacts.get(self.position(decision_id, rank)?)
     }
 
-    /// Slots that lapsed and are not marked so.
-    pub fn has_lapsed(&self) -> bool {
-        self.contacts.iter().any(|contact| contact.state == State::Reserved && !contact.is_live(self.at))
-    }
-
     /// Contacts and live reservations. With `as_of`, what is later is left out and reservations count while they
     /// last beyond it.
     pub fn contact_facts(&self, as_of: Option<DateTime<Utc>>) -> Vec<ContactFact> {
@@ -186,11 +181,15 @@ impl Ledger {
         });
     }
 
-    /// What is to be written.
+    /// What is to be written. Slots that lapsed are marked so, that they are not read for ever.
     pub fn changes(self) -> Changes {
-        let Self { contacts, touched, outcomes, consents, .. } = self;
-        let is_touched = |(index, contact)| touched.contains(&index).then_some(contact);
-        Changes { contacts: contacts.into_iter().enumerate().filter_map(is_touched).collect(), outcomes, consents }
+        let Self { at, contacts, touched, outcomes, consents, .. } = self;
+        let changed = |(index, mut contact): (usize, Contact)| {
+            let is_lapsed = contact.state != contact.state_at(at);
+            contact.state = contact.state_at(at);
+            (is_lapsed || touched.contains(&index)).then_some(contact)
+        };
+        Changes { contacts: contacts.into_iter().enumerate().filter_map(changed).collect(), outcomes, consents }
     }
 
     fn position(&self, decision_id: &str, rank: i64) -> Option<usize> {

@@ -35,6 +35,8 @@ pub struct Candidate {
     pub subcategory: String,
     /// Why it contacts.
     pub purpose: String,
+    /// What one contact with it costs, in 1/10,000 of the tenant's currency.
+    pub cost: i64,
 }
 
 /// Who is to be contacted, where, when, with what.

@@ -8,16 +8,22 @@ use proffer_proto::{
     values::v1::ResourceStatus,
 };
 use prost::Message as _;
+use serve::Problem;
+use tonic::Status;
 
-use super::Context;
-use crate::domain::{
-    Faults,
-    channel::{Channel, ChannelDraft},
-    configuration::Configuration,
-    contact_policy::{ContactPolicy, PolicyDraft, RuleDraft},
-    rule::cap::CapDraft,
-    settings::{self, COUNTRY_FIELD_DEFAULT, CURRENCY_DEFAULT, Settings, TIMEZONE_DEFAULT},
-    zone,
+use super::{Context, status::status};
+use crate::{
+    domain::{
+        Faults,
+        channel::{Channel, ChannelDraft},
+        configuration::Configuration,
+        contact_policy::{ContactPolicy, PolicyDraft, RuleDraft},
+        question::Question,
+        rule::cap::CapDraft,
+        settings::{self, COUNTRY_FIELD_DEFAULT, CURRENCY_DEFAULT, Settings, TIMEZONE_DEFAULT},
+        zone,
+    },
+    store::{Call, Store, StoreError},
 };
 
 /// Tenants whose configuration is held ready.
@@ -28,6 +34,39 @@ const READINGS_MAX: usize = 5;
 pub const SETTINGS: &str = "settings";
 
 impl Context {
+    /// Does `work` by the newest configuration: at first by the one at hand, again when it turns out not to be that.
+    /// When writes never pause, the last try uses what was read last, which is as new as the question.
+    pub async fn by_newest<T, F: Future<Output = Result<T, StoreError>>>(
+        &self,
+        tenant: &str,
+        question: Question,
+        work: impl Fn(Store, Call) -> F,
+    ) -> Result<T, Status> {
+        let question = Arc::new(question);
+        let mut at_hand = self.ready.lock().unwrap_or_else(PoisonError::into_inner).get(tenant).cloned();
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let is_newest_wanted = tries < READINGS_MAX;
+            let (configuration, is_at_hand) = match at_hand.take() {
+                Some(configuration) => (configuration, true),
+                None => (self.configuration(tenant).await?, false),
+            };
+            if let Err(problem) = usable_channel(&configuration, &question.channel) {
+                if is_at_hand {
+                    continue;
+                }
+                return Err(problem.into());
+            }
+            let question = question.clone();
+            let call = Call { tenant: tenant.to_owned(), configuration, is_newest_wanted, question };
+            match work(self.store.clone(), call).await {
+                Err(StoreError::Reconfigured) if is_newest_wanted => {}
+                done => return done.map_err(status),
+            }
+        }
+    }
+
     /// The newest configuration. Asked on every question, so that a change binds the very next one.
     pub async fn configuration(&self, tenant: &str) -> Result<Arc<Configuration>, HistoryError> {
         let mut revision = self.history.head(tenant).await?;
@@ -80,6 +119,19 @@ impl Context {
             Err(other) => Err(other),
         }
     }
+}
+
+/// The channel a question names must be there and active; a question that names none skips channel rules.
+fn usable_channel(configuration: &Configuration, named: &str) -> Result<(), Problem> {
+    if named.is_empty() {
+        return Ok(());
+    }
+    let found = configuration.channel(named).ok_or_else(|| Problem::not_found("channel", named))?;
+    if found.status != "active" {
+        let message = format!("channel `{named}` is {}; only active channels are used", found.status);
+        return Err(Problem::wrong_state(&found.id, found.status, message));
+    }
+    Ok(())
 }
 
 /// Settings with what nobody said filled in.

@@ -4,7 +4,7 @@ use proffer_proto::policy::v1::{self as proto, consent_service_server::ConsentSe
 use serve::{Problem, metadata};
 use tonic::{Request, Response, Status};
 
-use super::{Context, id_fault, in_its_own_task, instant, place, text_fault};
+use super::{Context, id_fault, in_its_own_task, instant, place, status::status, text_fault};
 use crate::{
     domain::consent::{AHEAD_MAX, ConsentRecord, EVERY_CHANNEL, is_effective},
     store::NewConsent,
@@ -83,7 +83,7 @@ impl ConsentService for Consents {
         let (store, customer_id) = (self.0.store.clone(), asked.customer_id.clone());
         let put = in_its_own_task(async move {
             let put = store.put_consent(&tenant, &customer_id, &channel, new).await;
-            put.map_err(|error| serve::store_status(&error))
+            put.map_err(status)
         });
         let put = put.await?;
         let consent = told(asked.customer_id, asked.channel, put.record, put.is_effective);

@@ -6,7 +6,7 @@ use proffer_proto::policy::v1::{self as proto, contact_service_server::ContactSe
 use serve::{Problem, metadata};
 use tonic::{Request, Response, Status};
 
-use super::{Context, id_fault, place};
+use super::{Context, id_fault, place, status::status};
 use crate::domain::{
     configuration::Configuration,
     contact::{Contact, State},
@@ -94,8 +94,8 @@ impl ContactService for Contacts {
         let contacts = contacts.into_iter().map(|contact| told(contact, at)).collect();
         let mut policies = Vec::new();
         if asked.page_token.is_empty() {
-            let facts = self.0.store.facts(&tenant, &configuration, &asked.customer_id).await;
-            let facts = facts.map_err(|error| serve::store_status(&error))?;
+            let facts = self.0.store.facts(&tenant, configuration.clone(), &asked.customer_id).await;
+            let facts = facts.map_err(status)?;
             policies.extend(usage(&configuration, &facts, zone).into_iter().map(used));
         }
         let timezone = zone.name().to_owned();

@@ -14,8 +14,8 @@ use super::{
     status::status,
 };
 use crate::{
-    domain::{Faults, channel::Channel, configuration::Configuration},
-    store::{Call, Committed, Order, ReserveAnswer},
+    domain::Faults,
+    store::{Committed, Order, ReserveAnswer, Store},
 };
 
 /// The gate every contact passes.
@@ -23,19 +23,6 @@ pub struct Gate(pub Context);
 
 /// Slots one call may want.
 const SLOTS_MAX: i32 = 50;
-
-/// The channel a question names; none when it names none. Only active ones are contacted on.
-fn channel<'a>(configuration: &'a Configuration, named: &str) -> Result<Option<&'a Channel>, Problem> {
-    if named.is_empty() {
-        return Ok(None);
-    }
-    let found = configuration.channel(named).ok_or_else(|| Problem::not_found("channel", named))?;
-    if found.status != "active" {
-        let message = format!("channel `{named}` is {}; only active channels are used", found.status);
-        return Err(Problem::wrong_state(&found.id, found.status, message));
-    }
-    Ok(Some(found))
-}
 
 /// The fault of an id that must be given, as a list.
 fn id_faults(path: &str, id: &str) -> Faults {
@@ -71,13 +58,14 @@ impl ContactGateService for Gate {
         }
         let question = valid(question(asked.question.unwrap_or_default(), 0..=CANDIDATES_MAX, false), faults)?;
         let context = self.0.clone();
-        let (decision_id, request_id) = (asked.decision_id, asked.request_id);
+        let order =
+            Order { decision_id: asked.decision_id, request_id: asked.request_id, limit, encode: judgement::kept };
         let answer = in_its_own_task(async move {
-            let configuration = context.configuration(&tenant).await?;
-            let channel = channel(&configuration, &question.channel)?;
-            let call = Call { tenant: &tenant, configuration: &configuration, channel, question: &question };
-            let order = Order { decision_id: &decision_id, request_id: &request_id, limit, encode: judgement::kept };
-            context.store.reserve(&call, &order).await.map_err(status)
+            let reserve = |store: Store, call| {
+                let order = order.clone();
+                async move { store.reserve(call, order).await }
+            };
+            context.by_newest(&tenant, question, reserve).await
         });
         let response = match answer.await? {
             ReserveAnswer::Judged(reserved) => judgement::reserved(reserved),
@@ -92,10 +80,8 @@ impl ContactGateService for Gate {
         let tenant = metadata::tenant(request.metadata())?;
         let asked = request.into_inner().question.unwrap_or_default();
         let question = valid(question(asked, 0..=CANDIDATES_MAX, true), Faults::new())?;
-        let configuration = self.0.configuration(&tenant).await?;
-        let channel = channel(&configuration, &question.channel)?;
-        let call = Call { tenant: &tenant, configuration: &configuration, channel, question: &question };
-        let found = self.0.store.check(&call).await.map_err(status)?;
+        let check = |store: Store, call| async move { store.check(&call).await };
+        let found = self.0.by_newest(&tenant, question, check).await?;
         Ok(Response::new(proto::CheckResponse { judgement: Some(judgement::judgement(found)) }))
     }
 
@@ -113,12 +99,11 @@ impl ContactGateService for Gate {
         let question = valid(question(asked.question.unwrap_or_default(), 1..=1, false), faults)?;
         let (context, decision_id) = (self.0.clone(), asked.decision_id);
         let committed = in_its_own_task(async move {
-            let configuration = context.configuration(&tenant).await?;
-            let channel = channel(&configuration, &question.channel)?;
-            let call = Call { tenant: &tenant, configuration: &configuration, channel, question: &question };
-            let missing = || serve::internal(&"a commit without a candidate was not refused");
-            let candidate = question.candidates.first().ok_or_else(missing)?;
-            context.store.commit(&call, candidate, &decision_id, rank).await.map_err(status)
+            let commit = |store: Store, call| {
+                let decision_id = decision_id.clone();
+                async move { store.commit(call, decision_id, rank).await }
+            };
+            context.by_newest(&tenant, question, commit).await
         });
         Ok(Response::new(match committed.await? {
             Committed::Go(contact_id) => proto::CommitContactResponse { go: true, contact_id, refusal: None },
@@ -145,8 +130,7 @@ impl ContactGateService for Gate {
         let rank = (asked.rank > 0).then_some(i64::from(asked.rank));
         let store = self.0.store.clone();
         let released = in_its_own_task(async move {
-            let released = store.release(&tenant, &asked.customer_id, &asked.decision_id, rank).await;
-            released.map_err(|error| serve::store_status(&error))
+            store.release(&tenant, &asked.customer_id, asked.decision_id, rank).await.map_err(status)
         });
         let released = i32::try_from(released.await?).unwrap_or(i32::MAX);
         Ok(Response::new(proto::ReleaseContactResponse { released }))
@@ -172,8 +156,7 @@ impl ContactGateService for Gate {
         let context = self.0.clone();
         in_its_own_task(async move {
             let configuration = context.configuration(&tenant).await?;
-            let delivered = context.store.deliver(&tenant, &configuration.channels, &outcomes).await;
-            delivered.map_err(|error| serve::store_status(&error))
+            context.store.deliver(&tenant, &configuration, outcomes).await.map_err(status)
         })
         .await?;
         Ok(Response::new(proto::DeliverOutcomesResponse {}))

@@ -21,6 +21,8 @@ pub const CANDIDATES_MAX: usize = 500;
 pub const PENDING_MAX: usize = 100;
 /// Outcomes of one delivery.
 pub const DELIVERY_MAX: usize = 500;
+/// Highest cost of a contact, in 1/10,000 of the currency.
+const COST_MAX: i64 = 10_000_000_000_000;
 /// Fields of a customer's record.
 const FIELDS_MAX: usize = 1_000;
 
@@ -124,6 +126,9 @@ pub fn outcome(fact: proto::OutcomeFact, path: &str) -> Result<Outcome, Faults> 
     if fact.customer_seq < 1 {
         fault("customer_seq", format!("is {}; it must be 1 or more", fact.customer_seq));
     }
+    if let Some(message) = cost_fault(fact.cost_ten_thousandths) {
+        fault("cost_ten_thousandths", message);
+    }
     if fact.rank < 0 {
         fault("rank", format!("is {}; it must be 0 or more", fact.rank));
     }
@@ -153,6 +158,7 @@ pub fn outcome(fact: proto::OutcomeFact, path: &str) -> Result<Outcome, Faults> 
             category_id: fact.category_id,
             subcategory: fact.subcategory,
             purpose: PURPOSE_DEFAULT.to_owned(),
+            cost: fact.cost_ten_thousandths,
         },
         channel: fact.channel,
         occurred_at,
@@ -164,6 +170,9 @@ fn candidate_faults(candidate: &proto::Candidate, path: &str) -> Faults {
     let mut faults = Faults::new();
     if let Some(message) = id_fault(&candidate.offer_id) {
         faults.push((format!("{path}.offer_id"), message));
+    }
+    if let Some(message) = cost_fault(candidate.cost_ten_thousandths) {
+        faults.push((format!("{path}.cost_ten_thousandths"), message));
     }
     for (field, text) in [
         ("category", &candidate.category),
@@ -186,7 +195,12 @@ fn candidate(found: proto::Candidate) -> Candidate {
         category_id: found.category_id,
         subcategory: found.subcategory,
         purpose,
+        cost: found.cost_ten_thousandths,
     }
+}
+
+fn cost_fault(cost: i64) -> Option<String> {
+    (!(0..=COST_MAX).contains(&cost)).then(|| format!("is {cost}; it must be 0 to {COST_MAX}"))
 }
 
 fn field(value: Value) -> FieldValue {

@@ -9,6 +9,7 @@ use crate::store::StoreError;
 pub fn status(error: StoreError) -> Status {
     match error {
         StoreError::Database(error) => serve::store_status(&error),
+        StoreError::Reconfigured => serve::unavailable("policy", &error),
         StoreError::DecisionUsed(decision_id) => {
             let message =
                 format!("decision `{decision_id}` has reserved before; a new question needs a new decision id");

@@ -1,13 +1,17 @@
 //! Consent records.
 
 use chrono::{DateTime, Utc};
-use database::{DatabaseError, Transaction, execute, read};
+use database::{DatabaseError, read};
 use serve::from_micros;
 
-use super::{Source, Store, customer, fetch};
+use super::{
+    Source, Store, StoreError,
+    change::Change,
+    known::{self, Known, Wanted},
+};
 use crate::domain::{
     channel::Channel,
-    consent::{ConsentRecord, EVERY_CHANNEL, event_instant},
+    consent::{ConsentRecord, event_instant},
     folded,
 };
 
@@ -19,53 +23,6 @@ type Row = (String, String, bool, i64, String, String, i64);
 fn record((channel_id, channel_folded, is_grant, at_us, source, evidence, received_us): Row) -> ConsentRecord {
     let (at, received_at) = (from_micros(at_us), from_micros(received_us));
     ConsentRecord { channel_id, channel_folded, is_grant, at, source, evidence, received_at }
-}
-
-/// The record that decides on a channel: the latest that speaks for it, of two at the same instant the withdrawal.
-pub(super) async fn deciding(
-    source: &mut Source<'_>,
-    tenant: &str,
-    customer_id: &str,
-    channel: &Channel,
-) -> Result<Option<ConsentRecord>, DatabaseError> {
-    // The same condition as `ConsentRecord::speaks_for`.
-    let row: Option<Row> = fetch!(source, connection => sqlx::query_as(
-        "select channel_id, channel_folded, granted, at_us, source, evidence, received_us from consent
-         where tenant_id = $1 and customer_id = $2
-           and (channel_id = $3 or (not granted and (channel_folded = $4 or (channel_id = $5 and $6))))
-         order by at_us desc, granted limit 1")
-        .bind(tenant).bind(customer_id).bind(&channel.id).bind(folded(&channel.name)).bind(EVERY_CHANNEL)
-        .bind(channel.is_contacting()).fetch_optional(connection))?;
-    Ok(row.map(record))
-}
-
-/// Keeps a record.
-pub(super) async fn write(
-    transaction: &mut Transaction,
-    tenant: &str,
-    customer_id: &str,
-    record: &ConsentRecord,
-    received_at: DateTime<Utc>,
-) -> Result<(), DatabaseError> {
-    let consent_id = format!("cons_{}", uuid::Uuid::now_v7().simple());
-    execute!(
-        transaction,
-        sqlx::query(
-            "insert into consent (tenant_id, customer_id, consent_id, channel_id, channel_folded, granted, at_us,
-           received_us, source, evidence) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
-        )
-        .bind(tenant)
-        .bind(customer_id)
-        .bind(consent_id)
-        .bind(&record.channel_id)
-        .bind(&record.channel_folded)
-        .bind(record.is_grant)
-        .bind(record.at.timestamp_micros())
-        .bind(received_at.timestamp_micros())
-        .bind(&record.source)
-        .bind(&record.evidence)
-    )?;
-    Ok(())
 }
 
 /// What a customer said, to be recorded.
@@ -91,32 +48,39 @@ pub struct PutConsent {
 }
 
 impl Store {
-    /// Records consent under the customer's lock: once this answers, no later reserve or commit overlooks it.
+    /// Records consent: once this answers, no later reserve or commit overlooks it.
     pub async fn put_consent(
         &self,
         tenant: &str,
         customer_id: &str,
         channel: &Channel,
         new: NewConsent,
-    ) -> Result<PutConsent, DatabaseError> {
-        let _turn = self.turn(tenant, customer_id).await;
-        let mut transaction = self.database.begin().await?;
-        let known = customer::lock(&mut transaction, tenant, customer_id, &self.clock).await?;
-        let record = ConsentRecord {
-            channel_id: channel.id.clone(),
-            channel_folded: folded(&channel.name),
-            is_grant: new.is_grant,
-            at: event_instant(new.at, known.ledger_at),
-            source: new.source,
-            evidence: new.evidence,
-            received_at: known.ledger_at,
+    ) -> Result<PutConsent, StoreError> {
+        let wanted = self.of_channel(tenant, customer_id, channel);
+        let channel = channel.clone();
+        let judge = move |known: Known| {
+            let record = ConsentRecord {
+                channel_id: channel.id.clone(),
+                channel_folded: folded(&channel.name),
+                is_grant: new.is_grant,
+                at: event_instant(new.at, known.ledger_at),
+                source: new.source.clone(),
+                evidence: new.evidence.clone(),
+                received_at: known.ledger_at,
+            };
+            // The latest decides, of two at one instant the withdrawal.
+            let strength = |record: &ConsentRecord| (record.at, !record.is_grant);
+            let outdone = known.consent.as_ref().filter(|other| strength(other) > strength(&record));
+            let is_effective = outdone.is_none_or(|other| other.is_grant == record.is_grant);
+            let change = Change { consents: vec![record.clone()], ..Change::none(&known) };
+            Ok((Some(change), PutConsent { record, is_effective }))
         };
-        write(&mut transaction, tenant, customer_id, &record, known.ledger_at).await?;
-        let deciding = deciding(&mut Source::Within(&mut transaction), tenant, customer_id, channel).await?;
-        customer::save(&mut transaction, tenant, customer_id, known.ledger_at, known.applied_seq).await?;
-        transaction.commit().await?;
-        let is_effective = deciding.is_some_and(|deciding| deciding.is_grant == record.is_grant);
-        Ok(PutConsent { record, is_effective })
+        self.write(wanted, judge).await
+    }
+
+    fn of_channel(&self, tenant: &str, customer_id: &str, channel: &Channel) -> Wanted {
+        let (tenant, customer_id) = (tenant.to_owned(), customer_id.to_owned());
+        Wanted { tenant, customer_id, channel: Some(channel.clone()), ..Wanted::default() }
     }
 
     /// The record that decides on a channel.
@@ -126,7 +90,8 @@ impl Store {
         customer_id: &str,
         channel: &Channel,
     ) -> Result<Option<ConsentRecord>, DatabaseError> {
-        deciding(&mut Source::Outside(&self.database), tenant, customer_id, channel).await
+        let wanted = self.of_channel(tenant, customer_id, channel);
+        Ok(known::one(&mut Source::Outside(&self.database), &wanted, &self.clock).await?.consent)
     }
 
     /// A customer's records, the latest by event time first; at most [`CONSENTS_MAX`].

@@ -1,15 +1,20 @@
-//! Reserve, check, commit, release, and the outcomes that come in.
+//! Reserve, check, commit, release, and the outcomes that come in: what each makes of what is known of a customer.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
-use database::{DatabaseError, Transaction};
+use database::DatabaseError;
+use futures::future::try_join_all;
 
 use super::{
-    Source, Store, StoreError, consent,
-    contact::{self, Wanted},
-    customer::{self, Customer},
-    outcome, request,
+    Source, Store, StoreError,
+    change::Change,
+    known::{self, Known, Wanted},
+    new_id,
+    request::Earlier,
 };
 use crate::domain::{
     channel::{Channel, reservation_ttl},
@@ -22,33 +27,102 @@ use crate::domain::{
     verdict::{Asked, Judgement, Refusal, Scrutiny, Slots, judge},
 };
 
-/// Outcomes applied in one transaction, as long as they are of several customers.
-const DELIVERY_BATCH: usize = 64;
-
 /// A question with what it is judged by.
-#[derive(Clone, Copy, Debug)]
-pub struct Call<'a> {
+#[derive(Clone, Debug)]
+pub struct Call {
     /// Whose customer.
-    pub tenant: &'a str,
+    pub tenant: String,
     /// The rules.
-    pub configuration: &'a Configuration,
-    /// The channel the question names; none skips channel rules.
-    pub channel: Option<&'a Channel>,
+    pub configuration: Arc<Configuration>,
+    /// Refuse to judge by rules that are not the newest: [`StoreError::Reconfigured`].
+    pub is_newest_wanted: bool,
     /// Who, when, what.
-    pub question: &'a Question,
+    pub question: Arc<Question>,
+}
+
+impl Call {
+    /// The channel the question names; none skips channel rules.
+    pub fn channel(&self) -> Option<&Channel> {
+        let named = Some(self.question.channel.as_str()).filter(|named| !named.is_empty());
+        named.and_then(|named| self.configuration.channel(named))
+    }
+
+    /// What has to be known to judge, with the contacts of `decision_id` when it is not empty.
+    fn wanted(&self, decision_id: &str) -> Wanted {
+        let mut decisions = named_decisions(&self.question.pending);
+        decisions.extend(Some(decision_id.to_owned()).filter(|id| !id.is_empty()));
+        let outcomes = self.configuration.outcome_window();
+        Wanted {
+            tenant: self.tenant.clone(),
+            customer_id: self.question.customer_id.clone(),
+            request_key: String::new(),
+            contacts_within: self.configuration.contact_window(),
+            decisions,
+            outcomes_within: outcomes.map(|(keys, window)| (keys.into_iter().map(str::to_owned).collect(), window)),
+            channel: self.channel().cloned(),
+            as_of: self.question.as_of,
+        }
+    }
+
+    /// The ledger with the pending outcomes applied, and the facts that follow.
+    fn open(&self, known: Known) -> Result<(Ledger, Facts), StoreError> {
+        if self.is_newest_wanted && known.revision != self.configuration.revision {
+            return Err(StoreError::Reconfigured);
+        }
+        let as_of = self.question.as_of;
+        let mut ledger = Ledger::new(known.ledger_at, known.applied_seq, known.contacts);
+        apply(&mut ledger, &self.configuration.channels, self.question.pending.iter().collect());
+        let mut outcomes = known.outcomes;
+        if let Some((keys, _)) = self.configuration.outcome_window() {
+            let new = ledger.new_outcomes().iter().filter(|outcome| keys.contains(outcome.key.as_str()));
+            let new = new.filter(|outcome| as_of.is_none_or(|until| outcome.at <= until));
+            outcomes.extend(new.map(|outcome| outcome.fact()));
+        }
+        let mut consents: Vec<_> = known.consent.iter().map(|record| record.fact()).collect();
+        if let Some(channel) = self.channel() {
+            let new = ledger.new_consents().iter().filter(|record| record.speaks_for(channel));
+            consents.extend(new.map(|record| record.fact()));
+        }
+        let counts_contacts = self.configuration.contact_window().is_some();
+        let contacts = if counts_contacts { ledger.contact_facts(as_of) } else { Vec::new() };
+        let (are_contacts_cut, are_outcomes_cut) = (known.are_contacts_cut, known.are_outcomes_cut);
+        let ledger_at = as_of.unwrap_or(known.ledger_at);
+        Ok((ledger, Facts { ledger_at, contacts, outcomes, consents, are_contacts_cut, are_outcomes_cut }))
+    }
+
+    fn asked(&self, at: DateTime<Utc>, scrutiny: Scrutiny) -> Asked<'_> {
+        let (configuration, channel) = (self.configuration.as_ref(), self.channel());
+        Asked {
+            configuration,
+            channel,
+            at,
+            fields: &self.question.fields,
+            candidates: &self.question.candidates,
+            scrutiny,
+        }
+    }
 }
 
 /// Slots that are wanted.
-#[derive(Clone, Copy, Debug)]
-pub struct Order<'a> {
+#[derive(Clone, Debug)]
+pub struct Order {
     /// The decision that will hold them.
-    pub decision_id: &'a str,
+    pub decision_id: String,
     /// Makes a repeat; empty: the decision's id does.
-    pub request_id: &'a str,
+    pub request_id: String,
     /// Most slots.
     pub limit: usize,
     /// Encodes the answer as it is kept for repeats.
     pub encode: fn(&Reserved) -> Vec<u8>,
+}
+
+impl Order {
+    fn request_key(&self) -> String {
+        match self.request_id.as_str() {
+            "" => format!("decision:{}", self.decision_id),
+            request_id => format!("request:{request_id}"),
+        }
+    }
 }
 
 /// A slot held for an offer.
@@ -93,142 +167,50 @@ pub enum Committed {
 
 impl Store {
     /// Applies pending outcomes, judges, and holds a slot for each of the first offers that pass.
-    pub async fn reserve(&self, call: &Call<'_>, order: &Order<'_>) -> Result<ReserveAnswer, StoreError> {
-        let Call { tenant, channel, question, .. } = *call;
-        let customer_id = question.customer_id.as_str();
-        let request_key = match order.request_id {
-            "" => format!("decision:{}", order.decision_id),
-            request_id => format!("request:{request_id}"),
-        };
-        let _turn = self.turn(tenant, customer_id).await;
-        let mut transaction = self.database.begin().await?;
-        let known = customer::lock(&mut transaction, tenant, customer_id, &self.clock).await?;
-        let at = known.ledger_at;
-        let earlier = request::find(&mut transaction, tenant, customer_id, &request_key, at).await?;
-        let repeated = earlier.as_ref().map(|earlier| earlier.decision_id.as_str());
-        let (mut ledger, facts) = open(&mut Source::Within(&mut transaction), call, known, repeated).await?;
-        if let Some(earlier) = earlier {
-            let consent = channel.map(|channel| judge_consent(channel, &question.fields, &facts.consents));
-            if consent.is_none_or(|consent| consent.refusal.is_none()) {
-                save(&mut transaction, tenant, customer_id, ledger).await?;
-                transaction.commit().await?;
-                return Ok(ReserveAnswer::Repeated(earlier.response));
-            }
-            // The customer withdrew after the first call: what it held is given back, and the refusal is the answer.
-            ledger.release(&earlier.decision_id, None);
-            request::forget(&mut transaction, tenant, customer_id, &request_key).await?;
-        }
-        let until = at + reservation_ttl(channel);
-        let asked = asked(call, question.now, Scrutiny::Full);
-        let judgement = judge(&asked, &facts, Slots { limit: order.limit, until });
-        let granted = judgement.granted.iter().filter_map(|place| question.candidates.get(*place));
-        let mut grants = Vec::with_capacity(judgement.granted.len());
-        for (rank, candidate) in (1..).zip(granted) {
-            ledger.add(Contact {
-                reserved_until: Some(until),
-                ..new_contact(order.decision_id, rank, candidate, channel, at)
-            });
-            grants.push(Grant { offer_id: candidate.offer_id.clone(), rank, reserved_until: until });
-        }
-        let is_granted = !grants.is_empty();
-        let reserved = Reserved { judgement, grants, decision_id: order.decision_id.to_owned() };
-        save(&mut transaction, tenant, customer_id, ledger).await.map_err(|error| match error {
+    pub async fn reserve(&self, call: Call, order: Order) -> Result<ReserveAnswer, StoreError> {
+        let wanted = Wanted { request_key: order.request_key(), ..call.wanted("") };
+        let decision_id = order.decision_id.clone();
+        self.write(wanted, move |known| reserve(&call, &order, known)).await.map_err(|error| match error {
             // A decision reserves once; this one did so for a request that is not this one, or is forgotten.
-            DatabaseError::Conflict(_) if is_granted => StoreError::DecisionUsed(order.decision_id.to_owned()),
-            other => other.into(),
-        })?;
-        // A refusal is not kept: a repeat may come when it no longer holds.
-        if is_granted {
-            let kept =
-                request::Earlier { decision_id: reserved.decision_id.clone(), response: (order.encode)(&reserved) };
-            request::keep(&mut transaction, tenant, customer_id, &request_key, &kept, at).await?;
-        }
-        transaction.commit().await?;
-        Ok(ReserveAnswer::Judged(reserved))
+            StoreError::Database(DatabaseError::Conflict(_)) => StoreError::DecisionUsed(decision_id),
+            other => other,
+        })
     }
 
     /// Judges like [`Self::reserve`] and writes nothing.
-    pub async fn check(&self, call: &Call<'_>) -> Result<Judgement, StoreError> {
-        let Call { tenant, channel, question, .. } = *call;
-        let mut source = Source::Outside(&self.database);
-        // First what was applied, then the rest: an outcome delivered in between is counted twice rather than never.
-        let known = customer::read(&mut source, tenant, &question.customer_id, &self.clock).await?;
-        let (_, facts) = open(&mut source, call, known, None).await?;
-        let slots = Slots { limit: usize::MAX, until: facts.ledger_at + reservation_ttl(channel) };
-        Ok(judge(&asked(call, question.now, Scrutiny::Full), &facts, slots))
+    pub async fn check(&self, call: &Call) -> Result<Judgement, StoreError> {
+        let known = known::one(&mut Source::Outside(&self.database), &call.wanted(""), &self.clock).await?;
+        let (_, facts) = call.open(known)?;
+        let slots = Slots { limit: usize::MAX, until: facts.ledger_at + reservation_ttl(call.channel()) };
+        Ok(judge(&call.asked(call.question.now, Scrutiny::Full), &facts, slots))
     }
 
     /// What policies have to go by for a customer, whatever the offer. Outcomes not yet delivered are not known here.
     pub async fn facts(
         &self,
         tenant: &str,
-        configuration: &Configuration,
+        configuration: Arc<Configuration>,
         customer_id: &str,
-    ) -> Result<Facts, DatabaseError> {
-        let mut source = Source::Outside(&self.database);
-        let known = customer::read(&mut source, tenant, customer_id, &self.clock).await?;
+    ) -> Result<Facts, StoreError> {
         let question = Question {
             customer_id: customer_id.to_owned(),
             channel: String::new(),
-            now: known.ledger_at,
+            now: self.clock.now(),
             fields: Fields::new(),
             candidates: Vec::new(),
             pending: Vec::new(),
             as_of: None,
         };
-        let call = Call { tenant, configuration, channel: None, question: &question };
-        Ok(open(&mut source, &call, known, None).await?.1)
+        let (tenant, question) = (tenant.to_owned(), Arc::new(question));
+        let call = Call { tenant, configuration, is_newest_wanted: false, question };
+        let known = known::one(&mut Source::Outside(&self.database), &call.wanted(""), &self.clock).await?;
+        Ok(call.open(known)?.1)
     }
 
-    /// Judges a contact again, at the ledger instant, and commits it. Caps are not asked again while its slot is held.
-    pub async fn commit(
-        &self,
-        call: &Call<'_>,
-        candidate: &Candidate,
-        decision_id: &str,
-        rank: i64,
-    ) -> Result<Committed, StoreError> {
-        let Call { tenant, channel, question, .. } = *call;
-        let customer_id = question.customer_id.as_str();
-        let _turn = self.turn(tenant, customer_id).await;
-        let mut transaction = self.database.begin().await?;
-        let known = customer::lock(&mut transaction, tenant, customer_id, &self.clock).await?;
-        let at = known.ledger_at;
-        let (mut ledger, mut facts) =
-            open(&mut Source::Within(&mut transaction), call, known, Some(decision_id)).await?;
-        let mut is_held = false;
-        if let Some(contact) = ledger.find(decision_id, rank) {
-            if contact.offer.offer_id != candidate.offer_id || contact.channel.id != ChannelRef::of(channel).id {
-                let (offer_id, channel) = (contact.offer.offer_id.clone(), contact.channel.name.clone());
-                return Err(StoreError::OtherContact { offer_id, channel });
-            }
-            if contact.state == State::Committed {
-                let contact_id = contact.contact_id.clone();
-                save(&mut transaction, tenant, customer_id, ledger).await?;
-                transaction.commit().await?;
-                return Ok(Committed::Go(contact_id));
-            }
-            is_held = contact.is_live(at);
-            // A contact does not stand in its own way.
-            facts.contacts.retain(|fact| fact.contact_id != contact.contact_id);
-        }
-        let scrutiny = if is_held { Scrutiny::SlotHeld } else { Scrutiny::Full };
-        let judgement = judge(&asked(call, at, scrutiny), &facts, Slots { limit: 1, until: at });
-        let refused = judgement.verdicts.into_iter().next().and_then(|verdict| verdict.refusal);
-        let committed = match judgement.refusal.or(refused) {
-            None => Committed::Go(
-                ledger.commit(decision_id, rank, || new_contact(decision_id, rank, candidate, channel, at)),
-            ),
-            Some(refusal) => {
-                if is_held && refusal.code.gives_back() {
-                    ledger.release(decision_id, Some(rank));
-                }
-                Committed::NoGo(refusal)
-            }
-        };
-        save(&mut transaction, tenant, customer_id, ledger).await?;
-        transaction.commit().await?;
-        Ok(committed)
+    /// Judges the contact of the question's first candidate again, at the ledger instant, and commits it. Caps are not
+    /// asked again while its slot is held.
+    pub async fn commit(&self, call: Call, decision_id: String, rank: i64) -> Result<Committed, StoreError> {
+        self.write(call.wanted(&decision_id), move |known| commit(&call, &decision_id, rank, known)).await
     }
 
     /// Gives a decision's live slots back, all or that of one rank; says how many.
@@ -236,138 +218,132 @@ impl Store {
         &self,
         tenant: &str,
         customer_id: &str,
-        decision_id: &str,
+        decision_id: String,
         rank: Option<i64>,
-    ) -> Result<usize, DatabaseError> {
-        let _turn = self.turn(tenant, customer_id).await;
-        let mut transaction = self.database.begin().await?;
-        let known = customer::lock_known(&mut transaction, tenant, customer_id, &self.clock).await?;
-        let Some(known) = known else { return Ok(0) };
-        let decisions = BTreeSet::from([decision_id.to_owned()]);
-        let source = &mut Source::Within(&mut transaction);
-        let contacts = contact::of_decisions(source, tenant, customer_id, &decisions).await?;
-        let mut ledger = Ledger::new(known.ledger_at, known.applied_seq, contacts);
-        let released = ledger.release(decision_id, rank);
-        save(&mut transaction, tenant, customer_id, ledger).await?;
-        transaction.commit().await?;
-        Ok(released)
-    }
-
-    /// Applies outcomes, each once, in the order of each customer. Customers are locked in id order.
-    pub async fn deliver(&self, tenant: &str, channels: &[Channel], outcomes: &[Outcome]) -> Result<(), DatabaseError> {
-        let mut by_customer: BTreeMap<&str, Vec<&Outcome>> = BTreeMap::new();
-        for outcome in outcomes {
-            by_customer.entry(&outcome.customer_id).or_default().push(outcome);
-        }
-        let mut waiting = by_customer.into_iter().peekable();
-        while waiting.peek().is_some() {
-            let mut transaction = self.database.begin().await?;
-            let mut applied = 0;
-            while applied < DELIVERY_BATCH
-                && let Some((customer_id, outcomes)) = waiting.next()
-            {
-                applied += outcomes.len();
-                let known = customer::lock(&mut transaction, tenant, customer_id, &self.clock).await?;
-                let source = &mut Source::Within(&mut transaction);
-                let contacts = match wanted(&outcomes) {
-                    Some(wanted) => contact::read_all(source, tenant, customer_id, &wanted).await?.0,
-                    None => Vec::new(),
-                };
-                let mut ledger = Ledger::new(known.ledger_at, known.applied_seq, contacts);
-                apply(&mut ledger, channels, outcomes);
-                save(&mut transaction, tenant, customer_id, ledger).await?;
+    ) -> Result<usize, StoreError> {
+        let (tenant, customer_id) = (tenant.to_owned(), customer_id.to_owned());
+        let decisions = BTreeSet::from([decision_id.clone()]);
+        let wanted = Wanted { tenant, customer_id, decisions, ..Wanted::default() };
+        let judge = move |known: Known| {
+            // Nobody is remembered for having been asked about.
+            if known.version == 0 {
+                return Ok((None, 0));
             }
-            transaction.commit().await?;
+            let mut ledger = Ledger::new(known.ledger_at, known.applied_seq, known.contacts);
+            let released = ledger.release(&decision_id, rank);
+            Ok((Some(Change::of(known.version, ledger)), released))
+        };
+        self.write(wanted, judge).await
+    }
+
+    /// Applies outcomes, each once, in the order of each customer.
+    pub async fn deliver(
+        &self,
+        tenant: &str,
+        configuration: &Arc<Configuration>,
+        outcomes: Vec<Outcome>,
+    ) -> Result<(), StoreError> {
+        let mut by_customer: BTreeMap<String, Vec<Outcome>> = BTreeMap::new();
+        for outcome in outcomes {
+            by_customer.entry(outcome.customer_id.clone()).or_default().push(outcome);
         }
-        Ok(())
+        let writes = by_customer.into_iter().map(|(customer_id, outcomes)| {
+            let (tenant, decisions) = (tenant.to_owned(), named_decisions(&outcomes));
+            let wanted = Wanted { tenant, customer_id, decisions, ..Wanted::default() };
+            let configuration = configuration.clone();
+            self.write(wanted, move |known: Known| {
+                let mut ledger = Ledger::new(known.ledger_at, known.applied_seq, known.contacts);
+                apply(&mut ledger, &configuration.channels, outcomes.iter().collect());
+                Ok((Some(Change::of(known.version, ledger)), ()))
+            })
+        });
+        try_join_all(writes).await.map(drop)
     }
 }
 
-/// The ledger with the pending outcomes applied, and the facts that follow.
-async fn open(
-    source: &mut Source<'_>,
-    call: &Call<'_>,
-    known: Customer,
-    decision_id: Option<&str>,
-) -> Result<(Ledger, Facts), DatabaseError> {
-    let Call { tenant, configuration, channel, question } = *call;
-    let customer_id = question.customer_id.as_str();
-    let now = question.as_of.unwrap_or(known.ledger_at);
-    let contact_window = configuration.contact_window();
-    let pending: Vec<_> = question.pending.iter().collect();
-    let of_pending = wanted(&pending);
-    let (mut contacts, mut are_contacts_cut) = (Vec::new(), false);
-    if contact_window.is_some() || of_pending.is_some() || decision_id.is_some() {
-        let mut wanted = of_pending.unwrap_or_default();
-        wanted.committed_after = contact_window.map(|window| now - window);
-        wanted.expired_after = question.as_of;
-        wanted.decisions.extend(decision_id.map(str::to_owned));
-        (contacts, are_contacts_cut) = contact::read_all(source, tenant, customer_id, &wanted).await?;
+fn reserve(call: &Call, order: &Order, mut known: Known) -> Result<(Option<Change>, ReserveAnswer), StoreError> {
+    let (version, at, earlier) = (known.version, known.ledger_at, known.earlier.take());
+    let channel = call.channel();
+    let (mut ledger, facts) = call.open(known)?;
+    let mut forgotten = None;
+    if let Some(earlier) = earlier {
+        let consent = channel.map(|channel| judge_consent(channel, &call.question.fields, &facts.consents));
+        if consent.is_none_or(|consent| consent.refusal.is_none()) {
+            return Ok((Some(Change::of(version, ledger)), ReserveAnswer::Repeated(earlier.response)));
+        }
+        // The customer withdrew after the first call: what it held is given back, and the refusal is the answer.
+        ledger.release(&earlier.decision_id, None);
+        forgotten = Some(order.request_key());
     }
-    let mut ledger = Ledger::new(known.ledger_at, known.applied_seq, contacts);
-    apply(&mut ledger, &configuration.channels, pending);
-    let (mut outcomes, mut are_outcomes_cut) = (Vec::new(), false);
-    if let Some((keys, window)) = configuration.outcome_window() {
-        let (after, until) = (now - window, question.as_of);
-        (outcomes, are_outcomes_cut) = outcome::read_all(source, tenant, customer_id, &keys, after, until).await?;
-        let new = ledger.new_outcomes().iter().filter(|outcome| until.is_none_or(|until| outcome.at <= until));
-        outcomes.extend(new.map(|outcome| outcome.fact()));
+    let until = at + reservation_ttl(channel);
+    let judgement = judge(&call.asked(call.question.now, Scrutiny::Full), &facts, Slots { limit: order.limit, until });
+    let granted = judgement.granted.iter().filter_map(|place| call.question.candidates.get(*place));
+    let mut grants = Vec::with_capacity(judgement.granted.len());
+    for (rank, candidate) in (1..).zip(granted) {
+        ledger.add(Contact {
+            reserved_until: Some(until),
+            ..new_contact(&order.decision_id, rank, candidate, channel, at)
+        });
+        grants.push(Grant { offer_id: candidate.offer_id.clone(), rank, reserved_until: until });
     }
-    let mut consents = Vec::new();
-    if let Some(channel) = channel {
-        consents.extend(consent::deciding(source, tenant, customer_id, channel).await?.map(|record| record.fact()));
-        let new = ledger.new_consents().iter().filter(|record| record.speaks_for(channel));
-        consents.extend(new.map(|record| record.fact()));
-    }
-    let contacts = if contact_window.is_some() { ledger.contact_facts(question.as_of) } else { Vec::new() };
-    Ok((ledger, Facts { ledger_at: now, contacts, outcomes, consents, are_contacts_cut, are_outcomes_cut }))
+    let reserved = Reserved { judgement, grants, decision_id: order.decision_id.clone() };
+    // A refusal is not kept: a repeat may come when it no longer holds.
+    let kept = (!reserved.grants.is_empty()).then(|| {
+        let earlier = Earlier { decision_id: order.decision_id.clone(), response: (order.encode)(&reserved) };
+        (order.request_key(), earlier)
+    });
+    let change = Change { kept, forgotten, ..Change::of(version, ledger) };
+    Ok((Some(change), ReserveAnswer::Judged(reserved)))
 }
 
-/// The contacts some outcomes may be about; none when they are about none.
-fn wanted(outcomes: &[&Outcome]) -> Option<Wanted> {
-    let about = || outcomes.iter().filter(|outcome| outcome.counts_as_contact || outcome.releases);
-    let named = about().filter(|outcome| !outcome.decision_id.is_empty() && outcome.rank > 0);
-    let decisions = named.map(|outcome| outcome.decision_id.clone()).collect();
-    about().next().map(|_| Wanted { decisions, ..Wanted::default() })
+fn commit(call: &Call, decision_id: &str, rank: i64, known: Known) -> Result<(Option<Change>, Committed), StoreError> {
+    let (version, at, channel) = (known.version, known.ledger_at, call.channel());
+    let candidate = call.question.candidates.first().cloned().unwrap_or_default();
+    let (mut ledger, mut facts) = call.open(known)?;
+    let mut is_held = false;
+    if let Some(contact) = ledger.find(decision_id, rank) {
+        if contact.offer.offer_id != candidate.offer_id || contact.channel.id != ChannelRef::of(channel).id {
+            let (offer_id, channel) = (contact.offer.offer_id.clone(), contact.channel.name.clone());
+            return Err(StoreError::OtherContact { offer_id, channel });
+        }
+        if contact.state == State::Committed {
+            let contact_id = contact.contact_id.clone();
+            return Ok((Some(Change::of(version, ledger)), Committed::Go(contact_id)));
+        }
+        is_held = contact.is_live(at);
+        // A contact does not stand in its own way.
+        facts.contacts.retain(|fact| fact.contact_id != contact.contact_id);
+    }
+    let scrutiny = if is_held { Scrutiny::SlotHeld } else { Scrutiny::Full };
+    let judgement = judge(&call.asked(at, scrutiny), &facts, Slots { limit: 1, until: at });
+    let refused = judgement.verdicts.into_iter().next().and_then(|verdict| verdict.refusal);
+    let committed = match judgement.refusal.or(refused) {
+        None => {
+            Committed::Go(ledger.commit(decision_id, rank, || new_contact(decision_id, rank, &candidate, channel, at)))
+        }
+        Some(refusal) => {
+            if is_held && refusal.code.gives_back() {
+                ledger.release(decision_id, Some(rank));
+            }
+            Committed::NoGo(refusal)
+        }
+    };
+    Ok((Some(Change::of(version, ledger)), committed))
+}
+
+/// The decisions whose contacts some outcomes may be about.
+fn named_decisions(outcomes: &[Outcome]) -> BTreeSet<String> {
+    let about = outcomes.iter().filter(|outcome| outcome.counts_as_contact || outcome.releases);
+    let named = about.filter(|outcome| !outcome.decision_id.is_empty() && outcome.rank > 0);
+    named.map(|outcome| outcome.decision_id.clone()).collect()
 }
 
 fn apply(ledger: &mut Ledger, channels: &[Channel], mut outcomes: Vec<&Outcome>) {
     outcomes.sort_by_key(|outcome| outcome.customer_seq);
+    let at = ledger.at();
     for outcome in outcomes {
-        ledger.apply(outcome, channels, new_contact_id);
+        ledger.apply(outcome, channels, || new_id("con", at));
     }
-}
-
-/// Writes what changed in a customer's ledger.
-async fn save(
-    transaction: &mut Transaction,
-    tenant: &str,
-    customer_id: &str,
-    ledger: Ledger,
-) -> Result<(), DatabaseError> {
-    let (at, applied_seq, has_lapsed) = (ledger.at(), ledger.applied_seq(), ledger.has_lapsed());
-    if has_lapsed {
-        contact::expire(transaction, tenant, customer_id, at).await?;
-    }
-    let changes = ledger.changes();
-    for contact in &changes.contacts {
-        if contact.is_unreserved {
-            tracing::info!(contact.id = %contact.contact_id, "contact reported without a live reservation");
-        }
-        contact::write(transaction, tenant, customer_id, contact).await?;
-    }
-    for outcome in &changes.outcomes {
-        outcome::write(transaction, tenant, customer_id, outcome).await?;
-    }
-    for record in &changes.consents {
-        consent::write(transaction, tenant, customer_id, record, at).await?;
-    }
-    customer::save(transaction, tenant, customer_id, at, applied_seq).await
-}
-
-fn asked<'a>(call: &Call<'a>, at: DateTime<Utc>, scrutiny: Scrutiny) -> Asked<'a> {
-    let Call { configuration, channel, question, .. } = *call;
-    Asked { configuration, channel, at, fields: &question.fields, candidates: &question.candidates, scrutiny }
 }
 
 fn new_contact(
@@ -378,7 +354,7 @@ fn new_contact(
     at: DateTime<Utc>,
 ) -> Contact {
     Contact {
-        contact_id: new_contact_id(),
+        contact_id: new_id("con", at),
         decision_id: decision_id.to_owned(),
         rank,
         offer: candidate.clone(),
@@ -390,8 +366,4 @@ fn new_contact(
         committed_at: None,
         is_unreserved: false,
     }
-}
-
-fn new_contact_id() -> String {
-    format!("con_{}", uuid::Uuid::now_v7().simple())
 }

@@ -1,32 +1,34 @@
 //! The contact ledger. Promises:
 //!
-//! - Whatever writes about a customer holds the lock on the customer's row from its first read to its commit, so no cap
-//!   is passed and no withdrawal overtaken, under any interleaving and number of replicas. Batches lock in id order.
-//! - Caps, commits and expiry are judged at the ledger instant: the later of the clock and the last one stored on that
-//!   row, read under the lock.
+//! - What is written about a customer follows from what the one before wrote: whoever judged by older rows writes
+//!   nothing and judges again. So no cap is passed and no withdrawal overtaken, under any interleaving and number of
+//!   replicas.
+//! - Caps, commits and expiry are judged at the ledger instant: the later of the clock and the last one stored on the
+//!   customer's row.
 //! - An outcome is applied once, in the customer's order, whether it is delivered or comes along inside a question.
 //! - What [`Store::reserve`] granted is answered again to a repeat of the same request for [`REQUEST_KEPT`].
 
+mod change;
 mod consent;
 mod contact;
-mod customer;
 mod gate;
-mod outcome;
+mod known;
 mod request;
+mod writer;
 
 use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
-    sync::Arc,
+    sync::{Arc, LazyLock},
 };
 
-use database::{Database, DatabaseError, Migrations, Transaction};
+use chrono::{DateTime, Utc};
+use database::{Database, DatabaseError, Dialect, Migrations, Transaction};
 use serve::Clock;
-use tokio::sync::{Mutex, MutexGuard};
+use sqlx::PgConnection;
+use tokio::sync::{Mutex, MutexGuard, mpsc};
 
 pub use consent::{NewConsent, PutConsent};
-pub use contact::CONTACTS_MAX;
 pub use gate::{Call, Committed, Grant, Order, ReserveAnswer, Reserved};
-pub use outcome::OUTCOMES_MAX;
 pub use request::REQUEST_KEPT;
 
 static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
@@ -37,12 +39,21 @@ pub fn migrations() -> Migrations {
     Migrations { sqlite: &SQLITE, postgres: &POSTGRES }
 }
 
+/// Contacts in the window read for one judgement. One more than the highest cap, so that what cannot be read would have
+/// been refused by a global cap anyway.
+pub const CONTACTS_MAX: usize = 10_001;
+/// Outcomes read for one judgement, newest first.
+pub const OUTCOMES_MAX: usize = 10_000;
+
 /// Why the ledger does not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The store failed.
     #[error(transparent)]
     Database(#[from] DatabaseError),
+    /// The configuration asked with is not the newest any more.
+    #[error("the configuration has changed")]
+    Reconfigured,
     /// The decision reserved before, for another request.
     #[error("decision `{0}` has reserved before")]
     DecisionUsed(String),
@@ -56,8 +67,8 @@ pub enum StoreError {
     },
 }
 
-/// Queues in which writers about one customer wait before they take a connection.
-const QUEUES: usize = 256;
+/// Queues in which those who write about one customer wait for each other.
+const QUEUES: usize = 4_096;
 
 /// The store. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -65,17 +76,19 @@ pub struct Store {
     database: Database,
     clock: Clock,
     queues: Arc<Vec<Mutex<()>>>,
+    writer: mpsc::Sender<writer::Entry>,
 }
 
 impl Store {
-    /// The ledger kept in `database`.
+    /// The ledger kept in `database`. Starts the writer that commits what queues together.
     pub fn new(database: Database, clock: Clock) -> Self {
         let queues = std::iter::repeat_with(Mutex::default).take(QUEUES).collect();
-        Self { database, clock, queues: Arc::new(queues) }
+        let (writer, queue) = mpsc::channel(writer::QUEUE_MAX);
+        tokio::spawn(writer::run(database.clone(), clock.clone(), queue));
+        Self { database, clock, queues: Arc::new(queues), writer }
     }
 
-    /// Waits for this process's turn with a customer. The lock on the row decides; this one only keeps a customer whom
-    /// many ask about from holding every connection.
+    /// Waits for this process's turn with a customer.
     async fn turn(&self, tenant: &str, customer_id: &str) -> Option<MutexGuard<'_, ()>> {
         let mut hasher = DefaultHasher::new();
         (tenant, customer_id).hash(&mut hasher);
@@ -84,25 +97,45 @@ impl Store {
     }
 }
 
-/// Where something is read: inside a transaction, under its locks, or outside of any.
+/// Where something is read.
 enum Source<'a> {
+    /// By whatever connection is free.
     Outside(&'a Database),
+    /// Inside a transaction, under its locks.
     Within(&'a mut Transaction),
+    /// On a connection of one's own, without a transaction.
+    Alone(&'a mut PgConnection),
 }
 
-/// Reads from either: `fetch!(source, connection => sqlx::query_as(…).fetch_all(connection))`.
+impl Source<'_> {
+    fn dialect(&self) -> Dialect {
+        match self {
+            Self::Outside(database) => database.dialect(),
+            Self::Within(transaction) => transaction.dialect(),
+            Self::Alone(_) => Dialect::Postgres,
+        }
+    }
+}
+
+/// Reads from any: `fetch!(source, connection => sqlx::query_as(…).fetch_all(connection))`.
 macro_rules! fetch {
     ($source:expr, $connection:ident => $query:expr) => {
         match $source {
             $crate::store::Source::Outside(database) => database::read!(database, $connection => $query),
             $crate::store::Source::Within(transaction) => database::within!(transaction, $connection => $query),
+            $crate::store::Source::Alone(connection) => {
+                let $connection = &mut **connection;
+                $query.await.map_err(database::DatabaseError::from)
+            }
         }
     };
 }
 use fetch;
 
-/// `$3, $4, $5`.
-fn placeholders(first: usize, count: usize) -> String {
-    let names: Vec<_> = (first..first + count).map(|place| format!("${place}")).collect();
-    names.join(", ")
+/// An id that sorts by the instant it was given at, and within one by the order given in.
+fn new_id(prefix: &str, at: DateTime<Utc>) -> String {
+    static ORDER: LazyLock<std::sync::Mutex<uuid::ContextV7>> = LazyLock::new(Default::default);
+    let seconds = u64::try_from(at.timestamp()).unwrap_or_default();
+    let instant = uuid::Timestamp::from_unix(&*ORDER, seconds, at.timestamp_subsec_nanos());
+    format!("{prefix}_{}", uuid::Uuid::new_v7(instant).simple())
 }

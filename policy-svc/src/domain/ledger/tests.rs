@@ -155,7 +155,9 @@ fn only_live_slots_are_released() {
     assert_eq!(ledger.release("a", Some(2)), 1);
     assert_eq!(ledger.release("a", None), 1);
     assert_eq!(ledger.release("a", None), 0);
-    assert_eq!(ledger.changes().contacts.len(), 2);
+    let written = ledger.changes().contacts.into_iter().map(|contact| (contact.contact_id, contact.state.name()));
+    let expected = [("con_a", "released"), ("con_a2", "released"), ("con_old", "expired")];
+    assert_eq!(written.collect::<Vec<_>>(), expected.map(|(id, state)| (id.to_owned(), state)));
 }
 
 #[test]

@@ -1,0 +1,337 @@
+//! What is known of some customers, read together: one statement, one snapshot, one round trip, however many they are.
+
+use std::{collections::BTreeSet, sync::LazyLock};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use database::{DatabaseError, Dialect};
+use serde::{Deserialize, Serialize};
+use serve::{Clock, from_micros};
+use sqlx::AssertSqlSafe;
+
+use super::{CONTACTS_MAX, OUTCOMES_MAX, REQUEST_KEPT, Source, fetch, request::Earlier};
+use crate::domain::{
+    channel::Channel,
+    consent::{ConsentRecord, EVERY_CHANNEL},
+    contact::{ChannelRef, Contact, State},
+    facts::{OutcomeFact, Subject},
+    folded,
+    question::Candidate,
+};
+
+/// What is to be read of one customer, beside the reservations that are not known to have lapsed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Wanted {
+    /// Whose customer.
+    pub tenant: String,
+    /// The customer.
+    pub customer_id: String,
+    /// The request whose earlier answer is looked for, with the contacts it led to; none when empty.
+    pub request_key: String,
+    /// Contacts not older than this; none of them without.
+    pub contacts_within: Option<TimeDelta>,
+    /// All contacts of these decisions.
+    pub decisions: BTreeSet<String>,
+    /// The outcomes of these keys not older than this.
+    pub outcomes_within: Option<(BTreeSet<String>, TimeDelta)>,
+    /// The channel whose deciding consent record is read.
+    pub channel: Option<Channel>,
+    /// Leaves out what is later, and reads reservations that lapsed after it.
+    pub as_of: Option<DateTime<Utc>>,
+}
+
+/// What is known of one customer.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    /// How often the customer's rows were written; 0 before the first time.
+    pub version: i64,
+    /// The ledger instant: the later of the clock and the last one stored.
+    pub ledger_at: DateTime<Utc>,
+    /// The last outcome applied.
+    pub applied_seq: i64,
+    /// Head of the tenant's configuration.
+    pub revision: i64,
+    /// The answer the request had.
+    pub earlier: Option<Earlier>,
+    /// Contacts and reservations.
+    pub contacts: Vec<Contact>,
+    /// More contacts were wanted than are read.
+    pub are_contacts_cut: bool,
+    /// Outcomes, newest first.
+    pub outcomes: Vec<OutcomeFact>,
+    /// More outcomes were wanted than are read.
+    pub are_outcomes_cut: bool,
+    /// The consent record that decides on the channel: the latest that speaks for it, of two at one instant the
+    /// withdrawal.
+    pub consent: Option<ConsentRecord>,
+}
+
+#[derive(Serialize)]
+struct Asked<'a> {
+    place: usize,
+    tenant_id: &'a str,
+    customer_id: &'a str,
+    request_key: &'a str,
+    request_after_us: i64,
+    committed_after_us: Option<i64>,
+    expired_after_us: Option<i64>,
+    outcomes_after_us: Option<i64>,
+    outcomes_until_us: Option<i64>,
+    channel_id: Option<&'a str>,
+    channel_folded: Option<String>,
+    is_contacting: i32,
+}
+
+/// A word that belongs to the customer at a place.
+#[derive(Serialize)]
+struct Word<'a> {
+    place: usize,
+    word: &'a str,
+}
+
+/// Kinds of row in the answer.
+const CUSTOMER: i64 = 0;
+const REQUEST: i64 = 1;
+const CONTACT: i64 = 2;
+const OUTCOME: i64 = 3;
+const CONSENT: i64 = 4;
+
+pub(super) const CONTACT_COLUMNS: &str = "c.contact_id, c.decision_id, c.rank, c.offer_id, c.category, c.category_id, \
+    c.subcategory, c.channel_id, c.channel_name, c.purpose, c.cost, c.state, c.created_us, c.reserved_us, \
+    c.reserved_until_us, c.committed_us, cast(c.unreserved as integer)";
+
+#[derive(Deserialize)]
+struct ContactRow(
+    String,
+    String,
+    i64,
+    String,
+    String,
+    String,
+    String,
+    String,
+    String,
+    String,
+    i64,
+    String,
+    i64,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+    i64,
+);
+
+type OutcomeRow = (String, String, String, String, String, String, String, i64);
+type ConsentRow = (String, String, i64, i64, String, String, i64);
+
+static ON_SQLITE: LazyLock<String> = LazyLock::new(|| statement(Dialect::Sqlite));
+static ON_POSTGRES: LazyLock<String> = LazyLock::new(|| statement(Dialect::Postgres));
+
+/// Each kind in a branch of its own, so that each finds its index.
+fn statement(dialect: Dialect) -> String {
+    let of_asked = |table: &str| format!("{table}.tenant_id = a.tenant_id and {table}.customer_id = a.customer_id");
+    let (asked, named, keyed) = (dialect.elements(1), dialect.elements(2), dialect.elements(3));
+    let head = history::head_of("a.tenant_id");
+    let customer = dialect.array(&format!("coalesce(k.version, 0), k.ledger_us, coalesce(k.applied_seq, 0), {head}"));
+    let request = dialect.array("r.decision_id, hex(r.response)");
+    let contact = dialect.array(CONTACT_COLUMNS);
+    let outcome = dialect.array(
+        "o.key, o.offer_id, o.category, o.category_id, o.subcategory, o.channel_id, o.channel_name, o.occurred_us",
+    );
+    let consent = dialect.array(
+        "s.channel_id, s.channel_folded, cast(s.granted as integer), s.at_us, s.source, s.evidence, s.received_us",
+    );
+    format!(
+        "with asked as (
+           select cast(value ->> 'place' as bigint) as place, value ->> 'tenant_id' as tenant_id,
+             value ->> 'customer_id' as customer_id, value ->> 'request_key' as request_key,
+             cast(value ->> 'request_after_us' as bigint) as request_after_us,
+             cast(value ->> 'committed_after_us' as bigint) as committed_after_us,
+             cast(value ->> 'expired_after_us' as bigint) as expired_after_us,
+             cast(value ->> 'outcomes_after_us' as bigint) as outcomes_after_us,
+             cast(value ->> 'outcomes_until_us' as bigint) as outcomes_until_us,
+             value ->> 'channel_id' as channel_id, value ->> 'channel_folded' as channel_folded,
+             cast(value ->> 'is_contacting' as bigint) as is_contacting
+           from {asked}),
+         named as (select cast(value ->> 'place' as bigint) as place, value ->> 'word' as decision_id from {named}),
+         keyed as (select cast(value ->> 'place' as bigint) as place, value ->> 'word' as key from {keyed})
+         select a.place, cast({CUSTOMER} as bigint), {customer} from asked a left join customer k on {of_k}
+         union all
+         select a.place, {REQUEST}, {request} from asked a join grant_request r on {of_r}
+           and r.request_key = a.request_key where r.at_us > a.request_after_us
+         union all
+         select a.place, {CONTACT}, {contact} from asked a join contact c on {of_c} where c.state = 'reserved'
+         union all
+         select c.place, {CONTACT}, {contact} from (
+           select a.place, c.*, row_number() over (partition by a.place order by c.committed_us desc) as nth
+           from asked a join contact c on {of_c}
+           where c.state = 'committed' and c.committed_us > a.committed_after_us) c where c.nth <= {contacts_max}
+         union all
+         select a.place, {CONTACT}, {contact} from asked a join contact c on {of_c}
+           where c.state = 'expired' and c.reserved_until_us > a.expired_after_us
+         union all
+         select a.place, {CONTACT}, {contact} from named n join asked a on a.place = n.place join contact c on {of_c}
+           and c.decision_id = n.decision_id where c.decision_id <> '' and c.rank > 0
+         union all
+         select a.place, {CONTACT}, {contact} from asked a join grant_request r on {of_r}
+           and r.request_key = a.request_key and r.at_us > a.request_after_us
+           join contact c on {of_c} and c.decision_id = r.decision_id where c.decision_id <> '' and c.rank > 0
+         union all
+         select o.place, {OUTCOME}, {outcome} from (
+           select a.place, o.*, row_number() over (partition by a.place order by o.occurred_us desc) as nth
+           from keyed w join asked a on a.place = w.place join outcome o on {of_o} and o.key = w.key
+           where o.occurred_us > a.outcomes_after_us and o.occurred_us <= a.outcomes_until_us) o
+           where o.nth <= {outcomes_max}
+         union all
+         select s.place, {CONSENT}, {consent} from (
+           select a.place, s.*, row_number() over (partition by a.place order by s.at_us desc, s.granted) as nth
+           from asked a join consent s on {of_s}
+           where s.channel_id = a.channel_id or (not s.granted and (s.channel_folded = a.channel_folded
+             or (s.channel_id = '{EVERY_CHANNEL}' and a.is_contacting = 1)))) s where s.nth = 1",
+        of_k = of_asked("k"),
+        of_r = of_asked("r"),
+        of_c = of_asked("c"),
+        of_o = of_asked("o"),
+        of_s = of_asked("s"),
+        contacts_max = CONTACTS_MAX + 1,
+        outcomes_max = OUTCOMES_MAX + 1,
+    )
+}
+
+/// Reads of each customer what is wanted, in the order asked. The clock is read afterwards, so that under a lock
+/// instants follow the order of writers.
+pub(super) async fn read<'w>(
+    source: &mut Source<'_>,
+    wanted: impl Iterator<Item = &'w Wanted>,
+    clock: &Clock,
+) -> Result<Vec<Known>, DatabaseError> {
+    let now = clock.now();
+    let us = |at: DateTime<Utc>| at.timestamp_micros();
+    let (mut asked, mut decisions, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+    for (place, wanted) in wanted.enumerate() {
+        // The ledger instant is not earlier than `now`, so nothing that counts then is left out.
+        let from = wanted.as_of.unwrap_or(now);
+        asked.push(Asked {
+            place,
+            tenant_id: &wanted.tenant,
+            customer_id: &wanted.customer_id,
+            request_key: &wanted.request_key,
+            request_after_us: us(now - REQUEST_KEPT),
+            committed_after_us: wanted.contacts_within.map(|window| us(from - window)),
+            expired_after_us: wanted.as_of.map(us),
+            outcomes_after_us: wanted.outcomes_within.as_ref().map(|(_, window)| us(from - *window)),
+            outcomes_until_us: wanted.outcomes_within.as_ref().map(|_| wanted.as_of.map_or(i64::MAX, us)),
+            channel_id: wanted.channel.as_ref().map(|channel| channel.id.as_str()),
+            channel_folded: wanted.channel.as_ref().map(|channel| folded(&channel.name)),
+            is_contacting: i32::from(wanted.channel.as_ref().is_some_and(Channel::is_contacting)),
+        });
+        decisions.extend(wanted.decisions.iter().map(|word| Word { place, word }));
+        keys.extend(wanted.outcomes_within.iter().flat_map(|(keys, _)| keys).map(|word| Word { place, word }));
+    }
+    let (asked, decisions, keys) = (json(&asked)?, json(&decisions)?, json(&keys)?);
+    let sql = match source.dialect() {
+        Dialect::Sqlite => ON_SQLITE.as_str(),
+        Dialect::Postgres => ON_POSTGRES.as_str(),
+    };
+    let rows: Vec<(i64, i64, String)> = fetch!(source, connection => sqlx::query_as(AssertSqlSafe(sql))
+        .bind(&asked).bind(&decisions).bind(&keys).fetch_all(connection))?;
+    gathered(rows, clock.now())
+}
+
+/// Reads of one customer what is wanted.
+pub(super) async fn one(source: &mut Source<'_>, wanted: &Wanted, clock: &Clock) -> Result<Known, DatabaseError> {
+    let known = read(source, std::iter::once(wanted), clock).await?.pop();
+    known.ok_or_else(|| DatabaseError::Corrupt("no answer about a customer".to_owned()))
+}
+
+fn gathered(rows: Vec<(i64, i64, String)>, now: DateTime<Utc>) -> Result<Vec<Known>, DatabaseError> {
+    let mut known: Vec<(i64, Known)> = Vec::new();
+    let (customers, others): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(_, kind, _)| *kind == CUSTOMER);
+    for (place, _, body) in customers {
+        let (version, ledger_us, applied_seq, revision): (i64, Option<i64>, i64, i64) = parsed(&body)?;
+        let stored = ledger_us.map_or(DateTime::<Utc>::MIN_UTC, from_micros);
+        let customer = Known {
+            version,
+            ledger_at: now.max(stored),
+            applied_seq,
+            revision,
+            earlier: None,
+            contacts: Vec::new(),
+            are_contacts_cut: false,
+            outcomes: Vec::new(),
+            are_outcomes_cut: false,
+            consent: None,
+        };
+        known.push((place, customer));
+    }
+    known.sort_by_key(|(place, _)| *place);
+    let mut known: Vec<_> = known.into_iter().map(|(_, known)| known).collect();
+    for (place, kind, body) in others {
+        let known = usize::try_from(place).ok().and_then(|place| known.get_mut(place));
+        let Some(known) = known else { return Err(DatabaseError::Corrupt("an answer to nobody".to_owned())) };
+        match kind {
+            REQUEST => known.earlier = Some(earlier(parsed(&body)?)?),
+            CONTACT => known.contacts.push(contact(parsed(&body)?)?),
+            OUTCOME => known.outcomes.push(outcome(parsed(&body)?)),
+            _ => known.consent = Some(consent(parsed(&body)?)),
+        }
+    }
+    for known in &mut known {
+        // A decision's contacts come by their names as well.
+        known.contacts.sort_by(|a, b| (b.created_at, &a.contact_id).cmp(&(a.created_at, &b.contact_id)));
+        known.contacts.dedup_by(|a, b| a.contact_id == b.contact_id);
+        known.are_contacts_cut = known.contacts.len() > CONTACTS_MAX;
+        known.are_outcomes_cut = known.outcomes.len() > OUTCOMES_MAX;
+        known.outcomes.sort_by_key(|outcome| std::cmp::Reverse(outcome.at));
+        known.outcomes.truncate(OUTCOMES_MAX);
+    }
+    Ok(known)
+}
+
+pub(super) fn json(rows: &impl Serialize) -> Result<String, DatabaseError> {
+    serde_json::to_string(rows).map_err(|error| DatabaseError::Corrupt(error.to_string()))
+}
+
+fn parsed<'a, T: Deserialize<'a>>(body: &'a str) -> Result<T, DatabaseError> {
+    serde_json::from_str(body).map_err(|error| DatabaseError::Corrupt(error.to_string()))
+}
+
+fn earlier((decision_id, response): (String, String)) -> Result<Earlier, DatabaseError> {
+    let response = hex::decode(response).map_err(|error| DatabaseError::Corrupt(error.to_string()))?;
+    Ok(Earlier { decision_id, response })
+}
+
+/// The contact in a row of [`CONTACT_COLUMNS`].
+pub(super) fn contact_of(body: &str) -> Result<Contact, DatabaseError> {
+    contact(parsed(body)?)
+}
+
+fn contact(row: ContactRow) -> Result<Contact, DatabaseError> {
+    let ContactRow(contact_id, decision_id, rank, offer_id, category, category_id, subcategory, .., is_unreserved) =
+        row;
+    let ContactRow(.., channel_id, channel_name, purpose, cost, state, created, reserved, until, committed, _) = row;
+    let known = State::parse(&state);
+    Ok(Contact {
+        state: known.ok_or_else(|| DatabaseError::Corrupt(format!("contact {contact_id} has no state")))?,
+        contact_id,
+        decision_id,
+        rank,
+        offer: Candidate { offer_id, category, category_id, subcategory, purpose, cost },
+        channel: ChannelRef { id: channel_id, name: channel_name },
+        created_at: from_micros(created),
+        reserved_at: reserved.map(from_micros),
+        reserved_until: until.map(from_micros),
+        committed_at: committed.map(from_micros),
+        is_unreserved: is_unreserved != 0,
+    })
+}
+
+fn outcome(row: OutcomeRow) -> OutcomeFact {
+    let (key, offer_id, category, category_id, subcategory, channel_id, channel_name, occurred_us) = row;
+    let offer = Candidate { offer_id, category, category_id, subcategory, ..Default::default() };
+    OutcomeFact { key, at: from_micros(occurred_us), subject: Subject::new(&offer, &channel_id, &channel_name) }
+}
+
+fn consent((channel_id, channel_folded, granted, at_us, source, evidence, received_us): ConsentRow) -> ConsentRecord {
+    let (at, received_at) = (from_micros(at_us), from_micros(received_us));
+    ConsentRecord { channel_id, channel_folded, is_grant: granted != 0, at, source, evidence, received_at }
+}

@@ -1,0 +1,261 @@
+//! Group commit without a timer: one writer takes whatever queued while its last commit was in flight, judges it
+//! together and commits it together. A lone caller never waits; many share one flush.
+//!
+//! On PostgreSQL what is judged without locks is written only to customers whom nobody else has written to since. Who
+//! lost such a race is judged again under the locks of the customers' rows, taken in the order of their ids.
+
+use std::collections::BTreeSet;
+
+use database::{Database, DatabaseError, Transaction};
+use serve::Clock;
+use sqlx::{PgConnection, Postgres, pool::PoolConnection};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    Source, Store, StoreError,
+    change::{self, Change, Target},
+    known::{self, Known, Wanted, json},
+};
+
+/// Most customers of one commit.
+pub(super) const BATCH_MAX: usize = 256;
+/// Entries that may wait for the writer; beyond, callers wait to queue.
+pub(super) const QUEUE_MAX: usize = 4 * BATCH_MAX;
+
+/// Something to be judged and written about one customer.
+pub(super) struct Entry {
+    wanted: Wanted,
+    work: Box<dyn Work>,
+}
+
+/// What is done with an entry.
+trait Work: Send + Sync {
+    /// What is to be written, by what is known. Asked again when somebody else was first.
+    fn judge(&mut self, known: Known) -> Result<Option<Change>, StoreError>;
+    /// Tells the caller that the last judgement was written, or why not.
+    fn answer(self: Box<Self>, written: Result<(), StoreError>);
+}
+
+struct Job<T, F> {
+    judge: F,
+    found: Option<T>,
+    done: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T, F> Work for Job<T, F>
+where
+    T: Send + Sync,
+    F: FnMut(Known) -> Result<(Option<Change>, T), StoreError> + Send + Sync,
+{
+    fn judge(&mut self, known: Known) -> Result<Option<Change>, StoreError> {
+        let (change, found) = (self.judge)(known)?;
+        self.found = Some(found);
+        Ok(change)
+    }
+
+    fn answer(self: Box<Self>, written: Result<(), StoreError>) {
+        let lost = || DatabaseError::Corrupt("something was written that nobody judged".to_owned()).into();
+        let Self { found, done, .. } = *self;
+        // A caller that left hears nothing.
+        drop(done.send(written.and_then(|()| found.ok_or_else(lost))));
+    }
+}
+
+impl Store {
+    /// Judges by what is known of a customer and writes what follows; returns once it is durable. Of one customer only
+    /// one entry of this process is under way, so no commit holds two.
+    pub(super) async fn write<T: Send + Sync + 'static>(
+        &self,
+        wanted: Wanted,
+        judge: impl FnMut(Known) -> Result<(Option<Change>, T), StoreError> + Send + Sync + 'static,
+    ) -> Result<T, StoreError> {
+        let _turn = self.turn(&wanted.tenant, &wanted.customer_id).await;
+        let (done, answer) = oneshot::channel();
+        let gone = || DatabaseError::Unavailable(sqlx::Error::WorkerCrashed);
+        let entry = Entry { wanted, work: Box::new(Job { judge, found: None, done }) };
+        self.writer.send(entry).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+/// Works through the queue until every store is gone.
+pub(super) async fn run(database: Database, clock: Clock, mut queue: mpsc::Receiver<Entry>) {
+    let mut writer = Writer { database, clock, held: None };
+    let mut entries = Vec::with_capacity(BATCH_MAX);
+    while queue.recv_many(&mut entries, BATCH_MAX).await > 0 {
+        entries.sort_by(|a, b| a.key().cmp(&b.key()));
+        writer.together(std::mem::take(&mut entries)).await;
+    }
+}
+
+impl Entry {
+    fn key(&self) -> (&str, &str) {
+        (&self.wanted.tenant, &self.wanted.customer_id)
+    }
+}
+
+struct Writer {
+    database: Database,
+    clock: Clock,
+    /// Kept between commits: to take one from the pool is a round trip of its own.
+    held: Option<PoolConnection<Postgres>>,
+}
+
+impl Writer {
+    /// Judges and writes all; who loses is tried again under locks.
+    async fn together(&mut self, entries: Vec<Entry>) {
+        let entries = match self.optimistically(entries).await {
+            Ok(lost) => lost,
+            Err((error, entries)) if !is_of_one(&error) => return refuse(&error, entries),
+            Err((_, entries)) => entries,
+        };
+        if entries.is_empty() {
+            return;
+        }
+        match self.locked(entries).await {
+            Ok(()) => {}
+            // One bad entry must not spoil its companions: each is tried alone.
+            Err((error, entries)) if is_of_one(&error) && entries.len() > 1 => {
+                for entry in entries {
+                    if let Err((error, entries)) = self.locked(vec![entry]).await {
+                        refuse(&error, entries);
+                    }
+                }
+            }
+            Err((error, mut entries)) => match entries.pop() {
+                Some(entry) if entries.is_empty() => entry.work.answer(Err(error.into())),
+                last => refuse(&error, last.into_iter().chain(entries).collect()),
+            },
+        }
+    }
+
+    /// Without locks; gives back those of whom somebody else wrote meanwhile. SQLite has one writer: nothing is gained.
+    async fn optimistically(&mut self, entries: Vec<Entry>) -> Result<Vec<Entry>, (DatabaseError, Vec<Entry>)> {
+        let Database::Postgres(pool) = &self.database else { return Ok(entries) };
+        let mut connection = match self.held.take() {
+            Some(connection) => connection,
+            None => match pool.acquire().await {
+                Ok(connection) => connection,
+                Err(error) => return Err((error.into(), entries)),
+            },
+        };
+        let source = &mut Source::Alone(&mut connection);
+        let wanted = entries.iter().map(|entry| &entry.wanted);
+        let known = match known::read(source, wanted, &self.clock).await {
+            Ok(known) => known,
+            Err(error) => return Err((error, entries)),
+        };
+        let judged = judge(entries, known);
+        match change::write(Target::Alone(&mut connection), &of(&judged)).await {
+            // After a fault the connection goes back to the pool, which looks at it first.
+            Err(error) => Err((error, judged.into_iter().map(|(entry, _)| entry).collect())),
+            Ok(won) => {
+                self.held = Some(connection);
+                Ok(answer(judged, &won))
+            }
+        }
+    }
+
+    /// Under the locks of all.
+    async fn locked(&mut self, entries: Vec<Entry>) -> Result<(), (DatabaseError, Vec<Entry>)> {
+        let mut transaction = match self.database.begin().await {
+            Ok(transaction) => transaction,
+            Err(error) => return Err((error, entries)),
+        };
+        let wanted: Vec<_> = entries.iter().map(|entry| &entry.wanted).collect();
+        if let Err(error) = lock(&mut transaction, &wanted).await {
+            return Err((error, entries));
+        }
+        let source = &mut Source::Within(&mut transaction);
+        let known = match known::read(source, wanted.into_iter(), &self.clock).await {
+            Ok(known) => known,
+            Err(error) => return Err((error, entries)),
+        };
+        let judged = judge(entries, known);
+        let written = change::write(Target::Within(&mut transaction), &of(&judged)).await;
+        let committed = match written {
+            Ok(won) => transaction.commit().await.map(|()| won),
+            Err(error) => Err(error),
+        };
+        match committed {
+            Err(error) => Err((error, judged.into_iter().map(|(entry, _)| entry).collect())),
+            Ok(won) => {
+                // INVARIANT: nobody writes to a customer without the lock that is held here.
+                let lost = answer(judged, &won);
+                refuse(&DatabaseError::Corrupt("a customer changed under its lock".to_owned()), lost);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// True for a fault that one entry may bring upon all: a constraint, or locks that waited for each other.
+fn is_of_one(error: &DatabaseError) -> bool {
+    matches!(error, DatabaseError::Conflict(_)) || error.is_aborted()
+}
+
+fn judge(entries: Vec<Entry>, known: Vec<Known>) -> Vec<(Entry, Change)> {
+    let mut judged = Vec::with_capacity(entries.len());
+    for (mut entry, known) in entries.into_iter().zip(known) {
+        match entry.work.judge(known) {
+            Ok(Some(change)) => judged.push((entry, change)),
+            Ok(None) => entry.work.answer(Ok(())),
+            Err(error) => entry.work.answer(Err(error)),
+        }
+    }
+    judged
+}
+
+fn of(judged: &[(Entry, Change)]) -> Vec<(&Wanted, &Change)> {
+    judged.iter().map(|(entry, change)| (&entry.wanted, change)).collect()
+}
+
+/// Answers those who were written to; gives the others back.
+fn answer(judged: Vec<(Entry, Change)>, won: &BTreeSet<usize>) -> Vec<Entry> {
+    let mut lost = Vec::new();
+    for (place, (entry, _)) in judged.into_iter().enumerate() {
+        if won.contains(&place) {
+            entry.work.answer(Ok(()));
+        } else {
+            lost.push(entry);
+        }
+    }
+    lost
+}
+
+fn refuse(error: &DatabaseError, entries: Vec<Entry>) {
+    for entry in entries {
+        let same = match error {
+            DatabaseError::Corrupt(text) => DatabaseError::Corrupt(text.clone()),
+            DatabaseError::Conflict(name) => DatabaseError::Conflict(name.clone()),
+            DatabaseError::Unavailable(error) => DatabaseError::Unavailable(sqlx::Error::Protocol(error.to_string())),
+        };
+        entry.work.answer(Err(same.into()));
+    }
+}
+
+/// Takes the customers' rows, creating those that are missing, and keeps them locked until the transaction ends. Two
+/// writers take the same rows in the same order, so neither waits for one who waits for it.
+async fn lock(transaction: &mut Transaction, wanted: &[&Wanted]) -> Result<(), DatabaseError> {
+    let Transaction::Postgres(inner) = transaction else { return Ok(()) };
+    let connection: &mut PgConnection = inner;
+    let ids: Vec<_> = wanted.iter().map(|wanted| (&wanted.tenant, &wanted.customer_id)).collect();
+    let ids = json(&ids)?;
+    // The first inserts; whoever comes meanwhile waits for it here and finds the row below.
+    sqlx::query(
+        "insert into customer (tenant_id, customer_id, version, ledger_us, applied_seq)
+         select value ->> 0, value ->> 1, 1, 0, 0 from json_array_elements($1::json) with ordinality as e (value, place)
+         order by place on conflict (tenant_id, customer_id) do nothing",
+    )
+    .bind(&ids)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "select 1 from json_array_elements($1::json) with ordinality as e (value, place)
+         join customer c on c.tenant_id = value ->> 0 and c.customer_id = value ->> 1 order by place for update of c",
+    )
+    .bind(&ids)
+    .execute(&mut *connection)
+    .await?;
+    Ok(())
+}
