@@ -8,10 +8,16 @@ use history::History;
 use serve::{Clock, Readiness, Task};
 use tonic::service::Routes;
 
-use crate::{grpc, store, store::Store};
+use crate::{
+    grpc, store,
+    store::{Drift, Store},
+};
 
 /// How often answers kept for repeats are purged.
 const PURGE_INTERVAL: Duration = Duration::from_secs(10 * 60);
+
+/// How often budgets are compared with the contacts they count.
+const RECONCILE_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
 /// What the service needs from outside.
 #[derive(Clone, Debug)]
@@ -55,7 +61,7 @@ impl App {
         grpc::routes(&self.context)
     }
 
-    /// Work beside the services: purging old answers.
+    /// Work beside the services: purging old answers, reconciling budgets.
     pub fn tasks(&self) -> Vec<Task> {
         let app = self.clone();
         let purge = async move {
@@ -69,7 +75,18 @@ impl App {
                 }
             }
         };
-        vec![Box::pin(purge)]
+        let app = self.clone();
+        let reconcile = async move {
+            let mut tick = tokio::time::interval(RECONCILE_INTERVAL);
+            loop {
+                tick.tick().await;
+                match app.reconcile().await {
+                    Ok(found) => tell(found),
+                    Err(error) => tracing::warn!(%error, "budgets were not reconciled"),
+                }
+            }
+        };
+        vec![Box::pin(purge), Box::pin(reconcile)]
     }
 
     /// Removes answers kept for repeats that are too old; says how many. Done now and then by [`Self::tasks`].
@@ -77,8 +94,28 @@ impl App {
         self.context.store.purge_requests().await
     }
 
+    /// Compares budgets with the contacts they count and repairs what allows too many; says what it found. Done now and
+    /// then by [`Self::tasks`].
+    pub async fn reconcile(&self) -> anyhow::Result<Drift> {
+        let mut found = Drift::default();
+        for tenant in self.context.store.tenants_with_budgets().await? {
+            let configuration = self.context.configuration(&tenant).await?;
+            let drift = self.context.store.reconcile(&tenant, &configuration).await?;
+            found.missing += drift.missing;
+            found.surplus += drift.surplus;
+            found.totals += drift.totals;
+        }
+        Ok(found)
+    }
+
     /// Whether the service may be sent work.
     pub fn readiness(&self) -> Readiness {
         self.readiness.clone()
+    }
+}
+
+fn tell(found: Drift) {
+    if found != Drift::default() {
+        tracing::warn!(found.missing, found.surplus, found.totals, "budgets had drifted from their contacts");
     }
 }

@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use super::{
     channel::Channel,
     contact_policy::{ContactPolicy, Rule},
+    rule::budget::Budget,
     scope::find_channel,
     settings::Settings,
 };
@@ -46,6 +47,14 @@ impl Configuration {
     /// The longest window in which contacts count; none when nothing counts them.
     pub fn contact_window(&self) -> Option<TimeDelta> {
         self.policies.iter().filter_map(|policy| policy.rule.contact_reach()).max()
+    }
+
+    /// The policies that are budgets, by id.
+    pub fn budgets(&self) -> impl Iterator<Item = (&ContactPolicy, &Budget)> {
+        self.policies.iter().filter_map(|policy| match &policy.rule {
+            Rule::Budget(budget) => Some((policy, budget)),
+            _ => None,
+        })
     }
 
     /// The outcomes some policy rests after, and the longest of these rests.

@@ -3,6 +3,7 @@
 use super::{
     Faults,
     rule::{
+        budget::Budget,
         cap::{Cap, CapDraft},
         category_suppression::CategorySuppression,
         cooldown::Cooldown,
@@ -22,7 +23,7 @@ pub const PRIORITY_DEFAULT: i32 = 50;
 pub const PRIORITY_MAX: i32 = 100;
 /// Rule types this version serves.
 pub const SUPPORTED: &str = "frequency_cap, customer_total_cap, cross_channel_cap, cooldown, category_suppression, \
-    mutual_exclusion, outcome_based, time_window, segment_exclusion, allow_override";
+    mutual_exclusion, outcome_based, time_window, segment_exclusion, budget, allow_override";
 
 /// A contact policy as judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub struct ContactPolicy {
     pub id: String,
     /// Its name.
     pub name: String,
+    /// The revision it was written at.
+    pub revision: i64,
     /// Only active ones are judged.
     pub is_active: bool,
     /// The strongest refusal is told: the highest priority, then the first id.
@@ -47,6 +50,7 @@ pub struct ContactPolicy {
 pub struct PolicyDraft<'a> {
     pub id: &'a str,
     pub name: &'a str,
+    pub revision: i64,
     pub is_active: bool,
     pub scope: &'a str,
     pub priority: Option<i32>,
@@ -61,32 +65,14 @@ pub enum RuleDraft<'a> {
     FrequencyCap(CapDraft),
     CustomerTotalCap(CapDraft),
     CrossChannelCap(CapDraft),
-    Cooldown {
-        window_hours: i32,
-    },
-    CategorySuppression {
-        window_days: i32,
-    },
-    MutualExclusion {
-        offers: &'a [String],
-        window_days: i32,
-    },
-    OutcomeBased {
-        outcomes: &'a [String],
-        window_days: i32,
-    },
-    TimeWindow {
-        allowed_days: &'a [String],
-        start: &'a str,
-        end: &'a str,
-    },
-    SegmentExclusion {
-        field: &'a str,
-        segments: &'a [String],
-    },
+    Cooldown { window_hours: i32 },
+    CategorySuppression { window_days: i32 },
+    MutualExclusion { offers: &'a [String], window_days: i32 },
+    OutcomeBased { outcomes: &'a [String], window_days: i32 },
+    TimeWindow { allowed_days: &'a [String], start: &'a str, end: &'a str },
+    SegmentExclusion { field: &'a str, segments: &'a [String] },
+    Budget { window_days: i32, max_contacts: Option<i64>, max_spend: Option<&'a str> },
     AllowOverride,
-    /// Declared, not served by this version.
-    Unserved(&'static str),
 }
 
 impl ContactPolicy {
@@ -104,7 +90,8 @@ impl ContactPolicy {
             return Err(faults);
         }
         let (id, name) = (draft.id.to_owned(), draft.name.to_owned());
-        Ok(Self { id, name, is_active: draft.is_active, priority, scope: rule.scope(scope), rule })
+        let (revision, is_active) = (draft.revision, draft.is_active);
+        Ok(Self { id, name, revision, is_active, priority, scope: rule.scope(scope), rule })
     }
 
     /// A stored policy that this version cannot read: it refuses all in its scope, or everything when even that cannot
@@ -113,6 +100,7 @@ impl ContactPolicy {
         Self {
             id: draft.id.to_owned(),
             name: draft.name.to_owned(),
+            revision: draft.revision,
             is_active: draft.is_active,
             priority: draft.priority.unwrap_or(PRIORITY_DEFAULT),
             scope: Scope::parse(draft.scope).unwrap_or_default(),
@@ -144,9 +132,8 @@ fn rule(draft: RuleDraft<'_>) -> Result<Rule, Faults> {
         RuleDraft::OutcomeBased { outcomes, window_days } => {
             Suppression::parse(outcomes, window_days).map(Rule::OutcomeBased)
         }
-        RuleDraft::Unserved(name) => {
-            let text = format!("type `{name}` is not yet supported; supported are {SUPPORTED}");
-            Err(vec![("rule_type".to_owned(), text)])
+        RuleDraft::Budget { window_days, max_contacts, max_spend } => {
+            Budget::parse(window_days, max_contacts, max_spend).map(Rule::Budget)
         }
     }
 }
@@ -162,6 +149,7 @@ mod tests {
     const SEED: PolicyDraft<'_> = PolicyDraft {
         id: "pol_1",
         name: "Winback 3-touch cap, 30-day window",
+        revision: 1,
         is_active: true,
         scope: "category:Apparel,Electronics,Home",
         priority: None,
@@ -185,22 +173,15 @@ mod tests {
 
     #[test]
     fn every_fault_is_told_with_its_path() {
-        let draft =
-            PolicyDraft { scope: "kategory:A", priority: Some(101), rule: RuleDraft::Unserved("budget"), ..SEED };
+        let rule = RuleDraft::Budget { window_days: 1, max_contacts: None, max_spend: None };
+        let draft = PolicyDraft { scope: "kategory:A", priority: Some(101), rule, ..SEED };
         let told: Vec<_> = ContactPolicy::parse(&draft).unwrap_err().into_iter().map(|(path, _)| path).collect();
-        assert_eq!(told, ["scope", "priority", "rule_type"]);
+        assert_eq!(told, ["scope", "priority", "budget.max_contacts"]);
         let missing = PolicyDraft { rule: RuleDraft::Missing, ..SEED };
         assert_eq!(
             ContactPolicy::parse(&missing).unwrap_err(),
             [("rule_type".to_owned(), format!("is required: one of {SUPPORTED}"))]
         );
-    }
-
-    #[test]
-    fn a_rule_not_served_yet_names_the_served_ones() {
-        let draft = PolicyDraft { rule: RuleDraft::Unserved("budget"), ..SEED };
-        let expected = format!("type `budget` is not yet supported; supported are {SUPPORTED}");
-        assert_eq!(ContactPolicy::parse(&draft).unwrap_err(), [("rule_type".to_owned(), expected)]);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! What is known about a customer at the ledger instant.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
-use super::{folded, question::Candidate};
+use super::{folded, question::Candidate, rule::budget::Used};
 
 /// What a contact or an outcome was about, ready to be compared with scopes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub struct Subject {
     pub channel_id: String,
     /// The channel's name when it happened, folded.
     pub channel_folded: String,
+    /// What a contact costs, in 1/10,000 of the currency.
+    pub cost: i64,
 }
 
 impl Subject {
@@ -31,6 +35,7 @@ impl Subject {
             subcategory_folded: folded(&offer.subcategory),
             channel_id: channel_id.to_owned(),
             channel_folded: folded(channel_name),
+            cost: offer.cost,
         }
     }
 }
@@ -86,6 +91,8 @@ pub struct Facts {
     pub outcomes: Vec<OutcomeFact>,
     /// Consent records that speak for the channel.
     pub consents: Vec<ConsentFact>,
+    /// What each budget has been used for, by policy.
+    pub budgets: BTreeMap<String, Used>,
     /// True when there were more contacts than could be read; then no cap has room.
     pub are_contacts_cut: bool,
     /// True when there were more outcomes than could be read; then no rest is over.

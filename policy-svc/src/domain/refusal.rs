@@ -19,6 +19,7 @@ pub enum ReasonCode {
     Suppressed,
     MutualExclusion,
     CategorySuppression,
+    BudgetExhausted,
     SegmentExcluded,
     PolicyUnavailable,
 }
@@ -40,6 +41,7 @@ impl ReasonCode {
             Self::Suppressed => "suppressed",
             Self::MutualExclusion => "mutual_exclusion",
             Self::CategorySuppression => "category_suppression",
+            Self::BudgetExhausted => "budget_exhausted",
             Self::SegmentExcluded => "segment_excluded",
             Self::PolicyUnavailable => "policy_unavailable",
         }
@@ -68,6 +70,7 @@ impl ReasonCode {
             | Self::FrequencyCap
             | Self::CustomerTotalCap
             | Self::CrossChannelCap
+            | Self::BudgetExhausted
             | Self::PolicyUnavailable => false,
         }
     }

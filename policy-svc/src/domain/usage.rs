@@ -44,12 +44,13 @@ pub fn usage(configuration: &Configuration, facts: &Facts, zone: Tz) -> Vec<Usag
         at: facts.ledger_at,
         fields: &fields,
         zones: &zones,
+        budgets: &facts.budgets,
         is_slot_held: false,
     };
     let needs_no_record = |rule: &Rule| !matches!(rule, Rule::SegmentExclusion(_) | Rule::AllowOverride);
     let policies = configuration.policies.iter().filter(|policy| needs_no_record(&policy.rule));
     let usage = policies.map(|policy| {
-        let told = policy.rule.open(&policy.scope, &ground).overall();
+        let told = policy.rule.open(&policy.id, &policy.scope, &ground).overall();
         Usage {
             policy_id: policy.id.clone(),
             name: policy.name.clone(),

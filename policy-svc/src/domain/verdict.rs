@@ -180,10 +180,11 @@ impl<'a> Court<'a> {
             at: asked.at,
             fields: asked.fields,
             zones: time.zones(),
+            budgets: &facts.budgets,
             is_slot_held: asked.scrutiny == Scrutiny::SlotHeld,
         };
         let policies = asked.configuration.policies.iter();
-        let findings = policies.map(|policy| (policy, policy.rule.open(&policy.scope, &ground))).collect();
+        let findings = policies.map(|policy| (policy, policy.rule.open(&policy.id, &policy.scope, &ground))).collect();
         let is_channel_readable = asked.channel.is_none_or(|channel| channel.is_readable);
         Self { findings, time, openings: BTreeMap::new(), is_channel_readable }
     }

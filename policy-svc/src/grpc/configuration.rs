@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use history::HistoryError;
 use proffer_proto::{
     policy::v1::{self as proto, contact_policy::Rule},
-    values::v1::ResourceStatus,
+    values::v1::{ResourceStatus, Value, value::Kind},
 };
 use prost::Message as _;
 use serve::Problem;
@@ -228,17 +228,42 @@ fn policy_draft(resource: &proto::ContactPolicy) -> PolicyDraft<'_> {
             RuleDraft::SegmentExclusion { field: &rule.field, segments: &rule.segments }
         }
         Some(Rule::AllowOverride(_)) => RuleDraft::AllowOverride,
-        Some(Rule::Budget(_)) => RuleDraft::Unserved("budget"),
+        Some(Rule::Budget(rule)) => RuleDraft::Budget {
+            window_days: rule.window_days,
+            max_contacts: rule.max_contacts,
+            max_spend: rule.max_spend.as_ref().map(decimal_text),
+        },
     };
     PolicyDraft {
         id: &resource.id,
         name: &resource.name,
+        revision: resource.revision,
         // A status this version does not know must not switch a rule off.
         is_active: status_name(resource.status).is_none_or(|status| status == "active"),
         scope: &resource.scope,
         priority: resource.priority,
         rule,
     }
+}
+
+/// The text of an amount as it is stored; of what is no amount none.
+fn decimal_text(value: &Value) -> &str {
+    match &value.kind {
+        Some(Kind::DecimalValue(text) | Kind::StringValue(text)) => text,
+        _ => "",
+    }
+}
+
+/// An amount however it was written as the decimal number it is stored as.
+pub fn settle_spend(resource: &mut proto::ContactPolicy) {
+    let Some(Rule::Budget(proto::Budget { max_spend: Some(value), .. })) = &mut resource.rule else { return };
+    let text = match &value.kind {
+        Some(Kind::IntegerValue(number)) => number.to_string(),
+        Some(Kind::DoubleValue(number)) => number.to_string(),
+        Some(Kind::StringValue(text) | Kind::DecimalValue(text)) => text.trim().to_owned(),
+        _ => return,
+    };
+    value.kind = Some(Kind::DecimalValue(text));
 }
 
 fn cap_draft(cap: &proto::FrequencyCap) -> CapDraft {

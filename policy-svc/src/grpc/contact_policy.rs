@@ -23,6 +23,7 @@ const SCOPE_DEFAULT: &str = "global";
 
 /// The resource with what nobody said filled in, and as rules use it; or all its faults.
 fn checked(mut resource: proto::ContactPolicy) -> Result<(proto::ContactPolicy, ContactPolicy), HistoryError> {
+    configuration::settle_spend(&mut resource);
     let mut faults = Collection::common_faults(&resource);
     let policy = match configuration::policy(&resource) {
         Ok(policy) if faults.is_empty() => policy,

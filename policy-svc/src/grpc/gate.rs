@@ -128,9 +128,12 @@ impl ContactGateService for Gate {
         }
         valid(Ok(()), faults)?;
         let rank = (asked.rank > 0).then_some(i64::from(asked.rank));
-        let store = self.0.store.clone();
+        let context = self.0.clone();
         let released = in_its_own_task(async move {
-            store.release(&tenant, &asked.customer_id, asked.decision_id, rank).await.map_err(status)
+            let configuration = context.configuration(&tenant).await?;
+            let (customer_id, decision_id) = (asked.customer_id, asked.decision_id);
+            let released = context.store.release(&tenant, &configuration, &customer_id, decision_id, rank).await;
+            released.map_err(status)
         });
         let released = i32::try_from(released.await?).unwrap_or(i32::MAX);
         Ok(Response::new(proto::ReleaseContactResponse { released }))

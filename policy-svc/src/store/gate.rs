@@ -10,7 +10,7 @@ use database::DatabaseError;
 use futures::future::try_join_all;
 
 use super::{
-    Source, Store, StoreError,
+    Source, Store, StoreError, budget,
     change::Change,
     known::{self, Known, Wanted},
     new_id,
@@ -60,6 +60,7 @@ impl Call {
             decisions,
             outcomes_within: outcomes.map(|(keys, window)| (keys.into_iter().map(str::to_owned).collect(), window)),
             channel: self.channel().cloned(),
+            budgets: budgets(&self.configuration),
             as_of: self.question.as_of,
         }
     }
@@ -87,7 +88,8 @@ impl Call {
         let contacts = if counts_contacts { ledger.contact_facts(as_of) } else { Vec::new() };
         let (are_contacts_cut, are_outcomes_cut) = (known.are_contacts_cut, known.are_outcomes_cut);
         let ledger_at = as_of.unwrap_or(known.ledger_at);
-        Ok((ledger, Facts { ledger_at, contacts, outcomes, consents, are_contacts_cut, are_outcomes_cut }))
+        let budgets = known.budgets;
+        Ok((ledger, Facts { ledger_at, contacts, outcomes, consents, budgets, are_contacts_cut, are_outcomes_cut }))
     }
 
     fn asked(&self, at: DateTime<Utc>, scrutiny: Scrutiny) -> Asked<'_> {
@@ -179,8 +181,7 @@ impl Store {
 
     /// Judges like [`Self::reserve`] and writes nothing.
     pub async fn check(&self, call: &Call) -> Result<Judgement, StoreError> {
-        let known = known::one(&mut Source::Outside(&self.database), &call.wanted(""), &self.clock).await?;
-        let (_, facts) = call.open(known)?;
+        let (_, facts) = call.open(self.read(call).await?)?;
         let slots = Slots { limit: usize::MAX, until: facts.ledger_at + reservation_ttl(call.channel()) };
         Ok(judge(&call.asked(call.question.now, Scrutiny::Full), &facts, slots))
     }
@@ -203,8 +204,14 @@ impl Store {
         };
         let (tenant, question) = (tenant.to_owned(), Arc::new(question));
         let call = Call { tenant, configuration, is_newest_wanted: false, question };
-        let known = known::one(&mut Source::Outside(&self.database), &call.wanted(""), &self.clock).await?;
-        Ok(call.open(known)?.1)
+        Ok(call.open(self.read(&call).await?)?.1)
+    }
+
+    async fn read(&self, call: &Call) -> Result<Known, DatabaseError> {
+        let source = &mut Source::Outside(&self.database);
+        let mut known = known::one(source, &call.wanted(""), &self.clock).await?;
+        known.budgets = budget::read(source, &call.tenant, &call.configuration, &self.clock).await?;
+        Ok(known)
     }
 
     /// Judges the contact of the question's first candidate again, at the ledger instant, and commits it. Caps are not
@@ -217,13 +224,15 @@ impl Store {
     pub async fn release(
         &self,
         tenant: &str,
+        configuration: &Arc<Configuration>,
         customer_id: &str,
         decision_id: String,
         rank: Option<i64>,
     ) -> Result<usize, StoreError> {
         let (tenant, customer_id) = (tenant.to_owned(), customer_id.to_owned());
         let decisions = BTreeSet::from([decision_id.clone()]);
-        let wanted = Wanted { tenant, customer_id, decisions, ..Wanted::default() };
+        let budgets = budgets(configuration);
+        let wanted = Wanted { tenant, customer_id, decisions, budgets, ..Wanted::default() };
         let judge = move |known: Known| {
             // Nobody is remembered for having been asked about.
             if known.version == 0 {
@@ -249,7 +258,8 @@ impl Store {
         }
         let writes = by_customer.into_iter().map(|(customer_id, outcomes)| {
             let (tenant, decisions) = (tenant.to_owned(), named_decisions(&outcomes));
-            let wanted = Wanted { tenant, customer_id, decisions, ..Wanted::default() };
+            let budgets = budgets(configuration);
+            let wanted = Wanted { tenant, customer_id, decisions, budgets, ..Wanted::default() };
             let configuration = configuration.clone();
             self.write(wanted, move |known: Known| {
                 let mut ledger = Ledger::new(known.ledger_at, known.applied_seq, known.contacts);
@@ -329,6 +339,10 @@ fn commit(call: &Call, decision_id: &str, rank: i64, known: Known) -> Result<(Op
         }
     };
     Ok((Some(Change::of(version, ledger)), committed))
+}
+
+fn budgets(configuration: &Arc<Configuration>) -> Option<Arc<Configuration>> {
+    configuration.budgets().next().map(|_| configuration.clone())
 }
 
 /// The decisions whose contacts some outcomes may be about.

@@ -1,6 +1,9 @@
 //! What is known of some customers, read together: one statement, one snapshot, one round trip, however many they are.
 
-use std::{collections::BTreeSet, sync::LazyLock};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, LazyLock},
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use database::{DatabaseError, Dialect};
@@ -11,11 +14,13 @@ use sqlx::AssertSqlSafe;
 use super::{CONTACTS_MAX, OUTCOMES_MAX, REQUEST_KEPT, Source, fetch, request::Earlier};
 use crate::domain::{
     channel::Channel,
+    configuration::Configuration,
     consent::{ConsentRecord, EVERY_CHANNEL},
     contact::{ChannelRef, Contact, State},
     facts::{OutcomeFact, Subject},
     folded,
     question::Candidate,
+    rule::budget::Used,
 };
 
 /// What is to be read of one customer, beside the reservations that are not known to have lapsed.
@@ -35,6 +40,8 @@ pub(super) struct Wanted {
     pub outcomes_within: Option<(BTreeSet<String>, TimeDelta)>,
     /// The channel whose deciding consent record is read.
     pub channel: Option<Channel>,
+    /// The configuration with the budgets that bind; none when it has none.
+    pub budgets: Option<Arc<Configuration>>,
     /// Leaves out what is later, and reads reservations that lapsed after it.
     pub as_of: Option<DateTime<Utc>>,
 }
@@ -63,6 +70,8 @@ pub(super) struct Known {
     /// The consent record that decides on the channel: the latest that speaks for it, of two at one instant the
     /// withdrawal.
     pub consent: Option<ConsentRecord>,
+    /// What each budget has been used for, by policy; filled in by who reads them.
+    pub budgets: BTreeMap<String, Used>,
 }
 
 #[derive(Serialize)]
@@ -260,6 +269,7 @@ fn gathered(rows: Vec<(i64, i64, String)>, now: DateTime<Utc>) -> Result<Vec<Kno
             outcomes: Vec::new(),
             are_outcomes_cut: false,
             consent: None,
+            budgets: BTreeMap::new(),
         };
         known.push((place, customer));
     }

@@ -8,6 +8,7 @@
 //! - An outcome is applied once, in the customer's order, whether it is delivered or comes along inside a question.
 //! - What [`Store::reserve`] granted is answered again to a repeat of the same request for [`REQUEST_KEPT`].
 
+mod budget;
 mod change;
 mod consent;
 mod contact;
@@ -27,6 +28,7 @@ use serve::Clock;
 use sqlx::PgConnection;
 use tokio::sync::{Mutex, MutexGuard, mpsc};
 
+pub use budget::Drift;
 pub use consent::{NewConsent, PutConsent};
 pub use gate::{Call, Committed, Grant, Order, ReserveAnswer, Reserved};
 pub use request::REQUEST_KEPT;

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Source, Store, StoreError,
+    budget::Budgets,
     change::{self, Change, Target},
     known::{self, Known, Wanted, json},
 };
@@ -132,26 +133,31 @@ impl Writer {
     /// Without locks; gives back those of whom somebody else wrote meanwhile. SQLite has one writer: nothing is gained.
     async fn optimistically(&mut self, entries: Vec<Entry>) -> Result<Vec<Entry>, (DatabaseError, Vec<Entry>)> {
         let Database::Postgres(pool) = &self.database else { return Ok(entries) };
+        // What all customers share is looked at under locks only.
+        let (bound, entries): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.wanted.budgets.is_some());
+        if entries.is_empty() {
+            return Ok(bound);
+        }
         let mut connection = match self.held.take() {
             Some(connection) => connection,
             None => match pool.acquire().await {
                 Ok(connection) => connection,
-                Err(error) => return Err((error.into(), entries)),
+                Err(error) => return Err((error.into(), joined(bound, entries))),
             },
         };
         let source = &mut Source::Alone(&mut connection);
         let wanted = entries.iter().map(|entry| &entry.wanted);
         let known = match known::read(source, wanted, &self.clock).await {
             Ok(known) => known,
-            Err(error) => return Err((error, entries)),
+            Err(error) => return Err((error, joined(bound, entries))),
         };
-        let judged = judge(entries, known);
+        let judged = judge(entries, known, &mut Budgets::default());
         match change::write(Target::Alone(&mut connection), &of(&judged)).await {
             // After a fault the connection goes back to the pool, which looks at it first.
-            Err(error) => Err((error, judged.into_iter().map(|(entry, _)| entry).collect())),
+            Err(error) => Err((error, joined(bound, judged.into_iter().map(|(entry, _)| entry).collect()))),
             Ok(won) => {
                 self.held = Some(connection);
-                Ok(answer(judged, &won))
+                Ok(joined(bound, answer(judged, &won)))
             }
         }
     }
@@ -167,17 +173,22 @@ impl Writer {
             return Err((error, entries));
         }
         let source = &mut Source::Within(&mut transaction);
-        let known = match known::read(source, wanted.into_iter(), &self.clock).await {
+        let known = match known::read(source, wanted.iter().copied(), &self.clock).await {
             Ok(known) => known,
             Err(error) => return Err((error, entries)),
         };
-        let judged = judge(entries, known);
-        let written = change::write(Target::Within(&mut transaction), &of(&judged)).await;
-        let committed = match written {
-            Ok(won) => transaction.commit().await.map(|()| won),
-            Err(error) => Err(error),
+        let budgets = Budgets::hold(&mut transaction, &wanted, &known, &self.clock).await;
+        let mut budgets = match budgets {
+            Ok(budgets) => budgets,
+            Err(error) => return Err((error, entries)),
         };
-        match committed {
+        let judged = judge(entries, known, &mut budgets);
+        let committed = async {
+            let won = change::write(Target::Within(&mut transaction), &of(&judged)).await?;
+            budgets.write(&mut transaction).await?;
+            transaction.commit().await.map(|()| won)
+        };
+        match committed.await {
             Err(error) => Err((error, judged.into_iter().map(|(entry, _)| entry).collect())),
             Ok(won) => {
                 // INVARIANT: nobody writes to a customer without the lock that is held here.
@@ -189,16 +200,28 @@ impl Writer {
     }
 }
 
+/// Both, in the order of ids.
+fn joined(mut some: Vec<Entry>, others: Vec<Entry>) -> Vec<Entry> {
+    some.extend(others);
+    some.sort_by(|a, b| a.key().cmp(&b.key()));
+    some
+}
+
 /// True for a fault that one entry may bring upon all: a constraint, or locks that waited for each other.
 fn is_of_one(error: &DatabaseError) -> bool {
     matches!(error, DatabaseError::Conflict(_)) || error.is_aborted()
 }
 
-fn judge(entries: Vec<Entry>, known: Vec<Known>) -> Vec<(Entry, Change)> {
+/// Judges one after the other: what one takes of a budget the next does not find.
+fn judge(entries: Vec<Entry>, known: Vec<Known>, budgets: &mut Budgets) -> Vec<(Entry, Change)> {
     let mut judged = Vec::with_capacity(entries.len());
-    for (mut entry, known) in entries.into_iter().zip(known) {
+    for (mut entry, mut known) in entries.into_iter().zip(known) {
+        known.budgets = budgets.used(&entry.wanted.tenant);
         match entry.work.judge(known) {
-            Ok(Some(change)) => judged.push((entry, change)),
+            Ok(Some(change)) => {
+                budgets.note(&entry.wanted.tenant, &change.contacts);
+                judged.push((entry, change));
+            }
             Ok(None) => entry.work.answer(Ok(())),
             Err(error) => entry.work.answer(Err(error)),
         }

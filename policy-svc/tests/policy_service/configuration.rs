@@ -2,10 +2,7 @@
 
 use futures::StreamExt as _;
 use policy_svc::domain::contact_policy::SUPPORTED;
-use proffer_proto::{
-    policy::v1::{self as proto, contact_policy::Rule},
-    values::v1::ResourceStatus,
-};
+use proffer_proto::{policy::v1 as proto, values::v1::ResourceStatus};
 use prost::Message as _;
 use tonic::Code;
 
@@ -71,14 +68,8 @@ async fn wrong_channels_are_refused_with_every_fault() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rule_types_not_served_yet_are_refused_by_name() {
+async fn what_a_policy_lacks_is_told_with_what_it_may_be() {
     let world = World::on_sqlite().await;
-    let rule = Some(Rule::Budget(proto::UnservedRule {}));
-    let contact_policy = Some(proto::ContactPolicy { rule, ..cap("pol_x", "", 1, 1) });
-    let request = proto::CreateContactPolicyRequest { contact_policy };
-    let status = world.policies().create_contact_policy(request).await.unwrap_err();
-    let expected = format!("contact_policy.rule_type: type `budget` is not yet supported; supported are {SUPPORTED}");
-    assert_eq!(faults(&status), [expected]);
     let contact_policy = Some(proto::ContactPolicy { rule: None, scope: "planet:x".into(), ..cap("pol_x", "", 1, 1) });
     let request = proto::CreateContactPolicyRequest { contact_policy };
     assert_eq!(

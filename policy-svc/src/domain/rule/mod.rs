@@ -1,6 +1,7 @@
 //! The kinds of rule a contact policy may hold. Each is one file that looks at a [`ContactHistory`] and whatever else it
 //! needs of the [`Ground`], and gives a [`Finding`].
 
+pub mod budget;
 pub mod cap;
 pub mod category_suppression;
 pub mod cooldown;
@@ -17,7 +18,10 @@ pub mod window;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use chrono_tz::Tz;
 
+use std::collections::BTreeMap;
+
 use super::{facts::OutcomeFact, question::Fields, refusal::ReasonCode, scope::Scope, zone::ZoneUnknown};
+use budget::{Budget, Used};
 use cap::Cap;
 use category_suppression::CategorySuppression;
 use cooldown::Cooldown;
@@ -49,6 +53,8 @@ pub enum Rule {
     TimeWindow(TimeWindow),
     /// Refuses named segments.
     SegmentExclusion(SegmentExclusion),
+    /// At most so many contacts, or so much spend, over all customers.
+    Budget(Budget),
     /// Lifts softer policies of lower priority.
     AllowOverride,
     /// A stored rule that this version cannot read: it refuses all in its scope.
@@ -70,6 +76,8 @@ pub struct Ground<'a> {
     pub fields: &'a Fields,
     /// The customer's zones.
     pub zones: &'a Result<Vec<Tz>, ZoneUnknown>,
+    /// What each budget has been used for, by policy.
+    pub budgets: &'a BTreeMap<String, Used>,
     /// A slot is held: caps are not asked again.
     pub is_slot_held: bool,
 }
@@ -87,6 +95,7 @@ impl Rule {
             Self::OutcomeBased(_) => "outcome_based",
             Self::TimeWindow(_) => "time_window",
             Self::SegmentExclusion(_) => "segment_exclusion",
+            Self::Budget(_) => "budget",
             Self::AllowOverride => "allow_override",
             Self::Unreadable => "unreadable",
         }
@@ -112,6 +121,7 @@ impl Rule {
             Self::OutcomeBased(_)
             | Self::TimeWindow(_)
             | Self::SegmentExclusion(_)
+            | Self::Budget(_)
             | Self::AllowOverride
             | Self::Unreadable => None,
         }
@@ -129,13 +139,14 @@ impl Rule {
             | Self::CustomerTotalCap(_)
             | Self::CrossChannelCap(_)
             | Self::OutcomeBased(_)
+            | Self::Budget(_)
             | Self::AllowOverride
             | Self::Unreadable => false,
         }
     }
 
-    /// Looks at a customer.
-    pub fn open<'a>(&'a self, scope: &Scope, ground: &Ground<'a>) -> Box<dyn Finding + 'a> {
+    /// Looks at a customer for the policy of this id and scope.
+    pub fn open<'a>(&'a self, policy_id: &str, scope: &Scope, ground: &Ground<'a>) -> Box<dyn Finding + 'a> {
         match self {
             Self::FrequencyCap(cap) => cap.open(ReasonCode::FrequencyCap, scope, ground),
             Self::CustomerTotalCap(cap) => cap.open(ReasonCode::CustomerTotalCap, scope, ground),
@@ -146,6 +157,7 @@ impl Rule {
             Self::OutcomeBased(rule) => rule.open(scope, ground),
             Self::TimeWindow(rule) => rule.open(ground),
             Self::SegmentExclusion(rule) => rule.open(ground),
+            Self::Budget(rule) => rule.open(policy_id, ground),
             Self::AllowOverride => Box::new(Verdict(Told::default())),
             Self::Unreadable => {
                 let text = "its rule cannot be read by this version";

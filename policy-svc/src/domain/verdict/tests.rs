@@ -22,7 +22,7 @@ fn noon() -> DateTime<Utc> {
 
 fn cap<'a>(id: &'a str, scope: &'a str, priority: i32, limit: i32) -> PolicyDraft<'a> {
     let rule = RuleDraft::FrequencyCap(CapDraft { window_days: 30, max_impressions: limit, ..CapDraft::default() });
-    PolicyDraft { id, name: id, is_active: true, scope, priority: Some(priority), rule }
+    PolicyDraft { id, name: id, revision: 1, is_active: true, scope, priority: Some(priority), rule }
 }
 
 fn configuration(policies: &[PolicyDraft<'_>]) -> Configuration {

@@ -3,7 +3,7 @@
 use super::*;
 
 fn policy<'a>(id: &'a str, scope: &'a str, priority: i32, rule: RuleDraft<'a>) -> PolicyDraft<'a> {
-    PolicyDraft { id, name: id, is_active: true, scope, priority: Some(priority), rule }
+    PolicyDraft { id, name: id, revision: 1, is_active: true, scope, priority: Some(priority), rule }
 }
 
 /// A contact on a channel, so many seconds ago.

@@ -1,0 +1,223 @@
+//! At most so many contacts, or so much spend, over all customers: `budget`.
+
+use chrono::{DateTime, Utc};
+use rust_decimal::{Decimal, prelude::ToPrimitive as _};
+
+use super::{
+    Ground, ReasonCode, Told,
+    finding::{Finding, Verdict},
+    window::{self, WINDOW_DAYS_MAX, Window},
+};
+use crate::domain::{Faults, facts::Subject};
+
+/// Most contacts a budget may allow.
+pub const CONTACTS_MAX: i64 = 1_000_000_000;
+/// Most spend a budget may allow, in the tenant's currency.
+pub const SPEND_MAX: i64 = 1_000_000_000_000;
+/// Parts of one unit of the currency that costs are kept in.
+pub const PARTS: i64 = 10_000;
+
+/// What all customers together may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// How long a contact counts.
+    pub window: Window,
+    /// Most contacts.
+    pub contacts_max: Option<i64>,
+    /// Most spend, in 1/10,000 of the currency.
+    pub spend_max: Option<i64>,
+}
+
+/// What a budget has been used for: contacts in its window and live reservations, over all customers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Used {
+    /// Contacts and reservations.
+    pub contacts: i64,
+    /// How many of them are reservations.
+    pub reserved: i64,
+    /// What they cost, in 1/10,000 of the currency.
+    pub spend: i64,
+    /// The first ones to leave and what they cost; empty while there is plenty of room.
+    pub leaving: Vec<(DateTime<Utc>, i64)>,
+}
+
+impl Budget {
+    /// Checks a budget; `max_spend` is a decimal number as text.
+    pub fn parse(window_days: i32, max_contacts: Option<i64>, max_spend: Option<&str>) -> Result<Self, Faults> {
+        let mut faults = Faults::new();
+        let window = window::days("budget.window_days", window_days, WINDOW_DAYS_MAX, &mut faults);
+        if max_contacts.is_none() && max_spend.is_none() {
+            faults.push(("budget.max_contacts".to_owned(), "is required, or `max_spend`".to_owned()));
+        }
+        if let Some(most) = max_contacts.filter(|most| !(1..=CONTACTS_MAX).contains(most)) {
+            faults.push(("budget.max_contacts".to_owned(), format!("is {most}; it must be 1 to {CONTACTS_MAX}")));
+        }
+        let spend_max = max_spend.map(parts).transpose().unwrap_or_else(|text| {
+            faults.push(("budget.max_spend".to_owned(), text));
+            None
+        });
+        if faults.is_empty() { Ok(Self { window, contacts_max: max_contacts, spend_max }) } else { Err(faults) }
+    }
+
+    /// True when so little is left that it matters when the first ones leave.
+    pub fn is_nearly_used(&self, used: &Used) -> bool {
+        let is_nearly = |used: i64, most: Option<i64>| most.is_some_and(|most| used >= most - most / 10 - 1);
+        is_nearly(used.contacts, self.contacts_max) || is_nearly(used.spend, self.spend_max)
+    }
+
+    /// Looks at what has been used. While a slot is held it is not asked again: the slot is counted.
+    pub fn open<'a>(&'a self, policy_id: &str, ground: &Ground<'a>) -> Box<dyn Finding + 'a> {
+        if ground.is_slot_held {
+            return Box::new(Verdict(Told::default()));
+        }
+        match ground.budgets.get(policy_id) {
+            Some(used) => Box::new(Spending { budget: self, used: used.clone() }),
+            None => Box::new(Verdict(Told::refused(
+                ReasonCode::PolicyUnavailable,
+                "what it has been used for is not known",
+            ))),
+        }
+    }
+}
+
+/// An amount in 1/10,000, or what is wrong with it.
+fn parts(text: &str) -> Result<i64, String> {
+    let amount: Decimal = text.parse().map_err(|_| format!("`{text}` is not a decimal number"))?;
+    let bounds = Decimal::new(1, 4)..=Decimal::from(SPEND_MAX);
+    if !bounds.contains(&amount) {
+        return Err(format!("is {text}; it must be 0.0001 to {SPEND_MAX}"));
+    }
+    let parts = amount * Decimal::from(PARTS);
+    let whole = parts.is_integer().then(|| parts.to_i64()).flatten();
+    whole.ok_or_else(|| format!("is {text}; it may have at most 4 decimals"))
+}
+
+/// An amount as texts say it.
+fn amount(parts: i64) -> String {
+    Decimal::new(parts, 4).normalize().to_string()
+}
+
+struct Spending<'a> {
+    budget: &'a Budget,
+    used: Used,
+}
+
+impl Spending<'_> {
+    fn told_of(&self, cost: i64) -> Told {
+        let (budget, used) = (self.budget, &self.used);
+        let over = |used: i64, most: Option<i64>, more: i64| most.map_or(0, |most| (used + more - most).max(0));
+        let contacts_over = over(used.contacts, budget.contacts_max, 1);
+        let spend_over = over(used.spend, budget.spend_max, cost);
+        let is_over = contacts_over > 0 || spend_over > 0;
+        let of = |used: String, most: Option<String>| most.map(|most| format!("{used} of {most}"));
+        let contacts = of(used.contacts.to_string(), budget.contacts_max.map(|most| format!("{most} contacts")));
+        let spend = of(amount(used.spend), budget.spend_max.map(|most| format!("{} spend", amount(most))));
+        let both: Vec<_> = contacts.into_iter().chain(spend).collect();
+        let text = format!("{} in last {} over all customers", both.join(", "), budget.window);
+        let count = |count: i64| usize::try_from(count).unwrap_or_default();
+        Told {
+            refusal: is_over.then(|| (ReasonCode::BudgetExhausted, text.clone())),
+            passed: Some(format!("passed ({text})")),
+            counted: count(used.contacts - used.reserved),
+            reserved: count(used.reserved),
+            limit: budget.contacts_max.map(count).unwrap_or_default(),
+            window_seconds: budget.window.length().num_seconds(),
+            next_allowed_at: is_over.then(|| self.room_at(contacts_over, spend_over)).flatten(),
+        }
+    }
+
+    /// When enough have left, if those known to leave are enough; live reservations are taken to lapse.
+    fn room_at(&self, contacts_over: i64, spend_over: i64) -> Option<DateTime<Utc>> {
+        let (mut contacts, mut spend) = (0, 0);
+        for (at, cost) in &self.used.leaving {
+            contacts += 1;
+            spend += cost;
+            if contacts >= contacts_over && spend >= spend_over {
+                return Some(*at);
+            }
+        }
+        None
+    }
+}
+
+impl Finding for Spending<'_> {
+    fn told(&mut self, subject: &Subject) -> Option<Told> {
+        Some(self.told_of(subject.cost))
+    }
+
+    fn reserve(&mut self, subject: &Subject, _: DateTime<Utc>) {
+        self.used.contacts += 1;
+        self.used.reserved += 1;
+        self.used.spend += subject.cost;
+    }
+
+    fn overall(&self) -> Told {
+        self.told_of(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(window_days: i32, max_contacts: Option<i64>, max_spend: Option<&str>, expected: &[&str]) {
+        let faults = Budget::parse(window_days, max_contacts, max_spend).map(|_| Faults::new());
+        let faults = faults.unwrap_or_else(|faults| faults);
+        let told: Vec<_> = faults.into_iter().map(|(path, text)| format!("{path} {text}")).collect();
+        assert_eq!(told, expected, "{window_days} {max_contacts:?} {max_spend:?}");
+    }
+
+    #[test]
+    fn a_window_and_one_of_two_limits_are_needed() {
+        check(30, Some(1), None, &[]);
+        check(365, Some(1_000_000_000), Some("1000000000000"), &[]);
+        check(1, None, Some("0.0001"), &[]);
+        check(
+            0,
+            None,
+            None,
+            &["budget.window_days is 0; it must be 1 to 365", "budget.max_contacts is required, or `max_spend`"],
+        );
+        check(
+            366,
+            Some(0),
+            Some("0"),
+            &[
+                "budget.window_days is 366; it must be 1 to 365",
+                "budget.max_contacts is 0; it must be 1 to 1000000000",
+                "budget.max_spend is 0; it must be 0.0001 to 1000000000000",
+            ],
+        );
+        check(
+            1,
+            Some(1_000_000_001),
+            Some("1000000000000.0001"),
+            &[
+                "budget.max_contacts is 1000000001; it must be 1 to 1000000000",
+                "budget.max_spend is 1000000000000.0001; it must be 0.0001 to 1000000000000",
+            ],
+        );
+        check(1, None, Some("1.00001"), &["budget.max_spend is 1.00001; it may have at most 4 decimals"]);
+        check(1, None, Some("much"), &["budget.max_spend `much` is not a decimal number"]);
+    }
+
+    fn told(budget: Budget, used: Used, cost: i64) -> (Option<String>, Option<i64>) {
+        let told = Spending { budget: &budget, used }.told_of(cost);
+        (told.refusal.map(|(_, text)| text), told.next_allowed_at.map(|at| at.timestamp()))
+    }
+
+    #[test]
+    fn the_last_contact_and_the_last_penny_may_be_spent_and_no_more() {
+        let budget = Budget::parse(7, Some(3), Some("1.5")).unwrap();
+        let at = |second: i64| DateTime::from_timestamp(second, 0).unwrap();
+        let leaving = vec![(at(10), 4_000), (at(20), 5_000)];
+        let used = |contacts: i64, spend: i64| Used { contacts, reserved: 1, spend, leaving: leaving.clone() };
+        assert_eq!(told(budget, used(2, 9_000), 6_000), (None, None));
+        let text = |text: &str| Some(format!("{text} in last 7d over all customers"));
+        let two = text("2 of 3 contacts, 0.9 of 1.5 spend");
+        assert_eq!(told(budget, used(2, 9_000), 6_001), (two.clone(), Some(10)));
+        assert_eq!(told(budget, used(2, 9_000), 12_000), (two.clone(), Some(20)));
+        assert_eq!(told(budget, used(2, 9_000), 20_000), (two, None));
+        assert_eq!(told(budget, used(3, 0), 0), (text("3 of 3 contacts, 0 of 1.5 spend"), Some(10)));
+    }
+}

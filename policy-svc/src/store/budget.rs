@@ -1,0 +1,507 @@
+//! What budgets have been used for, over all customers: entries, and totals that follow them.
+//!
+//! The totals are kept on one row per budget, locked after the customers of a commit and in the order of ids. A budget
+//! that is new or written otherwise is counted afresh from the contacts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use database::{DatabaseError, Transaction, execute, within};
+use serde::Serialize;
+use serve::{Clock, from_micros};
+use sqlx::AssertSqlSafe;
+
+use super::{
+    Source, Store, fetch,
+    known::{Known, Wanted, json},
+};
+use crate::domain::{
+    configuration::Configuration,
+    contact::{Contact, State},
+    contact_policy::ContactPolicy,
+    facts::Subject,
+    question::Candidate,
+    rule::budget::{Budget, Used},
+};
+
+/// Entries told of a budget that is nearly used, those that leave first.
+const LEAVING_MAX: i64 = 1_000;
+/// Contacts looked through at a time when a budget is counted afresh.
+const PAGE: i64 = 10_000;
+
+/// A contact or a reservation that counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Entry {
+    until: DateTime<Utc>,
+    cost: i64,
+    is_reserved: bool,
+}
+
+#[derive(Serialize)]
+struct EntryRow<'a> {
+    tenant_id: &'a str,
+    policy_id: &'a str,
+    contact_id: String,
+    until_us: i64,
+    cost: i64,
+    reserved: bool,
+}
+
+#[derive(Serialize)]
+struct ContactId<'a> {
+    contact_id: &'a str,
+}
+
+/// What a budget counts by. When it changes, what was counted before is worth nothing.
+fn definition(policy: &ContactPolicy, budget: &Budget) -> String {
+    format!("{} {:?} {budget:?}", policy.revision, policy.scope)
+}
+
+/// What a contact is to a budget at an instant; none when it does not count.
+fn entry(policy: &ContactPolicy, budget: &Budget, contact: &Contact, at: DateTime<Utc>) -> Option<Entry> {
+    let (until, is_reserved) = match (contact.state, contact.committed_at, contact.reserved_until) {
+        (State::Committed, Some(committed_at), _) => (budget.window.end_for(committed_at), false),
+        (State::Reserved, _, Some(until)) => (until, true),
+        _ => return None,
+    };
+    let counts = until > at && policy.scope.matches(&contact.subject());
+    counts.then_some(Entry { until, cost: contact.offer.cost, is_reserved })
+}
+
+/// A budget whose row is locked.
+struct Held {
+    policy: ContactPolicy,
+    budget: Budget,
+    at: DateTime<Utc>,
+    used: Used,
+    /// Entries of the contacts at hand.
+    present: BTreeMap<String, Entry>,
+    added: BTreeMap<String, Entry>,
+    removed: BTreeSet<String>,
+}
+
+impl Held {
+    fn count(&mut self, entry: &Entry, sign: i64) {
+        self.used.contacts += sign;
+        self.used.reserved += sign * i64::from(entry.is_reserved);
+        self.used.spend += sign * entry.cost;
+    }
+
+    /// A contact was written.
+    fn note(&mut self, contact: &Contact) {
+        let id = &contact.contact_id;
+        if let Some(before) = self.present.remove(id) {
+            self.count(&before, -1);
+            self.added.remove(id);
+            self.removed.insert(id.clone());
+        }
+        if let Some(after) = entry(&self.policy, &self.budget, contact, self.at) {
+            self.count(&after, 1);
+            self.removed.remove(id);
+            self.present.insert(id.clone(), after);
+            self.added.insert(id.clone(), after);
+        }
+    }
+}
+
+/// The budgets of a commit, by tenant and policy.
+#[derive(Default)]
+pub(super) struct Budgets(BTreeMap<(String, String), Held>);
+
+impl Budgets {
+    /// Locks the budgets that somebody in a commit is bound by, in the order of ids, and reads them.
+    pub async fn hold(
+        transaction: &mut Transaction,
+        wanted: &[&Wanted],
+        known: &[Known],
+        clock: &Clock,
+    ) -> Result<Self, DatabaseError> {
+        let mut budgets = Self::default();
+        let mut bound: BTreeMap<(&str, &str), (&ContactPolicy, &Budget)> = BTreeMap::new();
+        for wanted in wanted {
+            for (policy, budget) in wanted.budgets.iter().flat_map(|configuration| configuration.budgets()) {
+                bound.insert((&wanted.tenant, &policy.id), (policy, budget));
+            }
+        }
+        for ((tenant, policy_id), (policy, budget)) in bound {
+            let of_tenant = wanted.iter().zip(known).filter(|(wanted, _)| wanted.tenant == tenant);
+            let contacts = of_tenant.flat_map(|(_, known)| &known.contacts).map(|contact| contact.contact_id.as_str());
+            let held = lock(transaction, tenant, policy, budget, contacts.collect(), clock).await?;
+            budgets.0.insert((tenant.to_owned(), policy_id.to_owned()), held);
+        }
+        Ok(budgets)
+    }
+
+    /// What the budgets of a tenant have been used for.
+    pub fn used(&self, tenant: &str) -> BTreeMap<String, Used> {
+        let of_tenant = self.0.iter().filter(|((of, _), _)| of == tenant);
+        of_tenant.map(|((_, policy_id), held)| (policy_id.clone(), held.used.clone())).collect()
+    }
+
+    /// Contacts of a tenant were written.
+    pub fn note(&mut self, tenant: &str, contacts: &[Contact]) {
+        for (_, held) in self.0.iter_mut().filter(|((of, _), _)| of == tenant) {
+            contacts.iter().for_each(|contact| held.note(contact));
+        }
+    }
+
+    /// Writes what became of them.
+    pub async fn write(&self, transaction: &mut Transaction) -> Result<(), DatabaseError> {
+        for ((tenant, policy_id), held) in &self.0 {
+            remove(transaction, tenant, policy_id, &held.removed).await?;
+            add(transaction, tenant, policy_id, &held.added).await?;
+            save(transaction, tenant, held).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What budgets have been used for, read without a lock.
+pub(super) async fn read(
+    source: &mut Source<'_>,
+    tenant: &str,
+    configuration: &Configuration,
+    clock: &Clock,
+) -> Result<BTreeMap<String, Used>, DatabaseError> {
+    let mut all = BTreeMap::new();
+    for (policy, budget) in configuration.budgets() {
+        let row: Option<(String, i64, i64, i64, i64)> = fetch!(source, connection => sqlx::query_as(
+            "select definition, ledger_us, contacts, reserved, spend from budget
+             where tenant_id = $1 and policy_id = $2").bind(tenant).bind(&policy.id).fetch_optional(connection))?;
+        let counted = row.filter(|(counted_by, ..)| *counted_by == definition(policy, budget));
+        let used = match counted {
+            Some((_, ledger_us, contacts, reserved, spend)) => {
+                let at = clock.now().max(from_micros(ledger_us));
+                let gone = lapsed(source, tenant, &policy.id, at).await?;
+                let mut used = Used {
+                    contacts: contacts - gone.contacts,
+                    reserved: reserved - gone.reserved,
+                    spend: spend - gone.spend,
+                    leaving: Vec::new(),
+                };
+                if budget.is_nearly_used(&used) {
+                    used.leaving = leaving(source, tenant, &policy.id, at).await?;
+                }
+                used
+            }
+            None => {
+                let entries = scan(source, tenant, policy, budget, clock.now()).await?;
+                let mut used = totals(entries.values());
+                used.leaving = entries.values().map(|entry| (entry.until, entry.cost)).collect();
+                used.leaving.sort_unstable();
+                used.leaving.truncate(LEAVING_MAX as usize);
+                used
+            }
+        };
+        all.insert(policy.id.clone(), used);
+    }
+    Ok(all)
+}
+
+fn totals<'e>(entries: impl Iterator<Item = &'e Entry>) -> Used {
+    let mut used = Used::default();
+    for entry in entries {
+        used.contacts += 1;
+        used.reserved += i64::from(entry.is_reserved);
+        used.spend += entry.cost;
+    }
+    used
+}
+
+/// Takes a budget's row, creating it the first time, and keeps it locked until the transaction ends.
+async fn lock(
+    transaction: &mut Transaction,
+    tenant: &str,
+    policy: &ContactPolicy,
+    budget: &Budget,
+    contact_ids: Vec<&str>,
+    clock: &Clock,
+) -> Result<Held, DatabaseError> {
+    let policy_id = policy.id.as_str();
+    execute!(
+        &mut *transaction,
+        sqlx::query(
+            "insert into budget (tenant_id, policy_id, definition, ledger_us, contacts, reserved, spend)
+             values ($1, $2, '', 0, 0, 0, 0) on conflict (tenant_id, policy_id) do nothing"
+        )
+        .bind(tenant)
+        .bind(policy_id)
+    )?;
+    let select = transaction.locking(
+        "select definition, ledger_us, contacts, reserved, spend from budget where tenant_id = $1 and policy_id = $2",
+    );
+    let (counted_by, ledger_us, contacts, reserved, spend): (String, i64, i64, i64, i64) = within!(&mut *transaction, connection =>
+            sqlx::query_as(select).bind(tenant).bind(policy_id).fetch_one(connection))?;
+    let at = clock.now().max(from_micros(ledger_us));
+    let used = if counted_by == definition(policy, budget) {
+        let gone = sweep(transaction, tenant, policy_id, at).await?;
+        let (contacts, reserved) = (contacts - gone.contacts, reserved - gone.reserved);
+        Used { contacts, reserved, spend: spend - gone.spend, leaving: Vec::new() }
+    } else {
+        let entries = scan(&mut Source::Within(&mut *transaction), tenant, policy, budget, at).await?;
+        clear(transaction, tenant, policy_id).await?;
+        add(transaction, tenant, policy_id, &entries).await?;
+        totals(entries.values())
+    };
+    let source = &mut Source::Within(transaction);
+    let present = present(source, tenant, policy_id, contact_ids).await?;
+    let (policy, budget) = (policy.clone(), *budget);
+    let (added, removed) = (BTreeMap::new(), BTreeSet::new());
+    let mut held = Held { policy, budget, at, used, present, added, removed };
+    if budget.is_nearly_used(&held.used) {
+        held.used.leaving = leaving(source, tenant, &held.policy.id, at).await?;
+    }
+    Ok(held)
+}
+
+/// What has left by an instant.
+async fn lapsed(
+    source: &mut Source<'_>,
+    tenant: &str,
+    policy_id: &str,
+    at: DateTime<Utc>,
+) -> Result<Used, DatabaseError> {
+    let (contacts, reserved, spend): (i64, i64, i64) = fetch!(source, connection => sqlx::query_as(
+        "select count(*), cast(coalesce(sum(case when reserved then 1 else 0 end), 0) as bigint),
+           cast(coalesce(sum(cost), 0) as bigint)
+         from budget_entry where tenant_id = $1 and policy_id = $2 and until_us <= $3")
+        .bind(tenant).bind(policy_id).bind(at.timestamp_micros()).fetch_one(connection))?;
+    Ok(Used { contacts, reserved, spend, leaving: Vec::new() })
+}
+
+/// Removes what has left by an instant.
+async fn sweep(
+    transaction: &mut Transaction,
+    tenant: &str,
+    policy_id: &str,
+    at: DateTime<Utc>,
+) -> Result<Used, DatabaseError> {
+    let gone = lapsed(&mut Source::Within(&mut *transaction), tenant, policy_id, at).await?;
+    if gone.contacts > 0 {
+        execute!(
+            transaction,
+            sqlx::query("delete from budget_entry where tenant_id = $1 and policy_id = $2 and until_us <= $3")
+                .bind(tenant)
+                .bind(policy_id)
+                .bind(at.timestamp_micros())
+        )?;
+    }
+    Ok(gone)
+}
+
+async fn leaving(
+    source: &mut Source<'_>,
+    tenant: &str,
+    policy_id: &str,
+    at: DateTime<Utc>,
+) -> Result<Vec<(DateTime<Utc>, i64)>, DatabaseError> {
+    let rows: Vec<(i64, i64)> = fetch!(source, connection => sqlx::query_as(
+        "select until_us, cost from budget_entry where tenant_id = $1 and policy_id = $2 and until_us > $3
+         order by until_us limit $4")
+        .bind(tenant).bind(policy_id).bind(at.timestamp_micros()).bind(LEAVING_MAX).fetch_all(connection))?;
+    Ok(rows.into_iter().map(|(until_us, cost)| (from_micros(until_us), cost)).collect())
+}
+
+type EntryColumns = (String, i64, i64, i64);
+
+fn entry_of((contact_id, until_us, cost, reserved): EntryColumns) -> (String, Entry) {
+    (contact_id, Entry { until: from_micros(until_us), cost, is_reserved: reserved != 0 })
+}
+
+/// Entries of some contacts.
+async fn present(
+    source: &mut Source<'_>,
+    tenant: &str,
+    policy_id: &str,
+    contact_ids: Vec<&str>,
+) -> Result<BTreeMap<String, Entry>, DatabaseError> {
+    if contact_ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let ids: Vec<_> = contact_ids.into_iter().map(|contact_id| ContactId { contact_id }).collect();
+    let ids = json(&ids)?;
+    let sql = format!(
+        "select contact_id, until_us, cost, case when reserved then cast(1 as bigint) else 0 end from budget_entry
+         where tenant_id = $1 and policy_id = $2 and contact_id in (select value ->> 'contact_id' from {})",
+        source.dialect().elements(3)
+    );
+    let rows: Vec<EntryColumns> = fetch!(source, connection => sqlx::query_as(AssertSqlSafe(sql.as_str()))
+        .bind(tenant).bind(policy_id).bind(&ids).fetch_all(connection))?;
+    Ok(rows.into_iter().map(entry_of).collect())
+}
+
+/// All entries of a budget.
+async fn entries(
+    source: &mut Source<'_>,
+    tenant: &str,
+    policy_id: &str,
+) -> Result<BTreeMap<String, Entry>, DatabaseError> {
+    let rows: Vec<EntryColumns> = fetch!(source, connection => sqlx::query_as(
+        "select contact_id, until_us, cost, case when reserved then cast(1 as bigint) else 0 end
+         from budget_entry where tenant_id = $1 and policy_id = $2")
+        .bind(tenant).bind(policy_id).fetch_all(connection))?;
+    Ok(rows.into_iter().map(entry_of).collect())
+}
+
+/// What counts, taken from the contacts themselves.
+async fn scan(
+    source: &mut Source<'_>,
+    tenant: &str,
+    policy: &ContactPolicy,
+    budget: &Budget,
+    at: DateTime<Utc>,
+) -> Result<BTreeMap<String, Entry>, DatabaseError> {
+    type Row = (String, String, String, String, String, String, String, i64, i64);
+    let mut entries = BTreeMap::new();
+    let committed = "select contact_id, offer_id, category, category_id, subcategory, channel_id, channel_name, cost,
+           committed_us from contact
+         where tenant_id = $1 and state = 'committed' and committed_us >= $2 order by committed_us limit $3 offset $4";
+    let reserved = "select contact_id, offer_id, category, category_id, subcategory, channel_id, channel_name, cost,
+           reserved_until_us from contact
+         where tenant_id = $1 and state = 'reserved' and reserved_until_us >= $2
+         order by reserved_until_us limit $3 offset $4";
+    for (sql, is_reserved, after) in [(committed, false, at - budget.window.length()), (reserved, true, at)] {
+        let (mut from_us, mut skipped) = (after.timestamp_micros() + 1, 0);
+        loop {
+            let rows: Vec<Row> = fetch!(source, connection => sqlx::query_as(sql)
+                .bind(tenant).bind(from_us).bind(PAGE).bind(skipped).fetch_all(connection))?;
+            let Some(last_us) = rows.last().map(|row| row.8) else { break };
+            let of_last = rows.iter().filter(|row| row.8 == last_us).count() as i64;
+            skipped = if last_us == from_us { skipped + of_last } else { of_last };
+            from_us = last_us;
+            for (contact_id, offer_id, category, category_id, subcategory, channel_id, channel_name, cost, us) in rows {
+                let offer = Candidate { offer_id, category, category_id, subcategory, cost, ..Default::default() };
+                if policy.scope.matches(&Subject::new(&offer, &channel_id, &channel_name)) {
+                    let until = if is_reserved { from_micros(us) } else { budget.window.end_for(from_micros(us)) };
+                    entries.insert(contact_id, Entry { until, cost, is_reserved });
+                }
+            }
+        }
+    }
+    Ok(entries)
+}
+
+async fn clear(transaction: &mut Transaction, tenant: &str, policy_id: &str) -> Result<(), DatabaseError> {
+    let delete = "delete from budget_entry where tenant_id = $1 and policy_id = $2";
+    execute!(transaction, sqlx::query(delete).bind(tenant).bind(policy_id))?;
+    Ok(())
+}
+
+async fn remove(
+    transaction: &mut Transaction,
+    tenant: &str,
+    policy_id: &str,
+    contact_ids: &BTreeSet<String>,
+) -> Result<(), DatabaseError> {
+    if contact_ids.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<_> = contact_ids.iter().map(|contact_id| ContactId { contact_id }).collect();
+    let sql = format!(
+        "delete from budget_entry where tenant_id = $1 and policy_id = $2
+           and contact_id in (select value ->> 'contact_id' from {})",
+        transaction.dialect().elements(3)
+    );
+    let ids = json(&ids)?;
+    execute!(transaction, sqlx::query(AssertSqlSafe(sql.as_str())).bind(tenant).bind(policy_id).bind(&ids))?;
+    Ok(())
+}
+
+async fn add(
+    transaction: &mut Transaction,
+    tenant_id: &str,
+    policy_id: &str,
+    entries: &BTreeMap<String, Entry>,
+) -> Result<(), DatabaseError> {
+    let row = |(contact_id, entry): (&'_ String, &Entry)| EntryRow {
+        tenant_id,
+        policy_id,
+        contact_id: contact_id.clone(),
+        until_us: entry.until.timestamp_micros(),
+        cost: entry.cost,
+        reserved: entry.is_reserved,
+    };
+    let rows: Vec<_> = entries.iter().map(row).collect();
+    let sql = format!(
+        "insert into budget_entry (tenant_id, policy_id, contact_id, until_us, cost, reserved)
+         select value ->> 'tenant_id', value ->> 'policy_id', value ->> 'contact_id',
+           cast(value ->> 'until_us' as bigint), cast(value ->> 'cost' as bigint),
+           cast(value ->> 'reserved' as boolean)
+         from {} where true
+         on conflict (tenant_id, policy_id, contact_id) do update set until_us = excluded.until_us,
+           cost = excluded.cost, reserved = excluded.reserved",
+        transaction.dialect().elements(1)
+    );
+    for rows in rows.chunks(PAGE as usize) {
+        let rows = json(&rows)?;
+        execute!(&mut *transaction, sqlx::query(AssertSqlSafe(sql.as_str())).bind(&rows))?;
+    }
+    Ok(())
+}
+
+async fn save(transaction: &mut Transaction, tenant: &str, held: &Held) -> Result<(), DatabaseError> {
+    execute!(
+        transaction,
+        sqlx::query(
+            "update budget set definition = $3, ledger_us = $4, contacts = $5, reserved = $6, spend = $7
+             where tenant_id = $1 and policy_id = $2"
+        )
+        .bind(tenant)
+        .bind(&held.policy.id)
+        .bind(definition(&held.policy, &held.budget))
+        .bind(held.at.timestamp_micros())
+        .bind(held.used.contacts)
+        .bind(held.used.reserved)
+        .bind(held.used.spend)
+    )?;
+    Ok(())
+}
+
+/// What a reconciliation found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Drift {
+    /// Contacts that counted nowhere; now they do.
+    pub missing: usize,
+    /// Entries without a contact; they lapse by themselves.
+    pub surplus: usize,
+    /// Totals that were not those of the entries; now they are.
+    pub totals: usize,
+}
+
+impl Store {
+    /// Compares each budget of a tenant with the contacts themselves, and repairs what allows too many: what was
+    /// missing is counted. What allows too few is told and left until it lapses.
+    pub async fn reconcile(&self, tenant: &str, configuration: &Configuration) -> Result<Drift, DatabaseError> {
+        let mut drift = Drift::default();
+        for (policy, budget) in configuration.budgets() {
+            let mut transaction = self.database.begin().await?;
+            let mut held = lock(&mut transaction, tenant, policy, budget, Vec::new(), &self.clock).await?;
+            let source = &mut Source::Within(&mut transaction);
+            let counted = entries(source, tenant, &policy.id).await?;
+            let standing = scan(source, tenant, policy, budget, held.at).await?;
+            let surplus = counted.keys().filter(|contact_id| !standing.contains_key(*contact_id)).count();
+            let is_less = |(contact_id, entry): &(&String, &Entry)| {
+                counted.get(*contact_id).is_none_or(|counted| counted.until < entry.until || counted.cost < entry.cost)
+            };
+            held.added = standing.iter().filter(is_less).map(|(id, entry)| (id.clone(), *entry)).collect();
+            let (used, mut all) = (held.used.clone(), counted);
+            all.extend(held.added.iter().map(|(id, entry)| (id.clone(), *entry)));
+            held.used = totals(all.values());
+            drift.missing += held.added.len();
+            drift.surplus += surplus;
+            let is_off = held.added.is_empty() && Used { leaving: Vec::new(), ..used } != held.used;
+            drift.totals += usize::from(is_off);
+            add(&mut transaction, tenant, &policy.id, &held.added).await?;
+            save(&mut transaction, tenant, &held).await?;
+            transaction.commit().await?;
+        }
+        Ok(drift)
+    }
+
+    /// Tenants with budgets.
+    pub async fn tenants_with_budgets(&self) -> Result<Vec<String>, DatabaseError> {
+        let rows: Vec<(String,)> = database::read!(&self.database, pool =>
+            sqlx::query_as("select distinct tenant_id from budget order by tenant_id").fetch_all(pool))?;
+        Ok(rows.into_iter().map(|(tenant,)| tenant).collect())
+    }
+}
