@@ -4,6 +4,7 @@ pub mod breakage;
 pub mod catalogue;
 pub mod category;
 pub mod check;
+pub mod cost;
 pub mod decimal;
 pub mod field_value;
 pub mod name;

@@ -12,11 +12,13 @@ use super::{
     resource::{self, Checked, settle_status},
     rule,
     status::{invalid, within},
-    value::{self, literal},
+    value::{self, given, literal},
 };
 use crate::domain::{
     Faults,
     check::check_offer,
+    cost,
+    field_value::FieldValue,
     name::quoted,
     offer::{Affinity, Offer, PURPOSE_DEFAULT, RULES},
 };
@@ -43,6 +45,9 @@ pub fn parse(found: &proto::Offer) -> (Offer, Faults) {
     let custom_fields =
         custom_fields.map(|(name, value)| (name.clone(), read(format!("custom_fields.{}", quoted(name)), Some(value))));
     let custom_fields = custom_fields.collect();
+    if let Some(Err(message)) = found.cost.as_ref().map(|value| cost::exact(&given(value))) {
+        faults.push(("cost".to_owned(), message));
+    }
     let rules = rule::rules(RULES, &found.qualification_rules, &mut faults);
     let offer = Offer {
         id: found.id.clone(),
@@ -63,6 +68,10 @@ pub fn parse(found: &proto::Offer) -> (Offer, Faults) {
 fn settle(resource: &mut proto::Offer) {
     if resource.purpose.is_empty() {
         resource.purpose = PURPOSE_DEFAULT.to_owned();
+    }
+    // What is no cost stays as it is and is refused by `parse`.
+    if let Some(Ok(settled)) = resource.cost.as_ref().map(|value| cost::exact(&given(value))) {
+        resource.cost = settled.map(|text| value::into_proto(FieldValue::Decimal(text)));
     }
     resource.qualification_rules.iter_mut().for_each(rule::settle);
     resource.affinities.iter_mut().flat_map(|affinity| &mut affinity.value).for_each(value::settle);

@@ -1,6 +1,6 @@
 //! Offers and their rules.
 
-use proffer_proto::catalog::v1::{Offer, Operator, Rule};
+use proffer_proto::catalog::v1::{GetOfferRequest, Offer, Operator, Rule};
 
 use crate::{
     seed::prepare,
@@ -175,6 +175,43 @@ async fn decimals_are_stored_plainly() {
     assert_eq!(stored.qualification_rules, expected);
     assert_eq!(stored.affinities, [affinity("lifetimeRevenue", decimal("100"))]);
     assert_eq!(stored.custom_fields["weight"], decimal("7.50"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cost_is_kept_exactly_and_may_be_left_out_or_taken_away() {
+    on_both(async |catalog| {
+        prepare(&catalog).await;
+        let priced = |name: &str, cost| Offer { cost: Some(cost), ..offer(name, "Apparel", vec![]) };
+        let cheap = catalog.create_offer(priced("Cheap", double(0.05))).await.unwrap();
+        assert_eq!(cheap.cost, Some(decimal("0.05")));
+        let dear = catalog.create_offer(priced("Dear", text("999999999.9999"))).await.unwrap();
+        assert_eq!(dear.cost, Some(decimal("999999999.9999")));
+        assert_eq!(catalog.create_offer(priced("Unknown", null())).await.unwrap().cost, None);
+        let read = catalog.offers().get_offer(GetOfferRequest { id: "cheap".into() }).await.unwrap().into_inner();
+        assert_eq!(read.offer.unwrap().cost, Some(decimal("0.05")));
+        let patch = Offer { cost: Some(integer(2)), ..Default::default() };
+        assert_eq!(catalog.update_offer("cheap", patch, &["cost"]).await.unwrap().cost, Some(decimal("2")));
+        let patch = Offer { priority: Some(1.0), ..Default::default() };
+        assert_eq!(catalog.update_offer("cheap", patch, &["priority"]).await.unwrap().cost, Some(decimal("2")));
+        assert_eq!(catalog.update_offer("cheap", Offer::default(), &["cost"]).await.unwrap().cost, None);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_cost_is_told_beside_the_other_faults() {
+    let catalog = on_sqlite().await;
+    let check = async |cost, fault: &str| {
+        let wrong = Offer { cost: Some(cost), margin: Some(101.0), ..offer("X", "Apparel", vec![]) };
+        let told = faults(catalog.create_offer(wrong).await);
+        assert_eq!(told, [fault, "offer.margin is 101; it must be 0 to 100"]);
+    };
+    check(decimal("0.00001"), "offer.cost is 0.00001; it may have at most 4 decimals").await;
+    check(integer(-1), "offer.cost is -1; it must be 0 to 1000000000").await;
+    check(decimal("1000000000.0001"), "offer.cost is 1000000000.0001; it must be 0 to 1000000000").await;
+    check(text("cheap"), "offer.cost `cheap` is not a decimal number").await;
+    check(boolean(true), "offer.cost must be a decimal number, not the boolean true").await;
+    check(list(vec![]), "offer.cost must be a decimal number, not a list").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

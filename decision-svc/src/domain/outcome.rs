@@ -45,6 +45,8 @@ pub struct DecidedOffer {
     pub category_id: String,
     /// A finer group.
     pub subcategory: String,
+    /// What one contact costs, in 1/10,000 of the currency.
+    pub cost_e4: i64,
 }
 
 /// What an outcome says about contact.
@@ -158,6 +160,7 @@ mod tests {
             category: "Apparel".into(),
             category_id: String::new(),
             subcategory: String::new(),
+            cost_e4: 0,
         };
         ids.iter().zip(1..).map(offer).collect()
     }

@@ -36,6 +36,8 @@ pub struct Ranked {
     pub subcategory: String,
     /// Purpose of the contact.
     pub purpose: String,
+    /// What one contact costs, in 1/10,000 of the currency.
+    pub cost_e4: i64,
     /// Its priority, for ties.
     pub priority: f64,
     /// The rank score.
@@ -85,6 +87,7 @@ pub fn plan(compiled: &CompiledFlow, facts: &Facts<'_>, exclude_offers: &[String
                 category_id: candidate.category_id.clone(),
                 subcategory: offer.subcategory.clone(),
                 purpose: offer.purpose.clone(),
+                cost_e4: offer.cost_e4,
                 priority: offer.priority,
                 score,
                 factors,

@@ -72,6 +72,7 @@ mod tests {
             business_value,
             margin,
             purpose: "marketing".into(),
+            cost_e4: 0,
             affinities: Vec::new(),
             rules: Vec::new(),
             custom_fields: Default::default(),

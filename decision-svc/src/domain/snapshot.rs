@@ -79,6 +79,8 @@ pub struct Offer {
     pub margin: Option<f64>,
     /// Purpose of the contact.
     pub purpose: String,
+    /// What one contact costs, in 1/10,000 of the currency.
+    pub cost_e4: i64,
     /// Fields and the values that make it relevant.
     pub affinities: Vec<(String, Scalar)>,
     /// All must be true.

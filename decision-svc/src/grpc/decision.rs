@@ -149,7 +149,7 @@ impl Context {
             category_id: offer.category_id.clone(),
             subcategory: offer.subcategory.clone(),
             purpose: offer.purpose.clone(),
-            cost_ten_thousandths: 0,
+            cost_ten_thousandths: offer.cost_e4,
         };
         match policy::commit(&self.neighbours.policy, tenant, question, candidate, &asked.decision_id, rank).await {
             Ok(Ok(contact_id)) => {

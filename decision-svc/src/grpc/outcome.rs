@@ -235,6 +235,7 @@ fn offer_named(named: &str, catalog: &Catalog) -> Result<Option<DecidedOffer>, R
         category: offer.category.clone(),
         category_id: catalog.category(&offer.category).map(|category| category.id.clone()).unwrap_or_default(),
         subcategory: offer.subcategory.clone(),
+        cost_e4: offer.cost_e4,
     }))
 }
 
@@ -261,7 +262,7 @@ fn fact(
         offer_id: of(|offer| &offer.offer_id),
         category: of(|offer| &offer.category),
         category_id: of(|offer| &offer.category_id),
-        cost_ten_thousandths: 0,
+        cost_ten_thousandths: offer.map_or(0, |offer| offer.cost_e4),
         subcategory: of(|offer| &offer.subcategory),
         channel: channel.to_owned(),
         occurred_at: Some(occurred),

@@ -148,6 +148,9 @@ pub struct KeptOffer {
     /// Purpose of the contact.
     #[prost(string, tag = "6")]
     pub purpose: String,
+    /// What one contact costs, in 1/10,000 of the currency.
+    #[prost(int64, tag = "7")]
+    pub cost_e4: i64,
 }
 
 impl KeptRecord {
@@ -160,6 +163,7 @@ impl KeptRecord {
             category_id: offered.ranked.category_id.clone(),
             subcategory: offered.ranked.subcategory.clone(),
             purpose: offered.ranked.purpose.clone(),
+            cost_e4: offered.ranked.cost_e4,
         };
         Self { shown: Some(shown), offers: answer.offers.iter().map(offer).collect() }
     }
@@ -183,6 +187,7 @@ impl KeptRecord {
             category: kept.category.clone(),
             category_id: kept.category_id.clone(),
             subcategory: kept.subcategory.clone(),
+            cost_e4: kept.cost_e4,
         };
         self.offers.iter().map(offer).collect()
     }

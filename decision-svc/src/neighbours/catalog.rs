@@ -16,6 +16,7 @@ use tonic::Status;
 
 use super::{MESSAGE_BYTES_MAX, scalar};
 use crate::domain::{
+    outcome::value_e4,
     scalar::{Fields, Scalar},
     snapshot::{Catalog, Category, ComputedField, Offer, OutcomeType, Schema},
 };
@@ -81,8 +82,11 @@ fn offer(id: String, found: proto::Offer) -> Offer {
         let value = scalar::parse(&affinity.value.clone().unwrap_or_default()).ok()??;
         Some((affinity.field.clone(), value))
     };
+    let cost = found.cost.as_ref().and_then(|value| scalar::parse(value).ok().flatten());
     Offer {
         id,
+        // Checked where it was written.
+        cost_e4: cost.and_then(|cost| value_e4(&cost).ok()).unwrap_or_default(),
         is_active: is_active(found.status),
         affinities: found.affinities.iter().filter_map(affinity).collect(),
         rules: found.qualification_rules.iter().map(rule).collect(),

@@ -74,7 +74,7 @@ fn candidates(ranked: &[Ranked]) -> Vec<proto::Candidate> {
         category_id: ranked.category_id.clone(),
         subcategory: ranked.subcategory.clone(),
         purpose: ranked.purpose.clone(),
-        cost_ten_thousandths: 0,
+        cost_ten_thousandths: ranked.cost_e4,
     };
     ranked.iter().take(CANDIDATES_MAX).map(candidate).collect()
 }

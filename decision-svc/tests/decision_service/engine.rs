@@ -29,6 +29,7 @@ fn offer(id: &str, category: &str, rules: Vec<Rule>) -> Offer {
         business_value: 50.0,
         margin: None,
         purpose: "marketing".to_owned(),
+        cost_e4: 0,
         affinities: Vec::new(),
         rules,
         custom_fields: Fields::new(),

@@ -36,6 +36,7 @@ pub struct Script {
     pub grants: BTreeMap<String, policy::ReserveResponse>,
     pub reserves: Vec<policy::ReserveRequest>,
     pub checks: Vec<policy::CheckRequest>,
+    pub commits: Vec<policy::CommitContactRequest>,
     pub releases: Vec<policy::ReleaseContactRequest>,
     pub outcomes: Vec<policy::OutcomeFact>,
     pub refusals: usize,
@@ -230,12 +231,14 @@ impl gate::ContactGateService for Fakes {
         &self,
         request: Request<policy::CommitContactRequest>,
     ) -> Result<Response<policy::CommitContactResponse>, Status> {
-        let script = self.script.lock().unwrap();
+        let mut script = self.script.lock().unwrap();
         if script.policy_away {
             return Err(Status::unavailable("away"));
         }
+        let request = request.into_inner();
         let refusal = script.refusal.clone();
-        let contact_id = format!("con_{}", request.into_inner().decision_id);
+        let contact_id = format!("con_{}", request.decision_id);
+        script.commits.push(request);
         Ok(Response::new(policy::CommitContactResponse { go: refusal.is_none(), contact_id, refusal }))
     }
 

@@ -11,7 +11,7 @@ use proffer_proto::{
 use prost_types::Timestamp;
 use tonic::Code;
 
-use super::suite::{NOW_US, Suite, lapsed, on_both, question, report, told};
+use super::suite::{NOW_US, Suite, lapsed, on_both, priced, question, report, told};
 
 fn value(kind: Kind) -> Value {
     Value { kind: Some(kind) }
@@ -304,6 +304,49 @@ async fn commit_and_release_reach_policy_by_decision_and_rank() {
         assert_eq!(suite.decisions.clone().release_decision(release).await.unwrap().into_inner().released, 1);
         let script = suite.fakes.script.lock().unwrap();
         assert_eq!((script.releases[0].decision_id.as_str(), script.releases[0].rank), (id.as_str(), 0));
+    })
+    .await;
+}
+
+/// Budgets are policy's; here every question and every fact says what a contact costs, in 1/10,000 of the currency.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_contact_costs_travels_to_policy_as_decided() {
+    on_both(async |suite| {
+        let asked = || proto::RecommendRequest { limit: Some(2), ..question("cust_lapsed_1") };
+        let costs = |question: Option<&policy::ContactQuestion>| -> Vec<(String, i64)> {
+            let candidates = &question.unwrap().candidates;
+            candidates.iter().map(|one| (one.offer_id.clone(), one.cost_ten_thousandths)).collect()
+        };
+        priced(&suite.fakes, "off_priced", "0.0501");
+        let id = suite.recommend(asked()).await.unwrap().decision_id.unwrap();
+        suite.recommend(proto::RecommendRequest { hold: Some(false), ..asked() }).await.unwrap();
+        // The price changes after the decision, and the next decision knows the new one.
+        priced(&suite.fakes, "off_priced", "999999999.9999");
+        suite.recommend(proto::RecommendRequest { dry_run: true, ..asked() }).await.unwrap();
+        let commit = proto::CommitDecisionRequest { decision_id: id.clone(), rank: Some(1) };
+        assert!(suite.decisions.clone().commit_decision(commit).await.unwrap().into_inner().go);
+        let named = proto::OutcomeReport {
+            decision_id: id.clone(),
+            rank: Some(1),
+            ..report("cust_lapsed_1", "impression", "decided")
+        };
+        suite.respond(named).await.unwrap();
+        for (offer, key) in [("off_priced", "by offer"), ("off_apparel", "without cost"), ("", "without offer")] {
+            let offer_id = offer.to_owned();
+            suite
+                .respond(proto::OutcomeReport { offer_id, ..report("cust_lapsed_1", "impression", key) })
+                .await
+                .unwrap();
+        }
+        suite.fakes.delivered(8).await;
+        let script = suite.fakes.script.lock().unwrap();
+        let both = |cost| [("off_priced".to_owned(), cost), ("off_apparel".to_owned(), 0)];
+        assert_eq!(costs(script.reserves[0].question.as_ref()), both(501));
+        assert_eq!(costs(script.checks[0].question.as_ref()), both(501));
+        assert_eq!(costs(script.checks[1].question.as_ref()), both(9_999_999_999_999));
+        assert_eq!(costs(script.commits[0].question.as_ref()), [("off_priced".to_owned(), 501)]);
+        let told: Vec<i64> = script.outcomes.iter().map(|fact| fact.cost_ten_thousandths).collect();
+        assert_eq!(told, [501, 9_999_999_999_999, 0, 0]);
     })
     .await;
 }

@@ -204,6 +204,19 @@ fn configure(fakes: &Fakes) {
     lapsed(fakes, "cust_lapsed_1", "apparel", "2026-07-03");
 }
 
+/// Writes an offer anyone qualifies for, ahead of the seed's, that costs so much.
+pub fn priced(fakes: &Fakes, id: &str, cost: &str) -> i64 {
+    let offer = catalog::Offer {
+        name: format!("Priced {id}"),
+        category: "Apparel".to_owned(),
+        priority: Some(100.0),
+        business_value: Some(100.0),
+        cost: Some(Value { kind: Some(Kind::DecimalValue(cost.to_owned())) }),
+        ..Default::default()
+    };
+    fakes.write_catalog("offer", id, &offer.name, offer.encode_to_vec())
+}
+
 pub fn rule(field: &str, op: catalog::Operator, value: Kind) -> catalog::Rule {
     let condition =
         catalog::Condition { field: field.to_owned(), op: op.into(), value: Some(Value { kind: Some(value) }) };
