@@ -9,4 +9,5 @@ mod decision_service {
     pub mod outcomes;
     pub mod recommend;
     pub mod suite;
+    pub mod verdicts;
 }

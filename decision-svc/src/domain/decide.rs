@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::domain::{
-    judgement::{Grant, Judgement, Refusal},
+    judgement::{Grant, Judgement, PolicyVerdict, Refusal, Verdict},
     plan::{Plan, Ranked},
     trace::Refused,
 };
@@ -32,6 +32,8 @@ pub struct Answer {
     pub refusal: Option<Refusal>,
     /// Offers a held-out customer would have received.
     pub ghost_offers: Vec<String>,
+    /// When contact policies refuse every offer: when they would let one through.
+    pub next_allowed_at: Option<DateTime<Utc>>,
     /// Candidates refused by policy or outranked.
     pub refused: Vec<Refused>,
     /// When the slots lapse.
@@ -51,6 +53,8 @@ pub struct Offered {
     pub rank: i32,
     /// The contact verdict in short.
     pub contact_policy: String,
+    /// Every policy that looked at it.
+    pub policies: Vec<PolicyVerdict>,
 }
 
 /// Makes the answer.
@@ -89,6 +93,10 @@ pub fn decide(inputs: &Inputs<'_>) -> Answer {
     if chosen.len() < *limit {
         answer.refusal = judgement.refusal.clone().or(first_refused);
     }
+    if chosen.is_empty() && judgement.refusal.is_none() {
+        answer.next_allowed_at =
+            plan.ranked.iter().filter_map(|ranked| found(judgement, ranked)?.next_allowed_at()).min();
+    }
     if let Some(grants) = &judgement.grants {
         let is_used = |grant: &&Grant| chosen.iter().any(|(ranked, _)| ranked.offer_id == grant.offer_id);
         answer.unused = grants.iter().filter(|grant| !is_used(grant)).cloned().collect();
@@ -96,7 +104,15 @@ pub fn decide(inputs: &Inputs<'_>) -> Answer {
     }
     answer.offers = chosen
         .into_iter()
-        .map(|(ranked, rank)| Offered { ranked: ranked.clone(), rank, contact_policy: summary(judgement, ranked) })
+        .map(|(ranked, rank)| {
+            let verdict = found(judgement, ranked);
+            Offered {
+                ranked: ranked.clone(),
+                rank,
+                contact_policy: verdict.map(|verdict| verdict.summary.clone()).unwrap_or_default(),
+                policies: policies(verdict),
+            }
+        })
         .collect();
     answer
 }
@@ -116,15 +132,18 @@ fn chosen<'a>(plan: &'a Plan, judgement: &Judgement, limit: usize) -> Vec<(&'a R
 }
 
 fn verdict(judgement: &Judgement, ranked: &Ranked) -> Option<Refusal> {
-    match judgement.verdicts.iter().find(|verdict| verdict.offer_id == ranked.offer_id) {
+    match found(judgement, ranked) {
         Some(verdict) => verdict.refusal.clone(),
         None => Some(refusal("outranked", "too many better offers were sent to policy")),
     }
 }
 
-fn summary(judgement: &Judgement, ranked: &Ranked) -> String {
-    let found = judgement.verdicts.iter().find(|verdict| verdict.offer_id == ranked.offer_id);
-    found.map(|verdict| verdict.summary.clone()).unwrap_or_default()
+fn found<'a>(judgement: &'a Judgement, ranked: &Ranked) -> Option<&'a Verdict> {
+    judgement.verdicts.iter().find(|verdict| verdict.offer_id == ranked.offer_id)
+}
+
+fn policies(verdict: Option<&Verdict>) -> Vec<PolicyVerdict> {
+    verdict.map(|verdict| verdict.policies.clone()).unwrap_or_default()
 }
 
 fn refused(judgement: &Judgement, ranked: &Ranked) -> Refused {
@@ -137,6 +156,8 @@ fn refused(judgement: &Judgement, ranked: &Ranked) -> Refused {
         reason: why.reason,
         rule: None,
         was_ranked: true,
+        is_refused_by_policy: found(judgement, ranked).is_some_and(|verdict| verdict.refusal.is_some()),
+        policies: policies(found(judgement, ranked)),
     }
 }
 

@@ -22,6 +22,40 @@ pub struct Verdict {
     pub refusal: Option<Refusal>,
     /// The short form for the trace.
     pub summary: String,
+    /// Every policy that looked at it, by id.
+    pub policies: Vec<PolicyVerdict>,
+}
+
+impl Verdict {
+    /// When every policy that refuses the candidate would let it through; none when one never does by itself.
+    pub fn next_allowed_at(&self) -> Option<DateTime<Utc>> {
+        let refusing = self.policies.iter().filter(|policy| !policy.is_passed);
+        let instants: Option<Vec<_>> = refusing.map(|policy| policy.next_allowed_at).collect();
+        instants?.into_iter().max()
+    }
+}
+
+/// What one policy found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyVerdict {
+    /// The policy.
+    pub policy_id: String,
+    /// Its rule type.
+    pub rule_type: String,
+    /// It lets the candidate through.
+    pub is_passed: bool,
+    /// Contacts, or outcomes, counted in the window.
+    pub contacts: i32,
+    /// Live reservations counted.
+    pub reserved: i32,
+    /// The limit; 0 for rules that count nothing.
+    pub limit: i32,
+    /// Length of the window.
+    pub window_seconds: i64,
+    /// When it would pass again.
+    pub next_allowed_at: Option<DateTime<Utc>>,
+    /// The policy that lifted its refusal; empty when none did.
+    pub lifted_by: String,
 }
 
 /// A slot held for an offer.

@@ -170,5 +170,14 @@ fn told(failed: Refusal) -> (String, FailedRule) {
 
 fn refusal(candidate: &CompiledOffer, code: &str, reason: String, rule: Option<FailedRule>) -> Refused {
     let (offer_id, name) = (candidate.offer.id.clone(), candidate.offer.name.clone());
-    Refused { offer_id, name, reason_code: code.to_owned(), reason, rule, was_ranked: false }
+    Refused {
+        offer_id,
+        name,
+        reason_code: code.to_owned(),
+        reason,
+        rule,
+        was_ranked: false,
+        is_refused_by_policy: false,
+        policies: Vec::new(),
+    }
 }

@@ -1,5 +1,7 @@
 //! How a decision came about, for people and for replay.
 
+use crate::domain::judgement::PolicyVerdict;
+
 /// Candidates through one step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stage {
@@ -28,6 +30,10 @@ pub struct Refused {
     pub rule: Option<FailedRule>,
     /// It had come as far as the ranking.
     pub was_ranked: bool,
+    /// A contact policy refused it.
+    pub is_refused_by_policy: bool,
+    /// Every policy that looked at it.
+    pub policies: Vec<PolicyVerdict>,
 }
 
 /// A rule that did not hold.

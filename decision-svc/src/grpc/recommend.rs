@@ -159,6 +159,7 @@ impl Context {
             degraded: fetched.degraded.clone(),
             snapshot: snapshot_names(&fetched, judgement.as_ref()),
             trace: Some(record::trace(&plan, &answer, &about)),
+            next_allowed_at: answer.next_allowed_at.map(history::timestamp),
         };
         if question.is_dry_run {
             return Ok(Some(shown));

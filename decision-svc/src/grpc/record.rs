@@ -8,6 +8,7 @@ use prost::Message as _;
 use crate::{
     domain::{
         decide::{Answer, Offered},
+        judgement::PolicyVerdict,
         outcome::DecidedOffer,
         plan::Plan,
         rank::Factors,
@@ -18,6 +19,8 @@ use crate::{
 
 /// Refused candidates that had not come to ranking are listed up to here; the rest is counted.
 pub const EXPLAIN_CANDIDATES_MAX: usize = 500;
+/// What policies found about refused candidates is listed up to here, so that a record stays small.
+pub const REFUSED_POLICIES_MAX: usize = 500;
 
 /// What the trace says beside plan and answer.
 #[derive(Clone, Debug, Default)]
@@ -42,11 +45,19 @@ pub fn trace(plan: &Plan, answer: &Answer, about: &Circumstances) -> proto::Deci
     for refused in plan.refused.iter().chain(&answer.refused) {
         *refused_by_reason.entry(refused.reason_code.clone()).or_insert(0) += 1;
     }
-    let ranked = answer.refused.iter().map(refused_candidate);
+    let mut room = REFUSED_POLICIES_MAX;
+    let ranked = answer.refused.iter().map(|refused| {
+        let is_told = refused.is_refused_by_policy || about.is_explained;
+        // All that looked at a candidate, or none: a part would read as if the others had not.
+        let told = if is_told && refused.policies.len() <= room { refused.policies.as_slice() } else { &[] };
+        room -= told.len();
+        proto::RefusedCandidate { policies: policy_verdicts(told), ..refused_candidate(refused) }
+    });
+    let ranked: Vec<_> = ranked.collect();
     let others = plan.refused.iter().filter(|_| about.is_explained).take(EXPLAIN_CANDIDATES_MAX).map(refused_candidate);
     proto::DecisionTrace {
         stages: plan.stages.iter().map(|stage| stage_trace(stage, answer, plan)).collect(),
-        refused: ranked.chain(others).collect(),
+        refused: ranked.into_iter().chain(others).collect(),
         timezone: about.timezone.clone(),
         timezone_source: about.timezone_source.clone(),
         tz_version: about.tz_version.clone(),
@@ -81,7 +92,23 @@ fn refused_candidate(refused: &Refused) -> proto::RefusedCandidate {
             actual: rule.actual,
             unknown: rule.unknown,
         }),
+        policies: Vec::new(),
     }
+}
+
+fn policy_verdicts(found: &[PolicyVerdict]) -> Vec<proto::PolicyVerdict> {
+    let verdict = |found: &PolicyVerdict| proto::PolicyVerdict {
+        policy_id: found.policy_id.clone(),
+        rule_type: found.rule_type.clone(),
+        passed: found.is_passed,
+        contacts: found.contacts,
+        reserved: found.reserved,
+        limit: found.limit,
+        window_seconds: found.window_seconds,
+        next_allowed_at: found.next_allowed_at.map(history::timestamp),
+        lifted_by: found.lifted_by.clone(),
+    };
+    found.iter().map(verdict).collect()
 }
 
 /// An offer of the answer.
@@ -101,6 +128,7 @@ pub fn offer_decision(offered: &Offered) -> proto::OfferDecision {
             cate: None,
             factors: Some(factors(&ranked.factors)),
             propensity_source: ranked.propensity_source.to_owned(),
+            policies: policy_verdicts(&offered.policies),
         }),
         personalization: computed,
     }

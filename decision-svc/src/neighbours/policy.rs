@@ -15,7 +15,7 @@ use tonic::{Code, Status};
 use super::{MESSAGE_BYTES_MAX, scalar};
 use crate::{
     domain::{
-        judgement::{Grant, Judgement, Refusal, Verdict},
+        judgement::{Grant, Judgement, PolicyVerdict, Refusal, Verdict},
         plan::Ranked,
         scalar::Fields,
         snapshot::{Channel, Policy},
@@ -190,6 +190,7 @@ fn judgement(found: proto::Judgement) -> Judgement {
         offer_id: verdict.offer_id,
         refusal: verdict.refusal.map(refusal),
         summary: verdict.summary,
+        policies: verdict.policies.into_iter().map(policy_verdict).collect(),
     };
     Judgement {
         refusal: found.refusal.map(refusal),
@@ -198,6 +199,20 @@ fn judgement(found: proto::Judgement) -> Judgement {
         revision: found.revision,
         tz_version: found.tz_version,
         consent_sources: found.consent_sources,
+    }
+}
+
+fn policy_verdict(found: proto::PolicyVerdict) -> PolicyVerdict {
+    PolicyVerdict {
+        policy_id: found.policy_id,
+        rule_type: found.rule_type,
+        is_passed: found.passed,
+        contacts: found.contacts,
+        reserved: found.reserved,
+        limit: found.limit,
+        window_seconds: found.window_seconds,
+        next_allowed_at: found.next_allowed_at.map(|at| instant(Some(at))),
+        lifted_by: found.lifted_by,
     }
 }
 

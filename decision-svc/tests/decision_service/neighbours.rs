@@ -32,6 +32,8 @@ pub struct Script {
     pub refused_key: Option<String>,
     /// A refusal for every candidate.
     pub refusal: Option<policy::Refusal>,
+    /// Verdicts on single candidates; others pass, and no policy looks at them.
+    pub verdicts: BTreeMap<String, policy::Verdict>,
     /// Slots by request id, else decision id.
     pub grants: BTreeMap<String, policy::ReserveResponse>,
     pub reserves: Vec<policy::ReserveRequest>,
@@ -164,10 +166,14 @@ impl lookup::LookupService for Fakes {
 impl Script {
     fn judgement(&self, question: Option<&policy::ContactQuestion>) -> policy::Judgement {
         let candidates = question.map(|question| question.candidates.clone()).unwrap_or_default();
-        let verdict = |candidate: &policy::Candidate| policy::Verdict {
+        let passed = |candidate: &policy::Candidate| policy::Verdict {
             offer_id: candidate.offer_id.clone(),
             summary: "passed (0 contacts in last 30d)".to_owned(),
             ..Default::default()
+        };
+        let verdict = |candidate: &policy::Candidate| match self.verdicts.get(&candidate.offer_id) {
+            Some(verdict) => policy::Verdict { offer_id: candidate.offer_id.clone(), ..verdict.clone() },
+            None => passed(candidate),
         };
         policy::Judgement {
             refusal: self.refusal.clone(),
@@ -200,7 +206,8 @@ impl gate::ContactGateService for Fakes {
             return Ok(Response::new(first.clone()));
         }
         let judgement = script.judgement(request.question.as_ref());
-        let passed = judgement.verdicts.iter().filter(|_| judgement.refusal.is_none());
+        let is_passed = |verdict: &&policy::Verdict| judgement.refusal.is_none() && verdict.refusal.is_none();
+        let passed = judgement.verdicts.iter().filter(is_passed);
         let grants = passed
             .take(request.limit as usize)
             .zip(1..)
