@@ -106,19 +106,8 @@ fn oldest(rows: &[OutboxRow]) -> i64 {
     rows.iter().map(|row| row.created_us).min().unwrap_or_default()
 }
 
-/// Ships rows; what is held back is not counted.
+/// Ships rows. Only experiment-svc is told up to when all is counted, and what is held back is not.
 async fn tell(
-    context: &Context,
-    tenant: &str,
-    target: Target,
-    rows: &[OutboxRow],
-    counted_through_us: i64,
-) -> Result<(), Status> {
-    let held = context.store.oldest_held_us(tenant, target).await.map_err(|error| serve::store_status(&error))?;
-    ship(context, tenant, target, rows, held.map_or(counted_through_us, |held| counted_through_us.min(held - 1))).await
-}
-
-async fn ship(
     context: &Context,
     tenant: &str,
     target: Target,
@@ -129,7 +118,10 @@ async fn ship(
     match target {
         Target::Policy => policy::deliver(&context.neighbours.policy, tenant, &payloads).await,
         Target::Experiment => {
-            experiment::deliver(&context.neighbours.experiment, tenant, &payloads, counted_through_us).await
+            let held = context.store.oldest_held_us(tenant, target).await;
+            let held = held.map_err(|error| serve::store_status(&error))?;
+            let through_us = held.map_or(counted_through_us, |held| counted_through_us.min(held - 1));
+            experiment::deliver(&context.neighbours.experiment, tenant, &payloads, through_us).await
         }
     }
 }
