@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
+#[path = "second_clock/caps.rs"]
+mod caps;
 #[path = "second_clock/drill.rs"]
 mod drill;
 #[path = "second_clock/scan.rs"]
