@@ -12,6 +12,8 @@ mod consents;
 mod contention;
 #[path = "policy_service/gate.rs"]
 mod gate;
+#[path = "policy_service/held.rs"]
+mod held;
 #[path = "policy_service/naive_ways.rs"]
 mod naive_ways;
 #[path = "policy_service/outcomes.rs"]
