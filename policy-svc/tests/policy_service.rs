@@ -10,6 +10,8 @@ mod configuration;
 mod consents;
 #[path = "policy_service/contention.rs"]
 mod contention;
+#[path = "policy_service/edited.rs"]
+mod edited;
 #[path = "policy_service/gate.rs"]
 mod gate;
 #[path = "policy_service/held.rs"]

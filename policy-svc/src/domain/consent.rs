@@ -194,6 +194,32 @@ mod tests {
         check(email, &[], &[(0, true), (2, true), (1, false)], "allowed");
     }
 
+    /// Replays, old files and late mail: what holds is told by the instants, in whatever order they came.
+    #[test]
+    fn no_order_of_arrival_changes_what_holds() {
+        let channel = Channel::parse(&ChannelDraft { name: "email", ..Default::default() }).unwrap();
+        let told = |records: &[ConsentFact]| {
+            consent(&channel, &Fields::new(), records).refusal.map_or("allowed", |refusal| refusal.code.as_str())
+        };
+        // Every history of four records at three instants, in every order.
+        for history in 0..6_usize.pow(4) {
+            let record = |place: u32| {
+                let digit = history / 6_usize.pow(place) % 6;
+                ConsentFact { is_grant: digit < 3, at: at([0, 1, 2][digit % 3]) }
+            };
+            let records = [0, 1, 2, 3].map(record);
+            let latest = records.iter().map(|record| record.at).max();
+            let is_withdrawn = records.iter().any(|record| Some(record.at) == latest && !record.is_grant);
+            let expected = if is_withdrawn { "consent_withdrawn" } else { "allowed" };
+            for order in 0..4_usize.pow(4) {
+                let places = [0, 1, 2, 3].map(|place| order / 4_usize.pow(place) % 4);
+                if (0..4).all(|place| places.contains(&place)) {
+                    assert_eq!(told(&places.map(|place| records[place])), expected, "{records:?} {places:?}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn what_people_pull_from_is_allowed_until_someone_objects() {
         check(("web", ""), &[], &[], "allowed");

@@ -10,6 +10,7 @@ mod readme;
 mod rust;
 mod source;
 mod text;
+mod threat;
 
 use std::{fmt, path::Path};
 
@@ -66,6 +67,7 @@ fn check_files(files: &[SourceFile]) -> Vec<Violation> {
     migration::check(files, &mut found);
     contract::check(files, &rust, &mut found);
     readme::check(files, &mut found);
+    threat::check(files, &rust, &mut found);
     found.sort();
     found
 }
@@ -118,6 +120,11 @@ mod tests {
         check("a/migrations/sqlite/0100_x.sql", "-- Why.\n", "0100_x.sql:1: has no twin");
         check("a/migrations/sqlite/0100_x.sql", "create table x;\n", "0100_x.sql:1: says nothing about why");
         check("README.md", "```sh\nmake all\n```\n", "README.md:2: no test runs `make all`");
+        check(
+            "docs/threat-model.md",
+            "| P1 | `a-svc::x::y` |\n",
+            "threat-model.md:1: `a-svc::x::y` is no test of `a-svc::x`",
+        );
         let reasons = "enum ErrorReason {\n  ERROR_REASON_UNSPECIFIED = 0;\n  ERROR_REASON_LATE = 1;\n}\n";
         check("proto/proffer/errors/v1/error_reason.proto", reasons, "error_reason.proto:3: `ErrorReason::Late`");
     }
