@@ -25,6 +25,7 @@ create table budget_entry (
 -- Those that leave first.
 create index budget_entry_by_end on budget_entry (tenant_id, policy_id, until_us);
 
--- A new budget counts what has happened before it.
-create index contact_of_tenant on contact (tenant_id, committed_us) where state = 'committed';
-create index reservation_of_tenant on contact (tenant_id, reserved_until_us) where state = 'reserved';
+-- A new budget counts what has happened before it. The cost is never below 0: only a statement that says so may use
+-- these, so that none about one customer does.
+create index contact_of_tenant on contact (tenant_id, committed_us) where state = 'committed' and cost >= 0;
+create index reservation_of_tenant on contact (tenant_id, reserved_until_us) where state = 'reserved' and cost >= 0;

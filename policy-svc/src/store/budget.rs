@@ -355,10 +355,10 @@ async fn scan(
     let mut entries = BTreeMap::new();
     let committed = "select contact_id, offer_id, category, category_id, subcategory, channel_id, channel_name, cost,
            committed_us from contact
-         where tenant_id = $1 and state = 'committed' and committed_us >= $2 order by committed_us limit $3 offset $4";
+         where tenant_id = $1 and state = 'committed' and cost >= 0 and committed_us >= $2 order by committed_us limit $3 offset $4";
     let reserved = "select contact_id, offer_id, category, category_id, subcategory, channel_id, channel_name, cost,
            reserved_until_us from contact
-         where tenant_id = $1 and state = 'reserved' and reserved_until_us >= $2
+         where tenant_id = $1 and state = 'reserved' and cost >= 0 and reserved_until_us >= $2
          order by reserved_until_us limit $3 offset $4";
     for (sql, is_reserved, after) in [(committed, false, at - budget.window.length()), (reserved, true, at)] {
         let (mut from_us, mut skipped) = (after.timestamp_micros() + 1, 0);

@@ -199,11 +199,16 @@ static ON_SQLITE: LazyLock<Vec<String>> = LazyLock::new(|| {
     texts.map(|text| text.replace("{rows}", &elements).replace("{won}", "true")).collect()
 });
 
+/// By which of [`TABLES`] have rows: what a statement could do costs as well.
+static ON_POSTGRES: LazyLock<Vec<String>> =
+    LazyLock::new(|| (0..1 << TABLES.len()).map(|number| on_postgres(|table| number >> table & 1 == 1)).collect());
+
 /// A customer is won whose row has still the version that was judged by, or is still missing. Rows are taken in the
 /// order of places, which is that of ids.
-static ON_POSTGRES: LazyLock<String> = LazyLock::new(|| {
+fn on_postgres(has_rows: impl Fn(usize) -> bool) -> String {
     let elements = |number| Dialect::Postgres.elements(number);
-    let tables = TABLES.iter().zip(2..).map(|(text, number)| {
+    let tables = TABLES.iter().enumerate().filter(|(table, _)| has_rows(*table)).zip(2..);
+    let tables = tables.map(|((_, text), number)| {
         let text = text.replace("{rows}", &elements(number));
         let text = text.replace("{won}", "cast(value ->> 'place' as bigint) in (select place from won)");
         format!(", table_{number} as ({text})")
@@ -228,7 +233,7 @@ static ON_POSTGRES: LazyLock<String> = LazyLock::new(|| {
         customers = CUSTOMERS.replace("{rows}", &elements(1)),
         tables = tables.collect::<String>(),
     )
-});
+}
 
 /// Where changes are written.
 pub(super) enum Target<'a> {
@@ -246,8 +251,10 @@ pub(super) async fn write(
 ) -> Result<BTreeSet<usize>, DatabaseError> {
     let rows = rows(changes)?;
     let on_postgres = async |connection: &mut PgConnection| {
-        let mut query = sqlx::query_scalar(AssertSqlSafe(ON_POSTGRES.as_str()));
-        for rows in &rows {
+        let has_rows = |rows: &String| rows != "[]";
+        let tables = rows.iter().skip(1).map(has_rows).rev().fold(0, |number, is| 2 * number + usize::from(is));
+        let mut query = sqlx::query_scalar(AssertSqlSafe(ON_POSTGRES.get(tables).map_or("", String::as_str)));
+        for rows in rows.iter().take(1).chain(rows.iter().skip(1).filter(|rows| has_rows(rows))) {
             query = query.bind(rows);
         }
         let places: Vec<i64> = query.fetch_all(connection).await?;

@@ -30,7 +30,7 @@ pub(super) struct Wanted {
     pub tenant: String,
     /// The customer.
     pub customer_id: String,
-    /// The request whose earlier answer is looked for, with the contacts it led to; none when empty.
+    /// The request whose earlier answer is looked for; none when empty.
     pub request_key: String,
     /// Contacts not older than this; none of them without.
     pub contacts_within: Option<TimeDelta>,
@@ -90,11 +90,12 @@ struct Asked<'a> {
     is_contacting: i32,
 }
 
-/// A word that belongs to the customer at a place.
+/// A decision or an outcome key asked about for the customer at a place.
 #[derive(Serialize)]
 struct Word<'a> {
     place: usize,
-    word: &'a str,
+    decision_id: Option<&'a str>,
+    key: Option<&'a str>,
 }
 
 /// Kinds of row in the answer.
@@ -132,13 +133,44 @@ struct ContactRow(
 type OutcomeRow = (String, String, String, String, String, String, String, i64);
 type ConsentRow = (String, String, i64, i64, String, String, i64);
 
-static ON_SQLITE: LazyLock<String> = LazyLock::new(|| statement(Dialect::Sqlite));
-static ON_POSTGRES: LazyLock<String> = LazyLock::new(|| statement(Dialect::Postgres));
+/// What a statement reads beside the customer's row, an earlier answer and live reservations. Each is left out when
+/// nobody asks for it: what a statement could do costs as well.
+#[derive(Clone, Copy, Debug, Default)]
+struct Parts {
+    committed: bool,
+    expired: bool,
+    named: bool,
+    outcomes: bool,
+    consent: bool,
+}
+
+const PARTS: usize = 32;
+
+impl Parts {
+    fn number(self) -> usize {
+        let bits = [self.committed, self.expired, self.named, self.outcomes, self.consent];
+        bits.iter().fold(0, |number, bit| 2 * number + usize::from(*bit))
+    }
+
+    fn of(number: usize) -> Self {
+        let bit = |place: usize| number >> place & 1 == 1;
+        Self { committed: bit(4), expired: bit(3), named: bit(2), outcomes: bit(1), consent: bit(0) }
+    }
+}
+
+static ON_SQLITE: LazyLock<Vec<String>> = LazyLock::new(|| statements(Dialect::Sqlite));
+static ON_POSTGRES: LazyLock<Vec<String>> = LazyLock::new(|| statements(Dialect::Postgres));
+
+fn statements(dialect: Dialect) -> Vec<String> {
+    (0..PARTS).map(|number| statement(dialect, Parts::of(number))).collect()
+}
 
 /// Each kind in a branch of its own, so that each finds its index.
-fn statement(dialect: Dialect) -> String {
+fn statement(dialect: Dialect, parts: Parts) -> String {
     let of_asked = |table: &str| format!("{table}.tenant_id = a.tenant_id and {table}.customer_id = a.customer_id");
-    let (asked, named, keyed) = (dialect.elements(1), dialect.elements(2), dialect.elements(3));
+    let (of_k, of_r, of_c) = (of_asked("k"), of_asked("r"), of_asked("c"));
+    let (of_o, of_s) = (of_asked("o"), of_asked("s"));
+    let (asked, words) = (dialect.elements(1), dialect.elements(2));
     let head = history::head_of("a.tenant_id");
     let customer = dialect.array(&format!("coalesce(k.version, 0), k.ledger_us, coalesce(k.applied_seq, 0), {head}"));
     let request = dialect.array("r.decision_id, hex(r.response)");
@@ -149,7 +181,8 @@ fn statement(dialect: Dialect) -> String {
     let consent = dialect.array(
         "s.channel_id, s.channel_folded, cast(s.granted as integer), s.at_us, s.source, s.evidence, s.received_us",
     );
-    format!(
+    let (contacts_max, outcomes_max) = (CONTACTS_MAX + 1, OUTCOMES_MAX + 1);
+    let mut text = format!(
         "with asked as (
            select cast(value ->> 'place' as bigint) as place, value ->> 'tenant_id' as tenant_id,
              value ->> 'customer_id' as customer_id, value ->> 'request_key' as request_key,
@@ -161,49 +194,67 @@ fn statement(dialect: Dialect) -> String {
              value ->> 'channel_id' as channel_id, value ->> 'channel_folded' as channel_folded,
              cast(value ->> 'is_contacting' as bigint) as is_contacting
            from {asked}),
-         named as (select cast(value ->> 'place' as bigint) as place, value ->> 'word' as decision_id from {named}),
-         keyed as (select cast(value ->> 'place' as bigint) as place, value ->> 'word' as key from {keyed})
+         word as (
+           select cast(value ->> 'place' as bigint) as place, value ->> 'decision_id' as decision_id,
+             value ->> 'key' as key
+           from {words})
          select a.place, cast({CUSTOMER} as bigint), {customer} from asked a left join customer k on {of_k}
          union all
          select a.place, {REQUEST}, {request} from asked a join grant_request r on {of_r}
            and r.request_key = a.request_key where r.at_us > a.request_after_us
          union all
-         select a.place, {CONTACT}, {contact} from asked a join contact c on {of_c} where c.state = 'reserved'
-         union all
-         select c.place, {CONTACT}, {contact} from (
-           select a.place, c.*, row_number() over (partition by a.place order by c.committed_us desc) as nth
-           from asked a join contact c on {of_c}
-           where c.state = 'committed' and c.committed_us > a.committed_after_us) c where c.nth <= {contacts_max}
-         union all
-         select a.place, {CONTACT}, {contact} from asked a join contact c on {of_c}
-           where c.state = 'expired' and c.reserved_until_us > a.expired_after_us
-         union all
-         select a.place, {CONTACT}, {contact} from named n join asked a on a.place = n.place join contact c on {of_c}
-           and c.decision_id = n.decision_id where c.decision_id <> '' and c.rank > 0
-         union all
-         select a.place, {CONTACT}, {contact} from asked a join grant_request r on {of_r}
-           and r.request_key = a.request_key and r.at_us > a.request_after_us
-           join contact c on {of_c} and c.decision_id = r.decision_id where c.decision_id <> '' and c.rank > 0
-         union all
-         select o.place, {OUTCOME}, {outcome} from (
-           select a.place, o.*, row_number() over (partition by a.place order by o.occurred_us desc) as nth
-           from keyed w join asked a on a.place = w.place join outcome o on {of_o} and o.key = w.key
-           where o.occurred_us > a.outcomes_after_us and o.occurred_us <= a.outcomes_until_us) o
-           where o.nth <= {outcomes_max}
-         union all
-         select s.place, {CONSENT}, {consent} from (
-           select a.place, s.*, row_number() over (partition by a.place order by s.at_us desc, s.granted) as nth
-           from asked a join consent s on {of_s}
-           where s.channel_id = a.channel_id or (not s.granted and (s.channel_folded = a.channel_folded
-             or (s.channel_id = '{EVERY_CHANNEL}' and a.is_contacting = 1)))) s where s.nth = 1",
-        of_k = of_asked("k"),
-        of_r = of_asked("r"),
-        of_c = of_asked("c"),
-        of_o = of_asked("o"),
-        of_s = of_asked("s"),
-        contacts_max = CONTACTS_MAX + 1,
-        outcomes_max = OUTCOMES_MAX + 1,
-    )
+         select a.place, {CONTACT}, {contact} from asked a join contact c on {of_c} where c.state = 'reserved'"
+    );
+    let mut branch = |is_wanted: bool, branch: String| {
+        if is_wanted {
+            text.push_str(" union all ");
+            text.push_str(&branch);
+        }
+    };
+    branch(
+        parts.committed,
+        format!(
+            "select c.place, {CONTACT}, {contact} from (
+               select a.place, c.*, row_number() over (partition by a.place order by c.committed_us desc) as nth
+               from asked a join contact c on {of_c}
+               where c.state = 'committed' and c.committed_us > a.committed_after_us) c where c.nth <= {contacts_max}"
+        ),
+    );
+    branch(
+        parts.expired,
+        format!(
+            "select a.place, {CONTACT}, {contact} from asked a join contact c on {of_c}
+               where c.state = 'expired' and c.reserved_until_us > a.expired_after_us"
+        ),
+    );
+    branch(
+        parts.named,
+        format!(
+            "select a.place, {CONTACT}, {contact} from word w join asked a on a.place = w.place
+               join contact c on {of_c} and c.decision_id = w.decision_id where c.decision_id <> '' and c.rank > 0"
+        ),
+    );
+    branch(
+        parts.outcomes,
+        format!(
+            "select o.place, {OUTCOME}, {outcome} from (
+               select a.place, o.*, row_number() over (partition by a.place order by o.occurred_us desc) as nth
+               from word w join asked a on a.place = w.place join outcome o on {of_o} and o.key = w.key
+               where o.occurred_us > a.outcomes_after_us and o.occurred_us <= a.outcomes_until_us) o
+               where o.nth <= {outcomes_max}"
+        ),
+    );
+    branch(
+        parts.consent,
+        format!(
+            "select s.place, {CONSENT}, {consent} from (
+               select a.place, s.*, row_number() over (partition by a.place order by s.at_us desc, s.granted) as nth
+               from asked a join consent s on {of_s}
+               where s.channel_id = a.channel_id or (not s.granted and (s.channel_folded = a.channel_folded
+                 or (s.channel_id = '{EVERY_CHANNEL}' and a.is_contacting = 1)))) s where s.nth = 1"
+        ),
+    );
+    text
 }
 
 /// Reads of each customer what is wanted, in the order asked. The clock is read afterwards, so that under a lock
@@ -215,7 +266,7 @@ pub(super) async fn read<'w>(
 ) -> Result<Vec<Known>, DatabaseError> {
     let now = clock.now();
     let us = |at: DateTime<Utc>| at.timestamp_micros();
-    let (mut asked, mut decisions, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut asked, mut words, mut parts) = (Vec::new(), Vec::new(), Parts::default());
     for (place, wanted) in wanted.enumerate() {
         // The ledger instant is not earlier than `now`, so nothing that counts then is left out.
         let from = wanted.as_of.unwrap_or(now);
@@ -233,16 +284,23 @@ pub(super) async fn read<'w>(
             channel_folded: wanted.channel.as_ref().map(|channel| folded(&channel.name)),
             is_contacting: i32::from(wanted.channel.as_ref().is_some_and(Channel::is_contacting)),
         });
-        decisions.extend(wanted.decisions.iter().map(|word| Word { place, word }));
-        keys.extend(wanted.outcomes_within.iter().flat_map(|(keys, _)| keys).map(|word| Word { place, word }));
+        let decisions = wanted.decisions.iter().map(|decision_id| (Some(decision_id.as_str()), None));
+        let keys = wanted.outcomes_within.iter().flat_map(|(keys, _)| keys).map(|key| (None, Some(key.as_str())));
+        words.extend(decisions.chain(keys).map(|(decision_id, key)| Word { place, decision_id, key }));
+        parts.committed |= wanted.contacts_within.is_some();
+        parts.expired |= wanted.as_of.is_some();
+        parts.named |= !wanted.decisions.is_empty();
+        parts.outcomes |= wanted.outcomes_within.is_some();
+        parts.consent |= wanted.channel.is_some();
     }
-    let (asked, decisions, keys) = (json(&asked)?, json(&decisions)?, json(&keys)?);
-    let sql = match source.dialect() {
-        Dialect::Sqlite => ON_SQLITE.as_str(),
-        Dialect::Postgres => ON_POSTGRES.as_str(),
+    let (asked, words) = (json(&asked)?, json(&words)?);
+    let statements = match source.dialect() {
+        Dialect::Sqlite => &*ON_SQLITE,
+        Dialect::Postgres => &*ON_POSTGRES,
     };
+    let sql = statements.get(parts.number()).map_or("", String::as_str);
     let rows: Vec<(i64, i64, String)> = fetch!(source, connection => sqlx::query_as(AssertSqlSafe(sql))
-        .bind(&asked).bind(&decisions).bind(&keys).fetch_all(connection))?;
+        .bind(&asked).bind(&words).fetch_all(connection))?;
     gathered(rows, clock.now())
 }
 

@@ -82,11 +82,14 @@ pub struct Store {
 }
 
 impl Store {
-    /// The ledger kept in `database`. Starts the writer that commits what queues together.
+    /// The ledger kept in `database`. Starts the writers that commit what queues together.
     pub fn new(database: Database, clock: Clock) -> Self {
         let queues = std::iter::repeat_with(Mutex::default).take(QUEUES).collect();
         let (writer, queue) = mpsc::channel(writer::QUEUE_MAX);
-        tokio::spawn(writer::run(database.clone(), clock.clone(), queue));
+        let queue = Arc::new(Mutex::new(queue));
+        for _ in 0..writer::WRITERS {
+            tokio::spawn(writer::run(database.clone(), clock.clone(), queue.clone()));
+        }
         Self { database, clock, queues: Arc::new(queues), writer }
     }
 

@@ -1,15 +1,15 @@
-//! Group commit without a timer: one writer takes whatever queued while its last commit was in flight, judges it
+//! Group commit without a timer: a writer takes whatever queued while its last commit was in flight, judges it
 //! together and commits it together. A lone caller never waits; many share one flush.
 //!
 //! On PostgreSQL what is judged without locks is written only to customers whom nobody else has written to since. Who
 //! lost such a race is judged again under the locks of the customers' rows, taken in the order of their ids.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use database::{Database, DatabaseError, Transaction};
 use serve::Clock;
 use sqlx::{PgConnection, Postgres, pool::PoolConnection};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::{
     Source, Store, StoreError,
@@ -20,6 +20,8 @@ use super::{
 
 /// Most customers of one commit.
 pub(super) const BATCH_MAX: usize = 256;
+/// Writers of one process: while one waits for the disk the other judges.
+pub(super) const WRITERS: usize = 2;
 /// Entries that may wait for the writer; beyond, callers wait to queue.
 pub(super) const QUEUE_MAX: usize = 4 * BATCH_MAX;
 
@@ -80,10 +82,10 @@ impl Store {
 }
 
 /// Works through the queue until every store is gone.
-pub(super) async fn run(database: Database, clock: Clock, mut queue: mpsc::Receiver<Entry>) {
+pub(super) async fn run(database: Database, clock: Clock, queue: Arc<Mutex<mpsc::Receiver<Entry>>>) {
     let mut writer = Writer { database, clock, held: None };
     let mut entries = Vec::with_capacity(BATCH_MAX);
-    while queue.recv_many(&mut entries, BATCH_MAX).await > 0 {
+    while queue.lock().await.recv_many(&mut entries, BATCH_MAX).await > 0 {
         entries.sort_by(|a, b| a.key().cmp(&b.key()));
         writer.together(std::mem::take(&mut entries)).await;
     }

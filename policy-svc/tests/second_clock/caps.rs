@@ -73,7 +73,8 @@ impl Policy {
             _ => RuleDraft::CrossChannelCap(self.draft),
         };
         let scope = SCOPES[self.scope];
-        ContactPolicy::parse(&PolicyDraft { id, name: id, is_active: true, scope, priority: None, rule }).unwrap()
+        ContactPolicy::parse(&PolicyDraft { id, name: id, revision: 1, is_active: true, scope, priority: None, rule })
+            .unwrap()
     }
 }
 

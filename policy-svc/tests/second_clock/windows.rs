@@ -165,7 +165,8 @@ fn told(case: &Case<'_>) -> Told {
         let (start, end) = (hours.start_text(), hours.end_text());
         let (start, end) = if has_hours { (start.as_str(), end.as_str()) } else { ("", "") };
         let rule = RuleDraft::TimeWindow { allowed_days: &days, start, end };
-        let draft = PolicyDraft { id: "pol_1", name: "pol_1", is_active: true, scope: "", priority: None, rule };
+        let draft =
+            PolicyDraft { id: "pol_1", name: "pol_1", revision: 1, is_active: true, scope: "", priority: None, rule };
         ContactPolicy::parse(&draft).unwrap()
     });
     let policies = policies.into_iter().collect();
