@@ -115,6 +115,9 @@ impl App {
 }
 
 fn tell(found: Drift) {
+    for (kind, count) in [("missing", found.missing), ("surplus", found.surplus), ("totals", found.totals)] {
+        metrics::counter!("proffer.policy.budget.drift", "kind" => kind).increment(count as u64);
+    }
     if found != Drift::default() {
         tracing::warn!(found.missing, found.surplus, found.totals, "budgets had drifted from their contacts");
     }

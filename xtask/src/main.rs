@@ -1,5 +1,6 @@
-//! The repository's own commands: `cargo xtask test`, `ci`, `tidy`, `bless`, `db`.
+//! The repository's own commands: `cargo xtask test`, `ci`, `tidy`, `bless`, `db`, `drill`, `bench`.
 
+mod bench;
 mod ci;
 mod command;
 mod db;
@@ -35,6 +36,8 @@ enum Task {
     Db,
     /// Load on processes that are killed, judged by a log kept outside of them: `cargo xtask drill policy`.
     Drill(drill::Settings),
+    /// Comparisons within one run: both terms, an A/A pair, the ratio.
+    Bench(bench::Settings),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Task::Bless => test::bless(),
         Task::Db => db::run(),
         Task::Drill(settings) => drill::run(&settings),
+        Task::Bench(settings) => bench::run(&settings),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

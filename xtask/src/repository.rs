@@ -20,7 +20,7 @@ pub fn root() -> anyhow::Result<PathBuf> {
 }
 
 /// A text file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SourceFile {
     /// Path from the root, with `/`.
     pub path: String,

@@ -7,6 +7,8 @@ use std::sync::{
 
 use axum::{Router, http::StatusCode, routing::get};
 
+use crate::telemetry;
+
 /// Shared flag: ready for work or not. Not ready at first.
 #[derive(Clone, Debug, Default)]
 pub struct Readiness(Arc<AtomicBool>);
@@ -23,7 +25,8 @@ impl Readiness {
     }
 }
 
-/// The admin listener's routes: `/livez` answers 200 while the process runs, `/readyz` 200 or 503.
+/// The admin listener's routes: `/livez` answers 200 while the process runs, `/readyz` 200 or 503, `/metrics` the
+/// process's figures in Prometheus' text format.
 pub fn admin(readiness: Readiness) -> Router {
     let ready = move || {
         let readiness = readiness.clone();
@@ -35,5 +38,8 @@ pub fn admin(readiness: Readiness) -> Router {
             }
         }
     };
-    Router::new().route("/livez", get(|| async { "live\n" })).route("/readyz", get(ready))
+    Router::new()
+        .route("/livez", get(|| async { "live\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(|| async { telemetry::figures() }))
 }

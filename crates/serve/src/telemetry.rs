@@ -1,8 +1,14 @@
-//! What a process tells about itself: logs, to standard error.
+//! What a process tells about itself: logs, to standard error, and figures, on the admin listener.
 
+use std::sync::LazyLock;
+
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
-/// Starts logging. `filter` is a tracing filter such as `info` or `warn,decision_svc=debug`; JSON when `is_json`.
+/// Where this process's figures are gathered. Like the log there is one per process.
+static FIGURES: LazyLock<Option<PrometheusHandle>> = LazyLock::new(|| PrometheusBuilder::new().install_recorder().ok());
+
+/// Starts logging and counting. `filter` is a tracing filter such as `info` or `warn,decision_svc=debug`; JSON when `is_json`.
 /// Calling it twice keeps the first.
 pub fn start(filter: &str, is_json: bool) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
@@ -13,4 +19,22 @@ pub fn start(filter: &str, is_json: bool) {
         registry.with(fmt::layer().with_target(true).with_writer(std::io::stderr)).try_init()
     };
     drop(started);
+    LazyLock::force(&FIGURES);
+}
+
+/// The figures in Prometheus' text format; empty when somebody else gathers them.
+pub fn figures() -> String {
+    FIGURES.as_ref().map(PrometheusHandle::render).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_is_told() {
+        LazyLock::force(&FIGURES);
+        metrics::counter!("proffer.test.thing", "kind" => "odd").increment(2);
+        assert!(figures().contains("proffer_test_thing{kind=\"odd\"} 2"), "{}", figures());
+    }
 }

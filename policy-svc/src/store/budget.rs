@@ -12,7 +12,7 @@ use serve::{Clock, from_micros};
 use sqlx::AssertSqlSafe;
 
 use super::{
-    Source, Store, fetch,
+    Source, fetch,
     known::{Known, Wanted, json},
 };
 use crate::domain::{
@@ -31,9 +31,11 @@ const PAGE: i64 = 10_000;
 
 /// A contact or a reservation that counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Entry {
-    until: DateTime<Utc>,
-    cost: i64,
+pub(super) struct Entry {
+    /// When it leaves.
+    pub until: DateTime<Utc>,
+    /// What it costs.
+    pub cost: i64,
     is_reserved: bool,
 }
 
@@ -69,11 +71,13 @@ fn entry(policy: &ContactPolicy, budget: &Budget, contact: &Contact, at: DateTim
 }
 
 /// A budget whose row is locked.
-struct Held {
+pub(super) struct Held {
     policy: ContactPolicy,
     budget: Budget,
-    at: DateTime<Utc>,
-    used: Used,
+    /// The ledger instant.
+    pub at: DateTime<Utc>,
+    /// The totals.
+    pub used: Used,
     /// Entries of the contacts at hand.
     present: BTreeMap<String, Entry>,
     added: BTreeMap<String, Entry>,
@@ -198,7 +202,7 @@ pub(super) async fn read(
     Ok(all)
 }
 
-fn totals<'e>(entries: impl Iterator<Item = &'e Entry>) -> Used {
+pub(super) fn totals<'e>(entries: impl Iterator<Item = &'e Entry>) -> Used {
     let mut used = Used::default();
     for entry in entries {
         used.contacts += 1;
@@ -209,7 +213,7 @@ fn totals<'e>(entries: impl Iterator<Item = &'e Entry>) -> Used {
 }
 
 /// Takes a budget's row, creating it the first time, and keeps it locked until the transaction ends.
-async fn lock(
+pub(super) async fn lock(
     transaction: &mut Transaction,
     tenant: &str,
     policy: &ContactPolicy,
@@ -331,7 +335,7 @@ async fn present(
 }
 
 /// All entries of a budget.
-async fn entries(
+pub(super) async fn entries(
     source: &mut Source<'_>,
     tenant: &str,
     policy_id: &str,
@@ -344,7 +348,7 @@ async fn entries(
 }
 
 /// What counts, taken from the contacts themselves.
-async fn scan(
+pub(super) async fn scan(
     source: &mut Source<'_>,
     tenant: &str,
     policy: &ContactPolicy,
@@ -407,7 +411,7 @@ async fn remove(
     Ok(())
 }
 
-async fn add(
+pub(super) async fn add(
     transaction: &mut Transaction,
     tenant_id: &str,
     policy_id: &str,
@@ -439,7 +443,7 @@ async fn add(
     Ok(())
 }
 
-async fn save(transaction: &mut Transaction, tenant: &str, held: &Held) -> Result<(), DatabaseError> {
+pub(super) async fn save(transaction: &mut Transaction, tenant: &str, held: &Held) -> Result<(), DatabaseError> {
     execute!(
         transaction,
         sqlx::query(
@@ -455,53 +459,4 @@ async fn save(transaction: &mut Transaction, tenant: &str, held: &Held) -> Resul
         .bind(held.used.spend)
     )?;
     Ok(())
-}
-
-/// What a reconciliation found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Drift {
-    /// Contacts that counted nowhere; now they do.
-    pub missing: usize,
-    /// Entries without a contact; they lapse by themselves.
-    pub surplus: usize,
-    /// Totals that were not those of the entries; now they are.
-    pub totals: usize,
-}
-
-impl Store {
-    /// Compares each budget of a tenant with the contacts themselves, and repairs what allows too many: what was
-    /// missing is counted. What allows too few is told and left until it lapses.
-    pub async fn reconcile(&self, tenant: &str, configuration: &Configuration) -> Result<Drift, DatabaseError> {
-        let mut drift = Drift::default();
-        for (policy, budget) in configuration.budgets() {
-            let mut transaction = self.database.begin().await?;
-            let mut held = lock(&mut transaction, tenant, policy, budget, Vec::new(), &self.clock).await?;
-            let source = &mut Source::Within(&mut transaction);
-            let counted = entries(source, tenant, &policy.id).await?;
-            let standing = scan(source, tenant, policy, budget, held.at).await?;
-            let surplus = counted.keys().filter(|contact_id| !standing.contains_key(*contact_id)).count();
-            let is_less = |(contact_id, entry): &(&String, &Entry)| {
-                counted.get(*contact_id).is_none_or(|counted| counted.until < entry.until || counted.cost < entry.cost)
-            };
-            held.added = standing.iter().filter(is_less).map(|(id, entry)| (id.clone(), *entry)).collect();
-            let (used, mut all) = (held.used.clone(), counted);
-            all.extend(held.added.iter().map(|(id, entry)| (id.clone(), *entry)));
-            held.used = totals(all.values());
-            drift.missing += held.added.len();
-            drift.surplus += surplus;
-            let is_off = held.added.is_empty() && Used { leaving: Vec::new(), ..used } != held.used;
-            drift.totals += usize::from(is_off);
-            add(&mut transaction, tenant, &policy.id, &held.added).await?;
-            save(&mut transaction, tenant, &held).await?;
-            transaction.commit().await?;
-        }
-        Ok(drift)
-    }
-
-    /// Tenants with budgets.
-    pub async fn tenants_with_budgets(&self) -> Result<Vec<String>, DatabaseError> {
-        let rows: Vec<(String,)> = database::read!(&self.database, pool =>
-            sqlx::query_as("select distinct tenant_id from budget order by tenant_id").fetch_all(pool))?;
-        Ok(rows.into_iter().map(|(tenant,)| tenant).collect())
-    }
 }

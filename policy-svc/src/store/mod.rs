@@ -14,12 +14,13 @@ mod consent;
 mod contact;
 mod gate;
 mod known;
+mod reconciliation;
 mod request;
 mod writer;
 
 use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
-    sync::{Arc, LazyLock},
+    sync::Arc,
 };
 
 use chrono::{DateTime, Utc};
@@ -28,9 +29,9 @@ use serve::Clock;
 use sqlx::PgConnection;
 use tokio::sync::{Mutex, MutexGuard, mpsc};
 
-pub use budget::Drift;
 pub use consent::{NewConsent, PutConsent};
 pub use gate::{Call, Committed, Grant, Order, ReserveAnswer, Reserved};
+pub use reconciliation::Drift;
 pub use request::REQUEST_KEPT;
 
 static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
@@ -137,10 +138,9 @@ macro_rules! fetch {
 }
 use fetch;
 
-/// An id that sorts by the instant it was given at, and within one by the order given in.
+/// An id that sorts by the millisecond it was given in.
 fn new_id(prefix: &str, at: DateTime<Utc>) -> String {
-    static ORDER: LazyLock<std::sync::Mutex<uuid::ContextV7>> = LazyLock::new(Default::default);
     let seconds = u64::try_from(at.timestamp()).unwrap_or_default();
-    let instant = uuid::Timestamp::from_unix(&*ORDER, seconds, at.timestamp_subsec_nanos());
+    let instant = uuid::Timestamp::from_unix(uuid::NoContext, seconds, at.timestamp_subsec_nanos());
     format!("{prefix}_{}", uuid::Uuid::new_v7(instant).simple())
 }

@@ -238,8 +238,14 @@ fn of(judged: &[(Entry, Change)]) -> Vec<(&Wanted, &Change)> {
 /// Answers those who were written to; gives the others back.
 fn answer(judged: Vec<(Entry, Change)>, won: &BTreeSet<usize>) -> Vec<Entry> {
     let mut lost = Vec::new();
-    for (place, (entry, _)) in judged.into_iter().enumerate() {
+    metrics::counter!("proffer.policy.commit").increment(1);
+    metrics::counter!("proffer.policy.commit.customer").increment(won.len() as u64);
+    for (place, (entry, change)) in judged.into_iter().enumerate() {
         if won.contains(&place) {
+            for contact in change.contacts.iter().filter(|contact| contact.is_unreserved) {
+                metrics::counter!("proffer.policy.contact.unreserved").increment(1);
+                tracing::info!(contact.id = %contact.contact_id, "contact reported without a live reservation");
+            }
             entry.work.answer(Ok(()));
         } else {
             lost.push(entry);

@@ -1,0 +1,61 @@
+//! Budgets compared with the contacts they count.
+
+use std::collections::BTreeMap;
+
+use database::DatabaseError;
+
+use super::{
+    Source, Store,
+    budget::{Entry, add, entries, lock, save, scan, totals},
+};
+use crate::domain::{configuration::Configuration, rule::budget::Used};
+
+/// What a reconciliation found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Drift {
+    /// Contacts that counted nowhere; now they do.
+    pub missing: usize,
+    /// Entries without a contact; they lapse by themselves.
+    pub surplus: usize,
+    /// Totals that were not those of the entries; now they are.
+    pub totals: usize,
+}
+
+impl Store {
+    /// Compares each budget of a tenant with the contacts themselves, and repairs what allows too many: what was
+    /// missing is counted. What allows too few is told and left until it lapses.
+    pub async fn reconcile(&self, tenant: &str, configuration: &Configuration) -> Result<Drift, DatabaseError> {
+        let mut drift = Drift::default();
+        for (policy, budget) in configuration.budgets() {
+            let mut transaction = self.database.begin().await?;
+            let mut held = lock(&mut transaction, tenant, policy, budget, Vec::new(), &self.clock).await?;
+            let source = &mut Source::Within(&mut transaction);
+            let counted = entries(source, tenant, &policy.id).await?;
+            let standing = scan(source, tenant, policy, budget, held.at).await?;
+            let surplus = counted.keys().filter(|contact_id| !standing.contains_key(*contact_id)).count();
+            let is_less = |(contact_id, entry): &(&String, &Entry)| {
+                counted.get(*contact_id).is_none_or(|counted| counted.until < entry.until || counted.cost < entry.cost)
+            };
+            let missing: BTreeMap<_, _> =
+                standing.iter().filter(is_less).map(|(id, entry)| (id.clone(), *entry)).collect();
+            let (used, mut all) = (held.used.clone(), counted);
+            all.extend(missing.iter().map(|(id, entry)| (id.clone(), *entry)));
+            held.used = totals(all.values());
+            drift.missing += missing.len();
+            drift.surplus += surplus;
+            let is_off = missing.is_empty() && Used { leaving: Vec::new(), ..used } != held.used;
+            drift.totals += usize::from(is_off);
+            add(&mut transaction, tenant, &policy.id, &missing).await?;
+            save(&mut transaction, tenant, &held).await?;
+            transaction.commit().await?;
+        }
+        Ok(drift)
+    }
+
+    /// Tenants with budgets.
+    pub async fn tenants_with_budgets(&self) -> Result<Vec<String>, DatabaseError> {
+        let rows: Vec<(String,)> = database::read!(&self.database, pool =>
+            sqlx::query_as("select distinct tenant_id from budget order by tenant_id").fetch_all(pool))?;
+        Ok(rows.into_iter().map(|(tenant,)| tenant).collect())
+    }
+}

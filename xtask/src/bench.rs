@@ -1,0 +1,34 @@
+//! `cargo xtask bench`: comparisons within one run.
+
+use crate::{command, repository, tool};
+
+/// What to compare.
+#[derive(Debug, clap::Args)]
+pub struct Settings {
+    /// Passed on, for example `reservation --rounds 9`; everything when left out.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub arguments: Vec<String>,
+}
+
+/// Builds the workspace of the benches and runs it against a private PostgreSQL.
+pub fn run(settings: &Settings) -> anyhow::Result<()> {
+    tool::find_or_install()?;
+    let root = repository::root()?;
+    let server = testkit::Postgres::start()?;
+    let mut cargo = command::cargo();
+    cargo.args([
+        "run",
+        "--quiet",
+        "--release",
+        "--manifest-path",
+        "bench/Cargo.toml",
+        "--target-dir",
+        "target/bench",
+        "--",
+    ]);
+    match settings.arguments.as_slice() {
+        [] => cargo.arg("all"),
+        arguments => cargo.args(arguments),
+    };
+    command::run(cargo.current_dir(&root).env(testkit::SERVER_VARIABLE, &server.url))
+}
