@@ -205,3 +205,40 @@ async fn a_caller_that_leaves_takes_no_lock_and_no_slot_beyond_the_cap_along() {
     })
     .await;
 }
+
+/// Looks at whether somebody waits for a lock before the test gives up.
+const LOOKS_MAX: usize = 100_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_judged_by_rows_that_others_have_changed_since_is_judged_again() {
+    let world = World::on_postgres().await;
+    world.create_channel(proto::Channel { name: "email".into(), ..Default::default() }).await;
+    world.create_policy(cap("pol_1", "", 30, 1)).await;
+    assert_eq!(world.outcome_of_reserve("ann", "dec_1").await, "granted");
+    assert_eq!(world.release("ann", "dec_1", 0).await, 1);
+
+    // Somebody else is about to give Ann's only slot away: a question that comes now counts none taken, and waits.
+    let Location::Url(url) = &world.location else { panic!("not on PostgreSQL") };
+    let (mut other, mut looker) =
+        (PgConnection::connect(url).await.unwrap(), PgConnection::connect(url).await.unwrap());
+    let mut other = other.begin().await.unwrap();
+    sqlx::query("select 1 from proffer_policy.customer for update").execute(&mut *other).await.unwrap();
+    let (mut gate, request) = (world.gate(), reservation(world.question("ann"), "dec_2"));
+    let asked = tokio::spawn(async move { told(&gate.reserve(request).await.unwrap().into_inner()) });
+    let mut waiting: i64 = 0;
+    for _ in 0..LOOKS_MAX {
+        let count =
+            "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        waiting = sqlx::query_scalar(count).fetch_one(&mut looker).await.unwrap();
+        if waiting > 0 {
+            break;
+        }
+    }
+    assert_eq!(waiting, 1);
+    let take = "update proffer_policy.contact set state = 'reserved';
+        update proffer_policy.customer set version = version + 1";
+    sqlx::raw_sql(take).execute(&mut *other).await.unwrap();
+    other.commit().await.unwrap();
+    assert_eq!(asked.await.unwrap(), "frequency_cap");
+    assert_eq!(world.ledger("ann").await, ["dec_1 reserved"]);
+}
