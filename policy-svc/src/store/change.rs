@@ -62,6 +62,12 @@ impl Change {
         let (contacts, outcomes, consents) = (changes.contacts, changes.outcomes, changes.consents);
         Self { version, ledger_at, applied_seq, contacts, outcomes, consents, kept: None, forgotten: None }
     }
+
+    /// None when it changes nothing but the ledger instant: enough for a repeat, by which nothing is judged.
+    pub fn unless_empty(self) -> Option<Self> {
+        let is_empty = self.contacts.is_empty() && self.outcomes.is_empty() && self.consents.is_empty();
+        (!is_empty).then_some(self)
+    }
 }
 
 #[derive(Serialize)]

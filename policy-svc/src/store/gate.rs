@@ -279,7 +279,7 @@ fn reserve(call: &Call, order: &Order, mut known: Known) -> Result<(Option<Chang
     if let Some(earlier) = earlier {
         let consent = channel.map(|channel| judge_consent(channel, &call.question.fields, &facts.consents));
         if consent.is_none_or(|consent| consent.refusal.is_none()) {
-            return Ok((Some(Change::of(version, ledger)), ReserveAnswer::Repeated(earlier.response)));
+            return Ok((Change::of(version, ledger).unless_empty(), ReserveAnswer::Repeated(earlier.response)));
         }
         // The customer withdrew after the first call: what it held is given back, and the refusal is the answer.
         ledger.release(&earlier.decision_id, None);
@@ -318,7 +318,7 @@ fn commit(call: &Call, decision_id: &str, rank: i64, known: Known) -> Result<(Op
         }
         if contact.state == State::Committed {
             let contact_id = contact.contact_id.clone();
-            return Ok((Some(Change::of(version, ledger)), Committed::Go(contact_id)));
+            return Ok((Change::of(version, ledger).unless_empty(), Committed::Go(contact_id)));
         }
         is_held = contact.is_live(at);
         // A contact does not stand in its own way.
