@@ -326,9 +326,9 @@ fn rows(changes: &[(&Wanted, &Change)]) -> Result<[String; 6], DatabaseError> {
             };
             outcomes.push(Of { place, tenant_id, customer_id, row });
         }
-        for record in &change.consents {
+        for (record, nth) in change.consents.iter().zip(0..) {
             let row = ConsentRow {
-                consent_id: new_id("cons", change.ledger_at),
+                consent_id: new_id("cons", change.ledger_at, change.version, nth),
                 channel_id: &record.channel_id,
                 channel_folded: &record.channel_folded,
                 granted: record.is_grant,

@@ -72,7 +72,7 @@ impl Call {
         }
         let as_of = self.question.as_of;
         let mut ledger = Ledger::new(known.ledger_at, known.applied_seq, known.contacts);
-        apply(&mut ledger, &self.configuration.channels, self.question.pending.iter().collect());
+        apply(&mut ledger, known.version, &self.configuration.channels, self.question.pending.iter().collect());
         let mut outcomes = known.outcomes;
         if let Some((keys, _)) = self.configuration.outcome_window() {
             let new = ledger.new_outcomes().iter().filter(|outcome| keys.contains(outcome.key.as_str()));
@@ -263,7 +263,7 @@ impl Store {
             let configuration = configuration.clone();
             self.write(wanted, move |known: Known| {
                 let mut ledger = Ledger::new(known.ledger_at, known.applied_seq, known.contacts);
-                apply(&mut ledger, &configuration.channels, outcomes.iter().collect());
+                apply(&mut ledger, known.version, &configuration.channels, outcomes.iter().collect());
                 Ok((Some(Change::of(known.version, ledger)), ()))
             })
         });
@@ -292,7 +292,7 @@ fn reserve(call: &Call, order: &Order, mut known: Known) -> Result<(Option<Chang
     for (rank, candidate) in (1..).zip(granted) {
         ledger.add(Contact {
             reserved_until: Some(until),
-            ..new_contact(&order.decision_id, rank, candidate, channel, at)
+            ..new_contact(version, &order.decision_id, rank, candidate, channel, at)
         });
         grants.push(Grant { offer_id: candidate.offer_id.clone(), rank, reserved_until: until });
     }
@@ -328,9 +328,9 @@ fn commit(call: &Call, decision_id: &str, rank: i64, known: Known) -> Result<(Op
     let judgement = judge(&call.asked(at, scrutiny), &facts, Slots { limit: 1, until: at });
     let refused = judgement.verdicts.into_iter().next().and_then(|verdict| verdict.refusal);
     let committed = match judgement.refusal.or(refused) {
-        None => {
-            Committed::Go(ledger.commit(decision_id, rank, || new_contact(decision_id, rank, &candidate, channel, at)))
-        }
+        None => Committed::Go(
+            ledger.commit(decision_id, rank, || new_contact(version, decision_id, rank, &candidate, channel, at)),
+        ),
         Some(refusal) => {
             if is_held && refusal.code.gives_back() {
                 ledger.release(decision_id, Some(rank));
@@ -352,15 +352,16 @@ fn named_decisions(outcomes: &[Outcome]) -> BTreeSet<String> {
     named.map(|outcome| outcome.decision_id.clone()).collect()
 }
 
-fn apply(ledger: &mut Ledger, channels: &[Channel], mut outcomes: Vec<&Outcome>) {
+fn apply(ledger: &mut Ledger, version: i64, channels: &[Channel], mut outcomes: Vec<&Outcome>) {
     outcomes.sort_by_key(|outcome| outcome.customer_seq);
     let at = ledger.at();
-    for outcome in outcomes {
-        ledger.apply(outcome, channels, || new_id("con", at));
+    for (outcome, nth) in outcomes.into_iter().zip(0..) {
+        ledger.apply(outcome, channels, || new_id("con", at, version, nth));
     }
 }
 
 fn new_contact(
+    version: i64,
     decision_id: &str,
     rank: i64,
     candidate: &Candidate,
@@ -368,7 +369,7 @@ fn new_contact(
     at: DateTime<Utc>,
 ) -> Contact {
     Contact {
-        contact_id: new_id("con", at),
+        contact_id: new_id("con", at, version, rank),
         decision_id: decision_id.to_owned(),
         rank,
         offer: candidate.clone(),

@@ -6,9 +6,9 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use database::{Database, DatabaseError, Transaction};
+use database::{Database, DatabaseError, Dialect, Transaction};
 use serve::Clock;
-use sqlx::{PgConnection, Postgres, pool::PoolConnection};
+use sqlx::{AssertSqlSafe, PgConnection, Postgres, pool::PoolConnection};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::{
@@ -270,21 +270,27 @@ fn refuse(error: &DatabaseError, entries: Vec<Entry>) {
 async fn lock(transaction: &mut Transaction, wanted: &[&Wanted]) -> Result<(), DatabaseError> {
     let Transaction::Postgres(inner) = transaction else { return Ok(()) };
     let connection: &mut PgConnection = inner;
-    let ids: Vec<_> = wanted.iter().map(|wanted| (&wanted.tenant, &wanted.customer_id)).collect();
-    let ids = json(&ids)?;
+    let row = |(place, wanted): (usize, &&'_ Wanted)| serde_json::json!({ "place": place, "tenant_id": wanted.tenant, "customer_id": wanted.customer_id });
+    let ids = json(&wanted.iter().enumerate().map(row).collect::<Vec<_>>())?;
+    let asked = format!(
+        "select cast(value ->> 'place' as bigint) as place, value ->> 'tenant_id' as tenant_id,
+           value ->> 'customer_id' as customer_id from {}",
+        Dialect::Postgres.elements(1)
+    );
     // The first inserts; whoever comes meanwhile waits for it here and finds the row below.
-    sqlx::query(
+    sqlx::query(AssertSqlSafe(format!(
         "insert into customer (tenant_id, customer_id, version, ledger_us, applied_seq)
-         select value ->> 0, value ->> 1, 1, 0, 0 from json_array_elements($1::json) with ordinality as e (value, place)
-         order by place on conflict (tenant_id, customer_id) do nothing",
-    )
+         select tenant_id, customer_id, 1, 0, 0 from ({asked}) asked order by place
+         on conflict (tenant_id, customer_id) do nothing"
+    )))
     .bind(&ids)
     .execute(&mut *connection)
     .await?;
-    sqlx::query(
-        "select 1 from json_array_elements($1::json) with ordinality as e (value, place)
-         join customer c on c.tenant_id = value ->> 0 and c.customer_id = value ->> 1 order by place for update of c",
-    )
+    sqlx::query(AssertSqlSafe(format!(
+        "select 1 from ({asked}) asked
+         join customer c on c.tenant_id = asked.tenant_id and c.customer_id = asked.customer_id
+         order by place for update of c"
+    )))
     .bind(&ids)
     .execute(&mut *connection)
     .await?;
