@@ -1,18 +1,12 @@
 //! One request is answered once: however many send it at the same time, it takes one set of slots.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::collections::BTreeMap;
 
 use super::{
     Order, Report,
     gate::{Call, Callers, Subject},
-    log::{Entry, Log, Told},
-    place::Place,
+    log::{Entry, Told},
+    rig::{Rig, numbered},
     store::ledger,
 };
 
@@ -29,34 +23,16 @@ const SUBJECTS: [Subject; 3] = [
 
 /// Runs the drill.
 pub async fn run(order: &Order) -> anyhow::Result<Report> {
-    let mut report = Report::default();
-    let mut place = Place::start(order.store).await?;
-    let log = Arc::new(Log::create(order.folder.join("idempotency.log"), order.time)?);
-    let callers = Callers::new(log.clone(), place.channels()?);
+    let Rig { mut report, mut place, log, callers } = Rig::start(order, "idempotency", "idempotency.log").await?;
     callers.create_channel("web", "").await?;
     // So wide that a second set of slots would not be refused.
     callers.create_cap("cap_all", "global", 24, 1_000).await?;
-    let (store, seed) = (format!("{:?}", order.store).to_lowercase(), order.seed);
-    let processes = place.replicas();
-    report.tell(format!("drill policy idempotency: {store}, {processes} process(es) of policy-svc, seed {seed}"));
-    let (next, done) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-    let worker = |_| {
-        let (next, done, callers, order) = (next.clone(), done.clone(), callers.clone(), order.clone());
-        tokio::spawn(async move {
-            loop {
-                let number = next.fetch_add(1, Ordering::SeqCst);
-                if number >= order.size.keys || order.time.is_up() {
-                    return anyhow::Ok(());
-                }
-                ask(&callers, number, order.size.callers_per_key).await?;
-                done.fetch_add(1, Ordering::SeqCst);
-            }
-        })
-    };
-    for worker in (0..KEYS_AT_ONCE).map(worker).collect::<Vec<_>>() {
-        worker.await??;
-    }
-    let done = done.load(Ordering::SeqCst);
+    let count = order.size.callers_per_key;
+    let done = numbered(order, KEYS_AT_ONCE, order.size.keys, move |number| {
+        let callers = callers.clone();
+        async move { ask(&callers, number, count).await }
+    });
+    let done = done.await?;
     let note = if done < order.size.keys { " (the time was up)" } else { "" };
     report.tell(format!(
         "  keys: {done} of {}, each by {} callers at once{note}; log in {}",

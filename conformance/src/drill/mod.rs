@@ -9,6 +9,7 @@ pub mod gate;
 pub mod idempotency;
 pub mod log;
 pub mod place;
+pub mod rig;
 pub mod store;
 pub mod withdrawal;
 
@@ -77,6 +78,13 @@ pub struct Order {
     pub folder: PathBuf,
     /// When to stop early.
     pub time: Time,
+}
+
+impl Order {
+    /// The store as texts and file names say it.
+    pub fn store_name(&self) -> String {
+        format!("{:?}", self.store).to_lowercase()
+    }
 }
 
 /// Time a drill may take; what is left undone is told.

@@ -1,12 +1,6 @@
 //! Who withdrew is not contacted: once a withdrawal is answered, nothing that begins later gets a slot or a go.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::collections::BTreeMap;
 
 use proffer_proto::policy::v1 as proto;
 
@@ -14,8 +8,8 @@ use super::{
     Order, Report,
     draw::Draw,
     gate::{Call, Callers, Subject, TRIES_MAX},
-    log::{Entry, Log, Told, Verb},
-    place::Place,
+    log::{Entry, Told, Verb},
+    rig::{Rig, numbered},
     store::ledger,
 };
 
@@ -27,33 +21,15 @@ const SUBJECTS: [Subject; 2] = [
 
 /// Runs the drill.
 pub async fn run(order: &Order) -> anyhow::Result<Report> {
-    let mut report = Report::default();
-    let mut place = Place::start(order.store).await?;
-    let log = Arc::new(Log::create(order.folder.join("withdrawal.log"), order.time)?);
-    let callers = Callers::new(log.clone(), place.channels()?);
+    let Rig { mut report, mut place, log, callers } = Rig::start(order, "withdrawal", "withdrawal.log").await?;
     callers.create_channel(CHANNEL, "").await?;
     callers.create_cap("cap_all", "global", 24, 10).await?;
-    let (store, seed) = (format!("{:?}", order.store).to_lowercase(), order.seed);
-    let processes = place.replicas();
-    report.tell(format!("drill policy withdrawal: {store}, {processes} process(es) of policy-svc, seed {seed}"));
-    let (next, done) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-    let worker = |_| {
-        let (next, done, callers, order) = (next.clone(), done.clone(), callers.clone(), order.clone());
-        tokio::spawn(async move {
-            loop {
-                let number = next.fetch_add(1, Ordering::SeqCst);
-                if number >= order.size.pairs || order.time.is_up() {
-                    return anyhow::Ok(());
-                }
-                race(&callers, number, &mut Draw::new(order.seed, number)).await?;
-                done.fetch_add(1, Ordering::SeqCst);
-            }
-        })
-    };
-    for worker in (0..order.size.workers).map(worker).collect::<Vec<_>>() {
-        worker.await??;
-    }
-    let done = done.load(Ordering::SeqCst);
+    let seed = order.seed;
+    let done = numbered(order, order.size.workers, order.size.pairs, move |number| {
+        let callers = callers.clone();
+        async move { race(&callers, number, &mut Draw::new(seed, number)).await }
+    });
+    let done = done.await?;
     let note = if done < order.size.pairs { " (the time was up)" } else { "" };
     report.tell(format!(
         "  pairs: {done} of {} by {} workers{note}; log in {}",

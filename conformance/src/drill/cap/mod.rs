@@ -10,9 +10,8 @@ use chrono::TimeDelta;
 use super::{
     Order, Report,
     draw::Draw,
-    gate::Callers,
-    log::Log,
     place::Place,
+    rig::Rig,
     store::{
         ledger::{self, Row},
         naive,
@@ -58,11 +57,8 @@ enum Victim {
 
 /// Runs the drill.
 pub async fn run(order: &Order) -> anyhow::Result<Report> {
-    let mut report = Report::default();
-    let mut place = Place::start(order.store).await?;
-    let log =
-        Arc::new(Log::create(order.folder.join(format!("cap-{:?}.log", order.store).to_lowercase()), order.time)?);
-    let callers = Callers::new(log.clone(), place.channels()?);
+    let log = format!("cap-{}.log", order.store_name());
+    let Rig { mut report, mut place, log, callers } = Rig::start(order, "cap", &log).await?;
     // Both are pulled by the customer: allowed without consent, and a reservation lasts 15 minutes.
     callers.create_channel("web", "web").await?;
     callers.create_channel("app", "in_app").await?;
@@ -70,8 +66,6 @@ pub async fn run(order: &Order) -> anyhow::Result<Report> {
         callers.create_cap(cap.id, cap.scope, cap.hours, cap.limit).await?;
     }
     let processes = place.replicas();
-    let (store, seed) = (format!("{:?}", order.store).to_lowercase(), order.seed);
-    report.tell(format!("drill policy cap: {store}, {processes} process(es) of policy-svc, seed {seed}"));
     let load = Arc::new(Load::new(order, callers.clone()));
     let (kills, rounds) = (order.size.kills, order.size.kills.max(ROUNDS_MIN));
     let mut killed: Vec<u64> = Vec::new();
