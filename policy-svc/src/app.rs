@@ -63,29 +63,15 @@ impl App {
 
     /// Work beside the services: purging old answers, reconciling budgets.
     pub fn tasks(&self) -> Vec<Task> {
-        let app = self.clone();
-        let purge = async move {
-            let mut tick = tokio::time::interval(PURGE_INTERVAL);
-            loop {
-                tick.tick().await;
-                match app.purge().await {
-                    Ok(0) => {}
-                    Ok(purged) => tracing::info!(purged, "old answers purged"),
-                    Err(error) => tracing::warn!(%error, "old answers were not purged"),
-                }
-            }
-        };
-        let app = self.clone();
-        let reconcile = async move {
-            let mut tick = tokio::time::interval(RECONCILE_INTERVAL);
-            loop {
-                tick.tick().await;
-                match app.reconcile().await {
-                    Ok(found) => tell(found),
-                    Err(error) => tracing::warn!(%error, "budgets were not reconciled"),
-                }
-            }
-        };
+        let purge = every(PURGE_INTERVAL, self.clone(), async |app| match app.purge().await {
+            Ok(0) => {}
+            Ok(purged) => tracing::info!(purged, "old answers purged"),
+            Err(error) => tracing::warn!(%error, "old answers were not purged"),
+        });
+        let reconcile = every(RECONCILE_INTERVAL, self.clone(), async |app| match app.reconcile().await {
+            Ok(found) => tell(found),
+            Err(error) => tracing::warn!(%error, "budgets were not reconciled"),
+        });
         vec![Box::pin(purge), Box::pin(reconcile)]
     }
 
@@ -100,10 +86,7 @@ impl App {
         let mut found = Drift::default();
         for tenant in self.context.store.tenants_with_budgets().await? {
             let configuration = self.context.configuration(&tenant).await?;
-            let drift = self.context.store.reconcile(&tenant, &configuration).await?;
-            found.missing += drift.missing;
-            found.surplus += drift.surplus;
-            found.totals += drift.totals;
+            found += self.context.store.reconcile(&tenant, &configuration).await?;
         }
         Ok(found)
     }
@@ -111,6 +94,15 @@ impl App {
     /// Whether the service may be sent work.
     pub fn readiness(&self) -> Readiness {
         self.readiness.clone()
+    }
+}
+
+/// Does `work` now and after each interval.
+async fn every(interval: Duration, app: App, work: impl AsyncFn(&App)) {
+    let mut tick = tokio::time::interval(interval);
+    loop {
+        tick.tick().await;
+        work(&app).await;
     }
 }
 

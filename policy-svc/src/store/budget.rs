@@ -13,14 +13,12 @@ use sqlx::AssertSqlSafe;
 
 use super::{
     Source, fetch,
-    known::{Known, Wanted, json},
+    known::{CONTACT_COLUMNS, Known, Wanted, contact_of, json},
 };
 use crate::domain::{
     configuration::Configuration,
     contact::{Contact, State},
     contact_policy::ContactPolicy,
-    facts::Subject,
-    question::Candidate,
     rule::budget::{Budget, Used},
 };
 
@@ -41,9 +39,7 @@ pub(super) struct Entry {
 
 #[derive(Serialize)]
 struct EntryRow<'a> {
-    tenant_id: &'a str,
-    policy_id: &'a str,
-    contact_id: String,
+    contact_id: &'a str,
     until_us: i64,
     cost: i64,
     reserved: bool,
@@ -85,22 +81,16 @@ pub(super) struct Held {
 }
 
 impl Held {
-    fn count(&mut self, entry: &Entry, sign: i64) {
-        self.used.contacts += sign;
-        self.used.reserved += sign * i64::from(entry.is_reserved);
-        self.used.spend += sign * entry.cost;
-    }
-
     /// A contact was written.
     fn note(&mut self, contact: &Contact) {
         let id = &contact.contact_id;
         if let Some(before) = self.present.remove(id) {
-            self.count(&before, -1);
+            count(&mut self.used, &before, -1);
             self.added.remove(id);
             self.removed.insert(id.clone());
         }
         if let Some(after) = entry(&self.policy, &self.budget, contact, self.at) {
-            self.count(&after, 1);
+            count(&mut self.used, &after, 1);
             self.removed.remove(id);
             self.present.insert(id.clone(), after);
             self.added.insert(id.clone(), after);
@@ -169,20 +159,14 @@ pub(super) async fn read(
 ) -> Result<BTreeMap<String, Used>, DatabaseError> {
     let mut all = BTreeMap::new();
     for (policy, budget) in configuration.budgets() {
-        let row: Option<(String, i64, i64, i64, i64)> = fetch!(source, connection => sqlx::query_as(
+        let row: Option<Row> = fetch!(source, connection => sqlx::query_as(
             "select definition, ledger_us, contacts, reserved, spend from budget
              where tenant_id = $1 and policy_id = $2").bind(tenant).bind(&policy.id).fetch_optional(connection))?;
         let counted = row.filter(|(counted_by, ..)| *counted_by == definition(policy, budget));
         let used = match counted {
-            Some((_, ledger_us, contacts, reserved, spend)) => {
-                let at = clock.now().max(from_micros(ledger_us));
-                let gone = lapsed(source, tenant, &policy.id, at).await?;
-                let mut used = Used {
-                    contacts: contacts - gone.contacts,
-                    reserved: reserved - gone.reserved,
-                    spend: spend - gone.spend,
-                    leaving: Vec::new(),
-                };
+            Some(row) => {
+                let at = clock.now().max(from_micros(row.1));
+                let mut used = remaining(&row, &lapsed(source, tenant, &policy.id, at).await?);
                 if budget.is_nearly_used(&used) {
                     used.leaving = leaving(source, tenant, &policy.id, at).await?;
                 }
@@ -202,14 +186,25 @@ pub(super) async fn read(
     Ok(all)
 }
 
+fn count(used: &mut Used, entry: &Entry, sign: i64) {
+    used.contacts += sign;
+    used.reserved += sign * i64::from(entry.is_reserved);
+    used.spend += sign * entry.cost;
+}
+
 pub(super) fn totals<'e>(entries: impl Iterator<Item = &'e Entry>) -> Used {
     let mut used = Used::default();
-    for entry in entries {
-        used.contacts += 1;
-        used.reserved += i64::from(entry.is_reserved);
-        used.spend += entry.cost;
-    }
+    entries.for_each(|entry| count(&mut used, entry, 1));
     used
+}
+
+/// A budget's row: what it was counted by, the ledger instant and the totals.
+type Row = (String, i64, i64, i64, i64);
+
+/// The totals of a row without what has left since.
+fn remaining((_, _, contacts, reserved, spend): &Row, gone: &Used) -> Used {
+    let (contacts, reserved) = (contacts - gone.contacts, reserved - gone.reserved);
+    Used { contacts, reserved, spend: spend - gone.spend, leaving: Vec::new() }
 }
 
 /// Takes a budget's row, creating it the first time, and keeps it locked until the transaction ends.
@@ -234,13 +229,11 @@ pub(super) async fn lock(
     let select = transaction.locking(
         "select definition, ledger_us, contacts, reserved, spend from budget where tenant_id = $1 and policy_id = $2",
     );
-    let (counted_by, ledger_us, contacts, reserved, spend): (String, i64, i64, i64, i64) = within!(&mut *transaction, connection =>
-            sqlx::query_as(select).bind(tenant).bind(policy_id).fetch_one(connection))?;
-    let at = clock.now().max(from_micros(ledger_us));
-    let used = if counted_by == definition(policy, budget) {
-        let gone = sweep(transaction, tenant, policy_id, at).await?;
-        let (contacts, reserved) = (contacts - gone.contacts, reserved - gone.reserved);
-        Used { contacts, reserved, spend: spend - gone.spend, leaving: Vec::new() }
+    let row: Row = within!(&mut *transaction, connection =>
+        sqlx::query_as(select).bind(tenant).bind(policy_id).fetch_one(connection))?;
+    let at = clock.now().max(from_micros(row.1));
+    let used = if row.0 == definition(policy, budget) {
+        remaining(&row, &sweep(transaction, tenant, policy_id, at).await?)
     } else {
         let entries = scan(&mut Source::Within(&mut *transaction), tenant, policy, budget, at).await?;
         clear(transaction, tenant, policy_id).await?;
@@ -355,30 +348,28 @@ pub(super) async fn scan(
     budget: &Budget,
     at: DateTime<Utc>,
 ) -> Result<BTreeMap<String, Entry>, DatabaseError> {
-    type Row = (String, String, String, String, String, String, String, i64, i64);
+    let contact = source.dialect().array(CONTACT_COLUMNS);
+    let page = |state: &str, instant: &str| {
+        format!(
+            "select {contact}, c.{instant} from contact c
+             where c.tenant_id = $1 and c.state = '{state}' and c.cost >= 0 and c.{instant} >= $2
+             order by c.{instant} limit $3 offset $4"
+        )
+    };
+    let (committed, reserved) = (page("committed", "committed_us"), page("reserved", "reserved_until_us"));
     let mut entries = BTreeMap::new();
-    let committed = "select contact_id, offer_id, category, category_id, subcategory, channel_id, channel_name, cost,
-           committed_us from contact
-         where tenant_id = $1 and state = 'committed' and cost >= 0 and committed_us >= $2 order by committed_us limit $3 offset $4";
-    let reserved = "select contact_id, offer_id, category, category_id, subcategory, channel_id, channel_name, cost,
-           reserved_until_us from contact
-         where tenant_id = $1 and state = 'reserved' and cost >= 0 and reserved_until_us >= $2
-         order by reserved_until_us limit $3 offset $4";
-    for (sql, is_reserved, after) in [(committed, false, at - budget.window.length()), (reserved, true, at)] {
+    for (sql, after) in [(committed, at - budget.window.length()), (reserved, at)] {
         let (mut from_us, mut skipped) = (after.timestamp_micros() + 1, 0);
         loop {
-            let rows: Vec<Row> = fetch!(source, connection => sqlx::query_as(sql)
+            let rows: Vec<(String, i64)> = fetch!(source, connection => sqlx::query_as(AssertSqlSafe(sql.as_str()))
                 .bind(tenant).bind(from_us).bind(PAGE).bind(skipped).fetch_all(connection))?;
-            let Some(last_us) = rows.last().map(|row| row.8) else { break };
-            let of_last = rows.iter().filter(|row| row.8 == last_us).count() as i64;
+            let Some((_, last_us)) = rows.last().cloned() else { break };
+            let of_last = rows.iter().filter(|(_, us)| *us == last_us).count() as i64;
             skipped = if last_us == from_us { skipped + of_last } else { of_last };
             from_us = last_us;
-            for (contact_id, offer_id, category, category_id, subcategory, channel_id, channel_name, cost, us) in rows {
-                let offer = Candidate { offer_id, category, category_id, subcategory, cost, ..Default::default() };
-                if policy.scope.matches(&Subject::new(&offer, &channel_id, &channel_name)) {
-                    let until = if is_reserved { from_micros(us) } else { budget.window.end_for(from_micros(us)) };
-                    entries.insert(contact_id, Entry { until, cost, is_reserved });
-                }
+            for (body, _) in rows {
+                let contact = contact_of(&body)?;
+                entries.extend(entry(policy, budget, &contact, at).map(|entry| (contact.contact_id, entry)));
             }
         }
     }
@@ -413,32 +404,27 @@ async fn remove(
 
 pub(super) async fn add(
     transaction: &mut Transaction,
-    tenant_id: &str,
+    tenant: &str,
     policy_id: &str,
     entries: &BTreeMap<String, Entry>,
 ) -> Result<(), DatabaseError> {
-    let row = |(contact_id, entry): (&'_ String, &Entry)| EntryRow {
-        tenant_id,
-        policy_id,
-        contact_id: contact_id.clone(),
-        until_us: entry.until.timestamp_micros(),
-        cost: entry.cost,
-        reserved: entry.is_reserved,
-    };
-    let rows: Vec<_> = entries.iter().map(row).collect();
+    let rows = entries.iter().map(|(contact_id, entry)| {
+        let Entry { until, cost, is_reserved: reserved } = *entry;
+        EntryRow { contact_id, until_us: until.timestamp_micros(), cost, reserved }
+    });
+    let rows: Vec<_> = rows.collect();
     let sql = format!(
         "insert into budget_entry (tenant_id, policy_id, contact_id, until_us, cost, reserved)
-         select value ->> 'tenant_id', value ->> 'policy_id', value ->> 'contact_id',
-           cast(value ->> 'until_us' as bigint), cast(value ->> 'cost' as bigint),
-           cast(value ->> 'reserved' as boolean)
+         select $1, $2, value ->> 'contact_id', cast(value ->> 'until_us' as bigint),
+           cast(value ->> 'cost' as bigint), cast(value ->> 'reserved' as boolean)
          from {} where true
          on conflict (tenant_id, policy_id, contact_id) do update set until_us = excluded.until_us,
            cost = excluded.cost, reserved = excluded.reserved",
-        transaction.dialect().elements(1)
+        transaction.dialect().elements(3)
     );
     for rows in rows.chunks(PAGE as usize) {
         let rows = json(&rows)?;
-        execute!(&mut *transaction, sqlx::query(AssertSqlSafe(sql.as_str())).bind(&rows))?;
+        execute!(&mut *transaction, sqlx::query(AssertSqlSafe(sql.as_str())).bind(tenant).bind(policy_id).bind(&rows))?;
     }
     Ok(())
 }

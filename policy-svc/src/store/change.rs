@@ -255,6 +255,10 @@ pub(super) async fn write(
     target: Target<'_>,
     changes: &[(&Wanted, &Change)],
 ) -> Result<BTreeSet<usize>, DatabaseError> {
+    // Repeats and refused requests write nothing.
+    if changes.is_empty() {
+        return Ok(BTreeSet::new());
+    }
     let rows = rows(changes)?;
     let on_postgres = async |connection: &mut PgConnection| {
         let has_rows = |rows: &String| rows != "[]";

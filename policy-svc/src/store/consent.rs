@@ -18,9 +18,11 @@ use crate::domain::{
 /// Records of one customer looked through to say what decides: the latest by event time.
 pub const CONSENTS_MAX: i64 = 10_000;
 
-type Row = (String, String, bool, i64, String, String, i64);
+pub(super) type Row = (String, String, bool, i64, String, String, i64);
 
-fn record((channel_id, channel_folded, is_grant, at_us, source, evidence, received_us): Row) -> ConsentRecord {
+pub(super) fn record(
+    (channel_id, channel_folded, is_grant, at_us, source, evidence, received_us): Row,
+) -> ConsentRecord {
     let (at, received_at) = (from_micros(at_us), from_micros(received_us));
     ConsentRecord { channel_id, channel_folded, is_grant, at, source, evidence, received_at }
 }

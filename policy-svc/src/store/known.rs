@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serve::{Clock, from_micros};
 use sqlx::AssertSqlSafe;
 
-use super::{CONTACTS_MAX, OUTCOMES_MAX, REQUEST_KEPT, Source, fetch, request::Earlier};
+use super::{CONTACTS_MAX, OUTCOMES_MAX, REQUEST_KEPT, Source, consent, fetch, request::Earlier};
 use crate::domain::{
     channel::Channel,
     configuration::Configuration,
@@ -340,7 +340,7 @@ fn gathered(rows: Vec<(i64, i64, String)>, now: DateTime<Utc>) -> Result<Vec<Kno
             REQUEST => known.earlier = Some(earlier(parsed(&body)?)?),
             CONTACT => known.contacts.push(contact(parsed(&body)?)?),
             OUTCOME => known.outcomes.push(outcome(parsed(&body)?)),
-            _ => known.consent = Some(consent(parsed(&body)?)),
+            _ => known.consent = Some(consent_record(parsed(&body)?)),
         }
     }
     for known in &mut known {
@@ -399,7 +399,8 @@ fn outcome(row: OutcomeRow) -> OutcomeFact {
     OutcomeFact { key, at: from_micros(occurred_us), subject: Subject::new(&offer, &channel_id, &channel_name) }
 }
 
-fn consent((channel_id, channel_folded, granted, at_us, source, evidence, received_us): ConsentRow) -> ConsentRecord {
-    let (at, received_at) = (from_micros(at_us), from_micros(received_us));
-    ConsentRecord { channel_id, channel_folded, is_grant: granted != 0, at, source, evidence, received_at }
+fn consent_record(
+    (channel_id, channel_folded, granted, at_us, source, evidence, received_us): ConsentRow,
+) -> ConsentRecord {
+    consent::record((channel_id, channel_folded, granted != 0, at_us, source, evidence, received_us))
 }

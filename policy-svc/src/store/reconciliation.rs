@@ -21,6 +21,14 @@ pub struct Drift {
     pub totals: usize,
 }
 
+impl std::ops::AddAssign for Drift {
+    fn add_assign(&mut self, other: Self) {
+        self.missing += other.missing;
+        self.surplus += other.surplus;
+        self.totals += other.totals;
+    }
+}
+
 impl Store {
     /// Compares each budget of a tenant with the contacts themselves, and repairs what allows too many: what was
     /// missing is counted. What allows too few is told and left until it lapses.
@@ -41,10 +49,8 @@ impl Store {
             let (used, mut all) = (held.used.clone(), counted);
             all.extend(missing.iter().map(|(id, entry)| (id.clone(), *entry)));
             held.used = totals(all.values());
-            drift.missing += missing.len();
-            drift.surplus += surplus;
             let is_off = missing.is_empty() && Used { leaving: Vec::new(), ..used } != held.used;
-            drift.totals += usize::from(is_off);
+            drift += Drift { missing: missing.len(), surplus, totals: usize::from(is_off) };
             add(&mut transaction, tenant, &policy.id, &missing).await?;
             save(&mut transaction, tenant, &held).await?;
             transaction.commit().await?;

@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use database::{Database, DatabaseError, Dialect, Transaction};
 use serve::Clock;
-use sqlx::{AssertSqlSafe, PgConnection, Postgres, pool::PoolConnection};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, pool::PoolConnection};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::{
@@ -125,10 +125,7 @@ impl Writer {
                     }
                 }
             }
-            Err((error, mut entries)) => match entries.pop() {
-                Some(entry) if entries.is_empty() => entry.work.answer(Err(error.into())),
-                last => refuse(&error, last.into_iter().chain(entries).collect()),
-            },
+            Err((error, entries)) => refuse(&error, entries),
         }
     }
 
@@ -140,17 +137,9 @@ impl Writer {
         if entries.is_empty() {
             return Ok(bound);
         }
-        let mut connection = match self.held.take() {
-            Some(connection) => connection,
-            None => match pool.acquire().await {
-                Ok(connection) => connection,
-                Err(error) => return Err((error.into(), joined(bound, entries))),
-            },
-        };
-        let source = &mut Source::Alone(&mut connection);
-        let wanted = entries.iter().map(|entry| &entry.wanted);
-        let known = match known::read(source, wanted, &self.clock).await {
-            Ok(known) => known,
+        let held = self.held.take();
+        let (mut connection, known) = match self.read(pool, held, &entries).await {
+            Ok(read) => read,
             Err(error) => return Err((error, joined(bound, entries))),
         };
         let judged = judge(entries, known, &mut Budgets::default());
@@ -164,24 +153,26 @@ impl Writer {
         }
     }
 
+    /// What is known of the customers, on the connection that is kept or a new one.
+    async fn read(
+        &self,
+        pool: &PgPool,
+        held: Option<PoolConnection<Postgres>>,
+        entries: &[Entry],
+    ) -> Result<(PoolConnection<Postgres>, Vec<Known>), DatabaseError> {
+        let mut connection = match held {
+            Some(connection) => connection,
+            None => pool.acquire().await?,
+        };
+        let source = &mut Source::Alone(&mut connection);
+        let known = known::read(source, entries.iter().map(|entry| &entry.wanted), &self.clock).await?;
+        Ok((connection, known))
+    }
+
     /// Under the locks of all.
     async fn locked(&mut self, entries: Vec<Entry>) -> Result<(), (DatabaseError, Vec<Entry>)> {
-        let mut transaction = match self.database.begin().await {
-            Ok(transaction) => transaction,
-            Err(error) => return Err((error, entries)),
-        };
-        let wanted: Vec<_> = entries.iter().map(|entry| &entry.wanted).collect();
-        if let Err(error) = lock(&mut transaction, &wanted).await {
-            return Err((error, entries));
-        }
-        let source = &mut Source::Within(&mut transaction);
-        let known = match known::read(source, wanted.iter().copied(), &self.clock).await {
-            Ok(known) => known,
-            Err(error) => return Err((error, entries)),
-        };
-        let budgets = Budgets::hold(&mut transaction, &wanted, &known, &self.clock).await;
-        let mut budgets = match budgets {
-            Ok(budgets) => budgets,
+        let (mut transaction, known, mut budgets) = match self.lock(&entries).await {
+            Ok(locked) => locked,
             Err(error) => return Err((error, entries)),
         };
         let judged = judge(entries, known, &mut budgets);
@@ -199,6 +190,17 @@ impl Writer {
                 Ok(())
             }
         }
+    }
+
+    /// Takes the locks, and then reads.
+    async fn lock(&self, entries: &[Entry]) -> Result<(Transaction, Vec<Known>, Budgets), DatabaseError> {
+        let wanted: Vec<_> = entries.iter().map(|entry| &entry.wanted).collect();
+        let mut transaction = self.database.begin().await?;
+        lock(&mut transaction, &wanted).await?;
+        let source = &mut Source::Within(&mut transaction);
+        let known = known::read(source, wanted.iter().copied(), &self.clock).await?;
+        let budgets = Budgets::hold(&mut transaction, &wanted, &known, &self.clock).await?;
+        Ok((transaction, known, budgets))
     }
 }
 
@@ -238,7 +240,7 @@ fn of(judged: &[(Entry, Change)]) -> Vec<(&Wanted, &Change)> {
 /// Answers those who were written to; gives the others back.
 fn answer(judged: Vec<(Entry, Change)>, won: &BTreeSet<usize>) -> Vec<Entry> {
     let mut lost = Vec::new();
-    metrics::counter!("proffer.policy.commit").increment(1);
+    metrics::counter!("proffer.policy.commit").increment(u64::from(!won.is_empty()));
     metrics::counter!("proffer.policy.commit.customer").increment(won.len() as u64);
     for (place, (entry, change)) in judged.into_iter().enumerate() {
         if won.contains(&place) {
@@ -270,8 +272,8 @@ fn refuse(error: &DatabaseError, entries: Vec<Entry>) {
 async fn lock(transaction: &mut Transaction, wanted: &[&Wanted]) -> Result<(), DatabaseError> {
     let Transaction::Postgres(inner) = transaction else { return Ok(()) };
     let connection: &mut PgConnection = inner;
-    let row = |(place, wanted): (usize, &&'_ Wanted)| serde_json::json!({ "place": place, "tenant_id": wanted.tenant, "customer_id": wanted.customer_id });
-    let ids = json(&wanted.iter().enumerate().map(row).collect::<Vec<_>>())?;
+    let id = |(place, wanted): (usize, &&Wanted)| serde_json::json!({ "place": place, "tenant_id": wanted.tenant, "customer_id": wanted.customer_id });
+    let ids = json(&wanted.iter().enumerate().map(id).collect::<Vec<_>>())?;
     let asked = format!(
         "select cast(value ->> 'place' as bigint) as place, value ->> 'tenant_id' as tenant_id,
            value ->> 'customer_id' as customer_id from {}",
