@@ -3,12 +3,12 @@
 //! Both speak `$1` parameters and upserts, so a query is written once and run on either by [`read!`] and [`within!`];
 //! what differs (locks, transactions) is here. It knows no table.
 
-mod json_rows;
 mod open;
+mod rows;
 mod transaction;
 
-pub use json_rows::Dialect;
 pub use open::{Database, Location, Migrations, PoolSizes};
+pub use rows::{BindRows, Cell, Columns, Dialect, Kind, Rows};
 pub use transaction::Transaction;
 
 /// Why a store cannot answer.

@@ -6,7 +6,7 @@ use proffer_proto::policy::v1::{self as proto, contact_service_server::ContactSe
 use serve::{Problem, metadata};
 use tonic::{Request, Response, Status};
 
-use super::{Context, id_fault, place, status::status};
+use super::{Context, id_fault, status::status};
 use crate::domain::{
     configuration::Configuration,
     contact::{Contact, State},
@@ -81,14 +81,13 @@ impl ContactService for Contacts {
         let configuration = self.0.configuration(&tenant).await?;
         let zone = assumed_zone(&asked.timezone, &configuration)?;
         let (size, after) = history::page(asked.page_size, &asked.page_token).map_err(Problem::invalid_fields)?;
-        let (created_us, contact_id) = place(&after, i64::MAX)?;
-        let found = self.0.store.contacts(&tenant, &asked.customer_id, (created_us, &contact_id), i64::from(size) + 1);
+        let found = self.0.store.contacts(&tenant, &asked.customer_id, &after, i64::from(size) + 1);
         let (mut contacts, at) = found.await.map_err(|error| serve::store_status(&error))?;
         let size = usize::try_from(size).unwrap_or_default();
         let has_more = contacts.len() > size;
         contacts.truncate(size);
         let next_page_token = match contacts.last().filter(|_| has_more) {
-            Some(last) => history::token(&format!("{} {}", last.created_at.timestamp_micros(), last.contact_id)),
+            Some(last) => history::token(&last.contact_id),
             None => String::new(),
         };
         let contacts = contacts.into_iter().map(|contact| told(contact, at)).collect();

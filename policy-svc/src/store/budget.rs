@@ -6,14 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use database::{DatabaseError, Transaction, execute, within};
-use serde::Serialize;
+use database::{BindRows as _, Columns, DatabaseError, Kind, Rows, Transaction, execute, within};
 use serve::{Clock, from_micros};
 use sqlx::AssertSqlSafe;
 
 use super::{
     Source, fetch,
-    known::{CONTACT_COLUMNS, Known, Wanted, contact_of, json},
+    known::{CONTACT_COLUMNS, Known, Wanted, contact_of},
 };
 use crate::domain::{
     configuration::Configuration,
@@ -37,18 +36,9 @@ pub(super) struct Entry {
     is_reserved: bool,
 }
 
-#[derive(Serialize)]
-struct EntryRow<'a> {
-    contact_id: &'a str,
-    until_us: i64,
-    cost: i64,
-    reserved: bool,
-}
-
-#[derive(Serialize)]
-struct ContactId<'a> {
-    contact_id: &'a str,
-}
+const ENTRY: Columns =
+    &[("until_us", Kind::Integer), ("contact_id", Kind::Text), ("cost", Kind::Integer), ("reserved", Kind::Boolean)];
+const CONTACT_ID: Columns = &[("place", Kind::Integer), ("contact_id", Kind::Text)];
 
 /// What a budget counts by. When it changes, what was counted before is worth nothing.
 fn definition(policy: &ContactPolicy, budget: &Budget) -> String {
@@ -315,15 +305,15 @@ async fn present(
     if contact_ids.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let ids: Vec<_> = contact_ids.into_iter().map(|contact_id| ContactId { contact_id }).collect();
-    let ids = json(&ids)?;
+    let mut ids = Rows::new(CONTACT_ID);
+    contact_ids.into_iter().enumerate().for_each(|(place, contact_id)| ids.push([place.into(), contact_id.into()]));
     let sql = format!(
         "select contact_id, until_us, cost, case when reserved then cast(1 as bigint) else 0 end from budget_entry
-         where tenant_id = $1 and policy_id = $2 and contact_id in (select value ->> 'contact_id' from {})",
-        source.dialect().elements(3)
+         where tenant_id = $1 and policy_id = $2 and contact_id in (select contact_id from {} ids)",
+        source.dialect().table(CONTACT_ID, 3)
     );
     let rows: Vec<EntryColumns> = fetch!(source, connection => sqlx::query_as(AssertSqlSafe(sql.as_str()))
-        .bind(tenant).bind(policy_id).bind(&ids).fetch_all(connection))?;
+        .bind(tenant).bind(policy_id).bind_rows(&ids).fetch_all(connection))?;
     Ok(rows.into_iter().map(entry_of).collect())
 }
 
@@ -391,14 +381,14 @@ async fn remove(
     if contact_ids.is_empty() {
         return Ok(());
     }
-    let ids: Vec<_> = contact_ids.iter().map(|contact_id| ContactId { contact_id }).collect();
+    let mut ids = Rows::new(CONTACT_ID);
+    contact_ids.iter().enumerate().for_each(|(place, contact_id)| ids.push([place.into(), contact_id.into()]));
     let sql = format!(
         "delete from budget_entry where tenant_id = $1 and policy_id = $2
-           and contact_id in (select value ->> 'contact_id' from {})",
-        transaction.dialect().elements(3)
+           and contact_id in (select contact_id from {} ids)",
+        transaction.dialect().table(CONTACT_ID, 3)
     );
-    let ids = json(&ids)?;
-    execute!(transaction, sqlx::query(AssertSqlSafe(sql.as_str())).bind(tenant).bind(policy_id).bind(&ids))?;
+    execute!(transaction, sqlx::query(AssertSqlSafe(sql.as_str())).bind(tenant).bind(policy_id).bind_rows(&ids))?;
     Ok(())
 }
 
@@ -408,23 +398,23 @@ pub(super) async fn add(
     policy_id: &str,
     entries: &BTreeMap<String, Entry>,
 ) -> Result<(), DatabaseError> {
-    let rows = entries.iter().map(|(contact_id, entry)| {
-        let Entry { until, cost, is_reserved: reserved } = *entry;
-        EntryRow { contact_id, until_us: until.timestamp_micros(), cost, reserved }
-    });
-    let rows: Vec<_> = rows.collect();
     let sql = format!(
         "insert into budget_entry (tenant_id, policy_id, contact_id, until_us, cost, reserved)
-         select $1, $2, value ->> 'contact_id', cast(value ->> 'until_us' as bigint),
-           cast(value ->> 'cost' as bigint), cast(value ->> 'reserved' as boolean)
-         from {} where true
+         select $1, $2, contact_id, until_us, cost, reserved from {} entry where true
          on conflict (tenant_id, policy_id, contact_id) do update set until_us = excluded.until_us,
            cost = excluded.cost, reserved = excluded.reserved",
-        transaction.dialect().elements(3)
+        transaction.dialect().table(ENTRY, 3)
     );
-    for rows in rows.chunks(PAGE as usize) {
-        let rows = json(&rows)?;
-        execute!(&mut *transaction, sqlx::query(AssertSqlSafe(sql.as_str())).bind(tenant).bind(policy_id).bind(&rows))?;
+    let entries: Vec<_> = entries.iter().collect();
+    for page in entries.chunks(PAGE as usize) {
+        let mut rows = Rows::new(ENTRY);
+        for (contact_id, Entry { until, cost, is_reserved }) in page {
+            rows.push([until.timestamp_micros().into(), (*contact_id).into(), (*cost).into(), (*is_reserved).into()]);
+        }
+        execute!(
+            &mut *transaction,
+            sqlx::query(AssertSqlSafe(sql.as_str())).bind(tenant).bind(policy_id).bind_rows(&rows)
+        )?;
     }
     Ok(())
 }

@@ -4,12 +4,11 @@
 use std::{collections::BTreeSet, sync::LazyLock};
 
 use chrono::{DateTime, Utc};
-use database::{DatabaseError, Dialect, Transaction, execute};
-use serde::Serialize;
+use database::{BindRows as _, Cell, Columns, DatabaseError, Dialect, Kind, Rows, Transaction, execute};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::{
-    known::{Known, Wanted, json},
+    known::{Known, Wanted},
     new_id,
     request::Earlier,
 };
@@ -70,139 +69,81 @@ impl Change {
     }
 }
 
-#[derive(Serialize)]
-struct CustomerRow<'a> {
-    place: usize,
-    tenant_id: &'a str,
-    customer_id: &'a str,
-    version: i64,
-    ledger_us: i64,
-    applied_seq: i64,
+/// Columns of a row about one of a customer's things: the customer's place in the batch, and whose it is.
+macro_rules! of_customer {
+    ($($name:literal $kind:ident,)*) => {
+        &[("place", Kind::Integer), ("tenant_id", Kind::Text), ("customer_id", Kind::Text), $(($name, Kind::$kind),)*]
+    };
 }
 
-/// A row of one of a customer's tables.
-#[derive(Serialize)]
-struct Of<'a, T: Serialize> {
-    place: usize,
-    tenant_id: &'a str,
-    customer_id: &'a str,
-    #[serde(flatten)]
-    row: T,
-}
-
-#[derive(Serialize)]
-struct ContactRow<'a> {
-    contact_id: &'a str,
-    decision_id: &'a str,
-    rank: i64,
-    offer_id: &'a str,
-    category: &'a str,
-    category_id: &'a str,
-    subcategory: &'a str,
-    channel_id: &'a str,
-    channel_name: &'a str,
-    purpose: &'a str,
-    cost: i64,
-    state: &'static str,
-    created_us: i64,
-    reserved_us: Option<i64>,
-    reserved_until_us: Option<i64>,
-    committed_us: Option<i64>,
-    unreserved: bool,
-}
-
-#[derive(Serialize)]
-struct OutcomeRow<'a> {
-    customer_seq: i64,
-    outcome_id: &'a str,
-    key: &'a str,
-    offer_id: &'a str,
-    category: &'a str,
-    category_id: &'a str,
-    subcategory: &'a str,
-    channel_id: &'a str,
-    channel_name: &'a str,
-    occurred_us: i64,
-}
-
-#[derive(Serialize)]
-struct ConsentRow<'a> {
-    consent_id: String,
-    channel_id: &'a str,
-    channel_folded: &'a str,
-    granted: bool,
-    at_us: i64,
-    received_us: i64,
-    source: &'a str,
-    evidence: &'a str,
-}
-
-#[derive(Serialize)]
-struct RequestRow<'a> {
-    request_key: &'a str,
-    decision_id: &'a str,
-    response: String,
-    at_us: i64,
-}
-
-#[derive(Serialize)]
-struct RequestKey<'a> {
-    request_key: &'a str,
-}
-
-const CUSTOMERS: &str = "select cast(value ->> 'place' as bigint) as place, value ->> 'tenant_id' as tenant_id,
-    value ->> 'customer_id' as customer_id, cast(value ->> 'version' as bigint) as version,
-    cast(value ->> 'ledger_us' as bigint) as ledger_us, cast(value ->> 'applied_seq' as bigint) as applied_seq
-  from {rows}";
-
-/// Statements over `{rows}`, each of which belongs to a customer; those whose customer is not `{won}` are left out.
-const TABLES: [&str; 5] = [
-    "insert into contact (tenant_id, customer_id, contact_id, decision_id, rank, offer_id, category, category_id,
-       subcategory, channel_id, channel_name, purpose, cost, state, created_us, reserved_us, reserved_until_us,
-       committed_us, unreserved)
-     select value ->> 'tenant_id', value ->> 'customer_id', value ->> 'contact_id', value ->> 'decision_id',
-       cast(value ->> 'rank' as bigint), value ->> 'offer_id', value ->> 'category', value ->> 'category_id',
-       value ->> 'subcategory', value ->> 'channel_id', value ->> 'channel_name', value ->> 'purpose',
-       cast(value ->> 'cost' as bigint), value ->> 'state', cast(value ->> 'created_us' as bigint),
-       cast(value ->> 'reserved_us' as bigint), cast(value ->> 'reserved_until_us' as bigint),
-       cast(value ->> 'committed_us' as bigint), cast(value ->> 'unreserved' as boolean)
-     from {rows} where {won}
-     on conflict (tenant_id, customer_id, contact_id) do update set state = excluded.state,
-       reserved_us = excluded.reserved_us, reserved_until_us = excluded.reserved_until_us,
-       committed_us = excluded.committed_us, unreserved = excluded.unreserved",
-    "insert into outcome (tenant_id, customer_id, customer_seq, outcome_id, key, offer_id, category, category_id,
-       subcategory, channel_id, channel_name, occurred_us)
-     select value ->> 'tenant_id', value ->> 'customer_id', cast(value ->> 'customer_seq' as bigint),
-       value ->> 'outcome_id', value ->> 'key', value ->> 'offer_id', value ->> 'category', value ->> 'category_id',
-       value ->> 'subcategory', value ->> 'channel_id', value ->> 'channel_name',
-       cast(value ->> 'occurred_us' as bigint)
-     from {rows} where {won}",
-    "insert into consent (tenant_id, customer_id, consent_id, channel_id, channel_folded, granted, at_us, received_us,
-       source, evidence)
-     select value ->> 'tenant_id', value ->> 'customer_id', value ->> 'consent_id', value ->> 'channel_id',
-       value ->> 'channel_folded', cast(value ->> 'granted' as boolean), cast(value ->> 'at_us' as bigint),
-       cast(value ->> 'received_us' as bigint), value ->> 'source', value ->> 'evidence'
-     from {rows} where {won}",
-    "insert into grant_request (tenant_id, customer_id, request_key, decision_id, response, at_us)
-     select value ->> 'tenant_id', value ->> 'customer_id', value ->> 'request_key', value ->> 'decision_id',
-       unhex(value ->> 'response'), cast(value ->> 'at_us' as bigint)
-     from {rows} where {won}
-     on conflict (tenant_id, customer_id, request_key) do update set decision_id = excluded.decision_id,
-       response = excluded.response, at_us = excluded.at_us",
-    "delete from grant_request where (tenant_id, customer_id, request_key) in (
-       select value ->> 'tenant_id', value ->> 'customer_id', value ->> 'request_key' from {rows} where {won})",
+const CUSTOMER: Columns = of_customer!["version" Integer, "ledger_us" Integer, "applied_seq" Integer,];
+const CONTACT: Columns = of_customer![
+    "contact_id" Text, "decision_id" Text, "rank" Integer, "offer_id" Text, "category" Text, "category_id" Text,
+    "subcategory" Text, "channel_id" Text, "channel_name" Text, "purpose" Text, "cost" Integer, "state" Text,
+    "created_us" Integer, "reserved_us" Integer, "reserved_until_us" Integer, "committed_us" Integer,
+    "unreserved" Boolean,
 ];
+const OUTCOME: Columns = of_customer![
+    "customer_seq" Integer, "outcome_id" Text, "key" Text, "offer_id" Text, "category" Text, "category_id" Text,
+    "subcategory" Text, "channel_id" Text, "channel_name" Text, "occurred_us" Integer,
+];
+const CONSENT: Columns = of_customer![
+    "consent_id" Text, "channel_id" Text, "channel_folded" Text, "granted" Boolean, "at_us" Integer,
+    "received_us" Integer, "source" Text, "evidence" Text,
+];
+const REQUEST: Columns = of_customer!["request_key" Text, "decision_id" Text, "response" Bytes, "at_us" Integer,];
+const REQUEST_KEY: Columns = of_customer!["request_key" Text,];
+
+/// What becomes of the rows of each table.
+struct Table {
+    columns: Columns,
+    /// A statement over `{rows}`, each of which belongs to a customer; those whose customer is not `{won}` are left out.
+    text: String,
+}
+
+/// In the order in which rows are gathered.
+static TABLES: LazyLock<[Table; 5]> = LazyLock::new(|| {
+    let insert = |table: &str, columns: Columns, conflict: &str| {
+        let names = columns.iter().skip(1).map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        let text = format!("insert into {table} ({names}) select {names} from {{rows}} rows where {{won}} {conflict}");
+        Table { columns, text }
+    };
+    [
+        insert(
+            "contact",
+            CONTACT,
+            "on conflict (tenant_id, customer_id, contact_id) do update set state = excluded.state,
+               reserved_us = excluded.reserved_us, reserved_until_us = excluded.reserved_until_us,
+               committed_us = excluded.committed_us, unreserved = excluded.unreserved",
+        ),
+        insert("outcome", OUTCOME, ""),
+        insert("consent", CONSENT, ""),
+        insert(
+            "grant_request",
+            REQUEST,
+            "on conflict (tenant_id, customer_id, request_key) do update set decision_id = excluded.decision_id,
+               response = excluded.response, at_us = excluded.at_us",
+        ),
+        Table {
+            columns: REQUEST_KEY,
+            text: "delete from grant_request where (tenant_id, customer_id, request_key) in (
+                select tenant_id, customer_id, request_key from {rows} rows where {won})"
+                .to_owned(),
+        },
+    ]
+});
 
 static ON_SQLITE: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let table = |columns| Dialect::Sqlite.table(columns, 1);
     let customers = format!(
         "insert into customer (tenant_id, customer_id, version, ledger_us, applied_seq)
-         select tenant_id, customer_id, version + 1, ledger_us, applied_seq from ({CUSTOMERS}) where true
+         select tenant_id, customer_id, version + 1, ledger_us, applied_seq from {} where true
          on conflict (tenant_id, customer_id) do update set version = excluded.version,
-           ledger_us = excluded.ledger_us, applied_seq = excluded.applied_seq"
+           ledger_us = excluded.ledger_us, applied_seq = excluded.applied_seq",
+        table(CUSTOMER)
     );
-    let elements = Dialect::Sqlite.elements(1);
-    let texts = std::iter::once(customers.as_str()).chain(TABLES);
-    texts.map(|text| text.replace("{rows}", &elements).replace("{won}", "true")).collect()
+    let texts = TABLES.iter().map(|Table { columns, text }| text.replace("{rows}", &table(columns)));
+    std::iter::once(customers).chain(texts.map(|text| text.replace("{won}", "true"))).collect()
 });
 
 /// By which of [`TABLES`] have rows: what a statement could do costs as well.
@@ -212,22 +153,23 @@ static ON_POSTGRES: LazyLock<Vec<String>> =
 /// A customer is won whose row has still the version that was judged by, or is still missing. Rows are taken in the
 /// order of places, which is that of ids.
 fn on_postgres(has_rows: impl Fn(usize) -> bool) -> String {
-    let elements = |number| Dialect::Postgres.elements(number);
-    let tables = TABLES.iter().enumerate().filter(|(table, _)| has_rows(*table)).zip(2..);
-    let tables = tables.map(|((_, text), number)| {
-        let text = text.replace("{rows}", &elements(number));
-        let text = text.replace("{won}", "cast(value ->> 'place' as bigint) in (select place from won)");
-        format!(", table_{number} as ({text})")
-    });
+    let dialect = Dialect::Postgres;
+    let (mut tables, mut next) = (String::new(), 1 + dialect.parameters(CUSTOMER));
+    for (number, Table { columns, text }) in TABLES.iter().enumerate().filter(|(number, _)| has_rows(*number)) {
+        let text = text.replace("{rows}", &dialect.table(columns, next));
+        let text = text.replace("{won}", "place in (select place from won)");
+        tables.push_str(&format!(", table_{number} as ({text})"));
+        next += dialect.parameters(columns);
+    }
     format!(
-        "with asked as ({customers}),
+        "with asked as (select * from {customers} asked),
          born as (
            insert into customer (tenant_id, customer_id, version, ledger_us, applied_seq)
            select tenant_id, customer_id, 1, ledger_us, applied_seq from asked where version = 0 order by place
            on conflict (tenant_id, customer_id) do nothing returning tenant_id, customer_id),
          held as (
            select a.* from asked a join customer c on c.tenant_id = a.tenant_id and c.customer_id = a.customer_id
-             and c.version = a.version order by a.place for update of c),
+             and c.version = a.version where a.version > 0 order by a.place for update of c),
          grown as (
            update customer c set version = c.version + 1, ledger_us = h.ledger_us, applied_seq = h.applied_seq
            from held h where c.tenant_id = h.tenant_id and c.customer_id = h.customer_id and c.version = h.version
@@ -236,8 +178,7 @@ fn on_postgres(has_rows: impl Fn(usize) -> bool) -> String {
            select place from grown union all
            select a.place from asked a join born b on b.tenant_id = a.tenant_id and b.customer_id = a.customer_id)
          {tables} select place from won",
-        customers = CUSTOMERS.replace("{rows}", &elements(1)),
-        tables = tables.collect::<String>(),
+        customers = dialect.table(CUSTOMER, 1),
     )
 }
 
@@ -259,97 +200,102 @@ pub(super) async fn write(
     if changes.is_empty() {
         return Ok(BTreeSet::new());
     }
-    let rows = rows(changes)?;
+    let (customers, tables) = rows(changes);
+    let filled = tables.iter().enumerate().filter(|(_, rows)| !rows.is_empty());
     let on_postgres = async |connection: &mut PgConnection| {
-        let has_rows = |rows: &String| rows != "[]";
-        let tables = rows.iter().skip(1).map(has_rows).rev().fold(0, |number, is| 2 * number + usize::from(is));
-        let mut query = sqlx::query_scalar(AssertSqlSafe(ON_POSTGRES.get(tables).map_or("", String::as_str)));
-        for rows in rows.iter().take(1).chain(rows.iter().skip(1).filter(|rows| has_rows(rows))) {
-            query = query.bind(rows);
-        }
-        let places: Vec<i64> = query.fetch_all(connection).await?;
-        Ok(places.into_iter().filter_map(|place| usize::try_from(place).ok()).collect())
+        let number = filled.clone().fold(0, |number, (table, _)| number | 1 << table);
+        let query = sqlx::query_as(AssertSqlSafe(ON_POSTGRES.get(number).map_or("", String::as_str)));
+        let query = filled.clone().fold(query.bind_rows(&customers), |query, (_, rows)| query.bind_rows(rows));
+        let places: Vec<(i64,)> = query.fetch_all(connection).await?;
+        Ok(places.into_iter().filter_map(|(place,)| usize::try_from(place).ok()).collect())
     };
     match target {
         Target::Alone(connection) => on_postgres(connection).await,
         Target::Within(Transaction::Postgres(inner)) => on_postgres(&mut *inner).await,
         Target::Within(transaction) => {
-            for (text, rows) in ON_SQLITE.iter().zip(&rows).filter(|(_, rows)| *rows != "[]") {
-                execute!(&mut *transaction, sqlx::query(AssertSqlSafe(text.as_str())).bind(rows))?;
+            let statements = ON_SQLITE.iter().zip(std::iter::once(&customers).chain(&tables));
+            for (text, rows) in statements.filter(|(_, rows)| !rows.is_empty()) {
+                execute!(&mut *transaction, sqlx::query(AssertSqlSafe(text.as_str())).bind_rows(rows))?;
             }
             Ok((0..changes.len()).collect())
         }
     }
 }
 
-/// The rows of the customers, then of each of [`TABLES`].
-fn rows(changes: &[(&Wanted, &Change)]) -> Result<[String; 6], DatabaseError> {
+/// The rows of the customers, and of each of [`TABLES`].
+fn rows<'a>(changes: &[(&'a Wanted, &'a Change)]) -> (Rows<'a>, [Rows<'a>; 5]) {
     let us = |at: DateTime<Utc>| at.timestamp_micros();
-    let (mut customers, mut contacts, mut outcomes) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut consents, mut kept, mut forgotten) = (Vec::new(), Vec::new(), Vec::new());
+    let mut customers = Rows::new(CUSTOMER);
+    let (mut contacts, mut outcomes, mut consents) = (Rows::new(CONTACT), Rows::new(OUTCOME), Rows::new(CONSENT));
+    let (mut kept, mut forgotten) = (Rows::new(REQUEST), Rows::new(REQUEST_KEY));
     for (place, (wanted, change)) in changes.iter().enumerate() {
         let (tenant_id, customer_id) = (wanted.tenant.as_str(), wanted.customer_id.as_str());
         let (version, ledger_us, applied_seq) = (change.version, us(change.ledger_at), change.applied_seq);
-        customers.push(CustomerRow { place, tenant_id, customer_id, version, ledger_us, applied_seq });
+        let of = || [Cell::from(place), tenant_id.into(), customer_id.into()].into_iter();
+        customers.push(of().chain([version.into(), ledger_us.into(), applied_seq.into()]));
         for contact in &change.contacts {
             let Contact { offer, channel, .. } = contact;
-            let row = ContactRow {
-                contact_id: &contact.contact_id,
-                decision_id: &contact.decision_id,
-                rank: contact.rank,
-                offer_id: &offer.offer_id,
-                category: &offer.category,
-                category_id: &offer.category_id,
-                subcategory: &offer.subcategory,
-                channel_id: &channel.id,
-                channel_name: &channel.name,
-                purpose: &offer.purpose,
-                cost: offer.cost,
-                state: contact.state.name(),
-                created_us: us(contact.created_at),
-                reserved_us: contact.reserved_at.map(us),
-                reserved_until_us: contact.reserved_until.map(us),
-                committed_us: contact.committed_at.map(us),
-                unreserved: contact.is_unreserved,
-            };
-            contacts.push(Of { place, tenant_id, customer_id, row });
+            let row: [Cell<'a>; _] = [
+                (&contact.contact_id).into(),
+                (&contact.decision_id).into(),
+                contact.rank.into(),
+                (&offer.offer_id).into(),
+                (&offer.category).into(),
+                (&offer.category_id).into(),
+                (&offer.subcategory).into(),
+                (&channel.id).into(),
+                (&channel.name).into(),
+                (&offer.purpose).into(),
+                offer.cost.into(),
+                contact.state.name().into(),
+                us(contact.created_at).into(),
+                contact.reserved_at.map(us).into(),
+                contact.reserved_until.map(us).into(),
+                contact.committed_at.map(us).into(),
+                contact.is_unreserved.into(),
+            ];
+            contacts.push(of().chain(row));
         }
         for outcome in &change.outcomes {
             let OutcomeRecord { offer, channel, .. } = outcome;
-            let row = OutcomeRow {
-                customer_seq: outcome.customer_seq,
-                outcome_id: &outcome.outcome_id,
-                key: &outcome.key,
-                offer_id: &offer.offer_id,
-                category: &offer.category,
-                category_id: &offer.category_id,
-                subcategory: &offer.subcategory,
-                channel_id: &channel.id,
-                channel_name: &channel.name,
-                occurred_us: us(outcome.at),
-            };
-            outcomes.push(Of { place, tenant_id, customer_id, row });
+            let row: [Cell<'a>; _] = [
+                outcome.customer_seq.into(),
+                (&outcome.outcome_id).into(),
+                (&outcome.key).into(),
+                (&offer.offer_id).into(),
+                (&offer.category).into(),
+                (&offer.category_id).into(),
+                (&offer.subcategory).into(),
+                (&channel.id).into(),
+                (&channel.name).into(),
+                us(outcome.at).into(),
+            ];
+            outcomes.push(of().chain(row));
         }
         for (record, nth) in change.consents.iter().zip(0..) {
-            let row = ConsentRow {
-                consent_id: new_id("cons", change.ledger_at, change.version, nth),
-                channel_id: &record.channel_id,
-                channel_folded: &record.channel_folded,
-                granted: record.is_grant,
-                at_us: us(record.at),
-                received_us: us(record.received_at),
-                source: &record.source,
-                evidence: &record.evidence,
-            };
-            consents.push(Of { place, tenant_id, customer_id, row });
+            let row: [Cell<'a>; _] = [
+                new_id("cons", change.ledger_at, change.version, nth).into(),
+                (&record.channel_id).into(),
+                (&record.channel_folded).into(),
+                record.is_grant.into(),
+                us(record.at).into(),
+                us(record.received_at).into(),
+                (&record.source).into(),
+                (&record.evidence).into(),
+            ];
+            consents.push(of().chain(row));
         }
         if let Some((request_key, Earlier { decision_id, response })) = &change.kept {
-            let row = RequestRow { request_key, decision_id, response: hex::encode(response), at_us: ledger_us };
-            kept.push(Of { place, tenant_id, customer_id, row });
+            kept.push(of().chain([
+                request_key.into(),
+                decision_id.into(),
+                response.as_slice().into(),
+                ledger_us.into(),
+            ]));
         }
         if let Some(request_key) = &change.forgotten {
-            forgotten.push(Of { place, tenant_id, customer_id, row: RequestKey { request_key } });
+            forgotten.push(of().chain([request_key.into()]));
         }
     }
-    Ok([json(&customers)?, json(&contacts)?, json(&outcomes)?, json(&consents)?, json(&kept)?, json(&forgotten)?])
+    (customers, [contacts, outcomes, consents, kept, forgotten])
 }

@@ -6,8 +6,8 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use database::{DatabaseError, Dialect};
-use serde::{Deserialize, Serialize};
+use database::{BindRows as _, Cell, Columns, DatabaseError, Dialect, Kind, Rows};
+use serde::Deserialize;
 use serve::{Clock, from_micros};
 use sqlx::AssertSqlSafe;
 
@@ -74,29 +74,23 @@ pub(super) struct Known {
     pub budgets: BTreeMap<String, Used>,
 }
 
-#[derive(Serialize)]
-struct Asked<'a> {
-    place: usize,
-    tenant_id: &'a str,
-    customer_id: &'a str,
-    request_key: &'a str,
-    request_after_us: i64,
-    committed_after_us: Option<i64>,
-    expired_after_us: Option<i64>,
-    outcomes_after_us: Option<i64>,
-    outcomes_until_us: Option<i64>,
-    channel_id: Option<&'a str>,
-    channel_folded: Option<String>,
-    is_contacting: i32,
-}
+const ASKED: Columns = &[
+    ("place", Kind::Integer),
+    ("tenant_id", Kind::Text),
+    ("customer_id", Kind::Text),
+    ("request_key", Kind::Text),
+    ("request_after_us", Kind::Integer),
+    ("committed_after_us", Kind::Integer),
+    ("expired_after_us", Kind::Integer),
+    ("outcomes_after_us", Kind::Integer),
+    ("outcomes_until_us", Kind::Integer),
+    ("channel_id", Kind::Text),
+    ("channel_folded", Kind::Text),
+    ("is_contacting", Kind::Integer),
+];
 
-/// A decision or an outcome key asked about for the customer at a place.
-#[derive(Serialize)]
-struct Word<'a> {
-    place: usize,
-    decision_id: Option<&'a str>,
-    key: Option<&'a str>,
-}
+/// Decisions and outcome keys asked about for the customer at a place.
+const WORD: Columns = &[("place", Kind::Integer), ("decision_id", Kind::Text), ("key", Kind::Text)];
 
 /// Kinds of row in the answer.
 const CUSTOMER: i64 = 0;
@@ -170,7 +164,7 @@ fn statement(dialect: Dialect, parts: Parts) -> String {
     let of_asked = |table: &str| format!("{table}.tenant_id = a.tenant_id and {table}.customer_id = a.customer_id");
     let (of_k, of_r, of_c) = (of_asked("k"), of_asked("r"), of_asked("c"));
     let (of_o, of_s) = (of_asked("o"), of_asked("s"));
-    let (asked, words) = (dialect.elements(1), dialect.elements(2));
+    let (asked, words) = (dialect.table(ASKED, 1), dialect.table(WORD, 1 + dialect.parameters(ASKED)));
     let head = history::head_of("a.tenant_id");
     let customer = dialect.array(&format!("coalesce(k.version, 0), k.ledger_us, coalesce(k.applied_seq, 0), {head}"));
     let request = dialect.array("r.decision_id, hex(r.response)");
@@ -183,21 +177,7 @@ fn statement(dialect: Dialect, parts: Parts) -> String {
     );
     let (contacts_max, outcomes_max) = (CONTACTS_MAX + 1, OUTCOMES_MAX + 1);
     let mut text = format!(
-        "with asked as (
-           select cast(value ->> 'place' as bigint) as place, value ->> 'tenant_id' as tenant_id,
-             value ->> 'customer_id' as customer_id, value ->> 'request_key' as request_key,
-             cast(value ->> 'request_after_us' as bigint) as request_after_us,
-             cast(value ->> 'committed_after_us' as bigint) as committed_after_us,
-             cast(value ->> 'expired_after_us' as bigint) as expired_after_us,
-             cast(value ->> 'outcomes_after_us' as bigint) as outcomes_after_us,
-             cast(value ->> 'outcomes_until_us' as bigint) as outcomes_until_us,
-             value ->> 'channel_id' as channel_id, value ->> 'channel_folded' as channel_folded,
-             cast(value ->> 'is_contacting' as bigint) as is_contacting
-           from {asked}),
-         word as (
-           select cast(value ->> 'place' as bigint) as place, value ->> 'decision_id' as decision_id,
-             value ->> 'key' as key
-           from {words})
+        "with asked as (select * from {asked} asked), word as (select * from {words} word)
          select a.place, cast({CUSTOMER} as bigint), {customer} from asked a left join customer k on {of_k}
          union all
          select a.place, {REQUEST}, {request} from asked a join grant_request r on {of_r}
@@ -266,41 +246,44 @@ pub(super) async fn read<'w>(
 ) -> Result<Vec<Known>, DatabaseError> {
     let now = clock.now();
     let us = |at: DateTime<Utc>| at.timestamp_micros();
-    let (mut asked, mut words, mut parts) = (Vec::new(), Vec::new(), Parts::default());
+    let (mut asked, mut words, mut parts) = (Rows::new(ASKED), Rows::new(WORD), Parts::default());
     for (place, wanted) in wanted.enumerate() {
         // The ledger instant is not earlier than `now`, so nothing that counts then is left out.
         let from = wanted.as_of.unwrap_or(now);
-        asked.push(Asked {
-            place,
-            tenant_id: &wanted.tenant,
-            customer_id: &wanted.customer_id,
-            request_key: &wanted.request_key,
-            request_after_us: us(now - REQUEST_KEPT),
-            committed_after_us: wanted.contacts_within.map(|window| us(from - window)),
-            expired_after_us: wanted.as_of.map(us),
-            outcomes_after_us: wanted.outcomes_within.as_ref().map(|(_, window)| us(from - *window)),
-            outcomes_until_us: wanted.outcomes_within.as_ref().map(|_| wanted.as_of.map_or(i64::MAX, us)),
-            channel_id: wanted.channel.as_ref().map(|channel| channel.id.as_str()),
-            channel_folded: wanted.channel.as_ref().map(|channel| folded(&channel.name)),
-            is_contacting: i32::from(wanted.channel.as_ref().is_some_and(Channel::is_contacting)),
-        });
-        let decisions = wanted.decisions.iter().map(|decision_id| (Some(decision_id.as_str()), None));
-        let keys = wanted.outcomes_within.iter().flat_map(|(keys, _)| keys).map(|key| (None, Some(key.as_str())));
-        words.extend(decisions.chain(keys).map(|(decision_id, key)| Word { place, decision_id, key }));
+        let channel = wanted.channel.as_ref();
+        asked.push([
+            place.into(),
+            (&wanted.tenant).into(),
+            (&wanted.customer_id).into(),
+            (&wanted.request_key).into(),
+            us(now - REQUEST_KEPT).into(),
+            wanted.contacts_within.map(|window| us(from - window)).into(),
+            wanted.as_of.map(us).into(),
+            wanted.outcomes_within.as_ref().map(|(_, window)| us(from - *window)).into(),
+            wanted.outcomes_within.as_ref().map(|_| wanted.as_of.map_or(i64::MAX, us)).into(),
+            channel.map(|channel| channel.id.as_str()).into(),
+            channel.map(|channel| folded(&channel.name)).into(),
+            i64::from(channel.is_some_and(Channel::is_contacting)).into(),
+        ]);
+        for decision_id in &wanted.decisions {
+            words.push([place.into(), decision_id.into()]);
+        }
+        for key in wanted.outcomes_within.iter().flat_map(|(keys, _)| keys) {
+            words.push([place.into(), Cell::Text(None), key.into()]);
+        }
         parts.committed |= wanted.contacts_within.is_some();
         parts.expired |= wanted.as_of.is_some();
         parts.named |= !wanted.decisions.is_empty();
         parts.outcomes |= wanted.outcomes_within.is_some();
         parts.consent |= wanted.channel.is_some();
     }
-    let (asked, words) = (json(&asked)?, json(&words)?);
     let statements = match source.dialect() {
         Dialect::Sqlite => &*ON_SQLITE,
         Dialect::Postgres => &*ON_POSTGRES,
     };
     let sql = statements.get(parts.number()).map_or("", String::as_str);
     let rows: Vec<(i64, i64, String)> = fetch!(source, connection => sqlx::query_as(AssertSqlSafe(sql))
-        .bind(&asked).bind(&words).fetch_all(connection))?;
+        .bind_rows(&asked).bind_rows(&words).fetch_all(connection))?;
     gathered(rows, clock.now())
 }
 
@@ -353,10 +336,6 @@ fn gathered(rows: Vec<(i64, i64, String)>, now: DateTime<Utc>) -> Result<Vec<Kno
         known.outcomes.truncate(OUTCOMES_MAX);
     }
     Ok(known)
-}
-
-pub(super) fn json(rows: &impl Serialize) -> Result<String, DatabaseError> {
-    serde_json::to_string(rows).map_err(|error| DatabaseError::Corrupt(error.to_string()))
 }
 
 fn parsed<'a, T: Deserialize<'a>>(body: &'a str) -> Result<T, DatabaseError> {

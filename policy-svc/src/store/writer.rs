@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use database::{Database, DatabaseError, Dialect, Transaction};
+use database::{BindRows as _, Columns, Database, DatabaseError, Dialect, Kind, Rows, Transaction};
 use serve::Clock;
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, pool::PoolConnection};
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -15,7 +15,7 @@ use super::{
     Source, Store, StoreError,
     budget::Budgets,
     change::{self, Change, Target},
-    known::{self, Known, Wanted, json},
+    known::{self, Known, Wanted},
 };
 
 /// Most customers of one commit.
@@ -267,33 +267,33 @@ fn refuse(error: &DatabaseError, entries: Vec<Entry>) {
     }
 }
 
+const CUSTOMER: Columns = &[("place", Kind::Integer), ("tenant_id", Kind::Text), ("customer_id", Kind::Text)];
+
 /// Takes the customers' rows, creating those that are missing, and keeps them locked until the transaction ends. Two
 /// writers take the same rows in the same order, so neither waits for one who waits for it.
 async fn lock(transaction: &mut Transaction, wanted: &[&Wanted]) -> Result<(), DatabaseError> {
     let Transaction::Postgres(inner) = transaction else { return Ok(()) };
     let connection: &mut PgConnection = inner;
-    let id = |(place, wanted): (usize, &&Wanted)| serde_json::json!({ "place": place, "tenant_id": wanted.tenant, "customer_id": wanted.customer_id });
-    let ids = json(&wanted.iter().enumerate().map(id).collect::<Vec<_>>())?;
-    let asked = format!(
-        "select cast(value ->> 'place' as bigint) as place, value ->> 'tenant_id' as tenant_id,
-           value ->> 'customer_id' as customer_id from {}",
-        Dialect::Postgres.elements(1)
-    );
+    let mut ids = Rows::new(CUSTOMER);
+    for (place, wanted) in wanted.iter().enumerate() {
+        ids.push([place.into(), (&wanted.tenant).into(), (&wanted.customer_id).into()]);
+    }
+    let asked = Dialect::Postgres.table(CUSTOMER, 1);
     // The first inserts; whoever comes meanwhile waits for it here and finds the row below.
     sqlx::query(AssertSqlSafe(format!(
         "insert into customer (tenant_id, customer_id, version, ledger_us, applied_seq)
-         select tenant_id, customer_id, 1, 0, 0 from ({asked}) asked order by place
+         select tenant_id, customer_id, 1, 0, 0 from {asked} asked order by place
          on conflict (tenant_id, customer_id) do nothing"
     )))
-    .bind(&ids)
+    .bind_rows(&ids)
     .execute(&mut *connection)
     .await?;
     sqlx::query(AssertSqlSafe(format!(
-        "select 1 from ({asked}) asked
+        "select 1 from {asked} asked
          join customer c on c.tenant_id = asked.tenant_id and c.customer_id = asked.customer_id
          order by place for update of c"
     )))
-    .bind(&ids)
+    .bind_rows(&ids)
     .execute(&mut *connection)
     .await?;
     Ok(())
