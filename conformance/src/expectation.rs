@@ -1,9 +1,9 @@
 //! What an answer must look like: a part of it, literally or by shape.
 //!
 //! Objects are compared by the keys that are expected, lists by length and element. A text in angle brackets is a shape:
-//! `<any>`, `<absent>`, `<string>`, `<number>`, `<boolean>`, `<list>`, `<object>`, `<instant>`, `<instant 2026-…>`,
-//! `<id dec_>`, `<match REGEX>`, `<contains TEXT>`. An object with the one key `<some>` is a list that holds at least
-//! each of the given elements.
+//! `<any>`, `<absent>`, `<string>`, `<number>`, `<about 0.4353>`, `<boolean>`, `<list>`, `<object>`, `<instant>`,
+//! `<instant 2026-…>`, `<id dec_>`, `<match REGEX>`, `<contains TEXT>`. An object with the one key `<some>` is a list
+//! that holds at least each of the given elements.
 
 use chrono::DateTime;
 use serde_json::Value;
@@ -60,6 +60,7 @@ fn fits(shape: &str, actual: Option<&Value>) -> bool {
         "any" => !actual.is_null(),
         "string" => text.is_some_and(|text| !text.is_empty()),
         "number" => actual.is_number(),
+        "about" => actual.as_f64().is_some_and(|number| is_about(number, argument)),
         "boolean" => actual.is_boolean(),
         "list" => actual.is_array(),
         "object" => actual.is_object(),
@@ -71,6 +72,12 @@ fn fits(shape: &str, actual: Option<&Value>) -> bool {
         "contains" => text.is_some_and(|text| text.contains(argument)),
         _ => false,
     }
+}
+
+/// True when `number`, rounded to as many decimals as `worked_out` has, is that.
+fn is_about(number: f64, worked_out: &str) -> bool {
+    let decimals = worked_out.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+    format!("{number:.decimals$}") == worked_out
 }
 
 fn shown(value: Option<&Value>) -> String {
@@ -96,6 +103,8 @@ mod tests {
         check(json!([1, 2]), json!([1]), &["$: expected [1,2], got [1]"]);
         check(json!({"<some>": [{"k": 2}]}), json!([{"k": 1}, {"k": 2}]), &[]);
         check(json!("<instant 2026-07-04T08:00:00+04:00>"), json!("2026-07-04T04:00:00Z"), &[]);
+        check(json!("<about 0.4353>"), json!(0.43528), &[]);
+        check(json!("<about 0.4353>"), json!(0.4354), &["$: expected <about 0.4353>, got 0.4354"]);
         check(json!("<match ^a+$>"), json!("b"), &["$: expected <match ^a+$>, got \"b\""]);
     }
 }

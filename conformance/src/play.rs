@@ -11,7 +11,7 @@ use crate::{
     Answer, Call,
     door::Door,
     expectation::differences,
-    scenario::{ExpectedError, Scenario, Step},
+    scenario::{ExpectedError, Scenario, Step, example},
     seed,
     variable::{Variables, fill, fill_text, text_of},
 };
@@ -88,7 +88,10 @@ fn call_of(step: &Step, variables: &Variables, now: DateTime<Utc>) -> anyhow::Re
     let Some(line) = &step.call else { return Ok(None) };
     let (method, path) = line.split_once(' ').context("a call is `METHOD path`")?;
     let path = text_of(&fill_text(path, variables, now)?);
-    let body = step.body.as_ref().map(|body| fill(body, variables, now)).transpose()?;
+    let body = match &step.example {
+        Some(file) => Some(example(file)?),
+        None => step.body.as_ref().map(|body| fill(body, variables, now)).transpose()?,
+    };
     Ok(Some(Call { method: method.to_owned(), path, body, script: None }))
 }
 

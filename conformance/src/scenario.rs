@@ -33,6 +33,8 @@ pub struct Step {
     pub seed: Option<String>,
     /// JSON body.
     pub body: Option<Value>,
+    /// The body is this file of `examples/` instead: `onboarding/01-schema.json`.
+    pub example: Option<String>,
     /// HTTP status; 200 when left out.
     pub status: Option<u16>,
     /// What the body must look like.
@@ -76,6 +78,18 @@ pub struct ExpectedError {
 /// The folder of scenario files.
 pub fn folder() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios"))
+}
+
+/// The folder of programmes as configuration.
+pub fn examples() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples"))
+}
+
+/// The body that `examples/` keeps under `file`.
+pub fn example(file: &str) -> anyhow::Result<Value> {
+    let path = examples().join(file);
+    let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    serde_json::from_str(&text).with_context(|| file.to_owned())
 }
 
 /// Reads a scenario, with the steps that come first.

@@ -1,14 +1,14 @@
 //! Variables of a scenario, and the few computed ones that let the real clock serve.
 //!
 //! `${name}` is a variable. `${zone_at_hour 12}` is a zone in which it is now between 12:00 and 12:59,
-//! `${day -142 zone}` the date 142 days ago there, `${local 08:00 zone}` that wall time today as an instant, and
-//! `${held_out salt customer basisPoints}` whether the published rule holds a customer out. An argument that names a
-//! variable stands for its value.
+//! `${day -142 zone}` the date 142 days ago there, `${local 08:00 zone}` that wall time today as an instant,
+//! `${is_workday zone}` whether it is Monday to Friday there, and `${held_out salt customer basisPoints}` whether the
+//! published rule holds a customer out. An argument that names a variable stands for its value.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, bail};
-use chrono::{DateTime, Days, NaiveTime, Offset as _, TimeZone as _, Timelike as _, Utc};
+use chrono::{DateTime, Datelike as _, Days, NaiveTime, Offset as _, TimeZone as _, Timelike as _, Utc};
 use chrono_tz::Tz;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -65,6 +65,7 @@ fn evaluate(expression: &str, variables: &Variables, now: DateTime<Utc>) -> anyh
         ("zone_at_hour", [hour]) => zone_at_hour(hour.parse()?, now).into(),
         ("day", [shift, zone]) => day(shift.parse()?, zone, now)?.into(),
         ("local", [time, zone]) => local(time, zone, now)?.into(),
+        ("is_workday", [zone]) => is_workday(zone, now)?.into(),
         ("held_out", [salt, customer, basis_points]) => is_held_out(salt, customer, basis_points.parse()?).into(),
         (name, []) => variables.get(name).with_context(|| format!("no variable `{name}`"))?.clone(),
         _ => bail!("`{expression}` is no function of variable.rs"),
@@ -84,6 +85,10 @@ fn day(shift: i64, zone: &str, now: DateTime<Utc>) -> anyhow::Result<String> {
     let days = Days::new(shift.unsigned_abs());
     let date = if shift < 0 { today.checked_sub_days(days) } else { today.checked_add_days(days) };
     Ok(date.context("a date out of range")?.to_string())
+}
+
+fn is_workday(zone: &str, now: DateTime<Utc>) -> anyhow::Result<bool> {
+    Ok(now.with_timezone(&zone.parse::<Tz>()?).weekday().num_days_from_monday() < 5)
 }
 
 fn local(time: &str, zone: &str, now: DateTime<Utc>) -> anyhow::Result<String> {
@@ -127,6 +132,8 @@ mod tests {
         check("${zone_at_hour 12}", "\"Etc/GMT+10\"");
         check("${day 0 night}", "\"2026-07-04\"");
         check("${day -142 Etc/GMT}", "\"2026-02-11\"");
+        check("${is_workday night}", "false");
+        check("${is_workday Etc/GMT}", "true");
         check("${local 08:00 night}", "\"2026-07-04T08:00:00+04:00\"");
     }
 

@@ -21,8 +21,19 @@ async fn check(names: &[&str], kind: Kind, shape: Shape, store: Store) {
     }
 }
 
-const ALL: &[&str] =
-    &["winback", "three-touches", "consent", "deciding", "experiment", "configuration", "outcome-types"];
+const ALL: &[&str] = &[
+    "winback",
+    "three-touches",
+    "consent",
+    "deciding",
+    "experiment",
+    "configuration",
+    "outcome-types",
+    "budget",
+    "churn-prevention",
+    "cross-sell",
+    "onboarding",
+];
 const SEEDS: &[&str] = &["winback", "outcome-types"];
 
 macro_rules! played {
@@ -44,4 +55,28 @@ played! {
     the_seeds_by_curl_in_five_processes_on_sqlite: SEEDS by Curl, FiveProcesses on Sqlite;
     the_seeds_by_grpc_in_five_processes_on_sqlite: SEEDS by Grpc, FiveProcesses on Sqlite;
     the_seeds_by_grpcurl_in_one_process_on_sqlite: SEEDS by Grpcurl, AllInOne on Sqlite;
+}
+
+/// A file that no list names would be checked by nobody.
+#[test]
+fn every_scenario_and_every_example_is_played() {
+    let mut played: Vec<String> = ALL.iter().map(|name| (*name).to_owned()).collect();
+    let mut bodies = Vec::new();
+    for name in ALL {
+        let scenario = scenario::load(name).unwrap();
+        played.extend(scenario.after);
+        bodies.extend(scenario.steps.into_iter().filter_map(|step| step.example));
+    }
+    for file in std::fs::read_dir(scenario::folder()).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        assert!(played.contains(&name), "{name} is played by nobody");
+    }
+    for programme in ["churn-prevention", "cross-sell", "onboarding"] {
+        for file in std::fs::read_dir(scenario::examples().join(programme)).unwrap() {
+            let name = file.unwrap().file_name().into_string().unwrap();
+            let is_played = bodies.contains(&format!("{programme}/{name}"));
+            assert!(is_played || !name.ends_with(".json"), "{programme}/{name} is posted by nobody");
+        }
+    }
 }
