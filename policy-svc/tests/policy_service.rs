@@ -22,6 +22,8 @@ mod naive_ways;
 mod outcomes;
 #[path = "policy_service/refused.rs"]
 mod refused;
+#[path = "policy_service/replayed.rs"]
+mod replayed;
 #[path = "policy_service/windows.rs"]
 mod windows;
 #[path = "policy_service/world.rs"]

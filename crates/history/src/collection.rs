@@ -11,7 +11,7 @@ use tonic::{Status, metadata::MetadataMap};
 
 pub use proffer_proto::resource::Resource;
 
-use crate::{Change, History, HistoryError, IdChoice, Present, Write, is_id};
+use crate::{AsOf, Change, History, HistoryError, IdChoice, Present, Write, is_id};
 
 /// Longest name, in characters.
 pub const NAME_MAX: usize = 200;
@@ -141,6 +141,18 @@ impl<R: Resource> Collection<R> {
     pub async fn all(&self, tenant: &str) -> Result<Vec<R>, HistoryError> {
         let found = self.history.list(tenant, R::KIND, "", i64::MAX).await?;
         Ok(found.iter().map(read).collect())
+    }
+
+    /// Every resource as it was at a moment, by id.
+    pub async fn all_as_of(&self, tenant: &str, moment: AsOf) -> Result<Vec<R>, HistoryError> {
+        let found = self.history.all_as_of(tenant, R::KIND, moment).await?;
+        Ok(found.iter().map(read).collect())
+    }
+
+    /// The resource of this id as it was at a moment; none when it did not exist then.
+    pub async fn get_as_of(&self, tenant: &str, id: &str, moment: AsOf) -> Result<Option<R>, HistoryError> {
+        let found = self.history.as_of(tenant, R::KIND, id, moment).await?;
+        Ok(found.and_then(Present::of).as_ref().map(read))
     }
 
     /// The resource as it would be after `patch`; to be checked and handed to [`Self::update`].

@@ -11,11 +11,13 @@ mod collection;
 mod error;
 mod id;
 mod log;
+mod past;
 mod watch;
 
 pub use chain::hash_of;
 pub use collection::{Author, Collection, Draft, PAGE_MAX, Page, Resource, page, timestamp, token};
 pub use error::HistoryError;
 pub use id::{IdChoice, is_id, made_id};
-pub use log::{AsOf, Change, Entry, History, Present, Verified, Write, head_of, migrations};
+pub use log::{Change, Entry, History, Present, Verified, Write, head_of, migrations};
+pub use past::AsOf;
 pub use watch::{Changes, WATCH_PAGE};

@@ -123,13 +123,14 @@ pub struct Change<'a> {
     pub write: Write,
 }
 
-/// A moment of the log.
-#[derive(Clone, Copy, Debug)]
-pub enum AsOf {
-    /// After this revision.
-    Revision(i64),
-    /// At this instant.
-    Time(DateTime<Utc>),
+impl Present {
+    /// The resource as an entry left it; none when that deleted it. The entry alone does not tell when the resource was
+    /// created: it stands for that as well.
+    pub(crate) fn of(entry: Entry) -> Option<Self> {
+        let etag = hex::encode(entry.hash.get(..8).unwrap_or_default());
+        let Entry { revision, id, name, payload, at, .. } = entry;
+        Some(Self { id, name, payload: payload?, etag, revision, created_at: at, updated_at: at })
+    }
 }
 
 /// What checking the chain found.
@@ -141,7 +142,7 @@ pub struct Verified {
     pub first_bad: Option<i64>,
 }
 
-type EntryRow = (i64, String, String, String, Option<Vec<u8>>, String, i64, Vec<u8>);
+pub(crate) type EntryRow = (i64, String, String, String, Option<Vec<u8>>, String, i64, Vec<u8>);
 type PresentRow = (String, String, Option<Vec<u8>>, String, i64, i64, i64);
 
 impl History {
@@ -198,42 +199,6 @@ impl History {
              where tenant_id = $1 and kind = $2 and payload is not null and id > $3 order by id limit $4")
             .bind(tenant).bind(kind).bind(after).bind(limit).fetch_all(pool))?;
         Ok(rows.into_iter().filter_map(present).collect())
-    }
-
-    /// The entry that held at a moment; none before the resource existed or after it was deleted.
-    pub async fn as_of(
-        &self,
-        tenant: &str,
-        kind: &'static str,
-        id: &str,
-        moment: AsOf,
-    ) -> Result<Option<Entry>, HistoryError> {
-        let (revision_max, us_max) = match moment {
-            AsOf::Revision(revision) => (revision, i64::MAX),
-            AsOf::Time(time) => (i64::MAX, time.timestamp_micros()),
-        };
-        let row: Option<EntryRow> = read!(&self.database, pool => sqlx::query_as(
-            "select revision, kind, id, name, payload, actor, written_us, hash from entry
-             where tenant_id = $1 and kind = $2 and id = $3 and revision <= $4 and written_us <= $5
-             order by revision desc limit 1")
-            .bind(tenant).bind(kind).bind(id).bind(revision_max).bind(us_max).fetch_optional(pool))?;
-        Ok(row.map(entry).filter(|entry| entry.payload.is_some()))
-    }
-
-    /// The entries of one resource before a revision, deletions included, at most `limit`, newest first.
-    pub async fn past(
-        &self,
-        tenant: &str,
-        kind: &'static str,
-        id: &str,
-        before: i64,
-        limit: i64,
-    ) -> Result<Vec<Entry>, HistoryError> {
-        let rows: Vec<EntryRow> = read!(&self.database, pool => sqlx::query_as(
-            "select revision, kind, id, name, payload, actor, written_us, hash from entry
-             where tenant_id = $1 and kind = $2 and id = $3 and revision < $4 order by revision desc limit $5")
-            .bind(tenant).bind(kind).bind(id).bind(before).bind(limit).fetch_all(pool))?;
-        Ok(rows.into_iter().map(entry).collect())
     }
 
     /// Entries after a revision, at most `limit`, in order.
@@ -461,6 +426,6 @@ fn present((id, name, payload, etag, revision, created_us, updated_us): PresentR
     Some(Present { id, name, payload: payload?, etag, revision, created_at, updated_at })
 }
 
-fn entry((revision, kind, id, name, payload, actor, written_us, hash): EntryRow) -> Entry {
+pub(crate) fn entry((revision, kind, id, name, payload, actor, written_us, hash): EntryRow) -> Entry {
     Entry { revision, kind, id, name, payload, actor, at: micros(written_us), hash }
 }

@@ -130,6 +130,13 @@ impl Channel {
         Self { id, name, status, channel_type, quiet_hours, timezone_fields, consent_field, is_readable: false }
     }
 
+    /// True for a customer field that speaks of consent to the channel: the one it names, and by convention one that is
+    /// called, without regard to case, `consent` and the channel's name.
+    pub fn is_consent_field(&self, name: &str) -> bool {
+        self.consent_field.as_deref() == Some(name)
+            || name.to_lowercase().strip_prefix("consent").is_some_and(|rest| rest == folded(&self.name))
+    }
+
     /// True when it contacts people. A type nobody told counts as contacting.
     pub fn is_contacting(&self) -> bool {
         self.channel_type.is_none_or(ChannelType::is_contacting)

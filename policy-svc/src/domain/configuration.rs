@@ -7,9 +7,11 @@ use chrono::TimeDelta;
 use super::{
     channel::Channel,
     contact_policy::{ContactPolicy, Rule},
+    question::Fields,
     rule::budget::Budget,
     scope::find_channel,
     settings::Settings,
+    zone,
 };
 
 /// Channels of a tenant.
@@ -55,6 +57,25 @@ impl Configuration {
             Rule::Budget(budget) => Some((policy, budget)),
             _ => None,
         })
+    }
+
+    /// Customer fields that a judgement on a channel may read: zone, country, segments, and what speaks of consent.
+    pub fn fields_read(&self, channel: Option<&Channel>, fields: &Fields) -> BTreeSet<String> {
+        let mut read = BTreeSet::from([self.settings.country_field.clone()]);
+        match channel {
+            None => read.extend(zone::FIELDS_WITHOUT_CHANNEL.map(str::to_owned)),
+            Some(channel) => {
+                read.extend(channel.timezone_fields.iter().cloned());
+                read.extend(channel.consent_field.clone());
+                read.extend(fields.keys().filter(|name| channel.is_consent_field(name)).cloned());
+            }
+        }
+        for policy in &self.policies {
+            if let Rule::SegmentExclusion(exclusion) = &policy.rule {
+                read.insert(exclusion.field.clone());
+            }
+        }
+        read
     }
 
     /// The outcomes some policy rests after, and the longest of these rests.

@@ -60,10 +60,9 @@ pub struct Consent {
 
 /// Asks every source about one channel.
 pub fn consent(channel: &Channel, fields: &Fields, records: &[ConsentFact]) -> Consent {
-    let by_convention = format!("consent{}", folded(&channel.name));
     let (mut sources, mut denial, mut unreadable, mut has_grant) = (Vec::new(), None, None, false);
     for (name, value) in fields {
-        if channel.consent_field.as_ref() != Some(name) && name.to_lowercase() != by_convention {
+        if !channel.is_consent_field(name) {
             continue;
         }
         let said = match value {

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::{folded, question::Candidate, rule::budget::Used};
 
 /// What a contact or an outcome was about, ready to be compared with scopes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Subject {
     /// The offer; empty without one.
     pub offer_id: String,

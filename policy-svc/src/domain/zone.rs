@@ -28,9 +28,12 @@ impl ZoneUnknown {
     }
 }
 
+/// Where the zone is read without a channel.
+pub const FIELDS_WITHOUT_CHANNEL: [&str; 1] = ["timezone"];
+
 /// The zones of a customer without a channel: that of the field `timezone`.
 pub fn zones_without_channel(fields: &Fields, fallback: Option<Tz>) -> Result<Vec<Tz>, ZoneUnknown> {
-    of_fields(&["timezone".to_owned()], fields, fallback)
+    of_fields(&FIELDS_WITHOUT_CHANNEL.map(str::to_owned), fields, fallback)
 }
 
 /// The zones of a customer for a channel, one per field it names. The fallback stands in for a field that is missing

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use history::HistoryError;
+use history::{AsOf, HistoryError};
 use proffer_proto::{
     policy::v1::{self as proto, contact_policy::Rule},
     values::v1::{ResourceStatus, Value, value::Kind},
@@ -30,6 +30,8 @@ use crate::{
 const TENANTS_MAX: usize = 256;
 /// Readings until one is not overtaken by a write.
 const READINGS_MAX: usize = 5;
+/// Configurations of the past that are held ready.
+const PAST_MAX: usize = 256;
 /// Kind and id of the settings in the log.
 pub const SETTINGS: &str = "settings";
 
@@ -96,16 +98,34 @@ impl Context {
         Err(HistoryError::Database(database::DatabaseError::Corrupt("no configuration could be read".to_owned())))
     }
 
+    /// The configuration as it was after a revision; kept for the next question about it.
+    pub async fn configuration_at(&self, tenant: &str, revision: i64) -> Result<Arc<Configuration>, Status> {
+        let key = (tenant.to_owned(), revision);
+        if let Some(made) = self.past.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(made.clone());
+        }
+        let head = self.history.head(tenant).await?;
+        if !(0..=head).contains(&revision) {
+            return Err(Problem::not_found("policy revision", &revision.to_string()).into());
+        }
+        let at = AsOf::Revision(revision);
+        let (channels, policies) =
+            tokio::try_join!(self.channels.all_as_of(tenant, at), self.policies.all_as_of(tenant, at))?;
+        let settings = self.history.as_of(tenant, SETTINGS, SETTINGS, at).await?.and_then(|entry| entry.payload);
+        let settings =
+            settings.and_then(|bytes| proto::TenantSettings::decode(bytes.as_slice()).ok()).unwrap_or_default();
+        let made = Arc::new(made_ready(revision, &channels, &policies, &with_defaults(settings))?);
+        let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
+        if past.len() >= PAST_MAX {
+            past.clear();
+        }
+        past.insert(key, made.clone());
+        Ok(made)
+    }
+
     async fn read(&self, tenant: &str, revision: i64) -> Result<Configuration, HistoryError> {
-        let channels = self.channels.all(tenant).await?.iter().map(stored_channel).collect();
-        let policies = self.policies.all(tenant).await?.iter().map(stored_policy).collect();
-        let settings = self.settings(tenant).await?.0;
-        // A floor that this version cannot read must not be overlooked.
-        let settings = rule_settings(&settings).map_err(|faults| {
-            let told: Vec<_> = faults.into_iter().map(|(path, text)| format!("settings.{path} {text}")).collect();
-            HistoryError::Database(database::DatabaseError::Corrupt(told.join("; ")))
-        })?;
-        Ok(Configuration::new(revision, channels, policies, settings))
+        let (channels, policies) = (self.channels.all(tenant).await?, self.policies.all(tenant).await?);
+        made_ready(revision, &channels, &policies, &self.settings(tenant).await?.0)
     }
 
     /// The settings with defaults filled in, and their etag when they were ever written.
@@ -121,8 +141,25 @@ impl Context {
     }
 }
 
+/// The configuration made ready to judge by.
+fn made_ready(
+    revision: i64,
+    channels: &[proto::Channel],
+    policies: &[proto::ContactPolicy],
+    settings: &proto::TenantSettings,
+) -> Result<Configuration, HistoryError> {
+    let channels = channels.iter().map(stored_channel).collect();
+    let policies = policies.iter().map(stored_policy).collect();
+    // A floor that this version cannot read must not be overlooked.
+    let settings = rule_settings(settings).map_err(|faults| {
+        let told: Vec<_> = faults.into_iter().map(|(path, text)| format!("settings.{path} {text}")).collect();
+        HistoryError::Database(database::DatabaseError::Corrupt(told.join("; ")))
+    })?;
+    Ok(Configuration::new(revision, channels, policies, settings))
+}
+
 /// The channel a question names must be there and active; a question that names none skips channel rules.
-fn usable_channel(configuration: &Configuration, named: &str) -> Result<(), Problem> {
+pub fn usable_channel(configuration: &Configuration, named: &str) -> Result<(), Problem> {
     if named.is_empty() {
         return Ok(());
     }

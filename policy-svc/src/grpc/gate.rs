@@ -1,6 +1,6 @@
 //! ContactGateService.
 
-use std::pin::Pin;
+use std::{pin::Pin, sync::Arc};
 
 use futures::{Stream, StreamExt as _};
 use proffer_proto::policy::v1::{self as proto, contact_gate_service_server::ContactGateService};
@@ -9,13 +9,15 @@ use serve::{Problem, metadata};
 use tonic::{Request, Response, Status};
 
 use super::{
-    Context, id_fault, in_its_own_task, judgement,
+    Context,
+    configuration::usable_channel,
+    facts, id_fault, in_its_own_task, judgement,
     question::{CANDIDATES_MAX, DELIVERY_MAX, outcome, question},
     status::status,
 };
 use crate::{
-    domain::Faults,
-    store::{Committed, Order, ReserveAnswer, Store},
+    domain::{Faults, facts::Facts},
+    store::{Call, Committed, Order, ReserveAnswer, Store},
 };
 
 /// The gate every contact passes.
@@ -81,8 +83,34 @@ impl ContactGateService for Gate {
         let asked = request.into_inner().question.unwrap_or_default();
         let question = valid(question(asked, 0..=CANDIDATES_MAX, true), Faults::new())?;
         let check = |store: Store, call| async move { store.check(&call).await };
-        let found = self.0.by_newest(&tenant, question, check).await?;
-        Ok(Response::new(proto::CheckResponse { judgement: Some(judgement::judgement(found)) }))
+        let (found, basis) = self.0.by_newest(&tenant, question, check).await?;
+        Ok(Response::new(proto::CheckResponse { judgement: Some(judgement::judgement(found, Some(basis))) }))
+    }
+
+    async fn evaluate_facts(
+        &self,
+        request: Request<proto::EvaluateFactsRequest>,
+    ) -> Result<Response<proto::EvaluateFactsResponse>, Status> {
+        let tenant = metadata::tenant(request.metadata())?;
+        let asked = request.into_inner();
+        let mut faults = Faults::new();
+        if !(0..=SLOTS_MAX).contains(&asked.limit) {
+            faults.push(("limit".to_owned(), format!("is {}; it must be 0 to {SLOTS_MAX}", asked.limit)));
+        }
+        let known = facts::facts(asked.facts.unwrap_or_default()).unwrap_or_else(|found| {
+            faults.extend(found);
+            Facts::default()
+        });
+        let question = valid(question(asked.question.unwrap_or_default(), 0..=CANDIDATES_MAX, false), faults)?;
+        let configuration = self.0.configuration_at(&tenant, asked.revision).await?;
+        usable_channel(&configuration, &question.channel)?;
+        let limit = usize::try_from(asked.limit).ok().filter(|limit| *limit > 0);
+        let call = Call { tenant, configuration, is_newest_wanted: false, question: Arc::new(question) };
+        let found = call.evaluate(&known, limit);
+        let granted = found.granted.iter().filter_map(|place| call.question.candidates.get(*place));
+        let granted = granted.map(|candidate| candidate.offer_id.clone()).filter(|_| limit.is_some()).collect();
+        let judgement = Some(judgement::judgement(found, None));
+        Ok(Response::new(proto::EvaluateFactsResponse { judgement, granted }))
     }
 
     async fn commit_contact(

@@ -4,16 +4,17 @@ use chrono::SecondsFormat;
 use proffer_proto::policy::v1 as proto;
 use prost::Message as _;
 
+use super::facts;
 use crate::{
     domain::verdict::{Judgement, PolicyVerdict, Refusal, Verdict},
-    store::{Grant, Reserved},
+    store::{Basis, Grant, Reserved},
 };
 
 /// A kept answer larger than this goes without the lists of policies of offers that got no slot.
 const KEPT_BYTES_MAX: usize = 16 * 1024;
 
-/// A judgement.
-pub fn judgement(found: Judgement) -> proto::Judgement {
+/// A judgement, with what it was judged by when that is to be kept.
+pub fn judgement(found: Judgement, basis: Option<Basis>) -> proto::Judgement {
     proto::Judgement {
         refusal: found.refusal.map(refusal),
         verdicts: found.verdicts.into_iter().map(verdict).collect(),
@@ -22,6 +23,7 @@ pub fn judgement(found: Judgement) -> proto::Judgement {
         timezone: found.timezone,
         tz_version: chrono_tz::IANA_TZDB_VERSION.to_owned(),
         consent_sources: found.consent_sources,
+        facts: basis.map(|basis| facts::told(&basis.facts, basis.fields_read)),
     }
 }
 
@@ -43,7 +45,7 @@ pub fn reserved(found: Reserved) -> proto::ReserveResponse {
         reserved_until: Some(history::timestamp(grant.reserved_until)),
     };
     proto::ReserveResponse {
-        judgement: Some(judgement(found.judgement)),
+        judgement: Some(judgement(found.judgement, Some(found.basis))),
         grants: found.grants.into_iter().map(grant).collect(),
         decision_id: found.decision_id,
     }
@@ -52,6 +54,10 @@ pub fn reserved(found: Reserved) -> proto::ReserveResponse {
 /// What was granted, as it is kept for repeats.
 pub fn kept(found: &Reserved) -> Vec<u8> {
     let mut response = reserved(found.clone());
+    if let Some(judgement) = &mut response.judgement {
+        // A repeat is told the judgement itself.
+        judgement.facts = None;
+    }
     if response.encoded_len() > KEPT_BYTES_MAX
         && let Some(judgement) = &mut response.judgement
     {

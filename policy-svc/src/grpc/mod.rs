@@ -5,6 +5,7 @@ mod configuration;
 mod consent;
 mod contact;
 mod contact_policy;
+mod facts;
 mod gate;
 mod judgement;
 mod question;
@@ -55,13 +56,15 @@ pub struct Context {
     pub clock: Clock,
     /// The newest configuration made ready, by tenant.
     ready: Arc<Mutex<HashMap<String, Arc<Configuration>>>>,
+    /// Configurations of the past made ready, by tenant and revision.
+    past: Arc<Mutex<HashMap<(String, i64), Arc<Configuration>>>>,
 }
 
 impl Context {
     /// Everything over one log and one ledger.
     pub fn new(store: Store, history: History, clock: Clock) -> Self {
         let (channels, policies) = (Collection::new(history.clone()), Collection::new(history.clone()));
-        Self { store, history, channels, policies, clock, ready: Arc::default() }
+        Self { store, history, channels, policies, clock, ready: Arc::default(), past: Arc::default() }
     }
 }
 

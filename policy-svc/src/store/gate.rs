@@ -92,6 +92,17 @@ impl Call {
         Ok((ledger, Facts { ledger_at, contacts, outcomes, consents, budgets, are_contacts_cut, are_outcomes_cut }))
     }
 
+    /// Judges by these facts alone, for so many slots; for as many as pass without.
+    pub fn evaluate(&self, facts: &Facts, limit: Option<usize>) -> Judgement {
+        let until = facts.ledger_at + reservation_ttl(self.channel());
+        let slots = Slots { limit: limit.unwrap_or(usize::MAX), until };
+        judge(&self.asked(self.question.now, Scrutiny::Full), facts, slots)
+    }
+
+    fn basis(&self, facts: Facts) -> Basis {
+        Basis { facts, fields_read: self.configuration.fields_read(self.channel(), &self.question.fields) }
+    }
+
     fn asked(&self, at: DateTime<Utc>, scrutiny: Scrutiny) -> Asked<'_> {
         let (configuration, channel) = (self.configuration.as_ref(), self.channel());
         Asked {
@@ -138,11 +149,22 @@ pub struct Grant {
     pub reserved_until: DateTime<Utc>,
 }
 
+/// What a judgement rests on beside configuration and question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Basis {
+    /// What was known of the customer.
+    pub facts: Facts,
+    /// Customer fields the judgement may read.
+    pub fields_read: BTreeSet<String>,
+}
+
 /// What was granted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reserved {
     /// The judgement.
     pub judgement: Judgement,
+    /// What it was judged by.
+    pub basis: Basis,
     /// The slots, in ranking order.
     pub grants: Vec<Grant>,
     /// The decision that holds them.
@@ -180,10 +202,10 @@ impl Store {
     }
 
     /// Judges like [`Self::reserve`] and writes nothing.
-    pub async fn check(&self, call: &Call) -> Result<Judgement, StoreError> {
+    pub async fn check(&self, call: &Call) -> Result<(Judgement, Basis), StoreError> {
         let (_, facts) = call.open(self.read(call).await?)?;
-        let slots = Slots { limit: usize::MAX, until: facts.ledger_at + reservation_ttl(call.channel()) };
-        Ok(judge(&call.asked(call.question.now, Scrutiny::Full), &facts, slots))
+        let judgement = call.evaluate(&facts, None);
+        Ok((judgement, call.basis(facts)))
     }
 
     /// What policies have to go by for a customer, whatever the offer. Outcomes not yet delivered are not known here.
@@ -286,7 +308,7 @@ fn reserve(call: &Call, order: &Order, mut known: Known) -> Result<(Option<Chang
         forgotten = Some(order.request_key());
     }
     let until = at + reservation_ttl(channel);
-    let judgement = judge(&call.asked(call.question.now, Scrutiny::Full), &facts, Slots { limit: order.limit, until });
+    let judgement = call.evaluate(&facts, Some(order.limit));
     let granted = judgement.granted.iter().filter_map(|place| call.question.candidates.get(*place));
     let mut grants = Vec::with_capacity(judgement.granted.len());
     for (rank, candidate) in (1..).zip(granted) {
@@ -296,7 +318,7 @@ fn reserve(call: &Call, order: &Order, mut known: Known) -> Result<(Option<Chang
         });
         grants.push(Grant { offer_id: candidate.offer_id.clone(), rank, reserved_until: until });
     }
-    let reserved = Reserved { judgement, grants, decision_id: order.decision_id.clone() };
+    let reserved = Reserved { judgement, basis: call.basis(facts), grants, decision_id: order.decision_id.clone() };
     // A refusal is not kept: a repeat may come when it no longer holds.
     let kept = (!reserved.grants.is_empty()).then(|| {
         let earlier = Earlier { decision_id: order.decision_id.clone(), response: (order.encode)(&reserved) };

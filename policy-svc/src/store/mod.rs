@@ -30,7 +30,7 @@ use sqlx::PgConnection;
 use tokio::sync::{Mutex, MutexGuard, mpsc};
 
 pub use consent::{NewConsent, PutConsent};
-pub use gate::{Call, Committed, Grant, Order, ReserveAnswer, Reserved};
+pub use gate::{Basis, Call, Committed, Grant, Order, ReserveAnswer, Reserved};
 pub use reconciliation::Drift;
 pub use request::REQUEST_KEPT;
 

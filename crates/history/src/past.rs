@@ -1,0 +1,88 @@
+//! The log read as it was.
+
+use chrono::{DateTime, Utc};
+use database::read;
+
+use crate::{
+    Entry, History, HistoryError, Present,
+    log::{EntryRow, entry},
+};
+
+/// A moment of the log.
+#[derive(Clone, Copy, Debug)]
+pub enum AsOf {
+    /// After this revision.
+    Revision(i64),
+    /// At this instant.
+    Time(DateTime<Utc>),
+}
+
+impl AsOf {
+    /// The last revision and the last microsecond that are of it.
+    pub(crate) fn bounds(self) -> (i64, i64) {
+        match self {
+            Self::Revision(revision) => (revision, i64::MAX),
+            Self::Time(time) => (i64::MAX, time.timestamp_micros()),
+        }
+    }
+}
+
+impl History {
+    /// The entry that held at a moment; none before the resource existed or after it was deleted.
+    pub async fn as_of(
+        &self,
+        tenant: &str,
+        kind: &'static str,
+        id: &str,
+        moment: AsOf,
+    ) -> Result<Option<Entry>, HistoryError> {
+        let (revision_max, us_max) = moment.bounds();
+        let row: Option<EntryRow> = read!(&self.database, pool => sqlx::query_as(
+            "select revision, kind, id, name, payload, actor, written_us, hash from entry
+             where tenant_id = $1 and kind = $2 and id = $3 and revision <= $4 and written_us <= $5
+             order by revision desc limit 1")
+            .bind(tenant).bind(kind).bind(id).bind(revision_max).bind(us_max).fetch_optional(pool))?;
+        Ok(row.map(entry).filter(|entry| entry.payload.is_some()))
+    }
+
+    /// Every resource of a kind as it was at a moment, by id.
+    pub async fn all_as_of(
+        &self,
+        tenant: &str,
+        kind: &'static str,
+        moment: AsOf,
+    ) -> Result<Vec<Present>, HistoryError> {
+        let (revision_max, us_max) = moment.bounds();
+        let rows: Vec<EntryRow> = read!(&self.database, pool => sqlx::query_as(
+            "select revision, kind, id, name, payload, actor, written_us, hash from (
+               select e.*, row_number() over (partition by id order by revision desc) as nth from entry e
+               where tenant_id = $1 and kind = $2 and revision <= $3 and written_us <= $4) e
+             where nth = 1 order by id")
+            .bind(tenant).bind(kind).bind(revision_max).bind(us_max).fetch_all(pool))?;
+        Ok(rows.into_iter().filter_map(|row| Present::of(entry(row))).collect())
+    }
+
+    /// The last revision written at or before an instant; 0 when there was none.
+    pub async fn revision_at(&self, tenant: &str, at: DateTime<Utc>) -> Result<i64, HistoryError> {
+        let (revision,): (i64,) = read!(&self.database, pool => sqlx::query_as(
+            "select coalesce(max(revision), 0) from entry where tenant_id = $1 and written_us <= $2")
+            .bind(tenant).bind(at.timestamp_micros()).fetch_one(pool))?;
+        Ok(revision)
+    }
+
+    /// The entries of one resource before a revision, deletions included, at most `limit`, newest first.
+    pub async fn past(
+        &self,
+        tenant: &str,
+        kind: &'static str,
+        id: &str,
+        before: i64,
+        limit: i64,
+    ) -> Result<Vec<Entry>, HistoryError> {
+        let rows: Vec<EntryRow> = read!(&self.database, pool => sqlx::query_as(
+            "select revision, kind, id, name, payload, actor, written_us, hash from entry
+             where tenant_id = $1 and kind = $2 and id = $3 and revision < $4 order by revision desc limit $5")
+            .bind(tenant).bind(kind).bind(id).bind(before).bind(limit).fetch_all(pool))?;
+        Ok(rows.into_iter().map(entry).collect())
+    }
+}
