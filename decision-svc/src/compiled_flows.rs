@@ -5,10 +5,14 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use tokio::task::JoinError;
+
 use crate::domain::{compile::CompiledFlow, flow::Flow, snapshot::Catalog};
 
 /// Flows kept at most, over all tenants.
 pub const KEPT_MAX: usize = 4_096;
+/// Revisions kept of a flow: while a new one spreads, decisions on their way still need the one before.
+const REVISIONS_MAX: usize = 2;
 
 /// A flow of a tenant at a revision.
 #[derive(Clone, Copy, Debug)]
@@ -23,28 +27,91 @@ pub struct Source<'a> {
     pub revision: i64,
 }
 
-/// The newest compiled form of each flow. Cheap to clone.
+/// The newest compiled forms of each flow. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct CompiledFlows(Arc<Mutex<Kept>>);
 
 /// By tenant and id.
-type Kept = BTreeMap<(String, String), Arc<CompiledFlow>>;
+type Kept = BTreeMap<(String, String), Arc<Entry>>;
+
+#[derive(Debug, Default)]
+struct Entry {
+    /// Held by the one that compiles; who needs the same waits for it, and nobody else does.
+    compiling: tokio::sync::Mutex<()>,
+    /// Newest first.
+    made: Mutex<Vec<Arc<CompiledFlow>>>,
+}
 
 impl CompiledFlows {
-    /// The flow made ready for this catalog; made once per revision of either.
-    pub fn of(&self, source: Source<'_>, flow: Flow, catalog: &Catalog) -> Arc<CompiledFlow> {
-        let key = (source.tenant.to_owned(), source.id.to_owned());
+    /// The flow made ready for this catalog; made once per revision of either, beside the threads that answer.
+    pub async fn of(
+        &self,
+        source: Source<'_>,
+        flow: Flow,
+        catalog: &Arc<Catalog>,
+    ) -> Result<Arc<CompiledFlow>, JoinError> {
+        let entry = self.entry(source);
+        let wanted = (source.revision, catalog.revision);
+        if let Some(found) = entry.find(wanted) {
+            return Ok(found);
+        }
+        let _turn = entry.compiling.lock().await;
+        if let Some(found) = entry.find(wanted) {
+            return Ok(found);
+        }
+        let (id, name, revision, catalog) =
+            (source.id.to_owned(), source.name.to_owned(), source.revision, catalog.clone());
+        let compile = move || Arc::new(CompiledFlow::compile(flow, &id, &name, revision, &catalog));
+        let made = tokio::task::spawn_blocking(compile).await?;
+        entry.keep(made.clone());
+        Ok(made)
+    }
+
+    fn entry(&self, source: Source<'_>) -> Arc<Entry> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = kept.get(&key)
-            && (found.revision, found.catalog_revision) == (source.revision, catalog.revision)
-        {
-            return found.clone();
+        let key = (source.tenant.to_owned(), source.id.to_owned());
+        if let Some(entry) = kept.get(&key) {
+            return entry.clone();
         }
         if kept.len() >= KEPT_MAX {
             kept.clear();
         }
-        let made = Arc::new(CompiledFlow::compile(flow, source.id, source.name, source.revision, catalog));
-        kept.insert(key, made.clone());
-        made
+        kept.entry(key).or_default().clone()
+    }
+}
+
+impl Entry {
+    fn find(&self, wanted: (i64, i64)) -> Option<Arc<CompiledFlow>> {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.iter().find(|flow| (flow.revision, flow.catalog_revision) == wanted).cloned()
+    }
+
+    fn keep(&self, flow: Arc<CompiledFlow>) {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.push(flow);
+        made.sort_by_key(|flow| std::cmp::Reverse((flow.catalog_revision, flow.revision)));
+        made.truncate(REVISIONS_MAX);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The newest two stay, whatever the order in which they were asked for; each is made once.
+    #[tokio::test]
+    async fn a_flow_is_made_once_for_each_of_its_newest_revisions() {
+        let compiled = CompiledFlows::default();
+        let of = async |revision: i64| {
+            let catalog = Arc::new(Catalog { revision, ..Catalog::default() });
+            let source = Source { tenant: "t", id: "flow_f", name: "F", revision: 1 };
+            compiled.of(source, Flow { nodes: Vec::new() }, &catalog).await.unwrap()
+        };
+        let (second, first) = (of(2).await, of(1).await);
+        assert!(Arc::ptr_eq(&of(2).await, &second) && Arc::ptr_eq(&of(1).await, &first));
+        let third = of(3).await;
+        assert!(Arc::ptr_eq(&of(3).await, &third) && Arc::ptr_eq(&of(2).await, &second));
+        assert!(!Arc::ptr_eq(&of(1).await, &first));
+        assert!(Arc::ptr_eq(&of(2).await, &second));
     }
 }

@@ -9,6 +9,9 @@ use crate::{
     function::Function,
 };
 
+/// Longest text that a formula may put together, in bytes.
+pub const TEXT_BYTES_MAX: usize = 64 * 1024;
+
 /// When and where a formula is evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
@@ -112,7 +115,7 @@ impl Scope<'_> {
         }
         match (operator, left, right) {
             (Operator::Add, Value::Number(a), Value::Number(b)) => Value::number(a + b),
-            (Operator::Add, Value::String(a), Value::String(b)) => Value::String(format!("{a}{b}").into()),
+            (Operator::Add, Value::String(a), Value::String(b)) => joined([a, b].iter().map(|text| &**text)),
             (Operator::Subtract, Value::Number(a), Value::Number(b)) => Value::number(a - b),
             (Operator::Subtract, Value::Date(a), Value::Date(b)) => Value::number((a - b).num_days() as f64 * 86_400.0),
             (Operator::Subtract, Value::Timestamp(a), Value::Timestamp(b)) => {
@@ -156,9 +159,9 @@ impl Scope<'_> {
             (Function::Min, numbers) => folded(numbers, f64::min),
             (Function::Max, numbers) => folded(numbers, f64::max),
             (_, [Value::Number(x), rest @ ..]) => numeric(function, *x, rest),
-            (Function::Concat, texts) => {
-                Value::String(texts.iter().map(ToString::to_string).collect::<String>().into())
-            }
+            (Function::Concat, texts) => joined(
+                texts.iter().filter_map(|value| if let Value::String(text) = value { Some(&**text) } else { None }),
+            ),
             (_, [Value::String(text), rest @ ..]) => textual(function, text, rest),
             (Function::DaysBetween, [Value::Date(from), Value::Date(to)]) => {
                 Value::number((*to - *from).num_days() as f64)
@@ -197,6 +200,12 @@ pub(crate) fn order(left: &Value, right: &Value) -> Option<std::cmp::Ordering> {
         (Value::Timestamp(a), Value::Timestamp(b)) => Some(a.cmp(b)),
         _ => None,
     }
+}
+
+/// The texts one after the other, unless that is too long.
+fn joined<'a>(texts: impl Iterator<Item = &'a str> + Clone) -> Value {
+    let bytes: usize = texts.clone().map(str::len).sum();
+    if bytes > TEXT_BYTES_MAX { null("text too long") } else { Value::String(texts.collect::<String>().into()) }
 }
 
 fn folded(numbers: &[Value], pick: fn(f64, f64) -> f64) -> Value {

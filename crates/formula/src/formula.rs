@@ -11,7 +11,7 @@ use crate::{
 /// A formula that was parsed and type-checked; evaluating it cannot fail. Linear in its parts.
 #[derive(Clone, Debug)]
 pub struct Formula {
-    root: Node,
+    pub(crate) root: Node,
     references: Vec<String>,
     result_type: MaybeType,
 }

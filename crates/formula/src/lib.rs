@@ -5,6 +5,7 @@
 //!   be wrong with it is said when it is compiled, with a byte position; evaluation never fails: what cannot be
 //!   computed is null, and every null carries its first cause.
 //! - [`rule`]: conditions on fields, nested by all, any and not, three-valued.
+//! - [`program`]: both as flat programs over numbered registers, for those who evaluate them often.
 
 mod ast;
 mod check;
@@ -16,11 +17,12 @@ mod lexer;
 mod nearest;
 mod output;
 mod parser;
+pub mod program;
 pub mod rule;
 mod value;
 
 pub use error::FormulaError;
-pub use evaluate::Moment;
+pub use evaluate::{Moment, TEXT_BYTES_MAX};
 pub use formula::Formula;
 pub use lexer::SOURCE_BYTES_MAX;
 pub use nearest::nearest;

@@ -3,7 +3,7 @@
 use crate::{Cause, Type, Value};
 
 /// Declared type of a computed field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OutputType {
     /// A whole number; halves are rounded away from zero.
     Integer,

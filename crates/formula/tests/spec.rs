@@ -6,7 +6,8 @@ use std::path::Path;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use formula::{
-    Cause, DEPTH_MAX, Formula, Moment, NODES_MAX, OutputType, SOURCE_BYTES_MAX, Type, Value,
+    Cause, DEPTH_MAX, Formula, Moment, NODES_MAX, OutputType, SOURCE_BYTES_MAX, TEXT_BYTES_MAX, Type, Value,
+    program::{Constants, Datum, FormulaProgram, Memory, RuleProgram, Why},
     rule::{self, CompiledRule, Literal, Operator, Rule, Verdict},
 };
 use proptest::prelude::*;
@@ -60,6 +61,78 @@ fn value_of(name: &str) -> Value {
     field(name).and_then(|(_, value)| value).unwrap_or_else(|| Value::Null(Cause::missing(name)))
 }
 
+/// The result, which the flat program gives as well.
+fn result(formula: &Formula, value_of: &dyn Fn(&str) -> Value, moment: &Moment) -> Value {
+    let value = formula.evaluate(value_of, moment);
+    let (told, by_program) = by_program(formula, None, value_of, moment);
+    assert_eq!(told, value.to_string());
+    assert_eq!(by_program.type_of(), value.type_of());
+    value
+}
+
+fn coerced(formula: &Formula, output: OutputType) -> Value {
+    let value = output.coerce(formula.evaluate(&value_of, &moment()));
+    let (told, by_program) = by_program(formula, Some(output), &value_of, &moment());
+    assert_eq!((told, by_program.type_of()), (value.to_string(), value.type_of()));
+    value
+}
+
+fn by_program(
+    formula: &Formula,
+    output: Option<OutputType>,
+    value_of: &dyn Fn(&str) -> Value,
+    moment: &Moment,
+) -> (String, Value) {
+    let (mut constants, mut memory) = (Constants::default(), Memory::default());
+    let places: Vec<u32> = (0..).take(formula.references().len()).collect();
+    let program = FormulaProgram::new(formula, &places, &mut constants).unwrap();
+    let values: Vec<Value> = formula.references().iter().map(|name| value_of(name)).collect();
+    let registers: Vec<Datum> = values.iter().zip(0..).map(|(value, at)| datum(value, at, &mut memory)).collect();
+    let datum = program.run(&registers, &constants, moment, &mut memory);
+    let datum = output.map_or(datum, |output| output.convert(datum, &constants, &mut memory));
+    let value = constants.texts(&memory).value(datum, &|why| told(why, &values));
+    (value.to_string(), value)
+}
+
+fn datum(value: &Value, register: u32, memory: &mut Memory) -> Datum {
+    match value {
+        Value::Null(_) => Datum::Null(Why::Register(register)),
+        Value::Number(number) => Datum::Number(*number),
+        Value::String(text) => memory.text(text),
+        Value::Boolean(is) => Datum::Boolean(*is),
+        Value::Date(date) => Datum::Date(*date),
+        Value::Timestamp(at) => Datum::Timestamp(*at),
+    }
+}
+
+fn told(why: Why, values: &[Value]) -> String {
+    match why {
+        Why::Register(register) => match &values[register as usize] {
+            Value::Null(cause) => cause.to_string(),
+            other => panic!("{other} is not null"),
+        },
+        why => why.to_string(),
+    }
+}
+
+/// The verdict, which the flat program gives as well.
+fn verdict(compiled: &CompiledRule, actual: &Value) -> Verdict {
+    let verdict = compiled.evaluate(&|_, _| actual.clone());
+    let (mut constants, mut memory) = (Constants::default(), Memory::default());
+    let program = RuleProgram::new(compiled, &mut constants, &|_, _| Some(0)).unwrap();
+    let registers = [datum(actual, 0, &mut memory)];
+    let texts = constants.texts(&memory);
+    let judged = program.judge(&registers, texts);
+    let refusal = || judged.refusal(texts, &|why| told(why, std::slice::from_ref(actual)));
+    let by_program = match judged.is {
+        Some(true) => Verdict::True,
+        Some(false) => Verdict::False(refusal()),
+        None => Verdict::Unknown(refusal()),
+    };
+    assert_eq!(by_program, verdict);
+    verdict
+}
+
 fn compile(source: &str) -> Result<Formula, formula::FormulaError> {
     Formula::compile(source, &|name| field(name).map(|(of_type, _)| of_type))
 }
@@ -75,7 +148,7 @@ fn shown(value: &Value) -> String {
 
 fn evaluated(source: &str) -> String {
     match compile(source) {
-        Ok(formula) => shown(&formula.evaluate(&value_of, &moment())),
+        Ok(formula) => shown(&result(&formula, &value_of, &moment())),
         Err(error) => format!("error {}: {}", error.position + 1, error.message),
     }
 }
@@ -124,7 +197,7 @@ fn a_result_is_converted_to_its_declared_type() {
         };
         let formula = compile(source).unwrap();
         assert!(formula.result_type().is_none_or(|found| output.accepts(found)), "{source}");
-        let got = shown(&output.coerce(formula.evaluate(&value_of, &moment())));
+        let got = shown(&coerced(&formula, output));
         if got != *expected {
             wrong.push(format!("{source} as {output:?}: expected {expected}, got {got}"));
         }
@@ -173,7 +246,7 @@ fn every_rule_of_the_specification_holds() {
         let op = Operator::parse(op).unwrap();
         let rule = Rule::Condition { field: "x".into(), op, value: literal(value) };
         let got = match CompiledRule::compile(&rule, &|_| Some(of_type)) {
-            Ok(compiled) => match compiled.evaluate(&|_| typed(of_type, actual)) {
+            Ok(compiled) => match verdict(&compiled, &typed(of_type, actual)) {
                 Verdict::True => "true".to_owned(),
                 Verdict::False(_) => "false".to_owned(),
                 Verdict::Unknown(_) => "unknown".to_owned(),
@@ -194,7 +267,7 @@ fn condition(field: &str, op: Operator, value: f64) -> Rule {
 
 fn judged(rule: &Rule) -> Verdict {
     let compiled = CompiledRule::compile(rule, &|name| field(name).map(|(of_type, _)| of_type)).unwrap();
-    compiled.evaluate(&value_of)
+    compiled.evaluate(&|name, _| value_of(name))
 }
 
 /// Under `not`, under `any` beside false, under `all` beside true: a missing value never makes a customer eligible.
@@ -255,12 +328,27 @@ fn limits_hold_at_the_limit_and_one_past_it() {
     assert!(evaluated(&padded(SOURCE_BYTES_MAX + 1)).contains("4097 bytes exceed the maximum 4096"));
 }
 
+/// A chain of fields that each double the text before must not fill the memory.
+#[test]
+fn a_text_that_is_put_together_has_a_longest_length() {
+    let check = |source: &str, bytes: usize, expected: &str| {
+        let formula = Formula::compile(source, &|_| Some(Type::String)).unwrap();
+        let value = result(&formula, &|_| text(&"x".repeat(bytes)), &moment());
+        let got = if let Value::String(text) = &value { text.len().to_string() } else { value.to_string() };
+        assert_eq!(got, expected, "{source}");
+    };
+    check("concat(a, a)", TEXT_BYTES_MAX / 2, "65536");
+    check("concat(a, a, 'y')", TEXT_BYTES_MAX / 2, "null (text too long)");
+    check("a + a", TEXT_BYTES_MAX / 2, "65536");
+    check("a + a + 'y'", TEXT_BYTES_MAX / 2, "null (text too long)");
+}
+
 #[test]
 fn today_is_the_date_in_the_customers_zone() {
     let check = |zone: chrono_tz::Tz, expected: &str| {
         let formula = compile("today()").unwrap();
         let moment = Moment { now: instant("2026-11-22T23:30:00Z"), zone };
-        assert_eq!(shown(&formula.evaluate(&value_of, &moment)), expected);
+        assert_eq!(shown(&result(&formula, &value_of, &moment)), expected);
     };
     check(chrono_tz::Europe::London, "date 2026-11-22");
     check(chrono_tz::Europe::Paris, "date 2026-11-23");
@@ -274,7 +362,7 @@ proptest! {
     #[test]
     fn nothing_throws(source in "[a-z0-9+*/%<>=!&|?:(),.\"' -]{0,60}") {
         if let Ok(formula) = compile(&source) {
-            let value = formula.evaluate(&value_of, &moment());
+            let value = result(&formula, &value_of, &moment());
             if let Value::Number(number) = value {
                 prop_assert!(number.is_finite(), "{source}");
             }
@@ -285,7 +373,7 @@ proptest! {
     fn arithmetic_is_that_of_doubles_or_null(a in any::<f64>(), b in any::<f64>()) {
         let formula = Formula::compile("a / b + a * b - a % b", &|_| Some(Type::Number)).unwrap();
         prop_assume!(a.is_finite() && b.is_finite());
-        let value = formula.evaluate(&|name| Value::Number(if name == "a" { a } else { b }), &moment());
+        let value = result(&formula, &|name| Value::Number(if name == "a" { a } else { b }), &moment());
         let (quotient, product, rest) = (a / b, a * b, a % b);
         match value {
             Value::Number(number) => prop_assert_eq!(number.to_bits(), (quotient + product - rest).to_bits()),

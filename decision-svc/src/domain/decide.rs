@@ -36,6 +36,8 @@ pub struct Answer {
     pub next_allowed_at: Option<DateTime<Utc>>,
     /// Candidates refused by policy or outranked.
     pub refused: Vec<Refused>,
+    /// Reason code of the offers ranked lower than the plan tells, and how many they are.
+    pub unasked: Option<(String, usize)>,
     /// When the slots lapse.
     pub reserved_until: Option<DateTime<Utc>>,
     /// Slots of an earlier run that this one does not use.
@@ -83,6 +85,11 @@ pub fn decide(inputs: &Inputs<'_>) -> Answer {
         if !chosen.iter().any(|(offered, _)| offered.offer_id == ranked.offer_id) {
             answer.refused.push(refused(judgement, ranked));
         }
+    }
+    let unasked = plan.ranked_in_all.saturating_sub(plan.ranked.len());
+    if unasked > 0 {
+        let why = judgement.refusal.as_ref().map_or("outranked", |refusal| refusal.reason_code.as_str());
+        answer.unasked = Some((why.to_owned(), unasked));
     }
     let first_refused = plan.ranked.iter().find_map(|ranked| verdict(judgement, ranked));
     if let Some(experiment) = held_out_of {
@@ -162,10 +169,11 @@ fn refused(judgement: &Judgement, ranked: &Ranked) -> Refused {
 }
 
 fn nothing(plan: &Plan) -> Refusal {
-    if plan.refused.is_empty() {
+    let refused = plan.refused_in_all();
+    if refused == 0 {
         return refusal("no_candidates", "the flow's inventory holds no active offer");
     }
-    refusal("nothing_qualified", &format!("the customer qualifies for none of {} offers", plan.refused.len()))
+    refusal("nothing_qualified", &format!("the customer qualifies for none of {} offers", refused))
 }
 
 fn holdout(experiment: &str) -> Refusal {

@@ -3,12 +3,16 @@
 pub mod assignment;
 pub mod compile;
 pub mod decide;
+pub mod evaluate;
 pub mod flow;
 pub mod judgement;
+#[cfg(any(test, feature = "oracle"))]
+pub mod oracle;
 pub mod outcome;
 pub mod plan;
 pub mod rank;
 pub mod request;
 pub mod scalar;
+pub mod scratch;
 pub mod snapshot;
 pub mod trace;

@@ -1,45 +1,50 @@
 //! Which offers a customer qualifies for and in which order, before policy is asked. Pure.
 
-use formula::rule::{Refusal, Verdict};
+use std::{collections::BTreeMap, ops::Deref, sync::Arc};
+
+use formula::rule::Refusal;
 
 use crate::domain::{
-    compile::{CompiledFlow, CompiledOffer, Facts, Program},
-    flow::{Flow, ScoreMethod, Step, Weights},
-    rank::{Factors, PROPENSITY_PRIOR, RELEVANCE_PRIOR},
-    scalar::Fields,
+    compile::{Candidate, CompiledFlow, CompiledOffer, Facts, Program, Told},
+    evaluate::Tally,
+    flow::Step,
+    rank::Factors,
+    scalar::{Fields, Scalar},
+    scratch::{Best, Scratch},
     trace::{FailedRule, Refused, Stage},
 };
+
+/// What a plan should tell.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Offers not to propose.
+    pub exclude_offers: &'a [String],
+    /// Ranked offers at most; the others are counted.
+    pub ranked_max: usize,
+    /// Refused offers at most; the others are counted.
+    pub refused_max: usize,
+}
 
 /// Offers in ranking order and what became of the others.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// Candidates through each step.
     pub stages: Vec<Stage>,
-    /// Best first.
+    /// Best first; the lowest may be left out.
     pub ranked: Vec<Ranked>,
-    /// The others, by offer id.
+    /// Ranked offers in all.
+    pub ranked_in_all: usize,
+    /// The others, by offer id, as many as were wanted.
     pub refused: Vec<Refused>,
+    /// How many were refused, by reason code.
+    pub refused_by_reason: BTreeMap<&'static str, usize>,
 }
 
-/// An offer a customer qualifies for.
+/// An offer a customer qualifies for. Reads as the candidate it is.
 #[derive(Clone, Debug)]
 pub struct Ranked {
-    /// The offer.
-    pub offer_id: String,
-    /// Its name.
-    pub name: String,
-    /// Category as the offer names it.
-    pub category: String,
-    /// Id of the category, when it is stored.
-    pub category_id: String,
-    /// A finer group.
-    pub subcategory: String,
-    /// Purpose of the contact.
-    pub purpose: String,
-    /// What one contact costs, in 1/10,000 of the currency.
-    pub cost_e4: i64,
-    /// Its priority, for ties.
-    pub priority: f64,
+    /// What does not depend on the customer.
+    pub candidate: Arc<Candidate>,
     /// The rank score.
     pub score: f64,
     /// The factors of the score.
@@ -47,72 +52,48 @@ pub struct Ranked {
     /// Where the propensity comes from.
     pub propensity_source: &'static str,
     /// The computed fields.
-    pub computed: Fields,
+    pub computed: Arc<Fields>,
+}
+
+impl Deref for Ranked {
+    type Target = Candidate;
+
+    fn deref(&self) -> &Candidate {
+        &self.candidate
+    }
+}
+
+impl Plan {
+    /// Offers refused in all.
+    pub fn refused_in_all(&self) -> usize {
+        self.refused_by_reason.values().sum()
+    }
 }
 
 /// Plans one decision.
-pub fn plan(compiled: &CompiledFlow, facts: &Facts<'_>, exclude_offers: &[String]) -> Plan {
-    let flow = &compiled.flow;
-    let mut refused = Vec::new();
-    let mut ranked = Vec::new();
-    let mut qualified = 0;
-    for candidate in &compiled.offers {
-        let offer = &candidate.offer;
-        if exclude_offers.contains(&offer.id) {
-            refused.push(refusal(candidate, "excluded", "excluded by the request".to_owned(), None));
-            continue;
-        }
-        let program = match &candidate.program {
-            Ok(program) => program,
-            Err(why) => {
-                refused.push(refusal(candidate, "rule_invalid", format!("its rules cannot be applied: {why}"), None));
-                continue;
-            }
-        };
-        let computed = program.compute(facts);
-        if let Some(failed) = flow.has("qualify").then(|| first_failure(program, facts, &computed)).flatten() {
-            let (reason, rule) = told(failed);
-            refused.push(refusal(candidate, "not_qualified", reason, Some(rule)));
-            continue;
-        }
-        qualified += 1;
-        let relevance = relevance(program, facts, &computed);
-        let (propensity, propensity_source) = propensity(flow, candidate);
-        let factors = Factors::of(offer, propensity, relevance);
-        match factors.score(&weights(flow)) {
-            Some(score) => ranked.push(Ranked {
-                offer_id: offer.id.clone(),
-                name: offer.name.clone(),
-                category: offer.category.clone(),
-                category_id: candidate.category_id.clone(),
-                subcategory: offer.subcategory.clone(),
-                purpose: offer.purpose.clone(),
-                cost_e4: offer.cost_e4,
-                priority: offer.priority,
-                score,
-                factors,
-                propensity_source,
-                computed: program.shown(&computed),
-            }),
-            None => refused.push(refusal(candidate, "not_ranked", "its score is not a number".to_owned(), None)),
-        }
-    }
-    ranked.sort_by(|a, b| {
-        b.score.total_cmp(&a.score).then(b.priority.total_cmp(&a.priority)).then_with(|| a.offer_id.cmp(&b.offer_id))
-    });
-    let stages = stages(compiled, qualified, ranked.len());
-    Plan { stages, ranked, refused }
+pub fn plan(compiled: &CompiledFlow, facts: &Facts<'_>, wanted: &Wanted<'_>) -> Plan {
+    let mut scratch = compiled.spares.take();
+    let tally = compiled.evaluate(facts, wanted.exclude_offers, wanted.ranked_max, &mut scratch);
+    let plan = Plan {
+        stages: stages(compiled, &tally),
+        ranked: ranked(compiled, facts, &mut scratch),
+        ranked_in_all: tally.ranked,
+        refused: refused(compiled, facts, wanted.refused_max, &mut scratch),
+        refused_by_reason: refused_by_reason(&tally),
+    };
+    compiled.spares.give_back(scratch);
+    plan
 }
 
-fn stages(compiled: &CompiledFlow, qualified: usize, ranked: usize) -> Vec<Stage> {
+fn stages(compiled: &CompiledFlow, tally: &Tally) -> Vec<Stage> {
     let mut count = compiled.offers_in_all;
-    let mut stages = Vec::new();
+    let mut stages = Vec::with_capacity(compiled.flow.nodes.len());
     for node in &compiled.flow.nodes {
         let entered = count;
         count = match node.step {
             Step::Inventory(_) => compiled.offers.len(),
-            Step::Qualify => qualified,
-            Step::Rank(_) => ranked,
+            Step::Qualify => tally.qualified,
+            Step::Rank(_) => tally.ranked,
             _ => entered,
         };
         stages.push(Stage { node: node.id.clone(), type_name: node.step.type_name(), entered, left: count });
@@ -120,40 +101,102 @@ fn stages(compiled: &CompiledFlow, qualified: usize, ranked: usize) -> Vec<Stage
     stages
 }
 
-fn first_failure(program: &Program, facts: &Facts<'_>, computed: &[formula::Value]) -> Option<Refusal> {
-    program.rules.iter().find_map(|rule| match rule.evaluate(&|name| program.value(name, facts, computed)) {
-        Verdict::True => None,
-        Verdict::False(refusal) | Verdict::Unknown(refusal) => Some(refusal),
-    })
+fn refused_by_reason(tally: &Tally) -> BTreeMap<&'static str, usize> {
+    let counts = [
+        ("excluded", tally.excluded),
+        ("rule_invalid", tally.invalid),
+        ("not_qualified", tally.not_qualified),
+        ("not_ranked", tally.qualified - tally.ranked),
+    ];
+    counts.into_iter().filter(|(_, count)| *count > 0).collect()
 }
 
-fn relevance(program: &Program, facts: &Facts<'_>, computed: &[formula::Value]) -> f64 {
-    let all = program.affinities.len();
-    let holds = |rule: &&formula::rule::CompiledRule| {
-        matches!(rule.evaluate(&|name| program.value(name, facts, computed)), Verdict::True)
-    };
-    match all {
-        0 => RELEVANCE_PRIOR,
-        _ => program.affinities.iter().filter(holds).count() as f64 / all as f64,
-    }
-}
-
-fn propensity(flow: &Flow, candidate: &CompiledOffer) -> (f64, &'static str) {
-    let is_by_priority = |node: &crate::domain::flow::Node| node.step == Step::Score(ScoreMethod::Priority);
-    if flow.nodes.iter().any(is_by_priority) {
-        return (candidate.offer.priority / 100.0, "priority of the offer");
-    }
-    (PROPENSITY_PRIOR, "prior: no data")
-}
-
-fn weights(flow: &Flow) -> Weights {
-    flow.nodes
-        .iter()
-        .find_map(|node| match node.step {
-            Step::Rank(weights) => Some(weights),
-            _ => None,
+fn ranked(compiled: &CompiledFlow, facts: &Facts<'_>, scratch: &mut Scratch) -> Vec<Ranked> {
+    let best = std::mem::take(&mut scratch.best);
+    let mut shown: BTreeMap<u32, Arc<Fields>> = BTreeMap::new();
+    let ranked = best.iter().filter_map(|Best { offer, holding, score }| {
+        let CompiledOffer { candidate, program } = compiled.offers.get(*offer as usize)?;
+        let program = program.as_ref().ok()?;
+        let count = compiled.affinities.get(program.affinities as usize).map_or(0, |rules| rules.len());
+        // Offers of one category mostly share their computed fields.
+        let computed =
+            shown.entry(program.shown).or_insert_with(|| Arc::new(computed(compiled, program, facts, scratch)));
+        Some(Ranked {
+            candidate: candidate.clone(),
+            score: *score,
+            factors: compiled.scoring.factors(&candidate.worth, *holding as usize, count),
+            propensity_source: compiled.scoring.propensity(&candidate.worth).1,
+            computed: computed.clone(),
         })
-        .unwrap_or_default()
+    });
+    let ranked = ranked.collect();
+    scratch.best = best;
+    ranked
+}
+
+fn computed(compiled: &CompiledFlow, program: &Program, facts: &Facts<'_>, scratch: &mut Scratch) -> Fields {
+    let mut fields = Fields::new();
+    for shown in compiled.shown.get(program.shown as usize).map(|shown| &**shown).unwrap_or_default() {
+        let datum = compiled.fill(shown.register, facts, scratch);
+        let value = compiled.constants.texts(&scratch.memory).value(datum, &|_| String::new());
+        if let Some(value) = Scalar::shown(&value) {
+            fields.insert(shown.name.clone(), value);
+        }
+    }
+    fields
+}
+
+fn refused(compiled: &CompiledFlow, facts: &Facts<'_>, most: usize, scratch: &mut Scratch) -> Vec<Refused> {
+    let mut refused = Vec::new();
+    for (offer, index) in compiled.offers.iter().zip(0..) {
+        if refused.len() >= most {
+            break;
+        }
+        refused.extend(refusal_of(compiled, offer, index, facts, scratch));
+    }
+    refused
+}
+
+/// Why an offer is not ranked.
+fn refusal_of(
+    compiled: &CompiledFlow,
+    offer: &CompiledOffer,
+    index: u32,
+    facts: &Facts<'_>,
+    scratch: &mut Scratch,
+) -> Option<Refused> {
+    let candidate = &offer.candidate;
+    if scratch.is_excluded(index) {
+        return Some(refusal(candidate, "excluded", "excluded by the request".to_owned(), None));
+    }
+    let program = match &offer.program {
+        Ok(program) => program,
+        Err(why) => {
+            return Some(refusal(candidate, "rule_invalid", format!("its rules cannot be applied: {why}"), None));
+        }
+    };
+    if !compiled.qualifies(program, scratch) {
+        let (reason, rule) = told(first_failure(compiled, program, facts, scratch));
+        return Some(refusal(candidate, "not_qualified", reason, Some(rule)));
+    }
+    if compiled.place(index, program, scratch).is_none() {
+        return Some(refusal(candidate, "not_ranked", "its score is not a number".to_owned(), None));
+    }
+    None
+}
+
+/// The first rule, in the offer's own order, that does not hold.
+fn first_failure(compiled: &CompiledFlow, program: &Program, facts: &Facts<'_>, scratch: &mut Scratch) -> Refusal {
+    let failing = program.rules.iter().find(|rule| !compiled.holds(**rule, facts, scratch));
+    let rule = failing.and_then(|rule| compiled.rules.get(*rule as usize));
+    let Some(rule) = rule else { return Refusal::default() };
+    // INVARIANT: whatever the rule reads was filled when it was tested, in this evaluation or just now.
+    for register in rule.reads() {
+        compiled.fill(*register, facts, scratch);
+    }
+    let texts = compiled.constants.texts(&scratch.memory);
+    let causes = Told { sources: &compiled.sources, facts };
+    rule.judge(&scratch.registers, texts).refusal(texts, &|why| causes.told(why))
 }
 
 fn told(failed: Refusal) -> (String, FailedRule) {
@@ -168,11 +211,10 @@ fn told(failed: Refusal) -> (String, FailedRule) {
     (reason, FailedRule { field, op, expected, actual, unknown: cause })
 }
 
-fn refusal(candidate: &CompiledOffer, code: &str, reason: String, rule: Option<FailedRule>) -> Refused {
-    let (offer_id, name) = (candidate.offer.id.clone(), candidate.offer.name.clone());
+fn refusal(candidate: &Candidate, code: &str, reason: String, rule: Option<FailedRule>) -> Refused {
     Refused {
-        offer_id,
-        name,
+        offer_id: candidate.offer_id.clone(),
+        name: candidate.name.clone(),
         reason_code: code.to_owned(),
         reason,
         rule,

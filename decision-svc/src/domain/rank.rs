@@ -24,16 +24,34 @@ pub struct Factors {
     pub uplift: Option<f64>,
 }
 
+/// What an offer says about its own rank.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Worth {
+    /// 0 to 100.
+    pub business_value: f64,
+    /// Percent, 0 to 100.
+    pub margin: Option<f64>,
+    /// 0 to 100; also decides ties.
+    pub priority: f64,
+}
+
+impl Worth {
+    /// What the offer says.
+    pub fn of(offer: &Offer) -> Self {
+        Self { business_value: offer.business_value, margin: offer.margin, priority: offer.priority }
+    }
+}
+
 impl Factors {
     /// The factors from a propensity, a relevance and what the offer says about itself.
-    pub fn of(offer: &Offer, propensity: f64, relevance: f64) -> Self {
+    pub fn of(worth: &Worth, propensity: f64, relevance: f64) -> Self {
         // Written so that 30 and 50 % give 0.225, not the double below it.
-        let margin = offer.margin.map_or(200.0, |margin| 100.0 + margin);
+        let margin = worth.margin.map_or(200.0, |margin| 100.0 + margin);
         Self {
             propensity: clamped(propensity),
             relevance: clamped(relevance),
-            impact: clamped(offer.business_value * margin / 20_000.0),
-            emphasis: clamped(offer.priority / 100.0),
+            impact: clamped(worth.business_value * margin / 20_000.0),
+            emphasis: clamped(worth.priority / 100.0),
             uplift: None,
         }
     }
@@ -62,28 +80,14 @@ fn clamped(factor: f64) -> f64 {
 mod tests {
     use super::*;
 
-    fn offer(business_value: f64, margin: Option<f64>, priority: f64) -> Offer {
-        Offer {
-            id: "off_a".into(),
-            name: "A".into(),
-            category: "Apparel".into(),
-            subcategory: String::new(),
-            priority,
-            business_value,
-            margin,
-            purpose: "marketing".into(),
-            cost_e4: 0,
-            affinities: Vec::new(),
-            rules: Vec::new(),
-            custom_fields: Default::default(),
-            is_active: true,
-        }
+    fn worth(business_value: f64, margin: Option<f64>, priority: f64) -> Worth {
+        Worth { business_value, margin, priority }
     }
 
     /// The seed's Apparel offer under the seed's weights, worked by hand: U is left out and the weights renormalise.
     #[test]
     fn the_seeds_apparel_offer_scores_as_worked_by_hand() {
-        let factors = Factors::of(&offer(30.0, Some(50.0), 70.0), PROPENSITY_PRIOR, RELEVANCE_PRIOR);
+        let factors = Factors::of(&worth(30.0, Some(50.0), 70.0), PROPENSITY_PRIOR, RELEVANCE_PRIOR);
         assert_eq!(factors.impact, 0.225);
         let weights = Weights { propensity: 0.30, relevance: 0.20, impact: 0.20, emphasis: 0.05, uplift: 0.25 };
         let by_hand = libm::pow(
@@ -95,15 +99,15 @@ mod tests {
 
     #[test]
     fn no_factor_falls_below_its_floor() {
-        let factors = Factors::of(&offer(0.0, Some(0.0), 0.0), 0.0, 0.0);
+        let factors = Factors::of(&worth(0.0, Some(0.0), 0.0), 0.0, 0.0);
         assert!((factors.score(&Weights::default()).unwrap() - FACTOR_MIN).abs() < 1e-12);
-        let best = Factors::of(&offer(100.0, Some(100.0), 100.0), 1.0, 1.0);
+        let best = Factors::of(&worth(100.0, Some(100.0), 100.0), 1.0, 1.0);
         assert_eq!(best.score(&Weights::default()), Some(1.0));
     }
 
     #[test]
     fn what_is_not_a_number_never_ranks() {
-        let factors = Factors::of(&offer(50.0, None, 50.0), f64::NAN, 0.5);
+        let factors = Factors::of(&worth(50.0, None, 50.0), f64::NAN, 0.5);
         assert_eq!(factors.score(&Weights::default()), None);
     }
 }

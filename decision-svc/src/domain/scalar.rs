@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate};
-use formula::{Cause, Type, Value};
+use formula::{
+    Cause, Type, Value,
+    program::{Datum, Memory, Register, Why},
+};
 
 /// A stored or exchanged value. Decimals keep their text, so nothing is rounded on the way.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,7 +35,7 @@ impl Scalar {
         match (declared, self) {
             (Type::Number, Self::Integer(number)) => Value::Number(*number as f64),
             (Type::Number, Self::Double(number)) if number.is_finite() => Value::Number(*number),
-            (Type::Number, Self::Decimal(text)) => text.parse().map_or_else(|_| misfit(), Value::Number),
+            (Type::Number, Self::Decimal(text)) => finite(text).map_or_else(misfit, Value::Number),
             (Type::String, Self::String(text)) => Value::String(text.as_str().into()),
             (Type::Boolean, Self::Boolean(is)) => Value::Boolean(*is),
             (Type::Date, Self::String(text)) => {
@@ -42,6 +45,23 @@ impl Scalar {
                 DateTime::parse_from_rfc3339(text).map_or_else(|_| misfit(), |at| Value::Timestamp(at.to_utc()))
             }
             _ => misfit(),
+        }
+    }
+
+    /// As [`Self::typed`], for programs: the null of what does not fit names its register.
+    pub fn datum(&self, declared: Type, register: Register, memory: &mut Memory) -> Datum {
+        let misfit = Datum::Null(Why::Register(register));
+        match (declared, self) {
+            (Type::Number, Self::Integer(number)) => Datum::Number(*number as f64),
+            (Type::Number, Self::Double(number)) if number.is_finite() => Datum::Number(*number),
+            (Type::Number, Self::Decimal(text)) => finite(text).map_or(misfit, Datum::Number),
+            (Type::String, Self::String(text)) => memory.text(text),
+            (Type::Boolean, Self::Boolean(is)) => Datum::Boolean(*is),
+            (Type::Date, Self::String(text)) => date(text).map_or(misfit, Datum::Date),
+            (Type::Timestamp, Self::String(text)) => {
+                DateTime::parse_from_rfc3339(text).map_or(misfit, |at| Datum::Timestamp(at.to_utc()))
+            }
+            _ => misfit,
         }
     }
 
@@ -70,4 +90,25 @@ impl Scalar {
             Value::Timestamp(at) => Some(Self::String(at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))),
         }
     }
+}
+
+fn finite(decimal: &str) -> Option<f64> {
+    decimal.parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+/// A date; the common form is read without the general parser.
+fn date(text: &str) -> Option<NaiveDate> {
+    let digits = |text: &[u8]| {
+        text.iter().try_fold(0_u32, |number, byte| match byte {
+            b'0'..=b'9' => Some(number * 10 + u32::from(byte - b'0')),
+            _ => None,
+        })
+    };
+    if let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text.as_bytes()
+        && let (Some(year), Some(month), Some(day)) =
+            (digits(&[*y1, *y2, *y3, *y4]), digits(&[*m1, *m2]), digits(&[*d1, *d2]))
+    {
+        return NaiveDate::from_ymd_opt(year as i32, month, day);
+    }
+    NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()
 }

@@ -22,7 +22,7 @@ use crate::{
         compile::{CompiledFlow, Facts},
         decide::{self, Answer, Inputs, refusal},
         judgement::{Judgement, Refusal},
-        plan::{self, Plan},
+        plan::{self, Plan, Wanted},
         request::Question,
         scalar::{Fields, Scalar},
         snapshot::Snapshot,
@@ -115,7 +115,7 @@ impl Context {
         let moment = Moment { now: fetched.now, zone };
         let facts = Facts { record: &record, attributes: &question.attributes, moment: &moment };
         let plan = match obstacle {
-            None => plan::plan(&fetched.flow, &facts, &question.exclude_offers),
+            None => plan::plan(&fetched.flow, &facts, &wanted(question)),
             Some(_) => Plan::default(),
         };
         let arms = if obstacle.is_none() { arms(&fetched, &question.customer_id) } else { Vec::new() };
@@ -253,7 +253,8 @@ impl Context {
         };
         let catalog = snapshot.catalog.clone().unwrap_or_default();
         let source = Source { tenant, id: &resource.id, name: &resource.name, revision: resource.revision };
-        let flow = self.compiled.of(source, flow, &catalog);
+        let flow = self.compiled.of(source, flow, &catalog).await;
+        let flow = flow.map_err(|error| serve::internal(&error))?;
         Ok(Fetched { snapshot, flow, customer, pending, arms, degraded, now })
     }
 
@@ -295,6 +296,12 @@ impl Context {
             }
         }
     }
+}
+
+/// What the plan should tell: no more ranked offers than policy is asked about, the others refused when they are listed.
+fn wanted(question: &Question) -> Wanted<'_> {
+    let refused_max = if question.is_explained { record::EXPLAIN_CANDIDATES_MAX } else { 0 };
+    Wanted { exclude_offers: &question.exclude_offers, ranked_max: policy::CANDIDATES_MAX, refused_max }
 }
 
 /// What policy refuses because of the question itself: an unknown or inactive channel, for example.
@@ -364,14 +371,7 @@ fn kept_record(
     answer: &Answer,
     arm: Option<&Arm>,
 ) -> KeptRecord {
-    let read: std::collections::BTreeSet<&str> = fetched
-        .flow
-        .offers
-        .iter()
-        .filter_map(|offer| offer.program.as_ref().ok())
-        .flat_map(|program| program.fields_read())
-        .collect();
-    let is_read = |name: &String| read.contains(name.as_str()) || is_contact_field(name);
+    let is_read = |name: &String| fetched.flow.fields_read.contains(name) || is_contact_field(name);
     let fields: Fields = record.iter().filter(|(name, _)| is_read(name)).map(|(n, v)| (n.clone(), v.clone())).collect();
     let kept = proto::DecisionRecord {
         decision_id: shown.decision_id.clone().unwrap_or_default(),

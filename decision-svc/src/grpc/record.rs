@@ -42,9 +42,10 @@ pub struct Circumstances {
 /// The trace of a decision.
 pub fn trace(plan: &Plan, answer: &Answer, about: &Circumstances) -> proto::DecisionTrace {
     let mut refused_by_reason = BTreeMap::new();
-    for refused in plan.refused.iter().chain(&answer.refused) {
-        *refused_by_reason.entry(refused.reason_code.clone()).or_insert(0) += 1;
-    }
+    let mut add = |reason: &str, many: usize| *refused_by_reason.entry(reason.to_owned()).or_insert(0) += count(many);
+    plan.refused_by_reason.iter().for_each(|(reason, many)| add(reason, *many));
+    answer.refused.iter().for_each(|refused| add(&refused.reason_code, 1));
+    answer.unasked.iter().for_each(|(reason, many)| add(reason, *many));
     let mut room = REFUSED_POLICIES_MAX;
     let ranked = answer.refused.iter().map(|refused| {
         let is_told = refused.is_refused_by_policy || about.is_explained;
@@ -67,11 +68,14 @@ pub fn trace(plan: &Plan, answer: &Answer, about: &Circumstances) -> proto::Deci
     }
 }
 
+fn count(number: usize) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}
+
 fn stage_trace(stage: &Stage, answer: &Answer, plan: &Plan) -> proto::StageTrace {
-    let count = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
     // Policy is asked once, after the ranking; its mark and what follows the ranking show what it let through.
     let (entered, left) = match stage.type_name {
-        "contact_policy" => (plan.ranked.len(), answer.passed),
+        "contact_policy" => (plan.ranked_in_all, answer.passed),
         "response" => (answer.passed, answer.offers.len()),
         _ => (stage.entered, stage.left),
     };

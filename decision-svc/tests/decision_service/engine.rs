@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use decision_svc::domain::{
     compile::{CompiledFlow, Facts},
     flow::{Flow, Node, ScoreMethod, Step, Weights},
-    plan::{Plan, plan},
+    plan::{Plan, Wanted, plan},
     scalar::{Fields, Scalar},
     snapshot::{Catalog, Category, ComputedField, Offer, Schema},
 };
@@ -81,8 +81,10 @@ fn planned(catalog: &Catalog, categories: &[&str], record: &Fields) -> Plan {
     let compiled = CompiledFlow::compile(flow(categories), "flow_f", "F", 1, catalog);
     let moment = Moment { now: serve::from_micros(1_795_341_600_000_000), zone: chrono_tz::Europe::London };
     let attributes = Fields::new();
-    plan(&compiled, &Facts { record, attributes: &attributes, moment: &moment }, &[])
+    plan(&compiled, &Facts { record, attributes: &attributes, moment: &moment }, &ALL)
 }
+
+const ALL: Wanted<'_> = Wanted { exclude_offers: &[], ranked_max: usize::MAX, refused_max: usize::MAX };
 
 fn ids(plan: &Plan) -> Vec<&str> {
     plan.ranked.iter().map(|ranked| ranked.offer_id.as_str()).collect()
@@ -189,16 +191,21 @@ fn relevance_is_the_share_of_affinities_that_hold() {
 fn an_attribute_exists_whatever_its_type() {
     let exists = condition("attributes.cart", Operator::Exists, Literal::None);
     let large = condition("attributes.cart", Operator::Gt, Literal::Number(3.0));
-    let offers = vec![offer("off_a", "A", vec![exists.clone()]), offer("off_b", "A", vec![large, exists])];
+    let missing = condition("attributes.cart", Operator::NotExists, Literal::None);
+    let offers = vec![
+        offer("off_a", "A", vec![exists.clone()]),
+        offer("off_b", "A", vec![large.clone(), exists]),
+        offer("off_c", "A", vec![Rule::Any(vec![missing, large])]),
+    ];
     let compiled = CompiledFlow::compile(flow(&[]), "flow_f", "F", 1, &catalog(offers, vec![]));
     let check = |cart: Option<Scalar>, expected: &[&str]| {
         let moment = Moment { now: serve::from_micros(0), zone: chrono_tz::UTC };
         let attributes: Fields = cart.into_iter().map(|value| ("cart".to_owned(), value)).collect();
         let facts = Facts { record: &Fields::new(), attributes: &attributes, moment: &moment };
-        assert_eq!(ids(&plan(&compiled, &facts, &[])), expected, "{attributes:?}");
+        assert_eq!(ids(&plan(&compiled, &facts, &ALL)), expected, "{attributes:?}");
     };
-    check(None, &[]);
-    check(Some(Scalar::Integer(5)), &["off_a", "off_b"]);
+    check(None, &["off_c"]);
+    check(Some(Scalar::Integer(5)), &["off_a", "off_b", "off_c"]);
     check(Some(Scalar::String("full".into())), &["off_a"]);
     check(Some(Scalar::List(vec![])), &["off_a"]);
 }

@@ -16,11 +16,11 @@ pub const REGEX_BYTES_MAX: usize = 256 * 1024;
 /// A rule that was checked against the fields' types.
 #[derive(Clone, Debug)]
 pub struct CompiledRule {
-    pub(super) root: Compiled,
+    pub(crate) root: Compiled,
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Compiled {
+pub(crate) enum Compiled {
     Condition(Condition),
     All(Vec<Compiled>),
     Any(Vec<Compiled>),
@@ -28,7 +28,7 @@ pub(super) enum Compiled {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Condition {
+pub(crate) struct Condition {
     pub field: String,
     pub op: Operator,
     pub test: Test,
@@ -36,7 +36,7 @@ pub(super) struct Condition {
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Test {
+pub(crate) enum Test {
     Presence,
     Value(Value),
     Values(Vec<Value>),

@@ -18,7 +18,7 @@ pub enum Verdict {
 }
 
 /// The condition that decided.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Refusal {
     /// The field.
     pub field: String,
@@ -39,14 +39,12 @@ struct Judged<'a> {
 }
 
 impl CompiledRule {
-    /// Whether the rule holds for these values.
-    pub fn evaluate(&self, value_of: &dyn Fn(&str) -> Value) -> Verdict {
+    /// Whether the rule holds for the values of its fields, asked for with the operator that looks at them.
+    pub fn evaluate(&self, value_of: &dyn Fn(&str, Operator) -> Value) -> Verdict {
         let judged = judge(&self.root, value_of);
         let refusal = || match judged.why {
             Some((condition, actual)) => refusal(condition, actual),
-            None => {
-                Refusal { field: String::new(), op: String::new(), expected: String::new(), actual: None, cause: None }
-            }
+            None => Refusal::default(),
         };
         match judged.is {
             Some(true) => Verdict::True,
@@ -65,10 +63,10 @@ fn refusal(condition: &Condition, actual: Value) -> Refusal {
     Refusal { field: condition.field.clone(), op, expected: condition.expected.clone(), actual, cause }
 }
 
-fn judge<'a>(rule: &'a Compiled, value_of: &dyn Fn(&str) -> Value) -> Judged<'a> {
+fn judge<'a>(rule: &'a Compiled, value_of: &dyn Fn(&str, Operator) -> Value) -> Judged<'a> {
     match rule {
         Compiled::Condition(condition) => {
-            let actual = value_of(&condition.field);
+            let actual = value_of(&condition.field, condition.op);
             Judged { is: holds(condition, &actual), why: Some((condition, actual)) }
         }
         Compiled::Not(inner) => {
@@ -81,7 +79,7 @@ fn judge<'a>(rule: &'a Compiled, value_of: &dyn Fn(&str) -> Value) -> Judged<'a>
 }
 
 /// All (decided by false) and any (decided by true); explained by what decided, else by the first unknown.
-fn join<'a>(rules: &'a [Compiled], value_of: &dyn Fn(&str) -> Value, deciding: bool) -> Judged<'a> {
+fn join<'a>(rules: &'a [Compiled], value_of: &dyn Fn(&str, Operator) -> Value, deciding: bool) -> Judged<'a> {
     let mut outcome = Judged { is: Some(!deciding), why: None };
     for rule in rules {
         let judged = judge(rule, value_of);

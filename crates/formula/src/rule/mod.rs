@@ -5,6 +5,7 @@ mod compile;
 mod evaluate;
 
 pub use compile::{CONDITIONS_MAX, CompiledRule, DEPTH_MAX, REGEX_BYTES_MAX, RuleError};
+pub(crate) use compile::{Compiled, Condition, Test};
 pub use evaluate::{Refusal, Verdict};
 
 /// A rule as written.

@@ -1,43 +1,33 @@
-//! A flow made ready for one snapshot: names resolved, formulas and rules compiled. A broken offer spoils itself only.
+//! Offer by offer, tree by tree: names resolved, formulas and rules compiled.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use formula::{
-    Cause, Formula, Moment, OutputType, Type, Value,
-    rule::{CompiledRule, Literal, Operator, Rule},
+    Cause, Formula, OutputType, Type, Value,
+    rule::{CompiledRule, Literal, Operator, Rule, Verdict},
 };
 
 use crate::domain::{
+    compile::{CHAIN_MAX, Facts},
     flow::Flow,
     scalar::{Fields, Scalar},
     snapshot::{Catalog, Category, Offer, is_named},
 };
 
-/// Longest chain of computed fields that need one another.
-pub const CHAIN_MAX: usize = 64;
-
 /// A flow with the offers it considers.
 #[derive(Debug)]
-pub struct CompiledFlow {
+pub struct OracleFlow {
     /// The steps.
     pub flow: Flow,
-    /// The flow's id.
-    pub id: String,
-    /// The flow's name.
-    pub name: String,
-    /// Catalog revision it was compiled for.
-    pub catalog_revision: i64,
-    /// Its own revision.
-    pub revision: i64,
     /// Active offers before the inventory chose.
     pub offers_in_all: usize,
     /// Active offers of the inventory, by id.
-    pub offers: Vec<CompiledOffer>,
+    pub offers: Vec<OracleOffer>,
 }
 
 /// An offer ready to be judged.
 #[derive(Debug)]
-pub struct CompiledOffer {
+pub struct OracleOffer {
     /// The offer.
     pub offer: Offer,
     /// Id of its category, when that is stored.
@@ -51,9 +41,15 @@ pub struct CompiledOffer {
 pub struct Program {
     steps: Vec<ComputedStep>,
     /// All must be true.
-    pub rules: Vec<CompiledRule>,
+    pub rules: Vec<OracleRule>,
     /// The share that is true is the relevance.
-    pub affinities: Vec<CompiledRule>,
+    pub affinities: Vec<OracleRule>,
+}
+
+/// A rule and where its names get their values.
+#[derive(Debug)]
+pub struct OracleRule {
+    rule: CompiledRule,
     sources: Sources,
 }
 
@@ -79,20 +75,9 @@ enum Source {
     Step(usize),
 }
 
-/// What a program reads.
-#[derive(Clone, Copy, Debug)]
-pub struct Facts<'a> {
-    /// The customer's record.
-    pub record: &'a Fields,
-    /// The request's attributes.
-    pub attributes: &'a Fields,
-    /// Now and here.
-    pub moment: &'a Moment,
-}
-
-impl CompiledFlow {
+impl OracleFlow {
     /// Compiles `flow` for a catalog.
-    pub fn compile(flow: Flow, id: &str, name: &str, revision: i64, catalog: &Catalog) -> Self {
+    pub fn compile(flow: Flow, catalog: &Catalog) -> Self {
         let wanted = flow.categories();
         let is_wanted = |offer: &&Offer| {
             let stored = catalog.category(&offer.category);
@@ -116,16 +101,20 @@ impl CompiledFlow {
                 let own = catalog.category(&offer.category).filter(|category| category.is_active);
                 let program =
                     Builder { offer, own, categories: &categories, fields, steps: Vec::new(), open: Vec::new() };
-                CompiledOffer {
+                OracleOffer {
                     offer: offer.clone(),
                     category_id: own.map(|category| category.id.clone()).unwrap_or_default(),
                     program: program.build(),
                 }
             })
             .collect();
-        let (id, name) = (id.to_owned(), name.to_owned());
-        let (catalog_revision, offers_in_all) = (catalog.revision, active().count());
-        Self { flow, id, name, catalog_revision, revision, offers_in_all, offers }
+        Self { flow, offers_in_all: active().count(), offers }
+    }
+
+    /// Record fields that rules and formulas read.
+    pub fn fields_read(&self) -> BTreeSet<String> {
+        let programs = self.offers.iter().filter_map(|offer| offer.program.as_ref().ok());
+        programs.flat_map(|program| program.fields_read().map(str::to_owned)).collect()
     }
 }
 
@@ -143,11 +132,6 @@ impl Program {
         values
     }
 
-    /// The value of a name in the rules, given the computed values.
-    pub fn value(&self, name: &str, facts: &Facts<'_>, computed: &[Value]) -> Value {
-        value_of(&self.sources, name, facts, computed)
-    }
-
     /// The computed values by field name.
     pub fn shown(&self, computed: &[Value]) -> Fields {
         let named = self.steps.iter().zip(computed);
@@ -155,13 +139,34 @@ impl Program {
     }
 
     /// Record fields that rules and formulas read.
-    pub fn fields_read(&self) -> impl Iterator<Item = &str> {
-        let all = self.steps.iter().map(|step| &step.sources).chain([&self.sources]);
+    fn fields_read(&self) -> impl Iterator<Item = &str> {
+        let rules = self.rules.iter().chain(&self.affinities).map(|rule| &rule.sources);
+        let all = self.steps.iter().map(|step| &step.sources).chain(rules);
         all.flat_map(|sources| sources.values()).filter_map(|source| match source {
             Source::Record(field, _) => Some(field.as_str()),
             _ => None,
         })
     }
+}
+
+impl OracleRule {
+    /// Whether it holds, given the computed values.
+    pub fn evaluate(&self, facts: &Facts<'_>, computed: &[Value]) -> Verdict {
+        self.rule.evaluate(&|name, op| {
+            let presence = presence(name);
+            let is_presence = matches!(op, Operator::Exists | Operator::NotExists);
+            match self.sources.get(&presence).filter(|_| is_presence) {
+                Some(Source::Presence(key)) if !facts.attributes.contains_key(key) => Value::Null(Cause::missing(name)),
+                Some(_) => Value::Boolean(true),
+                None => value_of(&self.sources, name, facts, computed),
+            }
+        })
+    }
+}
+
+/// The key under which a name stands when only its presence is asked for. No name has a space.
+fn presence(name: &str) -> String {
+    format!("presence of {name}")
 }
 
 fn value_of(sources: &Sources, name: &str, facts: &Facts<'_>, computed: &[Value]) -> Value {
@@ -198,10 +203,9 @@ impl Builder<'_> {
                 self.step(own, &field.name)?;
             }
         }
-        let mut sources = Sources::new();
         let mut rules = Vec::new();
         for rule in &self.offer.rules {
-            rules.push(self.rule(rule, &mut sources)?);
+            rules.push(self.rule(rule)?);
         }
         let mut affinities = Vec::new();
         for (field, value) in &self.offer.affinities {
@@ -214,34 +218,40 @@ impl Builder<'_> {
                 },
             };
             let rule = Rule::Condition { field: field.clone(), op: Operator::Eq, value };
-            affinities.push(self.rule(&rule, &mut sources)?);
+            affinities.push(self.rule(&rule)?);
         }
-        Ok(Program { steps: self.steps, rules, affinities, sources })
+        Ok(Program { steps: self.steps, rules, affinities })
     }
 
-    fn rule(&mut self, rule: &Rule, sources: &mut Sources) -> Result<CompiledRule, String> {
+    fn rule(&mut self, rule: &Rule) -> Result<OracleRule, String> {
+        let mut sources = Sources::new();
         let mut types = BTreeMap::new();
         let mut open = vec![rule];
         while let Some(rule) = open.pop() {
             match rule {
                 Rule::Condition { field, op, value } => {
                     let (source, of_type) = self.resolve(field, self.own, literal_type(value))?;
-                    types.insert(field.clone(), of_type);
                     match (op, source) {
                         (Operator::Exists | Operator::NotExists, Source::Attribute(key, _)) => {
-                            sources.entry(field.clone()).or_insert(Source::Presence(key));
+                            // Whatever the attribute's type is elsewhere.
+                            types.entry(field.clone()).or_insert(of_type);
+                            sources.insert(presence(field), Source::Presence(key));
                         }
-                        (_, source) => drop(sources.insert(field.clone(), source)),
+                        (_, source) => {
+                            types.insert(field.clone(), of_type);
+                            sources.insert(field.clone(), source);
+                        }
                     }
                 }
                 Rule::All(rules) | Rule::Any(rules) => open.extend(rules),
                 Rule::Not(rule) => open.push(rule),
             }
         }
-        CompiledRule::compile(rule, &|name| types.get(name).copied()).map_err(|faults| {
+        let compiled = CompiledRule::compile(rule, &|name| types.get(name).copied()).map_err(|faults| {
             let all: Vec<_> = faults.into_iter().map(|fault| fault.message).collect();
             all.join("; ")
-        })
+        });
+        Ok(OracleRule { rule: compiled?, sources })
     }
 
     /// Where `name` comes from, seen from the category `home`; an attribute has the type it is used with.

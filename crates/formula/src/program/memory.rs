@@ -1,0 +1,184 @@
+//! Where text lives while programs run.
+
+use std::{cmp::Ordering, collections::HashMap, fmt::Write as _};
+
+use chrono::NaiveDate;
+
+use super::{Datum, Text, Why};
+use crate::{Cause, Value};
+
+/// Set in the offset of a text that is a constant.
+const CONSTANT: u32 = 1 << 31;
+
+/// The texts that programs hold, each once.
+#[derive(Clone, Debug, Default)]
+pub struct Constants {
+    all: String,
+    known: HashMap<Box<str>, Text>,
+}
+
+/// What programs write while they run; used again and again.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    pub(super) written: String,
+    pub(super) stack: Vec<Datum>,
+    pub(super) today: Option<NaiveDate>,
+}
+
+/// The texts of constants and memory, to be read.
+#[derive(Clone, Copy, Debug)]
+pub struct Texts<'a> {
+    constants: &'a str,
+    written: &'a str,
+}
+
+impl Constants {
+    /// The handle of a text; none when there is no room for more.
+    pub fn keep(&mut self, text: &str) -> Option<Text> {
+        if let Some(known) = self.known.get(text) {
+            return Some(*known);
+        }
+        let handle = handle(self.all.len(), text.len(), CONSTANT)?;
+        self.all.push_str(text);
+        self.known.insert(text.into(), handle);
+        Some(handle)
+    }
+
+    /// A value that owns its text, as a constant.
+    pub fn datum(&mut self, value: &Value) -> Option<Datum> {
+        Some(match value {
+            Value::Null(_) => Datum::Null(Why::Null),
+            Value::Number(number) => Datum::Number(*number),
+            Value::String(text) => Datum::Text(self.keep(text)?),
+            Value::Boolean(is) => Datum::Boolean(*is),
+            Value::Date(date) => Datum::Date(*date),
+            Value::Timestamp(at) => Datum::Timestamp(*at),
+        })
+    }
+
+    /// The texts by themselves.
+    pub fn constant_texts(&self) -> Texts<'_> {
+        Texts { constants: &self.all, written: "" }
+    }
+
+    /// The texts, with those of a memory.
+    pub fn texts<'a>(&'a self, memory: &'a Memory) -> Texts<'a> {
+        Texts { constants: &self.all, written: &memory.written }
+    }
+}
+
+impl Memory {
+    /// Forgets everything but its room.
+    pub fn begin(&mut self) {
+        self.written.clear();
+        self.stack.clear();
+        self.today = None;
+    }
+
+    /// Keeps a text.
+    pub fn text(&mut self, text: &str) -> Datum {
+        let start = self.written.len();
+        self.written.push_str(text);
+        self.since(start)
+    }
+
+    /// What was written from `start` on.
+    pub(super) fn since(&self, start: usize) -> Datum {
+        let handle = handle(start, self.written.len().saturating_sub(start), 0);
+        handle.map_or(Datum::Null(Why::TextTooLong), Datum::Text)
+    }
+
+    /// Writes a kept text once more, at the end.
+    pub(super) fn append(&mut self, text: Text, constants: &Constants) {
+        let (start, end) = text.range();
+        if text.is_constant() {
+            self.written.push_str(constants.all.get(start..end).unwrap_or_default());
+        } else if self.written.is_char_boundary(start) && self.written.is_char_boundary(end) {
+            self.written.extend_from_within(start..end);
+        }
+    }
+
+    /// Writes what a value looks like.
+    pub(super) fn spell(&mut self, value: Datum, constants: &Constants) -> Datum {
+        let start = self.written.len();
+        match value {
+            Datum::Text(_) | Datum::Null(_) => return value,
+            // Writing to a string cannot fail.
+            Datum::Number(number) => drop(write!(self.written, "{number}")),
+            Datum::Boolean(is) => drop(write!(self.written, "{is}")),
+            Datum::Date(date) => drop(write!(self.written, "{date}")),
+            Datum::Timestamp(_) => {
+                let text = constants.texts(self).value(value, &|why| why.to_string()).to_string();
+                self.written.push_str(&text);
+            }
+        }
+        self.since(start)
+    }
+}
+
+impl Text {
+    pub(super) fn is_constant(self) -> bool {
+        self.start & CONSTANT != 0
+    }
+
+    pub(super) fn range(self) -> (usize, usize) {
+        let start = (self.start & !CONSTANT) as usize;
+        (start, start + self.bytes as usize)
+    }
+
+    /// A part of the text.
+    pub(super) fn part(self, from: usize, bytes: usize) -> Self {
+        // INVARIANT: both lie within the text, whose bounds fit.
+        Self { start: self.start + from as u32, bytes: bytes as u32 }
+    }
+}
+
+fn handle(start: usize, bytes: usize, flag: u32) -> Option<Text> {
+    let end = start.checked_add(bytes)?;
+    if end >= CONSTANT as usize {
+        return None;
+    }
+    Some(Text { start: u32::try_from(start).ok()? | flag, bytes: u32::try_from(bytes).ok()? })
+}
+
+impl<'a> Texts<'a> {
+    /// The text of a handle.
+    pub fn get(self, text: Text) -> &'a str {
+        let (start, end) = text.range();
+        let whole = if text.is_constant() { self.constants } else { self.written };
+        whole.get(start..end).unwrap_or_default()
+    }
+
+    /// The order of two values of one type; text by code point.
+    pub(super) fn order(self, left: Datum, right: Datum) -> Option<Ordering> {
+        match (left, right) {
+            (Datum::Number(a), Datum::Number(b)) => a.partial_cmp(&b),
+            (Datum::Text(a), Datum::Text(b)) if a == b => Some(Ordering::Equal),
+            (Datum::Text(a), Datum::Text(b)) => Some(self.get(a).cmp(self.get(b))),
+            (Datum::Boolean(a), Datum::Boolean(b)) => Some(a.cmp(&b)),
+            (Datum::Date(a), Datum::Date(b)) => Some(a.cmp(&b)),
+            (Datum::Timestamp(a), Datum::Timestamp(b)) => Some(a.cmp(&b)),
+            _ => None,
+        }
+    }
+
+    /// Whether two values are of one type and equal.
+    pub(super) fn is_equal(self, left: Datum, right: Datum) -> bool {
+        match (left, right) {
+            (Datum::Text(a), Datum::Text(b)) => a == b || (a.bytes == b.bytes && self.get(a) == self.get(b)),
+            _ => self.order(left, right).is_some_and(Ordering::is_eq),
+        }
+    }
+
+    /// The value with an owner; `told` spells out the cause of a null.
+    pub fn value(self, datum: Datum, told: &dyn Fn(Why) -> String) -> Value {
+        match datum {
+            Datum::Null(why) => Value::Null(Cause::new(told(why))),
+            Datum::Number(number) => Value::Number(number),
+            Datum::Text(text) => Value::String(self.get(text).into()),
+            Datum::Boolean(is) => Value::Boolean(is),
+            Datum::Date(date) => Value::Date(date),
+            Datum::Timestamp(at) => Value::Timestamp(at),
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Formulas and rules as flat programs over numbered registers, for evaluating them often: names are resolved when a
+//! program is made, text is a handle, and running allocates nothing once its [`Memory`] has grown.
+//!
+//! What a program comes to is what [`Formula::evaluate`](crate::Formula::evaluate) and
+//! [`CompiledRule::evaluate`](crate::rule::CompiledRule::evaluate) come to, bit for bit, causes of null included.
+
+mod code;
+mod datum;
+mod memory;
+mod rule;
+mod run;
+
+pub use code::FormulaProgram;
+pub use datum::{Datum, Text, Why};
+pub use memory::{Constants, Memory, Texts};
+pub use rule::{Judged, RuleProgram};
+
+/// A numbered place for one value: an input, or what another formula came to.
+pub type Register = u32;

@@ -1,0 +1,216 @@
+//! Rules over registers.
+
+use regex::Regex;
+
+use super::{Constants, Datum, Register, Texts, Why};
+use crate::{
+    Value,
+    rule::{Compiled, CompiledRule, Condition, Operator, Refusal, Test},
+};
+
+/// A rule over registers.
+#[derive(Clone, Debug)]
+pub struct RuleProgram {
+    root: Shape,
+    reads: Box<[Register]>,
+}
+
+#[derive(Clone, Debug)]
+enum Shape {
+    Condition(Comparison),
+    All(Box<[Shape]>),
+    Any(Box<[Shape]>),
+    Not(Box<Shape>),
+}
+
+#[derive(Clone, Debug)]
+struct Comparison {
+    register: Register,
+    op: Operator,
+    with: With,
+    field: Box<str>,
+    expected: Box<str>,
+}
+
+#[derive(Clone, Debug)]
+enum With {
+    Presence,
+    Value(Datum),
+    Values(Box<[Datum]>),
+    Pattern(Regex),
+}
+
+/// Whether a rule holds, and the condition that explains it.
+#[derive(Clone, Copy, Debug)]
+pub struct Judged<'a> {
+    /// True, false or, when it cannot be told, none.
+    pub is: Option<bool>,
+    why: Option<(&'a Comparison, Datum)>,
+}
+
+impl RuleProgram {
+    /// Makes the program of a rule; `register_of` tells the register of a field under an operator, none for an unknown
+    /// one. None as well when `constants` has no room.
+    pub fn new(
+        rule: &CompiledRule,
+        constants: &mut Constants,
+        register_of: &dyn Fn(&str, Operator) -> Option<Register>,
+    ) -> Option<Self> {
+        let mut reads = Vec::new();
+        let root = shape(&rule.root, constants, register_of, &mut reads)?;
+        reads.sort_unstable();
+        reads.dedup();
+        Some(Self { root, reads: reads.into() })
+    }
+
+    /// The registers it reads, ascending.
+    pub fn reads(&self) -> &[Register] {
+        &self.reads
+    }
+
+    /// When the rule is one test for equality: the register, and the values it may have.
+    pub fn equality(&self) -> Option<(Register, &[Datum])> {
+        let Shape::Condition(comparison) = &self.root else { return None };
+        match (comparison.op, &comparison.with) {
+            (Operator::Eq, With::Value(value)) => Some((comparison.register, std::slice::from_ref(value))),
+            (Operator::In, With::Values(values)) => Some((comparison.register, values)),
+            _ => None,
+        }
+    }
+
+    /// Whether it holds. The registers it reads must have been filled.
+    pub fn judge(&self, registers: &[Datum], texts: Texts<'_>) -> Judged<'_> {
+        self.root.judge(registers, texts)
+    }
+}
+
+impl Judged<'_> {
+    /// The condition that decided, in words; `told` spells out the cause of a null.
+    pub fn refusal(&self, texts: Texts<'_>, told: &dyn Fn(Why) -> String) -> Refusal {
+        let Some((comparison, actual)) = self.why else { return Refusal::default() };
+        let (actual, cause) = match texts.value(actual, told) {
+            Value::Null(cause) => (None, Some(cause.to_string())),
+            value => (Some(value.to_string()), None),
+        };
+        Refusal {
+            field: comparison.field.to_string(),
+            op: comparison.op.symbol().to_owned(),
+            expected: comparison.expected.to_string(),
+            actual,
+            cause,
+        }
+    }
+}
+
+fn shape(
+    rule: &Compiled,
+    constants: &mut Constants,
+    register_of: &dyn Fn(&str, Operator) -> Option<Register>,
+    reads: &mut Vec<Register>,
+) -> Option<Shape> {
+    let mut all = |rules: &[Compiled]| -> Option<Box<[Shape]>> {
+        rules.iter().map(|rule| shape(rule, constants, register_of, reads)).collect()
+    };
+    Some(match rule {
+        Compiled::All(rules) => Shape::All(all(rules)?),
+        Compiled::Any(rules) => Shape::Any(all(rules)?),
+        Compiled::Not(inner) => Shape::Not(Box::new(shape(inner, constants, register_of, reads)?)),
+        Compiled::Condition(Condition { field, op, test, expected }) => {
+            let register = register_of(field, *op)?;
+            reads.push(register);
+            let with = match test {
+                Test::Presence => With::Presence,
+                Test::Value(value) => With::Value(constants.datum(value)?),
+                Test::Values(values) => {
+                    With::Values(values.iter().map(|value| constants.datum(value)).collect::<Option<_>>()?)
+                }
+                Test::Pattern(regex) => With::Pattern(regex.clone()),
+            };
+            let (field, expected) = (field.as_str().into(), expected.as_str().into());
+            Shape::Condition(Comparison { register, op: *op, with, field, expected })
+        }
+    })
+}
+
+impl Shape {
+    fn judge(&self, registers: &[Datum], texts: Texts<'_>) -> Judged<'_> {
+        match self {
+            Self::Condition(comparison) => {
+                let register = comparison.register;
+                let actual = registers.get(register as usize).copied();
+                let actual = actual.unwrap_or(Datum::Null(Why::Register(register)));
+                Judged { is: comparison.holds(actual, texts), why: Some((comparison, actual)) }
+            }
+            Self::Not(inner) => {
+                let judged = inner.judge(registers, texts);
+                Judged { is: judged.is.map(|is| !is), why: judged.why }
+            }
+            Self::All(rules) => join(rules, registers, texts, false),
+            Self::Any(rules) => join(rules, registers, texts, true),
+        }
+    }
+}
+
+/// All (decided by false) and any (decided by true); explained by what decided, else by the first unknown, else by the
+/// first.
+fn join<'a>(rules: &'a [Shape], registers: &[Datum], texts: Texts<'_>, deciding: bool) -> Judged<'a> {
+    let mut outcome = Judged { is: Some(!deciding), why: None };
+    for rule in rules {
+        let judged = rule.judge(registers, texts);
+        if judged.is == Some(deciding) {
+            return judged;
+        }
+        let is_first_unknown = judged.is.is_none() && outcome.is.is_some();
+        if is_first_unknown || outcome.why.is_none() {
+            outcome.why = judged.why;
+        }
+        if judged.is.is_none() {
+            outcome.is = None;
+        }
+    }
+    outcome
+}
+
+impl Comparison {
+    fn holds(&self, actual: Datum, texts: Texts<'_>) -> Option<bool> {
+        let is_null = matches!(actual, Datum::Null(_));
+        match (self.op, &self.with) {
+            (Operator::Exists, _) => Some(!is_null),
+            (Operator::NotExists, _) => Some(is_null),
+            _ if is_null => None,
+            (op @ (Operator::In | Operator::NotIn), With::Values(values)) => {
+                let is_in = values.iter().any(|value| texts.is_equal(actual, *value));
+                Some(is_in == (op == Operator::In))
+            }
+            (Operator::Matches, With::Pattern(regex)) => match actual {
+                Datum::Text(text) => Some(regex.is_match(texts.get(text))),
+                _ => None,
+            },
+            (op, With::Value(value)) => compare(op, actual, *value, texts),
+            _ => None,
+        }
+    }
+}
+
+fn compare(op: Operator, actual: Datum, expected: Datum, texts: Texts<'_>) -> Option<bool> {
+    if let (Datum::Text(text), Datum::Text(part)) = (actual, expected) {
+        let (text, part) = (texts.get(text), texts.get(part));
+        match op {
+            Operator::Contains => return Some(text.contains(part)),
+            Operator::NotContains => return Some(!text.contains(part)),
+            Operator::StartsWith => return Some(text.starts_with(part)),
+            Operator::EndsWith => return Some(text.ends_with(part)),
+            _ => {}
+        }
+    }
+    let order = texts.order(actual, expected)?;
+    match op {
+        Operator::Eq => Some(order.is_eq()),
+        Operator::Neq => Some(order.is_ne()),
+        Operator::Gt => Some(order.is_gt()),
+        Operator::Gte => Some(order.is_ge()),
+        Operator::Lt => Some(order.is_lt()),
+        Operator::Lte => Some(order.is_le()),
+        _ => None,
+    }
+}

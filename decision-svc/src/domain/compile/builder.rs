@@ -1,0 +1,225 @@
+//! Resolves the names of one offer's rules and formulas.
+
+use std::rc::Rc;
+
+use formula::{
+    Type, Value,
+    program::Register,
+    rule::{Literal, Operator, Rule},
+};
+
+use super::{
+    CHAIN_MAX, Program, Shown,
+    directory::CategoryIndex,
+    interner::{Interner, Kind, Resolved},
+};
+use crate::domain::{scalar::Scalar, snapshot::Offer};
+
+/// A computed field of a category, ready.
+#[derive(Clone, Debug)]
+struct Computed {
+    category: CategoryIndex,
+    name: String,
+    register: Register,
+    of_type: Type,
+}
+
+/// The computed fields of a category as they are for every offer that has none of the names `asked`.
+#[derive(Debug)]
+pub(super) struct Ready {
+    steps: Result<Vec<Computed>, String>,
+    asked: Vec<String>,
+}
+
+struct Builder<'s, 'a> {
+    interner: &'s mut Interner<'a>,
+    offer: &'s Offer,
+    own: Option<CategoryIndex>,
+    steps: Vec<Computed>,
+    /// Computed fields being resolved, to spell out a cycle.
+    open: Vec<(CategoryIndex, String)>,
+    /// Names looked up in vain among the offer's fields.
+    asked: Vec<String>,
+    /// Something was found among the offer's fields.
+    is_particular: bool,
+}
+
+/// The program of an offer whose active category is `own`.
+pub(super) fn program(
+    interner: &mut Interner<'_>,
+    offer: &Offer,
+    own: Option<CategoryIndex>,
+) -> Result<Program, String> {
+    let (steps, open, asked) = (Vec::new(), Vec::new(), Vec::new());
+    let mut builder = Builder { interner, offer, own, steps, open, asked, is_particular: false };
+    builder.own_steps()?;
+    let mut rules = Vec::with_capacity(offer.rules.len());
+    for rule in &offer.rules {
+        rules.push(builder.rule(rule)?);
+    }
+    let mut affinities = Vec::with_capacity(offer.affinities.len());
+    for (field, value) in &offer.affinities {
+        let value = match value {
+            Scalar::String(text) => Literal::String(text.clone()),
+            Scalar::Boolean(is) => Literal::Boolean(*is),
+            other => match other.typed(field, Type::Number) {
+                Value::Number(number) => Literal::Number(number),
+                _ => return Err(format!("affinity on `{field}` must be a text, a number or a boolean")),
+            },
+        };
+        let rule = Rule::Condition { field: field.clone(), op: Operator::Eq, value };
+        affinities.push(builder.rule(&rule)?);
+    }
+    let steps = builder.steps.into_iter();
+    let shown: Box<[Shown]> = steps.map(|step| Shown { name: step.name, register: step.register }).collect();
+    let affinities = interner.affinities.number(affinities.into());
+    Ok(Program { rules: rules.into(), affinities, shown: interner.shown.number(shown), group: None })
+}
+
+impl<'a> Builder<'_, 'a> {
+    /// Resolves all computed fields of the offer's own category.
+    fn own_steps(&mut self) -> Result<(), String> {
+        let Some(own) = self.own else { return Ok(()) };
+        let is_as_others =
+            |ready: &&Rc<Ready>| !ready.asked.iter().any(|name| self.offer.custom_fields.contains_key(name));
+        if let Some(ready) = self.interner.ready.get(&own).filter(is_as_others) {
+            self.steps = ready.steps.clone()?;
+            return Ok(());
+        }
+        let mut outcome = Ok(());
+        for field in self.interner.directory.fields(own) {
+            outcome = self.step(own, &field.name).map(drop);
+            if outcome.is_err() {
+                break;
+            }
+        }
+        if !self.is_particular && !self.interner.ready.contains_key(&own) {
+            let steps = outcome.clone().map(|()| self.steps.clone());
+            self.interner.ready.insert(own, Rc::new(Ready { steps, asked: std::mem::take(&mut self.asked) }));
+        }
+        outcome
+    }
+
+    fn rule(&mut self, rule: &Rule) -> Result<u32, String> {
+        let mut resolved: Vec<Resolved<'_>> = Vec::new();
+        let mut types: Vec<(&str, Type)> = Vec::new();
+        let mut open = vec![rule];
+        while let Some(rule) = open.pop() {
+            match rule {
+                Rule::Condition { field, op, value } => {
+                    let is_presence = matches!(op, Operator::Exists | Operator::NotExists);
+                    let known = types.iter_mut().find(|(name, _)| name == field);
+                    if let (true, Some(key)) = (is_presence, field.strip_prefix("attributes.")) {
+                        // Only presence is asked for: another condition on the attribute decides its type.
+                        if known.is_none() {
+                            types.push((field, Type::String));
+                        }
+                        resolved.push((field, true, self.interner.input(field, key, Kind::Presence)));
+                        continue;
+                    }
+                    let (register, of_type) = self.resolve(field, self.own, literal_type(value))?;
+                    let known = types.iter_mut().find(|(name, _)| name == field);
+                    match known {
+                        Some((_, known)) => *known = of_type,
+                        None => types.push((field, of_type)),
+                    }
+                    let before = resolved.iter_mut().find(|(name, is, _)| name == field && !*is);
+                    match before {
+                        Some((_, _, before)) => *before = register,
+                        None => resolved.push((field, false, register)),
+                    }
+                }
+                Rule::All(rules) | Rule::Any(rules) => open.extend(rules),
+                Rule::Not(rule) => open.push(rule),
+            }
+        }
+        self.interner.rule(rule, &resolved, &types)
+    }
+
+    /// Where `name` comes from, seen from the category `home`; an attribute has the type it is used with.
+    fn resolve(&mut self, name: &str, home: Option<CategoryIndex>, used_as: Type) -> Result<(Register, Type), String> {
+        let unknown = || format!("`{name}` is not declared");
+        let directory = self.interner.directory;
+        if let Some(field) = name.strip_prefix("customer.") {
+            let declared = *directory.record.get(field).ok_or_else(unknown)?;
+            return Ok((self.interner.input(name, field, Kind::Record(declared)), declared));
+        }
+        if let Some(key) = name.strip_prefix("attributes.") {
+            return Ok((self.interner.input(name, key, Kind::Attribute(used_as)), used_as));
+        }
+        if let Some(field) = name.strip_prefix("offer.") {
+            self.is_particular = true;
+            return self.offer_field(name, field).unwrap_or_else(|| Err(unknown()));
+        }
+        if let Some(home) = home.filter(|home| directory.field(*home, name).is_some()) {
+            return self.step(home, name);
+        }
+        if let Some(value) = self.offer.custom_fields.get(name) {
+            self.is_particular = true;
+            let of_type = value.own_type().ok_or_else(|| format!("`{name}` is a list"))?;
+            return Ok((self.interner.offer_value(name, value, of_type)?, of_type));
+        }
+        self.asked.push(name.to_owned());
+        if let Some(declared) = directory.record.get(name) {
+            return Ok((self.interner.input(name, name, Kind::Record(*declared)), *declared));
+        }
+        match directory.lent(name) {
+            None => Err(unknown()),
+            Some(lent) if lent.is_agreed => self.step(lent.from, name),
+            Some(lent) => {
+                Err(format!("`{name}` is computed differently in `{}` and other categories", directory.name(lent.from)))
+            }
+        }
+    }
+
+    fn offer_field(&mut self, name: &str, field: &str) -> Option<Result<(Register, Type), String>> {
+        let offer = self.offer;
+        let value = match field {
+            "id" => Scalar::String(offer.id.clone()),
+            "name" => Scalar::String(offer.name.clone()),
+            "category" => Scalar::String(offer.category.clone()),
+            "subcategory" => Scalar::String(offer.subcategory.clone()),
+            "priority" => Scalar::Double(offer.priority),
+            "businessValue" => Scalar::Double(offer.business_value),
+            "margin" => Scalar::Double(offer.margin?),
+            custom => offer.custom_fields.get(custom)?.clone(),
+        };
+        let of_type = value.own_type()?;
+        Some(self.interner.offer_value(name, &value, of_type).map(|register| (register, of_type)))
+    }
+
+    /// The computed field `name` of `category`, after all it needs.
+    fn step(&mut self, category: CategoryIndex, name: &str) -> Result<(Register, Type), String> {
+        if let Some(known) = self.steps.iter().find(|step| step.category == category && step.name == name) {
+            return Ok((known.register, known.of_type));
+        }
+        if self.open.iter().any(|(open, field)| *open == category && field == name) {
+            let path: Vec<_> = self.open.iter().map(|(_, name)| name.as_str()).chain([name]).collect();
+            return Err(format!("computed fields need each other: {}", path.join(" -> ")));
+        }
+        let field = self.interner.directory.field(category, name);
+        let field = field.ok_or_else(|| format!("`{name}` is not declared"))?;
+        if self.open.len() >= CHAIN_MAX {
+            return Err(format!("computed fields need each other in a chain longer than the maximum {CHAIN_MAX}"));
+        }
+        self.open.push((category, name.to_owned()));
+        let mut used = Vec::new();
+        for name in self.interner.names(&field.formula)?.iter() {
+            let (register, of_type) = self.resolve(name, Some(category), Type::String)?;
+            used.push((name.clone(), register, of_type));
+        }
+        self.open.pop();
+        let (register, of_type) = self.interner.formula(&field.formula, field.output, &used)?;
+        self.steps.push(Computed { category, name: name.to_owned(), register, of_type });
+        Ok((register, of_type))
+    }
+}
+
+fn literal_type(literal: &Literal) -> Type {
+    match literal {
+        Literal::Number(_) => Type::Number,
+        Literal::Boolean(_) => Type::Boolean,
+        Literal::List(items) => items.first().map_or(Type::String, literal_type),
+        Literal::String(_) | Literal::None => Type::String,
+    }
+}

@@ -1,0 +1,121 @@
+//! The categories of a catalog, found by name at once.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use formula::Type;
+
+use crate::domain::{
+    flow::Flow,
+    snapshot::{Catalog, Category, ComputedField},
+};
+
+/// Number of a category in the directory.
+pub(super) type CategoryIndex = usize;
+
+/// Categories and what they lend.
+pub(super) struct Directory<'a> {
+    categories: Vec<&'a Category>,
+    by_id: HashMap<&'a str, CategoryIndex>,
+    by_name: HashMap<String, CategoryIndex>,
+    /// Categories the flow names, as written and in lower case; none when it takes all.
+    wanted: Option<(HashSet<&'a str>, HashSet<String>)>,
+    fields: HashMap<(CategoryIndex, &'a str), &'a ComputedField>,
+    lent: HashMap<&'a str, Lent>,
+    /// Types of the record's fields.
+    pub record: BTreeMap<&'a str, Type>,
+}
+
+/// A computed field that categories lend.
+#[derive(Clone, Copy)]
+pub(super) struct Lent {
+    /// The first to lend it.
+    pub from: CategoryIndex,
+    /// All that lend it compute it alike.
+    pub is_agreed: bool,
+}
+
+impl<'a> Directory<'a> {
+    /// The directory of a catalog as a flow sees it.
+    pub fn new(flow: &Flow, catalog: &'a Catalog) -> Self {
+        let categories: Vec<&Category> = catalog.categories.values().collect();
+        let mut directory = Self {
+            by_id: catalog.categories.keys().map(String::as_str).zip(0..).collect(),
+            by_name: HashMap::new(),
+            wanted: None,
+            fields: HashMap::new(),
+            lent: HashMap::new(),
+            record: BTreeMap::new(),
+            categories,
+        };
+        if let Some(schema) = catalog.schema(flow.schema()) {
+            directory.record = schema.fields.iter().map(|(name, of_type)| (name.as_str(), *of_type)).collect();
+        }
+        let named = flow.categories();
+        let lower: HashSet<String> = named.iter().map(|name| name.to_lowercase()).collect();
+        let is_wanted = |category: &Category| {
+            named.is_empty() || named.contains(&category.id) || lower.contains(&category.name.to_lowercase())
+        };
+        for (index, category) in directory.categories.iter().copied().enumerate() {
+            directory.by_name.entry(category.name.to_lowercase()).or_insert(index);
+            let is_lending = category.is_active && is_wanted(category);
+            for field in &category.computed_fields {
+                let name = field.name.as_str();
+                if directory.fields.contains_key(&(index, name)) {
+                    continue;
+                }
+                directory.fields.insert((index, name), field);
+                if is_lending {
+                    let first = directory.lent.get(name).and_then(|lent| directory.fields.get(&(lent.from, name)));
+                    let is_alike = first.is_none_or(|first| *first == field);
+                    let lent = directory.lent.entry(name).or_insert(Lent { from: index, is_agreed: true });
+                    lent.is_agreed &= is_alike;
+                }
+            }
+        }
+        if !named.is_empty() {
+            let ids = directory.categories.iter().map(|category| category.id.as_str());
+            directory.wanted = Some((ids.filter(|id| named.iter().any(|name| name == id)).collect(), lower));
+        }
+        directory
+    }
+
+    /// The active category an offer names, and whether the flow takes offers of it.
+    pub fn place(&self, reference: &str) -> (Option<CategoryIndex>, bool) {
+        let by_name = || self.by_name.get(&reference.to_lowercase());
+        let stored = self.by_id.get(reference).or_else(by_name).copied();
+        let category = stored.and_then(|index| self.categories.get(index));
+        let is_wanted = match (&self.wanted, category) {
+            (None, _) => true,
+            (Some((ids, names)), Some(category)) => {
+                ids.contains(category.id.as_str()) || names.contains(&category.name.to_lowercase())
+            }
+            (Some((_, names)), None) => names.contains(&reference.to_lowercase()),
+        };
+        (stored.filter(|_| category.is_some_and(|category| category.is_active)), is_wanted)
+    }
+
+    /// The id of a category.
+    pub fn id(&self, index: CategoryIndex) -> &'a str {
+        self.categories.get(index).map_or("", |category| &category.id)
+    }
+
+    /// The name of a category.
+    pub fn name(&self, index: CategoryIndex) -> &'a str {
+        self.categories.get(index).map_or("", |category| &category.name)
+    }
+
+    /// The computed fields of a category, in order.
+    pub fn fields(&self, index: CategoryIndex) -> &'a [ComputedField] {
+        self.categories.get(index).map_or(&[], |category| &category.computed_fields)
+    }
+
+    /// A computed field of a category.
+    pub fn field(&self, index: CategoryIndex, name: &str) -> Option<&'a ComputedField> {
+        self.fields.get(&(index, name)).copied()
+    }
+
+    /// A computed field of any lending category.
+    pub fn lent(&self, name: &str) -> Option<Lent> {
+        self.lent.get(name).copied()
+    }
+}

@@ -1,0 +1,268 @@
+//! What the offers of a flow have in common, each thing once.
+
+use std::{collections::HashMap, hash::Hash, rc::Rc};
+
+use formula::{
+    Formula, OutputType, Type, Value,
+    program::{Constants, Datum, FormulaProgram, Register, RuleProgram, Why},
+    rule::{CompiledRule, Literal, Operator, Rule},
+};
+
+use super::{
+    Shown, Source,
+    builder::Ready,
+    directory::{CategoryIndex, Directory},
+};
+use crate::domain::scalar::Scalar;
+
+/// Programs and tables under construction.
+pub(super) struct Interner<'a> {
+    pub directory: &'a Directory<'a>,
+    pub sources: Vec<Source>,
+    pub constants: Constants,
+    pub rules: Vec<RuleProgram>,
+    pub affinities: Interned<Box<[u32]>>,
+    pub shown: Interned<Box<[Shown]>>,
+    /// Computed fields of categories, for offers that add nothing of their own to them.
+    pub ready: HashMap<CategoryIndex, Rc<Ready>>,
+    inputs: HashMap<String, Vec<(Kind, Register)>>,
+    offer_values: HashMap<(String, String), Register>,
+    names: HashMap<String, Result<Rc<[String]>, String>>,
+    formulas: HashMap<FormulaKey, Result<(Register, Type), String>>,
+    compiled_rules: HashMap<Vec<u8>, Result<u32, String>>,
+}
+
+/// Text, what it is converted to and the registers of its names: what is equal in all three is computed once.
+type FormulaKey = (String, Option<OutputType>, Vec<Register>);
+
+/// How an input is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Record(Type),
+    Attribute(Type),
+    Presence,
+}
+
+/// Values numbered in order of their first appearance.
+#[derive(Debug)]
+pub(super) struct Interned<T> {
+    pub all: Vec<T>,
+    known: HashMap<T, u32>,
+}
+
+impl<T: Clone + Eq + Hash> Interned<T> {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self { all: Vec::new(), known: HashMap::new() }
+    }
+
+    /// The number of a value.
+    pub fn number(&mut self, value: T) -> u32 {
+        if let Some(known) = self.known.get(&value) {
+            return *known;
+        }
+        let number = self.all.len() as u32;
+        self.all.push(value.clone());
+        self.known.insert(value, number);
+        number
+    }
+}
+
+/// One condition's register: its field, whether only presence is asked for, and the register.
+pub(super) type Resolved<'r> = (&'r str, bool, Register);
+
+fn is_presence(op: Operator) -> bool {
+    matches!(op, Operator::Exists | Operator::NotExists)
+}
+
+fn no_room() -> String {
+    "the flow's rules and formulas hold too much text".to_owned()
+}
+
+impl<'a> Interner<'a> {
+    /// Nothing yet.
+    pub fn new(directory: &'a Directory<'a>) -> Self {
+        Self {
+            directory,
+            sources: Vec::new(),
+            constants: Constants::default(),
+            rules: Vec::new(),
+            affinities: Interned::new(),
+            shown: Interned::new(),
+            ready: HashMap::new(),
+            inputs: HashMap::new(),
+            offer_values: HashMap::new(),
+            names: HashMap::new(),
+            formulas: HashMap::new(),
+            compiled_rules: HashMap::new(),
+        }
+    }
+
+    fn add(&mut self, source: Source) -> Register {
+        self.sources.push(source);
+        (self.sources.len() - 1) as Register
+    }
+
+    /// The register of an input asked for by `name`; `key` is its name in the record or among the attributes.
+    pub fn input(&mut self, name: &str, key: &str, kind: Kind) -> Register {
+        let known = self.inputs.get(name).and_then(|all| all.iter().find(|(other, _)| *other == kind));
+        if let Some((_, register)) = known {
+            return *register;
+        }
+        let (named, key) = (name.to_owned(), key.to_owned());
+        let register = self.add(match kind {
+            Kind::Record(declared) => Source::Record { name: named, field: key, declared },
+            Kind::Attribute(declared) => Source::Attribute { name: named, key, declared },
+            Kind::Presence => Source::Presence { name: named, key },
+        });
+        self.inputs.entry(name.to_owned()).or_default().push((kind, register));
+        register
+    }
+
+    /// The register of what an offer says about itself.
+    pub fn offer_value(&mut self, name: &str, value: &Scalar, declared: Type) -> Result<Register, String> {
+        let key = (name.to_owned(), format!("{value:?}"));
+        if let Some(register) = self.offer_values.get(&key) {
+            return Ok(*register);
+        }
+        let typed = value.typed(name, declared);
+        let register = self.sources.len() as Register;
+        let (value, told) = match &typed {
+            Value::Null(cause) => (Datum::Null(Why::Register(register)), cause.to_string()),
+            value => (self.constants.datum(value).ok_or_else(no_room)?, String::new()),
+        };
+        self.add(Source::Constant { value, told });
+        self.offer_values.insert(key, register);
+        Ok(register)
+    }
+
+    /// The names a formula refers to.
+    pub fn names(&mut self, source: &str) -> Result<Rc<[String]>, String> {
+        if let Some(known) = self.names.get(source) {
+            return known.clone();
+        }
+        let names = Formula::names(source).map(Rc::from).map_err(|error| error.to_string());
+        self.names.insert(source.to_owned(), names.clone());
+        names
+    }
+
+    /// The register of a formula, given those of its names.
+    pub fn formula(
+        &mut self,
+        source: &str,
+        output: Option<OutputType>,
+        used: &[(String, Register, Type)],
+    ) -> Result<(Register, Type), String> {
+        let registers: Vec<Register> = used.iter().map(|(_, register, _)| *register).collect();
+        let key = (source.to_owned(), output, registers);
+        if let Some(known) = self.formulas.get(&key) {
+            return known.clone();
+        }
+        let made = self.new_formula(source, output, used, &key.2);
+        self.formulas.insert(key, made.clone());
+        made
+    }
+
+    fn new_formula(
+        &mut self,
+        source: &str,
+        output: Option<OutputType>,
+        used: &[(String, Register, Type)],
+        registers: &[Register],
+    ) -> Result<(Register, Type), String> {
+        let type_of = |name: &str| used.iter().find(|(used, _, _)| used == name).map(|(_, _, of_type)| *of_type);
+        let formula = Formula::compile(source, &type_of).map_err(|error| error.to_string())?;
+        let program = FormulaProgram::new(&formula, registers, &mut self.constants).ok_or_else(no_room)?;
+        let mut needs = Vec::new();
+        for register in program.reads() {
+            if let Some(Source::Computed { needs: theirs, .. }) = self.sources.get(*register as usize) {
+                needs.extend_from_slice(theirs);
+            }
+            needs.push(*register);
+        }
+        // INVARIANT: a formula is numbered after all it needs, so ascending numbers are an order of dependence.
+        needs.sort_unstable();
+        needs.dedup();
+        let of_type = output.map(|output| output.value_type()).or(formula.result_type()).unwrap_or(Type::Number);
+        let register = self.add(Source::Computed { program, output, needs: needs.into() });
+        Ok((register, of_type))
+    }
+
+    /// The number of a rule, given the registers and types of its fields.
+    pub fn rule(&mut self, rule: &Rule, resolved: &[Resolved<'_>], types: &[(&str, Type)]) -> Result<u32, String> {
+        let mut key = Vec::with_capacity(64);
+        spell(rule, resolved, &mut key);
+        if let Some(known) = self.compiled_rules.get(&key) {
+            return known.clone();
+        }
+        let made = self.new_rule(rule, resolved, types);
+        self.compiled_rules.insert(key, made.clone());
+        made
+    }
+
+    fn new_rule(&mut self, rule: &Rule, resolved: &[Resolved<'_>], types: &[(&str, Type)]) -> Result<u32, String> {
+        let type_of = |name: &str| types.iter().find(|(field, _)| *field == name).map(|(_, of_type)| *of_type);
+        let compiled = CompiledRule::compile(rule, &type_of).map_err(|faults| {
+            let all: Vec<_> = faults.into_iter().map(|fault| fault.message).collect();
+            all.join("; ")
+        })?;
+        let register_of = |field: &str, op: Operator| register_of(resolved, field, op);
+        let program = RuleProgram::new(&compiled, &mut self.constants, &register_of).ok_or_else(no_room)?;
+        self.rules.push(program);
+        Ok((self.rules.len() - 1) as u32)
+    }
+}
+
+/// The register of a condition: the one for presence only when there is one, else the typed one.
+fn register_of(resolved: &[Resolved<'_>], field: &str, op: Operator) -> Option<Register> {
+    let found = |presence: bool| resolved.iter().find(|(name, is, _)| *name == field && *is == presence);
+    let found = if is_presence(op) { found(true).or_else(|| found(false)) } else { found(false) };
+    found.map(|(_, _, register)| *register)
+}
+
+/// Writes a rule so that equal rules over equal registers, and only they, are spelt alike.
+fn spell(rule: &Rule, resolved: &[Resolved<'_>], key: &mut Vec<u8>) {
+    let text = |text: &str, key: &mut Vec<u8>| {
+        key.extend((text.len() as u32).to_le_bytes());
+        key.extend(text.as_bytes());
+    };
+    match rule {
+        Rule::Condition { field, op, value } => {
+            key.push(b'c');
+            text(field, key);
+            key.extend(register_of(resolved, field, *op).unwrap_or(Register::MAX).to_le_bytes());
+            text(op.symbol(), key);
+            spell_literal(value, key);
+        }
+        Rule::All(rules) | Rule::Any(rules) => {
+            key.push(if matches!(rule, Rule::All(_)) { b'a' } else { b'o' });
+            key.extend((rules.len() as u32).to_le_bytes());
+            rules.iter().for_each(|rule| spell(rule, resolved, key));
+        }
+        Rule::Not(rule) => {
+            key.push(b'n');
+            spell(rule, resolved, key);
+        }
+    }
+}
+
+fn spell_literal(literal: &Literal, key: &mut Vec<u8>) {
+    match literal {
+        Literal::String(text) => {
+            key.push(b's');
+            key.extend((text.len() as u32).to_le_bytes());
+            key.extend(text.as_bytes());
+        }
+        Literal::Number(number) => {
+            key.push(b'd');
+            key.extend(number.to_bits().to_le_bytes());
+        }
+        Literal::Boolean(is) => key.extend([b'b', u8::from(*is)]),
+        Literal::List(items) => {
+            key.push(b'l');
+            key.extend((items.len() as u32).to_le_bytes());
+            items.iter().for_each(|item| spell_literal(item, key));
+        }
+        Literal::None => key.push(b'0'),
+    }
+}

@@ -1,0 +1,80 @@
+//! Where registers get their values.
+
+use formula::{
+    OutputType, Type,
+    program::{Datum, FormulaProgram, Memory, Register, Why},
+};
+
+use crate::domain::compile::Facts;
+
+/// Where a register gets its value.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// A field of the customer's record, under the name it is asked by.
+    Record { name: String, field: String, declared: Type },
+    /// An attribute of the request.
+    Attribute { name: String, key: String, declared: Type },
+    /// An attribute of which only the presence matters.
+    Presence { name: String, key: String },
+    /// What an offer says about itself; told when it is null.
+    Constant { value: Datum, told: String },
+    /// A formula, after all the registers it needs.
+    Computed { program: FormulaProgram, output: Option<OutputType>, needs: Box<[Register]> },
+}
+
+/// Spells out causes of null.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Told<'a> {
+    pub sources: &'a [Source],
+    pub facts: &'a Facts<'a>,
+}
+
+impl Source {
+    /// The record field it reads.
+    pub fn record_field(&self) -> Option<&str> {
+        match self {
+            Self::Record { field, .. } => Some(field),
+            _ => None,
+        }
+    }
+
+    /// True for what the customer or the request says.
+    pub fn is_input(&self) -> bool {
+        matches!(self, Self::Record { .. } | Self::Attribute { .. })
+    }
+
+    /// The value of an input or constant; none for what is computed.
+    pub fn read(&self, register: Register, facts: &Facts<'_>, memory: &mut Memory) -> Option<Datum> {
+        let missing = Datum::Null(Why::Register(register));
+        Some(match self {
+            Self::Record { field, declared, .. } => {
+                facts.record.get(field).map_or(missing, |value| value.datum(*declared, register, memory))
+            }
+            Self::Attribute { key, declared, .. } => {
+                facts.attributes.get(key).map_or(missing, |value| value.datum(*declared, register, memory))
+            }
+            Self::Presence { key, .. } => facts.attributes.get(key).map_or(missing, |_| Datum::Boolean(true)),
+            Self::Constant { value, .. } => *value,
+            Self::Computed { .. } => return None,
+        })
+    }
+}
+
+impl Told<'_> {
+    /// The cause in words.
+    pub fn told(&self, why: Why) -> String {
+        let Why::Register(register) = why else { return why.to_string() };
+        match self.sources.get(register as usize) {
+            Some(Source::Record { name, field, declared }) => match self.facts.record.contains_key(field) {
+                true => format!("{name} is not a {declared}"),
+                false => format!("missing customer.{field}"),
+            },
+            Some(Source::Attribute { name, key, declared }) if self.facts.attributes.contains_key(key) => {
+                format!("{name} is not a {declared}")
+            }
+            Some(Source::Attribute { name, .. } | Source::Presence { name, .. }) => format!("missing {name}"),
+            Some(Source::Constant { told, .. }) => told.clone(),
+            Some(Source::Computed { .. }) | None => why.to_string(),
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! The compiled flow against the oracle, on random catalogues, flows and customers.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use formula::{
+    Moment, OutputType, Type,
+    rule::{Literal, Operator, Rule},
+};
+
+use super::{OracleFlow, OraclePlan, plan as planned_slowly};
+use crate::domain::{
+    compile::{CompiledFlow, Facts},
+    flow::{Flow, Node, ScoreMethod, Step, Weights},
+    plan::{Plan, Wanted, plan},
+    scalar::{Fields, Scalar},
+    snapshot::{Catalog, Category, ComputedField, Offer, Schema},
+};
+
+/// Catalogues, each with a flow and several customers.
+const CASES: u64 = 10_000;
+const CUSTOMERS: usize = 4;
+
+/// Pseudo-random numbers that are the same everywhere (SplitMix64).
+struct Dice(u64);
+
+impl Dice {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, count: usize) -> usize {
+        (self.next() % count.max(1) as u64) as usize
+    }
+
+    fn one_in(&mut self, count: usize) -> bool {
+        self.below(count) == 0
+    }
+
+    fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+        &all[self.below(all.len())]
+    }
+
+    fn many<T>(&mut self, most: usize, mut make: impl FnMut(&mut Self) -> T) -> Vec<T> {
+        (0..self.below(most + 1)).map(|_| make(self)).collect()
+    }
+}
+
+const WORDS: [&str; 9] = ["", "apparel", "Apparel", "home", "ΣΟΦΟΣ", "straße", " gold ", "2026-07-03", "5"];
+const DATES: [&str; 5] = ["2026-07-03", "2026-11-22", "2024-02-29", "2026-7-3", "2026-02-30"];
+const INSTANTS: [&str; 3] = ["2026-11-21T09:30:00Z", "2026-11-21T10:30:00+01:00", "yesterday"];
+const NUMBERS: [f64; 9] = [0.0, -0.0, 1.0, 5.0, 7.5, -3.0, 90.0, 365.0, 1e300];
+/// Fields of the record by type, and names that are nowhere or elsewhere.
+const FIELDS: [(&str, Type); 7] = [
+    ("age", Type::Number),
+    ("spent", Type::Number),
+    ("city", Type::String),
+    ("tier", Type::String),
+    ("isMember", Type::Boolean),
+    ("since", Type::Date),
+    ("seenAt", Type::Timestamp),
+];
+const COMPUTED: [&str; 5] = ["days", "value", "label", "flag", "age"];
+/// What most categories compute under these names, so that offers may borrow them.
+const USUAL: [(usize, Type); 5] =
+    [(1, Type::Number), (4, Type::Number), (11, Type::String), (16, Type::Boolean), (0, Type::Number)];
+const CUSTOM: [&str; 4] = ["brand", "minimum", "days", "ratio"];
+const CATEGORIES: [&str; 4] = ["Apparel", "Home", "Toys", "Unstored"];
+
+const FORMULAS: [&str; 31] = [
+    "spent / 2",
+    "round((today() - customer.since) / 86400)",
+    "(today() - since) / 86400",
+    "age * 2 + spent",
+    "customer.age * 2 + spent",
+    "100 / (age - 5)",
+    "age % spent",
+    "isMember ? age : spent",
+    "isMember && age > 5 || tier == 'gold'",
+    "coalesce(age, spent, 1)",
+    "coalesce(null, spent)",
+    "concat(lower(city), '-', upper(tier))",
+    "city + tier",
+    "trim(city) == trim(tier)",
+    "length(city) + length(tier)",
+    "city == null ? 'none' : city",
+    "in(city, 'home', 'apparel')",
+    "days_between(since, today())",
+    "year(seenAt) * 12 + month(since) + weekday(today()) + day(now())",
+    "seenAt - now()",
+    "sqrt(age) + log(spent) + exp(age) + pow(age, 2)",
+    "round(spent / 3, 2) + round(spent, 99)",
+    "clamp(age, spent, 90)",
+    "min(age, spent, 5) + max(age, 1)",
+    "days * 2",
+    "value + days",
+    "offer.priority + age",
+    "minimum + 1",
+    "starts_with(city, 'a') || contains(tier, 'o') && !ends_with(city, '')",
+    "date(tier) < since",
+    "!isMember ? -(age) : abs(-age)",
+];
+
+fn scalar(dice: &mut Dice) -> Scalar {
+    match dice.below(12) {
+        0 => Scalar::Integer(dice.below(10) as i64),
+        1 => Scalar::Integer(90),
+        2 => Scalar::Double(*dice.pick(&NUMBERS)),
+        3 => Scalar::Double(f64::NAN),
+        4 => Scalar::Decimal((*dice.pick(&["19.90", "5", "NaN", "1e999", "x"])).to_owned()),
+        5 => Scalar::Boolean(dice.one_in(2)),
+        6 => Scalar::String((*dice.pick(&DATES)).to_owned()),
+        7 => Scalar::String((*dice.pick(&INSTANTS)).to_owned()),
+        8 => Scalar::List(vec![Scalar::Integer(1)]),
+        _ => Scalar::String((*dice.pick(&WORDS)).to_owned()),
+    }
+}
+
+/// A value that mostly fits.
+fn fitting(dice: &mut Dice, of_type: Type) -> Scalar {
+    if dice.one_in(8) {
+        return scalar(dice);
+    }
+    match of_type {
+        Type::Number if dice.one_in(2) => Scalar::Integer(dice.below(10) as i64),
+        Type::Number => Scalar::Double(*dice.pick(&NUMBERS)),
+        Type::String => Scalar::String((*dice.pick(&WORDS)).to_owned()),
+        Type::Boolean => Scalar::Boolean(dice.one_in(2)),
+        Type::Date => Scalar::String((*dice.pick(&DATES)).to_owned()),
+        Type::Timestamp => Scalar::String((*dice.pick(&INSTANTS)).to_owned()),
+    }
+}
+
+fn literal(dice: &mut Dice, of_type: Option<Type>) -> Literal {
+    let of_type = of_type.filter(|_| !dice.one_in(60));
+    match of_type.unwrap_or(*dice.pick(&[Type::Number, Type::String, Type::Boolean, Type::Date])) {
+        Type::Number => Literal::Number(*dice.pick(&NUMBERS)),
+        Type::String => Literal::String((*dice.pick(&WORDS)).to_owned()),
+        Type::Boolean => Literal::Boolean(dice.one_in(2)),
+        Type::Date => Literal::String((*dice.pick(&DATES[..3])).to_owned()),
+        Type::Timestamp => Literal::String((*dice.pick(&INSTANTS[..2])).to_owned()),
+    }
+}
+
+/// A name and, when it is likely known, its type.
+fn name(dice: &mut Dice) -> (String, Option<Type>) {
+    match dice.below(12) {
+        0..=4 => {
+            let (name, of_type) = *dice.pick(&FIELDS);
+            let name = if dice.one_in(2) { format!("customer.{name}") } else { name.to_owned() };
+            (name, Some(of_type))
+        }
+        5 | 6 => ((*dice.pick(&["attributes.cart", "attributes.page"])).to_owned(), None),
+        7 => ((*dice.pick(&["offer.priority", "offer.businessValue"])).to_owned(), Some(Type::Number)),
+        8 => ((*dice.pick(&["offer.category", "offer.id", "offer.name"])).to_owned(), Some(Type::String)),
+        9 if dice.one_in(2) => ((*dice.pick(&CUSTOM)).to_owned(), Some(Type::Number)),
+        10 if dice.one_in(8) => ("nowhere".to_owned(), None),
+        _ => {
+            let index = dice.below(COMPUTED.len());
+            (COMPUTED[index].to_owned(), Some(USUAL[index].1))
+        }
+    }
+}
+
+fn condition(dice: &mut Dice) -> Rule {
+    let (field, of_type) = name(dice);
+    let text = of_type == Some(Type::String);
+    let (op, value) = match dice.below(10) {
+        0..=3 => (Operator::Eq, literal(dice, of_type)),
+        4 => {
+            let op = *dice.pick(&[Operator::In, Operator::In, Operator::NotIn]);
+            (op, Literal::List((0..dice.below(4) + 1).map(|_| literal(dice, of_type)).collect()))
+        }
+        5 => (*dice.pick(&[Operator::Exists, Operator::NotExists]), Literal::None),
+        6 if text => (Operator::Matches, Literal::String((*dice.pick(&["^a", "e", "ο", "o.e$"])).to_owned())),
+        6 | 7 if text => {
+            let ops = [Operator::Contains, Operator::NotContains, Operator::StartsWith, Operator::EndsWith];
+            (*dice.pick(&ops), Literal::String((*dice.pick(&["a", "e", "", "old"])).to_owned()))
+        }
+        _ => {
+            let ops = [Operator::Neq, Operator::Gt, Operator::Gte, Operator::Lt, Operator::Lte];
+            (*dice.pick(&ops), literal(dice, of_type))
+        }
+    };
+    Rule::Condition { field, op, value }
+}
+
+fn rule(dice: &mut Dice, depth: usize) -> Rule {
+    match dice.below(8) {
+        0 if depth > 0 => Rule::All((0..dice.below(10).min(3)).map(|_| rule(dice, depth - 1)).collect()),
+        1 if depth > 0 => Rule::Any((0..dice.below(10).min(3)).map(|_| rule(dice, depth - 1)).collect()),
+        2 if depth > 0 => Rule::Not(Box::new(rule(dice, depth - 1))),
+        _ => condition(dice),
+    }
+}
+
+fn category(dice: &mut Dice, name: &str) -> Category {
+    let outputs = [
+        None,
+        None,
+        Some(OutputType::Integer),
+        Some(OutputType::Text),
+        Some(OutputType::Decimal),
+        Some(OutputType::Boolean),
+        Some(OutputType::Date),
+    ];
+    let field = |dice: &mut Dice| {
+        let index = dice.below(COMPUTED.len());
+        let (usual, is_usual) = (USUAL[index].0, !dice.one_in(8));
+        ComputedField {
+            name: COMPUTED[index].to_owned(),
+            formula: if is_usual { FORMULAS[usual] } else { *dice.pick(&FORMULAS) }.to_owned(),
+            output: if is_usual { None } else { *dice.pick(&outputs) },
+        }
+    };
+    Category {
+        id: format!("cat_{}", name.to_lowercase()),
+        name: name.to_owned(),
+        computed_fields: dice.many(6, field),
+        is_active: !dice.one_in(8),
+    }
+}
+
+/// Random offers whose rules come mostly from a small pool, so that many are shared.
+fn offer(dice: &mut Dice, number: usize, pool: &[Rule]) -> Offer {
+    let rules = |dice: &mut Dice| if dice.one_in(4) { rule(dice, 3) } else { dice.pick(pool).clone() };
+    let affinity = |dice: &mut Dice| {
+        let (name, of_type) = name(dice);
+        (name, of_type.map_or_else(|| Scalar::Boolean(true), |of_type| fitting(dice, of_type)))
+    };
+    let worth = |dice: &mut Dice| if dice.one_in(30) { f64::NAN } else { dice.below(5) as f64 * 25.0 };
+    let names = ["Apparel", "apparel", "cat_home", "Home", "Toys", "Unstored"];
+    Offer {
+        id: format!("off_{number:02}"),
+        name: format!("Offer {number}"),
+        category: (*dice.pick(&names)).to_owned(),
+        subcategory: String::new(),
+        priority: worth(dice),
+        business_value: worth(dice),
+        margin: dice.one_in(2).then(|| dice.below(3) as f64 * 50.0),
+        purpose: "marketing".to_owned(),
+        cost_e4: number as i64,
+        affinities: if dice.one_in(3) { dice.many(3, affinity) } else { Vec::new() },
+        rules: dice.many(4, rules),
+        custom_fields: dice.many(2, |dice| ((*dice.pick(&CUSTOM)).to_owned(), scalar(dice))).into_iter().collect(),
+        is_active: !dice.one_in(10),
+    }
+}
+
+fn catalog(dice: &mut Dice) -> Catalog {
+    let pool: Vec<Rule> = (0..6).map(|_| rule(dice, 2)).collect();
+    let fields = FIELDS.iter().map(|(name, of_type)| ((*name).to_owned(), *of_type)).collect();
+    let schema = Schema { id: "schema_customer".to_owned(), name: "Customer".to_owned(), fields };
+    let offers: Vec<Offer> = (0..dice.below(14)).map(|number| offer(dice, number, &pool)).collect();
+    let categories: Vec<Category> = CATEGORIES[..3].iter().map(|name| category(dice, name)).collect();
+    Catalog {
+        revision: 1,
+        offers: offers.into_iter().map(|offer| (offer.id.clone(), offer)).collect(),
+        categories: categories.into_iter().map(|category| (category.id.clone(), category)).collect(),
+        schemas: BTreeMap::from([(schema.id.clone(), schema)]),
+        outcome_types: BTreeMap::new(),
+    }
+}
+
+fn flow(dice: &mut Dice) -> Flow {
+    let wanted =
+        if dice.one_in(2) { Vec::new() } else { dice.many(3, |dice| (*dice.pick(&CATEGORIES)).to_lowercase()) };
+    let weight = |dice: &mut Dice| dice.below(4) as f64 / 4.0;
+    let weights = Weights {
+        propensity: weight(dice),
+        relevance: weight(dice),
+        impact: weight(dice),
+        emphasis: weight(dice),
+        uplift: weight(dice),
+    };
+    let method = *dice.pick(&[ScoreMethod::Propensity, ScoreMethod::Priority]);
+    let mut steps = vec![("inv", Step::Inventory(wanted)), ("enr", Step::Enrich("Customer".to_owned()))];
+    if !dice.one_in(8) {
+        steps.push(("qual", Step::Qualify));
+    }
+    if !dice.one_in(4) {
+        steps.extend([("score", Step::Score(method)), ("rank", Step::Rank(weights))]);
+    }
+    steps.push(("out", Step::Response));
+    Flow { nodes: steps.into_iter().map(|(id, step)| Node { id: id.to_owned(), step }).collect() }
+}
+
+fn customer(dice: &mut Dice) -> (Fields, Fields) {
+    let mut record = Fields::new();
+    for (name, of_type) in FIELDS {
+        if !dice.one_in(5) {
+            record.insert(name.to_owned(), fitting(dice, of_type));
+        }
+    }
+    let attributes = ["cart", "page"].into_iter().filter(|_| dice.one_in(2)).map(str::to_owned).collect::<Vec<_>>();
+    (record, attributes.into_iter().map(|name| (name, scalar(dice))).collect())
+}
+
+/// Everything that can be told apart, scores by their bits.
+fn told_by_oracle(plan: &OraclePlan) -> Vec<String> {
+    let ranked = plan.ranked.iter().map(|ranked| {
+        format!(
+            "{} {} {} {} {:x} {:?} {} {:?}",
+            ranked.offer_id,
+            ranked.category_id,
+            ranked.cost_e4,
+            ranked.priority,
+            ranked.score.to_bits(),
+            ranked.factors,
+            ranked.propensity_source,
+            ranked.computed
+        )
+    });
+    let stages = plan.stages.iter().map(|stage| format!("{stage:?}"));
+    stages.chain(ranked).chain(plan.refused.iter().map(|refused| format!("{refused:?}"))).collect()
+}
+
+fn told(plan: &Plan) -> Vec<String> {
+    let ranked = plan.ranked.iter().map(|ranked| {
+        format!(
+            "{} {} {} {} {:x} {:?} {} {:?}",
+            ranked.offer_id,
+            ranked.category_id,
+            ranked.cost_e4,
+            ranked.worth.priority,
+            ranked.score.to_bits(),
+            ranked.factors,
+            ranked.propensity_source,
+            ranked.computed
+        )
+    });
+    let stages = plan.stages.iter().map(|stage| format!("{stage:?}"));
+    stages.chain(ranked).chain(plan.refused.iter().map(|refused| format!("{refused:?}"))).collect()
+}
+
+/// One catalogue and flow, several customers; counts what was met.
+fn check(seed: u64, met: &mut BTreeMap<String, usize>) {
+    let dice = &mut Dice(seed);
+    let (catalog, flow) = (catalog(dice), flow(dice));
+    let slow = OracleFlow::compile(flow.clone(), &catalog);
+    let compiled = CompiledFlow::compile(flow, "flow_f", "F", 1, &catalog);
+    for _ in 0..CUSTOMERS {
+        let (record, attributes) = customer(dice);
+        let now: DateTime<Utc> = "2026-11-22T23:30:00Z".parse().unwrap();
+        let moment = Moment { now, zone: *dice.pick(&[chrono_tz::UTC, chrono_tz::Europe::Paris]) };
+        let facts = Facts { record: &record, attributes: &attributes, moment: &moment };
+        let excluded = dice.many(2, |dice| format!("off_{:02}", dice.below(16)));
+        let expected = planned_slowly(&slow, &facts, &excluded);
+        let all = Wanted { exclude_offers: &excluded, ranked_max: usize::MAX, refused_max: usize::MAX };
+        let got = plan(&compiled, &facts, &all);
+        assert_eq!(told(&got), told_by_oracle(&expected), "seed {seed}: {catalog:#?} {facts:?} {excluded:?}");
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        expected.refused.iter().for_each(|refused| *counts.entry(&refused.reason_code).or_insert(0) += 1);
+        assert_eq!(got.refused_by_reason, counts, "seed {seed}");
+        let few = Wanted { ranked_max: 2, refused_max: 1, ..all };
+        let some = plan(&compiled, &facts, &few);
+        assert_eq!((some.ranked_in_all, &some.refused_by_reason), (expected.ranked.len(), &counts), "seed {seed}");
+        let first = |plan: &Plan| plan.ranked.iter().take(2).map(|ranked| ranked.offer_id.clone()).collect::<Vec<_>>();
+        assert_eq!((first(&some), some.ranked.len()), (first(&got), got.ranked.len().min(2)), "seed {seed}");
+        assert_eq!(some.refused, got.refused.iter().take(1).cloned().collect::<Vec<_>>(), "seed {seed}");
+        for (reason, count) in got.refused_by_reason {
+            *met.entry(reason.to_owned()).or_insert(0) += count;
+        }
+        *met.entry("ranked".to_owned()).or_insert(0) += got.ranked_in_all;
+    }
+    assert_eq!(compiled.fields_read, slow.fields_read(), "seed {seed}");
+}
+
+#[test]
+fn a_compiled_flow_decides_what_the_oracle_decides() {
+    let mut met = BTreeMap::new();
+    for seed in 0..CASES {
+        check(seed, &mut met);
+    }
+    println!("{met:?}");
+    // A comparison of nothings would prove nothing.
+    for reason in ["ranked", "not_qualified", "rule_invalid", "excluded", "not_ranked"] {
+        assert!(met.get(reason).is_some_and(|count| *count as u64 > CASES / 10), "{met:?}");
+    }
+}

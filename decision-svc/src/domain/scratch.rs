@@ -1,0 +1,173 @@
+//! Memory of an evaluation, kept for the next one. What is in it never decides anything: everything is stamped with the
+//! evaluation it belongs to.
+
+use std::{
+    cmp::Ordering,
+    collections::BinaryHeap,
+    sync::{Mutex, PoisonError},
+};
+
+use formula::program::{Datum, Memory, Register, Why};
+
+use crate::domain::compile::CompiledFlow;
+
+/// Scratches kept at most by one flow: more than run at the same time on most machines.
+const SPARES_MAX: usize = 64;
+
+/// Scratches that nobody uses now.
+#[derive(Debug, Default)]
+pub struct Spares(Mutex<Vec<Scratch>>);
+
+/// Memory of one evaluation.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    epoch: u32,
+    pub(super) memory: Memory,
+    pub(super) registers: Vec<Datum>,
+    filled: Vec<u32>,
+    /// By rule: whether it holds.
+    pub(super) rules: Stamps,
+    /// By set of rules: whether all hold.
+    pub(super) sets: Stamps,
+    /// By list of affinities: how many hold.
+    pub(super) affinities: Stamps,
+    /// By group: whether its offers qualify.
+    pub(super) groups: Stamps,
+    pub(super) passing: Vec<Passing>,
+    pub(super) excluded: Vec<u32>,
+    pub(super) heads: BinaryHeap<Head>,
+    pub(super) best: Vec<Best>,
+}
+
+/// Small numbers that hold for one evaluation.
+#[derive(Debug, Default)]
+pub(super) struct Stamps(Vec<(u32, u32)>);
+
+/// A group that qualifies.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Passing {
+    pub group: u32,
+    /// Affinities that hold.
+    pub holding: u32,
+}
+
+/// An offer among the best.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Best {
+    /// Its index among the offers.
+    pub offer: u32,
+    /// Affinities that hold.
+    pub holding: u32,
+    /// The rank score.
+    pub score: f64,
+}
+
+/// The best offer of a passing group that was not yet taken.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Head {
+    pub score: f64,
+    pub priority: f64,
+    pub offer: u32,
+    /// Index among the passing.
+    pub passing: u32,
+    /// Its place within its group.
+    pub place: u32,
+}
+
+impl Ord for Head {
+    /// The better is the greater: by score, then priority, then the lower id.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let by_worth = self.score.total_cmp(&other.score).then(self.priority.total_cmp(&other.priority));
+        by_worth.then(other.offer.cmp(&self.offer))
+    }
+}
+
+impl PartialOrd for Head {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Head {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Head {}
+
+impl Spares {
+    /// A scratch nobody uses.
+    pub fn take(&self) -> Scratch {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    /// Keeps a scratch for later.
+    pub fn give_back(&self, scratch: Scratch) {
+        let mut spares = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if spares.len() < SPARES_MAX {
+            spares.push(scratch);
+        }
+    }
+}
+
+impl Scratch {
+    /// Forgets the last evaluation, keeps the room. One scratch serves one flow.
+    pub(super) fn begin(&mut self, compiled: &CompiledFlow) {
+        self.registers.resize(compiled.sources.len(), Datum::Null(Why::Null));
+        self.filled.resize(compiled.sources.len(), 0);
+        self.rules.0.resize(compiled.rules.len(), (0, 0));
+        self.sets.0.resize(compiled.sets.len(), (0, 0));
+        self.affinities.0.resize(compiled.affinities.len(), (0, 0));
+        self.groups.0.resize(compiled.groups.len(), (0, 0));
+        self.epoch = self.epoch.wrapping_add(1);
+        if self.epoch == 0 {
+            // Stamps of four thousand million evaluations ago must not pass for new ones.
+            self.filled.fill(0);
+            for stamps in [&mut self.rules, &mut self.sets, &mut self.affinities, &mut self.groups] {
+                stamps.0.fill((0, 0));
+            }
+            self.epoch = 1;
+        }
+        self.memory.begin();
+        self.passing.clear();
+        self.excluded.clear();
+        self.heads.clear();
+        self.best.clear();
+    }
+
+    pub(super) fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    pub(super) fn is_filled(&self, register: Register) -> bool {
+        self.filled.get(register as usize) == Some(&self.epoch)
+    }
+
+    pub(super) fn set(&mut self, register: Register, value: Datum) {
+        if let (Some(place), Some(stamp)) =
+            (self.registers.get_mut(register as usize), self.filled.get_mut(register as usize))
+        {
+            (*place, *stamp) = (value, self.epoch);
+        }
+    }
+
+    /// Whether the offer was excluded by the request.
+    pub(super) fn is_excluded(&self, offer: u32) -> bool {
+        self.excluded.binary_search(&offer).is_ok()
+    }
+}
+
+impl Stamps {
+    /// What was noted in this evaluation.
+    pub fn get(&self, number: u32, epoch: u32) -> Option<u32> {
+        self.0.get(number as usize).filter(|(stamp, _)| *stamp == epoch).map(|(_, noted)| *noted)
+    }
+
+    /// Notes it for this evaluation.
+    pub fn note(&mut self, number: u32, epoch: u32, noted: u32) {
+        if let Some(place) = self.0.get_mut(number as usize) {
+            *place = (epoch, noted);
+        }
+    }
+}
