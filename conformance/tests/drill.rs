@@ -1,11 +1,11 @@
-//! The drills of policy at one twentieth of their size. The full size is `cargo xtask drill policy`.
+//! The drills at one twentieth of their size. The full size is `cargo xtask drill policy` and `cargo xtask drill decision`.
 
 #![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
 
 use conformance::{
-    drill::{Order, Report, Size, Time, cap, idempotency, withdrawal},
+    drill::{Order, Report, Size, Time, cap, idempotency, replay, withdrawal},
     suite::Store,
 };
 
@@ -38,4 +38,14 @@ async fn nothing_that_begins_after_an_answered_withdrawal_makes_contact() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_request_sent_sixty_four_times_at_once_takes_one_set_of_slots() {
     check(Store::Postgres, idempotency::run).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn decisions_on_sqlite_come_out_the_same_after_every_edit_and_a_restart() {
+    check(Store::Sqlite, replay::run).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn decisions_on_postgres_come_out_the_same_after_every_edit_and_a_restart() {
+    check(Store::Postgres, replay::run).await;
 }

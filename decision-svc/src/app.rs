@@ -12,12 +12,12 @@ use serve::{Clock, Readiness, Task, metadata::DEFAULT_TENANT};
 use tonic::service::Routes;
 
 use crate::{
-    compiled_flows::CompiledFlows,
+    compiled_flows::{CompiledFlows, PastFlows},
     grpc::{
         ANSWER_BYTES_MAX, BULK_BYTES_MAX, Context, REQUEST_BYTES_MAX, decision::Decisions,
         decision_flow::DecisionFlows, outcome::Outcomes,
     },
-    neighbours::{Neighbours, follow::Followers},
+    neighbours::{Neighbours, follow::Followers, past::PastCatalogs},
     receipt::Receipts,
     relay,
     store::{self, Store},
@@ -59,6 +59,8 @@ impl App {
             receipts: Receipts::new(deps.clock.clone()),
             clock: deps.clock,
             compiled: CompiledFlows::default(),
+            compiled_past: PastFlows::default(),
+            past: PastCatalogs::default(),
             bell: Arc::default(),
         };
         Ok(Self { context, readiness: Readiness::default() })

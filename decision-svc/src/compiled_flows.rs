@@ -1,7 +1,7 @@
 //! Flows made ready, kept until they or the catalog change.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -59,10 +59,7 @@ impl CompiledFlows {
         if let Some(found) = entry.find(wanted) {
             return Ok(found);
         }
-        let (id, name, revision, catalog) =
-            (source.id.to_owned(), source.name.to_owned(), source.revision, catalog.clone());
-        let compile = move || Arc::new(CompiledFlow::compile(flow, &id, &name, revision, &catalog));
-        let made = tokio::task::spawn_blocking(compile).await?;
+        let made = compiled(source, flow, catalog).await?;
         entry.keep(made.clone());
         Ok(made)
     }
@@ -92,6 +89,44 @@ impl Entry {
         made.sort_by_key(|flow| std::cmp::Reverse((flow.catalog_revision, flow.revision)));
         made.truncate(REVISIONS_MAX);
     }
+}
+
+/// Flows of the past that are kept, over all tenants.
+const PAST_MAX: usize = 64;
+
+/// Flows made ready for what was: those asked for last. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct PastFlows(Arc<Mutex<VecDeque<(String, Arc<CompiledFlow>)>>>);
+
+impl PastFlows {
+    /// The flow made ready for this catalog, beside the threads that answer.
+    pub async fn of(
+        &self,
+        source: Source<'_>,
+        flow: Flow,
+        catalog: &Arc<Catalog>,
+    ) -> Result<Arc<CompiledFlow>, JoinError> {
+        let is_it = |(tenant, flow): &(String, Arc<CompiledFlow>)| {
+            (tenant.as_str(), flow.id.as_str()) == (source.tenant, source.id)
+                && (flow.revision, flow.catalog_revision) == (source.revision, catalog.revision)
+        };
+        if let Some((_, found)) = self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().find(|kept| is_it(kept))
+        {
+            return Ok(found.clone());
+        }
+        let made = compiled(source, flow, catalog).await?;
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.push_front((source.tenant.to_owned(), made.clone()));
+        kept.truncate(PAST_MAX);
+        Ok(made)
+    }
+}
+
+async fn compiled(source: Source<'_>, flow: Flow, catalog: &Arc<Catalog>) -> Result<Arc<CompiledFlow>, JoinError> {
+    let (id, name, revision, catalog) =
+        (source.id.to_owned(), source.name.to_owned(), source.revision, catalog.clone());
+    let compile = move || Arc::new(CompiledFlow::compile(flow, &id, &name, revision, &catalog));
+    tokio::task::spawn_blocking(compile).await
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! The contracts of Proffer: generated messages, clients and servers, and the descriptor set they come from.
 //!
-//! Nothing else lives here but what is true of the messages alone: field masks and what all resources have in common.
+//! Nothing else lives here but what is true of the messages alone: field masks, differences and what all resources have in common.
 
 #![allow(missing_docs, clippy::all, clippy::indexing_slicing)]
 
 use std::sync::LazyLock;
 
+pub mod difference;
 pub mod mask;
 pub mod resource;
 

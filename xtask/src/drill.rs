@@ -15,15 +15,17 @@ pub struct Settings {
     pub arguments: Vec<String>,
 }
 
-/// Builds policy-svc and the drill, and runs it.
+/// Builds what drills start, and the drill, and runs it.
 pub fn run(settings: &Settings) -> anyhow::Result<()> {
     tool::find_or_install()?;
     let root = repository::root()?;
     let profile: &[&str] = if settings.release { &["--release"] } else { &[] };
     let mut cargo = command::cargo();
-    cargo.args(["build", "--quiet", "-p", "policy-svc", "-p", "conformance", "--bins"]).args(profile);
+    cargo.args(["build", "--quiet", "-p", "policy-svc", "-p", "proffer", "-p", "conformance", "--bins"]).args(profile);
     command::run(cargo.current_dir(&root))?;
     let folder = if settings.release { "release" } else { "debug" };
     let program = root.join("target").join(folder).join("drill");
-    command::run(Command::new(program).args(&settings.arguments).current_dir(&root))
+    let server = testkit::Postgres::start()?;
+    let mut drill = Command::new(program);
+    command::run(drill.args(&settings.arguments).current_dir(&root).env(testkit::SERVER_VARIABLE, &server.url))
 }

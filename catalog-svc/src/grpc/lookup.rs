@@ -51,6 +51,7 @@ fn system_changes() -> Vec<ConfigurationChange> {
             id: resource.key.clone(),
             deleted: false,
             name: resource.name.clone(),
+            written_us: 0,
             resource: resource.encode_to_vec(),
         }
     };

@@ -1,10 +1,10 @@
-//! `drill policy`: the drills at full size or a part of it. `cargo xtask drill policy` builds and runs it.
+//! `drill policy`, `drill decision`: the drills at full size or a part of it. `cargo xtask drill` builds and runs it.
 
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use conformance::{
-    drill::{Order, Report, Size, Time, cap, idempotency, withdrawal},
+    drill::{Order, Report, Size, Time, cap, idempotency, replay, withdrawal},
     suite::Store,
 };
 
@@ -20,6 +20,8 @@ struct Arguments {
 enum Subject {
     /// Caps, withdrawals and repeated requests of policy-svc.
     Policy(Settings),
+    /// Decisions made again.
+    Decision(Settings),
 }
 
 #[derive(Debug, clap::Args)]
@@ -51,29 +53,38 @@ enum Which {
     Withdrawal,
     /// Repeated requests.
     Idempotency,
+    /// Replay on PostgreSQL.
+    Replay,
+    /// Replay on SQLite.
+    ReplaySqlite,
 }
 
-/// Each with its share of what is left of the time.
-const PLAN: [(Which, u32); 4] =
-    [(Which::Cap, 45), (Which::CapSqlite, 35), (Which::Withdrawal, 50), (Which::Idempotency, 100)];
+/// Each with its share of what is left of the time, in hundredths.
+const POLICY: &[(Which, u32)] =
+    &[(Which::Cap, 45), (Which::CapSqlite, 35), (Which::Withdrawal, 50), (Which::Idempotency, 100)];
+const DECISION: &[(Which, u32)] = &[(Which::Replay, 50), (Which::ReplaySqlite, 100)];
 
 #[tokio::main(flavor = "multi_thread")]
 async fn main() -> anyhow::Result<()> {
-    let Subject::Policy(settings) = Arguments::parse().subject;
+    let (name, settings, plan) = match Arguments::parse().subject {
+        Subject::Policy(settings) => ("policy", settings, POLICY),
+        Subject::Decision(settings) => ("decision", settings, DECISION),
+    };
     let cores = std::thread::available_parallelism()?;
     let build = if cfg!(debug_assertions) { "debug" } else { "release" };
     let (minutes, seed) = (settings.minutes, settings.seed);
-    println!("cargo xtask drill policy --minutes {minutes} --seed {seed} ({build} build, {cores} cores)");
+    println!("cargo xtask drill {name} --minutes {minutes} --seed {seed} ({build} build, {cores} cores)");
     std::fs::create_dir_all(&settings.folder)?;
     let mut left = Duration::from_secs(minutes * 60);
     let mut violations = Vec::new();
-    for (which, share) in PLAN {
+    for (which, share) in plan.iter().copied() {
         if settings.only.is_some_and(|only| only != which) {
             continue;
         }
         let most = if settings.only.is_some() { left } else { left * share / 100 };
         let time = Time::of(most);
-        let store = if which == Which::CapSqlite { Store::Sqlite } else { Store::Postgres };
+        let is_sqlite = matches!(which, Which::CapSqlite | Which::ReplaySqlite);
+        let store = if is_sqlite { Store::Sqlite } else { Store::Postgres };
         let size = Size::FULL.part(settings.part);
         let report = run(which, &Order { seed, size, store, folder: settings.folder.clone(), time }).await?;
         let took = Duration::from_micros(time.elapsed_us());
@@ -91,5 +102,6 @@ async fn run(which: Which, order: &Order) -> anyhow::Result<Report> {
         Which::Cap | Which::CapSqlite => cap::run(order).await,
         Which::Withdrawal => withdrawal::run(order).await,
         Which::Idempotency => idempotency::run(order).await,
+        Which::Replay | Which::ReplaySqlite => replay::run(order).await,
     }
 }

@@ -9,6 +9,7 @@ pub mod gate;
 pub mod idempotency;
 pub mod log;
 pub mod place;
+pub mod replay;
 pub mod rig;
 pub mod store;
 pub mod withdrawal;
@@ -36,6 +37,8 @@ pub struct Size {
     pub keys: u64,
     /// Callers of one key at once.
     pub callers_per_key: usize,
+    /// Decisions of the replay drill.
+    pub decisions: u64,
 }
 
 impl Size {
@@ -48,6 +51,7 @@ impl Size {
         pairs: 20_000,
         keys: 10_000,
         callers_per_key: 64,
+        decisions: 100_000,
     };
 
     /// A part of it. Callers stay as many, and so do the calls about one customer: the heat is the same. A part has
@@ -60,6 +64,7 @@ impl Size {
             customers: (self.customers / usize::try_from(divisor).unwrap_or(1)).max(1),
             pairs: self.pairs / divisor,
             keys: self.keys / divisor,
+            decisions: self.decisions / divisor,
             ..self
         }
     }
@@ -98,6 +103,11 @@ impl Time {
     /// From now on.
     pub fn of(most: Duration) -> Self {
         Self { since: Clock::system().stopwatch(), most }
+    }
+
+    /// So many hundredths of it, from the same start.
+    pub fn part(self, hundredths: u32) -> Self {
+        Self { most: self.most * hundredths / 100, ..self }
     }
 
     /// True when it is used up.

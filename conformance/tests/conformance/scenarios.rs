@@ -26,6 +26,7 @@ const ALL: &[&str] = &[
     "three-touches",
     "consent",
     "deciding",
+    "explain",
     "experiment",
     "configuration",
     "outcome-types",

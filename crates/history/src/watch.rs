@@ -61,5 +61,6 @@ fn change(entry: Entry) -> ConfigurationChange {
         deleted: entry.payload.is_none(),
         resource: entry.payload.unwrap_or_default(),
         name: entry.name,
+        written_us: entry.at.timestamp_micros(),
     }
 }

@@ -84,4 +84,20 @@ pub struct Judgement {
     pub tz_version: String,
     /// Consent sources that spoke.
     pub consent_sources: Vec<String>,
+    /// What it can be made again from; none of a judgement that was made again.
+    pub basis: Option<Basis>,
+}
+
+/// What a judgement can be made again from, as policy encodes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// The facts policy judged by.
+    Facts {
+        /// Encoded.
+        encoded: Vec<u8>,
+        /// Customer fields policy may have read.
+        fields_read: Vec<String>,
+    },
+    /// The judgement itself: a repeat of a request tells no facts.
+    Judgement(Vec<u8>),
 }

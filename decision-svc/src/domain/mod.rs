@@ -6,7 +6,6 @@ pub mod decide;
 pub mod evaluate;
 pub mod flow;
 pub mod judgement;
-#[cfg(any(test, feature = "oracle"))]
 pub mod oracle;
 pub mod outcome;
 pub mod plan;

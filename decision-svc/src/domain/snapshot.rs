@@ -181,6 +181,18 @@ pub fn is_named(reference: &str, id: &str, name: &str) -> bool {
 }
 
 impl Catalog {
+    /// The same with no offer but this one.
+    pub fn with_only(&self, offer_id: &str) -> Self {
+        let only = self.offers.get(offer_id).map(|offer| (offer_id.to_owned(), offer.clone()));
+        Self {
+            revision: self.revision,
+            offers: only.into_iter().collect(),
+            categories: self.categories.clone(),
+            schemas: self.schemas.clone(),
+            outcome_types: self.outcome_types.clone(),
+        }
+    }
+
     /// The category an offer names, when it is stored.
     pub fn category(&self, reference: &str) -> Option<&Category> {
         let by_name = || self.categories.values().find(|category| is_named(reference, &category.id, &category.name));

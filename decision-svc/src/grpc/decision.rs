@@ -22,7 +22,7 @@ use crate::{
 pub struct Decisions(pub Context);
 
 /// The question, or all its faults.
-fn parse(asked: &proto::RecommendRequest) -> Result<Question, Problem> {
+pub(super) fn parse(asked: &proto::RecommendRequest) -> Result<Question, Problem> {
     let mut faults: Vec<(String, String)> = Vec::new();
     let mut fault = |field: &str, message: String| faults.push((field.to_owned(), message));
     if let Some(message) = id_fault(&asked.customer_id) {
@@ -105,7 +105,7 @@ async fn in_its_own_task<T: Send + 'static>(
 }
 
 impl Context {
-    async fn kept(&self, tenant: &str, decision_id: &str) -> Result<KeptRecord, Status> {
+    pub(super) async fn kept(&self, tenant: &str, decision_id: &str) -> Result<KeptRecord, Status> {
         let found = self.store.decision(tenant, decision_id).await.map_err(|error| serve::store_status(&error))?;
         let found = found.ok_or_else(|| Problem::not_found("decision", decision_id))?;
         Ok(KeptRecord::read(&found.record))
@@ -249,11 +249,30 @@ impl DecisionService for Decisions {
         Ok(Response::new(proto::ReleaseDecisionResponse { released }))
     }
 
-    async fn explain(&self, _: Request<proto::ExplainRequest>) -> Result<Response<proto::ExplainResponse>, Status> {
-        Err(Problem::not_served("Explain").into())
+    async fn explain(
+        &self,
+        request: Request<proto::ExplainRequest>,
+    ) -> Result<Response<proto::ExplainResponse>, Status> {
+        let tenant = metadata::tenant(request.metadata())?;
+        let context = self.0.clone();
+        let asked = request.into_inner();
+        let answer = in_its_own_task(async move { context.explain(&tenant, &asked).await }).await?;
+        Ok(Response::new(answer))
     }
 
-    async fn replay(&self, _: Request<proto::ReplayRequest>) -> Result<Response<proto::ReplayResponse>, Status> {
-        Err(Problem::not_served("Replay").into())
+    async fn replay(&self, request: Request<proto::ReplayRequest>) -> Result<Response<proto::ReplayResponse>, Status> {
+        let tenant = metadata::tenant(request.metadata())?;
+        Ok(Response::new(self.0.replay(&tenant, &request.into_inner().decision_id).await?))
+    }
+
+    async fn list_candidates(
+        &self,
+        request: Request<proto::ListCandidatesRequest>,
+    ) -> Result<Response<proto::ListCandidatesResponse>, Status> {
+        let tenant = metadata::tenant(request.metadata())?;
+        let asked = request.into_inner();
+        let (size, after) = history::page(asked.page_size, &asked.page_token).map_err(Problem::invalid_fields)?;
+        let size = usize::try_from(size).unwrap_or_default();
+        Ok(Response::new(self.0.candidates(&tenant, &asked.decision_id, size, &after).await?))
     }
 }

@@ -1,10 +1,15 @@
 //! The services: parse, call, convert.
 
+pub mod answer;
 pub mod decision;
 pub mod decision_flow;
+pub mod explain;
+pub mod facts;
 pub mod outcome;
+pub mod outcome_of;
 pub mod recommend;
 pub mod record;
+pub mod replay;
 
 use chrono::{DateTime, Utc};
 use history::Collection;
@@ -12,8 +17,8 @@ use proffer_proto::decision::v1::DecisionFlow;
 use serve::Clock;
 
 use crate::{
-    compiled_flows::CompiledFlows,
-    neighbours::{Neighbours, follow::Followers},
+    compiled_flows::{CompiledFlows, PastFlows},
+    neighbours::{Neighbours, follow::Followers, past::PastCatalogs},
     receipt::Receipts,
     store::Store,
 };
@@ -37,6 +42,10 @@ pub struct Context {
     pub receipts: Receipts,
     /// Flows made ready.
     pub compiled: CompiledFlows,
+    /// Flows of the past made ready.
+    pub compiled_past: PastFlows,
+    /// Catalogues of the past.
+    pub past: PastCatalogs,
     /// Rung when there is something to deliver.
     pub bell: std::sync::Arc<tokio::sync::Notify>,
 }

@@ -12,15 +12,20 @@ use sha2::{Digest as _, Sha256};
 use tonic::{Code, Status};
 
 use super::{
-    Context, decision_flow, new_id,
-    record::{self, Circumstances, KeptRecord},
+    Context,
+    answer::{About, answer},
+    decision_flow,
+    explain::{Considered, everything},
+    facts::Rested,
+    new_id,
+    record::{self, KeptRecord},
 };
 use crate::{
     compiled_flows::Source,
     domain::{
         assignment::{self, Arm},
         compile::{CompiledFlow, Facts},
-        decide::{self, Answer, Inputs, refusal},
+        decide::{Answer, refusal},
         judgement::{Judgement, Refusal},
         plan::{self, Plan, Wanted},
         request::Question,
@@ -127,44 +132,31 @@ impl Context {
         } else {
             (None, decision_id)
         };
-        let inputs = Inputs {
-            obstacle,
-            plan: &plan,
-            judgement: judgement.as_ref(),
-            held_out_of: held_out.as_ref().and_then(|(_, name)| name.as_deref()),
-            limit: question.limit,
+        let about = About {
+            obstacle: obstacle.clone(),
+            held_out_of: held_out.as_ref().and_then(|(_, name)| name.clone()),
+            timezone: zone.name().to_owned(),
+            timezone_source,
+            decision_id: (!question.is_dry_run).then(|| holder.clone()),
+            degraded: fetched.degraded.clone(),
+            snapshot: snapshot_names(&fetched, judgement.as_ref()),
+            latency_ms: run.stopwatch.elapsed_ms(),
         };
-        let answer = decide::decide(&inputs);
+        let (answer, mut shown) = answer(question, &plan, judgement.as_ref(), about);
         for grant in &answer.unused {
             drop(self.release(&run.tenant, &question.customer_id, &holder, grant.rank).await);
         }
-        let about = Circumstances {
-            timezone: zone.name().to_owned(),
-            timezone_source,
-            tz_version: chrono_tz::IANA_TZDB_VERSION.to_owned(),
-            consent_sources: judgement.as_ref().map(|judgement| judgement.consent_sources.clone()).unwrap_or_default(),
-            notes: notes(question, judgement.as_ref()),
-            is_explained: question.is_explained,
-        };
-        let mut shown = proto::Decision {
-            decisions: answer.offers.iter().map(record::offer_decision).collect(),
-            reason: answer.refusal.as_ref().map(|refusal| refusal.reason.clone()).unwrap_or_default(),
-            reason_code: answer.refusal.as_ref().map(|refusal| refusal.reason_code.clone()).unwrap_or_default(),
-            deliver_after: answer.refusal.as_ref().and_then(|refusal| refusal.deliver_after.clone()),
-            decision_id: (!question.is_dry_run).then(|| holder.clone()),
-            latency_ms: run.stopwatch.elapsed_ms(),
-            control_group: held_out.is_some(),
-            reserved_until: answer.reserved_until.map(history::timestamp),
-            dry_run: question.is_dry_run,
-            degraded: fetched.degraded.clone(),
-            snapshot: snapshot_names(&fetched, judgement.as_ref()),
-            trace: Some(record::trace(&plan, &answer, &about)),
-            next_allowed_at: answer.next_allowed_at.map(history::timestamp),
-        };
         if question.is_dry_run {
             return Ok(Some(shown));
         }
-        let kept = kept_record(run, &fetched, &record, &shown, &answer, arms.first().map(|(arm, _)| arm));
+        let rested = Rested {
+            flow: &fetched.flow,
+            record: &record,
+            obstacle: obstacle.as_ref(),
+            held_out_of: held_out.as_ref().and_then(|(_, name)| name.as_deref()),
+            judgement: judgement.as_ref(),
+        };
+        let kept = kept_record(run, rested, fetched.now, &shown, &answer, arms.first().map(|(arm, _)| arm));
         let new = new_decision(run, &fetched, &holder, hash, &answer, &arms, kept);
         let written = self.store.write_decision(new).await.map_err(|error| serve::store_status(&error))?;
         match written {
@@ -185,6 +177,39 @@ impl Context {
                 Ok(None)
             }
         }
+    }
+
+    /// What a dry run comes to, with everything it was made of.
+    pub(super) async fn consider(&self, run: Run) -> Result<Considered, Status> {
+        let fetched = self.fetch(&run).await?;
+        let question = &run.question;
+        let unknown = refusal("customer_unknown", "the customer has no record");
+        let (record, obstacle) = match &fetched.customer {
+            Ok(Some(record)) => (record.clone(), None),
+            Ok(None) => (Fields::new(), Some(unknown)),
+            Err(refusal) => (Fields::new(), Some(refusal.clone())),
+        };
+        let (zone, timezone_source) = zone_of(&fetched.snapshot, &question.channel, &record);
+        let moment = Moment { now: fetched.now, zone };
+        let facts = Facts { record: &record, attributes: &question.attributes, moment: &moment };
+        let plan = match obstacle {
+            None => plan::plan(&fetched.flow, &facts, &everything(question)),
+            Some(_) => Plan::default(),
+        };
+        let arms = arms(&fetched, &question.customer_id);
+        let held_out_of = arms.iter().find_map(|(arm, name)| name.clone().filter(|_| arm.is_holdout));
+        let judgement = match plan.ranked.is_empty() {
+            true => None,
+            false => self.judge(&run, &fetched, &record, &plan, "", held_out_of.is_some()).await?.0,
+        };
+        let snapshot = snapshot_names(&fetched, judgement.as_ref());
+        let timezone = zone.name().to_owned();
+        let about = About { obstacle, held_out_of, timezone, timezone_source, ..About::default() };
+        let (answer, _) = answer(question, &plan, judgement.as_ref(), about);
+        let (flow, catalog) = (fetched.flow, fetched.snapshot.catalog.clone().unwrap_or_default());
+        let (based_on, notes) = (None, Vec::new());
+        let question = run.question;
+        Ok(Considered { flow, catalog, question, record, moment, plan, judgement, answer, snapshot, based_on, notes })
     }
 
     async fn release(&self, tenant: &str, customer_id: &str, decision_id: &str, rank: i32) -> Result<i32, Status> {
@@ -299,7 +324,7 @@ impl Context {
 }
 
 /// What the plan should tell: no more ranked offers than policy is asked about, the others refused when they are listed.
-fn wanted(question: &Question) -> Wanted<'_> {
+pub(super) fn wanted(question: &Question) -> Wanted<'_> {
     let refused_max = if question.is_explained { record::EXPLAIN_CANDIDATES_MAX } else { 0 };
     Wanted { exclude_offers: &question.exclude_offers, ranked_max: policy::CANDIDATES_MAX, refused_max }
 }
@@ -365,20 +390,19 @@ fn new_decision(
 
 fn kept_record(
     run: &Run,
-    fetched: &Fetched,
-    record: &Fields,
+    rested: Rested<'_>,
+    now: DateTime<Utc>,
     shown: &proto::Decision,
     answer: &Answer,
     arm: Option<&Arm>,
 ) -> KeptRecord {
-    let is_read = |name: &String| fetched.flow.fields_read.contains(name) || is_contact_field(name);
-    let fields: Fields = record.iter().filter(|(name, _)| is_read(name)).map(|(n, v)| (n.clone(), v.clone())).collect();
+    let (fields, facts) = rested.kept();
     let kept = proto::DecisionRecord {
         decision_id: shown.decision_id.clone().unwrap_or_default(),
         customer_id: run.question.customer_id.clone(),
         channel: run.question.channel.clone(),
-        flow_id: fetched.flow.id.clone(),
-        decided_at: Some(history::timestamp(fetched.now)),
+        flow_id: rested.flow.id.clone(),
+        decided_at: Some(history::timestamp(now)),
         request: Some(run.asked.clone()),
         answer: Some(shown.clone()),
         customer_fields: scalar::fields_into_proto(&fields),
@@ -387,13 +411,7 @@ fn kept_record(
         ghost_offers: answer.ghost_offers.clone(),
         engine: ENGINE.to_owned(),
     };
-    KeptRecord::of(kept, answer)
-}
-
-/// Fields that policy reads whatever the rules: consent and zone.
-fn is_contact_field(name: &str) -> bool {
-    let lower = name.to_lowercase();
-    lower.starts_with("consent") || lower == "timezone" || lower == "country"
+    KeptRecord::of(kept, facts, answer)
 }
 
 /// The zone of `today()` and where it comes from: the channel's source, the record's `timezone`, the tenant's.
@@ -412,18 +430,6 @@ fn zone_of(snapshot: &Snapshot, channel: &str, record: &Fields) -> (Tz, String) 
         Ok(zone) => (zone, "settings.timezone".to_owned()),
         Err(_) => (Tz::UTC, "default".to_owned()),
     }
-}
-
-fn notes(question: &Question, judgement: Option<&Judgement>) -> Vec<String> {
-    let mut notes = Vec::new();
-    let skewed = judgement.filter(|judgement| judgement.tz_version != chrono_tz::IANA_TZDB_VERSION);
-    if let Some(judgement) = skewed {
-        notes.push(format!("quiet hours were judged by time zone database {}", judgement.tz_version));
-    }
-    if question.channel.is_empty() {
-        notes.push("no channel: channel rules skipped".to_owned());
-    }
-    notes
 }
 
 fn snapshot_names(fetched: &Fetched, judgement: Option<&Judgement>) -> Vec<String> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proffer_proto::decision::v1 as proto;
 use prost::Message as _;
 
+use super::facts::KeptFacts;
 use crate::{
     domain::{
         decide::{Answer, Offered},
@@ -12,7 +13,7 @@ use crate::{
         outcome::DecidedOffer,
         plan::Plan,
         rank::Factors,
-        trace::{Refused, Stage},
+        trace::{FailedRule, Refused, Stage},
     },
     neighbours::scalar,
 };
@@ -89,18 +90,19 @@ fn refused_candidate(refused: &Refused) -> proto::RefusedCandidate {
         name: refused.name.clone(),
         reason_code: refused.reason_code.clone(),
         reason: refused.reason.clone(),
-        rule: refused.rule.clone().map(|rule| proto::FailedRule {
-            field: rule.field,
-            op: rule.op,
-            expected: rule.expected,
-            actual: rule.actual,
-            unknown: rule.unknown,
-        }),
+        rule: refused.rule.clone().map(failed_rule),
         policies: Vec::new(),
     }
 }
 
-fn policy_verdicts(found: &[PolicyVerdict]) -> Vec<proto::PolicyVerdict> {
+/// A rule that did not hold.
+pub fn failed_rule(rule: FailedRule) -> proto::FailedRule {
+    let FailedRule { field, op, expected, actual, unknown } = rule;
+    proto::FailedRule { field, op, expected, actual, unknown }
+}
+
+/// What policies found.
+pub fn policy_verdicts(found: &[PolicyVerdict]) -> Vec<proto::PolicyVerdict> {
     let verdict = |found: &PolicyVerdict| proto::PolicyVerdict {
         policy_id: found.policy_id.clone(),
         rule_type: found.rule_type.clone(),
@@ -138,7 +140,8 @@ pub fn offer_decision(offered: &Offered) -> proto::OfferDecision {
     }
 }
 
-fn factors(factors: &Factors) -> proto::RankFactors {
+/// The factors of a score.
+pub fn factors(factors: &Factors) -> proto::RankFactors {
     proto::RankFactors {
         propensity: factors.propensity,
         relevance: factors.relevance,
@@ -157,6 +160,9 @@ pub struct KeptRecord {
     /// The offers with their categories.
     #[prost(message, repeated, tag = "2")]
     pub offers: Vec<KeptOffer>,
+    /// What it rested on; none in records of versions before facts were kept.
+    #[prost(message, optional, tag = "3")]
+    pub facts: Option<KeptFacts>,
 }
 
 /// An offer as it was decided.
@@ -187,7 +193,7 @@ pub struct KeptOffer {
 
 impl KeptRecord {
     /// The record to be stored for an answer.
-    pub fn of(shown: proto::DecisionRecord, answer: &Answer) -> Self {
+    pub fn of(shown: proto::DecisionRecord, facts: KeptFacts, answer: &Answer) -> Self {
         let offer = |offered: &Offered| KeptOffer {
             offer_id: offered.ranked.offer_id.clone(),
             rank: offered.rank,
@@ -197,7 +203,7 @@ impl KeptRecord {
             purpose: offered.ranked.purpose.clone(),
             cost_e4: offered.ranked.cost_e4,
         };
-        Self { shown: Some(shown), offers: answer.offers.iter().map(offer).collect() }
+        Self { shown: Some(shown), offers: answer.offers.iter().map(offer).collect(), facts: Some(facts) }
     }
 
     /// The stored bytes.

@@ -150,7 +150,7 @@ fn pause() -> impl Future<Output = ()> {
 }
 
 /// A request without a deadline: the stream has no end.
-fn streaming<T>(tenant: &str, message: T) -> tonic::Request<T> {
+pub(super) fn streaming<T>(tenant: &str, message: T) -> tonic::Request<T> {
     let mut request = metadata::request(tenant, message);
     request.metadata_mut().remove("grpc-timeout");
     request

@@ -3,6 +3,7 @@
 pub mod catalog;
 pub mod experiment;
 pub mod follow;
+pub mod past;
 pub mod policy;
 pub mod scalar;
 

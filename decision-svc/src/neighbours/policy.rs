@@ -8,14 +8,14 @@ use proffer_proto::{
     },
     values::v1::ConfigurationChange,
 };
-use prost::Message as _;
+use prost::{DecodeError, Message as _};
 use serve::{Neighbour, metadata};
 use tonic::{Code, Status};
 
 use super::{MESSAGE_BYTES_MAX, scalar};
 use crate::{
     domain::{
-        judgement::{Grant, Judgement, PolicyVerdict, Refusal, Verdict},
+        judgement::{Basis, Grant, Judgement, PolicyVerdict, Refusal, Verdict},
         plan::Ranked,
         scalar::Fields,
         snapshot::{Channel, Policy},
@@ -129,6 +129,36 @@ pub async fn check(
     Ok(judgement(answer.judgement.unwrap_or_default()))
 }
 
+/// The configuration by which something of the past is judged.
+#[derive(Clone, Copy, Debug)]
+pub enum Rules {
+    /// After this policy revision.
+    Revision(i64),
+    /// At this instant.
+    At(DateTime<Utc>),
+}
+
+/// Judges by recorded facts; for so many slots, or, without, like [`check`].
+pub async fn evaluate(
+    neighbour: &Neighbour,
+    tenant: &str,
+    question: Question<'_>,
+    ranked: &[Ranked],
+    facts: &[u8],
+    (rules, slots): (Rules, Option<usize>),
+) -> Result<Judgement, Status> {
+    let facts = proto::ContactFacts::decode(facts).map_err(|error| serve::internal(&error))?;
+    let (revision, configured_at) = match rules {
+        Rules::Revision(revision) => (revision, None),
+        Rules::At(at) => (0, Some(history::timestamp(at))),
+    };
+    let limit = slots.map_or(0, |slots| i32::try_from(slots).unwrap_or(i32::MAX));
+    let question = Some(question.about(candidates(ranked)));
+    let request = proto::EvaluateFactsRequest { question, facts: Some(facts), revision, configured_at, limit };
+    let answer = client(neighbour).evaluate_facts(metadata::request(tenant, request)).await?.into_inner();
+    Ok(Judgement { basis: None, ..judgement(answer.judgement.unwrap_or_default()) })
+}
+
 /// Judges one contact again and commits it: the contact's id, or why not.
 pub async fn commit(
     neighbour: &Neighbour,
@@ -185,7 +215,16 @@ pub fn apply(policy: &mut Policy, change: &ConfigurationChange) {
     }
 }
 
-fn judgement(found: proto::Judgement) -> Judgement {
+/// The judgement in its encoded form.
+pub fn decoded(encoded: &[u8]) -> Result<Judgement, DecodeError> {
+    proto::Judgement::decode(encoded).map(|found| Judgement { basis: None, ..judgement(found) })
+}
+
+fn judgement(mut found: proto::Judgement) -> Judgement {
+    let basis = match found.facts.take() {
+        Some(facts) => Basis::Facts { encoded: facts.encode_to_vec(), fields_read: facts.fields_read },
+        None => Basis::Judgement(found.encode_to_vec()),
+    };
     let verdict = |verdict: proto::Verdict| Verdict {
         offer_id: verdict.offer_id,
         refusal: verdict.refusal.map(refusal),
@@ -199,6 +238,7 @@ fn judgement(found: proto::Judgement) -> Judgement {
         revision: found.revision,
         tz_version: found.tz_version,
         consent_sources: found.consent_sources,
+        basis: Some(basis),
     }
 }
 

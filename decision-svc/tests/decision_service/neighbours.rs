@@ -113,7 +113,15 @@ fn write(log: &watch::Sender<Vec<ConfigurationChange>>, kind: &str, id: &str, na
     log.send_modify(|log| {
         head = log.len() as i64 + 1;
         let (kind, id, name) = (kind.to_owned(), id.to_owned(), name.to_owned());
-        log.push(ConfigurationChange { revision: head, kind, id, deleted: resource.is_empty(), resource, name });
+        log.push(ConfigurationChange {
+            revision: head,
+            kind,
+            id,
+            deleted: resource.is_empty(),
+            resource,
+            name,
+            written_us: 0,
+        });
     });
     head
 }
@@ -232,6 +240,15 @@ impl gate::ContactGateService for Fakes {
         script.checks.push(request.clone());
         let judgement = Some(script.judgement(request.question.as_ref()));
         Ok(Response::new(policy::CheckResponse { judgement }))
+    }
+
+    async fn evaluate_facts(
+        &self,
+        request: Request<policy::EvaluateFactsRequest>,
+    ) -> Result<Response<policy::EvaluateFactsResponse>, Status> {
+        let request = request.into_inner();
+        let judgement = Some(self.script.lock().unwrap().judgement(request.question.as_ref()));
+        Ok(Response::new(policy::EvaluateFactsResponse { judgement, granted: Vec::new() }))
     }
 
     async fn commit_contact(

@@ -11,7 +11,7 @@ use tonic::{Request, Response, Status};
 use super::{
     Context,
     configuration::usable_channel,
-    facts, id_fault, in_its_own_task, judgement,
+    facts, id_fault, in_its_own_task, instant, judgement,
     question::{CANDIDATES_MAX, DELIVERY_MAX, outcome, question},
     status::status,
 };
@@ -101,8 +101,16 @@ impl ContactGateService for Gate {
             faults.extend(found);
             Facts::default()
         });
+        let configured_at = asked.configured_at.as_ref().map(instant).transpose().unwrap_or_else(|message| {
+            faults.push(("configured_at".to_owned(), message));
+            None
+        });
         let question = valid(question(asked.question.unwrap_or_default(), 0..=CANDIDATES_MAX, false), faults)?;
-        let configuration = self.0.configuration_at(&tenant, asked.revision).await?;
+        let revision = match configured_at {
+            Some(at) => self.0.history.revision_at(&tenant, at).await?,
+            None => asked.revision,
+        };
+        let configuration = self.0.configuration_at(&tenant, revision).await?;
         usable_channel(&configuration, &question.channel)?;
         let limit = usize::try_from(asked.limit).ok().filter(|limit| *limit > 0);
         let call = Call { tenant, configuration, is_newest_wanted: false, question: Arc::new(question) };

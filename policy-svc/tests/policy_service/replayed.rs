@@ -26,7 +26,7 @@ fn bare(judged: &proto::Judgement) -> proto::Judgement {
 
 fn again(question: proto::ContactQuestion, judged: &proto::Judgement, limit: i32) -> proto::EvaluateFactsRequest {
     let (facts, revision) = (judged.facts.clone(), judged.revision);
-    proto::EvaluateFactsRequest { question: Some(question), facts, revision, limit }
+    proto::EvaluateFactsRequest { question: Some(question), facts, revision, limit, configured_at: None }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,6 +58,15 @@ async fn a_judgement_is_the_same_after_everything_was_edited() {
         assert_eq!(answer.judgement.unwrap(), bare(&judged));
         assert_eq!(answer.granted, reserved.grants.iter().map(|grant| grant.offer_id.clone()).collect::<Vec<_>>());
         assert_eq!(answer.granted.len(), 1, "one slot of three was left");
+
+        // The instant of the judgement leads to the same policies.
+        let request = proto::EvaluateFactsRequest {
+            revision: 0,
+            configured_at: checked.facts.as_ref().unwrap().ledger_at,
+            ..again(question.clone(), &checked, 0)
+        };
+        let answer = world.gate().evaluate_facts(request).await.unwrap().into_inner();
+        assert_eq!(answer.judgement.unwrap(), bare(&checked));
 
         // What was recorded decides: a contact more, and no slot is left.
         let mut request = again(question, &judged, 2);

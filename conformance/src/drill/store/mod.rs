@@ -1,4 +1,5 @@
-//! What a drill reads and moves in the store of policy, past policy; and small tables of its own.
+//! What a drill reads and moves in the stores, past the services; and small tables of its own.
 
+pub mod decision;
 pub mod ledger;
 pub mod naive;

@@ -54,7 +54,7 @@ impl CompiledRule {
     }
 }
 
-fn refusal(condition: &Condition, actual: Value) -> Refusal {
+pub(super) fn refusal(condition: &Condition, actual: Value) -> Refusal {
     let (actual, cause) = match actual {
         Value::Null(cause) => (None, Some(cause.to_string())),
         value => (Some(value.to_string()), None),
@@ -97,7 +97,7 @@ fn join<'a>(rules: &'a [Compiled], value_of: &dyn Fn(&str, Operator) -> Value, d
     outcome
 }
 
-fn holds(condition: &Condition, actual: &Value) -> Option<bool> {
+pub(super) fn holds(condition: &Condition, actual: &Value) -> Option<bool> {
     let is_null = matches!(actual, Value::Null(_));
     match (condition.op, &condition.test) {
         (Operator::Exists, _) => Some(!is_null),

@@ -3,10 +3,12 @@
 
 mod compile;
 mod evaluate;
+mod trace;
 
 pub use compile::{CONDITIONS_MAX, CompiledRule, DEPTH_MAX, REGEX_BYTES_MAX, RuleError};
 pub(crate) use compile::{Compiled, Condition, Test};
 pub use evaluate::{Refusal, Verdict};
+pub use trace::Trace;
 
 /// A rule as written.
 #[derive(Clone, Debug, PartialEq)]

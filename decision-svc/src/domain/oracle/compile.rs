@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use formula::{
     Cause, Formula, OutputType, Type, Value,
-    rule::{CompiledRule, Literal, Operator, Rule, Verdict},
+    rule::{CompiledRule, Literal, Operator, Rule, Trace, Verdict},
 };
 
 use crate::domain::{
@@ -139,7 +139,7 @@ impl Program {
     }
 
     /// Record fields that rules and formulas read.
-    fn fields_read(&self) -> impl Iterator<Item = &str> {
+    pub fn fields_read(&self) -> impl Iterator<Item = &str> {
         let rules = self.rules.iter().chain(&self.affinities).map(|rule| &rule.sources);
         let all = self.steps.iter().map(|step| &step.sources).chain(rules);
         all.flat_map(|sources| sources.values()).filter_map(|source| match source {
@@ -152,15 +152,22 @@ impl Program {
 impl OracleRule {
     /// Whether it holds, given the computed values.
     pub fn evaluate(&self, facts: &Facts<'_>, computed: &[Value]) -> Verdict {
-        self.rule.evaluate(&|name, op| {
-            let presence = presence(name);
-            let is_presence = matches!(op, Operator::Exists | Operator::NotExists);
-            match self.sources.get(&presence).filter(|_| is_presence) {
-                Some(Source::Presence(key)) if !facts.attributes.contains_key(key) => Value::Null(Cause::missing(name)),
-                Some(_) => Value::Boolean(true),
-                None => value_of(&self.sources, name, facts, computed),
-            }
-        })
+        self.rule.evaluate(&|name, op| self.value(name, op, facts, computed))
+    }
+
+    /// What each part of it comes to, given the computed values.
+    pub fn trace(&self, facts: &Facts<'_>, computed: &[Value]) -> Trace {
+        self.rule.trace(&|name, op| self.value(name, op, facts, computed))
+    }
+
+    fn value(&self, name: &str, op: Operator, facts: &Facts<'_>, computed: &[Value]) -> Value {
+        let presence = presence(name);
+        let is_presence = matches!(op, Operator::Exists | Operator::NotExists);
+        match self.sources.get(&presence).filter(|_| is_presence) {
+            Some(Source::Presence(key)) if !facts.attributes.contains_key(key) => Value::Null(Cause::missing(name)),
+            Some(_) => Value::Boolean(true),
+            None => value_of(&self.sources, name, facts, computed),
+        }
     }
 }
 

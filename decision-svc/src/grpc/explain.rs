@@ -1,0 +1,355 @@
+//! Why a customer gets an offer, or does not: now, or at an instant of the past.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use formula::{Moment, rule::Trace};
+use history::AsOf;
+use proffer_proto::decision::v1 as proto;
+use serve::Problem;
+use tonic::Status;
+
+use super::{
+    Context,
+    answer::{About, answer},
+    decision::parse,
+    decision_flow, instant,
+    outcome_of::outcome_of,
+    recommend::Run,
+    record::{KeptRecord, factors, policy_verdicts},
+};
+use crate::{
+    compiled_flows::Source,
+    domain::{
+        compile::{CompiledFlow, Facts},
+        decide::{Answer, refusal},
+        judgement::Judgement,
+        oracle::OracleFlow,
+        plan::{self, Plan, Wanted},
+        request::{Question, TEXT_BYTES_MAX, id_fault},
+        scalar::Fields,
+        snapshot::Catalog,
+    },
+    neighbours::{
+        past,
+        policy::{self, Rules},
+        scalar,
+    },
+};
+
+/// Everything about a customer and a flow at one instant.
+pub(super) struct Considered {
+    pub flow: Arc<CompiledFlow>,
+    pub catalog: Arc<Catalog>,
+    pub question: Question,
+    pub record: Fields,
+    pub moment: Moment,
+    pub plan: Plan,
+    pub judgement: Option<Judgement>,
+    pub answer: Answer,
+    pub snapshot: Vec<String>,
+    /// The decision whose facts were used, and the fields it read; none for now.
+    pub based_on: Option<(String, BTreeSet<String>)>,
+    pub notes: Vec<String>,
+}
+
+/// The plan tells everything.
+pub(super) fn everything(question: &Question) -> Wanted<'_> {
+    Wanted { exclude_offers: &question.exclude_offers, ranked_max: usize::MAX, refused_max: usize::MAX }
+}
+
+impl Context {
+    /// Explains.
+    pub async fn explain(&self, tenant: &str, asked: &proto::ExplainRequest) -> Result<proto::ExplainResponse, Status> {
+        let at = self.checked(asked)?;
+        let latest = self.latest(tenant, &asked.customer_id, at).await?;
+        let considered = match (at, latest) {
+            (None, latest) => self.considered_now(tenant, asked, latest).await?,
+            (Some(at), Some(latest)) => self.considered_then(tenant, asked, at, latest).await?,
+            (Some(at), None) => {
+                let id = format!("of customer {} at or before {at}", asked.customer_id);
+                return Err(Problem::not_found("decision", &id).into());
+            }
+        };
+        explained(&considered, asked)
+    }
+
+    /// The instant of the past that is asked about; all faults of the question.
+    fn checked(&self, asked: &proto::ExplainRequest) -> Result<Option<DateTime<Utc>>, Problem> {
+        let mut faults = Vec::new();
+        if let Some(message) = id_fault(&asked.customer_id) {
+            faults.push(("customer_id".to_owned(), message));
+        }
+        if asked.offer_id.is_empty() {
+            faults.push(("offer_id".to_owned(), "is required: id or name of an offer".to_owned()));
+        }
+        for (field, text) in [("offer_id", &asked.offer_id), ("flow", &asked.flow), ("channel", &asked.channel)] {
+            if text.len() > TEXT_BYTES_MAX {
+                let message = format!("has {} bytes, which exceeds the maximum {TEXT_BYTES_MAX}", text.len());
+                faults.push((field.to_owned(), message));
+            } else if text.chars().any(char::is_control) {
+                faults.push((field.to_owned(), "must not hold control characters".to_owned()));
+            }
+        }
+        let at = asked.at.as_ref().map(instant).transpose().unwrap_or_else(|message| {
+            faults.push(("at".to_owned(), message));
+            None
+        });
+        if at.is_some_and(|at| at > self.clock.now()) {
+            faults.push(("at".to_owned(), "lies ahead; leave it out to explain now".to_owned()));
+        }
+        if faults.is_empty() { Ok(at) } else { Err(Problem::invalid_fields(faults)) }
+    }
+
+    /// The customer's latest decision, at or before an instant.
+    async fn latest(
+        &self,
+        tenant: &str,
+        customer_id: &str,
+        at: Option<DateTime<Utc>>,
+    ) -> Result<Option<KeptRecord>, Status> {
+        let before_us = at.map_or(i64::MAX, |at| at.timestamp_micros() + 1);
+        let found = self.store.decisions(tenant, customer_id, (before_us, ""), 1).await;
+        let found = found.map_err(|error| serve::store_status(&error))?;
+        Ok(found.first().map(|row| KeptRecord::read(&row.record)))
+    }
+
+    async fn considered_now(
+        &self,
+        tenant: &str,
+        asked: &proto::ExplainRequest,
+        latest: Option<KeptRecord>,
+    ) -> Result<Considered, Status> {
+        let request = about(asked, latest.and_then(|latest| latest.shown).as_ref());
+        if request.flow.is_empty() {
+            let message = "is required: the customer has no decision whose flow could be meant";
+            return Err(Problem::invalid_field("flow", message).into());
+        }
+        let question = parse(&request)?;
+        let run = Run { tenant: tenant.to_owned(), question, asked: request, stopwatch: self.clock.stopwatch() };
+        self.consider(run).await
+    }
+
+    /// The past: configuration of the instant, facts of the decision.
+    async fn considered_then(
+        &self,
+        tenant: &str,
+        asked: &proto::ExplainRequest,
+        at: DateTime<Utc>,
+        latest: KeptRecord,
+    ) -> Result<Considered, Status> {
+        let KeptRecord { shown, facts, .. } = latest;
+        let (shown, facts) = (shown.unwrap_or_default(), facts.unwrap_or_default());
+        let question = parse(&proto::RecommendRequest {
+            attributes: shown.request.as_ref().map(|request| request.attributes.clone()).unwrap_or_default(),
+            ..about(asked, Some(&shown))
+        })?;
+        let follower = self.followers.of(tenant).await;
+        let snapshot = follower.map(|follower| follower.borrow().clone()).filter(|snapshot| snapshot.is_complete());
+        let snapshot = snapshot.ok_or_else(|| serve::unavailable("decision", &"no snapshot yet"))?;
+        let head = snapshot.catalog.as_ref().map_or(0, |catalog| catalog.revision);
+        let moment = past::Moment::Time(at.timestamp_micros());
+        let catalog = self.past.at(&self.neighbours.catalog, tenant, moment, head).await?;
+        let named = self.flows.get(tenant, &question.flow).await.map(|found| found.id);
+        let flow_id = named.unwrap_or_else(|_| question.flow.clone());
+        let resource = self.flows.get_as_of(tenant, &flow_id, AsOf::Time(at)).await?;
+        let resource = resource.ok_or_else(|| Problem::not_found("decision_flow", &question.flow))?;
+        let flow = decision_flow::parse(&resource).map_err(Problem::invalid_fields)?;
+        let source = Source { tenant, id: &resource.id, name: &resource.name, revision: resource.revision };
+        let flow = self.compiled_past.of(source, flow, &catalog).await.map_err(|error| serve::internal(&error))?;
+        let record = scalar::fields(&shown.customer_fields);
+        let trace = shown.answer.as_ref().and_then(|answer| answer.trace.as_ref());
+        let zone = trace.and_then(|trace| trace.timezone.parse().ok()).unwrap_or(chrono_tz::UTC);
+        let moment = Moment { now: at, zone };
+        let obstacle = facts.obstacle.as_ref().map(|kept| refusal(&kept.reason_code, &kept.reason));
+        let plan = match obstacle {
+            None => plan::plan(&flow, &read(&record, &question, &moment), &everything(&question)),
+            Some(_) => Plan::default(),
+        };
+        let contact = policy::Question {
+            customer_id: &question.customer_id,
+            channel: &question.channel,
+            now: at,
+            record: &record,
+            pending: &[],
+            as_of: None,
+        };
+        let kept = facts.judgement.as_ref().and_then(|judgement| judgement.facts.as_ref());
+        let judgement = match kept.filter(|_| !plan.ranked.is_empty()) {
+            Some(kept) => {
+                let policy = &self.neighbours.policy;
+                Some(policy::evaluate(policy, tenant, contact, &plan.ranked, kept, (Rules::At(at), None)).await?)
+            }
+            None => None,
+        };
+        let decided = shown.decided_at.as_ref().and_then(|at| instant(at).ok()).unwrap_or(at);
+        let mut notes = vec![format!("facts are those of {}, decided at {decided}", shown.decision_id)];
+        if judgement.is_none() && !plan.ranked.is_empty() {
+            notes.push("contact policies are not judged: that decision kept no facts about contacts".to_owned());
+        }
+        let held_out_of = Some(facts.held_out_of).filter(|name| !name.is_empty());
+        let (answer, _) =
+            answer(&question, &plan, judgement.as_ref(), About { obstacle, held_out_of, ..About::default() });
+        let mut snapshot = vec![format!("catalog:{}", catalog.revision), format!("decision:{}", flow.revision)];
+        snapshot.extend(judgement.as_ref().map(|judgement| format!("policy:{}", judgement.revision)));
+        let mut known: BTreeSet<String> = record.keys().cloned().collect();
+        known.extend(facts.fields_missing);
+        let based_on = Some((shown.decision_id, known));
+        Ok(Considered { flow, catalog, question, record, moment, plan, judgement, answer, snapshot, based_on, notes })
+    }
+}
+
+/// The question that is explained: flow and channel as asked, else those of a decision.
+fn about(asked: &proto::ExplainRequest, latest: Option<&proto::DecisionRecord>) -> proto::RecommendRequest {
+    let or = |given: &String, known: Option<&String>| match given.as_str() {
+        "" => known.cloned().unwrap_or_default(),
+        _ => given.clone(),
+    };
+    proto::RecommendRequest {
+        customer_id: asked.customer_id.clone(),
+        flow: or(&asked.flow, latest.map(|latest| &latest.flow_id)),
+        channel: or(&asked.channel, latest.map(|latest| &latest.channel)),
+        dry_run: true,
+        explain: true,
+        ..Default::default()
+    }
+}
+
+fn read<'a>(record: &'a Fields, question: &'a Question, moment: &'a Moment) -> Facts<'a> {
+    Facts { record, attributes: &question.attributes, moment }
+}
+
+/// Everything about one offer.
+fn explained(considered: &Considered, asked: &proto::ExplainRequest) -> Result<proto::ExplainResponse, Status> {
+    let Considered { flow, catalog, question, plan, answer, .. } = considered;
+    let offer = catalog.offer(&asked.offer_id).ok_or_else(|| Problem::not_found("offer", &asked.offer_id))?;
+    let candidate = flow.offers.iter().map(|it| &it.candidate).find(|candidate| candidate.offer_id == offer.id);
+    let outcome = match candidate {
+        Some(candidate) => outcome_of(candidate, plan, answer),
+        None => {
+            let reason = if offer.is_active {
+                format!("category `{}` is not in the inventory of flow `{}`", offer.category, flow.id)
+            } else {
+                "only active offers take part".to_owned()
+            };
+            proto::CandidateOutcome { reason_code: "not_in_inventory".to_owned(), reason, ..Default::default() }
+        }
+    };
+    let interpreted = Interpreted::of(considered, &offer.id);
+    let place = plan.ranked.iter().position(|ranked| ranked.offer_id == offer.id);
+    let ranked = place.and_then(|place| plan.ranked.get(place));
+    let rank = place.and_then(|place| i32::try_from(place + 1).ok());
+    let behind = place.and_then(|place| place.checked_sub(1)).and_then(|before| plan.ranked.get(before));
+    let verdict = considered.judgement.as_ref();
+    let verdict = verdict.and_then(|judgement| judgement.verdicts.iter().find(|verdict| verdict.offer_id == offer.id));
+    let (based_on, unknown) = interpreted.unknown(considered);
+    let told = |text: String| retold(text, &unknown, &based_on);
+    Ok(proto::ExplainResponse {
+        offer_id: offer.id.clone(),
+        name: offer.name.clone(),
+        offered: outcome.rank.is_some(),
+        reason_code: outcome.reason_code,
+        reason: told(outcome.reason),
+        rules: interpreted.rules.into_iter().map(|rule| rule_trace(rule, &told)).collect(),
+        policies: verdict.map(|verdict| policy_verdicts(&verdict.policies)).unwrap_or_default(),
+        computed_fields: scalar::fields_into_proto(&interpreted.computed),
+        score: ranked.map(|ranked| ranked.score),
+        factors: ranked.map(|ranked| factors(&ranked.factors)),
+        rank,
+        behind: behind.map(|behind| proto::BetterOffer {
+            offer_id: behind.offer_id.clone(),
+            name: behind.name.clone(),
+            score: behind.score,
+            rank: rank.map_or(0, |rank| rank - 1),
+        }),
+        deliver_after: answer.refusal.as_ref().and_then(|refusal| refusal.deliver_after.clone()),
+        flow_id: flow.id.clone(),
+        channel: question.channel.clone(),
+        at: Some(history::timestamp(considered.moment.now)),
+        snapshot: considered.snapshot.clone(),
+        notes: considered.notes.clone(),
+        unknown_fields: unknown.into_iter().collect(),
+        based_on,
+    })
+}
+
+/// What the slow engine, which keeps every part, says about one offer.
+#[derive(Default)]
+struct Interpreted {
+    rules: Vec<Trace>,
+    computed: Fields,
+    fields_read: BTreeSet<String>,
+}
+
+impl Interpreted {
+    fn of(considered: &Considered, offer_id: &str) -> Self {
+        let catalog = considered.catalog.with_only(offer_id);
+        let flow = OracleFlow::compile(considered.flow.flow.clone(), &catalog);
+        let Some(Ok(program)) = flow.offers.first().map(|offer| offer.program.as_ref()) else { return Self::default() };
+        let facts = read(&considered.record, &considered.question, &considered.moment);
+        let computed = program.compute(&facts);
+        Self {
+            rules: program.rules.iter().map(|rule| rule.trace(&facts, &computed)).collect(),
+            computed: program.shown(&computed),
+            fields_read: program.fields_read().map(str::to_owned).collect(),
+        }
+    }
+
+    /// The decision the facts are of, and the fields that it did not read.
+    fn unknown(&self, considered: &Considered) -> (String, BTreeSet<String>) {
+        match &considered.based_on {
+            None => (String::new(), BTreeSet::new()),
+            Some((decision_id, known)) => (decision_id.clone(), self.fields_read.difference(known).cloned().collect()),
+        }
+    }
+}
+
+/// A field that was not read is not missing: nobody knows whether it was there.
+fn retold(text: String, unknown: &BTreeSet<String>, decision_id: &str) -> String {
+    unknown.iter().fold(text, |text, field| {
+        let missing = format!("missing customer.{field}");
+        let (mut told, mut rest) = (String::with_capacity(text.len()), text.as_str());
+        while let Some((before, after)) = rest.split_once(&missing) {
+            told.push_str(before);
+            // Not the beginning of a longer name.
+            match after.chars().next() {
+                Some(next) if next.is_alphanumeric() || next == '_' => told.push_str(&missing),
+                _ => told.push_str(&format!("customer.{field} was not recorded by {decision_id}")),
+            }
+            rest = after;
+        }
+        told.push_str(rest);
+        told
+    })
+}
+
+fn rule_trace(trace: Trace, told: &impl Fn(String) -> String) -> proto::RuleTrace {
+    let verdict = match trace.is {
+        Some(true) => proto::RuleVerdict::Holds,
+        Some(false) => proto::RuleVerdict::Fails,
+        None => proto::RuleVerdict::Unknown,
+    };
+    proto::RuleTrace {
+        verdict: verdict.into(),
+        field: trace.field,
+        op: trace.op,
+        expected: trace.expected,
+        actual: trace.actual,
+        unknown: trace.cause.map(told),
+        rules: trace.rules.into_iter().map(|rule| rule_trace(rule, told)).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_recorded_is_not_called_missing() {
+        let unknown = BTreeSet::from(["age".to_owned()]);
+        let text = "missing customer.age; missing customer.ageGroup; missing customer.age".to_owned();
+        let expected =
+            "customer.age was not recorded by dec_1; missing customer.ageGroup; customer.age was not recorded by dec_1";
+        assert_eq!(retold(text, &unknown, "dec_1"), expected);
+    }
+}

@@ -1,0 +1,39 @@
+//! What became of one candidate: every one has exactly one first reason, or a place in the answer.
+
+use proffer_proto::decision::v1 as proto;
+
+use super::record::failed_rule;
+use crate::domain::{
+    compile::Candidate,
+    decide::{Answer, refusal},
+    judgement::Refusal,
+    plan::Plan,
+};
+
+/// The outcome of a candidate of the flow's inventory. The plan tells all it ranked and all it refused.
+pub fn outcome_of(candidate: &Candidate, plan: &Plan, answer: &Answer) -> proto::CandidateOutcome {
+    let offer_id = &candidate.offer_id;
+    let score = plan.ranked.iter().find(|ranked| ranked.offer_id == *offer_id).map(|ranked| ranked.score);
+    let mut outcome = proto::CandidateOutcome {
+        offer_id: offer_id.clone(),
+        name: candidate.name.clone(),
+        score,
+        ..Default::default()
+    };
+    if let Some(offered) = answer.offers.iter().find(|offered| offered.ranked.offer_id == *offer_id) {
+        outcome.rank = Some(offered.rank);
+        return outcome;
+    }
+    let refused = plan.refused.iter().chain(&answer.refused).find(|refused| refused.offer_id == *offer_id);
+    if let Some(refused) = refused {
+        outcome.reason_code.clone_from(&refused.reason_code);
+        outcome.reason.clone_from(&refused.reason);
+        outcome.rule = refused.rule.clone().map(failed_rule);
+        return outcome;
+    }
+    // What holds for the whole decision: customer unknown, policy away, held out.
+    let Refusal { reason_code, reason, .. } =
+        answer.refusal.clone().unwrap_or_else(|| refusal("outranked", "better offers filled the limit"));
+    (outcome.reason_code, outcome.reason) = (reason_code, reason);
+    outcome
+}

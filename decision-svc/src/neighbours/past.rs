@@ -1,0 +1,100 @@
+//! The catalogue as it was: read from its log like the present one, up to a moment instead of for ever.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use futures::StreamExt as _;
+use proffer_proto::{catalog::v1::WatchCatalogRequest, values::v1::ConfigurationChange};
+use serve::Neighbour;
+use tonic::Status;
+
+use super::{
+    catalog::{apply, client},
+    follow::streaming,
+};
+use crate::domain::snapshot::Catalog;
+
+/// Catalogues of the past that are kept for the next question, over all tenants.
+pub const KEPT_MAX: usize = 64;
+
+/// A moment of the log that lies behind.
+#[derive(Clone, Copy, Debug)]
+pub enum Moment {
+    /// After this revision.
+    Revision(i64),
+    /// After the last entry written at or before this instant, in microseconds since 1970.
+    Time(i64),
+}
+
+impl Moment {
+    fn holds(self, change: &ConfigurationChange) -> bool {
+        match self {
+            Self::Revision(revision) => change.revision <= revision,
+            Self::Time(us) => change.written_us <= us,
+        }
+    }
+}
+
+/// Catalogues by tenant and revision. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct PastCatalogs(Arc<Mutex<BTreeMap<(String, i64), Arc<Catalog>>>>);
+
+impl PastCatalogs {
+    /// The catalogue of a moment at or before `head`, a revision that the log has.
+    pub async fn at(
+        &self,
+        neighbour: &Neighbour,
+        tenant: &str,
+        moment: Moment,
+        head: i64,
+    ) -> Result<Arc<Catalog>, Status> {
+        let wanted = match moment {
+            Moment::Revision(revision) => revision,
+            Moment::Time(_) => head,
+        };
+        let earlier = match moment {
+            Moment::Revision(revision) => self.up_to(tenant, revision),
+            // An earlier reading may lie behind the instant already.
+            Moment::Time(_) => None,
+        };
+        if let Some(found) = earlier.as_ref().filter(|found| found.revision == wanted) {
+            return Ok(found.clone());
+        }
+        let mut known = earlier.map(|found| (*found).clone()).unwrap_or_default();
+        let request = WatchCatalogRequest { after_revision: known.revision };
+        let mut pages = client(neighbour).watch_catalog(streaming(tenant, request)).await?.into_inner();
+        'reading: while known.revision < wanted {
+            let Some(page) = pages.next().await.transpose()? else {
+                return Err(serve::unavailable("catalog", &"the log ended before the revision that was asked for"));
+            };
+            for change in page.changes.iter() {
+                if !moment.holds(change) {
+                    break 'reading;
+                }
+                apply(&mut known, change);
+                known.revision = change.revision.max(known.revision);
+            }
+            // Revisions that touch nothing this service uses are in no page of their own.
+            known.revision = known.revision.max(page.head_revision.min(wanted));
+        }
+        Ok(self.keep(tenant, known))
+    }
+
+    fn up_to(&self, tenant: &str, revision: i64) -> Option<Arc<Catalog>> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_tenant = kept.range((tenant.to_owned(), 0)..=(tenant.to_owned(), revision));
+        of_tenant.last().map(|(_, found)| found.clone())
+    }
+
+    fn keep(&self, tenant: &str, catalog: Catalog) -> Arc<Catalog> {
+        let made = Arc::new(catalog);
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= KEPT_MAX {
+            kept.pop_first();
+        }
+        kept.insert((tenant.to_owned(), made.revision), made.clone());
+        made
+    }
+}
