@@ -9,4 +9,5 @@ mod conformance {
     mod one_folder;
     mod readme;
     mod scenarios;
+    mod stream;
 }

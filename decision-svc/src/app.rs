@@ -73,7 +73,7 @@ impl App {
             .max_decoding_message_size(REQUEST_BYTES_MAX)
             .max_encoding_message_size(ANSWER_BYTES_MAX);
         let decisions = DecisionServiceServer::new(Decisions(context()))
-            .max_decoding_message_size(REQUEST_BYTES_MAX)
+            .max_decoding_message_size(BULK_BYTES_MAX)
             .max_encoding_message_size(ANSWER_BYTES_MAX);
         let outcomes = OutcomeServiceServer::new(Outcomes(context()))
             .max_decoding_message_size(BULK_BYTES_MAX)

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 mod decision_service {
+    pub mod batch;
     pub mod engine;
     pub mod flows;
     pub mod neighbours;

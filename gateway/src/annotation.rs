@@ -13,6 +13,7 @@ const OUTPUT_ONLY: i32 = 3;
 pub struct Annotations {
     http: ExtensionDescriptor,
     http_status: ExtensionDescriptor,
+    grpc_only: ExtensionDescriptor,
     field_behavior: ExtensionDescriptor,
     token: ExtensionDescriptor,
     token_alias: ExtensionDescriptor,
@@ -74,6 +75,7 @@ impl Annotations {
             http: find("google.api.http")?,
             field_behavior: find("google.api.field_behavior")?,
             http_status: ours("http_status")?,
+            grpc_only: ours("grpc_only")?,
             token: ours("token")?,
             token_alias: ours("token_alias")?,
             tagged: ours("tagged")?,
@@ -99,6 +101,11 @@ impl Annotations {
             rules.push(http_rule(binding.as_message().context("a binding is no message")?)?);
         }
         Ok(rules)
+    }
+
+    /// True for a public method that only gRPC has: a stream.
+    pub fn is_grpc_only(&self, method: &MethodDescriptor) -> bool {
+        is_set(&method.options(), &self.grpc_only)
     }
 
     /// HTTP status of a method's success.

@@ -148,6 +148,9 @@ impl RouteTable {
         let mut table = Self { shapes: Shapes::default(), methods: HashMap::new(), root: Node::default(), depth: 0 };
         for method in pool.services().flat_map(|service| service.methods().collect::<Vec<_>>()) {
             let rules = annotations.http_rules(&method)?;
+            if annotations.is_grpc_only(&method) {
+                table.admit(&method)?;
+            }
             if rules.is_empty() {
                 continue;
             }
@@ -185,9 +188,7 @@ impl RouteTable {
         rules: Vec<HttpRule>,
     ) -> anyhow::Result<()> {
         ensure!(!method.is_client_streaming() && !method.is_server_streaming(), "it streams");
-        let service = Service::of_package(method.parent_service().package_name())?;
-        let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
-        self.methods.insert(path.clone(), service);
+        let (service, path) = self.admit(method)?;
         let request = self.shapes.add(annotations, &method.input())?;
         let answer = self.shapes.add(annotations, &method.output())?;
         let success = annotations.http_status(method)?;
@@ -227,6 +228,14 @@ impl RouteTable {
             self.insert(rule.method, &segments, route)?;
         }
         Ok(())
+    }
+
+    /// Lets a method through the gRPC door; tells who serves it and its path there.
+    fn admit(&mut self, method: &MethodDescriptor) -> anyhow::Result<(Service, String)> {
+        let service = Service::of_package(method.parent_service().package_name())?;
+        let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
+        self.methods.insert(path.clone(), service);
+        Ok((service, path))
     }
 
     fn insert(&mut self, method: Method, segments: &[Segment], route: Route) -> anyhow::Result<()> {

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
+#[path = "policy_service/batch.rs"]
+mod batch;
 #[path = "policy_service/budgets.rs"]
 mod budgets;
 #[path = "policy_service/configuration.rs"]

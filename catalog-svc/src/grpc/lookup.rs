@@ -1,5 +1,7 @@
 //! LookupService: what a decision asks.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use futures::{StreamExt as _, stream::BoxStream};
 use history::{HistoryError, Resource as _};
 use proffer_proto::{
@@ -7,14 +9,14 @@ use proffer_proto::{
     values::v1::ConfigurationChange,
 };
 use prost::Message as _;
-use serve::metadata;
+use serve::{Problem, metadata};
 use tonic::{Request, Response, Status};
 
 use super::{
     Context, outcome_type, record, schema,
     status::{invalid_field, reference, refused},
 };
-use crate::domain::{outcome_type::SYSTEM_TYPES, record::customer_id_fault};
+use crate::domain::{outcome_type::SYSTEM_TYPES, record::customer_id_fault, schema::Schema};
 
 /// Lookups for decisions.
 pub struct Lookups(pub Context);
@@ -27,17 +29,69 @@ impl Lookups {
         request: &proto::LookupCustomerRequest,
     ) -> Result<Option<CustomerRecord>, Status> {
         let customer_id = &request.customer_id;
-        if customer_id_fault(customer_id).is_some() || reference("schema", &request.schema).is_err() {
+        if customer_id_fault(customer_id).is_some() {
             return Ok(None);
         }
-        let schema = match self.0.schemas.get(tenant, &request.schema).await {
-            Ok(found) => schema::stored(&found),
-            Err(HistoryError::NotFound { .. }) => return Ok(None),
-            Err(error) => return Err(refused(error)),
-        };
+        let Some(schema) = self.schema(tenant, &request.schema).await? else { return Ok(None) };
         let row = self.0.records.get(tenant, &schema.id, customer_id).await;
         let row = row.map_err(|error| serve::store_status(&error))?;
         Ok(row.map(|row| record::shown(&schema, row)))
+    }
+
+    /// The schema; none when nobody created it, and for what can name none.
+    async fn schema(&self, tenant: &str, named: &str) -> Result<Option<Schema>, Status> {
+        if reference("schema", named).is_err() {
+            return Ok(None);
+        }
+        match self.0.schemas.get(tenant, named).await {
+            Ok(found) => Ok(Some(schema::stored(&found))),
+            Err(HistoryError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(refused(error)),
+        }
+    }
+}
+
+/// Customers of one lookup.
+const BATCH_MAX: usize = 256;
+/// Bytes of records in one answer; the last one may pass it.
+const RECORDS_BYTES_MAX: usize = 3 * 1024 * 1024;
+
+impl Lookups {
+    /// The records of as many customers as fit, in order.
+    async fn records(
+        &self,
+        tenant: &str,
+        asked: &[proto::LookupCustomerRequest],
+    ) -> Result<Vec<proto::CustomerLookup>, Status> {
+        let mut schemas: BTreeMap<&str, Option<Schema>> = BTreeMap::new();
+        for request in asked {
+            if !schemas.contains_key(request.schema.as_str()) {
+                schemas.insert(&request.schema, self.schema(tenant, &request.schema).await?);
+            }
+        }
+        let schema_of = |request: &proto::LookupCustomerRequest| {
+            let schema = schemas.get(request.schema.as_str())?.as_ref();
+            schema.filter(|_| customer_id_fault(&request.customer_id).is_none())
+        };
+        let wanted: BTreeSet<(&str, &str)> = asked
+            .iter()
+            .filter_map(|request| Some((schema_of(request)?.id.as_str(), request.customer_id.as_str())))
+            .collect();
+        let wanted: Vec<_> = wanted.into_iter().collect();
+        let rows = self.0.records.get_all(tenant, &wanted).await.map_err(|error| serve::store_status(&error))?;
+        let (mut found, mut bytes) = (Vec::with_capacity(asked.len()), 0);
+        for request in asked {
+            if bytes > RECORDS_BYTES_MAX {
+                break;
+            }
+            let record = schema_of(request).and_then(|schema| {
+                let row = rows.get(&(schema.id.clone(), request.customer_id.clone()))?;
+                bytes += row.payload.len();
+                Some(record::shown(schema, row.clone()))
+            });
+            found.push(proto::CustomerLookup { record });
+        }
+        Ok(found)
     }
 }
 
@@ -71,6 +125,20 @@ impl LookupService for Lookups {
         let head = async { self.0.history.head(&tenant).await.map_err(refused) };
         let (record, head_revision) = futures::try_join!(self.record(&tenant, &request), head)?;
         Ok(Response::new(proto::LookupCustomerResponse { record, head_revision }))
+    }
+
+    async fn batch_lookup_customers(
+        &self,
+        request: Request<proto::BatchLookupCustomersRequest>,
+    ) -> Result<Response<proto::BatchLookupCustomersResponse>, Status> {
+        let tenant = metadata::tenant(request.metadata())?;
+        let asked = request.into_inner().customers;
+        if asked.len() > BATCH_MAX {
+            return Err(Problem::limit("customers", asked.len(), BATCH_MAX).into());
+        }
+        let head = async { self.0.history.head(&tenant).await.map_err(refused) };
+        let (customers, head_revision) = futures::try_join!(self.records(&tenant, &asked), head)?;
+        Ok(Response::new(proto::BatchLookupCustomersResponse { customers, head_revision }))
     }
 
     async fn watch_catalog(

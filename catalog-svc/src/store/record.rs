@@ -1,7 +1,9 @@
 //! Records as rows: one per tenant, schema and customer.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
-use database::{Database, DatabaseError, execute, read, within};
+use database::{BindRows as _, Cell, Columns, Database, DatabaseError, Kind, Rows, execute, read, within};
 use sqlx::{AssertSqlSafe, query::Query};
 
 /// Rows of one statement of a batch: two parameters each. SQLite takes 32,766 parameters, PostgreSQL 65,535.
@@ -36,6 +38,9 @@ pub struct RecordRow {
 }
 
 type Row = (String, Vec<u8>, i64, i64);
+
+/// Whose record is wanted, as a statement takes it.
+const WANTED: Columns = &[("place", Kind::Integer), ("schema_id", Kind::Text), ("customer_id", Kind::Text)];
 
 impl Records {
     /// The records kept in `database`.
@@ -124,6 +129,31 @@ impl Records {
              where tenant_id = $1 and schema_id = $2 and customer_id = $3")
             .bind(tenant).bind(schema_id).bind(customer_id).fetch_optional(pool))?;
         Ok(row.map(record_row))
+    }
+
+    /// The records of these customers under these schemas, by both; who has none is left out.
+    pub async fn get_all(
+        &self,
+        tenant: &str,
+        wanted: &[(&str, &str)],
+    ) -> Result<BTreeMap<(String, String), RecordRow>, DatabaseError> {
+        let mut asked = Rows::new(WANTED);
+        for (place, (schema_id, customer_id)) in (0..).zip(wanted) {
+            let text = |text: &'_ str| Cell::Text(Some(text.to_owned().into()));
+            asked.push([Cell::Integer(Some(place)), text(schema_id), text(customer_id)]);
+        }
+        let statement = format!(
+            "select r.schema_id, r.customer_id, r.payload, r.version, r.updated_us from {} asked
+             join customer_record r on r.tenant_id = $1 and r.schema_id = asked.schema_id
+               and r.customer_id = asked.customer_id",
+            self.database.dialect().table(WANTED, 2)
+        );
+        let rows: Vec<(String, String, Vec<u8>, i64, i64)> = read!(&self.database, pool =>
+            sqlx::query_as(AssertSqlSafe(statement.as_str())).bind(tenant).bind_rows(&asked).fetch_all(pool))?;
+        let keyed = |(schema_id, customer_id, payload, version, updated_us): (String, String, Vec<u8>, i64, i64)| {
+            ((schema_id, customer_id.clone()), record_row((customer_id, payload, version, updated_us)))
+        };
+        Ok(rows.into_iter().map(keyed).collect())
     }
 
     /// Records after a customer, at most `limit`, by customer id bytewise.

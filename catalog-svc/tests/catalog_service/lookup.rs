@@ -2,15 +2,18 @@
 
 use futures::StreamExt as _;
 use proffer_proto::{
-    catalog::v1::{Classification, OutcomeCategory, OutcomeType, WatchCatalogRequest, WatchCatalogResponse},
+    catalog::v1::{
+        BatchLookupCustomersRequest, BatchLookupCustomersResponse, Classification, FieldType, LookupCustomerRequest,
+        OutcomeCategory, OutcomeType, WatchCatalogRequest, WatchCatalogResponse,
+    },
     values::v1::ConfigurationChange,
 };
 use prost::Message as _;
-use tonic::{Code, Streaming};
+use tonic::{Code, Status, Streaming};
 
 use crate::{
     seed::{prepare, winback_offer},
-    support::{Catalog, code, integer, on_both, on_sqlite},
+    support::{Catalog, code, integer, on_both, on_sqlite, record, schema, text},
 };
 
 async fn watch(catalog: &Catalog, after_revision: i64) -> Streaming<WatchCatalogResponse> {
@@ -41,6 +44,67 @@ async fn a_lookup_tells_the_record_and_the_head_of_the_log() {
         }
         assert_eq!(catalog.lookup_customer("c1", "Lead").await.record, None);
         assert_eq!(catalog.lookup_customer("c1", "\0").await.record, None);
+    })
+    .await;
+}
+
+async fn lookup_all(catalog: &Catalog, wanted: &[(&str, &str)]) -> Result<BatchLookupCustomersResponse, Status> {
+    let ask = |(customer_id, schema): &(&str, &str)| LookupCustomerRequest {
+        customer_id: (*customer_id).to_owned(),
+        schema: (*schema).to_owned(),
+    };
+    let request = BatchLookupCustomersRequest { customers: wanted.iter().map(ask).collect() };
+    catalog.lookup().batch_lookup_customers(request).await.map(tonic::Response::into_inner)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_customers_are_looked_up_as_each_would_be_alone() {
+    on_both(async |catalog| {
+        prepare(&catalog).await;
+        for (customer_id, purchases) in [("c1", 1), ("c2", 2), ("c3", 3)] {
+            catalog.put(customer_id, &[("lifetimePurchases", integer(purchases))]).await.unwrap();
+        }
+        let wanted = [
+            ("c3", "Customer"),
+            ("c9", "Customer"),
+            ("c1", "schema_customer"),
+            ("c2", "Lead"),
+            ("", "Customer"),
+            ("c\0", "Customer"),
+            ("c2", "\0"),
+            ("c3", "customer"),
+            ("c2", "Customer"),
+        ];
+        let together = lookup_all(&catalog, &wanted).await.unwrap();
+        assert_eq!((together.customers.len(), together.head_revision), (9, 2));
+        for ((customer_id, schema), found) in wanted.iter().zip(together.customers) {
+            let alone = catalog.lookup_customer(customer_id, schema).await.record;
+            assert_eq!(found.record, alone, "{customer_id:?} {schema:?}");
+        }
+        let nobody = lookup_all(&catalog, &[]).await.unwrap();
+        assert_eq!((nobody.customers.len(), nobody.head_revision), (0, 2));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lookup_of_several_has_limits_and_answers_what_fits() {
+    on_both(async |catalog| {
+        catalog.create_schema(schema("Customer", &[("note", FieldType::String)])).await.unwrap();
+        let note = "x".repeat(16_000);
+        let ids: Vec<_> = (0..256).map(|number| format!("c{number}")).collect();
+        let records = ids.iter().map(|id| record(id, &[("note", text(&note))]));
+        for records in records.collect::<Vec<_>>().chunks(15) {
+            catalog.batch(records.to_vec(), true).await.unwrap();
+        }
+        let wanted: Vec<_> = ids.iter().map(|id| (id.as_str(), "Customer")).collect();
+        let found = lookup_all(&catalog, &wanted).await.unwrap().customers;
+        assert!((190..256).contains(&found.len()), "{}", found.len());
+        for (id, found) in ids.iter().zip(&found) {
+            assert_eq!(&found.record.as_ref().unwrap().customer_id, id);
+        }
+        let too_many = vec![("c1", "Customer"); 257];
+        assert_eq!(code(lookup_all(&catalog, &too_many).await), Code::InvalidArgument);
     })
     .await;
 }

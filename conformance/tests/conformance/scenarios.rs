@@ -27,6 +27,7 @@ const ALL: &[&str] = &[
     "consent",
     "deciding",
     "explain",
+    "batch",
     "experiment",
     "configuration",
     "outcome-types",

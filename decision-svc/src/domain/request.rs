@@ -45,7 +45,7 @@ pub struct Question {
 }
 
 /// Least revisions by service.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MinRevisions {
     /// Of catalog-svc.
     pub catalog: i64,

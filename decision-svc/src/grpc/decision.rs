@@ -1,13 +1,15 @@
 //! DecisionService.
 
+use futures::{StreamExt as _, stream::BoxStream};
 use proffer_proto::{
     decision::v1::{self as proto, decision_service_server::DecisionService},
     policy::v1::Candidate,
 };
+use prost::Message as _;
 use serve::{Problem, metadata};
-use tonic::{Code, Request, Response, Status};
+use tonic::{Code, Request, Response, Status, Streaming};
 
-use super::{Context, instant, recommend::Run, record::KeptRecord};
+use super::{Context, REQUEST_BYTES_MAX, instant, recommend::Run, recommend_batch as batch, record::KeptRecord};
 use crate::{
     domain::{
         decide::refusal,
@@ -98,7 +100,7 @@ pub(super) fn parse(asked: &proto::RecommendRequest) -> Result<Question, Problem
 }
 
 /// Longest wait for a decision that runs in its own task; it goes on when the caller has gone.
-async fn in_its_own_task<T: Send + 'static>(
+pub(super) async fn in_its_own_task<T: Send + 'static>(
     work: impl Future<Output = Result<T, Status>> + Send + 'static,
 ) -> Result<T, Status> {
     tokio::spawn(work).await.map_err(|error| serve::internal(&error))?
@@ -181,10 +183,36 @@ impl DecisionService for Decisions {
         let stopwatch = self.0.clock.stopwatch();
         let tenant = metadata::tenant(request.metadata())?;
         let asked = request.into_inner();
+        // Batches are larger, and come by the same service.
+        if asked.encoded_len() > REQUEST_BYTES_MAX {
+            return Err(Problem::limit("request", asked.encoded_len(), REQUEST_BYTES_MAX).into());
+        }
         let run = Run { tenant, question: parse(&asked)?, asked, stopwatch };
         let context = self.0.clone();
         let decision = in_its_own_task(async move { context.recommend(run).await }).await?;
         Ok(Response::new(proto::RecommendResponse { decision: Some(decision) }))
+    }
+
+    async fn recommend_batch(
+        &self,
+        request: Request<proto::RecommendBatchRequest>,
+    ) -> Result<Response<proto::RecommendBatchResponse>, Status> {
+        let tenant = metadata::tenant(request.metadata())?;
+        let requests = request.into_inner().requests;
+        batch::limits(&requests)?;
+        let context = self.0.clone();
+        let results = in_its_own_task(async move { Ok(batch::results(&context, &tenant, requests).await) }).await?;
+        Ok(Response::new(proto::RecommendBatchResponse { results: batch::fitted(results) }))
+    }
+
+    type RecommendStreamStream = BoxStream<'static, Result<proto::RecommendStreamResponse, Status>>;
+
+    async fn recommend_stream(
+        &self,
+        request: Request<Streaming<proto::RecommendStreamRequest>>,
+    ) -> Result<Response<Self::RecommendStreamStream>, Status> {
+        let tenant = metadata::tenant(request.metadata())?;
+        Ok(Response::new(batch::answers(self.0.clone(), tenant, request.into_inner()).boxed()))
     }
 
     async fn get_decision(

@@ -8,6 +8,7 @@ pub mod facts;
 pub mod outcome;
 pub mod outcome_of;
 pub mod recommend;
+pub mod recommend_batch;
 pub mod record;
 pub mod replay;
 

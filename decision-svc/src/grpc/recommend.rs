@@ -1,30 +1,34 @@
-//! One decision, from question to answer: fetch facts, plan, ask policy, write, answer.
+//! From questions to answers: fetch facts, plan, ask policy, answer, write. A decision walks alone or together with others;
+//! what it needs from elsewhere is then asked for once for all, and everything between is the decision's own.
 
-use std::sync::Arc;
+mod answers;
+mod fetch;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use formula::Moment;
-use proffer_proto::{decision::v1 as proto, errors::v1::ErrorReason, values::v1::ResourceStatus};
+use proffer_proto::{decision::v1 as proto, errors::v1::ErrorReason};
 use prost::Message as _;
 use serve::{Problem, Stopwatch};
 use sha2::{Digest as _, Sha256};
 use tonic::{Code, Status};
 
+use self::{
+    answers::{Answers, Asked},
+    fetch::Fetched,
+};
 use super::{
     Context,
     answer::{About, answer},
-    decision_flow,
     explain::{Considered, everything},
     facts::Rested,
     new_id,
     record::{self, KeptRecord},
 };
 use crate::{
-    compiled_flows::Source,
     domain::{
         assignment::{self, Arm},
-        compile::{CompiledFlow, Facts},
+        compile::Facts,
         decide::{Answer, refusal},
         judgement::{Judgement, Refusal},
         plan::{self, Plan, Wanted},
@@ -32,14 +36,16 @@ use crate::{
         scalar::{Fields, Scalar},
         snapshot::Snapshot,
     },
-    neighbours::{catalog, experiment, follow, policy, scalar},
-    store::{NewDecision, OutboxRow, RequestRow, Written},
+    neighbours::{experiment, policy, scalar},
+    store::{NewDecision, RequestRow, Written},
 };
 
 /// Names the rules by which decisions are made; changes when the same facts may decide otherwise.
 pub const ENGINE: &str = concat!("proffer-", env!("CARGO_PKG_VERSION"));
 /// Runs of one request before it gives up: a changed arm asks for a second.
 const RUNS_MAX: usize = 3;
+/// Decisions that walk together: as many as the store commits together.
+const TOGETHER_MAX: usize = 128;
 
 /// A question on its way.
 #[derive(Clone)]
@@ -54,47 +60,84 @@ pub struct Run {
     pub stopwatch: Stopwatch,
 }
 
-/// What is fetched before planning.
-struct Fetched {
-    snapshot: Arc<Snapshot>,
-    flow: Arc<CompiledFlow>,
-    customer: Result<Option<Fields>, Refusal>,
-    pending: Vec<OutboxRow>,
-    arms: Vec<Arm>,
-    degraded: Vec<String>,
-    now: DateTime<Utc>,
+/// A question with its facts and what follows from them before policy is asked.
+struct Planned {
+    fetched: Fetched,
+    record: Fields,
+    /// Why nothing could be planned.
+    obstacle: Option<Refusal>,
+    zone: Tz,
+    timezone_source: String,
+    plan: Plan,
+    /// The arms that bind; the name is that of the experiment while its holdout counts.
+    arms: Vec<(Arm, Option<String>)>,
+    /// The experiment that holds the customer out.
+    held_out_of: Option<String>,
+    decision_id: String,
+}
+
+/// What policy said; none when it was not asked or did not answer.
+struct Judged {
+    judgement: Option<Judgement>,
+    /// The decision that holds the slots: this one, or an earlier run of the same request.
+    holder: String,
+}
+
+/// An answer about to be written.
+struct Decided {
+    shown: proto::Decision,
+    answer: Answer,
+    /// Decision and slots; none on a dry run, of which nothing is written.
+    new: Option<NewDecision>,
+    holder: String,
 }
 
 impl Context {
     /// Decides. From here on nothing stops a decision but its own errors: run it in a task of its own.
     pub async fn recommend(&self, run: Run) -> Result<proto::Decision, Status> {
-        let hash = body_hash(&run.asked);
-        if let Some(answer) = self.earlier(&run, &hash).await? {
-            return Ok(answer);
+        let answer = self.recommend_all(vec![run]).await.pop();
+        answer.unwrap_or_else(|| Err(serve::internal(&"a question without an answer")))
+    }
+
+    /// Decides all, one answer per question and in their order; what spoils one does not touch the others. The questions
+    /// are of one tenant. Run it in a task of its own.
+    pub async fn recommend_all(&self, runs: Vec<Run>) -> Vec<Result<proto::Decision, Status>> {
+        let mut all = Vec::with_capacity(runs.len());
+        for runs in runs.chunks(TOGETHER_MAX) {
+            let mut answers = Answers::new(runs.len());
+            self.answer_repeats(&mut answers, runs).await;
+            for _ in 0..RUNS_MAX {
+                let open = answers.open(runs);
+                if open.is_empty() {
+                    break;
+                }
+                self.decide_once(&mut answers, open).await;
+            }
+            all.extend(answers.into_all());
         }
-        for _ in 0..RUNS_MAX {
-            if let Some(answer) = self.decide_once(&run, &hash).await? {
-                return Ok(answer);
+        all
+    }
+
+    /// Questions whose request id was answered before get that answer.
+    async fn answer_repeats(&self, answers: &mut Answers, runs: &[Run]) {
+        let is_repeatable = |run: &&Run| !run.question.request_id.is_empty() && !run.question.is_dry_run;
+        let ids: Vec<_> = runs.iter().filter(is_repeatable).map(|run| run.question.request_id.as_str()).collect();
+        let Some(first) = runs.first().filter(|_| !ids.is_empty()) else { return };
+        let known = match self.store.requests_of(&first.tenant, &ids).await {
+            Ok(known) => known,
+            Err(error) => return answers.fail(&serve::store_status(&error)),
+        };
+        let now_us = self.clock.now().timestamp_micros();
+        for asked in answers.open(runs).into_iter().filter(|asked| is_repeatable(&asked.run)) {
+            let row = known.get(&asked.run.question.request_id).filter(|row| row.stands(now_us));
+            if let Some(row) = row {
+                answers.give(asked, self.answer_of(asked.run, row).await);
             }
         }
-        Err(serve::unavailable("decision", &"the customer's arm kept changing"))
     }
 
-    /// The answer this request id had before.
-    async fn earlier(&self, run: &Run, hash: &[u8]) -> Result<Option<proto::Decision>, Status> {
-        let request_id = &run.question.request_id;
-        if request_id.is_empty() || run.question.is_dry_run {
-            return Ok(None);
-        }
-        let row = self.store.request(&run.tenant, request_id).await.map_err(|error| serve::store_status(&error))?;
-        match row.filter(|row| row.stands(self.clock.now().timestamp_micros())) {
-            Some(row) => self.answer_of(run, &row, hash).await.map(Some),
-            None => Ok(None),
-        }
-    }
-
-    async fn answer_of(&self, run: &Run, row: &RequestRow, hash: &[u8]) -> Result<proto::Decision, Status> {
-        if row.body_hash != hash {
+    async fn answer_of(&self, run: &Run, row: &RequestRow) -> Result<proto::Decision, Status> {
+        if row.body_hash != body_hash(&run.asked) {
             let message = format!("request id `{}` was used with another body", row.request_id);
             let problem = Problem::new(Code::Aborted, ErrorReason::IdempotencyMismatch, message);
             return Err(problem.with("key", row.request_id.as_str()).into());
@@ -106,58 +149,64 @@ impl Context {
         answer.ok_or_else(|| serve::internal(&format!("decision {} of a request has no record", row.decision_id)))
     }
 
-    /// One run; none when another replica stored another arm meanwhile.
-    async fn decide_once(&self, run: &Run, hash: &[u8]) -> Result<Option<proto::Decision>, Status> {
-        let fetched = self.fetch(run).await?;
-        let question = &run.question;
-        let unknown = refusal("customer_unknown", "the customer has no record");
-        let (record, obstacle) = match &fetched.customer {
-            Ok(Some(record)) => (record.clone(), None),
-            Ok(None) => (Fields::new(), Some(unknown)),
-            Err(refusal) => (Fields::new(), Some(refusal.clone())),
-        };
-        let (zone, timezone_source) = zone_of(&fetched.snapshot, &question.channel, &record);
-        let moment = Moment { now: fetched.now, zone };
-        let facts = Facts { record: &record, attributes: &question.attributes, moment: &moment };
-        let plan = match obstacle {
-            None => plan::plan(&fetched.flow, &facts, &wanted(question)),
-            Some(_) => Plan::default(),
-        };
-        let arms = if obstacle.is_none() { arms(&fetched, &question.customer_id) } else { Vec::new() };
-        let held_out = arms.iter().find(|(arm, name)| arm.is_holdout && name.is_some()).cloned();
+    /// One run of all that are open. Those stay open for which another replica stored another arm meanwhile.
+    async fn decide_once(&self, answers: &mut Answers, open: Vec<Asked<'_>>) {
+        let fetched = answers.keep(self.fetch(open).await);
+        let planned = fetched
+            .into_iter()
+            .map(|(asked, fetched)| (asked, planned(asked.run, fetched, &wanted(&asked.run.question))))
+            .collect();
+        let judged = answers.keep(self.judge(planned).await);
+        let decided = judged.into_iter().map(|(asked, (planned, judged))| (asked, decided(asked.run, planned, judged)));
+        let decided: Vec<_> = decided.collect();
+        for (asked, decided) in &decided {
+            for grant in &decided.answer.unused {
+                drop(self.release(asked.run, &decided.holder, grant.rank).await);
+            }
+        }
+        let written = futures::future::join_all(
+            decided.into_iter().map(|(asked, decided)| async move { (asked, self.write(asked.run, decided).await) }),
+        );
+        for (asked, answer) in written.await {
+            if let Some(answer) = answer.transpose() {
+                answers.give(asked, answer);
+            }
+        }
+    }
 
-        let decision_id = new_id("dec", fetched.now);
-        let (judgement, holder) = if obstacle.is_none() && !plan.ranked.is_empty() {
-            self.judge(run, &fetched, &record, &plan, &decision_id, held_out.is_some()).await?
-        } else {
-            (None, decision_id)
-        };
-        let about = About {
-            obstacle: obstacle.clone(),
-            held_out_of: held_out.as_ref().and_then(|(_, name)| name.clone()),
-            timezone: zone.name().to_owned(),
-            timezone_source,
-            decision_id: (!question.is_dry_run).then(|| holder.clone()),
-            degraded: fetched.degraded.clone(),
-            snapshot: snapshot_names(&fetched, judgement.as_ref()),
-            latency_ms: run.stopwatch.elapsed_ms(),
-        };
-        let (answer, mut shown) = answer(question, &plan, judgement.as_ref(), about);
-        for grant in &answer.unused {
-            drop(self.release(&run.tenant, &question.customer_id, &holder, grant.rank).await);
+    /// Asks policy about those that have something to offer.
+    async fn judge<'r>(
+        &self,
+        planned: Vec<(Asked<'r>, Planned)>,
+    ) -> Vec<(Asked<'r>, Result<(Planned, Judged), Status>)> {
+        let Some(tenant) = planned.first().map(|(asked, _)| asked.run.tenant.clone()) else { return Vec::new() };
+        let wanted: Vec<_> = planned.iter().filter_map(|(asked, planned)| planned.gate_question(asked.run)).collect();
+        let mut answers = policy::judge(&self.neighbours.policy, &tenant, &wanted).await.into_iter();
+        let is_asked: Vec<_> =
+            planned.iter().map(|(asked, planned)| planned.gate_question(asked.run).is_some()).collect();
+        let mut judged = Vec::with_capacity(planned.len());
+        for ((asked, planned), is_asked) in planned.into_iter().zip(is_asked) {
+            let own = planned.decision_id.clone();
+            let answer = match if is_asked { answers.next() } else { None } {
+                None => Ok(Judged { judgement: None, holder: own }),
+                Some(Ok((judgement, holder))) => {
+                    Ok(Judged { judgement: Some(judgement), holder: holder.unwrap_or(own) })
+                }
+                Some(Err(status)) if is_callers(status.code()) => Err(status),
+                Some(Err(status)) => {
+                    tracing::warn!(code = ?status.code(), "policy did not answer; nothing is offered");
+                    Ok(Judged { judgement: None, holder: own })
+                }
+            };
+            judged.push((asked, answer.map(|answer| (planned, answer))));
         }
-        if question.is_dry_run {
-            return Ok(Some(shown));
-        }
-        let rested = Rested {
-            flow: &fetched.flow,
-            record: &record,
-            obstacle: obstacle.as_ref(),
-            held_out_of: held_out.as_ref().and_then(|(_, name)| name.as_deref()),
-            judgement: judgement.as_ref(),
-        };
-        let kept = kept_record(run, rested, fetched.now, &shown, &answer, arms.first().map(|(arm, _)| arm));
-        let new = new_decision(run, &fetched, &holder, hash, &answer, &arms, kept);
+        judged
+    }
+
+    /// Writes a decision; none when it must be made again under another arm.
+    async fn write(&self, run: &Run, decided: Decided) -> Result<Option<proto::Decision>, Status> {
+        let Decided { mut shown, new, holder, .. } = decided;
+        let Some(new) = new else { return Ok(Some(shown)) };
         let written = self.store.write_decision(new).await.map_err(|error| serve::store_status(&error))?;
         match written {
             Written::Stored => {
@@ -168,12 +217,12 @@ impl Context {
             }
             Written::LostTo(winner) => {
                 if winner.decision_id != holder {
-                    drop(self.release(&run.tenant, &question.customer_id, &holder, 0).await);
+                    drop(self.release(run, &holder, 0).await);
                 }
-                self.answer_of(run, &winner, hash).await.map(Some)
+                self.answer_of(run, &winner).await.map(Some)
             }
             Written::OtherArm(_) => {
-                drop(self.release(&run.tenant, &question.customer_id, &holder, 0).await);
+                drop(self.release(run, &holder, 0).await);
                 Ok(None)
             }
         }
@@ -181,145 +230,27 @@ impl Context {
 
     /// What a dry run comes to, with everything it was made of.
     pub(super) async fn consider(&self, run: Run) -> Result<Considered, Status> {
-        let fetched = self.fetch(&run).await?;
-        let question = &run.question;
-        let unknown = refusal("customer_unknown", "the customer has no record");
-        let (record, obstacle) = match &fetched.customer {
-            Ok(Some(record)) => (record.clone(), None),
-            Ok(None) => (Fields::new(), Some(unknown)),
-            Err(refusal) => (Fields::new(), Some(refusal.clone())),
-        };
-        let (zone, timezone_source) = zone_of(&fetched.snapshot, &question.channel, &record);
-        let moment = Moment { now: fetched.now, zone };
-        let facts = Facts { record: &record, attributes: &question.attributes, moment: &moment };
-        let plan = match obstacle {
-            None => plan::plan(&fetched.flow, &facts, &everything(question)),
-            Some(_) => Plan::default(),
-        };
-        let arms = arms(&fetched, &question.customer_id);
-        let held_out_of = arms.iter().find_map(|(arm, name)| name.clone().filter(|_| arm.is_holdout));
-        let judgement = match plan.ranked.is_empty() {
-            true => None,
-            false => self.judge(&run, &fetched, &record, &plan, "", held_out_of.is_some()).await?.0,
-        };
-        let snapshot = snapshot_names(&fetched, judgement.as_ref());
-        let timezone = zone.name().to_owned();
+        let alone = std::slice::from_ref(&run);
+        let answers = Answers::new(1);
+        let gone = || serve::internal(&"a question without an answer");
+        let fetched = self.fetch(answers.open(alone)).await.pop().ok_or_else(gone)?;
+        let (asked, fetched) = (fetched.0, fetched.1?);
+        let planned = planned(&run, fetched, &everything(&run.question));
+        let (planned, judged) = self.judge(vec![(asked, planned)]).await.pop().ok_or_else(gone)?.1?;
+        let Planned { fetched, record, obstacle, zone, timezone_source, plan, held_out_of, .. } = planned;
+        let judgement = judged.judgement;
+        let (timezone, snapshot) = (zone.name().to_owned(), snapshot_names(&fetched, judgement.as_ref()));
         let about = About { obstacle, held_out_of, timezone, timezone_source, ..About::default() };
-        let (answer, _) = answer(question, &plan, judgement.as_ref(), about);
+        let (answer, _) = answer(&run.question, &plan, judgement.as_ref(), about);
         let (flow, catalog) = (fetched.flow, fetched.snapshot.catalog.clone().unwrap_or_default());
-        let (based_on, notes) = (None, Vec::new());
-        let question = run.question;
+        let (moment, based_on, notes) = (Moment { now: fetched.now, zone }, None, Vec::new());
+        let question = run.question.clone();
         Ok(Considered { flow, catalog, question, record, moment, plan, judgement, answer, snapshot, based_on, notes })
     }
 
-    async fn release(&self, tenant: &str, customer_id: &str, decision_id: &str, rank: i32) -> Result<i32, Status> {
-        policy::release(&self.neighbours.policy, tenant, customer_id, decision_id, rank).await
-    }
-
-    async fn fetch(&self, run: &Run) -> Result<Fetched, Status> {
-        let (question, tenant) = (&run.question, run.tenant.as_str());
-        let now = question.at.unwrap_or_else(|| self.clock.now());
-        let away = || serve::unavailable("decision", &"no snapshot yet");
-        let mut follower = self.followers.of(tenant).await.ok_or_else(away)?;
-        let resource = self.flows.get(tenant, &question.flow).await?;
-        if !matches!(resource.status(), ResourceStatus::Active | ResourceStatus::Unspecified) {
-            let status = resource.status().as_str_name().trim_start_matches("RESOURCE_STATUS_").to_lowercase();
-            let message = format!("decision flow `{}` is {status}; only active flows decide", resource.id);
-            return Err(Problem::wrong_state(&resource.id, &status, message).into());
-        }
-        let flow = decision_flow::parse(&resource).map_err(Problem::invalid_fields)?;
-        let least = question.min_revisions;
-        let knows_channel = |snapshot: &Snapshot| {
-            question.channel.is_empty()
-                || snapshot.policy.as_ref().is_some_and(|policy| policy.channel(&question.channel).is_some())
-        };
-        let (snapshot, is_known) = follow::wait_for(&mut follower, |snapshot| {
-            snapshot.is_complete() && knows_channel(snapshot) && reaches(snapshot, &least)
-        })
-        .await;
-        if !snapshot.is_complete() {
-            return Err(away());
-        }
-        if least.is_given && !(is_known || reaches(&snapshot, &least)) || resource.revision < least.decision {
-            return Err(stale());
-        }
-        if !knows_channel(&snapshot) {
-            policy::require_channel(&self.neighbours.policy, tenant, &question.channel).await?;
-        }
-        let (customer, pending, arms) = tokio::join!(
-            catalog::customer(&self.neighbours.catalog, tenant, &question.customer_id, flow.schema()),
-            self.store.pending(tenant, &question.customer_id, policy::PENDING_MAX as i64 + 1),
-            self.store.arms(tenant, &question.customer_id),
-        );
-        let (pending, arms) =
-            (pending.map_err(|error| serve::store_status(&error))?, arms.map_err(|error| serve::store_status(&error))?);
-        let mut degraded = Vec::new();
-        let mut snapshot = snapshot;
-        let customer = match customer {
-            Ok(customer) => {
-                let head = customer.head_revision;
-                let (newer, is_fresh) = follow::wait_for(&mut follower, |snapshot| {
-                    snapshot.is_complete() && snapshot.catalog.as_ref().is_some_and(|catalog| catalog.revision >= head)
-                })
-                .await;
-                snapshot = newer;
-                if !is_fresh {
-                    if least.is_given {
-                        return Err(stale());
-                    }
-                    degraded.push("snapshot_stale".to_owned());
-                }
-                Ok(customer.record)
-            }
-            Err(status) => {
-                tracing::warn!(code = ?status.code(), "customer record could not be read");
-                Err(refusal("customer_unavailable", "the customer's record cannot be read now; nothing is offered"))
-            }
-        };
-        let catalog = snapshot.catalog.clone().unwrap_or_default();
-        let source = Source { tenant, id: &resource.id, name: &resource.name, revision: resource.revision };
-        let flow = self.compiled.of(source, flow, &catalog).await;
-        let flow = flow.map_err(|error| serve::internal(&error))?;
-        Ok(Fetched { snapshot, flow, customer, pending, arms, degraded, now })
-    }
-
-    /// Asks policy; the decision that holds the slots is this one, or an earlier run of the same request.
-    async fn judge(
-        &self,
-        run: &Run,
-        fetched: &Fetched,
-        record: &Fields,
-        plan: &Plan,
-        decision_id: &str,
-        is_held_out: bool,
-    ) -> Result<(Option<Judgement>, String), Status> {
-        let question = &run.question;
-        if fetched.pending.len() > policy::PENDING_MAX {
-            return Ok((None, decision_id.to_owned()));
-        }
-        let contact = policy::Question {
-            customer_id: &question.customer_id,
-            channel: &question.channel,
-            now: fetched.now,
-            record,
-            pending: &fetched.pending,
-            as_of: question.at,
-        };
-        let (neighbour, tenant) = (&self.neighbours.policy, run.tenant.as_str());
-        let asked = if is_held_out || question.is_dry_run || !question.is_holding {
-            policy::check(neighbour, tenant, contact, &plan.ranked).await.map(|found| (found, decision_id.to_owned()))
-        } else {
-            let request_id = &question.request_id;
-            policy::reserve(neighbour, tenant, contact, &plan.ranked, decision_id, request_id, question.limit).await
-        };
-        match asked {
-            Ok((judgement, holder)) => Ok((Some(judgement), holder)),
-            Err(status) if is_callers(status.code()) => Err(status),
-            Err(status) => {
-                tracing::warn!(code = ?status.code(), "policy did not answer; nothing is offered");
-                Ok((None, decision_id.to_owned()))
-            }
-        }
+    async fn release(&self, run: &Run, decision_id: &str, rank: i32) -> Result<i32, Status> {
+        let customer_id = &run.question.customer_id;
+        policy::release(&self.neighbours.policy, &run.tenant, customer_id, decision_id, rank).await
     }
 }
 
@@ -327,6 +258,84 @@ impl Context {
 pub(super) fn wanted(question: &Question) -> Wanted<'_> {
     let refused_max = if question.is_explained { record::EXPLAIN_CANDIDATES_MAX } else { 0 };
     Wanted { exclude_offers: &question.exclude_offers, ranked_max: policy::CANDIDATES_MAX, refused_max }
+}
+
+/// Applies the flow to the facts.
+fn planned(run: &Run, fetched: Fetched, wanted: &Wanted<'_>) -> Planned {
+    let question = &run.question;
+    let unknown = refusal("customer_unknown", "the customer has no record");
+    let (record, obstacle) = match &fetched.customer {
+        Ok(Some(record)) => (record.clone(), None),
+        Ok(None) => (Fields::new(), Some(unknown)),
+        Err(refusal) => (Fields::new(), Some(refusal.clone())),
+    };
+    let (zone, timezone_source) = zone_of(&fetched.snapshot, &question.channel, &record);
+    let moment = Moment { now: fetched.now, zone };
+    let facts = Facts { record: &record, attributes: &question.attributes, moment: &moment };
+    let plan = match obstacle {
+        None => plan::plan(&fetched.flow, &facts, wanted),
+        Some(_) => Plan::default(),
+    };
+    let arms = if obstacle.is_none() { arms(&fetched, &question.customer_id) } else { Vec::new() };
+    let held_out_of = arms.iter().find_map(|(arm, name)| name.clone().filter(|_| arm.is_holdout));
+    let decision_id = new_id("dec", fetched.now);
+    Planned { fetched, record, obstacle, zone, timezone_source, plan, arms, held_out_of, decision_id }
+}
+
+impl Planned {
+    /// What policy is asked; nothing when there is nothing to offer, or more undelivered outcomes than it takes.
+    fn gate_question<'a>(&'a self, run: &'a Run) -> Option<policy::Asked<'a>> {
+        let question = &run.question;
+        if self.obstacle.is_some() || self.plan.ranked.is_empty() || self.fetched.pending.len() > policy::PENDING_MAX {
+            return None;
+        }
+        let is_holding = self.held_out_of.is_none() && !question.is_dry_run && question.is_holding;
+        Some(policy::Asked {
+            question: policy::Question {
+                customer_id: &question.customer_id,
+                channel: &question.channel,
+                now: self.fetched.now,
+                record: &self.record,
+                pending: &self.fetched.pending,
+                as_of: question.at,
+            },
+            ranked: &self.plan.ranked,
+            hold: is_holding.then_some(policy::Hold {
+                decision_id: &self.decision_id,
+                request_id: &question.request_id,
+                limit: question.limit,
+            }),
+        })
+    }
+}
+
+/// Makes the answer, and what is kept of it.
+fn decided(run: &Run, planned: Planned, judged: Judged) -> Decided {
+    let Planned { fetched, record, obstacle, zone, timezone_source, plan, arms, held_out_of, .. } = planned;
+    let (question, Judged { judgement, holder }) = (&run.question, judged);
+    let about = About {
+        obstacle: obstacle.clone(),
+        held_out_of: held_out_of.clone(),
+        timezone: zone.name().to_owned(),
+        timezone_source,
+        decision_id: (!question.is_dry_run).then(|| holder.clone()),
+        degraded: fetched.degraded.clone(),
+        snapshot: snapshot_names(&fetched, judgement.as_ref()),
+        latency_ms: run.stopwatch.elapsed_ms(),
+    };
+    let (answer, shown) = answer(question, &plan, judgement.as_ref(), about);
+    let new = (!question.is_dry_run).then(|| {
+        let rested = Rested {
+            flow: &fetched.flow,
+            record: &record,
+            obstacle: obstacle.as_ref(),
+            held_out_of: held_out_of.as_deref(),
+            judgement: judgement.as_ref(),
+        };
+        let kept = kept_record(run, rested, fetched.now, &shown, &answer, arms.first().map(|(arm, _)| arm));
+        new_decision(run, &fetched, &holder, &answer, &arms, kept)
+    });
+    Decided { shown, answer, new, holder }
 }
 
 /// What policy refuses because of the question itself: an unknown or inactive channel, for example.
@@ -353,7 +362,6 @@ fn new_decision(
     run: &Run,
     fetched: &Fetched,
     decision_id: &str,
-    hash: &[u8],
     answer: &Answer,
     arms: &[(Arm, Option<String>)],
     kept: KeptRecord,
@@ -368,7 +376,7 @@ fn new_decision(
     let request = (!question.request_id.is_empty()).then(|| RequestRow {
         request_id: question.request_id.clone(),
         decision_id: decision_id.to_owned(),
-        body_hash: hash.to_vec(),
+        body_hash: body_hash(&run.asked),
         decided_us,
         deliver_after_us: deliver_after.filter(|_| answer.offers.is_empty()).map(|at| at.timestamp_micros()),
         now_us: decided_us,
@@ -442,17 +450,6 @@ fn snapshot_names(fetched: &Fetched, judgement: Option<&Judgement>) -> Vec<Strin
         format!("decision:{}", fetched.flow.revision),
         format!("experiment:{experiment}"),
     ]
-}
-
-fn reaches(snapshot: &Snapshot, least: &crate::domain::request::MinRevisions) -> bool {
-    snapshot.catalog.as_ref().is_some_and(|part| part.revision >= least.catalog)
-        && snapshot.policy.as_ref().is_some_and(|part| part.revision >= least.policy)
-        && snapshot.experiment.as_ref().is_some_and(|part| part.revision >= least.experiment)
-}
-
-fn stale() -> Status {
-    let message = "the asked-for revision has not arrived yet; try again shortly";
-    Problem::new(Code::Unavailable, ErrorReason::SnapshotStale, message).retry_after(serve::RETRY_AFTER).into()
 }
 
 fn body_hash(asked: &proto::RecommendRequest) -> Vec<u8> {

@@ -48,6 +48,38 @@ pub async fn customer(
     Ok(Customer { record, head_revision: answer.head_revision })
 }
 
+/// Customers of one call.
+const LOOKUPS_MAX: usize = 256;
+
+/// Reads the records of several customers, (customer, schema), in their order. One is looked up alone.
+pub async fn customers(
+    neighbour: &Neighbour,
+    tenant: &str,
+    wanted: &[(&str, &str)],
+) -> Result<(Vec<Option<Fields>>, i64), Status> {
+    if let [(customer_id, schema)] = wanted {
+        let found = customer(neighbour, tenant, customer_id, schema).await?;
+        return Ok((vec![found.record], found.head_revision));
+    }
+    let (mut records, mut head) = (Vec::with_capacity(wanted.len()), 0);
+    while let Some(rest) = wanted.get(records.len()..).filter(|rest| !rest.is_empty()) {
+        let ask = |(customer_id, schema): &(&str, &str)| proto::LookupCustomerRequest {
+            customer_id: (*customer_id).to_owned(),
+            schema: (*schema).to_owned(),
+        };
+        let request =
+            proto::BatchLookupCustomersRequest { customers: rest.iter().take(LOOKUPS_MAX).map(ask).collect() };
+        let answer = client(neighbour).batch_lookup_customers(metadata::request(tenant, request)).await?.into_inner();
+        if answer.customers.is_empty() {
+            return Err(serve::internal(&"catalog-svc looked nobody up"));
+        }
+        head = head.max(answer.head_revision);
+        let found = answer.customers.into_iter().take(rest.len());
+        records.extend(found.map(|found| found.record.map(|record| scalar::fields(&record.fields))));
+    }
+    Ok((records, head))
+}
+
 /// Applies one change; kinds this service does not use are passed over.
 pub fn apply(catalog: &mut Catalog, change: &ConfigurationChange) {
     let (id, bytes) = (change.id.clone(), change.resource.as_slice());

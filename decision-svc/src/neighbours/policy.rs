@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use proffer_proto::{
     policy::v1::{
         self as proto, channel_service_client::ChannelServiceClient,
-        contact_gate_service_client::ContactGateServiceClient,
+        contact_gate_service_client::ContactGateServiceClient, gate_answer, gate_question,
     },
     values::v1::ConfigurationChange,
 };
@@ -90,23 +90,140 @@ pub async fn require_channel(neighbour: &Neighbour, tenant: &str, named: &str) -
     }
 }
 
-/// Judges and reserves; the id is that of the decision that holds the slots.
-pub async fn reserve(
-    neighbour: &Neighbour,
-    tenant: &str,
-    question: Question<'_>,
-    ranked: &[Ranked],
-    decision_id: &str,
-    request_id: &str,
-    limit: usize,
-) -> Result<(Judgement, String), Status> {
-    let request = proto::ReserveRequest {
-        question: Some(question.about(candidates(ranked))),
-        decision_id: decision_id.to_owned(),
-        request_id: request_id.to_owned(),
-        limit: i32::try_from(limit).unwrap_or(i32::MAX),
-    };
-    let answer = client(neighbour).reserve(metadata::request(tenant, request)).await?.into_inner();
+/// Who holds the slots that are to be reserved.
+#[derive(Clone, Copy, Debug)]
+pub struct Hold<'a> {
+    /// The decision.
+    pub decision_id: &'a str,
+    /// The request it answers; empty without.
+    pub request_id: &'a str,
+    /// Slots wanted.
+    pub limit: usize,
+}
+
+/// What one decision asks the gate.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// Who, where, when.
+    pub question: Question<'a>,
+    /// The offers, best first.
+    pub ranked: &'a [Ranked],
+    /// Reserves slots; without, it only judges.
+    pub hold: Option<Hold<'a>>,
+}
+
+/// A judgement and, when slots were reserved, the id of the decision that holds them: the one that asked, or an earlier
+/// one of the same request.
+pub type Judged = (Judgement, Option<String>);
+
+/// Questions of one call.
+const QUESTIONS_MAX: usize = 256;
+/// Candidates of one call; a question that has more goes alone. It bounds the answer.
+const CALL_CANDIDATES_MAX: usize = 1_000;
+/// Bytes of one call; a question that has more goes alone.
+const CALL_BYTES_MAX: usize = 3 * 1024 * 1024;
+
+/// Judges, and reserves where slots are wanted; one answer per question, in their order. A lone question is asked alone.
+pub async fn judge(neighbour: &Neighbour, tenant: &str, asked: &[Asked<'_>]) -> Vec<Result<Judged, Status>> {
+    if let [one] = asked {
+        return vec![match &one.hold {
+            Some(hold) => reserve(neighbour, tenant, one.reserve(hold)).await,
+            None => check(neighbour, tenant, one.check()).await,
+        }];
+    }
+    let mut answers = Vec::with_capacity(asked.len());
+    let mut call = Call::default();
+    for one in asked {
+        let question = one.gate_question();
+        let (candidates, bytes) = (one.ranked.len(), question.encoded_len());
+        if !call.has_room(candidates, bytes) {
+            answers.extend(std::mem::take(&mut call).make(neighbour, tenant).await);
+        }
+        call.questions.push(question);
+        call.candidates += candidates;
+        call.bytes += bytes;
+    }
+    answers.extend(call.make(neighbour, tenant).await);
+    answers
+}
+
+impl Asked<'_> {
+    fn reserve(&self, hold: &Hold<'_>) -> proto::ReserveRequest {
+        proto::ReserveRequest {
+            question: Some(self.question.about(candidates(self.ranked))),
+            decision_id: hold.decision_id.to_owned(),
+            request_id: hold.request_id.to_owned(),
+            limit: i32::try_from(hold.limit).unwrap_or(i32::MAX),
+        }
+    }
+
+    fn check(&self) -> proto::CheckRequest {
+        proto::CheckRequest { question: Some(self.question.about(candidates(self.ranked))) }
+    }
+
+    fn gate_question(&self) -> proto::GateQuestion {
+        let kind = match &self.hold {
+            Some(hold) => gate_question::Kind::Reserve(self.reserve(hold)),
+            None => gate_question::Kind::Check(self.check()),
+        };
+        proto::GateQuestion { kind: Some(kind) }
+    }
+}
+
+/// Questions that travel together.
+#[derive(Default)]
+struct Call {
+    questions: Vec<proto::GateQuestion>,
+    candidates: usize,
+    bytes: usize,
+}
+
+impl Call {
+    fn has_room(&self, candidates: usize, bytes: usize) -> bool {
+        self.questions.is_empty()
+            || (self.questions.len() < QUESTIONS_MAX
+                && self.candidates + candidates <= CALL_CANDIDATES_MAX
+                && self.bytes + bytes <= CALL_BYTES_MAX)
+    }
+
+    async fn make(self, neighbour: &Neighbour, tenant: &str) -> Vec<Result<Judged, Status>> {
+        let count = self.questions.len();
+        if count == 0 {
+            return Vec::new();
+        }
+        let request = proto::BatchReserveRequest { questions: self.questions };
+        let answers = match client(neighbour).batch_reserve(metadata::request(tenant, request)).await {
+            Ok(answer) => answer.into_inner().answers,
+            Err(status) => return vec![Err(status); count],
+        };
+        let mut answers: Vec<_> = answers.into_iter().take(count).map(answered).collect();
+        answers.resize_with(count, || Err(serve::internal(&"policy-svc answered too little")));
+        answers
+    }
+}
+
+fn answered(answer: proto::GateAnswer) -> Result<Judged, Status> {
+    match answer.kind {
+        Some(gate_answer::Kind::Reserve(answer)) => Ok(reserved(answer)),
+        Some(gate_answer::Kind::Check(answer)) => Ok((judgement(answer.judgement.unwrap_or_default()), None)),
+        Some(gate_answer::Kind::Fault(fault)) => {
+            Err(Status::with_details(fault.code.into(), fault.message, fault.details.into()))
+        }
+        None => Err(serve::internal(&"policy-svc gave an empty answer")),
+    }
+}
+
+async fn reserve(neighbour: &Neighbour, tenant: &str, request: proto::ReserveRequest) -> Result<Judged, Status> {
+    let answer = client(neighbour).reserve(metadata::request(tenant, request)).await?;
+    Ok(reserved(answer.into_inner()))
+}
+
+async fn check(neighbour: &Neighbour, tenant: &str, request: proto::CheckRequest) -> Result<Judged, Status> {
+    let answer = client(neighbour).check(metadata::request(tenant, request)).await?.into_inner();
+    Ok((judgement(answer.judgement.unwrap_or_default()), None))
+}
+
+fn reserved(answer: proto::ReserveResponse) -> Judged {
     let grant = |grant: proto::Grant| Grant {
         offer_id: grant.offer_id,
         rank: grant.rank,
@@ -114,19 +231,7 @@ pub async fn reserve(
     };
     let mut judgement = judgement(answer.judgement.unwrap_or_default());
     judgement.grants = Some(answer.grants.into_iter().map(grant).collect());
-    Ok((judgement, answer.decision_id))
-}
-
-/// Judges and reserves nothing.
-pub async fn check(
-    neighbour: &Neighbour,
-    tenant: &str,
-    question: Question<'_>,
-    ranked: &[Ranked],
-) -> Result<Judgement, Status> {
-    let request = proto::CheckRequest { question: Some(question.about(candidates(ranked))) };
-    let answer = client(neighbour).check(metadata::request(tenant, request)).await?.into_inner();
-    Ok(judgement(answer.judgement.unwrap_or_default()))
+    (judgement, Some(answer.decision_id))
 }
 
 /// The configuration by which something of the past is judged.

@@ -100,14 +100,6 @@ impl Store {
         answer.await.map_err(|_| gone())?
     }
 
-    /// The decision that answers a request id.
-    pub async fn request(&self, tenant: &str, request_id: &str) -> Result<Option<RequestRow>, DatabaseError> {
-        let row: Option<RequestColumns> = read!(&self.database, pool => sqlx::query_as(
-            "select request_id, decision_id, body_hash, decided_us, deliver_after_us from request
-             where tenant_id = $1 and request_id = $2").bind(tenant).bind(request_id).fetch_optional(pool))?;
-        Ok(row.map(request_row))
-    }
-
     /// One decision.
     pub async fn decision(&self, tenant: &str, decision_id: &str) -> Result<Option<DecisionRow>, DatabaseError> {
         let row: Option<(String, i64, Vec<u8>)> = read!(&self.database, pool => sqlx::query_as(

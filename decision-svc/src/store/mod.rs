@@ -8,6 +8,7 @@
 mod decision;
 mod outbox;
 mod outcome;
+mod together;
 
 use std::sync::Arc;
 

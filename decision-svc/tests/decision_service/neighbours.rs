@@ -18,6 +18,9 @@ use serve::Neighbour;
 use tokio::sync::watch;
 use tonic::{Request, Response, Status, service::Routes};
 
+/// Customers a batched lookup answers at most.
+const LOOKUPS_ANSWERED: usize = 5;
+
 /// What the neighbours answer, and what they were asked.
 #[derive(Default)]
 pub struct Script {
@@ -36,6 +39,10 @@ pub struct Script {
     pub verdicts: BTreeMap<String, policy::Verdict>,
     /// Slots by request id, else decision id.
     pub grants: BTreeMap<String, policy::ReserveResponse>,
+    /// How many customers each batched lookup asked for.
+    pub lookups: Vec<usize>,
+    /// How many questions each batched call held.
+    pub batches: Vec<usize>,
     pub reserves: Vec<policy::ReserveRequest>,
     pub checks: Vec<policy::CheckRequest>,
     pub commits: Vec<policy::CommitContactRequest>,
@@ -161,6 +168,22 @@ impl lookup::LookupService for Fakes {
         Ok(Response::new(catalog::LookupCustomerResponse { record, head_revision }))
     }
 
+    async fn batch_lookup_customers(
+        &self,
+        request: Request<catalog::BatchLookupCustomersRequest>,
+    ) -> Result<Response<catalog::BatchLookupCustomersResponse>, Status> {
+        let asked = request.into_inner().customers;
+        self.script.lock().unwrap().lookups.push(asked.len());
+        let mut answer = catalog::BatchLookupCustomersResponse::default();
+        // Never all at once: whoever asks must ask again for the rest.
+        for request in asked.into_iter().take(LOOKUPS_ANSWERED) {
+            let found = lookup::LookupService::lookup_customer(self, Request::new(request)).await?.into_inner();
+            answer.head_revision = found.head_revision;
+            answer.customers.push(catalog::CustomerLookup { record: found.record });
+        }
+        Ok(Response::new(answer))
+    }
+
     async fn watch_catalog(
         &self,
         request: Request<catalog::WatchCatalogRequest>,
@@ -229,6 +252,37 @@ impl gate::ContactGateService for Fakes {
         let answer = policy::ReserveResponse { judgement: Some(judgement), grants, decision_id };
         script.grants.insert(key.clone(), answer.clone());
         Ok(Response::new(answer))
+    }
+
+    async fn batch_reserve(
+        &self,
+        request: Request<policy::BatchReserveRequest>,
+    ) -> Result<Response<policy::BatchReserveResponse>, Status> {
+        use policy::{gate_answer::Kind as Answer, gate_question::Kind as Question};
+        let questions = request.into_inner().questions;
+        self.script.lock().unwrap().batches.push(questions.len());
+        let mut answers = Vec::new();
+        for question in questions {
+            let answered = match question.kind.unwrap() {
+                Question::Reserve(asked) => {
+                    let answered = gate::ContactGateService::reserve(self, Request::new(asked)).await;
+                    answered.map(|answer| Answer::Reserve(answer.into_inner()))
+                }
+                Question::Check(asked) => {
+                    let answered = gate::ContactGateService::check(self, Request::new(asked)).await;
+                    answered.map(|answer| Answer::Check(answer.into_inner()))
+                }
+            };
+            let fault = |status: Status| {
+                Answer::Fault(policy::GateFault {
+                    code: status.code().into(),
+                    message: status.message().to_owned(),
+                    details: status.details().to_vec(),
+                })
+            };
+            answers.push(policy::GateAnswer { kind: Some(answered.unwrap_or_else(fault)) });
+        }
+        Ok(Response::new(policy::BatchReserveResponse { answers }))
     }
 
     async fn check(&self, request: Request<policy::CheckRequest>) -> Result<Response<policy::CheckResponse>, Status> {

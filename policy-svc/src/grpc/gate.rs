@@ -1,5 +1,7 @@
 //! ContactGateService.
 
+mod batch;
+
 use std::{pin::Pin, sync::Arc};
 
 use futures::{Stream, StreamExt as _};
@@ -23,6 +25,8 @@ use crate::{
 /// The gate every contact passes.
 pub struct Gate(pub Context);
 
+/// Questions of one batch.
+const BATCH_MAX: usize = 256;
 /// Slots one call may want.
 const SLOTS_MAX: i32 = 50;
 
@@ -42,14 +46,9 @@ fn valid<T>(found: Result<T, Faults>, mut others: Faults) -> Result<T, Problem> 
     }
 }
 
-#[tonic::async_trait]
-impl ContactGateService for Gate {
-    async fn reserve(
-        &self,
-        request: Request<proto::ReserveRequest>,
-    ) -> Result<Response<proto::ReserveResponse>, Status> {
-        let tenant = metadata::tenant(request.metadata())?;
-        let asked = request.into_inner();
+impl Context {
+    /// Judges and holds slots. It writes: run it in a task of its own.
+    pub async fn reserve(&self, tenant: &str, asked: proto::ReserveRequest) -> Result<proto::ReserveResponse, Status> {
         let mut faults = id_faults("decision_id", &asked.decision_id);
         if !asked.request_id.is_empty() {
             faults.extend(id_faults("request_id", &asked.request_id));
@@ -59,32 +58,58 @@ impl ContactGateService for Gate {
             faults.push(("limit".to_owned(), format!("is {}; it must be 1 to {SLOTS_MAX}", asked.limit)));
         }
         let question = valid(question(asked.question.unwrap_or_default(), 0..=CANDIDATES_MAX, false), faults)?;
-        let context = self.0.clone();
         let order =
             Order { decision_id: asked.decision_id, request_id: asked.request_id, limit, encode: judgement::kept };
-        let answer = in_its_own_task(async move {
-            let reserve = |store: Store, call| {
-                let order = order.clone();
-                async move { store.reserve(call, order).await }
-            };
-            context.by_newest(&tenant, question, reserve).await
-        });
-        let response = match answer.await? {
-            ReserveAnswer::Judged(reserved) => judgement::reserved(reserved),
-            ReserveAnswer::Repeated(kept) => {
-                proto::ReserveResponse::decode(kept.as_slice()).map_err(|error| serve::internal(&error))?
-            }
+        let reserve = |store: Store, call| {
+            let order = order.clone();
+            async move { store.reserve(call, order).await }
         };
-        Ok(Response::new(response))
+        match self.by_newest(tenant, question, reserve).await? {
+            ReserveAnswer::Judged(reserved) => Ok(judgement::reserved(reserved)),
+            ReserveAnswer::Repeated(kept) => {
+                proto::ReserveResponse::decode(kept.as_slice()).map_err(|error| serve::internal(&error))
+            }
+        }
+    }
+
+    /// Judges.
+    pub async fn check(&self, tenant: &str, asked: proto::CheckRequest) -> Result<proto::CheckResponse, Status> {
+        let asked = asked.question.unwrap_or_default();
+        let question = valid(question(asked, 0..=CANDIDATES_MAX, true), Faults::new())?;
+        let check = |store: Store, call| async move { store.check(&call).await };
+        let (found, basis) = self.by_newest(tenant, question, check).await?;
+        Ok(proto::CheckResponse { judgement: Some(judgement::judgement(found, Some(basis))) })
+    }
+}
+
+#[tonic::async_trait]
+impl ContactGateService for Gate {
+    async fn reserve(
+        &self,
+        request: Request<proto::ReserveRequest>,
+    ) -> Result<Response<proto::ReserveResponse>, Status> {
+        let tenant = metadata::tenant(request.metadata())?;
+        let (context, asked) = (self.0.clone(), request.into_inner());
+        in_its_own_task(async move { context.reserve(&tenant, asked).await }).await.map(Response::new)
     }
 
     async fn check(&self, request: Request<proto::CheckRequest>) -> Result<Response<proto::CheckResponse>, Status> {
         let tenant = metadata::tenant(request.metadata())?;
-        let asked = request.into_inner().question.unwrap_or_default();
-        let question = valid(question(asked, 0..=CANDIDATES_MAX, true), Faults::new())?;
-        let check = |store: Store, call| async move { store.check(&call).await };
-        let (found, basis) = self.0.by_newest(&tenant, question, check).await?;
-        Ok(Response::new(proto::CheckResponse { judgement: Some(judgement::judgement(found, Some(basis))) }))
+        self.0.check(&tenant, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn batch_reserve(
+        &self,
+        request: Request<proto::BatchReserveRequest>,
+    ) -> Result<Response<proto::BatchReserveResponse>, Status> {
+        let tenant = metadata::tenant(request.metadata())?;
+        let questions = request.into_inner().questions;
+        if questions.len() > BATCH_MAX {
+            return Err(Problem::limit("questions", questions.len(), BATCH_MAX).into());
+        }
+        let context = self.0.clone();
+        let answers = in_its_own_task(async move { Ok(batch::answers(&context, &tenant, questions).await) }).await?;
+        Ok(Response::new(proto::BatchReserveResponse { answers }))
     }
 
     async fn evaluate_facts(

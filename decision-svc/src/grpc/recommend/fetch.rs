@@ -1,0 +1,240 @@
+//! What decisions need before they plan: configuration, records, undelivered outcomes, arms.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use chrono::{DateTime, Utc};
+use futures::future::join_all;
+use proffer_proto::{errors::v1::ErrorReason, values::v1::ResourceStatus};
+use serve::Problem;
+use tonic::{Code, Status};
+
+use super::{
+    super::{Context, decision_flow},
+    Asked,
+};
+use crate::{
+    compiled_flows::Source,
+    domain::{
+        assignment::Arm,
+        compile::CompiledFlow,
+        decide::refusal,
+        flow::Flow,
+        judgement::Refusal,
+        request::{MinRevisions, Question},
+        scalar::Fields,
+        snapshot::Snapshot,
+    },
+    neighbours::{
+        catalog,
+        follow::{self, Follower},
+        policy,
+    },
+    store::OutboxRow,
+};
+
+/// The facts of one decision.
+pub struct Fetched {
+    /// The configuration.
+    pub snapshot: Arc<Snapshot>,
+    /// The flow made ready for it.
+    pub flow: Arc<CompiledFlow>,
+    /// The customer's record; or why it could not be read.
+    pub customer: Result<Option<Fields>, Refusal>,
+    /// Outcomes acknowledged and not delivered.
+    pub pending: Vec<OutboxRow>,
+    /// Arms stored by earlier decisions.
+    pub arms: Vec<Arm>,
+    /// What was not as it should be.
+    pub degraded: Vec<String>,
+    /// The decision's instant.
+    pub now: DateTime<Utc>,
+}
+
+/// What questions about one flow and channel share.
+struct Ground {
+    id: String,
+    name: String,
+    revision: i64,
+    flow: Flow,
+    snapshot: Arc<Snapshot>,
+}
+
+/// Flow, channel and least revisions of a question: who has the same shares a ground.
+type Kind<'a> = (&'a str, &'a str, MinRevisions);
+
+fn kind(question: &Question) -> Kind<'_> {
+    (&question.flow, &question.channel, question.min_revisions)
+}
+
+impl Context {
+    /// Fetches what each needs, asking once for all.
+    pub(super) async fn fetch<'r>(&self, open: Vec<Asked<'r>>) -> Vec<(Asked<'r>, Result<Fetched, Status>)> {
+        let Some(tenant) = open.first().map(|asked| asked.run.tenant.clone()) else { return Vec::new() };
+        let all_fail = |status: Status| open.iter().map(|asked| (*asked, Err(status.clone()))).collect();
+        let Some(mut follower) = self.followers.of(&tenant).await else { return all_fail(away()) };
+        let grounds = self.grounds(&tenant, &follower, &open).await;
+        let mut wanted = BTreeSet::new();
+        for asked in &open {
+            if let Some(Ok(ground)) = grounds.get(&kind(&asked.run.question)) {
+                wanted.insert((asked.run.question.customer_id.as_str(), ground.flow.schema()));
+            }
+        }
+        let wanted: Vec<_> = wanted.into_iter().collect();
+        let mut customer_ids: Vec<_> = wanted.iter().map(|(customer_id, _)| *customer_id).collect();
+        customer_ids.dedup();
+        let (records, pending, arms) = tokio::join!(
+            catalog::customers(&self.neighbours.catalog, &tenant, &wanted),
+            self.store.pending_of(&tenant, &customer_ids, policy::PENDING_MAX as i64 + 1),
+            self.store.arms_of(&tenant, &customer_ids),
+        );
+        let (pending, arms) = match (pending, arms) {
+            (Ok(pending), Ok(arms)) => (pending, arms),
+            (Err(error), _) | (_, Err(error)) => return all_fail(serve::store_status(&error)),
+        };
+        let read = match records {
+            Ok((records, head)) => Ok(self.up_to(&mut follower, head, wanted.into_iter().zip(records).collect()).await),
+            Err(status) => {
+                tracing::warn!(code = ?status.code(), "customer records could not be read");
+                Err(refusal("customer_unavailable", "the customer's record cannot be read now; nothing is offered"))
+            }
+        };
+        let newest = read.as_ref().ok().map(|read| &read.snapshot);
+        let flows = match self.compiled_for(&tenant, &grounds, newest).await {
+            Ok(flows) => flows,
+            Err(status) => return all_fail(status),
+        };
+        let fetched = |asked: &Asked<'_>| {
+            let question = &asked.run.question;
+            let ground = match grounds.get(&kind(question)) {
+                Some(Ok(ground)) => ground,
+                Some(Err(status)) => return Err(status.clone()),
+                None => return Err(away()),
+            };
+            let flow = flows.get(&kind(question)).cloned().ok_or_else(away)?;
+            let mut degraded = Vec::new();
+            let (snapshot, customer) = match &read {
+                Ok(read) => {
+                    if !read.is_fresh && question.min_revisions.is_given {
+                        return Err(stale());
+                    }
+                    if !read.is_fresh {
+                        degraded.push("snapshot_stale".to_owned());
+                    }
+                    let record = read.records.get(&(question.customer_id.as_str(), ground.flow.schema()));
+                    (read.snapshot.clone(), Ok(record.cloned().flatten()))
+                }
+                Err(refusal) => (ground.snapshot.clone(), Err(refusal.clone())),
+            };
+            Ok(Fetched {
+                snapshot,
+                flow,
+                customer,
+                pending: pending.get(&question.customer_id).cloned().unwrap_or_default(),
+                arms: arms.get(&question.customer_id).cloned().unwrap_or_default(),
+                degraded,
+                now: question.at.unwrap_or_else(|| self.clock.now()),
+            })
+        };
+        open.iter().map(|asked| (*asked, fetched(asked))).collect()
+    }
+
+    /// The ground of every kind of question.
+    async fn grounds<'r>(
+        &self,
+        tenant: &str,
+        follower: &Follower,
+        open: &[Asked<'r>],
+    ) -> BTreeMap<Kind<'r>, Result<Ground, Status>> {
+        let kinds: BTreeSet<Kind<'r>> = open.iter().map(|asked| kind(&asked.run.question)).collect();
+        let grounds = kinds.into_iter().map(|kind| async move {
+            let ground = self.ground(tenant, follower.clone(), kind).await;
+            (kind, ground)
+        });
+        join_all(grounds).await.into_iter().collect()
+    }
+
+    async fn ground(&self, tenant: &str, mut follower: Follower, kind: Kind<'_>) -> Result<Ground, Status> {
+        let (flow, channel, least) = kind;
+        let resource = self.flows.get(tenant, flow).await?;
+        if !matches!(resource.status(), ResourceStatus::Active | ResourceStatus::Unspecified) {
+            let status = resource.status().as_str_name().trim_start_matches("RESOURCE_STATUS_").to_lowercase();
+            let message = format!("decision flow `{}` is {status}; only active flows decide", resource.id);
+            return Err(Problem::wrong_state(&resource.id, &status, message).into());
+        }
+        let flow = decision_flow::parse(&resource).map_err(Problem::invalid_fields)?;
+        let knows_channel = |snapshot: &Snapshot| {
+            channel.is_empty() || snapshot.policy.as_ref().is_some_and(|policy| policy.channel(channel).is_some())
+        };
+        let (snapshot, is_known) = follow::wait_for(&mut follower, |snapshot| {
+            snapshot.is_complete() && knows_channel(snapshot) && reaches(snapshot, &least)
+        })
+        .await;
+        if !snapshot.is_complete() {
+            return Err(away());
+        }
+        if least.is_given && !(is_known || reaches(&snapshot, &least)) || resource.revision < least.decision {
+            return Err(stale());
+        }
+        if !knows_channel(&snapshot) {
+            policy::require_channel(&self.neighbours.policy, tenant, channel).await?;
+        }
+        Ok(Ground { id: resource.id, name: resource.name, revision: resource.revision, flow, snapshot })
+    }
+
+    /// Records with a snapshot as new as they are, or the newest there is.
+    async fn up_to<'r>(
+        &self,
+        follower: &mut Follower,
+        head: i64,
+        records: BTreeMap<(&'r str, &'r str), Option<Fields>>,
+    ) -> Read<'r> {
+        let (snapshot, is_fresh) = follow::wait_for(follower, |snapshot| {
+            snapshot.is_complete() && snapshot.catalog.as_ref().is_some_and(|catalog| catalog.revision >= head)
+        })
+        .await;
+        Read { records, snapshot, is_fresh }
+    }
+
+    /// The flow of each ground, made ready for the snapshot its decisions go by.
+    async fn compiled_for<'r>(
+        &self,
+        tenant: &str,
+        grounds: &BTreeMap<Kind<'r>, Result<Ground, Status>>,
+        newest: Option<&Arc<Snapshot>>,
+    ) -> Result<BTreeMap<Kind<'r>, Arc<CompiledFlow>>, Status> {
+        let mut flows = BTreeMap::new();
+        for (kind, ground) in grounds {
+            let Ok(ground) = ground else { continue };
+            let catalog = newest.unwrap_or(&ground.snapshot).catalog.clone().unwrap_or_default();
+            let source = Source { tenant, id: &ground.id, name: &ground.name, revision: ground.revision };
+            let flow = self.compiled.of(source, ground.flow.clone(), &catalog).await;
+            flows.insert(*kind, flow.map_err(|error| serve::internal(&error))?);
+        }
+        Ok(flows)
+    }
+}
+
+/// Records by customer and schema, and the snapshot they are read with.
+struct Read<'r> {
+    records: BTreeMap<(&'r str, &'r str), Option<Fields>>,
+    snapshot: Arc<Snapshot>,
+    is_fresh: bool,
+}
+
+fn away() -> Status {
+    serve::unavailable("decision", &"no snapshot yet")
+}
+
+fn reaches(snapshot: &Snapshot, least: &crate::domain::request::MinRevisions) -> bool {
+    snapshot.catalog.as_ref().is_some_and(|part| part.revision >= least.catalog)
+        && snapshot.policy.as_ref().is_some_and(|part| part.revision >= least.policy)
+        && snapshot.experiment.as_ref().is_some_and(|part| part.revision >= least.experiment)
+}
+
+fn stale() -> Status {
+    let message = "the asked-for revision has not arrived yet; try again shortly";
+    Problem::new(Code::Unavailable, ErrorReason::SnapshotStale, message).retry_after(serve::RETRY_AFTER).into()
+}
