@@ -1,13 +1,20 @@
 //! Flows made ready, kept until they or the catalog change.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::{Arc, Mutex, PoisonError},
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-use tokio::task::JoinError;
+use tokio::{sync::watch, task::JoinError};
 
-use crate::domain::{compile::CompiledFlow, flow::Flow, snapshot::Catalog};
+use crate::domain::{
+    compile::CompiledFlow,
+    flow::Flow,
+    snapshot::{Catalog, Snapshot},
+};
 
 /// Flows kept at most, over all tenants.
 pub const KEPT_MAX: usize = 4_096;
@@ -31,8 +38,13 @@ pub struct Source<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct CompiledFlows(Arc<Mutex<Kept>>);
 
-/// By tenant and id.
-type Kept = BTreeMap<(String, String), Arc<Entry>>;
+#[derive(Debug, Default)]
+struct Kept {
+    /// By tenant and id.
+    entries: BTreeMap<(String, String), Arc<Entry>>,
+    /// Tenants whose snapshots are followed.
+    followed: BTreeSet<String>,
+}
 
 #[derive(Debug, Default)]
 struct Entry {
@@ -40,6 +52,8 @@ struct Entry {
     compiling: tokio::sync::Mutex<()>,
     /// Newest first.
     made: Mutex<Vec<Arc<CompiledFlow>>>,
+    /// A decision has asked since the catalog last changed.
+    is_asked_for: AtomicBool,
 }
 
 impl CompiledFlows {
@@ -51,6 +65,50 @@ impl CompiledFlows {
         catalog: &Arc<Catalog>,
     ) -> Result<Arc<CompiledFlow>, JoinError> {
         let entry = self.entry(source);
+        entry.is_asked_for.store(true, Ordering::Relaxed);
+        self.made(&entry, source, flow, catalog).await
+    }
+
+    /// From now on flows that decide are made ready again when the tenant's catalog changes, so that the next decision
+    /// finds them.
+    pub fn follow(&self, tenant: &str, snapshots: &watch::Receiver<Arc<Snapshot>>) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !kept.followed.contains(tenant) {
+            kept.followed.insert(tenant.to_owned());
+            tokio::spawn(self.clone().keep_ready(tenant.to_owned(), snapshots.clone()));
+        }
+    }
+
+    async fn keep_ready(self, tenant: String, mut snapshots: watch::Receiver<Arc<Snapshot>>) {
+        while snapshots.changed().await.is_ok() {
+            let Some(catalog) = snapshots.borrow_and_update().catalog.clone() else { continue };
+            for entry in self.of_tenant(&tenant) {
+                let Some(newest) = entry.newest().filter(|newest| newest.catalog_revision < catalog.revision) else {
+                    continue;
+                };
+                if entry.is_asked_for.swap(false, Ordering::Relaxed) {
+                    let (id, name, revision) = (newest.id.as_str(), newest.name.as_str(), newest.revision);
+                    let source = Source { tenant: &tenant, id, name, revision };
+                    // Whoever needs the flow tries again and tells.
+                    drop(self.made(&entry, source, newest.flow.clone(), &catalog).await);
+                }
+            }
+        }
+    }
+
+    fn of_tenant(&self, tenant: &str) -> Vec<Arc<Entry>> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_tenant = kept.entries.iter().filter(|((whose, _), _)| whose == tenant);
+        of_tenant.map(|(_, entry)| entry.clone()).collect()
+    }
+
+    async fn made(
+        &self,
+        entry: &Entry,
+        source: Source<'_>,
+        flow: Flow,
+        catalog: &Arc<Catalog>,
+    ) -> Result<Arc<CompiledFlow>, JoinError> {
         let wanted = (source.revision, catalog.revision);
         if let Some(found) = entry.find(wanted) {
             return Ok(found);
@@ -67,13 +125,13 @@ impl CompiledFlows {
     fn entry(&self, source: Source<'_>) -> Arc<Entry> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (source.tenant.to_owned(), source.id.to_owned());
-        if let Some(entry) = kept.get(&key) {
+        if let Some(entry) = kept.entries.get(&key) {
             return entry.clone();
         }
-        if kept.len() >= KEPT_MAX {
-            kept.clear();
+        if kept.entries.len() >= KEPT_MAX {
+            kept.entries.clear();
         }
-        kept.entry(key).or_default().clone()
+        kept.entries.entry(key).or_default().clone()
     }
 }
 
@@ -81,6 +139,10 @@ impl Entry {
     fn find(&self, wanted: (i64, i64)) -> Option<Arc<CompiledFlow>> {
         let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         made.iter().find(|flow| (flow.revision, flow.catalog_revision) == wanted).cloned()
+    }
+
+    fn newest(&self) -> Option<Arc<CompiledFlow>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).first().cloned()
     }
 
     fn keep(&self, flow: Arc<CompiledFlow>) {
@@ -148,5 +210,31 @@ mod tests {
         assert!(Arc::ptr_eq(&of(3).await, &third) && Arc::ptr_eq(&of(2).await, &second));
         assert!(!Arc::ptr_eq(&of(1).await, &first));
         assert!(Arc::ptr_eq(&of(2).await, &second));
+    }
+    /// A flow that decided is ready for a new catalog before anybody asks; one that did not is left alone.
+    #[tokio::test]
+    async fn a_flow_in_use_is_made_ready_when_the_catalog_changes() {
+        let compiled = CompiledFlows::default();
+        let snapshot = |revision: i64| {
+            let catalog = Some(Arc::new(Catalog { revision, ..Catalog::default() }));
+            Arc::new(Snapshot { catalog, ..Snapshot::default() })
+        };
+        let source = Source { tenant: "t", id: "flow_f", name: "F", revision: 1 };
+        let (sender, receiver) = watch::channel(snapshot(1));
+        compiled.follow("t", &receiver);
+        let first = receiver.borrow().catalog.clone().unwrap();
+        compiled.of(source, Flow { nodes: Vec::new() }, &first).await.unwrap();
+        let entry = compiled.entry(source);
+        let newest = || entry.newest().map(|flow| flow.catalog_revision);
+        sender.send_replace(snapshot(2));
+        while newest() != Some(2) {
+            tokio::task::yield_now().await;
+        }
+        // Nobody has asked since, so the task has nothing to do but see the change.
+        sender.send_replace(snapshot(3));
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(newest(), Some(2));
     }
 }

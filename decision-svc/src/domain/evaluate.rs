@@ -4,8 +4,8 @@
 use formula::program::{Datum, Register};
 
 use crate::domain::{
-    compile::{CompiledFlow, Facts, Group, Place, Program, Source},
-    scratch::{Best, Head, Passing, Scratch},
+    compile::{CompiledFlow, Facts, Place, Program, Source},
+    scratch::{Ahead, Best, Passing, Scratch},
 };
 
 /// How many offers went which way.
@@ -106,8 +106,7 @@ impl CompiledFlow {
         if let Some(noted) = scratch.sets.get(set, scratch.epoch()) {
             return noted == 1;
         }
-        let rules = self.sets.get(set as usize).map(|rules| &**rules).unwrap_or_default();
-        let holds = rules.iter().all(|rule| self.holds(*rule, facts, scratch));
+        let holds = self.sets.get(set).iter().all(|rule| self.holds(*rule, facts, scratch));
         scratch.sets.note(set, scratch.epoch(), u32::from(holds));
         holds
     }
@@ -136,8 +135,8 @@ impl CompiledFlow {
         let mut tally = Tally { excluded: scratch.excluded.len(), invalid: self.invalid, ..Tally::default() };
         for passing in &scratch.passing {
             if let Some(group) = self.groups.get(passing.group as usize) {
-                tally.qualified += group.size;
-                tally.ranked += order(group, passing.holding).len();
+                tally.qualified += group.size as usize;
+                tally.ranked += self.orders.get(group.order + passing.holding).len();
             }
         }
         for excluded in &scratch.excluded {
@@ -168,42 +167,41 @@ impl CompiledFlow {
         let worth = &self.offers.get(offer as usize)?.candidate.worth;
         let count = self.affinities.get(group.affinities as usize).map_or(0, |rules| rules.len());
         let score = self.scoring.factors(worth, holding as usize, count).score(&self.scoring.weights)?;
-        Some(Place { score, offer })
+        Some(Place { score, priority: worth.priority, offer })
     }
 
-    /// Merges the groups' orders until the best are found.
+    /// Finds the best of all groups that qualify.
     fn pick(&self, best_max: usize, scratch: &mut Scratch) {
-        if let [only] = scratch.passing.as_slice() {
-            let holding = only.holding;
-            let places = self.groups.get(only.group as usize).map(|group| order(group, holding)).unwrap_or_default();
-            let Scratch { best, excluded, .. } = scratch;
-            let wanted = places.iter().filter(|place| excluded.binary_search(&place.offer).is_err()).take(best_max);
-            best.extend(wanted.map(|place| Best { offer: place.offer, holding, score: place.score }));
+        let Scratch { best, excluded, ahead, passing, .. } = scratch;
+        let is_wanted = |place: &&Place| excluded.binary_search(&place.offer).is_err();
+        if let [only] = passing.as_slice() {
+            let wanted = self.ranking(*only).iter().filter(is_wanted).take(best_max);
+            best.extend(wanted.map(|place| Best { place: *place, holding: only.holding }));
             return;
         }
-        let Scratch { heads, passing, .. } = scratch;
-        heads.extend(passing.iter().zip(0..).filter_map(|(passing, index)| self.head(passing, index, 0)));
-        while scratch.best.len() < best_max
-            && let Some(head) = scratch.heads.pop()
-        {
-            let Some(passing) = scratch.passing.get(head.passing as usize).copied() else { break };
-            if !scratch.is_excluded(head.offer) {
-                scratch.best.push(Best { offer: head.offer, holding: passing.holding, score: head.score });
+        for group in passing {
+            for place in self.ranking(*group).iter().filter(is_wanted) {
+                let candidate = Ahead { place: *place, holding: group.holding };
+                if ahead.len() < best_max {
+                    ahead.push(candidate);
+                } else if let Some(mut worst) = ahead.peek_mut()
+                    && candidate < *worst
+                {
+                    *worst = candidate;
+                } else {
+                    // What follows in this group is worse still.
+                    break;
+                }
             }
-            scratch.heads.extend(self.head(&passing, head.passing, head.place + 1));
         }
+        best.extend(ahead.drain().map(|Ahead { place, holding }| Best { place, holding }));
+        best.sort_unstable_by(|a, b| a.place.cmp(&b.place));
     }
 
-    fn head(&self, passing: &Passing, index: u32, place: u32) -> Option<Head> {
-        let group = self.groups.get(passing.group as usize)?;
-        let Place { score, offer } = *order(group, passing.holding).get(place as usize)?;
-        let priority = self.offers.get(offer as usize)?.candidate.worth.priority;
-        Some(Head { score, priority, offer, passing: index, place })
+    /// The offers of a group that qualifies, best first.
+    fn ranking(&self, passing: Passing) -> &[Place] {
+        self.groups.get(passing.group as usize).map_or(&[], |group| self.orders.get(group.order + passing.holding))
     }
-}
-
-fn order(group: &Group, holding: u32) -> &[Place] {
-    group.orders.get(holding as usize).map(|places| &**places).unwrap_or_default()
 }
 
 impl Scratch {

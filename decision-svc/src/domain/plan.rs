@@ -10,7 +10,7 @@ use crate::domain::{
     flow::Step,
     rank::Factors,
     scalar::{Fields, Scalar},
-    scratch::{Best, Scratch},
+    scratch::Scratch,
     trace::{FailedRule, Refused, Stage},
 };
 
@@ -114,8 +114,8 @@ fn refused_by_reason(tally: &Tally) -> BTreeMap<&'static str, usize> {
 fn ranked(compiled: &CompiledFlow, facts: &Facts<'_>, scratch: &mut Scratch) -> Vec<Ranked> {
     let best = std::mem::take(&mut scratch.best);
     let mut shown: BTreeMap<u32, Arc<Fields>> = BTreeMap::new();
-    let ranked = best.iter().filter_map(|Best { offer, holding, score }| {
-        let CompiledOffer { candidate, program } = compiled.offers.get(*offer as usize)?;
+    let ranked = best.iter().filter_map(|best| {
+        let CompiledOffer { candidate, program } = compiled.offers.get(best.offer())?;
         let program = program.as_ref().ok()?;
         let count = compiled.affinities.get(program.affinities as usize).map_or(0, |rules| rules.len());
         // Offers of one category mostly share their computed fields.
@@ -123,8 +123,8 @@ fn ranked(compiled: &CompiledFlow, facts: &Facts<'_>, scratch: &mut Scratch) -> 
             shown.entry(program.shown).or_insert_with(|| Arc::new(computed(compiled, program, facts, scratch)));
         Some(Ranked {
             candidate: candidate.clone(),
-            score: *score,
-            factors: compiled.scoring.factors(&candidate.worth, *holding as usize, count),
+            score: best.score(),
+            factors: compiled.scoring.factors(&candidate.worth, best.holding as usize, count),
             propensity_source: compiled.scoring.propensity(&candidate.worth).1,
             computed: computed.clone(),
         })

@@ -9,7 +9,7 @@ use std::{
 
 use formula::program::{Datum, Memory, Register, Why};
 
-use crate::domain::compile::CompiledFlow;
+use crate::domain::compile::{CompiledFlow, Place};
 
 /// Scratches kept at most by one flow: more than run at the same time on most machines.
 const SPARES_MAX: usize = 64;
@@ -35,7 +35,7 @@ pub struct Scratch {
     pub(super) groups: Stamps,
     pub(super) passing: Vec<Passing>,
     pub(super) excluded: Vec<u32>,
-    pub(super) heads: BinaryHeap<Head>,
+    pub(super) ahead: BinaryHeap<Ahead>,
     pub(super) best: Vec<Best>,
 }
 
@@ -52,49 +52,53 @@ pub(super) struct Passing {
 }
 
 /// An offer among the best.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Best {
-    /// Its index among the offers.
-    pub offer: u32,
-    /// Affinities that hold.
-    pub holding: u32,
-    /// The rank score.
-    pub score: f64,
-}
-
-/// The best offer of a passing group that was not yet taken.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Head {
-    pub score: f64,
-    pub priority: f64,
-    pub offer: u32,
-    /// Index among the passing.
-    pub passing: u32,
-    /// Its place within its group.
-    pub place: u32,
+pub struct Best {
+    pub(super) place: Place,
+    /// Affinities that hold.
+    pub(super) holding: u32,
 }
 
-impl Ord for Head {
-    /// The better is the greater: by score, then priority, then the lower id.
-    fn cmp(&self, other: &Self) -> Ordering {
-        let by_worth = self.score.total_cmp(&other.score).then(self.priority.total_cmp(&other.priority));
-        by_worth.then(other.offer.cmp(&self.offer))
+impl Best {
+    /// Its index among the offers.
+    pub fn offer(&self) -> usize {
+        self.place.offer as usize
+    }
+
+    /// The rank score.
+    pub fn score(&self) -> f64 {
+        self.place.score
     }
 }
 
-impl PartialOrd for Head {
+/// An offer among the best so far.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ahead {
+    pub place: Place,
+    /// Affinities that hold.
+    pub holding: u32,
+}
+
+impl Ord for Ahead {
+    /// The worst is the greatest, so that a heap gives it up first.
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.place.cmp(&other.place)
+    }
+}
+
+impl PartialOrd for Ahead {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Head {
+impl PartialEq for Ahead {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other).is_eq()
     }
 }
 
-impl Eq for Head {}
+impl Eq for Ahead {}
 
 impl Spares {
     /// A scratch nobody uses.
@@ -132,7 +136,7 @@ impl Scratch {
         self.memory.begin();
         self.passing.clear();
         self.excluded.clear();
-        self.heads.clear();
+        self.ahead.clear();
         self.best.clear();
     }
 

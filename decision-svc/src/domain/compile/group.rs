@@ -11,16 +11,16 @@ use super::{
 };
 
 /// Offers that qualify under the same rules and have the same affinities.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Group {
     /// The rules that must all hold besides the one that led here.
     pub set: u32,
     /// Their affinities.
     pub affinities: u32,
     /// How many offers it holds.
-    pub size: usize,
-    /// By number of affinities that hold: the offers, best first, without those that have no score.
-    pub orders: Box<[Box<[Place]>]>,
+    pub size: u32,
+    /// Its first order; one follows the other by number of affinities that hold.
+    pub order: u32,
 }
 
 /// An offer in the ranking of its group.
@@ -28,13 +28,51 @@ pub(crate) struct Group {
 pub(crate) struct Place {
     /// Its score.
     pub score: f64,
+    /// Its priority, for ties.
+    pub priority: f64,
     /// Its index among the offers.
     pub offer: u32,
 }
 
+/// Lists of one kind, one after the other in one piece of memory.
+#[derive(Debug)]
+pub(crate) struct Lists<T> {
+    items: Vec<T>,
+    /// Where each list ends.
+    ends: Vec<u32>,
+}
+
+impl<T> Lists<T> {
+    /// No list yet.
+    pub fn new() -> Self {
+        Self { items: Vec::new(), ends: Vec::new() }
+    }
+
+    /// Adds a list; its number.
+    pub fn add(&mut self, items: impl IntoIterator<Item = T>) -> u32 {
+        self.items.extend(items);
+        self.ends.push(self.items.len() as u32);
+        (self.ends.len() - 1) as u32
+    }
+
+    /// The list of a number.
+    pub fn get(&self, number: u32) -> &[T] {
+        let number = number as usize;
+        let from = number.checked_sub(1).and_then(|before| self.ends.get(before)).map_or(0, |end| *end as usize);
+        let to = self.ends.get(number).map_or(0, |end| *end as usize);
+        self.items.get(from..to).unwrap_or_default()
+    }
+
+    /// How many lists there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+}
+
 /// The groups of a flow.
 pub(super) struct Grouped {
-    pub sets: Vec<Box<[u32]>>,
+    pub sets: Lists<u32>,
+    pub orders: Lists<Place>,
     pub groups: Vec<Group>,
     pub always: Vec<u32>,
     pub accesses: Vec<Access>,
@@ -77,13 +115,26 @@ pub(super) fn grouped(
             program.group = key.and_then(|key| numbers.get(&key).copied());
         }
     }
-    let mut grouped = Grouped { sets: sets.all, groups: Vec::new(), always: Vec::new(), accesses: Vec::new() };
+    let mut grouped = Grouped {
+        sets: Lists::new(),
+        orders: Lists::new(),
+        groups: Vec::with_capacity(members.len()),
+        always: Vec::new(),
+        accesses: Vec::new(),
+    };
+    for set in sets.all {
+        let set: Box<[u32]> = set;
+        grouped.sets.add(set);
+    }
     let mut accesses: BTreeMap<Register, Access> = BTreeMap::new();
     for ((access, set, affinities), members) in members {
         let number = grouped.groups.len() as u32;
         let liked = interner.affinities.all.get(affinities as usize).map(|rules| &**rules).unwrap_or_default();
-        let orders = orders(&members, offers, liked, scoring);
-        grouped.groups.push(Group { set, affinities, size: members.len(), orders });
+        let order = grouped.orders.len() as u32;
+        for holding in 0..=liked.len() {
+            grouped.orders.add(ranking(&members, offers, holding, liked.len(), scoring));
+        }
+        grouped.groups.push(Group { set, affinities, size: members.len() as u32, order });
         match access.and_then(|rule| chooser.equality(rule)) {
             Some((register, keys)) => {
                 let access = accesses.entry(register).or_insert_with(|| Access::new(register));
@@ -96,23 +147,24 @@ pub(super) fn grouped(
     grouped
 }
 
-/// The members in ranking order, for every number of affinities that may hold.
-fn orders(members: &[u32], offers: &[CompiledOffer], affinities: &[u32], scoring: Scoring) -> Box<[Box<[Place]>]> {
-    let count = affinities.len();
-    let order = |holding: usize| {
-        let place = |offer: &u32| {
-            let worth = &offers.get(*offer as usize)?.candidate.worth;
-            let score = scoring.factors(worth, holding, count).score(&scoring.weights)?;
-            Some((worth.priority, Place { score, offer: *offer }))
-        };
-        let mut places: Vec<(f64, Place)> = members.iter().filter_map(place).collect();
-        places.sort_by(|(a_priority, a), (b_priority, b)| {
-            // Offers are numbered in the order of their ids.
-            b.score.total_cmp(&a.score).then(b_priority.total_cmp(a_priority)).then(a.offer.cmp(&b.offer))
-        });
-        places.into_iter().map(|(_, place)| place).collect()
+/// The members in ranking order when `holding` of `count` affinities hold, without those that have no score.
+fn ranking(members: &[u32], offers: &[CompiledOffer], holding: usize, count: usize, scoring: Scoring) -> Vec<Place> {
+    let place = |offer: &u32| {
+        let worth = &offers.get(*offer as usize)?.candidate.worth;
+        let score = scoring.factors(worth, holding, count).score(&scoring.weights)?;
+        Some(Place { score, priority: worth.priority, offer: *offer })
     };
-    (0..=count).map(order).collect()
+    let mut places: Vec<Place> = members.iter().filter_map(place).collect();
+    places.sort_by(Place::cmp);
+    places
+}
+
+impl Place {
+    /// The better is the less: by score, then priority, then the lower id, in whose order offers are numbered.
+    pub fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        let by_worth = other.score.total_cmp(&self.score).then(other.priority.total_cmp(&self.priority));
+        by_worth.then(self.offer.cmp(&other.offer))
+    }
 }
 
 /// Chooses the rule by which an offer is found: the test for equality that the fewest offers pass.

@@ -16,7 +16,7 @@ use formula::{
     program::{Constants, Register, RuleProgram},
 };
 
-pub(crate) use group::{Group, Place};
+pub(crate) use group::{Group, Lists, Place};
 pub(crate) use posting::Access;
 pub(crate) use source::{Source, Told};
 
@@ -55,9 +55,11 @@ pub struct CompiledFlow {
     pub(crate) constants: Constants,
     pub(crate) rules: Vec<RuleProgram>,
     /// Rules that must all hold, by number of the set.
-    pub(crate) sets: Vec<Box<[u32]>>,
+    pub(crate) sets: Lists<u32>,
     /// Rules of which the share that holds is the relevance, by number of the list.
     pub(crate) affinities: Vec<Box<[u32]>>,
+    /// Rankings of the groups.
+    pub(crate) orders: Lists<Place>,
     /// Computed fields by number of the list.
     pub(crate) shown: Vec<Box<[Shown]>>,
     pub(crate) groups: Vec<Group>,
@@ -170,6 +172,7 @@ impl CompiledFlow {
             affinities: interner.affinities.all,
             shown: interner.shown.all,
             sets: grouped.sets,
+            orders: grouped.orders,
             groups: grouped.groups,
             always: grouped.always,
             accesses: grouped.accesses,

@@ -75,6 +75,7 @@ impl Context {
         let Some(tenant) = open.first().map(|asked| asked.run.tenant.clone()) else { return Vec::new() };
         let all_fail = |status: Status| open.iter().map(|asked| (*asked, Err(status.clone()))).collect();
         let Some(mut follower) = self.followers.of(&tenant).await else { return all_fail(away()) };
+        self.compiled.follow(&tenant, &follower);
         let grounds = self.grounds(&tenant, &follower, &open).await;
         let mut wanted = BTreeSet::new();
         for asked in &open {
