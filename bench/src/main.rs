@@ -2,6 +2,7 @@
 
 mod check;
 mod gate;
+mod import;
 mod ratio;
 mod reservation;
 
@@ -23,6 +24,8 @@ enum Bench {
     Reservation,
     /// A check of a customer with many past contacts against one with few.
     Check,
+    /// Records streamed in as CSV, against the database's own bulk path.
+    Import,
     /// All of them.
     All,
 }
@@ -35,6 +38,9 @@ async fn main() -> anyhow::Result<()> {
     }
     if matches!(bench, Bench::Check | Bench::All) {
         check::run(rounds).await?;
+    }
+    if matches!(bench, Bench::Import | Bench::All) {
+        import::run(rounds).await?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 //!
 //! - [`domain`]: the rules; values in, values out, no I/O and no clock.
 //! - [`store`]: customer records. Configuration lives in the revision log.
+//! - `import`: files of records, row by row.
 //! - [`grpc`]: the services, the only place that knows the contracts' messages.
 //!
 //! It makes no decision and knows no flow: names are resolved against everything a tenant has, and the flow decides.
@@ -11,6 +12,7 @@ mod app;
 mod config;
 pub mod domain;
 pub mod grpc;
+mod import;
 pub mod store;
 
 pub use app::{App, Deps};

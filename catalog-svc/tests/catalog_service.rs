@@ -4,6 +4,8 @@
 
 #[path = "catalog_service/category.rs"]
 mod category;
+#[path = "catalog_service/import.rs"]
+mod import;
 #[path = "catalog_service/lookup.rs"]
 mod lookup;
 #[path = "catalog_service/offer.rs"]

@@ -6,6 +6,7 @@ mod conformance {
     mod crash;
     mod faults;
     mod grpcurl;
+    mod import;
     mod one_folder;
     mod readme;
     mod scenarios;

@@ -1,5 +1,6 @@
 //! The REST door: a call in JSON becomes a message for the service that serves it, its answer becomes JSON.
 
+mod import;
 mod refusal;
 mod request;
 
@@ -66,6 +67,12 @@ impl Rest {
 
     async fn admitted(&self, request: Request<HttpBody>, caller: &Caller, request_id: &str) -> Response<HttpBody> {
         let (parts, body) = request.into_parts();
+        if parts.method == Method::POST
+            && let Some(schema) = import::schema_in(parts.uri.path())
+        {
+            let answered = self.import(schema, &parts, body, request_id).await;
+            return answered.unwrap_or_else(|problem| problem.into_response(None, request_id));
+        }
         let Some(found) = self.table.find(parts.uri.path()) else {
             return refusal::not_found(&parts.method, parts.uri.path()).into_response(None, request_id);
         };
@@ -99,18 +106,9 @@ impl Rest {
     }
 
     fn outbound(&self, message: DynamicMessage, headers: &HeaderMap, request_id: &str) -> tonic::Request<Bytes> {
-        let mut request = metadata::request(metadata::DEFAULT_TENANT, Bytes::from(message.encode_to_vec()));
+        let request = metadata::request(metadata::DEFAULT_TENANT, Bytes::from(message.encode_to_vec()));
+        let mut request = labelled(request, headers, request_id);
         request.set_timeout(self.deadline);
-        let outbound = request.metadata_mut();
-        if let Ok(id) = MetadataValue::try_from(request_id) {
-            outbound.insert(REQUEST_ID, id);
-        }
-        for name in TRACE_HEADERS {
-            let value = headers.get(name).and_then(|value| MetadataValue::try_from(value.as_bytes()).ok());
-            if let Some(value) = value {
-                outbound.insert(name, value);
-            }
-        }
         request
     }
 
@@ -133,11 +131,31 @@ impl Rest {
             Some(field) => print::field(shapes, field, &message),
             None => print::message(shapes, shape, &message),
         };
-        let mut response = Response::new(HttpBody::from(body));
+        let mut response = json(body);
         *response.status_mut() = status;
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Ok(response)
     }
+}
+
+/// The request with its id and its trace.
+fn labelled<T>(mut request: tonic::Request<T>, headers: &HeaderMap, request_id: &str) -> tonic::Request<T> {
+    let outbound = request.metadata_mut();
+    if let Ok(id) = MetadataValue::try_from(request_id) {
+        outbound.insert(REQUEST_ID, id);
+    }
+    for name in TRACE_HEADERS {
+        let value = headers.get(name).and_then(|value| MetadataValue::try_from(value.as_bytes()).ok());
+        if let Some(value) = value {
+            outbound.insert(name, value);
+        }
+    }
+    request
+}
+
+fn json(body: Vec<u8>) -> Response<HttpBody> {
+    let mut response = Response::new(HttpBody::from(body));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 fn options(found: &Found<'_, '_>, caller: &Caller) -> Response<HttpBody> {

@@ -32,6 +32,8 @@ pub struct RouteTable {
     pub shapes: Shapes,
     /// The gRPC paths of public methods, and who serves them.
     pub methods: HashMap<String, Service>,
+    /// The gRPC paths of streams, and the plans of what they answer.
+    pub streams: HashMap<String, ShapeId>,
     root: Node,
     depth: usize,
 }
@@ -145,11 +147,19 @@ impl RouteTable {
     /// The calls of all services in `pool`.
     pub fn build(pool: &DescriptorPool) -> anyhow::Result<Self> {
         let annotations = Annotations::of(pool)?;
-        let mut table = Self { shapes: Shapes::default(), methods: HashMap::new(), root: Node::default(), depth: 0 };
+        let mut table = Self {
+            shapes: Shapes::default(),
+            methods: HashMap::new(),
+            streams: HashMap::new(),
+            root: Node::default(),
+            depth: 0,
+        };
         for method in pool.services().flat_map(|service| service.methods().collect::<Vec<_>>()) {
             let rules = annotations.http_rules(&method)?;
             if annotations.is_grpc_only(&method) {
-                table.admit(&method)?;
+                let (_, path) = table.admit(&method)?;
+                let answer = table.shapes.add(&annotations, &method.output())?;
+                table.streams.insert(path, answer);
             }
             if rules.is_empty() {
                 continue;

@@ -2,6 +2,7 @@
 
 mod category;
 mod configuration;
+mod import;
 mod lookup;
 mod offer;
 mod outcome_type;

@@ -10,10 +10,10 @@ use proffer_proto::{
 };
 use prost::Message as _;
 use serve::{Problem, metadata};
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 use super::{
-    Context, PAGE_BYTES_MAX, schema,
+    Context, PAGE_BYTES_MAX, import, schema,
     status::{clipped, invalid, invalid_field, reference, refused},
     value::{given, into_proto},
 };
@@ -75,7 +75,7 @@ fn decoded(payload: &[u8]) -> BTreeMap<String, Value> {
 }
 
 /// A new record of these values, encoded; a fault when it is too large.
-fn whole(changes: Changes) -> Result<Vec<u8>, String> {
+pub(super) fn whole(changes: Changes) -> Result<Vec<u8>, String> {
     let set = changes.into_iter().filter_map(|(name, value)| Some((name, into_proto(value?))));
     sized(encoded(set.collect()))
 }
@@ -128,7 +128,7 @@ fn unknown(customer_id: &str) -> Status {
     Problem::not_found("record", customer_id).into()
 }
 
-fn store(error: DatabaseError) -> Status {
+pub(super) fn store(error: DatabaseError) -> Status {
     serve::store_status(&error)
 }
 
@@ -257,6 +257,14 @@ impl RecordService for CustomerRecords {
             true => Ok(Response::new(proto::DeleteRecordResponse {})),
             false => Err(unknown(customer_id)),
         }
+    }
+
+    async fn import_records(
+        &self,
+        request: Request<Streaming<proto::ImportRecordsRequest>>,
+    ) -> Result<Response<proto::ImportRecordsResponse>, Status> {
+        let tenant = metadata::tenant(request.metadata())?;
+        import::import(&self.0, &tenant, request.into_inner()).await.map(Response::new)
     }
 
     async fn batch_put_records(

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use database::{BindRows as _, Cell, Columns, Database, DatabaseError, Kind, Rows, execute, read, within};
+use database::{
+    BindRows as _, Cell, Columns, Database, DatabaseError, Dialect, Kind, Rows, Transaction, execute, read, within,
+};
 use sqlx::{AssertSqlSafe, query::Query};
 
 /// Rows of one statement of a batch: two parameters each. SQLite takes 32,766 parameters, PostgreSQL 65,535.
@@ -38,6 +40,13 @@ pub struct RecordRow {
 }
 
 type Row = (String, Vec<u8>, i64, i64);
+
+/// What becomes of a record that is there already.
+const ON_CONFLICT: &str = "on conflict (tenant_id, schema_id, customer_id) do update set payload = excluded.payload,
+    version = customer_record.version + 1, updated_us = excluded.updated_us";
+
+/// Records to be written, as a statement takes them.
+const NEW: Columns = &[("place", Kind::Integer), ("customer_id", Kind::Text), ("payload", Kind::Bytes)];
 
 /// Whose record is wanted, as a statement takes it.
 const WANTED: Columns = &[("place", Kind::Integer), ("schema_id", Kind::Text), ("customer_id", Kind::Text)];
@@ -80,12 +89,28 @@ impl Records {
         // In one order everywhere, so that two batches with the same customers cannot wait for each other.
         records.sort_by(|a, b| a.customer_id.cmp(&b.customer_id));
         let mut transaction = self.database.begin().await?;
-        for rows in records.chunks(STATEMENT_ROWS) {
-            let statement = insert_statement(rows.len());
-            execute!(
-                &mut transaction,
-                bound(sqlx::query(AssertSqlSafe(statement)), tenant, schema_id, rows, at.timestamp_micros())
-            )?;
+        match &mut transaction {
+            Transaction::Sqlite(inner) => {
+                for rows in records.chunks(STATEMENT_ROWS) {
+                    let query = sqlx::query(AssertSqlSafe(insert_statement(rows.len())));
+                    bound(query, tenant, schema_id, rows, at.timestamp_micros()).execute(&mut **inner).await?;
+                }
+            }
+            // Arrays make one statement of any number of rows.
+            Transaction::Postgres(inner) => {
+                let mut rows = Rows::new(NEW);
+                for (place, record) in (0..).zip(&records) {
+                    let customer_id = Cell::Text(Some(record.customer_id.as_str().into()));
+                    rows.push([Cell::Integer(Some(place)), customer_id, Cell::Bytes(Some(&record.payload))]);
+                }
+                let statement = format!(
+                    "insert into customer_record (tenant_id, schema_id, customer_id, payload, version, updated_us)
+                     select $1, $2, customer_id, payload, 1, $3 from {} new order by place {ON_CONFLICT}",
+                    Dialect::Postgres.table(NEW, 4)
+                );
+                let query = sqlx::query(AssertSqlSafe(statement)).bind(tenant).bind(schema_id);
+                query.bind(at.timestamp_micros()).bind_rows(&rows).execute(&mut **inner).await?;
+            }
         }
         transaction.commit().await
     }
@@ -194,9 +219,7 @@ fn insert_statement(rows: usize) -> String {
     let values: Vec<_> = (0..rows).map(values).collect();
     format!(
         "insert into customer_record (tenant_id, schema_id, customer_id, payload, version, updated_us)
-         values {}
-         on conflict (tenant_id, schema_id, customer_id) do update set payload = excluded.payload,
-           version = customer_record.version + 1, updated_us = excluded.updated_us",
+         values {} {ON_CONFLICT}",
         values.join(", ")
     )
 }

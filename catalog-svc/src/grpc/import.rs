@@ -1,0 +1,271 @@
+//! Files of records: read in a thread of its own while the next pieces arrive and the last rows are written. Whoever
+//! sends faster than is written waits.
+
+use std::{
+    collections::HashSet,
+    hash::{BuildHasher as _, RandomState},
+    io,
+};
+
+use futures::{Stream, StreamExt as _};
+use proffer_proto::catalog::v1::{self as proto, import_records_request::Part};
+use serve::Problem;
+use tokio::sync::mpsc;
+use tonic::Status;
+
+use super::{
+    Context,
+    record::{store, whole as whole_record},
+    schema,
+    status::{clipped, invalid, invalid_field, reference, refused},
+};
+use crate::{
+    domain::{
+        Faults,
+        name::quoted,
+        record::{CUSTOMER_ID, ROW_FAULTS_MAX, customer_id_fault},
+        schema::Schema,
+    },
+    import::{self, FileError, FileRow, Format, Incoming, ROWS_MAX},
+    store::NewRecord,
+};
+
+/// Bytes of a piece.
+pub const PIECE_BYTES_MAX: usize = 256 * 1024;
+/// Rows of an import that is taken whole or not at all: they wait in memory for the last one.
+pub const WHOLE_ROWS_MAX: usize = 100_000;
+/// Bytes of such rows.
+pub const WHOLE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Faults told of one import; more are counted.
+pub const FAULTS_MAX: usize = 1_000;
+/// Rows written together.
+const BATCH_ROWS: usize = 2_000;
+/// Bytes written together, not counting the row that passes it.
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// Pieces that wait for the reader, and batches that wait for the writer.
+const WAITING_MAX: usize = 2;
+
+/// Rows on their way from the reader to the writer.
+#[derive(Default)]
+struct Batch {
+    records: Vec<NewRecord>,
+    bytes: usize,
+    refused: u64,
+    faults: Vec<proto::ImportFault>,
+}
+
+/// Takes a file in; says what became of its rows.
+pub async fn import(
+    context: &Context,
+    tenant: &str,
+    mut parts: impl Stream<Item = Result<proto::ImportRecordsRequest, Status>> + Send + Unpin,
+) -> Result<proto::ImportRecordsResponse, Status> {
+    let header = header(parts.next().await.transpose()?)?;
+    let format = format(&header)?;
+    let found = context.schemas.get(tenant, reference("schema", &header.schema)?).await.map_err(refused)?;
+    let schema = schema::stored(&found);
+    let schema_id = schema.id.clone();
+
+    let (pieces, incoming) = mpsc::channel(WAITING_MAX);
+    let (batches, read) = mpsc::channel(WAITING_MAX);
+    let reader = tokio::task::spawn_blocking(move || read_all(format, &schema, Incoming::new(incoming), &batches));
+    let mut writer = Writer { context, tenant, schema_id, answer: proto::ImportRecordsResponse::default() };
+    let (sent, written) = tokio::join!(send(parts, pieces), writer.take(read, header.all_or_nothing));
+    let ended = reader.await.map_err(|error| serve::internal(&error))?;
+    let waiting = written?;
+    sent?;
+    if let Err(error) = ended {
+        return Err(told(error, &writer.answer));
+    }
+    if writer.answer.refused == 0 {
+        writer.write(waiting).await?;
+    } else {
+        writer.answer.refused += i64::try_from(waiting.len()).unwrap_or(i64::MAX);
+    }
+    Ok(writer.answer)
+}
+
+struct Writer<'a> {
+    context: &'a Context,
+    tenant: &'a str,
+    schema_id: String,
+    answer: proto::ImportRecordsResponse,
+}
+
+impl Writer<'_> {
+    /// Writes what was read, as it comes; gives back what waits until all is read.
+    async fn take(&mut self, mut read: mpsc::Receiver<Batch>, is_whole: bool) -> Result<Vec<NewRecord>, Status> {
+        let mut waiting = Batch::default();
+        while let Some(batch) = read.recv().await {
+            self.answer.refused += i64::try_from(batch.refused).unwrap_or(i64::MAX);
+            self.answer.faults.extend(batch.faults);
+            if !is_whole {
+                self.write(batch.records).await?;
+                continue;
+            }
+            waiting.bytes += batch.bytes;
+            waiting.records.extend(batch.records);
+            if waiting.records.len() > WHOLE_ROWS_MAX {
+                return Err(Problem::limit("rows", waiting.records.len(), WHOLE_ROWS_MAX).into());
+            }
+            if waiting.bytes > WHOLE_BYTES_MAX {
+                return Err(Problem::limit("rows", waiting.bytes, WHOLE_BYTES_MAX).into());
+            }
+        }
+        Ok(waiting.records)
+    }
+
+    async fn write(&mut self, records: Vec<NewRecord>) -> Result<(), Status> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let count = i64::try_from(records.len()).unwrap_or(i64::MAX);
+        let (context, at) = (self.context, self.context.clock.now());
+        context.records.put_all(self.tenant, &self.schema_id, records, at).await.map_err(store)?;
+        self.answer.accepted += count;
+        Ok(())
+    }
+}
+
+fn header(first: Option<proto::ImportRecordsRequest>) -> Result<proto::ImportHeader, Status> {
+    match first.and_then(|first| first.part) {
+        Some(Part::Header(header)) => Ok(header),
+        Some(Part::Piece(_)) | None => Err(invalid_field("header", "must come first".to_owned())),
+    }
+}
+
+fn format(header: &proto::ImportHeader) -> Result<Format, Status> {
+    match header.format() {
+        proto::ImportFormat::Csv => Ok(Format::Csv),
+        proto::ImportFormat::JsonLines => Ok(Format::JsonLines),
+        proto::ImportFormat::Unspecified => {
+            Err(invalid_field("header.format", "is required: csv or json_lines".to_owned()))
+        }
+    }
+}
+
+/// Hands the pieces to the reader as it takes them.
+async fn send(
+    mut parts: impl Stream<Item = Result<proto::ImportRecordsRequest, Status>> + Unpin,
+    pieces: mpsc::Sender<io::Result<Vec<u8>>>,
+) -> Result<(), Status> {
+    while let Some(part) = parts.next().await {
+        let piece = match part.map(|part| part.part) {
+            Ok(Some(Part::Piece(piece))) if piece.len() > PIECE_BYTES_MAX => {
+                Err(Problem::limit("piece", piece.len(), PIECE_BYTES_MAX).into())
+            }
+            Ok(Some(Part::Piece(piece))) => Ok(piece),
+            Ok(Some(Part::Header(_))) => Err(invalid_field("header", "must come only once".to_owned())),
+            Ok(None) => Err(invalid_field("part", "is required: a piece of the file".to_owned())),
+            Err(status) => Err(status),
+        };
+        match piece {
+            // A reader that stopped has said why.
+            Ok(piece) => {
+                if pieces.send(Ok(piece)).await.is_err() {
+                    return Ok(());
+                }
+            }
+            Err(status) => {
+                drop(pieces.send(Err(io::ErrorKind::BrokenPipe.into())).await);
+                return Err(status);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Why the rest of a file could not be read, and what became of the rows before.
+fn told(error: FileError, answer: &proto::ImportRecordsResponse) -> Status {
+    let kept = match answer.accepted {
+        0 => "no row is kept".to_owned(),
+        kept => format!("{kept} rows before it are kept"),
+    };
+    match error {
+        FileError::Names(faults) => invalid(faults),
+        FileError::Row { .. } | FileError::Broken(_) | FileError::Rows => {
+            invalid_field("rows", format!("{error}; {kept}"))
+        }
+    }
+}
+
+/// Reads a file to its end, batch by batch.
+fn read_all(
+    format: Format,
+    schema: &Schema,
+    incoming: Incoming,
+    batches: &mpsc::Sender<Batch>,
+) -> Result<(), FileError> {
+    let (mut seen, mut batch, mut told, mut is_too_long) = (Seen::default(), Batch::default(), 0, false);
+    import::read(format, schema, incoming, &mut |row| {
+        if row.number > ROWS_MAX {
+            is_too_long = true;
+            return false;
+        }
+        match record(&mut seen, row) {
+            Ok(record) => {
+                batch.bytes += record.payload.len();
+                batch.records.push(record);
+            }
+            Err(faults) => {
+                batch.refused += 1;
+                let room = FAULTS_MAX.saturating_sub(told);
+                told += faults.len().min(room);
+                batch.faults.extend(faults.into_iter().take(room));
+            }
+        }
+        let is_full = batch.records.len() >= BATCH_ROWS || batch.bytes >= BATCH_BYTES;
+        // A writer that stopped has said why.
+        !is_full || batches.blocking_send(std::mem::take(&mut batch)).is_ok()
+    })?;
+    drop(batches.blocking_send(batch));
+    if is_too_long { Err(FileError::Rows) } else { Ok(()) }
+}
+
+/// The record of a row, or its faults.
+fn record(seen: &mut Seen, row: FileRow) -> Result<NewRecord, Vec<proto::ImportFault>> {
+    let FileRow { number, line, customer_id, read } = row;
+    let whole = |message| vec![(String::new(), message)];
+    let made = read.and_then(|changes| whole_record(changes).map_err(whole));
+    let made = made.and_then(|payload| match seen.first(&customer_id) {
+        true => Ok(payload),
+        // Which of two rows was meant is not for us to guess.
+        false => {
+            Err(vec![(CUSTOMER_ID.to_owned(), "is in an earlier row already: send one row per customer".to_owned())])
+        }
+    });
+    match made {
+        Ok(payload) => Ok(NewRecord { customer_id, payload }),
+        Err(faults) => Err(faults_of(number, line, &customer_id, faults)),
+    }
+}
+
+fn faults_of(number: u64, line: u64, customer_id: &str, faults: Faults) -> Vec<proto::ImportFault> {
+    let customer_id = match customer_id_fault(customer_id) {
+        None => customer_id.to_owned(),
+        Some(_) => quoted(customer_id),
+    };
+    let fault = |(field, message): (String, String)| proto::ImportFault {
+        row: i64::try_from(number).unwrap_or(i64::MAX),
+        line: i64::try_from(line).unwrap_or(i64::MAX),
+        customer_id: customer_id.clone(),
+        field,
+        message: clipped(&message).to_owned(),
+    };
+    faults.into_iter().take(ROW_FAULTS_MAX).map(fault).collect()
+}
+
+/// Customers that had their row, as 128 bits each: a million of them need a few dozen megabytes.
+#[derive(Default)]
+struct Seen {
+    keys: (RandomState, RandomState),
+    hashes: HashSet<u128>,
+}
+
+impl Seen {
+    /// True the first time.
+    fn first(&mut self, customer_id: &str) -> bool {
+        let (high, low) = (self.keys.0.hash_one(customer_id), self.keys.1.hash_one(customer_id));
+        self.hashes.insert(u128::from(high) << 64 | u128::from(low))
+    }
+}
