@@ -158,7 +158,10 @@ const PAST_MAX: usize = 64;
 
 /// Flows made ready for what was: those asked for last. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct PastFlows(Arc<Mutex<VecDeque<(String, Arc<CompiledFlow>)>>>);
+pub struct PastFlows(Arc<Mutex<Past>>);
+
+/// With their tenants, the one asked for last first.
+type Past = VecDeque<(String, Arc<CompiledFlow>)>;
 
 impl PastFlows {
     /// The flow made ready for this catalog, beside the threads that answer.

@@ -39,7 +39,10 @@ impl Moment {
 
 /// Catalogues by tenant and revision. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct PastCatalogs(Arc<Mutex<BTreeMap<(String, i64), Arc<Catalog>>>>);
+pub struct PastCatalogs(Arc<Mutex<Kept>>);
+
+/// By tenant and revision.
+type Kept = BTreeMap<(String, i64), Arc<Catalog>>;
 
 impl PastCatalogs {
     /// The catalogue of a moment at or before `head`, a revision that the log has.

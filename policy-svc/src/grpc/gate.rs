@@ -65,7 +65,7 @@ impl Context {
             async move { store.reserve(call, order).await }
         };
         match self.by_newest(tenant, question, reserve).await? {
-            ReserveAnswer::Judged(reserved) => Ok(judgement::reserved(reserved)),
+            ReserveAnswer::Judged(reserved) => Ok(judgement::reserved(*reserved)),
             ReserveAnswer::Repeated(kept) => {
                 proto::ReserveResponse::decode(kept.as_slice()).map_err(|error| serve::internal(&error))
             }

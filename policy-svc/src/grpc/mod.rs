@@ -57,8 +57,11 @@ pub struct Context {
     /// The newest configuration made ready, by tenant.
     ready: Arc<Mutex<HashMap<String, Arc<Configuration>>>>,
     /// Configurations of the past made ready, by tenant and revision.
-    past: Arc<Mutex<HashMap<(String, i64), Arc<Configuration>>>>,
+    past: Arc<Mutex<Past>>,
 }
+
+/// By tenant and revision.
+type Past = HashMap<(String, i64), Arc<Configuration>>;
 
 impl Context {
     /// Everything over one log and one ledger.

@@ -175,7 +175,7 @@ pub struct Reserved {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReserveAnswer {
     /// Judged now.
-    Judged(Reserved),
+    Judged(Box<Reserved>),
     /// As it was encoded then.
     Repeated(Vec<u8>),
 }
@@ -325,7 +325,7 @@ fn reserve(call: &Call, order: &Order, mut known: Known) -> Result<(Option<Chang
         (order.request_key(), earlier)
     });
     let change = Change { kept, forgotten, ..Change::of(version, ledger) };
-    Ok((Some(change), ReserveAnswer::Judged(reserved)))
+    Ok((Some(change), ReserveAnswer::Judged(Box::new(reserved))))
 }
 
 fn commit(call: &Call, decision_id: &str, rank: i64, known: Known) -> Result<(Option<Change>, Committed), StoreError> {
