@@ -20,11 +20,11 @@ use crate::domain::{
 };
 
 /// Catalogues, each with a flow and several customers.
-const CASES: u64 = 10_000;
+pub(super) const CASES: u64 = 10_000;
 const CUSTOMERS: usize = 4;
 
 /// Pseudo-random numbers that are the same everywhere (SplitMix64).
-struct Dice(u64);
+pub(super) struct Dice(pub u64);
 
 impl Dice {
     fn next(&mut self) -> u64 {
@@ -35,15 +35,15 @@ impl Dice {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, count: usize) -> usize {
+    pub fn below(&mut self, count: usize) -> usize {
         (self.next() % count.max(1) as u64) as usize
     }
 
-    fn one_in(&mut self, count: usize) -> bool {
+    pub fn one_in(&mut self, count: usize) -> bool {
         self.below(count) == 0
     }
 
-    fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+    pub fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
         &all[self.below(all.len())]
     }
 
@@ -52,12 +52,12 @@ impl Dice {
     }
 }
 
-const WORDS: [&str; 9] = ["", "apparel", "Apparel", "home", "ΣΟΦΟΣ", "straße", " gold ", "2026-07-03", "5"];
+pub(super) const WORDS: [&str; 9] = ["", "apparel", "Apparel", "home", "ΣΟΦΟΣ", "straße", " gold ", "2026-07-03", "5"];
 const DATES: [&str; 5] = ["2026-07-03", "2026-11-22", "2024-02-29", "2026-7-3", "2026-02-30"];
 const INSTANTS: [&str; 3] = ["2026-11-21T09:30:00Z", "2026-11-21T10:30:00+01:00", "yesterday"];
 const NUMBERS: [f64; 9] = [0.0, -0.0, 1.0, 5.0, 7.5, -3.0, 90.0, 365.0, 1e300];
 /// Fields of the record by type, and names that are nowhere or elsewhere.
-const FIELDS: [(&str, Type); 7] = [
+pub(super) const FIELDS: [(&str, Type); 7] = [
     ("age", Type::Number),
     ("spent", Type::Number),
     ("city", Type::String),
@@ -253,7 +253,7 @@ fn offer(dice: &mut Dice, number: usize, pool: &[Rule]) -> Offer {
     }
 }
 
-fn catalog(dice: &mut Dice) -> Catalog {
+pub(super) fn catalog(dice: &mut Dice) -> Catalog {
     let pool: Vec<Rule> = (0..6).map(|_| rule(dice, 2)).collect();
     let fields = FIELDS.iter().map(|(name, of_type)| ((*name).to_owned(), *of_type)).collect();
     let schema = Schema { id: "schema_customer".to_owned(), name: "Customer".to_owned(), fields };
@@ -268,7 +268,7 @@ fn catalog(dice: &mut Dice) -> Catalog {
     }
 }
 
-fn flow(dice: &mut Dice) -> Flow {
+pub(super) fn flow(dice: &mut Dice) -> Flow {
     let wanted =
         if dice.one_in(2) { Vec::new() } else { dice.many(3, |dice| (*dice.pick(&CATEGORIES)).to_lowercase()) };
     let weight = |dice: &mut Dice| dice.below(4) as f64 / 4.0;
@@ -291,7 +291,7 @@ fn flow(dice: &mut Dice) -> Flow {
     Flow { nodes: steps.into_iter().map(|(id, step)| Node { id: id.to_owned(), step }).collect() }
 }
 
-fn customer(dice: &mut Dice) -> (Fields, Fields) {
+pub(super) fn customer(dice: &mut Dice) -> (Fields, Fields) {
     let mut record = Fields::new();
     for (name, of_type) in FIELDS {
         if !dice.one_in(5) {
