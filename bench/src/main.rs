@@ -1,12 +1,16 @@
 //! Comparisons within one run: both terms, an A/A pair that says how much the run itself sways, and the ratio.
 
 mod check;
+mod engine;
 mod gate;
 mod import;
 mod ratio;
 mod reservation;
 
 use clap::{Parser, Subcommand};
+
+#[global_allocator]
+static ALLOCATOR: engine::allocation::Counting = engine::allocation::Counting;
 
 /// Measures; each figure is a ratio of two terms of the same run.
 #[derive(Debug, Parser)]
@@ -26,7 +30,12 @@ enum Bench {
     Check,
     /// Records streamed in as CSV, against the database's own bulk path.
     Import,
-    /// All of them.
+    /// The evaluation of a flow: over a hand-written floor, as the catalogue grows, and what it allocates.
+    Engine,
+    /// The engines of others over ours; needs the feature `peers`, which takes minutes to build.
+    #[cfg(feature = "peers")]
+    Peers,
+    /// All of them but `peers`.
     All,
 }
 
@@ -41,6 +50,13 @@ async fn main() -> anyhow::Result<()> {
     }
     if matches!(bench, Bench::Import | Bench::All) {
         import::run(rounds).await?;
+    }
+    if matches!(bench, Bench::Engine | Bench::All) {
+        engine::run(rounds)?;
+    }
+    #[cfg(feature = "peers")]
+    if matches!(bench, Bench::Peers) {
+        engine::run_peers(rounds)?;
     }
     Ok(())
 }

@@ -36,20 +36,29 @@ pub enum Goal {
     AtLeast(f64),
     /// This or less.
     AtMost(f64),
+    /// Whatever it comes to.
+    None,
 }
 
 /// Prints both terms, the A/A pair of the denominator and the ratio. `again` is the same as `below`, measured beside it.
 pub fn print(name: &str, above: &Term, below: &Term, again: &Term, goal: Goal) {
     let ratio = above.middle() / below.middle();
     let (is_met, wanted) = match goal {
-        Goal::AtLeast(least) => (ratio >= least, format!("≥ {least}")),
-        Goal::AtMost(most) => (ratio <= most, format!("≤ {most}")),
+        Goal::AtLeast(least) => (ratio >= least, format!("wanted ≥ {least}: ")),
+        Goal::AtMost(most) => (ratio <= most, format!("wanted ≤ {most}: ")),
+        Goal::None => (true, String::new()),
     };
     let sway = again.middle() / below.middle();
     let is_void = !(1.0 / SWAY_MAX..=SWAY_MAX).contains(&sway);
     let verdict = match (is_void, is_met) {
         (true, _) => "void: the A/A pair differs by more than 10 %",
-        (false, true) => "met",
+        (false, true) => {
+            if wanted.is_empty() {
+                "told only"
+            } else {
+                "met"
+            }
+        }
         (false, false) => "missed",
     };
     println!("{name}");
@@ -58,5 +67,5 @@ pub fn print(name: &str, above: &Term, below: &Term, again: &Term, goal: Goal) {
         println!("  {:<58} {:>12.1}   rounds {}", term.name, term.middle(), rounds.join(" "));
     }
     println!("  {:<58} {sway:>12.3}", "A/A");
-    println!("  {:<58} {ratio:>12.2}   wanted {wanted}: {verdict}", "ratio");
+    println!("  {:<58} {ratio:>12.2}   {wanted}{verdict}", "ratio");
 }

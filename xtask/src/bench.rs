@@ -5,7 +5,7 @@ use crate::{command, repository, tool};
 /// What to compare.
 #[derive(Debug, clap::Args)]
 pub struct Settings {
-    /// Passed on, for example `reservation --rounds 9`; everything when left out.
+    /// Passed on, for example `engine --rounds 9`; everything but `peers`, which takes minutes to build, when left out.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub arguments: Vec<String>,
 }
@@ -24,8 +24,11 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
         "bench/Cargo.toml",
         "--target-dir",
         "target/bench",
-        "--",
     ]);
+    if settings.arguments.iter().any(|argument| argument == "peers") {
+        cargo.args(["--features", "peers"]);
+    }
+    cargo.arg("--");
     match settings.arguments.as_slice() {
         [] => cargo.arg("all"),
         arguments => cargo.args(arguments),

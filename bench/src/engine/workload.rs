@@ -1,0 +1,223 @@
+//! The winback programme writ large: many offers with the seed's four rules, and 64 customers in rotation.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use decision_svc::domain::{
+    compile::CompiledFlow,
+    flow::{Flow, Node, ScoreMethod, Step, Weights},
+    scalar::{Fields, Scalar},
+    snapshot::{Catalog, Category, ComputedField, Offer, Schema},
+};
+use formula::{
+    OutputType, Type,
+    rule::{Literal, Operator, Rule},
+};
+
+/// Customers in rotation.
+pub const CUSTOMERS: usize = 64;
+/// The seed's weights.
+pub const WEIGHTS: Weights = Weights { propensity: 0.30, relevance: 0.20, impact: 0.20, emphasis: 0.05, uplift: 0.25 };
+
+/// How offers resemble each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Three categories; all offers of one have the same rules.
+    Shared,
+    /// Three categories; every offer has bounds of its own.
+    Single,
+    /// Three offers a category.
+    Sparse,
+}
+
+/// Offers and customers, before any engine has seen them.
+pub struct Workload {
+    pub today: NaiveDate,
+    pub now: DateTime<Utc>,
+    pub offers: Vec<OfferRow>,
+    pub customers: Vec<Customer>,
+    pub categories: usize,
+}
+
+/// One offer.
+#[derive(Clone, Copy, Debug)]
+pub struct OfferRow {
+    pub category: usize,
+    pub days_min: i32,
+    pub days_max: i32,
+    pub business_value: f64,
+    pub margin: f64,
+    pub priority: f64,
+}
+
+/// One customer.
+#[derive(Clone, Copy, Debug)]
+pub struct Customer {
+    pub category: usize,
+    pub last_purchase: NaiveDate,
+    pub purchases: i64,
+    pub revenue: f64,
+}
+
+/// The same numbers everywhere (SplitMix64).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, count: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)) % count
+    }
+}
+
+impl Workload {
+    /// So many offers of a shape.
+    pub fn new(offers: usize, shape: Shape) -> Self {
+        let mut dice = Dice(7);
+        let now: DateTime<Utc> = "2026-11-22T10:00:00Z".parse().expect("an instant");
+        let today = now.date_naive();
+        let categories = if shape == Shape::Sparse { offers / 3 } else { 3 };
+        let offer = |number: usize| OfferRow {
+            category: number % categories,
+            days_min: if shape == Shape::Single { 90 + dice.below(60) as i32 } else { 90 },
+            days_max: if shape == Shape::Single { 300 + dice.below(120) as i32 } else { 365 },
+            business_value: dice.below(101) as f64,
+            margin: dice.below(101) as f64,
+            priority: dice.below(101) as f64,
+        };
+        let offers = (0..offers).map(offer).collect();
+        let customer = |_| Customer {
+            category: dice.below(categories as u64) as usize,
+            last_purchase: today - TimeDelta::days(30 + dice.below(370) as i64),
+            purchases: 2 + dice.below(9) as i64,
+            revenue: 30.0 + dice.below(400) as f64,
+        };
+        let customers = (0..CUSTOMERS).map(customer).collect();
+        Self { today, now, offers, customers, categories }
+    }
+
+    /// The flow, compiled.
+    pub fn compile(&self) -> CompiledFlow {
+        CompiledFlow::compile(self.flow(), "flow_winback", "Winback", 1, &self.catalog())
+    }
+
+    /// The seed's flow.
+    pub fn flow(&self) -> Flow {
+        let steps = [
+            ("inv", Step::Inventory(Vec::new())),
+            ("enr", Step::Enrich("Customer".to_owned())),
+            ("compute", Step::Compute),
+            ("qual", Step::Qualify),
+            ("cp", Step::ContactPolicy),
+            ("score", Step::Score(ScoreMethod::Propensity)),
+            ("rank", Step::Rank(WEIGHTS)),
+            ("out", Step::Response),
+        ];
+        Flow { nodes: steps.into_iter().map(|(id, step)| Node { id: id.to_owned(), step }).collect() }
+    }
+
+    /// The catalogue: every category computes the seed's two fields.
+    pub fn catalog(&self) -> Catalog {
+        let field = |name: &str, formula: &str, output| ComputedField {
+            name: name.to_owned(),
+            formula: formula.to_owned(),
+            output: Some(output),
+        };
+        let category = |number: usize| Category {
+            id: format!("cat_{number:05}"),
+            name: format!("Category {number}"),
+            computed_fields: vec![
+                field(
+                    "daysSinceLastPurchase",
+                    "round((today() - customer.lastPurchaseDate) / 86400)",
+                    OutputType::Integer,
+                ),
+                field("isRecoverable", "lifetimePurchases >= 3 && lifetimeRevenue >= 50", OutputType::Boolean),
+            ],
+            is_active: true,
+        };
+        let fields = [
+            ("age", Type::Number),
+            ("consentEmail", Type::Boolean),
+            ("country", Type::String),
+            ("lastPurchaseDate", Type::Date),
+            ("lifetimePurchases", Type::Number),
+            ("lifetimeRevenue", Type::Number),
+            ("primaryCategory", Type::String),
+            ("timezone", Type::String),
+        ];
+        let fields = fields.into_iter().map(|(name, of_type)| (name.to_owned(), of_type)).collect();
+        let schema = Schema { id: "schema_customer".to_owned(), name: "Customer".to_owned(), fields };
+        let offers = self.offers.iter().enumerate().map(|(number, row)| row.offer(number));
+        let categories = (0..self.categories).map(category);
+        Catalog {
+            revision: 1,
+            offers: offers.map(|offer| (offer.id.clone(), offer)).collect(),
+            categories: categories.map(|category| (category.id.clone(), category)).collect(),
+            schemas: BTreeMap::from([(schema.id.clone(), schema)]),
+            outcome_types: BTreeMap::new(),
+        }
+    }
+}
+
+/// What customers have in `primaryCategory`.
+pub fn category_word(category: usize) -> String {
+    format!("word{category}")
+}
+
+impl OfferRow {
+    fn offer(&self, number: usize) -> Offer {
+        let rule = |field: &str, op, value| Rule::Condition { field: field.to_owned(), op, value };
+        Offer {
+            id: format!("off_{number:05}"),
+            name: format!("Offer {number}"),
+            category: format!("cat_{:05}", self.category),
+            subcategory: String::new(),
+            priority: self.priority,
+            business_value: self.business_value,
+            margin: Some(self.margin),
+            purpose: "marketing".to_owned(),
+            cost_e4: 0,
+            affinities: Vec::new(),
+            rules: vec![
+                rule("primaryCategory", Operator::Eq, Literal::String(category_word(self.category))),
+                rule("daysSinceLastPurchase", Operator::Gte, Literal::Number(f64::from(self.days_min))),
+                rule("daysSinceLastPurchase", Operator::Lte, Literal::Number(f64::from(self.days_max))),
+                rule("isRecoverable", Operator::Eq, Literal::Boolean(true)),
+            ],
+            custom_fields: Fields::new(),
+            is_active: true,
+        }
+    }
+}
+
+impl Customer {
+    /// Days since the last purchase.
+    #[cfg(feature = "peers")]
+    pub fn days(&self, today: NaiveDate) -> i32 {
+        (today - self.last_purchase).num_days() as i32
+    }
+
+    /// The seed's second formula.
+    #[cfg(feature = "peers")]
+    pub fn is_recoverable(&self) -> bool {
+        self.purchases >= 3 && self.revenue >= 50.0
+    }
+
+    /// The record as catalog-svc answers it.
+    pub fn record(&self) -> Fields {
+        let fields = [
+            ("age", Scalar::Integer(40)),
+            ("consentEmail", Scalar::Boolean(true)),
+            ("country", Scalar::String("GB".to_owned())),
+            ("lastPurchaseDate", Scalar::String(self.last_purchase.to_string())),
+            ("lifetimePurchases", Scalar::Integer(self.purchases)),
+            ("lifetimeRevenue", Scalar::Double(self.revenue)),
+            ("primaryCategory", Scalar::String(category_word(self.category))),
+            ("timezone", Scalar::String("Europe/London".to_owned())),
+        ];
+        fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+}
