@@ -175,12 +175,16 @@ impl PastFlows {
             (tenant.as_str(), flow.id.as_str()) == (source.tenant, source.id)
                 && (flow.revision, flow.catalog_revision) == (source.revision, catalog.revision)
         };
-        if let Some((_, found)) = self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().find(|kept| is_it(kept))
         {
-            return Ok(found.clone());
+            let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(found) = kept.iter().position(is_it).and_then(|place| kept.remove(place)) {
+                kept.push_front(found.clone());
+                return Ok(found.1);
+            }
         }
         let made = compiled(source, flow, catalog).await?;
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|kept| !is_it(kept));
         kept.push_front((source.tenant.to_owned(), made.clone()));
         kept.truncate(PAST_MAX);
         Ok(made)

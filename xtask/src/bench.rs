@@ -16,15 +16,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     let root = repository::root()?;
     let server = testkit::Postgres::start()?;
     let mut cargo = command::cargo();
-    cargo.args([
-        "run",
-        "--quiet",
-        "--release",
-        "--manifest-path",
-        "bench/Cargo.toml",
-        "--target-dir",
-        "target/bench",
-    ]);
+    cargo.args(["run", "--quiet", "--release", "--manifest-path", "bench/Cargo.toml", "--target-dir", "target/bench"]);
     if settings.arguments.iter().any(|argument| argument == "peers") {
         cargo.args(["--features", "peers"]);
     }

@@ -239,6 +239,8 @@ impl History {
 async fn append(transaction: &mut Transaction, change: Change<'_>) -> Result<Present, HistoryError> {
     let Change { tenant, actor, at, kind, write } = change;
     let (revision, previous) = lock_head(transaction, tenant).await?;
+    // An entry is never older than the one before, whatever the replicas' clocks: what held at an instant is a prefix.
+    let at = at.max(written_at(transaction, tenant, revision).await?);
     let (id, name, payload, created_us) = match write {
         Write::Create { id, name, payload } => {
             refuse_taken_name(transaction, tenant, kind, &name, None).await?;
@@ -326,6 +328,18 @@ async fn lock_head(transaction: &mut Transaction, tenant: &str) -> Result<(i64, 
     )?;
     let select = transaction.locking("select revision, hash from head where tenant_id = $1");
     within!(transaction, connection => sqlx::query_as::<_, (i64, Vec<u8>)>(select).bind(tenant).fetch_one(connection))
+}
+
+/// When a revision was written; the beginning of time for none.
+async fn written_at(
+    transaction: &mut Transaction,
+    tenant: &str,
+    revision: i64,
+) -> Result<DateTime<Utc>, DatabaseError> {
+    let row: Option<(i64,)> = within!(transaction, connection => sqlx::query_as(
+        "select written_us from entry where tenant_id = $1 and revision = $2")
+        .bind(tenant).bind(revision).fetch_optional(connection))?;
+    Ok(row.map_or(DateTime::<Utc>::MIN_UTC, |(us,)| micros(us)))
 }
 
 async fn lock_current(

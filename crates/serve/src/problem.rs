@@ -145,6 +145,29 @@ fn cut(text: &str, bytes_max: usize) -> String {
     format!("{}{MARK}", text.get(..end).unwrap_or_default())
 }
 
+/// The code's name, as gRPC and the error envelope of REST write it.
+pub fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
 /// A neighbour or a store is away: UNAVAILABLE with a delay. The cause is logged here and told to nobody.
 pub fn unavailable(service: &str, cause: &dyn std::fmt::Display) -> Status {
     tracing::warn!(service, %cause, "unavailable");

@@ -25,6 +25,10 @@ pub struct Decisions(pub Context);
 
 /// The question, or all its faults.
 pub(super) fn parse(asked: &proto::RecommendRequest) -> Result<Question, Problem> {
+    // Batches are larger, and come by the same service.
+    if asked.encoded_len() > REQUEST_BYTES_MAX {
+        return Err(Problem::limit("request", asked.encoded_len(), REQUEST_BYTES_MAX));
+    }
     let mut faults: Vec<(String, String)> = Vec::new();
     let mut fault = |field: &str, message: String| faults.push((field.to_owned(), message));
     if let Some(message) = id_fault(&asked.customer_id) {
@@ -183,10 +187,6 @@ impl DecisionService for Decisions {
         let stopwatch = self.0.clock.stopwatch();
         let tenant = metadata::tenant(request.metadata())?;
         let asked = request.into_inner();
-        // Batches are larger, and come by the same service.
-        if asked.encoded_len() > REQUEST_BYTES_MAX {
-            return Err(Problem::limit("request", asked.encoded_len(), REQUEST_BYTES_MAX).into());
-        }
         let run = Run { tenant, question: parse(&asked)?, asked, stopwatch };
         let context = self.0.clone();
         let decision = in_its_own_task(async move { context.recommend(run).await }).await?;
@@ -282,10 +282,7 @@ impl DecisionService for Decisions {
         request: Request<proto::ExplainRequest>,
     ) -> Result<Response<proto::ExplainResponse>, Status> {
         let tenant = metadata::tenant(request.metadata())?;
-        let context = self.0.clone();
-        let asked = request.into_inner();
-        let answer = in_its_own_task(async move { context.explain(&tenant, &asked).await }).await?;
-        Ok(Response::new(answer))
+        Ok(Response::new(self.0.explain(&tenant, &request.into_inner()).await?))
     }
 
     async fn replay(&self, request: Request<proto::ReplayRequest>) -> Result<Response<proto::ReplayResponse>, Status> {

@@ -15,7 +15,7 @@ use super::{
     decision::parse,
     decision_flow, instant,
     outcome_of::outcome_of,
-    recommend::Run,
+    recommend::{Run, require_active},
     record::{KeptRecord, factors, policy_verdicts},
 };
 use crate::{
@@ -28,7 +28,7 @@ use crate::{
         plan::{self, Plan, Wanted},
         request::{Question, TEXT_BYTES_MAX, id_fault},
         scalar::Fields,
-        snapshot::Catalog,
+        snapshot::{Catalog, is_named},
     },
     neighbours::{
         past,
@@ -150,18 +150,21 @@ impl Context {
         let head = snapshot.catalog.as_ref().map_or(0, |catalog| catalog.revision);
         let moment = past::Moment::Time(at.timestamp_micros());
         let catalog = self.past.at(&self.neighbours.catalog, tenant, moment, head).await?;
-        let named = self.flows.get(tenant, &question.flow).await.map(|found| found.id);
-        let flow_id = named.unwrap_or_else(|_| question.flow.clone());
-        let resource = self.flows.get_as_of(tenant, &flow_id, AsOf::Time(at)).await?;
-        let resource = resource.ok_or_else(|| Problem::not_found("decision_flow", &question.flow))?;
-        let flow = decision_flow::parse(&resource).map_err(Problem::invalid_fields)?;
+        let flows = self.flows.all_as_of(tenant, AsOf::Time(at)).await?;
+        let by_id = flows.iter().find(|found| found.id == question.flow);
+        let found = by_id.or_else(|| flows.iter().find(|found| is_named(&question.flow, &found.id, &found.name)));
+        let resource = found.ok_or_else(|| Problem::not_found("decision_flow", &question.flow))?;
+        require_active(resource)?;
+        let flow = decision_flow::parse(resource).map_err(Problem::invalid_fields)?;
         let source = Source { tenant, id: &resource.id, name: &resource.name, revision: resource.revision };
         let flow = self.compiled_past.of(source, flow, &catalog).await.map_err(|error| serve::internal(&error))?;
         let record = scalar::fields(&shown.customer_fields);
         let trace = shown.answer.as_ref().and_then(|answer| answer.trace.as_ref());
         let zone = trace.and_then(|trace| trace.timezone.parse().ok()).unwrap_or(chrono_tz::UTC);
         let moment = Moment { now: at, zone };
-        let obstacle = facts.obstacle.as_ref().map(|kept| refusal(&kept.reason_code, &kept.reason));
+        let is_its_flow = flow.id == shown.flow_id;
+        let obstacle = facts.obstacle.as_ref().filter(|_| is_its_flow);
+        let obstacle = obstacle.map(|kept| refusal(&kept.reason_code, &kept.reason));
         let plan = match obstacle {
             None => plan::plan(&flow, &read(&record, &question, &moment), &everything(&question)),
             Some(_) => Plan::default(),
@@ -174,7 +177,10 @@ impl Context {
             pending: &[],
             as_of: None,
         };
-        let kept = facts.judgement.as_ref().and_then(|judgement| judgement.facts.as_ref());
+        // Consent and zone were read for the channel of that decision only.
+        let kept = facts.judgement.as_ref().filter(|_| question.channel == shown.channel);
+        let kept_revision = kept.map(|kept| kept.revision);
+        let kept = kept.and_then(|kept| kept.facts.as_ref());
         let judgement = match kept.filter(|_| !plan.ranked.is_empty()) {
             Some(kept) => {
                 let policy = &self.neighbours.policy;
@@ -185,9 +191,20 @@ impl Context {
         let decided = shown.decided_at.as_ref().and_then(|at| instant(at).ok()).unwrap_or(at);
         let mut notes = vec![format!("facts are those of {}, decided at {decided}", shown.decision_id)];
         if judgement.is_none() && !plan.ranked.is_empty() {
-            notes.push("contact policies are not judged: that decision kept no facts about contacts".to_owned());
+            let channel = &question.channel;
+            notes.push(format!(
+                "contact policies are not judged: it kept no facts about contacts on channel `{channel}`"
+            ));
         }
-        let held_out_of = Some(facts.held_out_of).filter(|name| !name.is_empty());
+        if let (Some(judged), Some(kept)) = (&judgement, kept_revision)
+            && judged.revision != kept
+        {
+            let judged = judged.revision;
+            notes.push(format!(
+                "contacts and outcomes were recorded as far as policy:{kept} looked; policy:{judged} may look further"
+            ));
+        }
+        let held_out_of = Some(facts.held_out_of).filter(|name| is_its_flow && !name.is_empty());
         let (answer, _) =
             answer(&question, &plan, judgement.as_ref(), About { obstacle, held_out_of, ..About::default() });
         let mut snapshot = vec![format!("catalog:{}", catalog.revision), format!("decision:{}", flow.revision)];
@@ -244,6 +261,10 @@ fn explained(considered: &Considered, asked: &proto::ExplainRequest) -> Result<p
     let verdict = verdict.and_then(|judgement| judgement.verdicts.iter().find(|verdict| verdict.offer_id == offer.id));
     let (based_on, unknown) = interpreted.unknown(considered);
     let told = |text: String| retold(text, &unknown, &based_on);
+    let mut notes = considered.notes.clone();
+    if !unknown.is_empty() {
+        notes.push("unknown fields count as missing here; with their values the outcome may be another".to_owned());
+    }
     Ok(proto::ExplainResponse {
         offer_id: offer.id.clone(),
         name: offer.name.clone(),
@@ -267,7 +288,7 @@ fn explained(considered: &Considered, asked: &proto::ExplainRequest) -> Result<p
         channel: question.channel.clone(),
         at: Some(history::timestamp(considered.moment.now)),
         snapshot: considered.snapshot.clone(),
-        notes: considered.notes.clone(),
+        notes,
         unknown_fields: unknown.into_iter().collect(),
         based_on,
     })

@@ -40,6 +40,8 @@ use crate::{
     store::{NewDecision, RequestRow, Written},
 };
 
+pub(super) use self::fetch::require_active;
+
 /// Names the rules by which decisions are made; changes when the same facts may decide otherwise.
 pub const ENGINE: &str = concat!("proffer-", env!("CARGO_PKG_VERSION"));
 /// Runs of one request before it gives up: a changed arm asks for a second.
@@ -158,14 +160,8 @@ impl Context {
             .collect();
         let judged = answers.keep(self.judge(planned).await);
         let decided = judged.into_iter().map(|(asked, (planned, judged))| (asked, decided(asked.run, planned, judged)));
-        let decided: Vec<_> = decided.collect();
-        for (asked, decided) in &decided {
-            for grant in &decided.answer.unused {
-                drop(self.release(asked.run, &decided.holder, grant.rank).await);
-            }
-        }
         let written = futures::future::join_all(
-            decided.into_iter().map(|(asked, decided)| async move { (asked, self.write(asked.run, decided).await) }),
+            decided.map(|(asked, decided)| async move { (asked, self.write(asked.run, decided).await) }),
         );
         for (asked, answer) in written.await {
             if let Some(answer) = answer.transpose() {
@@ -180,10 +176,10 @@ impl Context {
         planned: Vec<(Asked<'r>, Planned)>,
     ) -> Vec<(Asked<'r>, Result<(Planned, Judged), Status>)> {
         let Some(tenant) = planned.first().map(|(asked, _)| asked.run.tenant.clone()) else { return Vec::new() };
-        let wanted: Vec<_> = planned.iter().filter_map(|(asked, planned)| planned.gate_question(asked.run)).collect();
+        let questions: Vec<_> = planned.iter().map(|(asked, planned)| planned.gate_question(asked.run)).collect();
+        let wanted: Vec<_> = questions.iter().flatten().copied().collect();
         let mut answers = policy::judge(&self.neighbours.policy, &tenant, &wanted).await.into_iter();
-        let is_asked: Vec<_> =
-            planned.iter().map(|(asked, planned)| planned.gate_question(asked.run).is_some()).collect();
+        let is_asked: Vec<_> = questions.iter().map(Option::is_some).collect();
         let mut judged = Vec::with_capacity(planned.len());
         for ((asked, planned), is_asked) in planned.into_iter().zip(is_asked) {
             let own = planned.decision_id.clone();
@@ -205,11 +201,15 @@ impl Context {
 
     /// Writes a decision; none when it must be made again under another arm.
     async fn write(&self, run: &Run, decided: Decided) -> Result<Option<proto::Decision>, Status> {
-        let Decided { mut shown, new, holder, .. } = decided;
+        let Decided { mut shown, answer, new, holder } = decided;
         let Some(new) = new else { return Ok(Some(shown)) };
         let written = self.store.write_decision(new).await.map_err(|error| serve::store_status(&error))?;
         match written {
             Written::Stored => {
+                // Only the run whose answer stands knows which slots are not needed.
+                for grant in &answer.unused {
+                    drop(self.release(run, &holder, grant.rank).await);
+                }
                 self.bell.notify_one();
                 shown.latency_ms = run.stopwatch.elapsed_ms();
                 tracing::debug!(decision.id = %holder, offers = shown.decisions.len(), "decision made");

@@ -4,7 +4,7 @@ use futures::{Stream, StreamExt as _, stream};
 use proffer_proto::decision::v1 as proto;
 use prost::Message as _;
 use serve::Problem;
-use tonic::{Code, Status, Streaming};
+use tonic::{Status, Streaming};
 use tonic_types::StatusExt as _;
 
 use super::{
@@ -22,6 +22,8 @@ pub const OFFERS_MAX: usize = 4_000;
 const WAITING_MAX: usize = 128;
 /// Bytes of answers after which traces are left out.
 const TRACES_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Bytes of answers after which computed values are left out as well.
+const ANSWERS_BYTES_MAX: usize = 3 * 1024 * 1024;
 
 /// What a batch may not have.
 pub fn limits(requests: &[proto::RecommendRequest]) -> Result<(), Problem> {
@@ -96,7 +98,8 @@ pub fn answers(
     answered.flatten()
 }
 
-/// Leaves out the traces of later decisions when all would not fit one answer; the records hold them.
+/// Leaves out the traces of later decisions, and at last computed values, when all would not fit one answer; the records
+/// hold them.
 pub fn fitted(mut results: Vec<proto::RecommendResult>) -> Vec<proto::RecommendResult> {
     let mut bytes = 0;
     for result in &mut results {
@@ -107,6 +110,10 @@ pub fn fitted(mut results: Vec<proto::RecommendResult>) -> Vec<proto::RecommendR
             decision.trace = None;
             decision.decisions.iter_mut().for_each(|offer| offer.trace = None);
             decision.degraded.push("trace_left_out".to_owned());
+            if bytes + decision.encoded_len() > ANSWERS_BYTES_MAX {
+                decision.decisions.iter_mut().for_each(|offer| offer.personalization.clear());
+                decision.degraded.push("personalization_left_out".to_owned());
+            }
         }
         bytes += result.encoded_len();
     }
@@ -122,28 +129,9 @@ fn result(answer: Result<proto::Decision, Status>) -> proto::RecommendResult {
 
 fn fault(status: &Status) -> proto::RecommendFault {
     let reason = status.get_details_error_info().map(|info| info.reason).unwrap_or_default();
-    proto::RecommendFault { code: code(status.code()).to_owned(), reason, message: status.message().to_owned() }
-}
-
-/// The code's name in the error envelope.
-fn code(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
+    proto::RecommendFault {
+        code: serve::code_name(status.code()).to_owned(),
+        reason,
+        message: status.message().to_owned(),
     }
 }

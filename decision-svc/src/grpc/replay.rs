@@ -1,6 +1,6 @@
 //! A recorded decision made again, by the configuration and the facts of then.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use formula::Moment;
@@ -154,13 +154,17 @@ impl Context {
     ) -> Result<proto::ListCandidatesResponse, Status> {
         let past = self.past(tenant, decision_id).await?;
         let all = Wanted { ranked_max: usize::MAX, refused_max: usize::MAX, ..wanted(&past.question) };
-        let again = self.again(tenant, &past, &all).await?;
+        let mut again = self.again(tenant, &past, &all).await?;
         let mut rest = past.flow.offers.iter().map(|offer| &offer.candidate).filter(|it| it.offer_id.as_str() > after);
         let page: Vec<_> = rest.by_ref().take(size).collect();
         let next_page_token = match page.last() {
             Some(last) if rest.next().is_some() => history::token(&last.offer_id),
             _ => String::new(),
         };
+        let of_page: HashSet<&str> = page.iter().map(|it| it.offer_id.as_str()).collect();
+        again.plan.ranked.retain(|it| of_page.contains(it.offer_id.as_str()));
+        again.plan.refused.retain(|it| of_page.contains(it.offer_id.as_str()));
+        again.answer.refused.retain(|it| of_page.contains(it.offer_id.as_str()));
         let candidates = page.into_iter().map(|it| outcome_of(it, &again.plan, &again.answer)).collect();
         Ok(proto::ListCandidatesResponse { candidates, next_page_token })
     }

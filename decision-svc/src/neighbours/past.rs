@@ -1,8 +1,9 @@
 //! The catalogue as it was: read from its log like the present one, up to a moment instead of for ever.
 
 use std::{
-    collections::BTreeMap,
+    collections::VecDeque,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use futures::StreamExt as _;
@@ -18,6 +19,9 @@ use crate::domain::snapshot::Catalog;
 
 /// Catalogues of the past that are kept for the next question, over all tenants.
 pub const KEPT_MAX: usize = 64;
+
+/// Longest wait for the next page: what is behind is there.
+const PAGE_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// A moment of the log that lies behind.
 #[derive(Clone, Copy, Debug)]
@@ -41,8 +45,8 @@ impl Moment {
 #[derive(Clone, Debug, Default)]
 pub struct PastCatalogs(Arc<Mutex<Kept>>);
 
-/// By tenant and revision.
-type Kept = BTreeMap<(String, i64), Arc<Catalog>>;
+/// With their tenants, the one asked for last first.
+type Kept = VecDeque<(String, Arc<Catalog>)>;
 
 impl PastCatalogs {
     /// The catalogue of a moment at or before `head`, a revision that the log has.
@@ -63,15 +67,15 @@ impl PastCatalogs {
             Moment::Time(_) => None,
         };
         if let Some(found) = earlier.as_ref().filter(|found| found.revision == wanted) {
-            return Ok(found.clone());
+            return Ok(self.used(tenant, found.clone()));
         }
         let mut known = earlier.map(|found| (*found).clone()).unwrap_or_default();
         let request = WatchCatalogRequest { after_revision: known.revision };
         let mut pages = client(neighbour).watch_catalog(streaming(tenant, request)).await?.into_inner();
         'reading: while known.revision < wanted {
-            let Some(page) = pages.next().await.transpose()? else {
-                return Err(serve::unavailable("catalog", &"the log ended before the revision that was asked for"));
-            };
+            let short = || serve::unavailable("catalog", &"its log does not reach the revision that was asked for");
+            let page = tokio::time::timeout(PAGE_WAIT_MAX, pages.next()).await.map_err(|_| short())?;
+            let page = page.transpose()?.ok_or_else(short)?;
             for change in page.changes.iter() {
                 if !moment.holds(change) {
                     break 'reading;
@@ -82,22 +86,22 @@ impl PastCatalogs {
             // Revisions that touch nothing this service uses are in no page of their own.
             known.revision = known.revision.max(page.head_revision.min(wanted));
         }
-        Ok(self.keep(tenant, known))
+        Ok(self.used(tenant, Arc::new(known)))
     }
 
+    /// The newest kept catalogue that is not newer than a revision.
     fn up_to(&self, tenant: &str, revision: i64) -> Option<Arc<Catalog>> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_tenant = kept.range((tenant.to_owned(), 0)..=(tenant.to_owned(), revision));
-        of_tenant.last().map(|(_, found)| found.clone())
+        let of_tenant = kept.iter().filter(|(owner, found)| owner == tenant && found.revision <= revision);
+        of_tenant.max_by_key(|(_, found)| found.revision).map(|(_, found)| found.clone())
     }
 
-    fn keep(&self, tenant: &str, catalog: Catalog) -> Arc<Catalog> {
-        let made = Arc::new(catalog);
+    /// Moves it, or puts it, to the front.
+    fn used(&self, tenant: &str, made: Arc<Catalog>) -> Arc<Catalog> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= KEPT_MAX {
-            kept.pop_first();
-        }
-        kept.insert((tenant.to_owned(), made.revision), made.clone());
+        kept.retain(|(owner, found)| owner != tenant || found.revision != made.revision);
+        kept.push_front((tenant.to_owned(), made.clone()));
+        kept.truncate(KEPT_MAX);
         made
     }
 }

@@ -79,8 +79,8 @@ impl Context {
         }
         for reading in 1.. {
             let made = Arc::new(self.read(tenant, revision).await?);
-            // A write in between may have been read in part. When writes never pause, what was read is at least as new
-            // as the question; it is used under the older number and not kept.
+            // A write in between may have been read in part. When writes never pause, the log tells what held after the
+            // last one.
             let head = self.history.head(tenant).await?;
             if head == revision {
                 let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
@@ -91,7 +91,7 @@ impl Context {
                 return Ok(made);
             }
             if reading == READINGS_MAX {
-                return Ok(made);
+                return Ok(Arc::new(self.read_as_of(tenant, head).await?));
             }
             revision = head;
         }
@@ -108,19 +108,23 @@ impl Context {
         if !(0..=head).contains(&revision) {
             return Err(Problem::not_found("policy revision", &revision.to_string()).into());
         }
-        let at = AsOf::Revision(revision);
-        let (channels, policies) =
-            tokio::try_join!(self.channels.all_as_of(tenant, at), self.policies.all_as_of(tenant, at))?;
-        let settings = self.history.as_of(tenant, SETTINGS, SETTINGS, at).await?.and_then(|entry| entry.payload);
-        let settings =
-            settings.and_then(|bytes| proto::TenantSettings::decode(bytes.as_slice()).ok()).unwrap_or_default();
-        let made = Arc::new(made_ready(revision, &channels, &policies, &with_defaults(settings))?);
+        let made = Arc::new(self.read_as_of(tenant, revision).await?);
         let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
         if past.len() >= PAST_MAX {
             past.clear();
         }
         past.insert(key, made.clone());
         Ok(made)
+    }
+
+    async fn read_as_of(&self, tenant: &str, revision: i64) -> Result<Configuration, HistoryError> {
+        let at = AsOf::Revision(revision);
+        let (channels, policies) =
+            tokio::try_join!(self.channels.all_as_of(tenant, at), self.policies.all_as_of(tenant, at))?;
+        let settings = self.history.as_of(tenant, SETTINGS, SETTINGS, at).await?.and_then(|entry| entry.payload);
+        let settings =
+            settings.and_then(|bytes| proto::TenantSettings::decode(bytes.as_slice()).ok()).unwrap_or_default();
+        made_ready(revision, &channels, &policies, &with_defaults(settings))
     }
 
     async fn read(&self, tenant: &str, revision: i64) -> Result<Configuration, HistoryError> {

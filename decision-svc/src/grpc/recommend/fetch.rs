@@ -7,7 +7,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use futures::future::join_all;
-use proffer_proto::{errors::v1::ErrorReason, values::v1::ResourceStatus};
+use proffer_proto::{decision::v1::DecisionFlow, errors::v1::ErrorReason, values::v1::ResourceStatus};
 use serve::Problem;
 use tonic::{Code, Status};
 
@@ -160,11 +160,7 @@ impl Context {
     async fn ground(&self, tenant: &str, mut follower: Follower, kind: Kind<'_>) -> Result<Ground, Status> {
         let (flow, channel, least) = kind;
         let resource = self.flows.get(tenant, flow).await?;
-        if !matches!(resource.status(), ResourceStatus::Active | ResourceStatus::Unspecified) {
-            let status = resource.status().as_str_name().trim_start_matches("RESOURCE_STATUS_").to_lowercase();
-            let message = format!("decision flow `{}` is {status}; only active flows decide", resource.id);
-            return Err(Problem::wrong_state(&resource.id, &status, message).into());
-        }
+        require_active(&resource)?;
         let flow = decision_flow::parse(&resource).map_err(Problem::invalid_fields)?;
         let knows_channel = |snapshot: &Snapshot| {
             channel.is_empty() || snapshot.policy.as_ref().is_some_and(|policy| policy.channel(channel).is_some())
@@ -223,6 +219,16 @@ struct Read<'r> {
     records: BTreeMap<(&'r str, &'r str), Option<Fields>>,
     snapshot: Arc<Snapshot>,
     is_fresh: bool,
+}
+
+/// Refuses a flow that is not active.
+pub fn require_active(flow: &DecisionFlow) -> Result<(), Problem> {
+    if matches!(flow.status(), ResourceStatus::Active | ResourceStatus::Unspecified) {
+        return Ok(());
+    }
+    let status = flow.status().as_str_name().trim_start_matches("RESOURCE_STATUS_").to_lowercase();
+    let message = format!("decision flow `{}` is {status}; only active flows decide", flow.id);
+    Err(Problem::wrong_state(&flow.id, &status, message))
 }
 
 fn away() -> Status {
