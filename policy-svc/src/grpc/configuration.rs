@@ -21,9 +21,10 @@ use crate::{
         question::Question,
         rule::cap::CapDraft,
         settings::{self, COUNTRY_FIELD_DEFAULT, CURRENCY_DEFAULT, Settings, TIMEZONE_DEFAULT},
+        verdict::Judgement,
         zone,
     },
-    store::{Call, Store, StoreError},
+    store::{Basis, Call, Store, StoreError},
 };
 
 /// Tenants whose configuration is held ready.
@@ -67,6 +68,35 @@ impl Context {
                 done => return done.map_err(status),
             }
         }
+    }
+
+    /// Checks many questions by the configuration at hand, reading once for all. What that cannot answer, because it is
+    /// not the newest or knows no such channel, is left out: it is to be asked alone.
+    pub async fn check_at_hand(
+        &self,
+        tenant: &str,
+        questions: &[Arc<Question>],
+    ) -> Result<Vec<Option<(Judgement, Basis)>>, StoreError> {
+        let at_hand = self.ready.lock().unwrap_or_else(PoisonError::into_inner).get(tenant).cloned();
+        let Some(configuration) = at_hand else { return Ok(vec![None; questions.len()]) };
+        let is_usable = |question: &&Arc<Question>| usable_channel(&configuration, &question.channel).is_ok();
+        let call = |question: &Arc<Question>| Call {
+            tenant: tenant.to_owned(),
+            configuration: configuration.clone(),
+            is_newest_wanted: true,
+            question: question.clone(),
+        };
+        let calls: Vec<_> = questions.iter().filter(is_usable).map(call).collect();
+        let mut judged = self.store.check_all(&calls).await?.into_iter();
+        let mut answers = Vec::with_capacity(questions.len());
+        for question in questions {
+            let judged = if is_usable(&question) { judged.next() } else { None };
+            answers.push(match judged {
+                None | Some(Err(StoreError::Reconfigured)) => None,
+                Some(judged) => Some(judged?),
+            });
+        }
+        Ok(answers)
     }
 
     /// The newest configuration. Asked on every question, so that a change binds the very next one.

@@ -203,9 +203,19 @@ impl Store {
 
     /// Judges like [`Self::reserve`] and writes nothing.
     pub async fn check(&self, call: &Call) -> Result<(Judgement, Basis), StoreError> {
-        let (_, facts) = call.open(self.read(call).await?)?;
-        let judgement = call.evaluate(&facts, None);
-        Ok((judgement, call.basis(facts)))
+        check(call, self.read(call).await?)
+    }
+
+    /// Judges several questions of one tenant by one configuration, each like [`Self::check`]: their customers are read
+    /// together, and so are the budgets. One answer per question, in their order.
+    pub async fn check_all(&self, calls: &[Call]) -> Result<Vec<Result<(Judgement, Basis), StoreError>>, StoreError> {
+        let Some(first) = calls.first() else { return Ok(Vec::new()) };
+        let source = &mut Source::Outside(&self.database);
+        let wanted: Vec<_> = calls.iter().map(|call| call.wanted("")).collect();
+        let known = known::read(source, wanted.iter(), &self.clock).await?;
+        let budgets = budget::read(source, &first.tenant, &first.configuration, &self.clock).await?;
+        let checked = |(call, known): (&Call, Known)| check(call, Known { budgets: budgets.clone(), ..known });
+        Ok(calls.iter().zip(known).map(checked).collect())
     }
 
     /// What policies have to go by for a customer, whatever the offer. Outcomes not yet delivered are not known here.
@@ -291,6 +301,12 @@ impl Store {
         });
         try_join_all(writes).await.map(drop)
     }
+}
+
+fn check(call: &Call, known: Known) -> Result<(Judgement, Basis), StoreError> {
+    let (_, facts) = call.open(known)?;
+    let judgement = call.evaluate(&facts, None);
+    Ok((judgement, call.basis(facts)))
 }
 
 fn reserve(call: &Call, order: &Order, mut known: Known) -> Result<(Option<Change>, ReserveAnswer), StoreError> {
