@@ -154,7 +154,9 @@ impl Bulk {
                 let mut text = String::new();
                 for (customer_id, payload) in &rows {
                     let _ = write!(text, "{TENANT}\tschema_customer\t{customer_id}\t\\\\x");
-                    payload.iter().for_each(|byte| drop(write!(text, "{byte:02x}")));
+                    for byte in payload {
+                        let _ = write!(text, "{byte:02x}");
+                    }
                     text.push_str("\t1\t1\n");
                 }
                 let started = Instant::now();
