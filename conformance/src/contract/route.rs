@@ -24,8 +24,6 @@ pub struct Route {
     pub response_body: String,
     /// Status of success.
     pub status: u16,
-    /// False for an RPC whose comment says that it answers UNIMPLEMENTED.
-    pub is_served: bool,
 }
 
 /// All RPCs that REST can call.
@@ -56,7 +54,6 @@ impl Route {
             .find_map(|verb| text(verb).map(|template| (verb.to_uppercase(), template)))?;
         let status = option::own(&options, "http_status").and_then(|value| value.as_i32()).unwrap_or(200);
         Some(Self {
-            is_served: !comment(&rpc).contains("Not served yet"),
             verb,
             template,
             body: text("body").unwrap_or_default(),
@@ -201,13 +198,6 @@ fn set(message: &mut DynamicMessage, path: &str, text: &str) -> anyhow::Result<(
     Ok(())
 }
 
-fn comment(rpc: &MethodDescriptor) -> String {
-    let file = rpc.parent_file();
-    let source = file.file_descriptor_proto().source_code_info.clone().unwrap_or_default();
-    let found = source.location.iter().find(|location| location.path == rpc.path());
-    found.map(|location| location.leading_comments().to_owned()).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -263,13 +253,5 @@ mod tests {
         let paths = mask.as_message().unwrap().get_field_by_name("paths").unwrap().into_owned();
         let listed: Vec<_> = paths.as_list().unwrap().iter().filter_map(|path| path.as_str()).collect();
         assert_eq!(listed, ["name", "config.quiet_hours_end"]);
-    }
-
-    #[test]
-    fn what_is_not_served_says_so_in_its_comment() {
-        let routes = Routes::default();
-        let unserved: Vec<_> = routes.0.iter().filter(|route| !route.is_served).map(|route| route.rpc.name()).collect();
-        assert_eq!(unserved, ["Explain", "Replay"]);
-        assert!(routes.0.len() > 40);
     }
 }

@@ -88,11 +88,6 @@ impl Problem {
             .with("value", value.to_string())
     }
 
-    /// Declared, not served by this version: UNIMPLEMENTED.
-    pub fn not_served(call: &str) -> Self {
-        Self::new(Code::Unimplemented, ErrorReason::NotServed, format!("{call} is not served yet"))
-    }
-
     /// Adds a metadata entry.
     #[must_use]
     pub fn with(mut self, key: &str, value: impl Into<String>) -> Self {

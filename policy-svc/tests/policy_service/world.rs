@@ -215,6 +215,12 @@ impl World {
         told(&self.reserve(self.question(customer), decision).await)
     }
 
+    /// The answer as a repeat has it: without the facts.
+    pub fn repeated(mut answer: proto::ReserveResponse) -> proto::ReserveResponse {
+        answer.judgement.as_mut().unwrap().facts = None;
+        answer
+    }
+
     pub async fn check(&self, question: proto::ContactQuestion) -> proto::Judgement {
         let request = proto::CheckRequest { question: Some(question) };
         self.gate().check(request).await.unwrap().into_inner().judgement.unwrap()

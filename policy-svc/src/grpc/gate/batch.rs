@@ -76,7 +76,7 @@ async fn checked(context: &Context, tenant: &str, asked: Vec<Asked>) -> Vec<Answ
     let judged = match context.check_at_hand(tenant, &questions).await {
         Ok(judged) => judged,
         Err(error) => {
-            let failed = Status::from(status(error));
+            let failed = status(error);
             answers.extend(places.into_iter().map(|place| (place, Err(failed.clone()))));
             return answers;
         }
