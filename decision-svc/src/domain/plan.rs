@@ -11,7 +11,7 @@ use crate::domain::{
     rank::Factors,
     scalar::{Fields, Scalar},
     scratch::Scratch,
-    trace::{FailedRule, Refused, Stage},
+    trace::{Refused, Stage},
 };
 
 /// What a plan should tell.
@@ -166,21 +166,22 @@ fn refusal_of(
     scratch: &mut Scratch,
 ) -> Option<Refused> {
     let candidate = &offer.candidate;
+    let refusal = |code: &str, reason: String| Refused::unranked(&candidate.offer_id, &candidate.name, code, reason);
     if scratch.is_excluded(index) {
-        return Some(refusal(candidate, "excluded", "excluded by the request".to_owned(), None));
+        return Some(refusal("excluded", "excluded by the request".to_owned()));
     }
     let program = match &offer.program {
         Ok(program) => program,
         Err(why) => {
-            return Some(refusal(candidate, "rule_invalid", format!("its rules cannot be applied: {why}"), None));
+            return Some(refusal("rule_invalid", format!("its rules cannot be applied: {why}")));
         }
     };
     if !compiled.qualifies(program, scratch) {
-        let (reason, rule) = told(first_failure(compiled, program, facts, scratch));
-        return Some(refusal(candidate, "not_qualified", reason, Some(rule)));
+        let failed = first_failure(compiled, program, facts, scratch);
+        return Some(Refused::not_qualified(&candidate.offer_id, &candidate.name, failed));
     }
     if compiled.place(index, program, scratch).is_none() {
-        return Some(refusal(candidate, "not_ranked", "its score is not a number".to_owned(), None));
+        return Some(refusal("not_ranked", "its score is not a number".to_owned()));
     }
     None
 }
@@ -197,29 +198,4 @@ fn first_failure(compiled: &CompiledFlow, program: &Program, facts: &Facts<'_>, 
     let texts = compiled.constants.texts(&scratch.memory);
     let causes = Told { sources: &compiled.sources, facts };
     rule.judge(&scratch.registers, texts).refusal(texts, &|why| causes.told(why))
-}
-
-fn told(failed: Refusal) -> (String, FailedRule) {
-    let Refusal { field, op, expected, actual, cause } = failed;
-    let found = match (&actual, &cause) {
-        (Some(actual), _) => format!("it is {actual}"),
-        (None, Some(cause)) => format!("it is unknown: {cause}"),
-        (None, None) => "it is unknown".to_owned(),
-    };
-    let wanted = if expected.is_empty() { String::new() } else { format!(" {expected}") };
-    let reason = format!("`{field}` {op}{wanted} does not hold: {found}");
-    (reason, FailedRule { field, op, expected, actual, unknown: cause })
-}
-
-fn refusal(candidate: &Candidate, code: &str, reason: String, rule: Option<FailedRule>) -> Refused {
-    Refused {
-        offer_id: candidate.offer_id.clone(),
-        name: candidate.name.clone(),
-        reason_code: code.to_owned(),
-        reason,
-        rule,
-        was_ranked: false,
-        is_refused_by_policy: false,
-        policies: Vec::new(),
-    }
 }

@@ -93,6 +93,14 @@ pub fn id_fault(id: &str) -> Option<String> {
     }
 }
 
+/// What is wrong with a reference or another text that may be empty; none when it fits.
+pub fn text_fault(text: &str) -> Option<String> {
+    if text.len() > TEXT_BYTES_MAX {
+        return Some(format!("has {} bytes, which exceeds the maximum {TEXT_BYTES_MAX}", text.len()));
+    }
+    text.chars().any(char::is_control).then(|| "must not hold control characters".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -180,6 +180,22 @@ pub fn is_named(reference: &str, id: &str, name: &str) -> bool {
     reference == id || reference.to_lowercase() == name.to_lowercase()
 }
 
+impl Offer {
+    /// What rules and formulas read as `offer.<field>`; none when it has no such field.
+    pub fn field(&self, field: &str) -> Option<Scalar> {
+        Some(match field {
+            "id" => Scalar::String(self.id.clone()),
+            "name" => Scalar::String(self.name.clone()),
+            "category" => Scalar::String(self.category.clone()),
+            "subcategory" => Scalar::String(self.subcategory.clone()),
+            "priority" => Scalar::Double(self.priority),
+            "businessValue" => Scalar::Double(self.business_value),
+            "margin" => Scalar::Double(self.margin?),
+            custom => self.custom_fields.get(custom)?.clone(),
+        })
+    }
+}
+
 impl Catalog {
     /// The same with no offer but this one.
     pub fn with_only(&self, offer_id: &str) -> Self {

@@ -1,5 +1,7 @@
 //! How a decision came about, for people and for replay.
 
+use formula::rule::Refusal;
+
 use crate::domain::judgement::PolicyVerdict;
 
 /// Candidates through one step.
@@ -49,4 +51,34 @@ pub struct FailedRule {
     pub actual: Option<String>,
     /// Why that is unknown.
     pub unknown: Option<String>,
+}
+
+impl Refused {
+    /// An offer that was refused before it came to be ranked.
+    pub fn unranked(offer_id: &str, name: &str, reason_code: &str, reason: String) -> Self {
+        Self {
+            offer_id: offer_id.to_owned(),
+            name: name.to_owned(),
+            reason_code: reason_code.to_owned(),
+            reason,
+            rule: None,
+            was_ranked: false,
+            is_refused_by_policy: false,
+            policies: Vec::new(),
+        }
+    }
+
+    /// An offer whose rule does not hold.
+    pub fn not_qualified(offer_id: &str, name: &str, failed: Refusal) -> Self {
+        let Refusal { field, op, expected, actual, cause } = failed;
+        let found = match (&actual, &cause) {
+            (Some(actual), _) => format!("it is {actual}"),
+            (None, Some(cause)) => format!("it is unknown: {cause}"),
+            (None, None) => "it is unknown".to_owned(),
+        };
+        let wanted = if expected.is_empty() { String::new() } else { format!(" {expected}") };
+        let reason = format!("`{field}` {op}{wanted} does not hold: {found}");
+        let rule = Some(FailedRule { field, op, expected, actual, unknown: cause });
+        Self { rule, ..Self::unranked(offer_id, name, "not_qualified", reason) }
+    }
 }

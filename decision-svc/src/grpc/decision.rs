@@ -14,7 +14,7 @@ use crate::{
     domain::{
         decide::refusal,
         judgement::Refusal,
-        request::{ITEMS_MAX, LIMIT_DEFAULT, LIMIT_MAX, MinRevisions, Question, TEXT_BYTES_MAX, id_fault},
+        request::{ITEMS_MAX, LIMIT_DEFAULT, LIMIT_MAX, MinRevisions, Question, TEXT_BYTES_MAX, id_fault, text_fault},
         scalar::Fields,
     },
     neighbours::{catalog, policy, scalar},
@@ -47,10 +47,8 @@ pub(super) fn parse(asked: &proto::RecommendRequest) -> Result<Question, Problem
         fault("flow_id", "names another flow than `flow`; give one of them".to_owned());
     }
     for (field, text) in [("channel", &asked.channel), ("flow", flow), ("placement", &asked.placement)] {
-        if text.len() > TEXT_BYTES_MAX {
-            fault(field, format!("has {} bytes, which exceeds the maximum {TEXT_BYTES_MAX}", text.len()));
-        } else if text.chars().any(char::is_control) {
-            fault(field, "must not hold control characters".to_owned());
+        if let Some(message) = text_fault(text) {
+            fault(field, message);
         }
     }
     let limit = asked.limit.unwrap_or(LIMIT_DEFAULT);

@@ -13,20 +13,20 @@ use super::{
     Context,
     answer::{About, answer},
     decision::parse,
-    decision_flow, instant,
+    instant,
     outcome_of::outcome_of,
     recommend::{Run, require_active},
     record::{KeptRecord, factors, policy_verdicts},
+    replay::zone_then,
 };
 use crate::{
-    compiled_flows::Source,
     domain::{
         compile::{CompiledFlow, Facts},
         decide::{Answer, refusal},
         judgement::Judgement,
         oracle::OracleFlow,
         plan::{self, Plan, Wanted},
-        request::{Question, TEXT_BYTES_MAX, id_fault},
+        request::{Question, id_fault, text_fault},
         scalar::Fields,
         snapshot::{Catalog, is_named},
     },
@@ -84,11 +84,8 @@ impl Context {
             faults.push(("offer_id".to_owned(), "is required: id or name of an offer".to_owned()));
         }
         for (field, text) in [("offer_id", &asked.offer_id), ("flow", &asked.flow), ("channel", &asked.channel)] {
-            if text.len() > TEXT_BYTES_MAX {
-                let message = format!("has {} bytes, which exceeds the maximum {TEXT_BYTES_MAX}", text.len());
+            if let Some(message) = text_fault(text) {
                 faults.push((field.to_owned(), message));
-            } else if text.chars().any(char::is_control) {
-                faults.push((field.to_owned(), "must not hold control characters".to_owned()));
             }
         }
         let at = asked.at.as_ref().map(instant).transpose().unwrap_or_else(|message| {
@@ -155,13 +152,9 @@ impl Context {
         let found = by_id.or_else(|| flows.iter().find(|found| is_named(&question.flow, &found.id, &found.name)));
         let resource = found.ok_or_else(|| Problem::not_found("decision_flow", &question.flow))?;
         require_active(resource)?;
-        let flow = decision_flow::parse(resource).map_err(Problem::invalid_fields)?;
-        let source = Source { tenant, id: &resource.id, name: &resource.name, revision: resource.revision };
-        let flow = self.compiled_past.of(source, flow, &catalog).await.map_err(|error| serve::internal(&error))?;
+        let flow = self.flow_then(tenant, resource, &catalog).await?;
         let record = scalar::fields(&shown.customer_fields);
-        let trace = shown.answer.as_ref().and_then(|answer| answer.trace.as_ref());
-        let zone = trace.and_then(|trace| trace.timezone.parse().ok()).unwrap_or(chrono_tz::UTC);
-        let moment = Moment { now: at, zone };
+        let moment = Moment { now: at, zone: zone_then(&shown) };
         let is_its_flow = flow.id == shown.flow_id;
         let obstacle = facts.obstacle.as_ref().filter(|_| is_its_flow);
         let obstacle = obstacle.map(|kept| refusal(&kept.reason_code, &kept.reason));

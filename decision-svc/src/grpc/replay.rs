@@ -3,6 +3,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use formula::Moment;
 use history::AsOf;
 use proffer_proto::{decision::v1 as proto, difference};
@@ -14,7 +15,8 @@ use super::{
     answer::{About, answer},
     decision::parse,
     decision_flow,
-    facts::KeptJudgement,
+    explain::everything,
+    facts::{KeptFacts, KeptJudgement},
     outcome_of::outcome_of,
     recommend::{ENGINE, wanted},
     record::KeptRecord,
@@ -28,6 +30,7 @@ use crate::{
         plan::{self, Plan, Wanted},
         request::Question,
         scalar::Fields,
+        snapshot::Catalog,
     },
     neighbours::{
         past,
@@ -51,15 +54,13 @@ pub struct Past {
     pub record: Fields,
     /// The instant and the zone.
     pub moment: Moment,
-    kept: KeptRecord,
+    facts: KeptFacts,
 }
 
 /// A decision made again.
 pub struct Again {
     /// The plan, as it tells what was wanted.
     pub plan: Plan,
-    /// What policy said.
-    pub judgement: Option<Judgement>,
     /// The answer.
     pub answer: Answer,
     /// The answer as it is shown.
@@ -69,9 +70,9 @@ pub struct Again {
 impl Context {
     /// A recorded decision with the configuration it was made by.
     pub async fn past(&self, tenant: &str, decision_id: &str) -> Result<Past, Status> {
-        let kept = self.kept(tenant, decision_id).await?;
-        let shown = kept.shown.clone().unwrap_or_default();
-        let Some(facts) = &kept.facts else {
+        let KeptRecord { shown, facts, .. } = self.kept(tenant, decision_id).await?;
+        let shown = shown.unwrap_or_default();
+        let Some(facts) = facts else {
             let message = format!("decision `{decision_id}` was recorded by a version that kept no facts");
             return Err(Problem::wrong_state(decision_id, "without facts", message).into());
         };
@@ -82,25 +83,32 @@ impl Context {
             resource.ok_or_else(|| serve::internal(&format!("flow {} has no such revision", shown.flow_id)))?;
         let moment = past::Moment::Revision(facts.catalog_revision);
         let catalog = self.past.at(&self.neighbours.catalog, tenant, moment, facts.catalog_revision).await?;
-        let flow = decision_flow::parse(&resource).map_err(Problem::invalid_fields)?;
-        let source = Source { tenant, id: &resource.id, name: &resource.name, revision: resource.revision };
-        let flow = self.compiled_past.of(source, flow, &catalog).await.map_err(|error| serve::internal(&error))?;
-        let trace = shown.answer.as_ref().and_then(|answer| answer.trace.as_ref());
-        // The zone is a fact: where it was read may have changed its meaning since.
-        let zone = trace.and_then(|trace| trace.timezone.parse().ok()).unwrap_or(chrono_tz::UTC);
+        let flow = self.flow_then(tenant, &resource, &catalog).await?;
         let now = shown
             .decided_at
             .as_ref()
             .map_or(DateTime::<Utc>::UNIX_EPOCH, |at| super::instant(at).unwrap_or(DateTime::<Utc>::UNIX_EPOCH));
-        let (record, moment) = (scalar::fields(&shown.customer_fields), Moment { now, zone });
-        Ok(Past { shown, question, flow, record, moment, kept })
+        let (record, moment) = (scalar::fields(&shown.customer_fields), Moment { now, zone: zone_then(&shown) });
+        Ok(Past { shown, question, flow, record, moment, facts })
+    }
+
+    /// A flow of the past made ready for a catalogue of the past.
+    pub(super) async fn flow_then(
+        &self,
+        tenant: &str,
+        resource: &proto::DecisionFlow,
+        catalog: &Arc<Catalog>,
+    ) -> Result<Arc<CompiledFlow>, Status> {
+        let flow = decision_flow::parse(resource).map_err(Problem::invalid_fields)?;
+        let source = Source { tenant, id: &resource.id, name: &resource.name, revision: resource.revision };
+        self.compiled_past.of(source, flow, catalog).await.map_err(|error| serve::internal(&error))
     }
 
     /// Makes it again; `wanted` says how much of the plan is told.
     pub async fn again(&self, tenant: &str, past: &Past, wanted: &Wanted<'_>) -> Result<Again, Status> {
-        let facts = past.kept.facts.clone().unwrap_or_default();
+        let facts = past.facts.clone();
         let plan = match facts.obstacle {
-            None => plan::plan(&past.flow, &past.facts(), wanted),
+            None => plan::plan(&past.flow, &past.read(), wanted),
             Some(_) => Plan::default(),
         };
         let judgement = match &facts.judgement {
@@ -120,7 +128,7 @@ impl Context {
             latency_ms: before.latency_ms,
         };
         let (answer, shown) = answer(&past.question, &plan, judgement.as_ref(), about);
-        Ok(Again { plan, judgement, answer, shown })
+        Ok(Again { plan, answer, shown })
     }
 
     async fn judged_again(
@@ -153,8 +161,7 @@ impl Context {
         after: &str,
     ) -> Result<proto::ListCandidatesResponse, Status> {
         let past = self.past(tenant, decision_id).await?;
-        let all = Wanted { ranked_max: usize::MAX, refused_max: usize::MAX, ..wanted(&past.question) };
-        let mut again = self.again(tenant, &past, &all).await?;
+        let mut again = self.again(tenant, &past, &everything(&past.question)).await?;
         let mut rest = past.flow.offers.iter().map(|offer| &offer.candidate).filter(|it| it.offer_id.as_str() > after);
         let page: Vec<_> = rest.by_ref().take(size).collect();
         let next_page_token = match page.last() {
@@ -190,14 +197,20 @@ impl Context {
     }
 }
 
+/// The zone of a recorded decision. It is a fact: where it was read may have changed its meaning since.
+pub(super) fn zone_then(shown: &proto::DecisionRecord) -> Tz {
+    let trace = shown.answer.as_ref().and_then(|answer| answer.trace.as_ref());
+    trace.and_then(|trace| trace.timezone.parse().ok()).unwrap_or(Tz::UTC)
+}
+
 impl Past {
     /// What the plan was made of.
-    pub fn facts(&self) -> Facts<'_> {
+    fn read(&self) -> Facts<'_> {
         Facts { record: &self.record, attributes: &self.question.attributes, moment: &self.moment }
     }
 
     /// What policy is asked about it.
-    pub fn contact_question(&self) -> policy::Question<'_> {
+    fn contact_question(&self) -> policy::Question<'_> {
         policy::Question {
             customer_id: &self.question.customer_id,
             channel: &self.question.channel,

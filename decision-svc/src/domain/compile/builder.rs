@@ -173,17 +173,7 @@ impl<'a> Builder<'_, 'a> {
     }
 
     fn offer_field(&mut self, name: &str, field: &str) -> Option<Result<(Register, Type), String>> {
-        let offer = self.offer;
-        let value = match field {
-            "id" => Scalar::String(offer.id.clone()),
-            "name" => Scalar::String(offer.name.clone()),
-            "category" => Scalar::String(offer.category.clone()),
-            "subcategory" => Scalar::String(offer.subcategory.clone()),
-            "priority" => Scalar::Double(offer.priority),
-            "businessValue" => Scalar::Double(offer.business_value),
-            "margin" => Scalar::Double(offer.margin?),
-            custom => offer.custom_fields.get(custom)?.clone(),
-        };
+        let value = self.offer.field(field)?;
         let of_type = value.own_type()?;
         Some(self.interner.offer_value(name, &value, of_type).map(|register| (register, of_type)))
     }

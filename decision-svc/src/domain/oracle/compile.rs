@@ -295,17 +295,7 @@ impl Builder<'_> {
     }
 
     fn offer_field(&self, field: &str) -> Option<(Source, Type)> {
-        let offer = self.offer;
-        let value = match field {
-            "id" => Scalar::String(offer.id.clone()),
-            "name" => Scalar::String(offer.name.clone()),
-            "category" => Scalar::String(offer.category.clone()),
-            "subcategory" => Scalar::String(offer.subcategory.clone()),
-            "priority" => Scalar::Double(offer.priority),
-            "businessValue" => Scalar::Double(offer.business_value),
-            "margin" => Scalar::Double(offer.margin?),
-            custom => offer.custom_fields.get(custom)?.clone(),
-        };
+        let value = self.offer.field(field)?;
         let of_type = value.own_type()?;
         Some((Source::Offer(value, of_type), of_type))
     }

@@ -8,7 +8,7 @@ use crate::domain::{
     oracle::compile::{OracleFlow, OracleOffer, OracleRule, Program},
     rank::{Factors, PROPENSITY_PRIOR, RELEVANCE_PRIOR, Worth},
     scalar::Fields,
-    trace::{FailedRule, Refused, Stage},
+    trace::{Refused, Stage},
 };
 
 /// Offers in ranking order and what became of the others.
@@ -59,21 +59,21 @@ pub fn plan(compiled: &OracleFlow, facts: &Facts<'_>, exclude_offers: &[String])
     let mut qualified = 0;
     for candidate in &compiled.offers {
         let offer = &candidate.offer;
+        let refusal = |code: &str, reason: String| Refused::unranked(&offer.id, &offer.name, code, reason);
         if exclude_offers.contains(&offer.id) {
-            refused.push(refusal(candidate, "excluded", "excluded by the request".to_owned(), None));
+            refused.push(refusal("excluded", "excluded by the request".to_owned()));
             continue;
         }
         let program = match &candidate.program {
             Ok(program) => program,
             Err(why) => {
-                refused.push(refusal(candidate, "rule_invalid", format!("its rules cannot be applied: {why}"), None));
+                refused.push(refusal("rule_invalid", format!("its rules cannot be applied: {why}")));
                 continue;
             }
         };
         let computed = program.compute(facts);
         if let Some(failed) = flow.has("qualify").then(|| first_failure(program, facts, &computed)).flatten() {
-            let (reason, rule) = told(failed);
-            refused.push(refusal(candidate, "not_qualified", reason, Some(rule)));
+            refused.push(Refused::not_qualified(&offer.id, &offer.name, failed));
             continue;
         }
         qualified += 1;
@@ -95,7 +95,7 @@ pub fn plan(compiled: &OracleFlow, facts: &Facts<'_>, exclude_offers: &[String])
                 propensity_source,
                 computed: program.shown(&computed),
             }),
-            None => refused.push(refusal(candidate, "not_ranked", "its score is not a number".to_owned(), None)),
+            None => refused.push(refusal("not_ranked", "its score is not a number".to_owned())),
         }
     }
     ranked.sort_by(|a, b| {
@@ -153,30 +153,4 @@ fn weights(flow: &Flow) -> Weights {
             _ => None,
         })
         .unwrap_or_default()
-}
-
-fn told(failed: Refusal) -> (String, FailedRule) {
-    let Refusal { field, op, expected, actual, cause } = failed;
-    let found = match (&actual, &cause) {
-        (Some(actual), _) => format!("it is {actual}"),
-        (None, Some(cause)) => format!("it is unknown: {cause}"),
-        (None, None) => "it is unknown".to_owned(),
-    };
-    let wanted = if expected.is_empty() { String::new() } else { format!(" {expected}") };
-    let reason = format!("`{field}` {op}{wanted} does not hold: {found}");
-    (reason, FailedRule { field, op, expected, actual, unknown: cause })
-}
-
-fn refusal(candidate: &OracleOffer, code: &str, reason: String, rule: Option<FailedRule>) -> Refused {
-    let (offer_id, name) = (candidate.offer.id.clone(), candidate.offer.name.clone());
-    Refused {
-        offer_id,
-        name,
-        reason_code: code.to_owned(),
-        reason,
-        rule,
-        was_ranked: false,
-        is_refused_by_policy: false,
-        policies: Vec::new(),
-    }
 }
