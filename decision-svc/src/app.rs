@@ -6,7 +6,8 @@ use database::{Database, Location, PoolSizes};
 use history::{Collection, History};
 use proffer_proto::decision::v1::{
     decision_flow_service_server::DecisionFlowServiceServer, decision_service_server::DecisionServiceServer,
-    outcome_service_server::OutcomeServiceServer,
+    model_service_server::ModelServiceServer, outcome_service_server::OutcomeServiceServer,
+    weight_profile_service_server::WeightProfileServiceServer,
 };
 use serve::{Clock, Readiness, Task, metadata::DEFAULT_TENANT};
 use tonic::service::Routes;
@@ -15,7 +16,7 @@ use crate::{
     compiled_flows::{CompiledFlows, PastFlows},
     grpc::{
         ANSWER_BYTES_MAX, BULK_BYTES_MAX, Context, REQUEST_BYTES_MAX, decision::Decisions,
-        decision_flow::DecisionFlows, outcome::Outcomes,
+        decision_flow::DecisionFlows, model::Models, outcome::Outcomes, weight_profile::WeightProfiles,
     },
     neighbours::{Neighbours, follow::Followers, past::PastCatalogs},
     receipt::Receipts,
@@ -41,6 +42,8 @@ impl App {
     /// Full names of its services.
     pub const SERVICES: &'static [&'static str] = &[
         "proffer.decision.v1.DecisionFlowService",
+        "proffer.decision.v1.WeightProfileService",
+        "proffer.decision.v1.ModelService",
         "proffer.decision.v1.DecisionService",
         "proffer.decision.v1.OutcomeService",
     ];
@@ -53,6 +56,8 @@ impl App {
         let context = Context {
             store: Store::new(database),
             flows: Collection::new(history.clone()),
+            weight_profiles: Collection::new(history.clone()),
+            models: Collection::new(history.clone()),
             history,
             followers: Followers::new(deps.neighbours.clone()),
             neighbours: deps.neighbours,
@@ -72,13 +77,23 @@ impl App {
         let flows = DecisionFlowServiceServer::new(DecisionFlows(context()))
             .max_decoding_message_size(REQUEST_BYTES_MAX)
             .max_encoding_message_size(ANSWER_BYTES_MAX);
+        let weight_profiles = WeightProfileServiceServer::new(WeightProfiles(context()))
+            .max_decoding_message_size(REQUEST_BYTES_MAX)
+            .max_encoding_message_size(ANSWER_BYTES_MAX);
+        let models = ModelServiceServer::new(Models(context()))
+            .max_decoding_message_size(REQUEST_BYTES_MAX)
+            .max_encoding_message_size(ANSWER_BYTES_MAX);
         let decisions = DecisionServiceServer::new(Decisions(context()))
             .max_decoding_message_size(BULK_BYTES_MAX)
             .max_encoding_message_size(ANSWER_BYTES_MAX);
         let outcomes = OutcomeServiceServer::new(Outcomes(context()))
             .max_decoding_message_size(BULK_BYTES_MAX)
             .max_encoding_message_size(ANSWER_BYTES_MAX);
-        Routes::new(flows).add_service(decisions).add_service(outcomes)
+        Routes::new(flows)
+            .add_service(weight_profiles)
+            .add_service(models)
+            .add_service(decisions)
+            .add_service(outcomes)
     }
 
     /// Work beside the listener: the relay, and readiness once every neighbour has been heard of.

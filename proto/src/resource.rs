@@ -80,6 +80,8 @@ resource!(catalog::Offer, "offer", "off");
 resource!(policy::Channel, "channel", "ch");
 resource!(policy::ContactPolicy, "contact_policy", "pol");
 resource!(decision::DecisionFlow, "decision_flow", "flow");
+resource!(decision::WeightProfile, "weight_profile", "prof");
+resource!(decision::Model, "model", "model");
 resource!(experiment::Experiment, "experiment", "exp");
 
 impl Resource for catalog::OutcomeType {

@@ -1,11 +1,14 @@
 //! Runs a compiled flow: who qualifies, and the best in order. Work follows the offers that may match; nothing is
 //! allocated once a scratch has grown.
 
+mod aside;
+mod pick;
+
 use formula::program::{Datum, Register};
 
 use crate::domain::{
-    compile::{CompiledFlow, Facts, Place, Program, Source},
-    scratch::{Ahead, Best, Passing, Scratch},
+    compile::{CompiledFlow, Facts, Source},
+    scratch::{Best, Passing, Scratch},
 };
 
 /// How many offers went which way.
@@ -13,13 +16,19 @@ use crate::domain::{
 pub struct Tally {
     /// Excluded by the request.
     pub excluded: usize,
+    /// Outside their schedule.
+    pub closed: usize,
     /// Their rules cannot be applied.
     pub invalid: usize,
-    /// All rules hold.
+    /// All rules hold, or need not since the offer is mandatory.
     pub qualified: usize,
     /// A rule does not hold.
     pub not_qualified: usize,
-    /// Qualified, and with a score.
+    /// Qualified, and left out by the flow's own rules.
+    pub filtered: usize,
+    /// Let through, and without a creative where one is required.
+    pub without_creative: usize,
+    /// What remains, and has a score.
     pub ranked: usize,
 }
 
@@ -42,10 +51,8 @@ impl CompiledFlow {
         for group in &self.always {
             self.visit(*group, facts, scratch);
         }
-        self.exclude(exclude_offers, scratch);
-        let tally = self.tally(scratch);
-        self.pick(best_max, scratch);
-        tally
+        self.set_aside(facts, exclude_offers, scratch);
+        self.pick(best_max, facts, scratch)
     }
 
     /// The value of a register, read or computed when it is the first time.
@@ -97,9 +104,10 @@ impl CompiledFlow {
         if !self.all_hold(group.set, facts, scratch) {
             return;
         }
-        let holding = self.holding(group.affinities, facts, scratch);
-        scratch.groups.note(number, scratch.epoch(), 1);
-        scratch.passing.push(Passing { group: number, holding });
+        let is_filtered = !self.all_hold(group.filters, facts, scratch);
+        let holding = if is_filtered { 0 } else { self.holding(group.affinities, facts, scratch) };
+        scratch.groups.note(number, scratch.epoch(), u32::from(!is_filtered));
+        scratch.passing.push(Passing { group: number, holding, is_filtered });
     }
 
     fn all_hold(&self, set: u32, facts: &Facts<'_>, scratch: &mut Scratch) -> bool {
@@ -120,87 +128,6 @@ impl CompiledFlow {
         let holding = rules.iter().filter(|rule| self.holds(**rule, facts, scratch)).count() as u32;
         scratch.affinities.note(list, scratch.epoch(), holding);
         holding
-    }
-
-    fn exclude(&self, exclude_offers: &[String], scratch: &mut Scratch) {
-        for id in exclude_offers {
-            let found = self.offers.binary_search_by(|offer| offer.candidate.offer_id.as_str().cmp(id));
-            scratch.excluded.extend(found.ok().map(|index| index as u32));
-        }
-        scratch.excluded.sort_unstable();
-        scratch.excluded.dedup();
-    }
-
-    fn tally(&self, scratch: &Scratch) -> Tally {
-        let mut tally = Tally { excluded: scratch.excluded.len(), invalid: self.invalid, ..Tally::default() };
-        for passing in &scratch.passing {
-            if let Some(group) = self.groups.get(passing.group as usize) {
-                tally.qualified += group.size as usize;
-                tally.ranked += self.orders.get(group.order + passing.holding).len();
-            }
-        }
-        for excluded in &scratch.excluded {
-            let Some(offer) = self.offers.get(*excluded as usize) else { continue };
-            match &offer.program {
-                Err(_) => tally.invalid -= 1,
-                Ok(program) if self.qualifies(program, scratch) => {
-                    tally.qualified -= 1;
-                    let place = self.place(*excluded, program, scratch);
-                    tally.ranked -= usize::from(place.is_some());
-                }
-                Ok(_) => {}
-            }
-        }
-        tally.not_qualified = self.offers.len() - tally.excluded - tally.invalid - tally.qualified;
-        tally
-    }
-
-    /// Whether the offer of a program qualified in the evaluation of this scratch.
-    pub(super) fn qualifies(&self, program: &Program, scratch: &Scratch) -> bool {
-        program.group.is_some_and(|group| scratch.groups.get(group, scratch.epoch()).is_some())
-    }
-
-    /// The place of a qualified offer; none when it has no score.
-    pub(super) fn place(&self, offer: u32, program: &Program, scratch: &Scratch) -> Option<Place> {
-        let group = self.groups.get(program.group? as usize)?;
-        let holding = scratch.affinities.get(group.affinities, scratch.epoch())?;
-        let worth = &self.offers.get(offer as usize)?.candidate.worth;
-        let count = self.affinities.get(group.affinities as usize).map_or(0, |rules| rules.len());
-        let score = self.scoring.factors(worth, holding as usize, count).score(&self.scoring.weights)?;
-        Some(Place { score, priority: worth.priority, offer })
-    }
-
-    /// Finds the best of all groups that qualify.
-    fn pick(&self, best_max: usize, scratch: &mut Scratch) {
-        let Scratch { best, excluded, ahead, passing, .. } = scratch;
-        let is_wanted = |place: &&Place| excluded.binary_search(&place.offer).is_err();
-        if let [only] = passing.as_slice() {
-            let wanted = self.ranking(*only).iter().filter(is_wanted).take(best_max);
-            best.extend(wanted.map(|place| Best { place: *place, holding: only.holding }));
-            return;
-        }
-        for group in passing {
-            for place in self.ranking(*group).iter().filter(is_wanted) {
-                let candidate = Ahead { place: *place, holding: group.holding };
-                if ahead.len() < best_max {
-                    ahead.push(candidate);
-                } else if let Some(mut worst) = ahead.peek_mut()
-                    && candidate < *worst
-                {
-                    *worst = candidate;
-                } else {
-                    // What follows in this group is worse still.
-                    break;
-                }
-            }
-        }
-        best.extend(ahead.drain().map(|Ahead { place, holding }| Best { place, holding }));
-        best.sort_unstable_by(|a, b| a.place.cmp(&b.place));
-    }
-
-    /// The offers of a group that qualifies, best first.
-    fn ranking(&self, passing: Passing) -> &[Place] {
-        self.groups.get(passing.group as usize).map_or(&[], |group| self.orders.get(group.order + passing.holding))
     }
 }
 

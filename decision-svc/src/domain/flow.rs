@@ -1,5 +1,9 @@
 //! Decision flows: which steps there are and in which order they may stand.
 
+use formula::rule::Rule;
+
+use crate::domain::creative::PlacementMatch;
+
 /// A flow that may be run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Flow {
@@ -29,21 +33,58 @@ pub enum Step {
     Qualify,
     /// Marks where contact verdicts stand.
     ContactPolicy,
+    /// Leaves out candidates for which one of these rules does not hold.
+    Filter(Vec<Rule>),
+    /// Chooses what each candidate says.
+    MatchCreatives(CreativeMatch),
     /// Estimates how likely the customer responds.
     Score(ScoreMethod),
-    /// Orders the offers.
-    Rank(Weights),
+    /// Takes the rank's weights from a profile.
+    Optimize(Profile),
+    /// Orders the offers, by these weights when it names any.
+    Rank(Option<Weights>),
     /// Answers.
     Response,
 }
 
 /// How a step scores.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ScoreMethod {
     /// Learned response propensity; 0.5 without data.
     Propensity,
     /// The offer's priority.
     Priority,
+    /// A formula over customer and offer.
+    Formula(String),
+    /// A model.
+    Model(NamedModel),
+}
+
+/// A model as a flow names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedModel {
+    /// Id or name.
+    pub reference: String,
+    /// Its formula and what it is called in a trace; none while it is not known, or is missing.
+    pub found: Option<(String, String)>,
+}
+
+/// A weight profile as a flow names it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Profile {
+    /// Id or name.
+    pub reference: String,
+    /// Its weights; none while they are not known, or it is missing.
+    pub found: Option<Weights>,
+}
+
+/// How creatives are chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CreativeMatch {
+    /// A candidate without one is refused.
+    pub is_required: bool,
+    /// Which placements fit.
+    pub placement: PlacementMatch,
 }
 
 /// Weights of the rank's factors.
@@ -81,7 +122,10 @@ impl Step {
             Self::Compute => "compute",
             Self::Qualify => "qualify",
             Self::ContactPolicy => "contact_policy",
+            Self::Filter(_) => "filter",
+            Self::MatchCreatives(_) => "match_creatives",
             Self::Score(_) => "score",
+            Self::Optimize(_) => "optimize",
             Self::Rank(_) => "rank",
             Self::Response => "response",
         }
@@ -93,11 +137,14 @@ impl Step {
             Self::Inventory(_) => 0,
             Self::Enrich(_) => 1,
             Self::Compute | Self::Qualify => 2,
-            Self::Score(_) => 3,
-            Self::Rank(_) => 4,
+            Self::Filter(_) => 3,
+            Self::MatchCreatives(_) => 4,
+            Self::Score(_) => 5,
+            Self::Optimize(_) => 6,
+            Self::Rank(_) => 7,
+            Self::Response => 8,
             // Verdicts do not depend on the other steps: the mark may stand anywhere between first and last.
             Self::ContactPolicy => u8::MAX,
-            Self::Response => 5,
         }
     }
 }
@@ -152,13 +199,18 @@ impl Flow {
         let has = |name: &str| self.nodes.iter().any(|node| node.step.type_name() == name);
         let mut faults = Vec::new();
         for (index, node) in self.nodes.iter().enumerate() {
-            let needed = match node.step {
-                Step::Compute | Step::Qualify => "enrich",
-                Step::Rank(_) => "score",
+            let (needed, place) = match &node.step {
+                Step::Compute | Step::Qualify | Step::Filter(_) => ("enrich", "before"),
+                Step::Rank(_) => ("score", "before"),
+                Step::Optimize(_) => ("rank", "after"),
                 _ => continue,
             };
             if !has(needed) {
-                faults.push((Some(index), format!("node `{}` needs a node of type `{needed}` before it", node.id)));
+                faults.push((Some(index), format!("node `{}` needs a node of type `{needed}` {place} it", node.id)));
+            }
+            if matches!(node.step, Step::Rank(Some(_))) && has("optimize") {
+                let message = "names weights, and `optimize` takes them from a profile: give one of them";
+                faults.push((Some(index), format!("node `{}` {message}", node.id)));
             }
         }
         faults
@@ -192,6 +244,78 @@ impl Flow {
                 _ => None,
             })
             .unwrap_or(DEFAULT_SCHEMA)
+    }
+
+    /// Rules of the flow's own; none without a filter.
+    pub fn filters(&self) -> &[Rule] {
+        let filters = self.nodes.iter().find_map(|node| match &node.step {
+            Step::Filter(rules) => Some(rules.as_slice()),
+            _ => None,
+        });
+        filters.unwrap_or_default()
+    }
+
+    /// How creatives are chosen; none when they are not.
+    pub fn creative_match(&self) -> Option<CreativeMatch> {
+        self.nodes.iter().find_map(|node| match node.step {
+            Step::MatchCreatives(how) => Some(how),
+            _ => None,
+        })
+    }
+
+    /// How it scores.
+    pub fn score_method(&self) -> &ScoreMethod {
+        let method = self.nodes.iter().find_map(|node| match &node.step {
+            Step::Score(method) => Some(method),
+            _ => None,
+        });
+        method.unwrap_or(&ScoreMethod::Propensity)
+    }
+
+    /// The formula by which it scores; none when it scores otherwise.
+    pub fn score_formula(&self) -> Option<&str> {
+        match self.score_method() {
+            ScoreMethod::Formula(text) => Some(text),
+            ScoreMethod::Model(NamedModel { found: Some((text, _)), .. }) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The weights of the rank: its own, a profile's, or the default ones.
+    pub fn weights(&self) -> Weights {
+        let weights = self.nodes.iter().find_map(|node| match &node.step {
+            Step::Rank(weights) => *weights,
+            Step::Optimize(profile) => profile.found,
+            _ => None,
+        });
+        weights.unwrap_or_default()
+    }
+
+    /// Weight profile and model it names.
+    pub fn part_names(&self) -> (Option<&str>, Option<&str>) {
+        let profile = self.nodes.iter().find_map(|node| match &node.step {
+            Step::Optimize(profile) => Some(profile.reference.as_str()),
+            _ => None,
+        });
+        let model = match self.score_method() {
+            ScoreMethod::Model(model) => Some(model.reference.as_str()),
+            _ => None,
+        };
+        (profile, model)
+    }
+
+    /// What it names and does not find.
+    pub fn missing_parts(&self) -> Vec<String> {
+        let missing = |node: &Node| match &node.step {
+            Step::Score(ScoreMethod::Model(NamedModel { reference, found: None })) => {
+                Some(format!("model `{reference}` not found: propensity 0.5"))
+            }
+            Step::Optimize(Profile { reference, found: None }) => {
+                Some(format!("weight profile `{reference}` not found: default weights"))
+            }
+            _ => None,
+        };
+        self.nodes.iter().filter_map(missing).collect()
     }
 
     /// True when the flow has a step of this type.
@@ -242,7 +366,7 @@ mod tests {
     #[test]
     fn a_wrong_order_names_the_node() {
         let score = ("s", Step::Score(ScoreMethod::Propensity));
-        let rank = ("r", Step::Rank(Weights::default()));
+        let rank = ("r", Step::Rank(None));
         check(&[inventory(), rank, score, OUT], &["node `s`: `score` must stand before `rank`"]);
         check(
             &[inventory(), ("q", Step::Qualify), enrich(), OUT],
@@ -253,6 +377,35 @@ mod tests {
             &["the first node must be of type `inventory`", "node `inv`: `inventory` must stand before `enrich`"],
         );
         check(&[inventory()], &["holds 1 nodes; it must hold 2 to 50", "the last node must be of type `response`"]);
+    }
+
+    #[test]
+    fn every_step_has_its_place() {
+        let filter = || ("f", Step::Filter(Vec::new()));
+        let how = CreativeMatch { is_required: true, placement: PlacementMatch::Any };
+        let creatives = || ("m", Step::MatchCreatives(how));
+        let optimize = || ("o", Step::Optimize(Profile { reference: "p".into(), found: None }));
+        let score = || ("s", Step::Score(ScoreMethod::Propensity));
+        check(
+            &[inventory(), enrich(), filter(), creatives(), score(), optimize(), ("r", Step::Rank(None)), OUT],
+            &[],
+        );
+        check(
+            &[inventory(), enrich(), score(), filter(), creatives(), OUT],
+            &["node `f`: `filter` must stand before `score`", "node `m`: `match_creatives` must stand before `score`"],
+        );
+        check(&[inventory(), filter(), OUT], &["node `f` needs a node of type `enrich` before it"]);
+        check(&[inventory(), score(), optimize(), OUT], &["node `o` needs a node of type `rank` after it"]);
+    }
+
+    #[test]
+    fn the_weights_come_from_one_place() {
+        let score = || ("s", Step::Score(ScoreMethod::Propensity));
+        let optimize = || ("o", Step::Optimize(Profile { reference: "p".into(), found: None }));
+        check(
+            &[inventory(), score(), optimize(), ("r", Step::Rank(Some(Weights::default()))), OUT],
+            &["node `r` names weights, and `optimize` takes them from a profile: give one of them"],
+        );
     }
 
     #[test]

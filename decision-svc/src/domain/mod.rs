@@ -2,16 +2,20 @@
 
 pub mod assignment;
 pub mod compile;
+pub mod creative;
 pub mod decide;
 pub mod evaluate;
 pub mod flow;
 pub mod judgement;
+pub mod metric;
+pub mod model;
 pub mod oracle;
 pub mod outcome;
 pub mod plan;
 pub mod rank;
 pub mod request;
 pub mod scalar;
+pub mod schedule;
 pub mod scratch;
 pub mod snapshot;
 pub mod trace;

@@ -2,15 +2,16 @@
 
 use std::{collections::BTreeMap, ops::Deref, sync::Arc};
 
-use formula::rule::Refusal;
+use formula::{program::Datum, rule::Refusal};
 
 use crate::domain::{
     compile::{Candidate, CompiledFlow, CompiledOffer, Facts, Program, Told},
     evaluate::Tally,
+    creative::ReadyCreative,
     flow::Step,
     rank::Factors,
     scalar::{Fields, Scalar},
-    scratch::Scratch,
+    scratch::{Aside, Scratch},
     trace::{Refused, Stage},
 };
 
@@ -38,6 +39,8 @@ pub struct Plan {
     pub refused: Vec<Refused>,
     /// How many were refused, by reason code.
     pub refused_by_reason: BTreeMap<&'static str, usize>,
+    /// What the flow names and does not find.
+    pub notes: Vec<String>,
 }
 
 /// An offer a customer qualifies for. Reads as the candidate it is.
@@ -50,7 +53,11 @@ pub struct Ranked {
     /// The factors of the score.
     pub factors: Factors,
     /// Where the propensity comes from.
-    pub propensity_source: &'static str,
+    pub propensity_source: Arc<str>,
+    /// It stands above the others whatever its factors.
+    pub is_mandatory: bool,
+    /// What it says, when the flow matches creatives and one fits.
+    pub creative: Option<Arc<ReadyCreative>>,
     /// The computed fields.
     pub computed: Arc<Fields>,
 }
@@ -80,6 +87,7 @@ pub fn plan(compiled: &CompiledFlow, facts: &Facts<'_>, wanted: &Wanted<'_>) -> 
         ranked_in_all: tally.ranked,
         refused: refused(compiled, facts, wanted.refused_max, &mut scratch),
         refused_by_reason: refused_by_reason(&tally),
+        notes: compiled.flow.missing_parts(),
     };
     compiled.spares.give_back(scratch);
     plan
@@ -88,11 +96,14 @@ pub fn plan(compiled: &CompiledFlow, facts: &Facts<'_>, wanted: &Wanted<'_>) -> 
 fn stages(compiled: &CompiledFlow, tally: &Tally) -> Vec<Stage> {
     let mut count = compiled.offers_in_all;
     let mut stages = Vec::with_capacity(compiled.flow.nodes.len());
+    let let_through = tally.qualified - tally.filtered;
     for node in &compiled.flow.nodes {
         let entered = count;
         count = match node.step {
-            Step::Inventory(_) => compiled.offers.len(),
+            Step::Inventory(_) => compiled.offers.len() - tally.closed,
             Step::Qualify => tally.qualified,
+            Step::Filter(_) => let_through,
+            Step::MatchCreatives(_) => let_through - tally.without_creative,
             Step::Rank(_) => tally.ranked,
             _ => entered,
         };
@@ -104,9 +115,12 @@ fn stages(compiled: &CompiledFlow, tally: &Tally) -> Vec<Stage> {
 fn refused_by_reason(tally: &Tally) -> BTreeMap<&'static str, usize> {
     let counts = [
         ("excluded", tally.excluded),
+        ("not_scheduled", tally.closed),
         ("rule_invalid", tally.invalid),
         ("not_qualified", tally.not_qualified),
-        ("not_ranked", tally.qualified - tally.ranked),
+        ("filtered", tally.filtered),
+        ("no_creative", tally.without_creative),
+        ("not_ranked", tally.qualified - tally.filtered - tally.without_creative - tally.ranked),
     ];
     counts.into_iter().filter(|(_, count)| *count > 0).collect()
 }
@@ -117,16 +131,19 @@ fn ranked(compiled: &CompiledFlow, facts: &Facts<'_>, scratch: &mut Scratch) -> 
     let ranked = best.iter().filter_map(|best| {
         let CompiledOffer { candidate, program } = compiled.offers.get(best.offer())?;
         let program = program.as_ref().ok()?;
-        let count = compiled.affinities.get(program.affinities as usize).map_or(0, |rules| rules.len());
         // Offers of one category mostly share their computed fields.
         let computed =
             shown.entry(program.shown).or_insert_with(|| Arc::new(computed(compiled, program, facts, scratch)));
+        let computed = computed.clone();
+        let factors = compiled.factors(best.place.offer, program, best.holding, facts, scratch)?;
         Some(Ranked {
             candidate: candidate.clone(),
             score: best.score(),
-            factors: compiled.scoring.factors(&candidate.worth, best.holding as usize, count),
-            propensity_source: compiled.scoring.propensity(&candidate.worth).1,
-            computed: computed.clone(),
+            factors: if best.is_mandatory { CompiledFlow::factors_of_mandatory(factors) } else { factors },
+            propensity_source: compiled.scoring.source.clone(),
+            is_mandatory: best.is_mandatory,
+            creative: compiled.creative(best.place.offer, facts).cloned(),
+            computed,
         })
     });
     let ranked = ranked.collect();
@@ -167,28 +184,63 @@ fn refusal_of(
 ) -> Option<Refused> {
     let candidate = &offer.candidate;
     let refusal = |code: &str, reason: String| Refused::unranked(&candidate.offer_id, &candidate.name, code, reason);
-    if scratch.is_excluded(index) {
-        return Some(refusal("excluded", "excluded by the request".to_owned()));
+    let failed = |code: &str, failed: Refusal| Refused::failed(&candidate.offer_id, &candidate.name, code, failed);
+    let filters = |program: &Program, scratch: &mut Scratch| {
+        failed("filtered", first_failure(compiled, &program.filters, facts, scratch))
+    };
+    let without_creative = || refusal("no_creative", no_creative(facts));
+    match (scratch.aside(index), &offer.program) {
+        (Some(Aside::Excluded), _) => return Some(refusal("excluded", "excluded by the request".to_owned())),
+        (Some(Aside::Closed), _) => {
+            return Some(refusal("not_scheduled", candidate.schedule.obstacle(facts.moment.now).unwrap_or_default()));
+        }
+        (Some(Aside::Mandatory), _) => return None,
+        (Some(Aside::MandatoryFiltered), Ok(program)) => return Some(filters(program, scratch)),
+        (Some(Aside::MandatoryWithoutCreative), _) => return Some(without_creative()),
+        (Some(Aside::MandatoryFiltered) | None, _) => {}
     }
     let program = match &offer.program {
         Ok(program) => program,
-        Err(why) => {
-            return Some(refusal("rule_invalid", format!("its rules cannot be applied: {why}")));
-        }
+        Err(why) => return Some(refusal("rule_invalid", format!("its rules cannot be applied: {why}"))),
     };
-    if !compiled.qualifies(program, scratch) {
-        let failed = first_failure(compiled, program, facts, scratch);
-        return Some(Refused::not_qualified(&candidate.offer_id, &candidate.name, failed));
+    match compiled.qualifies(program, scratch) {
+        None => return Some(failed("not_qualified", first_failure(compiled, &program.rules, facts, scratch))),
+        Some(false) => return Some(filters(program, scratch)),
+        Some(true) => {}
     }
-    if compiled.place(index, program, scratch).is_none() {
-        return Some(refusal("not_ranked", "its score is not a number".to_owned()));
+    if compiled.lacks_creative(index, facts) {
+        return Some(without_creative());
+    }
+    if compiled.place(index, program, facts, scratch).is_none() {
+        return Some(refusal("not_ranked", no_score(compiled, program, facts, scratch)));
     }
     None
 }
 
-/// The first rule, in the offer's own order, that does not hold.
-fn first_failure(compiled: &CompiledFlow, program: &Program, facts: &Facts<'_>, scratch: &mut Scratch) -> Refusal {
-    let failing = program.rules.iter().find(|rule| !compiled.holds(**rule, facts, scratch));
+/// Why an offer has nothing to say.
+pub(super) fn no_creative(facts: &Facts<'_>) -> String {
+    let channel = facts.surface.channel.as_ref().map_or("no channel".to_owned(), |(id, _)| format!("channel `{id}`"));
+    match facts.surface.placement.as_str() {
+        "" => format!("no active creative for {channel}"),
+        placement => format!("no active creative for {channel}, placement `{placement}`"),
+    }
+}
+
+/// Why an offer has no score.
+fn no_score(compiled: &CompiledFlow, program: &Program, facts: &Facts<'_>, scratch: &mut Scratch) -> String {
+    let datum = program.score.map(|register| compiled.fill(register, facts, scratch));
+    match datum {
+        Some(Datum::Null(why)) => {
+            let causes = Told { sources: &compiled.sources, facts };
+            format!("its score is not a number: {}", causes.told(why))
+        }
+        _ => "its score is not a number".to_owned(),
+    }
+}
+
+/// The first of these rules that does not hold.
+fn first_failure(compiled: &CompiledFlow, rules: &[u32], facts: &Facts<'_>, scratch: &mut Scratch) -> Refusal {
+    let failing = rules.iter().find(|rule| !compiled.holds(**rule, facts, scratch));
     let rule = failing.and_then(|rule| compiled.rules.get(*rule as usize));
     let Some(rule) = rule else { return Refusal::default() };
     // INVARIANT: whatever the rule reads was filled when it was tested, in this evaluation or just now.

@@ -24,6 +24,8 @@ pub struct Question {
     pub channel: String,
     /// Name or id of the flow.
     pub flow: String,
+    /// Where the offer will stand; empty without.
+    pub placement: String,
     /// Offers wanted.
     pub limit: usize,
     /// Facts of this request.

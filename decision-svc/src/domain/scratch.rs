@@ -31,10 +31,11 @@ pub struct Scratch {
     pub(super) sets: Stamps,
     /// By list of affinities: how many hold.
     pub(super) affinities: Stamps,
-    /// By group: whether its offers qualify.
+    /// By group whose offers qualify: whether the flow's own rules let them through.
     pub(super) groups: Stamps,
     pub(super) passing: Vec<Passing>,
-    pub(super) excluded: Vec<u32>,
+    /// Offers that do not go the way of their group, by number.
+    pub(super) aside: Vec<(u32, Aside)>,
     pub(super) ahead: BinaryHeap<Ahead>,
     pub(super) best: Vec<Best>,
 }
@@ -49,6 +50,23 @@ pub(super) struct Passing {
     pub group: u32,
     /// Affinities that hold.
     pub holding: u32,
+    /// The flow's own rules leave it out.
+    pub is_filtered: bool,
+}
+
+/// Why an offer does not go the way of its group; the first holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Aside {
+    /// Excluded by the request.
+    Excluded,
+    /// Outside its schedule.
+    Closed,
+    /// Mandatory, and ranked above the others.
+    Mandatory,
+    /// Mandatory, and left out by the flow's own rules.
+    MandatoryFiltered,
+    /// Mandatory, and without a creative.
+    MandatoryWithoutCreative,
 }
 
 /// An offer among the best.
@@ -57,6 +75,8 @@ pub struct Best {
     pub(super) place: Place,
     /// Affinities that hold.
     pub(super) holding: u32,
+    /// It stands above the others.
+    pub(super) is_mandatory: bool,
 }
 
 impl Best {
@@ -135,7 +155,7 @@ impl Scratch {
         }
         self.memory.begin();
         self.passing.clear();
-        self.excluded.clear();
+        self.aside.clear();
         self.ahead.clear();
         self.best.clear();
     }
@@ -156,9 +176,10 @@ impl Scratch {
         }
     }
 
-    /// Whether the offer was excluded by the request.
-    pub(super) fn is_excluded(&self, offer: u32) -> bool {
-        self.excluded.binary_search(&offer).is_ok()
+    /// Why the offer does not go the way of its group, if it does not.
+    pub(super) fn aside(&self, offer: u32) -> Option<Aside> {
+        let found = self.aside.binary_search_by_key(&offer, |(aside, _)| *aside).ok();
+        found.and_then(|place| self.aside.get(place)).map(|(_, why)| *why)
     }
 }
 

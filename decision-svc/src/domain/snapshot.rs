@@ -5,7 +5,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use chrono::{DateTime, Utc};
 use formula::{OutputType, Type, rule::Rule};
 
-use crate::domain::scalar::{Fields, Scalar};
+use crate::domain::{
+    metric::Metric,
+    scalar::{Fields, Scalar},
+    schedule::{Mandate, Schedule},
+};
 
 /// Everything configured, at one revision of each neighbour.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +42,12 @@ pub struct Catalog {
     pub schemas: BTreeMap<String, Schema>,
     /// By key.
     pub outcome_types: BTreeMap<String, OutcomeType>,
+    /// By id.
+    pub creatives: BTreeMap<String, Creative>,
+    /// By id.
+    pub placements: BTreeMap<String, Placement>,
+    /// By key.
+    pub metrics: BTreeMap<String, Metric>,
 }
 
 /// What policy-svc configures that decisions need: where local time comes from.
@@ -61,7 +71,7 @@ pub struct Experiments {
 }
 
 /// Something that may be offered.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Offer {
     /// Its id.
     pub id: String,
@@ -87,6 +97,10 @@ pub struct Offer {
     pub rules: Vec<Rule>,
     /// Further fields.
     pub custom_fields: Fields,
+    /// When it may be offered.
+    pub schedule: Schedule,
+    /// Puts it above the others.
+    pub mandate: Option<Mandate>,
     /// Only active offers take part.
     pub is_active: bool,
 }
@@ -137,6 +151,38 @@ pub struct OutcomeType {
     pub is_impression: bool,
     /// Counts as a contact.
     pub counts_as_contact: bool,
+}
+
+/// What an offer says on a channel.
+#[derive(Clone, Debug)]
+pub struct Creative {
+    /// Its id.
+    pub id: String,
+    /// Name for people.
+    pub name: String,
+    /// Id or name of the offer.
+    pub offer: String,
+    /// Id or name of the channel; empty for all.
+    pub channel: String,
+    /// Id or name of the placement; empty for any.
+    pub placement: String,
+    /// What is said.
+    pub content: Fields,
+    /// The heaviest is chosen.
+    pub weight: f64,
+    /// Only active ones are chosen.
+    pub is_active: bool,
+}
+
+/// A place where an offer can stand.
+#[derive(Clone, Debug)]
+pub struct Placement {
+    /// Its id.
+    pub id: String,
+    /// Name for people.
+    pub name: String,
+    /// Creatives of one that is not are not chosen.
+    pub is_active: bool,
 }
 
 /// A way to reach customers.
@@ -206,6 +252,9 @@ impl Catalog {
             categories: self.categories.clone(),
             schemas: self.schemas.clone(),
             outcome_types: self.outcome_types.clone(),
+            creatives: self.creatives.clone(),
+            placements: self.placements.clone(),
+            metrics: self.metrics.clone(),
         }
     }
 

@@ -68,8 +68,8 @@ impl Refused {
         }
     }
 
-    /// An offer whose rule does not hold.
-    pub fn not_qualified(offer_id: &str, name: &str, failed: Refusal) -> Self {
+    /// An offer of which a rule does not hold: its own, or the flow's.
+    pub fn failed(offer_id: &str, name: &str, reason_code: &str, failed: Refusal) -> Self {
         let Refusal { field, op, expected, actual, cause } = failed;
         let found = match (&actual, &cause) {
             (Some(actual), _) => format!("it is {actual}"),
@@ -79,6 +79,6 @@ impl Refused {
         let wanted = if expected.is_empty() { String::new() } else { format!(" {expected}") };
         let reason = format!("`{field}` {op}{wanted} does not hold: {found}");
         let rule = Some(FailedRule { field, op, expected, actual, unknown: cause });
-        Self { rule, ..Self::unranked(offer_id, name, "not_qualified", reason) }
+        Self { rule, ..Self::unranked(offer_id, name, reason_code, reason) }
     }
 }

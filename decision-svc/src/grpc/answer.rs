@@ -46,7 +46,7 @@ pub fn answer(
         timezone_source: about.timezone_source,
         tz_version: chrono_tz::IANA_TZDB_VERSION.to_owned(),
         consent_sources: judgement.map(|judgement| judgement.consent_sources.clone()).unwrap_or_default(),
-        notes: notes(question, judgement),
+        notes: notes(question, plan, judgement),
         is_explained: question.is_explained,
     };
     let refusal = answer.refusal.as_ref();
@@ -68,8 +68,8 @@ pub fn answer(
     (answer, shown)
 }
 
-fn notes(question: &Question, judgement: Option<&Judgement>) -> Vec<String> {
-    let mut notes = Vec::new();
+fn notes(question: &Question, plan: &Plan, judgement: Option<&Judgement>) -> Vec<String> {
+    let mut notes = plan.notes.clone();
     let skewed = judgement.filter(|judgement| judgement.tz_version != chrono_tz::IANA_TZDB_VERSION);
     if let Some(judgement) = skewed {
         notes.push(format!("quiet hours were judged by time zone database {}", judgement.tz_version));

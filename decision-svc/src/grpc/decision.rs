@@ -89,6 +89,7 @@ pub(super) fn parse(asked: &proto::RecommendRequest) -> Result<Question, Problem
         customer_id: asked.customer_id.clone(),
         channel: asked.channel.clone(),
         flow: flow.clone(),
+        placement: asked.placement.clone(),
         limit: usize::try_from(limit).unwrap_or(1),
         attributes,
         exclude_offers: asked.exclude_offers.clone(),
@@ -127,7 +128,7 @@ impl Context {
         let offer = offer.ok_or_else(|| Problem::not_found("rank", &rank.to_string()))?;
         let unavailable = || no_go(refusal("unavailable", "the contact cannot be judged now; try again shortly"));
         let flow = self.flows.get(tenant, &shown.flow_id).await.ok();
-        let flow = flow.and_then(|flow| super::decision_flow::parse(&flow).ok());
+        let flow = flow.and_then(|flow| super::flow_config::parse(&flow).ok());
         let schema = flow.as_ref().map_or(crate::domain::flow::DEFAULT_SCHEMA, |flow| flow.schema()).to_owned();
         let (customer, pending) = tokio::join!(
             catalog::customer(&self.neighbours.catalog, tenant, &shown.customer_id, &schema),

@@ -1,182 +1,80 @@
 //! DecisionFlowService.
 
-use history::{Author, Collection, HistoryError, Resource as _};
-use proffer_proto::{
-    decision::v1::{self as proto, decision_flow_service_server::DecisionFlowService, node::Config},
-    values::v1::ResourceStatus,
-};
-use serve::metadata;
-use tonic::{Request, Response, Status};
+use history::{Collection, Resource as _};
+use proffer_proto::decision::v1::{self as proto, decision_flow_service_server::DecisionFlowService};
+use serve::Problem;
+use tonic::Status;
 
-use super::Context;
-use crate::domain::flow::{DEFAULT_SCHEMA, Flow, Node, ScoreMethod, Step, Weights};
+use super::{
+    Context, flow_config,
+    resource::{self, Checked},
+    settle_status,
+};
+use crate::domain::{compile::CompiledFlow, flow::Flow, snapshot::Catalog};
 
 /// The flows of a tenant.
 pub struct DecisionFlows(pub Context);
 
-type Faults = Vec<(String, String)>;
+impl Checked for proto::DecisionFlow {
+    fn collection(context: &Context) -> &Collection<Self> {
+        &context.flows
+    }
 
-const NODES: &str = "decision_flow.config.nodes";
-const SUPPORTED: &str = "inventory, enrich, compute, qualify, contact_policy, score, rank, response";
-/// Most categories of an inventory.
-const CATEGORIES_MAX: usize = 100;
-
-/// The flow as the domain knows it, or all faults by path.
-pub fn parse(resource: &proto::DecisionFlow) -> Result<Flow, Faults> {
-    let Some(config) = resource.config.as_ref() else {
-        return Err(vec![("decision_flow.config".to_owned(), "is required: {\"nodes\": […]}".to_owned())]);
-    };
-    let mut faults = Faults::new();
-    let mut nodes = Vec::new();
-    for (index, node) in config.nodes.iter().enumerate() {
-        match step(node) {
-            Ok(step) => nodes.push(Node { id: node.id.clone(), step }),
-            Err((field, message)) => {
-                faults.push((format!("{NODES}[{index}].{field}"), format!("node `{}`: {message}", node.id)));
+    async fn check(context: &Context, tenant: &str, resource: &mut Self) -> Result<Vec<String>, Status> {
+        let mut faults = Collection::common_faults(resource);
+        settle_status(Self::KIND, &mut resource.status, &mut faults);
+        let flow = match flow_config::parse(resource) {
+            Ok(flow) => {
+                faults.extend(context.missing_parts(tenant, &flow).await?);
+                flow
             }
-        }
-    }
-    let flow = Flow { nodes };
-    // The order is judged when every node is understood: a fault must not hide behind another's.
-    if faults.is_empty() {
-        faults = flow
-            .faults()
-            .into_iter()
-            .map(|(index, message)| match index {
-                Some(index) => (format!("{NODES}[{index}]"), message),
-                None => (NODES.to_owned(), message),
-            })
-            .collect();
-    }
-    if faults.is_empty() { Ok(flow) } else { Err(faults) }
-}
-
-fn step(node: &proto::Node) -> Result<Step, (&'static str, String)> {
-    let unserved = |name: &str| Err(("type", format!("type `{name}` is not yet supported; supported are {SUPPORTED}")));
-    Ok(match &node.config {
-        None => return Err(("type", format!("is required: one of {SUPPORTED}"))),
-        Some(Config::Inventory(inventory)) if inventory.categories.len() > CATEGORIES_MAX => {
-            let count = inventory.categories.len();
-            return Err(("config.categories", format!("holds {count}, which exceeds the maximum {CATEGORIES_MAX}")));
-        }
-        Some(Config::Inventory(inventory)) => Step::Inventory(inventory.categories.clone()),
-        Some(Config::Enrich(enrich)) if enrich.schema.is_empty() => Step::Enrich(DEFAULT_SCHEMA.to_owned()),
-        Some(Config::Enrich(enrich)) => Step::Enrich(enrich.schema.clone()),
-        Some(Config::Compute(_)) => Step::Compute,
-        Some(Config::Qualify(_)) => Step::Qualify,
-        Some(Config::ContactPolicy(_)) => Step::ContactPolicy,
-        Some(Config::Score(score)) => Step::Score(method(score)?),
-        Some(Config::Rank(rank)) => {
-            let weights = rank.weights.as_ref().map(weights).unwrap_or_default();
-            match weights.fault() {
-                Some(fault) => return Err(("config.weights", fault)),
-                None => Step::Rank(weights),
+            Err(more) => {
+                faults.extend(more);
+                return Err(Problem::invalid_fields(faults).into());
             }
+        };
+        if !faults.is_empty() {
+            return Err(Problem::invalid_fields(faults).into());
         }
-        Some(Config::Response(_)) => Step::Response,
-        Some(Config::Filter(_)) => return unserved("filter"),
-        Some(Config::MatchCreatives(_)) => return unserved("match_creatives"),
-        Some(Config::Optimize(_)) => return unserved("optimize"),
-        Some(Config::Group(_)) => return unserved("group"),
-        Some(Config::Conditional(_)) => return unserved("conditional"),
-        Some(Config::CallFlow(_)) => return unserved("call_flow"),
-        Some(Config::SetProperties(_)) => return unserved("set_properties"),
-    })
-}
-
-fn method(score: &proto::ScoreNode) -> Result<ScoreMethod, (&'static str, String)> {
-    let unserved = |name: &str| {
-        Err(("config.method", format!("method `{name}` is not yet supported; supported are propensity, priority")))
-    };
-    match proto::ScoreMethod::try_from(score.method) {
-        Ok(proto::ScoreMethod::Unspecified | proto::ScoreMethod::Propensity) => Ok(ScoreMethod::Propensity),
-        Ok(proto::ScoreMethod::Priority) => Ok(ScoreMethod::Priority),
-        Ok(proto::ScoreMethod::Formula) => unserved("formula"),
-        Ok(proto::ScoreMethod::Model) => unserved("model"),
-        Err(_) => unserved(&score.method.to_string()),
+        let mut warnings = flow.warnings();
+        warnings.extend(context.warning_of_catalog(tenant, flow).await?);
+        Ok(warnings)
     }
 }
 
-fn weights(found: &proto::Weights) -> Weights {
-    Weights {
-        propensity: found.propensity,
-        relevance: found.relevance,
-        impact: found.impact,
-        emphasis: found.emphasis,
-        uplift: found.uplift,
-    }
-}
-
-/// All faults of a flow, and what is allowed and likely not meant.
-fn check(resource: &proto::DecisionFlow) -> Result<Vec<String>, HistoryError> {
-    let mut faults = Collection::common_faults(resource);
-    match parse(resource) {
-        Ok(flow) if faults.is_empty() => return Ok(flow.warnings()),
-        Ok(_) => {}
-        Err(more) => faults.extend(more),
-    }
-    Err(HistoryError::Invalid(faults))
-}
-
-#[tonic::async_trait]
-impl DecisionFlowService for DecisionFlows {
-    async fn create_decision_flow(
-        &self,
-        request: Request<proto::CreateDecisionFlowRequest>,
-    ) -> Result<Response<proto::CreateDecisionFlowResponse>, Status> {
-        let author = Author::of(request.metadata(), &self.0.clock)?;
-        let mut resource = request.into_inner().decision_flow.unwrap_or_default();
-        if resource.status() == ResourceStatus::Unspecified {
-            resource.set_status(ResourceStatus::Active);
+impl Context {
+    /// What a flow's own rules and formula make of the offers there are now, as far as the catalog is known.
+    async fn warning_of_catalog(&self, tenant: &str, flow: Flow) -> Result<Option<String>, Status> {
+        if flow.filters().is_empty() && flow.score_formula().is_none() {
+            return Ok(None);
         }
-        let warnings = check(&resource)?;
-        let mut stored = self.0.flows.create(&author, resource).await?;
-        stored.warn(warnings);
-        Ok(Response::new(proto::CreateDecisionFlowResponse { decision_flow: Some(stored) }))
+        let follower = self.followers.of(tenant).await;
+        let catalog = follower.and_then(|follower| follower.borrow().catalog.clone());
+        let Some(catalog) = catalog else { return Ok(None) };
+        let warning = tokio::task::spawn_blocking(move || warning(flow, &catalog)).await;
+        warning.map_err(|error| serve::internal(&error))
     }
+}
 
-    async fn get_decision_flow(
-        &self,
-        request: Request<proto::GetDecisionFlowRequest>,
-    ) -> Result<Response<proto::GetDecisionFlowResponse>, Status> {
-        let tenant = metadata::tenant(request.metadata())?;
-        let found = self.0.flows.get(&tenant, &request.into_inner().id).await?;
-        Ok(Response::new(proto::GetDecisionFlowResponse { decision_flow: Some(found) }))
-    }
+fn warning(flow: Flow, catalog: &Catalog) -> Option<String> {
+    let compiled = CompiledFlow::compile(flow, "", "", 0, catalog);
+    let is_flows = |why: &&String| why.starts_with("filter: ") || why.starts_with("score: ");
+    let broken = compiled.offers.iter().filter_map(|offer| {
+        let why = offer.program.as_ref().err().filter(is_flows)?;
+        Some((&offer.candidate.offer_id, why))
+    });
+    let broken: Vec<_> = broken.collect();
+    let (offer_id, why) = broken.first()?;
+    let (count, all) = (broken.len(), compiled.offers.len());
+    Some(format!("{count} of {all} offers are refused, `rule_invalid`; `{offer_id}`: {why}"))
+}
 
-    async fn list_decision_flows(
-        &self,
-        request: Request<proto::ListDecisionFlowsRequest>,
-    ) -> Result<Response<proto::ListDecisionFlowsResponse>, Status> {
-        let tenant = metadata::tenant(request.metadata())?;
-        let request = request.into_inner();
-        let page = self.0.flows.list(&tenant, request.page_size, &request.page_token).await?;
-        let (decision_flows, next_page_token) = (page.items, page.next);
-        Ok(Response::new(proto::ListDecisionFlowsResponse { decision_flows, next_page_token }))
-    }
-
-    async fn update_decision_flow(
-        &self,
-        request: Request<proto::UpdateDecisionFlowRequest>,
-    ) -> Result<Response<proto::UpdateDecisionFlowResponse>, Status> {
-        let author = Author::of(request.metadata(), &self.0.clock)?;
-        let request = request.into_inner();
-        let paths = request.update_mask.unwrap_or_default().paths;
-        let patch = request.decision_flow.unwrap_or_default();
-        let draft = self.0.flows.merge(&author.tenant, &request.id, patch, &paths).await?;
-        let warnings = check(&draft.resource)?;
-        let mut stored = self.0.flows.update(&author, draft).await?;
-        stored.warn(warnings);
-        Ok(Response::new(proto::UpdateDecisionFlowResponse { decision_flow: Some(stored) }))
-    }
-
-    async fn delete_decision_flow(
-        &self,
-        request: Request<proto::DeleteDecisionFlowRequest>,
-    ) -> Result<Response<proto::DeleteDecisionFlowResponse>, Status> {
-        let author = Author::of(request.metadata(), &self.0.clock)?;
-        let request = request.into_inner();
-        self.0.flows.delete(&author, &request.id, &request.etag).await?;
-        Ok(Response::new(proto::DeleteDecisionFlowResponse {}))
+resource::service! {
+    impl DecisionFlowService for DecisionFlows of DecisionFlow as decision_flow, decision_flows {
+        create_decision_flow(CreateDecisionFlowRequest) -> CreateDecisionFlowResponse,
+        get_decision_flow(GetDecisionFlowRequest) -> GetDecisionFlowResponse,
+        list_decision_flows(ListDecisionFlowsRequest) -> ListDecisionFlowsResponse,
+        update_decision_flow(UpdateDecisionFlowRequest) -> UpdateDecisionFlowResponse,
+        delete_decision_flow(DeleteDecisionFlowRequest) -> DeleteDecisionFlowResponse,
     }
 }

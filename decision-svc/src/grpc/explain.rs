@@ -22,8 +22,10 @@ use super::{
 use crate::{
     domain::{
         compile::{CompiledFlow, Facts},
+        creative::Surface,
         decide::{Answer, refusal},
         judgement::Judgement,
+        metric::Metrics,
         oracle::OracleFlow,
         plan::{self, Plan, Wanted},
         request::{Question, id_fault, text_fault},
@@ -43,12 +45,14 @@ pub(super) struct Considered {
     pub catalog: Arc<Catalog>,
     pub question: Question,
     pub record: Fields,
+    pub metrics: Metrics,
+    pub surface: Surface,
     pub moment: Moment,
     pub plan: Plan,
     pub judgement: Option<Judgement>,
     pub answer: Answer,
     pub snapshot: Vec<String>,
-    /// The decision whose facts were used, and the fields it read; none for now.
+    /// The decision whose facts were used, and the fields and metrics (`metrics.x`) it read; none for now.
     pub based_on: Option<(String, BTreeSet<String>)>,
     pub notes: Vec<String>,
 }
@@ -152,14 +156,20 @@ impl Context {
         let found = by_id.or_else(|| flows.iter().find(|found| is_named(&question.flow, &found.id, &found.name)));
         let resource = found.ok_or_else(|| Problem::not_found("decision_flow", &question.flow))?;
         require_active(resource)?;
-        let flow = self.flow_then(tenant, resource, &catalog).await?;
+        let flow = self.whole_flow_then(tenant, resource.clone(), AsOf::Time(at)).await?;
+        let flow = self.flow_then(tenant, flow, &catalog).await?;
+        let (metrics, surface) = (shown.metrics.clone(), facts.surface(&question.placement));
         let record = scalar::fields(&shown.customer_fields);
         let moment = Moment { now: at, zone: zone_then(&shown) };
         let is_its_flow = flow.id == shown.flow_id;
         let obstacle = facts.obstacle.as_ref().filter(|_| is_its_flow);
         let obstacle = obstacle.map(|kept| refusal(&kept.reason_code, &kept.reason));
         let plan = match obstacle {
-            None => plan::plan(&flow, &read(&record, &question, &moment), &everything(&question)),
+            None => {
+                let (record, attributes, moment) = (&record, &question.attributes, &moment);
+                let facts = Facts { record, attributes, metrics: &metrics, surface: &surface, moment };
+                plan::plan(&flow, &facts, &everything(&question))
+            }
             Some(_) => Plan::default(),
         };
         let contact = policy::Question {
@@ -204,8 +214,23 @@ impl Context {
         snapshot.extend(judgement.as_ref().map(|judgement| format!("policy:{}", judgement.revision)));
         let mut known: BTreeSet<String> = record.keys().cloned().collect();
         known.extend(facts.fields_missing);
+        known.extend(metrics.keys().chain(&facts.metrics_missing).map(|key| format!("metrics.{key}")));
         let based_on = Some((shown.decision_id, known));
-        Ok(Considered { flow, catalog, question, record, moment, plan, judgement, answer, snapshot, based_on, notes })
+        Ok(Considered {
+            flow,
+            catalog,
+            question,
+            record,
+            metrics,
+            surface,
+            moment,
+            plan,
+            judgement,
+            answer,
+            snapshot,
+            based_on,
+            notes,
+        })
     }
 }
 
@@ -219,14 +244,11 @@ fn about(asked: &proto::ExplainRequest, latest: Option<&proto::DecisionRecord>) 
         customer_id: asked.customer_id.clone(),
         flow: or(&asked.flow, latest.map(|latest| &latest.flow_id)),
         channel: or(&asked.channel, latest.map(|latest| &latest.channel)),
+        placement: latest.and_then(|latest| latest.request.clone()).map(|asked| asked.placement).unwrap_or_default(),
         dry_run: true,
         explain: true,
         ..Default::default()
     }
-}
-
-fn read<'a>(record: &'a Fields, question: &'a Question, moment: &'a Moment) -> Facts<'a> {
-    Facts { record, attributes: &question.attributes, moment }
 }
 
 /// Everything about one offer.
@@ -300,12 +322,15 @@ impl Interpreted {
         let catalog = considered.catalog.with_only(offer_id);
         let flow = OracleFlow::compile(considered.flow.flow.clone(), &catalog);
         let Some(Ok(program)) = flow.offers.first().map(|offer| offer.program.as_ref()) else { return Self::default() };
-        let facts = read(&considered.record, &considered.question, &considered.moment);
+        let Considered { record, metrics, surface, moment, .. } = considered;
+        let facts = Facts { record, attributes: &considered.question.attributes, metrics, surface, moment };
         let computed = program.compute(&facts);
         Self {
             rules: program.rules.iter().map(|rule| rule.trace(&facts, &computed)).collect(),
             computed: program.shown(&computed),
-            fields_read: program.fields_read().map(str::to_owned).collect(),
+            fields_read: (program.fields_read().map(str::to_owned))
+                .chain(program.metrics_read().map(|key| format!("metrics.{key}")))
+                .collect(),
         }
     }
 
@@ -321,14 +346,15 @@ impl Interpreted {
 /// A field that was not read is not missing: nobody knows whether it was there.
 fn retold(text: String, unknown: &BTreeSet<String>, decision_id: &str) -> String {
     unknown.iter().fold(text, |text, field| {
-        let missing = format!("missing customer.{field}");
+        let named = if field.starts_with("metrics.") { field.clone() } else { format!("customer.{field}") };
+        let missing = format!("missing {named}");
         let (mut told, mut rest) = (String::with_capacity(text.len()), text.as_str());
         while let Some((before, after)) = rest.split_once(&missing) {
             told.push_str(before);
             // Not the beginning of a longer name.
             match after.chars().next() {
                 Some(next) if next.is_alphanumeric() || next == '_' => told.push_str(&missing),
-                _ => told.push_str(&format!("customer.{field} was not recorded by {decision_id}")),
+                _ => told.push_str(&format!("{named} was not recorded by {decision_id}")),
             }
             rest = after;
         }

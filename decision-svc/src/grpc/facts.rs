@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::domain::{
     compile::CompiledFlow,
+    creative::Surface,
     judgement::{Basis, Grant, Judgement, Refusal},
+    metric::Metrics,
     scalar::Fields,
 };
 
@@ -29,6 +31,15 @@ pub struct KeptFacts {
     /// What policy said; absent when it was not asked or did not answer.
     #[prost(message, optional, tag = "6")]
     pub judgement: Option<KeptJudgement>,
+    /// Id of the channel, as creatives may name it; what was asked when nobody stored that.
+    #[prost(string, tag = "7")]
+    pub channel_id: String,
+    /// Its name.
+    #[prost(string, tag = "8")]
+    pub channel_name: String,
+    /// Metrics that were read and had no value; those that had one are shown.
+    #[prost(string, repeated, tag = "9")]
+    pub metrics_missing: Vec<String>,
 }
 
 /// A refusal.
@@ -83,6 +94,10 @@ pub struct Rested<'a> {
     pub flow: &'a CompiledFlow,
     /// The customer's record.
     pub record: &'a Fields,
+    /// The customer's metrics.
+    pub metrics: &'a Metrics,
+    /// Where the offer will stand.
+    pub surface: &'a Surface,
     /// Why nothing could be planned.
     pub obstacle: Option<&'a Refusal>,
     /// The experiment that holds the customer out.
@@ -103,13 +118,24 @@ impl Rested<'_> {
         read
     }
 
+    /// The metrics that were read, with their values.
+    pub fn metrics_read(&self) -> Metrics {
+        let read = self.flow.metrics_read.iter().filter_map(|metric| self.metrics.get_key_value(&metric.key));
+        read.map(|(key, value)| (key.clone(), *value)).collect()
+    }
+
     /// The fields that were read, as the record had them, and the facts.
     pub fn kept(&self) -> (Fields, KeptFacts) {
         let read = self.fields_read();
         let is_read = |(name, _): &(&String, _)| read.contains(name.as_str());
         let fields = self.record.iter().filter(is_read).map(|(name, value)| (name.clone(), value.clone())).collect();
         let missing = read.iter().filter(|name| !self.record.contains_key(**name));
+        let metrics = self.flow.metrics_read.iter().filter(|metric| !self.metrics.contains_key(&metric.key));
+        let (channel_id, channel_name) = self.surface.channel.clone().unwrap_or_default();
         let facts = KeptFacts {
+            channel_id,
+            channel_name,
+            metrics_missing: metrics.map(|metric| metric.key.clone()).collect(),
             catalog_revision: self.flow.catalog_revision,
             flow_revision: self.flow.revision,
             obstacle: self.obstacle.map(|refusal| KeptRefusal {
@@ -141,6 +167,14 @@ fn kept_judgement(found: &Judgement) -> KeptJudgement {
         judgement,
         is_reserving: found.grants.is_some(),
         grants: found.grants.iter().flatten().map(grant).collect(),
+    }
+}
+
+impl KeptFacts {
+    /// Where the offer stood; `placement` is the request's.
+    pub fn surface(&self, placement: &str) -> Surface {
+        let channel = (self.channel_id.clone(), self.channel_name.clone());
+        Surface { channel: Some(channel).filter(|(id, _)| !id.is_empty()), placement: placement.to_owned() }
     }
 }
 

@@ -5,16 +5,24 @@ pub mod decision;
 pub mod decision_flow;
 pub mod explain;
 pub mod facts;
+pub mod flow_config;
+pub mod flow_parts;
+pub mod model;
 pub mod outcome;
 pub mod outcome_of;
 pub mod recommend;
 pub mod recommend_batch;
 pub mod record;
 pub mod replay;
+pub mod resource;
+pub mod weight_profile;
 
 use chrono::{DateTime, Utc};
 use history::Collection;
-use proffer_proto::decision::v1::DecisionFlow;
+use proffer_proto::{
+    decision::v1::{DecisionFlow, Model, WeightProfile},
+    values::v1::ResourceStatus,
+};
 use serve::Clock;
 
 use crate::{
@@ -31,7 +39,11 @@ pub struct Context {
     pub store: Store,
     /// Flows.
     pub flows: Collection<DecisionFlow>,
-    /// The log the flows are in.
+    /// Weight profiles.
+    pub weight_profiles: Collection<WeightProfile>,
+    /// Models.
+    pub models: Collection<Model>,
+    /// The log these are in.
     pub history: history::History,
     /// Snapshots.
     pub followers: Followers,
@@ -57,6 +69,15 @@ pub const REQUEST_BYTES_MAX: usize = 256 * 1024;
 pub const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of a bulk request.
 pub const BULK_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// What was created without a status is active.
+pub(crate) fn settle_status(kind: &str, status: &mut i32, faults: &mut Vec<(String, String)>) {
+    match ResourceStatus::try_from(*status) {
+        Ok(ResourceStatus::Unspecified) => *status = ResourceStatus::Active.into(),
+        Ok(_) => {}
+        Err(_) => faults.push((format!("{kind}.status"), "must be one of active, draft, paused, archived".to_owned())),
+    }
+}
 
 /// An instant from proto; a fault when it is out of range.
 pub(crate) fn instant(at: &prost_types::Timestamp) -> Result<DateTime<Utc>, String> {

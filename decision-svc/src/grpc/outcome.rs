@@ -197,7 +197,8 @@ fn new_outcome(
         Problem::invalid_field("outcome.idempotency_key", message)
     })?;
     let outcome_id = new_id("out", now);
-    let occurred = history::timestamp(report.occurred_at.unwrap_or(now));
+    let occurred_at = report.occurred_at.unwrap_or(now);
+    let occurred = history::timestamp(occurred_at);
     let fact = fact(&report, of_type, offer.as_ref(), &outcome_id, &channel, occurred, now);
     let entry = experiment::ledger_entry::Entry::Outcome(experiment::OutcomeEntry {
         outcome_id: outcome_id.clone(),
@@ -212,6 +213,9 @@ fn new_outcome(
         customer_id: report.customer_id.clone(),
         idempotency_key: key,
         body_hash: Sha256::digest(reported.encode_to_vec()).to_vec(),
+        outcome_key: report.key.clone(),
+        occurred_us: occurred_at.timestamp_micros(),
+        value_e4: report.value_e4,
         received_us: now.timestamp_micros(),
         record: reported.encode_to_vec(),
         policy_message: Box::new(move |customer_seq| OutcomeFact { customer_seq, ..fact.clone() }.encode_to_vec()),

@@ -242,10 +242,25 @@ impl Context {
         let (timezone, snapshot) = (zone.name().to_owned(), snapshot_names(&fetched, judgement.as_ref()));
         let about = About { obstacle, held_out_of, timezone, timezone_source, ..About::default() };
         let (answer, _) = answer(&run.question, &plan, judgement.as_ref(), about);
+        let (metrics, surface) = (fetched.metrics, fetched.surface);
         let (flow, catalog) = (fetched.flow, fetched.snapshot.catalog.clone().unwrap_or_default());
         let (moment, based_on, notes) = (Moment { now: fetched.now, zone }, None, Vec::new());
         let question = run.question.clone();
-        Ok(Considered { flow, catalog, question, record, moment, plan, judgement, answer, snapshot, based_on, notes })
+        Ok(Considered {
+            flow,
+            catalog,
+            question,
+            record,
+            metrics,
+            surface,
+            moment,
+            plan,
+            judgement,
+            answer,
+            snapshot,
+            based_on,
+            notes,
+        })
     }
 
     async fn release(&self, run: &Run, decision_id: &str, rank: i32) -> Result<i32, Status> {
@@ -271,7 +286,8 @@ fn planned(run: &Run, fetched: Fetched, wanted: &Wanted<'_>) -> Planned {
     };
     let (zone, timezone_source) = zone_of(&fetched.snapshot, &question.channel, &record);
     let moment = Moment { now: fetched.now, zone };
-    let facts = Facts { record: &record, attributes: &question.attributes, moment: &moment };
+    let (metrics, surface) = (&fetched.metrics, &fetched.surface);
+    let facts = Facts { record: &record, attributes: &question.attributes, metrics, surface, moment: &moment };
     let plan = match obstacle {
         None => plan::plan(&fetched.flow, &facts, wanted),
         Some(_) => Plan::default(),
@@ -328,6 +344,8 @@ fn decided(run: &Run, planned: Planned, judged: Judged) -> Decided {
         let rested = Rested {
             flow: &fetched.flow,
             record: &record,
+            metrics: &fetched.metrics,
+            surface: &fetched.surface,
             obstacle: obstacle.as_ref(),
             held_out_of: held_out_of.as_deref(),
             judgement: judgement.as_ref(),
@@ -417,6 +435,7 @@ fn kept_record(
         arm: arm.map(|arm| if arm.is_holdout { "holdout" } else { "treatment" }.to_owned()).unwrap_or_default(),
         experiment_id: arm.map(|arm| arm.experiment_id.clone()).unwrap_or_default(),
         ghost_offers: answer.ghost_offers.clone(),
+        metrics: rested.metrics_read(),
         engine: ENGINE.to_owned(),
     };
     KeptRecord::of(kept, facts, answer)

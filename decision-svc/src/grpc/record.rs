@@ -8,6 +8,7 @@ use prost::Message as _;
 use super::facts::KeptFacts;
 use crate::{
     domain::{
+        creative::ReadyCreative,
         decide::{Answer, Offered},
         judgement::PolicyVerdict,
         outcome::DecidedOffer,
@@ -120,6 +121,7 @@ pub fn policy_verdicts(found: &[PolicyVerdict]) -> Vec<proto::PolicyVerdict> {
 /// An offer of the answer.
 pub fn offer_decision(offered: &Offered) -> proto::OfferDecision {
     let ranked = &offered.ranked;
+    let mandate = ranked.mandate.as_ref().filter(|_| ranked.is_mandatory);
     let computed = scalar::fields_into_proto(&ranked.computed);
     proto::OfferDecision {
         offer_id: ranked.offer_id.clone(),
@@ -127,16 +129,27 @@ pub fn offer_decision(offered: &Offered) -> proto::OfferDecision {
         score: ranked.score,
         rank: offered.rank,
         trace: Some(proto::OfferTrace {
-            qualified: true,
+            qualified: !ranked.is_mandatory,
             computed_fields: computed.clone(),
             contact_policy: offered.contact_policy.clone(),
             uplift_segment: proto::UpliftSegment::Uncertain.into(),
             cate: None,
             factors: Some(factors(&ranked.factors)),
-            propensity_source: ranked.propensity_source.to_owned(),
+            propensity_source: ranked.propensity_source.to_string(),
             policies: policy_verdicts(&offered.policies),
+            mandatory: mandate.map(|mandate| mandate.reason.clone()).unwrap_or_default(),
         }),
         personalization: computed,
+        creative: ranked.creative.as_deref().map(creative),
+    }
+}
+
+fn creative(found: &ReadyCreative) -> proto::OfferCreative {
+    proto::OfferCreative {
+        creative_id: found.id.clone(),
+        name: found.name.clone(),
+        placement: found.placement_named.clone(),
+        content: scalar::fields_into_proto(&found.content),
     }
 }
 

@@ -14,9 +14,9 @@ use super::{
     Context,
     answer::{About, answer},
     decision::parse,
-    decision_flow,
     explain::everything,
     facts::{KeptFacts, KeptJudgement},
+    flow_parts::WholeFlow,
     outcome_of::outcome_of,
     recommend::{ENGINE, wanted},
     record::KeptRecord,
@@ -25,8 +25,10 @@ use crate::{
     compiled_flows::Source,
     domain::{
         compile::{CompiledFlow, Facts},
+        creative::Surface,
         decide::{Answer, refusal},
         judgement::Judgement,
+        metric::Metrics,
         plan::{self, Plan, Wanted},
         request::Question,
         scalar::Fields,
@@ -52,6 +54,10 @@ pub struct Past {
     pub flow: Arc<CompiledFlow>,
     /// The fields that were read.
     pub record: Fields,
+    /// The metrics that were read.
+    pub metrics: Metrics,
+    /// Where the offer stood.
+    pub surface: Surface,
     /// The instant and the zone.
     pub moment: Moment,
     facts: KeptFacts,
@@ -83,24 +89,25 @@ impl Context {
             resource.ok_or_else(|| serve::internal(&format!("flow {} has no such revision", shown.flow_id)))?;
         let moment = past::Moment::Revision(facts.catalog_revision);
         let catalog = self.past.at(&self.neighbours.catalog, tenant, moment, facts.catalog_revision).await?;
-        let flow = self.flow_then(tenant, &resource, &catalog).await?;
+        let flow = self.whole_flow_then(tenant, resource, at).await?;
+        let flow = self.flow_then(tenant, flow, &catalog).await?;
         let now = shown
             .decided_at
             .as_ref()
             .map_or(DateTime::<Utc>::UNIX_EPOCH, |at| super::instant(at).unwrap_or(DateTime::<Utc>::UNIX_EPOCH));
         let (record, moment) = (scalar::fields(&shown.customer_fields), Moment { now, zone: zone_then(&shown) });
-        Ok(Past { shown, question, flow, record, moment, facts })
+        let (metrics, surface) = (shown.metrics.clone(), facts.surface(&question.placement));
+        Ok(Past { shown, question, flow, record, metrics, surface, moment, facts })
     }
 
     /// A flow of the past made ready for a catalogue of the past.
     pub(super) async fn flow_then(
         &self,
         tenant: &str,
-        resource: &proto::DecisionFlow,
+        WholeFlow { resource, flow, revision }: WholeFlow,
         catalog: &Arc<Catalog>,
     ) -> Result<Arc<CompiledFlow>, Status> {
-        let flow = decision_flow::parse(resource).map_err(Problem::invalid_fields)?;
-        let source = Source { tenant, id: &resource.id, name: &resource.name, revision: resource.revision };
+        let source = Source { tenant, id: &resource.id, name: &resource.name, revision };
         self.compiled_past.of(source, flow, catalog).await.map_err(|error| serve::internal(&error))
     }
 
@@ -206,7 +213,8 @@ pub(super) fn zone_then(shown: &proto::DecisionRecord) -> Tz {
 impl Past {
     /// What the plan was made of.
     fn read(&self) -> Facts<'_> {
-        Facts { record: &self.record, attributes: &self.question.attributes, moment: &self.moment }
+        let Self { record, metrics, surface, moment, .. } = self;
+        Facts { record, attributes: &self.question.attributes, metrics, surface, moment }
     }
 
     /// What policy is asked about it.

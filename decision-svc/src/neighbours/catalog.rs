@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use formula::{
     OutputType, Type,
     rule::{Literal, Operator, Rule},
@@ -10,15 +11,16 @@ use proffer_proto::{
     catalog::v1::{self as proto, lookup_service_client::LookupServiceClient},
     values::v1::{ConfigurationChange, ResourceStatus},
 };
-use prost::Message as _;
 use serve::{Neighbour, metadata};
 use tonic::Status;
 
 use super::{MESSAGE_BYTES_MAX, scalar};
 use crate::domain::{
+    metric::{Aggregate, Metric},
     outcome::value_e4,
     scalar::{Fields, Scalar},
-    snapshot::{Catalog, Category, ComputedField, Offer, OutcomeType, Schema},
+    schedule::{Mandate, Schedule},
+    snapshot::{Catalog, Category, ComputedField, Creative, Offer, OutcomeType, Placement, Schema},
 };
 
 /// A customer as catalog-svc knows it now.
@@ -82,26 +84,28 @@ pub async fn customers(
 
 /// Applies one change; kinds this service does not use are passed over.
 pub fn apply(catalog: &mut Catalog, change: &ConfigurationChange) {
-    let (id, bytes) = (change.id.clone(), change.resource.as_slice());
     match change.kind.as_str() {
-        "offer" if change.deleted => drop(catalog.offers.remove(&id)),
-        "category" if change.deleted => drop(catalog.categories.remove(&id)),
-        "schema" if change.deleted => drop(catalog.schemas.remove(&id)),
-        "outcome_type" if change.deleted => drop(catalog.outcome_types.remove(&id)),
-        "offer" => drop(proto::Offer::decode(bytes).map(|found| catalog.offers.insert(id.clone(), offer(id, found)))),
-        "category" => {
-            drop(
-                proto::Category::decode(bytes).map(|found| catalog.categories.insert(id.clone(), category(id, found))),
-            );
-        }
-        "schema" => {
-            drop(proto::Schema::decode(bytes).map(|found| catalog.schemas.insert(id.clone(), schema(id, found))));
-        }
-        "outcome_type" => {
-            let typed = proto::OutcomeType::decode(bytes).map(|found| outcome_type(id.clone(), &found));
-            drop(typed.map(|found| catalog.outcome_types.insert(id, found)));
-        }
+        "offer" => put(&mut catalog.offers, change, offer),
+        "category" => put(&mut catalog.categories, change, category),
+        "schema" => put(&mut catalog.schemas, change, schema),
+        "outcome_type" => put(&mut catalog.outcome_types, change, outcome_type),
+        "creative" => put(&mut catalog.creatives, change, creative),
+        "placement" => put(&mut catalog.placements, change, placement),
+        "behavioral_metric" => put(&mut catalog.metrics, change, metric),
         _ => {}
+    }
+}
+
+/// Puts the resource of a change in its place, or takes it away.
+fn put<M: prost::Message + Default, T>(
+    all: &mut BTreeMap<String, T>,
+    change: &ConfigurationChange,
+    read: fn(String, M) -> T,
+) {
+    if change.deleted {
+        all.remove(&change.id);
+    } else if let Ok(found) = M::decode(change.resource.as_slice()) {
+        all.insert(change.id.clone(), read(change.id.clone(), found));
     }
 }
 
@@ -123,6 +127,8 @@ fn offer(id: String, found: proto::Offer) -> Offer {
         affinities: found.affinities.iter().filter_map(affinity).collect(),
         rules: found.qualification_rules.iter().map(rule).collect(),
         custom_fields: scalar::fields(&found.custom_fields),
+        schedule: found.schedule.map(schedule).unwrap_or_default(),
+        mandate: found.mandatory.and_then(mandate),
         name: found.name,
         category: found.category,
         subcategory: found.subcategory,
@@ -133,9 +139,50 @@ fn offer(id: String, found: proto::Offer) -> Offer {
     }
 }
 
+fn schedule(found: proto::Schedule) -> Schedule {
+    Schedule { starts_at: instant(found.starts_at), ends_at: instant(found.ends_at) }
+}
+
+/// Checked where it was written.
+fn instant(at: Option<prost_types::Timestamp>) -> Option<DateTime<Utc>> {
+    at.and_then(|at| DateTime::from_timestamp(at.seconds, at.nanos.unsigned_abs()))
+}
+
+/// One without an end was refused where it was written.
+fn mandate(found: proto::Mandate) -> Option<Mandate> {
+    Some(Mandate { reason: found.reason, expires_at: instant(found.expires_at)? })
+}
+
+fn creative(id: String, found: proto::Creative) -> Creative {
+    Creative {
+        id,
+        is_active: is_active(found.status),
+        content: scalar::fields(&found.content),
+        weight: found.weight.unwrap_or(100.0),
+        name: found.name,
+        offer: found.offer,
+        channel: found.channel,
+        placement: found.placement,
+    }
+}
+
+fn placement(id: String, found: proto::Placement) -> Placement {
+    Placement { id, is_active: is_active(found.status), name: found.name }
+}
+
+fn metric(key: String, found: proto::BehavioralMetric) -> Metric {
+    let aggregate = match found.aggregate() {
+        proto::MetricAggregate::Sum => Aggregate::Sum,
+        proto::MetricAggregate::Last => Aggregate::Last,
+        proto::MetricAggregate::Count | proto::MetricAggregate::Unspecified => Aggregate::Count,
+    };
+    let (is_active, window_days) = (is_active(found.status), found.window_days);
+    Metric { key, outcome: found.outcome, aggregate, window_days, is_active }
+}
+
 /// A rule as the language knows it. What is unset becomes a rule that compiles for no field, so that its offer is
 /// refused rather than let through.
-fn rule(found: &proto::Rule) -> Rule {
+pub fn rule(found: &proto::Rule) -> Rule {
     use proto::rule::Kind;
     let all = |list: &proto::RuleList| list.rules.iter().map(rule).collect();
     match &found.kind {
@@ -171,7 +218,8 @@ fn operator(op: proto::Operator) -> Operator {
     }
 }
 
-fn literal(value: Option<&proffer_proto::values::v1::Value>) -> Literal {
+/// A value as rules compare with it.
+pub fn literal(value: Option<&proffer_proto::values::v1::Value>) -> Literal {
     let scalar = value.and_then(|value| scalar::parse(value).ok().flatten());
     scalar.as_ref().map_or(Literal::None, literal_of)
 }
@@ -226,7 +274,7 @@ fn schema(id: String, found: proto::Schema) -> Schema {
     Schema { id, name: found.name, fields }
 }
 
-fn outcome_type(key: String, found: &proto::OutcomeType) -> OutcomeType {
+fn outcome_type(key: String, found: proto::OutcomeType) -> OutcomeType {
     let is_impression = found.category() == proto::OutcomeCategory::Impression;
     OutcomeType {
         is_positive: found.classification() == proto::Classification::Positive,

@@ -6,6 +6,7 @@
 //! - Outbox rows of a customer are numbered in the order in which they were acknowledged.
 
 mod decision;
+mod metric;
 mod outbox;
 mod outcome;
 mod together;
@@ -16,6 +17,7 @@ use database::{Database, DatabaseError, Migrations, Transaction, execute, within
 use tokio::sync::mpsc;
 
 pub use decision::{DecisionRow, NewDecision, RequestRow, Written};
+pub use metric::AskedMetric;
 pub use outbox::{OutboxRow, Target};
 pub use outcome::{NewOutcome, Recorded};
 

@@ -17,6 +17,12 @@ pub struct NewOutcome {
     pub idempotency_key: String,
     /// Hash of the body.
     pub body_hash: Vec<u8>,
+    /// Key of its type.
+    pub outcome_key: String,
+    /// When it happened, in microseconds since 1970.
+    pub occurred_us: i64,
+    /// Its value in 1/10,000; none without one.
+    pub value_e4: Option<i64>,
     /// When it was received, in microseconds since 1970.
     pub received_us: i64,
     /// The report, encoded.
@@ -59,10 +65,11 @@ async fn record(transaction: &mut Transaction, tenant: &str, outcome: &NewOutcom
     let NewOutcome { customer_id, outcome_id, idempotency_key, body_hash, received_us, .. } = outcome;
     let inserted =
         execute!(&mut *transaction, sqlx::query(
-        "insert into outcome (tenant_id, idempotency_key, outcome_id, customer_id, body_hash, received_us, record)
-         values ($1, $2, $3, $4, $5, $6, $7) on conflict (tenant_id, idempotency_key) do nothing")
+        "insert into outcome (tenant_id, idempotency_key, outcome_id, customer_id, body_hash, received_us, record,
+           outcome_key, occurred_us, value_e4)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (tenant_id, idempotency_key) do nothing")
         .bind(tenant).bind(idempotency_key).bind(outcome_id).bind(customer_id).bind(body_hash).bind(received_us)
-        .bind(&outcome.record))?;
+        .bind(&outcome.record).bind(&outcome.outcome_key).bind(outcome.occurred_us).bind(outcome.value_e4))?;
     if inserted.rows == 0 {
         let (known_id, known_hash): (String, Vec<u8>) = within!(transaction, connection => sqlx::query_as(
             "select outcome_id, body_hash from outcome where tenant_id = $1 and idempotency_key = $2")

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use decision_svc::domain::{
     compile::{CompiledFlow, Facts},
-    flow::{Flow, Node, ScoreMethod, Step, Weights},
+    flow::{Flow, Node, ScoreMethod, Step},
     plan::{Plan, Wanted, plan},
     scalar::{Fields, Scalar},
     snapshot::{Catalog, Category, ComputedField, Offer, Schema},
@@ -24,16 +24,12 @@ fn offer(id: &str, category: &str, rules: Vec<Rule>) -> Offer {
         id: id.to_owned(),
         name: id.to_uppercase(),
         category: category.to_owned(),
-        subcategory: String::new(),
         priority: 50.0,
         business_value: 50.0,
-        margin: None,
         purpose: "marketing".to_owned(),
-        cost_e4: 0,
-        affinities: Vec::new(),
         rules,
-        custom_fields: Fields::new(),
         is_active: true,
+        ..Offer::default()
     }
 }
 
@@ -60,7 +56,7 @@ fn catalog(offers: Vec<Offer>, categories: Vec<Category>) -> Catalog {
         offers: offers.into_iter().map(|offer| (offer.id.clone(), offer)).collect(),
         categories: categories.into_iter().map(|category| (category.id.clone(), category)).collect(),
         schemas: BTreeMap::from([(schema.id.clone(), schema)]),
-        outcome_types: BTreeMap::new(),
+        ..Catalog::default()
     }
 }
 
@@ -71,7 +67,7 @@ fn flow(categories: &[&str]) -> Flow {
         ("comp", Step::Compute),
         ("qual", Step::Qualify),
         ("score", Step::Score(ScoreMethod::Propensity)),
-        ("rank", Step::Rank(Weights::default())),
+        ("rank", Step::Rank(None)),
         ("out", Step::Response),
     ];
     Flow { nodes: steps.into_iter().map(|(id, step)| Node { id: id.to_owned(), step }).collect() }
@@ -81,7 +77,7 @@ fn planned(catalog: &Catalog, categories: &[&str], record: &Fields) -> Plan {
     let compiled = CompiledFlow::compile(flow(categories), "flow_f", "F", 1, catalog);
     let moment = Moment { now: serve::from_micros(1_795_341_600_000_000), zone: chrono_tz::Europe::London };
     let attributes = Fields::new();
-    plan(&compiled, &Facts { record, attributes: &attributes, moment: &moment }, &ALL)
+    plan(&compiled, &Facts::of_record(record, &attributes, &moment), &ALL)
 }
 
 const ALL: Wanted<'_> = Wanted { exclude_offers: &[], ranked_max: usize::MAX, refused_max: usize::MAX };
@@ -201,7 +197,8 @@ fn an_attribute_exists_whatever_its_type() {
     let check = |cart: Option<Scalar>, expected: &[&str]| {
         let moment = Moment { now: serve::from_micros(0), zone: chrono_tz::UTC };
         let attributes: Fields = cart.into_iter().map(|value| ("cart".to_owned(), value)).collect();
-        let facts = Facts { record: &Fields::new(), attributes: &attributes, moment: &moment };
+        let record = Fields::new();
+        let facts = Facts::of_record(&record, &attributes, &moment);
         assert_eq!(ids(&plan(&compiled, &facts, &ALL)), expected, "{attributes:?}");
     };
     check(None, &["off_c"]);

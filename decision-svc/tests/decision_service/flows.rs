@@ -1,8 +1,9 @@
 //! Managing flows.
 
 use proffer_proto::{
+    catalog::v1::{Condition, Operator, Rule, rule},
     decision::v1::{self as proto, node::Config},
-    values::v1::ResourceStatus,
+    values::v1::{ResourceStatus, Value, value},
 };
 use prost_types::FieldMask;
 use tonic::Code;
@@ -13,6 +14,23 @@ fn with_node(id: &str, config: Option<Config>) -> proto::DecisionFlow {
     let mut flow = winback();
     flow.name = "Other".to_owned();
     flow.config.as_mut().unwrap().nodes.insert(4, proto::Node { id: id.to_owned(), config });
+    flow
+}
+
+fn condition(field: &str, op: Operator, value: &str) -> Rule {
+    let value = Some(Value { kind: Some(value::Kind::StringValue(value.to_owned())) });
+    Rule { kind: Some(rule::Kind::Condition(Condition { field: field.to_owned(), op: op.into(), value })) }
+}
+
+/// The winback flow with another score node, and with `optimize` in place of its weights.
+fn scored(score: proto::ScoreNode, optimize: Option<proto::OptimizeNode>) -> proto::DecisionFlow {
+    let mut flow = proto::DecisionFlow { name: "Other".to_owned(), ..winback() };
+    let nodes = &mut flow.config.as_mut().unwrap().nodes;
+    nodes[5].config = Some(Config::Score(score));
+    if let Some(optimize) = optimize {
+        nodes[6].config = Some(Config::Rank(proto::RankNode::default()));
+        nodes.insert(6, proto::Node { id: "opt".to_owned(), config: Some(Config::Optimize(optimize)) });
+    }
     flow
 }
 
@@ -27,8 +45,30 @@ async fn a_wrong_flow_is_refused_with_its_node() {
             assert!(status.message().contains(part), "{}", status.message());
         };
         let nodes = "decision_flow.config.nodes";
-        let filter = with_node("f", Some(Config::Filter(proto::UnservedNode {})));
-        check(filter, &format!("{nodes}[4].type"), "node `f`: type `filter` is not yet supported").await;
+        let group = with_node("g", Some(Config::Group(proto::UnservedNode {})));
+        check(group, &format!("{nodes}[4].type"), "node `g`: type `group` is not yet supported").await;
+        let filter = |rules| with_node("f", Some(Config::Filter(proto::FilterNode { rules })));
+        check(filter(vec![]), &format!("{nodes}[4].config.rules"), "node `f`: holds 0 rules; it must hold 1 to 100").await;
+        let unreadable = filter(vec![condition("a b", Operator::Eq, "x")]);
+        check(unreadable, &format!("{nodes}[4].config.rules[0]"), "`a b` is no name").await;
+        let endless = filter(vec![condition("offer.name", Operator::Matches, "(")]);
+        check(endless, &format!("{nodes}[4].config.rules[0]"), "condition on `offer.name`").await;
+        let optimize = proto::OptimizeNode { profile: "Winbak".into() };
+        check(
+            scored(proto::ScoreNode::default(), Some(optimize)),
+            &format!("{nodes}[6].config.profile"),
+            "node `opt`: weight profile `Winbak` not found; there is none yet",
+        )
+        .await;
+        let score = |method: proto::ScoreMethod, formula: &str, model: &str| {
+            let (formula, model) = (formula.to_owned(), model.to_owned());
+            scored(proto::ScoreNode { method: method.into(), formula, model }, None)
+        };
+        let (formula, model) = (proto::ScoreMethod::Formula, proto::ScoreMethod::Model);
+        check(score(formula, " ", ""), &format!("{nodes}[5].config.formula"), "is required").await;
+        check(score(formula, "1 +", ""), &format!("{nodes}[5].config.formula"), "formula `1 +`").await;
+        check(score(model, "", "M"), &format!("{nodes}[5].config.model"), "model `M` not found").await;
+        check(score(model, "1", "M"), &format!("{nodes}[5].config.formula"), "leave it out").await;
         check(with_node("f", None), &format!("{nodes}[4].type"), "is required").await;
         let second = with_node("q2", Some(Config::Qualify(proto::QualifyNode {})));
         check(second, &format!("{nodes}[4]"), "node `q2`: a second `qualify`").await;

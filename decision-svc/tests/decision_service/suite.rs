@@ -235,7 +235,7 @@ pub fn winback() -> proto::DecisionFlow {
         node("compute", Config::Compute(proto::ComputeNode {})),
         node("qual", Config::Qualify(proto::QualifyNode {})),
         node("cp", Config::ContactPolicy(proto::ContactPolicyNode {})),
-        node("score", Config::Score(proto::ScoreNode { method: 1, formula: String::new() })),
+        node("score", Config::Score(proto::ScoreNode { method: 1, ..Default::default() })),
         node("rank", Config::Rank(proto::RankNode { profile: "winback".to_owned(), weights: Some(weights) })),
         node("out", Config::Response(proto::ResponseNode {})),
     ];

@@ -44,18 +44,32 @@ struct Builder<'s, 'a> {
     is_particular: bool,
 }
 
+/// What a flow asks of every offer.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'f> {
+    /// Rules of its own.
+    pub filters: &'f [Rule],
+    /// The formula by which it scores.
+    pub score: Option<&'f str>,
+}
+
 /// The program of an offer whose active category is `own`.
 pub(super) fn program(
     interner: &mut Interner<'_>,
     offer: &Offer,
     own: Option<CategoryIndex>,
+    asked: Asked<'_>,
 ) -> Result<Program, String> {
-    let (steps, open, asked) = (Vec::new(), Vec::new(), Vec::new());
-    let mut builder = Builder { interner, offer, own, steps, open, asked, is_particular: false };
+    let (steps, open) = (Vec::new(), Vec::new());
+    let mut builder = Builder { interner, offer, own, steps, open, asked: Vec::new(), is_particular: false };
     builder.own_steps()?;
     let mut rules = Vec::with_capacity(offer.rules.len());
     for rule in &offer.rules {
         rules.push(builder.rule(rule)?);
+    }
+    let mut filters = Vec::with_capacity(asked.filters.len());
+    for rule in asked.filters {
+        filters.push(builder.rule(rule).map_err(|why| format!("filter: {why}"))?);
     }
     let mut affinities = Vec::with_capacity(offer.affinities.len());
     for (field, value) in &offer.affinities {
@@ -70,10 +84,15 @@ pub(super) fn program(
         let rule = Rule::Condition { field: field.clone(), op: Operator::Eq, value };
         affinities.push(builder.rule(&rule)?);
     }
+    let score = match asked.score {
+        Some(text) => Some(builder.score(text).map_err(|why| format!("score: {why}"))?),
+        None => None,
+    };
     let steps = builder.steps.into_iter();
     let shown: Box<[Shown]> = steps.map(|step| Shown { name: step.name, register: step.register }).collect();
     let affinities = interner.affinities.number(affinities.into());
-    Ok(Program { rules: rules.into(), affinities, shown: interner.shown.number(shown), group: None })
+    let shown = interner.shown.number(shown);
+    Ok(Program { rules: rules.into(), filters: filters.into(), affinities, shown, score, group: None })
 }
 
 impl<'a> Builder<'_, 'a> {
@@ -98,6 +117,19 @@ impl<'a> Builder<'_, 'a> {
             self.interner.ready.insert(own, Rc::new(Ready { steps, asked: std::mem::take(&mut self.asked) }));
         }
         outcome
+    }
+
+    /// The register of the formula by which the flow scores.
+    fn score(&mut self, text: &str) -> Result<Register, String> {
+        let mut used = Vec::new();
+        for name in self.interner.names(text)?.iter() {
+            let (register, of_type) = self.resolve(name, self.own, Type::String)?;
+            used.push((name.clone(), register, of_type));
+        }
+        match self.interner.formula(text, None, &used)? {
+            (register, Type::Number) => Ok(register),
+            (_, other) => Err(format!("the formula gives a {other}, not a number")),
+        }
     }
 
     fn rule(&mut self, rule: &Rule) -> Result<u32, String> {
@@ -146,6 +178,10 @@ impl<'a> Builder<'_, 'a> {
         }
         if let Some(key) = name.strip_prefix("attributes.") {
             return Ok((self.interner.input(name, key, Kind::Attribute(used_as)), used_as));
+        }
+        if let Some(key) = name.strip_prefix("metrics.") {
+            let key = *directory.metrics.get(key).ok_or_else(unknown)?;
+            return Ok((self.interner.input(name, key, Kind::Metric), Type::Number));
         }
         if let Some(field) = name.strip_prefix("offer.") {
             self.is_particular = true;

@@ -23,6 +23,8 @@ pub(super) struct Directory<'a> {
     lent: HashMap<&'a str, Lent>,
     /// Types of the record's fields.
     pub record: BTreeMap<&'a str, Type>,
+    /// Keys of the metrics.
+    pub metrics: HashSet<&'a str>,
 }
 
 /// A computed field that categories lend.
@@ -45,6 +47,7 @@ impl<'a> Directory<'a> {
             fields: HashMap::new(),
             lent: HashMap::new(),
             record: BTreeMap::new(),
+            metrics: catalog.metrics.keys().map(String::as_str).collect(),
             categories,
         };
         if let Some(schema) = catalog.schema(flow.schema()) {

@@ -15,11 +15,14 @@ use super::{
 pub(crate) struct Group {
     /// The rules that must all hold besides the one that led here.
     pub set: u32,
+    /// The rules of the flow's own that must all hold.
+    pub filters: u32,
     /// Their affinities.
     pub affinities: u32,
     /// How many offers it holds.
     pub size: u32,
-    /// Its first order; one follows the other by number of affinities that hold.
+    /// Its first order; one follows the other by number of affinities that hold. The only one, by id and without scores,
+    /// when its members are ranked one by one.
     pub order: u32,
 }
 
@@ -78,15 +81,16 @@ pub(super) struct Grouped {
     pub accesses: Vec<Access>,
 }
 
-/// The rule by which a group is found, the rules that remain, and the affinities.
-type GroupKey = (Option<u32>, u32, u32);
+/// The rule by which a group is found, the rules that remain, the flow's own, and the affinities.
+type GroupKey = (Option<u32>, u32, u32, u32);
 
 /// Puts every offer that may qualify into a group.
 pub(super) fn grouped(
     offers: &mut [CompiledOffer],
     interner: &Interner<'_>,
     is_qualifying: bool,
-    scoring: Scoring,
+    scoring: &Scoring,
+    is_walked: bool,
 ) -> Grouped {
     let chooser = Chooser::new(offers, interner, is_qualifying);
     let mut sets = Interned::new();
@@ -100,7 +104,10 @@ pub(super) fn grouped(
         let key = chooser.remaining(&program.rules).map(|mut rules| {
             let access = chooser.access(&rules);
             rules.retain(|rule| Some(*rule) != access);
-            (access, sets.number(rules.into_iter().collect()), program.affinities)
+            let filters: BTreeSet<u32> = program.filters.iter().copied().collect();
+            let (set, filters) =
+                (sets.number(rules.into_iter().collect()), sets.number(filters.into_iter().collect()));
+            (access, set, filters, program.affinities)
         });
         keys.push(key);
     }
@@ -127,14 +134,19 @@ pub(super) fn grouped(
         grouped.sets.add(set);
     }
     let mut accesses: BTreeMap<Register, Access> = BTreeMap::new();
-    for ((access, set, affinities), members) in members {
+    for ((access, set, filters, affinities), members) in members {
         let number = grouped.groups.len() as u32;
         let liked = interner.affinities.all.get(affinities as usize).map(|rules| &**rules).unwrap_or_default();
         let order = grouped.orders.len() as u32;
-        for holding in 0..=liked.len() {
-            grouped.orders.add(ranking(&members, offers, holding, liked.len(), scoring));
+        if is_walked {
+            grouped.orders.add(members.iter().map(|offer| Place { score: 0.0, priority: 0.0, offer: *offer }));
+        } else {
+            for holding in 0..=liked.len() {
+                grouped.orders.add(ranking(&members, offers, holding, liked.len(), scoring));
+            }
         }
-        grouped.groups.push(Group { set, affinities, size: members.len() as u32, order });
+        let size = members.len() as u32;
+        grouped.groups.push(Group { set, filters, affinities, size, order });
         match access.and_then(|rule| chooser.equality(rule)) {
             Some((register, keys)) => {
                 let access = accesses.entry(register).or_insert_with(|| Access::new(register));
@@ -148,10 +160,10 @@ pub(super) fn grouped(
 }
 
 /// The members in ranking order when `holding` of `count` affinities hold, without those that have no score.
-fn ranking(members: &[u32], offers: &[CompiledOffer], holding: usize, count: usize, scoring: Scoring) -> Vec<Place> {
+fn ranking(members: &[u32], offers: &[CompiledOffer], holding: usize, count: usize, scoring: &Scoring) -> Vec<Place> {
     let place = |offer: &u32| {
         let worth = &offers.get(*offer as usize)?.candidate.worth;
-        let score = scoring.factors(worth, holding, count).score(&scoring.weights)?;
+        let score = scoring.factors(worth, None, (holding, count)).score(&scoring.weights)?;
         Some(Place { score, priority: worth.priority, offer: *offer })
     };
     let mut places: Vec<Place> = members.iter().filter_map(place).collect();

@@ -41,6 +41,7 @@ pub(super) enum Kind {
     Record(Type),
     Attribute(Type),
     Presence,
+    Metric,
 }
 
 /// Values numbered in order of their first appearance.
@@ -114,6 +115,7 @@ impl<'a> Interner<'a> {
             Kind::Record(declared) => Source::Record { name: named, field: key, declared },
             Kind::Attribute(declared) => Source::Attribute { name: named, key, declared },
             Kind::Presence => Source::Presence { name: named, key },
+            Kind::Metric => Source::Metric { key },
         });
         self.inputs.entry(name.to_owned()).or_default().push((kind, register));
         register

@@ -11,6 +11,8 @@ mod source;
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use chrono::{DateTime, Utc};
+
 use formula::{
     Moment,
     program::{Constants, Register, RuleProgram},
@@ -21,9 +23,12 @@ pub(crate) use posting::Access;
 pub(crate) use source::{Source, Told};
 
 use crate::domain::{
-    flow::{Flow, ScoreMethod, Step, Weights},
+    creative::{self, ReadyCreative, Surface},
+    flow::{Flow, NamedModel, ScoreMethod, Weights},
+    metric::{Metric, Metrics},
     rank::{Factors, PROPENSITY_PRIOR, RELEVANCE_PRIOR, Worth},
     scalar::Fields,
+    schedule::{Mandate, Schedule},
     scratch::Spares,
     snapshot::{Catalog, Offer},
 };
@@ -50,6 +55,8 @@ pub struct CompiledFlow {
     pub offers: Vec<CompiledOffer>,
     /// Record fields that rules and formulas read.
     pub fields_read: BTreeSet<String>,
+    /// Metrics in use that rules and formulas read.
+    pub metrics_read: Vec<Metric>,
     pub(crate) scoring: Scoring,
     pub(crate) sources: Vec<Source>,
     pub(crate) constants: Constants,
@@ -68,6 +75,14 @@ pub struct CompiledFlow {
     pub(crate) accesses: Vec<Access>,
     /// Offers whose rules cannot be applied.
     pub(crate) invalid: usize,
+    /// Offers are scored, or matched with creatives, one by one.
+    pub(crate) is_walked: bool,
+    /// Creatives of the offers, in the same order; empty when the flow matches none.
+    pub(crate) creatives: Vec<Vec<Arc<ReadyCreative>>>,
+    /// Offers that are not always offered.
+    pub(crate) scheduled: Vec<(u32, Schedule)>,
+    /// Mandatory offers until when, best first.
+    pub(crate) mandates: Vec<(u32, DateTime<Utc>)>,
     pub(crate) spares: Spares,
 }
 
@@ -99,6 +114,10 @@ pub struct Candidate {
     pub cost_e4: i64,
     /// What the offer says about its rank.
     pub worth: Worth,
+    /// When it may be offered.
+    pub schedule: Schedule,
+    /// Puts it above the others.
+    pub mandate: Option<Mandate>,
 }
 
 /// Computed fields and rules of one offer, by number.
@@ -106,8 +125,12 @@ pub struct Candidate {
 pub struct Program {
     /// In the offer's own order.
     pub(crate) rules: Box<[u32]>,
+    /// The flow's own, in its order.
+    pub(crate) filters: Box<[u32]>,
     pub(crate) affinities: u32,
     pub(crate) shown: u32,
+    /// What the flow's formula gives.
+    pub(crate) score: Option<Register>,
     /// None when a rule can never hold.
     pub(crate) group: Option<u32>,
 }
@@ -120,10 +143,21 @@ pub(crate) struct Shown {
 }
 
 /// How offers are scored.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Scoring {
     pub weights: Weights,
-    pub is_by_priority: bool,
+    pub method: Method,
+    /// Where the propensity comes from, for the trace.
+    pub source: Arc<str>,
+}
+
+/// Where propensities come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    Prior,
+    Priority,
+    /// The offer's score register.
+    Formula,
 }
 
 /// What a program reads.
@@ -133,8 +167,21 @@ pub struct Facts<'a> {
     pub record: &'a Fields,
     /// The request's attributes.
     pub attributes: &'a Fields,
+    /// The customer's behavioral metrics.
+    pub metrics: &'a Metrics,
+    /// Where the offer will stand.
+    pub surface: &'a Surface,
     /// Now and here.
     pub moment: &'a Moment,
+}
+
+impl<'a> Facts<'a> {
+    /// Facts without metrics, channel and placement.
+    pub fn of_record(record: &'a Fields, attributes: &'a Fields, moment: &'a Moment) -> Self {
+        static METRICS: Metrics = Metrics::new();
+        static SURFACE: Surface = Surface { channel: None, placement: String::new() };
+        Self { record, attributes, metrics: &METRICS, surface: &SURFACE, moment }
+    }
 }
 
 impl CompiledFlow {
@@ -144,17 +191,24 @@ impl CompiledFlow {
         let mut interner = interner::Interner::new(&directory);
         let active = || catalog.offers.values().filter(|offer| offer.is_active);
         let mut offers = Vec::new();
+        let asked = builder::Asked { filters: flow.filters(), score: flow.score_formula() };
         for offer in active() {
             let (own, is_wanted) = directory.place(&offer.category);
             if is_wanted {
                 let category_id = own.map(|own| directory.id(own)).unwrap_or_default();
-                let program = builder::program(&mut interner, offer, own);
+                let program = builder::program(&mut interner, offer, own, asked);
                 offers.push(CompiledOffer { candidate: Arc::new(Candidate::new(offer, category_id)), program });
             }
         }
         let scoring = Scoring::of(&flow);
-        let grouped = group::grouped(&mut offers, &interner, flow.has("qualify"), scoring);
-        let fields_read = fields_read(&offers, &interner);
+        let is_walked = scoring.method == Method::Formula || flow.creative_match().is_some();
+        let grouped = group::grouped(&mut offers, &interner, flow.has("qualify"), &scoring, is_walked);
+        let inputs = inputs_read(&offers, &interner);
+        let inputs = || inputs.iter().filter_map(|register| interner.sources.get(*register as usize));
+        let fields_read = inputs().filter_map(Source::record_field).map(str::to_owned).collect();
+        let metrics = inputs().filter_map(Source::metric_key).filter_map(|key| catalog.metrics.get(key));
+        let metrics_read = metrics.filter(|metric| metric.is_active).cloned().collect();
+        let creatives = creatives(&flow, &offers, catalog);
         Self {
             id: id.to_owned(),
             name: name.to_owned(),
@@ -162,9 +216,14 @@ impl CompiledFlow {
             revision,
             offers_in_all: active().count(),
             invalid: offers.iter().filter(|offer| offer.program.is_err()).count(),
+            scheduled: scheduled(&offers),
+            mandates: mandates(&offers),
             offers,
             fields_read,
+            metrics_read,
             scoring,
+            is_walked,
+            creatives,
             flow,
             sources: interner.sources,
             constants: interner.constants,
@@ -181,24 +240,50 @@ impl CompiledFlow {
     }
 }
 
-/// Record fields that offers with applicable rules read.
-fn fields_read(offers: &[CompiledOffer], interner: &interner::Interner<'_>) -> BTreeSet<String> {
+/// The creatives of each offer.
+fn creatives(flow: &Flow, offers: &[CompiledOffer], catalog: &Catalog) -> Vec<Vec<Arc<ReadyCreative>>> {
+    if flow.creative_match().is_none() {
+        return Vec::new();
+    }
+    let mut ready = creative::ready(catalog);
+    let of = |offer: &CompiledOffer| ready.remove(offer.candidate.offer_id.as_str()).unwrap_or_default();
+    offers.iter().map(of).collect()
+}
+
+fn scheduled(offers: &[CompiledOffer]) -> Vec<(u32, Schedule)> {
+    let schedules = offers.iter().map(|offer| offer.candidate.schedule);
+    (0..).zip(schedules).filter(|(_, schedule)| *schedule != Schedule::default()).collect()
+}
+
+/// Mandatory offers, the higher priority first, then by id.
+fn mandates(offers: &[CompiledOffer]) -> Vec<(u32, DateTime<Utc>)> {
+    let mandate = |(index, offer): (u32, &CompiledOffer)| {
+        let mandate = offer.candidate.mandate.as_ref().filter(|_| offer.program.is_ok())?;
+        Some((offer.candidate.worth.priority, index, mandate.expires_at))
+    };
+    let mut mandates: Vec<_> = (0..).zip(offers).filter_map(mandate).collect();
+    mandates.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    mandates.into_iter().map(|(_, index, expires_at)| (index, expires_at)).collect()
+}
+
+/// Registers of all that offers with applicable rules read, and of what these need.
+fn inputs_read(offers: &[CompiledOffer], interner: &interner::Interner<'_>) -> BTreeSet<Register> {
     let programs = || offers.iter().filter_map(|offer| offer.program.as_ref().ok());
     let affinities: BTreeSet<u32> = programs().map(|program| program.affinities).collect();
     let shown: BTreeSet<u32> = programs().map(|program| program.shown).collect();
-    let mut rules: BTreeSet<u32> = programs().flat_map(|program| program.rules.iter().copied()).collect();
+    let mut rules: BTreeSet<u32> =
+        programs().flat_map(|program| program.rules.iter().chain(&program.filters).copied()).collect();
     rules.extend(affinities.iter().filter_map(|list| interner.affinities.all.get(*list as usize)).flatten());
     let rules = rules.iter().filter_map(|rule| interner.rules.get(*rule as usize));
     let mut registers: BTreeSet<Register> = rules.flat_map(|rule| rule.reads().iter().copied()).collect();
     let shown = shown.iter().filter_map(|list| interner.shown.all.get(*list as usize)).flatten();
     registers.extend(shown.map(|shown| shown.register));
+    registers.extend(programs().filter_map(|program| program.score));
     let needs = |register: &Register| match interner.sources.get(*register as usize) {
         Some(Source::Computed { needs, .. }) => needs.to_vec(),
         _ => vec![*register],
     };
-    let inputs: BTreeSet<Register> = registers.iter().flat_map(needs).collect();
-    let sources = inputs.iter().filter_map(|register| interner.sources.get(*register as usize));
-    sources.filter_map(Source::record_field).map(str::to_owned).collect()
+    registers.iter().flat_map(needs).collect()
 }
 
 impl Candidate {
@@ -213,6 +298,8 @@ impl Candidate {
             purpose: offer.purpose.clone(),
             cost_e4: offer.cost_e4,
             worth: Worth::of(offer),
+            schedule: offer.schedule,
+            mandate: offer.mandate.clone(),
         }
     }
 }
@@ -220,25 +307,25 @@ impl Candidate {
 impl Scoring {
     /// As the flow says.
     fn of(flow: &Flow) -> Self {
-        let weights = flow.nodes.iter().find_map(|node| match node.step {
-            Step::Rank(weights) => Some(weights),
-            _ => None,
-        });
-        let is_by_priority = flow.nodes.iter().any(|node| node.step == Step::Score(ScoreMethod::Priority));
-        Self { weights: weights.unwrap_or_default(), is_by_priority }
+        let (method, source) = match flow.score_method() {
+            ScoreMethod::Priority => (Method::Priority, "priority of the offer"),
+            ScoreMethod::Formula(_) => (Method::Formula, "formula of the flow"),
+            ScoreMethod::Model(NamedModel { found: Some((_, named)), .. }) => (Method::Formula, named.as_str()),
+            ScoreMethod::Model(_) => (Method::Prior, "prior: no model"),
+            ScoreMethod::Propensity => (Method::Prior, "prior: no data"),
+        };
+        Self { weights: flow.weights(), method, source: source.into() }
     }
 
-    /// The propensity of an offer, and where it comes from.
-    pub fn propensity(&self, worth: &Worth) -> (f64, &'static str) {
-        if self.is_by_priority {
-            return (worth.priority / 100.0, "priority of the offer");
-        }
-        (PROPENSITY_PRIOR, "prior: no data")
-    }
-
-    /// The factors of an offer when `holding` of `count` affinities hold.
-    pub fn factors(&self, worth: &Worth, holding: usize, count: usize) -> Factors {
+    /// The factors of an offer of which the formula, if there is one, gives `estimate`, when `holding` of `count`
+    /// affinities hold.
+    pub fn factors(&self, worth: &Worth, estimate: Option<f64>, (holding, count): (usize, usize)) -> Factors {
+        let propensity = match self.method {
+            Method::Prior => PROPENSITY_PRIOR,
+            Method::Priority => worth.priority / 100.0,
+            Method::Formula => estimate.unwrap_or(f64::NAN),
+        };
         let relevance = if count == 0 { RELEVANCE_PRIOR } else { holding as f64 / count as f64 };
-        Factors::of(worth, self.propensity(worth).0, relevance)
+        Factors::of(worth, propensity, relevance)
     }
 }

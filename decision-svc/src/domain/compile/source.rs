@@ -16,6 +16,8 @@ pub(crate) enum Source {
     Attribute { name: String, key: String, declared: Type },
     /// An attribute of which only the presence matters.
     Presence { name: String, key: String },
+    /// A behavioral metric, by its key.
+    Metric { key: String },
     /// What an offer says about itself; told when it is null.
     Constant { value: Datum, told: String },
     /// A formula, after all the registers it needs.
@@ -38,6 +40,14 @@ impl Source {
         }
     }
 
+    /// The metric it reads.
+    pub fn metric_key(&self) -> Option<&str> {
+        match self {
+            Self::Metric { key } => Some(key),
+            _ => None,
+        }
+    }
+
     /// True for what the customer or the request says.
     pub fn is_input(&self) -> bool {
         matches!(self, Self::Record { .. } | Self::Attribute { .. })
@@ -54,6 +64,7 @@ impl Source {
                 facts.attributes.get(key).map_or(missing, |value| value.datum(*declared, register, memory))
             }
             Self::Presence { key, .. } => facts.attributes.get(key).map_or(missing, |_| Datum::Boolean(true)),
+            Self::Metric { key } => facts.metrics.get(key).map_or(missing, |value| Datum::Number(*value)),
             Self::Constant { value, .. } => *value,
             Self::Computed { .. } => return None,
         })
@@ -73,6 +84,7 @@ impl Told<'_> {
                 format!("{name} is not a {declared}")
             }
             Some(Source::Attribute { name, .. } | Source::Presence { name, .. }) => format!("missing {name}"),
+            Some(Source::Metric { key }) => format!("missing metrics.{key}"),
             Some(Source::Constant { told, .. }) => told.clone(),
             Some(Source::Computed { .. }) | None => why.to_string(),
         }

@@ -1,6 +1,9 @@
 //! Offer by offer, tree by tree: names resolved, formulas and rules compiled.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use formula::{
     Cause, Formula, OutputType, Type, Value,
@@ -9,7 +12,9 @@ use formula::{
 
 use crate::domain::{
     compile::{CHAIN_MAX, Facts},
+    creative::{self, ReadyCreative},
     flow::Flow,
+    metric::Metric,
     scalar::{Fields, Scalar},
     snapshot::{Catalog, Category, Offer, is_named},
 };
@@ -30,6 +35,8 @@ pub struct OracleFlow {
 pub struct OracleOffer {
     /// The offer.
     pub offer: Offer,
+    /// What it may say.
+    pub creatives: Vec<Arc<ReadyCreative>>,
     /// Id of its category, when that is stored.
     pub category_id: String,
     /// What to evaluate; or why its rules cannot be.
@@ -42,8 +49,11 @@ pub struct Program {
     steps: Vec<ComputedStep>,
     /// All must be true.
     pub rules: Vec<OracleRule>,
+    /// The flow's own; all must be true.
+    pub filters: Vec<OracleRule>,
     /// The share that is true is the relevance.
     pub affinities: Vec<OracleRule>,
+    score: Option<(Formula, Sources)>,
 }
 
 /// A rule and where its names get their values.
@@ -71,6 +81,7 @@ enum Source {
     Attribute(String, Type),
     /// An attribute of which only the presence matters.
     Presence(String),
+    Metric(String),
     Offer(Scalar, Type),
     Step(usize),
 }
@@ -95,16 +106,21 @@ impl OracleFlow {
         let empty = BTreeMap::new();
         let fields = catalog.schema(flow.schema()).map_or(&empty, |schema| &schema.fields);
         let active = || catalog.offers.values().filter(|offer| offer.is_active);
+        let mut creatives = match flow.creative_match() {
+            Some(_) => creative::ready(catalog),
+            None => BTreeMap::new(),
+        };
         let offers = active()
             .filter(is_wanted)
             .map(|offer| {
                 let own = catalog.category(&offer.category).filter(|category| category.is_active);
-                let program =
-                    Builder { offer, own, categories: &categories, fields, steps: Vec::new(), open: Vec::new() };
+                let (metrics, steps, open) = (&catalog.metrics, Vec::new(), Vec::new());
+                let program = Builder { offer, own, categories: &categories, fields, metrics, steps, open };
                 OracleOffer {
                     offer: offer.clone(),
+                    creatives: creatives.remove(offer.id.as_str()).unwrap_or_default(),
                     category_id: own.map(|category| category.id.clone()).unwrap_or_default(),
-                    program: program.build(),
+                    program: program.build(&flow),
                 }
             })
             .collect();
@@ -132,6 +148,12 @@ impl Program {
         values
     }
 
+    /// What the flow's formula gives; none when it has none.
+    pub fn score(&self, facts: &Facts<'_>, computed: &[Value]) -> Option<Value> {
+        let (formula, sources) = self.score.as_ref()?;
+        Some(formula.evaluate(&|name| value_of(sources, name, facts, computed), facts.moment))
+    }
+
     /// The computed values by field name.
     pub fn shown(&self, computed: &[Value]) -> Fields {
         let named = self.steps.iter().zip(computed);
@@ -140,12 +162,25 @@ impl Program {
 
     /// Record fields that rules and formulas read.
     pub fn fields_read(&self) -> impl Iterator<Item = &str> {
-        let rules = self.rules.iter().chain(&self.affinities).map(|rule| &rule.sources);
-        let all = self.steps.iter().map(|step| &step.sources).chain(rules);
-        all.flat_map(|sources| sources.values()).filter_map(|source| match source {
+        self.sources().filter_map(|source| match source {
             Source::Record(field, _) => Some(field.as_str()),
             _ => None,
         })
+    }
+
+    /// Keys of the metrics that rules and formulas read.
+    pub fn metrics_read(&self) -> impl Iterator<Item = &str> {
+        self.sources().filter_map(|source| match source {
+            Source::Metric(key) => Some(key.as_str()),
+            _ => None,
+        })
+    }
+
+    fn sources(&self) -> impl Iterator<Item = &Source> {
+        let rules = self.rules.iter().chain(&self.filters).chain(&self.affinities).map(|rule| &rule.sources);
+        let scores = self.score.iter().map(|(_, sources)| sources);
+        let all = self.steps.iter().map(|step| &step.sources).chain(rules).chain(scores);
+        all.flat_map(|sources| sources.values())
     }
 }
 
@@ -187,6 +222,9 @@ fn value_of(sources: &Sources, name: &str, facts: &Facts<'_>, computed: &[Value]
             facts.attributes.get(key).map_or_else(missing, |value| value.typed(name, *declared))
         }
         Some(Source::Presence(key)) => facts.attributes.get(key).map_or_else(missing, |_| Value::Boolean(true)),
+        Some(Source::Metric(key)) => {
+            facts.metrics.get(key).map_or_else(missing, |value| Value::Number(*value))
+        }
         Some(Source::Offer(value, declared)) => value.typed(name, *declared),
         Some(Source::Step(index)) => computed.get(*index).cloned().unwrap_or_else(missing),
         None => missing(),
@@ -198,13 +236,14 @@ struct Builder<'a> {
     own: Option<&'a Category>,
     categories: &'a [&'a Category],
     fields: &'a BTreeMap<String, Type>,
+    metrics: &'a BTreeMap<String, Metric>,
     steps: Vec<ComputedStep>,
     /// Computed fields being resolved, to spell out a cycle.
     open: Vec<(String, String)>,
 }
 
 impl Builder<'_> {
-    fn build(mut self) -> Result<Program, String> {
+    fn build(mut self, flow: &Flow) -> Result<Program, String> {
         if let Some(own) = self.own {
             for field in &own.computed_fields {
                 self.step(own, &field.name)?;
@@ -213,6 +252,10 @@ impl Builder<'_> {
         let mut rules = Vec::new();
         for rule in &self.offer.rules {
             rules.push(self.rule(rule)?);
+        }
+        let mut filters = Vec::new();
+        for rule in flow.filters() {
+            filters.push(self.rule(rule).map_err(|why| format!("filter: {why}"))?);
         }
         let mut affinities = Vec::new();
         for (field, value) in &self.offer.affinities {
@@ -227,7 +270,31 @@ impl Builder<'_> {
             let rule = Rule::Condition { field: field.clone(), op: Operator::Eq, value };
             affinities.push(self.rule(&rule)?);
         }
-        Ok(Program { steps: self.steps, rules, affinities })
+        let score = match flow.score_formula() {
+            Some(text) => Some(self.score(text).map_err(|why| format!("score: {why}"))?),
+            None => None,
+        };
+        Ok(Program { steps: self.steps, rules, filters, affinities, score })
+    }
+
+    fn score(&mut self, text: &str) -> Result<(Formula, Sources), String> {
+        let (formula, sources) = self.formula(text, self.own)?;
+        match formula.result_type() {
+            None | Some(Type::Number) => Ok((formula, sources)),
+            Some(other) => Err(format!("the formula gives a {other}, not a number")),
+        }
+    }
+
+    fn formula(&mut self, text: &str, home: Option<&Category>) -> Result<(Formula, Sources), String> {
+        let mut sources = Sources::new();
+        let mut types = BTreeMap::new();
+        for used in Formula::names(text).map_err(|error| error.to_string())? {
+            let (source, of_type) = self.resolve(&used, home, Type::String)?;
+            types.insert(used.clone(), of_type);
+            sources.insert(used, source);
+        }
+        let formula = Formula::compile(text, &|used| types.get(used).copied());
+        Ok((formula.map_err(|error| error.to_string())?, sources))
     }
 
     fn rule(&mut self, rule: &Rule) -> Result<OracleRule, String> {
@@ -270,6 +337,10 @@ impl Builder<'_> {
         }
         if let Some(key) = name.strip_prefix("attributes.") {
             return Ok((Source::Attribute(key.to_owned(), used_as), used_as));
+        }
+        if let Some(key) = name.strip_prefix("metrics.") {
+            self.metrics.get(key).ok_or_else(unknown)?;
+            return Ok((Source::Metric(key.to_owned()), Type::Number));
         }
         if let Some(field) = name.strip_prefix("offer.") {
             return self.offer_field(field).ok_or_else(unknown);
@@ -318,16 +389,8 @@ impl Builder<'_> {
             return Err(format!("computed fields need each other in a chain longer than the maximum {CHAIN_MAX}"));
         }
         self.open.push(key);
-        let mut sources = Sources::new();
-        let mut types = BTreeMap::new();
-        for used in Formula::names(&field.formula).map_err(|error| error.to_string())? {
-            let (source, of_type) = self.resolve(&used, Some(category), Type::String)?;
-            types.insert(used.clone(), of_type);
-            sources.insert(used, source);
-        }
+        let (formula, sources) = self.formula(&field.formula, Some(category))?;
         self.open.pop();
-        let formula = Formula::compile(&field.formula, &|used| types.get(used).copied());
-        let formula = formula.map_err(|error| error.to_string())?;
         let (category_id, name) = (category.id.clone(), name.to_owned());
         let step = ComputedStep { category_id, name, formula, output: field.output, sources };
         let of_type = type_of_step(&step).unwrap_or(Type::Number);

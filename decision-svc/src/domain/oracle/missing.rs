@@ -10,9 +10,10 @@ use formula::{
     rule::{Operator, Rule},
 };
 
-use super::tests::{CASES, Dice, FIELDS, WORDS, catalog, customer, flow};
+use super::tests::{CASES, Dice, FIELDS, WORDS, catalog, customer, flow, metrics, surface};
 use crate::domain::{
     compile::{CompiledFlow, Facts},
+    flow::Step,
     plan::{Wanted, plan},
     scalar::{Fields, Scalar},
     snapshot::Catalog,
@@ -75,11 +76,14 @@ fn no_offer_passes_on_a_value_that_is_missing_or_does_not_fit() {
     let (mut passed, mut dangers) = (0, 0);
     for seed in 0..CASES {
         let dice = &mut Dice(seed);
-        let (catalog, flow) = (without_presence(catalog(dice)), flow(dice));
+        let (catalog, mut flow) = (without_presence(catalog(dice)), flow(dice));
+        flow.nodes.retain(|node| !matches!(&node.step, Step::Filter(rules) if rules.iter().any(asks_for_presence)));
         let compiled = CompiledFlow::compile(flow, "flow_f", "F", 1, &catalog);
         let (record, attributes) = customer(dice);
+        let (metrics, surface) = (metrics(dice), surface(dice));
         let ranked = |record: &Fields| -> BTreeSet<String> {
-            let facts = Facts { record, attributes: &attributes, moment: &moment };
+            let (attributes, metrics, surface) = (&attributes, &metrics, &surface);
+            let facts = Facts { record, attributes, metrics, surface, moment: &moment };
             let all = Wanted { exclude_offers: &[], ranked_max: usize::MAX, refused_max: 0 };
             plan(&compiled, &facts, &all).ranked.iter().map(|ranked| ranked.offer_id.clone()).collect()
         };

@@ -1,11 +1,18 @@
 //! Offer by offer: computed, qualified, scored; then sorted.
 
-use formula::rule::{Refusal, Verdict};
+use std::sync::Arc;
+
+use formula::{
+    Value,
+    rule::{Refusal, Verdict},
+};
 
 use crate::domain::{
     compile::Facts,
-    flow::{Flow, ScoreMethod, Step, Weights},
+    creative::{self, ReadyCreative},
+    flow::{Flow, NamedModel, ScoreMethod, Step},
     oracle::compile::{OracleFlow, OracleOffer, OracleRule, Program},
+    plan::no_creative,
     rank::{Factors, PROPENSITY_PRIOR, RELEVANCE_PRIOR, Worth},
     scalar::Fields,
     trace::{Refused, Stage},
@@ -46,74 +53,117 @@ pub struct OracleRanked {
     /// The factors of the score.
     pub factors: Factors,
     /// Where the propensity comes from.
-    pub propensity_source: &'static str,
+    pub propensity_source: String,
+    /// It stands above the others whatever its factors.
+    pub is_mandatory: bool,
+    /// What it says.
+    pub creative: Option<Arc<ReadyCreative>>,
     /// The computed fields.
     pub computed: Fields,
 }
 
 /// Plans one decision.
 pub fn plan(compiled: &OracleFlow, facts: &Facts<'_>, exclude_offers: &[String]) -> OraclePlan {
-    let flow = &compiled.flow;
-    let mut refused = Vec::new();
-    let mut ranked = Vec::new();
-    let mut qualified = 0;
+    let mut plan = OraclePlan::default();
+    let mut mandatory = Vec::new();
     for candidate in &compiled.offers {
-        let offer = &candidate.offer;
-        let refusal = |code: &str, reason: String| Refused::unranked(&offer.id, &offer.name, code, reason);
-        if exclude_offers.contains(&offer.id) {
-            refused.push(refusal("excluded", "excluded by the request".to_owned()));
-            continue;
-        }
-        let program = match &candidate.program {
-            Ok(program) => program,
-            Err(why) => {
-                refused.push(refusal("rule_invalid", format!("its rules cannot be applied: {why}")));
-                continue;
-            }
-        };
-        let computed = program.compute(facts);
-        if let Some(failed) = flow.has("qualify").then(|| first_failure(program, facts, &computed)).flatten() {
-            refused.push(Refused::not_qualified(&offer.id, &offer.name, failed));
-            continue;
-        }
-        qualified += 1;
-        let relevance = relevance(program, facts, &computed);
-        let (propensity, propensity_source) = propensity(flow, candidate);
-        let factors = Factors::of(&Worth::of(offer), propensity, relevance);
-        match factors.score(&weights(flow)) {
-            Some(score) => ranked.push(OracleRanked {
-                offer_id: offer.id.clone(),
-                name: offer.name.clone(),
-                category: offer.category.clone(),
-                category_id: candidate.category_id.clone(),
-                subcategory: offer.subcategory.clone(),
-                purpose: offer.purpose.clone(),
-                cost_e4: offer.cost_e4,
-                priority: offer.priority,
-                score,
-                factors,
-                propensity_source,
-                computed: program.shown(&computed),
-            }),
-            None => refused.push(refusal("not_ranked", "its score is not a number".to_owned())),
+        match considered(&compiled.flow, candidate, facts, exclude_offers) {
+            Ok(ranked) if ranked.is_mandatory => mandatory.push(ranked),
+            Ok(ranked) => plan.ranked.push(ranked),
+            Err(refused) => plan.refused.push(refused),
         }
     }
-    ranked.sort_by(|a, b| {
+    plan.ranked.sort_by(|a, b| {
         b.score.total_cmp(&a.score).then(b.priority.total_cmp(&a.priority)).then_with(|| a.offer_id.cmp(&b.offer_id))
     });
-    let stages = stages(compiled, qualified, ranked.len());
-    OraclePlan { stages, ranked, refused }
+    mandatory.sort_by(|a, b| b.priority.total_cmp(&a.priority).then_with(|| a.offer_id.cmp(&b.offer_id)));
+    plan.ranked.splice(0..0, mandatory);
+    plan.stages = stages(compiled, &plan);
+    plan
 }
 
-fn stages(compiled: &OracleFlow, qualified: usize, ranked: usize) -> Vec<Stage> {
+/// One offer's way through the flow.
+fn considered(
+    flow: &Flow,
+    candidate: &OracleOffer,
+    facts: &Facts<'_>,
+    exclude_offers: &[String],
+) -> Result<OracleRanked, Refused> {
+    let offer = &candidate.offer;
+    let refusal = |code: &str, reason: String| Refused::unranked(&offer.id, &offer.name, code, reason);
+    if exclude_offers.contains(&offer.id) {
+        return Err(refusal("excluded", "excluded by the request".to_owned()));
+    }
+    if let Some(obstacle) = offer.schedule.obstacle(facts.moment.now) {
+        return Err(refusal("not_scheduled", obstacle));
+    }
+    let invalid = |why: &String| refusal("rule_invalid", format!("its rules cannot be applied: {why}"));
+    let program = candidate.program.as_ref().map_err(invalid)?;
+    let is_mandatory = offer.mandate.as_ref().is_some_and(|mandate| facts.moment.now < mandate.expires_at);
+    let computed = program.compute(facts);
+    let failed = |code: &str, rules: &[OracleRule]| {
+        let failed = first_failure(rules, facts, &computed);
+        failed.map_or(Ok(()), |failed| Err(Refused::failed(&offer.id, &offer.name, code, failed)))
+    };
+    if flow.has("qualify") && !is_mandatory {
+        failed("not_qualified", &program.rules)?;
+    }
+    failed("filtered", &program.filters)?;
+    let how = flow.creative_match();
+    let creative = how.and_then(|how| creative::chosen(&candidate.creatives, how, facts.surface));
+    if how.is_some_and(|how| how.is_required) && creative.is_none() {
+        return Err(refusal("no_creative", no_creative(facts)));
+    }
+    let estimate = program.score(facts, &computed);
+    let (propensity, propensity_source) = propensity(flow, candidate, estimate.as_ref());
+    let mut factors = Factors::of(&Worth::of(offer), propensity, relevance(program, facts, &computed));
+    let score = match (is_mandatory, factors.score(&flow.weights()), estimate) {
+        (true, ..) => {
+            if factors.propensity.is_nan() {
+                factors.propensity = PROPENSITY_PRIOR;
+            }
+            1.0
+        }
+        (false, Some(score), _) => score,
+        (false, None, Some(Value::Null(cause))) => {
+            return Err(refusal("not_ranked", format!("its score is not a number: {cause}")));
+        }
+        (false, None, _) => return Err(refusal("not_ranked", "its score is not a number".to_owned())),
+    };
+    Ok(OracleRanked {
+        offer_id: offer.id.clone(),
+        name: offer.name.clone(),
+        category: offer.category.clone(),
+        category_id: candidate.category_id.clone(),
+        subcategory: offer.subcategory.clone(),
+        purpose: offer.purpose.clone(),
+        cost_e4: offer.cost_e4,
+        priority: offer.priority,
+        score,
+        factors,
+        propensity_source,
+        is_mandatory,
+        creative: creative.cloned(),
+        computed: program.shown(&computed),
+    })
+}
+
+/// Candidates through each step, counted by what became of them.
+fn stages(compiled: &OracleFlow, plan: &OraclePlan) -> Vec<Stage> {
+    let refused = |code: &str| plan.refused.iter().filter(|refused| refused.reason_code == code).count();
     let mut count = compiled.offers_in_all;
     let mut stages = Vec::new();
     for node in &compiled.flow.nodes {
         let entered = count;
         count = match node.step {
-            Step::Inventory(_) => compiled.offers.len(),
-            Step::Qualify => qualified,
-            Step::Rank(_) => ranked,
+            Step::Inventory(_) => compiled.offers.len() - refused("not_scheduled"),
+            Step::Qualify => entered - refused("excluded") - refused("rule_invalid") - refused("not_qualified"),
+            Step::Filter(_) => {
+                let before = compiled.offers.len() - refused("not_scheduled") - refused("not_qualified");
+                before - refused("excluded") - refused("rule_invalid") - refused("filtered")
+            }
+            Step::MatchCreatives(_) => plan.ranked.len() + refused("not_ranked"),
+            Step::Rank(_) => plan.ranked.len(),
             _ => entered,
         };
         stages.push(Stage { node: node.id.clone(), type_name: node.step.type_name(), entered, left: count });
@@ -121,14 +171,14 @@ fn stages(compiled: &OracleFlow, qualified: usize, ranked: usize) -> Vec<Stage> 
     stages
 }
 
-fn first_failure(program: &Program, facts: &Facts<'_>, computed: &[formula::Value]) -> Option<Refusal> {
-    program.rules.iter().find_map(|rule| match rule.evaluate(facts, computed) {
+fn first_failure(rules: &[OracleRule], facts: &Facts<'_>, computed: &[Value]) -> Option<Refusal> {
+    rules.iter().find_map(|rule| match rule.evaluate(facts, computed) {
         Verdict::True => None,
         Verdict::False(refusal) | Verdict::Unknown(refusal) => Some(refusal),
     })
 }
 
-fn relevance(program: &Program, facts: &Facts<'_>, computed: &[formula::Value]) -> f64 {
+fn relevance(program: &Program, facts: &Facts<'_>, computed: &[Value]) -> f64 {
     let all = program.affinities.len();
     let holds = |rule: &&OracleRule| matches!(rule.evaluate(facts, computed), Verdict::True);
     match all {
@@ -137,20 +187,16 @@ fn relevance(program: &Program, facts: &Facts<'_>, computed: &[formula::Value]) 
     }
 }
 
-fn propensity(flow: &Flow, candidate: &OracleOffer) -> (f64, &'static str) {
-    let is_by_priority = |node: &crate::domain::flow::Node| node.step == Step::Score(ScoreMethod::Priority);
-    if flow.nodes.iter().any(is_by_priority) {
-        return (candidate.offer.priority / 100.0, "priority of the offer");
+fn propensity(flow: &Flow, candidate: &OracleOffer, estimate: Option<&Value>) -> (f64, String) {
+    let number = match estimate {
+        Some(Value::Number(number)) => *number,
+        _ => f64::NAN,
+    };
+    match flow.score_method() {
+        ScoreMethod::Priority => (candidate.offer.priority / 100.0, "priority of the offer".to_owned()),
+        ScoreMethod::Formula(_) => (number, "formula of the flow".to_owned()),
+        ScoreMethod::Model(NamedModel { found: Some((_, named)), .. }) => (number, named.clone()),
+        ScoreMethod::Model(_) => (PROPENSITY_PRIOR, "prior: no model".to_owned()),
+        ScoreMethod::Propensity => (PROPENSITY_PRIOR, "prior: no data".to_owned()),
     }
-    (PROPENSITY_PRIOR, "prior: no data")
-}
-
-fn weights(flow: &Flow) -> Weights {
-    flow.nodes
-        .iter()
-        .find_map(|node| match node.step {
-            Step::Rank(weights) => Some(weights),
-            _ => None,
-        })
-        .unwrap_or_default()
 }

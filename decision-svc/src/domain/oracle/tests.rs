@@ -13,10 +13,13 @@ use formula::{
 use super::{OracleFlow, OraclePlan, plan as planned_slowly};
 use crate::domain::{
     compile::{CompiledFlow, Facts},
-    flow::{Flow, Node, ScoreMethod, Step, Weights},
+    creative::{PlacementMatch, Surface},
+    flow::{CreativeMatch, Flow, NamedModel, Node, Profile, ScoreMethod, Step, Weights},
+    metric::{Aggregate, Metric, Metrics},
     plan::{Plan, Wanted, plan},
     scalar::{Fields, Scalar},
-    snapshot::{Catalog, Category, ComputedField, Offer, Schema},
+    schedule::{Mandate, Schedule},
+    snapshot::{Catalog, Category, ComputedField, Creative, Offer, Placement, Schema},
 };
 
 /// Catalogues, each with a flow and several customers.
@@ -73,7 +76,25 @@ const USUAL: [(usize, Type); 5] =
 const CUSTOM: [&str; 4] = ["brand", "minimum", "days", "ratio"];
 const CATEGORIES: [&str; 4] = ["Apparel", "Home", "Toys", "Unstored"];
 
-const FORMULAS: [&str; 31] = [
+/// Scores of flows; some give nothing for some, some no number for any.
+const SCORES: [&str; 8] = [
+    "age / 100",
+    "offer.priority / 100 * coalesce(metrics.clicks, 1)",
+    "minimum / 10",
+    "isMember ? 0.9 : 0.1",
+    "1 / (1 + exp(-clamp(0.5 + 0.1 * value + (tier == 'gold' ? 1 : 0), -700, 700)))",
+    "metrics.clicks / metrics.spent",
+    "offer.name",
+    "null",
+];
+const METRICS: [&str; 3] = ["clicks", "spent", "paused"];
+const CHANNELS: [&str; 3] = ["", "email", "web"];
+const PLACEMENTS: [&str; 4] = ["", "banner", "plc_closed", "footer"];
+const NOW: &str = "2026-11-22T23:30:00Z";
+/// Before, at and after the instant of decisions.
+const BOUNDS: [&str; 3] = ["2026-11-01T00:00:00Z", NOW, "2026-12-01T00:00:00Z"];
+
+const FORMULAS: [&str; 33] = [
     "spent / 2",
     "round((today() - customer.since) / 86400)",
     "(today() - since) / 86400",
@@ -105,6 +126,8 @@ const FORMULAS: [&str; 31] = [
     "starts_with(city, 'a') || contains(tier, 'o') && !ends_with(city, '')",
     "date(tier) < since",
     "!isMember ? -(age) : abs(-age)",
+    "metrics.clicks * 2 + metrics.paused",
+    "metrics.spent > 5 ? 'often' : tier",
 ];
 
 fn scalar(dice: &mut Dice) -> Scalar {
@@ -161,6 +184,7 @@ fn name(dice: &mut Dice) -> (String, Option<Type>) {
         8 => ((*dice.pick(&["offer.category", "offer.id", "offer.name"])).to_owned(), Some(Type::String)),
         9 if dice.one_in(2) => ((*dice.pick(&CUSTOM)).to_owned(), Some(Type::Number)),
         10 if dice.one_in(8) => ("nowhere".to_owned(), None),
+        10 => (format!("metrics.{}", dice.pick(&METRICS)), Some(Type::Number)),
         _ => {
             let index = dice.below(COMPUTED.len());
             (COMPUTED[index].to_owned(), Some(USUAL[index].1))
@@ -249,8 +273,46 @@ fn offer(dice: &mut Dice, number: usize, pool: &[Rule]) -> Offer {
         affinities: if dice.one_in(3) { dice.many(3, affinity) } else { Vec::new() },
         rules: dice.many(4, rules),
         custom_fields: dice.many(2, |dice| ((*dice.pick(&CUSTOM)).to_owned(), scalar(dice))).into_iter().collect(),
+        schedule: if dice.one_in(6) { schedule(dice) } else { Schedule::default() },
+        mandate: dice.one_in(8).then(|| Mandate { reason: "recall".to_owned(), expires_at: instant(dice) }),
         is_active: !dice.one_in(10),
     }
+}
+
+fn instant(dice: &mut Dice) -> DateTime<Utc> {
+    dice.pick(&BOUNDS).parse().unwrap()
+}
+
+fn schedule(dice: &mut Dice) -> Schedule {
+    Schedule {
+        starts_at: dice.one_in(2).then(|| instant(dice)),
+        ends_at: dice.one_in(2).then(|| instant(dice)),
+    }
+}
+
+fn creative(dice: &mut Dice, number: usize) -> Creative {
+    let named = dice.below(14);
+    Creative {
+        id: format!("cr_{number:02}"),
+        name: format!("Creative {number}"),
+        offer: if dice.one_in(2) { format!("off_{named:02}") } else { format!("offer {named}") },
+        channel: (*dice.pick(&CHANNELS)).to_owned(),
+        placement: (*dice.pick(&PLACEMENTS)).to_owned(),
+        content: Fields::new(),
+        weight: dice.below(3) as f64 * 50.0,
+        is_active: !dice.one_in(8),
+    }
+}
+
+pub(super) fn surface(dice: &mut Dice) -> Surface {
+    let channel = *dice.pick(&CHANNELS);
+    let placement = (*dice.pick(&["", "Banner", "closed", "footer", "nowhere"])).to_owned();
+    Surface { channel: (!channel.is_empty()).then(|| (format!("ch_{channel}"), channel.to_owned())), placement }
+}
+
+pub(super) fn metrics(dice: &mut Dice) -> Metrics {
+    let known = METRICS[..2].iter().filter(|_| !dice.one_in(4)).map(|key| (*key).to_owned()).collect::<Vec<_>>();
+    known.into_iter().map(|key| (key, dice.below(8) as f64)).collect()
 }
 
 pub(super) fn catalog(dice: &mut Dice) -> Catalog {
@@ -265,6 +327,16 @@ pub(super) fn catalog(dice: &mut Dice) -> Catalog {
         categories: categories.into_iter().map(|category| (category.id.clone(), category)).collect(),
         schemas: BTreeMap::from([(schema.id.clone(), schema)]),
         outcome_types: BTreeMap::new(),
+        creatives: (0..dice.below(40)).map(|number| creative(dice, number)).map(|it| (it.id.clone(), it)).collect(),
+        placements: [("plc_banner", "Banner", true), ("plc_closed", "Closed", false)]
+            .map(|(id, name, is_active)| (id.to_owned(), Placement { id: id.into(), name: name.into(), is_active }))
+            .into(),
+        metrics: METRICS
+            .map(|key| {
+                let (aggregate, is_active) = (Aggregate::Count, key != "paused");
+                (key.into(), Metric { key: key.into(), outcome: "click".into(), aggregate, window_days: 7, is_active })
+            })
+            .into(),
     }
 }
 
@@ -279,13 +351,35 @@ pub(super) fn flow(dice: &mut Dice) -> Flow {
         emphasis: weight(dice),
         uplift: weight(dice),
     };
-    let method = *dice.pick(&[ScoreMethod::Propensity, ScoreMethod::Priority]);
+    let scored = |dice: &mut Dice| (*dice.pick(&SCORES)).to_owned();
+    let method = match dice.below(5) {
+        0 => ScoreMethod::Priority,
+        1 => ScoreMethod::Formula(scored(dice)),
+        2 => {
+            let found = (!dice.one_in(4)).then(|| (scored(dice), "model `M` (decision:3)".to_owned()));
+            ScoreMethod::Model(NamedModel { reference: "M".to_owned(), found })
+        }
+        _ => ScoreMethod::Propensity,
+    };
     let mut steps = vec![("inv", Step::Inventory(wanted)), ("enr", Step::Enrich("Customer".to_owned()))];
     if !dice.one_in(8) {
         steps.push(("qual", Step::Qualify));
     }
+    if dice.one_in(3) {
+        steps.push(("filter", Step::Filter((0..dice.below(2) + 1).map(|_| rule(dice, 1)).collect())));
+    }
+    if dice.one_in(3) {
+        let placement = *dice.pick(&[PlacementMatch::Any, PlacementMatch::Exact, PlacementMatch::None]);
+        steps.push(("say", Step::MatchCreatives(CreativeMatch { is_required: !dice.one_in(3), placement })));
+    }
     if !dice.one_in(4) {
-        steps.extend([("score", Step::Score(method)), ("rank", Step::Rank(weights))]);
+        steps.push(("score", Step::Score(method)));
+        let is_profiled = dice.one_in(3);
+        if is_profiled {
+            let found = (!dice.one_in(4)).then_some(weights);
+            steps.push(("opt", Step::Optimize(Profile { reference: "winback".to_owned(), found })));
+        }
+        steps.push(("rank", Step::Rank((!is_profiled && !dice.one_in(4)).then_some(weights))));
     }
     steps.push(("out", Step::Response));
     Flow { nodes: steps.into_iter().map(|(id, step)| Node { id: id.to_owned(), step }).collect() }
@@ -306,7 +400,7 @@ pub(super) fn customer(dice: &mut Dice) -> (Fields, Fields) {
 fn told_by_oracle(plan: &OraclePlan) -> Vec<String> {
     let ranked = plan.ranked.iter().map(|ranked| {
         format!(
-            "{} {} {} {} {:x} {:?} {} {:?}",
+            "{} {} {} {} {:x} {:?} {} {} {:?} {:?}",
             ranked.offer_id,
             ranked.category_id,
             ranked.cost_e4,
@@ -314,6 +408,8 @@ fn told_by_oracle(plan: &OraclePlan) -> Vec<String> {
             ranked.score.to_bits(),
             ranked.factors,
             ranked.propensity_source,
+            ranked.is_mandatory,
+            ranked.creative,
             ranked.computed
         )
     });
@@ -324,7 +420,7 @@ fn told_by_oracle(plan: &OraclePlan) -> Vec<String> {
 fn told(plan: &Plan) -> Vec<String> {
     let ranked = plan.ranked.iter().map(|ranked| {
         format!(
-            "{} {} {} {} {:x} {:?} {} {:?}",
+            "{} {} {} {} {:x} {:?} {} {} {:?} {:?}",
             ranked.offer_id,
             ranked.category_id,
             ranked.cost_e4,
@@ -332,6 +428,8 @@ fn told(plan: &Plan) -> Vec<String> {
             ranked.score.to_bits(),
             ranked.factors,
             ranked.propensity_source,
+            ranked.is_mandatory,
+            ranked.creative,
             ranked.computed
         )
     });
@@ -347,9 +445,11 @@ fn check(seed: u64, met: &mut BTreeMap<String, usize>) {
     let compiled = CompiledFlow::compile(flow, "flow_f", "F", 1, &catalog);
     for _ in 0..CUSTOMERS {
         let (record, attributes) = customer(dice);
-        let now: DateTime<Utc> = "2026-11-22T23:30:00Z".parse().unwrap();
+        let now: DateTime<Utc> = NOW.parse().unwrap();
         let moment = Moment { now, zone: *dice.pick(&[chrono_tz::UTC, chrono_tz::Europe::Paris]) };
-        let facts = Facts { record: &record, attributes: &attributes, moment: &moment };
+        let (metrics, surface) = (metrics(dice), surface(dice));
+        let (record, attributes, metrics, surface) = (&record, &attributes, &metrics, &surface);
+        let facts = Facts { record, attributes, metrics, surface, moment: &moment };
         let excluded = dice.many(2, |dice| format!("off_{:02}", dice.below(16)));
         let expected = planned_slowly(&slow, &facts, &excluded);
         let all = Wanted { exclude_offers: &excluded, ranked_max: usize::MAX, refused_max: usize::MAX };

@@ -8,7 +8,8 @@ use super::Run;
 /// A question that has no answer yet.
 #[derive(Clone, Copy)]
 pub struct Asked<'r> {
-    place: usize,
+    /// Its place among those that walk together.
+    pub place: usize,
     /// The question.
     pub run: &'r Run,
 }

@@ -6,13 +6,14 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use database::DatabaseError;
 use futures::future::join_all;
 use proffer_proto::{decision::v1::DecisionFlow, errors::v1::ErrorReason, values::v1::ResourceStatus};
 use serve::Problem;
 use tonic::{Code, Status};
 
 use super::{
-    super::{Context, decision_flow},
+    super::{Context, flow_parts::WholeFlow},
     Asked,
 };
 use crate::{
@@ -20,9 +21,11 @@ use crate::{
     domain::{
         assignment::Arm,
         compile::CompiledFlow,
+        creative::Surface,
         decide::refusal,
         flow::Flow,
         judgement::Refusal,
+        metric::Metrics,
         request::{MinRevisions, Question},
         scalar::Fields,
         snapshot::Snapshot,
@@ -32,7 +35,7 @@ use crate::{
         follow::{self, Follower},
         policy,
     },
-    store::OutboxRow,
+    store::{AskedMetric, OutboxRow},
 };
 
 /// The facts of one decision.
@@ -43,6 +46,10 @@ pub struct Fetched {
     pub flow: Arc<CompiledFlow>,
     /// The customer's record; or why it could not be read.
     pub customer: Result<Option<Fields>, Refusal>,
+    /// The behavioral metrics the flow reads.
+    pub metrics: Metrics,
+    /// Where the offer will stand.
+    pub surface: Surface,
     /// Outcomes acknowledged and not delivered.
     pub pending: Vec<OutboxRow>,
     /// Arms stored by earlier decisions.
@@ -57,6 +64,7 @@ pub struct Fetched {
 struct Ground {
     id: String,
     name: String,
+    /// Of flow, weight profile and model.
     revision: i64,
     flow: Flow,
     snapshot: Arc<Snapshot>,
@@ -107,8 +115,13 @@ impl Context {
             Ok(flows) => flows,
             Err(status) => return all_fail(status),
         };
-        let fetched = |asked: &Asked<'_>| {
+        let mut metrics = match self.metrics(&tenant, &open, &flows).await {
+            Ok(metrics) => metrics,
+            Err(error) => return all_fail(serve::store_status(&error)),
+        };
+        let mut fetched = |asked: &Asked<'_>| {
             let question = &asked.run.question;
+            let metrics = metrics.remove(&asked.place).unwrap_or_default();
             let ground = match grounds.get(&kind(question)) {
                 Some(Ok(ground)) => ground,
                 Some(Err(status)) => return Err(status.clone()),
@@ -129,10 +142,15 @@ impl Context {
                 }
                 Err(refusal) => (ground.snapshot.clone(), Err(refusal.clone())),
             };
+            let policy = snapshot.policy.as_ref();
+            let channel = policy.and_then(|policy| policy.channel(&question.channel));
+            let surface = Surface::of(&question.channel, channel, &question.placement);
             Ok(Fetched {
                 snapshot,
                 flow,
                 customer,
+                metrics,
+                surface,
                 pending: pending.get(&question.customer_id).cloned().unwrap_or_default(),
                 arms: arms.get(&question.customer_id).cloned().unwrap_or_default(),
                 degraded,
@@ -159,9 +177,8 @@ impl Context {
 
     async fn ground(&self, tenant: &str, mut follower: Follower, kind: Kind<'_>) -> Result<Ground, Status> {
         let (flow, channel, least) = kind;
-        let resource = self.flows.get(tenant, flow).await?;
+        let WholeFlow { resource, flow, revision } = self.whole_flow(tenant, flow).await?;
         require_active(&resource)?;
-        let flow = decision_flow::parse(&resource).map_err(Problem::invalid_fields)?;
         let knows_channel = |snapshot: &Snapshot| {
             channel.is_empty() || snapshot.policy.as_ref().is_some_and(|policy| policy.channel(channel).is_some())
         };
@@ -172,13 +189,14 @@ impl Context {
         if !snapshot.is_complete() {
             return Err(away());
         }
-        if least.is_given && !(is_known || reaches(&snapshot, &least)) || resource.revision < least.decision {
+        let reaches_own = revision >= least.decision || self.history.head(tenant).await? >= least.decision;
+        if least.is_given && !(is_known || reaches(&snapshot, &least)) || !reaches_own {
             return Err(stale());
         }
         if !knows_channel(&snapshot) {
             policy::require_channel(&self.neighbours.policy, tenant, channel).await?;
         }
-        Ok(Ground { id: resource.id, name: resource.name, revision: resource.revision, flow, snapshot })
+        Ok(Ground { id: resource.id, name: resource.name, revision, flow, snapshot })
     }
 
     /// Records with a snapshot as new as they are, or the newest there is.
@@ -193,6 +211,34 @@ impl Context {
         })
         .await;
         Read { records, snapshot, is_fresh }
+    }
+
+    /// The metrics that each question's flow reads, by the question's place.
+    async fn metrics(
+        &self,
+        tenant: &str,
+        open: &[Asked<'_>],
+        flows: &BTreeMap<Kind<'_>, Arc<CompiledFlow>>,
+    ) -> Result<BTreeMap<usize, Metrics>, DatabaseError> {
+        let (now, mut asked, mut places) = (self.clock.now(), Vec::new(), Vec::new());
+        for one in open {
+            let question = &one.run.question;
+            let Some(flow) = flows.get(&kind(question)) else { continue };
+            let (at, until_us) = (question.at.unwrap_or(now), question.at.map_or(i64::MAX, |at| at.timestamp_micros()));
+            for metric in &flow.metrics_read {
+                let (customer_id, after_us) = (question.customer_id.as_str(), metric.after_us(at));
+                asked.push(AskedMetric { customer_id, metric, after_us, until_us });
+                places.push(one.place);
+            }
+        }
+        let found = self.store.metrics(tenant, &asked).await?;
+        let mut metrics: BTreeMap<usize, Metrics> = BTreeMap::new();
+        for (index, value) in found {
+            if let (Some(asked), Some(place)) = (asked.get(index), places.get(index)) {
+                metrics.entry(*place).or_default().insert(asked.metric.key.clone(), value);
+            }
+        }
+        Ok(metrics)
     }
 
     /// The flow of each ground, made ready for the snapshot its decisions go by.

@@ -1,0 +1,201 @@
+//! Counts what became of the offers and finds the best of them. Where scores are known beforehand, groups are merged in
+//! their prepared order and counted as a whole; where they are not, every offer of a group that qualifies is met.
+
+use formula::program::Datum;
+
+use super::Tally;
+use crate::domain::{
+    compile::{CompiledFlow, Facts, Place, Program},
+    rank::{Factors, PROPENSITY_PRIOR},
+    scratch::{Ahead, Aside, Best, Passing, Scratch},
+};
+
+impl CompiledFlow {
+    /// The best offers, best first, go into the scratch: the mandatory ones, then the others by score.
+    pub(super) fn pick(&self, best_max: usize, facts: &Facts<'_>, scratch: &mut Scratch) -> Tally {
+        let mut tally = self.tally(facts, scratch);
+        self.pick_mandatory(best_max, facts, scratch);
+        let best_max = best_max - scratch.best.len();
+        match scratch.passing.as_slice() {
+            [only] if !self.is_walked && !only.is_filtered => {
+                let Scratch { best, aside, .. } = scratch;
+                let is_aside = |place: &Place| aside.binary_search_by_key(&place.offer, |(offer, _)| *offer).is_ok();
+                let wanted = self.ranking(*only).iter().filter(|place| !is_aside(place)).take(best_max);
+                best.extend(wanted.map(|place| Best { place: *place, holding: only.holding, is_mandatory: false }));
+                return tally;
+            }
+            _ if self.is_walked => self.walk(best_max, facts, &mut tally, scratch),
+            _ => self.merge(best_max, scratch),
+        }
+        let Scratch { best, ahead, .. } = scratch;
+        let first = best.len();
+        best.extend(ahead.drain().map(|Ahead { place, holding }| Best { place, holding, is_mandatory: false }));
+        if let Some(others) = best.get_mut(first..) {
+            others.sort_unstable_by(|a, b| a.place.cmp(&b.place));
+        }
+        tally
+    }
+
+    fn tally(&self, facts: &Facts<'_>, scratch: &mut Scratch) -> Tally {
+        let mut tally = Tally { invalid: self.invalid, ..Tally::default() };
+        for passing in &scratch.passing {
+            let Some(group) = self.groups.get(passing.group as usize) else { continue };
+            tally.qualified += group.size as usize;
+            if passing.is_filtered {
+                tally.filtered += group.size as usize;
+            } else if !self.is_walked {
+                tally.ranked += self.ranking(*passing).len();
+            }
+        }
+        let aside = std::mem::take(&mut scratch.aside);
+        for (number, why) in &aside {
+            let Some(offer) = self.offers.get(*number as usize) else { continue };
+            match &offer.program {
+                Err(_) => tally.invalid -= 1,
+                Ok(program) => match self.qualifies(program, scratch) {
+                    None => {}
+                    Some(false) => {
+                        tally.qualified -= 1;
+                        tally.filtered -= 1;
+                    }
+                    Some(true) => {
+                        tally.qualified -= 1;
+                        let was_ranked = !self.is_walked && self.place(*number, program, facts, scratch).is_some();
+                        tally.ranked -= usize::from(was_ranked);
+                    }
+                },
+            }
+            match why {
+                Aside::Excluded => tally.excluded += 1,
+                Aside::Closed => tally.closed += 1,
+                Aside::Mandatory => tally.ranked += 1,
+                Aside::MandatoryFiltered => tally.filtered += 1,
+                Aside::MandatoryWithoutCreative => tally.without_creative += 1,
+            }
+            tally.qualified += usize::from(!matches!(why, Aside::Excluded | Aside::Closed));
+        }
+        scratch.aside = aside;
+        tally.not_qualified = self.offers.len() - tally.excluded - tally.closed - tally.invalid - tally.qualified;
+        tally
+    }
+
+    fn pick_mandatory(&self, best_max: usize, facts: &Facts<'_>, scratch: &mut Scratch) {
+        for (offer, _) in &self.mandates {
+            if scratch.best.len() >= best_max {
+                return;
+            }
+            if scratch.aside(*offer) != Some(Aside::Mandatory) {
+                continue;
+            }
+            let Some(found) = self.offers.get(*offer as usize) else { continue };
+            let Ok(program) = &found.program else { continue };
+            let holding = self.holding(program.affinities, facts, scratch);
+            let place = Place { score: 1.0, priority: found.candidate.worth.priority, offer: *offer };
+            scratch.best.push(Best { place, holding, is_mandatory: true });
+        }
+    }
+
+    /// Takes the best of all groups, each in its prepared order.
+    fn merge(&self, best_max: usize, scratch: &mut Scratch) {
+        let Scratch { aside, ahead, passing, .. } = scratch;
+        let is_aside = |place: &Place| aside.binary_search_by_key(&place.offer, |(offer, _)| *offer).is_ok();
+        for group in passing.iter().filter(|group| !group.is_filtered) {
+            for place in self.ranking(*group).iter().filter(|place| !is_aside(place)) {
+                let candidate = Ahead { place: *place, holding: group.holding };
+                if ahead.len() < best_max {
+                    ahead.push(candidate);
+                } else if let Some(mut worst) = ahead.peek_mut()
+                    && candidate < *worst
+                {
+                    *worst = candidate;
+                } else {
+                    // What follows in this group is worse still.
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Meets every offer of the groups that qualify.
+    fn walk(&self, best_max: usize, facts: &Facts<'_>, tally: &mut Tally, scratch: &mut Scratch) {
+        for index in 0..scratch.passing.len() {
+            let Some(passing) = scratch.passing.get(index).copied().filter(|passing| !passing.is_filtered) else {
+                continue;
+            };
+            for member in self.members(passing) {
+                if scratch.aside(member.offer).is_some() {
+                    continue;
+                }
+                if self.lacks_creative(member.offer, facts) {
+                    tally.without_creative += 1;
+                    continue;
+                }
+                let program = self.offers.get(member.offer as usize).and_then(|offer| offer.program.as_ref().ok());
+                let Some(place) = program.and_then(|program| self.place(member.offer, program, facts, scratch)) else {
+                    continue;
+                };
+                tally.ranked += 1;
+                let candidate = Ahead { place, holding: passing.holding };
+                if scratch.ahead.len() < best_max {
+                    scratch.ahead.push(candidate);
+                } else if let Some(mut worst) = scratch.ahead.peek_mut()
+                    && candidate < *worst
+                {
+                    *worst = candidate;
+                }
+            }
+        }
+    }
+
+    /// The place of a qualified offer in the ranking; none when it has no score.
+    pub(in crate::domain) fn place(
+        &self,
+        offer: u32,
+        program: &Program,
+        facts: &Facts<'_>,
+        scratch: &mut Scratch,
+    ) -> Option<Place> {
+        let holding = self.holding(program.affinities, facts, scratch);
+        let score = self.factors(offer, program, holding, facts, scratch)?.score(&self.scoring.weights)?;
+        let priority = self.offers.get(offer as usize)?.candidate.worth.priority;
+        Some(Place { score, priority, offer })
+    }
+
+    /// The factors of an offer when so many of its affinities hold.
+    pub(in crate::domain) fn factors(
+        &self,
+        offer: u32,
+        program: &Program,
+        holding: u32,
+        facts: &Facts<'_>,
+        scratch: &mut Scratch,
+    ) -> Option<Factors> {
+        let worth = &self.offers.get(offer as usize)?.candidate.worth;
+        let count = self.affinities.get(program.affinities as usize).map_or(0, |rules| rules.len());
+        let estimate = program.score.map(|register| self.fill(register, facts, scratch)).and_then(number);
+        Some(self.scoring.factors(worth, estimate, (holding as usize, count)))
+    }
+
+    /// The factors of an offer that is ranked without regard to them.
+    pub(in crate::domain) fn factors_of_mandatory(factors: Factors) -> Factors {
+        let propensity = if factors.propensity.is_nan() { PROPENSITY_PRIOR } else { factors.propensity };
+        Factors { propensity, ..factors }
+    }
+
+    /// The offers of a group that qualifies, best first.
+    fn ranking(&self, passing: Passing) -> &[Place] {
+        self.groups.get(passing.group as usize).map_or(&[], |group| self.orders.get(group.order + passing.holding))
+    }
+
+    /// The offers of a group, by id.
+    fn members(&self, passing: Passing) -> &[Place] {
+        self.groups.get(passing.group as usize).map_or(&[], |group| self.orders.get(group.order))
+    }
+}
+
+fn number(datum: Datum) -> Option<f64> {
+    match datum {
+        Datum::Number(number) => Some(number),
+        _ => None,
+    }
+}
