@@ -33,6 +33,9 @@ impl App {
         "proffer.catalog.v1.CategoryService",
         "proffer.catalog.v1.OfferService",
         "proffer.catalog.v1.OutcomeTypeService",
+        "proffer.catalog.v1.BehavioralMetricService",
+        "proffer.catalog.v1.CreativeService",
+        "proffer.catalog.v1.PlacementService",
         "proffer.catalog.v1.LookupService",
     ];
 
@@ -47,6 +50,9 @@ impl App {
             categories: Collection::new(history.clone()),
             offers: Collection::new(history.clone()),
             outcome_types: Collection::new(history.clone()),
+            metrics: Collection::new(history.clone()),
+            creatives: Collection::new(history.clone()),
+            placements: Collection::new(history.clone()),
             records: Records::new(database),
             history,
             clock: deps.clock,

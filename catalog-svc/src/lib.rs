@@ -1,5 +1,5 @@
 //! What may be offered, and what is known about customers: schemas and records, categories with computed fields,
-//! offers with qualification rules, outcome types.
+//! offers with qualification rules, their creatives and placements, outcome types and metrics of them.
 //!
 //! - [`domain`]: the rules; values in, values out, no I/O and no clock.
 //! - [`store`]: customer records. Configuration lives in the revision log.

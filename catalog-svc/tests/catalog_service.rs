@@ -2,8 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed, and says where")]
 
+#[path = "catalog_service/behavioral_metric.rs"]
+mod behavioral_metric;
 #[path = "catalog_service/category.rs"]
 mod category;
+#[path = "catalog_service/creative.rs"]
+mod creative;
 #[path = "catalog_service/import.rs"]
 mod import;
 #[path = "catalog_service/lookup.rs"]
@@ -12,6 +16,8 @@ mod lookup;
 mod offer;
 #[path = "catalog_service/outcome_type.rs"]
 mod outcome_type;
+#[path = "catalog_service/placement.rs"]
+mod placement;
 #[path = "catalog_service/record.rs"]
 mod record;
 #[path = "catalog_service/record_batch.rs"]

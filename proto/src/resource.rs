@@ -44,11 +44,15 @@ pub trait Resource: Message + Name + Default + Clone + Send + Sync + 'static {
 
 macro_rules! resource {
     ($message:ty, $kind:literal, $prefix:literal) => {
+        resource!($message, $kind, $prefix, id);
+    };
+    ($message:ty, $kind:literal, $prefix:literal, $identity:ident) => {
         impl Resource for $message {
             const KIND: &'static str = $kind;
             const PREFIX: &'static str = $prefix;
+            const IDENTITY: &'static str = stringify!($identity);
             fn id(&self) -> &str {
-                &self.id
+                &self.$identity
             }
             fn name(&self) -> &str {
                 &self.name
@@ -60,7 +64,7 @@ macro_rules! resource {
                 &self.etag
             }
             fn stamp(&mut self, stamp: Stamp) {
-                self.id = stamp.id;
+                self.$identity = stamp.id;
                 self.revision = stamp.revision;
                 self.etag = stamp.etag;
                 self.created_at = stamp.created_at;
@@ -77,6 +81,9 @@ macro_rules! resource {
 resource!(catalog::Schema, "schema", "schema");
 resource!(catalog::Category, "category", "cat");
 resource!(catalog::Offer, "offer", "off");
+resource!(catalog::Creative, "creative", "cre");
+resource!(catalog::Placement, "placement", "plc");
+resource!(catalog::BehavioralMetric, "behavioral_metric", "metric", key);
 resource!(policy::Channel, "channel", "ch");
 resource!(policy::ContactPolicy, "contact_policy", "pol");
 resource!(decision::DecisionFlow, "decision_flow", "flow");

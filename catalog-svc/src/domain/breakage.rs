@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     catalogue::Catalogue,
     category::Category,
-    check::broken_offers,
+    check::{broken_offers, faulty_offers},
     offer::{Offer, OfferNames},
     resolve::{Resolver, Unresolved},
 };
@@ -47,6 +47,28 @@ pub fn breakage(before: &Catalogue, after: &Catalogue, offers: &[Offer], edited:
     }
     shorten(&mut breakage.warnings);
     breakage
+}
+
+/// What reads the metric of this key, itself or by way of computed fields, and misses it from now on.
+pub fn bereft(catalogue: &Catalogue, key: &str, offers: &[Offer]) -> Vec<String> {
+    // Whoever could not be resolved without it reads it.
+    let without = catalogue.without_metric(key);
+    let told = |what: &str| format!("{what} reads `metrics.{key}`, which is missing in decisions from now on");
+    let mut warnings = Vec::new();
+    let fields_with = broken_fields(catalogue, offers);
+    for (category, field) in broken_fields(&without, offers).into_keys() {
+        if !fields_with.contains_key(&(category, field)) {
+            let title =
+                catalogue.categories().iter().find(|other| other.id == category).map_or("", |other| &other.name);
+            warnings.push(told(&format!("computed field `{field}` of category `{title}`")));
+        }
+    }
+    let offers_with = faulty_offers(catalogue, offers);
+    for id in faulty_offers(&without, offers).into_keys().filter(|id| !offers_with.contains_key(id)) {
+        warnings.push(told(&format!("offer `{id}`")));
+    }
+    shorten(&mut warnings);
+    warnings
 }
 
 /// Keeps the first [`WARNINGS_MAX`] and says how many more there are.
@@ -101,10 +123,12 @@ fn broken_in<'c>(
 
 #[cfg(test)]
 mod tests {
+    use formula::rule::Operator;
+
     use super::*;
     use crate::domain::{
         schema::FieldType,
-        testing::{apparel, category, customer, offer, schema, text, winback, winback_rules},
+        testing::{apparel, category, customer, metric, number, offer, schema, text, truth, winback, winback_rules},
     };
 
     fn check(after: &Catalogue, edited: Option<&str>, expected: &[&str]) {
@@ -180,6 +204,23 @@ mod tests {
         let before = before.with_category(end("1"));
         let found = breakage(&before, &before.with_category(end("y")), &[], Some("cat_c64"));
         assert_eq!(found.endless.len(), 1, "{found:?}");
+    }
+
+    #[test]
+    fn a_metric_is_missed_by_what_reads_it_itself_or_by_way_of_others() {
+        let lends = category("Toys", &[("isKeen", "metrics.clicks_7d > 3"), ("plain", "1")]);
+        let catalogue =
+            winback().with_category(lends).with_metrics(&[metric("clicks_7d", true), metric("spend", true)]);
+        let offers = [
+            Offer { id: "off_a".into(), ..offer("Apparel", vec![number("metrics.clicks_7d", Operator::Gte, 1.0)]) },
+            Offer { id: "off_b".into(), ..offer("Apparel", vec![truth("isKeen")]) },
+            Offer { id: "off_c".into(), ..offer("Toys", vec![number("plain", Operator::Gte, 1.0)]) },
+            Offer { id: "off_d".into(), ..offer("Apparel", vec![number("metrics.spend", Operator::Gte, 1.0)]) },
+        ];
+        let missing = "reads `metrics.clicks_7d`, which is missing in decisions from now on";
+        let readers = ["computed field `isKeen` of category `Toys`", "offer `off_a`", "offer `off_b`"];
+        assert_eq!(bereft(&catalogue, "clicks_7d", &offers), readers.map(|reader| format!("{reader} {missing}")));
+        assert_eq!(bereft(&catalogue, "unknown", &offers), [""; 0]);
     }
 
     #[test]

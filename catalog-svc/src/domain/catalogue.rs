@@ -1,10 +1,11 @@
-//! Everything names can be resolved against: the schemas and categories of a tenant.
+//! Everything names can be resolved against: the schemas, categories and behavioral metrics of a tenant.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use formula::Type;
 
 use super::{
+    behavioral_metric::BehavioralMetric,
     category::Category,
     schema::{CUSTOMER_SCHEMA, Schema},
 };
@@ -12,17 +13,19 @@ use super::{
 /// Most schemas that are tried in turn when schemas disagree on the type of a field.
 const READINGS_MAX: usize = 16;
 
-/// The schemas and categories of a tenant.
+/// The schemas, categories and behavioral metrics of a tenant.
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
     schemas: Vec<Schema>,
     categories: Vec<Category>,
     /// Types by field name; the customer schema's first, then by schema id.
     fields: BTreeMap<String, Vec<Type>>,
+    /// Whether the metric of a key is active.
+    metrics: BTreeMap<String, bool>,
 }
 
 impl Catalogue {
-    /// The catalogue of these schemas and categories.
+    /// The catalogue of these schemas and categories, without any metric.
     pub fn new(mut schemas: Vec<Schema>, mut categories: Vec<Category>) -> Self {
         let is_other = |schema: &Schema| schema.name.to_lowercase() != CUSTOMER_SCHEMA.to_lowercase();
         schemas.sort_by(|a, b| (is_other(a), &a.id).cmp(&(is_other(b), &b.id)));
@@ -31,21 +34,38 @@ impl Catalogue {
         for (name, of_type) in schemas.iter().flat_map(|schema| &schema.fields) {
             fields.entry(name.clone()).or_default().push(of_type.formula_type());
         }
-        Self { schemas, categories, fields }
+        Self { schemas, categories, fields, metrics: BTreeMap::new() }
     }
 
     /// The same with `schema` in place of the one of its id, or added.
     #[must_use]
     pub fn with_schema(&self, schema: Schema) -> Self {
         let others = self.schemas.iter().filter(|other| other.id != schema.id).cloned();
-        Self::new(others.chain([schema.clone()]).collect(), self.categories.clone())
+        let after = Self::new(others.chain([schema.clone()]).collect(), self.categories.clone());
+        Self { metrics: self.metrics.clone(), ..after }
     }
 
     /// The same with `category` in place of the one of its id, or added.
     #[must_use]
     pub fn with_category(&self, category: Category) -> Self {
         let others = self.categories.iter().filter(|other| other.id != category.id).cloned();
-        Self::new(self.schemas.clone(), others.chain([category.clone()]).collect())
+        let after = Self::new(self.schemas.clone(), others.chain([category.clone()]).collect());
+        Self { metrics: self.metrics.clone(), ..after }
+    }
+
+    /// The same with these metrics and no others.
+    #[must_use]
+    pub fn with_metrics(self, metrics: &[BehavioralMetric]) -> Self {
+        let metrics = metrics.iter().map(|metric| (metric.key.clone(), metric.is_active)).collect();
+        Self { metrics, ..self }
+    }
+
+    /// The same without the metric of this key.
+    #[must_use]
+    pub fn without_metric(&self, key: &str) -> Self {
+        let mut without = self.clone();
+        without.metrics.remove(key);
+        without
     }
 
     /// By id.
@@ -77,6 +97,16 @@ impl Catalogue {
         if self.fields.values().any(differ) { 0..self.schemas.len().min(READINGS_MAX) } else { 0..1 }
     }
 
+    /// Whether the metric of this key is active; none when there is no such metric.
+    pub fn is_metric_active(&self, key: &str) -> Option<bool> {
+        self.metrics.get(key).copied()
+    }
+
+    /// Keys of all metrics.
+    pub fn metric_keys(&self) -> impl Iterator<Item = &str> + Clone {
+        self.metrics.keys().map(String::as_str)
+    }
+
     /// Names of all computed fields, each once.
     pub fn computed_names(&self) -> BTreeSet<&str> {
         self.categories.iter().flat_map(|category| &category.computed_fields).map(|field| field.name.as_str()).collect()
@@ -104,6 +134,16 @@ mod tests {
         assert_eq!(catalogue.field_type("colour", 0), None);
         assert_eq!(catalogue.readings(), 0..2);
         assert_eq!(Catalogue::default().readings(), 0..1);
+    }
+
+    #[test]
+    fn metrics_stay_whatever_else_is_edited() {
+        let metric = |key: &str, is_active| BehavioralMetric { key: key.into(), is_active, ..Default::default() };
+        let catalogue = Catalogue::default().with_metrics(&[metric("clicks_7d", true), metric("spend", false)]);
+        let edited = catalogue.with_schema(schema("schema_a", "Lead", &[])).with_category(Category::default());
+        assert_eq!(edited.is_metric_active("clicks_7d"), Some(true));
+        assert_eq!(edited.is_metric_active("spend"), Some(false));
+        assert_eq!(edited.without_metric("spend").metric_keys().collect::<Vec<_>>(), ["clicks_7d"]);
     }
 
     #[test]

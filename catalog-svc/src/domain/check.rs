@@ -38,30 +38,44 @@ pub fn check_offer(catalogue: &Catalogue, offer: &Offer) -> Report {
     })
 }
 
-/// Why decisions would refuse each offer; offers that bring the same names along share the work.
+/// Why decisions would refuse each offer.
 pub fn broken_offers<'o>(catalogue: &Catalogue, offers: &'o [Offer]) -> BTreeMap<&'o str, String> {
+    told_offers(catalogue, offers, |report| report.broken)
+}
+
+/// Why an offer's own rules or affinities cannot be judged, whatever else its category holds.
+pub fn faulty_offers<'o>(catalogue: &Catalogue, offers: &'o [Offer]) -> BTreeMap<&'o str, String> {
+    told_offers(catalogue, offers, |report| report.faults.into_iter().next().map(|(path, _)| path))
+}
+
+/// What `told` finds about each offer under every reading; offers that bring the same names along share the work.
+fn told_offers<'o>(
+    catalogue: &Catalogue,
+    offers: &'o [Offer],
+    told: impl Fn(Report) -> Option<String>,
+) -> BTreeMap<&'o str, String> {
     let mut groups: BTreeMap<OfferNames, Vec<&Offer>> = BTreeMap::new();
     for offer in offers {
         groups.entry(offer.names()).or_default().push(offer);
     }
-    let mut broken = BTreeMap::new();
+    let mut found_by_id = BTreeMap::new();
     for (names, offers) in &groups {
         let mut resolvers: Vec<_> =
             catalogue.readings().map(|reading| Resolver::new(catalogue, names, reading)).collect();
         for offer in offers {
             let mut first = None;
             let is_right = resolvers.iter_mut().any(|resolver| {
-                let found = judge(catalogue, resolver, offer).broken;
+                let found = told(judge(catalogue, resolver, offer));
                 let is_right = found.is_none();
                 first = first.take().or(found);
                 is_right
             });
             if let Some(reason) = first.filter(|_| !is_right) {
-                broken.insert(offer.id.as_str(), reason);
+                found_by_id.insert(offer.id.as_str(), reason);
             }
         }
     }
-    broken
+    found_by_id
 }
 
 /// Checks the computed fields of the category at `index`; `offers` are those of the category.

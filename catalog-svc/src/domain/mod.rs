@@ -1,10 +1,12 @@
 //! The rules: values in, values out. No I/O, no clock, no messages.
 
+pub mod behavioral_metric;
 pub mod breakage;
 pub mod catalogue;
 pub mod category;
 pub mod check;
 pub mod cost;
+pub mod creative;
 pub mod decimal;
 pub mod field_value;
 pub mod name;

@@ -1,8 +1,8 @@
 //! What a name in a formula or rule stands for, and of which type it is.
 //!
-//! `customer.x` is a field of a schema, `attributes.x` a request attribute, `offer.x` a field of the offer. A bare `x`
-//! is, in this order, a computed field of the offer's own category, a custom field of the offer, a field of a schema,
-//! a computed field of another category. The catalog knows no flow: it takes every schema and every category into
+//! `customer.x` is a field of a schema, `attributes.x` a request attribute, `offer.x` a field of the offer, `metrics.x`
+//! the behavioral metric of that key. A bare `x` is, in this order, a computed field of the offer's own category, a
+//! custom field of the offer, a field of a schema, a computed field of another category. The catalog knows no flow: it takes every schema and every category into
 //! account. What a flow's inventory leaves open is judged where the flow is compiled.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +18,9 @@ use super::{
 
 /// Longest chain of computed fields that need one another.
 pub const CHAIN_MAX: usize = 64;
+
+/// How a name says where to look.
+const FORMS: &str = "`customer.x`, `attributes.x`, `offer.x`, `metrics.x`";
 
 /// Why a name or a computed field has no type.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,13 +104,28 @@ impl<'a> Resolver<'a> {
                     Err(format!("`offer.{}` is not a field of the offer{hint}", quoted(field)))
                 }
             },
-            Some(("metrics", _)) => Err(format!("`{}`: behavioral metrics are not yet supported", quoted(name))),
+            Some(("metrics", key)) => self.metric(key),
             Some(_) => {
                 let name = quoted(name);
-                Err(format!("`{name}` is no name: write `customer.x`, `attributes.x`, `offer.x` or `x` alone"))
+                Err(format!("`{name}` is no name: write {FORMS} or `x` alone"))
             }
         };
         of_type.map(plain).map_err(Unresolved::own)
+    }
+
+    fn metric(&mut self, key: &str) -> Result<Type, String> {
+        match self.catalogue.is_metric_active(key) {
+            Some(is_active) => {
+                if !is_active {
+                    self.warnings.insert(format!("`metrics.{key}` is not active: it is missing in decisions"));
+                }
+                Ok(Type::Number)
+            }
+            None => {
+                let hint = hint(key, self.catalogue.metric_keys());
+                Err(format!("`metrics.{}` is not a behavioral metric{hint}", quoted(key)))
+            }
+        }
     }
 
     fn bare(&mut self, name: &str, home: Option<usize>) -> Result<Resolved, Unresolved> {
@@ -272,7 +290,7 @@ mod tests {
         category::Category,
         offer::Offer,
         schema::FieldType,
-        testing::{apparel, category, customer, offer, schema, winback},
+        testing::{apparel, category, customer, metric, offer, schema, winback},
     };
 
     fn check(catalogue: &Catalogue, offer: &Offer, name: &str, expected: Result<Type, &str>) {
@@ -292,7 +310,8 @@ mod tests {
 
     #[test]
     fn a_prefix_says_where_to_look() {
-        let check = |name, expected| check(&winback(), &offer("Apparel", vec![]), name, expected);
+        let check =
+            |name: &str, expected: Result<Type, &str>| check(&winback(), &offer("Apparel", vec![]), name, expected);
         check("customer.lastPurchaseDate", Ok(Type::Date));
         check("customer.lifetimeRevenue", Ok(Type::Number));
         check("attributes.anything", Ok(Type::Boolean));
@@ -303,12 +322,31 @@ mod tests {
         );
         check("offer.prioriti", Err("`offer.prioriti` is not a field of the offer; did you mean `priority`?"));
         check("offer.margin", Err("`offer.margin` has no value: give the offer a `margin`"));
-        check("metrics.clicks7d", Err("`metrics.clicks7d`: behavioral metrics are not yet supported"));
-        check("custmer.x", Err("`custmer.x` is no name: write `customer.x`, `attributes.x`, `offer.x` or `x` alone"));
-        check(
-            "attributes.",
-            Err("`attributes.` is no name: write `customer.x`, `attributes.x`, `offer.x` or `x` alone"),
-        );
+        check("metrics.clicks7d", Err("`metrics.clicks7d` is not a behavioral metric"));
+        for name in ["custmer.x", "attributes."] {
+            let forms = "`customer.x`, `attributes.x`, `offer.x`, `metrics.x` or `x` alone";
+            let fault = format!("`{name}` is no name: write {forms}");
+            check(name, Err(fault.as_str()));
+        }
+    }
+
+    #[test]
+    fn a_metric_is_a_number_even_while_it_rests() {
+        let catalogue = winback().with_metrics(&[metric("clicks_7d", true), metric("spend_30d", false)]);
+        let check = |name, expected| check(&catalogue, &offer("Apparel", vec![]), name, expected);
+        check("metrics.clicks_7d", Ok(Type::Number));
+        check("metrics.spend_30d", Ok(Type::Number));
+        check("metrics.clicks_7", Err("`metrics.clicks_7` is not a behavioral metric; did you mean `clicks_7d`?"));
+        check("metrics.age", Err("`metrics.age` is not a behavioral metric; known are clicks_7d, spend_30d"));
+        check("metrics.", Err("`metrics.` is not a behavioral metric; known are clicks_7d, spend_30d"));
+        check("metrics.a.b", Err("`metrics.a.b` is not a behavioral metric; known are clicks_7d, spend_30d"));
+        let names = OfferNames::default();
+        let mut resolver = Resolver::new(&catalogue, &names, 0);
+        for name in ["metrics.clicks_7d", "metrics.spend_30d"] {
+            resolver.resolve(name, None, Type::String).unwrap();
+        }
+        let warning = "`metrics.spend_30d` is not active: it is missing in decisions";
+        assert_eq!(resolver.warnings(), [warning.to_owned()].into());
     }
 
     #[test]

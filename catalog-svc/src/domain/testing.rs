@@ -1,4 +1,4 @@
-//! Schemas, categories and offers that the tests of several rules share.
+//! Schemas, categories, metrics and offers that the tests of several rules share.
 
 use formula::{
     OutputType,
@@ -6,6 +6,7 @@ use formula::{
 };
 
 use super::{
+    behavioral_metric::{Aggregate, BehavioralMetric},
     catalogue::Catalogue,
     category::{Category, ComputedField},
     offer::Offer,
@@ -57,6 +58,12 @@ pub fn category(name: &str, fields: &[(&str, &str)]) -> Category {
         is_active: true,
         computed_fields: fields.iter().map(field).collect(),
     }
+}
+
+/// Clicks of a week.
+pub fn metric(key: &str, is_active: bool) -> BehavioralMetric {
+    let (outcome, aggregate) = ("click".to_owned(), Some(Aggregate::Count));
+    BehavioralMetric { key: key.to_owned(), is_active, outcome, aggregate, window_days: 7 }
 }
 
 pub fn winback() -> Catalogue {

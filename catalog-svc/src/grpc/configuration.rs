@@ -3,14 +3,17 @@
 use proffer_proto::catalog::v1 as proto;
 use tonic::Status;
 
-use super::{Context, category, offer, schema, status::refused};
+use super::{Context, behavioral_metric, category, offer, schema, status::refused};
 use crate::domain::{catalogue::Catalogue, offer::Offer};
 
-/// The schemas and categories of a tenant.
+/// The schemas, categories and behavioral metrics of a tenant.
 pub async fn catalogue(context: &Context, tenant: &str) -> Result<Catalogue, Status> {
-    let schemas = context.schemas.all(tenant);
-    let (schemas, categories) = futures::try_join!(schemas, context.categories.all(tenant)).map_err(refused)?;
-    Ok(Catalogue::new(schemas.iter().map(schema::stored).collect(), categories.iter().map(category::stored).collect()))
+    let (schemas, categories) = (context.schemas.all(tenant), context.categories.all(tenant));
+    let (schemas, categories, metrics) =
+        futures::try_join!(schemas, categories, context.metrics.all(tenant)).map_err(refused)?;
+    let metrics: Vec<_> = metrics.iter().map(behavioral_metric::stored).collect();
+    let (schemas, categories) = (schemas.iter().map(schema::stored), categories.iter().map(category::stored));
+    Ok(Catalogue::new(schemas.collect(), categories.collect()).with_metrics(&metrics))
 }
 
 /// The offers of a tenant. What of a stored offer cannot be read any more shows when it is checked.

@@ -1,12 +1,16 @@
 //! The services: parse, call, convert.
 
+mod behavioral_metric;
 mod category;
 mod configuration;
+mod creative;
 mod import;
 mod lookup;
 mod offer;
 mod outcome_type;
+mod placement;
 mod record;
+mod reference;
 mod resource;
 mod rule;
 mod schema;
@@ -15,9 +19,11 @@ mod value;
 
 use history::{Collection, History};
 use proffer_proto::catalog::v1::{
-    Category, Offer, OutcomeType, Schema, category_service_server::CategoryServiceServer,
-    lookup_service_server::LookupServiceServer, offer_service_server::OfferServiceServer,
-    outcome_type_service_server::OutcomeTypeServiceServer, record_service_server::RecordServiceServer,
+    BehavioralMetric, Category, Creative, Offer, OutcomeType, Placement, Schema,
+    behavioral_metric_service_server::BehavioralMetricServiceServer, category_service_server::CategoryServiceServer,
+    creative_service_server::CreativeServiceServer, lookup_service_server::LookupServiceServer,
+    offer_service_server::OfferServiceServer, outcome_type_service_server::OutcomeTypeServiceServer,
+    placement_service_server::PlacementServiceServer, record_service_server::RecordServiceServer,
     schema_service_server::SchemaServiceServer,
 };
 use serve::Clock;
@@ -45,6 +51,12 @@ pub struct Context {
     pub offers: Collection<Offer>,
     /// Custom outcome types.
     pub outcome_types: Collection<OutcomeType>,
+    /// Behavioral metrics.
+    pub metrics: Collection<BehavioralMetric>,
+    /// Creatives.
+    pub creatives: Collection<Creative>,
+    /// Placements.
+    pub placements: Collection<Placement>,
     /// Customer records.
     pub records: Records,
     /// The log all but the records are in.
@@ -69,5 +81,11 @@ pub fn routes(context: &Context) -> Routes {
         .add_service(limited!(CategoryServiceServer(category::Categories(context.clone())), REQUEST_BYTES_MAX))
         .add_service(limited!(OfferServiceServer(offer::Offers(context.clone())), REQUEST_BYTES_MAX))
         .add_service(limited!(OutcomeTypeServiceServer(outcome_type::OutcomeTypes(context.clone())), REQUEST_BYTES_MAX))
+        .add_service(limited!(
+            BehavioralMetricServiceServer(behavioral_metric::BehavioralMetrics(context.clone())),
+            REQUEST_BYTES_MAX
+        ))
+        .add_service(limited!(CreativeServiceServer(creative::Creatives(context.clone())), REQUEST_BYTES_MAX))
+        .add_service(limited!(PlacementServiceServer(placement::Placements(context.clone())), REQUEST_BYTES_MAX))
         .add_service(limited!(LookupServiceServer(lookup::Lookups(context.clone())), REQUEST_BYTES_MAX))
 }

@@ -8,7 +8,7 @@ use proffer_proto::catalog::v1::{self as proto, offer_service_server::OfferServi
 use tonic::Status;
 
 use super::{
-    Context, configuration,
+    Context, configuration, creative,
     resource::{self, Checked, settle_status},
     rule,
     status::{invalid, within},
@@ -87,7 +87,7 @@ impl Checked for proto::Offer {
         context: &Context,
         tenant: &str,
         resource: &mut Self,
-        _stored: Option<&Self>,
+        stored: Option<&Self>,
     ) -> Result<Vec<String>, Status> {
         let mut faults: Faults = Collection::common_faults(resource);
         settle_status(Self::KIND, &mut resource.status, &mut faults);
@@ -98,7 +98,12 @@ impl Checked for proto::Offer {
         let report = configuration::aside(move || check_offer(&catalogue, &offer)).await?;
         found.extend(report.faults);
         faults.extend(within(Self::KIND, first_by_path(found)));
-        if faults.is_empty() { Ok(report.warnings) } else { Err(invalid(faults)) }
+        if !faults.is_empty() {
+            return Err(invalid(faults));
+        }
+        let mut warnings = report.warnings;
+        warnings.extend(creative::left_behind(context, tenant, resource, stored, |creative| &creative.offer).await?);
+        Ok(warnings)
     }
 }
 

@@ -41,8 +41,8 @@ async fn every_fault_of_a_formula_is_told_with_its_place() {
             "category.computed_fields[3].formula the formula gives a boolean, which is not a date",
             "category.computed_fields[5].formula formula `e + 1`: computed fields need each other: e -> f -> e at \
              column 1",
-            "category.computed_fields[6].formula formula `metrics.clicks > 1`: `metrics.clicks`: behavioral metrics \
-             are not yet supported at column 1",
+            "category.computed_fields[6].formula formula `metrics.clicks > 1`: `metrics.clicks` is not a \
+             behavioral metric at column 1",
         ]
     );
 }

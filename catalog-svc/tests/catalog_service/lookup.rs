@@ -4,7 +4,7 @@ use futures::StreamExt as _;
 use proffer_proto::{
     catalog::v1::{
         BatchLookupCustomersRequest, BatchLookupCustomersResponse, Classification, FieldType, LookupCustomerRequest,
-        OutcomeCategory, OutcomeType, WatchCatalogRequest, WatchCatalogResponse,
+        OutcomeCategory, OutcomeType, Placement, WatchCatalogRequest, WatchCatalogResponse,
     },
     values::v1::ConfigurationChange,
 };
@@ -13,7 +13,7 @@ use tonic::{Code, Status, Streaming};
 
 use crate::{
     seed::{prepare, winback_offer},
-    support::{Catalog, code, integer, on_both, on_sqlite, record, schema, text},
+    support::{Catalog, clicks, code, creative, integer, on_both, on_sqlite, record, schema, text},
 };
 
 async fn watch(catalog: &Catalog, after_revision: i64) -> Streaming<WatchCatalogResponse> {
@@ -152,9 +152,13 @@ async fn a_watcher_sees_every_kind_and_every_change() {
         catalog.create_outcome_type(expired).await.unwrap();
         let request = proffer_proto::catalog::v1::DeleteOfferRequest { id: offer.id.clone(), etag: String::new() };
         catalog.offers().delete_offer(request).await.unwrap();
+        catalog.create_metric(clicks()).await.unwrap();
+        let hero = Placement { name: "Home hero".into(), ..Default::default() };
+        catalog.create_placement(hero).await.unwrap();
+        catalog.create_creative(creative("Letter", "off_apparel")).await.unwrap();
 
         let (changes, head) = next(&mut watch(&catalog, 0).await).await;
-        assert_eq!(head, 7);
+        assert_eq!(head, 10);
         assert_eq!(
             told(&changes[10..]),
             [
@@ -165,6 +169,9 @@ async fn a_watcher_sees_every_kind_and_every_change() {
                 (5, "outcome_type", "expired", true),
                 (6, "outcome_type", "expired", false),
                 (7, "offer", "off_apparel", true),
+                (8, "behavioral_metric", "clicks_7d", false),
+                (9, "placement", "plc_home_hero", false),
+                (10, "creative", "cre_letter", false),
             ]
         );
         let stored = proffer_proto::catalog::v1::Offer::decode(changes[12].resource.as_slice()).unwrap();

@@ -88,7 +88,7 @@ async fn every_fault_of_the_rules_is_told_with_its_place() {
              cannot be compared with the string `3`",
             "offer.qualification_rules[2].any[2].value condition on `primaryCategory`: `(` is not a regular expression",
             "offer.qualification_rules[3].field is required",
-            "offer.qualification_rules[6].field `metrics.clicks`: behavioral metrics are not yet supported",
+            "offer.qualification_rules[6].field `metrics.clicks` is not a behavioral metric",
             "offer.qualification_rules[7].value condition on `timezone`: operator `exists` takes no value",
             &format!(
                 "offer.qualification_rules[8].field `customer.nope` is not a field of any schema; known are {known}"

@@ -8,10 +8,11 @@ use database::Location;
 use proffer_proto::{
     catalog::v1::{
         Affinity, Category, ComputedField, Condition, CustomerRecord, FieldType, Offer, Operator, OutputType, Rule,
-        RuleList, Schema, SchemaField, category_service_client::CategoryServiceClient,
+        RuleList, Schema, SchemaField, behavioral_metric_service_client::BehavioralMetricServiceClient,
+        category_service_client::CategoryServiceClient, creative_service_client::CreativeServiceClient,
         lookup_service_client::LookupServiceClient, offer_service_client::OfferServiceClient,
-        outcome_type_service_client::OutcomeTypeServiceClient, record_service_client::RecordServiceClient, rule::Kind,
-        schema_service_client::SchemaServiceClient, *,
+        outcome_type_service_client::OutcomeTypeServiceClient, placement_service_client::PlacementServiceClient,
+        record_service_client::RecordServiceClient, rule::Kind, schema_service_client::SchemaServiceClient, *,
     },
     values::v1::{Value, ValueList, value},
 };
@@ -63,7 +64,8 @@ macro_rules! clients {
 
 clients! {
     schemas SchemaServiceClient, records RecordServiceClient, categories CategoryServiceClient,
-    offers OfferServiceClient, outcome_types OutcomeTypeServiceClient, lookup LookupServiceClient
+    offers OfferServiceClient, outcome_types OutcomeTypeServiceClient, lookup LookupServiceClient,
+    metrics BehavioralMetricServiceClient, creatives CreativeServiceClient, placements PlacementServiceClient
 }
 
 impl Catalog {
@@ -108,6 +110,45 @@ impl Catalog {
         let (id, offer, update_mask) = (id.to_owned(), Some(offer), mask(paths));
         let answer = self.offers().update_offer(UpdateOfferRequest { id, offer, update_mask }).await?;
         Ok(answer.into_inner().offer.unwrap())
+    }
+
+    pub async fn create_metric(&self, metric: BehavioralMetric) -> Result<BehavioralMetric, Status> {
+        let request = CreateBehavioralMetricRequest { behavioral_metric: Some(metric) };
+        let answer = self.metrics().create_behavioral_metric(request).await?;
+        Ok(answer.into_inner().behavioral_metric.unwrap())
+    }
+
+    pub async fn update_metric(
+        &self,
+        id: &str,
+        metric: BehavioralMetric,
+        paths: &[&str],
+    ) -> Result<BehavioralMetric, Status> {
+        let (id, behavioral_metric, update_mask) = (id.to_owned(), Some(metric), mask(paths));
+        let request = UpdateBehavioralMetricRequest { id, behavioral_metric, update_mask };
+        Ok(self.metrics().update_behavioral_metric(request).await?.into_inner().behavioral_metric.unwrap())
+    }
+
+    pub async fn create_creative(&self, creative: Creative) -> Result<Creative, Status> {
+        let answer = self.creatives().create_creative(CreateCreativeRequest { creative: Some(creative) }).await?;
+        Ok(answer.into_inner().creative.unwrap())
+    }
+
+    pub async fn update_creative(&self, id: &str, creative: Creative, paths: &[&str]) -> Result<Creative, Status> {
+        let (id, creative, update_mask) = (id.to_owned(), Some(creative), mask(paths));
+        let answer = self.creatives().update_creative(UpdateCreativeRequest { id, creative, update_mask }).await?;
+        Ok(answer.into_inner().creative.unwrap())
+    }
+
+    pub async fn create_placement(&self, placement: Placement) -> Result<Placement, Status> {
+        let answer = self.placements().create_placement(CreatePlacementRequest { placement: Some(placement) }).await?;
+        Ok(answer.into_inner().placement.unwrap())
+    }
+
+    pub async fn update_placement(&self, id: &str, placement: Placement, paths: &[&str]) -> Result<Placement, Status> {
+        let (id, placement, update_mask) = (id.to_owned(), Some(placement), mask(paths));
+        let answer = self.placements().update_placement(UpdatePlacementRequest { id, placement, update_mask }).await?;
+        Ok(answer.into_inner().placement.unwrap())
     }
 
     pub async fn put(&self, customer_id: &str, fields: &[(&str, Value)]) -> Result<CustomerRecord, Status> {
@@ -188,6 +229,22 @@ pub fn category(name: &str, fields: &[(&str, &str, OutputType)]) -> Category {
 
 pub fn offer(name: &str, category: &str, rules: Vec<Rule>) -> Offer {
     Offer { name: name.to_owned(), category: category.to_owned(), qualification_rules: rules, ..Default::default() }
+}
+
+/// The seed's metric: clicks in 7 days.
+pub fn clicks() -> BehavioralMetric {
+    BehavioralMetric {
+        key: "clicks_7d".into(),
+        name: "Clicks in 7 days".into(),
+        outcome: "click".into(),
+        aggregate: MetricAggregate::Count.into(),
+        window_days: 7,
+        ..Default::default()
+    }
+}
+
+pub fn creative(name: &str, offer: &str) -> Creative {
+    Creative { name: name.to_owned(), offer: offer.to_owned(), ..Default::default() }
 }
 
 pub fn condition(field: &str, op: Operator, value: impl Into<Option<Value>>) -> Rule {

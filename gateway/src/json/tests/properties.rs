@@ -157,6 +157,7 @@ proptest! {
     #[test]
     fn any_other_message_is_the_same_after_printing_and_reading(seed: [u8; 32]) {
         for name in ["catalog.BatchPutRecordsRequest", "catalog.Schema", "catalog.Category", "catalog.OutcomeType",
+            "catalog.BehavioralMetric", "catalog.Creative", "catalog.Placement",
             "policy.Channel", "policy.PutConsentRequest", "decision.RecommendRequest", "decision.BulkRespondRequest",
             "decision.DecisionRecord", "decision.Decision", "experiment.Experiment", "experiment.Results"]
         {
