@@ -14,6 +14,8 @@ mod import;
 mod lookup;
 #[path = "catalog_service/offer.rs"]
 mod offer;
+#[path = "catalog_service/offer_times.rs"]
+mod offer_times;
 #[path = "catalog_service/outcome_type.rs"]
 mod outcome_type;
 #[path = "catalog_service/placement.rs"]

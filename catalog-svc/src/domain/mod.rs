@@ -9,12 +9,14 @@ pub mod cost;
 pub mod creative;
 pub mod decimal;
 pub mod field_value;
+pub mod mandate;
 pub mod name;
 pub mod offer;
 pub mod outcome_type;
 pub mod record;
 pub mod resolve;
 pub mod rule;
+pub mod schedule;
 pub mod schema;
 #[cfg(test)]
 mod testing;

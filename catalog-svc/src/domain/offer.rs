@@ -9,8 +9,10 @@ use formula::{
 
 use super::{
     Faults,
+    mandate::Mandate,
     name::{field_name_fault, word_fault},
     rule::{literal_type, shape_faults},
+    schedule::Schedule,
 };
 
 /// Most affinities of an offer.
@@ -48,6 +50,8 @@ pub struct Offer {
     pub affinities: Vec<Affinity>,
     pub rules: Vec<Rule>,
     pub custom_fields: BTreeMap<String, Literal>,
+    pub schedule: Option<Schedule>,
+    pub mandatory: Option<Mandate>,
 }
 
 /// A field and the value that makes the offer relevant.
@@ -136,7 +140,7 @@ impl Offer {
         OfferNames { custom, has_margin: self.margin.is_some() }
     }
 
-    /// Faults that need no other resource to be seen.
+    /// Faults that need neither another resource nor the time to be seen.
     pub fn faults(&self) -> Faults {
         let mut faults = Faults::new();
         let mut fault = |path: String, message| faults.push((path, message));
@@ -158,6 +162,7 @@ impl Offer {
         faults.extend(self.affinity_faults());
         faults.extend(shape_faults(RULES, &self.rules));
         faults.extend(self.custom_field_faults());
+        faults.extend(self.schedule.iter().flat_map(Schedule::faults));
         faults
     }
 

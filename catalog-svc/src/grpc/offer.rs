@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use formula::rule::Literal;
 use history::{Collection, Resource as _};
 use proffer_proto::catalog::v1::{self as proto, offer_service_server::OfferService};
+use prost_types::Timestamp;
 use tonic::Status;
 
 use super::{
@@ -12,15 +13,17 @@ use super::{
     resource::{self, Checked, settle_status},
     rule,
     status::{invalid, within},
-    value::{self, given, literal},
+    value::{self, given, instant, literal},
 };
 use crate::domain::{
     Faults,
     check::check_offer,
     cost,
     field_value::FieldValue,
+    mandate::{MANDATORY, Mandate},
     name::quoted,
     offer::{Affinity, Offer, PURPOSE_DEFAULT, RULES},
+    schedule::{SCHEDULE, Schedule},
 };
 
 /// The offers of a tenant.
@@ -60,8 +63,33 @@ pub fn parse(found: &proto::Offer) -> (Offer, Faults) {
         affinities,
         rules,
         custom_fields,
+        schedule: found.schedule.as_ref().and_then(|found| schedule(found, &mut faults)),
+        mandatory: found.mandatory.as_ref().map(|found| mandate(found, &mut faults)),
     };
     (offer, faults)
+}
+
+/// None when an instant is at fault, so that nothing is said of what follows from it.
+fn schedule(found: &proto::Schedule, faults: &mut Faults) -> Option<Schedule> {
+    let count = faults.len();
+    let mut read = |part: &str, at: Option<&Timestamp>| {
+        let read = at.map(instant).transpose();
+        read.unwrap_or_else(|message| {
+            faults.push((format!("{SCHEDULE}.{part}"), message));
+            None
+        })
+    };
+    let (starts_at, ends_at) = (found.starts_at.as_ref(), found.ends_at.as_ref());
+    let schedule = Schedule { starts_at: read("starts_at", starts_at), ends_at: read("ends_at", ends_at) };
+    (faults.len() == count).then_some(schedule)
+}
+
+fn mandate(found: &proto::Mandate, faults: &mut Faults) -> Mandate {
+    let expires_at = found.expires_at.as_ref().map(instant).transpose().unwrap_or_else(|message| {
+        faults.push((format!("{MANDATORY}.expires_at"), message));
+        None
+    });
+    Mandate { reason: found.reason.clone(), expires_at }
 }
 
 /// Fills in what was left out and brings values into the form in which they are stored.
@@ -94,6 +122,9 @@ impl Checked for proto::Offer {
         settle(resource);
         let (offer, mut found) = parse(resource);
         found.extend(offer.faults());
+        let before = stored.and_then(|stored| parse(stored).0.mandatory);
+        let mandate = offer.mandatory.iter();
+        found.extend(mandate.flat_map(|mandate| mandate.faults(before.as_ref(), context.clock.now())));
         let catalogue = configuration::catalogue(context, tenant).await?;
         let report = configuration::aside(move || check_offer(&catalogue, &offer)).await?;
         found.extend(report.faults);

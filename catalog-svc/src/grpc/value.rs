@@ -1,5 +1,6 @@
 //! Values between messages and the domain.
 
+use chrono::{DateTime, Datelike as _, Utc};
 use formula::rule::Literal;
 use proffer_proto::values::v1::{Value, value::Kind};
 
@@ -59,6 +60,15 @@ pub fn settle(value: &mut Value) {
     }
 }
 
+/// An instant; a fault when it is out of range.
+pub fn instant(at: &prost_types::Timestamp) -> Result<DateTime<Utc>, String> {
+    let nanos = u32::try_from(at.nanos).ok().filter(|nanos| *nanos < 1_000_000_000);
+    let found = nanos.and_then(|nanos| DateTime::from_timestamp(at.seconds, nanos));
+    found
+        .filter(|at| (1..=9999).contains(&at.year()))
+        .ok_or_else(|| "must be an instant of the years 1 to 9999".to_owned())
+}
+
 /// A value as rules compare with it. A fault says what is wrong.
 pub fn literal(value: Option<&Value>) -> Result<Literal, String> {
     let Some(kind) = value.and_then(|value| value.kind.as_ref()) else { return Ok(Literal::None) };
@@ -105,6 +115,20 @@ mod tests {
 
     fn list(values: Vec<Value>) -> Value {
         value(Kind::ListValue(ValueList { values }))
+    }
+
+    #[test]
+    fn instants_are_of_the_years_1_to_9999() {
+        let check = |seconds, nanos, is_right| {
+            assert_eq!(instant(&prost_types::Timestamp { seconds, nanos }).is_ok(), is_right, "{seconds} {nanos}");
+        };
+        check(-62_135_596_800, 0, true);
+        check(-62_135_596_801, 999_999_999, false);
+        check(253_402_300_799, 999_999_999, true);
+        check(253_402_300_800, 0, false);
+        check(i64::MAX, 0, false);
+        check(0, -1, false);
+        check(0, 1_000_000_000, false);
     }
 
     #[test]
