@@ -440,6 +440,6 @@ mod tests {
         for internal in ["catalog.v1.LookupService", "policy.v1.ContactGateService", "experiment.v1.LedgerService"] {
             assert!(!services.contains(&format!("proffer.{internal}")), "{internal}");
         }
-        assert_eq!(services.len(), 14);
+        assert_eq!(services.len(), 19);
     }
 }

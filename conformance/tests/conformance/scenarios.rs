@@ -30,6 +30,7 @@ const ALL: &[&str] = &[
     "batch",
     "experiment",
     "configuration",
+    "creatives-and-metrics-resources",
     "outcome-types",
     "budget",
     "churn-prevention",

@@ -139,7 +139,7 @@ fn nodes_carry_their_settings_in_config() {
             r#"{"id":"","name":"Winback","description":"","config":{"nodes":["#,
             r#"{"id":"inv","type":"inventory","config":{"categories":["Apparel","Electronics","Home"]}},"#,
             r#"{"id":"compute","type":"compute"},{"id":"cp","type":"contact_policy"},"#,
-            r#"{"id":"score","type":"score","config":{"method":"propensity","formula":""}},"#,
+            r#"{"id":"score","type":"score","config":{"method":"propensity","formula":"","model":""}},"#,
             r#"{"id":"rank","type":"rank","config":{"profile":"winback","#,
             r#""weights":{"Wp":0.3,"Wr":0.2,"Wi":0.2,"We":0.05,"Wu":0.25}}}]},"revision":0,"etag":""}"#
         ),
