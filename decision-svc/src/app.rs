@@ -89,11 +89,7 @@ impl App {
         let outcomes = OutcomeServiceServer::new(Outcomes(context()))
             .max_decoding_message_size(BULK_BYTES_MAX)
             .max_encoding_message_size(ANSWER_BYTES_MAX);
-        Routes::new(flows)
-            .add_service(weight_profiles)
-            .add_service(models)
-            .add_service(decisions)
-            .add_service(outcomes)
+        Routes::new(flows).add_service(weight_profiles).add_service(models).add_service(decisions).add_service(outcomes)
     }
 
     /// Work beside the listener: the relay, and readiness once every neighbour has been heard of.

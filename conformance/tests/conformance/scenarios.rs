@@ -26,6 +26,7 @@ const ALL: &[&str] = &[
     "three-touches",
     "consent",
     "deciding",
+    "flow-nodes",
     "explain",
     "batch",
     "experiment",

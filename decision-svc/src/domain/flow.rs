@@ -386,10 +386,7 @@ mod tests {
         let creatives = || ("m", Step::MatchCreatives(how));
         let optimize = || ("o", Step::Optimize(Profile { reference: "p".into(), found: None }));
         let score = || ("s", Step::Score(ScoreMethod::Propensity));
-        check(
-            &[inventory(), enrich(), filter(), creatives(), score(), optimize(), ("r", Step::Rank(None)), OUT],
-            &[],
-        );
+        check(&[inventory(), enrich(), filter(), creatives(), score(), optimize(), ("r", Step::Rank(None)), OUT], &[]);
         check(
             &[inventory(), enrich(), score(), filter(), creatives(), OUT],
             &["node `f`: `filter` must stand before `score`", "node `m`: `match_creatives` must stand before `score`"],

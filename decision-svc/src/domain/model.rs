@@ -52,7 +52,8 @@ impl Model {
         for (index, term) in self.terms.iter().enumerate() {
             let is_name = Formula::names(&term.field).is_ok_and(|names| names == [term.field.as_str()]);
             if !is_name {
-                let message = "must be a name as in formulas: `customer.x`, `attributes.x`, `offer.x`, `metrics.x` or `x`";
+                let message =
+                    "must be a name as in formulas: `customer.x`, `attributes.x`, `offer.x`, `metrics.x` or `x`";
                 faults.push((format!("terms[{index}].field"), message.to_owned()));
             }
             if matches!(term.equals, Some(Literal::List(_) | Literal::None)) {
@@ -175,10 +176,7 @@ mod tests {
             Term { when_missing: Some(2e9), ..term("customer.age", 1.0) },
         ];
         let paths: Vec<_> = Model { intercept: 0.0, terms }.faults().into_iter().map(|(path, _)| path).collect();
-        assert_eq!(
-            paths,
-            ["terms[0].coefficient", "terms[1].when_missing", "terms[0].field", "terms[0].equals"]
-        );
+        assert_eq!(paths, ["terms[0].coefficient", "terms[1].when_missing", "terms[0].field", "terms[0].equals"]);
         let long = vec![term(&"x".repeat(110), 1.0); TERMS_MAX];
         assert_eq!(Model { intercept: 0.0, terms: long }.faults()[0].0, "terms");
     }

@@ -6,8 +6,8 @@ use formula::{program::Datum, rule::Refusal};
 
 use crate::domain::{
     compile::{Candidate, CompiledFlow, CompiledOffer, Facts, Program, Told},
-    evaluate::Tally,
     creative::ReadyCreative,
+    evaluate::Tally,
     flow::Step,
     rank::Factors,
     scalar::{Fields, Scalar},

@@ -59,14 +59,16 @@ pub fn path_of(index: Option<usize>, field: &str) -> String {
 }
 
 fn step(node: &proto::Node) -> Result<Step, Fault> {
-    let unserved = |name: &str| {
-        Err(fault("type", format!("type `{name}` is not yet supported; supported are {SUPPORTED}")))
-    };
+    let unserved =
+        |name: &str| Err(fault("type", format!("type `{name}` is not yet supported; supported are {SUPPORTED}")));
     Ok(match &node.config {
         None => return Err(fault("type", format!("is required: one of {SUPPORTED}"))),
         Some(Config::Inventory(inventory)) if inventory.categories.len() > CATEGORIES_MAX => {
             let count = inventory.categories.len();
-            return Err(fault("config.categories", format!("holds {count}, which exceeds the maximum {CATEGORIES_MAX}")));
+            return Err(fault(
+                "config.categories",
+                format!("holds {count}, which exceeds the maximum {CATEGORIES_MAX}"),
+            ));
         }
         Some(Config::Inventory(inventory)) => Step::Inventory(inventory.categories.clone()),
         Some(Config::Enrich(enrich)) if enrich.schema.is_empty() => Step::Enrich(DEFAULT_SCHEMA.to_owned()),

@@ -47,7 +47,10 @@ impl Checked for proto::Model {
         match parse(resource) {
             None => faults.push(("model.type".to_owned(), "is required: `logistic_regression`".to_owned())),
             Some(model) => faults.extend(
-                model.faults().into_iter().map(|(path, message)| (format!("model.logistic_regression.{path}"), message)),
+                model
+                    .faults()
+                    .into_iter()
+                    .map(|(path, message)| (format!("model.logistic_regression.{path}"), message)),
             ),
         }
         if faults.is_empty() { Ok(Vec::new()) } else { Err(Problem::invalid_fields(faults).into()) }

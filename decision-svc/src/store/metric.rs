@@ -36,7 +36,11 @@ pub struct AskedMetric<'a> {
 
 impl Store {
     /// Values of metrics, by place among those asked for; one without a value is left out. One statement, however many.
-    pub async fn metrics(&self, tenant: &str, asked: &[AskedMetric<'_>]) -> Result<BTreeMap<usize, f64>, DatabaseError> {
+    pub async fn metrics(
+        &self,
+        tenant: &str,
+        asked: &[AskedMetric<'_>],
+    ) -> Result<BTreeMap<usize, f64>, DatabaseError> {
         if asked.is_empty() {
             return Ok(BTreeMap::new());
         }

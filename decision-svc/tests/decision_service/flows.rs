@@ -48,7 +48,8 @@ async fn a_wrong_flow_is_refused_with_its_node() {
         let group = with_node("g", Some(Config::Group(proto::UnservedNode {})));
         check(group, &format!("{nodes}[4].type"), "node `g`: type `group` is not yet supported").await;
         let filter = |rules| with_node("f", Some(Config::Filter(proto::FilterNode { rules })));
-        check(filter(vec![]), &format!("{nodes}[4].config.rules"), "node `f`: holds 0 rules; it must hold 1 to 100").await;
+        check(filter(vec![]), &format!("{nodes}[4].config.rules"), "node `f`: holds 0 rules; it must hold 1 to 100")
+            .await;
         let unreadable = filter(vec![condition("a b", Operator::Eq, "x")]);
         check(unreadable, &format!("{nodes}[4].config.rules[0]"), "`a b` is no name").await;
         let endless = filter(vec![condition("offer.name", Operator::Matches, "(")]);

@@ -105,8 +105,7 @@ pub(super) fn grouped(
             let access = chooser.access(&rules);
             rules.retain(|rule| Some(*rule) != access);
             let filters: BTreeSet<u32> = program.filters.iter().copied().collect();
-            let (set, filters) =
-                (sets.number(rules.into_iter().collect()), sets.number(filters.into_iter().collect()));
+            let (set, filters) = (sets.number(rules.into_iter().collect()), sets.number(filters.into_iter().collect()));
             (access, set, filters, program.affinities)
         });
         keys.push(key);

@@ -222,9 +222,7 @@ fn value_of(sources: &Sources, name: &str, facts: &Facts<'_>, computed: &[Value]
             facts.attributes.get(key).map_or_else(missing, |value| value.typed(name, *declared))
         }
         Some(Source::Presence(key)) => facts.attributes.get(key).map_or_else(missing, |_| Value::Boolean(true)),
-        Some(Source::Metric(key)) => {
-            facts.metrics.get(key).map_or_else(missing, |value| Value::Number(*value))
-        }
+        Some(Source::Metric(key)) => facts.metrics.get(key).map_or_else(missing, |value| Value::Number(*value)),
         Some(Source::Offer(value, declared)) => value.typed(name, *declared),
         Some(Source::Step(index)) => computed.get(*index).cloned().unwrap_or_else(missing),
         None => missing(),

@@ -284,10 +284,7 @@ fn instant(dice: &mut Dice) -> DateTime<Utc> {
 }
 
 fn schedule(dice: &mut Dice) -> Schedule {
-    Schedule {
-        starts_at: dice.one_in(2).then(|| instant(dice)),
-        ends_at: dice.one_in(2).then(|| instant(dice)),
-    }
+    Schedule { starts_at: dice.one_in(2).then(|| instant(dice)), ends_at: dice.one_in(2).then(|| instant(dice)) }
 }
 
 fn creative(dice: &mut Dice, number: usize) -> Creative {
