@@ -1,6 +1,8 @@
 //! A programme drawn from a seed: fields of every type, rules of every kind, policies of most; and customers of whom
 //! nobody knows everything.
 
+mod parts;
+
 use serde_json::{Map, Value, json};
 
 use crate::{drill::draw::Draw, http::Client};
@@ -38,9 +40,11 @@ pub async fn configure(client: &Client, seed: u64, customers: usize) -> anyhow::
     for index in 0..CATEGORIES {
         create(client, "categories", &of_category(&mut draw, index)).await?;
     }
+    parts::create_metrics(client).await?;
     for index in 0..OFFERS {
         create(client, "offers", &offer(&mut draw, index)).await?;
     }
+    parts::create(client, &mut draw).await?;
     let probe = json!({"id": "off_probe", "name": "Probe", "category": "Probe",
         "qualificationRules": [{"field": "score", "op": ">=", "value": 10}]});
     create(client, "offers", &probe).await?;
@@ -93,12 +97,18 @@ fn offer(draw: &mut Draw, index: usize) -> Value {
     if draw.percent(20) {
         offer["cost"] = json!(draw.below(20));
     }
+    if draw.percent(10) {
+        offer["schedule"] = json!({"startsAt": "2020-01-01T00:00:00Z", "endsAt": draw.of(&parts::ENDS)});
+    }
+    if draw.percent(3) {
+        offer["mandatory"] = json!({"reason": "recall", "expiresAt": parts::ENDS[1]});
+    }
     offer
 }
 
 fn rule(draw: &mut Draw, home: usize, depth: usize) -> Value {
     let number = draw.below(100);
-    match draw.below(if depth < 2 { 12 } else { 9 }) {
+    match draw.below(if depth < 2 { 13 } else { 10 }) {
         0 => json!({"field": "score", "op": draw.of(&[">=", "<", "!="]), "value": number}),
         1 => json!({"field": "customer.spend", "op": draw.of(&["<=", ">"]), "value": number * 5}),
         2 => json!({"field": "tier", "op": draw.of(&["in", "not_in"]), "value": [draw.of(&TIERS), draw.of(&TIERS)]}),
@@ -110,8 +120,9 @@ fn rule(draw: &mut Draw, home: usize, depth: usize) -> Value {
             json!({"field": draw.of(&["customer.seen", "since", "country"]), "op": draw.of(&["exists", "not_exists"])})
         }
         8 => json!({"field": "tier", "op": "matches", "value": "^(g|s)"}),
-        9 => json!({"not": rule(draw, home, depth + 1)}),
-        10 => json!({"all": [rule(draw, home, depth + 1), rule(draw, home, depth + 1)]}),
+        9 => json!({"field": draw.of(&parts::METRICS), "op": "<", "value": draw.below(6)}),
+        10 => json!({"not": rule(draw, home, depth + 1)}),
+        11 => json!({"all": [rule(draw, home, depth + 1), rule(draw, home, depth + 1)]}),
         _ => json!({"any": [rule(draw, home, depth + 1), rule(draw, home, depth + 1)]}),
     }
 }
@@ -134,19 +145,27 @@ fn policies() -> Vec<Value> {
 fn flow(draw: &mut Draw, index: usize) -> Value {
     let all: Vec<_> = (0..CATEGORIES).map(category).collect();
     let categories: Vec<_> = all.iter().filter(|_| index == 0 || draw.percent(60)).collect();
-    let method = if index == 1 { "priority" } else { "propensity" };
+    let score = match index {
+        1 => json!({"method": "priority"}),
+        2 => json!({"method": "formula", "formula": "clamp(customer.score / 100, 0, offer.priority / 100)"}),
+        3 => json!({"method": "model", "model": "Response"}),
+        _ => json!({"method": "propensity"}),
+    };
     let weights =
         json!({"Wp": 0.1 * (1 + draw.below(4)) as f64, "Wr": 0.2, "Wi": 0.1 * draw.below(5) as f64, "We": 0.1});
-    let nodes = json!([
+    let mut nodes = json!([
         {"id": "inventory", "type": "inventory", "config": {"categories": categories}},
         {"id": "enrich", "type": "enrich", "config": {"schema": "Customer"}},
         {"id": "compute", "type": "compute"},
         {"id": "qualify", "type": "qualify"},
         {"id": "policy", "type": "contact_policy"},
-        {"id": "score", "type": "score", "config": {"method": method}},
+        {"id": "score", "type": "score", "config": score},
         {"id": "rank", "type": "rank", "config": {"weights": weights}},
         {"id": "response", "type": "response"},
     ]);
+    if let (Some(nodes), 2 | 3) = (nodes.as_array_mut(), index) {
+        parts::put_into(nodes, draw, index == 3);
+    }
     json!({"name": format!("Flow {index}"), "config": {"nodes": nodes}})
 }
 
@@ -190,6 +209,7 @@ pub async fn decide(client: &Client, mut draw: Draw, number: u64, customers: usi
         "limit": 1 + draw.below(3)});
     if draw.percent(70) {
         asked["channel"] = json!(draw.of(&["email", "web"]));
+        asked["placement"] = json!(draw.of(&["", "banner"]));
     }
     if draw.percent(50) {
         asked["attributes"] = json!({"weather": draw.of(&WEATHERS)});
@@ -213,6 +233,11 @@ pub async fn decide(client: &Client, mut draw: Draw, number: u64, customers: usi
         let report = json!({"customerId": customer, "decisionId": id, "rank": 1, "outcome": outcome});
         client.ok("POST", "/api/v1/respond", &report).await?;
     }
+    if draw.percent(5) {
+        let bought = json!({"customerId": customer, "outcome": "conversion", "value": draw.below(100),
+            "idempotencyKey": format!("order_{number}")});
+        client.ok("POST", "/api/v1/respond", &bought).await?;
+    }
     Ok(id)
 }
 
@@ -220,7 +245,8 @@ pub async fn decide(client: &Client, mut draw: Draw, number: u64, customers: usi
 pub async fn edit_everything(client: &Client, seed: u64, customers: usize) -> anyhow::Result<()> {
     let mut draw = Draw::new(seed, u64::MAX);
     for index in 0..OFFERS {
-        let never = json!({"priority": 1, "name": format!("Edited {index}"), "businessValue": 2,
+        let never = json!({"priority": 1, "name": format!("Edited {index}"), "businessValue": 2, "mandatory": null,
+            "schedule": {"startsAt": parts::ENDS[1], "endsAt": "3000-01-01T00:00:00Z"},
             "qualificationRules": [{"field": "score", "op": ">", "value": 1000}]});
         client.ok("PATCH", &format!("/api/v1/offers/off_{index}"), &never).await?;
     }
@@ -247,6 +273,7 @@ pub async fn edit_everything(client: &Client, seed: u64, customers: usize) -> an
         let path = format!("/api/v1/decision-flows/flow_flow_{index}");
         client.ok("PATCH", &path, &json!({"config": edited["config"]})).await?;
     }
+    parts::edit(client).await?;
     client.ok("PUT", "/api/v1/schemas/Customer/records/probe", &json!({"score": 1})).await?;
     put_records(client, &mut draw, customers).await
 }
