@@ -6,7 +6,7 @@ use conformance::{
 };
 use futures::StreamExt as _;
 use proffer_proto::decision::v1::{
-    RecommendRequest, RecommendStreamRequest, decision_service_client::DecisionServiceClient,
+    ReasonCode, RecommendRequest, RecommendStreamRequest, decision_service_client::DecisionServiceClient,
 };
 use serde_json::json;
 use tonic::transport::Channel;
@@ -29,12 +29,12 @@ async fn check(shape: Shape) {
     let answers = DecisionServiceClient::new(channel).recommend_stream(futures::stream::iter(questions)).await.unwrap();
     let reason = |answer: Result<_, _>| {
         let answer: proffer_proto::decision::v1::RecommendStreamResponse = answer.unwrap();
-        answer.result.unwrap().decision.unwrap().reason_code
+        answer.result.unwrap().decision.unwrap().reason_code()
     };
-    let reasons: Vec<String> = answers.into_inner().map(reason).collect().await;
+    let reasons: Vec<ReasonCode> = answers.into_inner().map(reason).collect().await;
     assert_eq!(reasons.len(), 500);
     for pair in reasons.chunks(2) {
-        assert_eq!(pair, ["nothing_qualified", "customer_unknown"]);
+        assert_eq!(pair, [ReasonCode::NothingQualified, ReasonCode::CustomerUnknown]);
     }
     let decisions = client.ok("GET", "/api/v1/decisions?customerId=lost&pageSize=1000", &json!(null)).await.unwrap();
     assert_eq!(decisions["data"].as_array().unwrap().len(), 250);

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::{
     judgement::{Grant, Judgement, PolicyVerdict, Refusal, Verdict},
     plan::{Plan, Ranked},
+    reason::Reason,
     trace::Refused,
 };
 
@@ -37,7 +38,7 @@ pub struct Answer {
     /// Candidates refused by policy or outranked.
     pub refused: Vec<Refused>,
     /// Reason code of the offers ranked lower than the plan tells, and how many they are.
-    pub unasked: Option<(String, usize)>,
+    pub unasked: Option<(Reason, usize)>,
     /// When the slots lapse.
     pub reserved_until: Option<DateTime<Utc>>,
     /// Slots of an earlier run that this one does not use.
@@ -74,7 +75,7 @@ pub fn decide(inputs: &Inputs<'_>) -> Answer {
     let Some(judgement) = judgement else {
         answer.refusal = Some(match held_out_of {
             Some(experiment) => holdout(experiment),
-            None => refusal("policy_unavailable", "contact policies cannot be checked now; nothing is offered"),
+            None => refusal(Reason::PolicyUnavailable, "contact policies cannot be checked now; nothing is offered"),
         });
         return answer;
     };
@@ -88,8 +89,8 @@ pub fn decide(inputs: &Inputs<'_>) -> Answer {
     }
     let unasked = plan.ranked_in_all.saturating_sub(plan.ranked.len());
     if unasked > 0 {
-        let why = judgement.refusal.as_ref().map_or("outranked", |refusal| refusal.reason_code.as_str());
-        answer.unasked = Some((why.to_owned(), unasked));
+        let why = judgement.refusal.as_ref().map_or(Reason::Outranked, |refusal| refusal.reason_code);
+        answer.unasked = Some((why, unasked));
     }
     let first_refused = plan.ranked.iter().find_map(|ranked| verdict(judgement, ranked));
     if let Some(experiment) = held_out_of {
@@ -141,7 +142,7 @@ fn chosen<'a>(plan: &'a Plan, judgement: &Judgement, limit: usize) -> Vec<(&'a R
 fn verdict(judgement: &Judgement, ranked: &Ranked) -> Option<Refusal> {
     match found(judgement, ranked) {
         Some(verdict) => verdict.refusal.clone(),
-        None => Some(refusal("outranked", "too many better offers were sent to policy")),
+        None => Some(refusal(Reason::Outranked, "too many better offers were sent to policy")),
     }
 }
 
@@ -154,7 +155,7 @@ fn policies(verdict: Option<&Verdict>) -> Vec<PolicyVerdict> {
 }
 
 fn refused(judgement: &Judgement, ranked: &Ranked) -> Refused {
-    let outranked = || refusal("outranked", "better offers filled the limit");
+    let outranked = || refusal(Reason::Outranked, "better offers filled the limit");
     let why = judgement.refusal.clone().or_else(|| verdict(judgement, ranked)).unwrap_or_else(outranked);
     Refused {
         offer_id: ranked.offer_id.clone(),
@@ -171,16 +172,16 @@ fn refused(judgement: &Judgement, ranked: &Ranked) -> Refused {
 fn nothing(plan: &Plan) -> Refusal {
     let refused = plan.refused_in_all();
     if refused == 0 {
-        return refusal("no_candidates", "the flow's inventory holds no active offer");
+        return refusal(Reason::NoCandidates, "the flow's inventory holds no active offer");
     }
-    refusal("nothing_qualified", &format!("the customer qualifies for none of {} offers", refused))
+    refusal(Reason::NothingQualified, &format!("the customer qualifies for none of {} offers", refused))
 }
 
 fn holdout(experiment: &str) -> Refusal {
-    refusal("holdout", &format!("customer is held out of experiment `{experiment}`"))
+    refusal(Reason::Holdout, &format!("customer is held out of experiment `{experiment}`"))
 }
 
 /// A refusal without an instant.
-pub fn refusal(code: &str, reason: &str) -> Refusal {
-    Refusal { reason_code: code.to_owned(), reason: reason.to_owned(), deliver_after: None }
+pub fn refusal(reason_code: Reason, reason: &str) -> Refusal {
+    Refusal { reason_code, reason: reason.to_owned(), deliver_after: None }
 }

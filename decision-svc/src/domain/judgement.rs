@@ -2,11 +2,13 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::reason::Reason;
+
 /// Why contact is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// For programs.
-    pub reason_code: String,
+    pub reason_code: Reason,
     /// For people.
     pub reason: String,
     /// First instant at which contact would be allowed, RFC 3339 with offset.

@@ -13,6 +13,7 @@ pub mod oracle;
 pub mod outcome;
 pub mod plan;
 pub mod rank;
+pub mod reason;
 pub mod request;
 pub mod scalar;
 pub mod schedule;

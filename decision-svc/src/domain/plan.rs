@@ -10,6 +10,7 @@ use crate::domain::{
     evaluate::Tally,
     flow::Step,
     rank::Factors,
+    reason::Reason,
     scalar::{Fields, Scalar},
     scratch::{Aside, Scratch},
     trace::{Refused, Stage},
@@ -38,7 +39,7 @@ pub struct Plan {
     /// The others, by offer id, as many as were wanted.
     pub refused: Vec<Refused>,
     /// How many were refused, by reason code.
-    pub refused_by_reason: BTreeMap<&'static str, usize>,
+    pub refused_by_reason: BTreeMap<Reason, usize>,
     /// What the flow names and does not find.
     pub notes: Vec<String>,
 }
@@ -112,15 +113,15 @@ fn stages(compiled: &CompiledFlow, tally: &Tally) -> Vec<Stage> {
     stages
 }
 
-fn refused_by_reason(tally: &Tally) -> BTreeMap<&'static str, usize> {
+fn refused_by_reason(tally: &Tally) -> BTreeMap<Reason, usize> {
     let counts = [
-        ("excluded", tally.excluded),
-        ("not_scheduled", tally.closed),
-        ("rule_invalid", tally.invalid),
-        ("not_qualified", tally.not_qualified),
-        ("filtered", tally.filtered),
-        ("no_creative", tally.without_creative),
-        ("not_ranked", tally.qualified - tally.filtered - tally.without_creative - tally.ranked),
+        (Reason::Excluded, tally.excluded),
+        (Reason::NotScheduled, tally.closed),
+        (Reason::RuleInvalid, tally.invalid),
+        (Reason::NotQualified, tally.not_qualified),
+        (Reason::Filtered, tally.filtered),
+        (Reason::NoCreative, tally.without_creative),
+        (Reason::NotRanked, tally.qualified - tally.filtered - tally.without_creative - tally.ranked),
     ];
     counts.into_iter().filter(|(_, count)| *count > 0).collect()
 }
@@ -183,16 +184,19 @@ fn refusal_of(
     scratch: &mut Scratch,
 ) -> Option<Refused> {
     let candidate = &offer.candidate;
-    let refusal = |code: &str, reason: String| Refused::unranked(&candidate.offer_id, &candidate.name, code, reason);
-    let failed = |code: &str, failed: Refusal| Refused::failed(&candidate.offer_id, &candidate.name, code, failed);
+    let refusal = |code: Reason, reason: String| Refused::unranked(&candidate.offer_id, &candidate.name, code, reason);
+    let failed = |code: Reason, failed: Refusal| Refused::failed(&candidate.offer_id, &candidate.name, code, failed);
     let filters = |program: &Program, scratch: &mut Scratch| {
-        failed("filtered", first_failure(compiled, &program.filters, facts, scratch))
+        failed(Reason::Filtered, first_failure(compiled, &program.filters, facts, scratch))
     };
-    let without_creative = || refusal("no_creative", no_creative(facts));
+    let without_creative = || refusal(Reason::NoCreative, no_creative(facts));
     match (scratch.aside(index), &offer.program) {
-        (Some(Aside::Excluded), _) => return Some(refusal("excluded", "excluded by the request".to_owned())),
+        (Some(Aside::Excluded), _) => return Some(refusal(Reason::Excluded, "excluded by the request".to_owned())),
         (Some(Aside::Closed), _) => {
-            return Some(refusal("not_scheduled", candidate.schedule.obstacle(facts.moment.now).unwrap_or_default()));
+            return Some(refusal(
+                Reason::NotScheduled,
+                candidate.schedule.obstacle(facts.moment.now).unwrap_or_default(),
+            ));
         }
         (Some(Aside::Mandatory), _) => return None,
         (Some(Aside::MandatoryFiltered), Ok(program)) => return Some(filters(program, scratch)),
@@ -201,10 +205,10 @@ fn refusal_of(
     }
     let program = match &offer.program {
         Ok(program) => program,
-        Err(why) => return Some(refusal("rule_invalid", format!("its rules cannot be applied: {why}"))),
+        Err(why) => return Some(refusal(Reason::RuleInvalid, format!("its rules cannot be applied: {why}"))),
     };
     match compiled.qualifies(program, scratch) {
-        None => return Some(failed("not_qualified", first_failure(compiled, &program.rules, facts, scratch))),
+        None => return Some(failed(Reason::NotQualified, first_failure(compiled, &program.rules, facts, scratch))),
         Some(false) => return Some(filters(program, scratch)),
         Some(true) => {}
     }
@@ -212,7 +216,7 @@ fn refusal_of(
         return Some(without_creative());
     }
     if compiled.place(index, program, facts, scratch).is_none() {
-        return Some(refusal("not_ranked", no_score(compiled, program, facts, scratch)));
+        return Some(refusal(Reason::NotRanked, no_score(compiled, program, facts, scratch)));
     }
     None
 }

@@ -2,7 +2,7 @@
 
 use formula::rule::Refusal;
 
-use crate::domain::judgement::PolicyVerdict;
+use crate::domain::{judgement::PolicyVerdict, reason::Reason};
 
 /// Candidates through one step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct Refused {
     /// Its name.
     pub name: String,
     /// For programs.
-    pub reason_code: String,
+    pub reason_code: Reason,
     /// For people.
     pub reason: String,
     /// The rule that failed.
@@ -55,11 +55,11 @@ pub struct FailedRule {
 
 impl Refused {
     /// An offer that was refused before it came to be ranked.
-    pub fn unranked(offer_id: &str, name: &str, reason_code: &str, reason: String) -> Self {
+    pub fn unranked(offer_id: &str, name: &str, reason_code: Reason, reason: String) -> Self {
         Self {
             offer_id: offer_id.to_owned(),
             name: name.to_owned(),
-            reason_code: reason_code.to_owned(),
+            reason_code,
             reason,
             rule: None,
             was_ranked: false,
@@ -69,7 +69,7 @@ impl Refused {
     }
 
     /// An offer of which a rule does not hold: its own, or the flow's.
-    pub fn failed(offer_id: &str, name: &str, reason_code: &str, failed: Refusal) -> Self {
+    pub fn failed(offer_id: &str, name: &str, reason_code: Reason, failed: Refusal) -> Self {
         let Refusal { field, op, expected, actual, cause } = failed;
         let found = match (&actual, &cause) {
             (Some(actual), _) => format!("it is {actual}"),

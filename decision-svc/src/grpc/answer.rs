@@ -2,7 +2,10 @@
 
 use proffer_proto::decision::v1 as proto;
 
-use super::record::{self, Circumstances};
+use super::{
+    reason_code::into_proto,
+    record::{self, Circumstances},
+};
 use crate::domain::{
     decide::{self, Answer, Inputs},
     judgement::{Judgement, Refusal},
@@ -53,7 +56,7 @@ pub fn answer(
     let shown = proto::Decision {
         decisions: answer.offers.iter().map(record::offer_decision).collect(),
         reason: refusal.map(|refusal| refusal.reason.clone()).unwrap_or_default(),
-        reason_code: refusal.map(|refusal| refusal.reason_code.clone()).unwrap_or_default(),
+        reason_code: refusal.map(|refusal| into_proto(refusal.reason_code)).unwrap_or_default().into(),
         deliver_after: refusal.and_then(|refusal| refusal.deliver_after.clone()),
         decision_id: about.decision_id,
         latency_ms: about.latency_ms,

@@ -9,11 +9,15 @@ use prost::Message as _;
 use serve::{Problem, metadata};
 use tonic::{Code, Request, Response, Status, Streaming};
 
-use super::{Context, REQUEST_BYTES_MAX, instant, recommend::Run, recommend_batch as batch, record::KeptRecord};
+use super::{
+    Context, REQUEST_BYTES_MAX, instant, reason_code::into_proto, recommend::Run, recommend_batch as batch,
+    record::KeptRecord,
+};
 use crate::{
     domain::{
         decide::refusal,
         judgement::Refusal,
+        reason::Reason,
         request::{ITEMS_MAX, LIMIT_DEFAULT, LIMIT_MAX, MinRevisions, Question, TEXT_BYTES_MAX, id_fault, text_fault},
         scalar::Fields,
     },
@@ -126,7 +130,7 @@ impl Context {
         let rank = asked.rank.unwrap_or(1);
         let offer = kept.offers.iter().find(|offer| offer.rank == rank);
         let offer = offer.ok_or_else(|| Problem::not_found("rank", &rank.to_string()))?;
-        let unavailable = || no_go(refusal("unavailable", "the contact cannot be judged now; try again shortly"));
+        let unavailable = || no_go(refusal(Reason::Unavailable, "the contact cannot be judged now; try again shortly"));
         let flow = self.flows.get(tenant, &shown.flow_id).await.ok();
         let flow = flow.and_then(|flow| super::flow_config::parse(&flow).ok());
         let schema = flow.as_ref().map_or(crate::domain::flow::DEFAULT_SCHEMA, |flow| flow.schema()).to_owned();
@@ -171,7 +175,7 @@ fn no_go(refusal: Refusal) -> proto::CommitDecisionResponse {
     proto::CommitDecisionResponse {
         go: false,
         reason: refusal.reason,
-        reason_code: refusal.reason_code,
+        reason_code: into_proto(refusal.reason_code).into(),
         deliver_after: refusal.deliver_after,
         contact_id: None,
     }

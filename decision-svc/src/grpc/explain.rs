@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use chrono::{DateTime, Utc};
 use formula::{Moment, rule::Trace};
 use history::AsOf;
-use proffer_proto::decision::v1 as proto;
+use proffer_proto::decision::v1::{self as proto, ReasonCode};
 use serve::Problem;
 use tonic::Status;
 
@@ -13,6 +13,7 @@ use super::{
     Context,
     answer::{About, answer},
     decision::parse,
+    facts::KeptRefusal,
     instant,
     outcome_of::outcome_of,
     recommend::{Run, require_active},
@@ -23,7 +24,7 @@ use crate::{
     domain::{
         compile::{CompiledFlow, Facts},
         creative::Surface,
-        decide::{Answer, refusal},
+        decide::Answer,
         judgement::Judgement,
         metric::Metrics,
         oracle::OracleFlow,
@@ -163,7 +164,7 @@ impl Context {
         let moment = Moment { now: at, zone: zone_then(&shown) };
         let is_its_flow = flow.id == shown.flow_id;
         let obstacle = facts.obstacle.as_ref().filter(|_| is_its_flow);
-        let obstacle = obstacle.map(|kept| refusal(&kept.reason_code, &kept.reason));
+        let obstacle = obstacle.map(KeptRefusal::refusal);
         let plan = match obstacle {
             None => {
                 let (record, attributes, moment) = (&record, &question.attributes, &moment);
@@ -264,7 +265,7 @@ fn explained(considered: &Considered, asked: &proto::ExplainRequest) -> Result<p
             } else {
                 "only active offers take part".to_owned()
             };
-            proto::CandidateOutcome { reason_code: "not_in_inventory".to_owned(), reason, ..Default::default() }
+            proto::CandidateOutcome { reason_code: ReasonCode::NotInInventory.into(), reason, ..Default::default() }
         }
     };
     let interpreted = Interpreted::of(considered, &offer.id);

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use crate::domain::{
     compile::CompiledFlow,
     creative::Surface,
+    decide::refusal,
     judgement::{Basis, Grant, Judgement, Refusal},
     metric::Metrics,
+    reason::Reason,
     scalar::Fields,
 };
 
@@ -139,7 +141,7 @@ impl Rested<'_> {
             catalog_revision: self.flow.catalog_revision,
             flow_revision: self.flow.revision,
             obstacle: self.obstacle.map(|refusal| KeptRefusal {
-                reason_code: refusal.reason_code.clone(),
+                reason_code: refusal.reason_code.code().to_owned(),
                 reason: refusal.reason.clone(),
             }),
             fields_missing: missing.map(|name| (*name).to_owned()).collect(),
@@ -167,6 +169,14 @@ fn kept_judgement(found: &Judgement) -> KeptJudgement {
         judgement,
         is_reserving: found.grants.is_some(),
         grants: found.grants.iter().flatten().map(grant).collect(),
+    }
+}
+
+impl KeptRefusal {
+    /// The refusal.
+    pub fn refusal(&self) -> Refusal {
+        // INVARIANT: written from a reason.
+        refusal(Reason::of(&self.reason_code).unwrap_or(Reason::Unavailable), &self.reason)
     }
 }
 

@@ -10,6 +10,7 @@ pub mod flow_parts;
 pub mod model;
 pub mod outcome;
 pub mod outcome_of;
+pub mod reason_code;
 pub mod recommend;
 pub mod recommend_batch;
 pub mod record;

@@ -2,12 +2,13 @@
 
 use proffer_proto::decision::v1 as proto;
 
-use super::record::failed_rule;
+use super::{reason_code::into_proto, record::failed_rule};
 use crate::domain::{
     compile::Candidate,
     decide::{Answer, refusal},
     judgement::Refusal,
     plan::Plan,
+    reason::Reason,
 };
 
 /// The outcome of a candidate of the flow's inventory. The plan tells all it ranked and all it refused.
@@ -26,14 +27,14 @@ pub fn outcome_of(candidate: &Candidate, plan: &Plan, answer: &Answer) -> proto:
     }
     let refused = plan.refused.iter().chain(&answer.refused).find(|refused| refused.offer_id == *offer_id);
     if let Some(refused) = refused {
-        outcome.reason_code.clone_from(&refused.reason_code);
+        outcome.reason_code = into_proto(refused.reason_code).into();
         outcome.reason.clone_from(&refused.reason);
         outcome.rule = refused.rule.clone().map(failed_rule);
         return outcome;
     }
     // What holds for the whole decision: customer unknown, policy away, held out.
     let Refusal { reason_code, reason, .. } =
-        answer.refusal.clone().unwrap_or_else(|| refusal("outranked", "better offers filled the limit"));
-    (outcome.reason_code, outcome.reason) = (reason_code, reason);
+        answer.refusal.clone().unwrap_or_else(|| refusal(Reason::Outranked, "better offers filled the limit"));
+    (outcome.reason_code, outcome.reason) = (into_proto(reason_code).into(), reason);
     outcome
 }

@@ -32,6 +32,7 @@ use crate::{
         decide::{Answer, refusal},
         judgement::{Judgement, Refusal},
         plan::{self, Plan, Wanted},
+        reason::Reason,
         request::Question,
         scalar::{Fields, Scalar},
         snapshot::Snapshot,
@@ -278,7 +279,7 @@ pub(super) fn wanted(question: &Question) -> Wanted<'_> {
 /// Applies the flow to the facts.
 fn planned(run: &Run, fetched: Fetched, wanted: &Wanted<'_>) -> Planned {
     let question = &run.question;
-    let unknown = refusal("customer_unknown", "the customer has no record");
+    let unknown = refusal(Reason::CustomerUnknown, "the customer has no record");
     let (record, obstacle) = match &fetched.customer {
         Ok(Some(record)) => (record.clone(), None),
         Ok(None) => (Fields::new(), Some(unknown)),

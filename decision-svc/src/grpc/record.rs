@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proffer_proto::decision::v1 as proto;
 use prost::Message as _;
 
-use super::facts::KeptFacts;
+use super::{facts::KeptFacts, reason_code::into_proto};
 use crate::{
     domain::{
         creative::ReadyCreative,
@@ -14,6 +14,7 @@ use crate::{
         outcome::DecidedOffer,
         plan::Plan,
         rank::Factors,
+        reason::Reason,
         trace::{FailedRule, Refused, Stage},
     },
     neighbours::scalar,
@@ -44,10 +45,11 @@ pub struct Circumstances {
 /// The trace of a decision.
 pub fn trace(plan: &Plan, answer: &Answer, about: &Circumstances) -> proto::DecisionTrace {
     let mut refused_by_reason = BTreeMap::new();
-    let mut add = |reason: &str, many: usize| *refused_by_reason.entry(reason.to_owned()).or_insert(0) += count(many);
-    plan.refused_by_reason.iter().for_each(|(reason, many)| add(reason, *many));
-    answer.refused.iter().for_each(|refused| add(&refused.reason_code, 1));
-    answer.unasked.iter().for_each(|(reason, many)| add(reason, *many));
+    let mut add =
+        |reason: Reason, many: usize| *refused_by_reason.entry(reason.code().to_owned()).or_insert(0) += count(many);
+    plan.refused_by_reason.iter().for_each(|(reason, many)| add(*reason, *many));
+    answer.refused.iter().for_each(|refused| add(refused.reason_code, 1));
+    answer.unasked.iter().for_each(|(reason, many)| add(*reason, *many));
     let mut room = REFUSED_POLICIES_MAX;
     let ranked = answer.refused.iter().map(|refused| {
         let is_told = refused.is_refused_by_policy || about.is_explained;
@@ -89,7 +91,7 @@ fn refused_candidate(refused: &Refused) -> proto::RefusedCandidate {
     proto::RefusedCandidate {
         offer_id: refused.offer_id.clone(),
         name: refused.name.clone(),
-        reason_code: refused.reason_code.clone(),
+        reason_code: into_proto(refused.reason_code).into(),
         reason: refused.reason.clone(),
         rule: refused.rule.clone().map(failed_rule),
         policies: Vec::new(),

@@ -15,7 +15,7 @@ use super::{
     answer::{About, answer},
     decision::parse,
     explain::everything,
-    facts::{KeptFacts, KeptJudgement},
+    facts::{KeptFacts, KeptJudgement, KeptRefusal},
     flow_parts::WholeFlow,
     outcome_of::outcome_of,
     recommend::{ENGINE, wanted},
@@ -26,7 +26,7 @@ use crate::{
     domain::{
         compile::{CompiledFlow, Facts},
         creative::Surface,
-        decide::{Answer, refusal},
+        decide::Answer,
         judgement::Judgement,
         metric::Metrics,
         plan::{self, Plan, Wanted},
@@ -125,7 +125,7 @@ impl Context {
         let before = past.shown.answer.clone().unwrap_or_default();
         let trace = before.trace.unwrap_or_default();
         let about = About {
-            obstacle: facts.obstacle.map(|kept| refusal(&kept.reason_code, &kept.reason)),
+            obstacle: facts.obstacle.as_ref().map(KeptRefusal::refusal),
             held_out_of: Some(facts.held_out_of).filter(|name| !name.is_empty()),
             timezone: trace.timezone,
             timezone_source: trace.timezone_source,

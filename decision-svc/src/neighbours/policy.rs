@@ -17,6 +17,7 @@ use crate::{
     domain::{
         judgement::{Basis, Grant, Judgement, PolicyVerdict, Refusal, Verdict},
         plan::Ranked,
+        reason::Reason,
         scalar::Fields,
         snapshot::{Channel, Policy},
     },
@@ -363,7 +364,9 @@ fn policy_verdict(found: proto::PolicyVerdict) -> PolicyVerdict {
 
 fn refusal(found: proto::Refusal) -> Refusal {
     let deliver_after = (!found.deliver_after.is_empty()).then_some(found.deliver_after);
-    Refusal { reason_code: found.reason_code, reason: found.reason, deliver_after }
+    // A policy-svc newer than this one may know more reasons.
+    let reason_code = Reason::of(&found.reason_code).unwrap_or(Reason::PolicyUnavailable);
+    Refusal { reason_code, reason: found.reason, deliver_after }
 }
 
 fn instant(at: Option<prost_types::Timestamp>) -> DateTime<Utc> {

@@ -14,7 +14,7 @@ use prost_types::Timestamp;
 use tokio::sync::mpsc;
 use tonic::Code;
 
-use super::suite::{NOW_US, Suite, lapsed, on_both, question, report, told};
+use super::suite::{NOW_US, Suite, code, lapsed, on_both, question, report, told};
 
 async fn batch(suite: &Suite, requests: Vec<proto::RecommendRequest>) -> Vec<proto::RecommendResult> {
     let request = proto::RecommendBatchRequest { requests };
@@ -26,7 +26,7 @@ fn shown(result: &proto::RecommendResult) -> String {
     match (&result.decision, &result.error) {
         (Some(decision), None) => match decision.decisions.first() {
             Some(offer) => offer.offer_id.clone(),
-            None => decision.reason_code.clone(),
+            None => code(decision.reason_code()),
         },
         (None, Some(fault)) => format!("{} {}: {}", fault.code, fault.reason, fault.message),
         other => format!("{other:?}"),

@@ -6,6 +6,7 @@ use decision_svc::domain::{
     compile::{CompiledFlow, Facts},
     flow::{Flow, Node, ScoreMethod, Step},
     plan::{Plan, Wanted, plan},
+    reason::Reason,
     scalar::{Fields, Scalar},
     snapshot::{Catalog, Category, ComputedField, Offer, Schema},
 };
@@ -104,7 +105,7 @@ fn a_broken_offer_spoils_itself_only() {
     );
     assert_eq!(ids(&plan), ["off_a"]);
     let refused = &plan.refused[0];
-    assert_eq!((refused.offer_id.as_str(), refused.reason_code.as_str()), ("off_b", "rule_invalid"));
+    assert_eq!((refused.offer_id.as_str(), refused.reason_code), ("off_b", Reason::RuleInvalid));
     assert!(refused.reason.contains("`colour` is not declared"), "{}", refused.reason);
 }
 

@@ -8,7 +8,7 @@ use proffer_proto::{
 use prost_types::Timestamp;
 use tonic::Code;
 
-use super::suite::{NOW_US, on_both, question, report, told};
+use super::suite::{NOW_US, code, on_both, question, report, told};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_outcome_twice_is_one() {
@@ -132,7 +132,7 @@ async fn too_many_undelivered_outcomes_mean_no_offers() {
         assert_eq!(at_limit.decisions.len(), 1);
         suite.respond(report("cust_lapsed_1", "click", "one more")).await.unwrap();
         let beyond = suite.recommend(question("cust_lapsed_1")).await.unwrap();
-        assert_eq!(beyond.reason_code, "policy_unavailable");
+        assert_eq!(code(beyond.reason_code()), "policy_unavailable");
     })
     .await;
 }

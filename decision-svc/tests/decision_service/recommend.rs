@@ -11,7 +11,7 @@ use proffer_proto::{
 use prost_types::Timestamp;
 use tonic::Code;
 
-use super::suite::{NOW_US, Suite, lapsed, on_both, priced, question, report, told};
+use super::suite::{NOW_US, Suite, code, lapsed, on_both, priced, question, report, told};
 
 fn value(kind: Kind) -> Value {
     Value { kind: Some(kind) }
@@ -37,8 +37,8 @@ fn holdout(percent: i32) -> experiment::Experiment {
 
 async fn reason(suite: &Suite, customer_id: &str) -> String {
     let decision = suite.recommend(question(customer_id)).await.unwrap();
-    assert_eq!(decision.decisions.is_empty(), !decision.reason_code.is_empty(), "{decision:?}");
-    decision.reason_code
+    assert_eq!(decision.decisions.is_empty(), decision.reason_code != 0, "{decision:?}");
+    code(decision.reason_code())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,7 +90,7 @@ async fn refusals_are_answers_with_a_reason() {
         };
         suite.fakes.script.lock().unwrap().refusal = Some(refusal.clone());
         let night = suite.recommend(question("cust_lapsed_1")).await.unwrap();
-        assert_eq!((night.reason, night.reason_code), (refusal.reason, refusal.reason_code));
+        assert_eq!((code(night.reason_code()), night.reason), (refusal.reason_code, refusal.reason));
         assert_eq!(night.deliver_after, Some(refusal.deliver_after));
         assert!(night.decisions.is_empty() && night.decision_id.is_some());
     })
@@ -210,7 +210,7 @@ async fn a_held_out_customer_gets_nothing_and_leaves_a_ghost() {
         };
         let decision = suite.recommend(asked).await.unwrap();
         assert!(decision.decisions.is_empty() && decision.control_group);
-        assert_eq!(decision.reason_code, "holdout");
+        assert_eq!(code(decision.reason_code()), "holdout");
         suite.fakes.delivered(2).await;
         let request = proto::GetDecisionRequest { decision_id: decision.decision_id.unwrap() };
         let kept = suite.decisions.clone().get_decision(request).await.unwrap().into_inner().decision.unwrap();
@@ -254,7 +254,7 @@ async fn a_customer_who_is_unknown_is_not_assigned() {
         let min_revision = vec![format!("experiment:{revision}")];
         let asked = proto::RecommendRequest { min_revision, ..question("nobody") };
         let decision = suite.recommend(asked).await.unwrap();
-        assert_eq!((decision.reason_code.as_str(), decision.control_group), ("customer_unknown", false));
+        assert_eq!((decision.reason_code(), decision.control_group), (proto::ReasonCode::CustomerUnknown, false));
         let request = proto::GetDecisionRequest { decision_id: decision.decision_id.unwrap() };
         let kept = suite.decisions.clone().get_decision(request).await.unwrap().into_inner().decision.unwrap();
         assert_eq!(kept.arm, "");
@@ -299,7 +299,7 @@ async fn commit_and_release_reach_policy_by_decision_and_rank() {
         assert_eq!(missing.code(), Code::NotFound);
         suite.fakes.script.lock().unwrap().policy_away = true;
         let no_go = suite.decisions.clone().commit_decision(commit(Some(1))).await.unwrap().into_inner();
-        assert_eq!((no_go.go, no_go.reason_code.as_str()), (false, "unavailable"));
+        assert_eq!((no_go.go, no_go.reason_code()), (false, proto::ReasonCode::Unavailable));
         let release = proto::ReleaseDecisionRequest { decision_id: id.clone(), rank: None };
         assert_eq!(suite.decisions.clone().release_decision(release).await.unwrap().into_inner().released, 1);
         let script = suite.fakes.script.lock().unwrap();

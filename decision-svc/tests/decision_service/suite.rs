@@ -105,6 +105,12 @@ pub fn told(status: &Status) -> (Code, String, Vec<String>) {
     (status.code(), reason, violations.into_iter().map(|violation| violation.field).collect())
 }
 
+/// A reason as REST says it; empty without one.
+pub fn code(reason: proto::ReasonCode) -> String {
+    let name = reason.as_str_name().trim_start_matches("REASON_CODE_").to_lowercase();
+    if reason == proto::ReasonCode::Unspecified { String::new() } else { name }
+}
+
 pub fn string(text: &str) -> Kind {
     Kind::StringValue(text.to_owned())
 }

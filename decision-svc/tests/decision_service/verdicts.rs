@@ -1,6 +1,9 @@
 //! What each contact policy found, in the trace, the record and the instant of the next contact.
 
-use proffer_proto::{decision::v1 as proto, policy::v1 as policy};
+use proffer_proto::{
+    decision::v1::{self as proto, ReasonCode},
+    policy::v1 as policy,
+};
 use prost_types::Timestamp;
 
 use super::suite::{Suite, lapsed, on_both, priced, question};
@@ -88,7 +91,7 @@ async fn a_refusal_by_policy_tells_when_contact_is_next_allowed() {
         verdict(&suite, "off_priced", first.clone());
         verdict(&suite, "off_apparel", vec![looked("pol_a", false, at(200))]);
         let decision = ask().await;
-        assert_eq!((decision.reason_code.as_str(), decision.decisions.len()), ("frequency_cap", 0));
+        assert_eq!((decision.reason_code(), decision.decisions.len()), (ReasonCode::FrequencyCap, 0));
         assert_eq!(decision.next_allowed_at, at(200));
         let told = &refused(&decision, "off_priced").policies;
         assert_eq!(*told, first.into_iter().map(shown).collect::<Vec<_>>());
@@ -115,7 +118,7 @@ async fn no_instant_is_told_when_something_else_refuses_or_an_offer_is_made() {
         let consent = policy::Refusal { reason_code: "consent_withdrawn".to_owned(), ..Default::default() };
         suite.fakes.script.lock().unwrap().refusal = Some(consent);
         let decision = suite.recommend(question("cust_lapsed_1")).await.unwrap();
-        assert_eq!((decision.reason_code.as_str(), decision.next_allowed_at), ("consent_withdrawn", None));
+        assert_eq!((decision.reason_code(), decision.next_allowed_at), (ReasonCode::ConsentWithdrawn, None));
         assert_eq!(refused(&decision, "off_priced").policies.len(), 1);
     })
     .await;
@@ -130,7 +133,7 @@ async fn what_policies_found_about_an_outranked_offer_is_told_on_request() {
             let asked = proto::RecommendRequest { explain, dry_run: true, ..question("cust_lapsed_1") };
             let decision = suite.recommend(asked).await.unwrap();
             let outranked = refused(&decision, "off_apparel");
-            assert_eq!((outranked.reason_code.as_str(), outranked.policies.len()), ("outranked", count));
+            assert_eq!((outranked.reason_code(), outranked.policies.len()), (ReasonCode::Outranked, count));
         }
     })
     .await;

@@ -14,6 +14,7 @@ use crate::domain::{
     oracle::compile::{OracleFlow, OracleOffer, OracleRule, Program},
     plan::no_creative,
     rank::{Factors, PROPENSITY_PRIOR, RELEVANCE_PRIOR, Worth},
+    reason::Reason,
     scalar::Fields,
     trace::{Refused, Stage},
 };
@@ -70,7 +71,7 @@ pub fn plan(compiled: &OracleFlow, facts: &Facts<'_>, exclude_offers: &[String])
         match considered(&compiled.flow, candidate, facts, exclude_offers) {
             Ok(ranked) if ranked.is_mandatory => mandatory.push(ranked),
             Ok(ranked) => plan.ranked.push(ranked),
-            Err(refused) => plan.refused.push(refused),
+            Err(refused) => plan.refused.push(*refused),
         }
     }
     plan.ranked.sort_by(|a, b| {
@@ -88,31 +89,31 @@ fn considered(
     candidate: &OracleOffer,
     facts: &Facts<'_>,
     exclude_offers: &[String],
-) -> Result<OracleRanked, Refused> {
+) -> Result<OracleRanked, Box<Refused>> {
     let offer = &candidate.offer;
-    let refusal = |code: &str, reason: String| Refused::unranked(&offer.id, &offer.name, code, reason);
+    let refusal = |code: Reason, reason: String| Box::new(Refused::unranked(&offer.id, &offer.name, code, reason));
     if exclude_offers.contains(&offer.id) {
-        return Err(refusal("excluded", "excluded by the request".to_owned()));
+        return Err(refusal(Reason::Excluded, "excluded by the request".to_owned()));
     }
     if let Some(obstacle) = offer.schedule.obstacle(facts.moment.now) {
-        return Err(refusal("not_scheduled", obstacle));
+        return Err(refusal(Reason::NotScheduled, obstacle));
     }
-    let invalid = |why: &String| refusal("rule_invalid", format!("its rules cannot be applied: {why}"));
+    let invalid = |why: &String| refusal(Reason::RuleInvalid, format!("its rules cannot be applied: {why}"));
     let program = candidate.program.as_ref().map_err(invalid)?;
     let is_mandatory = offer.mandate.as_ref().is_some_and(|mandate| facts.moment.now < mandate.expires_at);
     let computed = program.compute(facts);
-    let failed = |code: &str, rules: &[OracleRule]| {
+    let failed = |code: Reason, rules: &[OracleRule]| {
         let failed = first_failure(rules, facts, &computed);
-        failed.map_or(Ok(()), |failed| Err(Refused::failed(&offer.id, &offer.name, code, failed)))
+        failed.map_or(Ok(()), |failed| Err(Box::new(Refused::failed(&offer.id, &offer.name, code, failed))))
     };
     if flow.has("qualify") && !is_mandatory {
-        failed("not_qualified", &program.rules)?;
+        failed(Reason::NotQualified, &program.rules)?;
     }
-    failed("filtered", &program.filters)?;
+    failed(Reason::Filtered, &program.filters)?;
     let how = flow.creative_match();
     let creative = how.and_then(|how| creative::chosen(&candidate.creatives, how, facts.surface));
     if how.is_some_and(|how| how.is_required) && creative.is_none() {
-        return Err(refusal("no_creative", no_creative(facts)));
+        return Err(refusal(Reason::NoCreative, no_creative(facts)));
     }
     let estimate = program.score(facts, &computed);
     let (propensity, propensity_source) = propensity(flow, candidate, estimate.as_ref());
@@ -126,9 +127,9 @@ fn considered(
         }
         (false, Some(score), _) => score,
         (false, None, Some(Value::Null(cause))) => {
-            return Err(refusal("not_ranked", format!("its score is not a number: {cause}")));
+            return Err(refusal(Reason::NotRanked, format!("its score is not a number: {cause}")));
         }
-        (false, None, _) => return Err(refusal("not_ranked", "its score is not a number".to_owned())),
+        (false, None, _) => return Err(refusal(Reason::NotRanked, "its score is not a number".to_owned())),
     };
     Ok(OracleRanked {
         offer_id: offer.id.clone(),
@@ -150,19 +151,21 @@ fn considered(
 
 /// Candidates through each step, counted by what became of them.
 fn stages(compiled: &OracleFlow, plan: &OraclePlan) -> Vec<Stage> {
-    let refused = |code: &str| plan.refused.iter().filter(|refused| refused.reason_code == code).count();
+    let refused = |code: Reason| plan.refused.iter().filter(|refused| refused.reason_code == code).count();
     let mut count = compiled.offers_in_all;
     let mut stages = Vec::new();
     for node in &compiled.flow.nodes {
         let entered = count;
         count = match node.step {
-            Step::Inventory(_) => compiled.offers.len() - refused("not_scheduled"),
-            Step::Qualify => entered - refused("excluded") - refused("rule_invalid") - refused("not_qualified"),
-            Step::Filter(_) => {
-                let before = compiled.offers.len() - refused("not_scheduled") - refused("not_qualified");
-                before - refused("excluded") - refused("rule_invalid") - refused("filtered")
+            Step::Inventory(_) => compiled.offers.len() - refused(Reason::NotScheduled),
+            Step::Qualify => {
+                entered - refused(Reason::Excluded) - refused(Reason::RuleInvalid) - refused(Reason::NotQualified)
             }
-            Step::MatchCreatives(_) => plan.ranked.len() + refused("not_ranked"),
+            Step::Filter(_) => {
+                let before = compiled.offers.len() - refused(Reason::NotScheduled) - refused(Reason::NotQualified);
+                before - refused(Reason::Excluded) - refused(Reason::RuleInvalid) - refused(Reason::Filtered)
+            }
+            Step::MatchCreatives(_) => plan.ranked.len() + refused(Reason::NotRanked),
             Step::Rank(_) => plan.ranked.len(),
             _ => entered,
         };

@@ -17,6 +17,7 @@ use crate::domain::{
     flow::{CreativeMatch, Flow, NamedModel, Node, Profile, ScoreMethod, Step, Weights},
     metric::{Aggregate, Metric, Metrics},
     plan::{Plan, Wanted, plan},
+    reason::Reason,
     scalar::{Fields, Scalar},
     schedule::{Mandate, Schedule},
     snapshot::{Catalog, Category, ComputedField, Creative, Offer, Placement, Schema},
@@ -452,8 +453,8 @@ fn check(seed: u64, met: &mut BTreeMap<String, usize>) {
         let all = Wanted { exclude_offers: &excluded, ranked_max: usize::MAX, refused_max: usize::MAX };
         let got = plan(&compiled, &facts, &all);
         assert_eq!(told(&got), told_by_oracle(&expected), "seed {seed}: {catalog:#?} {facts:?} {excluded:?}");
-        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        expected.refused.iter().for_each(|refused| *counts.entry(&refused.reason_code).or_insert(0) += 1);
+        let mut counts: BTreeMap<Reason, usize> = BTreeMap::new();
+        expected.refused.iter().for_each(|refused| *counts.entry(refused.reason_code).or_insert(0) += 1);
         assert_eq!(got.refused_by_reason, counts, "seed {seed}");
         let few = Wanted { ranked_max: 2, refused_max: 1, ..all };
         let some = plan(&compiled, &facts, &few);
@@ -462,7 +463,7 @@ fn check(seed: u64, met: &mut BTreeMap<String, usize>) {
         assert_eq!((first(&some), some.ranked.len()), (first(&got), got.ranked.len().min(2)), "seed {seed}");
         assert_eq!(some.refused, got.refused.iter().take(1).cloned().collect::<Vec<_>>(), "seed {seed}");
         for (reason, count) in got.refused_by_reason {
-            *met.entry(reason.to_owned()).or_insert(0) += count;
+            *met.entry(reason.code().to_owned()).or_insert(0) += count;
         }
         *met.entry("ranked".to_owned()).or_insert(0) += got.ranked_in_all;
     }

@@ -26,6 +26,7 @@ use crate::{
         flow::Flow,
         judgement::Refusal,
         metric::Metrics,
+        reason::Reason,
         request::{MinRevisions, Question},
         scalar::Fields,
         snapshot::Snapshot,
@@ -107,7 +108,10 @@ impl Context {
             Ok((records, head)) => Ok(self.up_to(&mut follower, head, wanted.into_iter().zip(records).collect()).await),
             Err(status) => {
                 tracing::warn!(code = ?status.code(), "customer records could not be read");
-                Err(refusal("customer_unavailable", "the customer's record cannot be read now; nothing is offered"))
+                Err(refusal(
+                    Reason::CustomerUnavailable,
+                    "the customer's record cannot be read now; nothing is offered",
+                ))
             }
         };
         let newest = read.as_ref().ok().map(|read| &read.snapshot);

@@ -1,0 +1,61 @@
+//! Why nothing is offered, or a candidate is not.
+
+macro_rules! reasons {
+    ($($reason:ident => $code:literal),* $(,)?) => {
+        /// A reason for programs; what each means stands in the contract.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[expect(missing_docs, reason = "the names say it")]
+        pub enum Reason { $($reason),* }
+
+        impl Reason {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$reason),*];
+
+            /// As REST says it.
+            pub fn code(self) -> &'static str {
+                match self { $(Self::$reason => $code),* }
+            }
+        }
+    };
+}
+
+reasons! {
+    QuietHours => "quiet_hours",
+    TimeWindow => "time_window",
+    TimezoneUnknown => "timezone_unknown",
+    ConsentUnknown => "consent_unknown",
+    ConsentWithheld => "consent_withheld",
+    ConsentWithdrawn => "consent_withdrawn",
+    FrequencyCap => "frequency_cap",
+    CustomerTotalCap => "customer_total_cap",
+    CrossChannelCap => "cross_channel_cap",
+    Cooldown => "cooldown",
+    Suppressed => "suppressed",
+    MutualExclusion => "mutual_exclusion",
+    CategorySuppression => "category_suppression",
+    BudgetExhausted => "budget_exhausted",
+    SegmentExcluded => "segment_excluded",
+    Holdout => "holdout",
+    CustomerUnknown => "customer_unknown",
+    CustomerUnavailable => "customer_unavailable",
+    PolicyUnavailable => "policy_unavailable",
+    NoCandidates => "no_candidates",
+    NothingQualified => "nothing_qualified",
+    NotInInventory => "not_in_inventory",
+    Excluded => "excluded",
+    NotScheduled => "not_scheduled",
+    RuleInvalid => "rule_invalid",
+    NotQualified => "not_qualified",
+    Filtered => "filtered",
+    NoCreative => "no_creative",
+    NotRanked => "not_ranked",
+    Outranked => "outranked",
+    Unavailable => "unavailable",
+}
+
+impl Reason {
+    /// The reason of a code; none for a code that nobody knows here.
+    pub fn of(code: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|reason| reason.code() == code)
+    }
+}
