@@ -97,7 +97,9 @@ async fn import(service: &Neighbour, round: usize) -> anyhow::Result<f64> {
     };
     let file = csv(round);
     let mut parts = vec![proto::ImportRecordsRequest { part: Some(Part::Header(header)) }];
-    parts.extend(file.chunks(PIECE).map(|piece| proto::ImportRecordsRequest { part: Some(Part::Piece(piece.to_vec())) }));
+    parts.extend(
+        file.chunks(PIECE).map(|piece| proto::ImportRecordsRequest { part: Some(Part::Piece(piece.to_vec())) }),
+    );
     let started = Instant::now();
     let answer = RecordServiceClient::new(service.clone()).import_records(futures::stream::iter(parts)).await?;
     let spent = started.elapsed().as_secs_f64();
@@ -112,7 +114,8 @@ enum Bulk {
     Postgres(PgConnection),
 }
 
-const TABLE: &str = "(tenant_id text not null, schema_id text not null, customer_id text not null, payload BYTES not null,
+const TABLE: &str =
+    "(tenant_id text not null, schema_id text not null, customer_id text not null, payload BYTES not null,
     version bigint not null, updated_us bigint not null, primary key (tenant_id, schema_id, customer_id))";
 
 impl Bulk {
@@ -180,7 +183,9 @@ async fn compare(name: &str, location: &Location, mut bulk: Bulk, rounds: usize)
         ..Default::default()
     };
     let schema = proto::Schema { name: "Customer".into(), fields: FIELDS.map(field).to_vec(), ..Default::default() };
-    SchemaServiceClient::new(service.clone()).create_schema(proto::CreateSchemaRequest { schema: Some(schema) }).await?;
+    SchemaServiceClient::new(service.clone())
+        .create_schema(proto::CreateSchemaRequest { schema: Some(schema) })
+        .await?;
     bulk.create().await?;
     let mut imported = Term::new("rows per second streamed in as CSV");
     let mut copied = Term::new("rows per second by the bulk path");
@@ -201,7 +206,8 @@ pub async fn run(rounds: usize) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let file = format!("sqlite://{}?mode=rwc", folder.path().join("bulk.db").display());
     let bulk = Bulk::Sqlite(SqliteConnection::connect(&file).await.context("open SQLite")?);
-    compare("Import of records on SQLite over inserts", &Location::Folder(folder.path().join("data")), bulk, rounds).await?;
+    compare("Import of records on SQLite over inserts", &Location::Folder(folder.path().join("data")), bulk, rounds)
+        .await?;
     let url = testkit::fresh_database_url().await;
     let bulk = Bulk::Postgres(PgConnection::connect(&url).await.context("open PostgreSQL")?);
     compare("Import of records on PostgreSQL over COPY", &Location::Url(url), bulk, rounds).await

@@ -1,11 +1,19 @@
 //! Comparisons within one run: both terms, an A/A pair that says how much the run itself sways, and the ratio.
 
 mod check;
+mod customers;
+mod disk;
+mod drive;
 mod engine;
 mod gate;
 mod import;
+mod processor;
+mod programme;
 mod ratio;
+mod recommend;
 mod reservation;
+mod rest;
+mod server;
 
 use clap::{Parser, Subcommand};
 
@@ -22,9 +30,9 @@ struct Arguments {
     rounds: usize,
 }
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 enum Bench {
-    /// Durable reservations on PostgreSQL: 64 callers against one, one against a bare flush of the disk.
+    /// Durable reservations: 64 callers against one, one against a bare flush of the disk.
     Reservation,
     /// A check of a customer with many past contacts against one with few.
     Check,
@@ -32,31 +40,58 @@ enum Bench {
     Import,
     /// The evaluation of a flow: over a hand-written floor, as the catalogue grows, and what it allocates.
     Engine,
+    /// Server CPU of a decision by gRPC over an empty call.
+    Recommend,
+    /// Server CPU of a decision with `explain: true` over one without, 9 and 100 offers.
+    Explain,
+    /// Server CPU of a decision by REST over the same by gRPC.
+    Rest,
+    /// Server CPU of a customer in a batch of 64 over a single call.
+    Batch,
+    /// Server CPU and time of a decision with a million customers over a thousand.
+    Customers(customers::Settings),
     /// The engines of others over ours; needs the feature `peers`, which takes minutes to build.
     #[cfg(feature = "peers")]
     Peers,
-    /// All of them but `peers`.
+    /// All of them but `peers`, in about ten minutes.
     All,
+    /// The suite as a process of its own, for the others.
+    #[command(hide = true)]
+    Serve(server::Settings),
 }
 
-#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
     let Arguments { bench, rounds } = Arguments::parse();
-    if matches!(bench, Bench::Reservation | Bench::All) {
-        reservation::run(rounds).await?;
+    match bench {
+        Bench::Reservation => here(reservation::run(rounds)),
+        Bench::Check => here(check::run(rounds)),
+        Bench::Import => here(import::run(rounds)),
+        Bench::Engine => engine::run(rounds),
+        Bench::Recommend => recommend::over_empty(rounds),
+        Bench::Explain => recommend::explain(rounds),
+        Bench::Rest => recommend::rest(rounds),
+        Bench::Batch => recommend::batch(rounds),
+        Bench::Customers(settings) => customers::run(rounds, settings),
+        #[cfg(feature = "peers")]
+        Bench::Peers => engine::run_peers(rounds),
+        Bench::All => all(rounds),
+        Bench::Serve(settings) => server::serve(&settings),
     }
-    if matches!(bench, Bench::Check | Bench::All) {
-        check::run(rounds).await?;
-    }
-    if matches!(bench, Bench::Import | Bench::All) {
-        import::run(rounds).await?;
-    }
-    if matches!(bench, Bench::Engine | Bench::All) {
-        engine::run(rounds)?;
-    }
-    #[cfg(feature = "peers")]
-    if matches!(bench, Bench::Peers) {
-        engine::run_peers(rounds)?;
-    }
-    Ok(())
+}
+
+/// Runs what needs no process of its own, on two threads.
+fn here(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(work)
+}
+
+fn all(rounds: usize) -> anyhow::Result<()> {
+    here(reservation::run(rounds))?;
+    here(check::run(rounds))?;
+    here(import::run(rounds))?;
+    engine::run(rounds)?;
+    recommend::over_empty(rounds)?;
+    recommend::explain(rounds)?;
+    recommend::rest(rounds)?;
+    recommend::batch(rounds)?;
+    customers::run(rounds, customers::Settings::default())
 }

@@ -62,10 +62,15 @@ pub fn print(name: &str, above: &Term, below: &Term, again: &Term, goal: Goal) {
         (false, false) => "missed",
     };
     println!("{name}");
-    for term in [above, below] {
-        let rounds: Vec<_> = term.rounds.iter().map(|value| format!("{value:.1}")).collect();
-        println!("  {:<58} {:>12.1}   rounds {}", term.name, term.middle(), rounds.join(" "));
-    }
+    [above, below].into_iter().for_each(print_term);
     println!("  {:<58} {sway:>12.3}", "A/A");
     println!("  {:<58} {ratio:>12.2}   {wanted}{verdict}", "ratio");
+}
+
+/// Prints a term by itself.
+pub fn print_term(term: &Term) {
+    // Milliseconds need their digits.
+    let digits = if term.middle() < 100.0 { 2 } else { 1 };
+    let rounds: Vec<_> = term.rounds.iter().map(|value| format!("{value:.digits$}")).collect();
+    println!("  {:<58} {:>12.digits$}   rounds {}", term.name, term.middle(), rounds.join(" "));
 }

@@ -1,4 +1,5 @@
-//! Durable reservations on PostgreSQL, each of a customer of its own.
+//! Durable reservations, each of a customer of its own: many callers against one on PostgreSQL, and one caller against a
+//! bare flush of the disk on both stores.
 
 use std::{
     fs::OpenOptions,
@@ -12,6 +13,7 @@ use proffer_proto::policy::v1 as proto;
 use sqlx::{Connection as _, PgConnection};
 
 use crate::{
+    disk,
     gate::Gate,
     ratio::{self, Goal, Term, median},
 };
@@ -120,6 +122,23 @@ pub async fn run(rounds: usize) -> anyhow::Result<()> {
     }
     ratio::print("Durable reservations, 64 callers over 1", &many, &one, &again, Goal::AtLeast(10.0));
     ratio::print("Reservations per commit", &per_commit, &of_commit, &of_commit.clone(), Goal::AtLeast(8.0));
-    ratio::print("One reservation over one flush", &p50, &flush, &flush_again, Goal::AtMost(2.0));
+    ratio::print("One reservation on PostgreSQL over one flush", &p50, &flush, &flush_again, Goal::AtMost(2.0));
+    one_on_sqlite(rounds).await
+}
+
+/// One caller on SQLite, whose file lies beside the one that is flushed.
+async fn one_on_sqlite(rounds: usize) -> anyhow::Result<()> {
+    let folder = disk::folder()?;
+    let gate = Gate::open(&Location::Folder(folder.path().join("data"))).await?;
+    let mut p50 = Term::new("p50 of a reservation, 1 caller, µs");
+    let mut flush = Term::new("p50 of a 4 KiB write and fdatasync, µs");
+    let mut again = Term::new("the same again");
+    load(&gate, 1).await?;
+    for _ in 0..rounds {
+        flush.rounds.push(flush_p50_us(folder.path())?);
+        p50.rounds.push(load(&gate, 1).await?.p50_us);
+        again.rounds.push(flush_p50_us(folder.path())?);
+    }
+    ratio::print("One reservation on SQLite over one flush", &p50, &flush, &again, Goal::AtMost(2.0));
     Ok(())
 }

@@ -5,7 +5,8 @@ use crate::{command, repository, tool};
 /// What to compare.
 #[derive(Debug, clap::Args)]
 pub struct Settings {
-    /// Passed on, for example `engine --rounds 9`; everything but `peers`, which takes minutes to build, when left out.
+    /// Passed on, for example `engine --rounds 9`; `help` lists the names. When left out, everything but
+    /// `peers`, which takes minutes to build: the report takes about ten minutes.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub arguments: Vec<String>,
 }
