@@ -43,7 +43,8 @@ pub fn serve(settings: &Settings) -> anyhow::Result<()> {
         let (shutdown, any) = (Shutdown::new(), SocketAddr::from(([127, 0, 0, 1], 0)));
         let addresses = Addresses { listen: any, admin_listen: any };
         let location = Location::Folder(settings.data.clone());
-        let suite = Suite::start(&location, addresses, Clock::starting_at(NOON.parse()?), &shutdown).await?;
+        let (doors, clock) = (gateway::Config::default(), Clock::starting_at(NOON.parse()?));
+        let suite = Suite::start(&location, addresses, doors, clock, &shutdown).await?;
         suite.ready().await;
         println!("{}", suite.address);
         std::thread::spawn(move || {

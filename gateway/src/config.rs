@@ -14,11 +14,19 @@ pub struct Config {
     pub deadline: Duration,
     /// Whether server reflection is offered.
     pub has_reflection: bool,
+    /// Calls at once. The services behind take what this door lets in: one that refused by itself would turn an overload
+    /// into decisions without offers.
+    pub admission: serve::AdmissionSettings,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { allowed_origins: Vec::new(), deadline: DEADLINE, has_reflection: true }
+        Self {
+            allowed_origins: Vec::new(),
+            deadline: DEADLINE,
+            has_reflection: true,
+            admission: serve::AdmissionSettings::default(),
+        }
     }
 }
 
@@ -50,7 +58,22 @@ pub struct Settings {
     /// Longest a REST call may take, in milliseconds.
     #[arg(long, env = "PROFFER_GATEWAY_DEADLINE_MS", default_value_t = 30_000, value_parser = clap::value_parser!(u64).range(1..=55_000))]
     pub deadline_ms: u64,
+    /// Calls at once.
+    #[command(flatten)]
+    pub admission: serve::AdmissionSettings,
     /// Logs and reflection.
     #[command(flatten)]
     pub process: serve::ProcessSettings,
+}
+
+impl Settings {
+    /// What of them is the gateway's own.
+    pub fn config(&self) -> Config {
+        Config {
+            allowed_origins: self.allowed_origins.clone(),
+            deadline: Duration::from_millis(self.deadline_ms),
+            has_reflection: !self.process.no_reflection,
+            admission: self.admission.clone(),
+        }
+    }
 }

@@ -47,7 +47,8 @@ impl Gateway {
     pub fn build(config: Config, neighbours: Neighbours) -> anyhow::Result<Self> {
         let table = RouteTable::build(&proffer_proto::POOL).context("plan the REST calls")?;
         let origins = Origins::new(config.allowed_origins);
-        let rest = Rest { table, neighbours, origins, deadline: config.deadline };
+        let admission = serve::Admission::new(&config.admission);
+        let rest = Rest { table, neighbours, origins, deadline: config.deadline, admission };
         let doors = Router::new().fallback(answer).with_state(Arc::new(rest));
         // Its own health says that it answers; the admin listener says whether it may be sent work.
         let (_, health) = tonic_health::server::health_reporter();

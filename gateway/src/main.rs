@@ -1,9 +1,7 @@
 //! The gateway as a process.
 
-use std::time::Duration;
-
 use clap::Parser as _;
-use gateway::{Config, Gateway, Neighbours, Settings};
+use gateway::{Gateway, Neighbours, Settings};
 use serve::{Neighbour, Process, Readiness, Task};
 use tonic::service::Routes;
 
@@ -17,12 +15,7 @@ async fn main() -> anyhow::Result<()> {
         decision: Neighbour::remote(&settings.decision_url)?,
         experiment: Neighbour::remote(&settings.experiment_url)?,
     };
-    let config = Config {
-        allowed_origins: settings.allowed_origins,
-        deadline: Duration::from_millis(settings.deadline_ms),
-        has_reflection: !settings.process.no_reflection,
-    };
-    let gateway = Gateway::build(config, neighbours)?;
+    let gateway = Gateway::build(settings.config(), neighbours)?;
     let readiness = Readiness::default();
     let ready = readiness.clone();
     // Tasks start once the sockets are bound.

@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use http_body_util::BodyExt as _;
 use prost::Message as _;
 use prost_reflect::DynamicMessage;
-use serve::metadata;
+use serve::{Admission, metadata};
 use tonic::metadata::MetadataValue;
 
 use crate::{
@@ -38,6 +38,8 @@ pub struct Rest {
     pub origins: Origins,
     /// Longest a call may take, its body's arrival included.
     pub deadline: Duration,
+    /// How many calls are worked on at once, by either door.
+    pub admission: Admission,
 }
 
 impl Rest {
@@ -99,6 +101,8 @@ impl Rest {
         request_id: &str,
     ) -> Result<Response<HttpBody>, Problem> {
         let body = request::read_body(&parts.headers, body, route.body_bytes_max).await?;
+        // Not before the body is here: whoever sends slowly takes nobody's turn.
+        let _permit = self.admission.admit().await?;
         let message = self.request(route, values, parts.uri.query().unwrap_or_default(), &parts.headers, &body)?;
         let request = self.outbound(message, &parts.headers, request_id);
         let answer = self.neighbours.call(route.service, route.path.clone(), request).await?;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "helpers of tests")]
 
 mod gateway {
+    pub mod admission;
     pub mod calls;
     pub mod errors;
     pub mod fuzz;

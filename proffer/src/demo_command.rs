@@ -48,7 +48,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let folder = tempfile::Builder::new().prefix("proffer-demo-").tempdir().context("create a data folder")?;
     let location = Location::Folder(folder.path().to_owned());
     let addresses = Addresses { listen: settings.listen, admin_listen: settings.admin_listen };
-    let suite = Suite::start(&location, addresses, clock.clone(), &shutdown).await?;
+    let suite = Suite::start(&location, addresses, gateway::Config::default(), clock.clone(), &shutdown).await?;
     suite.ready().await;
     let base = format!("http://{}", suite.address);
     let mut out = std::io::stdout();

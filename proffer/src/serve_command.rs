@@ -15,6 +15,9 @@ pub struct Settings {
     /// Address of health.
     #[arg(long, env = "PROFFER_ADMIN_LISTEN", default_value = "127.0.0.1:9090")]
     pub admin_listen: SocketAddr,
+    /// Calls at once.
+    #[command(flatten)]
+    pub admission: serve::AdmissionSettings,
     /// Where data are kept.
     #[command(flatten)]
     pub store: serve::StoreSettings,
@@ -31,7 +34,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     serve::telemetry::start(&settings.log, settings.log_json);
     let shutdown = shutdown_on_signal()?;
     let addresses = Addresses { listen: settings.listen, admin_listen: settings.admin_listen };
-    let suite = Suite::start(&settings.store.location(), addresses, Clock::system(), &shutdown).await?;
+    let doors = gateway::Config { admission: settings.admission, ..gateway::Config::default() };
+    let suite = Suite::start(&settings.store.location(), addresses, doors, Clock::system(), &shutdown).await?;
     suite.ready().await;
     let place = match &settings.store.database_url {
         Some(_) => "PostgreSQL".to_owned(),

@@ -30,6 +30,7 @@ impl Suite {
     pub async fn start(
         location: &Location,
         addresses: Addresses,
+        doors: gateway::Config,
         clock: Clock,
         shutdown: &Shutdown,
     ) -> anyhow::Result<Self> {
@@ -48,13 +49,13 @@ impl Suite {
         };
         let deps = decision_svc::Deps { clock, neighbours: neighbours.clone() };
         let decision = decision_svc::App::build(location, deps).await?;
-        let doors = gateway::Neighbours {
+        let behind = gateway::Neighbours {
             catalog: neighbours.catalog,
             policy: neighbours.policy,
             decision: Neighbour::local(decision.routes()),
             experiment: neighbours.experiment,
         };
-        let gateway = gateway::Gateway::build(gateway::Config::default(), doors)?;
+        let gateway = gateway::Gateway::build(doors, behind)?;
 
         let mut tasks: Vec<Task> = catalog.tasks();
         tasks.extend(policy.tasks());

@@ -5,9 +5,11 @@
 //! - [`Neighbour`]: another service, in this process or over the network, behind one type.
 //! - [`Clock`]: the only place that reads the time.
 //! - [`listen`]: a hardened gRPC listener with health and reflection, stopped gracefully.
+//! - [`Admission`]: how many calls a door works on at once; the rest is refused at once.
 //! - [`Problem`]: builds a status with reason, metadata and field violations.
 //! - [`metadata`]: tenant and actor of a call.
 
+mod admission;
 mod clock;
 mod health;
 mod listen;
@@ -17,6 +19,7 @@ mod problem;
 mod process;
 pub mod telemetry;
 
+pub use admission::{Admission, AdmissionSettings, Permit};
 pub use clock::{Clock, Stopwatch, from_micros};
 pub use health::{Readiness, admin};
 pub use listen::{Limits, Listener, Shutdown, Surface, reflection, shutdown_on_signal};

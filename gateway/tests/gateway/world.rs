@@ -40,12 +40,25 @@ pub struct StandIn {
     received: Arc<Mutex<Vec<Received>>>,
     answers: Arc<Mutex<HashMap<String, Told>>>,
     is_silent: bool,
+    held: Option<&'static str>,
 }
 
 impl StandIn {
     /// One that never answers.
     pub fn silent() -> Self {
         Self { is_silent: true, ..Self::default() }
+    }
+
+    /// One that takes `method`, named as in `OfferService/GetOffer`, and never answers it.
+    pub fn holding(method: &'static str) -> Self {
+        Self { held: Some(method), ..Self::default() }
+    }
+
+    /// Returns once so many calls came.
+    pub async fn reached(&self, count: usize) {
+        while self.count() < count {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Answers `method`, named as in `OfferService/CreateOffer`, with `answer`.
@@ -95,6 +108,9 @@ async fn stand_in(State(stand_in): State<StandIn>, request: Request<HttpBody>) -
     let received = Received { path: path.clone(), headers: parts.headers, message: framed.slice(5..) };
     stand_in.received.lock().unwrap().push(received);
     let method = path.rsplit('.').next().unwrap_or_default();
+    if stand_in.held == Some(method) {
+        std::future::pending::<()>().await;
+    }
     match stand_in.answers.lock().unwrap().get(method) {
         Some(Err(status)) => status.clone().into_http(),
         Some(Ok(message)) => grpc_answer(message),

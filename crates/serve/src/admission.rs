@@ -1,0 +1,157 @@
+//! How many calls a door works on at once. Beyond that some wait, and the rest is refused at once: a caller who is told
+//! early costs little, and those who were let in are still answered in time.
+
+use std::{num::NonZero, sync::Arc, thread::available_parallelism, time::Duration};
+
+use proffer_proto::errors::v1::ErrorReason;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tonic::Code;
+
+use crate::Problem;
+
+/// Calls worked on at once, for each processor, when no other number is set. It must cover what waits for a disk or a
+/// neighbour beside what computes; with more, all take longer and no more are done.
+const IN_FLIGHT_PER_PROCESSOR: usize = 16;
+/// Largest number that may be set.
+const CALLS_MAX: usize = 100_000;
+/// How long a refused caller is asked to wait.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Settings of a door.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct AdmissionSettings {
+    /// Calls worked on at once, at most 100,000; 16 for each processor when left out. Streams and health are not counted.
+    #[arg(long, env = "PROFFER_MAX_IN_FLIGHT", value_parser = calls(1))]
+    pub max_in_flight: Option<usize>,
+    /// Calls that may wait for their turn, at most 100,000; as many as are worked on when left out. What exceeds both is
+    /// refused at once: RESOURCE_EXHAUSTED, 429.
+    #[arg(long, env = "PROFFER_MAX_WAITING", value_parser = calls(0))]
+    pub max_waiting: Option<usize>,
+}
+
+fn calls(least: usize) -> impl clap::builder::TypedValueParser<Value = usize> {
+    use clap::builder::TypedValueParser as _;
+    let bounds = least as i64..=CALLS_MAX as i64;
+    clap::value_parser!(u32).range(bounds).map(|calls| calls as usize)
+}
+
+/// Lets calls in.
+#[derive(Clone, Debug)]
+pub struct Admission {
+    turns: Arc<Semaphore>,
+    places: Arc<Semaphore>,
+}
+
+impl Admission {
+    /// Lets in as many as `settings` say.
+    pub fn new(settings: &AdmissionSettings) -> Self {
+        let processors = available_parallelism().map_or(1, NonZero::get);
+        let in_flight = settings.max_in_flight.unwrap_or(IN_FLIGHT_PER_PROCESSOR * processors).clamp(1, CALLS_MAX);
+        let waiting = settings.max_waiting.unwrap_or(in_flight).min(CALLS_MAX);
+        Self { turns: Arc::new(Semaphore::new(in_flight)), places: Arc::new(Semaphore::new(in_flight + waiting)) }
+    }
+
+    /// Waits for a turn, in the order of arrival; refuses at once when there is no place to wait at either. A caller who
+    /// leaves gives its place back, and so does a dropped permit.
+    pub async fn admit(&self) -> Result<Permit, Problem> {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            metrics::counter!("proffer.calls.refused").increment(1);
+            let message = "more calls are under way than are worked on at once; try again shortly";
+            let problem = Problem::new(Code::ResourceExhausted, ErrorReason::Overloaded, message);
+            return Err(problem.retry_after(RETRY_AFTER));
+        };
+        // INVARIANT: nobody closes it, so that there is always a turn to wait for.
+        let turn = Arc::clone(&self.turns).acquire_owned().await.ok();
+        Ok(Permit { _turn: turn, _place: place })
+    }
+}
+
+/// Held while a call is worked on.
+#[derive(Debug)]
+pub struct Permit {
+    _turn: Option<OwnedSemaphorePermit>,
+    _place: OwnedSemaphorePermit,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+    use futures::FutureExt as _;
+    use tonic::Status;
+    use tonic_types::StatusExt as _;
+
+    use super::*;
+
+    fn admission(in_flight: usize, waiting: usize) -> Admission {
+        Admission::new(&AdmissionSettings { max_in_flight: Some(in_flight), max_waiting: Some(waiting) })
+    }
+
+    /// The permit when there is a turn now, nothing while it waits.
+    fn now(admission: &Admission) -> Option<Result<Permit, Status>> {
+        admission.admit().now_or_never().map(|admitted| admitted.map_err(Status::from))
+    }
+
+    #[test]
+    fn at_the_limit_all_are_let_in_and_the_next_is_refused() {
+        let admission = admission(3, 0);
+        let held: Vec<_> = (0..3).map(|_| now(&admission).unwrap().unwrap()).collect();
+        let refused = now(&admission).unwrap().unwrap_err();
+        assert_eq!(refused.code(), Code::ResourceExhausted);
+        let details = refused.get_error_details();
+        assert_eq!(details.error_info().unwrap().reason, "OVERLOADED");
+        assert_eq!(details.retry_info().unwrap().retry_delay, Some(RETRY_AFTER));
+        drop(held);
+        assert!(now(&admission).unwrap().is_ok());
+    }
+
+    #[test]
+    fn those_who_wait_get_their_turn_in_the_order_of_arrival_and_the_next_is_refused() {
+        let admission = admission(1, 2);
+        let held = now(&admission).unwrap().unwrap();
+        let (mut first, mut second) = (Box::pin(admission.admit()), Box::pin(admission.admit()));
+        assert!(first.as_mut().now_or_never().is_none());
+        assert!(second.as_mut().now_or_never().is_none());
+        assert_eq!(now(&admission).unwrap().unwrap_err().code(), Code::ResourceExhausted);
+        drop(held);
+        assert!(second.as_mut().now_or_never().is_none());
+        let held = first.now_or_never().unwrap().unwrap();
+        assert!(second.as_mut().now_or_never().is_none());
+        drop(held);
+        assert!(second.now_or_never().unwrap().is_ok());
+    }
+
+    #[test]
+    fn who_leaves_while_waiting_gives_the_place_back() {
+        let admission = admission(1, 1);
+        let held = now(&admission).unwrap().unwrap();
+        let mut waiting = Box::pin(admission.admit());
+        assert!(waiting.as_mut().now_or_never().is_none());
+        assert!(now(&admission).unwrap().is_err());
+        drop(waiting);
+        let mut waiting = Box::pin(admission.admit());
+        assert!(waiting.as_mut().now_or_never().is_none());
+        drop(held);
+        assert!(waiting.now_or_never().unwrap().is_ok());
+    }
+
+    #[test]
+    fn what_is_left_out_follows_the_processors_and_what_is_set_has_bounds() {
+        #[derive(clap::Parser)]
+        struct Arguments {
+            #[command(flatten)]
+            settings: AdmissionSettings,
+        }
+        let parse = |arguments: &[&str]| {
+            Arguments::try_parse_from([&["door"], arguments].concat()).map(|parsed| Admission::new(&parsed.settings))
+        };
+        let sizes = |admission: &Admission| (admission.turns.available_permits(), admission.places.available_permits());
+        let plain = sizes(&parse(&[]).unwrap());
+        let processors = available_parallelism().unwrap().get();
+        assert_eq!(plain, (processors * IN_FLIGHT_PER_PROCESSOR, 2 * processors * IN_FLIGHT_PER_PROCESSOR));
+        assert_eq!(sizes(&parse(&["--max-in-flight", "5"]).unwrap()), (5, 10));
+        assert_eq!(sizes(&parse(&["--max-in-flight", "100000", "--max-waiting", "0"]).unwrap()), (100_000, 100_000));
+        assert!(parse(&["--max-in-flight", "0"]).is_err());
+        assert!(parse(&["--max-in-flight", "100001"]).is_err());
+        assert!(parse(&["--max-waiting", "100001"]).is_err());
+    }
+}
