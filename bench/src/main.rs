@@ -7,6 +7,7 @@ mod drive;
 mod engine;
 mod gate;
 mod import;
+mod load;
 mod processor;
 mod programme;
 mod ratio;
@@ -50,6 +51,8 @@ enum Bench {
     Batch,
     /// Server CPU and time of a decision with a million customers over a thousand.
     Customers(customers::Settings),
+    /// Questions at a constant rate: the knee, half of it, and twice as much.
+    Load(load::Settings),
     /// The engines of others over ours; needs the feature `peers`, which takes minutes to build.
     #[cfg(feature = "peers")]
     Peers,
@@ -72,6 +75,7 @@ fn main() -> anyhow::Result<()> {
         Bench::Rest => recommend::rest(rounds),
         Bench::Batch => recommend::batch(rounds),
         Bench::Customers(settings) => customers::run(rounds, settings),
+        Bench::Load(settings) => load::run(rounds, settings),
         #[cfg(feature = "peers")]
         Bench::Peers => engine::run_peers(rounds),
         Bench::All => all(rounds),
@@ -93,5 +97,6 @@ fn all(rounds: usize) -> anyhow::Result<()> {
     recommend::explain(rounds)?;
     recommend::rest(rounds)?;
     recommend::batch(rounds)?;
-    customers::run(rounds, customers::Settings::default())
+    customers::run(rounds, customers::Settings::default())?;
+    load::run(rounds, load::Settings::default())
 }

@@ -5,7 +5,7 @@ use crate::{command, repository, tool};
 /// What to compare.
 #[derive(Debug, clap::Args)]
 pub struct Settings {
-    /// Passed on, for example `engine --rounds 9`; `help` lists the names. When left out, everything but
+    /// Passed on, for example `engine --rounds 9` or `load --reserve`; `help` lists the names. When left out, everything but
     /// `peers`, which takes minutes to build: the report takes about ten minutes.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub arguments: Vec<String>,

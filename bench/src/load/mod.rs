@@ -1,0 +1,156 @@
+//! A load generator: questions at a constant rate, whether answered or not. It finds the knee, the highest rate the server
+//! keeps up with, and tells how it behaves at half of it, at it, and at twice as much.
+
+mod step;
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::ensure;
+use proffer_proto::decision::v1::{RecommendRequest, decision_service_client::DecisionServiceClient};
+use tonic::transport::Channel;
+
+use self::step::{Step, at_ms, step};
+use crate::{
+    processor,
+    programme::{Programme, Size},
+    ratio::{self, Goal, Term},
+    recommend::{CUSTOMERS, decisions},
+};
+
+/// Connections the questions are spread over.
+const CONNECTIONS: usize = 8;
+/// Callers that ask again at once, to learn about where the knee is.
+const CALLERS: usize = 32;
+/// The knee is looked for between these parts of what they reach.
+const LEAST: f64 = 0.2;
+const MOST: f64 = 1.6;
+/// Halvings of that range.
+const HALVINGS: usize = 7;
+/// Part of the questions that a server decides which keeps up.
+const COMPLETED_LEAST: f64 = 0.99;
+/// Customers when slots are reserved: so many that few reach their cap.
+const CUSTOMERS_RESERVED: u64 = 200_000;
+/// A pause after each step, so that none bears what the one before left.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Settings of the load.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Settings {
+    /// A server keeps up as long as 99 of 100 answers take at most this, in milliseconds.
+    #[arg(long, default_value_t = 50.0)]
+    pub bound_ms: f64,
+    /// Length of a step in seconds.
+    #[arg(long, default_value_t = 5)]
+    pub seconds: u64,
+    /// Reserve contacts and keep records, instead of dry runs.
+    #[arg(long)]
+    pub reserve: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { bound_ms: 50.0, seconds: 5, reserve: false }
+    }
+}
+
+/// Who is asked what.
+#[derive(Clone, Debug)]
+pub struct Target {
+    programme: Arc<Programme>,
+    clients: Vec<DecisionServiceClient<Channel>>,
+    is_dry: bool,
+}
+
+impl Target {
+    fn question(&self, number: u64) -> RecommendRequest {
+        RecommendRequest { dry_run: self.is_dry, ..self.programme.question(number) }
+    }
+}
+
+/// Steps of one length against one target, each printed.
+struct Steps {
+    target: Target,
+    settings: Settings,
+}
+
+impl Steps {
+    async fn at(&self, rate: f64) -> anyhow::Result<Step> {
+        let found = step(&self.target, rate, Duration::from_secs(self.settings.seconds)).await?;
+        found.print();
+        tokio::time::sleep(PAUSE).await;
+        Ok(found)
+    }
+
+    fn keeps_up(&self, step: &Step) -> bool {
+        step.completed() >= COMPLETED_LEAST && at_ms(&step.accepted, 0.99) <= self.settings.bound_ms
+    }
+
+    /// The highest rate that the server kept up with, by halving.
+    async fn knee(&self) -> anyhow::Result<f64> {
+        let is_dry = self.target.is_dry;
+        let asked = |question| RecommendRequest { dry_run: is_dry, ..question };
+        let reached = decisions(&self.target.programme, CALLERS, asked).await?.rate;
+        println!("  {reached:>7.0}/s by {CALLERS} callers that ask again at once");
+        let (mut low, mut high) = (reached * LEAST, reached * MOST);
+        ensure!(self.keeps_up(&self.at(low).await?), "the server does not keep up with {low:.0} questions a second");
+        for _ in 0..HALVINGS {
+            let middle = f64::midpoint(low, high);
+            if self.keeps_up(&self.at(middle).await?) { low = middle } else { high = middle }
+        }
+        Ok(low)
+    }
+}
+
+/// Measures and prints.
+pub fn run(rounds: usize, settings: Settings) -> anyhow::Result<()> {
+    processor::call(move || async move {
+        let customers = if settings.reserve { CUSTOMERS_RESERVED } else { CUSTOMERS };
+        let programme = Programme::start(Size { offers: 9, customers }).await?;
+        let mut clients = Vec::new();
+        for _ in 0..CONNECTIONS {
+            clients.push(DecisionServiceClient::new(programme.server.channel().await?));
+        }
+        let target = Target { programme: Arc::new(programme), clients, is_dry: !settings.reserve };
+        let what = if settings.reserve { "decisions that reserve and are kept" } else { "dry runs" };
+        println!("Load, gRPC, 9 offers, {what}, {CONNECTIONS} connections, steps of {} s", settings.seconds);
+        report(rounds, &Steps { target, settings }).await
+    })
+}
+
+async fn report(rounds: usize, steps: &Steps) -> anyhow::Result<()> {
+    let Settings { bound_ms, .. } = steps.settings;
+    let knee = steps.knee().await?;
+    println!("  knee: {knee:.0}/s, the highest rate with p99 of at most {bound_ms} ms and 99 % decided");
+    println!("  at half the knee, at the knee, twice it, and at the knee again:");
+    let [mut slow, mut slow_knee, mut slow_again] =
+        ["p99 of a decision at 2 × the knee, ms", "p99 of a decision at the knee, ms", "the same again"].map(Term::new);
+    let [mut good, mut good_knee, mut good_again] =
+        ["decisions per second at 2 × the knee", "decisions per second at the knee", "the same again"].map(Term::new);
+    let mut refusal = Term::new("p99 of a refusal at 2 × the knee, ms");
+    let [mut half, mut most, mut nearly] =
+        ["p50 at half the knee, ms", "p99 at half the knee, ms", "p99.9 at half the knee, ms"].map(Term::new);
+    for _ in 0..rounds {
+        let found = steps.at(knee / 2.0).await?;
+        for (term, quantile) in [(&mut half, 0.5), (&mut most, 0.99), (&mut nearly, 0.999)] {
+            term.rounds.push(at_ms(&found.accepted, quantile));
+        }
+        let found = steps.at(knee).await?;
+        slow_knee.rounds.push(at_ms(&found.accepted, 0.99));
+        good_knee.rounds.push(found.goodput());
+        let found = steps.at(knee * 2.0).await?;
+        slow.rounds.push(at_ms(&found.accepted, 0.99));
+        good.rounds.push(found.goodput());
+        if !found.refused.is_empty() {
+            refusal.rounds.push(at_ms(&found.refused, 0.99));
+        }
+        ensure!(found.failed == 0, "beyond the knee calls failed otherwise than by a refusal");
+        let found = steps.at(knee).await?;
+        slow_again.rounds.push(at_ms(&found.accepted, 0.99));
+        good_again.rounds.push(found.goodput());
+    }
+    ensure!(!refusal.rounds.is_empty(), "twice the knee was not too much: nothing was refused");
+    [&half, &most, &nearly, &refusal].into_iter().for_each(ratio::print_term);
+    ratio::print("Decisions at twice the knee, their time", &slow, &slow_knee, &slow_again, Goal::AtMost(2.0));
+    ratio::print("Decisions at twice the knee, their number", &good, &good_knee, &good_again, Goal::AtLeast(0.9));
+    Ok(())
+}
