@@ -40,7 +40,7 @@ impl Ours {
     }
 
     fn facts(&self, customer: usize) -> Facts<'_> {
-        Facts { record: &self.records[customer], attributes: &self.attributes, moment: &self.moment }
+        Facts::of_record(&self.records[customer], &self.attributes, &self.moment)
     }
 
     /// Once, for the clock.

@@ -112,7 +112,7 @@ impl Workload {
             ("qual", Step::Qualify),
             ("cp", Step::ContactPolicy),
             ("score", Step::Score(ScoreMethod::Propensity)),
-            ("rank", Step::Rank(WEIGHTS)),
+            ("rank", Step::Rank(Some(WEIGHTS))),
             ("out", Step::Response),
         ];
         Flow { nodes: steps.into_iter().map(|(id, step)| Node { id: id.to_owned(), step }).collect() }
@@ -157,7 +157,7 @@ impl Workload {
             offers: offers.map(|offer| (offer.id.clone(), offer)).collect(),
             categories: categories.map(|category| (category.id.clone(), category)).collect(),
             schemas: BTreeMap::from([(schema.id.clone(), schema)]),
-            outcome_types: BTreeMap::new(),
+            ..Catalog::default()
         }
     }
 }
@@ -174,21 +174,18 @@ impl OfferRow {
             id: format!("off_{number:05}"),
             name: format!("Offer {number}"),
             category: format!("cat_{:05}", self.category),
-            subcategory: String::new(),
             priority: self.priority,
             business_value: self.business_value,
             margin: Some(self.margin),
             purpose: "marketing".to_owned(),
-            cost_e4: 0,
-            affinities: Vec::new(),
             rules: vec![
                 rule("primaryCategory", Operator::Eq, Literal::String(category_word(self.category))),
                 rule("daysSinceLastPurchase", Operator::Gte, Literal::Number(f64::from(self.days_min))),
                 rule("daysSinceLastPurchase", Operator::Lte, Literal::Number(f64::from(self.days_max))),
                 rule("isRecoverable", Operator::Eq, Literal::Boolean(true)),
             ],
-            custom_fields: Fields::new(),
             is_active: true,
+            ..Offer::default()
         }
     }
 }
