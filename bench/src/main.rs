@@ -5,6 +5,7 @@ mod customers;
 mod disk;
 mod drive;
 mod engine;
+mod freshness;
 mod gate;
 mod import;
 mod load;
@@ -51,6 +52,8 @@ enum Bench {
     Batch,
     /// Server CPU and time of a decision with a million customers over a thousand.
     Customers(customers::Settings),
+    /// How soon a written offer is seen by decisions among 10,000, and what its arrival does to those who ask meanwhile.
+    Freshness,
     /// Questions at a constant rate: the knee, half of it, and twice as much.
     Load(load::Settings),
     /// The engines of others over ours; needs the feature `peers`, which takes minutes to build.
@@ -75,6 +78,7 @@ fn main() -> anyhow::Result<()> {
         Bench::Rest => recommend::rest(rounds),
         Bench::Batch => recommend::batch(rounds),
         Bench::Customers(settings) => customers::run(rounds, settings),
+        Bench::Freshness => here(freshness::run(rounds)),
         Bench::Load(settings) => load::run(rounds, settings),
         #[cfg(feature = "peers")]
         Bench::Peers => engine::run_peers(rounds),
@@ -98,5 +102,6 @@ fn all(rounds: usize) -> anyhow::Result<()> {
     recommend::rest(rounds)?;
     recommend::batch(rounds)?;
     customers::run(rounds, customers::Settings::default())?;
+    here(freshness::run(rounds))?;
     load::run(rounds, load::Settings::default())
 }

@@ -15,7 +15,10 @@ use proffer_proto::{
 };
 use tonic::transport::Channel;
 
-use crate::{rest::Rest, server::Server};
+use crate::{
+    rest::Rest,
+    server::{Place, Server},
+};
 
 const SCHEMA: &str = include_str!("../../examples/winback/01-schema.json");
 const CATEGORY: &str = include_str!("../../examples/winback/02-category.json");
@@ -31,6 +34,9 @@ const PIECE_ROWS: u64 = 1_000;
 /// Looks at whether decisions are made as configured, and between two of them.
 const LOOKS_MAX: usize = 500;
 const LOOK: Duration = Duration::from_millis(20);
+
+/// How long decisions wait for newer configuration, where nothing else is said.
+const SNAPSHOT_WAIT_MAX_MS: u64 = 250;
 
 /// How much there is.
 #[derive(Clone, Copy, Debug)]
@@ -52,9 +58,14 @@ pub struct Programme {
 }
 
 impl Programme {
-    /// Starts a server and gives it everything.
+    /// Starts a server on a processor of its own and gives it everything.
     pub async fn start(size: Size) -> anyhow::Result<Self> {
-        let server = Server::start()?;
+        Self::start_at(Place::OfItsOwn, SNAPSHOT_WAIT_MAX_MS, size).await
+    }
+
+    /// Starts a server and gives it everything.
+    pub async fn start_at(place: Place, snapshot_wait_max_ms: u64, size: Size) -> anyhow::Result<Self> {
+        let server = Server::start(place, snapshot_wait_max_ms)?;
         let channel = server.channel().await?;
         let mut rest = Rest::connect(server.address).await?;
         rest.post("/api/v1/schemas", SCHEMA).await?;

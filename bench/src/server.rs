@@ -1,9 +1,6 @@
 //! The whole suite as a process of its own, so that its CPU time is not its callers': this program again, with a
 //! sub-command that people are not shown. It is the suite of `proffer serve`, on a clock that begins at noon in London.
 
-#[path = "../../proffer/src/suite.rs"]
-mod suite;
-
 use std::{
     io::{BufRead as _, BufReader, Read as _},
     net::SocketAddr,
@@ -21,7 +18,7 @@ use crate::{
     disk,
     processor::{self, Side},
 };
-use suite::{Addresses, Suite};
+use proffer::suite::{Addresses, Suite};
 
 /// Name of the sub-command.
 const COMMAND: &str = "serve";
@@ -34,6 +31,18 @@ pub struct Settings {
     /// Folder of its data.
     #[arg(long)]
     data: PathBuf,
+    /// How fresh configuration must be.
+    #[command(flatten)]
+    snapshot: decision_svc::SnapshotSettings,
+}
+
+/// Where it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// On the server's processor.
+    OfItsOwn,
+    /// On any.
+    Anywhere,
 }
 
 /// Serves until its standard input ends, which it does with the process that started it.
@@ -44,7 +53,8 @@ pub fn serve(settings: &Settings) -> anyhow::Result<()> {
         let addresses = Addresses { listen: any, admin_listen: any };
         let location = Location::Folder(settings.data.clone());
         let (doors, clock) = (gateway::Config::default(), Clock::starting_at(NOON.parse()?));
-        let suite = Suite::start(&location, addresses, doors, clock, &shutdown).await?;
+        let wait = settings.snapshot.wait_max();
+        let suite = Suite::start(&location, addresses, doors, wait, clock, &shutdown).await?;
         suite.ready().await;
         println!("{}", suite.address);
         std::thread::spawn(move || {
@@ -65,13 +75,15 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts one on an empty folder.
-    pub fn start() -> anyhow::Result<Self> {
+    /// Starts one on an empty folder, whose decisions wait so long for newer configuration.
+    pub fn start(place: Place, snapshot_wait_max_ms: u64) -> anyhow::Result<Self> {
         let folder = disk::folder()?;
         let mut command = Command::new(std::env::current_exe()?);
         command.arg(COMMAND).arg("--data").arg(folder.path().join("data"));
+        command.arg("--snapshot-wait-max-ms").arg(snapshot_wait_max_ms.to_string());
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let child = processor::on(Side::Server, move || command.spawn().context("start the server"))?;
+        let start = move || command.spawn().context("start the server");
+        let child = if place == Place::OfItsOwn { processor::on(Side::Server, start) } else { start() }?;
         let mut server = Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), _folder: folder };
         let told = server.child.stdout.take().context("the server's output is not read")?;
         let mut line = String::new();

@@ -30,6 +30,8 @@ pub struct Deps {
     pub clock: Clock,
     /// The services it calls.
     pub neighbours: Neighbours,
+    /// How long a decision waits for configuration that it knows to be newer than its own.
+    pub snapshot_wait_max: Duration,
 }
 
 /// decision-svc.
@@ -63,6 +65,7 @@ impl App {
             neighbours: deps.neighbours,
             receipts: Receipts::new(deps.clock.clone()),
             clock: deps.clock,
+            snapshot_wait_max: deps.snapshot_wait_max,
             compiled: CompiledFlows::default(),
             compiled_past: PastFlows::default(),
             past: PastCatalogs::default(),

@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use tokio::{sync::watch, task::JoinError};
@@ -67,6 +68,36 @@ impl CompiledFlows {
         let entry = self.entry(source);
         entry.is_asked_for.store(true, Ordering::Relaxed);
         self.made(&entry, source, flow, catalog).await
+    }
+
+    /// The same; or, when that takes longer than `wait` and there is one, the flow at this revision made ready for an older
+    /// catalog. What is being made is made to its end and serves the next.
+    pub async fn within(
+        &self,
+        wait: Duration,
+        source: Source<'_>,
+        flow: Flow,
+        catalog: &Arc<Catalog>,
+    ) -> Result<Arc<CompiledFlow>, JoinError> {
+        let entry = self.entry(source);
+        entry.is_asked_for.store(true, Ordering::Relaxed);
+        if let Some(found) = entry.find((source.revision, catalog.revision)) {
+            return Ok(found);
+        }
+        let Some(older) = entry.newest_at(source.revision) else {
+            return self.made(&entry, source, flow, catalog).await;
+        };
+        let (all, catalog) = (self.clone(), catalog.clone());
+        let (tenant, id, name) = (source.tenant.to_owned(), source.id.to_owned(), source.name.to_owned());
+        let revision = source.revision;
+        let making = tokio::spawn(async move {
+            let source = Source { tenant: &tenant, id: &id, name: &name, revision };
+            all.made(&entry, source, flow, &catalog).await
+        });
+        match tokio::time::timeout(wait, making).await {
+            Ok(made) => made?,
+            Err(_) => Ok(older),
+        }
     }
 
     /// From now on flows that decide are made ready again when the tenant's catalog changes, so that the next decision
@@ -141,6 +172,11 @@ impl Entry {
         made.iter().find(|flow| (flow.revision, flow.catalog_revision) == wanted).cloned()
     }
 
+    fn newest_at(&self, revision: i64) -> Option<Arc<CompiledFlow>> {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.iter().find(|flow| flow.revision == revision).cloned()
+    }
+
     fn newest(&self) -> Option<Arc<CompiledFlow>> {
         self.made.lock().unwrap_or_else(PoisonError::into_inner).first().cloned()
     }
@@ -202,6 +238,26 @@ async fn compiled(source: Source<'_>, flow: Flow, catalog: &Arc<Catalog>) -> Res
 mod tests {
     use super::*;
 
+    /// Who cannot wait goes by the catalog of before; what was begun is there for the next. A flow nobody made ready yet is
+    /// waited for all the same.
+    #[tokio::test]
+    async fn who_does_not_wait_gets_the_flow_of_before() {
+        let compiled = CompiledFlows::default();
+        let within = async |wait: Duration, flow: i64, revision: i64| {
+            let catalog = Arc::new(Catalog { revision, ..Catalog::default() });
+            let source = Source { tenant: "t", id: "flow_f", name: "F", revision: flow };
+            let made = compiled.within(wait, source, Flow { nodes: Vec::new() }, &catalog).await.unwrap();
+            (made.revision, made.catalog_revision)
+        };
+        assert_eq!(within(Duration::ZERO, 1, 1).await, (1, 1));
+        assert_eq!(within(Duration::ZERO, 1, 2).await, (1, 1));
+        while within(Duration::ZERO, 1, 2).await != (1, 2) {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(within(Duration::ZERO, 2, 2).await, (2, 2));
+        assert_eq!(within(Duration::from_secs(60), 2, 3).await, (2, 3));
+    }
+
     /// The newest two stay, whatever the order in which they were asked for; each is made once.
     #[tokio::test]
     async fn a_flow_is_made_once_for_each_of_its_newest_revisions() {
@@ -218,6 +274,7 @@ mod tests {
         assert!(!Arc::ptr_eq(&of(1).await, &first));
         assert!(Arc::ptr_eq(&of(2).await, &second));
     }
+
     /// A flow that decided is ready for a new catalog before anybody asks; one that did not is left alone.
     #[tokio::test]
     async fn a_flow_in_use_is_made_ready_when_the_catalog_changes() {

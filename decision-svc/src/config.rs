@@ -1,6 +1,6 @@
 //! Settings of the process.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 /// Decides which offer a customer should get now, or that they should get none.
 #[derive(Clone, Debug, clap::Parser)]
@@ -21,10 +21,39 @@ pub struct Config {
     /// Where experiment-svc answers.
     #[arg(long, env = "PROFFER_DECISION_EXPERIMENT_URL", default_value = "http://127.0.0.1:7104")]
     pub experiment_url: String,
+    /// How fresh configuration must be.
+    #[command(flatten)]
+    pub snapshot: SnapshotSettings,
     /// Where data are kept.
     #[command(flatten)]
     pub store: serve::StoreSettings,
     /// Logs and reflection.
     #[command(flatten)]
     pub process: serve::ProcessSettings,
+}
+
+/// How long a decision waits when nothing else is set.
+const SNAPSHOT_WAIT_MAX_MS: u64 = 250;
+
+/// How fresh the configuration of a decision must be.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct SnapshotSettings {
+    /// How long a decision waits for configuration that it knows to be newer than its own, in milliseconds. Then it goes on
+    /// with its own, `degraded: ["snapshot_stale"]`; 0 never waits.
+    #[arg(long, env = "PROFFER_SNAPSHOT_WAIT_MAX_MS", default_value_t = SNAPSHOT_WAIT_MAX_MS,
+        value_parser = clap::value_parser!(u64).range(..=10_000))]
+    pub snapshot_wait_max_ms: u64,
+}
+
+impl Default for SnapshotSettings {
+    fn default() -> Self {
+        Self { snapshot_wait_max_ms: SNAPSHOT_WAIT_MAX_MS }
+    }
+}
+
+impl SnapshotSettings {
+    /// The longest wait.
+    pub fn wait_max(&self) -> Duration {
+        Duration::from_millis(self.snapshot_wait_max_ms)
+    }
 }

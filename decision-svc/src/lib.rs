@@ -15,4 +15,4 @@ pub mod relay;
 pub mod store;
 
 pub use app::{App, Deps};
-pub use config::Config;
+pub use config::{Config, SnapshotSettings};

@@ -13,7 +13,8 @@ async fn main() -> anyhow::Result<()> {
         policy: Neighbour::remote(&config.policy_url)?,
         experiment: Neighbour::remote(&config.experiment_url)?,
     };
-    let app = App::build(&config.store.location(), Deps { clock: Clock::system(), neighbours }).await?;
+    let deps = Deps { clock: Clock::system(), neighbours, snapshot_wait_max: config.snapshot.wait_max() };
+    let app = App::build(&config.store.location(), deps).await?;
     let process = Process {
         name: "decision-svc",
         listen: config.listen,

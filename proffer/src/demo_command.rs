@@ -6,12 +6,10 @@ use anyhow::Context as _;
 use chrono::{DateTime, NaiveTime, TimeZone as _, Utc};
 use chrono_tz::Europe::London;
 use database::Location;
+use proffer::suite::{Addresses, Suite};
 use serve::{Clock, shutdown_on_signal};
 
-use crate::{
-    demo,
-    suite::{Addresses, Suite},
-};
+use crate::demo;
 
 /// Settings of `proffer demo`.
 #[derive(Clone, Debug, clap::Args)]
@@ -48,7 +46,15 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let folder = tempfile::Builder::new().prefix("proffer-demo-").tempdir().context("create a data folder")?;
     let location = Location::Folder(folder.path().to_owned());
     let addresses = Addresses { listen: settings.listen, admin_listen: settings.admin_listen };
-    let suite = Suite::start(&location, addresses, gateway::Config::default(), clock.clone(), &shutdown).await?;
+    let suite = Suite::start(
+        &location,
+        addresses,
+        gateway::Config::default(),
+        decision_svc::SnapshotSettings::default().wait_max(),
+        clock.clone(),
+        &shutdown,
+    )
+    .await?;
     suite.ready().await;
     let base = format!("http://{}", suite.address);
     let mut out = std::io::stdout();

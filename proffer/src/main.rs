@@ -3,7 +3,6 @@
 mod demo;
 mod demo_command;
 mod serve_command;
-mod suite;
 
 use clap::{Parser, Subcommand};
 

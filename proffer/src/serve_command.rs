@@ -2,9 +2,8 @@
 
 use std::net::SocketAddr;
 
+use proffer::suite::{Addresses, Suite};
 use serve::{Clock, shutdown_on_signal};
-
-use crate::suite::{Addresses, Suite};
 
 /// Settings of `proffer serve`.
 #[derive(Clone, Debug, clap::Args)]
@@ -18,6 +17,9 @@ pub struct Settings {
     /// Calls at once.
     #[command(flatten)]
     pub admission: serve::AdmissionSettings,
+    /// How fresh configuration must be.
+    #[command(flatten)]
+    pub snapshot: decision_svc::SnapshotSettings,
     /// Where data are kept.
     #[command(flatten)]
     pub store: serve::StoreSettings,
@@ -35,7 +37,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let shutdown = shutdown_on_signal()?;
     let addresses = Addresses { listen: settings.listen, admin_listen: settings.admin_listen };
     let doors = gateway::Config { admission: settings.admission, ..gateway::Config::default() };
-    let suite = Suite::start(&settings.store.location(), addresses, doors, Clock::system(), &shutdown).await?;
+    let (location, wait) = (settings.store.location(), settings.snapshot.wait_max());
+    let suite = Suite::start(&location, addresses, doors, wait, Clock::system(), &shutdown).await?;
     suite.ready().await;
     let place = match &settings.store.database_url {
         Some(_) => "PostgreSQL".to_owned(),

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use database::Location;
 use serve::{Clock, Limits, Listener, Neighbour, Readiness, Shutdown, Task, admin, spawn_until};
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 use tokio::task::JoinHandle;
 use tonic::service::Routes;
 
@@ -26,11 +26,13 @@ pub struct Addresses {
 }
 
 impl Suite {
-    /// Opens the stores, wires the services and starts listening.
+    /// Opens the stores, wires the services and starts listening. `snapshot_wait_max`: how long a decision waits for
+    /// configuration that it knows to be newer than its own.
     pub async fn start(
         location: &Location,
         addresses: Addresses,
         doors: gateway::Config,
+        snapshot_wait_max: Duration,
         clock: Clock,
         shutdown: &Shutdown,
     ) -> anyhow::Result<Self> {
@@ -47,7 +49,7 @@ impl Suite {
             policy: Neighbour::local(policy.routes()),
             experiment: Neighbour::local(experiment.routes()),
         };
-        let deps = decision_svc::Deps { clock, neighbours: neighbours.clone() };
+        let deps = decision_svc::Deps { clock, neighbours: neighbours.clone(), snapshot_wait_max };
         let decision = decision_svc::App::build(location, deps).await?;
         let behind = gateway::Neighbours {
             catalog: neighbours.catalog,

@@ -18,6 +18,8 @@ pub mod replay;
 pub mod resource;
 pub mod weight_profile;
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use history::Collection;
 use proffer_proto::{
@@ -54,6 +56,8 @@ pub struct Context {
     pub clock: Clock,
     /// Outcomes on their way into the store.
     pub receipts: Receipts,
+    /// How long a decision waits for configuration that it knows to be newer than its own.
+    pub snapshot_wait_max: Duration,
     /// Flows made ready.
     pub compiled: CompiledFlows,
     /// Flows of the past made ready.

@@ -108,7 +108,7 @@ impl Context {
             let types = snapshot.catalog.as_ref().map(|catalog| &catalog.outcome_types);
             types.is_some_and(|types| keys.iter().all(|key| types.contains_key(*key)))
         };
-        let (snapshot, _) = follow::wait_for(&mut follower, knows).await;
+        let (snapshot, _) = follow::wait_for(&mut follower, follow::SNAPSHOT_WAIT_MAX, knows).await;
         if snapshot.catalog.is_none() { Err(away()) } else { Ok(snapshot) }
     }
 

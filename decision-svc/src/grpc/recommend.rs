@@ -461,7 +461,7 @@ fn zone_of(snapshot: &Snapshot, channel: &str, record: &Fields) -> (Tz, String) 
 }
 
 fn snapshot_names(fetched: &Fetched, judgement: Option<&Judgement>) -> Vec<String> {
-    let catalog = fetched.snapshot.catalog.as_ref().map_or(0, |catalog| catalog.revision);
+    let catalog = fetched.flow.catalog_revision;
     let policy = fetched.snapshot.policy.as_ref().map_or(0, |policy| policy.revision);
     let experiment = fetched.snapshot.experiment.as_ref().map_or(0, |experiments| experiments.revision);
     vec![

@@ -15,7 +15,7 @@ use crate::domain::snapshot::{Catalog, Experiments, Policy, Snapshot};
 
 /// Most tenants followed by one process.
 pub const TENANTS_MAX: usize = 256;
-/// How long a decision waits for a snapshot it knows to be newer.
+/// How long a report waits for an outcome type that was just created.
 pub const SNAPSHOT_WAIT_MAX: Duration = Duration::from_millis(250);
 /// Pause before a broken stream is opened again.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
@@ -55,9 +55,13 @@ impl Followers {
     }
 }
 
-/// The first snapshot that satisfies `is_enough` within [`SNAPSHOT_WAIT_MAX`], else the present one and false.
-pub async fn wait_for(follower: &mut Follower, is_enough: impl Fn(&Snapshot) -> bool) -> (Arc<Snapshot>, bool) {
-    let waited = tokio::time::timeout(SNAPSHOT_WAIT_MAX, follower.wait_for(|snapshot| is_enough(snapshot))).await;
+/// The first snapshot that satisfies `is_enough` within `wait_max`, else the present one and false.
+pub async fn wait_for(
+    follower: &mut Follower,
+    wait_max: Duration,
+    is_enough: impl Fn(&Snapshot) -> bool,
+) -> (Arc<Snapshot>, bool) {
+    let waited = tokio::time::timeout(wait_max, follower.wait_for(|snapshot| is_enough(snapshot))).await;
     let found = waited.ok().and_then(Result::ok).map(|snapshot| snapshot.clone());
     match found {
         Some(snapshot) => (snapshot, true),

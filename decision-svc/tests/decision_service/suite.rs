@@ -1,5 +1,7 @@
 //! A running decision-svc with the seed's winback programme configured.
 
+use std::time::Duration;
+
 use database::Location;
 use decision_svc::{App, Deps};
 use proffer_proto::{
@@ -47,7 +49,11 @@ impl Suite {
     pub async fn start(location: &Location, fakes: Fakes) -> Self {
         let clock = Clock::fixed(serve::from_micros(NOW_US));
         configure(&fakes);
-        let deps = Deps { clock: clock.clone(), neighbours: fakes.neighbours() };
+        let deps = Deps {
+            clock: clock.clone(),
+            neighbours: fakes.neighbours(),
+            snapshot_wait_max: Duration::from_millis(250),
+        };
         let app = App::build(location, deps).await.unwrap();
         let own = Neighbour::local(app.routes());
         let suite = Self {

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 use chrono::{DateTime, Utc};
@@ -92,6 +93,7 @@ impl Context {
                 wanted.insert((asked.run.question.customer_id.as_str(), ground.flow.schema()));
             }
         }
+        let waited = self.clock.stopwatch();
         let wanted: Vec<_> = wanted.into_iter().collect();
         let mut customer_ids: Vec<_> = wanted.iter().map(|(customer_id, _)| *customer_id).collect();
         customer_ids.dedup();
@@ -115,7 +117,8 @@ impl Context {
             }
         };
         let newest = read.as_ref().ok().map(|read| &read.snapshot);
-        let flows = match self.compiled_for(&tenant, &grounds, newest).await {
+        let wait_left = self.snapshot_wait_max.saturating_sub(waited.elapsed());
+        let flows = match self.compiled_for(&tenant, &grounds, newest, wait_left).await {
             Ok(flows) => flows,
             Err(status) => return all_fail(status),
         };
@@ -135,10 +138,12 @@ impl Context {
             let mut degraded = Vec::new();
             let (snapshot, customer) = match &read {
                 Ok(read) => {
-                    if !read.is_fresh && question.min_revisions.is_given {
+                    let catalog = read.snapshot.catalog.as_ref().map_or(0, |catalog| catalog.revision);
+                    let is_fresh = read.is_fresh && flow.catalog_revision >= catalog;
+                    if !is_fresh && question.min_revisions.is_given {
                         return Err(stale());
                     }
-                    if !read.is_fresh {
+                    if !is_fresh {
                         degraded.push("snapshot_stale".to_owned());
                     }
                     let record = read.records.get(&(question.customer_id.as_str(), ground.flow.schema()));
@@ -186,7 +191,7 @@ impl Context {
         let knows_channel = |snapshot: &Snapshot| {
             channel.is_empty() || snapshot.policy.as_ref().is_some_and(|policy| policy.channel(channel).is_some())
         };
-        let (snapshot, is_known) = follow::wait_for(&mut follower, |snapshot| {
+        let (snapshot, is_known) = follow::wait_for(&mut follower, self.snapshot_wait_max, |snapshot| {
             snapshot.is_complete() && knows_channel(snapshot) && reaches(snapshot, &least)
         })
         .await;
@@ -210,7 +215,7 @@ impl Context {
         head: i64,
         records: BTreeMap<(&'r str, &'r str), Option<Fields>>,
     ) -> Read<'r> {
-        let (snapshot, is_fresh) = follow::wait_for(follower, |snapshot| {
+        let (snapshot, is_fresh) = follow::wait_for(follower, self.snapshot_wait_max, |snapshot| {
             snapshot.is_complete() && snapshot.catalog.as_ref().is_some_and(|catalog| catalog.revision >= head)
         })
         .await;
@@ -245,19 +250,21 @@ impl Context {
         Ok(metrics)
     }
 
-    /// The flow of each ground, made ready for the snapshot its decisions go by.
+    /// The flow of each ground, made ready for the snapshot its decisions go by; or for an older one, when the newest takes
+    /// longer than `wait`.
     async fn compiled_for<'r>(
         &self,
         tenant: &str,
         grounds: &BTreeMap<Kind<'r>, Result<Ground, Status>>,
         newest: Option<&Arc<Snapshot>>,
+        wait: Duration,
     ) -> Result<BTreeMap<Kind<'r>, Arc<CompiledFlow>>, Status> {
         let mut flows = BTreeMap::new();
         for (kind, ground) in grounds {
             let Ok(ground) = ground else { continue };
             let catalog = newest.unwrap_or(&ground.snapshot).catalog.clone().unwrap_or_default();
             let source = Source { tenant, id: &ground.id, name: &ground.name, revision: ground.revision };
-            let flow = self.compiled.of(source, ground.flow.clone(), &catalog).await;
+            let flow = self.compiled.within(wait, source, ground.flow.clone(), &catalog).await;
             flows.insert(*kind, flow.map_err(|error| serve::internal(&error))?);
         }
         Ok(flows)

@@ -1,0 +1,3 @@
+//! All five services in one process.
+
+pub mod suite;
