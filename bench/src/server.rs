@@ -82,7 +82,7 @@ impl Server {
         command.arg(COMMAND).arg("--data").arg(folder.path().join("data"));
         command.arg("--snapshot-wait-max-ms").arg(snapshot_wait_max_ms.to_string());
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let start = move || command.spawn().context("start the server");
+        let mut start = move || command.spawn().context("start the server");
         let child = if place == Place::OfItsOwn { processor::on(Side::Server, start) } else { start() }?;
         let mut server = Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), _folder: folder };
         let told = server.child.stdout.take().context("the server's output is not read")?;

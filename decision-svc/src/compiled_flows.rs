@@ -55,6 +55,10 @@ struct Entry {
     made: Mutex<Vec<Arc<CompiledFlow>>>,
     /// A decision has asked since the catalog last changed.
     is_asked_for: AtomicBool,
+    /// Somebody makes it for decisions that do not wait to the end.
+    is_being_made: AtomicBool,
+    /// Told when that is done.
+    made_one: tokio::sync::Notify,
 }
 
 impl CompiledFlows {
@@ -70,8 +74,8 @@ impl CompiledFlows {
         self.made(&entry, source, flow, catalog).await
     }
 
-    /// The same; or, when that takes longer than `wait` and there is one, the flow at this revision made ready for an older
-    /// catalog. What is being made is made to its end and serves the next.
+    /// The same; or, when that takes longer than `wait`, or an older one is just being made, and there is one, the flow at
+    /// this revision made ready for an older catalog. What is being made is made to its end and serves the next.
     pub async fn within(
         &self,
         wait: Duration,
@@ -87,21 +91,38 @@ impl CompiledFlows {
         let Some(older) = entry.newest_at(source.revision) else {
             return self.made(&entry, source, flow, catalog).await;
         };
-        let (all, catalog) = (self.clone(), catalog.clone());
-        let (tenant, id, name) = (source.tenant.to_owned(), source.id.to_owned(), source.name.to_owned());
-        let revision = source.revision;
-        let making = tokio::spawn(async move {
-            let source = Source { tenant: &tenant, id: &id, name: &name, revision };
-            all.made(&entry, source, flow, &catalog).await
-        });
+        let wanted = (source.revision, catalog.revision);
+        // One makes, and whoever comes meanwhile waits for that one: what is newer still is made for the next who asks.
+        if !entry.is_being_made.swap(true, Ordering::Acquire) {
+            let (all, making, catalog) = (self.clone(), entry.clone(), catalog.clone());
+            let (tenant, id, name) = (source.tenant.to_owned(), source.id.to_owned(), source.name.to_owned());
+            let revision = source.revision;
+            tokio::spawn(async move {
+                let source = Source { tenant: &tenant, id: &id, name: &name, revision };
+                let made = all.made(&making, source, flow, &catalog).await;
+                making.is_being_made.store(false, Ordering::Release);
+                making.made_one.notify_waiters();
+                // Whoever needs the flow tries again and tells.
+                drop(made);
+            });
+        }
         // A timer of no length would still wait for its next tick.
         if wait.is_zero() {
             return Ok(older);
         }
-        match tokio::time::timeout(wait, making).await {
-            Ok(made) => made?,
-            Err(_) => Ok(older),
-        }
+        let found = async {
+            loop {
+                let next = entry.made_one.notified();
+                if let Some(found) = entry.find(wanted) {
+                    return found;
+                }
+                if !entry.is_being_made.load(Ordering::Acquire) {
+                    return older.clone();
+                }
+                next.await;
+            }
+        };
+        Ok(tokio::time::timeout(wait, found).await.unwrap_or_else(|_| older.clone()))
     }
 
     /// From now on flows that decide are made ready again when the tenant's catalog changes, so that the next decision

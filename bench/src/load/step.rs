@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 use hdrhistogram::Histogram;
-use proffer_proto::decision::v1::{RecommendRequest, decision_service_client::DecisionServiceClient};
+use proffer_proto::decision::v1::{ReasonCode, RecommendRequest, decision_service_client::DecisionServiceClient};
 use tokio::sync::mpsc as channel;
 use tonic::{Code, transport::Channel};
 
@@ -151,7 +151,7 @@ async fn ask(mut client: DecisionServiceClient<Channel>, question: RecommendRequ
             let decision = answer.into_inner().decision.unwrap_or_default();
             match checked(&decision) {
                 // Some customers are asked about more often than their cap allows: that is a decision as well.
-                Err(error) if decision.reason_code != "frequency_cap" => Outcome::Failed(error.to_string()),
+                Err(error) if decision.reason_code() != ReasonCode::FrequencyCap => Outcome::Failed(error.to_string()),
                 _ => Outcome::Accepted,
             }
         }

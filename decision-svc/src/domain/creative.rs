@@ -66,11 +66,11 @@ pub fn ready(catalog: &Catalog) -> BTreeMap<&str, Vec<Arc<ReadyCreative>>> {
     if active().next().is_none() {
         return BTreeMap::new();
     }
-    let named = catalog.offers.values().map(|offer| (offer.name.to_lowercase(), offer.id.as_str()));
+    let named = catalog.offers.values().map(|offer| (offer.name.trim().to_lowercase(), offer.id.as_str()));
     let named: HashMap<String, &str> = named.collect();
     for creative in active() {
-        let by_id = catalog.offers.get_key_value(&creative.offer).map(|(id, _)| id.as_str());
-        let found = by_id.or_else(|| named.get(&creative.offer.to_lowercase()).copied());
+        let by_id = catalog.offers.get_key_value(creative.offer.trim()).map(|(id, _)| id.as_str());
+        let found = by_id.or_else(|| named.get(&creative.offer.trim().to_lowercase()).copied());
         let (Some(offer), Some(placement)) = (found, placement(creative, catalog)) else { continue };
         let ready = ReadyCreative {
             id: creative.id.clone(),
@@ -92,11 +92,11 @@ pub fn ready(catalog: &Catalog) -> BTreeMap<&str, Vec<Arc<ReadyCreative>>> {
 /// The placement a creative is bound to, if any; none when that placement is not in use.
 fn placement(creative: &Creative, catalog: &Catalog) -> Option<Option<(String, String)>> {
     let named = &creative.placement;
-    if named.is_empty() {
+    if named.trim().is_empty() {
         return Some(None);
     }
     let by_name = || catalog.placements.values().find(|stored| is_named(named, &stored.id, &stored.name));
-    match catalog.placements.get(named).or_else(by_name) {
+    match catalog.placements.get(named.trim()).or_else(by_name) {
         Some(stored) if !stored.is_active => None,
         Some(stored) => Some(Some((stored.id.clone(), stored.name.clone()))),
         None => Some(Some((named.clone(), named.clone()))),

@@ -1,6 +1,6 @@
 //! Decision flows: which steps there are and in which order they may stand.
 
-use formula::rule::Rule;
+use formula::{Type, rule::Rule};
 
 use crate::domain::creative::PlacementMatch;
 
@@ -65,8 +65,19 @@ pub enum ScoreMethod {
 pub struct NamedModel {
     /// Id or name.
     pub reference: String,
-    /// Its formula and what it is called in a trace; none while it is not known, or is missing.
-    pub found: Option<(String, String)>,
+    /// None while it is not known, or is missing.
+    pub found: Option<FoundModel>,
+}
+
+/// A model that is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FoundModel {
+    /// The formula it stands for.
+    pub formula: String,
+    /// What it is called in a trace.
+    pub title: String,
+    /// Types of its inputs, where nothing else declares them.
+    pub types: Vec<(String, Type)>,
 }
 
 /// A weight profile as a flow names it.
@@ -276,9 +287,18 @@ impl Flow {
     pub fn score_formula(&self) -> Option<&str> {
         match self.score_method() {
             ScoreMethod::Formula(text) => Some(text),
-            ScoreMethod::Model(NamedModel { found: Some((text, _)), .. }) => Some(text),
+            ScoreMethod::Model(NamedModel { found: Some(found), .. }) => Some(&found.formula),
             _ => None,
         }
+    }
+
+    /// The type an input of that formula has where nothing else declares it: a formula's own are text, as everywhere.
+    pub fn score_type(&self, name: &str) -> Type {
+        let types = match self.score_method() {
+            ScoreMethod::Model(NamedModel { found: Some(found), .. }) => found.types.as_slice(),
+            _ => &[],
+        };
+        types.iter().find(|(known, _)| known == name).map_or(Type::String, |(_, of_type)| *of_type)
     }
 
     /// The weights of the rank: its own, a profile's, or the default ones.
@@ -308,10 +328,10 @@ impl Flow {
     pub fn missing_parts(&self) -> Vec<String> {
         let missing = |node: &Node| match &node.step {
             Step::Score(ScoreMethod::Model(NamedModel { reference, found: None })) => {
-                Some(format!("model `{reference}` not found: propensity 0.5"))
+                Some(format!("model `{reference}` not there or not active: propensity 0.5"))
             }
             Step::Optimize(Profile { reference, found: None }) => {
-                Some(format!("weight profile `{reference}` not found: default weights"))
+                Some(format!("weight profile `{reference}` not there or not active: default weights"))
             }
             _ => None,
         };

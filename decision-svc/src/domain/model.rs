@@ -1,6 +1,6 @@
 //! Models: coefficients estimated elsewhere, evaluated as a formula.
 
-use formula::{Formula, rule::Literal};
+use formula::{Formula, Type, rule::Literal};
 
 /// Most terms of a model.
 pub const TERMS_MAX: usize = 40;
@@ -69,6 +69,16 @@ impl Model {
         faults
     }
 
+    /// Types of the inputs: a number, or that of the value it is compared with.
+    pub fn types(&self) -> Vec<(String, Type)> {
+        let of = |term: &Term| match &term.equals {
+            Some(Literal::String(_)) => Type::String,
+            Some(Literal::Boolean(_)) => Type::Boolean,
+            _ => Type::Number,
+        };
+        self.terms.iter().map(|term| (term.field.clone(), of(term))).collect()
+    }
+
     /// The model as a formula that gives the propensity.
     pub fn formula(&self) -> String {
         let mut sum = number(self.intercept);
@@ -119,7 +129,7 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use formula::{Cause, Moment, Type, Value};
+    use formula::{Cause, Moment, Value};
 
     use super::*;
 

@@ -223,7 +223,8 @@ pub struct Experiment {
 
 /// True when `reference` names the thing, as its id or, without case, as its name.
 pub fn is_named(reference: &str, id: &str, name: &str) -> bool {
-    reference == id || reference.to_lowercase() == name.to_lowercase()
+    let reference = reference.trim();
+    reference == id || reference.to_lowercase() == name.trim().to_lowercase()
 }
 
 impl Offer {

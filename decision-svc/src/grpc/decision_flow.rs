@@ -1,7 +1,10 @@
 //! DecisionFlowService.
 
 use history::{Collection, Resource as _};
-use proffer_proto::decision::v1::{self as proto, decision_flow_service_server::DecisionFlowService};
+use proffer_proto::{
+    decision::v1::{self as proto, decision_flow_service_server::DecisionFlowService},
+    values::v1::ResourceStatus,
+};
 use serve::Problem;
 use tonic::Status;
 
@@ -25,7 +28,10 @@ impl Checked for proto::DecisionFlow {
         settle_status(Self::KIND, &mut resource.status, &mut faults);
         let flow = match flow_config::parse(resource) {
             Ok(flow) => {
-                faults.extend(context.missing_parts(tenant, &flow).await?);
+                // What does not decide may be put aside whatever has become of its parts.
+                if resource.status() == ResourceStatus::Active {
+                    faults.extend(context.missing_parts(tenant, &flow).await?);
+                }
                 flow
             }
             Err(more) => {

@@ -159,7 +159,13 @@ impl Context {
         require_active(resource)?;
         let flow = self.whole_flow_then(tenant, resource.clone(), AsOf::Time(at)).await?;
         let flow = self.flow_then(tenant, flow, &catalog).await?;
-        let (metrics, surface) = (shown.metrics.clone(), facts.surface(&question.placement));
+        let metrics = shown.metrics.clone();
+        let surface = if question.channel == shown.channel {
+            facts.surface(&question.placement)
+        } else {
+            let known = snapshot.policy.as_ref().and_then(|policy| policy.channel(&question.channel));
+            Surface::of(&question.channel, known, &question.placement)
+        };
         let record = scalar::fields(&shown.customer_fields);
         let moment = Moment { now: at, zone: zone_then(&shown) };
         let is_its_flow = flow.id == shown.flow_id;
@@ -322,6 +328,7 @@ impl Interpreted {
     fn of(considered: &Considered, offer_id: &str) -> Self {
         let catalog = considered.catalog.with_only(offer_id);
         let flow = OracleFlow::compile(considered.flow.flow.clone(), &catalog);
+        let is_counted = |key: &str| catalog.metrics.get(key).is_some_and(|metric| metric.is_active);
         let Some(Ok(program)) = flow.offers.first().map(|offer| offer.program.as_ref()) else { return Self::default() };
         let Considered { record, metrics, surface, moment, .. } = considered;
         let facts = Facts { record, attributes: &considered.question.attributes, metrics, surface, moment };
@@ -330,7 +337,7 @@ impl Interpreted {
             rules: program.rules.iter().map(|rule| rule.trace(&facts, &computed)).collect(),
             computed: program.shown(&computed),
             fields_read: (program.fields_read().map(str::to_owned))
-                .chain(program.metrics_read().map(|key| format!("metrics.{key}")))
+                .chain(program.metrics_read().filter(|key| is_counted(key)).map(|key| format!("metrics.{key}")))
                 .collect(),
         }
     }

@@ -125,7 +125,7 @@ impl Parts {
                 Step::Score(ScoreMethod::Model(model)) => match &self.model {
                     Some(found) => {
                         newest = newest.max(found.revision);
-                        model.found = is_active(found.status).then(|| model::formula(found));
+                        model.found = is_active(found.status).then(|| model::found(found));
                     }
                     None => self.is_any_missing = true,
                 },

@@ -11,17 +11,21 @@ use super::{
     settle_status,
 };
 use crate::{
-    domain::model::{Model, Term},
+    domain::{
+        flow::FoundModel,
+        model::{Model, Term},
+    },
     neighbours::catalog::literal,
 };
 
 /// The models of a tenant.
 pub struct Models(pub Context);
 
-/// A model as a formula, and what it is called in a trace.
-pub fn formula(resource: &proto::Model) -> (String, String) {
+/// A model as flows score by it.
+pub fn found(resource: &proto::Model) -> FoundModel {
     let model = parse(resource).unwrap_or_default();
-    (model.formula(), format!("model `{}` (decision:{})", resource.name, resource.revision))
+    let title = format!("model `{}` (decision:{})", resource.name, resource.revision);
+    FoundModel { formula: model.formula(), title, types: model.types() }
 }
 
 /// The model as the domain knows it; none without a kind.

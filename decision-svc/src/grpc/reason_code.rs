@@ -54,5 +54,7 @@ mod tests {
             assert_eq!(Reason::of(reason.code()), Some(*reason));
         }
         assert_eq!(Reason::of("nothing"), None);
+        // One more is none at all.
+        assert_eq!((0..200).filter(|number| ReasonCode::try_from(*number).is_ok()).count(), Reason::ALL.len() + 1);
     }
 }

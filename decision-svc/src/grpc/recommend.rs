@@ -26,9 +26,10 @@ use super::{
     record::{self, KeptRecord},
 };
 use crate::{
+    compiled_flows::Source,
     domain::{
         assignment::{self, Arm},
-        compile::Facts,
+        compile::{CompiledFlow, Facts},
         decide::{Answer, refusal},
         judgement::{Judgement, Refusal},
         plan::{self, Plan, Wanted},
@@ -235,7 +236,15 @@ impl Context {
         let answers = Answers::new(1);
         let gone = || serve::internal(&"a question without an answer");
         let fetched = self.fetch(answers.open(alone)).await.pop().ok_or_else(gone)?;
-        let (asked, fetched) = (fetched.0, fetched.1?);
+        let (asked, mut fetched) = (fetched.0, fetched.1?);
+        // What is told of the offer and of its rank must be of one catalogue.
+        let catalog = fetched.snapshot.catalog.clone().unwrap_or_default();
+        if fetched.flow.catalog_revision != catalog.revision {
+            let CompiledFlow { id, name, revision, flow, .. } = &*fetched.flow;
+            let source = Source { tenant: &run.tenant, id, name, revision: *revision };
+            let made = self.compiled.of(source, flow.clone(), &catalog).await;
+            fetched.flow = made.map_err(|error| serve::internal(&error))?;
+        }
         let planned = planned(&run, fetched, &everything(&run.question));
         let (planned, judged) = self.judge(vec![(asked, planned)]).await.pop().ok_or_else(gone)?.1?;
         let Planned { fetched, record, obstacle, zone, timezone_source, plan, held_out_of, .. } = planned;

@@ -15,7 +15,7 @@ use crate::domain::snapshot::{Catalog, Experiments, Policy, Snapshot};
 
 /// Most tenants followed by one process.
 pub const TENANTS_MAX: usize = 256;
-/// How long a report waits for an outcome type that was just created.
+/// How long a report waits for an outcome type that was just created, and a decision for the first snapshot of all.
 pub const SNAPSHOT_WAIT_MAX: Duration = Duration::from_millis(250);
 /// Pause before a broken stream is opened again.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);

@@ -13,7 +13,7 @@ use super::{
     directory::CategoryIndex,
     interner::{Interner, Kind, Resolved},
 };
-use crate::domain::{scalar::Scalar, snapshot::Offer};
+use crate::domain::{flow::Flow, scalar::Scalar, snapshot::Offer};
 
 /// A computed field of a category, ready.
 #[derive(Clone, Debug)]
@@ -47,8 +47,8 @@ struct Builder<'s, 'a> {
 /// What a flow asks of every offer.
 #[derive(Clone, Copy)]
 pub(super) struct Asked<'f> {
-    /// Rules of its own.
-    pub filters: &'f [Rule],
+    /// The flow, with rules of its own.
+    pub flow: &'f Flow,
     /// The formula by which it scores.
     pub score: Option<&'f str>,
 }
@@ -67,8 +67,8 @@ pub(super) fn program(
     for rule in &offer.rules {
         rules.push(builder.rule(rule)?);
     }
-    let mut filters = Vec::with_capacity(asked.filters.len());
-    for rule in asked.filters {
+    let mut filters = Vec::with_capacity(asked.flow.filters().len());
+    for rule in asked.flow.filters() {
         filters.push(builder.rule(rule).map_err(|why| format!("filter: {why}"))?);
     }
     let mut affinities = Vec::with_capacity(offer.affinities.len());
@@ -85,7 +85,7 @@ pub(super) fn program(
         affinities.push(builder.rule(&rule)?);
     }
     let score = match asked.score {
-        Some(text) => Some(builder.score(text).map_err(|why| format!("score: {why}"))?),
+        Some(text) => Some(builder.score(text, asked.flow).map_err(|why| format!("score: {why}"))?),
         None => None,
     };
     let steps = builder.steps.into_iter();
@@ -120,10 +120,10 @@ impl<'a> Builder<'_, 'a> {
     }
 
     /// The register of the formula by which the flow scores.
-    fn score(&mut self, text: &str) -> Result<Register, String> {
+    fn score(&mut self, text: &str, flow: &Flow) -> Result<Register, String> {
         let mut used = Vec::new();
         for name in self.interner.names(text)?.iter() {
-            let (register, of_type) = self.resolve(name, self.own, Type::String)?;
+            let (register, of_type) = self.resolve(name, self.own, flow.score_type(name))?;
             used.push((name.clone(), register, of_type));
         }
         match self.interner.formula(text, None, &used)? {

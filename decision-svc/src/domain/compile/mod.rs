@@ -191,7 +191,7 @@ impl CompiledFlow {
         let mut interner = interner::Interner::new(&directory);
         let active = || catalog.offers.values().filter(|offer| offer.is_active);
         let mut offers = Vec::new();
-        let asked = builder::Asked { filters: flow.filters(), score: flow.score_formula() };
+        let asked = builder::Asked { flow: &flow, score: flow.score_formula() };
         for offer in active() {
             let (own, is_wanted) = directory.place(&offer.category);
             if is_wanted {
@@ -310,7 +310,7 @@ impl Scoring {
         let (method, source) = match flow.score_method() {
             ScoreMethod::Priority => (Method::Priority, "priority of the offer"),
             ScoreMethod::Formula(_) => (Method::Formula, "formula of the flow"),
-            ScoreMethod::Model(NamedModel { found: Some((_, named)), .. }) => (Method::Formula, named.as_str()),
+            ScoreMethod::Model(NamedModel { found: Some(found), .. }) => (Method::Formula, found.title.as_str()),
             ScoreMethod::Model(_) => (Method::Prior, "prior: no model"),
             ScoreMethod::Propensity => (Method::Prior, "prior: no data"),
         };

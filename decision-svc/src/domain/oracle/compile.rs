@@ -269,25 +269,30 @@ impl Builder<'_> {
             affinities.push(self.rule(&rule)?);
         }
         let score = match flow.score_formula() {
-            Some(text) => Some(self.score(text).map_err(|why| format!("score: {why}"))?),
+            Some(text) => Some(self.score(text, flow).map_err(|why| format!("score: {why}"))?),
             None => None,
         };
         Ok(Program { steps: self.steps, rules, filters, affinities, score })
     }
 
-    fn score(&mut self, text: &str) -> Result<(Formula, Sources), String> {
-        let (formula, sources) = self.formula(text, self.own)?;
+    fn score(&mut self, text: &str, flow: &Flow) -> Result<(Formula, Sources), String> {
+        let (formula, sources) = self.formula(text, self.own, &|name| flow.score_type(name))?;
         match formula.result_type() {
             None | Some(Type::Number) => Ok((formula, sources)),
             Some(other) => Err(format!("the formula gives a {other}, not a number")),
         }
     }
 
-    fn formula(&mut self, text: &str, home: Option<&Category>) -> Result<(Formula, Sources), String> {
+    fn formula(
+        &mut self,
+        text: &str,
+        home: Option<&Category>,
+        used_as: &dyn Fn(&str) -> Type,
+    ) -> Result<(Formula, Sources), String> {
         let mut sources = Sources::new();
         let mut types = BTreeMap::new();
         for used in Formula::names(text).map_err(|error| error.to_string())? {
-            let (source, of_type) = self.resolve(&used, home, Type::String)?;
+            let (source, of_type) = self.resolve(&used, home, used_as(&used))?;
             types.insert(used.clone(), of_type);
             sources.insert(used, source);
         }
@@ -387,7 +392,7 @@ impl Builder<'_> {
             return Err(format!("computed fields need each other in a chain longer than the maximum {CHAIN_MAX}"));
         }
         self.open.push(key);
-        let (formula, sources) = self.formula(&field.formula, Some(category))?;
+        let (formula, sources) = self.formula(&field.formula, Some(category), &|_| Type::String)?;
         self.open.pop();
         let (category_id, name) = (category.id.clone(), name.to_owned());
         let step = ComputedStep { category_id, name, formula, output: field.output, sources };

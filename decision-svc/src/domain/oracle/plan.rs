@@ -198,7 +198,7 @@ fn propensity(flow: &Flow, candidate: &OracleOffer, estimate: Option<&Value>) ->
     match flow.score_method() {
         ScoreMethod::Priority => (candidate.offer.priority / 100.0, "priority of the offer".to_owned()),
         ScoreMethod::Formula(_) => (number, "formula of the flow".to_owned()),
-        ScoreMethod::Model(NamedModel { found: Some((_, named)), .. }) => (number, named.clone()),
+        ScoreMethod::Model(NamedModel { found: Some(found), .. }) => (number, found.title.clone()),
         ScoreMethod::Model(_) => (PROPENSITY_PRIOR, "prior: no model".to_owned()),
         ScoreMethod::Propensity => (PROPENSITY_PRIOR, "prior: no data".to_owned()),
     }

@@ -14,7 +14,7 @@ use super::{OracleFlow, OraclePlan, plan as planned_slowly};
 use crate::domain::{
     compile::{CompiledFlow, Facts},
     creative::{PlacementMatch, Surface},
-    flow::{CreativeMatch, Flow, NamedModel, Node, Profile, ScoreMethod, Step, Weights},
+    flow::{CreativeMatch, Flow, FoundModel, NamedModel, Node, Profile, ScoreMethod, Step, Weights},
     metric::{Aggregate, Metric, Metrics},
     plan::{Plan, Wanted, plan},
     reason::Reason,
@@ -354,7 +354,11 @@ pub(super) fn flow(dice: &mut Dice) -> Flow {
         0 => ScoreMethod::Priority,
         1 => ScoreMethod::Formula(scored(dice)),
         2 => {
-            let found = (!dice.one_in(4)).then(|| (scored(dice), "model `M` (decision:3)".to_owned()));
+            let types = vec![("attributes.cart".to_owned(), Type::Number)];
+            let found = (!dice.one_in(4)).then(|| {
+                let formula = if dice.one_in(3) { "attributes.cart / 10".to_owned() } else { scored(dice) };
+                FoundModel { formula, title: "model `M` (decision:3)".to_owned(), types: types.clone() }
+            });
             ScoreMethod::Model(NamedModel { reference: "M".to_owned(), found })
         }
         _ => ScoreMethod::Propensity,

@@ -83,6 +83,7 @@ impl Context {
     /// Fetches what each needs, asking once for all.
     pub(super) async fn fetch<'r>(&self, open: Vec<Asked<'r>>) -> Vec<(Asked<'r>, Result<Fetched, Status>)> {
         let Some(tenant) = open.first().map(|asked| asked.run.tenant.clone()) else { return Vec::new() };
+        let waited = self.clock.stopwatch();
         let all_fail = |status: Status| open.iter().map(|asked| (*asked, Err(status.clone()))).collect();
         let Some(mut follower) = self.followers.of(&tenant).await else { return all_fail(away()) };
         self.compiled.follow(&tenant, &follower);
@@ -93,7 +94,6 @@ impl Context {
                 wanted.insert((asked.run.question.customer_id.as_str(), ground.flow.schema()));
             }
         }
-        let waited = self.clock.stopwatch();
         let wanted: Vec<_> = wanted.into_iter().collect();
         let mut customer_ids: Vec<_> = wanted.iter().map(|(customer_id, _)| *customer_id).collect();
         customer_ids.dedup();
@@ -139,11 +139,11 @@ impl Context {
             let (snapshot, customer) = match &read {
                 Ok(read) => {
                     let catalog = read.snapshot.catalog.as_ref().map_or(0, |catalog| catalog.revision);
-                    let is_fresh = read.is_fresh && flow.catalog_revision >= catalog;
-                    if !is_fresh && question.min_revisions.is_given {
+                    let least = &question.min_revisions;
+                    if !read.is_fresh && least.is_given || flow.catalog_revision < least.catalog {
                         return Err(stale());
                     }
-                    if !is_fresh {
+                    if !read.is_fresh || flow.catalog_revision < catalog {
                         degraded.push("snapshot_stale".to_owned());
                     }
                     let record = read.records.get(&(question.customer_id.as_str(), ground.flow.schema()));
@@ -191,6 +191,8 @@ impl Context {
         let knows_channel = |snapshot: &Snapshot| {
             channel.is_empty() || snapshot.policy.as_ref().is_some_and(|policy| policy.channel(channel).is_some())
         };
+        // The first snapshot of all is waited for in any case.
+        follow::wait_for(&mut follower, follow::SNAPSHOT_WAIT_MAX, Snapshot::is_complete).await;
         let (snapshot, is_known) = follow::wait_for(&mut follower, self.snapshot_wait_max, |snapshot| {
             snapshot.is_complete() && knows_channel(snapshot) && reaches(snapshot, &least)
         })
@@ -259,15 +261,14 @@ impl Context {
         newest: Option<&Arc<Snapshot>>,
         wait: Duration,
     ) -> Result<BTreeMap<Kind<'r>, Arc<CompiledFlow>>, Status> {
-        let mut flows = BTreeMap::new();
-        for (kind, ground) in grounds {
-            let Ok(ground) = ground else { continue };
+        let made = grounds.iter().filter_map(|(kind, ground)| Some((kind, ground.as_ref().ok()?)));
+        let made = made.map(|(kind, ground)| async move {
             let catalog = newest.unwrap_or(&ground.snapshot).catalog.clone().unwrap_or_default();
             let source = Source { tenant, id: &ground.id, name: &ground.name, revision: ground.revision };
             let flow = self.compiled.within(wait, source, ground.flow.clone(), &catalog).await;
-            flows.insert(*kind, flow.map_err(|error| serve::internal(&error))?);
-        }
-        Ok(flows)
+            Ok((*kind, flow.map_err(|error| serve::internal(&error))?))
+        });
+        join_all(made).await.into_iter().collect()
     }
 }
 
