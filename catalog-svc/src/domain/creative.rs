@@ -14,7 +14,7 @@ pub const CONTENT_KEYS_MAX: usize = 50;
 /// Longest key of a content, in characters.
 pub const CONTENT_KEY_MAX: usize = 100;
 /// Largest content, in encoded bytes.
-pub const CONTENT_BYTES_MAX: usize = 16 * 1024;
+pub const CONTENT_BYTES_MAX: usize = 32 * 1024;
 /// Weight of a creative that names none.
 pub const WEIGHT_DEFAULT: f64 = 100.0;
 /// Path of the content within a creative.
@@ -148,10 +148,10 @@ mod tests {
     }
 
     #[test]
-    fn sixteen_kib_are_the_most() {
-        check(&Creative { content_bytes: 16_384, ..letter() }, &[]);
-        let fault = "content has 16385 bytes, which exceeds the maximum 16384";
-        check(&Creative { content_bytes: 16_385, ..letter() }, &[fault]);
+    fn thirty_two_kib_are_the_most() {
+        check(&Creative { content_bytes: 32_768, ..letter() }, &[]);
+        let fault = "content has 32769 bytes, which exceeds the maximum 32768";
+        check(&Creative { content_bytes: 32_769, ..letter() }, &[fault]);
     }
 
     #[test]

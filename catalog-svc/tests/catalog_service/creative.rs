@@ -86,7 +86,7 @@ async fn every_fault_of_a_creative_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_content_has_fifty_keys_and_64_kib_at_most() {
+async fn a_content_has_fifty_keys_and_32_kib_at_most() {
     let catalog = on_sqlite().await;
     let create = async |name: &str, entries: Vec<(String, Value)>| {
         let content = entries.into_iter().collect();
@@ -96,12 +96,12 @@ async fn a_content_has_fifty_keys_and_64_kib_at_most() {
     create("Fifty", many(50)).await.unwrap();
     let fault = "creative.content holds 51, which exceeds the maximum 50";
     assert_eq!(faults(create("More", many(51)).await), [fault]);
-    let large = |count: usize| (0..count).map(|n| (format!("k{n}"), text(&"x".repeat(16_000)))).collect();
+    let large = |count: usize| (0..count).map(|n| (format!("k{n}"), text(&"x".repeat(8_000)))).collect();
     create("Large", large(4)).await.unwrap();
     let told = faults(create("Larger", large(5)).await);
     assert_eq!(told.len(), 1);
     assert!(
-        told[0].starts_with("creative.content has 80") && told[0].ends_with("exceeds the maximum 65536"),
+        told[0].starts_with("creative.content has 40") && told[0].ends_with("exceeds the maximum 32768"),
         "{told:?}"
     );
 }
