@@ -10,6 +10,7 @@ use serve::{Clock, metadata};
 use tonic::{Status, metadata::MetadataMap};
 
 pub use proffer_proto::resource::Resource;
+use proffer_proto::values::v1::ResourceStatus;
 
 use crate::{AsOf, Change, History, HistoryError, IdChoice, Present, Write, is_id};
 
@@ -199,6 +200,15 @@ impl<R: Resource> Collection<R> {
 
     async fn write_in(&self, transaction: &mut Transaction, author: &Author, write: Write) -> Result<R, HistoryError> {
         Ok(read(&self.history.write_in(transaction, change::<R>(author, write)).await?))
+    }
+}
+
+/// What was created without a status is active; a status nobody knows is a fault.
+pub fn settle_status(kind: &str, status: &mut i32, faults: &mut Vec<(String, String)>) {
+    match ResourceStatus::try_from(*status) {
+        Ok(ResourceStatus::Unspecified) => *status = ResourceStatus::Active.into(),
+        Ok(_) => {}
+        Err(_) => faults.push((format!("{kind}.status"), "must be one of active, draft, paused, archived".to_owned())),
     }
 }
 

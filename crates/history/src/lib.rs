@@ -12,10 +12,11 @@ mod error;
 mod id;
 mod log;
 mod past;
+mod service;
 mod watch;
 
 pub use chain::hash_of;
-pub use collection::{Author, Collection, Draft, PAGE_MAX, Page, Resource, page, timestamp, token};
+pub use collection::{Author, Collection, Draft, PAGE_MAX, Page, Resource, page, settle_status, timestamp, token};
 pub use error::HistoryError;
 pub use id::{IdChoice, is_id, made_id};
 pub use log::{Change, Entry, History, Present, Verified, Write, head_of, migrations};

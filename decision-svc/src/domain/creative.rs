@@ -8,7 +8,7 @@ use std::{
 use crate::domain::{
     flow::CreativeMatch,
     scalar::Fields,
-    snapshot::{Catalog, Channel, Creative, is_named},
+    snapshot::{Catalog, Creative, Policy, is_named},
 };
 
 /// Which creatives fit by their placement.
@@ -50,8 +50,8 @@ pub struct ReadyCreative {
 
 impl Surface {
     /// The surface of a request: its channel as policy-svc knows it, else as it is named.
-    pub fn of(channel: &str, known: Option<&Channel>, placement: &str) -> Self {
-        let names = match known {
+    pub fn of(channel: &str, policy: Option<&Policy>, placement: &str) -> Self {
+        let names = match policy.and_then(|policy| policy.channel(channel)) {
             Some(known) => (known.id.clone(), known.name.clone()),
             None => (channel.to_owned(), channel.to_owned()),
         };
@@ -133,7 +133,7 @@ impl ReadyCreative {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::snapshot::{Offer, Placement};
+    use crate::domain::snapshot::{Channel, Offer, Placement};
 
     fn catalog() -> Catalog {
         let creative = |id: &str, channel: &str, placement: &str, weight: f64| Creative {
@@ -168,7 +168,8 @@ mod tests {
         let catalog = catalog();
         let ready = ready(&catalog);
         let web = Channel { id: "ch_web".into(), name: "Web".into(), timezone_source: Vec::new() };
-        let surface = Surface::of(channel, Some(&web).filter(|_| channel == "web"), placement);
+        let policy = Policy { channels: BTreeMap::from([(web.id.clone(), web)]), ..Policy::default() };
+        let surface = Surface::of(channel, Some(&policy), placement);
         let how = CreativeMatch { is_required: true, placement: how };
         let found = chosen(&ready["off_jacket"], how, &surface).map_or("", |it| &it.id);
         assert_eq!(found, expected, "{how:?} {channel} {placement}");

@@ -178,9 +178,14 @@ impl Scratch {
 
     /// Why the offer does not go the way of its group, if it does not.
     pub(super) fn aside(&self, offer: u32) -> Option<Aside> {
-        let found = self.aside.binary_search_by_key(&offer, |(aside, _)| *aside).ok();
-        found.and_then(|place| self.aside.get(place)).map(|(_, why)| *why)
+        way_aside(&self.aside, offer)
     }
+}
+
+/// Why an offer is among those set aside, if it is.
+pub(super) fn way_aside(aside: &[(u32, Aside)], offer: u32) -> Option<Aside> {
+    let found = aside.binary_search_by_key(&offer, |(aside, _)| *aside).ok();
+    found.and_then(|place| aside.get(place)).map(|(_, why)| *why)
 }
 
 impl Stamps {

@@ -1,6 +1,6 @@
 //! DecisionFlowService.
 
-use history::{Collection, Resource as _};
+use history::{Collection, Resource as _, settle_status};
 use proffer_proto::{
     decision::v1::{self as proto, decision_flow_service_server::DecisionFlowService},
     values::v1::ResourceStatus,
@@ -11,7 +11,6 @@ use tonic::Status;
 use super::{
     Context, flow_config,
     resource::{self, Checked},
-    settle_status,
 };
 use crate::domain::{compile::CompiledFlow, flow::Flow, snapshot::Catalog};
 

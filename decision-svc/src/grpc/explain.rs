@@ -163,8 +163,7 @@ impl Context {
         let surface = if question.channel == shown.channel {
             facts.surface(&question.placement)
         } else {
-            let known = snapshot.policy.as_ref().and_then(|policy| policy.channel(&question.channel));
-            Surface::of(&question.channel, known, &question.placement)
+            Surface::of(&question.channel, snapshot.policy.as_deref(), &question.placement)
         };
         let record = scalar::fields(&shown.customer_fields);
         let moment = Moment { now: at, zone: zone_then(&shown) };

@@ -8,6 +8,7 @@ use proffer_proto::decision::v1::{self as proto, node::Config};
 
 use crate::{
     domain::{
+        compile::literal_type,
         creative::PlacementMatch,
         flow::{CreativeMatch, DEFAULT_SCHEMA, Flow, NamedModel, Node, Profile, ScoreMethod, Step, Weights},
     },
@@ -133,8 +134,8 @@ fn shape_fault(rule: &Rule) -> Option<(String, String)> {
                 }
                 match types.iter_mut().find(|(name, _)| name == field) {
                     Some(_) if *value == Literal::None => {}
-                    Some((_, of_type)) => *of_type = type_of(value),
-                    None => types.push((field, type_of(value))),
+                    Some((_, of_type)) => *of_type = literal_type(value),
+                    None => types.push((field, literal_type(value))),
                 }
             }
             Rule::All(rules) | Rule::Any(rules) => open.extend(rules),
@@ -144,15 +145,6 @@ fn shape_fault(rule: &Rule) -> Option<(String, String)> {
     let known = |name: &str| types.iter().find(|(field, _)| *field == name).map(|(_, of_type)| *of_type);
     let fault = CompiledRule::compile(rule, &known).err()?.into_iter().next()?;
     Some((fault.path, fault.message))
-}
-
-fn type_of(literal: &Literal) -> Type {
-    match literal {
-        Literal::Number(_) => Type::Number,
-        Literal::Boolean(_) => Type::Boolean,
-        Literal::List(items) => items.first().map_or(Type::String, type_of),
-        Literal::String(_) | Literal::None => Type::String,
-    }
 }
 
 fn creative_match(found: &proto::MatchCreativesNode) -> Result<CreativeMatch, Fault> {

@@ -2,17 +2,17 @@
 //! names them all.
 
 use history::{AsOf, Collection, HistoryError, Resource};
-use proffer_proto::{
-    decision::v1::{self as proto, DecisionFlow},
-    values::v1::ResourceStatus,
-};
+use proffer_proto::decision::v1::{self as proto, DecisionFlow};
 use serve::Problem;
 use tonic::Status;
 
 use super::{Context, flow_config, model, weight_profile};
-use crate::domain::{
-    flow::{Flow, ScoreMethod, Step},
-    snapshot::is_named,
+use crate::{
+    domain::{
+        flow::{Flow, ScoreMethod, Step},
+        snapshot::is_named,
+    },
+    neighbours::catalog::is_active,
 };
 
 /// Most readings of flow and parts until nothing is written meanwhile.
@@ -76,7 +76,6 @@ impl Context {
         Ok(Parts {
             profile: found(&self.weight_profiles, tenant, profile, moment).await?,
             model: found(&self.models, tenant, model, moment).await?,
-            is_any_missing: false,
         })
     }
 
@@ -106,13 +105,12 @@ impl Context {
 struct Parts {
     profile: Option<proto::WeightProfile>,
     model: Option<proto::Model>,
-    is_any_missing: bool,
 }
 
 impl Parts {
     /// Puts them into the flow; the newest revision among them, or none when something is missing.
-    fn put_into(mut self, flow: &mut Flow) -> Option<i64> {
-        let mut newest = 0;
+    fn put_into(&self, flow: &mut Flow) -> Option<i64> {
+        let (mut newest, mut is_whole) = (0, true);
         for node in &mut flow.nodes {
             match &mut node.step {
                 Step::Optimize(profile) => match &self.profile {
@@ -120,24 +118,20 @@ impl Parts {
                         newest = newest.max(found.revision);
                         profile.found = is_active(found.status).then(|| weight_profile::weights(found));
                     }
-                    None => self.is_any_missing = true,
+                    None => is_whole = false,
                 },
                 Step::Score(ScoreMethod::Model(model)) => match &self.model {
                     Some(found) => {
                         newest = newest.max(found.revision);
                         model.found = is_active(found.status).then(|| model::found(found));
                     }
-                    None => self.is_any_missing = true,
+                    None => is_whole = false,
                 },
                 _ => {}
             }
         }
-        (!self.is_any_missing).then_some(newest)
+        is_whole.then_some(newest)
     }
-}
-
-fn is_active(status: i32) -> bool {
-    matches!(ResourceStatus::try_from(status), Ok(ResourceStatus::Active | ResourceStatus::Unspecified))
 }
 
 /// The resource of this id or name, now or at a moment.

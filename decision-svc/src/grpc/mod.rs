@@ -22,10 +22,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use history::Collection;
-use proffer_proto::{
-    decision::v1::{DecisionFlow, Model, WeightProfile},
-    values::v1::ResourceStatus,
-};
+use proffer_proto::decision::v1::{DecisionFlow, Model, WeightProfile};
 use serve::Clock;
 
 use crate::{
@@ -74,15 +71,6 @@ pub const REQUEST_BYTES_MAX: usize = 256 * 1024;
 pub const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of a bulk request.
 pub const BULK_BYTES_MAX: usize = 4 * 1024 * 1024;
-
-/// What was created without a status is active.
-pub(crate) fn settle_status(kind: &str, status: &mut i32, faults: &mut Vec<(String, String)>) {
-    match ResourceStatus::try_from(*status) {
-        Ok(ResourceStatus::Unspecified) => *status = ResourceStatus::Active.into(),
-        Ok(_) => {}
-        Err(_) => faults.push((format!("{kind}.status"), "must be one of active, draft, paused, archived".to_owned())),
-    }
-}
 
 /// An instant from proto; a fault when it is out of range.
 pub(crate) fn instant(at: &prost_types::Timestamp) -> Result<DateTime<Utc>, String> {

@@ -1,6 +1,6 @@
 //! ModelService.
 
-use history::{Collection, Resource as _};
+use history::{Collection, Resource as _, settle_status};
 use proffer_proto::decision::v1::{self as proto, model::Kind, model_service_server::ModelService};
 use serve::Problem;
 use tonic::Status;
@@ -8,7 +8,6 @@ use tonic::Status;
 use super::{
     Context,
     resource::{self, Checked},
-    settle_status,
 };
 use crate::{
     domain::{

@@ -1,6 +1,6 @@
 //! WeightProfileService.
 
-use history::{Collection, Resource as _};
+use history::{Collection, Resource as _, settle_status};
 use proffer_proto::decision::v1::{self as proto, weight_profile_service_server::WeightProfileService};
 use serve::Problem;
 use tonic::Status;
@@ -8,7 +8,6 @@ use tonic::Status;
 use super::{
     Context, flow_config,
     resource::{self, Checked},
-    settle_status,
 };
 use crate::domain::flow::Weights;
 

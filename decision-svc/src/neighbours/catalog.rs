@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
 use formula::{
     OutputType, Type,
     rule::{Literal, Operator, Rule},
@@ -14,7 +13,7 @@ use proffer_proto::{
 use serve::{Neighbour, metadata};
 use tonic::Status;
 
-use super::{MESSAGE_BYTES_MAX, scalar};
+use super::{MESSAGE_BYTES_MAX, instant, scalar};
 use crate::domain::{
     metric::{Aggregate, Metric},
     outcome::value_e4,
@@ -109,7 +108,8 @@ fn put<M: prost::Message + Default, T>(
     }
 }
 
-fn is_active(status: i32) -> bool {
+/// Only what is active takes part in decisions.
+pub fn is_active(status: i32) -> bool {
     matches!(ResourceStatus::try_from(status), Ok(ResourceStatus::Active | ResourceStatus::Unspecified))
 }
 
@@ -141,11 +141,6 @@ fn offer(id: String, found: proto::Offer) -> Offer {
 
 fn schedule(found: proto::Schedule) -> Schedule {
     Schedule { starts_at: instant(found.starts_at), ends_at: instant(found.ends_at) }
-}
-
-/// Checked where it was written.
-fn instant(at: Option<prost_types::Timestamp>) -> Option<DateTime<Utc>> {
-    at.and_then(|at| DateTime::from_timestamp(at.seconds, at.nanos.unsigned_abs()))
 }
 
 /// One without an end was refused where it was written.

@@ -1,6 +1,5 @@
 //! experiment-svc: the experiments, and what it is told.
 
-use chrono::DateTime;
 use proffer_proto::{
     experiment::v1::{self as proto, ledger_service_client::LedgerServiceClient},
     values::v1::ConfigurationChange,
@@ -9,7 +8,7 @@ use prost::Message as _;
 use serve::{Neighbour, metadata};
 use tonic::Status;
 
-use super::MESSAGE_BYTES_MAX;
+use super::{MESSAGE_BYTES_MAX, instant};
 use crate::domain::{
     assignment::Arm,
     snapshot::{Experiment, Experiments},
@@ -35,9 +34,6 @@ pub fn apply(experiments: &mut Experiments, change: &ConfigurationChange) {
 }
 
 fn experiment(id: String, found: &proto::Experiment) -> Experiment {
-    let instant = |at: Option<prost_types::Timestamp>| {
-        at.and_then(|at| DateTime::from_timestamp(at.seconds, at.nanos.unsigned_abs())).unwrap_or_default()
-    };
     let last = found.epochs.last();
     let status = found.status();
     Experiment {
@@ -46,8 +42,8 @@ fn experiment(id: String, found: &proto::Experiment) -> Experiment {
         salt: found.salt.clone(),
         holdout_basis_points: last.map_or(0, |epoch| epoch.holdout_basis_points.unsigned_abs()),
         epoch: last.map_or(1, |epoch| epoch.epoch),
-        starts_at: instant(found.starts_at),
-        planned_end: instant(found.planned_end),
+        starts_at: instant(found.starts_at).unwrap_or_default(),
+        planned_end: instant(found.planned_end).unwrap_or_default(),
         is_running: status == proto::ExperimentStatus::Running,
         is_shipped: found.shipped == Some(true),
         is_binding: status != proto::ExperimentStatus::Draft,

@@ -7,6 +7,7 @@ pub mod past;
 pub mod policy;
 pub mod scalar;
 
+use chrono::{DateTime, Utc};
 use serve::Neighbour;
 
 /// The services decision-svc calls.
@@ -22,3 +23,8 @@ pub struct Neighbours {
 
 /// Largest message taken from a neighbour, in bytes.
 pub const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// An instant from proto; who sent it has checked it.
+fn instant(at: Option<prost_types::Timestamp>) -> Option<DateTime<Utc>> {
+    at.and_then(|at| DateTime::from_timestamp(at.seconds, at.nanos.unsigned_abs()))
+}

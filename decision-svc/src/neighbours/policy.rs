@@ -12,7 +12,7 @@ use prost::{DecodeError, Message as _};
 use serve::{Neighbour, metadata};
 use tonic::{Code, Status};
 
-use super::{MESSAGE_BYTES_MAX, scalar};
+use super::{MESSAGE_BYTES_MAX, instant, scalar};
 use crate::{
     domain::{
         judgement::{Basis, Grant, Judgement, PolicyVerdict, Refusal, Verdict},
@@ -228,7 +228,7 @@ fn reserved(answer: proto::ReserveResponse) -> Judged {
     let grant = |grant: proto::Grant| Grant {
         offer_id: grant.offer_id,
         rank: grant.rank,
-        reserved_until: instant(grant.reserved_until),
+        reserved_until: instant(grant.reserved_until).unwrap_or_default(),
     };
     let mut judgement = judgement(answer.judgement.unwrap_or_default());
     judgement.grants = Some(answer.grants.into_iter().map(grant).collect());
@@ -357,7 +357,7 @@ fn policy_verdict(found: proto::PolicyVerdict) -> PolicyVerdict {
         reserved: found.reserved,
         limit: found.limit,
         window_seconds: found.window_seconds,
-        next_allowed_at: found.next_allowed_at.map(|at| instant(Some(at))),
+        next_allowed_at: found.next_allowed_at.map(|at| instant(Some(at)).unwrap_or_default()),
         lifted_by: found.lifted_by,
     }
 }
@@ -367,8 +367,4 @@ fn refusal(found: proto::Refusal) -> Refusal {
     // A policy-svc newer than this one may know more reasons.
     let reason_code = Reason::of(&found.reason_code).unwrap_or(Reason::PolicyUnavailable);
     Refusal { reason_code, reason: found.reason, deliver_after }
-}
-
-fn instant(at: Option<prost_types::Timestamp>) -> DateTime<Utc> {
-    at.and_then(|at| DateTime::from_timestamp(at.seconds, at.nanos.unsigned_abs())).unwrap_or_default()
 }

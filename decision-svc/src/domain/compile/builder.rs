@@ -241,7 +241,8 @@ impl<'a> Builder<'_, 'a> {
     }
 }
 
-fn literal_type(literal: &Literal) -> Type {
+/// The type a field is taken to have that is compared with a literal, where nothing declares it.
+pub(crate) fn literal_type(literal: &Literal) -> Type {
     match literal {
         Literal::Number(_) => Type::Number,
         Literal::Boolean(_) => Type::Boolean,

@@ -18,6 +18,7 @@ use formula::{
     program::{Constants, Register, RuleProgram},
 };
 
+pub(crate) use builder::literal_type;
 pub(crate) use group::{Group, Lists, Place};
 pub(crate) use posting::Access;
 pub(crate) use source::{Source, Told};

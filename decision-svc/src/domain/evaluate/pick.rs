@@ -7,7 +7,7 @@ use super::Tally;
 use crate::domain::{
     compile::{CompiledFlow, Facts, Place, Program},
     rank::{Factors, PROPENSITY_PRIOR},
-    scratch::{Ahead, Aside, Best, Passing, Scratch},
+    scratch::{Ahead, Aside, Best, Passing, Scratch, way_aside},
 };
 
 impl CompiledFlow {
@@ -19,8 +19,8 @@ impl CompiledFlow {
         match scratch.passing.as_slice() {
             [only] if !self.is_walked && !only.is_filtered => {
                 let Scratch { best, aside, .. } = scratch;
-                let is_aside = |place: &Place| aside.binary_search_by_key(&place.offer, |(offer, _)| *offer).is_ok();
-                let wanted = self.ranking(*only).iter().filter(|place| !is_aside(place)).take(best_max);
+                let is_wanted = |place: &&Place| way_aside(aside, place.offer).is_none();
+                let wanted = self.ranking(*only).iter().filter(is_wanted).take(best_max);
                 best.extend(wanted.map(|place| Best { place: *place, holding: only.holding, is_mandatory: false }));
                 return tally;
             }
@@ -98,9 +98,9 @@ impl CompiledFlow {
     /// Takes the best of all groups, each in its prepared order.
     fn merge(&self, best_max: usize, scratch: &mut Scratch) {
         let Scratch { aside, ahead, passing, .. } = scratch;
-        let is_aside = |place: &Place| aside.binary_search_by_key(&place.offer, |(offer, _)| *offer).is_ok();
+        let is_wanted = |place: &&Place| way_aside(aside, place.offer).is_none();
         for group in passing.iter().filter(|group| !group.is_filtered) {
-            for place in self.ranking(*group).iter().filter(|place| !is_aside(place)) {
+            for place in self.ranking(*group).iter().filter(is_wanted) {
                 let candidate = Ahead { place: *place, holding: group.holding };
                 if ahead.len() < best_max {
                     ahead.push(candidate);

@@ -11,7 +11,7 @@ use formula::{
 };
 
 use crate::domain::{
-    compile::{CHAIN_MAX, Facts},
+    compile::{CHAIN_MAX, Facts, literal_type},
     creative::{self, ReadyCreative},
     flow::Flow,
     metric::Metric,
@@ -404,13 +404,4 @@ impl Builder<'_> {
 
 fn type_of_step(step: &ComputedStep) -> Option<Type> {
     step.output.map(|output| output.value_type()).or(step.formula.result_type())
-}
-
-fn literal_type(literal: &Literal) -> Type {
-    match literal {
-        Literal::Number(_) => Type::Number,
-        Literal::Boolean(_) => Type::Boolean,
-        Literal::List(items) => items.first().map_or(Type::String, literal_type),
-        Literal::String(_) | Literal::None => Type::String,
-    }
 }

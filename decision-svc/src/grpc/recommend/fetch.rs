@@ -151,9 +151,7 @@ impl Context {
                 }
                 Err(refusal) => (ground.snapshot.clone(), Err(refusal.clone())),
             };
-            let policy = snapshot.policy.as_ref();
-            let channel = policy.and_then(|policy| policy.channel(&question.channel));
-            let surface = Surface::of(&question.channel, channel, &question.placement);
+            let surface = Surface::of(&question.channel, snapshot.policy.as_deref(), &question.placement);
             Ok(Fetched {
                 snapshot,
                 flow,
