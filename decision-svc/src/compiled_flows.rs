@@ -11,6 +11,7 @@ use std::{
 
 use tokio::{sync::watch, task::JoinError};
 
+use crate::aside;
 use crate::domain::{
     compile::CompiledFlow,
     flow::Flow,
@@ -71,7 +72,7 @@ impl CompiledFlows {
     ) -> Result<Arc<CompiledFlow>, JoinError> {
         let entry = self.entry(source);
         entry.is_asked_for.store(true, Ordering::Relaxed);
-        self.made(&entry, source, flow, catalog).await
+        self.made(&entry, source, &flow, catalog).await
     }
 
     /// The same; or, when that takes longer than `wait`, or an older one is just being made, and there is one, the flow at
@@ -80,7 +81,7 @@ impl CompiledFlows {
         &self,
         wait: Duration,
         source: Source<'_>,
-        flow: Flow,
+        flow: &Flow,
         catalog: &Arc<Catalog>,
     ) -> Result<Arc<CompiledFlow>, JoinError> {
         let entry = self.entry(source);
@@ -96,10 +97,10 @@ impl CompiledFlows {
         if !entry.is_being_made.swap(true, Ordering::Acquire) {
             let (all, making, catalog) = (self.clone(), entry.clone(), catalog.clone());
             let (tenant, id, name) = (source.tenant.to_owned(), source.id.to_owned(), source.name.to_owned());
-            let revision = source.revision;
+            let (revision, flow) = (source.revision, flow.clone());
             tokio::spawn(async move {
                 let source = Source { tenant: &tenant, id: &id, name: &name, revision };
-                let made = all.made(&making, source, flow, &catalog).await;
+                let made = all.made(&making, source, &flow, &catalog).await;
                 making.is_being_made.store(false, Ordering::Release);
                 making.made_one.notify_waiters();
                 // Whoever needs the flow tries again and tells.
@@ -146,7 +147,7 @@ impl CompiledFlows {
                     let (id, name, revision) = (newest.id.as_str(), newest.name.as_str(), newest.revision);
                     let source = Source { tenant: &tenant, id, name, revision };
                     // Whoever needs the flow tries again and tells.
-                    drop(self.made(&entry, source, newest.flow.clone(), &catalog).await);
+                    drop(self.made(&entry, source, &newest.flow, &catalog).await);
                 }
             }
         }
@@ -162,7 +163,7 @@ impl CompiledFlows {
         &self,
         entry: &Entry,
         source: Source<'_>,
-        flow: Flow,
+        flow: &Flow,
         catalog: &Arc<Catalog>,
     ) -> Result<Arc<CompiledFlow>, JoinError> {
         let wanted = (source.revision, catalog.revision);
@@ -173,7 +174,7 @@ impl CompiledFlows {
         if let Some(found) = entry.find(wanted) {
             return Ok(found);
         }
-        let made = compiled(source, flow, catalog).await?;
+        let made = compiled(source, flow.clone(), catalog).await?;
         entry.keep(made.clone());
         Ok(made)
     }
@@ -210,7 +211,12 @@ impl Entry {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         made.push(flow);
         made.sort_by_key(|flow| std::cmp::Reverse((flow.catalog_revision, flow.revision)));
-        made.truncate(REVISIONS_MAX);
+        // Taking apart what nobody needs any more takes as long as a few decisions.
+        let kept = made.len().min(REVISIONS_MAX);
+        let outdated = made.split_off(kept);
+        if !outdated.is_empty() {
+            drop(aside::run(move || drop(outdated)));
+        }
     }
 }
 
@@ -256,7 +262,7 @@ async fn compiled(source: Source<'_>, flow: Flow, catalog: &Arc<Catalog>) -> Res
     let (id, name, revision, catalog) =
         (source.id.to_owned(), source.name.to_owned(), source.revision, catalog.clone());
     let compile = move || Arc::new(CompiledFlow::compile(flow, &id, &name, revision, &catalog));
-    tokio::task::spawn_blocking(compile).await
+    aside::run(compile).await
 }
 
 #[cfg(test)]
@@ -271,7 +277,7 @@ mod tests {
         let within = async |wait: Duration, flow: i64, revision: i64| {
             let catalog = Arc::new(Catalog { revision, ..Catalog::default() });
             let source = Source { tenant: "t", id: "flow_f", name: "F", revision: flow };
-            let made = compiled.within(wait, source, Flow { nodes: Vec::new() }, &catalog).await.unwrap();
+            let made = compiled.within(wait, source, &Flow { nodes: Vec::new() }, &catalog).await.unwrap();
             (made.revision, made.catalog_revision)
         };
         assert_eq!(within(Duration::ZERO, 1, 1).await, (1, 1));

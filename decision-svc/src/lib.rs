@@ -5,6 +5,7 @@
 //! decisions and outcomes, [`relay`] tells the neighbours what happened.
 
 pub mod app;
+mod aside;
 pub mod compiled_flows;
 pub mod config;
 pub mod domain;

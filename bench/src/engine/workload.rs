@@ -154,7 +154,7 @@ impl Workload {
         let categories = (0..self.categories).map(category);
         Catalog {
             revision: 1,
-            offers: offers.map(|offer| (offer.id.clone(), offer)).collect(),
+            offers: offers.map(|offer| (offer.id.as_str().into(), offer.into())).collect(),
             categories: categories.map(|category| (category.id.clone(), category)).collect(),
             schemas: BTreeMap::from([(schema.id.clone(), schema)]),
             ..Catalog::default()

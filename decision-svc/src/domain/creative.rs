@@ -69,7 +69,7 @@ pub fn ready(catalog: &Catalog) -> BTreeMap<&str, Vec<Arc<ReadyCreative>>> {
     let named = catalog.offers.values().map(|offer| (offer.name.trim().to_lowercase(), offer.id.as_str()));
     let named: HashMap<String, &str> = named.collect();
     for creative in active() {
-        let by_id = catalog.offers.get_key_value(creative.offer.trim()).map(|(id, _)| id.as_str());
+        let by_id = catalog.offers.get_key_value(creative.offer.trim()).map(|(id, _)| &**id);
         let found = by_id.or_else(|| named.get(&creative.offer.trim().to_lowercase()).copied());
         let (Some(offer), Some(placement)) = (found, placement(creative, catalog)) else { continue };
         let ready = ReadyCreative {
@@ -133,7 +133,7 @@ impl ReadyCreative {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::snapshot::{Channel, Offer, Placement};
+    use crate::domain::snapshot::{Channel, Offer, Placement, Shared};
 
     fn catalog() -> Catalog {
         let creative = |id: &str, channel: &str, placement: &str, weight: f64| Creative {
@@ -157,8 +157,8 @@ mod tests {
         let placements = [placement("plc_home", "home banner", true), placement("plc_closed", "Closed", false)];
         let offer = Offer { id: "off_jacket".into(), name: "Jacket".into(), is_active: true, ..Offer::default() };
         Catalog {
-            offers: BTreeMap::from([(offer.id.clone(), offer)]),
-            creatives: creatives.into_iter().map(|it| (it.id.clone(), it)).collect(),
+            offers: Shared::from_iter([(offer.id.as_str().into(), Arc::new(offer))]),
+            creatives: creatives.into_iter().map(|it| (it.id.as_str().into(), it.into())).collect(),
             placements: placements.into_iter().map(|it| (it.id.clone(), it)).collect(),
             ..Catalog::default()
         }

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use formula::{OutputType, Type, rule::Rule};
+use rpds::RedBlackTreeMapSync;
 
 use crate::domain::{
     metric::Metric,
@@ -29,13 +30,17 @@ impl Snapshot {
     }
 }
 
+/// Things of which there may be many, by id, shared by the revisions that have them: a change copies what it is about and
+/// the way there.
+pub type Shared<T> = RedBlackTreeMapSync<Arc<str>, Arc<T>>;
+
 /// What may be offered.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     /// Head of catalog-svc's log when this was read.
     pub revision: i64,
     /// By id.
-    pub offers: BTreeMap<String, Offer>,
+    pub offers: Shared<Offer>,
     /// By id.
     pub categories: BTreeMap<String, Category>,
     /// By id.
@@ -43,7 +48,7 @@ pub struct Catalog {
     /// By key.
     pub outcome_types: BTreeMap<String, OutcomeType>,
     /// By id.
-    pub creatives: BTreeMap<String, Creative>,
+    pub creatives: Shared<Creative>,
     /// By id.
     pub placements: BTreeMap<String, Placement>,
     /// By key.
@@ -246,7 +251,7 @@ impl Offer {
 impl Catalog {
     /// The same with no offer but this one.
     pub fn with_only(&self, offer_id: &str) -> Self {
-        let only = self.offers.get(offer_id).map(|offer| (offer_id.to_owned(), offer.clone()));
+        let only = self.offers.get_key_value(offer_id).map(|(id, offer)| (id.clone(), offer.clone()));
         Self {
             revision: self.revision,
             offers: only.into_iter().collect(),
@@ -268,7 +273,7 @@ impl Catalog {
     /// The offer of this id or name.
     pub fn offer(&self, reference: &str) -> Option<&Offer> {
         let by_name = || self.offers.values().find(|offer| is_named(reference, &offer.id, &offer.name));
-        self.offers.get(reference).or_else(by_name)
+        self.offers.get(reference).or_else(by_name).map(|offer| &**offer)
     }
 
     /// The schema of this id or name.

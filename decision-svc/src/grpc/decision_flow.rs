@@ -12,7 +12,10 @@ use super::{
     Context, flow_config,
     resource::{self, Checked},
 };
-use crate::domain::{compile::CompiledFlow, flow::Flow, snapshot::Catalog};
+use crate::{
+    aside,
+    domain::{compile::CompiledFlow, flow::Flow, snapshot::Catalog},
+};
 
 /// The flows of a tenant.
 pub struct DecisionFlows(pub Context);
@@ -56,7 +59,7 @@ impl Context {
         let follower = self.followers.of(tenant).await;
         let catalog = follower.and_then(|follower| follower.borrow().catalog.clone());
         let Some(catalog) = catalog else { return Ok(None) };
-        let warning = tokio::task::spawn_blocking(move || warning(flow, &catalog)).await;
+        let warning = aside::run(move || warning(flow, &catalog)).await;
         warning.map_err(|error| serve::internal(&error))
     }
 }

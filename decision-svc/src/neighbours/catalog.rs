@@ -1,6 +1,6 @@
 //! catalog-svc: customers, and what may be offered.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use formula::{
     OutputType, Type,
@@ -19,7 +19,7 @@ use crate::domain::{
     outcome::value_e4,
     scalar::{Fields, Scalar},
     schedule::{Mandate, Schedule},
-    snapshot::{Catalog, Category, ComputedField, Creative, Offer, OutcomeType, Placement, Schema},
+    snapshot::{Catalog, Category, ComputedField, Creative, Offer, OutcomeType, Placement, Schema, Shared},
 };
 
 /// A customer as catalog-svc knows it now.
@@ -84,11 +84,11 @@ pub async fn customers(
 /// Applies one change; kinds this service does not use are passed over.
 pub fn apply(catalog: &mut Catalog, change: &ConfigurationChange) {
     match change.kind.as_str() {
-        "offer" => put(&mut catalog.offers, change, offer),
+        "offer" => share(&mut catalog.offers, change, offer),
         "category" => put(&mut catalog.categories, change, category),
         "schema" => put(&mut catalog.schemas, change, schema),
         "outcome_type" => put(&mut catalog.outcome_types, change, outcome_type),
-        "creative" => put(&mut catalog.creatives, change, creative),
+        "creative" => share(&mut catalog.creatives, change, creative),
         "placement" => put(&mut catalog.placements, change, placement),
         "behavioral_metric" => put(&mut catalog.metrics, change, metric),
         _ => {}
@@ -105,6 +105,15 @@ fn put<M: prost::Message + Default, T>(
         all.remove(&change.id);
     } else if let Ok(found) = M::decode(change.resource.as_slice()) {
         all.insert(change.id.clone(), read(change.id.clone(), found));
+    }
+}
+
+/// The same among those that revisions share.
+fn share<M: prost::Message + Default, T>(all: &mut Shared<T>, change: &ConfigurationChange, read: fn(String, M) -> T) {
+    if change.deleted {
+        all.remove_mut(change.id.as_str());
+    } else if let Ok(found) = M::decode(change.resource.as_slice()) {
+        all.insert_mut(change.id.as_str().into(), Arc::new(read(change.id.clone(), found)));
     }
 }
 

@@ -54,7 +54,7 @@ fn catalog(offers: Vec<Offer>, categories: Vec<Category>) -> Catalog {
     let schema = Schema { id: "schema_customer".to_owned(), name: "Customer".to_owned(), fields };
     Catalog {
         revision: 1,
-        offers: offers.into_iter().map(|offer| (offer.id.clone(), offer)).collect(),
+        offers: offers.into_iter().map(|offer| (offer.id.as_str().into(), offer.into())).collect(),
         categories: categories.into_iter().map(|category| (category.id.clone(), category)).collect(),
         schemas: BTreeMap::from([(schema.id.clone(), schema)]),
         ..Catalog::default()

@@ -90,7 +90,7 @@ impl OracleFlow {
     /// Compiles `flow` for a catalog.
     pub fn compile(flow: Flow, catalog: &Catalog) -> Self {
         let wanted = flow.categories();
-        let is_wanted = |offer: &&Offer| {
+        let is_wanted = |offer: &&Arc<Offer>| {
             let stored = catalog.category(&offer.category);
             wanted.is_empty()
                 || wanted.iter().any(|category| {
@@ -117,7 +117,7 @@ impl OracleFlow {
                 let (metrics, steps, open) = (&catalog.metrics, Vec::new(), Vec::new());
                 let program = Builder { offer, own, categories: &categories, fields, metrics, steps, open };
                 OracleOffer {
-                    offer: offer.clone(),
+                    offer: (**offer).clone(),
                     creatives: creatives.remove(offer.id.as_str()).unwrap_or_default(),
                     category_id: own.map(|category| category.id.clone()).unwrap_or_default(),
                     program: program.build(&flow),

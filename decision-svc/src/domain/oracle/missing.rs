@@ -52,7 +52,9 @@ fn asks_for_presence(rule: &Rule) -> bool {
 
 /// Without offers and formulas that say what is to be done when a value is missing.
 fn without_presence(mut catalog: Catalog) -> Catalog {
-    catalog.offers.retain(|_, offer| !offer.rules.iter().any(asks_for_presence));
+    let asks = |rules: &[Rule]| rules.iter().any(asks_for_presence);
+    let others = catalog.offers.iter().filter(|(_, offer)| !asks(&offer.rules));
+    catalog.offers = others.map(|(id, offer)| (id.clone(), offer.clone())).collect();
     for category in catalog.categories.values_mut() {
         category.computed_fields.retain(|field| !field.formula.contains("coalesce") && !field.formula.contains("null"));
     }

@@ -321,11 +321,14 @@ pub(super) fn catalog(dice: &mut Dice) -> Catalog {
     let categories: Vec<Category> = CATEGORIES[..3].iter().map(|name| category(dice, name)).collect();
     Catalog {
         revision: 1,
-        offers: offers.into_iter().map(|offer| (offer.id.clone(), offer)).collect(),
+        offers: offers.into_iter().map(|offer| (offer.id.as_str().into(), offer.into())).collect(),
         categories: categories.into_iter().map(|category| (category.id.clone(), category)).collect(),
         schemas: BTreeMap::from([(schema.id.clone(), schema)]),
         outcome_types: BTreeMap::new(),
-        creatives: (0..dice.below(40)).map(|number| creative(dice, number)).map(|it| (it.id.clone(), it)).collect(),
+        creatives: (0..dice.below(40))
+            .map(|number| creative(dice, number))
+            .map(|it| (it.id.as_str().into(), it.into()))
+            .collect(),
         placements: [("plc_banner", "Banner", true), ("plc_closed", "Closed", false)]
             .map(|(id, name, is_active)| (id.to_owned(), Placement { id: id.into(), name: name.into(), is_active }))
             .into(),

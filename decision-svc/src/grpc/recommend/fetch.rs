@@ -263,7 +263,7 @@ impl Context {
         let made = made.map(|(kind, ground)| async move {
             let catalog = newest.unwrap_or(&ground.snapshot).catalog.clone().unwrap_or_default();
             let source = Source { tenant, id: &ground.id, name: &ground.name, revision: ground.revision };
-            let flow = self.compiled.within(wait, source, ground.flow.clone(), &catalog).await;
+            let flow = self.compiled.within(wait, source, &ground.flow, &catalog).await;
             Ok((*kind, flow.map_err(|error| serve::internal(&error))?))
         });
         join_all(made).await.into_iter().collect()
