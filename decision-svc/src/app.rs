@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use database::{Database, Location, PoolSizes};
-use history::{Collection, History};
+use history::{AtHead, Collection, History};
 use proffer_proto::decision::v1::{
     decision_flow_service_server::DecisionFlowServiceServer, decision_service_server::DecisionServiceServer,
     model_service_server::ModelServiceServer, outcome_service_server::OutcomeServiceServer,
@@ -66,6 +66,7 @@ impl App {
             receipts: Receipts::new(deps.clock.clone()),
             clock: deps.clock,
             snapshot_wait_max: deps.snapshot_wait_max,
+            whole_flows: AtHead::default(),
             compiled: CompiledFlows::default(),
             compiled_past: PastFlows::default(),
             past: PastCatalogs::default(),

@@ -1,9 +1,12 @@
 //! LookupService: what a decision asks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use futures::{StreamExt as _, stream::BoxStream};
-use history::{HistoryError, Resource as _};
+use history::{AtHead, HistoryError, Resource as _};
 use proffer_proto::{
     catalog::v1::{self as proto, CustomerRecord, OutcomeType, lookup_service_server::LookupService},
     values::v1::ConfigurationChange,
@@ -19,36 +22,10 @@ use super::{
 use crate::domain::{outcome_type::SYSTEM_TYPES, record::customer_id_fault, schema::Schema};
 
 /// Lookups for decisions.
-pub struct Lookups(pub Context);
-
-impl Lookups {
-    /// The record; none for an unknown customer or schema, and for what can name neither.
-    async fn record(
-        &self,
-        tenant: &str,
-        request: &proto::LookupCustomerRequest,
-    ) -> Result<Option<CustomerRecord>, Status> {
-        let customer_id = &request.customer_id;
-        if customer_id_fault(customer_id).is_some() {
-            return Ok(None);
-        }
-        let Some(schema) = self.schema(tenant, &request.schema).await? else { return Ok(None) };
-        let row = self.0.records.get(tenant, &schema.id, customer_id).await;
-        let row = row.map_err(|error| serve::store_status(&error))?;
-        Ok(row.map(|row| record::shown(&schema, row)))
-    }
-
-    /// The schema; none when nobody created it, and for what can name none.
-    async fn schema(&self, tenant: &str, named: &str) -> Result<Option<Schema>, Status> {
-        if reference("schema", named).is_err() {
-            return Ok(None);
-        }
-        match self.0.schemas.get(tenant, named).await {
-            Ok(found) => Ok(Some(schema::stored(&found))),
-            Err(HistoryError::NotFound { .. }) => Ok(None),
-            Err(error) => Err(refused(error)),
-        }
-    }
+pub struct Lookups {
+    context: Context,
+    /// Schemas as last read.
+    schemas: AtHead<Schema>,
 }
 
 /// Customers of one lookup.
@@ -56,42 +33,98 @@ const BATCH_MAX: usize = 256;
 /// Bytes of records in one answer; the last one may pass it.
 const RECORDS_BYTES_MAX: usize = 3 * 1024 * 1024;
 
+/// Schemas by the names in a request; those that nobody created are left out.
+type Schemas<'a> = BTreeMap<&'a str, Arc<Schema>>;
+
 impl Lookups {
-    /// The records of as many customers as fit, in order.
+    /// Lookups that read no schema again before something is written.
+    pub fn new(context: Context) -> Self {
+        Self { context, schemas: AtHead::default() }
+    }
+
+    /// The records of as many customers as fit, in order, and the head of the log. None for an unknown customer or schema,
+    /// and for what can name neither.
     async fn records(
         &self,
         tenant: &str,
         asked: &[proto::LookupCustomerRequest],
-    ) -> Result<Vec<proto::CustomerLookup>, Status> {
-        let mut schemas: BTreeMap<&str, Option<Schema>> = BTreeMap::new();
-        for request in asked {
-            if !schemas.contains_key(request.schema.as_str()) {
-                schemas.insert(&request.schema, self.schema(tenant, &request.schema).await?);
+    ) -> Result<(Vec<Option<CustomerRecord>>, i64), Status> {
+        let names: BTreeSet<&str> = asked.iter().map(|request| request.schema.as_str()).collect();
+        if let Some((then, schemas)) = self.at_hand(tenant, &names) {
+            let (records, head) = self.under(&schemas, tenant, asked).await?;
+            if head == then {
+                return Ok((records, head));
             }
         }
+        let schemas = self.newest(tenant, &names).await?;
+        self.under(&schemas, tenant, asked).await
+    }
+
+    /// The records under these schemas, and the head of the log.
+    async fn under(
+        &self,
+        schemas: &Schemas<'_>,
+        tenant: &str,
+        asked: &[proto::LookupCustomerRequest],
+    ) -> Result<(Vec<Option<CustomerRecord>>, i64), Status> {
         let schema_of = |request: &proto::LookupCustomerRequest| {
-            let schema = schemas.get(request.schema.as_str())?.as_ref();
-            schema.filter(|_| customer_id_fault(&request.customer_id).is_none())
+            schemas.get(request.schema.as_str()).filter(|_| customer_id_fault(&request.customer_id).is_none())
         };
         let wanted: BTreeSet<(&str, &str)> = asked
             .iter()
             .filter_map(|request| Some((schema_of(request)?.id.as_str(), request.customer_id.as_str())))
             .collect();
         let wanted: Vec<_> = wanted.into_iter().collect();
-        let rows = self.0.records.get_all(tenant, &wanted).await.map_err(|error| serve::store_status(&error))?;
+        let found = self.context.records.get_all(tenant, &wanted).await;
+        let (rows, head) = found.map_err(|error| serve::store_status(&error))?;
         let (mut found, mut bytes) = (Vec::with_capacity(asked.len()), 0);
         for request in asked {
             if bytes > RECORDS_BYTES_MAX {
                 break;
             }
-            let record = schema_of(request).and_then(|schema| {
+            found.push(schema_of(request).and_then(|schema| {
                 let row = rows.get(&(schema.id.clone(), request.customer_id.clone()))?;
                 bytes += row.payload.len();
                 Some(record::shown(schema, row.clone()))
-            });
-            found.push(proto::CustomerLookup { record });
+            }));
         }
-        Ok(found)
+        Ok((found, head))
+    }
+
+    /// The schemas as last read, when all were read at the same head.
+    fn at_hand<'a>(&self, tenant: &str, names: &BTreeSet<&'a str>) -> Option<(i64, Schemas<'a>)> {
+        let (mut schemas, mut at) = (Schemas::new(), None);
+        for name in names {
+            let (head, schema) = self.schemas.last(tenant, name)?;
+            if *at.get_or_insert(head) != head {
+                return None;
+            }
+            schemas.insert(name, schema);
+        }
+        Some((at?, schemas))
+    }
+
+    async fn newest<'a>(&self, tenant: &str, names: &BTreeSet<&'a str>) -> Result<Schemas<'a>, Status> {
+        let head = self.context.history.head(tenant).await.map_err(refused)?;
+        let mut schemas = Schemas::new();
+        for name in names {
+            if let Some(schema) = self.schema(tenant, name).await? {
+                schemas.insert(name, self.schemas.keep(tenant, name, head, schema));
+            }
+        }
+        Ok(schemas)
+    }
+
+    /// The schema; none when nobody created it, and for what can name none.
+    async fn schema(&self, tenant: &str, named: &str) -> Result<Option<Schema>, Status> {
+        if reference("schema", named).is_err() {
+            return Ok(None);
+        }
+        match self.context.schemas.get(tenant, named).await {
+            Ok(found) => Ok(Some(schema::stored(&found))),
+            Err(HistoryError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(refused(error)),
+        }
     }
 }
 
@@ -121,9 +154,8 @@ impl LookupService for Lookups {
         request: Request<proto::LookupCustomerRequest>,
     ) -> Result<Response<proto::LookupCustomerResponse>, Status> {
         let tenant = metadata::tenant(request.metadata())?;
-        let request = request.into_inner();
-        let head = async { self.0.history.head(&tenant).await.map_err(refused) };
-        let (record, head_revision) = futures::try_join!(self.record(&tenant, &request), head)?;
+        let (records, head_revision) = self.records(&tenant, &[request.into_inner()]).await?;
+        let record = records.into_iter().next().flatten();
         Ok(Response::new(proto::LookupCustomerResponse { record, head_revision }))
     }
 
@@ -136,8 +168,8 @@ impl LookupService for Lookups {
         if asked.len() > BATCH_MAX {
             return Err(Problem::limit("customers", asked.len(), BATCH_MAX).into());
         }
-        let head = async { self.0.history.head(&tenant).await.map_err(refused) };
-        let (customers, head_revision) = futures::try_join!(self.records(&tenant, &asked), head)?;
+        let (records, head_revision) = self.records(&tenant, &asked).await?;
+        let customers = records.into_iter().map(|record| proto::CustomerLookup { record }).collect();
         Ok(Response::new(proto::BatchLookupCustomersResponse { customers, head_revision }))
     }
 
@@ -152,7 +184,7 @@ impl LookupService for Lookups {
         }
         // Whoever knows nothing yet learns of the system types with the first page, which comes at once.
         let mut system = if after == 0 { system_changes() } else { Vec::new() };
-        let pages = self.0.history.watch(tenant, after).map(move |page| {
+        let pages = self.context.history.watch(tenant, after).map(move |page| {
             let (mut found, head_revision) = page.map_err(refused)?;
             let mut changes = std::mem::take(&mut system);
             changes.append(&mut found);

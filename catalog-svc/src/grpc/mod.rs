@@ -87,5 +87,5 @@ pub fn routes(context: &Context) -> Routes {
         ))
         .add_service(limited!(CreativeServiceServer(creative::Creatives(context.clone())), REQUEST_BYTES_MAX))
         .add_service(limited!(PlacementServiceServer(placement::Placements(context.clone())), REQUEST_BYTES_MAX))
-        .add_service(limited!(LookupServiceServer(lookup::Lookups(context.clone())), REQUEST_BYTES_MAX))
+        .add_service(limited!(LookupServiceServer(lookup::Lookups::new(context.clone())), REQUEST_BYTES_MAX))
 }

@@ -51,6 +51,9 @@ const NEW: Columns = &[("place", Kind::Integer), ("customer_id", Kind::Text), ("
 /// Whose record is wanted, as a statement takes it.
 const WANTED: Columns = &[("place", Kind::Integer), ("schema_id", Kind::Text), ("customer_id", Kind::Text)];
 
+/// Schema, customer, payload, version, instant of the write; the last row carries the head in place of the version.
+type FoundColumns = (String, String, Option<Vec<u8>>, i64, i64);
+
 impl Records {
     /// The records kept in `database`.
     pub fn new(database: Database) -> Self {
@@ -106,7 +109,7 @@ impl Records {
                 let statement = format!(
                     "insert into customer_record (tenant_id, schema_id, customer_id, payload, version, updated_us)
                      select $1, $2, customer_id, payload, 1, $3 from {} new order by place {ON_CONFLICT}",
-                    Dialect::Postgres.table(NEW, 4)
+                    rows.table(Dialect::Postgres, 4)
                 );
                 let query = sqlx::query(AssertSqlSafe(statement)).bind(tenant).bind(schema_id);
                 query.bind(at.timestamp_micros()).bind_rows(&rows).execute(&mut **inner).await?;
@@ -156,29 +159,31 @@ impl Records {
         Ok(row.map(record_row))
     }
 
-    /// The records of these customers under these schemas, by both; who has none is left out.
+    /// The records of these customers under these schemas, by both, and the head of the tenant's log; who has none is
+    /// left out.
     pub async fn get_all(
         &self,
         tenant: &str,
         wanted: &[(&str, &str)],
-    ) -> Result<BTreeMap<(String, String), RecordRow>, DatabaseError> {
+    ) -> Result<(BTreeMap<(String, String), RecordRow>, i64), DatabaseError> {
         let mut asked = Rows::new(WANTED);
         for (place, (schema_id, customer_id)) in (0..).zip(wanted) {
-            let text = |text: &'_ str| Cell::Text(Some(text.to_owned().into()));
-            asked.push([Cell::Integer(Some(place)), text(schema_id), text(customer_id)]);
+            asked.push([Cell::Integer(Some(place)), Cell::from(*schema_id), Cell::from(*customer_id)]);
         }
-        let statement = format!(
-            "select r.schema_id, r.customer_id, r.payload, r.version, r.updated_us from {} asked
-             join customer_record r on r.tenant_id = $1 and r.schema_id = asked.schema_id
-               and r.customer_id = asked.customer_id",
-            self.database.dialect().table(WANTED, 2)
-        );
-        let rows: Vec<(String, String, Vec<u8>, i64, i64)> = read!(&self.database, pool =>
-            sqlx::query_as(AssertSqlSafe(statement.as_str())).bind(tenant).bind_rows(&asked).fetch_all(pool))?;
-        let keyed = |(schema_id, customer_id, payload, version, updated_us): (String, String, Vec<u8>, i64, i64)| {
-            ((schema_id, customer_id.clone()), record_row((customer_id, payload, version, updated_us)))
-        };
-        Ok(rows.into_iter().map(keyed).collect())
+        let sql = found_statement(&asked.table(self.database.dialect(), 2), "cross join");
+        let rows: Vec<FoundColumns> = read!(&self.database, pool =>
+            sqlx::query_as(AssertSqlSafe(sql)).bind(tenant).bind_rows(&asked).fetch_all(pool))?;
+        let (mut records, mut head) = (BTreeMap::new(), 0);
+        for (schema_id, customer_id, payload, number, updated_us) in rows {
+            match payload {
+                None => head = number,
+                Some(payload) => {
+                    let row = record_row((customer_id.clone(), payload, number, updated_us));
+                    records.insert((schema_id, customer_id), row);
+                }
+            }
+        }
+        Ok((records, head))
     }
 
     /// Records after a customer, at most `limit`, by customer id bytewise.
@@ -209,6 +214,16 @@ impl Records {
         transaction.commit().await?;
         Ok(done.rows > 0)
     }
+}
+
+fn found_statement(asked: &str, join: &str) -> String {
+    format!(
+        "select r.schema_id, r.customer_id, r.payload, r.version, r.updated_us from {asked} asked
+         {join} customer_record r where r.tenant_id = $1 and r.schema_id = asked.schema_id
+           and r.customer_id = asked.customer_id
+         union all select '', '', null, {}, 0",
+        history::head_of("$1"),
+    )
 }
 
 fn insert_statement(rows: usize) -> String {
@@ -242,4 +257,32 @@ where
 
 fn record_row((customer_id, payload, version, updated_us): Row) -> RecordRow {
     RecordRow { customer_id, payload, version, updated_at: serve::from_micros(updated_us) }
+}
+
+#[cfg(test)]
+mod tests {
+    use database::{Count, Location, PoolSizes};
+
+    use super::*;
+
+    /// A plain join reads all customers of the tenant for each one that is asked for; the statement must not.
+    #[tokio::test]
+    async fn customers_are_found_by_their_key_and_not_among_all_of_the_tenant_on_sqlite() {
+        let folder = tempfile::tempdir().unwrap();
+        let location = Location::Folder(folder.path().to_owned());
+        let steps = [history::migrations(), crate::store::migrations()];
+        let database = Database::open(&location, "catalog", PoolSizes::default(), &steps).await.unwrap();
+        let plan = async |join: &str| {
+            let asked = Dialect::Sqlite.table(WANTED, Count::Many, 2);
+            let sql = format!("explain query plan {}", found_statement(&asked, join));
+            let steps: Vec<(i64, i64, i64, String)> = read!(&database, pool =>
+                sqlx::query_as(AssertSqlSafe(sql)).bind("t").bind("[]").fetch_all(pool))
+            .unwrap();
+            let of_records = steps.into_iter().map(|step| step.3).find(|step| step.contains(" r "));
+            of_records.unwrap()
+        };
+        assert!(plan("join").await.ends_with("(tenant_id=?)"), "{}", plan("join").await);
+        let by_key = "(tenant_id=? AND schema_id=? AND customer_id=?)";
+        assert!(plan("cross join").await.ends_with(by_key), "{}", plan("cross join").await);
+    }
 }

@@ -4,11 +4,13 @@
 //! what differs (locks, transactions) is here. It knows no table.
 
 mod open;
+mod readers;
 mod rows;
 mod transaction;
 
 pub use open::{Database, Location, Migrations, PoolSizes};
-pub use rows::{BindRows, Cell, Columns, Dialect, Kind, Rows};
+pub use readers::{Reader, Readers};
+pub use rows::{BindRows, Cell, Columns, Count, Dialect, Kind, Rows};
 pub use transaction::Transaction;
 
 /// Why a store cannot answer.
@@ -72,10 +74,19 @@ impl From<sqlx::postgres::PgQueryResult> for Done {
 macro_rules! read {
     ($database:expr, $pool:ident => $query:expr) => {
         match $database {
-            $crate::Database::Sqlite { reader: $pool, .. } => $query.await,
-            $crate::Database::Postgres($pool) => $query.await,
+            $crate::Database::Sqlite { readers, .. } => match readers.get().await {
+                Ok(mut reader) => {
+                    let result = match reader.connection() {
+                        Ok($pool) => $query.await,
+                        Err(error) => Err(error),
+                    };
+                    reader.ended(&result);
+                    result.map_err($crate::DatabaseError::from)
+                }
+                Err(error) => Err(error),
+            },
+            $crate::Database::Postgres($pool) => $query.await.map_err($crate::DatabaseError::from),
         }
-        .map_err($crate::DatabaseError::from)
     };
 }
 

@@ -10,6 +10,8 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
+use crate::Readers;
+
 /// Where a process keeps its data.
 #[derive(Clone, Debug)]
 pub enum Location {
@@ -51,7 +53,7 @@ pub enum Database {
         /// A pool of one: SQLite has one writer.
         writer: SqlitePool,
         /// Read-only connections.
-        reader: SqlitePool,
+        readers: Readers,
         /// Held while the file is open, so that a second process is refused.
         lock: Arc<File>,
     },
@@ -61,6 +63,9 @@ pub enum Database {
 
 /// A statement on PostgreSQL that runs longer is cancelled.
 const STATEMENT_TIMEOUT: &str = "15s";
+
+/// A connection to PostgreSQL that answered so short a time ago is taken to answer again.
+const TRUSTED: Duration = Duration::from_secs(1);
 
 impl Database {
     /// Opens the store of `service` and migrates it.
@@ -94,26 +99,28 @@ impl Database {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(5));
-        let pool = |connections| {
-            SqlitePoolOptions::new().max_connections(connections).acquire_timeout(sizes.acquire_timeout).after_release(
-                |connection, _| {
-                    Box::pin(async move {
-                        // A future dropped inside `begin` can hand a connection back with its transaction open; the
-                        // next borrower's writes would then vanish with it. Outside a transaction ROLLBACK is an error.
-                        if connection.is_in_transaction() {
-                            // The connection is closed whatever this answers: the transaction may have ended meanwhile.
-                            drop(sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await);
-                            return Ok(false);
-                        }
-                        Ok(true)
-                    })
-                },
-            )
-        };
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(sizes.acquire_timeout)
+            // A connection to a file inside this process is there.
+            .test_before_acquire(false)
+            .after_release(|connection, _| {
+                Box::pin(async move {
+                    // A future dropped inside `begin` can hand a connection back with its transaction open; the next
+                    // borrower's writes would then vanish with it. Outside a transaction ROLLBACK is an error.
+                    if connection.is_in_transaction() {
+                        // The connection is closed whatever this answers: the transaction may have ended meanwhile.
+                        drop(sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await);
+                        return Ok(false);
+                    }
+                    Ok(true)
+                })
+            });
         // The writer creates the file and its journal mode; readers come after it.
-        let writer = pool(1).connect_with(options.clone()).await.with_context(|| format!("open {}", path.display()))?;
-        let reader = pool(sizes.connections_max).connect_lazy_with(options.read_only(true).create_if_missing(false));
-        Ok(Self::Sqlite { writer, reader, lock: Arc::new(lock) })
+        let writer = pool.connect_with(options.clone()).await.with_context(|| format!("open {}", path.display()))?;
+        let options = options.read_only(true).create_if_missing(false);
+        let readers = Readers::new(options, sizes.connections_max as usize, sizes.acquire_timeout)?;
+        Ok(Self::Sqlite { writer, readers, lock: Arc::new(lock) })
     }
 
     async fn open_schema(url: &str, service: &str, sizes: PoolSizes) -> anyhow::Result<Self> {
@@ -132,6 +139,16 @@ impl Database {
         let pool = PgPoolOptions::new()
             .max_connections(sizes.connections_max)
             .acquire_timeout(sizes.acquire_timeout)
+            // Whether a connection is still there is asked after a pause only: the question is a round trip.
+            .test_before_acquire(false)
+            .before_acquire(|connection, found| {
+                Box::pin(async move {
+                    if found.idle_for > TRUSTED {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .after_release(|connection, _| {
                 Box::pin(async move {
                     // The same guard. A bare ROLLBACK would leave a warning in the server's log every time.
@@ -174,8 +191,8 @@ impl Database {
     /// Closes every connection once it is idle.
     pub async fn close(&self) {
         match self {
-            Self::Sqlite { writer, reader, .. } => {
-                reader.close().await;
+            Self::Sqlite { writer, readers, .. } => {
+                readers.close().await;
                 writer.close().await;
             }
             Self::Postgres(pool) => pool.close().await,

@@ -1,5 +1,6 @@
 //! Rows that travel to a statement: as many as wanted, in one round trip, under one prepared text. PostgreSQL takes an
-//! array per column, SQLite one JSON array of all; the statement sees a table with these columns either way.
+//! array per column; SQLite takes one row as parameters and several as one JSON array. The statement sees a table with
+//! these columns in any case.
 
 use std::borrow::Cow;
 
@@ -49,9 +50,19 @@ pub enum Cell<'a> {
     Bytes(Option<&'a [u8]>),
 }
 
+/// For how many rows the text of a statement is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// One.
+    One,
+    /// Any other number.
+    Many,
+}
+
 /// Rows with the same columns.
 #[derive(Debug)]
 pub struct Rows<'a> {
+    names: Columns,
     columns: Vec<Column<'a>>,
     count: usize,
 }
@@ -73,7 +84,7 @@ impl<'a> Rows<'a> {
             Kind::Boolean => Column::Boolean(Vec::new()),
             Kind::Bytes => Column::Bytes(Vec::new()),
         };
-        Self { columns: columns.iter().map(column).collect(), count: 0 }
+        Self { names: columns, columns: columns.iter().map(column).collect(), count: 0 }
     }
 
     /// Adds a row; a value that is missing, or of another kind than its column, is null.
@@ -98,22 +109,39 @@ impl<'a> Rows<'a> {
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
+
+    /// For which a statement about them must be.
+    pub fn count(&self) -> Count {
+        if self.count == 1 { Count::One } else { Count::Many }
+    }
+
+    /// The table of these rows, bound from parameter `first` on; see [`Dialect::table`].
+    pub fn table(&self, dialect: Dialect, first: usize) -> String {
+        dialect.table(self.names, self.count(), first)
+    }
 }
 
 impl Dialect {
-    /// The table of rows bound from parameter `first` on.
-    pub fn table(self, columns: Columns, first: usize) -> String {
+    /// The table of rows bound from parameter `first` on. Join others to it with `cross join … where`: SQLite keeps that
+    /// order, so it begins with these rows; of a plain join it may begin with all that a tenant has.
+    pub fn table(self, columns: Columns, count: Count, first: usize) -> String {
         let names = columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-        match self {
-            Self::Sqlite => {
+        match (self, count) {
+            (Self::Sqlite, Count::One) => {
+                let cell = |(number, (name, _)): (usize, &(&str, Kind))| format!("${number} as {name}");
+                format!("(select {})", (first..).zip(columns).map(cell).collect::<Vec<_>>().join(", "))
+            }
+            (Self::Sqlite, Count::Many) => {
                 let cell = |(place, (name, kind)): (usize, &(&str, Kind))| match kind {
                     Kind::Bytes => format!("unhex(value ->> {place}) as {name}"),
                     _ => format!("value ->> {place} as {name}"),
                 };
                 let cells = columns.iter().enumerate().map(cell).collect::<Vec<_>>().join(", ");
-                format!("(select {cells} from json_each(${first}))")
+                // `jsonb_each` hands its elements over as they lie there; `json_each` writes each out as text, to be read
+                // again for every cell.
+                format!("(select {cells} from jsonb_each(${first}))")
             }
-            Self::Postgres => {
+            (Self::Postgres, _) => {
                 let parameter = |(number, (_, kind)): (usize, &(&str, Kind))| match kind {
                     Kind::Text => format!("${number}::text[]"),
                     Kind::Integer => format!("${number}::bigint[]"),
@@ -130,10 +158,10 @@ impl Dialect {
     }
 
     /// How many parameters the rows are bound to.
-    pub fn parameters(self, columns: Columns) -> usize {
-        match self {
-            Self::Sqlite => 1,
-            Self::Postgres => columns.len(),
+    pub fn parameters(self, columns: Columns, count: Count) -> usize {
+        match (self, count) {
+            (Self::Sqlite, Count::Many) => 1,
+            _ => columns.len(),
         }
     }
 
@@ -200,16 +228,31 @@ impl TakesRows for Postgres {
     }
 }
 
+/// The only row, cell by cell; or all of them in one.
+macro_rules! bound_on_sqlite {
+    ($query:expr, $rows:expr) => {
+        match $rows.count() {
+            Count::One => $rows.columns.iter().fold($query, |query, column| match column {
+                Column::Text(values) => query.bind(values.first().and_then(Option::as_deref)),
+                Column::Integer(values) => query.bind(values.first().copied().flatten()),
+                Column::Boolean(values) => query.bind(values.first().copied().flatten()),
+                Column::Bytes(values) => query.bind(values.first().copied().flatten()),
+            }),
+            Count::Many => $query.bind($rows.json()),
+        }
+    };
+}
+
 impl TakesRows for Sqlite {
     fn bind<'q>(query: Query<'q, Self, Self::Arguments>, rows: &Rows<'_>) -> Query<'q, Self, Self::Arguments> {
-        query.bind(rows.json())
+        bound_on_sqlite!(query, rows)
     }
 
     fn bind_as<'q, O>(
         query: QueryAs<'q, Self, O, Self::Arguments>,
         rows: &'q Rows<'_>,
     ) -> QueryAs<'q, Self, O, Self::Arguments> {
-        query.bind(rows.json())
+        bound_on_sqlite!(query, rows)
     }
 }
 
@@ -325,5 +368,71 @@ impl Transaction {
             Self::Sqlite(_) => Dialect::Sqlite,
             Self::Postgres(_) => Dialect::Postgres,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Location, PoolSizes, read};
+
+    const COLUMNS: Columns = &[
+        ("place", Kind::Integer),
+        ("word", Kind::Text),
+        ("number", Kind::Integer),
+        ("truth", Kind::Boolean),
+        ("bytes", Kind::Bytes),
+    ];
+
+    type Sent = (Option<&'static str>, Option<i64>, Option<bool>, Option<&'static [u8]>);
+    type Found = (Option<String>, Option<i64>, Option<i64>, Option<Vec<u8>>);
+
+    const ROWS: [Sent; 4] = [
+        (Some("o'clock \"\u{ff}\" \\ \u{1f550}"), Some(i64::MAX), Some(true), Some(&[0, 255, 34])),
+        (Some(""), Some(i64::MIN), Some(false), Some(&[])),
+        (None, None, None, None),
+        (Some("null"), Some(0), Some(true), Some(b"[]")),
+    ];
+
+    /// Sends rows between other parameters and takes them back.
+    async fn arrive(database: &Database, sent: &[Sent]) {
+        let mut rows = Rows::new(COLUMNS);
+        for (place, (word, number, truth, bytes)) in sent.iter().enumerate() {
+            rows.push([place.into(), (*word).into(), (*number).into(), Cell::Boolean(*truth), Cell::Bytes(*bytes)]);
+        }
+        let dialect = database.dialect();
+        let sql = format!(
+            "select word, number, cast(case when truth then 1 when not truth then 0 end as bigint), bytes
+             from {} asked where $1 = 'first' and ${} = 'last' order by place",
+            rows.table(dialect, 2),
+            2 + dialect.parameters(COLUMNS, rows.count()),
+        );
+        let found: Vec<Found> = read!(database, pool => sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .bind("first").bind_rows(&rows).bind("last").fetch_all(pool))
+        .unwrap();
+        let found = found.iter().map(|(word, number, truth, bytes)| {
+            (word.as_deref(), *number, truth.map(|truth| truth == 1), bytes.as_deref())
+        });
+        assert_eq!(found.collect::<Vec<_>>(), sent);
+    }
+
+    async fn all_arrive(location: Location) {
+        let database = Database::open(&location, "rows", PoolSizes::default(), &[]).await.unwrap();
+        arrive(&database, &[]).await;
+        arrive(&database, &ROWS).await;
+        for row in ROWS {
+            arrive(&database, &[row]).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn none_one_or_many_arrive_as_they_were_sent_on_sqlite() {
+        let folder = tempfile::tempdir().unwrap();
+        all_arrive(Location::Folder(folder.path().to_owned())).await;
+    }
+
+    #[tokio::test]
+    async fn none_one_or_many_arrive_as_they_were_sent_on_postgres() {
+        all_arrive(Location::Url(testkit::fresh_database_url().await)).await;
     }
 }

@@ -6,6 +6,7 @@
 //!
 //! It knows no domain word, and customer data never enters it: an entry stays for ever.
 
+mod at_head;
 mod chain;
 mod collection;
 mod error;
@@ -15,6 +16,7 @@ mod past;
 mod service;
 mod watch;
 
+pub use at_head::AtHead;
 pub use chain::hash_of;
 pub use collection::{Author, Collection, Draft, PAGE_MAX, Page, Resource, page, settle_status, timestamp, token};
 pub use error::HistoryError;

@@ -1,6 +1,8 @@
 //! What a flow names and does not hold itself: weight profile and model. They stand in the same log, so that one revision
 //! names them all.
 
+use std::sync::Arc;
+
 use history::{AsOf, Collection, HistoryError, Resource};
 use proffer_proto::decision::v1::{self as proto, DecisionFlow};
 use serve::Problem;
@@ -19,6 +21,7 @@ use crate::{
 const READINGS_MAX: usize = 8;
 
 /// A flow with its parts.
+#[derive(Debug)]
 pub struct WholeFlow {
     /// The resource.
     pub resource: DecisionFlow,
@@ -29,8 +32,16 @@ pub struct WholeFlow {
 }
 
 impl Context {
-    /// The flow of this id or name as it is now.
-    pub(super) async fn whole_flow(&self, tenant: &str, named: &str) -> Result<WholeFlow, Status> {
+    /// The flow of this id or name as it is now, when the log's head was `head` a moment ago. It is read again when that is
+    /// not the head at which it was read last.
+    pub(super) async fn whole_flow_at(&self, tenant: &str, named: &str, head: i64) -> Result<Arc<WholeFlow>, Status> {
+        if let Some(flow) = self.whole_flows.at(tenant, named, head) {
+            return Ok(flow);
+        }
+        Ok(self.whole_flows.keep(tenant, named, head, self.whole_flow(tenant, named).await?))
+    }
+
+    async fn whole_flow(&self, tenant: &str, named: &str) -> Result<WholeFlow, Status> {
         let resource = self.flows.get(tenant, named).await?;
         let flow = flow_config::parse(&resource).map_err(Problem::invalid_fields)?;
         if flow.part_names() == (None, None) {

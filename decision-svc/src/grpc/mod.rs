@@ -21,10 +21,11 @@ pub mod weight_profile;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use history::Collection;
+use history::{AtHead, Collection};
 use proffer_proto::decision::v1::{DecisionFlow, Model, WeightProfile};
 use serve::Clock;
 
+use self::flow_parts::WholeFlow;
 use crate::{
     compiled_flows::{CompiledFlows, PastFlows},
     neighbours::{Neighbours, follow::Followers, past::PastCatalogs},
@@ -55,6 +56,8 @@ pub struct Context {
     pub receipts: Receipts,
     /// How long a decision waits for configuration that it knows to be newer than its own.
     pub snapshot_wait_max: Duration,
+    /// Flows with their parts as last read.
+    pub whole_flows: AtHead<WholeFlow>,
     /// Flows made ready.
     pub compiled: CompiledFlows,
     /// Flows of the past made ready.

@@ -69,7 +69,7 @@ impl Store {
                and counted.outcome_key = asked.outcome_key and counted.occurred_us > asked.after_us
                and counted.occurred_us <= asked.until_us and not asked.is_last
              group by asked.place, asked.customer_id, asked.outcome_key, asked.after_us, asked.until_us, asked.is_last",
-            self.database.dialect().table(ASKED, 2)
+            rows.table(self.database.dialect(), 2)
         );
         let found: Vec<(i64, i64, Option<f64>, Option<i64>)> = read!(&self.database, pool =>
             sqlx::query_as(AssertSqlSafe(statement.as_str())).bind(tenant).bind_rows(&rows).fetch_all(pool))?;

@@ -20,6 +20,7 @@ pub use decision::{DecisionRow, NewDecision, RequestRow, Written};
 pub use metric::AskedMetric;
 pub use outbox::{OutboxRow, Target};
 pub use outcome::{NewOutcome, Recorded};
+pub use together::Known;
 
 static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");

@@ -1,4 +1,5 @@
-//! What a batch of decisions reads before it plans: one statement each, however many customers.
+//! What a batch of decisions reads before it plans, however many customers it is about: one statement, and one for request
+//! ids.
 
 use std::collections::BTreeMap;
 
@@ -21,56 +22,79 @@ fn rows<'a>(ids: &[&'a str]) -> Rows<'a> {
     rows
 }
 
-impl Store {
-    /// The undelivered rows for policy of each of these customers, in order, parked ones included; at most `limit` of
-    /// each. Who has none is left out.
-    pub async fn pending_of(
-        &self,
-        tenant: &str,
-        customer_ids: &[&str],
-        limit: i64,
-    ) -> Result<BTreeMap<String, Vec<OutboxRow>>, DatabaseError> {
-        let asked = rows(customer_ids);
-        let statement = format!(
-            "select customer_id, customer_seq, created_us, payload from (
-               select waiting.customer_id, waiting.customer_seq, waiting.created_us, waiting.payload,
-                 row_number() over (partition by waiting.customer_id order by waiting.customer_seq) as number
-               from {} asked
-               join outbox waiting on waiting.tenant_id = $1 and waiting.customer_id = asked.id
-                 and waiting.target = 'policy') numbered
-             where number <= $2 order by customer_id, customer_seq",
-            self.database.dialect().table(IDS, 3)
-        );
-        let found: Vec<(String, i64, i64, Vec<u8>)> = read!(&self.database, pool =>
-            sqlx::query_as(AssertSqlSafe(statement.as_str())).bind(tenant).bind(limit).bind_rows(&asked).fetch_all(pool))?;
-        let mut pending: BTreeMap<String, Vec<OutboxRow>> = BTreeMap::new();
-        for (customer_id, customer_seq, created_us, payload) in found {
-            let of_customer = pending.entry(customer_id.clone()).or_default();
-            of_customer.push(OutboxRow { customer_id, customer_seq, created_us, payload });
-        }
-        Ok(pending)
-    }
+/// What is known of some customers.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// Head of the tenant's log.
+    pub head: i64,
+    /// Undelivered rows for policy by customer, in order, parked ones included. Who has none is left out.
+    pub pending: BTreeMap<String, Vec<OutboxRow>>,
+    /// Arms by customer. Who has none is left out.
+    pub arms: BTreeMap<String, Vec<Arm>>,
+}
 
-    /// The arms of each of these customers. Who has none is left out.
-    pub async fn arms_of(
+/// Kinds of row in the answer.
+const ARM: i64 = 0;
+const PENDING: i64 = 1;
+
+/// Kind, customer, experiment, three numbers, holdout, payload.
+type KnownColumns = (i64, String, String, i64, i64, Option<i64>, i64, Option<Vec<u8>>);
+
+impl Store {
+    /// What is known of these customers, and the head of the log; at most `pending_max` undelivered rows of each.
+    pub async fn known_of(
         &self,
         tenant: &str,
         customer_ids: &[&str],
-    ) -> Result<BTreeMap<String, Vec<Arm>>, DatabaseError> {
+        pending_max: i64,
+    ) -> Result<Known, DatabaseError> {
         let asked = rows(customer_ids);
+        // PostgreSQL takes the types of a column from the first branches.
         let statement = format!(
-            "select arm.customer_id, arm.experiment_id, arm.is_holdout, arm.epoch, arm.assigned_us, arm.exposed_us
-             from {} asked join first_arm arm on arm.tenant_id = $1 and arm.customer_id = asked.id",
-            self.database.dialect().table(IDS, 2)
+            "with asked as (select * from {} asked),
+             until as materialized (
+               select asked.id, coalesce((
+                 select late.customer_seq from outbox late
+                 where late.tenant_id = $1 and late.customer_id = asked.id and late.target = 'policy'
+                 order by late.customer_seq limit 1 offset $2), {}) as seq
+               from asked)
+             select cast({ARM} as bigint), arm.customer_id, arm.experiment_id, cast(arm.epoch as bigint), arm.assigned_us,
+               arm.exposed_us, cast(case when arm.is_holdout then 1 else 0 end as bigint), null
+             from asked cross join first_arm arm where arm.tenant_id = $1 and arm.customer_id = asked.id
+             union all
+             select {PENDING}, waiting.customer_id, '', waiting.customer_seq, waiting.created_us, null, 0, waiting.payload
+             from until cross join outbox waiting
+             where waiting.tenant_id = $1 and waiting.customer_id = until.id and waiting.target = 'policy'
+               and waiting.customer_seq < until.seq
+             union all
+             select 2, '', '', {}, 0, null, 0, null",
+            asked.table(self.database.dialect(), 3),
+            i64::MAX,
+            history::head_of("$1"),
         );
-        let found: Vec<(String, String, bool, i32, i64, Option<i64>)> = read!(&self.database, pool =>
-            sqlx::query_as(AssertSqlSafe(statement.as_str())).bind(tenant).bind_rows(&asked).fetch_all(pool))?;
-        let mut arms: BTreeMap<String, Vec<Arm>> = BTreeMap::new();
-        for (customer_id, experiment_id, is_holdout, epoch, assigned_us, exposed_us) in found {
-            let arm = Arm { experiment_id, is_holdout, epoch, assigned_us, exposed_us };
-            arms.entry(customer_id).or_default().push(arm);
+        let found: Vec<KnownColumns> = read!(&self.database, pool => sqlx::query_as(AssertSqlSafe(statement))
+            .bind(tenant).bind(pending_max).bind_rows(&asked).fetch_all(pool))?;
+        let mut known = Known::default();
+        for (kind, customer_id, experiment_id, first, second, third, is_holdout, payload) in found {
+            match kind {
+                ARM => {
+                    let epoch = i32::try_from(first).unwrap_or_default();
+                    let (assigned_us, exposed_us, is_holdout) = (second, third, is_holdout == 1);
+                    let arm = Arm { experiment_id, is_holdout, epoch, assigned_us, exposed_us };
+                    known.arms.entry(customer_id).or_default().push(arm);
+                }
+                PENDING => {
+                    let (customer_seq, created_us, payload) = (first, second, payload.unwrap_or_default());
+                    let of_customer = known.pending.entry(customer_id.clone()).or_default();
+                    of_customer.push(OutboxRow { customer_id, customer_seq, created_us, payload });
+                }
+                _ => known.head = first,
+            }
         }
-        Ok(arms)
+        for rows in known.pending.values_mut() {
+            rows.sort_by_key(|row| row.customer_seq);
+        }
+        Ok(known)
     }
 
     /// The decisions that answer these request ids, by request id. Which is not known is left out.
@@ -83,8 +107,8 @@ impl Store {
         let statement = format!(
             "select request.request_id, request.decision_id, request.body_hash, request.decided_us,
                request.deliver_after_us
-             from {} asked join request on request.tenant_id = $1 and request.request_id = asked.id",
-            self.database.dialect().table(IDS, 2)
+             from {} asked cross join request where request.tenant_id = $1 and request.request_id = asked.id",
+            asked.table(self.database.dialect(), 2)
         );
         let found: Vec<RequestColumns> = read!(&self.database, pool =>
             sqlx::query_as(AssertSqlSafe(statement.as_str())).bind(tenant).bind_rows(&asked).fetch_all(pool))?;

@@ -310,7 +310,7 @@ async fn present(
     let sql = format!(
         "select contact_id, until_us, cost, case when reserved then cast(1 as bigint) else 0 end from budget_entry
          where tenant_id = $1 and policy_id = $2 and contact_id in (select contact_id from {} ids)",
-        source.dialect().table(CONTACT_ID, 3)
+        ids.table(source.dialect(), 3)
     );
     let rows: Vec<EntryColumns> = fetch!(source, connection => sqlx::query_as(AssertSqlSafe(sql.as_str()))
         .bind(tenant).bind(policy_id).bind_rows(&ids).fetch_all(connection))?;
@@ -386,7 +386,7 @@ async fn remove(
     let sql = format!(
         "delete from budget_entry where tenant_id = $1 and policy_id = $2
            and contact_id in (select contact_id from {} ids)",
-        transaction.dialect().table(CONTACT_ID, 3)
+        ids.table(transaction.dialect(), 3)
     );
     execute!(transaction, sqlx::query(AssertSqlSafe(sql.as_str())).bind(tenant).bind(policy_id).bind_rows(&ids))?;
     Ok(())
@@ -398,23 +398,20 @@ pub(super) async fn add(
     policy_id: &str,
     entries: &BTreeMap<String, Entry>,
 ) -> Result<(), DatabaseError> {
-    let sql = format!(
-        "insert into budget_entry (tenant_id, policy_id, contact_id, until_us, cost, reserved)
-         select $1, $2, contact_id, until_us, cost, reserved from {} entry where true
-         on conflict (tenant_id, policy_id, contact_id) do update set until_us = excluded.until_us,
-           cost = excluded.cost, reserved = excluded.reserved",
-        transaction.dialect().table(ENTRY, 3)
-    );
     let entries: Vec<_> = entries.iter().collect();
     for page in entries.chunks(PAGE as usize) {
         let mut rows = Rows::new(ENTRY);
         for (contact_id, Entry { until, cost, is_reserved }) in page {
             rows.push([until.timestamp_micros().into(), (*contact_id).into(), (*cost).into(), (*is_reserved).into()]);
         }
-        execute!(
-            &mut *transaction,
-            sqlx::query(AssertSqlSafe(sql.as_str())).bind(tenant).bind(policy_id).bind_rows(&rows)
-        )?;
+        let sql = format!(
+            "insert into budget_entry (tenant_id, policy_id, contact_id, until_us, cost, reserved)
+             select $1, $2, contact_id, until_us, cost, reserved from {} entry where true
+             on conflict (tenant_id, policy_id, contact_id) do update set until_us = excluded.until_us,
+               cost = excluded.cost, reserved = excluded.reserved",
+            rows.table(transaction.dialect(), 3)
+        );
+        execute!(&mut *transaction, sqlx::query(AssertSqlSafe(sql)).bind(tenant).bind(policy_id).bind_rows(&rows))?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, sync::LazyLock};
 
 use chrono::{DateTime, Utc};
-use database::{BindRows as _, Cell, Columns, DatabaseError, Dialect, Kind, Rows, Transaction, execute};
+use database::{BindRows as _, Cell, Columns, Count, DatabaseError, Dialect, Kind, Rows, Transaction, execute};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::{
@@ -133,8 +133,11 @@ static TABLES: LazyLock<[Table; 5]> = LazyLock::new(|| {
     ]
 });
 
-static ON_SQLITE: LazyLock<Vec<String>> = LazyLock::new(|| {
-    let table = |columns| Dialect::Sqlite.table(columns, 1);
+/// For one row, and for any other number.
+static ON_SQLITE: LazyLock<[Vec<String>; 2]> = LazyLock::new(|| [on_sqlite(Count::One), on_sqlite(Count::Many)]);
+
+fn on_sqlite(count: Count) -> Vec<String> {
+    let table = |columns| Dialect::Sqlite.table(columns, count, 1);
     let customers = format!(
         "insert into customer (tenant_id, customer_id, version, ledger_us, applied_seq)
          select tenant_id, customer_id, version + 1, ledger_us, applied_seq from {} where true
@@ -144,7 +147,7 @@ static ON_SQLITE: LazyLock<Vec<String>> = LazyLock::new(|| {
     );
     let texts = TABLES.iter().map(|Table { columns, text }| text.replace("{rows}", &table(columns)));
     std::iter::once(customers).chain(texts.map(|text| text.replace("{won}", "true"))).collect()
-});
+}
 
 /// By which of [`TABLES`] have rows: what a statement could do costs as well.
 static ON_POSTGRES: LazyLock<Vec<String>> =
@@ -154,12 +157,12 @@ static ON_POSTGRES: LazyLock<Vec<String>> =
 /// order of places, which is that of ids.
 fn on_postgres(has_rows: impl Fn(usize) -> bool) -> String {
     let dialect = Dialect::Postgres;
-    let (mut tables, mut next) = (String::new(), 1 + dialect.parameters(CUSTOMER));
+    let (mut tables, mut next) = (String::new(), 1 + dialect.parameters(CUSTOMER, Count::Many));
     for (number, Table { columns, text }) in TABLES.iter().enumerate().filter(|(number, _)| has_rows(*number)) {
-        let text = text.replace("{rows}", &dialect.table(columns, next));
+        let text = text.replace("{rows}", &dialect.table(columns, Count::Many, next));
         let text = text.replace("{won}", "place in (select place from won)");
         tables.push_str(&format!(", table_{number} as ({text})"));
-        next += dialect.parameters(columns);
+        next += dialect.parameters(columns, Count::Many);
     }
     format!(
         "with asked as (select * from {customers} asked),
@@ -178,7 +181,7 @@ fn on_postgres(has_rows: impl Fn(usize) -> bool) -> String {
            select place from grown union all
            select a.place from asked a join born b on b.tenant_id = a.tenant_id and b.customer_id = a.customer_id)
          {tables} select place from won",
-        customers = dialect.table(CUSTOMER, 1),
+        customers = dialect.table(CUSTOMER, Count::Many, 1),
     )
 }
 
@@ -213,9 +216,12 @@ pub(super) async fn write(
         Target::Alone(connection) => on_postgres(connection).await,
         Target::Within(Transaction::Postgres(inner)) => on_postgres(&mut *inner).await,
         Target::Within(transaction) => {
-            let statements = ON_SQLITE.iter().zip(std::iter::once(&customers).chain(&tables));
-            for (text, rows) in statements.filter(|(_, rows)| !rows.is_empty()) {
-                execute!(&mut *transaction, sqlx::query(AssertSqlSafe(text.as_str())).bind_rows(rows))?;
+            let all = std::iter::once(&customers).chain(&tables).enumerate();
+            for (number, rows) in all.filter(|(_, rows)| !rows.is_empty()) {
+                let [one, many] = &*ON_SQLITE;
+                let texts = if rows.count() == Count::One { one } else { many };
+                let text = texts.get(number).map_or("", String::as_str);
+                execute!(&mut *transaction, sqlx::query(AssertSqlSafe(text)).bind_rows(rows))?;
             }
             Ok((0..changes.len()).collect())
         }

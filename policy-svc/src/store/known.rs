@@ -6,7 +6,7 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use database::{BindRows as _, Cell, Columns, DatabaseError, Dialect, Kind, Rows};
+use database::{BindRows as _, Cell, Columns, Count, DatabaseError, Dialect, Kind, Rows};
 use serde::Deserialize;
 use serve::{Clock, from_micros};
 use sqlx::AssertSqlSafe;
@@ -138,33 +138,38 @@ struct Parts {
     consent: bool,
 }
 
-const PARTS: usize = 32;
+/// Statements by [`Parts`], how many customers are asked about and how many words there are.
+const STATEMENTS: usize = 128;
 
 impl Parts {
-    fn number(self) -> usize {
+    fn number(self, asked: Count, words: Count) -> usize {
         let bits = [self.committed, self.expired, self.named, self.outcomes, self.consent];
-        bits.iter().fold(0, |number, bit| 2 * number + usize::from(*bit))
+        let counts = [asked == Count::One, words == Count::One];
+        bits.iter().chain(&counts).fold(0, |number, bit| 2 * number + usize::from(*bit))
     }
 
-    fn of(number: usize) -> Self {
+    fn of(number: usize) -> (Self, Count, Count) {
         let bit = |place: usize| number >> place & 1 == 1;
-        Self { committed: bit(4), expired: bit(3), named: bit(2), outcomes: bit(1), consent: bit(0) }
+        let count = |place: usize| if bit(place) { Count::One } else { Count::Many };
+        let parts = Self { committed: bit(6), expired: bit(5), named: bit(4), outcomes: bit(3), consent: bit(2) };
+        (parts, count(1), count(0))
     }
 }
 
-static ON_SQLITE: LazyLock<Vec<String>> = LazyLock::new(|| statements(Dialect::Sqlite));
-static ON_POSTGRES: LazyLock<Vec<String>> = LazyLock::new(|| statements(Dialect::Postgres));
+static ON_SQLITE: LazyLock<Vec<Arc<str>>> = LazyLock::new(|| statements(Dialect::Sqlite));
+static ON_POSTGRES: LazyLock<Vec<Arc<str>>> = LazyLock::new(|| statements(Dialect::Postgres));
 
-fn statements(dialect: Dialect) -> Vec<String> {
-    (0..PARTS).map(|number| statement(dialect, Parts::of(number))).collect()
+fn statements(dialect: Dialect) -> Vec<Arc<str>> {
+    (0..STATEMENTS).map(|number| statement(dialect, Parts::of(number)).into()).collect()
 }
 
 /// Each kind in a branch of its own, so that each finds its index.
-fn statement(dialect: Dialect, parts: Parts) -> String {
+fn statement(dialect: Dialect, (parts, asked, words): (Parts, Count, Count)) -> String {
     let of_asked = |table: &str| format!("{table}.tenant_id = a.tenant_id and {table}.customer_id = a.customer_id");
     let (of_k, of_r, of_c) = (of_asked("k"), of_asked("r"), of_asked("c"));
-    let (of_o, of_s) = (of_asked("o"), of_asked("s"));
-    let (asked, words) = (dialect.table(ASKED, 1), dialect.table(WORD, 1 + dialect.parameters(ASKED)));
+    let (of_o, of_s, of_n, of_said) = (of_asked("o"), of_asked("s"), of_asked("n"), of_asked("said"));
+    let words = dialect.table(WORD, words, 1 + dialect.parameters(ASKED, asked));
+    let asked = dialect.table(ASKED, asked, 1);
     let head = history::head_of("a.tenant_id");
     let customer = dialect.array(&format!("coalesce(k.version, 0), k.ledger_us, coalesce(k.applied_seq, 0), {head}"));
     let request = dialect.array("r.decision_id, hex(r.response)");
@@ -175,15 +180,26 @@ fn statement(dialect: Dialect, parts: Parts) -> String {
     let consent = dialect.array(
         "s.channel_id, s.channel_folded, cast(s.granted as integer), s.at_us, s.source, s.evidence, s.received_us",
     );
-    let (contacts_max, outcomes_max) = (CONTACTS_MAX + 1, OUTCOMES_MAX + 1);
+    let outcomes_max = OUTCOMES_MAX + 1;
+    // From when on committed contacts are read: the window, or the oldest of as many as are read at all. Worked out once
+    // for each customer, not for each contact.
+    let since = format!(
+        ", since as materialized (
+           select a.*, coalesce((
+             select n.committed_us from contact n
+             where {of_n} and n.state = 'committed' and n.committed_us > a.committed_after_us
+             order by n.committed_us desc limit 1 offset {CONTACTS_MAX}), a.committed_after_us + 1) as from_us
+           from asked a)"
+    );
+    let since = if parts.committed { since.as_str() } else { "" };
     let mut text = format!(
-        "with asked as (select * from {asked} asked), word as (select * from {words} word)
+        "with asked as (select * from {asked} asked), word as (select * from {words} word){since}
          select a.place, cast({CUSTOMER} as bigint), {customer} from asked a left join customer k on {of_k}
          union all
-         select a.place, {REQUEST}, {request} from asked a join grant_request r on {of_r}
-           and r.request_key = a.request_key where r.at_us > a.request_after_us
+         select a.place, {REQUEST}, {request} from asked a cross join grant_request r where {of_r}
+           and r.request_key = a.request_key and r.at_us > a.request_after_us
          union all
-         select a.place, {CONTACT}, {contact} from asked a join contact c on {of_c} where c.state = 'reserved'"
+         select a.place, {CONTACT}, {contact} from asked a cross join contact c where {of_c} and c.state = 'reserved'"
     );
     let mut branch = |is_wanted: bool, branch: String| {
         if is_wanted {
@@ -194,24 +210,23 @@ fn statement(dialect: Dialect, parts: Parts) -> String {
     branch(
         parts.committed,
         format!(
-            "select c.place, {CONTACT}, {contact} from (
-               select a.place, c.*, row_number() over (partition by a.place order by c.committed_us desc) as nth
-               from asked a join contact c on {of_c}
-               where c.state = 'committed' and c.committed_us > a.committed_after_us) c where c.nth <= {contacts_max}"
+            "select a.place, {CONTACT}, {contact} from since a cross join contact c
+             where {of_c} and c.state = 'committed' and c.committed_us >= a.from_us"
         ),
     );
     branch(
         parts.expired,
         format!(
-            "select a.place, {CONTACT}, {contact} from asked a join contact c on {of_c}
-               where c.state = 'expired' and c.reserved_until_us > a.expired_after_us"
+            "select a.place, {CONTACT}, {contact} from asked a cross join contact c
+             where {of_c} and c.state = 'expired' and c.reserved_until_us > a.expired_after_us"
         ),
     );
     branch(
         parts.named,
         format!(
-            "select a.place, {CONTACT}, {contact} from word w join asked a on a.place = w.place
-               join contact c on {of_c} and c.decision_id = w.decision_id where c.decision_id <> '' and c.rank > 0"
+            "select a.place, {CONTACT}, {contact} from word w cross join asked a cross join contact c
+             where a.place = w.place and {of_c} and c.decision_id = w.decision_id and c.decision_id <> ''
+               and c.rank > 0"
         ),
     );
     branch(
@@ -219,19 +234,21 @@ fn statement(dialect: Dialect, parts: Parts) -> String {
         format!(
             "select o.place, {OUTCOME}, {outcome} from (
                select a.place, o.*, row_number() over (partition by a.place order by o.occurred_us desc) as nth
-               from word w join asked a on a.place = w.place join outcome o on {of_o} and o.key = w.key
-               where o.occurred_us > a.outcomes_after_us and o.occurred_us <= a.outcomes_until_us) o
+               from word w cross join asked a cross join outcome o
+               where a.place = w.place and {of_o} and o.key = w.key and o.occurred_us > a.outcomes_after_us and o.occurred_us <= a.outcomes_until_us) o
                where o.nth <= {outcomes_max}"
         ),
     );
     branch(
         parts.consent,
         format!(
-            "select s.place, {CONSENT}, {consent} from (
-               select a.place, s.*, row_number() over (partition by a.place order by s.at_us desc, s.granted) as nth
-               from asked a join consent s on {of_s}
-               where s.channel_id = a.channel_id or (not s.granted and (s.channel_folded = a.channel_folded
-                 or (s.channel_id = '{EVERY_CHANNEL}' and a.is_contacting = 1)))) s where s.nth = 1"
+            "select a.place, {CONSENT}, {consent} from asked a cross join consent s
+             where {of_s} and s.consent_id = (
+               select said.consent_id from consent said
+               where {of_said} and (said.channel_id = a.channel_id
+                 or (not said.granted and (said.channel_folded = a.channel_folded
+                   or (said.channel_id = '{EVERY_CHANNEL}' and a.is_contacting = 1))))
+               order by said.at_us desc, said.granted limit 1)"
         ),
     );
     text
@@ -281,7 +298,7 @@ pub(super) async fn read<'w>(
         Dialect::Sqlite => &*ON_SQLITE,
         Dialect::Postgres => &*ON_POSTGRES,
     };
-    let sql = statements.get(parts.number()).map_or("", String::as_str);
+    let sql = statements.get(parts.number(asked.count(), words.count())).cloned().unwrap_or_default();
     let rows: Vec<(i64, i64, String)> = fetch!(source, connection => sqlx::query_as(AssertSqlSafe(sql))
         .bind_rows(&asked).bind_rows(&words).fetch_all(connection))?;
     gathered(rows, clock.now())

@@ -278,7 +278,7 @@ async fn lock(transaction: &mut Transaction, wanted: &[&Wanted]) -> Result<(), D
     for (place, wanted) in wanted.iter().enumerate() {
         ids.push([place.into(), (&wanted.tenant).into(), (&wanted.customer_id).into()]);
     }
-    let asked = Dialect::Postgres.table(CUSTOMER, 1);
+    let asked = ids.table(Dialect::Postgres, 1);
     // The first inserts; whoever comes meanwhile waits for it here and finds the row below.
     sqlx::query(AssertSqlSafe(format!(
         "insert into customer (tenant_id, customer_id, version, ledger_us, applied_seq)

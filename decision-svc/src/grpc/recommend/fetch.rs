@@ -24,7 +24,6 @@ use crate::{
         compile::CompiledFlow,
         creative::Surface,
         decide::refusal,
-        flow::Flow,
         judgement::Refusal,
         metric::Metrics,
         reason::Reason,
@@ -64,11 +63,7 @@ pub struct Fetched {
 
 /// What questions about one flow and channel share.
 struct Ground {
-    id: String,
-    name: String,
-    /// Of flow, weight profile and model.
-    revision: i64,
-    flow: Flow,
+    whole: Arc<WholeFlow>,
     snapshot: Arc<Snapshot>,
 }
 
@@ -87,26 +82,21 @@ impl Context {
         let all_fail = |status: Status| open.iter().map(|asked| (*asked, Err(status.clone()))).collect();
         let Some(mut follower) = self.followers.of(&tenant).await else { return all_fail(away()) };
         self.compiled.follow(&tenant, &follower);
-        let grounds = self.grounds(&tenant, &follower, &open).await;
+        let customer_ids: BTreeSet<_> = open.iter().map(|asked| asked.run.question.customer_id.as_str()).collect();
+        let customer_ids: Vec<_> = customer_ids.into_iter().collect();
+        let known = match self.store.known_of(&tenant, &customer_ids, policy::PENDING_MAX as i64 + 1).await {
+            Ok(known) => known,
+            Err(error) => return all_fail(serve::store_status(&error)),
+        };
+        let grounds = self.grounds(&tenant, &follower, known.head, &open).await;
         let mut wanted = BTreeSet::new();
         for asked in &open {
             if let Some(Ok(ground)) = grounds.get(&kind(&asked.run.question)) {
-                wanted.insert((asked.run.question.customer_id.as_str(), ground.flow.schema()));
+                wanted.insert((asked.run.question.customer_id.as_str(), ground.whole.flow.schema()));
             }
         }
         let wanted: Vec<_> = wanted.into_iter().collect();
-        let mut customer_ids: Vec<_> = wanted.iter().map(|(customer_id, _)| *customer_id).collect();
-        customer_ids.dedup();
-        let (records, pending, arms) = tokio::join!(
-            catalog::customers(&self.neighbours.catalog, &tenant, &wanted),
-            self.store.pending_of(&tenant, &customer_ids, policy::PENDING_MAX as i64 + 1),
-            self.store.arms_of(&tenant, &customer_ids),
-        );
-        let (pending, arms) = match (pending, arms) {
-            (Ok(pending), Ok(arms)) => (pending, arms),
-            (Err(error), _) | (_, Err(error)) => return all_fail(serve::store_status(&error)),
-        };
-        let read = match records {
+        let read = match catalog::customers(&self.neighbours.catalog, &tenant, &wanted).await {
             Ok((records, head)) => Ok(self.up_to(&mut follower, head, wanted.into_iter().zip(records).collect()).await),
             Err(status) => {
                 tracing::warn!(code = ?status.code(), "customer records could not be read");
@@ -146,7 +136,7 @@ impl Context {
                     if !read.is_fresh || flow.catalog_revision < catalog {
                         degraded.push("snapshot_stale".to_owned());
                     }
-                    let record = read.records.get(&(question.customer_id.as_str(), ground.flow.schema()));
+                    let record = read.records.get(&(question.customer_id.as_str(), ground.whole.flow.schema()));
                     (read.snapshot.clone(), Ok(record.cloned().flatten()))
                 }
                 Err(refusal) => (ground.snapshot.clone(), Err(refusal.clone())),
@@ -158,8 +148,8 @@ impl Context {
                 customer,
                 metrics,
                 surface,
-                pending: pending.get(&question.customer_id).cloned().unwrap_or_default(),
-                arms: arms.get(&question.customer_id).cloned().unwrap_or_default(),
+                pending: known.pending.get(&question.customer_id).cloned().unwrap_or_default(),
+                arms: known.arms.get(&question.customer_id).cloned().unwrap_or_default(),
                 degraded,
                 now: question.at.unwrap_or_else(|| self.clock.now()),
             })
@@ -172,20 +162,21 @@ impl Context {
         &self,
         tenant: &str,
         follower: &Follower,
+        head: i64,
         open: &[Asked<'r>],
     ) -> BTreeMap<Kind<'r>, Result<Ground, Status>> {
         let kinds: BTreeSet<Kind<'r>> = open.iter().map(|asked| kind(&asked.run.question)).collect();
         let grounds = kinds.into_iter().map(|kind| async move {
-            let ground = self.ground(tenant, follower.clone(), kind).await;
+            let ground = self.ground(tenant, follower.clone(), head, kind).await;
             (kind, ground)
         });
         join_all(grounds).await.into_iter().collect()
     }
 
-    async fn ground(&self, tenant: &str, mut follower: Follower, kind: Kind<'_>) -> Result<Ground, Status> {
+    async fn ground(&self, tenant: &str, mut follower: Follower, head: i64, kind: Kind<'_>) -> Result<Ground, Status> {
         let (flow, channel, least) = kind;
-        let WholeFlow { resource, flow, revision } = self.whole_flow(tenant, flow).await?;
-        require_active(&resource)?;
+        let whole = self.whole_flow_at(tenant, flow, head).await?;
+        require_active(&whole.resource)?;
         let knows_channel = |snapshot: &Snapshot| {
             channel.is_empty() || snapshot.policy.as_ref().is_some_and(|policy| policy.channel(channel).is_some())
         };
@@ -198,14 +189,14 @@ impl Context {
         if !snapshot.is_complete() {
             return Err(away());
         }
-        let reaches_own = revision >= least.decision || self.history.head(tenant).await? >= least.decision;
+        let reaches_own = whole.revision.max(head) >= least.decision;
         if least.is_given && !(is_known || reaches(&snapshot, &least)) || !reaches_own {
             return Err(stale());
         }
         if !knows_channel(&snapshot) {
             policy::require_channel(&self.neighbours.policy, tenant, channel).await?;
         }
-        Ok(Ground { id: resource.id, name: resource.name, revision, flow, snapshot })
+        Ok(Ground { whole, snapshot })
     }
 
     /// Records with a snapshot as new as they are, or the newest there is.
@@ -262,8 +253,9 @@ impl Context {
         let made = grounds.iter().filter_map(|(kind, ground)| Some((kind, ground.as_ref().ok()?)));
         let made = made.map(|(kind, ground)| async move {
             let catalog = newest.unwrap_or(&ground.snapshot).catalog.clone().unwrap_or_default();
-            let source = Source { tenant, id: &ground.id, name: &ground.name, revision: ground.revision };
-            let flow = self.compiled.within(wait, source, &ground.flow, &catalog).await;
+            let WholeFlow { resource, flow, revision } = &*ground.whole;
+            let source = Source { tenant, id: &resource.id, name: &resource.name, revision: *revision };
+            let flow = self.compiled.within(wait, source, flow, &catalog).await;
             Ok((*kind, flow.map_err(|error| serve::internal(&error))?))
         });
         join_all(made).await.into_iter().collect()
