@@ -34,6 +34,9 @@ pub struct Settings {
     /// How fresh configuration must be.
     #[command(flatten)]
     snapshot: decision_svc::SnapshotSettings,
+    /// How many calls it works on at once; also by `PROFFER_MAX_IN_FLIGHT` and `PROFFER_MAX_WAITING`.
+    #[command(flatten)]
+    admission: serve::AdmissionSettings,
 }
 
 /// Where it runs.
@@ -52,7 +55,8 @@ pub fn serve(settings: &Settings) -> anyhow::Result<()> {
         let (shutdown, any) = (Shutdown::new(), SocketAddr::from(([127, 0, 0, 1], 0)));
         let addresses = Addresses { listen: any, admin_listen: any };
         let location = Location::Folder(settings.data.clone());
-        let (doors, clock) = (gateway::Config::default(), Clock::starting_at(NOON.parse()?));
+        let doors = gateway::Config { admission: settings.admission.clone(), ..gateway::Config::default() };
+        let clock = Clock::starting_at(NOON.parse()?);
         let wait = settings.snapshot.wait_max();
         let suite = Suite::start(&location, addresses, doors, wait, clock, &shutdown).await?;
         suite.ready().await;
