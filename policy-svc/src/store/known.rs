@@ -400,3 +400,6 @@ fn consent_record(
 ) -> ConsentRecord {
     consent::record((channel_id, channel_folded, granted != 0, at_us, source, evidence, received_us))
 }
+
+#[cfg(test)]
+mod tests;
