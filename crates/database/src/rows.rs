@@ -165,6 +165,15 @@ impl Dialect {
         }
     }
 
+    /// Makes a part of a `with` be worked out once, before what follows from it. SQLite begins with it in any case, and to
+    /// it a table of its own would only be a cost.
+    pub fn once(self) -> &'static str {
+        match self {
+            Self::Sqlite => "not materialized",
+            Self::Postgres => "materialized",
+        }
+    }
+
     /// An expression for the text of a JSON array of these columns.
     pub fn array(self, columns: &str) -> String {
         match self {

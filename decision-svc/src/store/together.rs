@@ -48,11 +48,11 @@ impl Store {
         customer_ids: &[&str],
         pending_max: i64,
     ) -> Result<Known, DatabaseError> {
-        let asked = rows(customer_ids);
+        let (asked, dialect) = (rows(customer_ids), self.database.dialect());
         // PostgreSQL takes the types of a column from the first branches.
         let statement = format!(
             "with asked as (select * from {} asked),
-             until as materialized (
+             until as {} (
                select asked.id, coalesce((
                  select late.customer_seq from outbox late
                  where late.tenant_id = $1 and late.customer_id = asked.id and late.target = 'policy'
@@ -68,7 +68,8 @@ impl Store {
                and waiting.customer_seq < until.seq
              union all
              select 2, '', '', {}, 0, null, 0, null",
-            asked.table(self.database.dialect(), 3),
+            asked.table(dialect, 3),
+            dialect.once(),
             i64::MAX,
             history::head_of("$1"),
         );

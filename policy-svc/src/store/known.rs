@@ -184,12 +184,13 @@ fn statement(dialect: Dialect, (parts, asked, words): (Parts, Count, Count)) -> 
     // From when on committed contacts are read: the window, or the oldest of as many as are read at all. Worked out once
     // for each customer, not for each contact.
     let since = format!(
-        ", since as materialized (
+        ", since as {} (
            select a.*, coalesce((
              select n.committed_us from contact n
              where {of_n} and n.state = 'committed' and n.committed_us > a.committed_after_us
              order by n.committed_us desc limit 1 offset {CONTACTS_MAX}), a.committed_after_us + 1) as from_us
-           from asked a)"
+           from asked a)",
+        dialect.once()
     );
     let since = if parts.committed { since.as_str() } else { "" };
     let mut text = format!(
