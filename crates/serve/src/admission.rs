@@ -11,7 +11,10 @@ use crate::Problem;
 
 /// Calls worked on at once, for each processor, when no other number is set. It must cover what waits for a disk or a
 /// neighbour beside what computes; with more, all take longer and no more are done.
-const IN_FLIGHT_PER_PROCESSOR: usize = 16;
+const IN_FLIGHT_PER_PROCESSOR: usize = 8;
+/// Calls that wait for each that is worked on, when no other number is set: a short burst is let in, and whoever is last
+/// waits for no more than three others to be done.
+const WAITING_PER_CALL: usize = 3;
 /// Largest number that may be set.
 const CALLS_MAX: usize = 100_000;
 /// How long a refused caller is asked to wait.
@@ -20,11 +23,11 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Settings of a door.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct AdmissionSettings {
-    /// Calls worked on at once, at most 100,000; 16 for each processor when left out. Streams and health are not counted.
+    /// Calls worked on at once, at most 100,000; 8 for each processor when left out. Streams and health are not counted.
     #[arg(long, env = "PROFFER_MAX_IN_FLIGHT", value_parser = calls(1))]
     pub max_in_flight: Option<usize>,
-    /// Calls that may wait for their turn, at most 100,000; as many as are worked on when left out. What exceeds both is
-    /// refused at once: RESOURCE_EXHAUSTED, 429.
+    /// Calls that may wait for their turn, at most 100,000; three times as many as are worked on when left out. What exceeds
+    /// both is refused at once: RESOURCE_EXHAUSTED, 429.
     #[arg(long, env = "PROFFER_MAX_WAITING", value_parser = calls(0))]
     pub max_waiting: Option<usize>,
 }
@@ -47,7 +50,7 @@ impl Admission {
     pub fn new(settings: &AdmissionSettings) -> Self {
         let processors = available_parallelism().map_or(1, NonZero::get);
         let in_flight = settings.max_in_flight.unwrap_or(IN_FLIGHT_PER_PROCESSOR * processors).clamp(1, CALLS_MAX);
-        let waiting = settings.max_waiting.unwrap_or(in_flight).min(CALLS_MAX);
+        let waiting = settings.max_waiting.unwrap_or(WAITING_PER_CALL * in_flight).min(CALLS_MAX);
         Self { turns: Arc::new(Semaphore::new(in_flight)), places: Arc::new(Semaphore::new(in_flight + waiting)) }
     }
 
@@ -147,8 +150,8 @@ mod tests {
         let sizes = |admission: &Admission| (admission.turns.available_permits(), admission.places.available_permits());
         let plain = sizes(&parse(&[]).unwrap());
         let processors = available_parallelism().unwrap().get();
-        assert_eq!(plain, (processors * IN_FLIGHT_PER_PROCESSOR, 2 * processors * IN_FLIGHT_PER_PROCESSOR));
-        assert_eq!(sizes(&parse(&["--max-in-flight", "5"]).unwrap()), (5, 10));
+        assert_eq!(plain, (processors * IN_FLIGHT_PER_PROCESSOR, 4 * processors * IN_FLIGHT_PER_PROCESSOR));
+        assert_eq!(sizes(&parse(&["--max-in-flight", "5"]).unwrap()), (5, 20));
         assert_eq!(sizes(&parse(&["--max-in-flight", "100000", "--max-waiting", "0"]).unwrap()), (100_000, 100_000));
         assert!(parse(&["--max-in-flight", "0"]).is_err());
         assert!(parse(&["--max-in-flight", "100001"]).is_err());
