@@ -51,7 +51,7 @@ pub enum Place {
 /// Serves until its standard input ends, which it does with the process that started it.
 pub fn serve(settings: &Settings) -> anyhow::Result<()> {
     serve::telemetry::start("warn", false);
-    tokio::runtime::Runtime::new()?.block_on(async {
+    serve::block_on(async {
         let (shutdown, any) = (Shutdown::new(), SocketAddr::from(([127, 0, 0, 1], 0)));
         let addresses = Addresses { listen: any, admin_listen: any };
         let location = Location::Folder(settings.data.clone());
@@ -66,7 +66,7 @@ pub fn serve(settings: &Settings) -> anyhow::Result<()> {
             shutdown.cancel();
         });
         suite.finish().await
-    })
+    })?
 }
 
 /// The process, from its parent's side; killed when dropped.

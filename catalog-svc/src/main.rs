@@ -10,8 +10,11 @@ struct Arguments {
     config: Config,
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
+    serve::block_on(run())?
+}
+
+async fn run() -> anyhow::Result<()> {
     let config = Arguments::parse().config;
     serve::start_logging(&config.process);
     let app = App::build(&config.store.location(), Deps { clock: serve::Clock::system() }).await?;

@@ -4,8 +4,11 @@ use clap::Parser as _;
 use decision_svc::{App, Config, Deps, neighbours::Neighbours};
 use serve::{Clock, Neighbour, Process};
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
+    serve::block_on(run())?
+}
+
+async fn run() -> anyhow::Result<()> {
     let config = Config::parse();
     serve::start_logging(&config.process);
     let neighbours = Neighbours {

@@ -5,8 +5,11 @@ use gateway::{Gateway, Neighbours, Settings};
 use serve::{Neighbour, Process, Readiness, Task};
 use tonic::service::Routes;
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
+    serve::block_on(run())?
+}
+
+async fn run() -> anyhow::Result<()> {
     let settings = Settings::parse();
     serve::start_logging(&settings.process);
     let neighbours = Neighbours {

@@ -22,8 +22,11 @@ enum Command {
     Serve(serve_command::Settings),
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
+    serve::block_on(run())?
+}
+
+async fn run() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Some(Command::Serve(settings)) => serve_command::run(settings).await,
         Some(Command::Demo(settings)) => demo_command::run(settings).await,
