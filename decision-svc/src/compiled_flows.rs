@@ -11,11 +11,13 @@ use std::{
 
 use tokio::{sync::watch, task::JoinError};
 
-use crate::aside;
-use crate::domain::{
-    compile::CompiledFlow,
-    flow::Flow,
-    snapshot::{Catalog, Snapshot},
+use crate::{
+    aside,
+    domain::{
+        compile::CompiledFlow,
+        flow::Flow,
+        snapshot::{Catalog, Snapshot},
+    },
 };
 
 /// Flows kept at most, over all tenants.

@@ -123,14 +123,6 @@ impl Store {
             .bind(tenant).bind(customer_id).bind(before.0).bind(before.1).bind(limit).fetch_all(pool))?;
         Ok(rows.into_iter().map(decision_row).collect())
     }
-
-    /// A customer's arms.
-    pub async fn arms(&self, tenant: &str, customer_id: &str) -> Result<Vec<Arm>, DatabaseError> {
-        let rows: Vec<ArmColumns> = read!(&self.database, pool => sqlx::query_as(
-            "select experiment_id, is_holdout, epoch, assigned_us, exposed_us from first_arm
-             where tenant_id = $1 and customer_id = $2").bind(tenant).bind(customer_id).fetch_all(pool))?;
-        Ok(rows.into_iter().map(arm).collect())
-    }
 }
 
 /// Commits queued decisions, as many as came while the last commit was in flight.

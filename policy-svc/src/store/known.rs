@@ -236,7 +236,8 @@ fn statement(dialect: Dialect, (parts, asked, words): (Parts, Count, Count)) -> 
             "select o.place, {OUTCOME}, {outcome} from (
                select a.place, o.*, row_number() over (partition by a.place order by o.occurred_us desc) as nth
                from word w cross join asked a cross join outcome o
-               where a.place = w.place and {of_o} and o.key = w.key and o.occurred_us > a.outcomes_after_us and o.occurred_us <= a.outcomes_until_us) o
+               where a.place = w.place and {of_o} and o.key = w.key
+                 and o.occurred_us > a.outcomes_after_us and o.occurred_us <= a.outcomes_until_us) o
                where o.nth <= {outcomes_max}"
         ),
     );
