@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use database::{
-    BindRows as _, Cell, Columns, Database, DatabaseError, Dialect, Kind, Rows, Transaction, execute, read, within,
+    BindRows as _, Cell, Columns, Database, DatabaseError, Dialect, Kind, Rows, Select, Transaction, execute, within,
 };
 use sqlx::{AssertSqlSafe, query::Query};
 
@@ -152,10 +152,16 @@ impl Records {
         schema_id: &str,
         customer_id: &str,
     ) -> Result<Option<RecordRow>, DatabaseError> {
-        let row: Option<Row> = read!(&self.database, pool => sqlx::query_as(
+        let row: Option<Row> = Select::new(
             "select customer_id, payload, version, updated_us from customer_record
-             where tenant_id = $1 and schema_id = $2 and customer_id = $3")
-            .bind(tenant).bind(schema_id).bind(customer_id).fetch_optional(pool))?;
+             where tenant_id = $1 and schema_id = $2 and customer_id = $3",
+        )
+        .bind(tenant)
+        .bind(schema_id)
+        .bind(customer_id)
+        .brief()
+        .optional(&self.database)
+        .await?;
         Ok(row.map(record_row))
     }
 
@@ -171,8 +177,8 @@ impl Records {
             asked.push([Cell::Integer(Some(place)), Cell::from(*schema_id), Cell::from(*customer_id)]);
         }
         let sql = found_statement(&asked.table(self.database.dialect(), 2), "cross join");
-        let rows: Vec<FoundColumns> = read!(&self.database, pool =>
-            sqlx::query_as(AssertSqlSafe(sql)).bind(tenant).bind_rows(&asked).fetch_all(pool))?;
+        let rows: Vec<FoundColumns> =
+            Select::new(sql).bind(tenant).bind_rows(&asked).brief().all(&self.database).await?;
         let (mut records, mut head) = (BTreeMap::new(), 0);
         for (schema_id, customer_id, payload, number, updated_us) in rows {
             match payload {
@@ -194,10 +200,16 @@ impl Records {
         after: &str,
         limit: i64,
     ) -> Result<Vec<RecordRow>, DatabaseError> {
-        let rows: Vec<Row> = read!(&self.database, pool => sqlx::query_as(
+        let rows: Vec<Row> = Select::new(
             "select customer_id, payload, version, updated_us from customer_record
-             where tenant_id = $1 and schema_id = $2 and customer_id > $3 order by customer_id limit $4")
-            .bind(tenant).bind(schema_id).bind(after).bind(limit).fetch_all(pool))?;
+             where tenant_id = $1 and schema_id = $2 and customer_id > $3 order by customer_id limit $4",
+        )
+        .bind(tenant)
+        .bind(schema_id)
+        .bind(after)
+        .bind(limit)
+        .all(&self.database)
+        .await?;
         Ok(rows.into_iter().map(record_row).collect())
     }
 
@@ -275,9 +287,8 @@ mod tests {
         let plan = async |join: &str| {
             let asked = Dialect::Sqlite.table(WANTED, Count::Many, 2);
             let sql = format!("explain query plan {}", found_statement(&asked, join));
-            let steps: Vec<(i64, i64, i64, String)> = read!(&database, pool =>
-                sqlx::query_as(AssertSqlSafe(sql)).bind("t").bind("[]").fetch_all(pool))
-            .unwrap();
+            let steps: Vec<(i64, i64, i64, String)> =
+                Select::new(sql).bind("t").bind("[]").all(&database).await.unwrap();
             let of_records = steps.into_iter().map(|step| step.3).find(|step| step.contains(" r "));
             of_records.unwrap()
         };

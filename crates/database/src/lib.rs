@@ -1,16 +1,18 @@
 //! Opens the store of one service: an SQLite file or a PostgreSQL schema, guarded, migrated and limited.
 //!
-//! Both speak `$1` parameters and upserts, so a query is written once and run on either by [`read!`] and [`within!`];
+//! Both speak `$1` parameters and upserts, so a query is written once and run on either by [`Select`] and [`within!`];
 //! what differs (locks, transactions) is here. It knows no table.
 
 mod open;
 mod readers;
 mod rows;
+mod select;
 mod transaction;
 
 pub use open::{Database, Location, Migrations, PoolSizes};
-pub use readers::{Reader, Readers};
+pub use readers::Readers;
 pub use rows::{BindRows, Cell, Columns, Count, Dialect, Kind, Rows};
+pub use select::{Row, Select, Source};
 pub use transaction::Transaction;
 
 /// Why a store cannot answer.
@@ -50,6 +52,20 @@ impl From<sqlx::Error> for DatabaseError {
     }
 }
 
+impl From<rusqlite::Error> for DatabaseError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::Error;
+        match error {
+            Error::FromSqlConversionFailure(..)
+            | Error::IntegralValueOutOfRange(..)
+            | Error::InvalidColumnIndex(..)
+            | Error::InvalidColumnType(..)
+            | Error::Utf8Error(..) => Self::Corrupt(error.to_string()),
+            other => Self::Unavailable(sqlx::Error::Io(std::io::Error::other(other))),
+        }
+    }
+}
+
 /// What a statement without rows did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Done {
@@ -67,27 +83,6 @@ impl From<sqlx::postgres::PgQueryResult> for Done {
     fn from(result: sqlx::postgres::PgQueryResult) -> Self {
         Self { rows: result.rows_affected() }
     }
-}
-
-/// Runs one statement outside a transaction: `read!(database, pool => sqlx::query_as(…).fetch_all(pool))`.
-#[macro_export]
-macro_rules! read {
-    ($database:expr, $pool:ident => $query:expr) => {
-        match $database {
-            $crate::Database::Sqlite { readers, .. } => match readers.get().await {
-                Ok(mut reader) => {
-                    let result = match reader.connection() {
-                        Ok($pool) => $query.await,
-                        Err(error) => Err(error),
-                    };
-                    reader.ended(&result);
-                    result.map_err($crate::DatabaseError::from)
-                }
-                Err(error) => Err(error),
-            },
-            $crate::Database::Postgres($pool) => $query.await.map_err($crate::DatabaseError::from),
-        }
-    };
 }
 
 /// Runs one statement without rows inside a transaction and says how many it touched.

@@ -117,9 +117,8 @@ impl Database {
                 })
             });
         // The writer creates the file and its journal mode; readers come after it.
-        let writer = pool.connect_with(options.clone()).await.with_context(|| format!("open {}", path.display()))?;
-        let options = options.read_only(true).create_if_missing(false);
-        let readers = Readers::new(options, sizes.connections_max as usize, sizes.acquire_timeout)?;
+        let writer = pool.connect_with(options).await.with_context(|| format!("open {}", path.display()))?;
+        let readers = Readers::new(path, sizes.connections_max as usize, sizes.acquire_timeout);
         Ok(Self::Sqlite { writer, readers, lock: Arc::new(lock) })
     }
 
@@ -192,7 +191,7 @@ impl Database {
     pub async fn close(&self) {
         match self {
             Self::Sqlite { writer, readers, .. } => {
-                readers.close().await;
+                readers.close();
                 writer.close().await;
             }
             Self::Postgres(pool) => pool.close().await,

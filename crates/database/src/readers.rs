@@ -1,145 +1,154 @@
-//! Connections that only read an SQLite file. sqlx's own pool asks a connection twice whether it is still there for every
-//! statement, at the start and at the end; to a file inside this process the question says nothing, and costs as much as
-//! a small statement.
+//! Connections that only read an SQLite file. A statement that finds a few rows is run on the thread that asks: to wake
+//! another and be woken by it costs several times the reading. Others run on threads that may wait for the disk.
 
-use std::time::Duration;
-
-use deadpool::{
-    Runtime,
-    managed::{BuildError, Manager, Metrics, Object, Pool, PoolError, QueueMode, RecycleResult},
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
-use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
+
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::Semaphore;
 
 use crate::DatabaseError;
 
+/// Statements that a connection keeps ready.
+const STATEMENTS_MAX: usize = 256;
+
 /// Connections that only read; opened when first needed. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Readers(Pool<Opener>);
+pub struct Readers(Arc<Shared>);
 
-/// A connection that goes back when dropped, if its last statement ended well. One whose caller left in the middle is
-/// closed when that statement is done: the next caller would wait for it.
 #[derive(Debug)]
-pub struct Reader {
-    connection: Option<Object<Opener>>,
-    is_free: bool,
-}
-
-impl Reader {
-    /// The connection, for one statement.
-    pub fn connection(&mut self) -> Result<&mut SqliteConnection, sqlx::Error> {
-        self.is_free = false;
-        self.connection.as_deref_mut().ok_or(sqlx::Error::PoolClosed)
-    }
-
-    /// Takes note of how the statement ended.
-    pub fn ended<T>(&mut self, result: &Result<T, sqlx::Error>) {
-        self.is_free = matches!(result, Ok(_) | Err(sqlx::Error::Database(_) | sqlx::Error::RowNotFound));
-    }
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        if let Some(connection) = self.connection.take().filter(|_| !self.is_free) {
-            drop(Object::take(connection));
-        }
-    }
-}
-
-/// Opens connections.
-#[derive(Debug)]
-pub struct Opener(SqliteConnectOptions);
-
-impl Manager for Opener {
-    type Type = SqliteConnection;
-    type Error = sqlx::Error;
-
-    async fn create(&self) -> Result<SqliteConnection, sqlx::Error> {
-        self.0.connect().await
-    }
-
-    async fn recycle(&self, _: &mut SqliteConnection, _: &Metrics) -> RecycleResult<sqlx::Error> {
-        Ok(())
-    }
+struct Shared {
+    file: PathBuf,
+    /// Those nobody uses, the one used last at the end: it has its statements and pages at hand. None once closed.
+    idle: Mutex<Option<Vec<Connection>>>,
+    /// Connections kept, and statements at once on threads that may wait.
+    max: usize,
+    turns: Arc<Semaphore>,
+    wait: Duration,
 }
 
 impl Readers {
-    pub(crate) fn new(options: SqliteConnectOptions, max: usize, wait: Duration) -> Result<Self, BuildError> {
-        // The one used last has its statements and pages at hand.
-        let pool = Pool::builder(Opener(options)).max_size(max).queue_mode(QueueMode::Lifo);
-        Ok(Self(pool.wait_timeout(Some(wait)).runtime(Runtime::Tokio1).build()?))
+    pub(crate) fn new(file: PathBuf, max: usize, wait: Duration) -> Self {
+        let (idle, turns) = (Mutex::new(Some(Vec::new())), Arc::new(Semaphore::new(max)));
+        Self(Arc::new(Shared { file, idle, max, turns, wait }))
     }
 
-    /// A free connection.
-    pub async fn get(&self) -> Result<Reader, DatabaseError> {
-        match self.0.get().await {
-            Ok(connection) => Ok(Reader { connection: Some(connection), is_free: true }),
-            Err(error) => Err(DatabaseError::Unavailable(match error {
-                PoolError::Backend(error) => error,
-                PoolError::Closed => sqlx::Error::PoolClosed,
-                _ => sqlx::Error::PoolTimedOut,
-            })),
-        }
+    /// Asks on this thread.
+    pub(crate) fn ask<T>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, DatabaseError> {
+        let connection = self.0.take()?;
+        let answer = question(&connection);
+        self.0.give_back(connection);
+        Ok(answer?)
+    }
+
+    /// Asks on a thread that may wait. A caller who leaves does not end the question, and keeps the turn until it is done.
+    pub(crate) async fn ask_aside<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, DatabaseError> {
+        let turn = tokio::time::timeout(self.0.wait, self.0.turns.clone().acquire_owned()).await;
+        let turn = turn.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
+        let readers = self.clone();
+        let asked = tokio::task::spawn_blocking(move || {
+            let answer = readers.ask(question);
+            drop(turn);
+            answer
+        });
+        asked.await.map_err(|_| sqlx::Error::WorkerCrashed)?
     }
 
     /// Closes those that are idle, and the others as they come back.
-    pub(crate) async fn close(&self) {
-        let idle = self.0.retain(|_, _| false).removed;
-        self.0.close();
-        for connection in idle {
-            // It only read.
-            drop(connection.close().await);
+    pub(crate) fn close(&self) {
+        self.0.turns.close();
+        drop(self.0.idle.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
+
+impl Shared {
+    fn take(&self) -> Result<Connection, DatabaseError> {
+        let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(Vec::pop);
+        match kept {
+            Some(Some(connection)) => Ok(connection),
+            Some(None) => {
+                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+                let connection = Connection::open_with_flags(&self.file, flags)?;
+                connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+                Ok(connection)
+            }
+            None => Err(sqlx::Error::PoolClosed.into()),
+        }
+    }
+
+    fn give_back(&self, connection: Connection) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(idle) = idle.as_mut().filter(|idle| idle.len() < self.max) {
+            idle.push(connection);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{future::poll_fn, pin::pin, task::Poll};
+    use std::{future::poll_fn, path::Path, pin::pin, task::Poll};
 
-    use crate::{Database, DatabaseError, Location, PoolSizes, read};
+    use super::*;
 
-    async fn open(folder: &std::path::Path) -> Database {
-        let sizes = PoolSizes { connections_max: 1, ..PoolSizes::default() };
-        Database::open(&Location::Folder(folder.to_owned()), "readers", sizes, &[]).await.unwrap()
+    /// One connection to a new file; whoever waits for a turn gives up at once.
+    fn open(folder: &Path) -> Readers {
+        let file = folder.join("some.sqlite");
+        drop(Connection::open(&file).unwrap());
+        Readers::new(file, 1, Duration::ZERO)
     }
 
-    async fn ask(database: &Database, sql: &'static str) -> Result<Vec<(i64,)>, DatabaseError> {
-        read!(database, pool => sqlx::query_as(sql).fetch_all(pool))
+    fn number(sql: &'static str) -> impl FnOnce(&Connection) -> rusqlite::Result<i64> {
+        move |connection| connection.query_one(sql, [], |row| row.get(0))
     }
 
-    /// Temporary tables belong to a connection: who sees one has the same.
-    const MARK: &str = "create temp table mark (number integer)";
-
-    async fn is_marked(database: &Database) -> bool {
-        ask(database, "select number from mark").await.is_ok()
+    #[test]
+    fn a_connection_is_used_again_also_after_a_refused_statement() {
+        let folder = tempfile::tempdir().unwrap();
+        let readers = open(folder.path());
+        // Temporary tables belong to a connection: who sees one has the same.
+        let is_marked = || readers.ask(number("select count(*) from mark")).is_ok();
+        assert!(!is_marked());
+        readers.ask(|connection| connection.execute_batch("create temp table mark (number integer)")).unwrap();
+        assert!(is_marked());
+        readers.ask(number("select nothing")).unwrap_err();
+        assert!(is_marked());
     }
 
     #[tokio::test]
-    async fn a_connection_is_used_again_also_after_a_refused_statement() {
+    async fn a_question_whose_caller_left_keeps_its_turn_and_one_on_the_calling_thread_needs_none() {
         let folder = tempfile::tempdir().unwrap();
-        let database = open(folder.path()).await;
-        assert!(!is_marked(&database).await);
-        ask(&database, MARK).await.unwrap();
-        assert!(is_marked(&database).await);
-        ask(&database, "select nothing").await.unwrap_err();
-        assert!(is_marked(&database).await);
-    }
-
-    #[tokio::test]
-    async fn a_connection_whose_caller_left_is_not_given_to_the_next() {
-        let folder = tempfile::tempdir().unwrap();
-        let database = open(folder.path()).await;
-        ask(&database, MARK).await.unwrap();
+        let readers = open(folder.path());
+        let (ends, ended) = std::sync::mpsc::channel::<()>();
         {
-            let count = "with recursive n(i) as (select 1 union all select i + 1 from n where i < 1000000)
-                select count(*) from n";
-            let mut slow = pin!(ask(&database, count));
+            let mut left = pin!(readers.ask_aside(move |_| Ok(ended.recv())));
             poll_fn(|context| {
-                assert!(slow.as_mut().poll(context).is_pending());
+                assert!(left.as_mut().poll(context).is_pending());
                 Poll::Ready(())
             })
             .await;
         }
-        assert!(!is_marked(&database).await);
+        let waited = readers.ask_aside(number("select 1")).await;
+        assert!(matches!(waited, Err(DatabaseError::Unavailable(sqlx::Error::PoolTimedOut))), "{waited:?}");
+        assert_eq!(readers.ask(number("select 1")).unwrap(), 1);
+        drop(ends);
+        let turn = readers.0.turns.acquire().await;
+        drop(turn);
+        assert_eq!(readers.ask_aside(number("select 2")).await.unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_closed_file_answers_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let readers = open(folder.path());
+        assert_eq!(readers.ask(number("select 1")).unwrap(), 1);
+        readers.close();
+        readers.ask(number("select 1")).unwrap_err();
+        readers.ask_aside(number("select 1")).await.unwrap_err();
     }
 }

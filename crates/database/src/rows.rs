@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use serde::{Serialize, Serializer, ser::SerializeSeq as _};
 use sqlx::{
     Postgres, Sqlite,
@@ -266,6 +267,14 @@ impl TakesRows for Sqlite {
 }
 
 impl Rows<'_> {
+    /// The values of the parameters that SQLite takes them as.
+    pub(crate) fn put<'r>(&'r self, values: &mut Vec<ToSqlOutput<'r>>) {
+        match self.count() {
+            Count::One => values.extend(self.columns.iter().map(Column::first)),
+            Count::Many => values.push(ToSqlOutput::Owned(Value::Text(self.json()))),
+        }
+    }
+
     fn json(&self) -> String {
         // INVARIANT: text, numbers and booleans in arrays are JSON.
         serde_json::to_string(self).unwrap_or_default()
@@ -275,6 +284,23 @@ impl Rows<'_> {
 impl Serialize for Rows<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq((0..self.count).map(|place| Row { rows: self, place }))
+    }
+}
+
+impl Column<'_> {
+    /// Of the only row.
+    fn first(&self) -> ToSqlOutput<'_> {
+        fn text(text: &str) -> ValueRef<'_> {
+            ValueRef::Text(text.as_bytes())
+        }
+        let number = |number: Option<i64>| number.map(ValueRef::Integer);
+        let value = match self {
+            Column::Text(values) => values.first().and_then(Option::as_deref).map(text),
+            Column::Integer(values) => number(values.first().copied().flatten()),
+            Column::Boolean(values) => number(values.first().copied().flatten().map(i64::from)),
+            Column::Bytes(values) => values.first().copied().flatten().map(ValueRef::Blob),
+        };
+        ToSqlOutput::Borrowed(value.unwrap_or(ValueRef::Null))
     }
 }
 
@@ -383,7 +409,7 @@ impl Transaction {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Location, PoolSizes, read};
+    use crate::{Location, PoolSizes, Select};
 
     const COLUMNS: Columns = &[
         ("place", Kind::Integer),
@@ -416,9 +442,10 @@ mod tests {
             rows.table(dialect, 2),
             2 + dialect.parameters(COLUMNS, rows.count()),
         );
-        let found: Vec<Found> = read!(database, pool => sqlx::query_as(sqlx::AssertSqlSafe(sql))
-            .bind("first").bind_rows(&rows).bind("last").fetch_all(pool))
-        .unwrap();
+        let select = || Select::new(sql.as_str()).bind("first").bind_rows(&rows).bind("last");
+        let (found, briefly): (Vec<Found>, Vec<Found>) =
+            (select().all(database).await.unwrap(), select().brief().all(database).await.unwrap());
+        assert_eq!(found, briefly);
         let found = found.iter().map(|(word, number, truth, bytes)| {
             (word.as_deref(), *number, truth.map(|truth| truth == 1), bytes.as_deref())
         });

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use database::{Database, DatabaseError, Migrations, Transaction, execute, read, within};
+use database::{Database, DatabaseError, Migrations, Select, Transaction, execute, within};
 use tokio::sync::watch::{self, Sender};
 
 use crate::{HistoryError, IdChoice, chain::hash_of, id::nth_id};
@@ -177,10 +177,17 @@ impl History {
         if named.contains('\0') {
             return Err(HistoryError::NotFound { kind, id: named.replace('\0', "") });
         }
-        let rows: Vec<PresentRow> = read!(&self.database, pool => sqlx::query_as(
+        let rows: Vec<PresentRow> = Select::new(
             "select id, name, payload, etag, revision, created_us, updated_us from resource
-             where tenant_id = $1 and kind = $2 and payload is not null and (id = $3 or name_folded = $4)")
-            .bind(tenant).bind(kind).bind(named).bind(folded(named)).fetch_all(pool))?;
+             where tenant_id = $1 and kind = $2 and payload is not null and (id = $3 or name_folded = $4)",
+        )
+        .bind(tenant)
+        .bind(kind)
+        .bind(named)
+        .bind(folded(named))
+        .brief()
+        .all(&self.database)
+        .await?;
         let by_id = rows.iter().find(|row| row.0 == named).or(rows.first());
         let found = by_id.cloned().and_then(present);
         found.ok_or_else(|| HistoryError::NotFound { kind, id: named.to_owned() })
@@ -194,26 +201,40 @@ impl History {
         after: &str,
         limit: i64,
     ) -> Result<Vec<Present>, HistoryError> {
-        let rows: Vec<PresentRow> = read!(&self.database, pool => sqlx::query_as(
+        let rows: Vec<PresentRow> = Select::new(
             "select id, name, payload, etag, revision, created_us, updated_us from resource
-             where tenant_id = $1 and kind = $2 and payload is not null and id > $3 order by id limit $4")
-            .bind(tenant).bind(kind).bind(after).bind(limit).fetch_all(pool))?;
+             where tenant_id = $1 and kind = $2 and payload is not null and id > $3 order by id limit $4",
+        )
+        .bind(tenant)
+        .bind(kind)
+        .bind(after)
+        .bind(limit)
+        .all(&self.database)
+        .await?;
         Ok(rows.into_iter().filter_map(present).collect())
     }
 
     /// Entries after a revision, at most `limit`, in order.
     pub async fn entries(&self, tenant: &str, after: i64, limit: i64) -> Result<Vec<Entry>, HistoryError> {
-        let rows: Vec<EntryRow> = read!(&self.database, pool => sqlx::query_as(
+        let rows: Vec<EntryRow> = Select::new(
             "select revision, kind, id, name, payload, actor, written_us, hash from entry
-             where tenant_id = $1 and revision > $2 order by revision limit $3")
-            .bind(tenant).bind(after).bind(limit).fetch_all(pool))?;
+             where tenant_id = $1 and revision > $2 order by revision limit $3",
+        )
+        .bind(tenant)
+        .bind(after)
+        .bind(limit)
+        .all(&self.database)
+        .await?;
         Ok(rows.into_iter().map(entry).collect())
     }
 
     /// The newest revision of a tenant; 0 before the first.
     pub async fn head(&self, tenant: &str) -> Result<i64, HistoryError> {
-        let head: Option<(i64,)> = read!(&self.database, pool => sqlx::query_as(
-            "select revision from head where tenant_id = $1").bind(tenant).fetch_optional(pool))?;
+        let head: Option<(i64,)> = Select::new("select revision from head where tenant_id = $1")
+            .bind(tenant)
+            .brief()
+            .optional(&self.database)
+            .await?;
         Ok(head.map_or(0, |row| row.0))
     }
 

@@ -1,7 +1,7 @@
 //! The log read as it was.
 
 use chrono::{DateTime, Utc};
-use database::read;
+use database::Select;
 
 use crate::{
     Entry, History, HistoryError, Present,
@@ -37,11 +37,19 @@ impl History {
         moment: AsOf,
     ) -> Result<Option<Entry>, HistoryError> {
         let (revision_max, us_max) = moment.bounds();
-        let row: Option<EntryRow> = read!(&self.database, pool => sqlx::query_as(
+        let row: Option<EntryRow> = Select::new(
             "select revision, kind, id, name, payload, actor, written_us, hash from entry
              where tenant_id = $1 and kind = $2 and id = $3 and revision <= $4 and written_us <= $5
-             order by revision desc limit 1")
-            .bind(tenant).bind(kind).bind(id).bind(revision_max).bind(us_max).fetch_optional(pool))?;
+             order by revision desc limit 1",
+        )
+        .bind(tenant)
+        .bind(kind)
+        .bind(id)
+        .bind(revision_max)
+        .bind(us_max)
+        .brief()
+        .optional(&self.database)
+        .await?;
         Ok(row.map(entry).filter(|entry| entry.payload.is_some()))
     }
 
@@ -53,20 +61,29 @@ impl History {
         moment: AsOf,
     ) -> Result<Vec<Present>, HistoryError> {
         let (revision_max, us_max) = moment.bounds();
-        let rows: Vec<EntryRow> = read!(&self.database, pool => sqlx::query_as(
+        let rows: Vec<EntryRow> = Select::new(
             "select revision, kind, id, name, payload, actor, written_us, hash from (
                select e.*, row_number() over (partition by id order by revision desc) as nth from entry e
                where tenant_id = $1 and kind = $2 and revision <= $3 and written_us <= $4) e
-             where nth = 1 order by id")
-            .bind(tenant).bind(kind).bind(revision_max).bind(us_max).fetch_all(pool))?;
+             where nth = 1 order by id",
+        )
+        .bind(tenant)
+        .bind(kind)
+        .bind(revision_max)
+        .bind(us_max)
+        .all(&self.database)
+        .await?;
         Ok(rows.into_iter().filter_map(|row| Present::of(entry(row))).collect())
     }
 
     /// The last revision written at or before an instant; 0 when there was none.
     pub async fn revision_at(&self, tenant: &str, at: DateTime<Utc>) -> Result<i64, HistoryError> {
-        let (revision,): (i64,) = read!(&self.database, pool => sqlx::query_as(
-            "select coalesce(max(revision), 0) from entry where tenant_id = $1 and written_us <= $2")
-            .bind(tenant).bind(at.timestamp_micros()).fetch_one(pool))?;
+        let (revision,): (i64,) =
+            Select::new("select coalesce(max(revision), 0) from entry where tenant_id = $1 and written_us <= $2")
+                .bind(tenant)
+                .bind(at.timestamp_micros())
+                .one(&self.database)
+                .await?;
         Ok(revision)
     }
 
@@ -79,10 +96,17 @@ impl History {
         before: i64,
         limit: i64,
     ) -> Result<Vec<Entry>, HistoryError> {
-        let rows: Vec<EntryRow> = read!(&self.database, pool => sqlx::query_as(
+        let rows: Vec<EntryRow> = Select::new(
             "select revision, kind, id, name, payload, actor, written_us, hash from entry
-             where tenant_id = $1 and kind = $2 and id = $3 and revision < $4 order by revision desc limit $5")
-            .bind(tenant).bind(kind).bind(id).bind(before).bind(limit).fetch_all(pool))?;
+             where tenant_id = $1 and kind = $2 and id = $3 and revision < $4 order by revision desc limit $5",
+        )
+        .bind(tenant)
+        .bind(kind)
+        .bind(id)
+        .bind(before)
+        .bind(limit)
+        .all(&self.database)
+        .await?;
         Ok(rows.into_iter().map(entry).collect())
     }
 }

@@ -1,6 +1,6 @@
 //! Decision records, requests and arms.
 
-use database::{Database, DatabaseError, Transaction, execute, read, within};
+use database::{Database, DatabaseError, Select, Transaction, execute, within};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Store, lock_customer, outbox};
@@ -102,9 +102,14 @@ impl Store {
 
     /// One decision.
     pub async fn decision(&self, tenant: &str, decision_id: &str) -> Result<Option<DecisionRow>, DatabaseError> {
-        let row: Option<(String, i64, Vec<u8>)> = read!(&self.database, pool => sqlx::query_as(
-            "select decision_id, decided_us, record from decision where tenant_id = $1 and decision_id = $2")
-            .bind(tenant).bind(decision_id).fetch_optional(pool))?;
+        let row: Option<(String, i64, Vec<u8>)> = Select::new(
+            "select decision_id, decided_us, record from decision where tenant_id = $1 and decision_id = $2",
+        )
+        .bind(tenant)
+        .bind(decision_id)
+        .brief()
+        .optional(&self.database)
+        .await?;
         Ok(row.map(decision_row))
     }
 
@@ -116,11 +121,18 @@ impl Store {
         before: (i64, &str),
         limit: i64,
     ) -> Result<Vec<DecisionRow>, DatabaseError> {
-        let rows: Vec<(String, i64, Vec<u8>)> = read!(&self.database, pool => sqlx::query_as(
+        let rows: Vec<(String, i64, Vec<u8>)> = Select::new(
             "select decision_id, decided_us, record from decision where tenant_id = $1 and customer_id = $2
              and (decided_us < $3 or (decided_us = $3 and decision_id < $4))
-             order by decided_us desc, decision_id desc limit $5")
-            .bind(tenant).bind(customer_id).bind(before.0).bind(before.1).bind(limit).fetch_all(pool))?;
+             order by decided_us desc, decision_id desc limit $5",
+        )
+        .bind(tenant)
+        .bind(customer_id)
+        .bind(before.0)
+        .bind(before.1)
+        .bind(limit)
+        .all(&self.database)
+        .await?;
         Ok(rows.into_iter().map(decision_row).collect())
     }
 }

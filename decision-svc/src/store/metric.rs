@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use database::{BindRows as _, Cell, Columns, DatabaseError, Kind, Rows, read};
-use sqlx::AssertSqlSafe;
+use database::{Cell, Columns, DatabaseError, Kind, Rows, Select};
 
 use super::Store;
 use crate::domain::metric::{Aggregate, Metric};
@@ -71,8 +70,8 @@ impl Store {
              group by asked.place, asked.customer_id, asked.outcome_key, asked.after_us, asked.until_us, asked.is_last",
             rows.table(self.database.dialect(), 2)
         );
-        let found: Vec<(i64, i64, Option<f64>, Option<i64>)> = read!(&self.database, pool =>
-            sqlx::query_as(AssertSqlSafe(statement.as_str())).bind(tenant).bind_rows(&rows).fetch_all(pool))?;
+        let found: Vec<(i64, i64, Option<f64>, Option<i64>)> =
+            Select::new(statement).bind(tenant).bind_rows(&rows).brief().all(&self.database).await?;
         let value = |(place, count, sum, last): (i64, i64, Option<f64>, Option<i64>)| {
             let place = usize::try_from(place).ok()?;
             let value = match asked.get(place)?.metric.aggregate {

@@ -1,6 +1,6 @@
 //! What the neighbours have not been told yet.
 
-use database::{DatabaseError, Transaction, execute, read};
+use database::{DatabaseError, Select, Transaction, execute};
 
 use super::Store;
 
@@ -47,25 +47,36 @@ fn row((customer_id, customer_seq, created_us, payload): Row) -> OutboxRow {
 impl Store {
     /// A customer's undelivered rows for policy, in order, parked ones included; at most `limit`.
     pub async fn pending(&self, tenant: &str, customer_id: &str, limit: i64) -> Result<Vec<OutboxRow>, DatabaseError> {
-        let rows: Vec<Row> = read!(&self.database, pool => sqlx::query_as(
+        let rows: Vec<Row> = Select::new(
             "select customer_id, customer_seq, created_us, payload from outbox
-             where tenant_id = $1 and customer_id = $2 and target = 'policy' order by customer_seq limit $3")
-            .bind(tenant).bind(customer_id).bind(limit).fetch_all(pool))?;
+             where tenant_id = $1 and customer_id = $2 and target = 'policy' order by customer_seq limit $3",
+        )
+        .bind(tenant)
+        .bind(customer_id)
+        .bind(limit)
+        .brief()
+        .all(&self.database)
+        .await?;
         Ok(rows.into_iter().map(row).collect())
     }
 
     /// Rows to deliver, in order per customer, at most `limit`. A row waits behind its customer's earlier ones: behind a
     /// parked one, and behind one with a later clock, which the limit might cut off.
     pub async fn undelivered(&self, tenant: &str, target: Target, limit: i64) -> Result<Vec<OutboxRow>, DatabaseError> {
-        let rows: Vec<Row> = read!(&self.database, pool => sqlx::query_as(
+        let rows: Vec<Row> = Select::new(
             "select customer_id, customer_seq, created_us, payload from outbox waiting
              where tenant_id = $1 and target = $2 and not parked
                and not exists (select 1 from outbox ahead where ahead.tenant_id = waiting.tenant_id
                  and ahead.customer_id = waiting.customer_id and ahead.target = waiting.target
                  and ahead.customer_seq < waiting.customer_seq
                  and (ahead.parked or ahead.created_us > waiting.created_us))
-             order by created_us, customer_seq limit $3")
-            .bind(tenant).bind(target.name()).bind(limit).fetch_all(pool))?;
+             order by created_us, customer_seq limit $3",
+        )
+        .bind(tenant)
+        .bind(target.name())
+        .bind(limit)
+        .all(&self.database)
+        .await?;
         let mut rows: Vec<_> = rows.into_iter().map(row).collect();
         rows.sort_by(|a, b| (&a.customer_id, a.customer_seq).cmp(&(&b.customer_id, b.customer_seq)));
         Ok(rows)
@@ -109,18 +120,22 @@ impl Store {
 
     /// When the oldest row parked for `target`, or waiting behind a parked one, was acknowledged.
     pub async fn oldest_held_us(&self, tenant: &str, target: Target) -> Result<Option<i64>, DatabaseError> {
-        let row: (Option<i64>,) = read!(&self.database, pool => sqlx::query_as(
+        let row: (Option<i64>,) = Select::new(
             "select min(created_us) from outbox held where tenant_id = $1 and target = $2
                and exists (select 1 from outbox parked where parked.tenant_id = held.tenant_id
-                 and parked.customer_id = held.customer_id and parked.target = held.target and parked.parked)")
-            .bind(tenant).bind(target.name()).fetch_one(pool))?;
+                 and parked.customer_id = held.customer_id and parked.target = held.target and parked.parked)",
+        )
+        .bind(tenant)
+        .bind(target.name())
+        .one(&self.database)
+        .await?;
         Ok(row.0)
     }
 
     /// Tenants that have anything undelivered.
     pub async fn tenants_waiting(&self) -> Result<Vec<String>, DatabaseError> {
-        let rows: Vec<(String,)> = read!(&self.database, pool => sqlx::query_as(
-            "select distinct tenant_id from outbox where not parked").fetch_all(pool))?;
+        let rows: Vec<(String,)> =
+            Select::new("select distinct tenant_id from outbox where not parked").all(&self.database).await?;
         Ok(rows.into_iter().map(|row| row.0).collect())
     }
 }

@@ -3,8 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use database::{BindRows as _, Cell, Columns, DatabaseError, Kind, Rows, read};
-use sqlx::AssertSqlSafe;
+use database::{Cell, Columns, DatabaseError, Kind, Rows, Select};
 
 use super::{OutboxRow, RequestRow, Store};
 use crate::domain::assignment::Arm;
@@ -73,8 +72,8 @@ impl Store {
             i64::MAX,
             history::head_of("$1"),
         );
-        let found: Vec<KnownColumns> = read!(&self.database, pool => sqlx::query_as(AssertSqlSafe(statement))
-            .bind(tenant).bind(pending_max).bind_rows(&asked).fetch_all(pool))?;
+        let found: Vec<KnownColumns> =
+            Select::new(statement).bind(tenant).bind(pending_max).bind_rows(&asked).brief().all(&self.database).await?;
         let mut known = Known::default();
         for (kind, customer_id, experiment_id, first, second, third, is_holdout, payload) in found {
             match kind {
@@ -111,8 +110,8 @@ impl Store {
              from {} asked cross join request where request.tenant_id = $1 and request.request_id = asked.id",
             asked.table(self.database.dialect(), 2)
         );
-        let found: Vec<RequestColumns> = read!(&self.database, pool =>
-            sqlx::query_as(AssertSqlSafe(statement.as_str())).bind(tenant).bind_rows(&asked).fetch_all(pool))?;
+        let found: Vec<RequestColumns> =
+            Select::new(statement).bind(tenant).bind_rows(&asked).brief().all(&self.database).await?;
         let row = |(request_id, decision_id, body_hash, decided_us, deliver_after_us): RequestColumns| {
             let key = request_id.clone();
             (key, RequestRow { request_id, decision_id, body_hash, decided_us, deliver_after_us, now_us: 0 })

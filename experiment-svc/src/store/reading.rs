@@ -1,7 +1,7 @@
 //! Reading the ledger.
 
 use chrono::{DateTime, Utc};
-use database::{DatabaseError, read};
+use database::{DatabaseError, Select};
 
 use super::Store;
 use crate::domain::{
@@ -52,12 +52,18 @@ impl Store {
         after: &str,
         limit: i64,
     ) -> Result<Vec<ArmRow>, DatabaseError> {
-        let rows: Vec<ArmColumns> = read!(&self.database, pool => sqlx::query_as(
+        let rows: Vec<ArmColumns> = Select::new(
             "select a.customer_id, a.is_holdout, a.epoch, a.assigned_us, e.exposed_us
              from assignment a left join exposure e on e.tenant_id = a.tenant_id and e.customer_id = a.customer_id
                and e.experiment_id = a.experiment_id
-             where a.tenant_id = $1 and a.experiment_id = $2 and a.customer_id > $3 order by a.customer_id limit $4")
-            .bind(tenant).bind(experiment_id).bind(after).bind(limit).fetch_all(pool))?;
+             where a.tenant_id = $1 and a.experiment_id = $2 and a.customer_id > $3 order by a.customer_id limit $4",
+        )
+        .bind(tenant)
+        .bind(experiment_id)
+        .bind(after)
+        .bind(limit)
+        .all(&self.database)
+        .await?;
         rows.into_iter().map(arm_row).collect()
     }
 
@@ -68,12 +74,18 @@ impl Store {
         experiment_id: &str,
         customer_id: &str,
     ) -> Result<Option<ArmRow>, DatabaseError> {
-        let row: Option<ArmColumns> = read!(&self.database, pool => sqlx::query_as(
+        let row: Option<ArmColumns> = Select::new(
             "select a.customer_id, a.is_holdout, a.epoch, a.assigned_us, e.exposed_us
              from assignment a left join exposure e on e.tenant_id = a.tenant_id and e.customer_id = a.customer_id
                and e.experiment_id = a.experiment_id
-             where a.tenant_id = $1 and a.customer_id = $2 and a.experiment_id = $3")
-            .bind(tenant).bind(customer_id).bind(experiment_id).fetch_optional(pool))?;
+             where a.tenant_id = $1 and a.customer_id = $2 and a.experiment_id = $3",
+        )
+        .bind(tenant)
+        .bind(customer_id)
+        .bind(experiment_id)
+        .brief()
+        .optional(&self.database)
+        .await?;
         row.map(arm_row).transpose()
     }
 
@@ -87,8 +99,10 @@ impl Store {
         window: Window,
     ) -> Result<Read, DatabaseError> {
         // Read first: what is counted through then is in every page.
-        let through: Option<(i64,)> = read!(&self.database, pool => sqlx::query_as(
-            "select through_us from counted_through where tenant_id = $1").bind(tenant).fetch_optional(pool))?;
+        let through: Option<(i64,)> = Select::new("select through_us from counted_through where tenant_id = $1")
+            .bind(tenant)
+            .optional(&self.database)
+            .await?;
         let mut counts = Counts::new(metric);
         let mut after = String::new();
         loop {
@@ -112,7 +126,7 @@ impl Store {
         window: Window,
     ) -> Result<Vec<CustomerColumns>, DatabaseError> {
         // An experiment's customer joins with every outcome of theirs that counts, whatever decision or flow it names.
-        read!(&self.database, pool => sqlx::query_as(
+        Select::new(
             "select a.customer_id, a.is_holdout, a.epoch, e.exposed_us,
                count(case when o.outcome_key = 'conversion' then 1 end),
                cast(coalesce(sum(case when o.is_positive then o.value_e4 / 100000000 end), 0) as bigint),
@@ -129,9 +143,16 @@ impl Store {
                and e.experiment_id = a.experiment_id
              left join outcome o on o.tenant_id = a.tenant_id and o.customer_id = a.customer_id
                and o.occurred_us >= a.assigned_us and o.occurred_us < $4 and o.received_us <= $5
-             group by a.customer_id, a.is_holdout, a.epoch, e.exposed_us order by a.customer_id")
-            .bind(tenant).bind(experiment_id).bind(after).bind(window.end.timestamp_micros())
-            .bind(window.received_max.timestamp_micros()).bind(PAGE).fetch_all(pool))
+             group by a.customer_id, a.is_holdout, a.epoch, e.exposed_us order by a.customer_id",
+        )
+        .bind(tenant)
+        .bind(experiment_id)
+        .bind(after)
+        .bind(window.end.timestamp_micros())
+        .bind(window.received_max.timestamp_micros())
+        .bind(PAGE)
+        .all(&self.database)
+        .await
     }
 }
 

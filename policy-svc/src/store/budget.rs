@@ -6,14 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use database::{BindRows as _, Columns, DatabaseError, Kind, Rows, Transaction, execute, within};
+use database::{BindRows as _, Columns, DatabaseError, Kind, Rows, Select, Source, Transaction, execute, within};
 use serve::{Clock, from_micros};
 use sqlx::AssertSqlSafe;
 
-use super::{
-    Source, fetch,
-    known::{CONTACT_COLUMNS, Known, Wanted, contact_of},
-};
+use super::known::{CONTACT_COLUMNS, Known, Wanted, contact_of};
 use crate::domain::{
     configuration::Configuration,
     contact::{Contact, State},
@@ -149,9 +146,15 @@ pub(super) async fn read(
 ) -> Result<BTreeMap<String, Used>, DatabaseError> {
     let mut all = BTreeMap::new();
     for (policy, budget) in configuration.budgets() {
-        let row: Option<Row> = fetch!(source, connection => sqlx::query_as(
+        let row: Option<Row> = Select::new(
             "select definition, ledger_us, contacts, reserved, spend from budget
-             where tenant_id = $1 and policy_id = $2").bind(tenant).bind(&policy.id).fetch_optional(connection))?;
+             where tenant_id = $1 and policy_id = $2",
+        )
+        .bind(tenant)
+        .bind(&policy.id)
+        .brief()
+        .optional(&mut *source)
+        .await?;
         let counted = row.filter(|(counted_by, ..)| *counted_by == definition(policy, budget));
         let used = match counted {
             Some(row) => {
@@ -248,11 +251,17 @@ async fn lapsed(
     policy_id: &str,
     at: DateTime<Utc>,
 ) -> Result<Used, DatabaseError> {
-    let (contacts, reserved, spend): (i64, i64, i64) = fetch!(source, connection => sqlx::query_as(
+    let (contacts, reserved, spend): (i64, i64, i64) = Select::new(
         "select count(*), cast(coalesce(sum(case when reserved then 1 else 0 end), 0) as bigint),
            cast(coalesce(sum(cost), 0) as bigint)
-         from budget_entry where tenant_id = $1 and policy_id = $2 and until_us <= $3")
-        .bind(tenant).bind(policy_id).bind(at.timestamp_micros()).fetch_one(connection))?;
+         from budget_entry where tenant_id = $1 and policy_id = $2 and until_us <= $3",
+    )
+    .bind(tenant)
+    .bind(policy_id)
+    .bind(at.timestamp_micros())
+    .brief()
+    .one(&mut *source)
+    .await?;
     Ok(Used { contacts, reserved, spend, leaving: Vec::new() })
 }
 
@@ -282,10 +291,16 @@ async fn leaving(
     policy_id: &str,
     at: DateTime<Utc>,
 ) -> Result<Vec<(DateTime<Utc>, i64)>, DatabaseError> {
-    let rows: Vec<(i64, i64)> = fetch!(source, connection => sqlx::query_as(
+    let rows: Vec<(i64, i64)> = Select::new(
         "select until_us, cost from budget_entry where tenant_id = $1 and policy_id = $2 and until_us > $3
-         order by until_us limit $4")
-        .bind(tenant).bind(policy_id).bind(at.timestamp_micros()).bind(LEAVING_MAX).fetch_all(connection))?;
+         order by until_us limit $4",
+    )
+    .bind(tenant)
+    .bind(policy_id)
+    .bind(at.timestamp_micros())
+    .bind(LEAVING_MAX)
+    .all(&mut *source)
+    .await?;
     Ok(rows.into_iter().map(|(until_us, cost)| (from_micros(until_us), cost)).collect())
 }
 
@@ -312,8 +327,8 @@ async fn present(
          where tenant_id = $1 and policy_id = $2 and contact_id in (select contact_id from {} ids)",
         ids.table(source.dialect(), 3)
     );
-    let rows: Vec<EntryColumns> = fetch!(source, connection => sqlx::query_as(AssertSqlSafe(sql.as_str()))
-        .bind(tenant).bind(policy_id).bind_rows(&ids).fetch_all(connection))?;
+    let rows: Vec<EntryColumns> =
+        Select::new(sql.as_str()).bind(tenant).bind(policy_id).bind_rows(&ids).all(&mut *source).await?;
     Ok(rows.into_iter().map(entry_of).collect())
 }
 
@@ -323,10 +338,14 @@ pub(super) async fn entries(
     tenant: &str,
     policy_id: &str,
 ) -> Result<BTreeMap<String, Entry>, DatabaseError> {
-    let rows: Vec<EntryColumns> = fetch!(source, connection => sqlx::query_as(
+    let rows: Vec<EntryColumns> = Select::new(
         "select contact_id, until_us, cost, case when reserved then cast(1 as bigint) else 0 end
-         from budget_entry where tenant_id = $1 and policy_id = $2")
-        .bind(tenant).bind(policy_id).fetch_all(connection))?;
+         from budget_entry where tenant_id = $1 and policy_id = $2",
+    )
+    .bind(tenant)
+    .bind(policy_id)
+    .all(&mut *source)
+    .await?;
     Ok(rows.into_iter().map(entry_of).collect())
 }
 
@@ -351,8 +370,8 @@ pub(super) async fn scan(
     for (sql, after) in [(committed, at - budget.window.length()), (reserved, at)] {
         let (mut from_us, mut skipped) = (after.timestamp_micros() + 1, 0);
         loop {
-            let rows: Vec<(String, i64)> = fetch!(source, connection => sqlx::query_as(AssertSqlSafe(sql.as_str()))
-                .bind(tenant).bind(from_us).bind(PAGE).bind(skipped).fetch_all(connection))?;
+            let rows: Vec<(String, i64)> =
+                Select::new(sql.as_str()).bind(tenant).bind(from_us).bind(PAGE).bind(skipped).all(&mut *source).await?;
             let Some((_, last_us)) = rows.last().cloned() else { break };
             let of_last = rows.iter().filter(|(_, us)| *us == last_us).count() as i64;
             skipped = if last_us == from_us { skipped + of_last } else { of_last };

@@ -1,11 +1,11 @@
 //! Consent records.
 
 use chrono::{DateTime, Utc};
-use database::{DatabaseError, read};
+use database::{DatabaseError, Select, Source};
 use serve::from_micros;
 
 use super::{
-    Source, Store, StoreError,
+    Store, StoreError,
     change::Change,
     known::{self, Known, Wanted},
 };
@@ -98,10 +98,15 @@ impl Store {
 
     /// A customer's records, the latest by event time first; at most [`CONSENTS_MAX`].
     pub async fn consents(&self, tenant: &str, customer_id: &str) -> Result<Vec<ConsentRecord>, DatabaseError> {
-        let rows: Vec<Row> = read!(&self.database, pool => sqlx::query_as(
+        let rows: Vec<Row> = Select::new(
             "select channel_id, channel_folded, granted, at_us, source, evidence, received_us from consent
-             where tenant_id = $1 and customer_id = $2 order by at_us desc, granted limit $3")
-            .bind(tenant).bind(customer_id).bind(CONSENTS_MAX).fetch_all(pool))?;
+             where tenant_id = $1 and customer_id = $2 order by at_us desc, granted limit $3",
+        )
+        .bind(tenant)
+        .bind(customer_id)
+        .bind(CONSENTS_MAX)
+        .all(&self.database)
+        .await?;
         Ok(rows.into_iter().map(record).collect())
     }
 
@@ -114,12 +119,19 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<(String, ConsentRecord)>, DatabaseError> {
         type Kept = (String, String, String, bool, i64, String, String, i64);
-        let rows: Vec<Kept> = read!(&self.database, pool => sqlx::query_as(
+        let rows: Vec<Kept> = Select::new(
             "select consent_id, channel_id, channel_folded, granted, at_us, source, evidence, received_us from consent
              where tenant_id = $1 and customer_id = $2
                and (received_us > $3 or (received_us = $3 and consent_id > $4))
-             order by received_us, consent_id limit $5")
-            .bind(tenant).bind(customer_id).bind(after.0).bind(after.1).bind(limit).fetch_all(pool))?;
+             order by received_us, consent_id limit $5",
+        )
+        .bind(tenant)
+        .bind(customer_id)
+        .bind(after.0)
+        .bind(after.1)
+        .bind(limit)
+        .all(&self.database)
+        .await?;
         let kept = |(consent_id, channel_id, folded, granted, at_us, source, evidence, received_us): Kept| {
             (consent_id, record((channel_id, folded, granted, at_us, source, evidence, received_us)))
         };

@@ -1,11 +1,10 @@
 //! Contacts and reservations as they are listed.
 
 use chrono::{DateTime, Utc};
-use database::{DatabaseError, read};
-use sqlx::AssertSqlSafe;
+use database::{DatabaseError, Select, Source};
 
 use super::{
-    Source, Store,
+    Store,
     known::{self, CONTACT_COLUMNS, Wanted, contact_of},
 };
 use crate::domain::contact::Contact;
@@ -28,8 +27,13 @@ impl Store {
              order by contact_id desc limit $4",
             self.database.dialect().array(CONTACT_COLUMNS)
         );
-        let rows: Vec<(String,)> = read!(&self.database, pool => sqlx::query_as(AssertSqlSafe(sql.as_str()))
-            .bind(tenant).bind(customer_id).bind(before).bind(limit).fetch_all(pool))?;
+        let rows: Vec<(String,)> = Select::new(sql.as_str())
+            .bind(tenant)
+            .bind(customer_id)
+            .bind(before)
+            .bind(limit)
+            .all(&self.database)
+            .await?;
         let contacts = rows.iter().map(|(body,)| contact_of(body)).collect::<Result<_, _>>()?;
         Ok((contacts, known.ledger_at))
     }

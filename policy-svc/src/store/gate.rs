@@ -6,11 +6,11 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use database::DatabaseError;
+use database::{DatabaseError, Source};
 use futures::future::try_join_all;
 
 use super::{
-    Source, Store, StoreError, budget,
+    Store, StoreError, budget,
     change::Change,
     known::{self, Known, Wanted},
     new_id,

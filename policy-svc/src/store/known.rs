@@ -6,12 +6,11 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use database::{BindRows as _, Cell, Columns, Count, DatabaseError, Dialect, Kind, Rows};
+use database::{Cell, Columns, Count, DatabaseError, Dialect, Kind, Rows, Select, Source};
 use serde::Deserialize;
 use serve::{Clock, from_micros};
-use sqlx::AssertSqlSafe;
 
-use super::{CONTACTS_MAX, OUTCOMES_MAX, REQUEST_KEPT, Source, consent, fetch, request::Earlier};
+use super::{CONTACTS_MAX, OUTCOMES_MAX, REQUEST_KEPT, consent, request::Earlier};
 use crate::domain::{
     channel::Channel,
     configuration::Configuration,
@@ -300,9 +299,9 @@ pub(super) async fn read<'w>(
         Dialect::Sqlite => &*ON_SQLITE,
         Dialect::Postgres => &*ON_POSTGRES,
     };
-    let sql = statements.get(parts.number(asked.count(), words.count())).cloned().unwrap_or_default();
-    let rows: Vec<(i64, i64, String)> = fetch!(source, connection => sqlx::query_as(AssertSqlSafe(sql))
-        .bind_rows(&asked).bind_rows(&words).fetch_all(connection))?;
+    let sql = statements.get(parts.number(asked.count(), words.count())).map_or("", |text| text);
+    let rows: Vec<(i64, i64, String)> =
+        Select::new(sql).bind_rows(&asked).bind_rows(&words).brief().all(&mut *source).await?;
     gathered(rows, clock.now())
 }
 

@@ -24,9 +24,8 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use database::{Database, DatabaseError, Dialect, Migrations, Transaction};
+use database::{Database, DatabaseError, Migrations};
 use serve::Clock;
-use sqlx::PgConnection;
 use tokio::sync::{Mutex, MutexGuard, mpsc};
 
 pub use consent::{NewConsent, PutConsent};
@@ -102,41 +101,6 @@ impl Store {
         Some(self.queues.get(index)?.lock().await)
     }
 }
-
-/// Where something is read.
-enum Source<'a> {
-    /// By whatever connection is free.
-    Outside(&'a Database),
-    /// Inside a transaction, under its locks.
-    Within(&'a mut Transaction),
-    /// On a connection of one's own, without a transaction.
-    Alone(&'a mut PgConnection),
-}
-
-impl Source<'_> {
-    fn dialect(&self) -> Dialect {
-        match self {
-            Self::Outside(database) => database.dialect(),
-            Self::Within(transaction) => transaction.dialect(),
-            Self::Alone(_) => Dialect::Postgres,
-        }
-    }
-}
-
-/// Reads from any: `fetch!(source, connection => sqlx::query_as(…).fetch_all(connection))`.
-macro_rules! fetch {
-    ($source:expr, $connection:ident => $query:expr) => {
-        match $source {
-            $crate::store::Source::Outside(database) => database::read!(database, $connection => $query),
-            $crate::store::Source::Within(transaction) => database::within!(transaction, $connection => $query),
-            $crate::store::Source::Alone(connection) => {
-                let $connection = &mut **connection;
-                $query.await.map_err(database::DatabaseError::from)
-            }
-        }
-    };
-}
-use fetch;
 
 /// Things that one write about a customer may name.
 const NAMED_MAX: i64 = 64;

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use database::DatabaseError;
+use database::{DatabaseError, Select, Source};
 
 use super::{
-    Source, Store,
+    Store,
     budget::{Entry, add, entries, lock, save, scan, totals},
 };
 use crate::domain::{configuration::Configuration, rule::budget::Used};
@@ -60,8 +60,8 @@ impl Store {
 
     /// Tenants with budgets.
     pub async fn tenants_with_budgets(&self) -> Result<Vec<String>, DatabaseError> {
-        let rows: Vec<(String,)> = database::read!(&self.database, pool =>
-            sqlx::query_as("select distinct tenant_id from budget order by tenant_id").fetch_all(pool))?;
+        let rows: Vec<(String,)> =
+            Select::new("select distinct tenant_id from budget order by tenant_id").all(&self.database).await?;
         Ok(rows.into_iter().map(|(tenant,)| tenant).collect())
     }
 }

@@ -1,7 +1,7 @@
 //! Answers that granted something, for repeats of the same request.
 
 use chrono::TimeDelta;
-use database::{DatabaseError, execute, read};
+use database::{DatabaseError, Select, execute};
 
 use super::Store;
 
@@ -25,9 +25,12 @@ impl Store {
         let until_us = (self.clock.now() - REQUEST_KEPT).timestamp_micros();
         let mut purged = 0;
         loop {
-            let mut keys: Vec<(String, String, String)> = read!(&self.database, pool => sqlx::query_as(
-                "select tenant_id, customer_id, request_key from grant_request where at_us <= $1 limit $2")
-                .bind(until_us).bind(PURGE_BATCH).fetch_all(pool))?;
+            let mut keys: Vec<(String, String, String)> =
+                Select::new("select tenant_id, customer_id, request_key from grant_request where at_us <= $1 limit $2")
+                    .bind(until_us)
+                    .bind(PURGE_BATCH)
+                    .all(&self.database)
+                    .await?;
             if keys.is_empty() {
                 return Ok(purged);
             }

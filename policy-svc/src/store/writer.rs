@@ -6,13 +6,13 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use database::{BindRows as _, Columns, Database, DatabaseError, Dialect, Kind, Rows, Transaction};
+use database::{BindRows as _, Columns, Database, DatabaseError, Dialect, Kind, Rows, Source, Transaction};
 use serve::Clock;
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, pool::PoolConnection};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::{
-    Source, Store, StoreError,
+    Store, StoreError,
     budget::Budgets,
     change::{self, Change, Target},
     known::{self, Known, Wanted},

@@ -1,10 +1,10 @@
 //! The contact ledger as it stands in the store.
 
 use chrono::TimeDelta;
-use database::{Database, execute, read};
+use database::{Database, Select, execute};
 
 /// A contact as stored.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the columns of the table")]
 pub struct Row {
     pub customer_id: String,
@@ -22,7 +22,7 @@ pub struct Row {
 }
 
 /// A withdrawal as stored.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the columns of the table")]
 pub struct Withdrawal {
     pub customer_id: String,
@@ -31,16 +31,39 @@ pub struct Withdrawal {
 
 /// Every contact and slot.
 pub async fn contacts(database: &Database) -> anyhow::Result<Vec<Row>> {
-    Ok(read!(database, pool => sqlx::query_as(
+    type Columns =
+        (String, String, String, i64, String, String, String, String, Option<i64>, Option<i64>, Option<i64>, bool);
+    let select = Select::new(
         "select customer_id, contact_id, decision_id, rank, offer_id, category, channel_name, state, reserved_us,
-           reserved_until_us, committed_us, unreserved from contact order by customer_id, contact_id")
-        .fetch_all(pool))?)
+           reserved_until_us, committed_us, unreserved from contact order by customer_id, contact_id",
+    );
+    let rows: Vec<Columns> = select.all(database).await?;
+    let row = |row: Columns| {
+        let (customer_id, contact_id, decision_id, rank, offer_id, category, channel_name, state, ..) = row;
+        let (.., reserved_us, reserved_until_us, committed_us, unreserved) = row;
+        Row {
+            customer_id,
+            contact_id,
+            decision_id,
+            rank,
+            offer_id,
+            category,
+            channel_name,
+            state,
+            reserved_us,
+            reserved_until_us,
+            committed_us,
+            unreserved,
+        }
+    };
+    Ok(rows.into_iter().map(row).collect())
 }
 
 /// Every withdrawal.
 pub async fn withdrawals(database: &Database) -> anyhow::Result<Vec<Withdrawal>> {
-    Ok(read!(database, pool => sqlx::query_as(
-        "select customer_id, at_us from consent where not granted order by customer_id").fetch_all(pool))?)
+    let select = Select::new("select customer_id, at_us from consent where not granted order by customer_id");
+    let rows: Vec<(String, i64)> = select.all(database).await?;
+    Ok(rows.into_iter().map(|(customer_id, at_us)| Withdrawal { customer_id, at_us }).collect())
 }
 
 /// Lets time pass: everything that happened so far happened earlier by this much. The machine's clock stays.

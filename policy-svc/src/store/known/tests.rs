@@ -5,11 +5,8 @@ use super::*;
 /// How SQLite reaches the tables of a statement: the table's name in it, and what its index is asked for.
 async fn plan(database: &Database, sql: &str, parameters: usize) -> Vec<String> {
     let sql = format!("explain query plan {sql}");
-    let steps: Vec<(i64, i64, i64, String)> = database::read!(database, pool => {
-        let query = sqlx::query_as(AssertSqlSafe(sql.as_str()));
-        (0..parameters).fold(query, |query, _| query.bind("[]")).fetch_all(pool)
-    })
-    .unwrap();
+    let select = (0..parameters).fold(Select::new(sql), |select, _| select.bind("[]"));
+    let steps: Vec<(i64, i64, i64, String)> = select.all(database).await.unwrap();
     steps.into_iter().map(|step| step.3).collect()
 }
 

@@ -1,0 +1,221 @@
+//! Statements that read: written once, run on either store, outside a transaction or within one.
+
+use std::borrow::Cow;
+
+use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use crate::{BindRows as _, Cell, Count, Database, DatabaseError, Dialect, Rows, Transaction};
+
+/// A statement that reads: its text, with `$1`, `$2`, … for its parameters, and those.
+#[derive(Debug)]
+pub struct Select<'a> {
+    sql: Cow<'a, str>,
+    parameters: Vec<Parameter<'a>>,
+    is_brief: bool,
+}
+
+#[derive(Debug)]
+enum Parameter<'a> {
+    Cell(Cell<'a>),
+    Rows(&'a Rows<'a>),
+}
+
+/// What a row is read into: a tuple of texts, whole numbers, numbers, booleans, bytes, and options of them.
+pub trait Row:
+    Send
+    + Unpin
+    + 'static
+    + for<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow>
+    + for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>
+    + for<'r> TryFrom<&'r rusqlite::Row<'r>, Error = rusqlite::Error>
+{
+}
+
+impl<T> Row for T where
+    T: Send
+        + Unpin
+        + 'static
+        + for<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow>
+        + for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>
+        + for<'r> TryFrom<&'r rusqlite::Row<'r>, Error = rusqlite::Error>
+{
+}
+
+/// Where something is read.
+#[derive(Debug)]
+pub enum Source<'a> {
+    /// By whatever connection is free.
+    Outside(&'a Database),
+    /// Inside a transaction, under its locks.
+    Within(&'a mut Transaction),
+    /// On a connection of one's own, without a transaction.
+    Alone(&'a mut PgConnection),
+}
+
+impl Source<'_> {
+    /// Which words it has.
+    pub fn dialect(&self) -> Dialect {
+        match self {
+            Self::Outside(database) => database.dialect(),
+            Self::Within(transaction) => transaction.dialect(),
+            Self::Alone(_) => Dialect::Postgres,
+        }
+    }
+}
+
+impl<'a> From<&'a Database> for Source<'a> {
+    fn from(database: &'a Database) -> Self {
+        Self::Outside(database)
+    }
+}
+
+impl<'a> From<&'a mut Transaction> for Source<'a> {
+    fn from(transaction: &'a mut Transaction) -> Self {
+        Self::Within(transaction)
+    }
+}
+
+impl<'a> From<&'a mut Source<'_>> for Source<'a> {
+    fn from(source: &'a mut Source<'_>) -> Self {
+        match source {
+            Source::Outside(database) => Self::Outside(database),
+            Source::Within(transaction) => Self::Within(transaction),
+            Source::Alone(connection) => Self::Alone(connection),
+        }
+    }
+}
+
+macro_rules! bound {
+    ($query:expr, $parameters:expr) => {
+        $parameters.iter().fold($query, |query, parameter| match parameter {
+            Parameter::Cell(Cell::Text(text)) => query.bind(text.as_deref()),
+            Parameter::Cell(Cell::Integer(number)) => query.bind(*number),
+            Parameter::Cell(Cell::Boolean(is)) => query.bind(*is),
+            Parameter::Cell(Cell::Bytes(bytes)) => query.bind(*bytes),
+            Parameter::Rows(rows) => query.bind_rows(rows),
+        })
+    };
+}
+
+impl<'a> Select<'a> {
+    /// A statement without parameters. What it is put together from is ours: values of others are bound.
+    pub fn new(sql: impl Into<Cow<'a, str>>) -> Self {
+        Self { sql: sql.into(), parameters: Vec::new(), is_brief: false }
+    }
+
+    /// Binds a value to the next parameter.
+    pub fn bind(mut self, value: impl Into<Cell<'a>>) -> Self {
+        self.parameters.push(Parameter::Cell(value.into()));
+        self
+    }
+
+    /// Binds rows to the next parameters.
+    pub fn bind_rows(mut self, rows: &'a Rows<'a>) -> Self {
+        self.parameters.push(Parameter::Rows(rows));
+        self
+    }
+
+    /// Says that it finds a few rows by their keys, or, when several rows are bound, a few for each. SQLite is then asked
+    /// about one on the calling thread: to wake another costs more than to read.
+    pub fn brief(mut self) -> Self {
+        self.is_brief = true;
+        self
+    }
+
+    /// All rows.
+    pub async fn all<T: Row>(self, source: impl Into<Source<'_>>) -> Result<Vec<T>, DatabaseError> {
+        let sql = |sql: Cow<'_, str>| AssertSqlSafe(sql.into_owned());
+        Ok(match source.into() {
+            Source::Outside(Database::Sqlite { readers, .. }) => return self.of_file(readers).await,
+            Source::Outside(Database::Postgres(pool)) => {
+                bound!(sqlx::query_as(sql(self.sql)), self.parameters).fetch_all(pool).await?
+            }
+            Source::Within(Transaction::Sqlite(inner)) => {
+                bound!(sqlx::query_as(sql(self.sql)), self.parameters).fetch_all(&mut **inner).await?
+            }
+            Source::Within(Transaction::Postgres(inner)) => {
+                bound!(sqlx::query_as(sql(self.sql)), self.parameters).fetch_all(&mut **inner).await?
+            }
+            Source::Alone(connection) => {
+                bound!(sqlx::query_as(sql(self.sql)), self.parameters).fetch_all(connection).await?
+            }
+        })
+    }
+
+    /// The first row, if there is any.
+    pub async fn optional<T: Row>(self, source: impl Into<Source<'_>>) -> Result<Option<T>, DatabaseError> {
+        Ok(self.all(source).await?.into_iter().next())
+    }
+
+    /// The only row of a statement that always has one.
+    pub async fn one<T: Row>(self, source: impl Into<Source<'_>>) -> Result<T, DatabaseError> {
+        self.optional(source).await?.ok_or_else(|| DatabaseError::Corrupt("a statement without a row".to_owned()))
+    }
+
+    async fn of_file<T: Row>(self, readers: &crate::Readers) -> Result<Vec<T>, DatabaseError> {
+        let is_about_one = |parameter: &Parameter<'_>| match parameter {
+            Parameter::Cell(_) => true,
+            Parameter::Rows(rows) => rows.is_empty() || rows.count() == Count::One,
+        };
+        let mut values = Vec::with_capacity(self.parameters.len());
+        self.parameters.iter().for_each(|parameter| parameter.put(&mut values));
+        if self.is_brief && self.parameters.iter().all(is_about_one) {
+            return readers.ask(|connection| rows(connection, &self.sql, &values));
+        }
+        let values: Vec<_> = values.into_iter().map(owned).collect();
+        let sql = self.sql.into_owned();
+        readers.ask_aside(move |connection| rows(connection, &sql, &values)).await
+    }
+}
+
+impl Parameter<'_> {
+    fn put<'p>(&'p self, values: &mut Vec<ToSqlOutput<'p>>) {
+        match self {
+            Self::Cell(cell) => values.push(cell.value()),
+            Self::Rows(rows) => rows.put(values),
+        }
+    }
+}
+
+fn owned(value: ToSqlOutput<'_>) -> ToSqlOutput<'static> {
+    ToSqlOutput::Owned(match value {
+        ToSqlOutput::Owned(value) => value,
+        ToSqlOutput::Borrowed(value) => Value::try_from(value).unwrap_or(Value::Null),
+        // INVARIANT: a cell makes no other.
+        _ => Value::Null,
+    })
+}
+
+/// What an open file answers.
+fn rows<T: Row>(connection: &rusqlite::Connection, sql: &str, values: &[ToSqlOutput<'_>]) -> rusqlite::Result<Vec<T>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    for place in 1..=statement.parameter_count() {
+        // SQLite numbers parameters as they come in the text; `$2` may stand before `$1`.
+        let number = statement.parameter_name(place).and_then(|name| name.strip_prefix('$')?.parse::<usize>().ok());
+        let value = number.and_then(|number| values.get(number.checked_sub(1)?));
+        let value = value.ok_or(rusqlite::Error::InvalidParameterCount(values.len(), place))?;
+        statement.raw_bind_parameter(place, value)?;
+    }
+    let mut found = statement.raw_query();
+    let mut rows = Vec::new();
+    while let Some(row) = found.next()? {
+        rows.push(T::try_from(row)?);
+    }
+    Ok(rows)
+}
+
+impl Cell<'_> {
+    /// As SQLite takes it.
+    pub(crate) fn value(&self) -> ToSqlOutput<'_> {
+        let (text, number, bytes) = match self {
+            Self::Text(text) => (text.as_deref(), None, None),
+            Self::Integer(number) => (None, *number, None),
+            Self::Boolean(is) => (None, is.map(i64::from), None),
+            Self::Bytes(bytes) => (None, None, *bytes),
+        };
+        let text = text.map(|text| ValueRef::Text(text.as_bytes()));
+        let value = text.or(number.map(ValueRef::Integer)).or(bytes.map(ValueRef::Blob));
+        ToSqlOutput::Borrowed(value.unwrap_or(ValueRef::Null))
+    }
+}
