@@ -7,7 +7,7 @@ use serve::{Clock, Readiness, Task};
 use tonic::service::Routes;
 
 use crate::{
-    grpc::{self, Context},
+    grpc::{self, Context, Lookups},
     store::{self, Records},
 };
 
@@ -65,6 +65,11 @@ impl App {
     /// The services.
     pub fn routes(&self) -> Routes {
         grpc::routes(&self.context)
+    }
+
+    /// The lookups that decisions need, for whoever runs in the same process.
+    pub fn lookups(&self) -> Lookups {
+        Lookups::new(self.context.clone())
     }
 
     /// Work beside the services: none.

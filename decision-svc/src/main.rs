@@ -2,7 +2,7 @@
 
 use clap::Parser as _;
 use decision_svc::{App, Config, Deps, neighbours::Neighbours};
-use serve::{Clock, Neighbour, Process};
+use serve::{Clock, Process};
 
 fn main() -> anyhow::Result<()> {
     serve::block_on(run())?
@@ -11,11 +11,7 @@ fn main() -> anyhow::Result<()> {
 async fn run() -> anyhow::Result<()> {
     let config = Config::parse();
     serve::start_logging(&config.process);
-    let neighbours = Neighbours {
-        catalog: Neighbour::remote(&config.catalog_url)?,
-        policy: Neighbour::remote(&config.policy_url)?,
-        experiment: Neighbour::remote(&config.experiment_url)?,
-    };
+    let neighbours = Neighbours::remote(&config.catalog_url, &config.policy_url, &config.experiment_url)?;
     let deps = Deps { clock: Clock::system(), neighbours, snapshot_wait_max: config.snapshot.wait_max() };
     let app = App::build(&config.store.location(), deps).await?;
     let process = Process {

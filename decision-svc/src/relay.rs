@@ -116,12 +116,12 @@ async fn tell(
 ) -> Result<(), Status> {
     let payloads: Vec<&[u8]> = rows.iter().map(|row| row.payload.as_slice()).collect();
     match target {
-        Target::Policy => policy::deliver(&context.neighbours.policy, tenant, &payloads).await,
+        Target::Policy => policy::deliver(&*context.neighbours.gate, tenant, &payloads).await,
         Target::Experiment => {
             let held = context.store.oldest_held_us(tenant, target).await;
             let held = held.map_err(|error| serve::store_status(&error))?;
             let through_us = held.map_or(counted_through_us, |held| counted_through_us.min(held - 1));
-            experiment::deliver(&context.neighbours.experiment, tenant, &payloads, through_us).await
+            experiment::deliver(&*context.neighbours.experiment, tenant, &payloads, through_us).await
         }
     }
 }

@@ -58,6 +58,11 @@ impl App {
         Routes::builder().routes().add_service(experiments).add_service(ledger)
     }
 
+    /// The ledger, for whoever runs in the same process.
+    pub fn ledger(&self) -> Ledger {
+        Ledger(self.context.clone())
+    }
+
     /// Work beside the listener: none, every answer is computed when it is asked for.
     pub fn tasks(&self) -> Vec<Task> {
         Vec::new()

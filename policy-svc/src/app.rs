@@ -61,6 +61,16 @@ impl App {
         grpc::routes(&self.context)
     }
 
+    /// The gate, for whoever runs in the same process.
+    pub fn gate(&self) -> grpc::Gate {
+        grpc::Gate(self.context.clone())
+    }
+
+    /// The channels, likewise.
+    pub fn channels(&self) -> grpc::Channels {
+        grpc::Channels(self.context.clone())
+    }
+
     /// Work beside the services: purging old answers, reconciling budgets.
     pub fn tasks(&self) -> Vec<Task> {
         let purge = every(PURGE_INTERVAL, self.clone(), async |app| match app.purge().await {

@@ -1,9 +1,9 @@
-//! The five services wired together in one process: every neighbour is local, no socket lies between them.
+//! The five services wired together in one process: every neighbour is local, no socket lies between them, and to decide they call each other without messages being encoded.
 
 use anyhow::Context as _;
 use database::Location;
 use serve::{Clock, Limits, Listener, Neighbour, Readiness, Shutdown, Task, admin, spawn_until};
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
 use tonic::service::Routes;
 
@@ -45,17 +45,18 @@ impl Suite {
         let policy = policy_svc::App::build(location, policy_svc::Deps { clock: clock.clone() }).await?;
         let experiment = experiment_svc::App::build(location, experiment_svc::Deps { clock: clock.clone() }).await?;
         let neighbours = decision_svc::neighbours::Neighbours {
-            catalog: Neighbour::local(catalog.routes()),
-            policy: Neighbour::local(policy.routes()),
-            experiment: Neighbour::local(experiment.routes()),
+            catalog: Arc::new(catalog.lookups()),
+            gate: Arc::new(policy.gate()),
+            channels: Arc::new(policy.channels()),
+            experiment: Arc::new(experiment.ledger()),
         };
-        let deps = decision_svc::Deps { clock, neighbours: neighbours.clone(), snapshot_wait_max };
+        let deps = decision_svc::Deps { clock, neighbours, snapshot_wait_max };
         let decision = decision_svc::App::build(location, deps).await?;
         let behind = gateway::Neighbours {
-            catalog: neighbours.catalog,
-            policy: neighbours.policy,
+            catalog: Neighbour::local(catalog.routes()),
+            policy: Neighbour::local(policy.routes()),
             decision: Neighbour::local(decision.routes()),
-            experiment: neighbours.experiment,
+            experiment: Neighbour::local(experiment.routes()),
         };
         let gateway = gateway::Gateway::build(doors, behind)?;
 

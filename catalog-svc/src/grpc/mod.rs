@@ -29,6 +29,7 @@ use proffer_proto::catalog::v1::{
 use serve::Clock;
 use tonic::service::Routes;
 
+pub use self::lookup::Lookups;
 use crate::store::Records;
 
 /// Bytes of a request.

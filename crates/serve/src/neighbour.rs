@@ -44,15 +44,20 @@ impl Neighbour {
 
     /// A service at `url`, for example `http://catalog:7101`. Nothing is sent until the first call.
     pub fn remote(url: &str) -> Result<Self, NeighbourError> {
-        let endpoint = Endpoint::from_shared(url.to_owned())
-            .map_err(|error| NeighbourError { url: url.to_owned(), reason: error.to_string() })?
-            .connect_timeout(CONNECT_TIMEOUT)
-            .tcp_nodelay(true)
-            .http2_keep_alive_interval(Duration::from_secs(10))
-            .keep_alive_timeout(Duration::from_secs(5))
-            .keep_alive_while_idle(true);
-        Ok(Self::Remote(endpoint.connect_lazy()))
+        channel(url).map(Self::Remote)
     }
+}
+
+/// A channel to the service at `url`, for example `http://catalog:7101`. Nothing is sent until the first call.
+pub fn channel(url: &str) -> Result<Channel, NeighbourError> {
+    let endpoint = Endpoint::from_shared(url.to_owned())
+        .map_err(|error| NeighbourError { url: url.to_owned(), reason: error.to_string() })?
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(Duration::from_secs(10))
+        .keep_alive_timeout(Duration::from_secs(5))
+        .keep_alive_while_idle(true);
+    Ok(endpoint.connect_lazy())
 }
 
 impl Service<http::Request<Body>> for Neighbour {

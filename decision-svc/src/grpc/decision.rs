@@ -135,7 +135,7 @@ impl Context {
         let flow = flow.and_then(|flow| super::flow_config::parse(&flow).ok());
         let schema = flow.as_ref().map_or(crate::domain::flow::DEFAULT_SCHEMA, |flow| flow.schema()).to_owned();
         let (customer, pending) = tokio::join!(
-            catalog::customer(&self.neighbours.catalog, tenant, &shown.customer_id, &schema),
+            catalog::customer(&*self.neighbours.catalog, tenant, &shown.customer_id, &schema),
             self.store.pending(tenant, &shown.customer_id, policy::PENDING_MAX as i64 + 1),
         );
         let pending = pending.map_err(|error| serve::store_status(&error))?;
@@ -160,7 +160,7 @@ impl Context {
             purpose: offer.purpose.clone(),
             cost_ten_thousandths: offer.cost_e4,
         };
-        match policy::commit(&self.neighbours.policy, tenant, question, candidate, &asked.decision_id, rank).await {
+        match policy::commit(&*self.neighbours.gate, tenant, question, candidate, &asked.decision_id, rank).await {
             Ok(Ok(contact_id)) => {
                 Ok(proto::CommitDecisionResponse { go: true, contact_id: Some(contact_id), ..Default::default() })
             }
@@ -275,8 +275,8 @@ impl DecisionService for Decisions {
         }
         let kept = self.0.kept(&tenant, &asked.decision_id).await?;
         let customer_id = kept.shown.unwrap_or_default().customer_id;
-        let (neighbour, rank) = (&self.0.neighbours.policy, asked.rank.unwrap_or_default());
-        let released = policy::release(neighbour, &tenant, &customer_id, &asked.decision_id, rank).await?;
+        let (gate, rank) = (&*self.0.neighbours.gate, asked.rank.unwrap_or_default());
+        let released = policy::release(gate, &tenant, &customer_id, &asked.decision_id, rank).await?;
         Ok(Response::new(proto::ReleaseDecisionResponse { released }))
     }
 

@@ -151,7 +151,7 @@ impl Context {
         let snapshot = snapshot.ok_or_else(|| serve::unavailable("decision", &"no snapshot yet"))?;
         let head = snapshot.catalog.as_ref().map_or(0, |catalog| catalog.revision);
         let moment = past::Moment::Time(at.timestamp_micros());
-        let catalog = self.past.at(&self.neighbours.catalog, tenant, moment, head).await?;
+        let catalog = self.past.at(&*self.neighbours.catalog, tenant, moment, head).await?;
         let flows = self.flows.all_as_of(tenant, AsOf::Time(at)).await?;
         let by_id = flows.iter().find(|found| found.id == question.flow);
         let found = by_id.or_else(|| flows.iter().find(|found| is_named(&question.flow, &found.id, &found.name)));
@@ -192,7 +192,7 @@ impl Context {
         let kept = kept.and_then(|kept| kept.facts.as_ref());
         let judgement = match kept.filter(|_| !plan.ranked.is_empty()) {
             Some(kept) => {
-                let policy = &self.neighbours.policy;
+                let policy = &*self.neighbours.gate;
                 Some(policy::evaluate(policy, tenant, contact, &plan.ranked, kept, (Rules::At(at), None)).await?)
             }
             None => None,

@@ -180,7 +180,7 @@ impl Context {
         let Some(tenant) = planned.first().map(|(asked, _)| asked.run.tenant.clone()) else { return Vec::new() };
         let questions: Vec<_> = planned.iter().map(|(asked, planned)| planned.gate_question(asked.run)).collect();
         let wanted: Vec<_> = questions.iter().flatten().copied().collect();
-        let mut answers = policy::judge(&self.neighbours.policy, &tenant, &wanted).await.into_iter();
+        let mut answers = policy::judge(&*self.neighbours.gate, &tenant, &wanted).await.into_iter();
         let is_asked: Vec<_> = questions.iter().map(Option::is_some).collect();
         let mut judged = Vec::with_capacity(planned.len());
         for ((asked, planned), is_asked) in planned.into_iter().zip(is_asked) {
@@ -275,7 +275,7 @@ impl Context {
 
     async fn release(&self, run: &Run, decision_id: &str, rank: i32) -> Result<i32, Status> {
         let customer_id = &run.question.customer_id;
-        policy::release(&self.neighbours.policy, &run.tenant, customer_id, decision_id, rank).await
+        policy::release(&*self.neighbours.gate, &run.tenant, customer_id, decision_id, rank).await
     }
 }
 

@@ -88,7 +88,7 @@ impl Context {
         let resource =
             resource.ok_or_else(|| serve::internal(&format!("flow {} has no such revision", shown.flow_id)))?;
         let moment = past::Moment::Revision(facts.catalog_revision);
-        let catalog = self.past.at(&self.neighbours.catalog, tenant, moment, facts.catalog_revision).await?;
+        let catalog = self.past.at(&*self.neighbours.catalog, tenant, moment, facts.catalog_revision).await?;
         let flow = self.whole_flow_then(tenant, resource, at).await?;
         let flow = self.flow_then(tenant, flow, &catalog).await?;
         let now = shown
@@ -150,7 +150,7 @@ impl Context {
                 let question = past.contact_question();
                 let slots = kept.is_reserving.then_some(past.question.limit);
                 let by = (Rules::Revision(kept.revision), slots);
-                policy::evaluate(&self.neighbours.policy, tenant, question, &plan.ranked, facts, by).await?
+                policy::evaluate(&*self.neighbours.gate, tenant, question, &plan.ranked, facts, by).await?
             }
             (None, Some(judgement)) => policy::decoded(judgement).map_err(|error| serve::internal(&error))?,
             (None, None) => Judgement::default(),

@@ -7,13 +7,13 @@ use formula::{
     rule::{Literal, Operator, Rule},
 };
 use proffer_proto::{
-    catalog::v1::{self as proto, lookup_service_client::LookupServiceClient},
+    catalog::v1 as proto,
     values::v1::{ConfigurationChange, ResourceStatus},
 };
-use serve::{Neighbour, metadata};
+use serve::metadata;
 use tonic::Status;
 
-use super::{MESSAGE_BYTES_MAX, instant, scalar};
+use super::{Lookup, instant, scalar};
 use crate::domain::{
     metric::{Aggregate, Metric},
     outcome::value_e4,
@@ -31,20 +31,10 @@ pub struct Customer {
     pub head_revision: i64,
 }
 
-/// A client of the lookup service.
-pub fn client(neighbour: &Neighbour) -> LookupServiceClient<Neighbour> {
-    LookupServiceClient::new(neighbour.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
-}
-
 /// Reads one customer's record.
-pub async fn customer(
-    neighbour: &Neighbour,
-    tenant: &str,
-    customer_id: &str,
-    schema: &str,
-) -> Result<Customer, Status> {
+pub async fn customer(catalog: &Lookup, tenant: &str, customer_id: &str, schema: &str) -> Result<Customer, Status> {
     let request = proto::LookupCustomerRequest { customer_id: customer_id.to_owned(), schema: schema.to_owned() };
-    let answer = client(neighbour).lookup_customer(metadata::request(tenant, request)).await?.into_inner();
+    let answer = catalog.lookup_customer(metadata::request(tenant, request)).await?.into_inner();
     let record = answer.record.map(|record| scalar::fields(&record.fields));
     Ok(Customer { record, head_revision: answer.head_revision })
 }
@@ -54,12 +44,12 @@ const LOOKUPS_MAX: usize = 256;
 
 /// Reads the records of several customers, (customer, schema), in their order. One is looked up alone.
 pub async fn customers(
-    neighbour: &Neighbour,
+    catalog: &Lookup,
     tenant: &str,
     wanted: &[(&str, &str)],
 ) -> Result<(Vec<Option<Fields>>, i64), Status> {
     if let [(customer_id, schema)] = wanted {
-        let found = customer(neighbour, tenant, customer_id, schema).await?;
+        let found = customer(catalog, tenant, customer_id, schema).await?;
         return Ok((vec![found.record], found.head_revision));
     }
     let (mut records, mut head) = (Vec::with_capacity(wanted.len()), 0);
@@ -70,7 +60,7 @@ pub async fn customers(
         };
         let request =
             proto::BatchLookupCustomersRequest { customers: rest.iter().take(LOOKUPS_MAX).map(ask).collect() };
-        let answer = client(neighbour).batch_lookup_customers(metadata::request(tenant, request)).await?.into_inner();
+        let answer = catalog.batch_lookup_customers(metadata::request(tenant, request)).await?.into_inner();
         if answer.customers.is_empty() {
             return Err(serve::internal(&"catalog-svc looked nobody up"));
         }

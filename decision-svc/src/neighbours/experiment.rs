@@ -1,25 +1,15 @@
 //! experiment-svc: the experiments, and what it is told.
 
-use proffer_proto::{
-    experiment::v1::{self as proto, ledger_service_client::LedgerServiceClient},
-    values::v1::ConfigurationChange,
-};
+use proffer_proto::{experiment::v1 as proto, values::v1::ConfigurationChange};
 use prost::Message as _;
-use serve::{Neighbour, metadata};
+use serve::metadata;
 use tonic::Status;
 
-use super::{MESSAGE_BYTES_MAX, instant};
+use super::{Ledger, instant};
 use crate::domain::{
     assignment::Arm,
     snapshot::{Experiment, Experiments},
 };
-
-/// A client of the ledger.
-pub fn client(neighbour: &Neighbour) -> LedgerServiceClient<Neighbour> {
-    LedgerServiceClient::new(neighbour.clone())
-        .max_decoding_message_size(MESSAGE_BYTES_MAX)
-        .max_encoding_message_size(MESSAGE_BYTES_MAX)
-}
 
 /// Applies one change.
 pub fn apply(experiments: &mut Experiments, change: &ConfigurationChange) {
@@ -75,14 +65,9 @@ pub fn exposure_message(customer_id: &str, arm: &Arm, decision_id: &str, at_us: 
 }
 
 /// Ships entries that were encoded by the functions above or for outcomes.
-pub async fn deliver(
-    neighbour: &Neighbour,
-    tenant: &str,
-    payloads: &[&[u8]],
-    counted_through_us: i64,
-) -> Result<(), Status> {
+pub async fn deliver(ledger: &Ledger, tenant: &str, payloads: &[&[u8]], counted_through_us: i64) -> Result<(), Status> {
     let entries = payloads.iter().filter_map(|payload| proto::LedgerEntry::decode(*payload).ok()).collect();
     let counted_through = Some(history::timestamp(serve::from_micros(counted_through_us)));
     let request = proto::DeliverEntriesRequest { entries, counted_through };
-    client(neighbour).deliver_entries(metadata::request(tenant, request)).await.map(drop)
+    ledger.deliver_entries(metadata::request(tenant, request)).await.map(drop)
 }

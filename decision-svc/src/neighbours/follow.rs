@@ -75,7 +75,7 @@ async fn follow_catalog(neighbours: Neighbours, tenant: String, sender: Sender) 
     let mut known = Catalog::default();
     loop {
         let request = catalog::WatchCatalogRequest { after_revision: known.revision };
-        let open = catalog_client::client(&neighbours.catalog).watch_catalog(streaming(&tenant, request)).await;
+        let open = neighbours.catalog.watch_catalog(streaming(&tenant, request)).await;
         let pages =
             open.map(|answer| answer.into_inner().map(|page| page.map(|page| (page.changes, page.head_revision))));
         consume("catalog", pages, &mut known, |known, changes, head| {
@@ -92,7 +92,7 @@ async fn follow_policy(neighbours: Neighbours, tenant: String, sender: Sender) {
     let mut known = Policy { timezone: "UTC".to_owned(), ..Policy::default() };
     loop {
         let request = policy::WatchPolicyRequest { after_revision: known.revision };
-        let open = policy_client::client(&neighbours.policy).watch_policy(streaming(&tenant, request)).await;
+        let open = neighbours.gate.watch_policy(streaming(&tenant, request)).await;
         let pages =
             open.map(|answer| answer.into_inner().map(|page| page.map(|page| (page.changes, page.head_revision))));
         consume("policy", pages, &mut known, |known, changes, head| {
@@ -109,8 +109,7 @@ async fn follow_experiments(neighbours: Neighbours, tenant: String, sender: Send
     let mut known = Experiments::default();
     loop {
         let request = experiment::WatchExperimentsRequest { after_revision: known.revision };
-        let open =
-            experiment_client::client(&neighbours.experiment).watch_experiments(streaming(&tenant, request)).await;
+        let open = neighbours.experiment.watch_experiments(streaming(&tenant, request)).await;
         let pages =
             open.map(|answer| answer.into_inner().map(|page| page.map(|page| (page.changes, page.head_revision))));
         consume("experiment", pages, &mut known, |known, changes, head| {

@@ -5,24 +5,60 @@ pub mod experiment;
 pub mod follow;
 pub mod past;
 pub mod policy;
+mod remote;
 pub mod scalar;
 
-use chrono::{DateTime, Utc};
-use serve::Neighbour;
+use std::sync::Arc;
 
-/// The services decision-svc calls.
-#[derive(Clone, Debug)]
+use chrono::{DateTime, Utc};
+use futures::stream::BoxStream;
+use proffer_proto::{
+    catalog::v1::{WatchCatalogResponse, lookup_service_server::LookupService},
+    experiment::v1::{WatchExperimentsResponse, ledger_service_server::LedgerService},
+    policy::v1::{
+        WatchPolicyResponse, channel_service_server::ChannelService, contact_gate_service_server::ContactGateService,
+    },
+};
+use serve::NeighbourError;
+use tonic::Status;
+
+use self::remote::Remote;
+
+/// Pages without end.
+type Pages<T> = BoxStream<'static, Result<T, Status>>;
+/// What decision-svc asks catalog-svc.
+pub type Lookup = dyn LookupService<WatchCatalogStream = Pages<WatchCatalogResponse>>;
+/// What it asks policy-svc about contacts.
+pub type Gate = dyn ContactGateService<WatchPolicyStream = Pages<WatchPolicyResponse>>;
+/// What it tells experiment-svc.
+pub type Ledger = dyn LedgerService<WatchExperimentsStream = Pages<WatchExperimentsResponse>>;
+
+/// The services decision-svc calls: each is the service itself when it runs in this process, and a client of it otherwise.
+/// Nobody who calls one asks which.
+#[derive(Clone)]
 pub struct Neighbours {
     /// catalog-svc.
-    pub catalog: Neighbour,
-    /// policy-svc.
-    pub policy: Neighbour,
+    pub catalog: Arc<Lookup>,
+    /// policy-svc: the gate.
+    pub gate: Arc<Gate>,
+    /// policy-svc: channels.
+    pub channels: Arc<dyn ChannelService>,
     /// experiment-svc.
-    pub experiment: Neighbour,
+    pub experiment: Arc<Ledger>,
 }
 
-/// Largest message taken from a neighbour, in bytes.
-pub const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+impl Neighbours {
+    /// The services at these addresses, for example `http://catalog:7101`.
+    pub fn remote(catalog_url: &str, policy_url: &str, experiment_url: &str) -> Result<Self, NeighbourError> {
+        let policy = serve::channel(policy_url)?;
+        Ok(Self {
+            catalog: Arc::new(Remote::catalog(serve::channel(catalog_url)?)),
+            gate: Arc::new(Remote::gate(policy.clone())),
+            channels: Arc::new(Remote::channels(policy)),
+            experiment: Arc::new(Remote::ledger(serve::channel(experiment_url)?)),
+        })
+    }
+}
 
 /// An instant from proto; who sent it has checked it.
 fn instant(at: Option<prost_types::Timestamp>) -> Option<DateTime<Utc>> {

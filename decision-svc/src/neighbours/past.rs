@@ -8,13 +8,9 @@ use std::{
 
 use futures::StreamExt as _;
 use proffer_proto::{catalog::v1::WatchCatalogRequest, values::v1::ConfigurationChange};
-use serve::Neighbour;
 use tonic::Status;
 
-use super::{
-    catalog::{apply, client},
-    follow::streaming,
-};
+use super::{Lookup, catalog::apply, follow::streaming};
 use crate::domain::snapshot::Catalog;
 
 /// Catalogues of the past that are kept for the next question, over all tenants.
@@ -50,13 +46,7 @@ type Kept = VecDeque<(String, Arc<Catalog>)>;
 
 impl PastCatalogs {
     /// The catalogue of a moment at or before `head`, a revision that the log has.
-    pub async fn at(
-        &self,
-        neighbour: &Neighbour,
-        tenant: &str,
-        moment: Moment,
-        head: i64,
-    ) -> Result<Arc<Catalog>, Status> {
+    pub async fn at(&self, lookup: &Lookup, tenant: &str, moment: Moment, head: i64) -> Result<Arc<Catalog>, Status> {
         let wanted = match moment {
             Moment::Revision(revision) => revision,
             Moment::Time(_) => head,
@@ -71,7 +61,7 @@ impl PastCatalogs {
         }
         let mut known = earlier.map(|found| (*found).clone()).unwrap_or_default();
         let request = WatchCatalogRequest { after_revision: known.revision };
-        let mut pages = client(neighbour).watch_catalog(streaming(tenant, request)).await?.into_inner();
+        let mut pages = lookup.watch_catalog(streaming(tenant, request)).await?.into_inner();
         'reading: while known.revision < wanted {
             let short = || serve::unavailable("catalog", &"its log does not reach the revision that was asked for");
             let page = tokio::time::timeout(PAGE_WAIT_MAX, pages.next()).await.map_err(|_| short())?;

@@ -2,17 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use proffer_proto::{
-    policy::v1::{
-        self as proto, channel_service_client::ChannelServiceClient,
-        contact_gate_service_client::ContactGateServiceClient, gate_answer, gate_question,
-    },
+    policy::v1::{self as proto, channel_service_server::ChannelService, gate_answer, gate_question},
     values::v1::ConfigurationChange,
 };
 use prost::{DecodeError, Message as _};
-use serve::{Neighbour, metadata};
+use serve::metadata;
 use tonic::{Code, Status};
 
-use super::{MESSAGE_BYTES_MAX, instant, scalar};
+use super::{Gate, instant, scalar};
 use crate::{
     domain::{
         judgement::{Basis, Grant, Judgement, PolicyVerdict, Refusal, Verdict},
@@ -46,13 +43,6 @@ pub struct Question<'a> {
     pub as_of: Option<DateTime<Utc>>,
 }
 
-/// A client of the gate.
-pub fn client(neighbour: &Neighbour) -> ContactGateServiceClient<Neighbour> {
-    ContactGateServiceClient::new(neighbour.clone())
-        .max_decoding_message_size(MESSAGE_BYTES_MAX)
-        .max_encoding_message_size(MESSAGE_BYTES_MAX)
-}
-
 impl Question<'_> {
     fn about(&self, candidates: Vec<proto::Candidate>) -> proto::ContactQuestion {
         let pending = self.pending.iter().filter_map(|row| proto::OutcomeFact::decode(row.payload.as_slice()).ok());
@@ -82,10 +72,9 @@ fn candidates(ranked: &[Ranked]) -> Vec<proto::Candidate> {
 
 /// Asks the owner about a channel that the snapshot does not know: NOT_FOUND when there is none. When policy-svc is
 /// away nobody can tell, and the decision will say so itself.
-pub async fn require_channel(neighbour: &Neighbour, tenant: &str, named: &str) -> Result<(), Status> {
+pub async fn require_channel(channels: &dyn ChannelService, tenant: &str, named: &str) -> Result<(), Status> {
     let request = proto::GetChannelRequest { id: named.to_owned() };
-    let mut client = ChannelServiceClient::new(neighbour.clone());
-    match client.get_channel(metadata::request(tenant, request)).await {
+    match channels.get_channel(metadata::request(tenant, request)).await {
         Err(status) if status.code() == Code::NotFound => Err(status),
         Ok(_) | Err(_) => Ok(()),
     }
@@ -125,11 +114,11 @@ const CALL_CANDIDATES_MAX: usize = 1_000;
 const CALL_BYTES_MAX: usize = 3 * 1024 * 1024;
 
 /// Judges, and reserves where slots are wanted; one answer per question, in their order. A lone question is asked alone.
-pub async fn judge(neighbour: &Neighbour, tenant: &str, asked: &[Asked<'_>]) -> Vec<Result<Judged, Status>> {
+pub async fn judge(gate: &Gate, tenant: &str, asked: &[Asked<'_>]) -> Vec<Result<Judged, Status>> {
     if let [one] = asked {
         return vec![match &one.hold {
-            Some(hold) => reserve(neighbour, tenant, one.reserve(hold)).await,
-            None => check(neighbour, tenant, one.check()).await,
+            Some(hold) => reserve(gate, tenant, one.reserve(hold)).await,
+            None => check(gate, tenant, one.check()).await,
         }];
     }
     let mut answers = Vec::with_capacity(asked.len());
@@ -138,13 +127,13 @@ pub async fn judge(neighbour: &Neighbour, tenant: &str, asked: &[Asked<'_>]) -> 
         let question = one.gate_question();
         let (candidates, bytes) = (one.ranked.len(), question.encoded_len());
         if !call.has_room(candidates, bytes) {
-            answers.extend(std::mem::take(&mut call).make(neighbour, tenant).await);
+            answers.extend(std::mem::take(&mut call).make(gate, tenant).await);
         }
         call.questions.push(question);
         call.candidates += candidates;
         call.bytes += bytes;
     }
-    answers.extend(call.make(neighbour, tenant).await);
+    answers.extend(call.make(gate, tenant).await);
     answers
 }
 
@@ -187,13 +176,13 @@ impl Call {
                 && self.bytes + bytes <= CALL_BYTES_MAX)
     }
 
-    async fn make(self, neighbour: &Neighbour, tenant: &str) -> Vec<Result<Judged, Status>> {
+    async fn make(self, gate: &Gate, tenant: &str) -> Vec<Result<Judged, Status>> {
         let count = self.questions.len();
         if count == 0 {
             return Vec::new();
         }
         let request = proto::BatchReserveRequest { questions: self.questions };
-        let answers = match client(neighbour).batch_reserve(metadata::request(tenant, request)).await {
+        let answers = match gate.batch_reserve(metadata::request(tenant, request)).await {
             Ok(answer) => answer.into_inner().answers,
             Err(status) => return vec![Err(status); count],
         };
@@ -214,13 +203,13 @@ fn answered(answer: proto::GateAnswer) -> Result<Judged, Status> {
     }
 }
 
-async fn reserve(neighbour: &Neighbour, tenant: &str, request: proto::ReserveRequest) -> Result<Judged, Status> {
-    let answer = client(neighbour).reserve(metadata::request(tenant, request)).await?;
+async fn reserve(gate: &Gate, tenant: &str, request: proto::ReserveRequest) -> Result<Judged, Status> {
+    let answer = gate.reserve(metadata::request(tenant, request)).await?;
     Ok(reserved(answer.into_inner()))
 }
 
-async fn check(neighbour: &Neighbour, tenant: &str, request: proto::CheckRequest) -> Result<Judged, Status> {
-    let answer = client(neighbour).check(metadata::request(tenant, request)).await?.into_inner();
+async fn check(gate: &Gate, tenant: &str, request: proto::CheckRequest) -> Result<Judged, Status> {
+    let answer = gate.check(metadata::request(tenant, request)).await?.into_inner();
     Ok((judgement(answer.judgement.unwrap_or_default()), None))
 }
 
@@ -246,7 +235,7 @@ pub enum Rules {
 
 /// Judges by recorded facts; for so many slots, or, without, like [`check`].
 pub async fn evaluate(
-    neighbour: &Neighbour,
+    gate: &Gate,
     tenant: &str,
     question: Question<'_>,
     ranked: &[Ranked],
@@ -261,13 +250,13 @@ pub async fn evaluate(
     let limit = slots.map_or(0, |slots| i32::try_from(slots).unwrap_or(i32::MAX));
     let question = Some(question.about(candidates(ranked)));
     let request = proto::EvaluateFactsRequest { question, facts: Some(facts), revision, configured_at, limit };
-    let answer = client(neighbour).evaluate_facts(metadata::request(tenant, request)).await?.into_inner();
+    let answer = gate.evaluate_facts(metadata::request(tenant, request)).await?.into_inner();
     Ok(Judgement { basis: None, ..judgement(answer.judgement.unwrap_or_default()) })
 }
 
 /// Judges one contact again and commits it: the contact's id, or why not.
 pub async fn commit(
-    neighbour: &Neighbour,
+    gate: &Gate,
     tenant: &str,
     question: Question<'_>,
     candidate: proto::Candidate,
@@ -276,13 +265,13 @@ pub async fn commit(
 ) -> Result<Result<String, Refusal>, Status> {
     let question = Some(question.about(vec![candidate]));
     let request = proto::CommitContactRequest { question, decision_id: decision_id.to_owned(), rank };
-    let answer = client(neighbour).commit_contact(metadata::request(tenant, request)).await?.into_inner();
+    let answer = gate.commit_contact(metadata::request(tenant, request)).await?.into_inner();
     Ok(if answer.go { Ok(answer.contact_id) } else { Err(refusal(answer.refusal.unwrap_or_default())) })
 }
 
 /// Gives slots back; rank 0 is all of them.
 pub async fn release(
-    neighbour: &Neighbour,
+    gate: &Gate,
     tenant: &str,
     customer_id: &str,
     decision_id: &str,
@@ -290,15 +279,15 @@ pub async fn release(
 ) -> Result<i32, Status> {
     let (customer_id, decision_id) = (customer_id.to_owned(), decision_id.to_owned());
     let request = proto::ReleaseContactRequest { customer_id, decision_id, rank };
-    let answer = client(neighbour).release_contact(metadata::request(tenant, request)).await?;
+    let answer = gate.release_contact(metadata::request(tenant, request)).await?;
     Ok(answer.into_inner().released)
 }
 
 /// Delivers outcomes.
-pub async fn deliver(neighbour: &Neighbour, tenant: &str, payloads: &[&[u8]]) -> Result<(), Status> {
+pub async fn deliver(gate: &Gate, tenant: &str, payloads: &[&[u8]]) -> Result<(), Status> {
     let outcomes = payloads.iter().filter_map(|payload| proto::OutcomeFact::decode(*payload).ok()).collect();
     let request = proto::DeliverOutcomesRequest { outcomes };
-    client(neighbour).deliver_outcomes(metadata::request(tenant, request)).await.map(drop)
+    gate.deliver_outcomes(metadata::request(tenant, request)).await.map(drop)
 }
 
 /// Applies one change.

@@ -14,9 +14,8 @@ use proffer_proto::{
     values::v1::{ConfigurationChange, Value, value::Kind},
 };
 use prost::Message as _;
-use serve::Neighbour;
 use tokio::sync::watch;
-use tonic::{Request, Response, Status, service::Routes};
+use tonic::{Request, Response, Status};
 
 /// Customers a batched lookup answers at most.
 const LOOKUPS_ANSWERED: usize = 5;
@@ -83,12 +82,8 @@ impl Fakes {
     }
 
     pub fn neighbours(&self) -> Neighbours {
-        let routes = Routes::new(lookup::LookupServiceServer::new(self.clone()))
-            .add_service(gate::ContactGateServiceServer::new(self.clone()))
-            .add_service(channels::ChannelServiceServer::new(self.clone()))
-            .add_service(ledger::LedgerServiceServer::new(self.clone()));
-        let all = Neighbour::local(routes);
-        Neighbours { catalog: all.clone(), policy: all.clone(), experiment: all }
+        let fakes = Arc::new(self.clone());
+        Neighbours { catalog: fakes.clone(), gate: fakes.clone(), channels: fakes.clone(), experiment: fakes }
     }
 
     pub fn write_catalog(&self, kind: &str, id: &str, name: &str, resource: Vec<u8>) -> i64 {

@@ -27,6 +27,7 @@ use proffer_proto::policy::v1::{
 use serve::{Clock, Problem};
 use tonic::{Status, service::Routes};
 
+pub use self::{channel::Channels, gate::Gate};
 use crate::{domain::configuration::Configuration, store::Store};
 
 /// Bytes of a request.

@@ -96,7 +96,7 @@ impl Context {
             }
         }
         let wanted: Vec<_> = wanted.into_iter().collect();
-        let read = match catalog::customers(&self.neighbours.catalog, &tenant, &wanted).await {
+        let read = match catalog::customers(&*self.neighbours.catalog, &tenant, &wanted).await {
             Ok((records, head)) => Ok(self.up_to(&mut follower, head, wanted.into_iter().zip(records).collect()).await),
             Err(status) => {
                 tracing::warn!(code = ?status.code(), "customer records could not be read");
@@ -194,7 +194,7 @@ impl Context {
             return Err(stale());
         }
         if !knows_channel(&snapshot) {
-            policy::require_channel(&self.neighbours.policy, tenant, channel).await?;
+            policy::require_channel(&*self.neighbours.channels, tenant, channel).await?;
         }
         Ok(Ground { whole, snapshot })
     }
