@@ -30,7 +30,7 @@ impl Ours {
             oracle: OracleFlow::compile(workload.flow(), &workload.catalog()),
             records: workload.customers.iter().map(|customer| customer.record()).collect(),
             attributes: Fields::new(),
-            moment: Moment { now: workload.now, zone: chrono_tz::Europe::London },
+            moment: Moment::new(workload.now, chrono_tz::Europe::London),
         }
     }
 

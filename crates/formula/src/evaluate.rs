@@ -19,12 +19,18 @@ pub struct Moment {
     pub now: DateTime<Utc>,
     /// The customer's zone: `today()` is the calendar date there.
     pub zone: Tz,
+    today: NaiveDate,
 }
 
 impl Moment {
+    /// An instant in a zone.
+    pub fn new(now: DateTime<Utc>, zone: Tz) -> Self {
+        Self { now, zone, today: now.with_timezone(&zone).date_naive() }
+    }
+
     /// The calendar date of the instant in the zone.
     pub fn today(&self) -> NaiveDate {
-        self.now.with_timezone(&self.zone).date_naive()
+        self.today
     }
 }
 

@@ -4,12 +4,17 @@
 mod aside;
 mod pick;
 
+use std::cmp::Ordering;
+
 use formula::program::{Datum, Register};
 
 use crate::domain::{
     compile::{CompiledFlow, Facts, Source},
     scratch::{Best, Passing, Scratch},
 };
+
+/// Fields of a record, and of what a flow reads of it, up to which both are walked together.
+const WALKED_MAX: usize = 32;
 
 /// How many offers went which way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +47,7 @@ impl CompiledFlow {
         scratch: &mut Scratch,
     ) -> Tally {
         scratch.begin(self);
+        self.read_record(facts, scratch);
         for access in &self.accesses {
             let value = self.fill(access.register, facts, scratch);
             for group in access.groups(value, self.constants.texts(&scratch.memory)) {
@@ -53,6 +59,29 @@ impl CompiledFlow {
         }
         self.set_aside(facts, exclude_offers, scratch);
         self.pick(best_max, facts, scratch)
+    }
+
+    /// Reads a record in one walk beside the registers of its fields, when both are few: to look each up compares more names.
+    /// What is not in the record stays to be looked up.
+    fn read_record(&self, facts: &Facts<'_>, scratch: &mut Scratch) {
+        if self.fields.len() > WALKED_MAX || facts.record.len() > WALKED_MAX {
+            return;
+        }
+        let mut registers = self.fields.iter().copied().peekable();
+        for (name, value) in facts.record {
+            while let Some(register) = registers.peek().copied() {
+                let Some(Source::Record { field, declared, .. }) = self.sources.get(register as usize) else { return };
+                match field.cmp(name) {
+                    Ordering::Less => {}
+                    Ordering::Equal => {
+                        let value = value.datum(*declared, register, &mut scratch.memory);
+                        scratch.set(register, value);
+                    }
+                    Ordering::Greater => break,
+                }
+                registers.next();
+            }
+        }
     }
 
     /// The value of a register, read or computed when it is the first time.

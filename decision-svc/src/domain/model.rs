@@ -142,7 +142,7 @@ mod tests {
         let of = |name: &str| values.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
         let type_of = |name: &str| Some(of(name).and_then(|value| value.type_of()).unwrap_or(Type::Number));
         let formula = Formula::compile(&model.formula(), &type_of).unwrap();
-        let moment = Moment { now: chrono::DateTime::UNIX_EPOCH, zone: chrono_tz::UTC };
+        let moment = Moment::new(chrono::DateTime::UNIX_EPOCH, chrono_tz::UTC);
         formula.evaluate(&|name| of(name).unwrap_or_else(|| Value::Null(Cause::missing(name))), &moment)
     }
 

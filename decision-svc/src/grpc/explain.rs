@@ -166,7 +166,7 @@ impl Context {
             Surface::of(&question.channel, snapshot.policy.as_deref(), &question.placement)
         };
         let record = scalar::fields(&shown.customer_fields);
-        let moment = Moment { now: at, zone: zone_then(&shown) };
+        let moment = Moment::new(at, zone_then(&shown));
         let is_its_flow = flow.id == shown.flow_id;
         let obstacle = facts.obstacle.as_ref().filter(|_| is_its_flow);
         let obstacle = obstacle.map(KeptRefusal::refusal);

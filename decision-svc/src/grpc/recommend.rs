@@ -254,7 +254,7 @@ impl Context {
         let (answer, _) = answer(&run.question, &plan, judgement.as_ref(), about);
         let (metrics, surface) = (fetched.metrics, fetched.surface);
         let (flow, catalog) = (fetched.flow, fetched.snapshot.catalog.clone().unwrap_or_default());
-        let (moment, based_on, notes) = (Moment { now: fetched.now, zone }, None, Vec::new());
+        let (moment, based_on, notes) = (Moment::new(fetched.now, zone), None, Vec::new());
         let question = run.question.clone();
         Ok(Considered {
             flow,
@@ -295,7 +295,7 @@ fn planned(run: &Run, fetched: Fetched, wanted: &Wanted<'_>) -> Planned {
         Err(refusal) => (Fields::new(), Some(refusal.clone())),
     };
     let (zone, timezone_source) = zone_of(&fetched.snapshot, &question.channel, &record);
-    let moment = Moment { now: fetched.now, zone };
+    let moment = Moment::new(fetched.now, zone);
     let (metrics, surface) = (&fetched.metrics, &fetched.surface);
     let facts = Facts { record: &record, attributes: &question.attributes, metrics, surface, moment: &moment };
     let plan = match obstacle {

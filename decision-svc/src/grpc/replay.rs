@@ -95,7 +95,7 @@ impl Context {
             .decided_at
             .as_ref()
             .map_or(DateTime::<Utc>::UNIX_EPOCH, |at| super::instant(at).unwrap_or(DateTime::<Utc>::UNIX_EPOCH));
-        let (record, moment) = (scalar::fields(&shown.customer_fields), Moment { now, zone: zone_then(&shown) });
+        let (record, moment) = (scalar::fields(&shown.customer_fields), Moment::new(now, zone_then(&shown)));
         let (metrics, surface) = (shown.metrics.clone(), facts.surface(&question.placement));
         Ok(Past { shown, question, flow, record, metrics, surface, moment, facts })
     }

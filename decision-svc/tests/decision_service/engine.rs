@@ -76,7 +76,7 @@ fn flow(categories: &[&str]) -> Flow {
 
 fn planned(catalog: &Catalog, categories: &[&str], record: &Fields) -> Plan {
     let compiled = CompiledFlow::compile(flow(categories), "flow_f", "F", 1, catalog);
-    let moment = Moment { now: serve::from_micros(1_795_341_600_000_000), zone: chrono_tz::Europe::London };
+    let moment = Moment::new(serve::from_micros(1_795_341_600_000_000), chrono_tz::Europe::London);
     let attributes = Fields::new();
     plan(&compiled, &Facts::of_record(record, &attributes, &moment), &ALL)
 }
@@ -196,7 +196,7 @@ fn an_attribute_exists_whatever_its_type() {
     ];
     let compiled = CompiledFlow::compile(flow(&[]), "flow_f", "F", 1, &catalog(offers, vec![]));
     let check = |cart: Option<Scalar>, expected: &[&str]| {
-        let moment = Moment { now: serve::from_micros(0), zone: chrono_tz::UTC };
+        let moment = Moment::new(serve::from_micros(0), chrono_tz::UTC);
         let attributes: Fields = cart.into_iter().map(|value| ("cart".to_owned(), value)).collect();
         let record = Fields::new();
         let facts = Facts::of_record(&record, &attributes, &moment);

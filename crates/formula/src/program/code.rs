@@ -28,6 +28,8 @@ pub(super) enum Op {
     /// Joins both sides of `&&` and `||`.
     Join(bool),
     Binary(Operator),
+    /// The same with a constant on the right.
+    BinaryWith(Operator, Datum),
     /// Comparison with the literal null.
     IsNull(bool),
     /// Goes to `end` with the first value of `coalesce` that is not null.
@@ -154,8 +156,13 @@ impl Coder<'_> {
             return Some(());
         }
         self.node(left)?;
-        self.node(right)?;
-        self.put(Op::Binary(operator));
+        if let Kind::Literal(value) = &right.kind {
+            let right = self.constants.datum(value)?;
+            self.put(Op::BinaryWith(operator, right));
+        } else {
+            self.node(right)?;
+            self.put(Op::Binary(operator));
+        }
         Some(())
     }
 

@@ -2,8 +2,6 @@
 
 use std::{cmp::Ordering, collections::HashMap, fmt::Write as _};
 
-use chrono::NaiveDate;
-
 use super::{Datum, Text, Why};
 use crate::{Cause, Value};
 
@@ -22,7 +20,6 @@ pub struct Constants {
 pub struct Memory {
     pub(super) written: String,
     pub(super) stack: Vec<Datum>,
-    pub(super) today: Option<NaiveDate>,
 }
 
 /// The texts of constants and memory, to be read.
@@ -72,7 +69,6 @@ impl Memory {
     pub fn begin(&mut self) {
         self.written.clear();
         self.stack.clear();
-        self.today = None;
     }
 
     /// Keeps a text.

@@ -107,6 +107,11 @@ impl Run<'_> {
                 let value = self.binary(operator, left, right);
                 self.push(value);
             }
+            Op::BinaryWith(operator, right) => {
+                let left = self.pop();
+                let value = self.binary(operator, left, right);
+                self.push(value);
+            }
             Op::IsNull(wanted) => {
                 let is_null = matches!(self.pop(), Datum::Null(_));
                 self.push(Datum::Boolean(is_null == wanted));
@@ -195,7 +200,7 @@ impl Run<'_> {
             return *null;
         }
         match (function, arguments) {
-            (Function::Today, []) => Datum::Date(*self.memory.today.get_or_insert_with(|| self.moment.today())),
+            (Function::Today, []) => Datum::Date(self.moment.today()),
             (Function::Now, []) => Datum::Timestamp(self.moment.now),
             (Function::In, [wanted, rest @ ..]) => {
                 let texts = self.texts();

@@ -60,6 +60,8 @@ pub struct CompiledFlow {
     pub metrics_read: Vec<Metric>,
     pub(crate) scoring: Scoring,
     pub(crate) sources: Vec<Source>,
+    /// Registers of record fields, by field.
+    pub(crate) fields: Vec<Register>,
     pub(crate) constants: Constants,
     pub(crate) rules: Vec<RuleProgram>,
     /// Rules that must all hold, by number of the set.
@@ -226,6 +228,7 @@ impl CompiledFlow {
             is_walked,
             creatives,
             flow,
+            fields: source::by_field(&interner.sources),
             sources: interner.sources,
             constants: interner.constants,
             rules: interner.rules,

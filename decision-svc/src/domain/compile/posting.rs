@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::Datelike as _;
+use foldhash::fast::RandomState;
 use formula::program::{Datum, Register, Texts};
 
 /// Groups by the value of one register.
@@ -10,8 +11,8 @@ use formula::program::{Datum, Register, Texts};
 pub(crate) struct Access {
     /// Whose value is looked up.
     pub register: Register,
-    texts: HashMap<Box<str>, Vec<u32>>,
-    others: HashMap<Exact, Vec<u32>>,
+    texts: HashMap<Box<str>, Vec<u32>, RandomState>,
+    others: HashMap<Exact, Vec<u32>, RandomState>,
 }
 
 /// A value that is not text, so that equal values have equal keys.
@@ -43,7 +44,7 @@ impl<'a> Key<'a> {
 impl Access {
     /// Nothing leads anywhere yet.
     pub fn new(register: Register) -> Self {
-        Self { register, texts: HashMap::new(), others: HashMap::new() }
+        Self { register, texts: HashMap::default(), others: HashMap::default() }
     }
 
     /// Leads from a value to a group.

@@ -71,6 +71,15 @@ impl Source {
     }
 }
 
+/// The registers of record fields, in the order in which a record has them.
+pub(super) fn by_field(sources: &[Source]) -> Vec<Register> {
+    let field = |register: &Register| sources.get(*register as usize).and_then(Source::record_field);
+    let mut registers: Vec<Register> =
+        (0..).zip(sources).filter_map(|(register, source)| source.record_field().map(|_| register)).collect();
+    registers.sort_by(|a, b| field(a).cmp(&field(b)));
+    registers
+}
+
 impl Told<'_> {
     /// The cause in words.
     pub fn told(&self, why: Why) -> String {

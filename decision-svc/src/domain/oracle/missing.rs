@@ -74,7 +74,7 @@ fn passes_naively(rule: &Rule, is_missing: &dyn Fn(&str) -> bool) -> bool {
 #[test]
 fn no_offer_passes_on_a_value_that_is_missing_or_does_not_fit() {
     let now: DateTime<Utc> = "2026-11-22T23:30:00Z".parse().unwrap();
-    let moment = Moment { now, zone: chrono_tz::UTC };
+    let moment = Moment::new(now, chrono_tz::UTC);
     let (mut passed, mut dangers) = (0, 0);
     for seed in 0..CASES {
         let dice = &mut Dice(seed);

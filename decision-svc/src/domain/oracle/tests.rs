@@ -451,7 +451,7 @@ fn check(seed: u64, met: &mut BTreeMap<String, usize>) {
     for _ in 0..CUSTOMERS {
         let (record, attributes) = customer(dice);
         let now: DateTime<Utc> = NOW.parse().unwrap();
-        let moment = Moment { now, zone: *dice.pick(&[chrono_tz::UTC, chrono_tz::Europe::Paris]) };
+        let moment = Moment::new(now, *dice.pick(&[chrono_tz::UTC, chrono_tz::Europe::Paris]));
         let (metrics, surface) = (metrics(dice), surface(dice));
         let (record, attributes, metrics, surface) = (&record, &attributes, &metrics, &surface);
         let facts = Facts { record, attributes, metrics, surface, moment: &moment };
