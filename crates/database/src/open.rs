@@ -21,10 +21,10 @@ pub enum Location {
     Url(String),
 }
 
-/// Connections a service may hold.
+/// Connections a service may hold. On SQLite short questions have no limit but the threads they are asked on.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolSizes {
-    /// Readers on SQLite; all connections on PostgreSQL.
+    /// On SQLite, readers that are kept, and questions at once that may take long; on PostgreSQL all connections.
     pub connections_max: u32,
     /// Longest wait for a free connection.
     pub acquire_timeout: Duration,

@@ -1,19 +1,28 @@
 //! Connections that only read an SQLite file. A statement that finds a few rows is run on the thread that asks: to wake
-//! another and be woken by it costs several times the reading. Others run on threads that may wait for the disk.
+//! another and be woken by it costs several times the reading. One that turns out to be long is given up there, and asked
+//! again, like all others, on a thread that may wait.
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::sync::Semaphore;
 
 use crate::DatabaseError;
 
 /// Statements that a connection keeps ready.
 const STATEMENTS_MAX: usize = 256;
+/// Steps of SQLite's machine between two looks at whether to go on. On the calling thread a question is given up after one
+/// to two times as many, less than a millisecond.
+const STEPS: i32 = 10_000;
+/// How long a thread that may wait does so for a file that somebody else has locked.
+const BUSY: Duration = Duration::from_secs(5);
 
 /// Connections that only read; opened when first needed. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -23,11 +32,58 @@ pub struct Readers(Arc<Shared>);
 struct Shared {
     file: PathBuf,
     /// Those nobody uses, the one used last at the end: it has its statements and pages at hand. None once closed.
-    idle: Mutex<Option<Vec<Connection>>>,
-    /// Connections kept, and statements at once on threads that may wait.
+    idle: Mutex<Option<Vec<Reader>>>,
+    /// Connections kept, and questions at once on threads that may wait.
     max: usize,
     turns: Arc<Semaphore>,
     wait: Duration,
+}
+
+#[derive(Debug)]
+struct Reader {
+    connection: Connection,
+    question: Arc<Question>,
+}
+
+/// What a connection is asked now.
+#[derive(Debug, Default)]
+struct Question {
+    /// Its number.
+    number: AtomicU64,
+    /// How often it was looked at; from [`GIVEN_UP`] on it is given up.
+    looks: AtomicU64,
+    /// The number of the question whose caller has left.
+    left: AtomicU64,
+}
+
+/// Looks that no question outlives.
+const GIVEN_UP: u64 = 1 << 32;
+
+impl Question {
+    /// Begins the next; its number.
+    fn next(&self, is_brief: bool) -> u64 {
+        // The first look may come right after the beginning: SQLite counts the steps of a statement over all its runs.
+        self.looks.store(if is_brief { GIVEN_UP - 2 } else { 0 }, Ordering::Relaxed);
+        self.number.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Whether to give it up.
+    fn look(&self) -> bool {
+        let looks = self.looks.fetch_add(1, Ordering::Relaxed) + 1;
+        looks >= GIVEN_UP || self.left.load(Ordering::Relaxed) == self.number.load(Ordering::Relaxed)
+    }
+}
+
+/// Ends a question whose caller leaves.
+struct Caller {
+    question: Arc<Question>,
+    number: u64,
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        self.question.left.store(self.number, Ordering::Relaxed);
+    }
 }
 
 impl Readers {
@@ -36,28 +92,42 @@ impl Readers {
         Self(Arc::new(Shared { file, idle, max, turns, wait }))
     }
 
-    /// Asks on this thread.
-    pub(crate) fn ask<T>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, DatabaseError> {
-        let connection = self.0.take()?;
-        let answer = question(&connection);
-        self.0.give_back(connection);
-        Ok(answer?)
+    /// Asks on this thread; none when that would take long.
+    pub(crate) fn ask_briefly<T>(
+        &self,
+        ask: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, DatabaseError> {
+        let reader = self.0.take()?;
+        reader.question.next(true);
+        let answer = ask(&reader.connection);
+        self.0.give_back(reader);
+        match answer {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error) if is_given_up(&error) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
-    /// Asks on a thread that may wait. A caller who leaves does not end the question, and keeps the turn until it is done.
-    pub(crate) async fn ask_aside<T: Send + 'static>(
+    /// Asks on a thread that may wait. When the caller leaves, the question is given up.
+    pub(crate) async fn ask<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        ask: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, DatabaseError> {
         let turn = tokio::time::timeout(self.0.wait, self.0.turns.clone().acquire_owned()).await;
         let turn = turn.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
-        let readers = self.clone();
+        let reader = self.0.take()?;
+        let (question, number) = (reader.question.clone(), reader.question.next(false));
+        let _caller = Caller { question, number };
+        let shared = self.0.clone();
         let asked = tokio::task::spawn_blocking(move || {
-            let answer = readers.ask(question);
+            reader.connection.busy_timeout(BUSY)?;
+            let answer = ask(&reader.connection);
+            reader.connection.busy_timeout(Duration::ZERO)?;
+            shared.give_back(reader);
             drop(turn);
             answer
         });
-        asked.await.map_err(|_| sqlx::Error::WorkerCrashed)?
+        Ok(asked.await.map_err(|_| sqlx::Error::WorkerCrashed)??)
     }
 
     /// Closes those that are idle, and the others as they come back.
@@ -67,25 +137,36 @@ impl Readers {
     }
 }
 
+/// True when a question was given up, or came upon a file that is locked.
+fn is_given_up(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::OperationInterrupted | ErrorCode::DatabaseBusy))
+}
+
 impl Shared {
-    fn take(&self) -> Result<Connection, DatabaseError> {
+    fn take(&self) -> Result<Reader, DatabaseError> {
         let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(Vec::pop);
         match kept {
-            Some(Some(connection)) => Ok(connection),
-            Some(None) => {
-                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-                let connection = Connection::open_with_flags(&self.file, flags)?;
-                connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-                Ok(connection)
-            }
+            Some(Some(reader)) => Ok(reader),
+            Some(None) => Ok(self.open()?),
             None => Err(sqlx::Error::PoolClosed.into()),
         }
     }
 
-    fn give_back(&self, connection: Connection) {
+    fn open(&self) -> rusqlite::Result<Reader> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.file, flags)?;
+        connection.busy_timeout(Duration::ZERO)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+        let question = Arc::new(Question::default());
+        let watched = question.clone();
+        connection.progress_handler(STEPS, Some(move || watched.look()))?;
+        Ok(Reader { connection, question })
+    }
+
+    fn give_back(&self, reader: Reader) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(idle) = idle.as_mut().filter(|idle| idle.len() < self.max) {
-            idle.push(connection);
+            idle.push(reader);
         }
     }
 }
@@ -104,51 +185,82 @@ mod tests {
     }
 
     fn number(sql: &'static str) -> impl FnOnce(&Connection) -> rusqlite::Result<i64> {
-        move |connection| connection.query_one(sql, [], |row| row.get(0))
+        move |connection| connection.prepare_cached(sql)?.query_one([], |row| row.get(0))
     }
+
+    /// Some 10 steps for each of so many numbers.
+    const SHORT: &str =
+        "with recursive n(i) as (select 1 union all select i + 1 from n where i < 100) select sum(i) from n";
+    const LONG: &str =
+        "with recursive n(i) as (select 1 union all select i + 1 from n where i < 9000) select sum(i) from n";
+    const ENDLESS: &str = "with recursive n(i) as (select 1 union all select i + 1 from n) select sum(i) from n";
 
     #[test]
     fn a_connection_is_used_again_also_after_a_refused_statement() {
         let folder = tempfile::tempdir().unwrap();
         let readers = open(folder.path());
         // Temporary tables belong to a connection: who sees one has the same.
-        let is_marked = || readers.ask(number("select count(*) from mark")).is_ok();
+        let is_marked = || readers.ask_briefly(number("select count(*) from mark")).is_ok();
         assert!(!is_marked());
-        readers.ask(|connection| connection.execute_batch("create temp table mark (number integer)")).unwrap();
+        readers.ask_briefly(|connection| connection.execute_batch("create temp table mark (number integer)")).unwrap();
         assert!(is_marked());
-        readers.ask(number("select nothing")).unwrap_err();
+        readers.ask_briefly(number("select nothing")).unwrap_err();
         assert!(is_marked());
     }
 
     #[tokio::test]
-    async fn a_question_whose_caller_left_keeps_its_turn_and_one_on_the_calling_thread_needs_none() {
+    async fn what_takes_long_is_given_up_on_the_calling_thread_and_what_does_not_never_is() {
         let folder = tempfile::tempdir().unwrap();
         let readers = open(folder.path());
-        let (ends, ended) = std::sync::mpsc::channel::<()>();
+        // SQLite looks after so many steps of a statement over all its runs; many short ones are not a long one.
+        for _ in 0..1_000 {
+            assert_eq!(readers.ask_briefly(number(SHORT)).unwrap(), Some(5_050));
+        }
+        for _ in 0..10 {
+            assert_eq!(readers.ask_briefly(number(LONG)).unwrap(), None);
+        }
+        assert_eq!(readers.ask_briefly(number(ENDLESS)).unwrap(), None);
+        assert_eq!(readers.ask(number(LONG)).await.unwrap(), 40_504_500);
+        assert_eq!(readers.ask_briefly(number(SHORT)).unwrap(), Some(5_050));
+    }
+
+    #[tokio::test]
+    async fn a_question_whose_caller_left_is_given_up_and_its_turn_free() {
+        let folder = tempfile::tempdir().unwrap();
+        let readers = open(folder.path());
         {
-            let mut left = pin!(readers.ask_aside(move |_| Ok(ended.recv())));
+            let mut left = pin!(readers.ask(number(ENDLESS)));
             poll_fn(|context| {
                 assert!(left.as_mut().poll(context).is_pending());
                 Poll::Ready(())
             })
             .await;
+            let waited = readers.ask(number("select 1")).await;
+            assert!(matches!(waited, Err(DatabaseError::Unavailable(sqlx::Error::PoolTimedOut))), "{waited:?}");
+            assert_eq!(readers.ask_briefly(number("select 1")).unwrap(), Some(1));
         }
-        let waited = readers.ask_aside(number("select 1")).await;
-        assert!(matches!(waited, Err(DatabaseError::Unavailable(sqlx::Error::PoolTimedOut))), "{waited:?}");
-        assert_eq!(readers.ask(number("select 1")).unwrap(), 1);
-        drop(ends);
-        let turn = readers.0.turns.acquire().await;
-        drop(turn);
-        assert_eq!(readers.ask_aside(number("select 2")).await.unwrap(), 2);
+        drop(readers.0.turns.acquire().await.unwrap());
+        assert_eq!(readers.ask(number("select 2")).await.unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn on_the_calling_thread_nobody_waits_for_a_locked_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let readers = open(folder.path());
+        let writer = Connection::open(folder.path().join("some.sqlite")).unwrap();
+        writer.execute_batch("create table some (number integer); begin exclusive").unwrap();
+        assert_eq!(readers.ask_briefly(number("select count(*) from some")).unwrap(), None);
+        writer.execute_batch("commit").unwrap();
+        assert_eq!(readers.ask_briefly(number("select count(*) from some")).unwrap(), Some(0));
     }
 
     #[tokio::test]
     async fn a_closed_file_answers_nobody() {
         let folder = tempfile::tempdir().unwrap();
         let readers = open(folder.path());
-        assert_eq!(readers.ask(number("select 1")).unwrap(), 1);
+        assert_eq!(readers.ask_briefly(number("select 1")).unwrap(), Some(1));
         readers.close();
-        readers.ask(number("select 1")).unwrap_err();
-        readers.ask_aside(number("select 1")).await.unwrap_err();
+        readers.ask_briefly(number("select 1")).unwrap_err();
+        readers.ask(number("select 1")).await.unwrap_err();
     }
 }

@@ -106,6 +106,11 @@ impl<'a> Rows<'a> {
         self.count += 1;
     }
 
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
     /// True without rows.
     pub fn is_empty(&self) -> bool {
         self.count == 0

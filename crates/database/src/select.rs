@@ -5,7 +5,10 @@ use std::borrow::Cow;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use crate::{BindRows as _, Cell, Count, Database, DatabaseError, Dialect, Rows, Transaction};
+use crate::{BindRows as _, Cell, Database, DatabaseError, Dialect, Readers, Rows, Transaction};
+
+/// Rows about which SQLite is asked on the calling thread.
+const FEW: usize = 8;
 
 /// A statement that reads: its text, with `$1`, `$2`, … for its parameters, and those.
 #[derive(Debug)]
@@ -116,8 +119,8 @@ impl<'a> Select<'a> {
         self
     }
 
-    /// Says that it finds a few rows by their keys, or, when several rows are bound, a few for each. SQLite is then asked
-    /// about one on the calling thread: to wake another costs more than to read.
+    /// Says that it mostly finds a few rows by their keys, or, when rows are bound, a few for each. SQLite is then asked
+    /// about [`FEW`] on the calling thread: to wake another costs more than to read.
     pub fn brief(mut self) -> Self {
         self.is_brief = true;
         self
@@ -153,19 +156,23 @@ impl<'a> Select<'a> {
         self.optional(source).await?.ok_or_else(|| DatabaseError::Corrupt("a statement without a row".to_owned()))
     }
 
-    async fn of_file<T: Row>(self, readers: &crate::Readers) -> Result<Vec<T>, DatabaseError> {
-        let is_about_one = |parameter: &Parameter<'_>| match parameter {
+    async fn of_file<T: Row>(self, readers: &Readers) -> Result<Vec<T>, DatabaseError> {
+        let is_about_few = |parameter: &Parameter<'_>| match parameter {
             Parameter::Cell(_) => true,
-            Parameter::Rows(rows) => rows.is_empty() || rows.count() == Count::One,
+            Parameter::Rows(rows) => rows.len() <= FEW,
         };
         let mut values = Vec::with_capacity(self.parameters.len());
         self.parameters.iter().for_each(|parameter| parameter.put(&mut values));
-        if self.is_brief && self.parameters.iter().all(is_about_one) {
-            return readers.ask(|connection| rows(connection, &self.sql, &values));
+        if self.is_brief && self.parameters.iter().all(is_about_few) {
+            // Whoever asks one thing after the other lets others have their turn.
+            tokio::task::coop::consume_budget().await;
+            if let Some(rows) = readers.ask_briefly(|connection| rows(connection, &self.sql, &values))? {
+                return Ok(rows);
+            }
         }
         let values: Vec<_> = values.into_iter().map(owned).collect();
         let sql = self.sql.into_owned();
-        readers.ask_aside(move |connection| rows(connection, &sql, &values)).await
+        readers.ask(move |connection| rows(connection, &sql, &values)).await
     }
 }
 

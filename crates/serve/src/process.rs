@@ -1,6 +1,6 @@
 //! One service as a process of its own: settings in, listeners up, tasks running, stopped by a signal.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context as _;
 use futures::future::BoxFuture;
@@ -11,12 +11,19 @@ use crate::{Limits, Listener, Readiness, Shutdown, Surface, admin, shutdown_on_s
 /// Polls of tasks after which a busy thread looks for what came in over sockets, and for tasks that other threads woke.
 const LOOK_AFTER: u32 = 7;
 
+/// How long threads that may wait are waited for at the end.
+const LEAVE_AFTER: Duration = Duration::from_secs(1);
+
 /// Runs `work` on the threads of a process. With tokio's own 61 polls, a processor that has more to do than it can hears of
 /// calls so late that even a refusal takes a hundred milliseconds.
 pub fn block_on<F: Future>(work: F) -> std::io::Result<F::Output> {
     let mut threads = tokio::runtime::Builder::new_multi_thread();
     threads.enable_all().event_interval(LOOK_AFTER).global_queue_interval(LOOK_AFTER);
-    Ok(threads.build()?.block_on(work))
+    let runtime = threads.build()?;
+    let done = runtime.block_on(work);
+    // A store may still be read for somebody who has left.
+    runtime.shutdown_timeout(LEAVE_AFTER);
+    Ok(done)
 }
 
 /// Work beside the listener; ends when the process stops.

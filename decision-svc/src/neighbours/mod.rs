@@ -16,11 +16,12 @@ use proffer_proto::{
     catalog::v1::{WatchCatalogResponse, lookup_service_server::LookupService},
     experiment::v1::{WatchExperimentsResponse, ledger_service_server::LedgerService},
     policy::v1::{
-        WatchPolicyResponse, channel_service_server::ChannelService, contact_gate_service_server::ContactGateService,
+        GetChannelRequest, GetChannelResponse, WatchPolicyResponse, channel_service_server::ChannelService,
+        contact_gate_service_server::ContactGateService,
     },
 };
 use serve::NeighbourError;
-use tonic::Status;
+use tonic::{Request, Response, Status};
 
 use self::remote::Remote;
 
@@ -30,6 +31,20 @@ type Pages<T> = BoxStream<'static, Result<T, Status>>;
 pub type Lookup = dyn LookupService<WatchCatalogStream = Pages<WatchCatalogResponse>>;
 /// What it asks policy-svc about contacts.
 pub type Gate = dyn ContactGateService<WatchPolicyStream = Pages<WatchPolicyResponse>>;
+/// What it asks policy-svc about channels.
+#[tonic::async_trait]
+pub trait Channels: Send + Sync {
+    /// The channel of an id or name.
+    async fn channel(&self, request: Request<GetChannelRequest>) -> Result<Response<GetChannelResponse>, Status>;
+}
+
+#[tonic::async_trait]
+impl<T: ChannelService> Channels for T {
+    async fn channel(&self, request: Request<GetChannelRequest>) -> Result<Response<GetChannelResponse>, Status> {
+        self.get_channel(request).await
+    }
+}
+
 /// What it tells experiment-svc.
 pub type Ledger = dyn LedgerService<WatchExperimentsStream = Pages<WatchExperimentsResponse>>;
 
@@ -42,7 +57,7 @@ pub struct Neighbours {
     /// policy-svc: the gate.
     pub gate: Arc<Gate>,
     /// policy-svc: channels.
-    pub channels: Arc<dyn ChannelService>,
+    pub channels: Arc<dyn Channels>,
     /// experiment-svc.
     pub experiment: Arc<Ledger>,
 }

@@ -2,14 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use proffer_proto::{
-    policy::v1::{self as proto, channel_service_server::ChannelService, gate_answer, gate_question},
+    policy::v1::{self as proto, gate_answer, gate_question},
     values::v1::ConfigurationChange,
 };
 use prost::{DecodeError, Message as _};
 use serve::metadata;
 use tonic::{Code, Status};
 
-use super::{Gate, instant, scalar};
+use super::{Channels, Gate, instant, scalar};
 use crate::{
     domain::{
         judgement::{Basis, Grant, Judgement, PolicyVerdict, Refusal, Verdict},
@@ -72,9 +72,9 @@ fn candidates(ranked: &[Ranked]) -> Vec<proto::Candidate> {
 
 /// Asks the owner about a channel that the snapshot does not know: NOT_FOUND when there is none. When policy-svc is
 /// away nobody can tell, and the decision will say so itself.
-pub async fn require_channel(channels: &dyn ChannelService, tenant: &str, named: &str) -> Result<(), Status> {
+pub async fn require_channel(channels: &dyn Channels, tenant: &str, named: &str) -> Result<(), Status> {
     let request = proto::GetChannelRequest { id: named.to_owned() };
-    match channels.get_channel(metadata::request(tenant, request)).await {
+    match channels.channel(metadata::request(tenant, request)).await {
         Err(status) if status.code() == Code::NotFound => Err(status),
         Ok(_) | Err(_) => Ok(()),
     }

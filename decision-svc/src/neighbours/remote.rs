@@ -7,13 +7,13 @@ use proffer_proto::{
         self as experiment, ledger_service_client::LedgerServiceClient, ledger_service_server::LedgerService,
     },
     policy::v1::{
-        self as policy, channel_service_client::ChannelServiceClient, channel_service_server::ChannelService,
+        self as policy, channel_service_client::ChannelServiceClient,
         contact_gate_service_client::ContactGateServiceClient, contact_gate_service_server::ContactGateService,
     },
 };
 use tonic::{Request, Response, Status, transport::Channel};
 
-use super::Pages;
+use super::{Channels, Pages};
 
 /// Largest message, in bytes.
 const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -73,13 +73,20 @@ remote! {
     }
 }
 
-remote! {
-    policy.ChannelService by ChannelServiceClient channels {
-        create_channel(CreateChannelRequest) -> CreateChannelResponse;
-        get_channel(GetChannelRequest) -> GetChannelResponse;
-        list_channels(ListChannelsRequest) -> ListChannelsResponse;
-        update_channel(UpdateChannelRequest) -> UpdateChannelResponse;
-        delete_channel(DeleteChannelRequest) -> DeleteChannelResponse;
+impl Remote<ChannelServiceClient<Channel>> {
+    /// The service at the other end of a channel.
+    pub fn channels(channel: Channel) -> Self {
+        Self(ChannelServiceClient::new(channel))
+    }
+}
+
+#[tonic::async_trait]
+impl Channels for Remote<ChannelServiceClient<Channel>> {
+    async fn channel(
+        &self,
+        request: Request<policy::GetChannelRequest>,
+    ) -> Result<Response<policy::GetChannelResponse>, Status> {
+        self.0.clone().get_channel(request).await
     }
 }
 

@@ -14,8 +14,9 @@ use proffer_proto::{
     values::v1::{ConfigurationChange, Value, value::Kind},
 };
 use prost::Message as _;
+use serve::{Limits, Listener, Shutdown};
 use tokio::sync::watch;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, service::Routes};
 
 /// Customers a batched lookup answers at most.
 const LOOKUPS_ANSWERED: usize = 5;
@@ -81,6 +82,19 @@ impl Fakes {
         }
     }
 
+    /// Over a socket.
+    pub async fn far_neighbours(&self) -> Neighbours {
+        let routes = Routes::new(lookup::LookupServiceServer::new(self.clone()))
+            .add_service(gate::ContactGateServiceServer::new(self.clone()))
+            .add_service(channels::ChannelServiceServer::new(self.clone()))
+            .add_service(ledger::LedgerServiceServer::new(self.clone()));
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), Limits::default()).await.unwrap();
+        let url = format!("http://{}", listener.address().unwrap());
+        tokio::spawn(listener.serve(routes, Shutdown::new()));
+        Neighbours::remote(&url, &url, &url).unwrap()
+    }
+
+    /// In place.
     pub fn neighbours(&self) -> Neighbours {
         let fakes = Arc::new(self.clone());
         Neighbours { catalog: fakes.clone(), gate: fakes.clone(), channels: fakes.clone(), experiment: fakes }

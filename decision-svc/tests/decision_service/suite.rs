@@ -38,7 +38,7 @@ impl Drop for Suite {
     }
 }
 
-/// Runs `check` on SQLite and on PostgreSQL.
+/// Runs `check` on SQLite with the neighbours in place, and on PostgreSQL with the neighbours behind a socket.
 pub async fn on_both(check: impl AsyncFn(Suite)) {
     let folder = tempfile::tempdir().unwrap();
     check(Suite::start(&Location::Folder(folder.path().to_owned()), Fakes::new()).await).await;
@@ -49,11 +49,11 @@ impl Suite {
     pub async fn start(location: &Location, fakes: Fakes) -> Self {
         let clock = Clock::fixed(serve::from_micros(NOW_US));
         configure(&fakes);
-        let deps = Deps {
-            clock: clock.clone(),
-            neighbours: fakes.neighbours(),
-            snapshot_wait_max: Duration::from_millis(250),
+        let neighbours = match location {
+            Location::Folder(_) => fakes.neighbours(),
+            Location::Url(_) => fakes.far_neighbours().await,
         };
+        let deps = Deps { clock: clock.clone(), neighbours, snapshot_wait_max: Duration::from_millis(250) };
         let app = App::build(location, deps).await.unwrap();
         let own = Neighbour::local(app.routes());
         let suite = Self {
