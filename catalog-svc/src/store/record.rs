@@ -1,10 +1,11 @@
 //! Records as rows: one per tenant, schema and customer.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use chrono::{DateTime, Utc};
 use database::{
-    BindRows as _, Cell, Columns, Database, DatabaseError, Dialect, Kind, Rows, Select, Transaction, execute, within,
+    BindRows as _, Cell, Columns, Database, DatabaseError, Dialect, Kind, Rows, Select, Texts, Transaction, execute,
+    within,
 };
 use sqlx::{AssertSqlSafe, query::Query};
 
@@ -176,7 +177,10 @@ impl Records {
         for (place, (schema_id, customer_id)) in (0..).zip(wanted) {
             asked.push([Cell::Integer(Some(place)), Cell::from(*schema_id), Cell::from(*customer_id)]);
         }
-        let sql = found_statement(&asked.table(self.database.dialect(), 2), "cross join");
+        static FOUND: LazyLock<Texts> = LazyLock::new(|| {
+            Texts::new(|dialect, count| found_statement(&dialect.table(WANTED, count, 2), "cross join"))
+        });
+        let sql = FOUND.get(self.database.dialect(), asked.count());
         let rows: Vec<FoundColumns> =
             Select::new(sql).bind(tenant).bind_rows(&asked).brief().all(&self.database).await?;
         let (mut records, mut head) = (BTreeMap::new(), 0);

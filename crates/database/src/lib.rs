@@ -7,12 +7,14 @@ mod open;
 mod readers;
 mod rows;
 mod select;
+mod texts;
 mod transaction;
 
 pub use open::{Database, Location, Migrations, PoolSizes};
 pub use readers::Readers;
 pub use rows::{BindRows, Cell, Columns, Count, Dialect, Kind, Rows};
 pub use select::{Row, Select, Source};
+pub use texts::Texts;
 pub use transaction::Transaction;
 
 /// Why a store cannot answer.

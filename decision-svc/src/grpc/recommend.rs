@@ -4,6 +4,8 @@
 mod answers;
 mod fetch;
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use formula::Moment;
@@ -67,7 +69,7 @@ pub struct Run {
 /// A question with its facts and what follows from them before policy is asked.
 struct Planned {
     fetched: Fetched,
-    record: Fields,
+    record: Arc<Fields>,
     /// Why nothing could be planned.
     obstacle: Option<Refusal>,
     zone: Tz,
@@ -260,7 +262,7 @@ impl Context {
             flow,
             catalog,
             question,
-            record,
+            record: Arc::unwrap_or_clone(record),
             metrics,
             surface,
             moment,
@@ -291,8 +293,8 @@ fn planned(run: &Run, fetched: Fetched, wanted: &Wanted<'_>) -> Planned {
     let unknown = refusal(Reason::CustomerUnknown, "the customer has no record");
     let (record, obstacle) = match &fetched.customer {
         Ok(Some(record)) => (record.clone(), None),
-        Ok(None) => (Fields::new(), Some(unknown)),
-        Err(refusal) => (Fields::new(), Some(refusal.clone())),
+        Ok(None) => (Arc::default(), Some(unknown)),
+        Err(refusal) => (Arc::default(), Some(refusal.clone())),
     };
     let (zone, timezone_source) = zone_of(&fetched.snapshot, &question.channel, &record);
     let moment = Moment::new(fetched.now, zone);

@@ -1,9 +1,9 @@
 //! What a batch of decisions reads before it plans, however many customers it is about: one statement, and one for request
 //! ids.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::LazyLock};
 
-use database::{Cell, Columns, DatabaseError, Kind, Rows, Select};
+use database::{Cell, Columns, Count, DatabaseError, Dialect, Kind, Rows, Select, Texts};
 
 use super::{OutboxRow, RequestRow, Store};
 use crate::domain::assignment::Arm;
@@ -39,6 +39,41 @@ const PENDING: i64 = 1;
 /// Kind, customer, experiment, three numbers, holdout, payload.
 type KnownColumns = (i64, String, String, i64, i64, Option<i64>, i64, Option<Vec<u8>>);
 
+fn known_statement(dialect: Dialect, count: Count) -> String {
+    // PostgreSQL takes the types of a column from the first branches.
+    format!(
+        "with asked as (select * from {} asked),
+         until as {} (
+           select asked.id, coalesce((
+             select late.customer_seq from outbox late
+             where late.tenant_id = $1 and late.customer_id = asked.id and late.target = 'policy'
+             order by late.customer_seq limit 1 offset $2), {}) as seq
+           from asked)
+         select cast({ARM} as bigint), arm.customer_id, arm.experiment_id, cast(arm.epoch as bigint), arm.assigned_us,
+           arm.exposed_us, cast(case when arm.is_holdout then 1 else 0 end as bigint), null
+         from asked cross join first_arm arm where arm.tenant_id = $1 and arm.customer_id = asked.id
+         union all
+         select {PENDING}, waiting.customer_id, '', waiting.customer_seq, waiting.created_us, null, 0, waiting.payload
+         from until cross join outbox waiting
+         where waiting.tenant_id = $1 and waiting.customer_id = until.id and waiting.target = 'policy'
+           and waiting.customer_seq < until.seq
+         union all
+         select 2, '', '', {}, 0, null, 0, null",
+        dialect.table(IDS, count, 3),
+        dialect.once(),
+        i64::MAX,
+        history::head_of("$1"),
+    )
+}
+
+fn requests_statement(dialect: Dialect, count: Count) -> String {
+    format!(
+        "select request.request_id, request.decision_id, request.body_hash, request.decided_us, request.deliver_after_us
+         from {} asked cross join request where request.tenant_id = $1 and request.request_id = asked.id",
+        dialect.table(IDS, count, 2)
+    )
+}
+
 impl Store {
     /// What is known of these customers, and the head of the log; at most `pending_max` undelivered rows of each.
     pub async fn known_of(
@@ -47,31 +82,9 @@ impl Store {
         customer_ids: &[&str],
         pending_max: i64,
     ) -> Result<Known, DatabaseError> {
-        let (asked, dialect) = (rows(customer_ids), self.database.dialect());
-        // PostgreSQL takes the types of a column from the first branches.
-        let statement = format!(
-            "with asked as (select * from {} asked),
-             until as {} (
-               select asked.id, coalesce((
-                 select late.customer_seq from outbox late
-                 where late.tenant_id = $1 and late.customer_id = asked.id and late.target = 'policy'
-                 order by late.customer_seq limit 1 offset $2), {}) as seq
-               from asked)
-             select cast({ARM} as bigint), arm.customer_id, arm.experiment_id, cast(arm.epoch as bigint), arm.assigned_us,
-               arm.exposed_us, cast(case when arm.is_holdout then 1 else 0 end as bigint), null
-             from asked cross join first_arm arm where arm.tenant_id = $1 and arm.customer_id = asked.id
-             union all
-             select {PENDING}, waiting.customer_id, '', waiting.customer_seq, waiting.created_us, null, 0, waiting.payload
-             from until cross join outbox waiting
-             where waiting.tenant_id = $1 and waiting.customer_id = until.id and waiting.target = 'policy'
-               and waiting.customer_seq < until.seq
-             union all
-             select 2, '', '', {}, 0, null, 0, null",
-            asked.table(dialect, 3),
-            dialect.once(),
-            i64::MAX,
-            history::head_of("$1"),
-        );
+        static KNOWN: LazyLock<Texts> = LazyLock::new(|| Texts::new(known_statement));
+        let asked = rows(customer_ids);
+        let statement = KNOWN.get(self.database.dialect(), asked.count());
         let found: Vec<KnownColumns> =
             Select::new(statement).bind(tenant).bind(pending_max).bind_rows(&asked).brief().all(&self.database).await?;
         let mut known = Known::default();
@@ -103,13 +116,9 @@ impl Store {
         tenant: &str,
         request_ids: &[&str],
     ) -> Result<BTreeMap<String, RequestRow>, DatabaseError> {
+        static REQUESTS: LazyLock<Texts> = LazyLock::new(|| Texts::new(requests_statement));
         let asked = rows(request_ids);
-        let statement = format!(
-            "select request.request_id, request.decision_id, request.body_hash, request.decided_us,
-               request.deliver_after_us
-             from {} asked cross join request where request.tenant_id = $1 and request.request_id = asked.id",
-            asked.table(self.database.dialect(), 2)
-        );
+        let statement = REQUESTS.get(self.database.dialect(), asked.count());
         let found: Vec<RequestColumns> =
             Select::new(statement).bind(tenant).bind_rows(&asked).brief().all(&self.database).await?;
         let row = |(request_id, decision_id, body_hash, decided_us, deliver_after_us): RequestColumns| {

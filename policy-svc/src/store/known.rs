@@ -126,10 +126,11 @@ struct ContactRow(
 type OutcomeRow = (String, String, String, String, String, String, String, i64);
 type ConsentRow = (String, String, i64, i64, String, String, i64);
 
-/// What a statement reads beside the customer's row, an earlier answer and live reservations. Each is left out when
+/// What a statement reads beside the customer's row and live reservations. Each is left out when
 /// nobody asks for it: what a statement could do costs as well.
 #[derive(Clone, Copy, Debug, Default)]
 struct Parts {
+    request: bool,
     committed: bool,
     expired: bool,
     named: bool,
@@ -138,11 +139,11 @@ struct Parts {
 }
 
 /// Statements by [`Parts`], how many customers are asked about and how many words there are.
-const STATEMENTS: usize = 128;
+const STATEMENTS: usize = 256;
 
 impl Parts {
     fn number(self, asked: Count, words: Count) -> usize {
-        let bits = [self.committed, self.expired, self.named, self.outcomes, self.consent];
+        let bits = [self.request, self.committed, self.expired, self.named, self.outcomes, self.consent];
         let counts = [asked == Count::One, words == Count::One];
         bits.iter().chain(&counts).fold(0, |number, bit| 2 * number + usize::from(*bit))
     }
@@ -150,7 +151,14 @@ impl Parts {
     fn of(number: usize) -> (Self, Count, Count) {
         let bit = |place: usize| number >> place & 1 == 1;
         let count = |place: usize| if bit(place) { Count::One } else { Count::Many };
-        let parts = Self { committed: bit(6), expired: bit(5), named: bit(4), outcomes: bit(3), consent: bit(2) };
+        let parts = Self {
+            request: bit(7),
+            committed: bit(6),
+            expired: bit(5),
+            named: bit(4),
+            outcomes: bit(3),
+            consent: bit(2),
+        };
         (parts, count(1), count(0))
     }
 }
@@ -196,9 +204,6 @@ fn statement(dialect: Dialect, (parts, asked, words): (Parts, Count, Count)) -> 
         "with asked as (select * from {asked} asked), word as (select * from {words} word){since}
          select a.place, cast({CUSTOMER} as bigint), {customer} from asked a left join customer k on {of_k}
          union all
-         select a.place, {REQUEST}, {request} from asked a cross join grant_request r where {of_r}
-           and r.request_key = a.request_key and r.at_us > a.request_after_us
-         union all
          select a.place, {CONTACT}, {contact} from asked a cross join contact c where {of_c} and c.state = 'reserved'"
     );
     let mut branch = |is_wanted: bool, branch: String| {
@@ -207,6 +212,13 @@ fn statement(dialect: Dialect, (parts, asked, words): (Parts, Count, Count)) -> 
             text.push_str(&branch);
         }
     };
+    branch(
+        parts.request,
+        format!(
+            "select a.place, {REQUEST}, {request} from asked a cross join grant_request r
+             where {of_r} and r.request_key = a.request_key and r.at_us > a.request_after_us"
+        ),
+    );
     branch(
         parts.committed,
         format!(
@@ -289,6 +301,7 @@ pub(super) async fn read<'w>(
         for key in wanted.outcomes_within.iter().flat_map(|(keys, _)| keys) {
             words.push([place.into(), Cell::Text(None), key.into()]);
         }
+        parts.request |= !wanted.request_key.is_empty();
         parts.committed |= wanted.contacts_within.is_some();
         parts.expired |= wanted.as_of.is_some();
         parts.named |= !wanted.decisions.is_empty();

@@ -46,7 +46,7 @@ pub struct Fetched {
     /// The flow made ready for it.
     pub flow: Arc<CompiledFlow>,
     /// The customer's record; or why it could not be read.
-    pub customer: Result<Option<Fields>, Refusal>,
+    pub customer: Result<Option<Arc<Fields>>, Refusal>,
     /// The behavioral metrics the flow reads.
     pub metrics: Metrics,
     /// Where the offer will stand.
@@ -97,7 +97,10 @@ impl Context {
         }
         let wanted: Vec<_> = wanted.into_iter().collect();
         let read = match catalog::customers(&*self.neighbours.catalog, &tenant, &wanted).await {
-            Ok((records, head)) => Ok(self.up_to(&mut follower, head, wanted.into_iter().zip(records).collect()).await),
+            Ok((records, head)) => {
+                let records = records.into_iter().map(|record| record.map(Arc::new));
+                Ok(self.up_to(&mut follower, head, wanted.into_iter().zip(records).collect()).await)
+            }
             Err(status) => {
                 tracing::warn!(code = ?status.code(), "customer records could not be read");
                 Err(refusal(
@@ -204,7 +207,7 @@ impl Context {
         &self,
         follower: &mut Follower,
         head: i64,
-        records: BTreeMap<(&'r str, &'r str), Option<Fields>>,
+        records: BTreeMap<(&'r str, &'r str), Option<Arc<Fields>>>,
     ) -> Read<'r> {
         let (snapshot, is_fresh) = follow::wait_for(follower, self.snapshot_wait_max, |snapshot| {
             snapshot.is_complete() && snapshot.catalog.as_ref().is_some_and(|catalog| catalog.revision >= head)
@@ -264,7 +267,7 @@ impl Context {
 
 /// Records by customer and schema, and the snapshot they are read with.
 struct Read<'r> {
-    records: BTreeMap<(&'r str, &'r str), Option<Fields>>,
+    records: BTreeMap<(&'r str, &'r str), Option<Arc<Fields>>>,
     snapshot: Arc<Snapshot>,
     is_fresh: bool,
 }
