@@ -13,8 +13,8 @@ use crate::Problem;
 /// neighbour beside what computes; with more, all take longer and no more are done.
 const IN_FLIGHT_PER_PROCESSOR: usize = 8;
 /// Calls that wait for each that is worked on, when no other number is set: a short burst is let in, and whoever is last
-/// waits for no more than three others to be done.
-const WAITING_PER_CALL: usize = 3;
+/// waits for no more than six others to be done.
+const WAITING_PER_CALL: usize = 6;
 /// Largest number that may be set.
 const CALLS_MAX: usize = 100_000;
 /// How long a refused caller is asked to wait.
@@ -26,7 +26,7 @@ pub struct AdmissionSettings {
     /// Calls worked on at once, at most 100,000; 8 for each processor when left out. Streams and health are not counted.
     #[arg(long, env = "PROFFER_MAX_IN_FLIGHT", value_parser = calls(1))]
     pub max_in_flight: Option<usize>,
-    /// Calls that may wait for their turn, at most 100,000; three times as many as are worked on when left out. What exceeds
+    /// Calls that may wait for their turn, at most 100,000; six times as many as are worked on when left out. What exceeds
     /// both is refused at once: RESOURCE_EXHAUSTED, 429.
     #[arg(long, env = "PROFFER_MAX_WAITING", value_parser = calls(0))]
     pub max_waiting: Option<usize>,
@@ -56,7 +56,16 @@ impl Admission {
 
     /// Waits for a turn, in the order of arrival; refuses at once when there is no place to wait at either. A caller who
     /// leaves gives its place back, and so does a dropped permit.
+    ///
+    /// Whoever has a turn lets the others who came meanwhile be let in or refused first. Work that waits for nothing would
+    /// otherwise be done before anybody learns how many wait, and nobody would be refused.
     pub async fn admit(&self) -> Result<Permit, Problem> {
+        let permit = self.turn().await?;
+        tokio::task::yield_now().await;
+        Ok(permit)
+    }
+
+    async fn turn(&self) -> Result<Permit, Problem> {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             metrics::counter!("proffer.calls.refused").increment(1);
             let message = "more calls are under way than are worked on at once; try again shortly";
@@ -79,7 +88,7 @@ pub struct Permit {
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
-    use futures::FutureExt as _;
+    use futures::{FutureExt as _, future::join_all};
     use tonic::Status;
     use tonic_types::StatusExt as _;
 
@@ -91,7 +100,7 @@ mod tests {
 
     /// The permit when there is a turn now, nothing while it waits.
     fn now(admission: &Admission) -> Option<Result<Permit, Status>> {
-        admission.admit().now_or_never().map(|admitted| admitted.map_err(Status::from))
+        admission.turn().now_or_never().map(|admitted| admitted.map_err(Status::from))
     }
 
     #[test]
@@ -111,7 +120,7 @@ mod tests {
     fn those_who_wait_get_their_turn_in_the_order_of_arrival_and_the_next_is_refused() {
         let admission = admission(1, 2);
         let held = now(&admission).unwrap().unwrap();
-        let (mut first, mut second) = (Box::pin(admission.admit()), Box::pin(admission.admit()));
+        let (mut first, mut second) = (Box::pin(admission.turn()), Box::pin(admission.turn()));
         assert!(first.as_mut().now_or_never().is_none());
         assert!(second.as_mut().now_or_never().is_none());
         assert_eq!(now(&admission).unwrap().unwrap_err().code(), Code::ResourceExhausted);
@@ -123,15 +132,31 @@ mod tests {
         assert!(second.now_or_never().unwrap().is_ok());
     }
 
+    #[tokio::test]
+    async fn work_that_waits_for_nothing_does_not_keep_others_from_being_refused() {
+        let refused_of_ten = async |is_giving_way: bool| {
+            let admission = &admission(1, 2);
+            let call = |_| async move {
+                // The work is done when the permit is there.
+                let permit = if is_giving_way { admission.admit().await } else { admission.turn().await };
+                permit.is_err()
+            };
+            let refused = join_all((0..10).map(call)).await;
+            refused.into_iter().filter(|is_refused| *is_refused).count()
+        };
+        assert_eq!(refused_of_ten(false).await, 0);
+        assert_eq!(refused_of_ten(true).await, 7);
+    }
+
     #[test]
     fn who_leaves_while_waiting_gives_the_place_back() {
         let admission = admission(1, 1);
         let held = now(&admission).unwrap().unwrap();
-        let mut waiting = Box::pin(admission.admit());
+        let mut waiting = Box::pin(admission.turn());
         assert!(waiting.as_mut().now_or_never().is_none());
         assert!(now(&admission).unwrap().is_err());
         drop(waiting);
-        let mut waiting = Box::pin(admission.admit());
+        let mut waiting = Box::pin(admission.turn());
         assert!(waiting.as_mut().now_or_never().is_none());
         drop(held);
         assert!(waiting.now_or_never().unwrap().is_ok());
@@ -150,8 +175,8 @@ mod tests {
         let sizes = |admission: &Admission| (admission.turns.available_permits(), admission.places.available_permits());
         let plain = sizes(&parse(&[]).unwrap());
         let processors = available_parallelism().unwrap().get();
-        assert_eq!(plain, (processors * IN_FLIGHT_PER_PROCESSOR, 4 * processors * IN_FLIGHT_PER_PROCESSOR));
-        assert_eq!(sizes(&parse(&["--max-in-flight", "5"]).unwrap()), (5, 20));
+        assert_eq!(plain, (processors * IN_FLIGHT_PER_PROCESSOR, 7 * processors * IN_FLIGHT_PER_PROCESSOR));
+        assert_eq!(sizes(&parse(&["--max-in-flight", "5"]).unwrap()), (5, 35));
         assert_eq!(sizes(&parse(&["--max-in-flight", "100000", "--max-waiting", "0"]).unwrap()), (100_000, 100_000));
         assert!(parse(&["--max-in-flight", "0"]).is_err());
         assert!(parse(&["--max-in-flight", "100001"]).is_err());
