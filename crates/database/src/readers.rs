@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -50,27 +50,24 @@ struct Reader {
 struct Question {
     /// Its number.
     number: AtomicU64,
-    /// How often it was looked at; from [`GIVEN_UP`] on it is given up.
-    looks: AtomicU64,
+    /// Looks until it is given up.
+    looks_left: AtomicI64,
     /// The number of the question whose caller has left.
     left: AtomicU64,
 }
-
-/// Looks that no question outlives.
-const GIVEN_UP: u64 = 1 << 32;
 
 impl Question {
     /// Begins the next; its number.
     fn next(&self, is_brief: bool) -> u64 {
         // The first look may come right after the beginning: SQLite counts the steps of a statement over all its runs.
-        self.looks.store(if is_brief { GIVEN_UP - 2 } else { 0 }, Ordering::Relaxed);
+        self.looks_left.store(if is_brief { 2 } else { i64::MAX }, Ordering::Relaxed);
         self.number.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Whether to give it up.
     fn look(&self) -> bool {
-        let looks = self.looks.fetch_add(1, Ordering::Relaxed) + 1;
-        looks >= GIVEN_UP || self.left.load(Ordering::Relaxed) == self.number.load(Ordering::Relaxed)
+        let is_last = self.looks_left.fetch_sub(1, Ordering::Relaxed) <= 1;
+        is_last || self.left.load(Ordering::Relaxed) == self.number.load(Ordering::Relaxed)
     }
 }
 

@@ -215,14 +215,12 @@ fn rows<T: Row>(connection: &rusqlite::Connection, sql: &str, values: &[ToSqlOut
 impl Cell<'_> {
     /// As SQLite takes it.
     pub(crate) fn value(&self) -> ToSqlOutput<'_> {
-        let (text, number, bytes) = match self {
-            Self::Text(text) => (text.as_deref(), None, None),
-            Self::Integer(number) => (None, *number, None),
-            Self::Boolean(is) => (None, is.map(i64::from), None),
-            Self::Bytes(bytes) => (None, None, *bytes),
-        };
-        let text = text.map(|text| ValueRef::Text(text.as_bytes()));
-        let value = text.or(number.map(ValueRef::Integer)).or(bytes.map(ValueRef::Blob));
-        ToSqlOutput::Borrowed(value.unwrap_or(ValueRef::Null))
+        ToSqlOutput::Borrowed(match self {
+            Self::Text(Some(text)) => ValueRef::Text(text.as_bytes()),
+            Self::Integer(Some(number)) => ValueRef::Integer(*number),
+            Self::Boolean(Some(is)) => ValueRef::Integer((*is).into()),
+            Self::Bytes(Some(bytes)) => ValueRef::Blob(bytes),
+            Self::Text(None) | Self::Integer(None) | Self::Boolean(None) | Self::Bytes(None) => ValueRef::Null,
+        })
     }
 }

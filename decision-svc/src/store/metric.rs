@@ -1,8 +1,8 @@
 //! What customers' own outcomes come to.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::LazyLock};
 
-use database::{Cell, Columns, DatabaseError, Kind, Rows, Select};
+use database::{Cell, Columns, Count, DatabaseError, Dialect, Kind, Rows, Select, Texts};
 
 use super::Store;
 use crate::domain::metric::{Aggregate, Metric};
@@ -33,6 +33,25 @@ pub struct AskedMetric<'a> {
     pub until_us: i64,
 }
 
+fn metrics_statement(dialect: Dialect, count: Count) -> String {
+    // Sums of whole parts below 2^53 are exact and do not depend on the order.
+    format!(
+        "select asked.place, count(counted.outcome_id), sum(cast(counted.value_e4 as double precision)),
+           case when asked.is_last then (
+             select latest.value_e4 from outcome latest
+             where latest.tenant_id = $1 and latest.customer_id = asked.customer_id
+               and latest.outcome_key = asked.outcome_key and latest.occurred_us > asked.after_us
+               and latest.occurred_us <= asked.until_us and latest.value_e4 is not null
+             order by latest.occurred_us desc, latest.received_us desc, latest.outcome_id desc limit 1) end
+         from {} asked
+         left join outcome counted on counted.tenant_id = $1 and counted.customer_id = asked.customer_id
+           and counted.outcome_key = asked.outcome_key and counted.occurred_us > asked.after_us
+           and counted.occurred_us <= asked.until_us and not asked.is_last
+         group by asked.place, asked.customer_id, asked.outcome_key, asked.after_us, asked.until_us, asked.is_last",
+        dialect.table(ASKED, count, 2)
+    )
+}
+
 impl Store {
     /// Values of metrics, by place among those asked for; one without a value is left out. One statement, however many.
     pub async fn metrics(
@@ -54,22 +73,8 @@ impl Store {
                 Cell::Boolean(Some(one.metric.aggregate == Aggregate::Last)),
             ]);
         }
-        // Sums of whole parts below 2^53 are exact and do not depend on the order.
-        let statement = format!(
-            "select asked.place, count(counted.outcome_id), sum(cast(counted.value_e4 as double precision)),
-               case when asked.is_last then (
-                 select latest.value_e4 from outcome latest
-                 where latest.tenant_id = $1 and latest.customer_id = asked.customer_id
-                   and latest.outcome_key = asked.outcome_key and latest.occurred_us > asked.after_us
-                   and latest.occurred_us <= asked.until_us and latest.value_e4 is not null
-                 order by latest.occurred_us desc, latest.received_us desc, latest.outcome_id desc limit 1) end
-             from {} asked
-             left join outcome counted on counted.tenant_id = $1 and counted.customer_id = asked.customer_id
-               and counted.outcome_key = asked.outcome_key and counted.occurred_us > asked.after_us
-               and counted.occurred_us <= asked.until_us and not asked.is_last
-             group by asked.place, asked.customer_id, asked.outcome_key, asked.after_us, asked.until_us, asked.is_last",
-            rows.table(self.database.dialect(), 2)
-        );
+        static METRICS: LazyLock<Texts> = LazyLock::new(|| Texts::new(metrics_statement));
+        let statement = METRICS.get(self.database.dialect(), rows.count());
         let found: Vec<(i64, i64, Option<f64>, Option<i64>)> =
             Select::new(statement).bind(tenant).bind_rows(&rows).brief().all(&self.database).await?;
         let value = |(place, count, sum, last): (i64, i64, Option<f64>, Option<i64>)| {
