@@ -20,17 +20,24 @@ pub struct Moment {
     /// The customer's zone: `today()` is the calendar date there.
     pub zone: Tz,
     today: NaiveDate,
+    /// The same as programs reckon.
+    days: i32,
 }
 
 impl Moment {
     /// An instant in a zone.
     pub fn new(now: DateTime<Utc>, zone: Tz) -> Self {
-        Self { now, zone, today: now.with_timezone(&zone).date_naive() }
+        let today = now.with_timezone(&zone).date_naive();
+        Self { now, zone, today, days: today.num_days_from_ce() }
     }
 
     /// The calendar date of the instant in the zone.
     pub fn today(&self) -> NaiveDate {
         self.today
+    }
+
+    pub(crate) fn days(&self) -> i32 {
+        self.days
     }
 }
 

@@ -5,7 +5,7 @@
 //!   be wrong with it is said when it is compiled, with a byte position; evaluation never fails: what cannot be
 //!   computed is null, and every null carries its first cause.
 //! - [`rule`]: conditions on fields, nested by all, any and not, three-valued.
-//! - [`program`]: both as flat programs over numbered registers, for those who evaluate them often.
+//! - [`program`]: both as programs over numbered registers, for those who evaluate them often.
 
 mod ast;
 mod check;

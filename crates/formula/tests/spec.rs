@@ -7,7 +7,7 @@ use std::path::Path;
 use chrono::{DateTime, NaiveDate, Utc};
 use formula::{
     Cause, DEPTH_MAX, Formula, Moment, NODES_MAX, OutputType, SOURCE_BYTES_MAX, TEXT_BYTES_MAX, Type, Value,
-    program::{Constants, Datum, FormulaProgram, Memory, RuleProgram, Why},
+    program::{Constants, Datum, FormulaProgram, Memory, Registers, RuleProgram, Why},
     rule::{self, CompiledRule, Literal, Operator, Rule, Verdict},
 };
 use proptest::prelude::*;
@@ -61,7 +61,7 @@ fn value_of(name: &str) -> Value {
     field(name).and_then(|(_, value)| value).unwrap_or_else(|| Value::Null(Cause::missing(name)))
 }
 
-/// The result, which the flat program gives as well.
+/// The result, which the program gives as well.
 fn result(formula: &Formula, value_of: &dyn Fn(&str) -> Value, moment: &Moment) -> Value {
     let value = formula.evaluate(value_of, moment);
     let (told, by_program) = by_program(formula, None, value_of, moment);
@@ -87,10 +87,10 @@ fn by_program(
     let places: Vec<u32> = (0..).take(formula.references().len()).collect();
     let program = FormulaProgram::new(formula, &places, &mut constants).unwrap();
     let values: Vec<Value> = formula.references().iter().map(|name| value_of(name)).collect();
-    let registers: Vec<Datum> = values.iter().zip(0..).map(|(value, at)| datum(value, at, &mut memory)).collect();
-    let datum = program.run(&registers, &constants, moment, &mut memory);
-    let datum = output.map_or(datum, |output| output.convert(datum, &constants, &mut memory));
-    let value = constants.texts(&memory).value(datum, &|why| told(why, &values));
+    let registers: Registers = values.iter().zip(0..).map(|(value, at)| datum(value, at, &mut memory).into()).collect();
+    let word = program.run(&registers, &constants, moment, &mut memory);
+    let word = output.map_or(word, |output| output.convert(word, &constants, &mut memory));
+    let value = constants.texts(&memory).value(word.datum(), &|why| told(why, &values));
     (value.to_string(), value)
 }
 
@@ -115,12 +115,12 @@ fn told(why: Why, values: &[Value]) -> String {
     }
 }
 
-/// The verdict, which the flat program gives as well.
+/// The verdict, which the program gives as well.
 fn verdict(compiled: &CompiledRule, actual: &Value) -> Verdict {
     let verdict = compiled.evaluate(&|_, _| actual.clone());
     let (mut constants, mut memory) = (Constants::default(), Memory::default());
     let program = RuleProgram::new(compiled, &mut constants, &|_, _| Some(0)).unwrap();
-    let registers = [datum(actual, 0, &mut memory)];
+    let registers: Registers = [datum(actual, 0, &mut memory).into()].into_iter().collect();
     let texts = constants.texts(&memory);
     let judged = program.judge(&registers, texts);
     let refusal = || judged.refusal(texts, &|why| told(why, std::slice::from_ref(actual)));

@@ -4,12 +4,11 @@
 mod aside;
 mod pick;
 
-use std::cmp::Ordering;
-
-use formula::program::{Datum, Register};
+use formula::program::{Register, Why, Word};
 
 use crate::domain::{
     compile::{CompiledFlow, Facts, Source},
+    scalar::Fields,
     scratch::{Best, Passing, Scratch},
 };
 
@@ -46,11 +45,16 @@ impl CompiledFlow {
         best_max: usize,
         scratch: &mut Scratch,
     ) -> Tally {
-        scratch.begin(self);
-        self.read_record(facts, scratch);
+        self.take_in(facts.record, scratch);
+        self.judge(facts, exclude_offers, best_max, scratch)
+    }
+
+    /// Evaluates with the record that the scratch took in last, which must be that of the facts.
+    pub fn judge(&self, facts: &Facts<'_>, exclude_offers: &[String], best_max: usize, scratch: &mut Scratch) -> Tally {
+        scratch.begin();
         for access in &self.accesses {
             let value = self.fill(access.register, facts, scratch);
-            for group in access.groups(value, self.constants.texts(&scratch.memory)) {
+            for group in access.groups(value) {
                 self.visit(*group, facts, scratch);
             }
         }
@@ -61,57 +65,61 @@ impl CompiledFlow {
         self.pick(best_max, facts, scratch)
     }
 
-    /// Reads a record in one walk beside the registers of its fields, when both are few: to look each up compares more names.
-    /// What is not in the record stays to be looked up.
-    fn read_record(&self, facts: &Facts<'_>, scratch: &mut Scratch) {
-        if self.fields.len() > WALKED_MAX || facts.record.len() > WALKED_MAX {
+    /// Takes in a customer's record, in one walk beside the registers of its fields when both are few: to look each field
+    /// up would compare more names. Of many, those that are needed are looked up while evaluating.
+    pub fn take_in(&self, record: &Fields, scratch: &mut Scratch) {
+        scratch.begin_record(self);
+        if self.fields.len() > WALKED_MAX || record.len() > WALKED_MAX {
             return;
         }
-        let mut registers = self.fields.iter().copied().peekable();
-        for (name, value) in facts.record {
-            while let Some(register) = registers.peek().copied() {
-                let Some(Source::Record { field, declared, .. }) = self.sources.get(register as usize) else { return };
-                match field.cmp(name) {
-                    Ordering::Less => {}
-                    Ordering::Equal => {
-                        let value = value.datum(*declared, register, &mut scratch.memory);
-                        scratch.set(register, value);
-                    }
-                    Ordering::Greater => break,
+        let mut record = record.iter().peekable();
+        for register in self.fields.iter().copied() {
+            let Some(Source::Record { field, declared, .. }) = self.sources.get(register as usize) else { continue };
+            while record.next_if(|(name, _)| *name < field).is_some() {}
+            let word = match record.peek() {
+                Some((name, value)) if *name == field => {
+                    value.word(*declared, register, &self.constants, &mut scratch.memory)
                 }
-                registers.next();
-            }
+                _ => Word::null(Why::Register(register)),
+            };
+            scratch.registers.keep(register, word);
         }
+        scratch.memory.keep();
     }
 
     /// The value of a register, read or computed when it is the first time.
-    pub(super) fn fill(&self, register: Register, facts: &Facts<'_>, scratch: &mut Scratch) -> Datum {
-        if !scratch.is_filled(register) {
-            if let Some(Source::Computed { needs, .. }) = self.sources.get(register as usize) {
-                for needed in needs {
-                    self.fill_one(*needed, facts, scratch);
+    #[inline]
+    pub(super) fn fill(&self, register: Register, facts: &Facts<'_>, scratch: &mut Scratch) -> Word {
+        scratch.registers.get(register).unwrap_or_else(|| self.fill_first(register, facts, scratch))
+    }
+
+    #[inline(never)]
+    fn fill_first(&self, register: Register, facts: &Facts<'_>, scratch: &mut Scratch) -> Word {
+        if let Some(Source::Computed { needs, .. }) = self.sources.get(register as usize) {
+            for needed in needs {
+                if scratch.registers.get(*needed).is_none() {
+                    self.fill_alone(*needed, facts, scratch);
                 }
             }
-            self.fill_one(register, facts, scratch);
         }
-        scratch.registers.get(register as usize).copied().unwrap_or(Datum::Boolean(false))
+        self.fill_alone(register, facts, scratch)
     }
 
     /// Fills a register of which all it needs is filled.
-    fn fill_one(&self, register: Register, facts: &Facts<'_>, scratch: &mut Scratch) {
-        if scratch.is_filled(register) {
-            return;
-        }
-        let Some(source) = self.sources.get(register as usize) else { return };
-        let value = match source {
-            Source::Computed { program, output, .. } => {
-                let Scratch { registers, memory, .. } = scratch;
+    fn fill_alone(&self, register: Register, facts: &Facts<'_>, scratch: &mut Scratch) -> Word {
+        let Scratch { registers, memory, .. } = scratch;
+        let word = match self.sources.get(register as usize) {
+            Some(Source::Computed { program, output, .. }) => {
                 let value = program.run(registers, &self.constants, facts.moment, memory);
                 output.map_or(value, |output| output.convert(value, &self.constants, memory))
             }
-            input => input.read(register, facts, &mut scratch.memory).unwrap_or(Datum::Boolean(false)),
+            Some(input) => {
+                input.read(register, facts, &self.constants, memory).unwrap_or(Word::null(Why::Register(register)))
+            }
+            None => Word::null(Why::Register(register)),
         };
-        scratch.set(register, value);
+        registers.set(register, word);
+        word
     }
 
     /// Whether a rule holds; tested once.
@@ -140,20 +148,28 @@ impl CompiledFlow {
     }
 
     fn all_hold(&self, set: u32, facts: &Facts<'_>, scratch: &mut Scratch) -> bool {
+        let (checks, rules) = (self.checks.get(set), self.sets.get(set));
+        if checks.is_empty() && rules.is_empty() {
+            return true;
+        }
         if let Some(noted) = scratch.sets.get(set, scratch.epoch()) {
             return noted == 1;
         }
-        let holds = self.sets.get(set).iter().all(|rule| self.holds(*rule, facts, scratch));
+        let holds = checks.iter().all(|check| check.holds(self.fill(check.register, facts, scratch)))
+            && rules.iter().all(|rule| self.holds(*rule, facts, scratch));
         scratch.sets.note(set, scratch.epoch(), u32::from(holds));
         holds
     }
 
     /// How many affinities of a list hold.
     fn holding(&self, list: u32, facts: &Facts<'_>, scratch: &mut Scratch) -> u32 {
+        let rules = self.affinities.get(list as usize).map(|rules| &**rules).unwrap_or_default();
+        if rules.is_empty() {
+            return 0;
+        }
         if let Some(noted) = scratch.affinities.get(list, scratch.epoch()) {
             return noted;
         }
-        let rules = self.affinities.get(list as usize).map(|rules| &**rules).unwrap_or_default();
         let holding = rules.iter().filter(|rule| self.holds(**rule, facts, scratch)).count() as u32;
         scratch.affinities.note(list, scratch.epoch(), holding);
         holding

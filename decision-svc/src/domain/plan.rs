@@ -155,7 +155,7 @@ fn ranked(compiled: &CompiledFlow, facts: &Facts<'_>, scratch: &mut Scratch) -> 
 fn computed(compiled: &CompiledFlow, program: &Program, facts: &Facts<'_>, scratch: &mut Scratch) -> Fields {
     let mut fields = Fields::new();
     for shown in compiled.shown.get(program.shown as usize).map(|shown| &**shown).unwrap_or_default() {
-        let datum = compiled.fill(shown.register, facts, scratch);
+        let datum = compiled.fill(shown.register, facts, scratch).datum();
         let value = compiled.constants.texts(&scratch.memory).value(datum, &|_| String::new());
         if let Some(value) = Scalar::shown(&value) {
             fields.insert(shown.name.clone(), value);
@@ -232,7 +232,7 @@ pub(super) fn no_creative(facts: &Facts<'_>) -> String {
 
 /// Why an offer has no score.
 fn no_score(compiled: &CompiledFlow, program: &Program, facts: &Facts<'_>, scratch: &mut Scratch) -> String {
-    let datum = program.score.map(|register| compiled.fill(register, facts, scratch));
+    let datum = program.score.map(|register| compiled.fill(register, facts, scratch).datum());
     match datum {
         Some(Datum::Null(why)) => {
             let causes = Told { sources: &compiled.sources, facts };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate};
 use formula::{
     Cause, Type, Value,
-    program::{Datum, Memory, Register, Why},
+    program::{Constants, Datum, Memory, Register, Why, Word},
 };
 
 /// A stored or exchanged value. Decimals keep their text, so nothing is rounded on the way.
@@ -49,20 +49,21 @@ impl Scalar {
     }
 
     /// As [`Self::typed`], for programs: the null of what does not fit names its register.
-    pub fn datum(&self, declared: Type, register: Register, memory: &mut Memory) -> Datum {
+    pub fn word(&self, declared: Type, register: Register, constants: &Constants, memory: &mut Memory) -> Word {
         let misfit = Datum::Null(Why::Register(register));
-        match (declared, self) {
+        let datum = match (declared, self) {
             (Type::Number, Self::Integer(number)) => Datum::Number(*number as f64),
             (Type::Number, Self::Double(number)) if number.is_finite() => Datum::Number(*number),
             (Type::Number, Self::Decimal(text)) => finite(text).map_or(misfit, Datum::Number),
-            (Type::String, Self::String(text)) => memory.text(text),
+            (Type::String, Self::String(text)) => constants.text(text, memory),
             (Type::Boolean, Self::Boolean(is)) => Datum::Boolean(*is),
             (Type::Date, Self::String(text)) => date(text).map_or(misfit, Datum::Date),
             (Type::Timestamp, Self::String(text)) => {
                 DateTime::parse_from_rfc3339(text).map_or(misfit, |at| Datum::Timestamp(at.to_utc()))
             }
             _ => misfit,
-        }
+        };
+        datum.into()
     }
 
     /// The type a value has by itself; none for lists.

@@ -7,7 +7,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use formula::program::{Datum, Memory, Register, Why};
+use formula::program::{Memory, Registers};
 
 use crate::domain::compile::{CompiledFlow, Place};
 
@@ -23,8 +23,7 @@ pub struct Spares(Mutex<Vec<Scratch>>);
 pub struct Scratch {
     epoch: u32,
     pub(super) memory: Memory,
-    pub(super) registers: Vec<Datum>,
-    filled: Vec<u32>,
+    pub(super) registers: Registers,
     /// By rule: whether it holds.
     pub(super) rules: Stamps,
     /// By set of rules: whether all hold.
@@ -136,22 +135,22 @@ impl Spares {
 }
 
 impl Scratch {
-    /// Forgets the last evaluation, keeps the room. One scratch serves one flow.
-    pub(super) fn begin(&mut self, compiled: &CompiledFlow) {
-        self.registers.resize(compiled.sources.len(), Datum::Null(Why::Null));
-        self.filled.resize(compiled.sources.len(), 0);
-        self.rules.0.resize(compiled.rules.len(), (0, 0));
-        self.sets.0.resize(compiled.sets.len(), (0, 0));
-        self.affinities.0.resize(compiled.affinities.len(), (0, 0));
-        self.groups.0.resize(compiled.groups.len(), (0, 0));
-        self.epoch = self.epoch.wrapping_add(1);
-        if self.epoch == 0 {
-            // Stamps of four thousand million evaluations ago must not pass for new ones.
-            self.filled.fill(0);
+    /// Forgets the last record, keeps the room. One scratch serves one flow.
+    pub(super) fn begin_record(&mut self, compiled: &CompiledFlow) {
+        if self.registers.count() != compiled.sources.len() || self.groups.0.len() != compiled.groups.len() {
+            self.grow(compiled);
+        }
+        compiled.fields.iter().for_each(|register| self.registers.empty(*register));
+        self.memory.clear();
+    }
+
+    /// Forgets the last evaluation, keeps the record and the room.
+    pub(super) fn begin(&mut self) {
+        self.epoch = self.registers.begin();
+        if self.epoch == 1 {
             for stamps in [&mut self.rules, &mut self.sets, &mut self.affinities, &mut self.groups] {
                 stamps.0.fill((0, 0));
             }
-            self.epoch = 1;
         }
         self.memory.begin();
         self.passing.clear();
@@ -160,20 +159,16 @@ impl Scratch {
         self.best.clear();
     }
 
+    fn grow(&mut self, compiled: &CompiledFlow) {
+        self.registers.resize(compiled.sources.len());
+        self.rules.0.resize(compiled.rules.len(), (0, 0));
+        self.sets.0.resize(compiled.sets.len(), (0, 0));
+        self.affinities.0.resize(compiled.affinities.len(), (0, 0));
+        self.groups.0.resize(compiled.groups.len(), (0, 0));
+    }
+
     pub(super) fn epoch(&self) -> u32 {
         self.epoch
-    }
-
-    pub(super) fn is_filled(&self, register: Register) -> bool {
-        self.filled.get(register as usize) == Some(&self.epoch)
-    }
-
-    pub(super) fn set(&mut self, register: Register, value: Datum) {
-        if let (Some(place), Some(stamp)) =
-            (self.registers.get_mut(register as usize), self.filled.get_mut(register as usize))
-        {
-            (*place, *stamp) = (value, self.epoch);
-        }
     }
 
     /// Why the offer does not go the way of its group, if it does not.

@@ -2,7 +2,9 @@
 
 use std::{cmp::Ordering, collections::HashMap, fmt::Write as _};
 
-use super::{Datum, Text, Why};
+use foldhash::fast::RandomState;
+
+use super::{Datum, Text, Why, Word};
 use crate::{Cause, Value};
 
 /// Set in the offset of a text that is a constant.
@@ -12,14 +14,16 @@ const CONSTANT: u32 = 1 << 31;
 #[derive(Clone, Debug, Default)]
 pub struct Constants {
     all: String,
-    known: HashMap<Box<str>, Text>,
+    known: HashMap<Box<str>, Text, RandomState>,
 }
 
 /// What programs write while they run; used again and again.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     pub(super) written: String,
-    pub(super) stack: Vec<Datum>,
+    pub(super) stack: Vec<Word>,
+    /// How much of what is written is not to be forgotten.
+    kept: usize,
 }
 
 /// The texts of constants and memory, to be read.
@@ -53,9 +57,9 @@ impl Constants {
         })
     }
 
-    /// The texts by themselves.
-    pub fn constant_texts(&self) -> Texts<'_> {
-        Texts { constants: &self.all, written: "" }
+    /// A text that comes from outside: the constant that equals it, if there is one, else what `memory` keeps of it.
+    pub fn text(&self, text: &str, memory: &mut Memory) -> Datum {
+        self.known.get(text).map_or_else(|| memory.text(text), |known| Datum::Text(*known))
     }
 
     /// The texts, with those of a memory.
@@ -66,8 +70,21 @@ impl Constants {
 
 impl Memory {
     /// Forgets everything but its room.
+    pub fn clear(&mut self) {
+        self.kept = 0;
+        self.begin();
+    }
+
+    /// Keeps what has been written until all is forgotten.
+    pub fn keep(&mut self) {
+        self.kept = self.written.len();
+    }
+
+    /// Forgets what was written since.
     pub fn begin(&mut self) {
-        self.written.clear();
+        if self.written.len() > self.kept {
+            self.written.truncate(self.kept);
+        }
         self.stack.clear();
     }
 

@@ -2,7 +2,10 @@
 
 use regex::Regex;
 
-use super::{Constants, Datum, Register, Texts, Why};
+use super::{
+    Constants, Datum, Register, Registers, Texts, Why, Word,
+    orders::{Orders, Range},
+};
 use crate::{
     Value,
     rule::{Compiled, CompiledRule, Condition, Operator, Refusal, Test},
@@ -38,6 +41,20 @@ enum With {
     Value(Datum),
     Values(Box<[Datum]>),
     Pattern(Regex),
+}
+
+/// A rule that compares one register with a number or a truth, and nothing else; or several such.
+#[derive(Clone, Copy, Debug)]
+pub struct Check {
+    /// What it reads.
+    pub register: Register,
+    expected: Expected,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Expected {
+    Number(Range),
+    Boolean(bool),
 }
 
 /// Whether a rule holds, and the condition that explains it.
@@ -78,9 +95,41 @@ impl RuleProgram {
         }
     }
 
+    /// When the rule is one comparison with a number or a truth.
+    pub fn check(&self) -> Option<Check> {
+        let Shape::Condition(comparison) = &self.root else { return None };
+        let expected = match (comparison.op, &comparison.with) {
+            (op, With::Value(Datum::Number(number))) => Expected::Number(Orders::of_rule(op)?.range(*number)?),
+            (Operator::Eq, With::Value(Datum::Boolean(is))) => Expected::Boolean(*is),
+            (Operator::Neq, With::Value(Datum::Boolean(is))) => Expected::Boolean(!is),
+            _ => return None,
+        };
+        Some(Check { register: comparison.register, expected })
+    }
+
     /// Whether it holds. The registers it reads must have been filled.
-    pub fn judge(&self, registers: &[Datum], texts: Texts<'_>) -> Judged<'_> {
+    pub fn judge(&self, registers: &Registers, texts: Texts<'_>) -> Judged<'_> {
         self.root.judge(registers, texts)
+    }
+}
+
+impl Check {
+    /// Whether it holds for the value of its register, as [`RuleProgram::judge`] would say; never for a null.
+    pub fn holds(&self, actual: Word) -> bool {
+        match self.expected {
+            Expected::Number(range) => actual.as_number().is_some_and(|actual| range.contains(actual)),
+            Expected::Boolean(expected) => actual.as_boolean() == Some(expected),
+        }
+    }
+
+    /// Both in one, when both compare the same register with numbers.
+    pub fn and(&self, other: &Self) -> Option<Self> {
+        match (self.expected, other.expected) {
+            (Expected::Number(a), Expected::Number(b)) if self.register == other.register => {
+                Some(Self { register: self.register, expected: Expected::Number(a.and(b)) })
+            }
+            _ => None,
+        }
     }
 }
 
@@ -133,12 +182,10 @@ fn shape(
 }
 
 impl Shape {
-    fn judge(&self, registers: &[Datum], texts: Texts<'_>) -> Judged<'_> {
+    fn judge(&self, registers: &Registers, texts: Texts<'_>) -> Judged<'_> {
         match self {
             Self::Condition(comparison) => {
-                let register = comparison.register;
-                let actual = registers.get(register as usize).copied();
-                let actual = actual.unwrap_or(Datum::Null(Why::Register(register)));
+                let actual = registers.word(comparison.register).datum();
                 Judged { is: comparison.holds(actual, texts), why: Some((comparison, actual)) }
             }
             Self::Not(inner) => {
@@ -153,7 +200,7 @@ impl Shape {
 
 /// All (decided by false) and any (decided by true); explained by what decided, else by the first unknown, else by the
 /// first.
-fn join<'a>(rules: &'a [Shape], registers: &[Datum], texts: Texts<'_>, deciding: bool) -> Judged<'a> {
+fn join<'a>(rules: &'a [Shape], registers: &Registers, texts: Texts<'_>, deciding: bool) -> Judged<'a> {
     let mut outcome = Judged { is: Some(!deciding), why: None };
     for rule in rules {
         let judged = rule.judge(registers, texts);
@@ -203,14 +250,6 @@ fn compare(op: Operator, actual: Datum, expected: Datum, texts: Texts<'_>) -> Op
             _ => {}
         }
     }
-    let order = texts.order(actual, expected)?;
-    match op {
-        Operator::Eq => Some(order.is_eq()),
-        Operator::Neq => Some(order.is_ne()),
-        Operator::Gt => Some(order.is_gt()),
-        Operator::Gte => Some(order.is_ge()),
-        Operator::Lt => Some(order.is_lt()),
-        Operator::Lte => Some(order.is_le()),
-        _ => None,
-    }
+    let (orders, order) = (Orders::of_rule(op)?, texts.order(actual, expected)?);
+    Some(orders.hold(order))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use formula::program::{Datum, Memory, Register, Why};
+use formula::program::{Check, Memory, Register, Registers, RuleProgram, Why, Word};
 
 use super::{
     Access, CompiledOffer, Scoring,
@@ -41,39 +41,38 @@ pub(crate) struct Place {
 #[derive(Debug)]
 pub(crate) struct Lists<T> {
     items: Vec<T>,
-    /// Where each list ends.
-    ends: Vec<u32>,
+    /// Where the first list begins and each list ends.
+    bounds: Vec<u32>,
 }
 
 impl<T> Lists<T> {
     /// No list yet.
     pub fn new() -> Self {
-        Self { items: Vec::new(), ends: Vec::new() }
+        Self { items: Vec::new(), bounds: vec![0] }
     }
 
     /// Adds a list; its number.
     pub fn add(&mut self, items: impl IntoIterator<Item = T>) -> u32 {
         self.items.extend(items);
-        self.ends.push(self.items.len() as u32);
-        (self.ends.len() - 1) as u32
+        self.bounds.push(self.items.len() as u32);
+        (self.bounds.len() - 2) as u32
     }
 
     /// The list of a number.
     pub fn get(&self, number: u32) -> &[T] {
-        let number = number as usize;
-        let from = number.checked_sub(1).and_then(|before| self.ends.get(before)).map_or(0, |end| *end as usize);
-        let to = self.ends.get(number).map_or(0, |end| *end as usize);
-        self.items.get(from..to).unwrap_or_default()
+        let [from, to] = self.bounds.get(number as usize..).and_then(|bounds| bounds.first_chunk()).unwrap_or(&[0, 0]);
+        self.items.get(*from as usize..*to as usize).unwrap_or_default()
     }
 
     /// How many lists there are.
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.bounds.len() - 1
     }
 }
 
 /// The groups of a flow.
 pub(super) struct Grouped {
+    pub checks: Lists<Check>,
     pub sets: Lists<u32>,
     pub orders: Lists<Place>,
     pub groups: Vec<Group>,
@@ -93,7 +92,7 @@ pub(super) fn grouped(
     is_walked: bool,
 ) -> Grouped {
     let chooser = Chooser::new(offers, interner, is_qualifying);
-    let mut sets = Interned::new();
+    let mut sets: Interned<Box<[u32]>> = Interned::new();
     let mut members: BTreeMap<GroupKey, Vec<u32>> = BTreeMap::new();
     let mut keys = Vec::with_capacity(offers.len());
     for offer in offers.iter() {
@@ -122,6 +121,7 @@ pub(super) fn grouped(
         }
     }
     let mut grouped = Grouped {
+        checks: Lists::new(),
         sets: Lists::new(),
         orders: Lists::new(),
         groups: Vec::with_capacity(members.len()),
@@ -129,10 +129,11 @@ pub(super) fn grouped(
         accesses: Vec::new(),
     };
     for set in sets.all {
-        let set: Box<[u32]> = set;
-        grouped.sets.add(set);
+        let (checks, rules) = split(&set, &interner.rules);
+        grouped.checks.add(checks);
+        grouped.sets.add(rules);
     }
-    let mut accesses: BTreeMap<Register, Access> = BTreeMap::new();
+    let mut leads: BTreeMap<Register, BTreeMap<Key, Vec<u32>>> = BTreeMap::new();
     for ((access, set, filters, affinities), members) in members {
         let number = grouped.groups.len() as u32;
         let liked = interner.affinities.all.get(affinities as usize).map(|rules| &**rules).unwrap_or_default();
@@ -148,14 +149,30 @@ pub(super) fn grouped(
         grouped.groups.push(Group { set, filters, affinities, size, order });
         match access.and_then(|rule| chooser.equality(rule)) {
             Some((register, keys)) => {
-                let access = accesses.entry(register).or_insert_with(|| Access::new(register));
-                keys.into_iter().for_each(|key| access.lead(key, number));
+                let leads = leads.entry(register).or_default();
+                keys.into_iter().for_each(|key| leads.entry(key).or_default().push(number));
             }
             None => grouped.always.push(number),
         }
     }
-    grouped.accesses = accesses.into_values().collect();
+    grouped.accesses = leads.into_iter().map(|(register, leads)| Access::new(register, leads)).collect();
     grouped
+}
+
+/// The rules of a set that are simple comparisons, those with one register's number as one; and the others.
+fn split(set: &[u32], rules: &[RuleProgram]) -> (Vec<Check>, Vec<u32>) {
+    let (mut checks, mut others): (Vec<Check>, Vec<u32>) = (Vec::new(), Vec::new());
+    for number in set {
+        let Some(check) = rules.get(*number as usize).and_then(RuleProgram::check) else {
+            others.push(*number);
+            continue;
+        };
+        match checks.iter_mut().find_map(|other| Some((other.and(&check)?, other))) {
+            Some((both, other)) => *other = both,
+            None => checks.push(check),
+        }
+    }
+    (checks, others)
 }
 
 /// The members in ranking order when `holding` of `count` affinities hold, without those that have no score.
@@ -184,7 +201,7 @@ struct Chooser<'s, 'a> {
     is_qualifying: bool,
     /// Rules on nothing but what an offer says about itself: whether they hold.
     fixed: HashMap<u32, bool>,
-    followers: HashMap<(Register, Key<'s>), usize>,
+    followers: HashMap<(Register, Key), usize>,
 }
 
 impl<'s, 'a> Chooser<'s, 'a> {
@@ -211,8 +228,8 @@ impl<'s, 'a> Chooser<'s, 'a> {
             super::Source::Constant { value, .. } => Some(*value),
             _ => None,
         };
-        let values: Vec<Option<Datum>> = self.interner.sources.iter().map(constant).collect();
-        let registers: Vec<Datum> = values.iter().map(|value| value.unwrap_or(Datum::Null(Why::Null))).collect();
+        let values: Vec<Option<Word>> = self.interner.sources.iter().map(constant).collect();
+        let registers: Registers = values.iter().map(|value| value.unwrap_or(Word::null(Why::Null))).collect();
         let is_fixed = |register: &Register| values.get(*register as usize).is_some_and(Option::is_some);
         let rules = self.interner.rules.iter().zip(0..);
         let fixed = rules.filter(|(rule, _)| rule.reads().iter().all(is_fixed));
@@ -231,14 +248,13 @@ impl<'s, 'a> Chooser<'s, 'a> {
     }
 
     /// The register and values of a test for equality with something the customer or the request says.
-    fn equality(&self, rule: u32) -> Option<(Register, Vec<Key<'s>>)> {
+    fn equality(&self, rule: u32) -> Option<(Register, Vec<Key>)> {
         let (register, values) = self.interner.rules.get(rule as usize)?.equality()?;
         if !self.interner.sources.get(register as usize)?.is_input() {
             return None;
         }
-        let texts = self.interner.constants.constant_texts();
-        let mut keys: Vec<Key<'s>> = Vec::with_capacity(values.len());
-        for key in values.iter().filter_map(|value| Key::of(*value, texts)) {
+        let mut keys: Vec<Key> = Vec::with_capacity(values.len());
+        for key in values.iter().filter_map(|value| Word::from(*value).key()) {
             if !keys.contains(&key) {
                 keys.push(key);
             }

@@ -4,7 +4,7 @@ use std::{collections::HashMap, hash::Hash, rc::Rc};
 
 use formula::{
     Formula, OutputType, Type, Value,
-    program::{Constants, Datum, FormulaProgram, Register, RuleProgram, Why},
+    program::{Constants, FormulaProgram, Register, RuleProgram, Why, Word},
     rule::{CompiledRule, Literal, Operator, Rule},
 };
 
@@ -130,8 +130,8 @@ impl<'a> Interner<'a> {
         let typed = value.typed(name, declared);
         let register = self.sources.len() as Register;
         let (value, told) = match &typed {
-            Value::Null(cause) => (Datum::Null(Why::Register(register)), cause.to_string()),
-            value => (self.constants.datum(value).ok_or_else(no_room)?, String::new()),
+            Value::Null(cause) => (Word::null(Why::Register(register)), cause.to_string()),
+            value => (self.constants.datum(value).ok_or_else(no_room)?.into(), String::new()),
         };
         self.add(Source::Constant { value, told });
         self.offer_values.insert(key, register);

@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 
 use formula::{
     Moment,
-    program::{Constants, Register, RuleProgram},
+    program::{Check, Constants, Register, RuleProgram},
 };
 
 pub(crate) use builder::literal_type;
@@ -64,7 +64,9 @@ pub struct CompiledFlow {
     pub(crate) fields: Vec<Register>,
     pub(crate) constants: Constants,
     pub(crate) rules: Vec<RuleProgram>,
-    /// Rules that must all hold, by number of the set.
+    /// Comparisons that must all hold, by number of the set.
+    pub(crate) checks: Lists<Check>,
+    /// Further rules that must all hold, by number of the set.
     pub(crate) sets: Lists<u32>,
     /// Rules of which the share that holds is the relevance, by number of the list.
     pub(crate) affinities: Vec<Box<[u32]>>,
@@ -234,6 +236,7 @@ impl CompiledFlow {
             rules: interner.rules,
             affinities: interner.affinities.all,
             shown: interner.shown.all,
+            checks: grouped.checks,
             sets: grouped.sets,
             orders: grouped.orders,
             groups: grouped.groups,

@@ -2,10 +2,10 @@
 
 use formula::{
     OutputType, Type,
-    program::{Datum, FormulaProgram, Memory, Register, Why},
+    program::{Constants, Datum, FormulaProgram, Memory, Register, Why, Word},
 };
 
-use crate::domain::compile::Facts;
+use crate::domain::{compile::Facts, scalar::Scalar};
 
 /// Where a register gets its value.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub(crate) enum Source {
     /// A behavioral metric, by its key.
     Metric { key: String },
     /// What an offer says about itself; told when it is null.
-    Constant { value: Datum, told: String },
+    Constant { value: Word, told: String },
     /// A formula, after all the registers it needs.
     Computed { program: FormulaProgram, output: Option<OutputType>, needs: Box<[Register]> },
 }
@@ -54,17 +54,24 @@ impl Source {
     }
 
     /// The value of an input or constant; none for what is computed.
-    pub fn read(&self, register: Register, facts: &Facts<'_>, memory: &mut Memory) -> Option<Datum> {
-        let missing = Datum::Null(Why::Register(register));
+    pub fn read(
+        &self,
+        register: Register,
+        facts: &Facts<'_>,
+        constants: &Constants,
+        memory: &mut Memory,
+    ) -> Option<Word> {
+        let missing = Word::null(Why::Register(register));
+        let word = |value: &Scalar, declared, memory| value.word(declared, register, constants, memory);
         Some(match self {
             Self::Record { field, declared, .. } => {
-                facts.record.get(field).map_or(missing, |value| value.datum(*declared, register, memory))
+                facts.record.get(field).map_or(missing, |value| word(value, *declared, memory))
             }
             Self::Attribute { key, declared, .. } => {
-                facts.attributes.get(key).map_or(missing, |value| value.datum(*declared, register, memory))
+                facts.attributes.get(key).map_or(missing, |value| word(value, *declared, memory))
             }
-            Self::Presence { key, .. } => facts.attributes.get(key).map_or(missing, |_| Datum::Boolean(true)),
-            Self::Metric { key } => facts.metrics.get(key).map_or(missing, |value| Datum::Number(*value)),
+            Self::Presence { key, .. } => facts.attributes.get(key).map_or(missing, |_| Word::boolean(true)),
+            Self::Metric { key } => facts.metrics.get(key).map_or(missing, |value| Datum::Number(*value).into()),
             Self::Constant { value, .. } => *value,
             Self::Computed { .. } => return None,
         })

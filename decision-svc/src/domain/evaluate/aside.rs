@@ -21,8 +21,10 @@ impl CompiledFlow {
                 scratch.aside.push((*offer, way));
             }
         }
-        scratch.aside.sort_unstable();
-        scratch.aside.dedup_by_key(|(offer, _)| *offer);
+        if scratch.aside.len() > 1 {
+            scratch.aside.sort_unstable();
+            scratch.aside.dedup_by_key(|(offer, _)| *offer);
+        }
     }
 
     fn way_of_mandatory(&self, offer: u32, facts: &Facts<'_>, scratch: &mut Scratch) -> Aside {

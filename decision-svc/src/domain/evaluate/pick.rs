@@ -1,7 +1,7 @@
 //! Counts what became of the offers and finds the best of them. Where scores are known beforehand, groups are merged in
 //! their prepared order and counted as a whole; where they are not, every offer of a group that qualifies is met.
 
-use formula::program::Datum;
+use formula::program::Word;
 
 use super::Tally;
 use crate::domain::{
@@ -19,9 +19,14 @@ impl CompiledFlow {
         match scratch.passing.as_slice() {
             [only] if !self.is_walked && !only.is_filtered => {
                 let Scratch { best, aside, .. } = scratch;
-                let is_wanted = |place: &&Place| way_aside(aside, place.offer).is_none();
-                let wanted = self.ranking(*only).iter().filter(is_wanted).take(best_max);
-                best.extend(wanted.map(|place| Best { place: *place, holding: only.holding, is_mandatory: false }));
+                let of_group = |place: &Place| Best { place: *place, holding: only.holding, is_mandatory: false };
+                let ranking = self.ranking(*only);
+                if aside.is_empty() {
+                    best.extend(ranking.get(..best_max).unwrap_or(ranking).iter().map(of_group));
+                } else {
+                    let is_wanted = |place: &&Place| way_aside(aside, place.offer).is_none();
+                    best.extend(ranking.iter().filter(is_wanted).take(best_max).map(of_group));
+                }
                 return tally;
             }
             _ if self.is_walked => self.walk(best_max, facts, &mut tally, scratch),
@@ -46,6 +51,16 @@ impl CompiledFlow {
             } else if !self.is_walked {
                 tally.ranked += self.ranking(*passing).len();
             }
+        }
+        self.tally_aside(facts, &mut tally, scratch);
+        tally.not_qualified = self.offers.len() - tally.excluded - tally.closed - tally.invalid - tally.qualified;
+        tally
+    }
+
+    /// Counts anew the offers that do not go the way of their group.
+    fn tally_aside(&self, facts: &Facts<'_>, tally: &mut Tally, scratch: &mut Scratch) {
+        if scratch.aside.is_empty() {
+            return;
         }
         let aside = std::mem::take(&mut scratch.aside);
         for (number, why) in &aside {
@@ -75,8 +90,6 @@ impl CompiledFlow {
             tally.qualified += usize::from(!matches!(why, Aside::Excluded | Aside::Closed));
         }
         scratch.aside = aside;
-        tally.not_qualified = self.offers.len() - tally.excluded - tally.closed - tally.invalid - tally.qualified;
-        tally
     }
 
     fn pick_mandatory(&self, best_max: usize, facts: &Facts<'_>, scratch: &mut Scratch) {
@@ -172,7 +185,7 @@ impl CompiledFlow {
     ) -> Option<Factors> {
         let worth = &self.offers.get(offer as usize)?.candidate.worth;
         let count = self.affinities.get(program.affinities as usize).map_or(0, |rules| rules.len());
-        let estimate = program.score.map(|register| self.fill(register, facts, scratch)).and_then(number);
+        let estimate = program.score.map(|register| self.fill(register, facts, scratch)).and_then(Word::as_number);
         Some(self.scoring.factors(worth, estimate, (holding as usize, count)))
     }
 
@@ -190,12 +203,5 @@ impl CompiledFlow {
     /// The offers of a group, by id.
     fn members(&self, passing: Passing) -> &[Place] {
         self.groups.get(passing.group as usize).map_or(&[], |group| self.orders.get(group.order))
-    }
-}
-
-fn number(datum: Datum) -> Option<f64> {
-    match datum {
-        Datum::Number(number) => Some(number),
-        _ => None,
     }
 }

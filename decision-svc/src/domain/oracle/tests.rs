@@ -469,6 +469,10 @@ fn check(seed: u64, met: &mut BTreeMap<String, usize>) {
         let first = |plan: &Plan| plan.ranked.iter().take(2).map(|ranked| ranked.offer_id.clone()).collect::<Vec<_>>();
         assert_eq!((first(&some), some.ranked.len()), (first(&got), got.ranked.len().min(2)), "seed {seed}");
         assert_eq!(some.refused, got.refused.iter().take(1).cloned().collect::<Vec<_>>(), "seed {seed}");
+        let mut scratch = compiled.spares.take();
+        let once = compiled.evaluate(&facts, &excluded, 2, &mut scratch);
+        assert_eq!(compiled.judge(&facts, &excluded, 2, &mut scratch), once, "the record is taken in, seed {seed}");
+        compiled.spares.give_back(scratch);
         for (reason, count) in got.refused_by_reason {
             *met.entry(reason.code().to_owned()).or_insert(0) += count;
         }
