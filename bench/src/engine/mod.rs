@@ -55,7 +55,7 @@ fn compare(
 }
 
 /// Both find the same best offers for every customer.
-fn agree(name: &str, left: impl Fn(usize) -> Best, right: impl Fn(usize) -> Best) -> anyhow::Result<()> {
+fn agree(name: &str, left: impl Fn(usize) -> Best, mut right: impl FnMut(usize) -> Best) -> anyhow::Result<()> {
     for customer in 0..CUSTOMERS {
         let (left, right) = (left(customer), right(customer));
         ensure!(left == right, "{name}: customer {customer} gets {left:?} and {right:?}");

@@ -45,7 +45,24 @@ impl Ours {
 
     /// Once, for the clock.
     pub fn evaluate(&self, customer: usize, scratch: &mut Scratch) {
-        black_box(self.compiled.evaluate(&self.facts(black_box(customer)), &[], BEST, scratch));
+        black_box(&self.compiled.evaluate(&self.facts(black_box(customer)), &[], BEST, scratch));
+    }
+
+    /// The customers' records in a flow's own value type, each taken in beforehand.
+    #[cfg(feature = "peers")]
+    pub fn ready(&self) -> Vec<Scratch> {
+        let taken_in = |record| {
+            let mut scratch = Scratch::default();
+            self.compiled.take_in(record, &mut scratch);
+            scratch
+        };
+        self.records.iter().map(taken_in).collect()
+    }
+
+    /// Once, for the clock, of a customer whose record is taken in.
+    #[cfg(feature = "peers")]
+    pub fn judge(&self, customer: usize, ready: &mut [Scratch]) {
+        black_box(&self.compiled.judge(&self.facts(black_box(customer)), &[], BEST, &mut ready[customer]));
     }
 
     /// All that a decision needs of it, for the clock.

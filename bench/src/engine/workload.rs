@@ -191,18 +191,6 @@ impl OfferRow {
 }
 
 impl Customer {
-    /// Days since the last purchase.
-    #[cfg(feature = "peers")]
-    pub fn days(&self, today: NaiveDate) -> i32 {
-        (today - self.last_purchase).num_days() as i32
-    }
-
-    /// The seed's second formula.
-    #[cfg(feature = "peers")]
-    pub fn is_recoverable(&self) -> bool {
-        self.purchases >= 3 && self.revenue >= 50.0
-    }
-
     /// The record as catalog-svc answers it.
     pub fn record(&self) -> Fields {
         let fields = [
