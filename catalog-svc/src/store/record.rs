@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::LazyLock};
 
 use chrono::{DateTime, Utc};
 use database::{
-    BindRows as _, Cell, Columns, Database, DatabaseError, Dialect, Kind, Rows, Select, Texts, Transaction, execute,
-    within,
+    BindRows as _, Bound, Cell, Columns, Database, DatabaseError, Dialect, Kind, Rows, Select, Texts, Transaction,
+    execute, within,
 };
 use sqlx::{AssertSqlSafe, query::Query};
 
@@ -177,9 +177,8 @@ impl Records {
         for (place, (schema_id, customer_id)) in (0..).zip(wanted) {
             asked.push([Cell::Integer(Some(place)), Cell::from(*schema_id), Cell::from(*customer_id)]);
         }
-        static FOUND: LazyLock<Texts> = LazyLock::new(|| {
-            Texts::new(|dialect, count| found_statement(&dialect.table(WANTED, count, 2), "cross join"))
-        });
+        static FOUND: LazyLock<Texts> =
+            LazyLock::new(|| Texts::new(|dialect, count| found_statement(&dialect.bound("asked", WANTED, count, 2))));
         let sql = FOUND.get(self.database.dialect(), asked.count());
         let rows: Vec<FoundColumns> =
             Select::new(sql).bind(tenant).bind_rows(&asked).brief().all(&self.database).await?;
@@ -232,12 +231,15 @@ impl Records {
     }
 }
 
-fn found_statement(asked: &str, join: &str) -> String {
+fn found_statement(asked: &Bound) -> String {
     format!(
-        "select r.schema_id, r.customer_id, r.payload, r.version, r.updated_us from {asked} asked
-         {join} customer_record r where r.tenant_id = $1 and r.schema_id = asked.schema_id
-           and r.customer_id = asked.customer_id
+        "{} select r.schema_id, r.customer_id, r.payload, r.version, r.updated_us from {}
+         where r.tenant_id = $1 and r.schema_id = {} and r.customer_id = {}
          union all select '', '', null, {}, 0",
+        asked.with(&[]),
+        asked.joined("customer_record r"),
+        asked.cell("schema_id"),
+        asked.cell("customer_id"),
         history::head_of("$1"),
     )
 }
@@ -289,8 +291,8 @@ mod tests {
         let steps = [history::migrations(), crate::store::migrations()];
         let database = Database::open(&location, "catalog", PoolSizes::default(), &steps).await.unwrap();
         let plan = async |join: &str| {
-            let asked = Dialect::Sqlite.table(WANTED, Count::Many, 2);
-            let sql = format!("explain query plan {}", found_statement(&asked, join));
+            let found = found_statement(&Dialect::Sqlite.bound("asked", WANTED, Count::Many, 2));
+            let sql = format!("explain query plan {}", found.replace("cross join", join));
             let steps: Vec<(i64, i64, i64, String)> =
                 Select::new(sql).bind("t").bind("[]").all(&database).await.unwrap();
             let of_records = steps.into_iter().map(|step| step.3).find(|step| step.contains(" r "));

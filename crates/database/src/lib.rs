@@ -12,7 +12,7 @@ mod transaction;
 
 pub use open::{Database, Location, Migrations, PoolSizes};
 pub use readers::Readers;
-pub use rows::{BindRows, Cell, Columns, Count, Dialect, Kind, Rows};
+pub use rows::{BindRows, Bound, Cell, Columns, Count, Dialect, Kind, Rows};
 pub use select::{Row, Select, Source};
 pub use texts::Texts;
 pub use transaction::Transaction;

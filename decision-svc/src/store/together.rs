@@ -40,18 +40,24 @@ const PENDING: i64 = 1;
 type KnownColumns = (i64, String, String, i64, i64, Option<i64>, i64, Option<Vec<u8>>);
 
 fn known_statement(dialect: Dialect, count: Count) -> String {
+    let asked = dialect.bound("asked", IDS, count, 3);
+    let id = asked.cell("id");
+    let until = format!(
+        "until as {} (
+           select {id} as id, coalesce((
+             select late.customer_seq from outbox late
+             where late.tenant_id = $1 and late.customer_id = {id} and late.target = 'policy'
+             order by late.customer_seq limit 1 offset $2), {}) as seq
+           from {})",
+        dialect.once(),
+        i64::MAX,
+        asked.rows(),
+    );
     // PostgreSQL takes the types of a column from the first branches.
     format!(
-        "with asked as (select * from {} asked),
-         until as {} (
-           select asked.id, coalesce((
-             select late.customer_seq from outbox late
-             where late.tenant_id = $1 and late.customer_id = asked.id and late.target = 'policy'
-             order by late.customer_seq limit 1 offset $2), {}) as seq
-           from asked)
-         select cast({ARM} as bigint), arm.customer_id, arm.experiment_id, cast(arm.epoch as bigint), arm.assigned_us,
+        "{} select cast({ARM} as bigint), arm.customer_id, arm.experiment_id, cast(arm.epoch as bigint), arm.assigned_us,
            arm.exposed_us, cast(case when arm.is_holdout then 1 else 0 end as bigint), null
-         from asked cross join first_arm arm where arm.tenant_id = $1 and arm.customer_id = asked.id
+         from {} where arm.tenant_id = $1 and arm.customer_id = {id}
          union all
          select {PENDING}, waiting.customer_id, '', waiting.customer_seq, waiting.created_us, null, 0, waiting.payload
          from until cross join outbox waiting
@@ -59,9 +65,8 @@ fn known_statement(dialect: Dialect, count: Count) -> String {
            and waiting.customer_seq < until.seq
          union all
          select 2, '', '', {}, 0, null, 0, null",
-        dialect.table(IDS, count, 3),
-        dialect.once(),
-        i64::MAX,
+        asked.with(&[&until]),
+        asked.joined("first_arm arm"),
         history::head_of("$1"),
     )
 }

@@ -172,12 +172,15 @@ fn statements(dialect: Dialect) -> Vec<Arc<str>> {
 
 /// Each kind in a branch of its own, so that each finds its index.
 fn statement(dialect: Dialect, (parts, asked, words): (Parts, Count, Count)) -> String {
-    let of_asked = |table: &str| format!("{table}.tenant_id = a.tenant_id and {table}.customer_id = a.customer_id");
+    let words = dialect.table(WORD, words, 1 + dialect.parameters(ASKED, asked));
+    let asked = dialect.bound("asked", ASKED, asked, 1);
+    let a = |column: &str| asked.cell(column);
+    let of_asked =
+        |table: &str| format!("{table}.tenant_id = {} and {table}.customer_id = {}", a("tenant_id"), a("customer_id"));
     let (of_k, of_r, of_c) = (of_asked("k"), of_asked("r"), of_asked("c"));
     let (of_o, of_s, of_n, of_said) = (of_asked("o"), of_asked("s"), of_asked("n"), of_asked("said"));
-    let words = dialect.table(WORD, words, 1 + dialect.parameters(ASKED, asked));
-    let asked = dialect.table(ASKED, asked, 1);
-    let head = history::head_of("a.tenant_id");
+    let (place, of_contact) = (a("place"), asked.joined("contact c"));
+    let head = history::head_of(&a("tenant_id"));
     let customer = dialect.array(&format!("coalesce(k.version, 0), k.ledger_us, coalesce(k.applied_seq, 0), {head}"));
     let request = dialect.array("r.decision_id, hex(r.response)");
     let contact = dialect.array(CONTACT_COLUMNS);
@@ -190,21 +193,27 @@ fn statement(dialect: Dialect, (parts, asked, words): (Parts, Count, Count)) -> 
     let outcomes_max = OUTCOMES_MAX + 1;
     // From when on committed contacts are read: the window, or the oldest of as many as are read at all. Worked out once
     // for each customer, not for each contact.
+    let committed_after = a("committed_after_us");
     let since = format!(
-        ", since as {} (
-           select a.*, coalesce((
+        "since as {} (
+           select {place} as place, {} as tenant_id, {} as customer_id, coalesce((
              select n.committed_us from contact n
-             where {of_n} and n.state = 'committed' and n.committed_us > a.committed_after_us
-             order by n.committed_us desc limit 1 offset {CONTACTS_MAX}), a.committed_after_us + 1) as from_us
-           from asked a)",
-        dialect.once()
+             where {of_n} and n.state = 'committed' and n.committed_us > {committed_after}
+             order by n.committed_us desc limit 1 offset {CONTACTS_MAX}), {committed_after} + 1) as from_us
+           from {})",
+        dialect.once(),
+        a("tenant_id"),
+        a("customer_id"),
+        asked.rows(),
     );
-    let since = if parts.committed { since.as_str() } else { "" };
+    let word = format!("word as (select * from {words} word)");
+    let others: &[&str] = if parts.committed { &[&word, &since] } else { &[&word] };
     let mut text = format!(
-        "with asked as (select * from {asked} asked), word as (select * from {words} word){since}
-         select a.place, cast({CUSTOMER} as bigint), {customer} from asked a left join customer k on {of_k}
+        "{} select {place}, cast({CUSTOMER} as bigint), {customer} from {} left join customer k on {of_k}
          union all
-         select a.place, {CONTACT}, {contact} from asked a cross join contact c where {of_c} and c.state = 'reserved'"
+         select {place}, {CONTACT}, {contact} from {of_contact} where {of_c} and c.state = 'reserved'",
+        asked.with(others),
+        asked.rows(),
     );
     let mut branch = |is_wanted: bool, branch: String| {
         if is_wanted {
@@ -215,29 +224,34 @@ fn statement(dialect: Dialect, (parts, asked, words): (Parts, Count, Count)) -> 
     branch(
         parts.request,
         format!(
-            "select a.place, {REQUEST}, {request} from asked a cross join grant_request r
-             where {of_r} and r.request_key = a.request_key and r.at_us > a.request_after_us"
+            "select {place}, {REQUEST}, {request} from {}
+             where {of_r} and r.request_key = {} and r.at_us > {}",
+            asked.joined("grant_request r"),
+            a("request_key"),
+            a("request_after_us"),
         ),
     );
     branch(
         parts.committed,
         format!(
-            "select a.place, {CONTACT}, {contact} from since a cross join contact c
-             where {of_c} and c.state = 'committed' and c.committed_us >= a.from_us"
+            "select since.place, {CONTACT}, {contact} from since cross join contact c
+             where c.tenant_id = since.tenant_id and c.customer_id = since.customer_id and c.state = 'committed'
+               and c.committed_us >= since.from_us"
         ),
     );
     branch(
         parts.expired,
         format!(
-            "select a.place, {CONTACT}, {contact} from asked a cross join contact c
-             where {of_c} and c.state = 'expired' and c.reserved_until_us > a.expired_after_us"
+            "select {place}, {CONTACT}, {contact} from {of_contact}
+             where {of_c} and c.state = 'expired' and c.reserved_until_us > {}",
+            a("expired_after_us")
         ),
     );
     branch(
         parts.named,
         format!(
-            "select a.place, {CONTACT}, {contact} from word w cross join asked a cross join contact c
-             where a.place = w.place and {of_c} and c.decision_id = w.decision_id and c.decision_id <> ''
+            "select {place}, {CONTACT}, {contact} from word w cross join {of_contact}
+             where {place} = w.place and {of_c} and c.decision_id = w.decision_id and c.decision_id <> ''
                and c.rank > 0"
         ),
     );
@@ -245,23 +259,30 @@ fn statement(dialect: Dialect, (parts, asked, words): (Parts, Count, Count)) -> 
         parts.outcomes,
         format!(
             "select o.place, {OUTCOME}, {outcome} from (
-               select a.place, o.*, row_number() over (partition by a.place order by o.occurred_us desc) as nth
-               from word w cross join asked a cross join outcome o
-               where a.place = w.place and {of_o} and o.key = w.key
-                 and o.occurred_us > a.outcomes_after_us and o.occurred_us <= a.outcomes_until_us) o
-               where o.nth <= {outcomes_max}"
+               select w.place, o.*, row_number() over (partition by w.place order by o.occurred_us desc) as nth
+               from word w cross join {}
+               where {place} = w.place and {of_o} and o.key = w.key
+                 and o.occurred_us > {} and o.occurred_us <= {}) o
+               where o.nth <= {outcomes_max}",
+            asked.joined("outcome o"),
+            a("outcomes_after_us"),
+            a("outcomes_until_us"),
         ),
     );
     branch(
         parts.consent,
         format!(
-            "select a.place, {CONSENT}, {consent} from asked a cross join consent s
+            "select {place}, {CONSENT}, {consent} from {}
              where {of_s} and s.consent_id = (
                select said.consent_id from consent said
-               where {of_said} and (said.channel_id = a.channel_id
-                 or (not said.granted and (said.channel_folded = a.channel_folded
-                   or (said.channel_id = '{EVERY_CHANNEL}' and a.is_contacting = 1))))
-               order by said.at_us desc, said.granted limit 1)"
+               where {of_said} and (said.channel_id = {}
+                 or (not said.granted and (said.channel_folded = {}
+                   or (said.channel_id = '{EVERY_CHANNEL}' and {} = 1))))
+               order by said.at_us desc, said.granted limit 1)",
+            asked.joined("consent s"),
+            a("channel_id"),
+            a("channel_folded"),
+            a("is_contacting"),
         ),
     );
     text
