@@ -70,6 +70,7 @@ impl CompiledFlow {
     pub fn take_in(&self, record: &Fields, scratch: &mut Scratch) {
         scratch.begin_record(self);
         if self.fields.len() > WALKED_MAX || record.len() > WALKED_MAX {
+            self.fields.iter().for_each(|register| scratch.registers.empty(*register));
             return;
         }
         let mut record = record.iter().peekable();

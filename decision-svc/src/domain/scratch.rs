@@ -1,5 +1,5 @@
-//! Memory of an evaluation, kept for the next one. What is in it never decides anything: everything is stamped with the
-//! evaluation it belongs to.
+//! Memory of an evaluation, kept for the next one. What is left in it never decides anything: it is stamped with the
+//! evaluation it belongs to, and what the record says is kept until the next record is taken in.
 
 use std::{
     cmp::Ordering,
@@ -140,7 +140,6 @@ impl Scratch {
         if self.registers.count() != compiled.sources.len() || self.groups.0.len() != compiled.groups.len() {
             self.grow(compiled);
         }
-        compiled.fields.iter().for_each(|register| self.registers.empty(*register));
         self.memory.clear();
     }
 

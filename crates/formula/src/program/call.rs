@@ -48,16 +48,6 @@ impl Run<'_> {
         }
     }
 
-    pub(super) fn concatenated(&mut self, parts: &[Datum]) -> Datum {
-        let start = self.memory.written.len();
-        for part in parts {
-            if let Datum::Text(text) = part {
-                self.memory.append(*text, self.constants);
-            }
-        }
-        self.bounded(start)
-    }
-
     /// The text written from `start` on, taken back when it is too long.
     fn bounded(&mut self, start: usize) -> Datum {
         if self.memory.written.len() - start > TEXT_BYTES_MAX {
@@ -67,7 +57,8 @@ impl Run<'_> {
         self.memory.since(start)
     }
 
-    fn concat(&mut self, from: usize) -> Datum {
+    /// The texts on the stack from `from` on, one after the other.
+    pub(super) fn concat(&mut self, from: usize) -> Datum {
         let start = self.memory.written.len();
         let mut at = from;
         while let Some(part) = self.memory.stack.get(at).copied() {

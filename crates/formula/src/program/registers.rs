@@ -5,6 +5,8 @@ use super::{Register, Why, Word};
 
 /// The stamp of what lasts as long as the record.
 const KEPT: u32 = u32::MAX;
+/// The stamp of what is empty.
+const EMPTY: u32 = u32::MAX - 1;
 
 /// The registers of programs that belong together.
 #[derive(Clone, Debug, Default)]
@@ -22,7 +24,7 @@ struct Place {
 impl Registers {
     /// So many, from now on; new ones are empty.
     pub fn resize(&mut self, count: usize) {
-        self.places.resize(count, Place { word: Word::null(Why::Null), stamp: 0 });
+        self.places.resize(count, Place { word: Word::null(Why::Null), stamp: EMPTY });
     }
 
     /// How many there are.
@@ -34,9 +36,9 @@ impl Registers {
     /// numbers begin anew.
     pub fn begin(&mut self) -> u32 {
         self.epoch += 1;
-        if self.epoch == KEPT {
+        if self.epoch == EMPTY {
             // Stamps of four thousand million evaluations ago must not pass for new ones.
-            self.places.iter_mut().filter(|place| place.stamp != KEPT).for_each(|place| place.stamp = 0);
+            self.places.iter_mut().filter(|place| place.stamp != KEPT).for_each(|place| place.stamp = EMPTY);
             self.epoch = 1;
         }
         self.epoch
@@ -54,7 +56,7 @@ impl Registers {
 
     /// Empties one.
     pub fn empty(&mut self, register: Register) {
-        self.fill(register, Word::null(Why::Register(register)), 0);
+        self.fill(register, Word::null(Why::Register(register)), EMPTY);
     }
 
     fn fill(&mut self, register: Register, word: Word, stamp: u32) {
@@ -94,6 +96,7 @@ mod tests {
         let mut registers = Registers::default();
         registers.resize(2);
         let is = |registers: &Registers| [0, 1].map(|register| registers.get(register).is_some());
+        assert_eq!(is(&registers), [false, false]);
         assert_eq!((registers.begin(), is(&registers)), (1, [false, false]));
         registers.keep(0, Word::boolean(true));
         registers.set(1, Word::boolean(true));
@@ -110,7 +113,7 @@ mod tests {
         registers.begin();
         registers.keep(0, Word::boolean(true));
         registers.set(1, Word::boolean(true));
-        registers.epoch = KEPT - 1;
+        registers.epoch = EMPTY - 1;
         assert_eq!(registers.begin(), 1);
         assert_eq!([0, 1].map(|register| registers.get(register).is_some()), [true, false]);
     }

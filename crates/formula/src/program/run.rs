@@ -172,7 +172,13 @@ impl Run<'_> {
         let (left, right) = (left.datum(), right.datum());
         let value = match (operator, left, right) {
             (.., Datum::Null(_)) => right,
-            (Operator::Add, Datum::Text(_), Datum::Text(_)) => self.concatenated(&[left, right]),
+            (Operator::Add, Datum::Text(_), Datum::Text(_)) => {
+                let from = self.memory.stack.len();
+                self.memory.stack.extend([Word::from(left), Word::from(right)]);
+                let text = self.concat(from);
+                self.memory.stack.truncate(from);
+                text
+            }
             (Operator::Subtract, Datum::Timestamp(a), Datum::Timestamp(b)) => {
                 let micros = (a - b).num_microseconds();
                 micros.map_or(Datum::Null(Why::Overflow), |micros| Datum::number(micros as f64 / 1e6))

@@ -38,7 +38,7 @@ impl Word {
         Self { kind: BOOLEAN, bits: u64::from(is) }
     }
 
-    /// A date by its days since the first of January of the year 0.
+    /// A date by its days since the last of December of the year 0.
     pub(crate) fn of_days(days: i32) -> Self {
         Self { kind: DATE, bits: u64::from(days as u32) }
     }
@@ -58,7 +58,7 @@ impl Word {
         (self.kind == BOOLEAN).then_some(self.bits != 0)
     }
 
-    /// The days of a date since the first of January of the year 0, if it is one.
+    /// The days of a date since the last of December of the year 0, if it is one.
     pub(super) fn as_days(self) -> Option<i32> {
         (self.kind == DATE).then_some(self.bits as i32)
     }

@@ -41,3 +41,24 @@ impl Access {
         few.or_else(|| self.many.get(&key)).map_or(&[], Vec::as_slice)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use formula::program::Datum;
+
+    use super::*;
+
+    #[test]
+    fn every_value_leads_to_its_groups_however_many_there_are() {
+        let word = |number: usize| Word::from(Datum::Number(number as f64));
+        for count in [0, 1, FEW_MAX, FEW_MAX + 1, 100] {
+            let leads = (0..count).map(|number| (word(number).key().unwrap(), vec![number as u32, 1000]));
+            let access = Access::new(0, leads.collect());
+            for number in 0..count {
+                assert_eq!(access.groups(word(number)), [number as u32, 1000], "{number} of {count}");
+            }
+            assert!(access.groups(word(count)).is_empty());
+            assert!(access.groups(Word::boolean(false)).is_empty());
+        }
+    }
+}

@@ -397,6 +397,9 @@ pub(super) fn customer(dice: &mut Dice) -> (Fields, Fields) {
             record.insert(name.to_owned(), fitting(dice, of_type));
         }
     }
+    // A record of many fields is read in another way.
+    let others = if dice.one_in(8) { 40 } else { 0 };
+    record.extend((0..others).map(|number| (format!("other{number}"), Scalar::Integer(number))));
     let attributes = ["cart", "page"].into_iter().filter(|_| dice.one_in(2)).map(str::to_owned).collect::<Vec<_>>();
     (record, attributes.into_iter().map(|name| (name, scalar(dice))).collect())
 }
