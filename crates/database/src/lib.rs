@@ -3,6 +3,7 @@
 //! Both speak `$1` parameters and upserts, so a query is written once and run on either by [`Select`] and [`within!`];
 //! what differs (locks, transactions) is here. It knows no table.
 
+mod bound;
 mod open;
 mod readers;
 mod rows;
@@ -10,9 +11,10 @@ mod select;
 mod texts;
 mod transaction;
 
+pub use bound::Bound;
 pub use open::{Database, Location, Migrations, PoolSizes};
 pub use readers::Readers;
-pub use rows::{BindRows, Bound, Cell, Columns, Count, Dialect, Kind, Rows};
+pub use rows::{BindRows, Cell, Columns, Count, Dialect, Kind, Rows};
 pub use select::{Row, Select, Source};
 pub use texts::Texts;
 pub use transaction::Transaction;

@@ -1,6 +1,6 @@
 //! Rows that travel to a statement: as many as wanted, in one round trip, under one prepared text. PostgreSQL takes an
 //! array per column; SQLite takes one row as parameters and several as one JSON array. The statement sees a table with
-//! these columns in any case.
+//! these columns in any case, unless it names them by way of [`Bound`](crate::Bound).
 
 use std::borrow::Cow;
 
@@ -171,13 +171,6 @@ impl Dialect {
         }
     }
 
-    /// The rows bound from parameter `first` on, as a statement names them.
-    pub fn bound(self, name: &'static str, columns: Columns, count: Count, first: usize) -> Bound {
-        let table = self.table(columns, count, first);
-        let parameters = (self == Self::Sqlite && count == Count::One).then_some(first);
-        Bound { name, columns, parameters, table }
-    }
-
     /// Makes a part of a `with` be worked out once, before what follows from it. SQLite begins with it in any case, and to
     /// it a table of its own would only be a cost.
     pub fn once(self) -> &'static str {
@@ -193,47 +186,6 @@ impl Dialect {
             Self::Sqlite => format!("json_array({columns})"),
             Self::Postgres => format!("json_build_array({columns})::text"),
         }
-    }
-}
-
-/// Bound rows under a name. To SQLite one row alone is its parameters: of a table it would make a new one, and fill it,
-/// wherever the table is joined.
-#[derive(Clone, Debug)]
-pub struct Bound {
-    name: &'static str,
-    columns: Columns,
-    parameters: Option<usize>,
-    table: String,
-}
-
-impl Bound {
-    /// The parts of a `with`: the rows, then `others`.
-    pub fn with(&self, others: &[&str]) -> String {
-        let rows = self
-            .parameters
-            .is_none()
-            .then(|| format!("{name} as (select * from {} {name})", self.table, name = self.name));
-        let parts: Vec<&str> = rows.iter().map(String::as_str).chain(others.iter().copied()).collect();
-        if parts.is_empty() { String::new() } else { format!("with {}", parts.join(", ")) }
-    }
-
-    /// A cell of a row.
-    pub fn cell(&self, column: &str) -> String {
-        let place = self.columns.iter().position(|(name, _)| *name == column);
-        match (self.parameters, place) {
-            (Some(first), Some(place)) => format!("${}", first + place),
-            _ => format!("{}.{column}", self.name),
-        }
-    }
-
-    /// The rows to join others to.
-    pub fn rows(&self) -> &str {
-        if self.parameters.is_some() { "(select 1)" } else { self.name }
-    }
-
-    /// The rows with a table, which a `where` picks from.
-    pub fn joined(&self, table: &str) -> String {
-        if self.parameters.is_some() { table.to_owned() } else { format!("{} cross join {table}", self.name) }
     }
 }
 
