@@ -1,11 +1,16 @@
 //! How many calls a door works on at once. Beyond that some wait, and the rest is refused at once: a caller who is told
 //! early costs little, and those who were let in are still answered in time.
 
-use std::{num::NonZero, sync::Arc, thread::available_parallelism, time::Duration};
+use std::{
+    num::NonZero,
+    sync::{Arc, LazyLock},
+    thread::available_parallelism,
+    time::Duration,
+};
 
 use proffer_proto::errors::v1::ErrorReason;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tonic::Code;
+use tonic::{Code, Status};
 
 use crate::Problem;
 
@@ -19,6 +24,12 @@ const WAITING_PER_CALL: usize = 6;
 const CALLS_MAX: usize = 100_000;
 /// How long a refused caller is asked to wait.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// What the others are told. Made once: where most are refused, what a refusal costs is what those let in go without.
+static REFUSAL: LazyLock<Status> = LazyLock::new(|| {
+    let message = "more calls are under way than are worked on at once; try again shortly";
+    Problem::new(Code::ResourceExhausted, ErrorReason::Overloaded, message).retry_after(RETRY_AFTER).into()
+});
 
 /// Settings of a door.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -59,18 +70,16 @@ impl Admission {
     ///
     /// Whoever has a turn lets the others who came meanwhile be let in or refused first. Work that waits for nothing would
     /// otherwise be done before anybody learns how many wait, and nobody would be refused.
-    pub async fn admit(&self) -> Result<Permit, Problem> {
+    pub async fn admit(&self) -> Result<Permit, Status> {
         let permit = self.turn().await?;
         tokio::task::yield_now().await;
         Ok(permit)
     }
 
-    async fn turn(&self) -> Result<Permit, Problem> {
+    async fn turn(&self) -> Result<Permit, Status> {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             metrics::counter!("proffer.calls.refused").increment(1);
-            let message = "more calls are under way than are worked on at once; try again shortly";
-            let problem = Problem::new(Code::ResourceExhausted, ErrorReason::Overloaded, message);
-            return Err(problem.retry_after(RETRY_AFTER));
+            return Err(REFUSAL.clone());
         };
         // INVARIANT: nobody closes it, so that there is always a turn to wait for.
         let turn = Arc::clone(&self.turns).acquire_owned().await.ok();
@@ -89,7 +98,6 @@ pub struct Permit {
 mod tests {
     use clap::Parser as _;
     use futures::{FutureExt as _, future::join_all};
-    use tonic::Status;
     use tonic_types::StatusExt as _;
 
     use super::*;
@@ -100,7 +108,7 @@ mod tests {
 
     /// The permit when there is a turn now, nothing while it waits.
     fn now(admission: &Admission) -> Option<Result<Permit, Status>> {
-        admission.turn().now_or_never().map(|admitted| admitted.map_err(Status::from))
+        admission.turn().now_or_never()
     }
 
     #[test]
