@@ -1,7 +1,7 @@
 //! Engines of others on the same catalogue: the two formulas of every category and the rules of every offer. Customers are
 //! ready in each engine's own value type, ours included, and expressions are compiled. What qualifies is scored by the
-//! floor's code, dates are numbers already, and the decision table is given the formulas once instead of by category; so
-//! the numbers favour them.
+//! floor's code and dates are numbers already, which favours the others. Formulas are worked out once for each category,
+//! as the catalogue has them; that they are alike is ours to find out, and the decision table is given them once.
 
 use std::hint::black_box;
 
