@@ -11,6 +11,8 @@ use crate::{
 
 /// Longest text that a formula may put together, in bytes.
 pub const TEXT_BYTES_MAX: usize = 64 * 1024;
+/// Seconds of a day by the calendar.
+pub(crate) const SECONDS_OF_A_DAY: f64 = 86_400.0;
 
 /// When and where a formula is evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +132,9 @@ impl Scope<'_> {
             (Operator::Add, Value::Number(a), Value::Number(b)) => Value::number(a + b),
             (Operator::Add, Value::String(a), Value::String(b)) => joined([a, b].iter().map(|text| &**text)),
             (Operator::Subtract, Value::Number(a), Value::Number(b)) => Value::number(a - b),
-            (Operator::Subtract, Value::Date(a), Value::Date(b)) => Value::number((a - b).num_days() as f64 * 86_400.0),
+            (Operator::Subtract, Value::Date(a), Value::Date(b)) => {
+                Value::number((a - b).num_days() as f64 * SECONDS_OF_A_DAY)
+            }
             (Operator::Subtract, Value::Timestamp(a), Value::Timestamp(b)) => {
                 let micros = (a - b).num_microseconds();
                 micros.map_or_else(|| null("overflow"), |micros| Value::number(micros as f64 / 1e6))

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     Formula, Value,
     ast::{Kind, Node, Operator},
+    evaluate::SECONDS_OF_A_DAY,
     function::Function,
 };
 
@@ -16,6 +17,11 @@ use crate::{
 pub(super) enum Part {
     Leaf(Leaf),
     Binary(Operator, Box<[Part; 2]>),
+    /// One less the other in days of 86,400 seconds, or the nearest whole number of them.
+    Days {
+        sides: Box<[Part; 2]>,
+        is_rounded: bool,
+    },
     /// `&&`, decided by false, or `||`, decided by true.
     ThreeValued(bool, Box<[Part; 2]>),
     /// `round` of one argument.
@@ -83,7 +89,10 @@ impl Coder<'_> {
             Kind::Name(index) => return Some(Part::Leaf(Leaf::Register(self.register(*index)?))),
             Kind::Call(Function::Today, _) => return Some(Part::Leaf(Leaf::Today)),
             Kind::Call(Function::Round, arguments) if let [number] = arguments.as_slice() => {
-                return Some(Part::Round(Box::new(self.part(number)?)));
+                return Some(match self.part(number)? {
+                    Part::Days { sides, .. } => Part::Days { sides, is_rounded: true },
+                    number => Part::Round(Box::new(number)),
+                });
             }
             Kind::Binary(operator, left, right) => match null_test(*operator, left, right) {
                 Some(tested) => Rare::IsNull(self.part(tested)?, *operator == Operator::Equal),
@@ -113,6 +122,14 @@ impl Coder<'_> {
             && let Some(range) = Orders::of(operator).and_then(|orders| orders.range(*number))
         {
             return Some(Part::Leaf(Leaf::Compare(self.register(*index)?, range)));
+        }
+        if let (
+            Operator::Divide,
+            Kind::Binary(Operator::Subtract, from, to),
+            Kind::Literal(Value::Number(SECONDS_OF_A_DAY)),
+        ) = (operator, &left.kind, &right.kind)
+        {
+            return Some(Part::Days { sides: Box::new([self.part(from)?, self.part(to)?]), is_rounded: false });
         }
         let sides = Box::new([self.part(left)?, self.part(right)?]);
         Some(match operator {

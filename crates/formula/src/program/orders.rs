@@ -7,6 +7,9 @@ use crate::{ast, rule};
 const LESS: u8 = 1;
 const EQUAL: u8 = 2;
 const GREATER: u8 = 4;
+const UNEQUAL: u8 = LESS | GREATER;
+const AT_MOST: u8 = LESS | EQUAL;
+const AT_LEAST: u8 = GREATER | EQUAL;
 
 /// Orders under which a comparison holds.
 #[derive(Clone, Copy, Debug)]
@@ -24,11 +27,11 @@ impl Orders {
     pub fn of(operator: ast::Operator) -> Option<Self> {
         Some(Self(match operator {
             ast::Operator::Equal => EQUAL,
-            ast::Operator::NotEqual => LESS | GREATER,
+            ast::Operator::NotEqual => UNEQUAL,
             ast::Operator::Less => LESS,
-            ast::Operator::LessOrEqual => LESS | EQUAL,
+            ast::Operator::LessOrEqual => AT_MOST,
             ast::Operator::Greater => GREATER,
-            ast::Operator::GreaterOrEqual => GREATER | EQUAL,
+            ast::Operator::GreaterOrEqual => AT_LEAST,
             _ => return None,
         }))
     }
@@ -37,11 +40,11 @@ impl Orders {
     pub fn of_rule(operator: rule::Operator) -> Option<Self> {
         Some(Self(match operator {
             rule::Operator::Eq => EQUAL,
-            rule::Operator::Neq => LESS | GREATER,
+            rule::Operator::Neq => UNEQUAL,
             rule::Operator::Lt => LESS,
-            rule::Operator::Lte => LESS | EQUAL,
+            rule::Operator::Lte => AT_MOST,
             rule::Operator::Gt => GREATER,
-            rule::Operator::Gte => GREATER | EQUAL,
+            rule::Operator::Gte => AT_LEAST,
             _ => return None,
         }))
     }
@@ -58,13 +61,11 @@ impl Orders {
 
     /// The numbers that compare so with `number`; none when they are no range.
     pub fn range(self, number: f64) -> Option<Range> {
-        const BELOW_OR_EQUAL: u8 = LESS | EQUAL;
-        const ABOVE_OR_EQUAL: u8 = GREATER | EQUAL;
         let (low, high) = match self.0 {
             LESS => (f64::NEG_INFINITY, number.next_down()),
-            BELOW_OR_EQUAL => (f64::NEG_INFINITY, number),
+            AT_MOST => (f64::NEG_INFINITY, number),
             EQUAL => (number, number),
-            ABOVE_OR_EQUAL => (number, f64::INFINITY),
+            AT_LEAST => (number, f64::INFINITY),
             GREATER => (number.next_up(), f64::INFINITY),
             _ => return None,
         };

@@ -32,16 +32,20 @@ impl Registers {
         self.places.len()
     }
 
-    /// Empties all that are not kept. Returns the number of this evaluation: when it is 1, as it is the first time,
-    /// numbers begin anew.
-    pub fn begin(&mut self) -> u32 {
+    /// The number of this evaluation. Stamps of others may go by it as well.
+    pub fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// Empties all that are not kept. Returns whether the numbers of evaluations begin anew, as they do the first time.
+    pub fn begin(&mut self) -> bool {
         self.epoch += 1;
         if self.epoch == EMPTY {
             // Stamps of four thousand million evaluations ago must not pass for new ones.
             self.places.iter_mut().filter(|place| place.stamp != KEPT).for_each(|place| place.stamp = EMPTY);
             self.epoch = 1;
         }
-        self.epoch
+        self.epoch == 1
     }
 
     /// Fills one until it is emptied.
@@ -52,11 +56,6 @@ impl Registers {
     /// Fills one for this evaluation.
     pub fn set(&mut self, register: Register, word: Word) {
         self.fill(register, word, self.epoch);
-    }
-
-    /// Empties one.
-    pub fn empty(&mut self, register: Register) {
-        self.fill(register, Word::null(Why::Register(register)), EMPTY);
     }
 
     fn fill(&mut self, register: Register, word: Word, stamp: u32) {
@@ -97,13 +96,11 @@ mod tests {
         registers.resize(2);
         let is = |registers: &Registers| [0, 1].map(|register| registers.get(register).is_some());
         assert_eq!(is(&registers), [false, false]);
-        assert_eq!((registers.begin(), is(&registers)), (1, [false, false]));
+        assert_eq!((registers.begin(), is(&registers)), (true, [false, false]));
         registers.keep(0, Word::boolean(true));
         registers.set(1, Word::boolean(true));
         assert_eq!(is(&registers), [true, true]);
-        assert_eq!((registers.begin(), is(&registers)), (2, [true, false]));
-        registers.empty(0);
-        assert_eq!(is(&registers), [false, false]);
+        assert_eq!((registers.begin(), is(&registers)), (false, [true, false]));
     }
 
     #[test]
@@ -114,7 +111,7 @@ mod tests {
         registers.keep(0, Word::boolean(true));
         registers.set(1, Word::boolean(true));
         registers.epoch = EMPTY - 1;
-        assert_eq!(registers.begin(), 1);
+        assert!(registers.begin());
         assert_eq!([0, 1].map(|register| registers.get(register).is_some()), [true, false]);
     }
 }

@@ -5,7 +5,7 @@ use super::{
     code::{Leaf, Part, Rare},
     orders::Orders,
 };
-use crate::{Moment, OutputType, ast::Operator};
+use crate::{Moment, OutputType, ast::Operator, evaluate::SECONDS_OF_A_DAY};
 
 /// A run of one program.
 pub(super) struct Run<'a> {
@@ -45,8 +45,10 @@ impl OutputType {
 
 /// Rounded to a whole number, halves away from zero.
 fn round(number: f64) -> f64 {
-    // Most are whole already; to see that is quicker than to round them.
-    if number as i64 as f64 == number { number } else { number.round() }
+    // Most are whole already; to see that is quicker than to round them: a sum of this size has no room for decimals.
+    const SIZE: f64 = (1_u64 << 52) as f64;
+    let size = SIZE.copysign(number);
+    if number + size - size == number { number } else { number.round() }
 }
 
 /// A null passes on; anything else cannot happen in a checked formula.
@@ -66,6 +68,15 @@ impl Run<'_> {
                 }
                 let right = self.operand(right);
                 self.binary(*operator, left, right)
+            }
+            Part::Days { sides, is_rounded } => {
+                let [left, right] = &**sides;
+                let left = self.operand(left);
+                if left.is_null() {
+                    return left;
+                }
+                let right = self.operand(right);
+                self.days(left, right, *is_rounded)
             }
             Part::ThreeValued(deciding, sides) => {
                 let [left, right] = &**sides;
@@ -161,10 +172,21 @@ impl Run<'_> {
         match (left.as_number(), right.as_number(), left.as_days(), right.as_days()) {
             (Some(left), Some(right), ..) => of_numbers(operator, left, right),
             (.., Some(left), Some(right)) if operator == Operator::Subtract => {
-                Word::finite(f64::from(left - right) * 86_400.0)
+                Word::finite(f64::from(left - right) * SECONDS_OF_A_DAY)
             }
             _ => self.of_others(operator, left, right),
         }
+    }
+
+    /// One less the other, in days. Those between two dates are whole, so that seconds would divide without remainder.
+    fn days(&mut self, left: Word, right: Word, is_rounded: bool) -> Word {
+        if let (Some(left), Some(right)) = (left.as_days(), right.as_days()) {
+            return Word::number(f64::from(left - right));
+        }
+        let seconds = self.binary(Operator::Subtract, left, right);
+        let Some(seconds) = seconds.as_number() else { return unfit(seconds) };
+        let days = seconds / SECONDS_OF_A_DAY;
+        Word::finite(if is_rounded { round(days) } else { days })
     }
 
     #[inline(never)]

@@ -30,7 +30,12 @@ impl Word {
     /// A number, or null when it is none.
     #[inline]
     pub(super) fn finite(number: f64) -> Self {
-        if number.is_finite() { Self { kind: NUMBER, bits: number.to_bits() } } else { Datum::number(number).into() }
+        if number.is_finite() { Self::number(number) } else { Datum::number(number).into() }
+    }
+
+    /// A number that is one.
+    pub(super) fn number(number: f64) -> Self {
+        Self { kind: NUMBER, bits: number.to_bits() }
     }
 
     /// True or false.
