@@ -7,13 +7,13 @@ mod pick;
 use formula::program::{Register, Why, Word};
 
 use crate::domain::{
-    compile::{CompiledFlow, Facts, Source},
-    scalar::Fields,
+    compile::{CompiledFlow, EMPTY, Facts, Field, Source},
+    scalar::{Fields, Scalar},
     scratch::{Best, Passing, Scratch},
 };
 
-/// Fields of a record, and of what a flow reads of it, up to which both are walked together.
-const WALKED_MAX: usize = 32;
+/// Fields a flow reads for each field of a record, up to which both are walked together.
+const WALKED_MAX: usize = 4;
 
 /// How many offers went which way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,27 +65,31 @@ impl CompiledFlow {
         self.pick(best_max, facts, scratch)
     }
 
-    /// Takes in a customer's record, in one walk beside the registers of its fields when both are few: to look each field
-    /// up would compare more names. Of many, those that are needed are looked up while evaluating.
+    /// Takes in a customer's record: the registers of its fields are filled until the next is taken in.
     pub fn take_in(&self, record: &Fields, scratch: &mut Scratch) {
         scratch.begin_record(self);
-        if self.fields.len() > WALKED_MAX || record.len() > WALKED_MAX {
-            self.fields.iter().for_each(|register| scratch.registers.empty(*register));
-            return;
-        }
-        let mut record = record.iter().peekable();
-        for register in self.fields.iter().copied() {
-            let Some(Source::Record { field, declared, .. }) = self.sources.get(register as usize) else { continue };
-            while record.next_if(|(name, _)| *name < field).is_some() {}
-            let word = match record.peek() {
-                Some((name, value)) if *name == field => {
-                    value.word(*declared, register, &self.constants, &mut scratch.memory)
+        let Scratch { registers, memory, .. } = scratch;
+        let missing = |field: &Field| Word::null(Why::Register(field.register));
+        let mut word =
+            |field: &Field, value: &Scalar| value.word(field.declared, field.register, &self.constants, memory);
+        if self.fields.len() <= WALKED_MAX * record.len() {
+            // In one walk beside the fields: to look each one up would compare more names.
+            let mut record = record.iter().peekable();
+            for field in &self.fields {
+                while record.next_if(|(name, _)| **name < field.name).is_some() {}
+                let found = record.peek().filter(|(name, _)| **name == field.name);
+                registers.keep(field.register, found.map_or(missing(field), |(_, value)| word(field, value)));
+            }
+        } else {
+            self.fields.iter().for_each(|field| registers.keep(field.register, missing(field)));
+            for (name, value) in record {
+                let from = self.fields.partition_point(|field| field.name < *name);
+                for field in self.fields.iter().skip(from).take_while(|field| field.name == *name) {
+                    registers.keep(field.register, word(field, value));
                 }
-                _ => Word::null(Why::Register(register)),
-            };
-            scratch.registers.keep(register, word);
+            }
         }
-        scratch.memory.keep();
+        memory.keep();
     }
 
     /// The value of a register, read or computed when it is the first time.
@@ -96,30 +100,20 @@ impl CompiledFlow {
 
     #[inline(never)]
     fn fill_first(&self, register: Register, facts: &Facts<'_>, scratch: &mut Scratch) -> Word {
-        if let Some(Source::Computed { needs, .. }) = self.sources.get(register as usize) {
-            for needed in needs {
-                if scratch.registers.get(*needed).is_none() {
-                    self.fill_alone(*needed, facts, scratch);
+        let Some(source) = self.sources.get(register as usize) else { return Word::null(Why::Register(register)) };
+        let word = match source {
+            Source::Computed { program, output, needs } => {
+                // In their order each comes after what it needs itself, so this goes no deeper.
+                for needed in needs {
+                    self.fill(*needed, facts, scratch);
                 }
-            }
-        }
-        self.fill_alone(register, facts, scratch)
-    }
-
-    /// Fills a register of which all it needs is filled.
-    fn fill_alone(&self, register: Register, facts: &Facts<'_>, scratch: &mut Scratch) -> Word {
-        let Scratch { registers, memory, .. } = scratch;
-        let word = match self.sources.get(register as usize) {
-            Some(Source::Computed { program, output, .. }) => {
+                let Scratch { registers, memory, .. } = scratch;
                 let value = program.run(registers, &self.constants, facts.moment, memory);
                 output.map_or(value, |output| output.convert(value, &self.constants, memory))
             }
-            Some(input) => {
-                input.read(register, facts, &self.constants, memory).unwrap_or(Word::null(Why::Register(register)))
-            }
-            None => Word::null(Why::Register(register)),
+            input => input.read(register, facts, &self.constants, &mut scratch.memory),
         };
-        registers.set(register, word);
+        scratch.registers.set(register, word);
         word
     }
 
@@ -144,18 +138,22 @@ impl CompiledFlow {
         }
         let is_filtered = !self.all_hold(group.filters, facts, scratch);
         let holding = if is_filtered { 0 } else { self.holding(group.affinities, facts, scratch) };
+        let order = group.order + if self.is_walked { 0 } else { holding };
+        let order = if is_filtered { (0, 0) } else { self.orders.bounds(order) };
         scratch.groups.note(number, scratch.epoch(), u32::from(!is_filtered));
-        scratch.passing.push(Passing { group: number, holding, is_filtered });
+        scratch.passing.push(Passing { size: group.size, holding, order, is_filtered });
     }
 
+    #[inline]
     fn all_hold(&self, set: u32, facts: &Facts<'_>, scratch: &mut Scratch) -> bool {
-        let (checks, rules) = (self.checks.get(set), self.sets.get(set));
-        if checks.is_empty() && rules.is_empty() {
-            return true;
-        }
+        set == EMPTY || self.all_of_set_hold(set, facts, scratch)
+    }
+
+    fn all_of_set_hold(&self, set: u32, facts: &Facts<'_>, scratch: &mut Scratch) -> bool {
         if let Some(noted) = scratch.sets.get(set, scratch.epoch()) {
             return noted == 1;
         }
+        let (checks, rules) = (self.checks.get(set), self.sets.get(set));
         let holds = checks.iter().all(|check| check.holds(self.fill(check.register, facts, scratch)))
             && rules.iter().all(|rule| self.holds(*rule, facts, scratch));
         scratch.sets.note(set, scratch.epoch(), u32::from(holds));
@@ -164,13 +162,13 @@ impl CompiledFlow {
 
     /// How many affinities of a list hold.
     fn holding(&self, list: u32, facts: &Facts<'_>, scratch: &mut Scratch) -> u32 {
-        let rules = self.affinities.get(list as usize).map(|rules| &**rules).unwrap_or_default();
-        if rules.is_empty() {
+        if list == EMPTY {
             return 0;
         }
         if let Some(noted) = scratch.affinities.get(list, scratch.epoch()) {
             return noted;
         }
+        let rules = self.affinities.get(list as usize).map(|rules| &**rules).unwrap_or_default();
         let holding = rules.iter().filter(|rule| self.holds(**rule, facts, scratch)).count() as u32;
         scratch.affinities.note(list, scratch.epoch(), holding);
         holding

@@ -21,7 +21,6 @@ pub struct Spares(Mutex<Vec<Scratch>>);
 /// Memory of one evaluation.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    epoch: u32,
     pub(super) memory: Memory,
     pub(super) registers: Registers,
     /// By rule: whether it holds.
@@ -46,9 +45,12 @@ pub(super) struct Stamps(Vec<(u32, u32)>);
 /// A group that qualifies.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Passing {
-    pub group: u32,
+    /// How many offers it holds.
+    pub size: u32,
     /// Affinities that hold.
     pub holding: u32,
+    /// Bounds of its offers' order: best first, or by id when they are ranked one by one. Empty when it is left out.
+    pub order: (u32, u32),
     /// The flow's own rules leave it out.
     pub is_filtered: bool,
 }
@@ -145,8 +147,7 @@ impl Scratch {
 
     /// Forgets the last evaluation, keeps the record and the room.
     pub(super) fn begin(&mut self) {
-        self.epoch = self.registers.begin();
-        if self.epoch == 1 {
+        if self.registers.begin() {
             for stamps in [&mut self.rules, &mut self.sets, &mut self.affinities, &mut self.groups] {
                 stamps.0.fill((0, 0));
             }
@@ -167,7 +168,7 @@ impl Scratch {
     }
 
     pub(super) fn epoch(&self) -> u32 {
-        self.epoch
+        self.registers.epoch()
     }
 
     /// Why the offer does not go the way of its group, if it does not.

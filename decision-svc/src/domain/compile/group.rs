@@ -60,8 +60,18 @@ impl<T> Lists<T> {
 
     /// The list of a number.
     pub fn get(&self, number: u32) -> &[T] {
-        let [from, to] = self.bounds.get(number as usize..).and_then(|bounds| bounds.first_chunk()).unwrap_or(&[0, 0]);
-        self.items.get(*from as usize..*to as usize).unwrap_or_default()
+        self.between(self.bounds(number))
+    }
+
+    /// Where the list of a number begins and ends.
+    pub fn bounds(&self, number: u32) -> (u32, u32) {
+        let bounds = self.bounds.get(number as usize..).and_then(|bounds| bounds.first_chunk());
+        bounds.map_or((0, 0), |[from, to]| (*from, *to))
+    }
+
+    /// The list that begins and ends there.
+    pub fn between(&self, (from, to): (u32, u32)) -> &[T] {
+        self.items.get(from as usize..to as usize).unwrap_or_default()
     }
 
     /// How many lists there are.
@@ -92,7 +102,7 @@ pub(super) fn grouped(
     is_walked: bool,
 ) -> Grouped {
     let chooser = Chooser::new(offers, interner, is_qualifying);
-    let mut sets: Interned<Box<[u32]>> = Interned::new();
+    let mut sets: Interned<Box<[u32]>> = Interned::lists();
     let mut members: BTreeMap<GroupKey, Vec<u32>> = BTreeMap::new();
     let mut keys = Vec::with_capacity(offers.len());
     for offer in offers.iter() {

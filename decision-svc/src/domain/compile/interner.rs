@@ -51,6 +51,18 @@ pub(super) struct Interned<T> {
     known: HashMap<T, u32>,
 }
 
+/// The number of the empty list.
+pub(crate) const EMPTY: u32 = 0;
+
+impl<T: Clone + Eq + Hash> Interned<Box<[T]>> {
+    /// With the empty list.
+    pub fn lists() -> Self {
+        let mut lists = Self::new();
+        lists.number(Box::default());
+        lists
+    }
+}
+
 impl<T: Clone + Eq + Hash> Interned<T> {
     /// Nothing yet.
     pub fn new() -> Self {
@@ -88,7 +100,7 @@ impl<'a> Interner<'a> {
             sources: Vec::new(),
             constants: Constants::default(),
             rules: Vec::new(),
-            affinities: Interned::new(),
+            affinities: Interned::lists(),
             shown: Interned::new(),
             ready: HashMap::new(),
             inputs: HashMap::new(),
@@ -177,8 +189,10 @@ impl<'a> Interner<'a> {
         let program = FormulaProgram::new(&formula, registers, &mut self.constants).ok_or_else(no_room)?;
         let mut needs = Vec::new();
         for register in program.reads() {
-            if let Some(Source::Computed { needs: theirs, .. }) = self.sources.get(*register as usize) {
-                needs.extend_from_slice(theirs);
+            match self.sources.get(*register as usize) {
+                Some(Source::Record { .. }) => continue,
+                Some(Source::Computed { needs: theirs, .. }) => needs.extend_from_slice(theirs),
+                _ => {}
             }
             needs.push(*register);
         }

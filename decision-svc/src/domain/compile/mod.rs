@@ -20,8 +20,9 @@ use formula::{
 
 pub(crate) use builder::literal_type;
 pub(crate) use group::{Group, Lists, Place};
+pub(crate) use interner::EMPTY;
 pub(crate) use posting::Access;
-pub(crate) use source::{Source, Told};
+pub(crate) use source::{Field, Source, Told};
 
 use crate::domain::{
     creative::{self, ReadyCreative, Surface},
@@ -60,8 +61,8 @@ pub struct CompiledFlow {
     pub metrics_read: Vec<Metric>,
     pub(crate) scoring: Scoring,
     pub(crate) sources: Vec<Source>,
-    /// Registers of record fields, by field.
-    pub(crate) fields: Vec<Register>,
+    /// Registers of record fields, by name.
+    pub(crate) fields: Vec<Field>,
     pub(crate) constants: Constants,
     pub(crate) rules: Vec<RuleProgram>,
     /// Comparisons that must all hold, by number of the set.
@@ -230,7 +231,7 @@ impl CompiledFlow {
             is_walked,
             creatives,
             flow,
-            fields: source::by_field(&interner.sources),
+            fields: source::fields(&interner.sources),
             sources: interner.sources,
             constants: interner.constants,
             rules: interner.rules,
@@ -286,11 +287,16 @@ fn inputs_read(offers: &[CompiledOffer], interner: &interner::Interner<'_>) -> B
     let shown = shown.iter().filter_map(|list| interner.shown.all.get(*list as usize)).flatten();
     registers.extend(shown.map(|shown| shown.register));
     registers.extend(programs().filter_map(|program| program.score));
-    let needs = |register: &Register| match interner.sources.get(*register as usize) {
-        Some(Source::Computed { needs, .. }) => needs.to_vec(),
-        _ => vec![*register],
-    };
-    registers.iter().flat_map(needs).collect()
+    let mut read = BTreeSet::new();
+    let mut open: Vec<Register> = registers.into_iter().collect();
+    while let Some(register) = open.pop() {
+        if read.insert(register)
+            && let Some(Source::Computed { program, .. }) = interner.sources.get(register as usize)
+        {
+            open.extend(program.reads());
+        }
+    }
+    read
 }
 
 impl Candidate {

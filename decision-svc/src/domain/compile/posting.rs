@@ -13,10 +13,13 @@ const FEW_MAX: usize = 8;
 pub(crate) struct Access {
     /// Whose value is looked up.
     pub register: Register,
-    /// Empty when there are many.
-    few: Vec<(Key, Vec<u32>)>,
-    /// Empty while there are few.
-    many: HashMap<Key, Vec<u32>, RandomState>,
+    leads: Leads,
+}
+
+#[derive(Debug)]
+enum Leads {
+    Few(Vec<(Key, Vec<u32>)>),
+    Many(HashMap<Key, Vec<u32>, RandomState>),
 }
 
 /// What equal values have in common.
@@ -25,20 +28,19 @@ pub(super) type Key = (u64, u64);
 impl Access {
     /// By each key in turn, the groups it leads to.
     pub(super) fn new(register: Register, leads: BTreeMap<Key, Vec<u32>>) -> Self {
-        let mut access = Self { register, few: Vec::new(), many: HashMap::default() };
-        if leads.len() <= FEW_MAX {
-            access.few.extend(leads);
-        } else {
-            access.many.extend(leads);
-        }
-        access
+        let is_few = leads.len() <= FEW_MAX;
+        let leads = leads.into_iter();
+        Self { register, leads: if is_few { Leads::Few(leads.collect()) } else { Leads::Many(leads.collect()) } }
     }
 
     /// Where a value leads.
     pub fn groups(&self, value: Word) -> &[u32] {
         let Some(key) = value.key() else { return &[] };
-        let few = self.few.iter().find(|(other, _)| *other == key).map(|(_, groups)| groups);
-        few.or_else(|| self.many.get(&key)).map_or(&[], Vec::as_slice)
+        let groups = match &self.leads {
+            Leads::Few(leads) => leads.iter().find(|(other, _)| *other == key).map(|(_, groups)| groups),
+            Leads::Many(leads) => leads.get(&key),
+        };
+        groups.map_or(&[], Vec::as_slice)
     }
 }
 

@@ -5,7 +5,7 @@ use formula::{
     program::{Constants, Datum, FormulaProgram, Memory, Register, Why, Word},
 };
 
-use crate::domain::{compile::Facts, scalar::Scalar};
+use crate::domain::compile::Facts;
 
 /// Where a register gets its value.
 #[derive(Debug)]
@@ -20,8 +20,16 @@ pub(crate) enum Source {
     Metric { key: String },
     /// What an offer says about itself; told when it is null.
     Constant { value: Word, told: String },
-    /// A formula, after all the registers it needs.
+    /// A formula, after all the registers it needs to be filled first: not those of the record.
     Computed { program: FormulaProgram, output: Option<OutputType>, needs: Box<[Register]> },
+}
+
+/// Which register a field of the customer's record goes to.
+#[derive(Debug)]
+pub(crate) struct Field {
+    pub name: String,
+    pub register: Register,
+    pub declared: Type,
 }
 
 /// Spells out causes of null.
@@ -53,38 +61,31 @@ impl Source {
         matches!(self, Self::Record { .. } | Self::Attribute { .. })
     }
 
-    /// The value of an input or constant; none for what is computed.
-    pub fn read(
-        &self,
-        register: Register,
-        facts: &Facts<'_>,
-        constants: &Constants,
-        memory: &mut Memory,
-    ) -> Option<Word> {
+    /// The value of a constant, or of what the request or a metric says; null for what comes from elsewhere.
+    pub fn read(&self, register: Register, facts: &Facts<'_>, constants: &Constants, memory: &mut Memory) -> Word {
         let missing = Word::null(Why::Register(register));
-        let word = |value: &Scalar, declared, memory| value.word(declared, register, constants, memory);
-        Some(match self {
-            Self::Record { field, declared, .. } => {
-                facts.record.get(field).map_or(missing, |value| word(value, *declared, memory))
-            }
+        match self {
             Self::Attribute { key, declared, .. } => {
-                facts.attributes.get(key).map_or(missing, |value| word(value, *declared, memory))
+                let value = facts.attributes.get(key);
+                value.map_or(missing, |value| value.word(*declared, register, constants, memory))
             }
             Self::Presence { key, .. } => facts.attributes.get(key).map_or(missing, |_| Word::boolean(true)),
             Self::Metric { key } => facts.metrics.get(key).map_or(missing, |value| Datum::Number(*value).into()),
             Self::Constant { value, .. } => *value,
-            Self::Computed { .. } => return None,
-        })
+            Self::Record { .. } | Self::Computed { .. } => missing,
+        }
     }
 }
 
-/// The registers of record fields, in the order in which a record has them.
-pub(super) fn by_field(sources: &[Source]) -> Vec<Register> {
-    let field = |register: &Register| sources.get(*register as usize).and_then(Source::record_field);
-    let mut registers: Vec<Register> =
-        (0..).zip(sources).filter_map(|(register, source)| source.record_field().map(|_| register)).collect();
-    registers.sort_by(|a, b| field(a).cmp(&field(b)));
-    registers
+/// The record fields that are read, in the order in which a record has them.
+pub(super) fn fields(sources: &[Source]) -> Vec<Field> {
+    let field = |(register, source): (Register, &Source)| match source {
+        Source::Record { field, declared, .. } => Some(Field { name: field.clone(), register, declared: *declared }),
+        _ => None,
+    };
+    let mut fields: Vec<Field> = (0..).zip(sources).filter_map(field).collect();
+    fields.sort_by(|a, b| a.name.cmp(&b.name));
+    fields
 }
 
 impl Told<'_> {

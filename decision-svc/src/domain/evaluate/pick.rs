@@ -7,7 +7,7 @@ use super::Tally;
 use crate::domain::{
     compile::{CompiledFlow, Facts, Place, Program},
     rank::{Factors, PROPENSITY_PRIOR},
-    scratch::{Ahead, Aside, Best, Passing, Scratch, way_aside},
+    scratch::{Ahead, Aside, Best, Scratch, way_aside},
 };
 
 impl CompiledFlow {
@@ -17,10 +17,10 @@ impl CompiledFlow {
         self.pick_mandatory(best_max, facts, scratch);
         let best_max = best_max - scratch.best.len();
         match scratch.passing.as_slice() {
-            [only] if !self.is_walked && !only.is_filtered => {
+            [only] if !self.is_walked => {
                 let Scratch { best, aside, .. } = scratch;
                 let of_group = |place: &Place| Best { place: *place, holding: only.holding, is_mandatory: false };
-                let ranking = self.ranking(*only);
+                let ranking = self.orders.between(only.order);
                 if aside.is_empty() {
                     best.extend(ranking.get(..best_max).unwrap_or(ranking).iter().map(of_group));
                 } else {
@@ -44,13 +44,10 @@ impl CompiledFlow {
     fn tally(&self, facts: &Facts<'_>, scratch: &mut Scratch) -> Tally {
         let mut tally = Tally { invalid: self.invalid, ..Tally::default() };
         for passing in &scratch.passing {
-            let Some(group) = self.groups.get(passing.group as usize) else { continue };
-            tally.qualified += group.size as usize;
-            if passing.is_filtered {
-                tally.filtered += group.size as usize;
-            } else if !self.is_walked {
-                tally.ranked += self.ranking(*passing).len();
-            }
+            let size = passing.size as usize;
+            tally.qualified += size;
+            tally.filtered += if passing.is_filtered { size } else { 0 };
+            tally.ranked += if self.is_walked { 0 } else { (passing.order.1 - passing.order.0) as usize };
         }
         self.tally_aside(facts, &mut tally, scratch);
         tally.not_qualified = self.offers.len() - tally.excluded - tally.closed - tally.invalid - tally.qualified;
@@ -112,8 +109,8 @@ impl CompiledFlow {
     fn merge(&self, best_max: usize, scratch: &mut Scratch) {
         let Scratch { aside, ahead, passing, .. } = scratch;
         let is_wanted = |place: &&Place| way_aside(aside, place.offer).is_none();
-        for group in passing.iter().filter(|group| !group.is_filtered) {
-            for place in self.ranking(*group).iter().filter(is_wanted) {
+        for group in passing {
+            for place in self.orders.between(group.order).iter().filter(is_wanted) {
                 let candidate = Ahead { place: *place, holding: group.holding };
                 if ahead.len() < best_max {
                     ahead.push(candidate);
@@ -132,10 +129,8 @@ impl CompiledFlow {
     /// Meets every offer of the groups that qualify.
     fn walk(&self, best_max: usize, facts: &Facts<'_>, tally: &mut Tally, scratch: &mut Scratch) {
         for index in 0..scratch.passing.len() {
-            let Some(passing) = scratch.passing.get(index).copied().filter(|passing| !passing.is_filtered) else {
-                continue;
-            };
-            for member in self.members(passing) {
+            let Some(passing) = scratch.passing.get(index).copied() else { continue };
+            for member in self.orders.between(passing.order) {
                 if scratch.aside(member.offer).is_some() {
                     continue;
                 }
@@ -193,15 +188,5 @@ impl CompiledFlow {
     pub(in crate::domain) fn factors_of_mandatory(factors: Factors) -> Factors {
         let propensity = if factors.propensity.is_nan() { PROPENSITY_PRIOR } else { factors.propensity };
         Factors { propensity, ..factors }
-    }
-
-    /// The offers of a group that qualifies, best first.
-    fn ranking(&self, passing: Passing) -> &[Place] {
-        self.groups.get(passing.group as usize).map_or(&[], |group| self.orders.get(group.order + passing.holding))
-    }
-
-    /// The offers of a group, by id.
-    fn members(&self, passing: Passing) -> &[Place] {
-        self.groups.get(passing.group as usize).map_or(&[], |group| self.orders.get(group.order))
     }
 }

@@ -397,9 +397,11 @@ pub(super) fn customer(dice: &mut Dice) -> (Fields, Fields) {
             record.insert(name.to_owned(), fitting(dice, of_type));
         }
     }
-    // A record of many fields is read in another way.
-    let others = if dice.one_in(8) { 40 } else { 0 };
+    // A record of hardly any fields is taken in another way than one of many.
+    let way = dice.below(8);
+    let others = if way == 0 { 40 } else { 0 };
     record.extend((0..others).map(|number| (format!("other{number}"), Scalar::Integer(number))));
+    record.retain(|name, _| way != 1 || name == "tier");
     let attributes = ["cart", "page"].into_iter().filter(|_| dice.one_in(2)).map(str::to_owned).collect::<Vec<_>>();
     (record, attributes.into_iter().map(|name| (name, scalar(dice))).collect())
 }
