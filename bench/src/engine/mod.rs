@@ -13,7 +13,7 @@ use cpu_time::ThreadTime;
 
 use crate::ratio::{self, Goal, Term};
 use floor::Floor;
-use ours::Ours;
+use ours::{Ours, Room};
 use workload::{CUSTOMERS, Shape, Workload};
 
 /// CPU time of one term in one round, in seconds, at least.
@@ -67,13 +67,13 @@ fn over_floor(rounds: usize, shape: Shape, what: &str, goal: Goal) -> anyhow::Re
     for offers in [100, 1_000, 10_000] {
         let workload = Workload::new(offers, shape);
         let (floor, ours) = (Floor::new(&workload), Ours::new(&workload));
-        let mut scratch = ours.scratch();
+        let mut room = Room::default();
         agree("the floor and the oracle", |customer| floor.best(customer), |customer| ours.by_oracle(customer))?;
         agree("the floor and ours", |customer| floor.best(customer), |customer| ours.best(customer))?;
         compare(
             rounds,
             &format!("Evaluation over a hand-written floor, {what}, {offers} offers"),
-            ("CPU of an evaluation, best three, ns", &mut |customer| ours.evaluate(customer, &mut scratch)),
+            ("CPU of an evaluation, best three, ns", &mut |customer| ours.evaluate(customer, &mut room)),
             ("CPU of the floor, best three, ns", &mut |customer| floor.run(customer)),
             goal,
         );
@@ -88,7 +88,7 @@ fn growth(rounds: usize) -> anyhow::Result<()> {
         agree("the floor and ours", |customer| floor.best(customer), |customer| ours.best(customer))?;
     }
     let (small, large) = (Ours::new(&small), Ours::new(&large));
-    let (mut few, mut many) = (small.scratch(), large.scratch());
+    let (mut few, mut many) = (Room::default(), Room::default());
     compare(
         rounds,
         "An evaluation with 3 candidates, among 9,999 offers over among 9",
@@ -103,12 +103,12 @@ fn growth(rounds: usize) -> anyhow::Result<()> {
 fn whole_plan(rounds: usize) {
     for offers in [9, 1_000] {
         let ours = Ours::new(&Workload::new(offers, Shape::Shared));
-        let mut scratch = ours.scratch();
+        let mut room = Room::default();
         compare(
             rounds,
             &format!("The whole plan of a decision over its evaluation, dense, {offers} offers"),
             ("CPU of a plan, best 500 told, ns", &mut |customer| ours.plan(customer)),
-            ("CPU of an evaluation, best three, ns", &mut |customer| ours.evaluate(customer, &mut scratch)),
+            ("CPU of an evaluation, best three, ns", &mut |customer| ours.evaluate(customer, &mut room)),
             Goal::None,
         );
     }
@@ -121,16 +121,16 @@ fn allocations() -> anyhow::Result<()> {
         [(9, Shape::Shared), (10_000, Shape::Shared), (10_000, Shape::Single), (9_999, Shape::Sparse)]
     {
         let ours = Ours::new(&Workload::new(offers, shape));
-        let mut scratch = ours.scratch();
-        (0..CUSTOMERS).for_each(|customer| ours.evaluate(customer, &mut scratch));
+        let mut room = Room::default();
+        (0..CUSTOMERS).for_each(|customer| ours.evaluate(customer, &mut room));
         let count = |decide: &mut dyn FnMut(usize)| {
             let before = allocation::count();
             (0..CUSTOMERS).for_each(decide);
             allocation::count() - before
         };
         let (evaluated, again) = (
-            count(&mut |customer| ours.evaluate(customer, &mut scratch)),
-            count(&mut |customer| ours.evaluate(customer, &mut scratch)),
+            count(&mut |customer| ours.evaluate(customer, &mut room)),
+            count(&mut |customer| ours.evaluate(customer, &mut room)),
         );
         let oracle = if offers == 9 { count(&mut |customer| drop(ours.by_oracle(customer))) } else { 0 };
         most = most.max(evaluated).max(again);

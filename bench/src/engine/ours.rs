@@ -4,14 +4,18 @@ use std::hint::black_box;
 
 use decision_svc::domain::{
     compile::{CompiledFlow, Facts},
+    evaluate::Case,
     oracle::{self, OracleFlow},
     plan::{Wanted, plan},
     scalar::Fields,
     scratch::Scratch,
 };
-use formula::Moment;
+use formula::{Moment, program::Record};
 
 use super::{BEST, Best, workload::Workload};
+
+/// Room for a record and evaluations.
+pub type Room = (Record, Scratch);
 
 /// The programme, compiled both ways, and the customers' records.
 pub struct Ours {
@@ -34,35 +38,35 @@ impl Ours {
         }
     }
 
-    /// Room for evaluations.
-    pub fn scratch(&self) -> Scratch {
-        Scratch::default()
-    }
-
     fn facts(&self, customer: usize) -> Facts<'_> {
         Facts::of_record(&self.records[customer], &self.attributes, &self.moment)
     }
 
-    /// Once, for the clock.
-    pub fn evaluate(&self, customer: usize, scratch: &mut Scratch) {
-        black_box(&self.compiled.evaluate(&self.facts(black_box(customer)), &[], BEST, scratch));
+    /// Once, for the clock, the reading of the record included.
+    pub fn evaluate(&self, customer: usize, room: &mut Room) {
+        let facts = self.facts(black_box(customer));
+        self.compiled.take_in(facts.record, &mut room.0);
+        let case = Case { facts: &facts, record: &room.0 };
+        black_box(&self.compiled.evaluate(&case, &[], BEST, &mut room.1));
     }
 
     /// The customers' records in a flow's own value type, each taken in beforehand.
     #[cfg(feature = "peers")]
-    pub fn ready(&self) -> Vec<Scratch> {
-        let taken_in = |record| {
-            let mut scratch = Scratch::default();
-            self.compiled.take_in(record, &mut scratch);
-            scratch
+    pub fn taken_in(&self) -> Vec<Record> {
+        let taken_in = |fields| {
+            let mut record = Record::default();
+            self.compiled.take_in(fields, &mut record);
+            record
         };
         self.records.iter().map(taken_in).collect()
     }
 
     /// Once, for the clock, of a customer whose record is taken in.
     #[cfg(feature = "peers")]
-    pub fn judge(&self, customer: usize, ready: &mut [Scratch]) {
-        black_box(&self.compiled.judge(&self.facts(black_box(customer)), &[], BEST, &mut ready[customer]));
+    pub fn evaluate_taken_in(&self, customer: usize, records: &[Record], scratch: &mut Scratch) {
+        let customer = black_box(customer);
+        let case = Case { facts: &self.facts(customer), record: &records[customer] };
+        black_box(&self.compiled.evaluate(&case, &[], BEST, scratch));
     }
 
     /// All that a decision needs of it, for the clock.
@@ -73,9 +77,9 @@ impl Ours {
 
     /// The best by number.
     pub fn best(&self, customer: usize) -> Best {
-        let mut scratch = self.scratch();
-        self.compiled.evaluate(&self.facts(customer), &[], BEST, &mut scratch);
-        scratch.best().iter().map(|best| best.offer() as u32).collect()
+        let mut room = Room::default();
+        self.evaluate(customer, &mut room);
+        room.1.best().iter().map(|best| best.offer() as u32).collect()
     }
 
     /// The best by number, as the oracle says.

@@ -8,6 +8,7 @@ use std::hint::black_box;
 use anyhow::{anyhow, ensure};
 use cel::{Context, Program, Value as CelValue};
 use chrono::{Datelike as _, NaiveDate};
+use decision_svc::domain::scratch::Scratch;
 use serde_json::{Map, Value, json};
 use zen_engine::{Decision, model::DecisionContent};
 use zen_expression::{Expression, Isolate, Scope, Variable, expression::Standard, variable::Symbol, vm::VM};
@@ -235,7 +236,7 @@ pub fn run(rounds: usize) -> anyhow::Result<()> {
     for offers in [9, 100, 1_000, 10_000] {
         let workload = Workload::new(offers, Shape::Shared);
         let (floor, ours) = (Floor::new(&workload), Ours::new(&workload));
-        let mut ready = ours.ready();
+        let (records, mut scratch) = (ours.taken_in(), Scratch::default());
         let best = |customer: usize| -> Best { floor.best(customer) };
         agree("the floor and ours", best, |customer| ours.best(customer))?;
         ensure!((0..CUSTOMERS).any(|customer| !best(customer).is_empty()), "nobody qualifies");
@@ -250,7 +251,7 @@ pub fn run(rounds: usize) -> anyhow::Result<()> {
             ("CPU of zen-expression, ns", &mut |customer| {
                 black_box(zen.top(black_box(customer), &floor, &mut vm));
             }),
-            (ours_name, &mut |customer| ours.judge(customer, &mut ready)),
+            (ours_name, &mut |customer| ours.evaluate_taken_in(customer, &records, &mut scratch)),
             Goal::AtLeast(40.0),
         );
         drop(zen);
@@ -263,7 +264,7 @@ pub fn run(rounds: usize) -> anyhow::Result<()> {
             ("CPU of a zen-engine table, ns", &mut |customer| {
                 black_box(table.top(black_box(customer), &floor));
             }),
-            (ours_name, &mut |customer| ours.judge(customer, &mut ready)),
+            (ours_name, &mut |customer| ours.evaluate_taken_in(customer, &records, &mut scratch)),
             Goal::AtLeast(80.0),
         );
         drop(table);
@@ -276,7 +277,7 @@ pub fn run(rounds: usize) -> anyhow::Result<()> {
             ("CPU of cel, ns", &mut |customer| {
                 black_box(cel.top(black_box(customer), &floor));
             }),
-            (ours_name, &mut |customer| ours.judge(customer, &mut ready)),
+            (ours_name, &mut |customer| ours.evaluate_taken_in(customer, &records, &mut scratch)),
             Goal::AtLeast(40.0),
         );
     }

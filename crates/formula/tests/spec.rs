@@ -7,7 +7,7 @@ use std::path::Path;
 use chrono::{DateTime, NaiveDate, Utc};
 use formula::{
     Cause, DEPTH_MAX, Formula, Moment, NODES_MAX, OutputType, SOURCE_BYTES_MAX, TEXT_BYTES_MAX, Type, Value,
-    program::{Constants, Datum, FormulaProgram, Memory, Registers, RuleProgram, Why},
+    program::{Constants, Datum, FormulaProgram, Inputs, Memory, Record, Registers, RuleProgram, Why, Word},
     rule::{self, CompiledRule, Literal, Operator, Rule, Verdict},
 };
 use proptest::prelude::*;
@@ -84,21 +84,36 @@ fn by_program(
     moment: &Moment,
 ) -> (String, Value) {
     let (mut constants, mut memory) = (Constants::default(), Memory::default());
-    let places: Vec<u32> = (0..).take(formula.references().len()).collect();
+    // Every second value is one of the record.
+    let names = formula.references();
+    let places: Vec<u32> = (0..names.len()).map(place_of).collect();
     let program = FormulaProgram::new(formula, &places, &mut constants).unwrap();
-    let values: Vec<Value> = formula.references().iter().map(|name| value_of(name)).collect();
-    let registers: Registers = values.iter().zip(0..).map(|(value, at)| datum(value, at, &mut memory).into()).collect();
-    let word = program.run(&registers, &constants, moment, &mut memory);
-    let word = output.map_or(word, |output| output.convert(word, &constants, &mut memory));
-    let value = constants.texts(&memory).value(word.datum(), &|why| told(why, &values));
+    let values: Vec<Value> = names.iter().map(|name| value_of(name)).collect();
+    let mut record = Record::default();
+    record.clear(names.len());
+    for (at, value) in values.iter().enumerate() {
+        let datum = datum(value, place_of(at), |text| record.text(text));
+        record.put(at, datum.into());
+    }
+    let mut filled = |(at, value)| Word::from(datum(value, place_of(at), |text| memory.text(text)));
+    let registers: Registers = values.iter().enumerate().map(&mut filled).collect();
+    let inputs = Inputs { record: &record, registers: &registers };
+    let word = program.run(inputs, &constants, moment, &mut memory);
+    let word = output.map_or(word, |output| output.convert(word, &mut memory));
+    let value = constants.texts(&record, &memory).value(word.datum(), &|why| told(why, &values));
     (value.to_string(), value)
 }
 
-fn datum(value: &Value, register: u32, memory: &mut Memory) -> Datum {
+/// The register of a value: of the record, or another.
+fn place_of(at: usize) -> u32 {
+    if at.is_multiple_of(2) { Record::register(at) } else { at as u32 }
+}
+
+fn datum(value: &Value, register: u32, keep: impl FnOnce(&str) -> Datum) -> Datum {
     match value {
         Value::Null(_) => Datum::Null(Why::Register(register)),
         Value::Number(number) => Datum::Number(*number),
-        Value::String(text) => memory.text(text),
+        Value::String(text) => keep(text),
         Value::Boolean(is) => Datum::Boolean(*is),
         Value::Date(date) => Datum::Date(*date),
         Value::Timestamp(at) => Datum::Timestamp(*at),
@@ -107,7 +122,7 @@ fn datum(value: &Value, register: u32, memory: &mut Memory) -> Datum {
 
 fn told(why: Why, values: &[Value]) -> String {
     match why {
-        Why::Register(register) => match &values[register as usize] {
+        Why::Register(register) => match &values[Record::field(register).unwrap_or(register as usize)] {
             Value::Null(cause) => cause.to_string(),
             other => panic!("{other} is not null"),
         },
@@ -118,11 +133,15 @@ fn told(why: Why, values: &[Value]) -> String {
 /// The verdict, which the program gives as well.
 fn verdict(compiled: &CompiledRule, actual: &Value) -> Verdict {
     let verdict = compiled.evaluate(&|_, _| actual.clone());
-    let (mut constants, mut memory) = (Constants::default(), Memory::default());
-    let program = RuleProgram::new(compiled, &mut constants, &|_, _| Some(0)).unwrap();
-    let registers: Registers = [datum(actual, 0, &mut memory).into()].into_iter().collect();
-    let texts = constants.texts(&memory);
-    let judged = program.judge(&registers, texts);
+    let (mut constants, mut record) = (Constants::default(), Record::default());
+    let register = Record::register(0);
+    let program = RuleProgram::new(compiled, &mut constants, &|_, _| Some(register)).unwrap();
+    record.clear(1);
+    let datum = datum(actual, register, |text| record.text(text));
+    record.put(0, datum.into());
+    let memory = Memory::default();
+    let texts = constants.texts(&record, &memory);
+    let judged = program.judge(Inputs { record: &record, registers: &Registers::default() }, texts);
     let refusal = || judged.refusal(texts, &|why| told(why, std::slice::from_ref(actual)));
     let by_program = match judged.is {
         Some(true) => Verdict::True,

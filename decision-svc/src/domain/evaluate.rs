@@ -4,10 +4,10 @@
 mod aside;
 mod pick;
 
-use formula::program::{Register, Why, Word};
+use formula::program::{Inputs, Record, Register, Why, Word};
 
 use crate::domain::{
-    compile::{CompiledFlow, EMPTY, Facts, Field, Source},
+    compile::{CompiledFlow, EMPTY, Facts, Source},
     scalar::{Fields, Scalar},
     scratch::{Best, Passing, Scratch},
 };
@@ -36,108 +36,118 @@ pub struct Tally {
     pub ranked: usize,
 }
 
+/// Who is decided for: the facts, and the record among them as the flow took it in.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// The facts.
+    pub facts: &'a Facts<'a>,
+    /// Their record.
+    pub record: &'a Record,
+}
+
 impl CompiledFlow {
     /// Evaluates. The `best_max` best offers are in the scratch, best first; it must be one of this flow or new.
     pub fn evaluate(
         &self,
-        facts: &Facts<'_>,
+        case: &Case<'_>,
         exclude_offers: &[String],
         best_max: usize,
         scratch: &mut Scratch,
     ) -> Tally {
-        self.take_in(facts.record, scratch);
-        self.judge(facts, exclude_offers, best_max, scratch)
-    }
-
-    /// Evaluates with the record that the scratch took in last, which must be that of the facts.
-    pub fn judge(&self, facts: &Facts<'_>, exclude_offers: &[String], best_max: usize, scratch: &mut Scratch) -> Tally {
-        scratch.begin();
+        scratch.begin(self);
         for access in &self.accesses {
-            let value = self.fill(access.register, facts, scratch);
+            let value = self.fill(access.register, case, scratch);
             for group in access.groups(value) {
-                self.visit(*group, facts, scratch);
+                self.visit(*group, case, scratch);
             }
         }
         for group in &self.always {
-            self.visit(*group, facts, scratch);
+            self.visit(*group, case, scratch);
         }
-        self.set_aside(facts, exclude_offers, scratch);
-        self.pick(best_max, facts, scratch)
+        self.set_aside(case, exclude_offers, scratch);
+        self.pick(best_max, case, scratch)
     }
 
-    /// Takes in a customer's record: the registers of its fields are filled until the next is taken in.
-    pub fn take_in(&self, record: &Fields, scratch: &mut Scratch) {
-        scratch.begin_record(self);
-        let Scratch { registers, memory, .. } = scratch;
-        let missing = |field: &Field| Word::null(Why::Register(field.register));
-        let mut word =
-            |field: &Field, value: &Scalar| value.word(field.declared, field.register, &self.constants, memory);
-        if self.fields.len() <= WALKED_MAX * record.len() {
+    /// Takes in a customer's record: all that this flow reads of it.
+    pub fn take_in(&self, fields: &Fields, record: &mut Record) {
+        record.clear(self.fields.len());
+        let key_of = |number: &usize| self.fields.get(*number).map(|field| field.key.as_str());
+        if self.fields.len() <= WALKED_MAX * fields.len() {
             // In one walk beside the fields: to look each one up would compare more names.
-            let mut record = record.iter().peekable();
-            for field in &self.fields {
-                while record.next_if(|(name, _)| **name < field.name).is_some() {}
-                let found = record.peek().filter(|(name, _)| **name == field.name);
-                registers.keep(field.register, found.map_or(missing(field), |(_, value)| word(field, value)));
-            }
-        } else {
-            self.fields.iter().for_each(|field| registers.keep(field.register, missing(field)));
-            for (name, value) in record {
-                let from = self.fields.partition_point(|field| field.name < *name);
-                for field in self.fields.iter().skip(from).take_while(|field| field.name == *name) {
-                    registers.keep(field.register, word(field, value));
+            let mut theirs = fields.iter().peekable();
+            for number in &self.fields_by_key {
+                let wanted = key_of(number);
+                while theirs.next_if(|(key, _)| Some(key.as_str()) < wanted).is_some() {}
+                if let Some((_, value)) = theirs.peek().filter(|(key, _)| Some(key.as_str()) == wanted) {
+                    self.put(*number, value, record);
                 }
             }
+        } else {
+            for (key, value) in fields {
+                let wanted = Some(key.as_str());
+                let from = self.fields_by_key.partition_point(|number| key_of(number) < wanted);
+                let all = self.fields_by_key.iter().skip(from).take_while(|number| key_of(number) == wanted);
+                all.for_each(|number| self.put(*number, value, record));
+            }
         }
-        memory.keep();
+    }
+
+    fn put(&self, number: usize, value: &Scalar, record: &mut Record) {
+        let Some(field) = self.fields.get(number) else { return };
+        let keep = |text: &str| self.constants.known(text).unwrap_or_else(|| record.text(text));
+        let word = value.word(field.declared, Record::register(number), keep);
+        record.put(number, word);
     }
 
     /// The value of a register, read or computed when it is the first time.
     #[inline]
-    pub(super) fn fill(&self, register: Register, facts: &Facts<'_>, scratch: &mut Scratch) -> Word {
-        scratch.registers.get(register).unwrap_or_else(|| self.fill_first(register, facts, scratch))
+    pub(super) fn fill(&self, register: Register, case: &Case<'_>, scratch: &mut Scratch) -> Word {
+        let known = case.record.word(register).or_else(|| scratch.registers.get(register));
+        known.unwrap_or_else(|| self.fill_first(register, case, scratch))
     }
 
     #[inline(never)]
-    fn fill_first(&self, register: Register, facts: &Facts<'_>, scratch: &mut Scratch) -> Word {
+    fn fill_first(&self, register: Register, case: &Case<'_>, scratch: &mut Scratch) -> Word {
         let Some(source) = self.sources.get(register as usize) else { return Word::null(Why::Register(register)) };
         let word = match source {
             Source::Computed { program, output, needs } => {
                 // In their order each comes after what it needs itself, so this goes no deeper.
                 for needed in needs {
-                    self.fill(*needed, facts, scratch);
+                    self.fill(*needed, case, scratch);
                 }
                 let Scratch { registers, memory, .. } = scratch;
-                let value = program.run(registers, &self.constants, facts.moment, memory);
-                output.map_or(value, |output| output.convert(value, &self.constants, memory))
+                let inputs = Inputs { record: case.record, registers };
+                let value = program.run(inputs, &self.constants, case.facts.moment, memory);
+                output.map_or(value, |output| output.convert(value, memory))
             }
-            input => input.read(register, facts, &self.constants, &mut scratch.memory),
+            input => input.read(register, case.facts, &self.constants, &mut scratch.memory),
         };
         scratch.registers.set(register, word);
         word
     }
 
     /// Whether a rule holds; tested once.
-    pub(super) fn holds(&self, rule: u32, facts: &Facts<'_>, scratch: &mut Scratch) -> bool {
+    pub(super) fn holds(&self, rule: u32, case: &Case<'_>, scratch: &mut Scratch) -> bool {
         if let Some(noted) = scratch.rules.get(rule, scratch.epoch()) {
             return noted == 1;
         }
         let Some(program) = self.rules.get(rule as usize) else { return false };
         for register in program.reads() {
-            self.fill(*register, facts, scratch);
+            self.fill(*register, case, scratch);
         }
-        let holds = program.judge(&scratch.registers, self.constants.texts(&scratch.memory)).is == Some(true);
+        let texts = self.constants.texts(case.record, &scratch.memory);
+        let holds = program.judge(scratch.inputs(case.record), texts).is == Some(true);
         scratch.rules.note(rule, scratch.epoch(), u32::from(holds));
         holds
     }
 
-    fn visit(&self, number: u32, facts: &Facts<'_>, scratch: &mut Scratch) {
+    fn visit(&self, number: u32, case: &Case<'_>, scratch: &mut Scratch) {
         let Some(group) = self.groups.get(number as usize) else { return };
-        if !self.all_hold(group.set, facts, scratch) {
+        if !self.all_hold(group.set, case, scratch) {
             return;
         }
-        let is_filtered = !self.all_hold(group.filters, facts, scratch);
-        let holding = if is_filtered { 0 } else { self.holding(group.affinities, facts, scratch) };
+        let is_filtered = !self.all_hold(group.filters, case, scratch);
+        let holding = if is_filtered { 0 } else { self.holding(group.affinities, case, scratch) };
         let order = group.order + if self.is_walked { 0 } else { holding };
         let order = if is_filtered { (0, 0) } else { self.orders.bounds(order) };
         scratch.groups.note(number, scratch.epoch(), u32::from(!is_filtered));
@@ -145,23 +155,23 @@ impl CompiledFlow {
     }
 
     #[inline]
-    fn all_hold(&self, set: u32, facts: &Facts<'_>, scratch: &mut Scratch) -> bool {
-        set == EMPTY || self.all_of_set_hold(set, facts, scratch)
+    fn all_hold(&self, set: u32, case: &Case<'_>, scratch: &mut Scratch) -> bool {
+        set == EMPTY || self.all_of_set_hold(set, case, scratch)
     }
 
-    fn all_of_set_hold(&self, set: u32, facts: &Facts<'_>, scratch: &mut Scratch) -> bool {
+    fn all_of_set_hold(&self, set: u32, case: &Case<'_>, scratch: &mut Scratch) -> bool {
         if let Some(noted) = scratch.sets.get(set, scratch.epoch()) {
             return noted == 1;
         }
         let (checks, rules) = (self.checks.get(set), self.sets.get(set));
-        let holds = checks.iter().all(|check| check.holds(self.fill(check.register, facts, scratch)))
-            && rules.iter().all(|rule| self.holds(*rule, facts, scratch));
+        let holds = checks.iter().all(|check| check.holds(self.fill(check.register, case, scratch)))
+            && rules.iter().all(|rule| self.holds(*rule, case, scratch));
         scratch.sets.note(set, scratch.epoch(), u32::from(holds));
         holds
     }
 
     /// How many affinities of a list hold.
-    fn holding(&self, list: u32, facts: &Facts<'_>, scratch: &mut Scratch) -> u32 {
+    fn holding(&self, list: u32, case: &Case<'_>, scratch: &mut Scratch) -> u32 {
         if list == EMPTY {
             return 0;
         }
@@ -169,7 +179,7 @@ impl CompiledFlow {
             return noted;
         }
         let rules = self.affinities.get(list as usize).map(|rules| &**rules).unwrap_or_default();
-        let holding = rules.iter().filter(|rule| self.holds(**rule, facts, scratch)).count() as u32;
+        let holding = rules.iter().filter(|rule| self.holds(**rule, case, scratch)).count() as u32;
         scratch.affinities.note(list, scratch.epoch(), holding);
         holding
     }

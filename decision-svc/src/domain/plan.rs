@@ -7,7 +7,7 @@ use formula::{program::Datum, rule::Refusal};
 use crate::domain::{
     compile::{Candidate, CompiledFlow, CompiledOffer, Facts, Program, Told},
     creative::ReadyCreative,
-    evaluate::Tally,
+    evaluate::{Case, Tally},
     flow::Step,
     rank::Factors,
     reason::Reason,
@@ -80,17 +80,19 @@ impl Plan {
 
 /// Plans one decision.
 pub fn plan(compiled: &CompiledFlow, facts: &Facts<'_>, wanted: &Wanted<'_>) -> Plan {
-    let mut scratch = compiled.spares.take();
-    let tally = compiled.evaluate(facts, wanted.exclude_offers, wanted.ranked_max, &mut scratch);
+    let (mut record, mut scratch) = compiled.spares.take();
+    compiled.take_in(facts.record, &mut record);
+    let case = &Case { facts, record: &record };
+    let tally = compiled.evaluate(case, wanted.exclude_offers, wanted.ranked_max, &mut scratch);
     let plan = Plan {
         stages: stages(compiled, &tally),
-        ranked: ranked(compiled, facts, &mut scratch),
+        ranked: ranked(compiled, case, &mut scratch),
         ranked_in_all: tally.ranked,
-        refused: refused(compiled, facts, wanted.refused_max, &mut scratch),
+        refused: refused(compiled, case, wanted.refused_max, &mut scratch),
         refused_by_reason: refused_by_reason(&tally),
         notes: compiled.flow.missing_parts(),
     };
-    compiled.spares.give_back(scratch);
+    compiled.spares.give_back((record, scratch));
     plan
 }
 
@@ -126,7 +128,7 @@ fn refused_by_reason(tally: &Tally) -> BTreeMap<Reason, usize> {
     counts.into_iter().filter(|(_, count)| *count > 0).collect()
 }
 
-fn ranked(compiled: &CompiledFlow, facts: &Facts<'_>, scratch: &mut Scratch) -> Vec<Ranked> {
+fn ranked(compiled: &CompiledFlow, case: &Case<'_>, scratch: &mut Scratch) -> Vec<Ranked> {
     let best = std::mem::take(&mut scratch.best);
     let mut shown: BTreeMap<u32, Arc<Fields>> = BTreeMap::new();
     let ranked = best.iter().filter_map(|best| {
@@ -134,16 +136,16 @@ fn ranked(compiled: &CompiledFlow, facts: &Facts<'_>, scratch: &mut Scratch) -> 
         let program = program.as_ref().ok()?;
         // Offers of one category mostly share their computed fields.
         let computed =
-            shown.entry(program.shown).or_insert_with(|| Arc::new(computed(compiled, program, facts, scratch)));
+            shown.entry(program.shown).or_insert_with(|| Arc::new(computed(compiled, program, case, scratch)));
         let computed = computed.clone();
-        let factors = compiled.factors(best.place.offer, program, best.holding, facts, scratch)?;
+        let factors = compiled.factors(best.place.offer, program, best.holding, case, scratch)?;
         Some(Ranked {
             candidate: candidate.clone(),
             score: best.score(),
             factors: if best.is_mandatory { CompiledFlow::factors_of_mandatory(factors) } else { factors },
             propensity_source: compiled.scoring.source.clone(),
             is_mandatory: best.is_mandatory,
-            creative: compiled.creative(best.place.offer, facts).cloned(),
+            creative: compiled.creative(best.place.offer, case).cloned(),
             computed,
         })
     });
@@ -152,11 +154,11 @@ fn ranked(compiled: &CompiledFlow, facts: &Facts<'_>, scratch: &mut Scratch) -> 
     ranked
 }
 
-fn computed(compiled: &CompiledFlow, program: &Program, facts: &Facts<'_>, scratch: &mut Scratch) -> Fields {
+fn computed(compiled: &CompiledFlow, program: &Program, case: &Case<'_>, scratch: &mut Scratch) -> Fields {
     let mut fields = Fields::new();
     for shown in compiled.shown.get(program.shown as usize).map(|shown| &**shown).unwrap_or_default() {
-        let datum = compiled.fill(shown.register, facts, scratch).datum();
-        let value = compiled.constants.texts(&scratch.memory).value(datum, &|_| String::new());
+        let datum = compiled.fill(shown.register, case, scratch).datum();
+        let value = compiled.constants.texts(case.record, &scratch.memory).value(datum, &|_| String::new());
         if let Some(value) = Scalar::shown(&value) {
             fields.insert(shown.name.clone(), value);
         }
@@ -164,13 +166,13 @@ fn computed(compiled: &CompiledFlow, program: &Program, facts: &Facts<'_>, scrat
     fields
 }
 
-fn refused(compiled: &CompiledFlow, facts: &Facts<'_>, most: usize, scratch: &mut Scratch) -> Vec<Refused> {
+fn refused(compiled: &CompiledFlow, case: &Case<'_>, most: usize, scratch: &mut Scratch) -> Vec<Refused> {
     let mut refused = Vec::new();
     for (offer, index) in compiled.offers.iter().zip(0..) {
         if refused.len() >= most {
             break;
         }
-        refused.extend(refusal_of(compiled, offer, index, facts, scratch));
+        refused.extend(refusal_of(compiled, offer, index, case, scratch));
     }
     refused
 }
@@ -180,22 +182,22 @@ fn refusal_of(
     compiled: &CompiledFlow,
     offer: &CompiledOffer,
     index: u32,
-    facts: &Facts<'_>,
+    case: &Case<'_>,
     scratch: &mut Scratch,
 ) -> Option<Refused> {
     let candidate = &offer.candidate;
     let refusal = |code: Reason, reason: String| Refused::unranked(&candidate.offer_id, &candidate.name, code, reason);
     let failed = |code: Reason, failed: Refusal| Refused::failed(&candidate.offer_id, &candidate.name, code, failed);
     let filters = |program: &Program, scratch: &mut Scratch| {
-        failed(Reason::Filtered, first_failure(compiled, &program.filters, facts, scratch))
+        failed(Reason::Filtered, first_failure(compiled, &program.filters, case, scratch))
     };
-    let without_creative = || refusal(Reason::NoCreative, no_creative(facts));
+    let without_creative = || refusal(Reason::NoCreative, no_creative(case.facts));
     match (scratch.aside(index), &offer.program) {
         (Some(Aside::Excluded), _) => return Some(refusal(Reason::Excluded, "excluded by the request".to_owned())),
         (Some(Aside::Closed), _) => {
             return Some(refusal(
                 Reason::NotScheduled,
-                candidate.schedule.obstacle(facts.moment.now).unwrap_or_default(),
+                candidate.schedule.obstacle(case.facts.moment.now).unwrap_or_default(),
             ));
         }
         (Some(Aside::Mandatory), _) => return None,
@@ -208,15 +210,15 @@ fn refusal_of(
         Err(why) => return Some(refusal(Reason::RuleInvalid, format!("its rules cannot be applied: {why}"))),
     };
     match compiled.qualifies(program, scratch) {
-        None => return Some(failed(Reason::NotQualified, first_failure(compiled, &program.rules, facts, scratch))),
+        None => return Some(failed(Reason::NotQualified, first_failure(compiled, &program.rules, case, scratch))),
         Some(false) => return Some(filters(program, scratch)),
         Some(true) => {}
     }
-    if compiled.lacks_creative(index, facts) {
+    if compiled.lacks_creative(index, case) {
         return Some(without_creative());
     }
-    if compiled.place(index, program, facts, scratch).is_none() {
-        return Some(refusal(Reason::NotRanked, no_score(compiled, program, facts, scratch)));
+    if compiled.place(index, program, case, scratch).is_none() {
+        return Some(refusal(Reason::NotRanked, no_score(compiled, program, case, scratch)));
     }
     None
 }
@@ -231,11 +233,11 @@ pub(super) fn no_creative(facts: &Facts<'_>) -> String {
 }
 
 /// Why an offer has no score.
-fn no_score(compiled: &CompiledFlow, program: &Program, facts: &Facts<'_>, scratch: &mut Scratch) -> String {
-    let datum = program.score.map(|register| compiled.fill(register, facts, scratch).datum());
+fn no_score(compiled: &CompiledFlow, program: &Program, case: &Case<'_>, scratch: &mut Scratch) -> String {
+    let datum = program.score.map(|register| compiled.fill(register, case, scratch).datum());
     match datum {
         Some(Datum::Null(why)) => {
-            let causes = Told { sources: &compiled.sources, facts };
+            let causes = Told { compiled, facts: case.facts };
             format!("its score is not a number: {}", causes.told(why))
         }
         _ => "its score is not a number".to_owned(),
@@ -243,15 +245,15 @@ fn no_score(compiled: &CompiledFlow, program: &Program, facts: &Facts<'_>, scrat
 }
 
 /// The first of these rules that does not hold.
-fn first_failure(compiled: &CompiledFlow, rules: &[u32], facts: &Facts<'_>, scratch: &mut Scratch) -> Refusal {
-    let failing = rules.iter().find(|rule| !compiled.holds(**rule, facts, scratch));
+fn first_failure(compiled: &CompiledFlow, rules: &[u32], case: &Case<'_>, scratch: &mut Scratch) -> Refusal {
+    let failing = rules.iter().find(|rule| !compiled.holds(**rule, case, scratch));
     let rule = failing.and_then(|rule| compiled.rules.get(*rule as usize));
     let Some(rule) = rule else { return Refusal::default() };
     // INVARIANT: whatever the rule reads was filled when it was tested, in this evaluation or just now.
     for register in rule.reads() {
-        compiled.fill(*register, facts, scratch);
+        compiled.fill(*register, case, scratch);
     }
-    let texts = compiled.constants.texts(&scratch.memory);
-    let causes = Told { sources: &compiled.sources, facts };
-    rule.judge(&scratch.registers, texts).refusal(texts, &|why| causes.told(why))
+    let texts = compiled.constants.texts(case.record, &scratch.memory);
+    let causes = Told { compiled, facts: case.facts };
+    rule.judge(scratch.inputs(case.record), texts).refusal(texts, &|why| causes.told(why))
 }

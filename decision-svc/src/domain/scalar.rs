@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate};
 use formula::{
     Cause, Type, Value,
-    program::{Constants, Datum, Memory, Register, Why, Word},
+    program::{Datum, Register, Why, Word},
 };
 
 /// A stored or exchanged value. Decimals keep their text, so nothing is rounded on the way.
@@ -48,14 +48,14 @@ impl Scalar {
         }
     }
 
-    /// As [`Self::typed`], for programs: the null of what does not fit names its register.
-    pub fn word(&self, declared: Type, register: Register, constants: &Constants, memory: &mut Memory) -> Word {
+    /// As [`Self::typed`], for programs: the null of what does not fit names its register. `keep` keeps a text.
+    pub fn word(&self, declared: Type, register: Register, keep: impl FnOnce(&str) -> Datum) -> Word {
         let misfit = Datum::Null(Why::Register(register));
         let datum = match (declared, self) {
             (Type::Number, Self::Integer(number)) => Datum::Number(*number as f64),
             (Type::Number, Self::Double(number)) if number.is_finite() => Datum::Number(*number),
             (Type::Number, Self::Decimal(text)) => finite(text).map_or(misfit, Datum::Number),
-            (Type::String, Self::String(text)) => constants.text(text, memory),
+            (Type::String, Self::String(text)) => keep(text),
             (Type::Boolean, Self::Boolean(is)) => Datum::Boolean(*is),
             (Type::Date, Self::String(text)) => date(text).map_or(misfit, Datum::Date),
             (Type::Timestamp, Self::String(text)) => {

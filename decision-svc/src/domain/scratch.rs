@@ -1,5 +1,5 @@
 //! Memory of an evaluation, kept for the next one. What is left in it never decides anything: it is stamped with the
-//! evaluation it belongs to, and what the record says is kept until the next record is taken in.
+//! evaluation it belongs to.
 
 use std::{
     cmp::Ordering,
@@ -7,16 +7,16 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use formula::program::{Memory, Registers};
+use formula::program::{Inputs, Memory, Record, Registers};
 
 use crate::domain::compile::{CompiledFlow, Place};
 
 /// Scratches kept at most by one flow: more than run at the same time on most machines.
 const SPARES_MAX: usize = 64;
 
-/// Scratches that nobody uses now.
+/// Records and scratches that nobody uses now.
 #[derive(Debug, Default)]
-pub struct Spares(Mutex<Vec<Scratch>>);
+pub struct Spares(Mutex<Vec<(Record, Scratch)>>);
 
 /// Memory of one evaluation.
 #[derive(Debug, Default)]
@@ -122,37 +122,32 @@ impl PartialEq for Ahead {
 impl Eq for Ahead {}
 
 impl Spares {
-    /// A scratch nobody uses.
-    pub fn take(&self) -> Scratch {
+    /// Some that nobody uses.
+    pub fn take(&self) -> (Record, Scratch) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
-    /// Keeps a scratch for later.
-    pub fn give_back(&self, scratch: Scratch) {
+    /// Keeps them for later.
+    pub fn give_back(&self, spare: (Record, Scratch)) {
         let mut spares = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if spares.len() < SPARES_MAX {
-            spares.push(scratch);
+            spares.push(spare);
         }
     }
 }
 
 impl Scratch {
-    /// Forgets the last record, keeps the room. One scratch serves one flow.
-    pub(super) fn begin_record(&mut self, compiled: &CompiledFlow) {
+    /// Forgets the last evaluation, keeps the room. One scratch serves one flow.
+    pub(super) fn begin(&mut self, compiled: &CompiledFlow) {
         if self.registers.count() != compiled.sources.len() || self.groups.0.len() != compiled.groups.len() {
             self.grow(compiled);
         }
-        self.memory.clear();
-    }
-
-    /// Forgets the last evaluation, keeps the record and the room.
-    pub(super) fn begin(&mut self) {
         if self.registers.begin() {
             for stamps in [&mut self.rules, &mut self.sets, &mut self.affinities, &mut self.groups] {
                 stamps.0.fill((0, 0));
             }
         }
-        self.memory.begin();
+        self.memory.clear();
         self.passing.clear();
         self.aside.clear();
         self.ahead.clear();
@@ -165,6 +160,11 @@ impl Scratch {
         self.sets.0.resize(compiled.sets.len(), (0, 0));
         self.affinities.0.resize(compiled.affinities.len(), (0, 0));
         self.groups.0.resize(compiled.groups.len(), (0, 0));
+    }
+
+    /// What programs read, beside a record.
+    pub(super) fn inputs<'a>(&'a self, record: &'a Record) -> Inputs<'a> {
+        Inputs { record, registers: &self.registers }
     }
 
     pub(super) fn epoch(&self) -> u32 {

@@ -63,7 +63,7 @@ impl Run<'_> {
         let mut at = from;
         while let Some(part) = self.memory.stack.get(at).copied() {
             if let Datum::Text(text) = part.datum() {
-                self.memory.append(text, self.constants);
+                self.memory.append(text, self.constants, self.inputs.record);
             }
             at += 1;
         }

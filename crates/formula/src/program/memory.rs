@@ -4,11 +4,13 @@ use std::{cmp::Ordering, collections::HashMap, fmt::Write as _};
 
 use foldhash::fast::RandomState;
 
-use super::{Datum, Text, Why, Word};
+use super::{Datum, Record, Text, Why, Word};
 use crate::{Cause, Value};
 
 /// Set in the offset of a text that is a constant.
 const CONSTANT: u32 = 1 << 31;
+/// Set in the offset of a text of the record.
+const RECORD: u32 = 1 << 30;
 
 /// The texts that programs hold, each once.
 #[derive(Clone, Debug, Default)]
@@ -22,14 +24,13 @@ pub struct Constants {
 pub struct Memory {
     pub(super) written: String,
     pub(super) stack: Vec<Word>,
-    /// How much of what is written is not to be forgotten.
-    kept: usize,
 }
 
-/// The texts of constants and memory, to be read.
+/// The texts of constants, record and memory, to be read.
 #[derive(Clone, Copy, Debug)]
 pub struct Texts<'a> {
     constants: &'a str,
+    record: &'a str,
     written: &'a str,
 }
 
@@ -57,34 +58,21 @@ impl Constants {
         })
     }
 
-    /// A text that comes from outside: the constant that equals it, if there is one, else what `memory` keeps of it.
-    pub fn text(&self, text: &str, memory: &mut Memory) -> Datum {
-        self.known.get(text).map_or_else(|| memory.text(text), |known| Datum::Text(*known))
+    /// The constant that equals a text that comes from outside, if there is one.
+    pub fn known(&self, text: &str) -> Option<Datum> {
+        self.known.get(text).copied().map(Datum::Text)
     }
 
-    /// The texts, with those of a memory.
-    pub fn texts<'a>(&'a self, memory: &'a Memory) -> Texts<'a> {
-        Texts { constants: &self.all, written: &memory.written }
+    /// The texts, with those of a record and a memory.
+    pub fn texts<'a>(&'a self, record: &'a Record, memory: &'a Memory) -> Texts<'a> {
+        Texts { constants: &self.all, record: &record.texts, written: &memory.written }
     }
 }
 
 impl Memory {
     /// Forgets everything but its room.
     pub fn clear(&mut self) {
-        self.kept = 0;
-        self.begin();
-    }
-
-    /// Keeps what has been written until all is forgotten.
-    pub fn keep(&mut self) {
-        self.kept = self.written.len();
-    }
-
-    /// Forgets what was written since.
-    pub fn begin(&mut self) {
-        if self.written.len() > self.kept {
-            self.written.truncate(self.kept);
-        }
+        self.written.clear();
         self.stack.clear();
     }
 
@@ -102,17 +90,19 @@ impl Memory {
     }
 
     /// Writes a kept text once more, at the end.
-    pub(super) fn append(&mut self, text: Text, constants: &Constants) {
+    pub(super) fn append(&mut self, text: Text, constants: &Constants, record: &Record) {
         let (start, end) = text.range();
         if text.is_constant() {
             self.written.push_str(constants.all.get(start..end).unwrap_or_default());
+        } else if text.is_of_record() {
+            self.written.push_str(record.texts.get(start..end).unwrap_or_default());
         } else if self.written.is_char_boundary(start) && self.written.is_char_boundary(end) {
             self.written.extend_from_within(start..end);
         }
     }
 
     /// Writes what a value looks like.
-    pub(super) fn spell(&mut self, value: Datum, constants: &Constants) -> Datum {
+    pub(super) fn spell(&mut self, value: Datum) -> Datum {
         let start = self.written.len();
         match value {
             Datum::Text(_) | Datum::Null(_) => return value,
@@ -120,10 +110,7 @@ impl Memory {
             Datum::Number(number) => drop(write!(self.written, "{number}")),
             Datum::Boolean(is) => drop(write!(self.written, "{is}")),
             Datum::Date(date) => drop(write!(self.written, "{date}")),
-            Datum::Timestamp(_) => {
-                let text = constants.texts(self).value(value, &|why| why.to_string()).to_string();
-                self.written.push_str(&text);
-            }
+            Datum::Timestamp(at) => drop(write!(self.written, "{}", Value::Timestamp(at))),
         }
         self.since(start)
     }
@@ -134,8 +121,12 @@ impl Text {
         self.start & CONSTANT != 0
     }
 
+    fn is_of_record(self) -> bool {
+        self.start & RECORD != 0
+    }
+
     pub(super) fn range(self) -> (usize, usize) {
-        let start = (self.start & !CONSTANT) as usize;
+        let start = (self.start & !(CONSTANT | RECORD)) as usize;
         (start, start + self.bytes as usize)
     }
 
@@ -146,9 +137,14 @@ impl Text {
     }
 }
 
+/// The handle of a text that a record keeps there.
+pub(super) fn of_record(start: usize, bytes: usize) -> Datum {
+    handle(start, bytes, RECORD).map_or(Datum::Null(Why::TextTooLong), Datum::Text)
+}
+
 fn handle(start: usize, bytes: usize, flag: u32) -> Option<Text> {
     let end = start.checked_add(bytes)?;
-    if end >= CONSTANT as usize {
+    if end >= RECORD as usize {
         return None;
     }
     Some(Text { start: u32::try_from(start).ok()? | flag, bytes: u32::try_from(bytes).ok()? })
@@ -158,7 +154,11 @@ impl<'a> Texts<'a> {
     /// The text of a handle.
     pub fn get(self, text: Text) -> &'a str {
         let (start, end) = text.range();
-        let whole = if text.is_constant() { self.constants } else { self.written };
+        let whole = match (text.is_constant(), text.is_of_record()) {
+            (true, _) => self.constants,
+            (_, true) => self.record,
+            _ => self.written,
+        };
         whole.get(start..end).unwrap_or_default()
     }
 

@@ -1,12 +1,9 @@
-//! Numbered places for values. Each value holds for one evaluation, or for as long as a record lasts; nothing is wiped,
-//! what is out of date is told by its stamp.
+//! Numbered places for values that hold for one evaluation. Nothing is wiped: what is out of date is told by its stamp.
 
 use super::{Register, Why, Word};
 
-/// The stamp of what lasts as long as the record.
-const KEPT: u32 = u32::MAX;
-/// The stamp of what is empty.
-const EMPTY: u32 = u32::MAX - 1;
+/// The stamp of what was never filled.
+const EMPTY: u32 = u32::MAX;
 
 /// The registers of programs that belong together.
 #[derive(Clone, Debug, Default)]
@@ -37,30 +34,21 @@ impl Registers {
         self.epoch
     }
 
-    /// Empties all that are not kept. Returns whether the numbers of evaluations begin anew, as they do the first time.
+    /// Empties all. Returns whether the numbers of evaluations begin anew, as they do the first time.
     pub fn begin(&mut self) -> bool {
         self.epoch += 1;
         if self.epoch == EMPTY {
             // Stamps of four thousand million evaluations ago must not pass for new ones.
-            self.places.iter_mut().filter(|place| place.stamp != KEPT).for_each(|place| place.stamp = EMPTY);
+            self.places.iter_mut().for_each(|place| place.stamp = EMPTY);
             self.epoch = 1;
         }
         self.epoch == 1
     }
 
-    /// Fills one until it is emptied.
-    pub fn keep(&mut self, register: Register, word: Word) {
-        self.fill(register, word, KEPT);
-    }
-
     /// Fills one for this evaluation.
     pub fn set(&mut self, register: Register, word: Word) {
-        self.fill(register, word, self.epoch);
-    }
-
-    fn fill(&mut self, register: Register, word: Word, stamp: u32) {
         if let Some(place) = self.places.get_mut(register as usize) {
-            *place = Place { word, stamp };
+            *place = Place { word, stamp: self.epoch };
         }
     }
 
@@ -68,7 +56,7 @@ impl Registers {
     #[inline]
     pub fn get(&self, register: Register) -> Option<Word> {
         let place = self.places.get(register as usize)?;
-        (place.stamp == self.epoch || place.stamp == KEPT).then_some(place.word)
+        (place.stamp == self.epoch).then_some(place.word)
     }
 
     /// What one holds that has been filled.
@@ -81,8 +69,8 @@ impl Registers {
 impl FromIterator<Word> for Registers {
     /// Registers that are all filled.
     fn from_iter<I: IntoIterator<Item = Word>>(words: I) -> Self {
-        let places = words.into_iter().map(|word| Place { word, stamp: KEPT }).collect();
-        Self { places, epoch: 0 }
+        let epoch = 1;
+        Self { places: words.into_iter().map(|word| Place { word, stamp: epoch }).collect(), epoch }
     }
 }
 
@@ -91,27 +79,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_an_evaluation_found_is_gone_with_it_and_what_is_kept_stays() {
+    fn what_an_evaluation_found_is_gone_with_it() {
         let mut registers = Registers::default();
         registers.resize(2);
         let is = |registers: &Registers| [0, 1].map(|register| registers.get(register).is_some());
         assert_eq!(is(&registers), [false, false]);
         assert_eq!((registers.begin(), is(&registers)), (true, [false, false]));
-        registers.keep(0, Word::boolean(true));
         registers.set(1, Word::boolean(true));
-        assert_eq!(is(&registers), [true, true]);
-        assert_eq!((registers.begin(), is(&registers)), (false, [true, false]));
+        assert_eq!(is(&registers), [false, true]);
+        assert_eq!((registers.begin(), is(&registers)), (false, [false, false]));
     }
 
     #[test]
     fn a_stamp_of_long_ago_does_not_pass_for_a_new_one() {
         let mut registers = Registers::default();
-        registers.resize(2);
+        registers.resize(1);
         registers.begin();
-        registers.keep(0, Word::boolean(true));
-        registers.set(1, Word::boolean(true));
+        registers.set(0, Word::boolean(true));
         registers.epoch = EMPTY - 1;
         assert!(registers.begin());
-        assert_eq!([0, 1].map(|register| registers.get(register).is_some()), [true, false]);
+        assert!(registers.get(0).is_none());
     }
 }

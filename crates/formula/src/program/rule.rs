@@ -3,7 +3,7 @@
 use regex::Regex;
 
 use super::{
-    Constants, Datum, Register, Registers, Texts, Why, Word,
+    Constants, Datum, Inputs, Register, Texts, Why, Word,
     orders::{Orders, Range},
 };
 use crate::{
@@ -108,8 +108,8 @@ impl RuleProgram {
     }
 
     /// Whether it holds. The registers it reads must have been filled.
-    pub fn judge(&self, registers: &Registers, texts: Texts<'_>) -> Judged<'_> {
-        self.root.judge(registers, texts)
+    pub fn judge(&self, inputs: Inputs<'_>, texts: Texts<'_>) -> Judged<'_> {
+        self.root.judge(inputs, texts)
     }
 }
 
@@ -182,28 +182,28 @@ fn shape(
 }
 
 impl Shape {
-    fn judge(&self, registers: &Registers, texts: Texts<'_>) -> Judged<'_> {
+    fn judge(&self, inputs: Inputs<'_>, texts: Texts<'_>) -> Judged<'_> {
         match self {
             Self::Condition(comparison) => {
-                let actual = registers.word(comparison.register).datum();
+                let actual = inputs.word(comparison.register).datum();
                 Judged { is: comparison.holds(actual, texts), why: Some((comparison, actual)) }
             }
             Self::Not(inner) => {
-                let judged = inner.judge(registers, texts);
+                let judged = inner.judge(inputs, texts);
                 Judged { is: judged.is.map(|is| !is), why: judged.why }
             }
-            Self::All(rules) => join(rules, registers, texts, false),
-            Self::Any(rules) => join(rules, registers, texts, true),
+            Self::All(rules) => join(rules, inputs, texts, false),
+            Self::Any(rules) => join(rules, inputs, texts, true),
         }
     }
 }
 
 /// All (decided by false) and any (decided by true); explained by what decided, else by the first unknown, else by the
 /// first.
-fn join<'a>(rules: &'a [Shape], registers: &Registers, texts: Texts<'_>, deciding: bool) -> Judged<'a> {
+fn join<'a>(rules: &'a [Shape], inputs: Inputs<'_>, texts: Texts<'_>, deciding: bool) -> Judged<'a> {
     let mut outcome = Judged { is: Some(!deciding), why: None };
     for rule in rules {
-        let judged = rule.judge(registers, texts);
+        let judged = rule.judge(inputs, texts);
         if judged.is == Some(deciding) {
             return judged;
         }

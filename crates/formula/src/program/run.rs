@@ -1,7 +1,7 @@
 //! Running a program.
 
 use super::{
-    Constants, Datum, FormulaProgram, Memory, Register, Registers, Texts, Why, Word,
+    Constants, Datum, FormulaProgram, Inputs, Memory, Register, Texts, Why, Word,
     code::{Leaf, Part, Rare},
     orders::Orders,
 };
@@ -9,7 +9,7 @@ use crate::{Moment, OutputType, ast::Operator, evaluate::SECONDS_OF_A_DAY};
 
 /// A run of one program.
 pub(super) struct Run<'a> {
-    registers: &'a Registers,
+    pub inputs: Inputs<'a>,
     pub constants: &'a Constants,
     pub moment: &'a Moment,
     pub memory: &'a mut Memory,
@@ -17,26 +17,26 @@ pub(super) struct Run<'a> {
 
 impl FormulaProgram {
     /// What it comes to. The registers it reads must have been filled.
-    pub fn run(&self, registers: &Registers, constants: &Constants, moment: &Moment, memory: &mut Memory) -> Word {
-        Run { registers, constants, moment, memory }.value(&self.root)
+    pub fn run(&self, inputs: Inputs<'_>, constants: &Constants, moment: &Moment, memory: &mut Memory) -> Word {
+        Run { inputs, constants, moment, memory }.value(&self.root)
     }
 }
 
 impl OutputType {
     /// As [`OutputType::coerce`], for programs.
     #[inline]
-    pub fn convert(self, word: Word, constants: &Constants, memory: &mut Memory) -> Word {
+    pub fn convert(self, word: Word, memory: &mut Memory) -> Word {
         match (self, word.as_number()) {
             (Self::Integer, Some(number)) => Word::finite(round(number) + 0.0),
             _ if word.is_null() || word.is_a(self.value_type()) => word,
-            _ => self.convert_other(word.datum(), constants, memory).into(),
+            _ => self.convert_other(word.datum(), memory).into(),
         }
     }
 
     /// What is of another type.
-    fn convert_other(self, datum: Datum, constants: &Constants, memory: &mut Memory) -> Datum {
+    fn convert_other(self, datum: Datum, memory: &mut Memory) -> Datum {
         match (self, datum.type_of()) {
-            (Self::String | Self::Text, _) => memory.spell(datum, constants),
+            (Self::String | Self::Text, _) => memory.spell(datum),
             (_, Some(found)) => Datum::Null(Why::Misfit(found, self.value_type())),
             (_, None) => datum,
         }
@@ -161,11 +161,11 @@ impl Run<'_> {
     }
 
     pub fn texts(&self) -> Texts<'_> {
-        self.constants.texts(self.memory)
+        self.constants.texts(self.inputs.record, self.memory)
     }
 
     fn register(&self, register: Register) -> Word {
-        self.registers.word(register)
+        self.inputs.word(register)
     }
 
     fn binary(&mut self, operator: Operator, left: Word, right: Word) -> Word {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use formula::program::{Check, Memory, Register, Registers, RuleProgram, Why, Word};
+use formula::program::{Check, Inputs, Memory, Record, Register, Registers, RuleProgram, Why, Word};
 
 use super::{
     Access, CompiledOffer, Scoring,
@@ -232,18 +232,19 @@ impl<'s, 'a> Chooser<'s, 'a> {
     }
 
     fn fixed(&self) -> HashMap<u32, bool> {
-        let memory = Memory::default();
-        let texts = self.interner.constants.texts(&memory);
+        let (record, memory) = (Record::default(), Memory::default());
+        let texts = self.interner.constants.texts(&record, &memory);
         let constant = |source: &super::Source| match source {
             super::Source::Constant { value, .. } => Some(*value),
             _ => None,
         };
         let values: Vec<Option<Word>> = self.interner.sources.iter().map(constant).collect();
         let registers: Registers = values.iter().map(|value| value.unwrap_or(Word::null(Why::Null))).collect();
+        let inputs = Inputs { record: &record, registers: &registers };
         let is_fixed = |register: &Register| values.get(*register as usize).is_some_and(Option::is_some);
         let rules = self.interner.rules.iter().zip(0..);
         let fixed = rules.filter(|(rule, _)| rule.reads().iter().all(is_fixed));
-        fixed.map(|(rule, number)| (number, rule.judge(&registers, texts).is == Some(true))).collect()
+        fixed.map(|(rule, number)| (number, rule.judge(inputs, texts).is == Some(true))).collect()
     }
 
     /// The rules that depend on the customer, each once; none when one can never hold.
@@ -260,7 +261,7 @@ impl<'s, 'a> Chooser<'s, 'a> {
     /// The register and values of a test for equality with something the customer or the request says.
     fn equality(&self, rule: u32) -> Option<(Register, Vec<Key>)> {
         let (register, values) = self.interner.rules.get(rule as usize)?.equality()?;
-        if !self.interner.sources.get(register as usize)?.is_input() {
+        if Record::field(register).is_none() && !self.interner.sources.get(register as usize)?.is_attribute() {
             return None;
         }
         let mut keys: Vec<Key> = Vec::with_capacity(values.len());

@@ -4,12 +4,12 @@ use std::{collections::HashMap, hash::Hash, rc::Rc};
 
 use formula::{
     Formula, OutputType, Type, Value,
-    program::{Constants, FormulaProgram, Register, RuleProgram, Why, Word},
+    program::{Constants, FormulaProgram, Record, Register, RuleProgram, Why, Word},
     rule::{CompiledRule, Literal, Operator, Rule},
 };
 
 use super::{
-    Shown, Source,
+    Field, Shown, Source,
     builder::Ready,
     directory::{CategoryIndex, Directory},
 };
@@ -18,6 +18,9 @@ use crate::domain::scalar::Scalar;
 /// Programs and tables under construction.
 pub(super) struct Interner<'a> {
     pub directory: &'a Directory<'a>,
+    /// By the number of a register of the record.
+    pub fields: Vec<Field>,
+    /// By any other register.
     pub sources: Vec<Source>,
     pub constants: Constants,
     pub rules: Vec<RuleProgram>,
@@ -97,6 +100,7 @@ impl<'a> Interner<'a> {
     pub fn new(directory: &'a Directory<'a>) -> Self {
         Self {
             directory,
+            fields: Vec::new(),
             sources: Vec::new(),
             constants: Constants::default(),
             rules: Vec::new(),
@@ -123,12 +127,15 @@ impl<'a> Interner<'a> {
             return *register;
         }
         let (named, key) = (name.to_owned(), key.to_owned());
-        let register = self.add(match kind {
-            Kind::Record(declared) => Source::Record { name: named, field: key, declared },
-            Kind::Attribute(declared) => Source::Attribute { name: named, key, declared },
-            Kind::Presence => Source::Presence { name: named, key },
-            Kind::Metric => Source::Metric { key },
-        });
+        let register = match kind {
+            Kind::Record(declared) => {
+                self.fields.push(Field { name: named, key, declared });
+                Record::register(self.fields.len() - 1)
+            }
+            Kind::Attribute(declared) => self.add(Source::Attribute { name: named, key, declared }),
+            Kind::Presence => self.add(Source::Presence { name: named, key }),
+            Kind::Metric => self.add(Source::Metric { key }),
+        };
         self.inputs.entry(name.to_owned()).or_default().push((kind, register));
         register
     }
@@ -188,11 +195,9 @@ impl<'a> Interner<'a> {
         let formula = Formula::compile(source, &type_of).map_err(|error| error.to_string())?;
         let program = FormulaProgram::new(&formula, registers, &mut self.constants).ok_or_else(no_room)?;
         let mut needs = Vec::new();
-        for register in program.reads() {
-            match self.sources.get(*register as usize) {
-                Some(Source::Record { .. }) => continue,
-                Some(Source::Computed { needs: theirs, .. }) => needs.extend_from_slice(theirs),
-                _ => {}
+        for register in program.reads().iter().filter(|register| Record::field(**register).is_none()) {
+            if let Some(Source::Computed { needs: theirs, .. }) = self.sources.get(*register as usize) {
+                needs.extend_from_slice(theirs);
             }
             needs.push(*register);
         }

@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 
 use formula::{
     Moment,
-    program::{Check, Constants, Register, RuleProgram},
+    program::{Check, Constants, Record, Register, RuleProgram},
 };
 
 pub(crate) use builder::literal_type;
@@ -60,9 +60,12 @@ pub struct CompiledFlow {
     /// Metrics in use that rules and formulas read.
     pub metrics_read: Vec<Metric>,
     pub(crate) scoring: Scoring,
-    pub(crate) sources: Vec<Source>,
-    /// Registers of record fields, by name.
+    /// What the registers of the record are filled with.
     pub(crate) fields: Vec<Field>,
+    /// Their numbers in the order in which a record has them.
+    pub(crate) fields_by_key: Vec<usize>,
+    /// What the other registers are filled with.
+    pub(crate) sources: Vec<Source>,
     pub(crate) constants: Constants,
     pub(crate) rules: Vec<RuleProgram>,
     /// Comparisons that must all hold, by number of the set.
@@ -210,9 +213,10 @@ impl CompiledFlow {
         let is_walked = scoring.method == Method::Formula || flow.creative_match().is_some();
         let grouped = group::grouped(&mut offers, &interner, flow.has("qualify"), &scoring, is_walked);
         let inputs = inputs_read(&offers, &interner);
-        let inputs = || inputs.iter().filter_map(|register| interner.sources.get(*register as usize));
-        let fields_read = inputs().filter_map(Source::record_field).map(str::to_owned).collect();
-        let metrics = inputs().filter_map(Source::metric_key).filter_map(|key| catalog.metrics.get(key));
+        let fields = inputs.iter().filter_map(|register| interner.fields.get(Record::field(*register)?));
+        let fields_read = fields.map(|field| field.key.clone()).collect();
+        let sources = inputs.iter().filter_map(|register| interner.sources.get(*register as usize));
+        let metrics = sources.filter_map(Source::metric_key).filter_map(|key| catalog.metrics.get(key));
         let metrics_read = metrics.filter(|metric| metric.is_active).cloned().collect();
         let creatives = creatives(&flow, &offers, catalog);
         Self {
@@ -231,7 +235,8 @@ impl CompiledFlow {
             is_walked,
             creatives,
             flow,
-            fields: source::fields(&interner.sources),
+            fields_by_key: source::by_key(&interner.fields),
+            fields: interner.fields,
             sources: interner.sources,
             constants: interner.constants,
             rules: interner.rules,

@@ -2,16 +2,14 @@
 
 use formula::{
     OutputType, Type,
-    program::{Constants, Datum, FormulaProgram, Memory, Register, Why, Word},
+    program::{Constants, Datum, FormulaProgram, Memory, Record, Register, Why, Word},
 };
 
-use crate::domain::compile::Facts;
+use crate::domain::compile::{CompiledFlow, Facts};
 
 /// Where a register gets its value.
 #[derive(Debug)]
 pub(crate) enum Source {
-    /// A field of the customer's record, under the name it is asked by.
-    Record { name: String, field: String, declared: Type },
     /// An attribute of the request.
     Attribute { name: String, key: String, declared: Type },
     /// An attribute of which only the presence matters.
@@ -20,34 +18,26 @@ pub(crate) enum Source {
     Metric { key: String },
     /// What an offer says about itself; told when it is null.
     Constant { value: Word, told: String },
-    /// A formula, after all the registers it needs to be filled first: not those of the record.
+    /// A formula, after all the registers it needs, but for those of the record, which are filled before.
     Computed { program: FormulaProgram, output: Option<OutputType>, needs: Box<[Register]> },
 }
 
-/// Which register a field of the customer's record goes to.
+/// A field of the customer's record, under the name it is asked by. Its number is that of its register.
 #[derive(Debug)]
 pub(crate) struct Field {
     pub name: String,
-    pub register: Register,
+    pub key: String,
     pub declared: Type,
 }
 
 /// Spells out causes of null.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Told<'a> {
-    pub sources: &'a [Source],
+    pub compiled: &'a CompiledFlow,
     pub facts: &'a Facts<'a>,
 }
 
 impl Source {
-    /// The record field it reads.
-    pub fn record_field(&self) -> Option<&str> {
-        match self {
-            Self::Record { field, .. } => Some(field),
-            _ => None,
-        }
-    }
-
     /// The metric it reads.
     pub fn metric_key(&self) -> Option<&str> {
         match self {
@@ -56,47 +46,48 @@ impl Source {
         }
     }
 
-    /// True for what the customer or the request says.
-    pub fn is_input(&self) -> bool {
-        matches!(self, Self::Record { .. } | Self::Attribute { .. })
+    /// True for what the request says.
+    pub fn is_attribute(&self) -> bool {
+        matches!(self, Self::Attribute { .. })
     }
 
-    /// The value of a constant, or of what the request or a metric says; null for what comes from elsewhere.
+    /// The value of a constant, or of what the request or a metric says; null for what is computed.
     pub fn read(&self, register: Register, facts: &Facts<'_>, constants: &Constants, memory: &mut Memory) -> Word {
         let missing = Word::null(Why::Register(register));
         match self {
             Self::Attribute { key, declared, .. } => {
                 let value = facts.attributes.get(key);
-                value.map_or(missing, |value| value.word(*declared, register, constants, memory))
+                let keep = |text: &str| constants.known(text).unwrap_or_else(|| memory.text(text));
+                value.map_or(missing, |value| value.word(*declared, register, keep))
             }
             Self::Presence { key, .. } => facts.attributes.get(key).map_or(missing, |_| Word::boolean(true)),
             Self::Metric { key } => facts.metrics.get(key).map_or(missing, |value| Datum::Number(*value).into()),
             Self::Constant { value, .. } => *value,
-            Self::Record { .. } | Self::Computed { .. } => missing,
+            Self::Computed { .. } => missing,
         }
     }
 }
 
-/// The record fields that are read, in the order in which a record has them.
-pub(super) fn fields(sources: &[Source]) -> Vec<Field> {
-    let field = |(register, source): (Register, &Source)| match source {
-        Source::Record { field, declared, .. } => Some(Field { name: field.clone(), register, declared: *declared }),
-        _ => None,
-    };
-    let mut fields: Vec<Field> = (0..).zip(sources).filter_map(field).collect();
-    fields.sort_by(|a, b| a.name.cmp(&b.name));
-    fields
+/// The numbers of the fields in the order in which a record has them.
+pub(super) fn by_key(fields: &[Field]) -> Vec<usize> {
+    let key = |field: &usize| fields.get(*field).map(|field| &field.key);
+    let mut numbers: Vec<usize> = (0..fields.len()).collect();
+    numbers.sort_by(|a, b| key(a).cmp(&key(b)));
+    numbers
 }
 
 impl Told<'_> {
     /// The cause in words.
     pub fn told(&self, why: Why) -> String {
         let Why::Register(register) = why else { return why.to_string() };
-        match self.sources.get(register as usize) {
-            Some(Source::Record { name, field, declared }) => match self.facts.record.contains_key(field) {
+        if let Some(field) = Record::field(register).and_then(|field| self.compiled.fields.get(field)) {
+            let Field { name, key, declared } = field;
+            return match self.facts.record.contains_key(key) {
                 true => format!("{name} is not a {declared}"),
-                false => format!("missing customer.{field}"),
-            },
+                false => format!("missing customer.{key}"),
+            };
+        }
+        match self.compiled.sources.get(register as usize) {
             Some(Source::Attribute { name, key, declared }) if self.facts.attributes.contains_key(key) => {
                 format!("{name} is not a {declared}")
             }

@@ -3,20 +3,21 @@
 
 use formula::program::Word;
 
-use super::Tally;
+use super::{Case, Tally};
 use crate::domain::{
-    compile::{CompiledFlow, Facts, Place, Program},
+    compile::{CompiledFlow, Place, Program},
     rank::{Factors, PROPENSITY_PRIOR},
     scratch::{Ahead, Aside, Best, Scratch, way_aside},
 };
 
 impl CompiledFlow {
     /// The best offers, best first, go into the scratch: the mandatory ones, then the others by score.
-    pub(super) fn pick(&self, best_max: usize, facts: &Facts<'_>, scratch: &mut Scratch) -> Tally {
-        let mut tally = self.tally(facts, scratch);
-        self.pick_mandatory(best_max, facts, scratch);
+    pub(super) fn pick(&self, best_max: usize, case: &Case<'_>, scratch: &mut Scratch) -> Tally {
+        let mut tally = self.tally(case, scratch);
+        self.pick_mandatory(best_max, case, scratch);
         let best_max = best_max - scratch.best.len();
         match scratch.passing.as_slice() {
+            [] => return tally,
             [only] if !self.is_walked => {
                 let Scratch { best, aside, .. } = scratch;
                 let of_group = |place: &Place| Best { place: *place, holding: only.holding, is_mandatory: false };
@@ -29,7 +30,7 @@ impl CompiledFlow {
                 }
                 return tally;
             }
-            _ if self.is_walked => self.walk(best_max, facts, &mut tally, scratch),
+            _ if self.is_walked => self.walk(best_max, case, &mut tally, scratch),
             _ => self.merge(best_max, scratch),
         }
         let Scratch { best, ahead, .. } = scratch;
@@ -41,7 +42,7 @@ impl CompiledFlow {
         tally
     }
 
-    fn tally(&self, facts: &Facts<'_>, scratch: &mut Scratch) -> Tally {
+    fn tally(&self, case: &Case<'_>, scratch: &mut Scratch) -> Tally {
         let mut tally = Tally { invalid: self.invalid, ..Tally::default() };
         for passing in &scratch.passing {
             let size = passing.size as usize;
@@ -49,13 +50,13 @@ impl CompiledFlow {
             tally.filtered += if passing.is_filtered { size } else { 0 };
             tally.ranked += if self.is_walked { 0 } else { (passing.order.1 - passing.order.0) as usize };
         }
-        self.tally_aside(facts, &mut tally, scratch);
+        self.tally_aside(case, &mut tally, scratch);
         tally.not_qualified = self.offers.len() - tally.excluded - tally.closed - tally.invalid - tally.qualified;
         tally
     }
 
     /// Counts anew the offers that do not go the way of their group.
-    fn tally_aside(&self, facts: &Facts<'_>, tally: &mut Tally, scratch: &mut Scratch) {
+    fn tally_aside(&self, case: &Case<'_>, tally: &mut Tally, scratch: &mut Scratch) {
         if scratch.aside.is_empty() {
             return;
         }
@@ -72,7 +73,7 @@ impl CompiledFlow {
                     }
                     Some(true) => {
                         tally.qualified -= 1;
-                        let was_ranked = !self.is_walked && self.place(*number, program, facts, scratch).is_some();
+                        let was_ranked = !self.is_walked && self.place(*number, program, case, scratch).is_some();
                         tally.ranked -= usize::from(was_ranked);
                     }
                 },
@@ -89,7 +90,7 @@ impl CompiledFlow {
         scratch.aside = aside;
     }
 
-    fn pick_mandatory(&self, best_max: usize, facts: &Facts<'_>, scratch: &mut Scratch) {
+    fn pick_mandatory(&self, best_max: usize, case: &Case<'_>, scratch: &mut Scratch) {
         for (offer, _) in &self.mandates {
             if scratch.best.len() >= best_max {
                 return;
@@ -99,7 +100,7 @@ impl CompiledFlow {
             }
             let Some(found) = self.offers.get(*offer as usize) else { continue };
             let Ok(program) = &found.program else { continue };
-            let holding = self.holding(program.affinities, facts, scratch);
+            let holding = self.holding(program.affinities, case, scratch);
             let place = Place { score: 1.0, priority: found.candidate.worth.priority, offer: *offer };
             scratch.best.push(Best { place, holding, is_mandatory: true });
         }
@@ -127,19 +128,19 @@ impl CompiledFlow {
     }
 
     /// Meets every offer of the groups that qualify.
-    fn walk(&self, best_max: usize, facts: &Facts<'_>, tally: &mut Tally, scratch: &mut Scratch) {
+    fn walk(&self, best_max: usize, case: &Case<'_>, tally: &mut Tally, scratch: &mut Scratch) {
         for index in 0..scratch.passing.len() {
             let Some(passing) = scratch.passing.get(index).copied() else { continue };
             for member in self.orders.between(passing.order) {
                 if scratch.aside(member.offer).is_some() {
                     continue;
                 }
-                if self.lacks_creative(member.offer, facts) {
+                if self.lacks_creative(member.offer, case) {
                     tally.without_creative += 1;
                     continue;
                 }
                 let program = self.offers.get(member.offer as usize).and_then(|offer| offer.program.as_ref().ok());
-                let Some(place) = program.and_then(|program| self.place(member.offer, program, facts, scratch)) else {
+                let Some(place) = program.and_then(|program| self.place(member.offer, program, case, scratch)) else {
                     continue;
                 };
                 tally.ranked += 1;
@@ -160,11 +161,11 @@ impl CompiledFlow {
         &self,
         offer: u32,
         program: &Program,
-        facts: &Facts<'_>,
+        case: &Case<'_>,
         scratch: &mut Scratch,
     ) -> Option<Place> {
-        let holding = self.holding(program.affinities, facts, scratch);
-        let score = self.factors(offer, program, holding, facts, scratch)?.score(&self.scoring.weights)?;
+        let holding = self.holding(program.affinities, case, scratch);
+        let score = self.factors(offer, program, holding, case, scratch)?.score(&self.scoring.weights)?;
         let priority = self.offers.get(offer as usize)?.candidate.worth.priority;
         Some(Place { score, priority, offer })
     }
@@ -175,12 +176,12 @@ impl CompiledFlow {
         offer: u32,
         program: &Program,
         holding: u32,
-        facts: &Facts<'_>,
+        case: &Case<'_>,
         scratch: &mut Scratch,
     ) -> Option<Factors> {
         let worth = &self.offers.get(offer as usize)?.candidate.worth;
         let count = self.affinities.get(program.affinities as usize).map_or(0, |rules| rules.len());
-        let estimate = program.score.map(|register| self.fill(register, facts, scratch)).and_then(Word::as_number);
+        let estimate = program.score.map(|register| self.fill(register, case, scratch)).and_then(Word::as_number);
         Some(self.scoring.factors(worth, estimate, (holding as usize, count)))
     }
 

@@ -14,6 +14,7 @@ use super::{OracleFlow, OraclePlan, plan as planned_slowly};
 use crate::domain::{
     compile::{CompiledFlow, Facts},
     creative::{PlacementMatch, Surface},
+    evaluate::Case,
     flow::{CreativeMatch, Flow, FoundModel, NamedModel, Node, Profile, ScoreMethod, Step, Weights},
     metric::{Aggregate, Metric, Metrics},
     plan::{Plan, Wanted, plan},
@@ -399,8 +400,7 @@ pub(super) fn customer(dice: &mut Dice) -> (Fields, Fields) {
     }
     // A record of hardly any fields is taken in another way than one of many.
     let way = dice.below(8);
-    let others = if way == 0 { 40 } else { 0 };
-    record.extend((0..others).map(|number| (format!("other{number}"), Scalar::Integer(number))));
+    record.extend((0..if way == 0 { 40 } else { 0 }).map(|number| (format!("other{number}"), Scalar::Integer(number))));
     record.retain(|name, _| way != 1 || name == "tier");
     let attributes = ["cart", "page"].into_iter().filter(|_| dice.one_in(2)).map(str::to_owned).collect::<Vec<_>>();
     (record, attributes.into_iter().map(|name| (name, scalar(dice))).collect())
@@ -455,8 +455,7 @@ fn check(seed: u64, met: &mut BTreeMap<String, usize>) {
     let compiled = CompiledFlow::compile(flow, "flow_f", "F", 1, &catalog);
     for _ in 0..CUSTOMERS {
         let (record, attributes) = customer(dice);
-        let now: DateTime<Utc> = NOW.parse().unwrap();
-        let moment = Moment::new(now, *dice.pick(&[chrono_tz::UTC, chrono_tz::Europe::Paris]));
+        let moment = Moment::new(NOW.parse().unwrap(), *dice.pick(&[chrono_tz::UTC, chrono_tz::Europe::Paris]));
         let (metrics, surface) = (metrics(dice), surface(dice));
         let (record, attributes, metrics, surface) = (&record, &attributes, &metrics, &surface);
         let facts = Facts { record, attributes, metrics, surface, moment: &moment };
@@ -474,10 +473,11 @@ fn check(seed: u64, met: &mut BTreeMap<String, usize>) {
         let first = |plan: &Plan| plan.ranked.iter().take(2).map(|ranked| ranked.offer_id.clone()).collect::<Vec<_>>();
         assert_eq!((first(&some), some.ranked.len()), (first(&got), got.ranked.len().min(2)), "seed {seed}");
         assert_eq!(some.refused, got.refused.iter().take(1).cloned().collect::<Vec<_>>(), "seed {seed}");
-        let mut scratch = compiled.spares.take();
-        let once = compiled.evaluate(&facts, &excluded, 2, &mut scratch);
-        assert_eq!(compiled.judge(&facts, &excluded, 2, &mut scratch), once, "the record is taken in, seed {seed}");
-        compiled.spares.give_back(scratch);
+        let (mut taken_in, mut scratch) = compiled.spares.take();
+        compiled.take_in(facts.record, &mut taken_in);
+        let case = Case { facts: &facts, record: &taken_in };
+        let mut evaluate = || compiled.evaluate(&case, &excluded, 2, &mut scratch);
+        assert_eq!(evaluate(), evaluate(), "the record is taken in once, seed {seed}");
         for (reason, count) in got.refused_by_reason {
             *met.entry(reason.code().to_owned()).or_insert(0) += count;
         }
