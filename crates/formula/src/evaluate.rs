@@ -232,7 +232,8 @@ fn folded(numbers: &[Value], pick: fn(f64, f64) -> f64) -> Value {
 
 fn numeric(function: Function, x: f64, rest: &[Value]) -> Value {
     match (function, rest) {
-        (Function::Round, []) => Value::number(x.round()),
+        // Adding zero turns -0 into 0.
+        (Function::Round, []) => Value::number(x.round() + 0.0),
         (Function::Round, [Value::Number(digits)]) => rounded(x, *digits),
         (Function::Floor, []) => Value::number(x.floor()),
         (Function::Ceil, []) => Value::number(x.ceil()),

@@ -74,6 +74,11 @@ impl FormulaProgram {
     pub fn reads(&self) -> &[Register] {
         &self.reads
     }
+
+    /// True when it comes to a whole number or nothing.
+    pub fn is_whole(&self) -> bool {
+        matches!(self.root, Part::Round(_) | Part::Days { is_rounded: true, .. })
+    }
 }
 
 struct Coder<'a> {

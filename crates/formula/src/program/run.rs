@@ -27,7 +27,7 @@ impl OutputType {
     #[inline]
     pub fn convert(self, word: Word, memory: &mut Memory) -> Word {
         match (self, word.as_number()) {
-            (Self::Integer, Some(number)) => Word::finite(round(number) + 0.0),
+            (Self::Integer, Some(number)) => Word::finite(round(number)),
             _ if word.is_null() || word.is_a(self.value_type()) => word,
             _ => self.convert_other(word.datum(), memory).into(),
         }
@@ -48,7 +48,9 @@ fn round(number: f64) -> f64 {
     // Most are whole already; to see that is quicker than to round them: a sum of this size has no room for decimals.
     const SIZE: f64 = (1_u64 << 52) as f64;
     let size = SIZE.copysign(number);
-    if number + size - size == number { number } else { number.round() }
+    let whole = if number + size - size == number { number } else { number.round() };
+    // Adding zero turns -0 into 0.
+    whole + 0.0
 }
 
 /// A null passes on; anything else cannot happen in a checked formula.

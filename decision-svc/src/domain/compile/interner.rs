@@ -205,6 +205,11 @@ impl<'a> Interner<'a> {
         needs.sort_unstable();
         needs.dedup();
         let of_type = output.map(|output| output.value_type()).or(formula.result_type()).unwrap_or(Type::Number);
+        let is_of_type = |output: &OutputType| match output {
+            OutputType::Integer => program.is_whole(),
+            other => Some(other.value_type()) == formula.result_type(),
+        };
+        let output = output.filter(|output| !is_of_type(output));
         let register = self.add(Source::Computed { program, output, needs: needs.into() });
         Ok((register, of_type))
     }
