@@ -192,8 +192,11 @@ impl DecisionService for Decisions {
         let asked = request.into_inner();
         let run = Run { tenant, question: parse(&asked)?, asked, stopwatch };
         let context = self.0.clone();
-        let decision = in_its_own_task(async move { context.recommend(run).await }).await?;
-        Ok(Response::new(proto::RecommendResponse { decision: Some(decision) }))
+        let is_dry_run = run.question.is_dry_run;
+        let deciding = async move { context.recommend(run).await };
+        // A dry run writes nothing: it may end with its caller, and needs no task.
+        let decision = if is_dry_run { Box::pin(deciding).await } else { in_its_own_task(deciding).await };
+        Ok(Response::new(proto::RecommendResponse { decision: Some(decision?) }))
     }
 
     async fn recommend_batch(

@@ -99,7 +99,7 @@ struct Decided {
 }
 
 impl Context {
-    /// Decides. From here on nothing stops a decision but its own errors: run it in a task of its own.
+    /// Decides. From here on nothing stops a decision but its own errors: run it in a task of its own, unless it is dry.
     pub async fn recommend(&self, run: Run) -> Result<proto::Decision, Status> {
         let answer = self.recommend_all(vec![run]).await.pop();
         answer.unwrap_or_else(|| Err(serve::internal(&"a question without an answer")))
