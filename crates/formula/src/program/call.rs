@@ -152,8 +152,8 @@ fn rounded(x: f64, digits: f64) -> Datum {
     }
     let scale = libm::pow(10.0, digits.abs());
     let result = if digits >= 0.0 { (x * scale).round() / scale } else { (x / scale).round() * scale };
-    // A number too large to be scaled has no decimals to round.
-    if result.is_finite() { Datum::number(result) } else { Datum::number(x) }
+    // A number too large to be scaled has no decimals to round. Adding zero turns -0 into 0.
+    if result.is_finite() { Datum::number(result + 0.0) } else { Datum::number(x) }
 }
 
 fn calendar(function: Function, date: NaiveDate) -> Datum {

@@ -14,7 +14,7 @@ pub enum Datum {
     Null(Why),
     /// A double.
     Number(f64),
-    /// Text, kept in the constants or in the memory.
+    /// Text, kept in the constants, in the record or in the memory.
     Text(Text),
     /// True or false.
     Boolean(bool),
@@ -27,7 +27,7 @@ pub enum Datum {
 /// Where a text is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Text {
-    /// Byte offset; in the constants when the highest bit is set.
+    /// Byte offset; in the constants when the highest bit is set, in the record when the next is.
     pub(super) start: u32,
     pub(super) bytes: u32,
 }
