@@ -74,7 +74,10 @@ impl CompiledFlows {
     ) -> Result<Arc<CompiledFlow>, JoinError> {
         let entry = self.entry(source);
         entry.is_asked_for.store(true, Ordering::Relaxed);
-        self.made(&entry, source, &flow, catalog).await
+        if let Some(found) = entry.find((source.revision, catalog.revision)) {
+            return Ok(found);
+        }
+        tokio::spawn(self.making(&entry, source, &flow, catalog)).await?
     }
 
     /// The same; or, when that takes longer than `wait`, or an older one is just being made, and there is one, the flow at
@@ -92,19 +95,16 @@ impl CompiledFlows {
             return Ok(found);
         }
         let Some(older) = entry.newest_at(source.revision) else {
-            return self.made(&entry, source, flow, catalog).await;
+            return tokio::spawn(self.making(&entry, source, flow, catalog)).await?;
         };
         let wanted = (source.revision, catalog.revision);
         // One makes, and whoever comes meanwhile waits for that one: what is newer still is made for the next who asks.
         if !entry.is_being_made.swap(true, Ordering::Acquire) {
-            let (all, making, catalog) = (self.clone(), entry.clone(), catalog.clone());
-            let (tenant, id, name) = (source.tenant.to_owned(), source.id.to_owned(), source.name.to_owned());
-            let (revision, flow) = (source.revision, flow.clone());
+            let (making, entry) = (self.making(&entry, source, flow, catalog), entry.clone());
             tokio::spawn(async move {
-                let source = Source { tenant: &tenant, id: &id, name: &name, revision };
-                let made = all.made(&making, source, &flow, &catalog).await;
-                making.is_being_made.store(false, Ordering::Release);
-                making.made_one.notify_waiters();
+                let made = making.await;
+                entry.is_being_made.store(false, Ordering::Release);
+                entry.made_one.notify_waiters();
                 // Whoever needs the flow tries again and tells.
                 drop(made);
             });
@@ -159,6 +159,23 @@ impl CompiledFlows {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let of_tenant = kept.entries.iter().filter(|((whose, _), _)| whose == tenant);
         of_tenant.map(|(_, entry)| entry.clone()).collect()
+    }
+
+    /// Makes it, for a task of its own: whoever waits for it may leave, and what was begun is there for the next.
+    fn making(
+        &self,
+        entry: &Arc<Entry>,
+        source: Source<'_>,
+        flow: &Flow,
+        catalog: &Arc<Catalog>,
+    ) -> impl Future<Output = Result<Arc<CompiledFlow>, JoinError>> + Send + 'static {
+        let (all, entry, flow, catalog) = (self.clone(), entry.clone(), flow.clone(), catalog.clone());
+        let (tenant, id, name) = (source.tenant.to_owned(), source.id.to_owned(), source.name.to_owned());
+        let revision = source.revision;
+        async move {
+            let source = Source { tenant: &tenant, id: &id, name: &name, revision };
+            all.made(&entry, source, &flow, &catalog).await
+        }
     }
 
     async fn made(
@@ -269,6 +286,8 @@ async fn compiled(source: Source<'_>, flow: Flow, catalog: &Arc<Catalog>) -> Res
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt as _;
+
     use super::*;
 
     /// Who cannot wait goes by the catalog of before; what was begun is there for the next. A flow nobody made ready yet is
@@ -289,6 +308,31 @@ mod tests {
         }
         assert_eq!(within(Duration::ZERO, 2, 2).await, (2, 2));
         assert_eq!(within(Duration::from_secs(60), 2, 3).await, (2, 3));
+    }
+
+    /// A caller who leaves before a flow is made the first time does not stop it.
+    #[tokio::test]
+    async fn what_was_begun_for_a_caller_who_left_is_there_for_the_next() {
+        let compiled = CompiledFlows::default();
+        let source = Source { tenant: "t", id: "flow_f", name: "F", revision: 1 };
+        let (flow, catalog) = (Flow { nodes: Vec::new() }, Arc::new(Catalog::default()));
+        let asked = || compiled.within(Duration::ZERO, source, &flow, &catalog);
+        // Seen once, then dropped: the work has begun and the caller is gone.
+        assert!(asked().now_or_never().is_none());
+        let entry = compiled.entry(source);
+        while entry.newest().is_none() {
+            tokio::task::yield_now().await;
+        }
+        let first = entry.newest().unwrap();
+        assert!(Arc::ptr_eq(&asked().await.unwrap(), &first));
+        // Without a task of its own the work is lost with the caller.
+        let alone = CompiledFlows::default();
+        let entry = alone.entry(source);
+        assert!(alone.made(&entry, source, &flow, &catalog).now_or_never().is_none());
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert!(entry.newest().is_none());
     }
 
     /// The newest two stay, whatever the order in which they were asked for; each is made once.
