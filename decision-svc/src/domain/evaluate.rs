@@ -12,7 +12,7 @@ use crate::domain::{
     scratch::{Best, Passing, Scratch},
 };
 
-/// Fields a flow reads for each field of a record, up to which both are walked together.
+/// Fields of a record for each that a flow reads, or the other way round, up to which both are walked together.
 const WALKED_MAX: usize = 4;
 
 /// How many offers went which way.
@@ -72,8 +72,14 @@ impl CompiledFlow {
     pub fn take_in(&self, fields: &Fields, record: &mut Record) {
         record.clear(self.fields.len());
         let key_of = |number: &usize| self.fields.get(*number).map(|field| field.key.as_str());
-        if self.fields.len() <= WALKED_MAX * fields.len() {
-            // In one walk beside the fields: to look each one up would compare more names.
+        if fields.len() > WALKED_MAX * self.fields.len() {
+            for (number, field) in self.fields.iter().enumerate() {
+                if let Some(value) = fields.get(&field.key) {
+                    self.put(number, value, record);
+                }
+            }
+        } else if self.fields.len() <= WALKED_MAX * fields.len() {
+            // In one walk beside each other: to look each one up would compare more names.
             let mut theirs = fields.iter().peekable();
             for number in &self.fields_by_key {
                 let wanted = key_of(number);

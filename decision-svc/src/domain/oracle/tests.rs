@@ -398,7 +398,7 @@ pub(super) fn customer(dice: &mut Dice) -> (Fields, Fields) {
             record.insert(name.to_owned(), fitting(dice, of_type));
         }
     }
-    // A record of hardly any fields is taken in another way than one of many.
+    // Records of many fields, or of hardly any, are taken in in other ways.
     let way = dice.below(8);
     record.extend((0..if way == 0 { 40 } else { 0 }).map(|number| (format!("other{number}"), Scalar::Integer(number))));
     record.retain(|name, _| way != 1 || name == "tier");
