@@ -1,4 +1,5 @@
-//! Compiles the contracts with protox (no protoc needed) and exports the descriptor set with all options.
+//! Compiles the contracts with protox (no protoc needed) and exports the descriptor set with all
+//! options.
 
 use std::{env, fs, path::PathBuf};
 
@@ -18,7 +19,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     fs::write(out.join("proffer.bin"), compiler.encode_file_descriptor_set())?;
     let mut config = prost_build_config();
     config.btree_map(["."]).enable_type_names();
-    tonic_prost_build::configure().compile_fds_with_config(compiler.file_descriptor_set(), config)?;
+    tonic_prost_build::configure()
+        .compile_fds_with_config(compiler.file_descriptor_set(), config)?;
     Ok(())
 }
 

@@ -1,5 +1,5 @@
-//! Checks of customers with few and with many past contacts, on SQLite: all the work is done in this process, whose CPU
-//! time is the term.
+//! Checks of customers with few and with many past contacts, on SQLite: all the work is done in
+//! this process, whose CPU time is the term.
 
 use chrono::TimeDelta;
 use cpu_time::ProcessTime;

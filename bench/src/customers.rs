@@ -1,4 +1,5 @@
-//! Decisions as the base grows: any of many customers against any of few, each base a server of its own on SQLite.
+//! Decisions as the base grows: any of many customers against any of few, each base a server of its
+//! own on SQLite.
 
 use crate::{
     drive::Cost,
@@ -36,8 +37,11 @@ pub fn run(rounds: usize, settings: Settings) -> anyhow::Result<()> {
     processor::call(move || async move {
         let many = Programme::start(Size { offers: 9, customers: settings.customers }).await?;
         let few = Programme::start(Size { offers: 9, customers: FEW }).await?;
-        let name = |what: &str, customers: u64| Term::new(&format!("{what}, {customers} customers, µs"));
-        let terms = |what: &str| [name(what, settings.customers), name(what, FEW), Term::new("the same again")];
+        let name =
+            |what: &str, customers: u64| Term::new(&format!("{what}, {customers} customers, µs"));
+        let terms = |what: &str| {
+            [name(what, settings.customers), name(what, FEW), Term::new("the same again")]
+        };
         let mut cpu = terms("server CPU of a decision");
         let mut p50 = terms("p50 of a decision, 1 caller");
         ask(&many, IN_FLIGHT).await?;

@@ -54,5 +54,9 @@ pub async fn drive<C>(
     };
     let spent = try_join_all(callers.iter_mut().map(asking)).await?.concat();
     let (cpu_us, calls) = (server.cpu_us()? - before, spent.len() as f64);
-    Ok(Cost { cpu_us: cpu_us / calls, rate: calls / started.elapsed().as_secs_f64(), p50_us: median(spent) })
+    Ok(Cost {
+        cpu_us: cpu_us / calls,
+        rate: calls / started.elapsed().as_secs_f64(),
+        p50_us: median(spent),
+    })
 }

@@ -1,11 +1,13 @@
-//! How soon a written offer is seen by decisions, among many offers, and what its arrival does to those who ask meanwhile:
-//! one caller asks again and again, another publishes. Server and callers share the processors, as compiling needs one of its
-//! own.
+//! How soon a written offer is seen by decisions, among many offers, and what its arrival does to
+//! those who ask meanwhile: one caller asks again and again, another publishes. Server and callers
+//! share the processors, as compiling needs one of its own.
 
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use proffer_proto::catalog::v1::{Offer, UpdateOfferRequest, offer_service_client::OfferServiceClient};
+use proffer_proto::catalog::v1::{
+    Offer, UpdateOfferRequest, offer_service_client::OfferServiceClient,
+};
 use tonic::transport::Channel;
 
 use crate::{
@@ -23,14 +25,16 @@ const QUIET: Duration = Duration::from_secs(2);
 /// Publishes of a round.
 const PUBLISHES: u64 = 10;
 /// How decisions that wait are told from those that do not.
-const WAITS: [(u64, &str); 2] = [(0, "decisions do not wait"), (250, "decisions wait up to 250 ms")];
+const WAITS: [(u64, &str); 2] =
+    [(0, "decisions do not wait"), (250, "decisions wait up to 250 ms")];
 
 /// Times of decisions in milliseconds, each with the catalog revision it went by.
 type Asked = Vec<(f64, i64)>;
 
 /// What happened around one publish.
 struct Publish {
-    /// From the answer to the write until the answer of the first decision that went by it, in milliseconds.
+    /// From the answer to the write until the answer of the first decision that went by it, in
+    /// milliseconds.
     visible_ms: f64,
     /// Decisions asked from the write on until then.
     meanwhile: Vec<f64>,
@@ -41,8 +45,12 @@ async fn ask(programme: &Programme) -> anyhow::Result<(f64, i64)> {
     let answer = programme.decisions().recommend(programme.question(number())).await?.into_inner();
     let decision = answer.decision.context("an answer without a decision")?;
     checked(&decision)?;
-    let revision = decision.snapshot.iter().find_map(|part| part.strip_prefix("catalog:")?.parse().ok());
-    Ok((started.elapsed().as_secs_f64() * 1e3, revision.context("a decision names the catalog it went by")?))
+    let revision =
+        decision.snapshot.iter().find_map(|part| part.strip_prefix("catalog:")?.parse().ok());
+    Ok((
+        started.elapsed().as_secs_f64() * 1e3,
+        revision.context("a decision names the catalog it went by")?,
+    ))
 }
 
 async fn quiet(programme: &Programme) -> anyhow::Result<Asked> {
@@ -53,7 +61,11 @@ async fn quiet(programme: &Programme) -> anyhow::Result<Asked> {
     Ok(asked)
 }
 
-async fn publish(programme: &Programme, offers: &mut OfferServiceClient<Channel>, nth: u64) -> anyhow::Result<Publish> {
+async fn publish(
+    programme: &Programme,
+    offers: &mut OfferServiceClient<Channel>,
+    nth: u64,
+) -> anyhow::Result<Publish> {
     let offer = Offer { priority: Some((nth % 100) as f64), ..Default::default() };
     let request = UpdateOfferRequest {
         id: format!("off_apparel_{}", 3 * (nth % 1_000)),
@@ -102,8 +114,12 @@ fn times(asked: Asked) -> Vec<f64> {
 /// Measures and prints.
 pub async fn run(rounds: usize) -> anyhow::Result<()> {
     for (wait_ms, how) in WAITS {
-        let programme =
-            Programme::start_at(Place::Anywhere, wait_ms, Size { offers: OFFERS, customers: CUSTOMERS }).await?;
+        let programme = Programme::start_at(
+            Place::Anywhere,
+            wait_ms,
+            Size { offers: OFFERS, customers: CUSTOMERS },
+        )
+        .await?;
         let mut offers = OfferServiceClient::new(programme.channel.clone());
         quiet(&programme).await?;
         let mut during = Term::new("p99 of decisions while an offer is published, ms");
@@ -123,7 +139,13 @@ pub async fn run(rounds: usize) -> anyhow::Result<()> {
             again.rounds.push(p99(times(quiet(&programme).await?)));
         }
         let goal = if wait_ms == 0 { Goal::AtMost(1.5) } else { Goal::None };
-        ratio::print(&format!("{OFFERS} offers, one of them published, {how}"), &during, &before, &again, goal);
+        ratio::print(
+            &format!("{OFFERS} offers, one of them published, {how}"),
+            &during,
+            &before,
+            &again,
+            goal,
+        );
         let latest = visible.iter().copied().fold(0.0, f64::max);
         println!(
             "  from the written answer to the first decision by it: median {:.0} ms, longest {latest:.0} ms (wanted ≤ 1000)",

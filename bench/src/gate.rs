@@ -34,7 +34,8 @@ impl Gate {
             timezone_source: vec!["customer.timezone".into()],
             ..Default::default()
         };
-        let channel = proto::Channel { name: "email".into(), config: Some(config), ..Default::default() };
+        let channel =
+            proto::Channel { name: "email".into(), config: Some(config), ..Default::default() };
         let channels = &mut ChannelServiceClient::new(gate.neighbour.clone());
         channels.create_channel(proto::CreateChannelRequest { channel: Some(channel) }).await?;
         let cap = proto::FrequencyCap { window_days: 30, max_impressions: 3, ..Default::default() };
@@ -45,7 +46,11 @@ impl Gate {
             ..Default::default()
         };
         let policies = &mut ContactPolicyServiceClient::new(gate.neighbour.clone());
-        policies.create_contact_policy(proto::CreateContactPolicyRequest { contact_policy: Some(policy) }).await?;
+        policies
+            .create_contact_policy(proto::CreateContactPolicyRequest {
+                contact_policy: Some(policy),
+            })
+            .await?;
         Ok(gate)
     }
 

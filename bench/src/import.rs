@@ -1,6 +1,6 @@
-//! Records streamed in as a file, against the same rows by the database's own bulk path: COPY on PostgreSQL, one
-//! prepared insert per row in one transaction on SQLite. The bulk path gets its rows ready to be written, and a table
-//! with the same key.
+//! Records streamed in as a file, against the same rows by the database's own bulk path: COPY on
+//! PostgreSQL, one prepared insert per row in one transaction on SQLite. The bulk path gets its
+//! rows ready to be written, and a table with the same key.
 
 use std::{
     fmt::Write as _,
@@ -82,7 +82,8 @@ fn stored(round: usize) -> Vec<(String, Vec<u8>)> {
         let field = |(name, of_type): (&str, proto::FieldType)| {
             (name.to_owned(), Value { kind: Some(kind(of_type, value(name, number))) })
         };
-        let record = proto::CustomerRecord { fields: FIELDS.map(field).into(), ..Default::default() };
+        let record =
+            proto::CustomerRecord { fields: FIELDS.map(field).into(), ..Default::default() };
         (format!("c{round}-{number:07}"), record.encode_to_vec())
     };
     (0..ROWS).map(row).collect()
@@ -98,10 +99,13 @@ async fn import(service: &Neighbour, round: usize) -> anyhow::Result<f64> {
     let file = csv(round);
     let mut parts = vec![proto::ImportRecordsRequest { part: Some(Part::Header(header)) }];
     parts.extend(
-        file.chunks(PIECE).map(|piece| proto::ImportRecordsRequest { part: Some(Part::Piece(piece.to_vec())) }),
+        file.chunks(PIECE)
+            .map(|piece| proto::ImportRecordsRequest { part: Some(Part::Piece(piece.to_vec())) }),
     );
     let started = Instant::now();
-    let answer = RecordServiceClient::new(service.clone()).import_records(futures::stream::iter(parts)).await?;
+    let answer = RecordServiceClient::new(service.clone())
+        .import_records(futures::stream::iter(parts))
+        .await?;
     let spent = started.elapsed().as_secs_f64();
     let answer = answer.into_inner();
     anyhow::ensure!(answer.accepted == ROWS as i64, "rows were refused: {answer:?}");
@@ -123,7 +127,8 @@ impl Bulk {
         match self {
             Self::Sqlite(connection) => {
                 connection.execute("pragma journal_mode = wal").await?;
-                let table = format!("create table bulk {} without rowid", TABLE.replace("BYTES", "blob"));
+                let table =
+                    format!("create table bulk {} without rowid", TABLE.replace("BYTES", "blob"));
                 connection.execute(sqlx::AssertSqlSafe(table)).await?;
             }
             Self::Postgres(connection) => {
@@ -174,7 +179,12 @@ impl Bulk {
     }
 }
 
-async fn compare(name: &str, location: &Location, mut bulk: Bulk, rounds: usize) -> anyhow::Result<()> {
+async fn compare(
+    name: &str,
+    location: &Location,
+    mut bulk: Bulk,
+    rounds: usize,
+) -> anyhow::Result<()> {
     let app = App::build(location, Deps { clock: Clock::system() }).await?;
     let service = Neighbour::local(app.routes());
     let field = |(name, of_type): (&str, proto::FieldType)| proto::SchemaField {
@@ -182,7 +192,11 @@ async fn compare(name: &str, location: &Location, mut bulk: Bulk, rounds: usize)
         r#type: of_type.into(),
         ..Default::default()
     };
-    let schema = proto::Schema { name: "Customer".into(), fields: FIELDS.map(field).to_vec(), ..Default::default() };
+    let schema = proto::Schema {
+        name: "Customer".into(),
+        fields: FIELDS.map(field).to_vec(),
+        ..Default::default()
+    };
     SchemaServiceClient::new(service.clone())
         .create_schema(proto::CreateSchemaRequest { schema: Some(schema) })
         .await?;
@@ -206,8 +220,13 @@ pub async fn run(rounds: usize) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let file = format!("sqlite://{}?mode=rwc", folder.path().join("bulk.db").display());
     let bulk = Bulk::Sqlite(SqliteConnection::connect(&file).await.context("open SQLite")?);
-    compare("Import of records on SQLite over inserts", &Location::Folder(folder.path().join("data")), bulk, rounds)
-        .await?;
+    compare(
+        "Import of records on SQLite over inserts",
+        &Location::Folder(folder.path().join("data")),
+        bulk,
+        rounds,
+    )
+    .await?;
     let url = testkit::fresh_database_url().await;
     let bulk = Bulk::Postgres(PgConnection::connect(&url).await.context("open PostgreSQL")?);
     compare("Import of records on PostgreSQL over COPY", &Location::Url(url), bulk, rounds).await

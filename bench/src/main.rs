@@ -1,4 +1,5 @@
-//! Comparisons within one run: both terms, an A/A pair that says how much the run itself sways, and the ratio.
+//! Comparisons within one run: both terms, an A/A pair that says how much the run itself sways, and
+//! the ratio.
 
 mod check;
 mod customers;
@@ -40,7 +41,8 @@ enum Bench {
     Check,
     /// Records streamed in as CSV, against the database's own bulk path.
     Import,
-    /// The evaluation of a flow: over a hand-written floor, as the catalogue grows, and what it allocates.
+    /// The evaluation of a flow: over a hand-written floor, as the catalogue grows, and what it
+    /// allocates.
     Engine,
     /// Server CPU of a decision by gRPC over an empty call.
     Recommend,
@@ -52,7 +54,8 @@ enum Bench {
     Batch,
     /// Server CPU and time of a decision with a million customers over a thousand.
     Customers(customers::Settings),
-    /// How soon a written offer is seen by decisions among 10,000, and what its arrival does to those who ask meanwhile.
+    /// How soon a written offer is seen by decisions among 10,000, and what its arrival does to
+    /// those who ask meanwhile.
     Freshness,
     /// Questions at a constant rate: the knee, half of it, and twice as much.
     Load(load::Settings),
@@ -89,7 +92,11 @@ fn main() -> anyhow::Result<()> {
 
 /// Runs what needs no process of its own, on two threads.
 fn here(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(work)
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?
+        .block_on(work)
 }
 
 fn all(rounds: usize) -> anyhow::Result<()> {

@@ -1,5 +1,6 @@
-//! Which processors run the server and which the callers, so that neither takes the other's time: the server gets the first,
-//! the callers get the rest. On a machine of one processor they share it.
+//! Which processors run the server and which the callers, so that neither takes the other's time:
+//! the server gets the first, the callers get the rest. On a machine of one processor they share
+//! it.
 
 use std::sync::LazyLock;
 
@@ -28,7 +29,9 @@ pub fn on<T: Send + 'static>(
 ) -> anyhow::Result<T> {
     let given = GIVEN.clone().context("the processors of this process cannot be told")?;
     let keep = move || {
-        let Some((first, rest)) = given.split_first().filter(|(_, rest)| !rest.is_empty()) else { return Ok(()) };
+        let Some((first, rest)) = given.split_first().filter(|(_, rest)| !rest.is_empty()) else {
+            return Ok(());
+        };
         let mut set = CpuSet::new();
         match side {
             Side::Server => set.set(*first),
@@ -44,7 +47,9 @@ pub fn on<T: Send + 'static>(
 }
 
 /// Runs asynchronous `work` on the callers' side.
-pub fn call<F: Future<Output = anyhow::Result<()>>>(work: impl FnOnce() -> F + Send + 'static) -> anyhow::Result<()> {
+pub fn call<F: Future<Output = anyhow::Result<()>>>(
+    work: impl FnOnce() -> F + Send + 'static,
+) -> anyhow::Result<()> {
     on(Side::Callers, move || {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(work())

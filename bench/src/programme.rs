@@ -1,6 +1,6 @@
-//! The winback programme of the examples, with as many offers and customers as a comparison wants. The offers are spread
-//! over the three categories, each with the example's four rules and bounds of its own; every customer is willing, awake
-//! and qualifies for all offers of one category.
+//! The winback programme of the examples, with as many offers and customers as a comparison wants.
+//! The offers are spread over the three categories, each with the example's four rules and bounds
+//! of its own; every customer is willing, awake and qualifies for all offers of one category.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -64,7 +64,11 @@ impl Programme {
     }
 
     /// Starts a server and gives it everything.
-    pub async fn start_at(place: Place, snapshot_wait_max_ms: u64, size: Size) -> anyhow::Result<Self> {
+    pub async fn start_at(
+        place: Place,
+        snapshot_wait_max_ms: u64,
+        size: Size,
+    ) -> anyhow::Result<Self> {
         let server = Server::start(place, snapshot_wait_max_ms)?;
         let channel = server.channel().await?;
         let mut rest = Rest::connect(server.address).await?;
@@ -123,8 +127,12 @@ impl Programme {
 
 /// An answer with an offer and its trace; what else came is told.
 pub fn checked(decision: &Decision) -> anyhow::Result<()> {
-    let is_whole = decision.trace.is_some() && decision.decisions.iter().all(|offer| offer.trace.is_some());
-    ensure!(is_whole && !decision.decisions.is_empty(), "a decision without an offer or a trace: {decision:?}");
+    let is_whole =
+        decision.trace.is_some() && decision.decisions.iter().all(|offer| offer.trace.is_some());
+    ensure!(
+        is_whole && !decision.decisions.is_empty(),
+        "a decision without an offer or a trace: {decision:?}"
+    );
     Ok(())
 }
 
@@ -157,13 +165,21 @@ fn customer(number: u64) -> String {
 
 /// The customers from `first` on up to `end`, a file of their own.
 async fn import(channel: Channel, first: u64, end: u64) -> anyhow::Result<()> {
-    let header = ImportHeader { schema: "Customer".into(), format: ImportFormat::Csv.into(), all_or_nothing: false };
-    let pieces = (first..end).step_by(PIECE_ROWS as usize).map(move |from| rows(from, end.min(from + PIECE_ROWS)));
-    let columns =
-        "customerId,lastPurchaseDate,lifetimePurchases,lifetimeRevenue,primaryCategory,timezone,consentEmail\n";
-    let parts = [Part::Header(header), Part::Piece(columns.into())].into_iter().chain(pieces.map(Part::Piece));
+    let header = ImportHeader {
+        schema: "Customer".into(),
+        format: ImportFormat::Csv.into(),
+        all_or_nothing: false,
+    };
+    let pieces = (first..end)
+        .step_by(PIECE_ROWS as usize)
+        .map(move |from| rows(from, end.min(from + PIECE_ROWS)));
+    let columns = "customerId,lastPurchaseDate,lifetimePurchases,lifetimeRevenue,primaryCategory,timezone,consentEmail\n";
+    let parts = [Part::Header(header), Part::Piece(columns.into())]
+        .into_iter()
+        .chain(pieces.map(Part::Piece));
     let parts = parts.map(|part| ImportRecordsRequest { part: Some(part) });
-    let answer = RecordServiceClient::new(channel).import_records(stream::iter(parts)).await?.into_inner();
+    let answer =
+        RecordServiceClient::new(channel).import_records(stream::iter(parts)).await?.into_inner();
     ensure!(answer.accepted as u64 == end - first, "customers were refused: {answer:?}");
     Ok(())
 }
@@ -184,7 +200,8 @@ fn rows(from: u64, end: u64) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// The bits of `number` stirred (SplitMix64), so that numbers in a row are customers from everywhere.
+/// The bits of `number` stirred (SplitMix64), so that numbers in a row are customers from
+/// everywhere.
 fn scattered(number: u64) -> u64 {
     let stirred = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let stirred = (stirred ^ (stirred >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

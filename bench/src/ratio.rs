@@ -40,7 +40,8 @@ pub enum Goal {
     None,
 }
 
-/// Prints both terms, the A/A pair of the denominator and the ratio. `again` is the same as `below`, measured beside it.
+/// Prints both terms, the A/A pair of the denominator and the ratio. `again` is the same as
+/// `below`, measured beside it.
 pub fn print(name: &str, above: &Term, below: &Term, again: &Term, goal: Goal) {
     let ratio = above.middle() / below.middle();
     let (is_met, wanted) = match goal {

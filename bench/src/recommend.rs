@@ -1,5 +1,5 @@
-//! What a decision costs the server beside other calls, asked over a socket as callers do: a dry run with its trace, 16
-//! on their way over one connection of HTTP/2.
+//! What a decision costs the server beside other calls, asked over a socket as callers do: a dry
+//! run with its trace, 16 on their way over one connection of HTTP/2.
 
 use anyhow::{Context as _, ensure};
 use proffer_proto::decision::v1::{
@@ -55,13 +55,16 @@ async fn empty(programme: &Programme) -> anyhow::Result<f64> {
 }
 
 async fn explained(programme: &Programme) -> anyhow::Result<f64> {
-    Ok(decisions(programme, IN_FLIGHT, |question| RecommendRequest { explain: true, ..question }).await?.cpu_us)
+    Ok(decisions(programme, IN_FLIGHT, |question| RecommendRequest { explain: true, ..question })
+        .await?
+        .cpu_us)
 }
 
 /// Candidates that an explained decision tells about beside the offered one.
 async fn refused_told(programme: &Programme) -> anyhow::Result<usize> {
     let question = RecommendRequest { explain: true, ..programme.question(number()) };
-    let decision = programme.decisions().recommend(question).await?.into_inner().decision.unwrap_or_default();
+    let decision =
+        programme.decisions().recommend(question).await?.into_inner().decision.unwrap_or_default();
     Ok(decision.trace.unwrap_or_default().refused.len())
 }
 
@@ -72,9 +75,14 @@ async fn by_rest(programme: &Programme) -> anyhow::Result<f64> {
     }
     let call = async |connection: &mut Rest| {
         let RecommendRequest { customer_id, channel, flow, .. } = programme.question(number());
-        let body = format!(r#"{{"customerId":"{customer_id}","channel":"{channel}","flow":"{flow}","dryRun":true}}"#);
+        let body = format!(
+            r#"{{"customerId":"{customer_id}","channel":"{channel}","flow":"{flow}","dryRun":true}}"#
+        );
         let answer = connection.post("/api/v1/recommend", body).await?;
-        ensure!(answer.windows(9).any(|word| word == br#""offerId""#), "a decision without an offer: {answer:?}");
+        ensure!(
+            answer.windows(9).any(|word| word == br#""offerId""#),
+            "a decision without an offer: {answer:?}"
+        );
         Ok(())
     };
     Ok(drive(&programme.server, &mut connections, call).await?.cpu_us)
@@ -84,9 +92,18 @@ async fn batched(programme: &Programme) -> anyhow::Result<f64> {
     let call = async |client: &mut DecisionServiceClient<Channel>| {
         let requests = (0..BATCH).map(|_| programme.question(number())).collect();
         let answer = client.recommend_batch(RecommendBatchRequest { requests }).await?.into_inner();
-        ensure!(answer.results.len() == BATCH, "a batch of {BATCH} got {} answers", answer.results.len());
+        ensure!(
+            answer.results.len() == BATCH,
+            "a batch of {BATCH} got {} answers",
+            answer.results.len()
+        );
         for result in &answer.results {
-            checked(result.decision.as_ref().with_context(|| format!("no decision: {:?}", result.error))?)?;
+            checked(
+                result
+                    .decision
+                    .as_ref()
+                    .with_context(|| format!("no decision: {:?}", result.error))?,
+            )?;
         }
         Ok(())
     };
@@ -118,7 +135,8 @@ async fn over_plain(
 pub fn over_empty(rounds: usize) -> anyhow::Result<()> {
     processor::call(move || async move {
         let programme = Programme::start(Size { offers: 9, customers: CUSTOMERS }).await?;
-        let mut terms = [Term::new(DECISION), Term::new("server CPU of a health check, µs"), Term::new(AGAIN)];
+        let mut terms =
+            [Term::new(DECISION), Term::new("server CPU of a health check, µs"), Term::new(AGAIN)];
         plain(&programme).await?;
         for _ in 0..rounds {
             terms[0].rounds.push(plain(&programme).await?);
@@ -138,7 +156,9 @@ pub fn explain(rounds: usize) -> anyhow::Result<()> {
             let programme = Programme::start(Size { offers, customers: CUSTOMERS }).await?;
             let refused = refused_told(&programme).await?;
             ensure!(refused > 0, "an explained decision tells nothing more");
-            let title = format!("`explain: true` over a plain decision, gRPC, {offers} offers, {refused} refused");
+            let title = format!(
+                "`explain: true` over a plain decision, gRPC, {offers} offers, {refused} refused"
+            );
             let name = "server CPU of an explained decision, µs";
             over_plain(rounds, &programme, &title, name, explained, Goal::AtMost(most)).await?;
         }

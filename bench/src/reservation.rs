@@ -1,5 +1,5 @@
-//! Durable reservations, each of a customer of its own: many callers against one on PostgreSQL, and one caller against a
-//! bare flush of the disk on both stores.
+//! Durable reservations, each of a customer of its own: many callers against one on PostgreSQL, and
+//! one caller against a bare flush of the disk on both stores.
 
 use std::{
     fs::OpenOptions,
@@ -60,7 +60,11 @@ async fn load(gate: &Gate, callers: usize) -> anyhow::Result<Load> {
     };
     let spent = futures::future::try_join_all((0..callers).map(|_| call())).await?.concat();
     let granted = spent.len();
-    Ok(Load { rate: granted as f64 / started.elapsed().as_secs_f64(), p50_us: median(spent), granted })
+    Ok(Load {
+        rate: granted as f64 / started.elapsed().as_secs_f64(),
+        p50_us: median(spent),
+        granted,
+    })
 }
 
 /// Half of so many flushes of an overwritten page took at most this, in µs.
@@ -120,9 +124,27 @@ pub async fn run(rounds: usize) -> anyhow::Result<()> {
         again.rounds.push(load(&gate, 1).await?.rate);
         flush_again.rounds.push(flush_p50_us(folder.path())?);
     }
-    ratio::print("Durable reservations, 64 callers over 1", &many, &one, &again, Goal::AtLeast(10.0));
-    ratio::print("Reservations per commit", &per_commit, &of_commit, &of_commit.clone(), Goal::AtLeast(8.0));
-    ratio::print("One reservation on PostgreSQL over one flush", &p50, &flush, &flush_again, Goal::AtMost(2.0));
+    ratio::print(
+        "Durable reservations, 64 callers over 1",
+        &many,
+        &one,
+        &again,
+        Goal::AtLeast(10.0),
+    );
+    ratio::print(
+        "Reservations per commit",
+        &per_commit,
+        &of_commit,
+        &of_commit.clone(),
+        Goal::AtLeast(8.0),
+    );
+    ratio::print(
+        "One reservation on PostgreSQL over one flush",
+        &p50,
+        &flush,
+        &flush_again,
+        Goal::AtMost(2.0),
+    );
     one_on_sqlite(rounds).await
 }
 
@@ -139,6 +161,12 @@ async fn one_on_sqlite(rounds: usize) -> anyhow::Result<()> {
         p50.rounds.push(load(&gate, 1).await?.p50_us);
         again.rounds.push(flush_p50_us(folder.path())?);
     }
-    ratio::print("One reservation on SQLite over one flush", &p50, &flush, &again, Goal::AtMost(2.0));
+    ratio::print(
+        "One reservation on SQLite over one flush",
+        &p50,
+        &flush,
+        &again,
+        Goal::AtMost(2.0),
+    );
     Ok(())
 }

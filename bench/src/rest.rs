@@ -36,7 +36,12 @@ impl Rest {
         self.connection.ready().await?;
         let (parts, body) = self.connection.send_request(request).await?.into_parts();
         let body = body.collect().await?.to_bytes();
-        anyhow::ensure!(parts.status.is_success(), "{path}: {} {}", parts.status, String::from_utf8_lossy(&body));
+        anyhow::ensure!(
+            parts.status.is_success(),
+            "{path}: {} {}",
+            parts.status,
+            String::from_utf8_lossy(&body)
+        );
         Ok(body)
     }
 }

@@ -1,5 +1,6 @@
-//! The whole suite as a process of its own, so that its CPU time is not its callers': this program again, with a
-//! sub-command that people are not shown. It is the suite of `proffer serve`, on a clock that begins at noon in London.
+//! The whole suite as a process of its own, so that its CPU time is not its callers': this program
+//! again, with a sub-command that people are not shown. It is the suite of `proffer serve`, on a
+//! clock that begins at noon in London.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
@@ -34,7 +35,8 @@ pub struct Settings {
     /// How fresh configuration must be.
     #[command(flatten)]
     snapshot: decision_svc::SnapshotSettings,
-    /// How many calls it works on at once; also by `PROFFER_MAX_IN_FLIGHT` and `PROFFER_MAX_WAITING`.
+    /// How many calls it works on at once; also by `PROFFER_MAX_IN_FLIGHT` and
+    /// `PROFFER_MAX_WAITING`.
     #[command(flatten)]
     admission: serve::AdmissionSettings,
 }
@@ -55,7 +57,8 @@ pub fn serve(settings: &Settings) -> anyhow::Result<()> {
         let (shutdown, any) = (Shutdown::new(), SocketAddr::from(([127, 0, 0, 1], 0)));
         let addresses = Addresses { listen: any, admin_listen: any };
         let location = Location::Folder(settings.data.clone());
-        let doors = gateway::Config { admission: settings.admission.clone(), ..gateway::Config::default() };
+        let doors =
+            gateway::Config { admission: settings.admission.clone(), ..gateway::Config::default() };
         let clock = Clock::starting_at(NOON.parse()?);
         let wait = settings.snapshot.wait_max();
         let suite = Suite::start(&location, addresses, doors, wait, clock, &shutdown).await?;
@@ -87,8 +90,10 @@ impl Server {
         command.arg("--snapshot-wait-max-ms").arg(snapshot_wait_max_ms.to_string());
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut start = move || command.spawn().context("start the server");
-        let child = if place == Place::OfItsOwn { processor::on(Side::Server, start) } else { start() }?;
-        let mut server = Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), _folder: folder };
+        let child =
+            if place == Place::OfItsOwn { processor::on(Side::Server, start) } else { start() }?;
+        let mut server =
+            Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), _folder: folder };
         let told = server.child.stdout.take().context("the server's output is not read")?;
         let mut line = String::new();
         BufReader::new(told).read_line(&mut line)?;
@@ -101,8 +106,12 @@ impl Server {
         let told = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         // The name in parentheses may hold anything; after it come the state and numbers.
         let (_, numbers) = told.rsplit_once(')').context("/proc tells no name")?;
-        let ticks: u64 =
-            numbers.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+        let ticks: u64 = numbers
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .filter_map(|ticks| ticks.parse::<u64>().ok())
+            .sum();
         Ok(ticks as f64 * 1e6 / rustix::param::clock_ticks_per_second() as f64)
     }
 

@@ -42,8 +42,9 @@ impl App {
     /// Opens and migrates the store.
     pub async fn build(location: &Location, deps: Deps) -> anyhow::Result<Self> {
         let steps = [history::migrations(), store::migrations()];
-        let database =
-            Database::open(location, "catalog", PoolSizes::default(), &steps).await.context("open the store")?;
+        let database = Database::open(location, "catalog", PoolSizes::default(), &steps)
+            .await
+            .context("open the store")?;
         let history = History::new(database.clone());
         let context = Context {
             schemas: Collection::new(history.clone()),

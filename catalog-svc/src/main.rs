@@ -4,7 +4,11 @@ use catalog_svc::{App, Config, Deps};
 use clap::Parser as _;
 
 #[derive(clap::Parser)]
-#[command(name = "catalog-svc", version, about = "What may be offered, and what is known about customers")]
+#[command(
+    name = "catalog-svc",
+    version,
+    about = "What may be offered, and what is known about customers"
+)]
 struct Arguments {
     #[command(flatten)]
     config: Config,

@@ -1,6 +1,10 @@
 //! catalog-svc through its generated clients, on both stores.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed, and says where")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that panics has failed, and says where"
+)]
 
 #[path = "catalog_service/behavioral_metric.rs"]
 mod behavioral_metric;

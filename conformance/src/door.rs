@@ -49,7 +49,10 @@ impl Door {
         let folder = suite.folder().join("curl");
         std::fs::create_dir_all(&folder)?;
         // The seed's lines stand as they are; how curl reports is said here.
-        std::fs::write(folder.join(".curlrc"), "silent\nshow-error\nmax-time = 60\nwrite-out = \"\\n%{http_code}\"\n")?;
+        std::fs::write(
+            folder.join(".curlrc"),
+            "silent\nshow-error\nmax-time = 60\nwrite-out = \"\\n%{http_code}\"\n",
+        )?;
         let channel = match kind {
             Kind::Grpc => Some(Channel::from_shared(suite.base.clone())?.connect_lazy()),
             Kind::Curl | Kind::Grpcurl => None,
@@ -133,11 +136,13 @@ impl Door {
             }
             // grpcurl ends with the gRPC code plus 64.
             Some(code @ 65..=80) => {
-                let status: Value = serde_json::from_str(&errors).with_context(|| errors.clone())?;
+                let status: Value =
+                    serde_json::from_str(&errors).with_context(|| errors.clone())?;
                 let message = status["message"].as_str().unwrap_or_default();
                 let code = Code::from_i32(code - 64);
                 let mut answer = answer_of(&Status::new(code, message), &route.body);
-                // The details are of types that reflection here does not hold, so grpcurl cannot show them.
+                // The details are of types that reflection here does not hold, so grpcurl cannot
+                // show them.
                 if let Some(told) = &mut answer.error {
                     (told.reason, told.fields) = (None, None);
                 }
@@ -150,15 +155,20 @@ impl Door {
 
 /// The grpcurl the tests use.
 pub fn grpcurl() -> anyhow::Result<Command> {
-    let path = std::env::var_os(GRPCURL_VARIABLE)
-        .with_context(|| format!("{GRPCURL_VARIABLE} is not set: run the tests with `cargo xtask test`"))?;
+    let path = std::env::var_os(GRPCURL_VARIABLE).with_context(|| {
+        format!("{GRPCURL_VARIABLE} is not set: run the tests with `cargo xtask test`")
+    })?;
     Ok(Command::new(path))
 }
 
 /// Runs a command with `input`; tells its exit code, output and errors.
-pub async fn run(mut command: Command, input: &str) -> anyhow::Result<(Option<i32>, String, String)> {
+pub async fn run(
+    mut command: Command,
+    input: &str,
+) -> anyhow::Result<(Option<i32>, String, String)> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    let mut child = command.spawn().with_context(|| format!("start {:?}", command.as_std().get_program()))?;
+    let mut child =
+        command.spawn().with_context(|| format!("start {:?}", command.as_std().get_program()))?;
     if let Some(mut pipe) = child.stdin.take() {
         // A program that does not read its input closes the pipe.
         drop(pipe.write_all(input.as_bytes()).await);
@@ -182,7 +192,8 @@ pub fn told_in_json(body: &Value) -> Option<Told> {
 fn answer_of(status: &Status, body_field: &str) -> Answer {
     let details = status.get_error_details();
     let prefix = format!("{body_field}.");
-    let faults = details.bad_request().map(|bad| bad.field_violations.as_slice()).unwrap_or_default();
+    let faults =
+        details.bad_request().map(|bad| bad.field_violations.as_slice()).unwrap_or_default();
     let path_of = |field: &String| {
         let path = field.strip_prefix(&prefix).unwrap_or(field);
         // The one map that is flattened in JSON: a record's fields.

@@ -1,9 +1,10 @@
 //! What an answer must look like: a part of it, literally or by shape.
 //!
-//! Objects are compared by the keys that are expected, lists by length and element. A text in angle brackets is a shape:
-//! `<any>`, `<absent>`, `<string>`, `<number>`, `<about 0.4353>`, `<boolean>`, `<list>`, `<object>`, `<instant>`,
-//! `<instant 2026-…>`, `<id dec_>`, `<match REGEX>`, `<contains TEXT>`. An object with the one key `<some>` is a list
-//! that holds at least each of the given elements.
+//! Objects are compared by the keys that are expected, lists by length and element. A text in angle
+//! brackets is a shape: `<any>`, `<absent>`, `<string>`, `<number>`, `<about 0.4353>`, `<boolean>`,
+//! `<list>`, `<object>`, `<instant>`, `<instant 2026-…>`, `<id dec_>`, `<match REGEX>`, `<contains
+//! TEXT>`. An object with the one key `<some>` is a list that holds at least each of the given
+//! elements.
 
 use chrono::DateTime;
 use serde_json::Value;
@@ -16,8 +17,10 @@ pub fn differences(expected: &Value, actual: Option<&Value>) -> Vec<String> {
 }
 
 fn compare(path: &str, expected: &Value, actual: Option<&Value>, found: &mut Vec<String>) {
-    if let Some(shape) =
-        expected.as_str().and_then(|text| text.strip_prefix('<')).and_then(|text| text.strip_suffix('>'))
+    if let Some(shape) = expected
+        .as_str()
+        .and_then(|text| text.strip_prefix('<'))
+        .and_then(|text| text.strip_suffix('>'))
     {
         if !fits(shape, actual) {
             found.push(format!("{path}: expected <{shape}>, got {}", shown(actual)));
@@ -64,11 +67,16 @@ fn fits(shape: &str, actual: Option<&Value>) -> bool {
         "boolean" => actual.is_boolean(),
         "list" => actual.is_array(),
         "object" => actual.is_object(),
-        "instant" => text.and_then(|text| DateTime::parse_from_rfc3339(text).ok()).is_some_and(|at| {
-            argument.is_empty() || DateTime::parse_from_rfc3339(argument).is_ok_and(|expected| expected == at)
-        }),
+        "instant" => {
+            text.and_then(|text| DateTime::parse_from_rfc3339(text).ok()).is_some_and(|at| {
+                argument.is_empty()
+                    || DateTime::parse_from_rfc3339(argument).is_ok_and(|expected| expected == at)
+            })
+        }
         "id" => text.is_some_and(|text| text.len() > argument.len() && text.starts_with(argument)),
-        "match" => text.is_some_and(|text| regex::Regex::new(argument).is_ok_and(|pattern| pattern.is_match(text))),
+        "match" => text.is_some_and(|text| {
+            regex::Regex::new(argument).is_ok_and(|pattern| pattern.is_match(text))
+        }),
         "contains" => text.is_some_and(|text| text.contains(argument)),
         _ => false,
     }

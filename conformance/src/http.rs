@@ -26,7 +26,12 @@ impl Client {
     }
 
     /// Sends a body as it is and reads the answer.
-    pub async fn send(&self, method: &str, path: &str, body: impl Into<Bytes>) -> anyhow::Result<Answer> {
+    pub async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        body: impl Into<Bytes>,
+    ) -> anyhow::Result<Answer> {
         let request = http::Request::builder()
             .method(method)
             .uri(path)
@@ -60,12 +65,19 @@ impl Client {
     /// A call that must succeed; its body.
     pub async fn ok(&self, method: &str, path: &str, body: &Value) -> anyhow::Result<Value> {
         let answer = self.call(method, path, body).await?;
-        anyhow::ensure!(answer.status < 300, "{method} {path} {body}: {} {}", answer.status, answer.body);
+        anyhow::ensure!(
+            answer.status < 300,
+            "{method} {path} {body}: {} {}",
+            answer.status,
+            answer.body
+        );
         Ok(answer.body)
     }
 
     async fn connect(&self) -> anyhow::Result<SendRequest<Full<Bytes>>> {
-        let socket = TcpStream::connect(&self.address).await.with_context(|| format!("connect {}", self.address))?;
+        let socket = TcpStream::connect(&self.address)
+            .await
+            .with_context(|| format!("connect {}", self.address))?;
         socket.set_nodelay(true)?;
         let (sender, connection) = http1::handshake(TokioIo::new(socket)).await?;
         tokio::spawn(async move { drop(connection.await) });

@@ -1,8 +1,9 @@
-//! Plays scenarios against real processes, through every door: REST by curl, gRPC by a dynamic client, gRPC by grpcurl.
+//! Plays scenarios against real processes, through every door: REST by curl, gRPC by a dynamic
+//! client, gRPC by grpcurl.
 //!
-//! A scenario is written once, as REST calls and what they answer. For the gRPC doors this crate translates calls and
-//! answers by itself ([`contract`]): it reads the same annotations as the gateway and shares no code with it, so each
-//! checks the other.
+//! A scenario is written once, as REST calls and what they answer. For the gRPC doors this crate
+//! translates calls and answers by itself ([`contract`]): it reads the same annotations as the
+//! gateway and shares no code with it, so each checks the other.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 

@@ -20,7 +20,8 @@ use crate::{
 const POLL: Duration = Duration::from_millis(50);
 const POLLS_MAX: u32 = 400;
 
-/// Plays all steps; the first answer that is not as expected ends it with the step, the call and the differences.
+/// Plays all steps; the first answer that is not as expected ends it with the step, the call and
+/// the differences.
 pub async fn play(scenario: &Scenario, door: &Door) -> anyhow::Result<()> {
     let clock = Clock::system();
     let mut variables = Variables::new();
@@ -32,14 +33,21 @@ pub async fn play(scenario: &Scenario, door: &Door) -> anyhow::Result<()> {
             continue;
         }
         let counter = step.each.iter().flatten().next();
-        let (counter, [first, last]) = counter.map_or((None, [0, 0]), |(name, range)| (Some(name), *range));
+        let (counter, [first, last]) =
+            counter.map_or((None, [0, 0]), |(name, range)| (Some(name), *range));
         for count in first..=last {
             if let Some(counter) = counter {
                 variables.insert(counter.clone(), count.into());
             }
             let told = || {
-                let name = step.name.as_deref().or(step.call.as_deref()).or(step.seed.as_deref()).unwrap_or_default();
-                let count = counter.map(|counter| format!(" ({counter} = {count})")).unwrap_or_default();
+                let name = step
+                    .name
+                    .as_deref()
+                    .or(step.call.as_deref())
+                    .or(step.seed.as_deref())
+                    .unwrap_or_default();
+                let count =
+                    counter.map(|counter| format!(" ({counter} = {count})")).unwrap_or_default();
                 format!("step {number}{count}: {name}")
             };
             take(step, door, &mut variables, clock.now()).await.with_context(told)?;
@@ -48,11 +56,17 @@ pub async fn play(scenario: &Scenario, door: &Door) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn take(step: &Step, door: &Door, variables: &mut Variables, now: DateTime<Utc>) -> anyhow::Result<()> {
+async fn take(
+    step: &Step,
+    door: &Door,
+    variables: &mut Variables,
+    now: DateTime<Utc>,
+) -> anyhow::Result<()> {
     for (name, value) in &step.set {
         variables.insert(name.clone(), fill(value, variables, now)?);
     }
-    let is_true = |text: &String| fill_text(text, variables, now).map(|value| value == Value::Bool(true));
+    let is_true =
+        |text: &String| fill_text(text, variables, now).map(|value| value == Value::Bool(true));
     let is_wanted = step.when.as_ref().map(is_true).transpose()?.unwrap_or(true);
     if !is_wanted || step.unless.as_ref().map(is_true).transpose()?.unwrap_or(false) {
         return Ok(());
@@ -74,7 +88,8 @@ async fn take(step: &Step, door: &Door, variables: &mut Variables, now: DateTime
         bail!("{asked}\nanswered {} {}\n{}", answer.status, answer.body, found.join("\n"));
     }
     for (name, path) in &step.save {
-        let value = at(&answer.body, path).with_context(|| format!("no `{path}` in {}", answer.body))?;
+        let value =
+            at(&answer.body, path).with_context(|| format!("no `{path}` in {}", answer.body))?;
         variables.insert(name.clone(), value.clone());
     }
     Ok(())
@@ -95,7 +110,12 @@ fn call_of(step: &Step, variables: &Variables, now: DateTime<Utc>) -> anyhow::Re
     Ok(Some(Call { method: method.to_owned(), path, body, script: None }))
 }
 
-fn judge(step: &Step, answer: &Answer, variables: &Variables, now: DateTime<Utc>) -> anyhow::Result<Vec<String>> {
+fn judge(
+    step: &Step,
+    answer: &Answer,
+    variables: &Variables,
+    now: DateTime<Utc>,
+) -> anyhow::Result<Vec<String>> {
     let mut found = Vec::new();
     let status = step.status.unwrap_or(200);
     if answer.status != status {
@@ -111,7 +131,9 @@ fn judge(step: &Step, answer: &Answer, variables: &Variables, now: DateTime<Utc>
 }
 
 fn error_differences(expected: &ExpectedError, answer: &Answer) -> Vec<String> {
-    let Some(told) = &answer.error else { return vec![format!("expected {}, got no error", expected.code)] };
+    let Some(told) = &answer.error else {
+        return vec![format!("expected {}, got no error", expected.code)];
+    };
     let mut found = Vec::new();
     if told.code != expected.code {
         found.push(format!("code: expected {}, got {}", expected.code, told.code));

@@ -28,18 +28,25 @@ pub struct Process {
 /// The file of a built program: beside the own program, or beside a test's own folder.
 pub fn program(name: &str) -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe()?;
-    let folder = own.parent().and_then(std::path::Path::parent).context("a test lies in target/…/deps")?;
+    let folder =
+        own.parent().and_then(std::path::Path::parent).context("a test lies in target/…/deps")?;
     let beside = own.with_file_name(name);
     let path = if beside.exists() { beside } else { folder.join(name) };
     if !path.exists() {
-        bail!("{name} is not built: run the tests with `cargo xtask test`, or `cargo build --workspace --bins` first");
+        bail!(
+            "{name} is not built: run the tests with `cargo xtask test`, or `cargo build --workspace --bins` first"
+        );
     }
     Ok(path)
 }
 
 impl Process {
     /// Starts a program and keeps what it prints.
-    pub fn start(name: &str, arguments: &[&str], environment: &[(String, String)]) -> anyhow::Result<Self> {
+    pub fn start(
+        name: &str,
+        arguments: &[&str],
+        environment: &[(String, String)],
+    ) -> anyhow::Result<Self> {
         let mut child = Command::new(program(name)?)
             .args(arguments)
             .envs(environment.iter().map(|(name, value)| (name, value)))
@@ -52,7 +59,11 @@ impl Process {
         let (output, errors) = (child.stdout.take(), child.stderr.take());
         let kept = lines.clone();
         std::thread::spawn(move || {
-            for line in output.into_iter().flat_map(|output| BufReader::new(output).lines()).map_while(Result::ok) {
+            for line in output
+                .into_iter()
+                .flat_map(|output| BufReader::new(output).lines())
+                .map_while(Result::ok)
+            {
                 kept.lock().unwrap_or_else(PoisonError::into_inner).push(line);
             }
         });
@@ -61,7 +72,8 @@ impl Process {
             let Some(mut errors) = errors else { return };
             let mut bytes = [0; 4096];
             while let Ok(read @ 1..) = errors.read(&mut bytes) {
-                let text = String::from_utf8_lossy(bytes.get(..read).unwrap_or_default()).into_owned();
+                let text =
+                    String::from_utf8_lossy(bytes.get(..read).unwrap_or_default()).into_owned();
                 kept.lock().unwrap_or_else(PoisonError::into_inner).push_str(&text);
             }
         });

@@ -1,8 +1,9 @@
 //! The commands a document shows, and the answers it prints under them.
 //!
-//! A shell fence (```` ```sh ````) holds commands. When the next fence is `json`, it is the answer of the last
-//! command: every key it prints must be there; values are compared literally, except numbers with a fraction, instants
-//! and ids of decisions and outcomes, which are shapes, and `"…"`, which is anything.
+//! A shell fence (```` ```sh ````) holds commands. When the next fence is `json`, it is the answer
+//! of the last command: every key it prints must be there; values are compared literally, except
+//! numbers with a fraction, instants and ids of decisions and outcomes, which are shapes, and
+//! `"…"`, which is anything.
 
 use serde_json::Value;
 
@@ -30,7 +31,8 @@ pub fn commands(text: &str) -> anyhow::Result<Vec<Shown>> {
                 fence = Some(kind);
                 json.clear();
             } else if may_answer && !json.is_empty() {
-                let answer = serde_json::from_str(&json).map_err(|error| anyhow::anyhow!("line {line}: {error}"))?;
+                let answer = serde_json::from_str(&json)
+                    .map_err(|error| anyhow::anyhow!("line {line}: {error}"))?;
                 if let Some(last) = shown.last_mut() {
                     last.answer = Some(answer);
                 }
@@ -67,17 +69,22 @@ fn goes_on(command: &str) -> bool {
 /// The printed answer as an expectation.
 pub fn expectation(printed: &Value) -> Value {
     match printed {
-        Value::Object(fields) => {
-            fields.iter().map(|(key, value)| (key.clone(), expectation_at(key, value))).collect::<Value>()
-        }
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(key, value)| (key.clone(), expectation_at(key, value)))
+            .collect::<Value>(),
         Value::Array(items) => items.iter().map(expectation).collect(),
         Value::Number(number) if number.is_f64() => "<number>".into(),
         Value::String(text) if text == "…" => "<any>".into(),
-        Value::String(text) if chrono::DateTime::parse_from_rfc3339(text).is_ok() => "<instant>".into(),
-        Value::String(text) => match ["dec_", "out_", "con_"].iter().find(|prefix| text.starts_with(**prefix)) {
-            Some(prefix) => format!("<id {prefix}>").into(),
-            None => text.clone().into(),
-        },
+        Value::String(text) if chrono::DateTime::parse_from_rfc3339(text).is_ok() => {
+            "<instant>".into()
+        }
+        Value::String(text) => {
+            match ["dec_", "out_", "con_"].iter().find(|prefix| text.starts_with(**prefix)) {
+                Some(prefix) => format!("<id {prefix}>").into(),
+                None => text.clone().into(),
+            }
+        }
         other => other.clone(),
     }
 }
@@ -112,8 +119,7 @@ mod tests {
     #[test]
     fn what_changes_from_run_to_run_is_a_shape() {
         let printed = json!({"decisionId": "dec_1", "rank": 1, "score": 1, "at": "2026-07-03T10:00:00Z", "p": 0.5});
-        let expected =
-            json!({"decisionId": "<id dec_>", "rank": 1, "score": "<number>", "at": "<instant>", "p": "<number>"});
+        let expected = json!({"decisionId": "<id dec_>", "rank": 1, "score": "<number>", "at": "<instant>", "p": "<number>"});
         assert_eq!(expectation(&printed), expected);
     }
 }

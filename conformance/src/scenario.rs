@@ -96,7 +96,8 @@ pub fn example(file: &str) -> anyhow::Result<Value> {
 pub fn load(name: &str) -> anyhow::Result<Scenario> {
     let path = folder().join(format!("{name}.yaml"));
     let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    let mut scenario: Scenario = serde_yaml_ng::from_str(&text).with_context(|| format!("{name}.yaml"))?;
+    let mut scenario: Scenario =
+        serde_yaml_ng::from_str(&text).with_context(|| format!("{name}.yaml"))?;
     if let Some(first) = &scenario.after {
         let first = load(first)?;
         scenario.variables.splice(0..0, first.variables);

@@ -11,7 +11,8 @@ pub fn call(file: &str, number: usize) -> anyhow::Result<Call> {
     let text = std::fs::read_to_string(&path).with_context(|| path.clone())?;
     let scripts = split(&text);
     let script = number.checked_sub(1).and_then(|index| scripts.get(index));
-    let script = script.with_context(|| format!("{file}.sh has {} calls, no number {number}", scripts.len()))?;
+    let script = script
+        .with_context(|| format!("{file}.sh has {} calls, no number {number}", scripts.len()))?;
     parse(script).with_context(|| format!("{file}.sh, call {number}"))
 }
 
@@ -33,7 +34,11 @@ fn split(text: &str) -> Vec<String> {
 fn parse(script: &str) -> anyhow::Result<Call> {
     let mut words = script.split_whitespace().skip_while(|word| *word != "-X").skip(1);
     let method = words.next().context("no method")?.to_owned();
-    let path = words.next().and_then(|url| url.strip_prefix("$BASE")).context("no address below $BASE")?.to_owned();
+    let path = words
+        .next()
+        .and_then(|url| url.strip_prefix("$BASE"))
+        .context("no address below $BASE")?
+        .to_owned();
     let body = match script.split_once("-d '") {
         None => None,
         Some((_, rest)) => {

@@ -58,8 +58,12 @@ impl Suite {
     pub async fn start(shape: Shape, store: Store) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("proffer-conformance-").tempdir()?;
         let place = Place(match store {
-            Store::Sqlite => vec!["--data".to_owned(), folder.path().join("data").display().to_string()],
-            Store::Postgres => vec!["--database-url".to_owned(), testkit::fresh_database_url().await],
+            Store::Sqlite => {
+                vec!["--data".to_owned(), folder.path().join("data").display().to_string()]
+            }
+            Store::Postgres => {
+                vec!["--database-url".to_owned(), testkit::fresh_database_url().await]
+            }
         });
         let mut suite = Self { base: String::new(), processes: Vec::new(), shape, place, folder };
         suite.restart().await?;
@@ -135,13 +139,16 @@ pub fn base_in(line: &str) -> Option<String> {
 async fn five_processes(place: &Place) -> anyhow::Result<(String, Vec<Process>)> {
     const NAMES: [&str; 5] = ["catalog", "policy", "experiment", "decision", "gateway"];
     let ports = free_ports(NAMES.len() * 2)?;
-    let address = |index: usize| format!("127.0.0.1:{}", ports.get(index).copied().unwrap_or_default());
-    let url_of =
-        |name: &str| NAMES.iter().position(|own| *own == name).map(|index| format!("http://{}", address(index)));
+    let address =
+        |index: usize| format!("127.0.0.1:{}", ports.get(index).copied().unwrap_or_default());
+    let url_of = |name: &str| {
+        NAMES.iter().position(|own| *own == name).map(|index| format!("http://{}", address(index)))
+    };
     let mut processes = Vec::new();
     for (index, name) in NAMES.into_iter().enumerate() {
         let (listen, admin) = (address(index), address(index + NAMES.len()));
-        let mut arguments = vec!["--listen", listen.as_str(), "--admin-listen", admin.as_str(), "--log", "warn"];
+        let mut arguments =
+            vec!["--listen", listen.as_str(), "--admin-listen", admin.as_str(), "--log", "warn"];
         let program = if name == "gateway" { "gateway".to_owned() } else { format!("{name}-svc") };
         if name != "gateway" {
             arguments.extend(place.arguments());
@@ -149,7 +156,9 @@ async fn five_processes(place: &Place) -> anyhow::Result<(String, Vec<Process>)>
         let prefix = format!("PROFFER_{}", name.to_uppercase());
         let environment: Vec<_> = NAMES
             .iter()
-            .filter_map(|other| Some((format!("{prefix}_{}_URL", other.to_uppercase()), url_of(other)?)))
+            .filter_map(|other| {
+                Some((format!("{prefix}_{}_URL", other.to_uppercase()), url_of(other)?))
+            })
             .collect();
         processes.push(Process::start(&program, &arguments, &environment)?);
     }
@@ -185,6 +194,7 @@ async fn is_ready(admin: &str) -> bool {
 
 /// Ports nobody listens on now; all are held until all are chosen.
 fn free_ports(count: usize) -> anyhow::Result<Vec<u16>> {
-    let sockets: Vec<_> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
+    let sockets: Vec<_> =
+        (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
     sockets.iter().map(|socket| Ok(socket.local_addr()?.port())).collect()
 }

@@ -1,14 +1,17 @@
 //! Variables of a scenario, and the few computed ones that let the real clock serve.
 //!
-//! `${name}` is a variable. `${zone_at_hour 12}` is a zone in which it is now between 12:00 and 12:59,
-//! `${day -142 zone}` the date 142 days ago there, `${local 08:00 zone}` that wall time today as an instant,
-//! `${is_workday zone}` whether it is Monday to Friday there, and `${held_out salt customer basisPoints}` whether the
-//! published rule holds a customer out. An argument that names a variable stands for its value.
+//! `${name}` is a variable. `${zone_at_hour 12}` is a zone in which it is now between 12:00 and
+//! 12:59, `${day -142 zone}` the date 142 days ago there, `${local 08:00 zone}` that wall time
+//! today as an instant, `${is_workday zone}` whether it is Monday to Friday there, and `${held_out
+//! salt customer basisPoints}` whether the published rule holds a customer out. An argument that
+//! names a variable stands for its value.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, bail};
-use chrono::{DateTime, Datelike as _, Days, NaiveTime, Offset as _, TimeZone as _, Timelike as _, Utc};
+use chrono::{
+    DateTime, Datelike as _, Days, NaiveTime, Offset as _, TimeZone as _, Timelike as _, Utc,
+};
 use chrono_tz::Tz;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -16,17 +19,21 @@ use sha2::{Digest as _, Sha256};
 /// Values by name.
 pub type Variables = BTreeMap<String, Value>;
 
-/// `value` with every `${…}` replaced. A text that is one `${…}` and nothing else takes the type of its value.
+/// `value` with every `${…}` replaced. A text that is one `${…}` and nothing else takes the type of
+/// its value.
 pub fn fill(value: &Value, variables: &Variables, now: DateTime<Utc>) -> anyhow::Result<Value> {
     Ok(match value {
         Value::String(text) => fill_text(text, variables, now)?,
-        Value::Array(items) => {
-            Value::Array(items.iter().map(|item| fill(item, variables, now)).collect::<anyhow::Result<_>>()?)
-        }
+        Value::Array(items) => Value::Array(
+            items.iter().map(|item| fill(item, variables, now)).collect::<anyhow::Result<_>>()?,
+        ),
         Value::Object(fields) => {
             let mut filled = serde_json::Map::new();
             for (key, value) in fields {
-                filled.insert(text_of(&fill_text(key, variables, now)?), fill(value, variables, now)?);
+                filled.insert(
+                    text_of(&fill_text(key, variables, now)?),
+                    fill(value, variables, now)?,
+                );
             }
             Value::Object(filled)
         }
@@ -39,7 +46,8 @@ pub fn fill_text(text: &str, variables: &Variables, now: DateTime<Utc>) -> anyho
     let mut filled = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
-        let (expression, tail) = after.split_once('}').with_context(|| format!("`{text}`: `${{` without `}}`"))?;
+        let (expression, tail) =
+            after.split_once('}').with_context(|| format!("`{text}`: `${{` without `}}`"))?;
         let value = evaluate(expression, variables, now).with_context(|| format!("in `{text}`"))?;
         if before.is_empty() && tail.is_empty() && filled.is_empty() {
             return Ok(value);
@@ -66,7 +74,9 @@ fn evaluate(expression: &str, variables: &Variables, now: DateTime<Utc>) -> anyh
         ("day", [shift, zone]) => day(shift.parse()?, zone, now)?.into(),
         ("local", [time, zone]) => local(time, zone, now)?.into(),
         ("is_workday", [zone]) => is_workday(zone, now)?.into(),
-        ("held_out", [salt, customer, basis_points]) => is_held_out(salt, customer, basis_points.parse()?).into(),
+        ("held_out", [salt, customer, basis_points]) => {
+            is_held_out(salt, customer, basis_points.parse()?).into()
+        }
         (name, []) => variables.get(name).with_context(|| format!("no variable `{name}`"))?.clone(),
         _ => bail!("`{expression}` is no function of variable.rs"),
     })
@@ -95,11 +105,13 @@ fn local(time: &str, zone: &str, now: DateTime<Utc>) -> anyhow::Result<String> {
     let zone: Tz = zone.parse()?;
     let time = NaiveTime::parse_from_str(time, "%H:%M")?;
     let wall = now.with_timezone(&zone).date_naive().and_time(time);
-    let at = zone.from_local_datetime(&wall).earliest().context("a wall time that does not exist")?;
+    let at =
+        zone.from_local_datetime(&wall).earliest().context("a wall time that does not exist")?;
     Ok(at.with_timezone(&at.offset().fix()).to_rfc3339())
 }
 
-/// The published rule: the first eight bytes of SHA-256(salt, 0, customer) against the share, in 128 bits.
+/// The published rule: the first eight bytes of SHA-256(salt, 0, customer) against the share, in
+/// 128 bits.
 pub fn is_held_out(salt: &str, customer: &str, basis_points: u32) -> bool {
     let mut digest = Sha256::new();
     digest.update(salt);
@@ -115,7 +127,8 @@ mod tests {
 
     fn check(text: &str, expected: &str) {
         let now = "2026-07-03T22:30:00Z".parse().unwrap();
-        let variables = Variables::from([("night".into(), "Etc/GMT-4".into()), ("limit".into(), 3.into())]);
+        let variables =
+            Variables::from([("night".into(), "Etc/GMT-4".into()), ("limit".into(), 3.into())]);
         let filled = fill_text(text, &variables, now).unwrap();
         assert_eq!(filled.to_string(), expected);
     }
@@ -142,10 +155,15 @@ mod tests {
         let vectors = include_str!("../../proto/vectors/assignment.csv");
         let mut rows = 0;
         for row in vectors.lines().skip(1) {
-            let [salt, customer, basis_points, held_out] = row.split(',').collect::<Vec<_>>()[..] else {
+            let [salt, customer, basis_points, held_out] = row.split(',').collect::<Vec<_>>()[..]
+            else {
                 panic!("four columns: {row}")
             };
-            assert_eq!(is_held_out(salt, customer, basis_points.parse().unwrap()).to_string(), held_out, "{row}");
+            assert_eq!(
+                is_held_out(salt, customer, basis_points.parse().unwrap()).to_string(),
+                held_out,
+                "{row}"
+            );
             rows += 1;
         }
         assert_eq!(rows, 84);

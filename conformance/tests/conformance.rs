@@ -1,4 +1,5 @@
-//! The product through every door, as real processes: `cargo xtask test` builds them and brings what they need.
+//! The product through every door, as real processes: `cargo xtask test` builds them and brings
+//! what they need.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 

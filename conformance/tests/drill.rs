@@ -1,4 +1,5 @@
-//! The drills at one twentieth of their size. The full size is `cargo xtask drill policy` and `cargo xtask drill decision`.
+//! The drills at one twentieth of their size. The full size is `cargo xtask drill policy` and
+//! `cargo xtask drill decision`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -15,7 +16,13 @@ async fn check(store: Store, run: impl AsyncFn(&Order) -> anyhow::Result<Report>
     let folder = tempfile::tempdir().unwrap();
     // A busy machine does less of it in this time; how much is told.
     let time = Time::of(Duration::from_secs(75));
-    let order = Order { seed: SEED, size: Size::FULL.part(20), store, folder: folder.path().to_owned(), time };
+    let order = Order {
+        seed: SEED,
+        size: Size::FULL.part(20),
+        store,
+        folder: folder.path().to_owned(),
+        time,
+    };
     run(&order).await.unwrap().judged().unwrap();
 }
 

@@ -5,8 +5,9 @@ use std::{sync::Arc, time::Duration};
 use database::{Database, Location, PoolSizes};
 use history::{AtHead, Collection, History};
 use proffer_proto::decision::v1::{
-    decision_flow_service_server::DecisionFlowServiceServer, decision_service_server::DecisionServiceServer,
-    model_service_server::ModelServiceServer, outcome_service_server::OutcomeServiceServer,
+    decision_flow_service_server::DecisionFlowServiceServer,
+    decision_service_server::DecisionServiceServer, model_service_server::ModelServiceServer,
+    outcome_service_server::OutcomeServiceServer,
     weight_profile_service_server::WeightProfileServiceServer,
 };
 use serve::{Clock, Readiness, Task, metadata::DEFAULT_TENANT};
@@ -16,7 +17,8 @@ use crate::{
     compiled_flows::{CompiledFlows, PastFlows},
     grpc::{
         ANSWER_BYTES_MAX, BULK_BYTES_MAX, Context, REQUEST_BYTES_MAX, decision::Decisions,
-        decision_flow::DecisionFlows, model::Models, outcome::Outcomes, weight_profile::WeightProfiles,
+        decision_flow::DecisionFlows, model::Models, outcome::Outcomes,
+        weight_profile::WeightProfiles,
     },
     neighbours::{Neighbours, follow::Followers, past::PastCatalogs},
     receipt::Receipts,
@@ -53,7 +55,8 @@ impl App {
     /// Opens the store and puts the service together.
     pub async fn build(location: &Location, deps: Deps) -> anyhow::Result<Self> {
         let migrations = [history::migrations(), store::migrations()];
-        let database = Database::open(location, "decision", PoolSizes::default(), &migrations).await?;
+        let database =
+            Database::open(location, "decision", PoolSizes::default(), &migrations).await?;
         let history = History::new(database.clone());
         let context = Context {
             store: Store::new(database),
@@ -93,7 +96,11 @@ impl App {
         let outcomes = OutcomeServiceServer::new(Outcomes(context()))
             .max_decoding_message_size(BULK_BYTES_MAX)
             .max_encoding_message_size(ANSWER_BYTES_MAX);
-        Routes::new(flows).add_service(weight_profiles).add_service(models).add_service(decisions).add_service(outcomes)
+        Routes::new(flows)
+            .add_service(weight_profiles)
+            .add_service(models)
+            .add_service(decisions)
+            .add_service(outcomes)
     }
 
     /// Work beside the listener: the relay, and readiness once every neighbour has been heard of.

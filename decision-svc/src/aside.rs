@@ -1,4 +1,5 @@
-//! Threads for work that takes long and need not be done at once: they give way to those that answer.
+//! Threads for work that takes long and need not be done at once: they give way to those that
+//! answer.
 
 use std::{num::NonZero, sync::LazyLock, thread::available_parallelism};
 
@@ -7,8 +8,8 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// Where processors are scarce the work gets about a third of what a thread that answers gets, so that it is done soon
-/// all the same.
+/// Where processors are scarce the work gets about a third of what a thread that answers gets, so
+/// that it is done soon all the same.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 5;
 

@@ -22,7 +22,8 @@ use crate::{
 
 /// Flows kept at most, over all tenants.
 pub const KEPT_MAX: usize = 4_096;
-/// Revisions kept of a flow: while a new one spreads, decisions on their way still need the one before.
+/// Revisions kept of a flow: while a new one spreads, decisions on their way still need the one
+/// before.
 const REVISIONS_MAX: usize = 2;
 
 /// A flow of a tenant at a revision.
@@ -65,7 +66,8 @@ struct Entry {
 }
 
 impl CompiledFlows {
-    /// The flow made ready for this catalog; made once per revision of either, beside the threads that answer.
+    /// The flow made ready for this catalog; made once per revision of either, beside the threads
+    /// that answer.
     pub async fn of(
         &self,
         source: Source<'_>,
@@ -80,8 +82,9 @@ impl CompiledFlows {
         tokio::spawn(self.making(&entry, source, &flow, catalog)).await?
     }
 
-    /// The same; or, when that takes longer than `wait`, or an older one is just being made, and there is one, the flow at
-    /// this revision made ready for an older catalog. What is being made is made to its end and serves the next.
+    /// The same; or, when that takes longer than `wait`, or an older one is just being made, and
+    /// there is one, the flow at this revision made ready for an older catalog. What is being made
+    /// is made to its end and serves the next.
     pub async fn within(
         &self,
         wait: Duration,
@@ -98,7 +101,8 @@ impl CompiledFlows {
             return tokio::spawn(self.making(&entry, source, flow, catalog)).await?;
         };
         let wanted = (source.revision, catalog.revision);
-        // One makes, and whoever comes meanwhile waits for that one: what is newer still is made for the next who asks.
+        // One makes, and whoever comes meanwhile waits for that one: what is newer still is made
+        // for the next who asks.
         if !entry.is_being_made.swap(true, Ordering::Acquire) {
             let (making, entry) = (self.making(&entry, source, flow, catalog), entry.clone());
             tokio::spawn(async move {
@@ -128,8 +132,8 @@ impl CompiledFlows {
         Ok(tokio::time::timeout(wait, found).await.unwrap_or_else(|_| older.clone()))
     }
 
-    /// From now on flows that decide are made ready again when the tenant's catalog changes, so that the next decision
-    /// finds them.
+    /// From now on flows that decide are made ready again when the tenant's catalog changes, so
+    /// that the next decision finds them.
     pub fn follow(&self, tenant: &str, snapshots: &watch::Receiver<Arc<Snapshot>>) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !kept.followed.contains(tenant) {
@@ -142,11 +146,14 @@ impl CompiledFlows {
         while snapshots.changed().await.is_ok() {
             let Some(catalog) = snapshots.borrow_and_update().catalog.clone() else { continue };
             for entry in self.of_tenant(&tenant) {
-                let Some(newest) = entry.newest().filter(|newest| newest.catalog_revision < catalog.revision) else {
+                let Some(newest) =
+                    entry.newest().filter(|newest| newest.catalog_revision < catalog.revision)
+                else {
                     continue;
                 };
                 if entry.is_asked_for.swap(false, Ordering::Relaxed) {
-                    let (id, name, revision) = (newest.id.as_str(), newest.name.as_str(), newest.revision);
+                    let (id, name, revision) =
+                        (newest.id.as_str(), newest.name.as_str(), newest.revision);
                     let source = Source { tenant: &tenant, id, name, revision };
                     // Whoever needs the flow tries again and tells.
                     drop(self.made(&entry, source, &newest.flow, &catalog).await);
@@ -161,7 +168,8 @@ impl CompiledFlows {
         of_tenant.map(|(_, entry)| entry.clone()).collect()
     }
 
-    /// Makes it, for a task of its own: whoever waits for it may leave, and what was begun is there for the next.
+    /// Makes it, for a task of its own: whoever waits for it may leave, and what was begun is there
+    /// for the next.
     fn making(
         &self,
         entry: &Arc<Entry>,
@@ -169,8 +177,10 @@ impl CompiledFlows {
         flow: &Flow,
         catalog: &Arc<Catalog>,
     ) -> impl Future<Output = Result<Arc<CompiledFlow>, JoinError>> + Send + 'static {
-        let (all, entry, flow, catalog) = (self.clone(), entry.clone(), flow.clone(), catalog.clone());
-        let (tenant, id, name) = (source.tenant.to_owned(), source.id.to_owned(), source.name.to_owned());
+        let (all, entry, flow, catalog) =
+            (self.clone(), entry.clone(), flow.clone(), catalog.clone());
+        let (tenant, id, name) =
+            (source.tenant.to_owned(), source.id.to_owned(), source.name.to_owned());
         let revision = source.revision;
         async move {
             let source = Source { tenant: &tenant, id: &id, name: &name, revision };
@@ -277,7 +287,11 @@ impl PastFlows {
     }
 }
 
-async fn compiled(source: Source<'_>, flow: Flow, catalog: &Arc<Catalog>) -> Result<Arc<CompiledFlow>, JoinError> {
+async fn compiled(
+    source: Source<'_>,
+    flow: Flow,
+    catalog: &Arc<Catalog>,
+) -> Result<Arc<CompiledFlow>, JoinError> {
     let (id, name, revision, catalog) =
         (source.id.to_owned(), source.name.to_owned(), source.revision, catalog.clone());
     let compile = move || Arc::new(CompiledFlow::compile(flow, &id, &name, revision, &catalog));
@@ -290,15 +304,16 @@ mod tests {
 
     use super::*;
 
-    /// Who cannot wait goes by the catalog of before; what was begun is there for the next. A flow nobody made ready yet is
-    /// waited for all the same.
+    /// Who cannot wait goes by the catalog of before; what was begun is there for the next. A flow
+    /// nobody made ready yet is waited for all the same.
     #[tokio::test]
     async fn who_does_not_wait_gets_the_flow_of_before() {
         let compiled = CompiledFlows::default();
         let within = async |wait: Duration, flow: i64, revision: i64| {
             let catalog = Arc::new(Catalog { revision, ..Catalog::default() });
             let source = Source { tenant: "t", id: "flow_f", name: "F", revision: flow };
-            let made = compiled.within(wait, source, &Flow { nodes: Vec::new() }, &catalog).await.unwrap();
+            let made =
+                compiled.within(wait, source, &Flow { nodes: Vec::new() }, &catalog).await.unwrap();
             (made.revision, made.catalog_revision)
         };
         assert_eq!(within(Duration::ZERO, 1, 1).await, (1, 1));
@@ -352,7 +367,8 @@ mod tests {
         assert!(Arc::ptr_eq(&of(2).await, &second));
     }
 
-    /// A flow that decided is ready for a new catalog before anybody asks; one that did not is left alone.
+    /// A flow that decided is ready for a new catalog before anybody asks; one that did not is left
+    /// alone.
     #[tokio::test]
     async fn a_flow_in_use_is_made_ready_when_the_catalog_changes() {
         let compiled = CompiledFlows::default();

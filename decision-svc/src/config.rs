@@ -38,8 +38,8 @@ const SNAPSHOT_WAIT_MAX_MS: u64 = 250;
 /// How fresh the configuration of a decision must be.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct SnapshotSettings {
-    /// How long a decision waits for configuration that it knows to be newer than its own, in milliseconds. Then it goes on
-    /// with its own, `degraded: ["snapshot_stale"]`; 0 never waits.
+    /// How long a decision waits for configuration that it knows to be newer than its own, in
+    /// milliseconds. Then it goes on with its own, `degraded: ["snapshot_stale"]`; 0 never waits.
     #[arg(long, env = "PROFFER_SNAPSHOT_WAIT_MAX_MS", default_value_t = SNAPSHOT_WAIT_MAX_MS,
         value_parser = clap::value_parser!(u64).range(..=10_000))]
     pub snapshot_wait_max_ms: u64,

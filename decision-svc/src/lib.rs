@@ -1,8 +1,9 @@
 //! Decides which offer a customer should get now, or that they should get none.
 //!
-//! A decision is a pure function of (snapshot, request, facts, now): [`domain`]. Everything else fetches these four
-//! values or ships the answer: [`grpc`] takes questions, [`neighbours`] fetch facts and ask policy, [`store`] keeps
-//! decisions and outcomes, [`relay`] tells the neighbours what happened.
+//! A decision is a pure function of (snapshot, request, facts, now): [`domain`]. Everything else
+//! fetches these four values or ships the answer: [`grpc`] takes questions, [`neighbours`] fetch
+//! facts and ask policy, [`store`] keeps decisions and outcomes, [`relay`] tells the neighbours
+//! what happened.
 
 pub mod app;
 mod aside;

@@ -11,8 +11,10 @@ fn main() -> anyhow::Result<()> {
 async fn run() -> anyhow::Result<()> {
     let config = Config::parse();
     serve::start_logging(&config.process);
-    let neighbours = Neighbours::remote(&config.catalog_url, &config.policy_url, &config.experiment_url)?;
-    let deps = Deps { clock: Clock::system(), neighbours, snapshot_wait_max: config.snapshot.wait_max() };
+    let neighbours =
+        Neighbours::remote(&config.catalog_url, &config.policy_url, &config.experiment_url)?;
+    let deps =
+        Deps { clock: Clock::system(), neighbours, snapshot_wait_max: config.snapshot.wait_max() };
     let app = App::build(&config.store.location(), deps).await?;
     let process = Process {
         name: "decision-svc",

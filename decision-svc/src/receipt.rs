@@ -32,8 +32,8 @@ impl Receipts {
 
     /// Receives something now.
     pub fn receive(&self) -> Receipt {
-        // The clock is read under the lock: whoever looks later sees this receipt, whoever looked before has an
-        // earlier instant.
+        // The clock is read under the lock: whoever looks later sees this receipt, whoever looked
+        // before has an earlier instant.
         let mut open = self.lock();
         let at = self.clock.now();
         *open.entry(at).or_default() += 1;

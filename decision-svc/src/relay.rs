@@ -1,4 +1,5 @@
-//! Ships the outbox: at least once, in order per customer. Policy and experiment-svc take each message once.
+//! Ships the outbox: at least once, in order per customer. Policy and experiment-svc take each
+//! message once.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -46,7 +47,9 @@ async fn settle(context: &Context, unsettled: &mut BTreeSet<String>) {
         let settled_us = context.receipts.settled_through().timestamp_micros();
         let waiting = context.store.undelivered(&tenant, Target::Experiment, 1).await;
         let is_told = match waiting {
-            Ok(rows) if rows.is_empty() => tell(context, &tenant, Target::Experiment, &[], settled_us).await.is_ok(),
+            Ok(rows) if rows.is_empty() => {
+                tell(context, &tenant, Target::Experiment, &[], settled_us).await.is_ok()
+            }
             _ => false,
         };
         if !is_told {
@@ -68,7 +71,9 @@ async fn deliver(context: &Context, tenant: &str, target: Target) -> bool {
     let counted_through_us = if is_all { settled_us } else { settled_us.min(oldest(&rows) - 1) };
     match tell(context, tenant, target, &rows, counted_through_us).await {
         Ok(()) => context.store.delivered(tenant, target, &rows).await.is_ok(),
-        Err(status) if status.code() == Code::InvalidArgument => one_by_one(context, tenant, target, &rows).await,
+        Err(status) if status.code() == Code::InvalidArgument => {
+            one_by_one(context, tenant, target, &rows).await
+        }
         Err(status) => {
             tracing::debug!(?target, code = ?status.code(), "outbox waits");
             false
@@ -120,8 +125,10 @@ async fn tell(
         Target::Experiment => {
             let held = context.store.oldest_held_us(tenant, target).await;
             let held = held.map_err(|error| serve::store_status(&error))?;
-            let through_us = held.map_or(counted_through_us, |held| counted_through_us.min(held - 1));
-            experiment::deliver(&*context.neighbours.experiment, tenant, &payloads, through_us).await
+            let through_us =
+                held.map_or(counted_through_us, |held| counted_through_us.min(held - 1));
+            experiment::deliver(&*context.neighbours.experiment, tenant, &payloads, through_us)
+                .await
         }
     }
 }

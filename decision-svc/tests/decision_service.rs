@@ -1,4 +1,5 @@
-//! decision-svc through its generated clients, on both stores, beside neighbours that do as they are told.
+//! decision-svc through its generated clients, on both stores, beside neighbours that do as they
+//! are told.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 

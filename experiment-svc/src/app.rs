@@ -10,7 +10,10 @@ use serve::{Clock, Readiness, Task};
 use tonic::service::Routes;
 
 use crate::{
-    grpc::{ANSWER_BYTES_MAX, Context, DELIVERY_BYTES_MAX, REQUEST_BYTES_MAX, experiment::Experiments, ledger::Ledger},
+    grpc::{
+        ANSWER_BYTES_MAX, Context, DELIVERY_BYTES_MAX, REQUEST_BYTES_MAX, experiment::Experiments,
+        ledger::Ledger,
+    },
     store::{self, Store},
 };
 
@@ -41,7 +44,12 @@ impl App {
             .context("open the store of experiment-svc")?;
         let history = History::new(database.clone());
         let experiments = Collection::new(history.clone());
-        let context = Context { store: Store::new(database, history.clone()), experiments, history, clock: deps.clock };
+        let context = Context {
+            store: Store::new(database, history.clone()),
+            experiments,
+            history,
+            clock: deps.clock,
+        };
         let readiness = Readiness::default();
         readiness.set(true);
         Ok(Self { context, readiness })

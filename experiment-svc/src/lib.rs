@@ -1,12 +1,13 @@
-//! Shows what a flow earns: experiments hold some customers out, a ledger keeps arms and outcomes, the analysis reads
-//! them out.
+//! Shows what a flow earns: experiments hold some customers out, a ledger keeps arms and outcomes,
+//! the analysis reads them out.
 //!
 //! - [`domain`]: an experiment's life and the analysis; values in, values out.
-//! - [`store`]: experiments in the revision log, and the ledger. One experiment runs per flow, whatever the replicas.
+//! - [`store`]: experiments in the revision log, and the ledger. One experiment runs per flow,
+//!   whatever the replicas.
 //! - [`grpc`]: the services, the only place that knows the contracts' messages.
 //!
-//! It draws no arms: decision-svc does, by the split and the salt it follows from here, and is never held up by this
-//! service.
+//! It draws no arms: decision-svc does, by the split and the salt it follows from here, and is
+//! never held up by this service.
 
 pub mod app;
 pub mod config;

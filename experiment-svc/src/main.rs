@@ -4,7 +4,11 @@ use clap::Parser as _;
 use experiment_svc::{App, Config, Deps};
 
 #[derive(clap::Parser)]
-#[command(name = "experiment-svc", version, about = "What a flow earns: experiments, their ledger and their read-out")]
+#[command(
+    name = "experiment-svc",
+    version,
+    about = "What a flow earns: experiments, their ledger and their read-out"
+)]
 struct Arguments {
     #[command(flatten)]
     config: Config,

@@ -1,9 +1,10 @@
-//! The options of our contracts, read from the descriptors: `google.api.http`, field behavior and our JSON options.
+//! The options of our contracts, read from the descriptors: `google.api.http`, field behavior and
+//! our JSON options.
 
 use anyhow::Context as _;
 use prost_reflect::{
-    DescriptorPool, DynamicMessage, EnumValueDescriptor, ExtensionDescriptor, FieldDescriptor, MessageDescriptor,
-    MethodDescriptor, OneofDescriptor, Value,
+    DescriptorPool, DynamicMessage, EnumValueDescriptor, ExtensionDescriptor, FieldDescriptor,
+    MessageDescriptor, MethodDescriptor, OneofDescriptor, Value,
 };
 
 /// `google.api.FieldBehavior.OUTPUT_ONLY`.
@@ -68,7 +69,8 @@ impl Annotations {
     /// The options of the contracts in `pool`.
     pub fn of(pool: &DescriptorPool) -> anyhow::Result<Self> {
         let find = |name: &str| {
-            pool.get_extension_by_name(name).with_context(|| format!("the contracts do not declare option {name}"))
+            pool.get_extension_by_name(name)
+                .with_context(|| format!("the contracts do not declare option {name}"))
         };
         let ours = |name: &str| find(&format!("proffer.values.v1.{name}"));
         Ok(Self {
@@ -177,10 +179,17 @@ fn http_rule(rule: &DynamicMessage) -> anyhow::Result<HttpRule> {
         value.as_deref().and_then(Value::as_str).unwrap_or_default().to_owned()
     };
     let verbs = ["get", "put", "post", "delete", "patch"];
-    let verb =
-        verbs.into_iter().find(|verb| rule.has_field_by_name(verb)).context("a google.api.http without a path")?;
+    let verb = verbs
+        .into_iter()
+        .find(|verb| rule.has_field_by_name(verb))
+        .context("a google.api.http without a path")?;
     let method = verb.to_uppercase().parse()?;
-    Ok(HttpRule { method, path: text(verb), body: text("body"), response_body: text("response_body") })
+    Ok(HttpRule {
+        method,
+        path: text(verb),
+        body: text("body"),
+        response_body: text("response_body"),
+    })
 }
 
 #[cfg(test)]

@@ -14,8 +14,8 @@ pub struct Config {
     pub deadline: Duration,
     /// Whether server reflection is offered.
     pub has_reflection: bool,
-    /// Calls at once. The services behind take what this door lets in: one that refused by itself would turn an overload
-    /// into decisions without offers.
+    /// Calls at once. The services behind take what this door lets in: one that refused by itself
+    /// would turn an overload into decisions without offers.
     pub admission: serve::AdmissionSettings,
 }
 

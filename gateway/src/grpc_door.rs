@@ -1,4 +1,5 @@
-//! The gRPC door: public methods are handed to the service that serves them, byte by byte, in their turn.
+//! The gRPC door: public methods are handed to the service that serves them, byte by byte, in their
+//! turn.
 
 use axum::body::Body as HttpBody;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Version, header};
@@ -9,7 +10,8 @@ use tower::{Service as _, ServiceExt as _};
 
 use crate::{rest::Rest, route_table::BULK_BODY_BYTES_MAX};
 
-/// Bytes of a message, with its frame, that are read. Services refuse smaller ones themselves and say by what limit.
+/// Bytes of a message, with its frame, that are read. Services refuse smaller ones themselves and
+/// say by what limit.
 const MESSAGE_BYTES_MAX: usize = 2 * BULK_BODY_BYTES_MAX;
 /// Headers of this prefix say who calls. They are ours to set.
 const OUR_HEADERS: &str = "x-proffer-";
@@ -17,7 +19,8 @@ const OUR_HEADERS: &str = "x-proffer-";
 /// True for a gRPC request; gRPC-Web is another protocol.
 pub fn is_grpc(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    kind.strip_prefix(b"application/grpc").is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+    kind.strip_prefix(b"application/grpc")
+        .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }
 
 /// Hands a request on and its answer back.
@@ -46,9 +49,10 @@ pub async fn forward(doors: &Rest, request: Request<HttpBody>) -> Response<HttpB
     }
 }
 
-/// The request once it is its turn. It is read before: whoever sends slowly takes nobody's turn. The turn ends with the
-/// head of the answer, which a service sends when its work is done: whoever reads slowly keeps none either. A stream, in
-/// either direction, takes none: it lasts as long as its caller likes, and takes in no more than its service asks for.
+/// The request once it is its turn. It is read before: whoever sends slowly takes nobody's turn.
+/// The turn ends with the head of the answer, which a service sends when its work is done: whoever
+/// reads slowly keeps none either. A stream, in either direction, takes none: it lasts as long as
+/// its caller likes, and takes in no more than its service asks for.
 async fn admitted(
     doors: &Rest,
     request: Request<HttpBody>,
@@ -57,7 +61,9 @@ async fn admitted(
     let body = match Limited::new(body, MESSAGE_BYTES_MAX).collect().await {
         Ok(collected) => collected.to_bytes(),
         Err(error) if error.is::<LengthLimitError>() => {
-            return Err(serve::Problem::limit("request", MESSAGE_BYTES_MAX + 1, MESSAGE_BYTES_MAX).into());
+            return Err(
+                serve::Problem::limit("request", MESSAGE_BYTES_MAX + 1, MESSAGE_BYTES_MAX).into()
+            );
         }
         Err(_) => return Err(Status::cancelled("the request broke off before its end")),
     };
@@ -65,11 +71,16 @@ async fn admitted(
     Ok((Request::from_parts(parts, HttpBody::from(body)), Some(permit)))
 }
 
-/// The request with our own word about who calls: there is no authentication yet, so every caller is of one tenant.
+/// The request with our own word about who calls: there is no authentication yet, so every caller
+/// is of one tenant.
 fn sanitized(request: Request<HttpBody>) -> Request<HttpBody> {
     let (mut parts, body) = request.into_parts();
-    let ours: Vec<HeaderName> =
-        parts.headers.keys().filter(|name| name.as_str().starts_with(OUR_HEADERS)).cloned().collect();
+    let ours: Vec<HeaderName> = parts
+        .headers
+        .keys()
+        .filter(|name| name.as_str().starts_with(OUR_HEADERS))
+        .cloned()
+        .collect();
     for name in ours {
         parts.headers.remove(name);
     }

@@ -1,8 +1,9 @@
 //! One door in front of the four services: gRPC and REST on one port. No state, no rules.
 //!
-//! The REST calls, their paths and their JSON come from the descriptors of the contracts: [`route_table`] holds every
-//! call, [`json`] reads and prints messages, [`rest`] serves a call and [`problem`] words what went wrong. [`grpc_door`]
-//! hands gRPC on untouched. A new RPC needs no code here.
+//! The REST calls, their paths and their JSON come from the descriptors of the contracts:
+//! [`route_table`] holds every call, [`json`] reads and prints messages, [`rest`] serves a call and
+//! [`problem`] words what went wrong. [`grpc_door`] hands gRPC on untouched. A new RPC needs no
+//! code here.
 
 mod annotation;
 pub mod config;
@@ -32,9 +33,12 @@ use crate::{origin::Origins, rest::Rest, route_table::RouteTable};
 /// Full names of the public services.
 static SERVICE_NAMES: LazyLock<Vec<String>> = LazyLock::new(|| {
     // INVARIANT: contracts that cannot be planned for fail `Gateway::build`, which tells why.
-    RouteTable::build(&proffer_proto::POOL).map(|table| table.services().into_iter().collect()).unwrap_or_default()
+    RouteTable::build(&proffer_proto::POOL)
+        .map(|table| table.services().into_iter().collect())
+        .unwrap_or_default()
 });
-static SERVICES: LazyLock<Vec<&'static str>> = LazyLock::new(|| SERVICE_NAMES.iter().map(String::as_str).collect());
+static SERVICES: LazyLock<Vec<&'static str>> =
+    LazyLock::new(|| SERVICE_NAMES.iter().map(String::as_str).collect());
 
 /// The gateway.
 pub struct Gateway {
@@ -43,7 +47,8 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Plans every public call of the contracts and stands in front of `neighbours`. Binds and spawns nothing.
+    /// Plans every public call of the contracts and stands in front of `neighbours`. Binds and
+    /// spawns nothing.
     pub fn build(config: Config, neighbours: Neighbours) -> anyhow::Result<Self> {
         let table = RouteTable::build(&proffer_proto::POOL).context("plan the REST calls")?;
         let origins = Origins::new(config.allowed_origins);
@@ -53,7 +58,8 @@ impl Gateway {
         // Its own health says that it answers; the admin listener says whether it may be sent work.
         let (_, health) = tonic_health::server::health_reporter();
         let whole = Routes::from(doors.clone()).add_service(health);
-        let whole = if config.has_reflection { serve::reflection(whole, Self::services())? } else { whole };
+        let whole =
+            if config.has_reflection { serve::reflection(whole, Self::services())? } else { whole };
         Ok(Self { doors, whole: whole.into_axum_router() })
     }
 

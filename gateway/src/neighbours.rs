@@ -80,12 +80,14 @@ impl Neighbours {
         path: PathAndQuery,
         request: tonic::Request<Bytes>,
     ) -> Result<Bytes, Status> {
-        let mut client = Grpc::new(self.of(service).clone()).max_decoding_message_size(ANSWER_BYTES_MAX);
+        let mut client =
+            Grpc::new(self.of(service).clone()).max_decoding_message_size(ANSWER_BYTES_MAX);
         client.ready().await.map_err(|error| serve::unavailable(service.name(), &error))?;
         let answered = client.unary(request, path, Untouched).await;
         match answered {
             Ok(answer) => Ok(answer.into_inner()),
-            // A status with a source was made here, because the connection failed; the neighbour sent none.
+            // A status with a source was made here, because the connection failed; the neighbour
+            // sent none.
             Err(status) if std::error::Error::source(&status).is_some() => {
                 Err(serve::unavailable(service.name(), &status))
             }

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use http::{HeaderMap, HeaderValue, header};
 
 /// Headers a page may send beside those every page may.
-const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static("content-type, idempotency-key, x-request-id");
+const ALLOWED_HEADERS: HeaderValue =
+    HeaderValue::from_static("content-type, idempotency-key, x-request-id");
 /// Headers of an answer a page may read beside those every page may.
 const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static("x-request-id, retry-after");
 
@@ -72,7 +73,10 @@ mod tests {
     #[test]
     fn only_a_listed_origin_may_call_from_a_page() {
         check(&[], &Caller::Program);
-        check(&["https://console.example.com"], &Caller::Page(HeaderValue::from_static("https://console.example.com")));
+        check(
+            &["https://console.example.com"],
+            &Caller::Page(HeaderValue::from_static("https://console.example.com")),
+        );
         check(&["http://console.example.com"], &Caller::Foreign);
         check(&["https://console.example.com.evil.test"], &Caller::Foreign);
         check(&["null"], &Caller::Foreign);

@@ -10,11 +10,13 @@ use percent_encoding::percent_decode_str;
 pub enum Segment {
     /// A word that must be there.
     Literal(String),
-    /// Any one segment; the value of this field of the request, `record.customer_id` for a nested one.
+    /// Any one segment; the value of this field of the request, `record.customer_id` for a nested
+    /// one.
     Variable(String),
 }
 
-/// Takes a template apart. Only whole segments may be variables; `**`, patterns and verbs are not planned for.
+/// Takes a template apart. Only whole segments may be variables; `**`, patterns and verbs are not
+/// planned for.
 pub fn parse(template: &str) -> anyhow::Result<Vec<Segment>> {
     let path = template.strip_prefix('/').unwrap_or_default();
     ensure!(!path.is_empty(), "path template `{template}` does not start with `/` and a word");
@@ -23,7 +25,10 @@ pub fn parse(template: &str) -> anyhow::Result<Vec<Segment>> {
         let variable = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
         let word = variable.unwrap_or(text);
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-        ensure!(!word.is_empty() && word.chars().all(fits), "path template `{template}`: `{text}` is not planned for");
+        ensure!(
+            !word.is_empty() && word.chars().all(fits),
+            "path template `{template}`: `{text}` is not planned for"
+        );
         segments.push(match variable {
             Some(field) => Segment::Variable(field.to_owned()),
             None => Segment::Literal(word.to_owned()),
@@ -76,7 +81,8 @@ mod tests {
 
     #[test]
     fn segments_are_split_before_they_are_decoded() {
-        let segments: Vec<_> = split("/api/a%2Fb/c%20d%C3%A9").map(|raw| decode(raw).unwrap()).collect();
+        let segments: Vec<_> =
+            split("/api/a%2Fb/c%20d%C3%A9").map(|raw| decode(raw).unwrap()).collect();
         assert_eq!(segments, ["api", "a/b", "c dé"]);
         assert_eq!(decode("a+b").unwrap(), "a+b");
         for broken in ["%", "%2", "%zz", "a%f", "%ff", "%c3"] {

@@ -58,7 +58,11 @@ impl Problem {
             listed.push(Detail::ErrorInfo {
                 reason: &info.reason,
                 domain: &info.domain,
-                metadata: info.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
+                metadata: info
+                    .metadata
+                    .iter()
+                    .map(|(key, value)| (key.as_str(), value.as_str()))
+                    .collect(),
             });
         }
         if !wording.violations.is_empty() {
@@ -84,7 +88,10 @@ impl Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(delay) = delay {
             // Whole seconds are all that this header can say.
-            headers.insert(header::RETRY_AFTER, (delay.as_millis().div_ceil(1000) as u64).max(1).into());
+            headers.insert(
+                header::RETRY_AFTER,
+                (delay.as_millis().div_ceil(1000) as u64).max(1).into(),
+            );
         }
         if let Some(allow) = self.allow {
             headers.insert(header::ALLOW, allow);
@@ -93,10 +100,16 @@ impl Problem {
     }
 }
 
-/// The status a caller may read: a fault of ours that no service has worded says nothing about our insides.
+/// The status a caller may read: a fault of ours that no service has worded says nothing about our
+/// insides.
 fn told(status: Status) -> Status {
-    let is_ours = matches!(status.code(), Code::Internal | Code::Unknown | Code::DataLoss | Code::Ok);
-    if is_ours && status.get_details_error_info().is_none() { serve::internal(&status) } else { status }
+    let is_ours =
+        matches!(status.code(), Code::Internal | Code::Unknown | Code::DataLoss | Code::Ok);
+    if is_ours && status.get_details_error_info().is_none() {
+        serve::internal(&status)
+    } else {
+        status
+    }
 }
 
 /// The words of an error, in the names of JSON.
@@ -116,11 +129,13 @@ impl Wording {
             };
             return Self { message, violations: faults.iter().map(as_told).collect() };
         };
-        let translated = |fault: &FieldViolation| (fault.field.clone(), root.translate(&fault.field).text);
+        let translated =
+            |fault: &FieldViolation| (fault.field.clone(), root.translate(&fault.field).text);
         let known: Vec<_> = faults.iter().map(translated).collect();
         let (mut message, mut violations) = (message, Vec::with_capacity(faults.len()));
         for (fault, (proto, json)) in faults.iter().zip(&known) {
-            let description = root.translate_text(&fault.description, &known, Some(proto)).into_owned();
+            let description =
+                root.translate_text(&fault.description, &known, Some(proto)).into_owned();
             // The message repeats descriptions, in which names stand beside their own field.
             if description != fault.description {
                 message = message.replace(&fault.description, &description);
@@ -168,7 +183,9 @@ struct Violation {
 /// The HTTP status of a code, as `google/rpc/code.proto` maps them.
 fn http_status(code: Code) -> StatusCode {
     match code {
-        Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => StatusCode::BAD_REQUEST,
+        Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => {
+            StatusCode::BAD_REQUEST
+        }
         Code::Unauthenticated => StatusCode::UNAUTHORIZED,
         Code::PermissionDenied => StatusCode::FORBIDDEN,
         Code::NotFound => StatusCode::NOT_FOUND,
@@ -179,6 +196,8 @@ fn http_status(code: Code) -> StatusCode {
         Code::Unimplemented => StatusCode::NOT_IMPLEMENTED,
         Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
-        Code::Ok | Code::Unknown | Code::Internal | Code::DataLoss => StatusCode::INTERNAL_SERVER_ERROR,
+        Code::Ok | Code::Unknown | Code::Internal | Code::DataLoss => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
     }
 }

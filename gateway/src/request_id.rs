@@ -10,9 +10,12 @@ const CHARS_MAX: usize = 128;
 /// The id of a request with these headers.
 pub fn of(headers: &HeaderMap) -> String {
     let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '/' | '+' | '=');
+    let fits =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '/' | '+' | '=');
     match given {
-        Some(id) if !id.is_empty() && id.len() <= CHARS_MAX && id.chars().all(fits) => id.to_owned(),
+        Some(id) if !id.is_empty() && id.len() <= CHARS_MAX && id.chars().all(fits) => {
+            id.to_owned()
+        }
         _ => uuid::Uuid::now_v7().to_string(),
     }
 }

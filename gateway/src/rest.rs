@@ -1,4 +1,5 @@
-//! The REST door: a call in JSON becomes a message for the service that serves it, its answer becomes JSON.
+//! The REST door: a call in JSON becomes a message for the service that serves it, its answer
+//! becomes JSON.
 
 mod import;
 mod refusal;
@@ -67,7 +68,12 @@ impl Rest {
         response
     }
 
-    async fn admitted(&self, request: Request<HttpBody>, caller: &Caller, request_id: &str) -> Response<HttpBody> {
+    async fn admitted(
+        &self,
+        request: Request<HttpBody>,
+        caller: &Caller,
+        request_id: &str,
+    ) -> Response<HttpBody> {
         let (parts, body) = request.into_parts();
         if parts.method == Method::POST
             && let Some(schema) = import::schema_in(parts.uri.path())
@@ -76,7 +82,8 @@ impl Rest {
             return answered.unwrap_or_else(|problem| problem.into_response(None, request_id));
         }
         let Some(found) = self.table.find(parts.uri.path()) else {
-            return refusal::not_found(&parts.method, parts.uri.path()).into_response(None, request_id);
+            return refusal::not_found(&parts.method, parts.uri.path())
+                .into_response(None, request_id);
         };
         if parts.method == Method::OPTIONS {
             return options(&found, caller);
@@ -89,7 +96,9 @@ impl Rest {
             Ok(answered) => answered,
             Err(_) => Err(refusal::overdue(route, self.deadline)),
         };
-        answered.unwrap_or_else(|problem| problem.into_response(Some(self.table.error_root(route)), request_id))
+        answered.unwrap_or_else(|problem| {
+            problem.into_response(Some(self.table.error_root(route)), request_id)
+        })
     }
 
     async fn call(
@@ -103,14 +112,26 @@ impl Rest {
         let body = request::read_body(&parts.headers, body, route.body_bytes_max).await?;
         // Not before the body is here: whoever sends slowly takes nobody's turn.
         let _permit = self.admission.admit().await?;
-        let message = self.request(route, values, parts.uri.query().unwrap_or_default(), &parts.headers, &body)?;
+        let message = self.request(
+            route,
+            values,
+            parts.uri.query().unwrap_or_default(),
+            &parts.headers,
+            &body,
+        )?;
         let request = self.outbound(message, &parts.headers, request_id);
         let answer = self.neighbours.call(route.service, route.path.clone(), request).await?;
         self.response(route, &answer)
     }
 
-    fn outbound(&self, message: DynamicMessage, headers: &HeaderMap, request_id: &str) -> tonic::Request<Bytes> {
-        let request = metadata::request(metadata::DEFAULT_TENANT, Bytes::from(message.encode_to_vec()));
+    fn outbound(
+        &self,
+        message: DynamicMessage,
+        headers: &HeaderMap,
+        request_id: &str,
+    ) -> tonic::Request<Bytes> {
+        let request =
+            metadata::request(metadata::DEFAULT_TENANT, Bytes::from(message.encode_to_vec()));
         let mut request = labelled(request, headers, request_id);
         request.set_timeout(self.deadline);
         request
@@ -118,9 +139,10 @@ impl Rest {
 
     fn response(&self, route: &Route, answer: &[u8]) -> Result<Response<HttpBody>, Problem> {
         let shapes = &self.table.shapes;
-        let shape = shapes.at(route.answer).ok_or_else(|| serve::internal(&"an answer without a plan"))?;
-        let message =
-            DynamicMessage::decode(shape.descriptor.clone(), answer).map_err(|error| serve::internal(&error))?;
+        let shape =
+            shapes.at(route.answer).ok_or_else(|| serve::internal(&"an answer without a plan"))?;
+        let message = DynamicMessage::decode(shape.descriptor.clone(), answer)
+            .map_err(|error| serve::internal(&error))?;
         let mut status = route.success;
         if status == StatusCode::NO_CONTENT {
             let warns = route.warnings.as_ref().is_some_and(|field| message.has_field(field));
@@ -142,13 +164,18 @@ impl Rest {
 }
 
 /// The request with its id and its trace.
-fn labelled<T>(mut request: tonic::Request<T>, headers: &HeaderMap, request_id: &str) -> tonic::Request<T> {
+fn labelled<T>(
+    mut request: tonic::Request<T>,
+    headers: &HeaderMap,
+    request_id: &str,
+) -> tonic::Request<T> {
     let outbound = request.metadata_mut();
     if let Ok(id) = MetadataValue::try_from(request_id) {
         outbound.insert(REQUEST_ID, id);
     }
     for name in TRACE_HEADERS {
-        let value = headers.get(name).and_then(|value| MetadataValue::try_from(value.as_bytes()).ok());
+        let value =
+            headers.get(name).and_then(|value| MetadataValue::try_from(value.as_bytes()).ok());
         if let Some(value) = value {
             outbound.insert(name, value);
         }
@@ -158,7 +185,9 @@ fn labelled<T>(mut request: tonic::Request<T>, headers: &HeaderMap, request_id: 
 
 fn json(body: Vec<u8>) -> Response<HttpBody> {
     let mut response = Response::new(HttpBody::from(body));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 

@@ -1,4 +1,5 @@
-//! Every REST call of the contracts, found by path and method. Built once from the descriptors; no call is named here.
+//! Every REST call of the contracts, found by path and method. Built once from the descriptors; no
+//! call is named here.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -7,7 +8,9 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 use http::{HeaderValue, Method, StatusCode};
-use prost_reflect::{DescriptorPool, FieldDescriptor, Kind as ProtoKind, MessageDescriptor, MethodDescriptor};
+use prost_reflect::{
+    DescriptorPool, FieldDescriptor, Kind as ProtoKind, MessageDescriptor, MethodDescriptor,
+};
 use tonic::codegen::http::uri::PathAndQuery;
 
 use crate::{
@@ -107,7 +110,8 @@ impl Found<'_, '_> {
 
     /// The methods that may be used, as a header.
     pub fn allow(&self) -> HeaderValue {
-        let mut methods: BTreeSet<_> = self.routes.iter().map(|(method, _)| method.as_str()).collect();
+        let mut methods: BTreeSet<_> =
+            self.routes.iter().map(|(method, _)| method.as_str()).collect();
         methods.insert("OPTIONS");
         if methods.contains("GET") {
             methods.insert("HEAD");
@@ -173,7 +177,8 @@ impl RouteTable {
 
     /// Full names of the services with a public method.
     pub fn services(&self) -> BTreeSet<String> {
-        let services = self.methods.keys().filter_map(|path| path.strip_prefix('/')?.split_once('/'));
+        let services =
+            self.methods.keys().filter_map(|path| path.strip_prefix('/')?.split_once('/'));
         services.map(|(service, _)| service.to_owned()).collect()
     }
 
@@ -187,7 +192,8 @@ impl RouteTable {
 
     /// What field paths in errors of a call are read against.
     pub fn error_root<'t>(&'t self, route: &'t Route) -> Root<'t> {
-        let body = if let Body::Field(field) = &route.body { Some(field.name.as_str()) } else { None };
+        let body =
+            if let Body::Field(field) = &route.body { Some(field.name.as_str()) } else { None };
         Root { shapes: &self.shapes, request: route.request, body }
     }
 
@@ -227,8 +233,14 @@ impl RouteTable {
                 answer,
                 query: query(object, &variables, &body),
                 mask: if rule.method == Method::PATCH { self.mask(object) } else { None },
-                idempotency_key: self.body_message(&body, &method.input())?.and_then(|body| idempotency_key(&body)),
-                body_bytes_max: if takes_messages(object) { BULK_BODY_BYTES_MAX } else { BODY_BYTES_MAX },
+                idempotency_key: self
+                    .body_message(&body, &method.input())?
+                    .and_then(|body| idempotency_key(&body)),
+                body_bytes_max: if takes_messages(object) {
+                    BULK_BODY_BYTES_MAX
+                } else {
+                    BODY_BYTES_MAX
+                },
                 warnings: warnings(&method.output()),
                 variables,
                 body,
@@ -256,7 +268,10 @@ impl RouteTable {
                 Segment::Variable(_) => node.variable.get_or_insert_default(),
             };
         }
-        ensure!(node.routes.iter().all(|(known, _)| *known != method), "another method has the same REST call");
+        ensure!(
+            node.routes.iter().all(|(known, _)| *known != method),
+            "another method has the same REST call"
+        );
         node.routes.push((method, Arc::new(route)));
         self.depth = self.depth.max(segments.len());
         Ok(())
@@ -273,7 +288,9 @@ impl RouteTable {
         let (mut object, mut parents, mut rest) = (object, Vec::new(), path);
         while let Some((head, tail)) = rest.split_once('.') {
             let parent = field(object, head)?;
-            let Kind::Message(id) = parent.kind else { bail!("`{head}` of the path is no message") };
+            let Kind::Message(id) = parent.kind else {
+                bail!("`{head}` of the path is no message")
+            };
             object = self.object(id)?;
             parents.push(parent.descriptor.clone());
             rest = tail;
@@ -291,7 +308,11 @@ impl RouteTable {
         fields(object).find(is_mask).cloned()
     }
 
-    fn body_message(&self, body: &Body, request: &MessageDescriptor) -> anyhow::Result<Option<MessageDescriptor>> {
+    fn body_message(
+        &self,
+        body: &Body,
+        request: &MessageDescriptor,
+    ) -> anyhow::Result<Option<MessageDescriptor>> {
         Ok(match body {
             Body::None => None,
             Body::Whole => Some(request.clone()),
@@ -311,7 +332,10 @@ fn field(object: &Object, name: &str) -> anyhow::Result<Arc<Field>> {
 }
 
 fn fields(object: &Object) -> impl Iterator<Item = &Arc<Field>> {
-    object.keys.values().filter_map(|target| if let Target::Field(field) = target { Some(field) } else { None })
+    object
+        .keys
+        .values()
+        .filter_map(|target| if let Target::Field(field) = target { Some(field) } else { None })
 }
 
 fn is_scalar(field: &Field) -> bool {
@@ -325,8 +349,9 @@ fn query(object: &Object, variables: &[Variable], body: &Body) -> HashMap<String
         Body::Field(field) => Some(&field.name),
         Body::None => None,
     };
-    let in_path =
-        |field: &Field| variables.iter().any(|found| found.parents.is_empty() && found.field.name == field.name);
+    let in_path = |field: &Field| {
+        variables.iter().any(|found| found.parents.is_empty() && found.field.name == field.name)
+    };
     let is_text = |field: &Field| match field.descriptor.kind() {
         ProtoKind::Message(message) => {
             matches!(message.full_name(), "google.protobuf.Timestamp" | "google.protobuf.FieldMask")
@@ -334,13 +359,17 @@ fn query(object: &Object, variables: &[Variable], body: &Body) -> HashMap<String
         _ => true,
     };
     let fits = |field: &&Arc<Field>| {
-        Some(&field.name) != body && !in_path(field) && is_text(field) && field.plurality != Plurality::Map
+        Some(&field.name) != body
+            && !in_path(field)
+            && is_text(field)
+            && field.plurality != Plurality::Map
     };
     fields(object).filter(fits).map(|field| (field.key.clone(), Arc::clone(field))).collect()
 }
 
 fn takes_messages(object: &Object) -> bool {
-    fields(object).any(|field| field.plurality == Plurality::List && matches!(field.kind, Kind::Message(_)))
+    fields(object)
+        .any(|field| field.plurality == Plurality::List && matches!(field.kind, Kind::Message(_)))
 }
 
 fn idempotency_key(body: &MessageDescriptor) -> Option<FieldDescriptor> {
@@ -365,7 +394,9 @@ mod tests {
         let found = table.find(path);
         let method = method.parse().unwrap();
         let got = found.as_ref().and_then(|found| Some((found.route(&method)?, found)));
-        let got = got.map(|(route, found)| (route.path.as_str().rsplit('/').next().unwrap(), found.values.as_slice()));
+        let got = got.map(|(route, found)| {
+            (route.path.as_str().rsplit('/').next().unwrap(), found.values.as_slice())
+        });
         assert_eq!(got, expected, "{method} {path}");
     }
 
@@ -374,11 +405,23 @@ mod tests {
         check("POST", "/api/v1/offers", Some(("CreateOffer", &[])));
         check("GET", "/api/v1/offers", Some(("ListOffers", &[])));
         check("HEAD", "/api/v1/offers/off_1", Some(("GetOffer", &["off_1"])));
-        check("PUT", "/api/v1/schemas/Customer/records/a%2Fb", Some(("PutRecord", &["Customer", "a%2Fb"])));
-        check("GET", "/api/v1/schemas/Customer/records/c1", Some(("GetRecord", &["Customer", "c1"])));
+        check(
+            "PUT",
+            "/api/v1/schemas/Customer/records/a%2Fb",
+            Some(("PutRecord", &["Customer", "a%2Fb"])),
+        );
+        check(
+            "GET",
+            "/api/v1/schemas/Customer/records/c1",
+            Some(("GetRecord", &["Customer", "c1"])),
+        );
         check("POST", "/api/v1/respond", Some(("Respond", &[])));
         check("POST", "/api/v1/respond/bulk", Some(("BulkRespond", &[])));
-        check("GET", "/api/v1/experiments/exp_1/assignments/c1", Some(("GetAssignment", &["exp_1", "c1"])));
+        check(
+            "GET",
+            "/api/v1/experiments/exp_1/assignments/c1",
+            Some(("GetAssignment", &["exp_1", "c1"])),
+        );
     }
 
     #[test]
@@ -403,7 +446,10 @@ mod tests {
 
     #[test]
     fn the_methods_of_a_path_are_told() {
-        assert_eq!(table().find("/api/v1/offers/x").unwrap().allow(), "DELETE, GET, HEAD, OPTIONS, PATCH");
+        assert_eq!(
+            table().find("/api/v1/offers/x").unwrap().allow(),
+            "DELETE, GET, HEAD, OPTIONS, PATCH"
+        );
     }
 
     #[test]
@@ -437,7 +483,11 @@ mod tests {
     fn internal_services_are_not_public() {
         let services = table().services();
         assert!(services.contains("proffer.decision.v1.DecisionService"));
-        for internal in ["catalog.v1.LookupService", "policy.v1.ContactGateService", "experiment.v1.LedgerService"] {
+        for internal in [
+            "catalog.v1.LookupService",
+            "policy.v1.ContactGateService",
+            "experiment.v1.LedgerService",
+        ] {
             assert!(!services.contains(&format!("proffer.{internal}")), "{internal}");
         }
         assert_eq!(services.len(), 19);

@@ -1,6 +1,11 @@
 //! The gateway on a real port, in front of stand-ins that record what reaches them.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "helpers of tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests"
+)]
 
 mod gateway {
     pub mod admission;

@@ -47,8 +47,9 @@ impl App {
     /// Opens and migrates the store.
     pub async fn build(location: &Location, deps: Deps) -> anyhow::Result<Self> {
         let steps = [history::migrations(), store::migrations()];
-        let database =
-            Database::open(location, "policy", PoolSizes::default(), &steps).await.context("open the store")?;
+        let database = Database::open(location, "policy", PoolSizes::default(), &steps)
+            .await
+            .context("open the store")?;
         let history = History::new(database.clone());
         let store = Store::new(database, deps.clock.clone());
         let readiness = Readiness::default();
@@ -78,20 +79,22 @@ impl App {
             Ok(purged) => tracing::info!(purged, "old answers purged"),
             Err(error) => tracing::warn!(%error, "old answers were not purged"),
         });
-        let reconcile = every(RECONCILE_INTERVAL, self.clone(), async |app| match app.reconcile().await {
-            Ok(found) => tell(found),
-            Err(error) => tracing::warn!(%error, "budgets were not reconciled"),
-        });
+        let reconcile =
+            every(RECONCILE_INTERVAL, self.clone(), async |app| match app.reconcile().await {
+                Ok(found) => tell(found),
+                Err(error) => tracing::warn!(%error, "budgets were not reconciled"),
+            });
         vec![Box::pin(purge), Box::pin(reconcile)]
     }
 
-    /// Removes answers kept for repeats that are too old; says how many. Done now and then by [`Self::tasks`].
+    /// Removes answers kept for repeats that are too old; says how many. Done now and then by
+    /// [`Self::tasks`].
     pub async fn purge(&self) -> Result<u64, database::DatabaseError> {
         self.context.store.purge_requests().await
     }
 
-    /// Compares budgets with the contacts they count and repairs what allows too many; says what it found. Done now and
-    /// then by [`Self::tasks`].
+    /// Compares budgets with the contacts they count and repairs what allows too many; says what it
+    /// found. Done now and then by [`Self::tasks`].
     pub async fn reconcile(&self) -> anyhow::Result<Drift> {
         let mut found = Drift::default();
         for tenant in self.context.store.tenants_with_budgets().await? {
@@ -117,10 +120,17 @@ async fn every(interval: Duration, app: App, work: impl AsyncFn(&App)) {
 }
 
 fn tell(found: Drift) {
-    for (kind, count) in [("missing", found.missing), ("surplus", found.surplus), ("totals", found.totals)] {
+    for (kind, count) in
+        [("missing", found.missing), ("surplus", found.surplus), ("totals", found.totals)]
+    {
         metrics::counter!("proffer.policy.budget.drift", "kind" => kind).increment(count as u64);
     }
     if found != Drift::default() {
-        tracing::warn!(found.missing, found.surplus, found.totals, "budgets had drifted from their contacts");
+        tracing::warn!(
+            found.missing,
+            found.surplus,
+            found.totals,
+            "budgets had drifted from their contacts"
+        );
     }
 }

@@ -1,7 +1,8 @@
-//! The customer's clock and calendar once more, by a second implementation of time zones (jiff) and by plain counting.
+//! The customer's clock and calendar once more, by a second implementation of time zones (jiff) and
+//! by plain counting.
 //!
-//! A run does one part of twenty, from a seed that it prints. `PROFFER_DRILL_FULL=1` makes it do everything,
-//! `PROFFER_DRILL_SEED` another seed: see docs/drills.md.
+//! A run does one part of twenty, from a seed that it prints. `PROFFER_DRILL_FULL=1` makes it do
+//! everything, `PROFFER_DRILL_SEED` another seed: see docs/drills.md.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 

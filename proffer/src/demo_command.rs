@@ -1,4 +1,5 @@
-//! `proffer demo`: the suite on a demo clock and a fresh folder, and the winback programme played on it.
+//! `proffer demo`: the suite on a demo clock and a fresh folder, and the winback programme played
+//! on it.
 
 use std::{io::Write as _, net::SocketAddr};
 
@@ -42,8 +43,13 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let start = ten_in_london(Clock::system().now());
     let clock = Clock::starting_at(start);
     let today = start.with_timezone(&London).format("%Y-%m-%d");
-    println!("Demo clock: it is {today} 10:00 in London, whatever your clock says, so that most customers are awake.");
-    let folder = tempfile::Builder::new().prefix("proffer-demo-").tempdir().context("create a data folder")?;
+    println!(
+        "Demo clock: it is {today} 10:00 in London, whatever your clock says, so that most customers are awake."
+    );
+    let folder = tempfile::Builder::new()
+        .prefix("proffer-demo-")
+        .tempdir()
+        .context("create a data folder")?;
     let location = Location::Folder(folder.path().to_owned());
     let addresses = Addresses { listen: settings.listen, admin_listen: settings.admin_listen };
     let suite = Suite::start(

@@ -6,7 +6,8 @@ mod serve_command;
 
 use clap::{Parser, Subcommand};
 
-/// Decides, in real time and provably, which offer a customer should get now, or that they should get none.
+/// Decides, in real time and provably, which offer a customer should get now, or that they should
+/// get none.
 #[derive(Debug, Parser)]
 #[command(name = "proffer", version)]
 struct Arguments {
@@ -16,7 +17,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Plays the winback programme on real customers, prints what was decided and why, and keeps serving (the default).
+    /// Plays the winback programme on real customers, prints what was decided and why, and keeps
+    /// serving (the default).
     Demo(demo_command::Settings),
     /// Serves REST and gRPC on one port.
     Serve(serve_command::Settings),

@@ -1,4 +1,5 @@
-//! The five services wired together in one process: every neighbour is local, no socket lies between them, and to decide they call each other without messages being encoded.
+//! The five services wired together in one process: every neighbour is local, no socket lies
+//! between them, and to decide they call each other without messages being encoded.
 
 use anyhow::Context as _;
 use database::Location;
@@ -26,8 +27,8 @@ pub struct Addresses {
 }
 
 impl Suite {
-    /// Opens the stores, wires the services and starts listening. `snapshot_wait_max`: how long a decision waits for
-    /// configuration that it knows to be newer than its own.
+    /// Opens the stores, wires the services and starts listening. `snapshot_wait_max`: how long a
+    /// decision waits for configuration that it knows to be newer than its own.
     pub async fn start(
         location: &Location,
         addresses: Addresses,
@@ -41,9 +42,13 @@ impl Suite {
         let admin_listener = Listener::bind(addresses.admin_listen, Limits::default())
             .await
             .context("the admin address is set with --admin-listen")?;
-        let catalog = catalog_svc::App::build(location, catalog_svc::Deps { clock: clock.clone() }).await?;
-        let policy = policy_svc::App::build(location, policy_svc::Deps { clock: clock.clone() }).await?;
-        let experiment = experiment_svc::App::build(location, experiment_svc::Deps { clock: clock.clone() }).await?;
+        let catalog =
+            catalog_svc::App::build(location, catalog_svc::Deps { clock: clock.clone() }).await?;
+        let policy =
+            policy_svc::App::build(location, policy_svc::Deps { clock: clock.clone() }).await?;
+        let experiment =
+            experiment_svc::App::build(location, experiment_svc::Deps { clock: clock.clone() })
+                .await?;
         let neighbours = decision_svc::neighbours::Neighbours {
             catalog: Arc::new(catalog.lookups()),
             gate: Arc::new(policy.gate()),
@@ -64,14 +69,21 @@ impl Suite {
         tasks.extend(policy.tasks());
         tasks.extend(experiment.tasks());
         tasks.extend(decision.tasks());
-        let readiness = vec![catalog.readiness(), policy.readiness(), experiment.readiness(), decision.readiness()];
+        let readiness = vec![
+            catalog.readiness(),
+            policy.readiness(),
+            experiment.readiness(),
+            decision.readiness(),
+        ];
         let ready = Readiness::default();
         tasks.push(Box::pin(gather(readiness.clone(), ready.clone())));
-        let mut running: Vec<_> = tasks.into_iter().map(|task| spawn_until(task, shutdown.clone())).collect();
+        let mut running: Vec<_> =
+            tasks.into_iter().map(|task| spawn_until(task, shutdown.clone())).collect();
         let health = admin_listener.serve(Routes::from(admin(ready)), shutdown.clone());
         running.push(tokio::spawn(async move { drop(health.await) }));
         let address = listener.address()?;
-        let serving = tokio::spawn(listener.serve(Routes::from(gateway.router()), shutdown.clone()));
+        let serving =
+            tokio::spawn(listener.serve(Routes::from(gateway.router()), shutdown.clone()));
         Ok(Self { address, running, serving, readiness })
     }
 

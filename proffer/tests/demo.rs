@@ -1,4 +1,5 @@
-//! The binary as people meet it: the demo's report agrees with itself and with the file, and `serve` starts and stops.
+//! The binary as people meet it: the demo's report agrees with itself and with the file, and
+//! `serve` starts and stops.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 

@@ -16,7 +16,8 @@ pub struct Difference {
     pub now: Option<String>,
 }
 
-/// The differences in the order of fields, at most so many. Equal messages have none, and only they.
+/// The differences in the order of fields, at most so many. Equal messages have none, and only
+/// they.
 pub fn differences<M: Message + Name>(was: &M, now: &M, most: usize) -> Vec<Difference> {
     let (was, now) = (was.encode_to_vec(), now.encode_to_vec());
     if was == now {
@@ -32,7 +33,11 @@ pub fn differences<M: Message + Name>(was: &M, now: &M, most: usize) -> Vec<Diff
         }
     }
     if found.differences.is_empty() {
-        found.push(String::new(), Some(format!("{} bytes", was.len())), Some(format!("{} other bytes", now.len())));
+        found.push(
+            String::new(),
+            Some(format!("{} bytes", was.len())),
+            Some(format!("{} other bytes", now.len())),
+        );
     }
     found.differences
 }
@@ -60,7 +65,11 @@ impl Found {
             match (before, after) {
                 (Some(before), Some(after)) => self.values(path, &field.kind(), &before, &after),
                 (before, after) => {
-                    self.push(path, before.map(|value| json(&value)), after.map(|value| json(&value)));
+                    self.push(
+                        path,
+                        before.map(|value| json(&value)),
+                        after.map(|value| json(&value)),
+                    );
                 }
             }
         }
@@ -75,10 +84,16 @@ impl Found {
                 }
             }
             (Value::Map(was), Value::Map(now)) => {
-                let mut keys: Vec<_> = was.keys().chain(now.keys().filter(|key| !was.contains_key(*key))).collect();
+                let mut keys: Vec<_> =
+                    was.keys().chain(now.keys().filter(|key| !was.contains_key(*key))).collect();
                 keys.sort_by_key(|key| key_text(key));
                 for key in keys {
-                    self.items(format!("{path}.{}", key_text(key)), kind, was.get(key), now.get(key));
+                    self.items(
+                        format!("{path}.{}", key_text(key)),
+                        kind,
+                        was.get(key),
+                        now.get(key),
+                    );
                 }
             }
             _ => self.push(path, Some(json(was)), Some(json(now))),
@@ -110,7 +125,8 @@ fn key_text(key: &MapKey) -> String {
 }
 
 fn json(value: &Value) -> String {
-    let list = |items: Vec<String>, open: char, close: char| format!("{open}{}{close}", items.join(","));
+    let list =
+        |items: Vec<String>, open: char, close: char| format!("{open}{}{close}", items.join(","));
     match value {
         Value::Bool(is) => is.to_string(),
         Value::I32(number) => number.to_string(),
@@ -124,13 +140,17 @@ fn json(value: &Value) -> String {
         Value::Bytes(bytes) => format!("\"{} bytes\"", bytes.len()),
         Value::List(items) => list(items.iter().map(json).collect(), '[', ']'),
         Value::Map(entries) => {
-            let mut items: Vec<_> =
-                entries.iter().map(|(key, value)| format!("\"{}\":{}", key_text(key), json(value))).collect();
+            let mut items: Vec<_> = entries
+                .iter()
+                .map(|(key, value)| format!("\"{}\":{}", key_text(key), json(value)))
+                .collect();
             items.sort();
             list(items, '{', '}')
         }
         Value::Message(message) => {
-            let fields = message.fields().map(|(field, value)| format!("\"{}\":{}", field.json_name(), json(value)));
+            let fields = message
+                .fields()
+                .map(|(field, value)| format!("\"{}\":{}", field.json_name(), json(value)));
             list(fields.collect(), '{', '}')
         }
     }
@@ -144,24 +164,44 @@ mod tests {
     fn told(was: &Decision, now: &Decision) -> Vec<String> {
         let told = differences(was, now, 3).into_iter();
         let or_none = |value: Option<String>| value.unwrap_or_else(|| "none".to_owned());
-        told.map(|found| format!("{}: {} -> {}", found.path, or_none(found.was), or_none(found.now))).collect()
+        told.map(|found| {
+            format!("{}: {} -> {}", found.path, or_none(found.was), or_none(found.now))
+        })
+        .collect()
     }
 
     #[test]
     fn each_place_is_named() {
-        let offer = |offer_id: &str, score| OfferDecision { offer_id: offer_id.into(), score, ..Default::default() };
-        let was =
-            Decision { decisions: vec![offer("a", 0.5), offer("b", 0.25)], reason: "x".into(), ..Default::default() };
+        let offer = |offer_id: &str, score| OfferDecision {
+            offer_id: offer_id.into(),
+            score,
+            ..Default::default()
+        };
+        let was = Decision {
+            decisions: vec![offer("a", 0.5), offer("b", 0.25)],
+            reason: "x".into(),
+            ..Default::default()
+        };
         assert_eq!(told(&was, &was), Vec::<String>::new());
-        let now = Decision { decisions: vec![offer("a", 0.75)], reason: "x".into(), ..Default::default() };
-        let expected = ["decisions[0].score: 0.5 -> 0.75", "decisions[1]: {\"offerId\":\"b\",\"score\":0.25} -> none"];
+        let now = Decision {
+            decisions: vec![offer("a", 0.75)],
+            reason: "x".into(),
+            ..Default::default()
+        };
+        let expected = [
+            "decisions[0].score: 0.5 -> 0.75",
+            "decisions[1]: {\"offerId\":\"b\",\"score\":0.25} -> none",
+        ];
         assert_eq!(told(&was, &now), expected);
     }
 
     #[test]
     fn maps_and_absent_messages_are_told() {
         let trace = |reasons: &[(&str, i32)]| DecisionTrace {
-            refused_by_reason: reasons.iter().map(|(reason, count)| ((*reason).to_owned(), *count)).collect(),
+            refused_by_reason: reasons
+                .iter()
+                .map(|(reason, count)| ((*reason).to_owned(), *count))
+                .collect(),
             ..Default::default()
         };
         let with = |trace| Decision { trace, ..Default::default() };
@@ -169,15 +209,27 @@ mod tests {
         let expected = ["trace.refusedByReason.a: none -> 3", "trace.refusedByReason.b: 2 -> none"];
         let got = told(&was, &with(Some(trace(&[("a", 3)]))));
         assert_eq!(got, ["trace.refusedByReason.a: 1 -> 3", expected[1]]);
-        assert_eq!(told(&was, &with(None)), ["trace: {\"refusedByReason\":{\"a\":1,\"b\":2}} -> none"]);
+        assert_eq!(
+            told(&was, &with(None)),
+            ["trace: {\"refusedByReason\":{\"a\":1,\"b\":2}} -> none"]
+        );
     }
 
     #[test]
     fn no_more_are_told_than_wanted() {
-        let was = Decision { snapshot: vec!["a".into(), "b".into(), "c".into(), "d".into()], ..Default::default() };
+        let was = Decision {
+            snapshot: vec!["a".into(), "b".into(), "c".into(), "d".into()],
+            ..Default::default()
+        };
         assert_eq!(
-            told(&was, &Decision { snapshot: vec!["w".into(), "x".into(), "y".into(), "z".into()], ..was.clone() })
-                .len(),
+            told(
+                &was,
+                &Decision {
+                    snapshot: vec!["w".into(), "x".into(), "y".into(), "z".into()],
+                    ..was.clone()
+                }
+            )
+            .len(),
             3
         );
     }

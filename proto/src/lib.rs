@@ -1,6 +1,8 @@
-//! The contracts of Proffer: generated messages, clients and servers, and the descriptor set they come from.
+//! The contracts of Proffer: generated messages, clients and servers, and the descriptor set they
+//! come from.
 //!
-//! Nothing else lives here but what is true of the messages alone: field masks, differences and what all resources have in common.
+//! Nothing else lives here but what is true of the messages alone: field masks, differences and
+//! what all resources have in common.
 
 #![allow(missing_docs, clippy::all, clippy::indexing_slicing)]
 
@@ -15,7 +17,8 @@ pub const DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/prof
 
 /// The contracts as a pool of descriptors.
 pub static POOL: LazyLock<prost_reflect::DescriptorPool> = LazyLock::new(|| {
-    // INVARIANT: the set was written by the build script; an unreadable one gives an empty pool and fails every test.
+    // INVARIANT: the set was written by the build script; an unreadable one gives an empty pool and
+    // fails every test.
     prost_reflect::DescriptorPool::decode(DESCRIPTOR_SET).unwrap_or_default()
 });
 

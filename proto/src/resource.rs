@@ -3,7 +3,10 @@
 use prost::{Message, Name};
 use prost_types::Timestamp;
 
-use crate::{catalog::v1 as catalog, decision::v1 as decision, experiment::v1 as experiment, policy::v1 as policy};
+use crate::{
+    catalog::v1 as catalog, decision::v1 as decision, experiment::v1 as experiment,
+    policy::v1 as policy,
+};
 
 /// What the store says about a resource.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -5,7 +5,9 @@
 use std::fmt::Write as _;
 
 use proffer_proto::POOL;
-use prost_reflect::{Cardinality, DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor, Value};
+use prost_reflect::{
+    Cardinality, DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor, Value,
+};
 
 #[test]
 fn the_contract_is_the_golden_one() {
@@ -14,7 +16,8 @@ fn the_contract_is_the_golden_one() {
 
 fn rendered() -> String {
     let mut text = String::new();
-    let mut files: Vec<_> = POOL.files().filter(|file| file.package_name().starts_with("proffer.")).collect();
+    let mut files: Vec<_> =
+        POOL.files().filter(|file| file.package_name().starts_with("proffer.")).collect();
     files.sort_by_key(|file| file.name().to_owned());
     for file in files {
         writeln!(text, "\n{}", file.name()).unwrap();
@@ -24,14 +27,21 @@ fn rendered() -> String {
                 let stream = if method.is_server_streaming() { "stream " } else { "" };
                 let (input, output) = (method.input(), method.output());
                 let shape = format!("{} -> {stream}{}", input.name(), output.name());
-                writeln!(text, "    rpc {}: {shape}{}", method.name(), http(&method.options())).unwrap();
+                writeln!(text, "    rpc {}: {shape}{}", method.name(), http(&method.options()))
+                    .unwrap();
             }
         }
         file.messages().for_each(|message| render_message(&mut text, &message));
         file.enums().for_each(|enumeration| render_enum(&mut text, &enumeration));
         for extension in file.extensions() {
             let kind = kind(&extension.kind());
-            writeln!(text, "  extension {}: {kind} = {}", extension.full_name(), extension.number()).unwrap();
+            writeln!(
+                text,
+                "  extension {}: {kind} = {}",
+                extension.full_name(),
+                extension.number()
+            )
+            .unwrap();
         }
     }
     text.trim_start().to_owned()
@@ -49,7 +59,9 @@ fn render_message(text: &mut String, message: &MessageDescriptor) {
             _ => "",
         };
         let oneof = field.containing_oneof().filter(|oneof| !oneof.is_synthetic());
-        let place = oneof.map(|oneof| format!(" in {}{}", oneof.name(), options(&oneof.options()))).unwrap_or_default();
+        let place = oneof
+            .map(|oneof| format!(" in {}{}", oneof.name(), options(&oneof.options())))
+            .unwrap_or_default();
         let default = field
             .name()
             .split('_')
@@ -69,7 +81,8 @@ fn render_message(text: &mut String, message: &MessageDescriptor) {
 fn render_enum(text: &mut String, enumeration: &EnumDescriptor) {
     writeln!(text, "  enum {}", enumeration.full_name()).unwrap();
     for value in enumeration.values() {
-        writeln!(text, "    {} {}{}", value.number(), value.name(), options(&value.options())).unwrap();
+        writeln!(text, "    {} {}{}", value.number(), value.name(), options(&value.options()))
+            .unwrap();
     }
 }
 
@@ -96,15 +109,21 @@ fn kind(kind: &Kind) -> String {
 
 /// Our own options and the field behavior; `google.api.http` is printed beside the RPC.
 fn options(options: &DynamicMessage) -> String {
-    let set = options.extensions().filter(|(extension, _)| extension.full_name() != "google.api.http");
-    let mut listed: Vec<_> =
-        set.map(|(extension, value)| format!("{}={}", extension.name(), plain(value, &extension.kind()))).collect();
+    let set =
+        options.extensions().filter(|(extension, _)| extension.full_name() != "google.api.http");
+    let mut listed: Vec<_> = set
+        .map(|(extension, value)| {
+            format!("{}={}", extension.name(), plain(value, &extension.kind()))
+        })
+        .collect();
     listed.sort();
     if listed.is_empty() { String::new() } else { format!(" [{}]", listed.join(", ")) }
 }
 
 fn http(options_of_method: &DynamicMessage) -> String {
-    let rule = options_of_method.extensions().find(|(extension, _)| extension.full_name() == "google.api.http");
+    let rule = options_of_method
+        .extensions()
+        .find(|(extension, _)| extension.full_name() == "google.api.http");
     let Some((_, Value::Message(rule))) = rule else { return String::new() };
     let mut words: Vec<_> = rule
         .fields()
@@ -128,10 +147,13 @@ fn plain(value: &Value, kind: &Kind) -> String {
             let known = kind.as_enum().and_then(|enumeration| enumeration.get_value(*number));
             known.map_or_else(|| number.to_string(), |value| value.name().to_owned())
         }
-        Value::List(values) => values.iter().map(|value| plain(value, kind)).collect::<Vec<_>>().join("|"),
+        Value::List(values) => {
+            values.iter().map(|value| plain(value, kind)).collect::<Vec<_>>().join("|")
+        }
         Value::Message(message) => {
-            let fields =
-                message.fields().map(|(field, value)| format!("{} {}", field.name(), plain(value, &field.kind())));
+            let fields = message
+                .fields()
+                .map(|(field, value)| format!("{} {}", field.name(), plain(value, &field.kind())));
             fields.collect::<Vec<_>>().join(" ")
         }
         other => format!("{other:?}"),

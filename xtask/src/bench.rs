@@ -5,8 +5,9 @@ use crate::{command, repository, tool};
 /// What to compare.
 #[derive(Debug, clap::Args)]
 pub struct Settings {
-    /// Passed on, for example `engine --rounds 9` or `load --reserve`; `help` lists the names. When left out, everything but
-    /// `peers`, which takes minutes to build: the report takes about ten minutes.
+    /// Passed on, for example `engine --rounds 9` or `load --reserve`; `help` lists the names. When
+    /// left out, everything but `peers`, which takes minutes to build: the report takes about ten
+    /// minutes.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub arguments: Vec<String>,
 }
@@ -17,7 +18,15 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     let root = repository::root()?;
     let server = testkit::Postgres::start()?;
     let mut cargo = command::cargo();
-    cargo.args(["run", "--quiet", "--release", "--manifest-path", "bench/Cargo.toml", "--target-dir", "target/bench"]);
+    cargo.args([
+        "run",
+        "--quiet",
+        "--release",
+        "--manifest-path",
+        "bench/Cargo.toml",
+        "--target-dir",
+        "target/bench",
+    ]);
     if settings.arguments.iter().any(|argument| argument == "peers") {
         cargo.args(["--features", "peers"]);
     }

@@ -26,7 +26,10 @@ pub fn run() -> anyhow::Result<()> {
 
 fn step(name: &str, work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
     println!("== {name}");
-    #[expect(clippy::disallowed_methods, reason = "a build step is timed for people; nothing is decided by it")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a build step is timed for people; nothing is decided by it"
+    )]
     let start = Instant::now();
     let done = work();
     let seconds = start.elapsed().as_secs_f64();

@@ -22,8 +22,8 @@ pub fn succeeds(command: &mut Command) -> bool {
 /// The cargo that runs this task.
 pub fn cargo() -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    // Cargo tells this task which package runs. ring's build script reads that, and with it all that lies upon ring would be
-    // built anew whenever people and this task call cargo in turn.
+    // Cargo tells this task which package runs. ring's build script reads that, and with it all
+    // that lies upon ring would be built anew whenever people and this task call cargo in turn.
     for (name, _) in std::env::vars_os() {
         let told = name.to_string_lossy();
         if told.starts_with("CARGO_MANIFEST_") || told.starts_with("CARGO_PKG_") {

@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-/// Starts a private server and keeps it until this process is ended; the server ends with it, however that happens.
+/// Starts a private server and keeps it until this process is ended; the server ends with it,
+/// however that happens.
 pub fn run() -> anyhow::Result<()> {
     crate::tool::find_or_install()?;
     let server = testkit::Postgres::start()?;

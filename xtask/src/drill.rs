@@ -21,11 +21,28 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     let root = repository::root()?;
     let profile: &[&str] = if settings.release { &["--release"] } else { &[] };
     let mut cargo = command::cargo();
-    cargo.args(["build", "--quiet", "-p", "policy-svc", "-p", "proffer", "-p", "conformance", "--bins"]).args(profile);
+    cargo
+        .args([
+            "build",
+            "--quiet",
+            "-p",
+            "policy-svc",
+            "-p",
+            "proffer",
+            "-p",
+            "conformance",
+            "--bins",
+        ])
+        .args(profile);
     command::run(cargo.current_dir(&root))?;
     let folder = if settings.release { "release" } else { "debug" };
     let program = root.join("target").join(folder).join("drill");
     let server = testkit::Postgres::start()?;
     let mut drill = Command::new(program);
-    command::run(drill.args(&settings.arguments).current_dir(&root).env(testkit::SERVER_VARIABLE, &server.url))
+    command::run(
+        drill
+            .args(&settings.arguments)
+            .current_dir(&root)
+            .env(testkit::SERVER_VARIABLE, &server.url),
+    )
 }

@@ -1,4 +1,5 @@
-//! The repository's own commands: `cargo xtask test`, `ci`, `tidy`, `bless`, `db`, `drill`, `bench`.
+//! The repository's own commands: `cargo xtask test`, `ci`, `tidy`, `bless`, `db`, `drill`,
+//! `bench`.
 
 mod bench;
 mod ci;
@@ -24,7 +25,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Runs every test: both stores, all doors. Installs what it needs; what follows is passed on to the runner.
+    /// Runs every test: both stores, all doors. Installs what it needs; what follows is passed on
+    /// to the runner.
     Test(test::Settings),
     /// Everything a change must pass: formatting, tidy, contracts, lints and every test.
     Ci,
@@ -34,7 +36,8 @@ enum Task {
     Bless,
     /// Starts a private PostgreSQL for tests and keeps it until Ctrl-C.
     Db,
-    /// Load on processes that are killed, judged by a log kept outside of them: `cargo xtask drill policy`.
+    /// Load on processes that are killed, judged by a log kept outside of them: `cargo xtask drill
+    /// policy`.
     Drill(drill::Settings),
     /// Comparisons within one run: both terms, an A/A pair, the ratio.
     Bench(bench::Settings),

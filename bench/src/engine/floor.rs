@@ -1,5 +1,5 @@
-//! The floor: what somebody would write by hand for exactly this programme. Typed columns, customers ready in their own
-//! type, no text, no null, no allocation, one loop.
+//! The floor: what somebody would write by hand for exactly this programme. Typed columns,
+//! customers ready in their own type, no text, no null, no allocation, one loop.
 
 use std::hint::black_box;
 
@@ -55,7 +55,9 @@ impl Floor {
                 Factors::of(&worth, PROPENSITY_PRIOR, RELEVANCE_PRIOR)
             })
             .collect();
-        let logs = |of: &dyn Fn(&Factors) -> f64| factors.iter().map(|factors| libm::log(of(factors))).collect();
+        let logs = |of: &dyn Fn(&Factors) -> f64| {
+            factors.iter().map(|factors| libm::log(of(factors))).collect()
+        };
         let row = |customer: &super::workload::Customer| Row {
             category: customer.category as u16,
             last_purchase: day(customer.last_purchase),
@@ -107,10 +109,12 @@ impl Floor {
             + WEIGHTS.emphasis * self.emphasis[offer]
     }
 
-    /// Puts an offer where it belongs among the best; a later one of equal score and priority stands behind.
+    /// Puts an offer where it belongs among the best; a later one of equal score and priority
+    /// stands behind.
     pub fn place(&self, offer: usize, score: f64, top: &mut Top) {
         let is_before = |other: (f64, u32)| {
-            score > other.0 || score == other.0 && self.priority[offer] > self.priority[other.1 as usize]
+            score > other.0
+                || score == other.0 && self.priority[offer] > self.priority[other.1 as usize]
         };
         if top[BEST - 1].1 != u32::MAX && !is_before(top[BEST - 1]) {
             return;

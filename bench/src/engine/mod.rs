@@ -1,5 +1,5 @@
-//! The evaluation of a flow in this process: against a hand-written floor, against itself as the catalogue grows, and how
-//! much it allocates. The term is the CPU time of one thread.
+//! The evaluation of a flow in this process: against a hand-written floor, against itself as the
+//! catalogue grows, and how much it allocates. The term is the CPU time of one thread.
 
 pub mod allocation;
 mod floor;
@@ -55,7 +55,11 @@ fn compare(
 }
 
 /// Both find the same best offers for every customer.
-fn agree(name: &str, left: impl Fn(usize) -> Best, mut right: impl FnMut(usize) -> Best) -> anyhow::Result<()> {
+fn agree(
+    name: &str,
+    left: impl Fn(usize) -> Best,
+    mut right: impl FnMut(usize) -> Best,
+) -> anyhow::Result<()> {
     for customer in 0..CUSTOMERS {
         let (left, right) = (left(customer), right(customer));
         ensure!(left == right, "{name}: customer {customer} gets {left:?} and {right:?}");
@@ -68,12 +72,22 @@ fn over_floor(rounds: usize, shape: Shape, what: &str, goal: Goal) -> anyhow::Re
         let workload = Workload::new(offers, shape);
         let (floor, ours) = (Floor::new(&workload), Ours::new(&workload));
         let mut room = Room::default();
-        agree("the floor and the oracle", |customer| floor.best(customer), |customer| ours.by_oracle(customer))?;
-        agree("the floor and ours", |customer| floor.best(customer), |customer| ours.best(customer))?;
+        agree(
+            "the floor and the oracle",
+            |customer| floor.best(customer),
+            |customer| ours.by_oracle(customer),
+        )?;
+        agree(
+            "the floor and ours",
+            |customer| floor.best(customer),
+            |customer| ours.best(customer),
+        )?;
         compare(
             rounds,
             &format!("Evaluation over a hand-written floor, {what}, {offers} offers"),
-            ("CPU of an evaluation, best three, ns", &mut |customer| ours.evaluate(customer, &mut room)),
+            ("CPU of an evaluation, best three, ns", &mut |customer| {
+                ours.evaluate(customer, &mut room)
+            }),
             ("CPU of the floor, best three, ns", &mut |customer| floor.run(customer)),
             goal,
         );
@@ -85,21 +99,28 @@ fn growth(rounds: usize) -> anyhow::Result<()> {
     let (small, large) = (Workload::new(9, Shape::Sparse), Workload::new(9_999, Shape::Sparse));
     for workload in [&small, &large] {
         let (floor, ours) = (Floor::new(workload), Ours::new(workload));
-        agree("the floor and ours", |customer| floor.best(customer), |customer| ours.best(customer))?;
+        agree(
+            "the floor and ours",
+            |customer| floor.best(customer),
+            |customer| ours.best(customer),
+        )?;
     }
     let (small, large) = (Ours::new(&small), Ours::new(&large));
     let (mut few, mut many) = (Room::default(), Room::default());
     compare(
         rounds,
         "An evaluation with 3 candidates, among 9,999 offers over among 9",
-        ("CPU of an evaluation, 9,999 offers, ns", &mut |customer| large.evaluate(customer, &mut many)),
+        ("CPU of an evaluation, 9,999 offers, ns", &mut |customer| {
+            large.evaluate(customer, &mut many)
+        }),
         ("CPU of an evaluation, 9 offers, ns", &mut |customer| small.evaluate(customer, &mut few)),
         Goal::AtMost(1.25),
     );
     Ok(())
 }
 
-/// What a decision does besides evaluating: up to 500 ranked offers with their texts and factors, no refusals told.
+/// What a decision does besides evaluating: up to 500 ranked offers with their texts and factors,
+/// no refusals told.
 fn whole_plan(rounds: usize) {
     for offers in [9, 1_000] {
         let ours = Ours::new(&Workload::new(offers, Shape::Shared));
@@ -108,7 +129,9 @@ fn whole_plan(rounds: usize) {
             rounds,
             &format!("The whole plan of a decision over its evaluation, dense, {offers} offers"),
             ("CPU of a plan, best 500 told, ns", &mut |customer| ours.plan(customer)),
-            ("CPU of an evaluation, best three, ns", &mut |customer| ours.evaluate(customer, &mut room)),
+            ("CPU of an evaluation, best three, ns", &mut |customer| {
+                ours.evaluate(customer, &mut room)
+            }),
             Goal::None,
         );
     }
@@ -117,9 +140,12 @@ fn whole_plan(rounds: usize) {
 fn allocations() -> anyhow::Result<()> {
     println!("Allocations of one evaluation after warm-up, dense and sparse, 9 and 10,000 offers");
     let mut most = 0;
-    for (offers, shape) in
-        [(9, Shape::Shared), (10_000, Shape::Shared), (10_000, Shape::Single), (9_999, Shape::Sparse)]
-    {
+    for (offers, shape) in [
+        (9, Shape::Shared),
+        (10_000, Shape::Shared),
+        (10_000, Shape::Single),
+        (9_999, Shape::Sparse),
+    ] {
         let ours = Ours::new(&Workload::new(offers, shape));
         let mut room = Room::default();
         (0..CUSTOMERS).for_each(|customer| ours.evaluate(customer, &mut room));
@@ -132,9 +158,12 @@ fn allocations() -> anyhow::Result<()> {
             count(&mut |customer| ours.evaluate(customer, &mut room)),
             count(&mut |customer| ours.evaluate(customer, &mut room)),
         );
-        let oracle = if offers == 9 { count(&mut |customer| drop(ours.by_oracle(customer))) } else { 0 };
+        let oracle =
+            if offers == 9 { count(&mut |customer| drop(ours.by_oracle(customer))) } else { 0 };
         most = most.max(evaluated).max(again);
-        println!("  {offers:>6} offers, {shape:?}: {evaluated} and again {again} in {CUSTOMERS} decisions");
+        println!(
+            "  {offers:>6} offers, {shape:?}: {evaluated} and again {again} in {CUSTOMERS} decisions"
+        );
         if oracle > 0 {
             println!("  {offers:>6} offers, {shape:?}, tree-walking oracle: {oracle}");
         }
@@ -150,7 +179,10 @@ fn compiling() {
         let workload = Workload::new(10_000, shape);
         let started = ThreadTime::now();
         drop(Ours::new(&workload));
-        println!("  {shape:?}, with the oracle's own: {:.1} ms", started.elapsed().as_secs_f64() * 1e3);
+        println!(
+            "  {shape:?}, with the oracle's own: {:.1} ms",
+            started.elapsed().as_secs_f64() * 1e3
+        );
         let started = ThreadTime::now();
         drop(workload.compile());
         println!("  {shape:?}: {:.1} ms", started.elapsed().as_secs_f64() * 1e3);

@@ -85,7 +85,8 @@ impl Ours {
     /// The best by number, as the oracle says.
     pub fn by_oracle(&self, customer: usize) -> Best {
         let plan = oracle::plan(&self.oracle, &self.facts(customer), &[]);
-        let number = |ranked: &oracle::OracleRanked| ranked.offer_id.trim_start_matches("off_").parse().ok();
+        let number =
+            |ranked: &oracle::OracleRanked| ranked.offer_id.trim_start_matches("off_").parse().ok();
         plan.ranked.iter().take(BEST).filter_map(number).collect()
     }
 }

@@ -1,7 +1,8 @@
-//! Engines of others on the same catalogue: the two formulas of every category and the rules of every offer. Customers are
-//! ready in each engine's own value type, ours included, and expressions are compiled. What qualifies is scored by the
-//! floor's code and dates are numbers already, which favours the others. Formulas are worked out once for each category,
-//! as the catalogue has them; that they are alike is ours to find out, and the decision table is given them once.
+//! Engines of others on the same catalogue: the two formulas of every category and the rules of
+//! every offer. Customers are ready in each engine's own value type, ours included, and expressions
+//! are compiled. What qualifies is scored by the floor's code and dates are numbers already, which
+//! favours the others. Formulas are worked out once for each category, as the catalogue has them;
+//! that they are alike is ours to find out, and the decision table is given them once.
 
 use std::hint::black_box;
 
@@ -11,7 +12,9 @@ use chrono::{Datelike as _, NaiveDate};
 use decision_svc::domain::scratch::Scratch;
 use serde_json::{Map, Value, json};
 use zen_engine::{Decision, model::DecisionContent};
-use zen_expression::{Expression, Isolate, Scope, Variable, expression::Standard, variable::Symbol, vm::VM};
+use zen_expression::{
+    Expression, Isolate, Scope, Variable, expression::Standard, variable::Symbol, vm::VM,
+};
 
 use super::{
     BEST, Best, agree, compare,
@@ -70,7 +73,8 @@ fn categories<E>(
 ) -> anyhow::Result<Vec<Category<E>>> {
     let recoverable = format!("lifetimePurchases >= 3{and}lifetimeRevenue >= 50.0");
     let mut category = |number: usize| {
-        let offers = workload.offers.iter().enumerate().filter(|(_, offer)| offer.category == number);
+        let offers =
+            workload.offers.iter().enumerate().filter(|(_, offer)| offer.category == number);
         let offers = offers.map(|(at, offer)| Ok((at, compile(&conjunction(offer, and, quote))?)));
         let offers = offers.collect::<anyhow::Result<_>>()?;
         Ok(Category { days: compile(days)?, recoverable: compile(&recoverable)?, offers })
@@ -88,8 +92,11 @@ impl ZenExpressions {
     fn new(workload: &Workload) -> anyhow::Result<Self> {
         let mut isolate = Isolate::new();
         let days = "round((today - lastPurchaseDate) / 86400)";
-        let compile = |source: &str| isolate.compile_standard(source).map_err(|error| anyhow!("{source}: {error}"));
-        let scope = |customer: &Customer| Scope::new(Variable::from(customer_json(customer, workload)));
+        let compile = |source: &str| {
+            isolate.compile_standard(source).map_err(|error| anyhow!("{source}: {error}"))
+        };
+        let scope =
+            |customer: &Customer| Scope::new(Variable::from(customer_json(customer, workload)));
         Ok(Self {
             categories: categories(workload, days, (" and ", '\''), compile)?,
             customers: workload.customers.iter().map(scope).collect(),
@@ -174,7 +181,9 @@ impl ZenTable {
     fn top(&self, customer: usize, floor: &Floor) -> Top {
         let mut top = NONE;
         let context = self.customers[customer].clone();
-        let Ok(response) = futures::executor::block_on(self.table.evaluate(context)) else { return top };
+        let Ok(response) = futures::executor::block_on(self.table.evaluate(context)) else {
+            return top;
+        };
         let Variable::Array(rows) = &response.result else { return top };
         for row in rows.borrow().iter() {
             let offer = row.dot("offer").and_then(|offer| offer.as_number());
@@ -193,13 +202,17 @@ struct Cel {
 
 impl Cel {
     fn new(workload: &Workload) -> anyhow::Result<Self> {
-        let compile = |source: &str| Program::compile(source).map_err(|error| anyhow!("{source}: {error}"));
+        let compile =
+            |source: &str| Program::compile(source).map_err(|error| anyhow!("{source}: {error}"));
         let context = |customer: &Customer| {
             let mut context = Context::default();
             context.add_variable_from_value("age", CelValue::Int(40));
             context.add_variable_from_value("consentEmail", CelValue::Bool(true));
             context.add_variable_from_value("country", "GB");
-            context.add_variable_from_value("lastPurchaseDate", CelValue::Int(seconds(customer.last_purchase)));
+            context.add_variable_from_value(
+                "lastPurchaseDate",
+                CelValue::Int(seconds(customer.last_purchase)),
+            );
             context.add_variable_from_value("lifetimePurchases", CelValue::Int(customer.purchases));
             context.add_variable_from_value("lifetimeRevenue", CelValue::Float(customer.revenue));
             context.add_variable_from_value("primaryCategory", category_word(customer.category));
@@ -208,7 +221,12 @@ impl Cel {
         };
         Ok(Self {
             // Whole numbers, divided without a rest: CEL has no `round`.
-            categories: categories(workload, "(today - lastPurchaseDate) / 86400", (" && ", '"'), compile)?,
+            categories: categories(
+                workload,
+                "(today - lastPurchaseDate) / 86400",
+                (" && ", '"'),
+                compile,
+            )?,
             customers: workload.customers.iter().map(context).collect(),
         })
     }
@@ -244,7 +262,9 @@ pub fn run(rounds: usize) -> anyhow::Result<()> {
 
         let mut zen = ZenExpressions::new(&workload)?;
         let mut vm = VM::new();
-        agree("the floor and zen-expression", best, |customer| best_of(&zen.top(customer, &floor, &mut vm)))?;
+        agree("the floor and zen-expression", best, |customer| {
+            best_of(&zen.top(customer, &floor, &mut vm))
+        })?;
         compare(
             rounds,
             &format!("zen-expression over ours, dense, {offers} offers"),

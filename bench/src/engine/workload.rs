@@ -1,4 +1,5 @@
-//! The winback programme writ large: many offers with the seed's four rules, and 64 customers in rotation.
+//! The winback programme writ large: many offers with the seed's four rules, and 64 customers in
+//! rotation.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +18,8 @@ use formula::{
 /// Customers in rotation.
 pub const CUSTOMERS: usize = 64;
 /// The seed's weights.
-pub const WEIGHTS: Weights = Weights { propensity: 0.30, relevance: 0.20, impact: 0.20, emphasis: 0.05, uplift: 0.25 };
+pub const WEIGHTS: Weights =
+    Weights { propensity: 0.30, relevance: 0.20, impact: 0.20, emphasis: 0.05, uplift: 0.25 };
 
 /// How offers resemble each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +117,9 @@ impl Workload {
             ("rank", Step::Rank(Some(WEIGHTS))),
             ("out", Step::Response),
         ];
-        Flow { nodes: steps.into_iter().map(|(id, step)| Node { id: id.to_owned(), step }).collect() }
+        Flow {
+            nodes: steps.into_iter().map(|(id, step)| Node { id: id.to_owned(), step }).collect(),
+        }
     }
 
     /// The catalogue: every category computes the seed's two fields.
@@ -134,7 +138,11 @@ impl Workload {
                     "round((today() - customer.lastPurchaseDate) / 86400)",
                     OutputType::Integer,
                 ),
-                field("isRecoverable", "lifetimePurchases >= 3 && lifetimeRevenue >= 50", OutputType::Boolean),
+                field(
+                    "isRecoverable",
+                    "lifetimePurchases >= 3 && lifetimeRevenue >= 50",
+                    OutputType::Boolean,
+                ),
             ],
             is_active: true,
         };
@@ -149,7 +157,8 @@ impl Workload {
             ("timezone", Type::String),
         ];
         let fields = fields.into_iter().map(|(name, of_type)| (name.to_owned(), of_type)).collect();
-        let schema = Schema { id: "schema_customer".to_owned(), name: "Customer".to_owned(), fields };
+        let schema =
+            Schema { id: "schema_customer".to_owned(), name: "Customer".to_owned(), fields };
         let offers = self.offers.iter().enumerate().map(|(number, row)| row.offer(number));
         let categories = (0..self.categories).map(category);
         Catalog {
@@ -179,9 +188,21 @@ impl OfferRow {
             margin: Some(self.margin),
             purpose: "marketing".to_owned(),
             rules: vec![
-                rule("primaryCategory", Operator::Eq, Literal::String(category_word(self.category))),
-                rule("daysSinceLastPurchase", Operator::Gte, Literal::Number(f64::from(self.days_min))),
-                rule("daysSinceLastPurchase", Operator::Lte, Literal::Number(f64::from(self.days_max))),
+                rule(
+                    "primaryCategory",
+                    Operator::Eq,
+                    Literal::String(category_word(self.category)),
+                ),
+                rule(
+                    "daysSinceLastPurchase",
+                    Operator::Gte,
+                    Literal::Number(f64::from(self.days_min)),
+                ),
+                rule(
+                    "daysSinceLastPurchase",
+                    Operator::Lte,
+                    Literal::Number(f64::from(self.days_max)),
+                ),
                 rule("isRecoverable", Operator::Eq, Literal::Boolean(true)),
             ],
             is_active: true,

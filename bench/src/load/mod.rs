@@ -1,12 +1,15 @@
-//! A load generator: questions at a constant rate, whether answered or not. It finds the knee, the highest rate the server
-//! keeps up with, and tells how it behaves at half of it, at it, and at twice as much.
+//! A load generator: questions at a constant rate, whether answered or not. It finds the knee, the
+//! highest rate the server keeps up with, and tells how it behaves at half of it, at it, and at
+//! twice as much.
 
 mod step;
 
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, ensure};
-use proffer_proto::decision::v1::{RecommendRequest, decision_service_client::DecisionServiceClient};
+use proffer_proto::decision::v1::{
+    RecommendRequest, decision_service_client::DecisionServiceClient,
+};
 use tonic::transport::Channel;
 
 use self::step::{Step, at_ms, step};
@@ -26,7 +29,8 @@ const LEAST: f64 = 0.2;
 const MOST: f64 = 1.6;
 /// Halvings of that range.
 const HALVINGS: usize = 7;
-/// Later rounds look for it between these parts of what the round before found: machines become slower and quicker.
+/// Later rounds look for it between these parts of what the round before found: machines become
+/// slower and quicker.
 const NEAR: (f64, f64) = (0.75, 1.35);
 /// Halvings of that range.
 const HALVINGS_NEAR: usize = 5;
@@ -88,11 +92,14 @@ impl Steps {
         Ok(found)
     }
 
-    /// A rate is given up when it is missed so many times in a row: what else the machine did misses it once.
+    /// A rate is given up when it is missed so many times in a row: what else the machine did
+    /// misses it once.
     async fn keeps_up(&self, rate: f64) -> anyhow::Result<bool> {
         for _ in 0..MISSES {
             let found = self.at(rate).await?;
-            if found.completed() >= COMPLETED_LEAST && at_ms(&found.accepted, 0.99) <= self.settings.bound_ms {
+            if found.completed() >= COMPLETED_LEAST
+                && at_ms(&found.accepted, 0.99) <= self.settings.bound_ms
+            {
                 return Ok(true);
             }
         }
@@ -107,7 +114,9 @@ impl Steps {
         println!("  {reached:>7.0}/s by {CALLERS} callers that ask again at once");
         let low = reached * LEAST;
         let knee = self.between(low, reached * MOST, HALVINGS).await?;
-        knee.with_context(|| format!("the server does not keep up with {low:.0} questions a second"))
+        knee.with_context(|| {
+            format!("the server does not keep up with {low:.0} questions a second")
+        })
     }
 
     /// The same, near what it was.
@@ -119,7 +128,12 @@ impl Steps {
     }
 
     /// The same, by halving; none when it is below `low`.
-    async fn between(&self, mut low: f64, mut high: f64, halvings: usize) -> anyhow::Result<Option<f64>> {
+    async fn between(
+        &self,
+        mut low: f64,
+        mut high: f64,
+        halvings: usize,
+    ) -> anyhow::Result<Option<f64>> {
         if !self.keeps_up(low).await? {
             return Ok(None);
         }
@@ -141,8 +155,12 @@ pub fn run(rounds: usize, settings: Settings) -> anyhow::Result<()> {
             clients.push(DecisionServiceClient::new(programme.server.channel().await?));
         }
         let target = Target { programme: Arc::new(programme), clients, is_dry: !settings.reserve };
-        let what = if settings.reserve { "decisions that reserve and are kept" } else { "dry runs" };
-        println!("Load, gRPC, 9 offers, {what}, {CONNECTIONS} connections, steps of {} s", settings.seconds);
+        let what =
+            if settings.reserve { "decisions that reserve and are kept" } else { "dry runs" };
+        println!(
+            "Load, gRPC, 9 offers, {what}, {CONNECTIONS} connections, steps of {} s",
+            settings.seconds
+        );
         report(rounds, &Steps { target, settings }).await
     })
 }
@@ -151,13 +169,22 @@ async fn report(rounds: usize, steps: &Steps) -> anyhow::Result<()> {
     let Settings { bound_ms, .. } = steps.settings;
     println!("  the knee: the highest rate with p99 of at most {bound_ms} ms and 99 % decided");
     let mut found_knee = None;
-    let [mut slow, mut slow_knee, mut slow_again] =
-        ["p99 of a decision at 2 × the knee, ms", "p99 of a decision at the knee, ms", "the same again"].map(Term::new);
-    let [mut good, mut good_knee, mut good_again] =
-        ["decisions per second at 2 × the knee", "decisions per second at the knee", "the same again"].map(Term::new);
+    let [mut slow, mut slow_knee, mut slow_again] = [
+        "p99 of a decision at 2 × the knee, ms",
+        "p99 of a decision at the knee, ms",
+        "the same again",
+    ]
+    .map(Term::new);
+    let [mut good, mut good_knee, mut good_again] = [
+        "decisions per second at 2 × the knee",
+        "decisions per second at the knee",
+        "the same again",
+    ]
+    .map(Term::new);
     let mut refusal = Term::new("p99 of a refusal at 2 × the knee, ms");
     let [mut half, mut most, mut nearly] =
-        ["p50 at half the knee, ms", "p99 at half the knee, ms", "p99.9 at half the knee, ms"].map(Term::new);
+        ["p50 at half the knee, ms", "p99 at half the knee, ms", "p99.9 at half the knee, ms"]
+            .map(Term::new);
     for _ in 0..rounds {
         let knee = match found_knee {
             None => steps.knee().await?,
@@ -187,7 +214,19 @@ async fn report(rounds: usize, steps: &Steps) -> anyhow::Result<()> {
     }
     ensure!(!refusal.rounds.is_empty(), "twice the knee was not too much: nothing was refused");
     [&half, &most, &nearly, &refusal].into_iter().for_each(ratio::print_term);
-    ratio::print("Decisions at twice the knee, their time", &slow, &slow_knee, &slow_again, Goal::AtMost(2.0));
-    ratio::print("Decisions at twice the knee, their number", &good, &good_knee, &good_again, Goal::AtLeast(0.9));
+    ratio::print(
+        "Decisions at twice the knee, their time",
+        &slow,
+        &slow_knee,
+        &slow_again,
+        Goal::AtMost(2.0),
+    );
+    ratio::print(
+        "Decisions at twice the knee, their number",
+        &good,
+        &good_knee,
+        &good_again,
+        Goal::AtLeast(0.9),
+    );
     Ok(())
 }

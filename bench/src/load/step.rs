@@ -1,5 +1,6 @@
-//! Questions sent at a constant rate for some seconds, whatever becomes of the ones before. The time of an answer counts
-//! from the instant its question was to be sent: a server that stalls is charged for all that were due meanwhile.
+//! Questions sent at a constant rate for some seconds, whatever becomes of the ones before. The
+//! time of an answer counts from the instant its question was to be sent: a server that stalls is
+//! charged for all that were due meanwhile.
 
 use std::{
     sync::mpsc,
@@ -8,7 +9,9 @@ use std::{
 
 use anyhow::Context as _;
 use hdrhistogram::Histogram;
-use proffer_proto::decision::v1::{ReasonCode, RecommendRequest, decision_service_client::DecisionServiceClient};
+use proffer_proto::decision::v1::{
+    ReasonCode, RecommendRequest, decision_service_client::DecisionServiceClient,
+};
 use tokio::sync::mpsc as channel;
 use tonic::{Code, transport::Channel};
 
@@ -59,12 +62,14 @@ impl Step {
 
     /// The part of the questions that was decided.
     pub fn completed(&self) -> f64 {
-        self.accepted.len() as f64 / (self.accepted.len() + self.refused.len() + self.failed).max(1) as f64
+        self.accepted.len() as f64
+            / (self.accepted.len() + self.refused.len() + self.failed).max(1) as f64
     }
 
     /// Prints it as a line.
     pub fn print(&self) {
-        let [half, most, nearly] = [0.5, 0.99, 0.999].map(|quantile| at_ms(&self.accepted, quantile));
+        let [half, most, nearly] =
+            [0.5, 0.99, 0.999].map(|quantile| at_ms(&self.accepted, quantile));
         print!(
             "  {:>7.0}/s asked {:>7.0}/s decided, p50 {half:>7.2} p99 {most:>7.2} p99.9 {nearly:>7.2} ms",
             self.offered,
@@ -150,8 +155,11 @@ async fn ask(mut client: DecisionServiceClient<Channel>, question: RecommendRequ
         Ok(Ok(answer)) => {
             let decision = answer.into_inner().decision.unwrap_or_default();
             match checked(&decision) {
-                // Some customers are asked about more often than their cap allows: that is a decision as well.
-                Err(error) if decision.reason_code() != ReasonCode::FrequencyCap => Outcome::Failed(error.to_string()),
+                // Some customers are asked about more often than their cap allows: that is a
+                // decision as well.
+                Err(error) if decision.reason_code() != ReasonCode::FrequencyCap => {
+                    Outcome::Failed(error.to_string())
+                }
                 _ => Outcome::Accepted,
             }
         }

@@ -1,6 +1,7 @@
--- What is known about customers now: one row per schema and customer. Not in the revision log: records are data, keep
--- no past, and must be erasable. The key serves the decision's read of one record and the list of a schema's records
--- by customer. Rows of a deleted schema stay, out of sight, because ids of schemas are never used again.
+-- What is known about customers now: one row per schema and customer. Not in the revision log:
+-- records are data, keep no past, and must be erasable. The key serves the decision's read of one
+-- record and the list of a schema's records by customer. Rows of a deleted schema stay, out of
+-- sight, because ids of schemas are never used again.
 create table customer_record (
   tenant_id   text    not null,
   schema_id   text    not null,

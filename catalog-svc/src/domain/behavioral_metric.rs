@@ -43,13 +43,19 @@ impl BehavioralMetric {
             fault("outcome", "is required: the key of an outcome type".to_owned());
         } else if !is_key(&self.outcome) {
             let shown = quoted(&self.outcome);
-            fault("outcome", format!("`{shown}` is no key: write the key of the outcome type, not its name"));
+            fault(
+                "outcome",
+                format!("`{shown}` is no key: write the key of the outcome type, not its name"),
+            );
         }
         if self.aggregate.is_none() {
             fault("aggregate", "must be one of count, sum, last".to_owned());
         }
         if !(1..=WINDOW_DAYS_MAX).contains(&self.window_days) {
-            fault("window_days", format!("is {}; it must be 1 to {WINDOW_DAYS_MAX}", self.window_days));
+            fault(
+                "window_days",
+                format!("is {}; it must be 1 to {WINDOW_DAYS_MAX}", self.window_days),
+            );
         }
         faults
     }
@@ -59,7 +65,9 @@ impl BehavioralMetric {
 fn is_key(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_lowercase())
         && text.len() <= KEY_BYTES_MAX
-        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
 #[cfg(test)]
@@ -79,7 +87,10 @@ mod tests {
 
     fn check(metric: &BehavioralMetric, expected: &[&str]) {
         let faults = metric.faults();
-        assert_eq!(faults.iter().map(|(path, text)| format!("{path} {text}")).collect::<Vec<_>>(), expected);
+        assert_eq!(
+            faults.iter().map(|(path, text)| format!("{path} {text}")).collect::<Vec<_>>(),
+            expected
+        );
     }
 
     #[test]
@@ -99,7 +110,9 @@ mod tests {
             check(&BehavioralMetric { outcome: right.into(), ..clicks() }, &[]);
         }
         for wrong in ["Click", "Opt Out", "1a", "_a", "é", &"a".repeat(64)] {
-            let fault = format!("outcome `{wrong}` is no key: write the key of the outcome type, not its name");
+            let fault = format!(
+                "outcome `{wrong}` is no key: write the key of the outcome type, not its name"
+            );
             check(&BehavioralMetric { outcome: wrong.into(), ..clicks() }, &[&fault]);
         }
     }

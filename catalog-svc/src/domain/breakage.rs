@@ -1,4 +1,5 @@
-//! What an edit of a schema or category does to what is stored: it succeeds, and says what it broke.
+//! What an edit of a schema or category does to what is stored: it succeeds, and says what it
+//! broke.
 
 use std::collections::BTreeMap;
 
@@ -18,53 +19,81 @@ pub const WARNINGS_MAX: usize = 50;
 pub struct Breakage {
     /// What decisions refuse from now on, and what dangles.
     pub warnings: Vec<String>,
-    /// Computed fields elsewhere that would become part of a chain without end: the edit is refused.
+    /// Computed fields elsewhere that would become part of a chain without end: the edit is
+    /// refused.
     pub endless: Vec<String>,
 }
 
-/// What is broken after an edit that was not broken before; fields of the edited category are its own faults.
-pub fn breakage(before: &Catalogue, after: &Catalogue, offers: &[Offer], edited: Option<&str>) -> Breakage {
+/// What is broken after an edit that was not broken before; fields of the edited category are its
+/// own faults.
+pub fn breakage(
+    before: &Catalogue,
+    after: &Catalogue,
+    offers: &[Offer],
+    edited: Option<&str>,
+) -> Breakage {
     let mut breakage = Breakage::default();
     let fields_before = broken_fields(before, offers);
     for ((category, field), fault) in broken_fields(after, offers) {
         if edited == Some(category) || fields_before.contains_key(&(category, field)) {
             continue;
         }
-        let title = after.categories().iter().find(|other| other.id == category).map_or("", |other| &other.name);
-        let message = format!("computed field `{field}` of category `{title}`: {}", fault.message());
-        if fault.is_too_long { breakage.endless.push(message) } else { breakage.warnings.push(message) }
+        let title = after
+            .categories()
+            .iter()
+            .find(|other| other.id == category)
+            .map_or("", |other| &other.name);
+        let message =
+            format!("computed field `{field}` of category `{title}`: {}", fault.message());
+        if fault.is_too_long {
+            breakage.endless.push(message)
+        } else {
+            breakage.warnings.push(message)
+        }
     }
-    let (offers_before, offers_after) = (broken_offers(before, offers), broken_offers(after, offers));
+    let (offers_before, offers_after) =
+        (broken_offers(before, offers), broken_offers(after, offers));
     for offer in offers {
         let id = offer.id.as_str();
         if before.category(&offer.category).is_some() && after.category(&offer.category).is_none() {
             let category = &offer.category;
-            breakage.warnings.push(format!("offer `{id}` names category `{category}`, which no longer exists"));
+            breakage
+                .warnings
+                .push(format!("offer `{id}` names category `{category}`, which no longer exists"));
         }
         if let Some(reason) = offers_after.get(id).filter(|_| !offers_before.contains_key(id)) {
-            breakage.warnings.push(format!("offer `{id}` is refused in decisions from now on: {reason}"));
+            breakage
+                .warnings
+                .push(format!("offer `{id}` is refused in decisions from now on: {reason}"));
         }
     }
     shorten(&mut breakage.warnings);
     breakage
 }
 
-/// What reads the metric of this key, itself or by way of computed fields, and misses it from now on.
+/// What reads the metric of this key, itself or by way of computed fields, and misses it from now
+/// on.
 pub fn bereft(catalogue: &Catalogue, key: &str, offers: &[Offer]) -> Vec<String> {
     // Whoever could not be resolved without it reads it.
     let without = catalogue.without_metric(key);
-    let told = |what: &str| format!("{what} reads `metrics.{key}`, which is missing in decisions from now on");
+    let told = |what: &str| {
+        format!("{what} reads `metrics.{key}`, which is missing in decisions from now on")
+    };
     let mut warnings = Vec::new();
     let fields_with = broken_fields(catalogue, offers);
     for (category, field) in broken_fields(&without, offers).into_keys() {
         if !fields_with.contains_key(&(category, field)) {
-            let title =
-                catalogue.categories().iter().find(|other| other.id == category).map_or("", |other| &other.name);
+            let title = catalogue
+                .categories()
+                .iter()
+                .find(|other| other.id == category)
+                .map_or("", |other| &other.name);
             warnings.push(told(&format!("computed field `{field}` of category `{title}`")));
         }
     }
     let offers_with = faulty_offers(catalogue, offers);
-    for id in faulty_offers(&without, offers).into_keys().filter(|id| !offers_with.contains_key(id)) {
+    for id in faulty_offers(&without, offers).into_keys().filter(|id| !offers_with.contains_key(id))
+    {
         warnings.push(told(&format!("offer `{id}`")));
     }
     shorten(&mut warnings);
@@ -81,7 +110,10 @@ pub fn shorten(warnings: &mut Vec<String>) {
 }
 
 /// Every computed field that has no type, by category and name.
-fn broken_fields<'c>(catalogue: &'c Catalogue, offers: &[Offer]) -> BTreeMap<(&'c str, &'c str), Unresolved> {
+fn broken_fields<'c>(
+    catalogue: &'c Catalogue,
+    offers: &[Offer],
+) -> BTreeMap<(&'c str, &'c str), Unresolved> {
     let mut offers_by_category: BTreeMap<usize, Vec<&Offer>> = BTreeMap::new();
     for offer in offers {
         if let Some(index) = catalogue.category(&offer.category) {
@@ -117,7 +149,9 @@ fn broken_in<'c>(
     let fault = |field: &str| resolver.computed(index, field).err();
     let fields = category.computed_fields.iter().map(|field| field.name.as_str());
     let faults: Vec<_> = fields.clone().map(fault).collect();
-    let keyed = fields.zip(faults).filter_map(|(field, fault)| Some(((category.id.as_str(), field), fault?)));
+    let keyed = fields
+        .zip(faults)
+        .filter_map(|(field, fault)| Some(((category.id.as_str(), field), fault?)));
     keyed.collect()
 }
 
@@ -128,7 +162,10 @@ mod tests {
     use super::*;
     use crate::domain::{
         schema::FieldType,
-        testing::{apparel, category, customer, metric, number, offer, schema, text, truth, winback, winback_rules},
+        testing::{
+            apparel, category, customer, metric, number, offer, schema, text, truth, winback,
+            winback_rules,
+        },
     };
 
     fn check(after: &Catalogue, edited: Option<&str>, expected: &[&str]) {
@@ -196,7 +233,9 @@ mod tests {
 
     #[test]
     fn an_edit_that_makes_a_chain_too_long_is_told_apart() {
-        let link = |n: usize| category(&format!("C{n}"), &[(&format!("x{n}"), &format!("x{} + 1", n + 1))]);
+        let link = |n: usize| {
+            category(&format!("C{n}"), &[(&format!("x{n}"), &format!("x{} + 1", n + 1))])
+        };
         let chain: Vec<_> = (0..64).map(link).collect();
         let end = |formula: &str| category("C64", &[("x64", formula)]);
         let rest = category("D", &[("y", "1")]);
@@ -209,17 +248,31 @@ mod tests {
     #[test]
     fn a_metric_is_missed_by_what_reads_it_itself_or_by_way_of_others() {
         let lends = category("Toys", &[("isKeen", "metrics.clicks_7d > 3"), ("plain", "1")]);
-        let catalogue =
-            winback().with_category(lends).with_metrics(&[metric("clicks_7d", true), metric("spend", true)]);
+        let catalogue = winback()
+            .with_category(lends)
+            .with_metrics(&[metric("clicks_7d", true), metric("spend", true)]);
         let offers = [
-            Offer { id: "off_a".into(), ..offer("Apparel", vec![number("metrics.clicks_7d", Operator::Gte, 1.0)]) },
+            Offer {
+                id: "off_a".into(),
+                ..offer("Apparel", vec![number("metrics.clicks_7d", Operator::Gte, 1.0)])
+            },
             Offer { id: "off_b".into(), ..offer("Apparel", vec![truth("isKeen")]) },
-            Offer { id: "off_c".into(), ..offer("Toys", vec![number("plain", Operator::Gte, 1.0)]) },
-            Offer { id: "off_d".into(), ..offer("Apparel", vec![number("metrics.spend", Operator::Gte, 1.0)]) },
+            Offer {
+                id: "off_c".into(),
+                ..offer("Toys", vec![number("plain", Operator::Gte, 1.0)])
+            },
+            Offer {
+                id: "off_d".into(),
+                ..offer("Apparel", vec![number("metrics.spend", Operator::Gte, 1.0)])
+            },
         ];
         let missing = "reads `metrics.clicks_7d`, which is missing in decisions from now on";
-        let readers = ["computed field `isKeen` of category `Toys`", "offer `off_a`", "offer `off_b`"];
-        assert_eq!(bereft(&catalogue, "clicks_7d", &offers), readers.map(|reader| format!("{reader} {missing}")));
+        let readers =
+            ["computed field `isKeen` of category `Toys`", "offer `off_a`", "offer `off_b`"];
+        assert_eq!(
+            bereft(&catalogue, "clicks_7d", &offers),
+            readers.map(|reader| format!("{reader} {missing}"))
+        );
         assert_eq!(bereft(&catalogue, "unknown", &offers), [""; 0]);
     }
 

@@ -1,4 +1,5 @@
-//! Everything names can be resolved against: the schemas, categories and behavioral metrics of a tenant.
+//! Everything names can be resolved against: the schemas, categories and behavioral metrics of a
+//! tenant.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,7 +28,8 @@ pub struct Catalogue {
 impl Catalogue {
     /// The catalogue of these schemas and categories, without any metric.
     pub fn new(mut schemas: Vec<Schema>, mut categories: Vec<Category>) -> Self {
-        let is_other = |schema: &Schema| schema.name.to_lowercase() != CUSTOMER_SCHEMA.to_lowercase();
+        let is_other =
+            |schema: &Schema| schema.name.to_lowercase() != CUSTOMER_SCHEMA.to_lowercase();
         schemas.sort_by(|a, b| (is_other(a), &a.id).cmp(&(is_other(b), &b.id)));
         categories.sort_by(|a, b| a.id.cmp(&b.id));
         let mut fields: BTreeMap<String, Vec<Type>> = BTreeMap::new();
@@ -77,13 +79,17 @@ impl Catalogue {
     pub fn category(&self, reference: &str) -> Option<usize> {
         let folded = reference.to_lowercase();
         let by_id = self.categories.iter().position(|category| category.id == reference);
-        by_id.or_else(|| self.categories.iter().position(|category| category.name.to_lowercase() == folded))
+        by_id.or_else(|| {
+            self.categories.iter().position(|category| category.name.to_lowercase() == folded)
+        })
     }
 
-    /// The type of a field under a reading: a flow reads one schema, and a field is declared when any schema has it.
+    /// The type of a field under a reading: a flow reads one schema, and a field is declared when
+    /// any schema has it.
     pub fn field_type(&self, name: &str, reading: usize) -> Option<Type> {
         let read = self.schemas.get(reading).and_then(|schema| schema.fields.get(name));
-        read.map(|of_type| of_type.formula_type()).or_else(|| self.fields.get(name)?.first().copied())
+        read.map(|of_type| of_type.formula_type())
+            .or_else(|| self.fields.get(name)?.first().copied())
     }
 
     /// Names of all fields of all schemas.
@@ -91,10 +97,15 @@ impl Catalogue {
         self.fields.keys().map(String::as_str)
     }
 
-    /// The readings under which types can differ: one schema at a time, and only one when they all agree.
+    /// The readings under which types can differ: one schema at a time, and only one when they all
+    /// agree.
     pub fn readings(&self) -> std::ops::Range<usize> {
         let differ = |types: &Vec<Type>| types.iter().any(|of_type| Some(of_type) != types.first());
-        if self.fields.values().any(differ) { 0..self.schemas.len().min(READINGS_MAX) } else { 0..1 }
+        if self.fields.values().any(differ) {
+            0..self.schemas.len().min(READINGS_MAX)
+        } else {
+            0..1
+        }
     }
 
     /// Whether the metric of this key is active; none when there is no such metric.
@@ -109,7 +120,11 @@ impl Catalogue {
 
     /// Names of all computed fields, each once.
     pub fn computed_names(&self) -> BTreeSet<&str> {
-        self.categories.iter().flat_map(|category| &category.computed_fields).map(|field| field.name.as_str()).collect()
+        self.categories
+            .iter()
+            .flat_map(|category| &category.computed_fields)
+            .map(|field| field.name.as_str())
+            .collect()
     }
 }
 
@@ -125,7 +140,11 @@ mod tests {
 
     #[test]
     fn the_customer_schema_is_read_first() {
-        let lead = schema("schema_a", "Lead", &[("age", FieldType::String), ("source", FieldType::String)]);
+        let lead = schema(
+            "schema_a",
+            "Lead",
+            &[("age", FieldType::String), ("source", FieldType::String)],
+        );
         let customer = schema("schema_b", "customer", &[("age", FieldType::Integer)]);
         let catalogue = Catalogue::new(vec![lead, customer], Vec::new());
         assert_eq!(catalogue.field_type("age", 0), Some(Type::Number));
@@ -138,9 +157,16 @@ mod tests {
 
     #[test]
     fn metrics_stay_whatever_else_is_edited() {
-        let metric = |key: &str, is_active| BehavioralMetric { key: key.into(), is_active, ..Default::default() };
-        let catalogue = Catalogue::default().with_metrics(&[metric("clicks_7d", true), metric("spend", false)]);
-        let edited = catalogue.with_schema(schema("schema_a", "Lead", &[])).with_category(Category::default());
+        let metric = |key: &str, is_active| BehavioralMetric {
+            key: key.into(),
+            is_active,
+            ..Default::default()
+        };
+        let catalogue =
+            Catalogue::default().with_metrics(&[metric("clicks_7d", true), metric("spend", false)]);
+        let edited = catalogue
+            .with_schema(schema("schema_a", "Lead", &[]))
+            .with_category(Category::default());
         assert_eq!(edited.is_metric_active("clicks_7d"), Some(true));
         assert_eq!(edited.is_metric_active("spend"), Some(false));
         assert_eq!(edited.without_metric("spend").metric_keys().collect::<Vec<_>>(), ["clicks_7d"]);
@@ -148,8 +174,15 @@ mod tests {
 
     #[test]
     fn an_id_comes_before_a_name() {
-        let category = |id: &str, name: &str| Category { id: id.into(), name: name.into(), ..Default::default() };
-        let catalogue = Catalogue::new(Vec::new(), vec![category("cat_b", "cat_a"), category("cat_a", "Apparel")]);
+        let category = |id: &str, name: &str| Category {
+            id: id.into(),
+            name: name.into(),
+            ..Default::default()
+        };
+        let catalogue = Catalogue::new(
+            Vec::new(),
+            vec![category("cat_b", "cat_a"), category("cat_a", "Apparel")],
+        );
         assert_eq!(catalogue.category("cat_a"), Some(0));
         assert_eq!(catalogue.category("APPAREL"), Some(0));
         assert_eq!(catalogue.category("CAT_A"), Some(1));

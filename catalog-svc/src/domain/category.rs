@@ -49,7 +49,9 @@ impl Category {
         let mut faults = Faults::new();
         let mut seen = BTreeSet::new();
         for (index, field) in self.computed_fields.iter().enumerate() {
-            let mut fault = |part: &str, message| faults.push((format!("computed_fields[{index}].{part}"), message));
+            let mut fault = |part: &str, message| {
+                faults.push((format!("computed_fields[{index}].{part}"), message))
+            };
             if let Some(message) = field_name_fault(&field.name) {
                 fault("name", message);
             } else if !seen.insert(&field.name) {

@@ -27,7 +27,8 @@ pub struct Report {
     pub broken: Option<String>,
 }
 
-/// Checks an offer. When schemas disagree on a type, one reading under which the offer is right is enough.
+/// Checks an offer. When schemas disagree on a type, one reading under which the offer is right is
+/// enough.
 pub fn check_offer(catalogue: &Catalogue, offer: &Offer) -> Report {
     let names = offer.names();
     best(catalogue, |reading| {
@@ -48,7 +49,8 @@ pub fn faulty_offers<'o>(catalogue: &Catalogue, offers: &'o [Offer]) -> BTreeMap
     told_offers(catalogue, offers, |report| report.faults.into_iter().next().map(|(path, _)| path))
 }
 
-/// What `told` finds about each offer under every reading; offers that bring the same names along share the work.
+/// What `told` finds about each offer under every reading; offers that bring the same names along
+/// share the work.
 fn told_offers<'o>(
     catalogue: &Catalogue,
     offers: &'o [Offer],
@@ -79,12 +81,23 @@ fn told_offers<'o>(
 }
 
 /// Checks the computed fields of the category at `index`; `offers` are those of the category.
-pub fn check_category<'o>(catalogue: &Catalogue, index: usize, offers: impl IntoIterator<Item = &'o Offer>) -> Report {
+pub fn check_category<'o>(
+    catalogue: &Catalogue,
+    index: usize,
+    offers: impl IntoIterator<Item = &'o Offer>,
+) -> Report {
     let names = OfferNames::together(offers);
     best(catalogue, |reading| {
         let mut resolver = Resolver::new(catalogue, &names, reading);
-        let faults = catalogue.categories().get(index).map(|category| category_faults(&mut resolver, index, category));
-        Report { faults: faults.unwrap_or_default(), warnings: resolver.warnings().into_iter().collect(), broken: None }
+        let faults = catalogue
+            .categories()
+            .get(index)
+            .map(|category| category_faults(&mut resolver, index, category));
+        Report {
+            faults: faults.unwrap_or_default(),
+            warnings: resolver.warnings().into_iter().collect(),
+            broken: None,
+        }
     })
 }
 
@@ -115,10 +128,16 @@ fn judge(catalogue: &Catalogue, resolver: &mut Resolver<'_>, offer: &Offer) -> R
         )),
         Some(_) => {}
     }
-    let values: Vec<Literal> = offer.affinities.iter().map(|affinity| affinity.value.clone()).collect();
+    let values: Vec<Literal> =
+        offer.affinities.iter().map(|affinity| affinity.value.clone()).collect();
     let mut placed = conditions(RULES, &offer.rules);
     for (index, (affinity, value)) in offer.affinities.iter().zip(&values).enumerate() {
-        placed.push(Placed { path: format!("affinities[{index}]"), field: &affinity.field, op: Operator::Eq, value });
+        placed.push(Placed {
+            path: format!("affinities[{index}]"),
+            field: &affinity.field,
+            op: Operator::Eq,
+            value,
+        });
     }
     let mut attributes = BTreeMap::new();
     for placed in &placed {
@@ -127,18 +146,30 @@ fn judge(catalogue: &Catalogue, resolver: &mut Resolver<'_>, offer: &Offer) -> R
         }
     }
     report.broken = report.faults.first().map(|(path, message)| format!("{path}: {message}"));
-    if let Some((index, category)) = index.and_then(|index| Some((index, catalogue.categories().get(index)?))) {
+    if let Some((index, category)) =
+        index.and_then(|index| Some((index, catalogue.categories().get(index)?)))
+    {
         own_category(resolver, index, category, &mut report);
     }
     report
 }
 
-/// A decision computes every field of the offer's own category, so one that is broken breaks the offer; but the
-/// offer's write is not to blame for it.
-fn own_category(resolver: &mut Resolver<'_>, index: usize, category: &Category, report: &mut Report) {
+/// A decision computes every field of the offer's own category, so one that is broken breaks the
+/// offer; but the offer's write is not to blame for it.
+fn own_category(
+    resolver: &mut Resolver<'_>,
+    index: usize,
+    category: &Category,
+    report: &mut Report,
+) {
     for field in &category.computed_fields {
         let Err(fault) = resolver.computed(index, &field.name) else { continue };
-        let reason = format!("computed field `{}` of category `{}`: {}", field.name, category.name, fault.message());
+        let reason = format!(
+            "computed field `{}` of category `{}`: {}",
+            field.name,
+            category.name,
+            fault.message()
+        );
         report.warnings.push(format!("{reason}; until it is mended, decisions refuse the offer"));
         report.broken.get_or_insert(reason);
         return;
@@ -163,15 +194,18 @@ fn condition_fault<'p>(
     if let Some(used_as) = used_as.filter(|_| placed.field.starts_with("attributes.")) {
         let first = *attributes.entry(placed.field).or_insert(used_as);
         if first != used_as {
-            let message = format!("`{}` is compared with a {first} elsewhere and with a {used_as} here", placed.field);
+            let message = format!(
+                "`{}` is compared with a {first} elsewhere and with a {used_as} here",
+                placed.field
+            );
             return Some(("value", message));
         }
     }
     type_fault(placed, of_type)
 }
 
-/// Faults of a category's computed fields. A field that only needs a faulty one of the same category is not told: the
-/// one at the bottom is.
+/// Faults of a category's computed fields. A field that only needs a faulty one of the same
+/// category is not told: the one at the bottom is.
 fn category_faults(resolver: &mut Resolver<'_>, index: usize, category: &Category) -> Faults {
     let mut found = Vec::new();
     for (place, field) in category.computed_fields.iter().enumerate() {
@@ -179,10 +213,14 @@ fn category_faults(resolver: &mut Resolver<'_>, index: usize, category: &Categor
             found.push((format!("computed_fields[{place}].formula"), fault));
         }
     }
-    let own: BTreeSet<&str> = found.iter().filter(|(_, fault)| fault.is_own).map(|(_, f)| f.root.as_str()).collect();
+    let own: BTreeSet<&str> =
+        found.iter().filter(|(_, fault)| fault.is_own).map(|(_, f)| f.root.as_str()).collect();
     let is_told = |fault: &Unresolved| fault.is_own || !own.contains(fault.root.as_str());
     let told = found.iter().filter(|(_, fault)| is_told(fault));
-    told.flat_map(|(path, fault)| fault.messages.iter().map(|message| (path.clone(), message.clone()))).collect()
+    told.flat_map(|(path, fault)| {
+        fault.messages.iter().map(|message| (path.clone(), message.clone()))
+    })
+    .collect()
 }
 
 #[cfg(test)]
@@ -193,32 +231,47 @@ mod tests {
     use crate::domain::{
         offer::Affinity,
         schema::FieldType,
-        testing::{apparel, category, customer, number, offer, schema, text, truth, winback, winback_rules},
+        testing::{
+            apparel, category, customer, number, offer, schema, text, truth, winback, winback_rules,
+        },
     };
 
     fn check(offer: &Offer, expected: &[&str]) {
         let faults = check_offer(&winback(), offer).faults;
-        assert_eq!(faults.iter().map(|(path, text)| format!("{path} {text}")).collect::<Vec<_>>(), expected);
+        assert_eq!(
+            faults.iter().map(|(path, text)| format!("{path} {text}")).collect::<Vec<_>>(),
+            expected
+        );
     }
 
     #[test]
     fn the_seeds_offers_are_right_and_two_of_three_warn_of_their_category() {
-        assert_eq!(check_offer(&winback(), &offer("Apparel", winback_rules("apparel"))), Report::default());
+        assert_eq!(
+            check_offer(&winback(), &offer("Apparel", winback_rules("apparel"))),
+            Report::default()
+        );
         for name in ["Electronics", "Home"] {
             let report = check_offer(&winback(), &offer(name, winback_rules("x")));
             let warning = format!(
                 "category `{name}` does not exist: the offer belongs to it by name and has no computed fields of its own"
             );
-            assert_eq!((report.faults, report.warnings, report.broken), (vec![], vec![warning], None));
+            assert_eq!(
+                (report.faults, report.warnings, report.broken),
+                (vec![], vec![warning], None)
+            );
         }
     }
 
     #[test]
     fn every_fault_is_told_with_its_place() {
-        let nested =
-            Rule::Any(vec![truth("isRecoverabl"), Rule::Not(Box::new(number("primaryCategory", Operator::Gt, 1.0)))]);
-        let mut offer = offer("Apparel", vec![text("daysSinceLastPurchase", "90"), nested, truth("")]);
-        offer.affinities = vec![Affinity { field: "consentEmail".into(), value: Literal::Number(1.0) }];
+        let nested = Rule::Any(vec![
+            truth("isRecoverabl"),
+            Rule::Not(Box::new(number("primaryCategory", Operator::Gt, 1.0))),
+        ]);
+        let mut offer =
+            offer("Apparel", vec![text("daysSinceLastPurchase", "90"), nested, truth("")]);
+        offer.affinities =
+            vec![Affinity { field: "consentEmail".into(), value: Literal::Number(1.0) }];
         check(
             &offer,
             &[
@@ -236,25 +289,37 @@ mod tests {
 
     #[test]
     fn an_attribute_is_declared_by_its_use() {
-        let both = vec![text("attributes.tier", "gold"), number("attributes.tier", Operator::Gt, 1.0)];
+        let both =
+            vec![text("attributes.tier", "gold"), number("attributes.tier", Operator::Gt, 1.0)];
         check(
             &offer("Apparel", both),
             &[
                 "qualification_rules[1].value `attributes.tier` is compared with a string elsewhere and with a number here",
             ],
         );
-        let exists = Rule::Condition { field: "attributes.tier".into(), op: Operator::Exists, value: Literal::None };
+        let exists = Rule::Condition {
+            field: "attributes.tier".into(),
+            op: Operator::Exists,
+            value: Literal::None,
+        };
         check(&offer("Apparel", vec![exists, number("attributes.tier", Operator::Gt, 1.0)]), &[]);
     }
 
     #[test]
     fn declared_in_one_schema_is_enough() {
-        let lead = schema("Lead", &[("lifetimePurchases", FieldType::String), ("source", FieldType::String)]);
+        let lead = schema(
+            "Lead",
+            &[("lifetimePurchases", FieldType::String), ("source", FieldType::String)],
+        );
         let catalogue = winback().with_schema(lead);
-        let right = |rules: Vec<Rule>| check_offer(&catalogue, &offer("Apparel", rules)).faults.is_empty();
+        let right =
+            |rules: Vec<Rule>| check_offer(&catalogue, &offer("Apparel", rules)).faults.is_empty();
         assert!(right(vec![text("source", "web")]));
         assert!(right(vec![number("lifetimePurchases", Operator::Gte, 3.0)]));
-        assert!(!right(vec![text("lifetimePurchases", "3"), number("lifetimePurchases", Operator::Gte, 3.0)]));
+        assert!(!right(vec![
+            text("lifetimePurchases", "3"),
+            number("lifetimePurchases", Operator::Gte, 3.0)
+        ]));
     }
 
     #[test]
@@ -266,7 +331,10 @@ mod tests {
         let catalogue = Catalogue::new(vec![customer()], vec![category]);
         let report = check_offer(&catalogue, &offer("Apparel", winback_rules("apparel")));
         assert_eq!(report.faults, []);
-        assert!(report.warnings[0].ends_with("until it is mended, decisions refuse the offer"), "{report:?}");
+        assert!(
+            report.warnings[0].ends_with("until it is mended, decisions refuse the offer"),
+            "{report:?}"
+        );
         assert!(report.broken.is_some());
     }
 
@@ -275,7 +343,8 @@ mod tests {
         let paused = Category { is_active: false, ..apparel() };
         let catalogue = Catalogue::new(vec![customer()], vec![paused]);
         let report = check_offer(&catalogue, &offer("Apparel", winback_rules("apparel")));
-        let warning = "category `Apparel` is not active: its computed fields have no value in decisions";
+        let warning =
+            "category `Apparel` is not active: its computed fields have no value in decisions";
         assert_eq!((report.faults, report.warnings), (vec![], vec![warning.to_owned()]));
     }
 
@@ -299,7 +368,8 @@ mod tests {
 
     #[test]
     fn a_formula_may_read_what_an_offer_of_its_category_brings_along() {
-        let own = || category("A", &[("a", "offer.weight * weight + offer.priority + offer.margin")]);
+        let own =
+            || category("A", &[("a", "offer.weight * weight + offer.priority + offer.margin")]);
         assert_eq!(category_faults(own(), &[]).len(), 2);
         let mut heavy = offer("A", vec![]);
         heavy.custom_fields.insert("weight".into(), Literal::Number(2.0));

@@ -12,9 +12,12 @@ pub const DECIMALS_MAX: u32 = 4;
 /// Largest cost.
 pub const COST_MAX: i64 = 1_000_000_000;
 
-/// The cost as plain text, exact and without trailing zeros; none for null. A fault says what is wrong.
+/// The cost as plain text, exact and without trailing zeros; none for null. A fault says what is
+/// wrong.
 pub fn exact(given: &Given<'_>) -> Result<Option<String>, String> {
-    let Some(FieldValue::Decimal(text)) = FieldValue::read(FieldType::Decimal, given)? else { return Ok(None) };
+    let Some(FieldValue::Decimal(text)) = FieldValue::read(FieldType::Decimal, given)? else {
+        return Ok(None);
+    };
     let cost: Decimal = text.parse().map_err(|_| format!("`{text}` is not a decimal number"))?;
     let cost = cost.normalize();
     if cost < Decimal::ZERO || cost > Decimal::from(COST_MAX) {
@@ -32,7 +35,11 @@ mod tests {
 
     fn check(given: Given<'_>, expected: Result<Option<&str>, &str>) {
         let got = exact(&given);
-        assert_eq!(got.as_ref().map(Option::as_deref).map_err(String::as_str), expected, "{given:?}");
+        assert_eq!(
+            got.as_ref().map(Option::as_deref).map_err(String::as_str),
+            expected,
+            "{given:?}"
+        );
     }
 
     #[test]
@@ -53,7 +60,10 @@ mod tests {
     fn a_cost_is_0_to_a_thousand_million() {
         check(Given::Integer(0), Ok(Some("0")));
         check(Given::Integer(1_000_000_000), Ok(Some("1000000000")));
-        check(Given::Decimal("1000000000.0001"), Err("is 1000000000.0001; it must be 0 to 1000000000"));
+        check(
+            Given::Decimal("1000000000.0001"),
+            Err("is 1000000000.0001; it must be 0 to 1000000000"),
+        );
         check(Given::Integer(-1), Err("is -1; it must be 0 to 1000000000"));
         check(Given::Decimal("-0.0001"), Err("is -0.0001; it must be 0 to 1000000000"));
     }

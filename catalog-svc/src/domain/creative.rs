@@ -41,7 +41,9 @@ impl Creative {
         if self.offer.trim().is_empty() {
             fault("offer", "is required: the id or name of an offer".to_owned());
         }
-        for (path, word) in [("offer", &self.offer), ("channel", &self.channel), ("placement", &self.placement)] {
+        for (path, word) in
+            [("offer", &self.offer), ("channel", &self.channel), ("placement", &self.placement)]
+        {
             if let Some(message) = word_fault(word) {
                 fault(path, message);
             }
@@ -56,13 +58,19 @@ impl Creative {
     fn content_faults(&self) -> Faults {
         let count = self.content.len();
         if count > CONTENT_KEYS_MAX {
-            return vec![(CONTENT.to_owned(), format!("holds {count}, which exceeds the maximum {CONTENT_KEYS_MAX}"))];
+            return vec![(
+                CONTENT.to_owned(),
+                format!("holds {count}, which exceeds the maximum {CONTENT_KEYS_MAX}"),
+            )];
         }
         let mut faults = Faults::new();
         let mut fault = |path: String, message| faults.push((path, message));
         if self.content_bytes > CONTENT_BYTES_MAX {
             let bytes = self.content_bytes;
-            fault(CONTENT.to_owned(), format!("has {bytes} bytes, which exceeds the maximum {CONTENT_BYTES_MAX}"));
+            fault(
+                CONTENT.to_owned(),
+                format!("has {bytes} bytes, which exceeds the maximum {CONTENT_BYTES_MAX}"),
+            );
         }
         for (key, value) in &self.content {
             if let Some(message) = key_fault(key) {
@@ -89,7 +97,9 @@ fn key_fault(key: &str) -> Option<String> {
         return Some("key must not hold control characters".to_owned());
     }
     let is_long = length > CONTENT_KEY_MAX;
-    is_long.then(|| format!("key has {length} characters, which exceeds the maximum {CONTENT_KEY_MAX}"))
+    is_long.then(|| {
+        format!("key has {length} characters, which exceeds the maximum {CONTENT_KEY_MAX}")
+    })
 }
 
 #[cfg(test)]
@@ -97,8 +107,10 @@ mod tests {
     use super::*;
 
     fn letter() -> Creative {
-        let content =
-            [("subject", Literal::String("We miss you".into())), ("imageUrl", Literal::String("/a.png".into()))];
+        let content = [
+            ("subject", Literal::String("We miss you".into())),
+            ("imageUrl", Literal::String("/a.png".into())),
+        ];
         Creative {
             offer: "off_apparel".into(),
             channel: "email".into(),
@@ -115,7 +127,10 @@ mod tests {
 
     fn check(creative: &Creative, expected: &[&str]) {
         let faults = creative.faults();
-        assert_eq!(faults.iter().map(|(path, text)| format!("{path} {text}")).collect::<Vec<_>>(), expected);
+        assert_eq!(
+            faults.iter().map(|(path, text)| format!("{path} {text}")).collect::<Vec<_>>(),
+            expected
+        );
     }
 
     #[test]
@@ -132,7 +147,10 @@ mod tests {
     fn fifty_keys_are_the_most() {
         let keys = |count: usize| (0..count).map(|n| format!("k{n}"));
         check(&with(keys(50), Literal::Boolean(true)), &[]);
-        check(&with(keys(51), Literal::Boolean(true)), &["content holds 51, which exceeds the maximum 50"]);
+        check(
+            &with(keys(51), Literal::Boolean(true)),
+            &["content holds 51, which exceeds the maximum 50"],
+        );
     }
 
     #[test]
@@ -143,7 +161,10 @@ mod tests {
         check(&one("a.b c"), &[]);
         check(&one(""), &["content holds an empty key; a key has 1 to 100 characters"]);
         check(&one("a\u{7}b"), &["content.ab key must not hold control characters"]);
-        let fault = format!("content.{}… key has 101 characters, which exceeds the maximum 100", "x".repeat(64));
+        let fault = format!(
+            "content.{}… key has 101 characters, which exceeds the maximum 100",
+            "x".repeat(64)
+        );
         check(&one(&"x".repeat(101)), &[&fault]);
     }
 

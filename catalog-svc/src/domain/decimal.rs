@@ -13,7 +13,8 @@ const TEXT_MAX: usize = 100;
 /// Largest exponent read; far beyond what [`DIGITS_MAX`] digits can hold.
 const EXPONENT_MAX: i32 = 100;
 
-/// The number as plain text, exact: no exponent, no leading zeros, the fraction as long as it was written.
+/// The number as plain text, exact: no exponent, no leading zeros, the fraction as long as it was
+/// written.
 pub fn exact(text: &str) -> Result<String, String> {
     let fault = || format!("`{}` is not a decimal number", super::name::quoted(text));
     if text.len() > TEXT_MAX {
@@ -55,7 +56,11 @@ fn plain(sign: &str, digits: String, scale: i32) -> Result<String, String> {
     }
     let padded = format!("{}{digits}", "0".repeat((scale + 1).saturating_sub(digits.len())));
     let (whole, fraction) = padded.split_at(padded.len() - scale);
-    Ok(if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") })
+    Ok(if fraction.is_empty() {
+        format!("{sign}{whole}")
+    } else {
+        format!("{sign}{whole}.{fraction}")
+    })
 }
 
 /// A double as a decimal, when it has so few digits that nothing was lost on the way into it.
@@ -63,13 +68,16 @@ pub fn from_double(number: f64) -> Result<String, String> {
     if !number.is_finite() {
         return Err("must be a finite number".to_owned());
     }
-    // The shortest text that reads back as this double is the text it was read from, up to 15 digits.
+    // The shortest text that reads back as this double is the text it was read from, up to 15
+    // digits.
     let shortest = format!("{number:e}");
     let mantissa = shortest.split('e').next().unwrap_or_default();
     let digits = mantissa.bytes().filter(u8::is_ascii_digit).count();
     let is_exact_whole = number.fract() == 0.0 && number.abs() <= WHOLE_MAX;
     if digits > DOUBLE_DIGITS_MAX && !is_exact_whole {
-        return Err(format!("{number} came as a double, which is not exact: send it as a decimal or a string"));
+        return Err(format!(
+            "{number} came as a double, which is not exact: send it as a decimal or a string"
+        ));
     }
     exact(&shortest)
 }
@@ -79,7 +87,8 @@ pub fn whole_from_double(number: f64) -> Option<i64> {
     (number.fract() == 0.0 && number.abs() <= WHOLE_MAX).then_some(number as i64)
 }
 
-/// The whole number a decimal text is, as `12`, `12.0` and `1e3` are; none when it is not one of 64 bits.
+/// The whole number a decimal text is, as `12`, `12.0` and `1e3` are; none when it is not one of 64
+/// bits.
 pub fn whole(text: &str) -> Option<i64> {
     let number: Decimal = exact(text).ok()?.parse().ok()?;
     number.fract().is_zero().then(|| i64::try_from(number.trunc()).ok()).flatten()
@@ -91,7 +100,9 @@ mod tests {
 
     #[test]
     fn decimals_keep_every_digit_as_written() {
-        let check = |text: &str, expected: Option<&str>| assert_eq!(exact(text).ok().as_deref(), expected, "{text}");
+        let check = |text: &str, expected: Option<&str>| {
+            assert_eq!(exact(text).ok().as_deref(), expected, "{text}")
+        };
         check("19.90", Some("19.90"));
         check("0", Some("0"));
         check("-0", Some("0"));

@@ -44,7 +44,8 @@ pub enum FieldValue {
 }
 
 impl FieldValue {
-    /// Reads a value of this type; none for null. A fault says what is wrong and what would be right.
+    /// Reads a value of this type; none for null. A fault says what is wrong and what would be
+    /// right.
     pub fn read(of_type: FieldType, given: &Given<'_>) -> Result<Option<Self>, String> {
         let misfit = || Err(format!("must be {}, not {}", of_type.spoken(), spoken(given)));
         Ok(Some(match (of_type, given) {
@@ -52,17 +53,23 @@ impl FieldValue {
             (FieldType::String, Given::Text(text)) => Self::Text(text_value(text)?),
             (FieldType::Integer, Given::Integer(number)) => Self::Integer(*number),
             // 12.0 and 1e3 are whole numbers, however they were written.
-            (FieldType::Integer, Given::Double(number)) => match decimal::whole_from_double(*number) {
-                Some(whole) => Self::Integer(whole),
-                None => return misfit(),
-            },
+            (FieldType::Integer, Given::Double(number)) => {
+                match decimal::whole_from_double(*number) {
+                    Some(whole) => Self::Integer(whole),
+                    None => return misfit(),
+                }
+            }
             (FieldType::Integer, Given::Decimal(text)) => match decimal::whole(text) {
                 Some(whole) => Self::Integer(whole),
                 None => return misfit(),
             },
             (FieldType::Decimal, Given::Integer(number)) => Self::Decimal(number.to_string()),
-            (FieldType::Decimal, Given::Decimal(text) | Given::Text(text)) => Self::Decimal(decimal::exact(text)?),
-            (FieldType::Decimal, Given::Double(number)) => Self::Decimal(decimal::from_double(*number)?),
+            (FieldType::Decimal, Given::Decimal(text) | Given::Text(text)) => {
+                Self::Decimal(decimal::exact(text)?)
+            }
+            (FieldType::Decimal, Given::Double(number)) => {
+                Self::Decimal(decimal::from_double(*number)?)
+            }
             (FieldType::Boolean, Given::Boolean(is)) => Self::Boolean(*is),
             (FieldType::Date, Given::Text(text)) => Self::Date(date(text)?),
             (FieldType::Timestamp, Given::Text(text)) => Self::Timestamp(timestamp(text)?),
@@ -82,7 +89,10 @@ impl FieldValue {
 
 fn text_value(text: &str) -> Result<String, String> {
     if text.len() > TEXT_BYTES_MAX {
-        return Err(format!("has {} bytes, which exceeds the maximum {TEXT_BYTES_MAX}", text.len()));
+        return Err(format!(
+            "has {} bytes, which exceeds the maximum {TEXT_BYTES_MAX}",
+            text.len()
+        ));
     }
     if text.contains('\0') {
         return Err("must not hold a null character".to_owned());
@@ -91,7 +101,8 @@ fn text_value(text: &str) -> Result<String, String> {
 }
 
 fn date(text: &str) -> Result<NaiveDate, String> {
-    let found = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|date| is_year(date.year()));
+    let found =
+        NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|date| is_year(date.year()));
     // The parser also takes `2026-7-3`; one date has one form.
     found
         .filter(|date| date.to_string() == text)
@@ -101,10 +112,9 @@ fn date(text: &str) -> Result<NaiveDate, String> {
 fn timestamp(text: &str) -> Result<DateTime<Utc>, String> {
     let found = DateTime::parse_from_rfc3339(text).ok().map(|at| at.to_utc().timestamp_micros());
     // A leap second reads as the first instant of the next minute.
-    found
-        .and_then(DateTime::from_timestamp_micros)
-        .filter(|at| is_year(at.year()))
-        .ok_or_else(|| format!("`{}` is not a timestamp: write RFC 3339 with an offset", quoted(text)))
+    found.and_then(DateTime::from_timestamp_micros).filter(|at| is_year(at.year())).ok_or_else(
+        || format!("`{}` is not a timestamp: write RFC 3339 with an offset", quoted(text)),
+    )
 }
 
 fn is_year(year: i32) -> bool {
@@ -141,12 +151,20 @@ mod tests {
         check(FieldType::String, Given::Text("apparel"), Ok(FieldValue::Text("apparel".into())));
         check(FieldType::String, Given::Text(""), Ok(FieldValue::Text(String::new())));
         check(FieldType::String, Given::Integer(7), Err("must be a string, not the number 7"));
-        check(FieldType::String, Given::Boolean(true), Err("must be a string, not the boolean true"));
+        check(
+            FieldType::String,
+            Given::Boolean(true),
+            Err("must be a string, not the boolean true"),
+        );
         check(FieldType::String, Given::List, Err("must be a string, not a list"));
         check(FieldType::String, Given::Text("a\0"), Err("must not hold a null character"));
         let (limit, beyond) = ("x".repeat(TEXT_BYTES_MAX), "x".repeat(TEXT_BYTES_MAX + 1));
         check(FieldType::String, Given::Text(&limit), Ok(FieldValue::Text(limit.clone())));
-        check(FieldType::String, Given::Text(&beyond), Err("has 16385 bytes, which exceeds the maximum 16384"));
+        check(
+            FieldType::String,
+            Given::Text(&beyond),
+            Err("has 16385 bytes, which exceeds the maximum 16384"),
+        );
     }
 
     #[test]
@@ -154,9 +172,21 @@ mod tests {
         check(FieldType::Integer, Given::Integer(i64::MIN), Ok(FieldValue::Integer(i64::MIN)));
         check(FieldType::Integer, Given::Double(12.0), Ok(FieldValue::Integer(12)));
         check(FieldType::Integer, Given::Decimal("1e3"), Ok(FieldValue::Integer(1000)));
-        check(FieldType::Integer, Given::Double(12.5), Err("must be an integer, not the number 12.5"));
-        check(FieldType::Integer, Given::Decimal("1e30"), Err("must be an integer, not the number 1e30"));
-        check(FieldType::Integer, Given::Text("12"), Err("must be an integer, not the string `12`"));
+        check(
+            FieldType::Integer,
+            Given::Double(12.5),
+            Err("must be an integer, not the number 12.5"),
+        );
+        check(
+            FieldType::Integer,
+            Given::Decimal("1e30"),
+            Err("must be an integer, not the number 1e30"),
+        );
+        check(
+            FieldType::Integer,
+            Given::Text("12"),
+            Err("must be an integer, not the string `12`"),
+        );
     }
 
     #[test]
@@ -166,25 +196,43 @@ mod tests {
         check(FieldType::Decimal, Given::Integer(5), Ok(FieldValue::Decimal("5".into())));
         check(FieldType::Decimal, Given::Double(19.9), Ok(FieldValue::Decimal("19.9".into())));
         check(FieldType::Decimal, Given::Text("abc"), Err("`abc` is not a decimal number"));
-        check(FieldType::Decimal, Given::Boolean(true), Err("must be a decimal number, not the boolean true"));
+        check(
+            FieldType::Decimal,
+            Given::Boolean(true),
+            Err("must be a decimal number, not the boolean true"),
+        );
     }
 
     #[test]
     fn a_boolean_is_only_a_boolean() {
         check(FieldType::Boolean, Given::Boolean(false), Ok(FieldValue::Boolean(false)));
-        check(FieldType::Boolean, Given::Integer(1), Err("must be true or false, not the number 1"));
-        check(FieldType::Boolean, Given::Text("true"), Err("must be true or false, not the string `true`"));
+        check(
+            FieldType::Boolean,
+            Given::Integer(1),
+            Err("must be true or false, not the number 1"),
+        );
+        check(
+            FieldType::Boolean,
+            Given::Text("true"),
+            Err("must be true or false, not the string `true`"),
+        );
     }
 
     #[test]
     fn a_date_exists_and_has_one_form() {
         check(FieldType::Date, Given::Text("2026-07-03"), Ok(day("2026-07-03")));
         check(FieldType::Date, Given::Text("2024-02-29"), Ok(day("2024-02-29")));
-        for wrong in ["2026-02-29", "2026-13-01", "2026-7-3", "03.07.2026", "0000-01-01", "+10000-01-01", ""] {
+        for wrong in
+            ["2026-02-29", "2026-13-01", "2026-7-3", "03.07.2026", "0000-01-01", "+10000-01-01", ""]
+        {
             let message = format!("`{wrong}` is not a calendar date: write YYYY-MM-DD");
             check(FieldType::Date, Given::Text(wrong), Err(&message));
         }
-        check(FieldType::Date, Given::Integer(20260703), Err("must be a date, not the number 20260703"));
+        check(
+            FieldType::Date,
+            Given::Integer(20260703),
+            Err("must be a date, not the number 20260703"),
+        );
     }
 
     #[test]
@@ -193,7 +241,9 @@ mod tests {
             let read = FieldValue::read(FieldType::Timestamp, &Given::Text(text));
             read.ok().flatten().and_then(|value| value.calendar_text())
         };
-        let check = |text: &str, expected: Option<&str>| assert_eq!(stored(text).as_deref(), expected, "{text}");
+        let check = |text: &str, expected: Option<&str>| {
+            assert_eq!(stored(text).as_deref(), expected, "{text}")
+        };
         check("2026-07-03T12:00:00+02:00", Some("2026-07-03T10:00:00Z"));
         check("2026-07-03T12:00:00.1234567Z", Some("2026-07-03T12:00:00.123456Z"));
         check("2026-12-31T23:59:60Z", Some("2027-01-01T00:00:00Z"));

@@ -19,8 +19,8 @@ pub struct Mandate {
 }
 
 impl Mandate {
-    /// What is wrong with it, by path within an offer. An end that stands as it did `before` may have passed: what else
-    /// is changed about the offer has nothing to do with it.
+    /// What is wrong with it, by path within an offer. An end that stands as it did `before` may
+    /// have passed: what else is changed about the offer has nothing to do with it.
     pub fn faults(&self, before: Option<&Self>, now: DateTime<Utc>) -> Faults {
         let mut faults = Faults::new();
         let mut fault = |part: &str, message| faults.push((format!("{MANDATORY}.{part}"), message));
@@ -30,13 +30,19 @@ impl Mandate {
         } else if self.reason.chars().any(char::is_control) {
             fault("reason", "must not hold control characters".to_owned());
         } else if length > REASON_MAX {
-            fault("reason", format!("has {length} characters, which exceeds the maximum {REASON_MAX}"));
+            fault(
+                "reason",
+                format!("has {length} characters, which exceeds the maximum {REASON_MAX}"),
+            );
         }
         let is_changed = self.expires_at != before.and_then(|before| before.expires_at);
         match self.expires_at {
             None => fault("expires_at", "is required".to_owned()),
             Some(expires_at) if is_changed && expires_at <= now => {
-                fault("expires_at", format!("is {}; it must be later than now, {}", shown(expires_at), shown(now)));
+                fault(
+                    "expires_at",
+                    format!("is {}; it must be later than now, {}", shown(expires_at), shown(now)),
+                );
             }
             Some(_) => {}
         }
@@ -60,7 +66,10 @@ mod tests {
 
     fn check(mandate: &Mandate, before: Option<&Mandate>, expected: &[&str]) {
         let faults = mandate.faults(before, instant(NOW));
-        assert_eq!(faults.iter().map(|(path, text)| format!("{path} {text}")).collect::<Vec<_>>(), expected);
+        assert_eq!(
+            faults.iter().map(|(path, text)| format!("{path} {text}")).collect::<Vec<_>>(),
+            expected
+        );
     }
 
     #[test]
@@ -81,7 +90,8 @@ mod tests {
 
     #[test]
     fn a_reason_has_1_to_500_characters() {
-        let because = |reason: &str| Mandate { reason: reason.to_owned(), ..recall("2026-12-24T00:00:00Z") };
+        let because =
+            |reason: &str| Mandate { reason: reason.to_owned(), ..recall("2026-12-24T00:00:00Z") };
         check(&because(&"é".repeat(500)), None, &[]);
         check(
             &because(&"é".repeat(501)),
@@ -89,6 +99,10 @@ mod tests {
             &["mandatory.reason has 501 characters, which exceeds the maximum 500"],
         );
         check(&because("a\nb"), None, &["mandatory.reason must not hold control characters"]);
-        check(&Mandate::default(), None, &["mandatory.reason is required", "mandatory.expires_at is required"]);
+        check(
+            &Mandate::default(),
+            None,
+            &["mandatory.reason is required", "mandatory.expires_at is required"],
+        );
     }
 }

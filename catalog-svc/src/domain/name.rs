@@ -22,7 +22,11 @@ pub fn field_name_fault(text: &str) -> Option<String> {
     match text {
         "" => Some("is required".to_owned()),
         _ if is_field_name(text) => None,
-        _ => Some(format!("`{}` must match [A-Za-z_][A-Za-z0-9_]{{0,{}}}", quoted(text), FIELD_NAME_MAX - 1)),
+        _ => Some(format!(
+            "`{}` must match [A-Za-z_][A-Za-z0-9_]{{0,{}}}",
+            quoted(text),
+            FIELD_NAME_MAX - 1
+        )),
     }
 }
 
@@ -32,7 +36,8 @@ pub fn word_fault(text: &str) -> Option<String> {
     if text.chars().any(char::is_control) {
         return Some("must not hold control characters".to_owned());
     }
-    (length > WORD_MAX).then(|| format!("has {length} characters, which exceeds the maximum {WORD_MAX}"))
+    (length > WORD_MAX)
+        .then(|| format!("has {length} characters, which exceeds the maximum {WORD_MAX}"))
 }
 
 /// Input as a message quotes it: not endless and without control characters.
@@ -47,7 +52,8 @@ pub fn quoted(text: &str) -> String {
 /// Names the known name that was likely meant, else some of the known ones.
 pub fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     // A long name is no slip of the finger, and comparing it would be slow.
-    let near = (name.len() <= FIELD_NAME_MAX * 2).then(|| formula::nearest(name, known.clone())).flatten();
+    let near =
+        (name.len() <= FIELD_NAME_MAX * 2).then(|| formula::nearest(name, known.clone())).flatten();
     if let Some(near) = near {
         return format!("; did you mean `{near}`?");
     }

@@ -136,7 +136,11 @@ impl OfferNames {
 impl Offer {
     /// The names it brings along.
     pub fn names(&self) -> OfferNames {
-        let custom = self.custom_fields.iter().map(|(name, value)| (name.clone(), OfferType::of(value))).collect();
+        let custom = self
+            .custom_fields
+            .iter()
+            .map(|(name, value)| (name.clone(), OfferType::of(value)))
+            .collect();
         OfferNames { custom, has_margin: self.margin.is_some() }
     }
 
@@ -147,13 +151,21 @@ impl Offer {
         if self.category.trim().is_empty() {
             fault("category".to_owned(), "is required: the name or id of a category".to_owned());
         }
-        let words = [("category", &self.category), ("subcategory", &self.subcategory), ("purpose", &self.purpose)];
+        let words = [
+            ("category", &self.category),
+            ("subcategory", &self.subcategory),
+            ("purpose", &self.purpose),
+        ];
         for (path, word) in words {
             if let Some(message) = word_fault(word) {
                 fault(path.to_owned(), message);
             }
         }
-        let numbers = [("priority", self.priority), ("business_value", self.business_value), (MARGIN, self.margin)];
+        let numbers = [
+            ("priority", self.priority),
+            ("business_value", self.business_value),
+            (MARGIN, self.margin),
+        ];
         for (path, number) in numbers {
             if let Some(number) = number.filter(|number| !(0.0..=100.0).contains(number)) {
                 fault(path.to_owned(), format!("is {number}; it must be 0 to 100"));
@@ -214,12 +226,20 @@ mod tests {
     use super::*;
 
     fn apparel() -> Offer {
-        Offer { category: "Apparel".into(), priority: Some(70.0), margin: Some(50.0), ..Default::default() }
+        Offer {
+            category: "Apparel".into(),
+            priority: Some(70.0),
+            margin: Some(50.0),
+            ..Default::default()
+        }
     }
 
     fn check(offer: &Offer, expected: &[&str]) {
         let faults = offer.faults();
-        assert_eq!(faults.iter().map(|(path, text)| format!("{path} {text}")).collect::<Vec<_>>(), expected);
+        assert_eq!(
+            faults.iter().map(|(path, text)| format!("{path} {text}")).collect::<Vec<_>>(),
+            expected
+        );
     }
 
     #[test]
@@ -227,14 +247,24 @@ mod tests {
         for right in [0.0, 100.0, 33.3] {
             check(&Offer { priority: Some(right), ..apparel() }, &[]);
         }
-        check(&Offer { priority: Some(100.1), ..apparel() }, &["priority is 100.1; it must be 0 to 100"]);
+        check(
+            &Offer { priority: Some(100.1), ..apparel() },
+            &["priority is 100.1; it must be 0 to 100"],
+        );
         check(&Offer { margin: Some(-1.0), ..apparel() }, &["margin is -1; it must be 0 to 100"]);
-        check(&Offer { business_value: Some(f64::NAN), ..apparel() }, &["business_value is NaN; it must be 0 to 100"]);
+        check(
+            &Offer { business_value: Some(f64::NAN), ..apparel() },
+            &["business_value is NaN; it must be 0 to 100"],
+        );
     }
 
     #[test]
     fn every_fault_is_told() {
-        let custom = [("name", Literal::Number(1.0)), ("a b", Literal::Boolean(true)), ("gone", Literal::None)];
+        let custom = [
+            ("name", Literal::Number(1.0)),
+            ("a b", Literal::Boolean(true)),
+            ("gone", Literal::None),
+        ];
         let offer = Offer {
             category: " ".into(),
             subcategory: "a\nb".into(),

@@ -29,7 +29,8 @@ pub struct SystemType {
     pub category: Category,
 }
 
-/// The custom key that by default is no contact although it is an impression: the customer never saw the offer.
+/// The custom key that by default is no contact although it is an impression: the customer never
+/// saw the offer.
 const NEVER_SEEN: &str = "expired";
 
 use Category::{Impression, Response};
@@ -37,7 +38,13 @@ use Classification::{Negative, Neutral, Positive};
 
 /// The ten that every tenant has, in the order in which they are listed.
 pub const SYSTEM_TYPES: [SystemType; 10] = [
-    system("impression", "Impression", "Customer was shown the recommendation", Neutral, Impression),
+    system(
+        "impression",
+        "Impression",
+        "Customer was shown the recommendation",
+        Neutral,
+        Impression,
+    ),
     system("click", "Click", "Customer clicked on the recommendation", Positive, Response),
     system(
         "conversion",
@@ -55,10 +62,34 @@ pub const SYSTEM_TYPES: [SystemType; 10] = [
     ),
     system("opt_out", "Opt Out", "Customer asked not to be contacted any more", Negative, Response),
     system("defer", "Defer", "Customer put the recommendation off until later", Neutral, Response),
-    system("dismiss", "Dismiss", "Customer closed the recommendation without acting on it", Negative, Response),
-    system("share", "Share", "Customer shared the recommendation with somebody else", Positive, Response),
-    system("save", "Save", "Customer saved the recommendation to come back to it", Positive, Response),
-    system("complaint", "Complaint", "Customer complained about the recommendation or the contact", Negative, Response),
+    system(
+        "dismiss",
+        "Dismiss",
+        "Customer closed the recommendation without acting on it",
+        Negative,
+        Response,
+    ),
+    system(
+        "share",
+        "Share",
+        "Customer shared the recommendation with somebody else",
+        Positive,
+        Response,
+    ),
+    system(
+        "save",
+        "Save",
+        "Customer saved the recommendation to come back to it",
+        Positive,
+        Response,
+    ),
+    system(
+        "complaint",
+        "Complaint",
+        "Customer complained about the recommendation or the contact",
+        Negative,
+        Response,
+    ),
 ];
 
 const fn system(
@@ -71,7 +102,8 @@ const fn system(
     SystemType { key, name, description, classification, category }
 }
 
-/// Whether outcomes of a type are contacts when nobody says: impressions are, except one that nobody saw.
+/// Whether outcomes of a type are contacts when nobody says: impressions are, except one that
+/// nobody saw.
 pub fn counts_as_contact(key: &str, category: Category) -> bool {
     category == Impression && key != NEVER_SEEN
 }
@@ -106,15 +138,24 @@ mod tests {
             save Save positive response\n\
             complaint Complaint negative response";
         let line = |system: &SystemType| {
-            let (classification, category) = (format!("{:?}", system.classification), format!("{:?}", system.category));
-            format!("{} {} {} {}", system.key, system.name, classification.to_lowercase(), category.to_lowercase())
+            let (classification, category) =
+                (format!("{:?}", system.classification), format!("{:?}", system.category));
+            format!(
+                "{} {} {} {}",
+                system.key,
+                system.name,
+                classification.to_lowercase(),
+                category.to_lowercase()
+            )
         };
         assert_eq!(SYSTEM_TYPES.iter().map(line).collect::<Vec<_>>().join("\n"), documented);
     }
 
     #[test]
     fn only_a_seen_impression_is_a_contact_by_default() {
-        let check = |key: &str, category, expected| assert_eq!(counts_as_contact(key, category), expected, "{key}");
+        let check = |key: &str, category, expected| {
+            assert_eq!(counts_as_contact(key, category), expected, "{key}")
+        };
         check("impression", Impression, true);
         check("banner_seen", Impression, true);
         check("expired", Impression, false);

@@ -13,7 +13,8 @@ use super::{
 pub const CUSTOMER_ID_BYTES_MAX: usize = 128;
 /// Most rows of a batch.
 pub const BATCH_MAX: usize = 1_000;
-/// Largest record, encoded, in bytes. A decision sends the record along with its candidates, so it must stay small.
+/// Largest record, encoded, in bytes. A decision sends the record along with its candidates, so it
+/// must stay small.
 pub const RECORD_BYTES_MAX: usize = 64 * 1024;
 /// Most faults told of one row of a batch.
 pub const ROW_FAULTS_MAX: usize = 10;
@@ -45,7 +46,8 @@ pub fn parse<'a>(schema: &Schema, given: impl IntoIterator<Item = (&'a str, Give
     for (name, value) in given {
         let Some(of_type) = schema.fields.get(name) else {
             let hint = hint(name, schema.fields.keys().map(String::as_str));
-            faults.push((quoted(name), format!("is not a field of schema `{}`{hint}", schema.name)));
+            faults
+                .push((quoted(name), format!("is not a field of schema `{}`{hint}", schema.name)));
             continue;
         };
         match FieldValue::read(*of_type, &value) {
@@ -58,12 +60,13 @@ pub fn parse<'a>(schema: &Schema, given: impl IntoIterator<Item = (&'a str, Give
 
 /// What is wrong with a record of this size, if anything.
 pub fn size_fault(bytes: usize) -> Option<String> {
-    (bytes > RECORD_BYTES_MAX)
-        .then(|| format!("the record has {bytes} bytes, which exceeds the maximum {RECORD_BYTES_MAX}"))
+    (bytes > RECORD_BYTES_MAX).then(|| {
+        format!("the record has {bytes} bytes, which exceeds the maximum {RECORD_BYTES_MAX}")
+    })
 }
 
-/// Refuses rows without a right customer id, and the later rows of a customer who is in the batch already: which of
-/// two rows was meant is not for us to guess.
+/// Refuses rows without a right customer id, and the later rows of a customer who is in the batch
+/// already: which of two rows was meant is not for us to guess.
 pub fn refuse_unfit_customers(ids: &[&str], rows: &mut [Row]) {
     let mut first = HashMap::new();
     for (index, (id, row)) in ids.iter().zip(rows).enumerate() {
@@ -73,7 +76,8 @@ pub fn refuse_unfit_customers(ids: &[&str], rows: &mut [Row]) {
         }
         let earlier = *first.entry(*id).or_insert(index);
         if earlier != index {
-            let message = format!("`{}` is in row {earlier} already: send one row per customer", quoted(id));
+            let message =
+                format!("`{}` is in row {earlier} already: send one row per customer", quoted(id));
             refuse(row, CUSTOMER_ID, message);
         }
     }
@@ -93,7 +97,8 @@ mod tests {
     use crate::domain::schema::FieldType;
 
     fn schema() -> Schema {
-        let fields = [("lifetimePurchases", FieldType::Integer), ("lastPurchaseDate", FieldType::Date)];
+        let fields =
+            [("lifetimePurchases", FieldType::Integer), ("lastPurchaseDate", FieldType::Date)];
         let fields = fields.map(|(name, of_type)| (name.to_owned(), of_type));
         Schema { id: "schema_customer".into(), name: "Customer".into(), fields: fields.into() }
     }
@@ -116,7 +121,8 @@ mod tests {
             ("lifetimePurchases", Given::Boolean(true)),
         ];
         let faults = parse(&schema(), given).unwrap_err();
-        let lines: Vec<_> = faults.into_iter().map(|(field, message)| format!("{field} {message}")).collect();
+        let lines: Vec<_> =
+            faults.into_iter().map(|(field, message)| format!("{field} {message}")).collect();
         assert_eq!(
             lines,
             [
@@ -135,7 +141,8 @@ mod tests {
 
     #[test]
     fn only_the_first_row_of_a_customer_is_kept() {
-        let mut rows = vec![Ok(Changes::new()), Ok(Changes::new()), Ok(Changes::new()), Err(vec![])];
+        let mut rows =
+            vec![Ok(Changes::new()), Ok(Changes::new()), Ok(Changes::new()), Err(vec![])];
         refuse_unfit_customers(&["a", "b", "a", ""], &mut rows);
         assert!(rows[0].is_ok() && rows[1].is_ok());
         let message = "`a` is in row 0 already: send one row per customer".to_owned();

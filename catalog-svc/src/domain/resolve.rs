@@ -1,9 +1,10 @@
 //! What a name in a formula or rule stands for, and of which type it is.
 //!
-//! `customer.x` is a field of a schema, `attributes.x` a request attribute, `offer.x` a field of the offer, `metrics.x`
-//! the behavioral metric of that key. A bare `x` is, in this order, a computed field of the offer's own category, a
-//! custom field of the offer, a field of a schema, a computed field of another category. The catalog knows no flow: it takes every schema and every category into
-//! account. What a flow's inventory leaves open is judged where the flow is compiled.
+//! `customer.x` is a field of a schema, `attributes.x` a request attribute, `offer.x` a field of
+//! the offer, `metrics.x` the behavioral metric of that key. A bare `x` is, in this order, a
+//! computed field of the offer's own category, a custom field of the offer, a field of a schema, a
+//! computed field of another category. The catalog knows no flow: it takes every schema and every
+//! category into account. What a flow's inventory leaves open is judged where the flow is compiled.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,7 +48,11 @@ impl Unresolved {
 
     /// What to tell somebody who wrote `name`.
     pub fn about(&self, name: &str) -> String {
-        if self.is_own { self.root.clone() } else { format!("`{}` cannot be computed: {}", quoted(name), self.root) }
+        if self.is_own {
+            self.root.clone()
+        } else {
+            format!("`{}` cannot be computed: {}", quoted(name), self.root)
+        }
     }
 }
 
@@ -78,7 +83,14 @@ pub struct Resolver<'a> {
 impl<'a> Resolver<'a> {
     /// A resolver that has resolved nothing yet.
     pub fn new(catalogue: &'a Catalogue, names: &'a OfferNames, reading: usize) -> Self {
-        Self { catalogue, names, reading, open: Vec::new(), known: BTreeMap::new(), warnings: BTreeSet::new() }
+        Self {
+            catalogue,
+            names,
+            reading,
+            open: Vec::new(),
+            known: BTreeMap::new(),
+            warnings: BTreeSet::new(),
+        }
     }
 
     /// What resolves and is likely not meant.
@@ -86,19 +98,29 @@ impl<'a> Resolver<'a> {
         self.warnings
     }
 
-    /// The type of `name` seen from the category at `home`; an attribute has the type it is used with.
-    pub fn resolve(&mut self, name: &str, home: Option<usize>, used_as: Type) -> Result<Resolved, Unresolved> {
+    /// The type of `name` seen from the category at `home`; an attribute has the type it is used
+    /// with.
+    pub fn resolve(
+        &mut self,
+        name: &str,
+        home: Option<usize>,
+        used_as: Type,
+    ) -> Result<Resolved, Unresolved> {
         let of_type = match name.split_once('.') {
             None => return self.bare(name, home),
-            Some(("customer", field)) => self.catalogue.field_type(field, self.reading).ok_or_else(|| {
-                let hint = hint(field, self.catalogue.field_names());
-                format!("`customer.{}` is not a field of any schema{hint}", quoted(field))
-            }),
+            Some(("customer", field)) => {
+                self.catalogue.field_type(field, self.reading).ok_or_else(|| {
+                    let hint = hint(field, self.catalogue.field_names());
+                    format!("`customer.{}` is not a field of any schema{hint}", quoted(field))
+                })
+            }
             Some(("attributes", key)) if is_field_name(key) => Ok(used_as),
             Some(("offer", field)) => match self.names.offer_field(field) {
                 Some(Some(of_type)) => Ok(of_type),
                 Some(None) => Err(format!("`{name}` is a list and cannot be compared")),
-                None if field == "margin" => Err("`offer.margin` has no value: give the offer a `margin`".to_owned()),
+                None if field == "margin" => {
+                    Err("`offer.margin` has no value: give the offer a `margin`".to_owned())
+                }
                 None => {
                     let hint = hint(field, self.names.offer_fields());
                     Err(format!("`offer.{}` is not a field of the offer{hint}", quoted(field)))
@@ -117,7 +139,9 @@ impl<'a> Resolver<'a> {
         match self.catalogue.is_metric_active(key) {
             Some(is_active) => {
                 if !is_active {
-                    self.warnings.insert(format!("`metrics.{key}` is not active: it is missing in decisions"));
+                    self.warnings.insert(format!(
+                        "`metrics.{key}` is not active: it is missing in decisions"
+                    ));
                 }
                 Ok(Type::Number)
             }
@@ -131,30 +155,43 @@ impl<'a> Resolver<'a> {
     fn bare(&mut self, name: &str, home: Option<usize>) -> Result<Resolved, Unresolved> {
         let catalogue = self.catalogue;
         let declares = |category: &Category| category.field(name).is_some();
-        if let Some(home) = home.filter(|home| catalogue.categories().get(*home).is_some_and(declares)) {
+        if let Some(home) =
+            home.filter(|home| catalogue.categories().get(*home).is_some_and(declares))
+        {
             return self.needed(home, name);
         }
         match self.names.custom(name) {
             Some(Some(of_type)) => return Ok(plain(of_type)),
-            Some(None) => return Err(Unresolved::own(format!("`{name}` is a list and cannot be compared"))),
+            Some(None) => {
+                return Err(Unresolved::own(format!("`{name}` is a list and cannot be compared")));
+            }
             None => {}
         }
         if let Some(of_type) = catalogue.field_type(name, self.reading) {
             return Ok(plain(of_type));
         }
-        let lenders: Vec<usize> =
-            catalogue.categories().iter().enumerate().filter(|(_, other)| declares(other)).map(|(n, _)| n).collect();
+        let lenders: Vec<usize> = catalogue
+            .categories()
+            .iter()
+            .enumerate()
+            .filter(|(_, other)| declares(other))
+            .map(|(n, _)| n)
+            .collect();
         self.borrowed(name, &lenders)
     }
 
-    /// A computed field of other categories: only active ones lend in decisions, so they come first.
+    /// A computed field of other categories: only active ones lend in decisions, so they come
+    /// first.
     fn borrowed(&mut self, name: &str, lenders: &[usize]) -> Result<Resolved, Unresolved> {
         let catalogue = self.catalogue;
         let category = |index: &usize| catalogue.categories().get(*index);
-        let (active, resting): (Vec<usize>, Vec<usize>) =
-            lenders.iter().partition(|index| category(index).is_some_and(|category| category.is_active));
+        let (active, resting): (Vec<usize>, Vec<usize>) = lenders
+            .iter()
+            .partition(|index| category(index).is_some_and(|category| category.is_active));
         let lending = if active.is_empty() { &resting } else { &active };
-        let Some((first, rest)) = lending.split_first() else { return Err(Unresolved::own(self.undeclared(name))) };
+        let Some((first, rest)) = lending.split_first() else {
+            return Err(Unresolved::own(self.undeclared(name)));
+        };
         let found = self.needed(*first, name)?;
         let title = |index: &usize| category(index).map_or("", |category| category.name.as_str());
         if active.is_empty() {
@@ -187,12 +224,17 @@ impl<'a> Resolver<'a> {
         format!("`{}` is declared nowhere{}", quoted(name), hint(name, known))
     }
 
-    /// A computed field that a rule or another formula needs: its fault is not the needing one's own.
+    /// A computed field that a rule or another formula needs: its fault is not the needing one's
+    /// own.
     fn needed(&mut self, category: usize, name: &str) -> Result<Resolved, Unresolved> {
         let is_open = |open: &Key| open.0 == category && open.1 == name;
         if let Some(start) = self.open.iter().position(is_open) {
-            let path: Vec<_> = self.open.iter().skip(start).map(|(_, name)| name.as_str()).chain([name]).collect();
-            return Err(Unresolved::own(format!("computed fields need each other: {}", path.join(" -> "))));
+            let path: Vec<_> =
+                self.open.iter().skip(start).map(|(_, name)| name.as_str()).chain([name]).collect();
+            return Err(Unresolved::own(format!(
+                "computed fields need each other: {}",
+                path.join(" -> ")
+            )));
         }
         if self.open.len() >= CHAIN_MAX {
             return Err(too_long());
@@ -252,7 +294,9 @@ impl<'a> Resolver<'a> {
         let of_type = match (field.output, gives) {
             (Some(output), Some(gives)) if !output.accepts(gives) => {
                 let wanted = output.value_type();
-                return Err(Unresolved::own(format!("the formula gives a {gives}, which is not a {wanted}")));
+                return Err(Unresolved::own(format!(
+                    "the formula gives a {gives}, which is not a {wanted}"
+                )));
             }
             (Some(output), _) => output.value_type(),
             (None, gives) => gives.unwrap_or(Type::Number),
@@ -266,7 +310,8 @@ fn plain(of_type: Type) -> Resolved {
 }
 
 fn too_long() -> Unresolved {
-    let message = format!("computed fields need each other in a chain longer than the maximum {CHAIN_MAX}");
+    let message =
+        format!("computed fields need each other in a chain longer than the maximum {CHAIN_MAX}");
     Unresolved { is_too_long: true, ..Unresolved::own(message) }
 }
 
@@ -310,17 +355,23 @@ mod tests {
 
     #[test]
     fn a_prefix_says_where_to_look() {
-        let check =
-            |name: &str, expected: Result<Type, &str>| check(&winback(), &offer("Apparel", vec![]), name, expected);
+        let check = |name: &str, expected: Result<Type, &str>| {
+            check(&winback(), &offer("Apparel", vec![]), name, expected)
+        };
         check("customer.lastPurchaseDate", Ok(Type::Date));
         check("customer.lifetimeRevenue", Ok(Type::Number));
         check("attributes.anything", Ok(Type::Boolean));
         check("offer.priority", Ok(Type::Number));
         check(
             "customer.lastPurchaseDat",
-            Err("`customer.lastPurchaseDat` is not a field of any schema; did you mean `lastPurchaseDate`?"),
+            Err(
+                "`customer.lastPurchaseDat` is not a field of any schema; did you mean `lastPurchaseDate`?",
+            ),
         );
-        check("offer.prioriti", Err("`offer.prioriti` is not a field of the offer; did you mean `priority`?"));
+        check(
+            "offer.prioriti",
+            Err("`offer.prioriti` is not a field of the offer; did you mean `priority`?"),
+        );
         check("offer.margin", Err("`offer.margin` has no value: give the offer a `margin`"));
         check("metrics.clicks7d", Err("`metrics.clicks7d` is not a behavioral metric"));
         for name in ["custmer.x", "attributes."] {
@@ -332,14 +383,27 @@ mod tests {
 
     #[test]
     fn a_metric_is_a_number_even_while_it_rests() {
-        let catalogue = winback().with_metrics(&[metric("clicks_7d", true), metric("spend_30d", false)]);
+        let catalogue =
+            winback().with_metrics(&[metric("clicks_7d", true), metric("spend_30d", false)]);
         let check = |name, expected| check(&catalogue, &offer("Apparel", vec![]), name, expected);
         check("metrics.clicks_7d", Ok(Type::Number));
         check("metrics.spend_30d", Ok(Type::Number));
-        check("metrics.clicks_7", Err("`metrics.clicks_7` is not a behavioral metric; did you mean `clicks_7d`?"));
-        check("metrics.age", Err("`metrics.age` is not a behavioral metric; known are clicks_7d, spend_30d"));
-        check("metrics.", Err("`metrics.` is not a behavioral metric; known are clicks_7d, spend_30d"));
-        check("metrics.a.b", Err("`metrics.a.b` is not a behavioral metric; known are clicks_7d, spend_30d"));
+        check(
+            "metrics.clicks_7",
+            Err("`metrics.clicks_7` is not a behavioral metric; did you mean `clicks_7d`?"),
+        );
+        check(
+            "metrics.age",
+            Err("`metrics.age` is not a behavioral metric; known are clicks_7d, spend_30d"),
+        );
+        check(
+            "metrics.",
+            Err("`metrics.` is not a behavioral metric; known are clicks_7d, spend_30d"),
+        );
+        check(
+            "metrics.a.b",
+            Err("`metrics.a.b` is not a behavioral metric; known are clicks_7d, spend_30d"),
+        );
         let names = OfferNames::default();
         let mut resolver = Resolver::new(&catalogue, &names, 0);
         for name in ["metrics.clicks_7d", "metrics.spend_30d"] {
@@ -376,7 +440,9 @@ mod tests {
             &winback(),
             &offer("Home", vec![]),
             "daysSinceLastPurchas",
-            Err("`daysSinceLastPurchas` is declared nowhere; did you mean `daysSinceLastPurchase`?"),
+            Err(
+                "`daysSinceLastPurchas` is declared nowhere; did you mean `daysSinceLastPurchase`?",
+            ),
         );
     }
 
@@ -397,7 +463,10 @@ mod tests {
     fn lenders_must_agree_on_the_type_and_should_on_the_formula() {
         assert_eq!(lent(&[("A", "1", true), ("B", "1", true)]), (Ok(Type::Number), vec![]));
         let warning = "`x` is computed differently in categories `A` and `B`: a flow with both refuses the offer";
-        assert_eq!(lent(&[("A", "1", true), ("B", "2", true)]), (Ok(Type::Number), vec![warning.to_owned()]));
+        assert_eq!(
+            lent(&[("A", "1", true), ("B", "2", true)]),
+            (Ok(Type::Number), vec![warning.to_owned()])
+        );
         let fault = "`x` is a number in category `A` and a string in category `B`: give one of them another name";
         assert_eq!(lent(&[("A", "1", true), ("B", "'a'", true)]), (Err(fault.to_owned()), vec![]));
     }
@@ -424,7 +493,10 @@ mod tests {
 
     #[test]
     fn a_formula_tells_all_its_unknown_names_with_their_places() {
-        let catalogue = Catalogue::new(vec![customer()], vec![category("A", &[("x", "lifetimeRevenu + 1 + nope")])]);
+        let catalogue = Catalogue::new(
+            vec![customer()],
+            vec![category("A", &[("x", "lifetimeRevenu + 1 + nope")])],
+        );
         assert_eq!(
             computed(&catalogue, "x"),
             Err("formula `lifetimeRevenu + 1 + nope`: `lifetimeRevenu` is declared nowhere; did you mean \
@@ -459,7 +531,10 @@ mod tests {
 
     #[test]
     fn a_cycle_may_run_through_other_categories() {
-        let catalogue = Catalogue::new(Vec::new(), vec![category("A", &[("a", "b")]), category("B", &[("b", "a")])]);
+        let catalogue = Catalogue::new(
+            Vec::new(),
+            vec![category("A", &[("a", "b")]), category("B", &[("b", "a")])],
+        );
         let expected = "formula `b`: `b` cannot be computed: computed fields need each other: a -> b -> a at column 1";
         assert_eq!(computed(&catalogue, "a"), Err(expected.into()));
     }
@@ -470,7 +545,9 @@ mod tests {
             let links = 0..length;
             let link = |n| match n + 1 == length {
                 true => category(&format!("C{n:03}"), &[(&format!("x{n}"), "1")]),
-                false => category(&format!("C{n:03}"), &[(&format!("x{n}"), &format!("x{}", n + 1))]),
+                false => {
+                    category(&format!("C{n:03}"), &[(&format!("x{n}"), &format!("x{}", n + 1))])
+                }
             };
             Catalogue::new(Vec::new(), links.map(link).collect())
         };

@@ -29,7 +29,10 @@ pub struct Placed<'a> {
 pub fn shape_faults(path: &str, rules: &[Rule]) -> Faults {
     let mut faults = Faults::new();
     if rules.len() > RULES_MAX {
-        faults.push((path.to_owned(), format!("holds {}, which exceeds the maximum {RULES_MAX}", rules.len())));
+        faults.push((
+            path.to_owned(),
+            format!("holds {}, which exceeds the maximum {RULES_MAX}", rules.len()),
+        ));
         return faults;
     }
     for (index, rule) in rules.iter().enumerate() {
@@ -38,7 +41,10 @@ pub fn shape_faults(path: &str, rules: &[Rule]) -> Faults {
     // All rules of an offer must hold, so that together they are one condition tree.
     let count = conditions(path, rules).len();
     if faults.is_empty() && count > CONDITIONS_MAX {
-        faults.push((path.to_owned(), format!("holds {count} conditions, which exceeds the maximum {CONDITIONS_MAX}")));
+        faults.push((
+            path.to_owned(),
+            format!("holds {count} conditions, which exceeds the maximum {CONDITIONS_MAX}"),
+        ));
     }
     faults
 }
@@ -55,7 +61,10 @@ fn shape(path: String, rule: &Rule, depth: usize, faults: &mut Faults) {
         Rule::Any(rules) => ("any", rules),
     };
     if rules.is_empty() || rules.len() > RULES_MAX {
-        faults.push((format!("{path}.{word}"), format!("holds {} rules; it must hold 1 to {RULES_MAX}", rules.len())));
+        faults.push((
+            format!("{path}.{word}"),
+            format!("holds {} rules; it must hold 1 to {RULES_MAX}", rules.len()),
+        ));
         return;
     }
     for (index, rule) in rules.iter().enumerate() {
@@ -77,10 +86,16 @@ fn collect<'a>(path: String, rule: &'a Rule, found: &mut Vec<Placed<'a>>) {
         Rule::Condition { field, op, value } => found.push(Placed { path, field, op: *op, value }),
         Rule::Not(inner) => collect(format!("{path}.not"), inner, found),
         Rule::All(rules) => {
-            rules.iter().enumerate().for_each(|(n, rule)| collect(format!("{path}.all[{n}]"), rule, found));
+            rules
+                .iter()
+                .enumerate()
+                .for_each(|(n, rule)| collect(format!("{path}.all[{n}]"), rule, found));
         }
         Rule::Any(rules) => {
-            rules.iter().enumerate().for_each(|(n, rule)| collect(format!("{path}.any[{n}]"), rule, found));
+            rules
+                .iter()
+                .enumerate()
+                .for_each(|(n, rule)| collect(format!("{path}.any[{n}]"), rule, found));
         }
     }
 }
@@ -104,7 +119,8 @@ fn takes(op: Operator, of_type: Type) -> bool {
     }
 }
 
-/// The type an attribute has when it is compared with this; none when presence is all that is asked for.
+/// The type an attribute has when it is compared with this; none when presence is all that is asked
+/// for.
 pub fn literal_type(literal: &Literal) -> Option<Type> {
     match literal {
         Literal::Number(_) => Some(Type::Number),
@@ -129,13 +145,19 @@ mod tests {
 
     fn check(rules: &[Rule], expected: &[&str]) {
         let faults = shape_faults("rules", rules);
-        assert_eq!(faults.iter().map(|(path, text)| format!("{path} {text}")).collect::<Vec<_>>(), expected);
+        assert_eq!(
+            faults.iter().map(|(path, text)| format!("{path} {text}")).collect::<Vec<_>>(),
+            expected
+        );
     }
 
     #[test]
     fn eight_levels_are_the_deepest() {
         check(&[nested(8)], &[]);
-        check(&[nested(9)], &["rules[0].not.not.not.not.not.not.not.not.not is nested deeper than the maximum 8"]);
+        check(
+            &[nested(9)],
+            &["rules[0].not.not.not.not.not.not.not.not.not is nested deeper than the maximum 8"],
+        );
     }
 
     #[test]
@@ -144,7 +166,10 @@ mod tests {
         check(&vec![condition(); 101], &["rules holds 101, which exceeds the maximum 100"]);
         let fifty = Rule::All(vec![condition(); 50]);
         check(&[fifty.clone(), fifty.clone()], &[]);
-        check(&[fifty.clone(), fifty, condition()], &["rules holds 101 conditions, which exceeds the maximum 100"]);
+        check(
+            &[fifty.clone(), fifty, condition()],
+            &["rules holds 101 conditions, which exceeds the maximum 100"],
+        );
     }
 
     #[test]
@@ -154,8 +179,12 @@ mod tests {
 
     #[test]
     fn conditions_come_with_their_places() {
-        let rules = [condition(), Rule::Any(vec![condition(), Rule::Not(Box::new(Rule::All(vec![condition()])))])];
-        let paths: Vec<_> = conditions("rules", &rules).into_iter().map(|placed| placed.path).collect();
+        let rules = [
+            condition(),
+            Rule::Any(vec![condition(), Rule::Not(Box::new(Rule::All(vec![condition()])))]),
+        ];
+        let paths: Vec<_> =
+            conditions("rules", &rules).into_iter().map(|placed| placed.path).collect();
         assert_eq!(paths, ["rules[0]", "rules[1].any[0]", "rules[1].any[1].not.all[0]"]);
     }
 
@@ -163,7 +192,11 @@ mod tests {
     fn a_fault_names_the_part_that_is_wrong() {
         let check = |op, value: Literal, of_type, expected: Option<&str>| {
             let placed = Placed { path: String::new(), field: "a", op, value: &value };
-            assert_eq!(type_fault(&placed, of_type).map(|fault| fault.0), expected, "{op:?} {value:?} {of_type}");
+            assert_eq!(
+                type_fault(&placed, of_type).map(|fault| fault.0),
+                expected,
+                "{op:?} {value:?} {of_type}"
+            );
         };
         let text = || Literal::String("x".into());
         check(Operator::Contains, text(), Type::Number, Some("op"));

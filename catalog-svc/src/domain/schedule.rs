@@ -25,7 +25,8 @@ impl Schedule {
                 vec![(SCHEDULE.to_owned(), message.to_owned())]
             }
             (Some(starts_at), Some(ends_at)) if ends_at <= starts_at => {
-                let message = format!("is {}; it must be later than {}", shown(ends_at), shown(starts_at));
+                let message =
+                    format!("is {}; it must be later than {}", shown(ends_at), shown(starts_at));
                 vec![(format!("{SCHEDULE}.ends_at"), message)]
             }
             _ => Faults::new(),
@@ -44,9 +45,13 @@ mod tests {
 
     fn check(starts_at: Option<&str>, ends_at: Option<&str>, expected: &[&str]) {
         let instant = |text: &str| DateTime::parse_from_rfc3339(text).unwrap().to_utc();
-        let schedule = Schedule { starts_at: starts_at.map(instant), ends_at: ends_at.map(instant) };
+        let schedule =
+            Schedule { starts_at: starts_at.map(instant), ends_at: ends_at.map(instant) };
         let faults = schedule.faults();
-        assert_eq!(faults.iter().map(|(path, text)| format!("{path} {text}")).collect::<Vec<_>>(), expected);
+        assert_eq!(
+            faults.iter().map(|(path, text)| format!("{path} {text}")).collect::<Vec<_>>(),
+            expected
+        );
     }
 
     #[test]
@@ -55,7 +60,8 @@ mod tests {
         check(noon, None, &[]);
         check(None, noon, &[]);
         check(noon, Some("2026-11-25T12:00:00.000001Z"), &[]);
-        let fault = "schedule.ends_at is 2026-11-25T12:00:00Z; it must be later than 2026-11-25T12:00:00Z";
+        let fault =
+            "schedule.ends_at is 2026-11-25T12:00:00Z; it must be later than 2026-11-25T12:00:00Z";
         check(noon, noon, &[fault]);
         let fault = "schedule.ends_at is 2026-11-25T11:59:59.500Z; it must be later than 2026-11-25T12:00:00Z";
         check(noon, Some("2026-11-25T12:59:59.5+01:00"), &[fault]);

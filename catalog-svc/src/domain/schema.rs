@@ -32,7 +32,8 @@ pub enum FieldType {
 
 impl FieldType {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::String, Self::Integer, Self::Decimal, Self::Boolean, Self::Date, Self::Timestamp];
+    pub const ALL: [Self; 6] =
+        [Self::String, Self::Integer, Self::Decimal, Self::Boolean, Self::Date, Self::Timestamp];
 
     /// The word for it.
     pub fn word(self) -> &'static str {
@@ -107,13 +108,17 @@ pub struct Retyped {
 pub fn parse_fields(drafts: &[FieldDraft<'_>]) -> Result<BTreeMap<String, FieldType>, Faults> {
     let mut faults = Faults::new();
     if drafts.len() > FIELDS_MAX {
-        faults.push(("fields".to_owned(), format!("holds {}, which exceeds the maximum {FIELDS_MAX}", drafts.len())));
+        faults.push((
+            "fields".to_owned(),
+            format!("holds {}, which exceeds the maximum {FIELDS_MAX}", drafts.len()),
+        ));
         return Err(faults);
     }
     let mut seen = BTreeSet::new();
     let mut fields = BTreeMap::new();
     for (index, draft) in drafts.iter().enumerate() {
-        let mut fault = |part: &str, message: String| faults.push((format!("fields[{index}].{part}"), message));
+        let mut fault =
+            |part: &str, message: String| faults.push((format!("fields[{index}].{part}"), message));
         if let Some(message) = field_name_fault(draft.name) {
             fault("name", message);
         } else if RESERVED.contains(&draft.name) {
@@ -123,7 +128,10 @@ pub fn parse_fields(drafts: &[FieldDraft<'_>]) -> Result<BTreeMap<String, FieldT
         }
         let length = draft.description.chars().count();
         if length > DESCRIPTION_MAX {
-            fault("description", format!("has {length} characters, which exceeds the maximum {DESCRIPTION_MAX}"));
+            fault(
+                "description",
+                format!("has {length} characters, which exceeds the maximum {DESCRIPTION_MAX}"),
+            );
         }
         if draft.description.contains('\0') {
             fault("description", "must not hold a null character".to_owned());
@@ -132,7 +140,10 @@ pub fn parse_fields(drafts: &[FieldDraft<'_>]) -> Result<BTreeMap<String, FieldT
             Some(field_type) => drop(fields.insert(draft.name.to_owned(), field_type)),
             None => {
                 let words: Vec<_> = FieldType::ALL.iter().map(|known| known.word()).collect();
-                fault("type", format!("of `{}` must be one of {}", quoted(draft.name), words.join(", ")));
+                fault(
+                    "type",
+                    format!("of `{}` must be one of {}", quoted(draft.name), words.join(", ")),
+                );
             }
         }
     }
@@ -168,7 +179,14 @@ mod tests {
     fn every_fault_of_the_fields_is_told() {
         let string = Some(FieldType::String);
         assert_eq!(
-            faults(&[("a", string), ("a", string), ("customerId", string), ("9", string), ("b", None), ("", string)]),
+            faults(&[
+                ("a", string),
+                ("a", string),
+                ("customerId", string),
+                ("9", string),
+                ("b", None),
+                ("", string)
+            ]),
             [
                 "fields[1].name `a` is used twice",
                 "fields[2].name `customerId` is taken: every record has it",
@@ -182,16 +200,24 @@ mod tests {
     #[test]
     fn two_hundred_fields_are_the_most() {
         let names: Vec<String> = (0..=FIELDS_MAX).map(|n| format!("f{n}")).collect();
-        let drafts: Vec<_> = names.iter().map(|name| (name.as_str(), Some(FieldType::Date))).collect();
+        let drafts: Vec<_> =
+            names.iter().map(|name| (name.as_str(), Some(FieldType::Date))).collect();
         assert_eq!(faults(&drafts[..FIELDS_MAX]), [""; 0]);
         assert_eq!(faults(&drafts), ["fields holds 201, which exceeds the maximum 200"]);
     }
 
     #[test]
     fn a_field_keeps_its_type() {
-        let was = BTreeMap::from([("a".to_owned(), FieldType::String), ("gone".to_owned(), FieldType::Date)]);
-        let wanted = BTreeMap::from([("a".to_owned(), FieldType::Integer), ("new".to_owned(), FieldType::Date)]);
-        let change = Retyped { field: "a".into(), was: FieldType::String, wanted: FieldType::Integer };
+        let was = BTreeMap::from([
+            ("a".to_owned(), FieldType::String),
+            ("gone".to_owned(), FieldType::Date),
+        ]);
+        let wanted = BTreeMap::from([
+            ("a".to_owned(), FieldType::Integer),
+            ("new".to_owned(), FieldType::Date),
+        ]);
+        let change =
+            Retyped { field: "a".into(), was: FieldType::String, wanted: FieldType::Integer };
         assert_eq!(retyped(&was, &wanted), [change]);
         assert_eq!(retyped(&was, &was), []);
     }

@@ -72,7 +72,12 @@ pub fn winback() -> Catalogue {
 
 /// An offer that is right without conditions.
 pub fn offer(category: &str, rules: Vec<Rule>) -> Offer {
-    Offer { id: format!("off_{}", category.to_lowercase()), category: category.to_owned(), rules, ..Default::default() }
+    Offer {
+        id: format!("off_{}", category.to_lowercase()),
+        category: category.to_owned(),
+        rules,
+        ..Default::default()
+    }
 }
 
 pub fn number(field: &str, op: Operator, value: f64) -> Rule {
@@ -80,7 +85,11 @@ pub fn number(field: &str, op: Operator, value: f64) -> Rule {
 }
 
 pub fn text(field: &str, value: &str) -> Rule {
-    Rule::Condition { field: field.to_owned(), op: Operator::Eq, value: Literal::String(value.to_owned()) }
+    Rule::Condition {
+        field: field.to_owned(),
+        op: Operator::Eq,
+        value: Literal::String(value.to_owned()),
+    }
 }
 
 pub fn truth(field: &str) -> Rule {

@@ -61,19 +61,29 @@ impl Checked for proto::BehavioralMetric {
         if !faults.is_empty() {
             return Err(invalid(faults));
         }
-        let mut warnings: Vec<String> = unknown_outcome(context, tenant, &edited.outcome).await?.into_iter().collect();
+        let mut warnings: Vec<String> =
+            unknown_outcome(context, tenant, &edited.outcome).await?.into_iter().collect();
         if stored_before.map(stored).is_some_and(|before| before.is_active) && !edited.is_active {
             let catalogue = configuration::catalogue(context, tenant).await?;
             let offers = configuration::offers(context, tenant).await?;
-            warnings.extend(configuration::aside(move || bereft(&catalogue, &edited.key, &offers)).await?);
+            warnings.extend(
+                configuration::aside(move || bereft(&catalogue, &edited.key, &offers)).await?,
+            );
         }
         Ok(warnings)
     }
 }
 
-async fn unknown_outcome(context: &Context, tenant: &str, key: &str) -> Result<Option<String>, Status> {
+async fn unknown_outcome(
+    context: &Context,
+    tenant: &str,
+    key: &str,
+) -> Result<Option<String>, Status> {
     let custom = context.outcome_types.all(tenant).await.map_err(refused)?;
-    let known = SYSTEM_TYPES.iter().map(|system| system.key).chain(custom.iter().map(|custom| custom.key.as_str()));
+    let known = SYSTEM_TYPES
+        .iter()
+        .map(|system| system.key)
+        .chain(custom.iter().map(|custom| custom.key.as_str()));
     if known.clone().any(|known| known == key) {
         return Ok(None);
     }

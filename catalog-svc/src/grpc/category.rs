@@ -58,7 +58,9 @@ fn unknown_output_types(resource: &proto::Category) -> Faults {
     let known = "must be one of integer, number, decimal, boolean, string, text, date";
     let fields = resource.computed_fields.iter().enumerate();
     let unknown = fields.filter(|(_, field)| output_type(field.output_type).is_none());
-    unknown.map(|(index, _)| (format!("computed_fields[{index}].output_type"), known.to_owned())).collect()
+    unknown
+        .map(|(index, _)| (format!("computed_fields[{index}].output_type"), known.to_owned()))
+        .collect()
 }
 
 impl Checked for proto::Category {
@@ -79,13 +81,15 @@ impl Checked for proto::Category {
         let own_faults = within(Self::KIND, edited.faults());
         let is_countable = own_faults.is_empty();
         faults.extend(own_faults);
-        // Names that stand twice or formulas without number would make every further fault a riddle.
+        // Names that stand twice or formulas without number would make every further fault a
+        // riddle.
         if !is_countable {
             return Err(invalid(faults));
         }
         let before = configuration::catalogue(context, tenant).await?;
         let offers = configuration::offers(context, tenant).await?;
-        let (found, warnings) = configuration::aside(move || judge(&before, edited, &offers)).await?;
+        let (found, warnings) =
+            configuration::aside(move || judge(&before, edited, &offers)).await?;
         faults.extend(within(Self::KIND, found));
         if faults.is_empty() { Ok(warnings) } else { Err(invalid(faults)) }
     }
@@ -97,13 +101,18 @@ fn judge(before: &Catalogue, edited: Category, offers: &[Offer]) -> (Faults, Vec
     let Some(index) = after.categories().iter().position(|category| category.id == id) else {
         return Default::default();
     };
-    let mut report =
-        check_category(&after, index, offers.iter().filter(|o| after.category(&o.category) == Some(index)));
+    let mut report = check_category(
+        &after,
+        index,
+        offers.iter().filter(|o| after.category(&o.category) == Some(index)),
+    );
     if report.faults.is_empty() {
         let broken = breakage(before, &after, offers, Some(&id));
         report.warnings.extend(broken.warnings);
         let endless = broken.endless.into_iter();
-        report.faults.extend(endless.map(|message| ("computed_fields".to_owned(), format!("would break {message}"))));
+        report.faults.extend(
+            endless.map(|message| ("computed_fields".to_owned(), format!("would break {message}"))),
+        );
     }
     (report.faults, report.warnings)
 }

@@ -1,4 +1,5 @@
-//! Everything a tenant has configured, as the domain knows it, for checking one resource against the others.
+//! Everything a tenant has configured, as the domain knows it, for checking one resource against
+//! the others.
 
 use proffer_proto::catalog::v1 as proto;
 use tonic::Status;
@@ -12,7 +13,8 @@ pub async fn catalogue(context: &Context, tenant: &str) -> Result<Catalogue, Sta
     let (schemas, categories, metrics) =
         futures::try_join!(schemas, categories, context.metrics.all(tenant)).map_err(refused)?;
     let metrics: Vec<_> = metrics.iter().map(behavioral_metric::stored).collect();
-    let (schemas, categories) = (schemas.iter().map(schema::stored), categories.iter().map(category::stored));
+    let (schemas, categories) =
+        (schemas.iter().map(schema::stored), categories.iter().map(category::stored));
     Ok(Catalogue::new(schemas.collect(), categories.collect()).with_metrics(&metrics))
 }
 
@@ -23,6 +25,8 @@ pub async fn offers(context: &Context, tenant: &str) -> Result<Vec<Offer>, Statu
 }
 
 /// Runs a check of everything against everything where it holds up no other call.
-pub async fn aside<T: Send + 'static>(check: impl FnOnce() -> T + Send + 'static) -> Result<T, Status> {
+pub async fn aside<T: Send + 'static>(
+    check: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Status> {
     tokio::task::spawn_blocking(check).await.map_err(|error| serve::internal(&error))
 }

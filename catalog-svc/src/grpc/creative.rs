@@ -33,7 +33,8 @@ fn parse(found: &proto::Creative) -> (Creative, Faults) {
             Ok(value) => drop(content.insert(key.clone(), value)),
             Err(message) => {
                 faults.push((content_path(key), message));
-                // Stands for the faulty value, whose own fault is told, so that its key is counted and judged.
+                // Stands for the faulty value, whose own fault is told, so that its key is counted
+                // and judged.
                 content.insert(key.clone(), Literal::Boolean(false));
             }
         }
@@ -74,17 +75,23 @@ impl Checked for proto::Creative {
         let mut warnings = Vec::new();
         if !is_known(&context.offers, tenant, &resource.offer).await? {
             let offer = quoted(&resource.offer);
-            warnings.push(format!("offer `{offer}` does not exist: the creative is used once it does"));
+            warnings
+                .push(format!("offer `{offer}` does not exist: the creative is used once it does"));
         }
-        if !resource.placement.is_empty() && !is_known(&context.placements, tenant, &resource.placement).await? {
+        if !resource.placement.is_empty()
+            && !is_known(&context.placements, tenant, &resource.placement).await?
+        {
             let placement = quoted(&resource.placement);
-            warnings.push(format!("placement `{placement}` does not exist: the creative is used once it does"));
+            warnings.push(format!(
+                "placement `{placement}` does not exist: the creative is used once it does"
+            ));
         }
         Ok(warnings)
     }
 }
 
-/// Creatives that named a resource by the name it had before this edit, and by `named` name nothing any more.
+/// Creatives that named a resource by the name it had before this edit, and by `named` name nothing
+/// any more.
 pub async fn left_behind<R: Checked>(
     context: &Context,
     tenant: &str,
@@ -92,7 +99,9 @@ pub async fn left_behind<R: Checked>(
     before: Option<&R>,
     named: fn(&proto::Creative) -> &str,
 ) -> Result<Vec<String>, Status> {
-    let Some(before) = before.filter(|before| !reference::is_same_name(before.name(), edited.name())) else {
+    let Some(before) =
+        before.filter(|before| !reference::is_same_name(before.name(), edited.name()))
+    else {
         return Ok(Vec::new());
     };
     let mut warnings = Vec::new();
@@ -101,10 +110,14 @@ pub async fn left_behind<R: Checked>(
         // An id comes before a name, and this one's id stays.
         if reference::is_same_name(by, before.name())
             && by != edited.id()
-            && reference::id_of(R::collection(context), tenant, by).await?.as_deref() == Some(edited.id())
+            && reference::id_of(R::collection(context), tenant, by).await?.as_deref()
+                == Some(edited.id())
         {
             let (id, kind) = (&creative.id, R::KIND);
-            warnings.push(format!("creative `{id}` names {kind} `{}`, which no longer exists", quoted(by)));
+            warnings.push(format!(
+                "creative `{id}` names {kind} `{}`, which no longer exists",
+                quoted(by)
+            ));
         }
     }
     Ok(warnings)

@@ -1,5 +1,5 @@
-//! Files of records: read in a thread of its own while the next pieces arrive and the last rows are written. Whoever
-//! sends faster than is written waits.
+//! Files of records: read in a thread of its own while the next pieces arrive and the last rows are
+//! written. Whoever sends faster than is written waits.
 
 use std::{
     collections::HashSet,
@@ -62,15 +62,20 @@ pub async fn import(
 ) -> Result<proto::ImportRecordsResponse, Status> {
     let header = header(parts.next().await.transpose()?)?;
     let format = format(&header)?;
-    let found = context.schemas.get(tenant, reference("schema", &header.schema)?).await.map_err(refused)?;
+    let found =
+        context.schemas.get(tenant, reference("schema", &header.schema)?).await.map_err(refused)?;
     let schema = schema::stored(&found);
     let schema_id = schema.id.clone();
 
     let (pieces, incoming) = mpsc::channel(WAITING_MAX);
     let (batches, read) = mpsc::channel(WAITING_MAX);
-    let reader = tokio::task::spawn_blocking(move || read_all(format, &schema, Incoming::new(incoming), &batches));
-    let mut writer = Writer { context, tenant, schema_id, answer: proto::ImportRecordsResponse::default() };
-    let (sent, written) = tokio::join!(send(parts, pieces), writer.take(read, header.all_or_nothing));
+    let reader = tokio::task::spawn_blocking(move || {
+        read_all(format, &schema, Incoming::new(incoming), &batches)
+    });
+    let mut writer =
+        Writer { context, tenant, schema_id, answer: proto::ImportRecordsResponse::default() };
+    let (sent, written) =
+        tokio::join!(send(parts, pieces), writer.take(read, header.all_or_nothing));
     let ended = reader.await.map_err(|error| serve::internal(&error))?;
     let waiting = written?;
     sent?;
@@ -94,7 +99,11 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     /// Writes what was read, as it comes; gives back what waits until all is read.
-    async fn take(&mut self, mut read: mpsc::Receiver<Batch>, is_whole: bool) -> Result<Vec<NewRecord>, Status> {
+    async fn take(
+        &mut self,
+        mut read: mpsc::Receiver<Batch>,
+        is_whole: bool,
+    ) -> Result<Vec<NewRecord>, Status> {
         let mut waiting = Batch::default();
         while let Some(batch) = read.recv().await {
             self.answer.refused += i64::try_from(batch.refused).unwrap_or(i64::MAX);
@@ -155,7 +164,9 @@ async fn send(
                 Err(Problem::limit("piece", piece.len(), PIECE_BYTES_MAX).into())
             }
             Ok(Some(Part::Piece(piece))) => Ok(piece),
-            Ok(Some(Part::Header(_))) => Err(invalid_field("header", "must come only once".to_owned())),
+            Ok(Some(Part::Header(_))) => {
+                Err(invalid_field("header", "must come only once".to_owned()))
+            }
             Ok(None) => Err(invalid_field("part", "is required: a piece of the file".to_owned())),
             Err(status) => Err(status),
         };
@@ -196,7 +207,8 @@ fn read_all(
     incoming: Incoming,
     batches: &mpsc::Sender<Batch>,
 ) -> Result<(), FileError> {
-    let (mut seen, mut batch, mut told, mut is_too_long) = (Seen::default(), Batch::default(), 0, false);
+    let (mut seen, mut batch, mut told, mut is_too_long) =
+        (Seen::default(), Batch::default(), 0, false);
     import::read(format, schema, incoming, &mut |row| {
         if row.number > ROWS_MAX {
             is_too_long = true;
@@ -230,9 +242,10 @@ fn record(seen: &mut Seen, row: FileRow) -> Result<NewRecord, Vec<proto::ImportF
     let made = made.and_then(|payload| match seen.first(&customer_id) {
         true => Ok(payload),
         // Which of two rows was meant is not for us to guess.
-        false => {
-            Err(vec![(CUSTOMER_ID.to_owned(), "is in an earlier row already: send one row per customer".to_owned())])
-        }
+        false => Err(vec![(
+            CUSTOMER_ID.to_owned(),
+            "is in an earlier row already: send one row per customer".to_owned(),
+        )]),
     });
     match made {
         Ok(payload) => Ok(NewRecord { customer_id, payload }),

@@ -8,7 +8,9 @@ use std::{
 use futures::{StreamExt as _, stream::BoxStream};
 use history::{AtHead, HistoryError, Resource as _};
 use proffer_proto::{
-    catalog::v1::{self as proto, CustomerRecord, OutcomeType, lookup_service_server::LookupService},
+    catalog::v1::{
+        self as proto, CustomerRecord, OutcomeType, lookup_service_server::LookupService,
+    },
     values::v1::ConfigurationChange,
 };
 use prost::Message as _;
@@ -42,8 +44,8 @@ impl Lookups {
         Self { context, schemas: AtHead::default() }
     }
 
-    /// The records of as many customers as fit, in order, and the head of the log. None for an unknown customer or schema,
-    /// and for what can name neither.
+    /// The records of as many customers as fit, in order, and the head of the log. None for an
+    /// unknown customer or schema, and for what can name neither.
     async fn records(
         &self,
         tenant: &str,
@@ -68,11 +70,15 @@ impl Lookups {
         asked: &[proto::LookupCustomerRequest],
     ) -> Result<(Vec<Option<CustomerRecord>>, i64), Status> {
         let schema_of = |request: &proto::LookupCustomerRequest| {
-            schemas.get(request.schema.as_str()).filter(|_| customer_id_fault(&request.customer_id).is_none())
+            schemas
+                .get(request.schema.as_str())
+                .filter(|_| customer_id_fault(&request.customer_id).is_none())
         };
         let wanted: BTreeSet<(&str, &str)> = asked
             .iter()
-            .filter_map(|request| Some((schema_of(request)?.id.as_str(), request.customer_id.as_str())))
+            .filter_map(|request| {
+                Some((schema_of(request)?.id.as_str(), request.customer_id.as_str()))
+            })
             .collect();
         let wanted: Vec<_> = wanted.into_iter().collect();
         let found = self.context.records.get_all(tenant, &wanted).await;
@@ -104,7 +110,11 @@ impl Lookups {
         Some((at?, schemas))
     }
 
-    async fn newest<'a>(&self, tenant: &str, names: &BTreeSet<&'a str>) -> Result<Schemas<'a>, Status> {
+    async fn newest<'a>(
+        &self,
+        tenant: &str,
+        names: &BTreeSet<&'a str>,
+    ) -> Result<Schemas<'a>, Status> {
         let head = self.context.history.head(tenant).await.map_err(refused)?;
         let mut schemas = Schemas::new();
         for name in names {
@@ -128,7 +138,8 @@ impl Lookups {
     }
 }
 
-/// The system types as changes. They are in no log: they stand at revision 0, before everything a tenant wrote.
+/// The system types as changes. They are in no log: they stand at revision 0, before everything a
+/// tenant wrote.
 fn system_changes() -> Vec<ConfigurationChange> {
     let change = |of_type| {
         let resource: OutcomeType = outcome_type::system(of_type);
@@ -169,7 +180,8 @@ impl LookupService for Lookups {
             return Err(Problem::limit("customers", asked.len(), BATCH_MAX).into());
         }
         let (records, head_revision) = self.records(&tenant, &asked).await?;
-        let customers = records.into_iter().map(|record| proto::CustomerLookup { record }).collect();
+        let customers =
+            records.into_iter().map(|record| proto::CustomerLookup { record }).collect();
         Ok(Response::new(proto::BatchLookupCustomersResponse { customers, head_revision }))
     }
 
@@ -180,9 +192,13 @@ impl LookupService for Lookups {
         let tenant = metadata::tenant(request.metadata())?;
         let after = request.into_inner().after_revision;
         if after < 0 {
-            return Err(invalid_field("after_revision", format!("is {after}; it must be 0 or a revision seen")));
+            return Err(invalid_field(
+                "after_revision",
+                format!("is {after}; it must be 0 or a revision seen"),
+            ));
         }
-        // Whoever knows nothing yet learns of the system types with the first page, which comes at once.
+        // Whoever knows nothing yet learns of the system types with the first page, which comes at
+        // once.
         let mut system = if after == 0 { system_changes() } else { Vec::new() };
         let pages = self.context.history.watch(tenant, after).map(move |page| {
             let (mut found, head_revision) = page.map_err(refused)?;

@@ -20,9 +20,10 @@ mod value;
 use history::{Collection, History};
 use proffer_proto::catalog::v1::{
     BehavioralMetric, Category, Creative, Offer, OutcomeType, Placement, Schema,
-    behavioral_metric_service_server::BehavioralMetricServiceServer, category_service_server::CategoryServiceServer,
-    creative_service_server::CreativeServiceServer, lookup_service_server::LookupServiceServer,
-    offer_service_server::OfferServiceServer, outcome_type_service_server::OutcomeTypeServiceServer,
+    behavioral_metric_service_server::BehavioralMetricServiceServer,
+    category_service_server::CategoryServiceServer, creative_service_server::CreativeServiceServer,
+    lookup_service_server::LookupServiceServer, offer_service_server::OfferServiceServer,
+    outcome_type_service_server::OutcomeTypeServiceServer,
     placement_service_server::PlacementServiceServer, record_service_server::RecordServiceServer,
     schema_service_server::SchemaServiceServer,
 };
@@ -77,16 +78,40 @@ pub fn routes(context: &Context) -> Routes {
     }
     Routes::builder()
         .routes()
-        .add_service(limited!(SchemaServiceServer(schema::Schemas(context.clone())), REQUEST_BYTES_MAX))
-        .add_service(limited!(RecordServiceServer(record::CustomerRecords(context.clone())), BATCH_BYTES_MAX))
-        .add_service(limited!(CategoryServiceServer(category::Categories(context.clone())), REQUEST_BYTES_MAX))
-        .add_service(limited!(OfferServiceServer(offer::Offers(context.clone())), REQUEST_BYTES_MAX))
-        .add_service(limited!(OutcomeTypeServiceServer(outcome_type::OutcomeTypes(context.clone())), REQUEST_BYTES_MAX))
+        .add_service(limited!(
+            SchemaServiceServer(schema::Schemas(context.clone())),
+            REQUEST_BYTES_MAX
+        ))
+        .add_service(limited!(
+            RecordServiceServer(record::CustomerRecords(context.clone())),
+            BATCH_BYTES_MAX
+        ))
+        .add_service(limited!(
+            CategoryServiceServer(category::Categories(context.clone())),
+            REQUEST_BYTES_MAX
+        ))
+        .add_service(limited!(
+            OfferServiceServer(offer::Offers(context.clone())),
+            REQUEST_BYTES_MAX
+        ))
+        .add_service(limited!(
+            OutcomeTypeServiceServer(outcome_type::OutcomeTypes(context.clone())),
+            REQUEST_BYTES_MAX
+        ))
         .add_service(limited!(
             BehavioralMetricServiceServer(behavioral_metric::BehavioralMetrics(context.clone())),
             REQUEST_BYTES_MAX
         ))
-        .add_service(limited!(CreativeServiceServer(creative::Creatives(context.clone())), REQUEST_BYTES_MAX))
-        .add_service(limited!(PlacementServiceServer(placement::Placements(context.clone())), REQUEST_BYTES_MAX))
-        .add_service(limited!(LookupServiceServer(lookup::Lookups::new(context.clone())), REQUEST_BYTES_MAX))
+        .add_service(limited!(
+            CreativeServiceServer(creative::Creatives(context.clone())),
+            REQUEST_BYTES_MAX
+        ))
+        .add_service(limited!(
+            PlacementServiceServer(placement::Placements(context.clone())),
+            REQUEST_BYTES_MAX
+        ))
+        .add_service(limited!(
+            LookupServiceServer(lookup::Lookups::new(context.clone())),
+            REQUEST_BYTES_MAX
+        ))
 }

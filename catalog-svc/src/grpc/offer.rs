@@ -45,8 +45,9 @@ pub fn parse(found: &proto::Offer) -> (Offer, Faults) {
     });
     let affinities = affinities.collect();
     let custom_fields = found.custom_fields.iter();
-    let custom_fields =
-        custom_fields.map(|(name, value)| (name.clone(), read(format!("custom_fields.{}", quoted(name)), Some(value))));
+    let custom_fields = custom_fields.map(|(name, value)| {
+        (name.clone(), read(format!("custom_fields.{}", quoted(name)), Some(value)))
+    });
     let custom_fields = custom_fields.collect();
     if let Some(Err(message)) = found.cost.as_ref().map(|value| cost::exact(&given(value))) {
         faults.push(("cost".to_owned(), message));
@@ -80,7 +81,8 @@ fn schedule(found: &proto::Schedule, faults: &mut Faults) -> Option<Schedule> {
         })
     };
     let (starts_at, ends_at) = (found.starts_at.as_ref(), found.ends_at.as_ref());
-    let schedule = Schedule { starts_at: read("starts_at", starts_at), ends_at: read("ends_at", ends_at) };
+    let schedule =
+        Schedule { starts_at: read("starts_at", starts_at), ends_at: read("ends_at", ends_at) };
     (faults.len() == count).then_some(schedule)
 }
 
@@ -124,7 +126,9 @@ impl Checked for proto::Offer {
         found.extend(offer.faults());
         let before = stored.and_then(|stored| parse(stored).0.mandatory);
         let mandate = offer.mandatory.iter();
-        found.extend(mandate.flat_map(|mandate| mandate.faults(before.as_ref(), context.clock.now())));
+        found.extend(
+            mandate.flat_map(|mandate| mandate.faults(before.as_ref(), context.clock.now())),
+        );
         let catalogue = configuration::catalogue(context, tenant).await?;
         let report = configuration::aside(move || check_offer(&catalogue, &offer)).await?;
         found.extend(report.faults);
@@ -133,7 +137,10 @@ impl Checked for proto::Offer {
             return Err(invalid(faults));
         }
         let mut warnings = report.warnings;
-        warnings.extend(creative::left_behind(context, tenant, resource, stored, |creative| &creative.offer).await?);
+        warnings.extend(
+            creative::left_behind(context, tenant, resource, stored, |creative| &creative.offer)
+                .await?,
+        );
         Ok(warnings)
     }
 }

@@ -16,7 +16,9 @@ use super::{
 };
 use crate::domain::{
     Faults,
-    outcome_type::{Category, Classification, SYSTEM_TYPES, SystemType, counts_as_contact, with_key, with_name},
+    outcome_type::{
+        Category, Classification, SYSTEM_TYPES, SystemType, counts_as_contact, with_key, with_name,
+    },
 };
 
 /// Begins the place of a system type in a page token; no key does.
@@ -64,7 +66,10 @@ fn check(resource: &mut OutcomeType) -> Result<(), Status> {
         Ok(proto::OutcomeCategory::Impression) => default_contact(resource, Category::Impression),
         Ok(proto::OutcomeCategory::Response) => default_contact(resource, Category::Response),
         Ok(proto::OutcomeCategory::Unspecified) | Err(_) => {
-            faults.push(("outcome_type.category".to_owned(), "must be one of impression, response".to_owned()));
+            faults.push((
+                "outcome_type.category".to_owned(),
+                "must be one of impression, response".to_owned(),
+            ));
         }
     }
     resource.is_system = false;
@@ -80,7 +85,11 @@ fn taken(attribute: &'static str, value: &str) -> HistoryError {
 }
 
 impl OutcomeTypes {
-    async fn create(&self, author: &Author, resource: OutcomeType) -> Result<OutcomeType, HistoryError> {
+    async fn create(
+        &self,
+        author: &Author,
+        resource: OutcomeType,
+    ) -> Result<OutcomeType, HistoryError> {
         if with_key(&resource.key).is_some() {
             return Err(taken("key", &resource.key));
         }
@@ -88,32 +97,50 @@ impl OutcomeTypes {
             return Err(taken("name", &resource.name));
         }
         match self.0.outcome_types.create(author, resource.clone()).await {
-            Err(HistoryError::AlreadyExists { attribute: "key", .. }) => self.revive(author, resource).await,
+            Err(HistoryError::AlreadyExists { attribute: "key", .. }) => {
+                self.revive(author, resource).await
+            }
             created => created,
         }
     }
 
-    /// Brings a deleted key back when it means the same: outcomes recorded under it are still there.
-    async fn revive(&self, author: &Author, resource: OutcomeType) -> Result<OutcomeType, HistoryError> {
-        let past = self.0.history.past(&author.tenant, OutcomeType::KIND, &resource.key, i64::MAX, 2).await?;
+    /// Brings a deleted key back when it means the same: outcomes recorded under it are still
+    /// there.
+    async fn revive(
+        &self,
+        author: &Author,
+        resource: OutcomeType,
+    ) -> Result<OutcomeType, HistoryError> {
+        let past = self
+            .0
+            .history
+            .past(&author.tenant, OutcomeType::KIND, &resource.key, i64::MAX, 2)
+            .await?;
         let mut payloads = past.iter().map(|entry| entry.payload.as_deref());
         let (Some(None), Some(Some(before))) = (payloads.next(), payloads.next()) else {
             return Err(taken("key", &resource.key));
         };
         let before = OutcomeType::decode(before).unwrap_or_default();
-        if (before.classification, before.category) != (resource.classification, resource.category) {
+        if (before.classification, before.category) != (resource.classification, resource.category)
+        {
             return Err(taken("key", &resource.key));
         }
         self.0.outcome_types.revive(author, resource).await
     }
 
-    async fn list(&self, tenant: &str, page_size: i32, page_token: &str) -> Result<(Vec<OutcomeType>, String), Status> {
+    async fn list(
+        &self,
+        tenant: &str,
+        page_size: i32,
+        page_token: &str,
+    ) -> Result<(Vec<OutcomeType>, String), Status> {
         let (size, after) = page(page_size, page_token).map_err(invalid)?;
         let size = usize::try_from(size).unwrap_or_default();
         let (mut items, custom_after) = match system_place(&after)? {
             None => (Vec::new(), after),
             Some(place) => {
-                let items: Vec<_> = SYSTEM_TYPES.iter().skip(place).take(size).map(system).collect();
+                let items: Vec<_> =
+                    SYSTEM_TYPES.iter().skip(place).take(size).map(system).collect();
                 let reached = place + items.len();
                 if reached < SYSTEM_TYPES.len() {
                     return Ok((items, token(&format!("{SYSTEM_MARK}{reached}"))));
@@ -123,13 +150,23 @@ impl OutcomeTypes {
         };
         // One more than wanted tells whether there is a next page.
         let room = size - items.len();
-        let found = self.0.history.list(tenant, OutcomeType::KIND, &custom_after, room as i64 + 1).await;
+        let found =
+            self.0.history.list(tenant, OutcomeType::KIND, &custom_after, room as i64 + 1).await;
         let has_more = found.map_err(refused)?.len() > room;
         if room == 0 {
-            let next = if has_more { token(&format!("{SYSTEM_MARK}{}", SYSTEM_TYPES.len())) } else { String::new() };
+            let next = if has_more {
+                token(&format!("{SYSTEM_MARK}{}", SYSTEM_TYPES.len()))
+            } else {
+                String::new()
+            };
             return Ok((items, next));
         }
-        let custom = self.0.outcome_types.list(tenant, room as i32, &token(&custom_after)).await.map_err(refused)?;
+        let custom = self
+            .0
+            .outcome_types
+            .list(tenant, room as i32, &token(&custom_after))
+            .await
+            .map_err(refused)?;
         let (mut custom, mut next) = (custom.items, custom.next);
         if let Some(last) = fit(&mut custom) {
             next = token(&last);
@@ -187,7 +224,8 @@ impl OutcomeTypeService for OutcomeTypes {
     ) -> Result<Response<proto::ListOutcomeTypesResponse>, Status> {
         let tenant = metadata::tenant(request.metadata())?;
         let request = request.into_inner();
-        let (outcome_types, next_page_token) = self.list(&tenant, request.page_size, &request.page_token).await?;
+        let (outcome_types, next_page_token) =
+            self.list(&tenant, request.page_size, &request.page_token).await?;
         Ok(Response::new(proto::ListOutcomeTypesResponse { outcome_types, next_page_token }))
     }
 
@@ -198,8 +236,10 @@ impl OutcomeTypeService for OutcomeTypes {
         let author = Author::of(request.metadata(), &self.0.clock)?;
         let request = request.into_inner();
         if let Some(found) = with_key(&request.key).or_else(|| with_name(&request.key)) {
-            let message = format!("outcome type `{}` is a system type and cannot be deleted", found.key);
-            let problem = Problem::new(Code::FailedPrecondition, ErrorReason::SystemResource, message);
+            let message =
+                format!("outcome type `{}` is a system type and cannot be deleted", found.key);
+            let problem =
+                Problem::new(Code::FailedPrecondition, ErrorReason::SystemResource, message);
             return Err(problem.with("id", found.key).into());
         }
         let named = reference(OutcomeType::KIND, &request.key)?;

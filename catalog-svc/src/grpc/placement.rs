@@ -28,11 +28,15 @@ impl Checked for proto::Placement {
         let mut faults: Faults = Collection::common_faults(resource);
         settle_status(Self::KIND, &mut resource.status, &mut faults);
         // The catalog knows no channels.
-        faults.extend(word_fault(&resource.channel).map(|message| (format!("{}.channel", Self::KIND), message)));
+        faults.extend(
+            word_fault(&resource.channel)
+                .map(|message| (format!("{}.channel", Self::KIND), message)),
+        );
         if !faults.is_empty() {
             return Err(invalid(faults));
         }
-        creative::left_behind(context, tenant, resource, stored, |creative| &creative.placement).await
+        creative::left_behind(context, tenant, resource, stored, |creative| &creative.placement)
+            .await
     }
 }
 

@@ -22,8 +22,8 @@ use crate::{
         Faults,
         name::quoted,
         record::{
-            BATCH_MAX, Changes, ROW_FAULTS_MAX, Row, customer_id_fault, parse, refuse, refuse_unfit_customers,
-            size_fault,
+            BATCH_MAX, Changes, ROW_FAULTS_MAX, Row, customer_id_fault, parse, refuse,
+            refuse_unfit_customers, size_fault,
         },
         schema::Schema,
     },
@@ -70,7 +70,8 @@ fn encoded(fields: BTreeMap<String, Value>) -> Vec<u8> {
 }
 
 fn decoded(payload: &[u8]) -> BTreeMap<String, Value> {
-    // INVARIANT: payloads are written by `encoded`; an unreadable one reads as a record without values.
+    // INVARIANT: payloads are written by `encoded`; an unreadable one reads as a record without
+    // values.
     CustomerRecord::decode(payload).map(|record| record.fields).unwrap_or_default()
 }
 
@@ -112,7 +113,8 @@ fn read(schema: &Schema, record: Option<CustomerRecord>) -> Result<(String, Chan
     match row(schema, &record) {
         Ok(changes) if faults.is_empty() => return Ok((record.customer_id, changes)),
         Ok(_) => {}
-        Err(found) => faults.extend(found.into_iter().map(|(name, text)| (format!("record.fields.{name}"), text))),
+        Err(found) => faults
+            .extend(found.into_iter().map(|(name, text)| (format!("record.fields.{name}"), text))),
     }
     Err(invalid(faults))
 }
@@ -134,7 +136,8 @@ pub(super) fn store(error: DatabaseError) -> Status {
 
 impl CustomerRecords {
     async fn schema(&self, tenant: &str, named: &str) -> Result<Schema, Status> {
-        let found = self.0.schemas.get(tenant, reference("schema", named)?).await.map_err(refused)?;
+        let found =
+            self.0.schemas.get(tenant, reference("schema", named)?).await.map_err(refused)?;
         Ok(schema::stored(&found))
     }
 
@@ -149,7 +152,12 @@ impl CustomerRecords {
         loop {
             // One more than wanted tells whether there is a next page.
             let wanted = (size + 1 - records.len()).min(READ_ROWS);
-            let rows = self.0.records.list(tenant, &schema.id, &last, wanted as i64).await.map_err(store)?;
+            let rows = self
+                .0
+                .records
+                .list(tenant, &schema.id, &last, wanted as i64)
+                .await
+                .map_err(store)?;
             let is_end = rows.len() < wanted;
             for row in rows {
                 bytes += row.payload.len() + row.customer_id.len();
@@ -174,7 +182,11 @@ fn row_faults(records: &[CustomerRecord], rows: &[Row]) -> Vec<proto::RowFault> 
         let more = faults.len().saturating_sub(ROW_FAULTS_MAX);
         for (place, (field, message)) in faults.iter().take(ROW_FAULTS_MAX).enumerate() {
             let is_last = place + 1 == ROW_FAULTS_MAX;
-            let tail = if is_last && more > 0 { format!("; and {more} more faults") } else { String::new() };
+            let tail = if is_last && more > 0 {
+                format!("; and {more} more faults")
+            } else {
+                String::new()
+            };
             told.push(proto::RowFault {
                 index: i32::try_from(index).unwrap_or(i32::MAX),
                 customer_id: match customer_id_fault(&record.customer_id) {
@@ -201,7 +213,12 @@ impl RecordService for CustomerRecords {
         let (customer_id, changes) = read(&schema, request.record)?;
         let payload = whole(changes).map_err(|message| invalid_field("record", message))?;
         let record = NewRecord { customer_id, payload };
-        let row = self.0.records.put(&tenant, &schema.id, record, self.0.clock.now()).await.map_err(store)?;
+        let row = self
+            .0
+            .records
+            .put(&tenant, &schema.id, record, self.0.clock.now())
+            .await
+            .map_err(store)?;
         Ok(Response::new(proto::PutRecordResponse { record: Some(shown(&schema, row)) }))
     }
 
@@ -214,7 +231,11 @@ impl RecordService for CustomerRecords {
         let schema = self.schema(&tenant, &request.schema).await?;
         let (customer_id, changes) = read(&schema, request.record)?;
         let change = |payload: &[u8]| merged(payload, changes).map_err(Unchanged::TooLarge);
-        let row = self.0.records.change(&tenant, &schema.id, &customer_id, self.0.clock.now(), change).await?;
+        let row = self
+            .0
+            .records
+            .change(&tenant, &schema.id, &customer_id, self.0.clock.now(), change)
+            .await?;
         let row = row.ok_or_else(|| unknown(&customer_id))?;
         Ok(Response::new(proto::PatchRecordResponse { record: Some(shown(&schema, row)) }))
     }
@@ -272,7 +293,8 @@ impl RecordService for CustomerRecords {
         request: Request<proto::BatchPutRecordsRequest>,
     ) -> Result<Response<proto::BatchPutRecordsResponse>, Status> {
         let tenant = metadata::tenant(request.metadata())?;
-        let proto::BatchPutRecordsRequest { schema, records, all_or_nothing } = request.into_inner();
+        let proto::BatchPutRecordsRequest { schema, records, all_or_nothing } =
+            request.into_inner();
         if records.len() > BATCH_MAX {
             return Err(Problem::limit("records", records.len(), BATCH_MAX).into());
         }
@@ -284,7 +306,9 @@ impl RecordService for CustomerRecords {
         for (record, row) in records.iter().zip(&mut rows) {
             let Ok(changes) = row else { continue };
             match whole(std::mem::take(changes)) {
-                Ok(payload) => kept.push(NewRecord { customer_id: record.customer_id.clone(), payload }),
+                Ok(payload) => {
+                    kept.push(NewRecord { customer_id: record.customer_id.clone(), payload })
+                }
                 Err(message) => refuse(row, "", message),
             }
         }
@@ -294,7 +318,11 @@ impl RecordService for CustomerRecords {
         }
         let accepted = kept.len();
         if accepted > 0 {
-            self.0.records.put_all(&tenant, &schema.id, kept, self.0.clock.now()).await.map_err(store)?;
+            self.0
+                .records
+                .put_all(&tenant, &schema.id, kept, self.0.clock.now())
+                .await
+                .map_err(store)?;
         }
         let count = |rows: usize| i32::try_from(rows).unwrap_or(i32::MAX);
         let (accepted, refused) = (count(accepted), count(rows.len() - accepted));

@@ -1,4 +1,5 @@
-//! What one resource names another by: its id, or its name without regard to case and surrounding space.
+//! What one resource names another by: its id, or its name without regard to case and surrounding
+//! space.
 
 use history::{Collection, HistoryError, Resource};
 use tonic::Status;
@@ -6,7 +7,11 @@ use tonic::Status;
 use super::status::refused;
 
 /// True when somebody created a resource that `named` names.
-pub async fn is_known<R: Resource>(collection: &Collection<R>, tenant: &str, named: &str) -> Result<bool, Status> {
+pub async fn is_known<R: Resource>(
+    collection: &Collection<R>,
+    tenant: &str,
+    named: &str,
+) -> Result<bool, Status> {
     Ok(id_of(collection, tenant, named).await?.is_some())
 }
 

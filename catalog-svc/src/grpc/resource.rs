@@ -31,7 +31,11 @@ pub trait Checked: Resource {
 }
 
 /// Writes a new resource.
-pub async fn create<R: Checked>(context: &Context, metadata: &MetadataMap, resource: Option<R>) -> Result<R, Status> {
+pub async fn create<R: Checked>(
+    context: &Context,
+    metadata: &MetadataMap,
+    resource: Option<R>,
+) -> Result<R, Status> {
     let author = Author::of(metadata, &context.clock)?;
     let mut resource = required(resource)?;
     let warnings = R::check(context, &author.tenant, &mut resource, None).await?;
@@ -40,7 +44,11 @@ pub async fn create<R: Checked>(context: &Context, metadata: &MetadataMap, resou
 }
 
 /// Reads a resource by id or name.
-pub async fn get<R: Checked>(context: &Context, metadata: &MetadataMap, named: &str) -> Result<R, Status> {
+pub async fn get<R: Checked>(
+    context: &Context,
+    metadata: &MetadataMap,
+    named: &str,
+) -> Result<R, Status> {
     let tenant = metadata::tenant(metadata)?;
     R::collection(context).get(&tenant, reference(R::KIND, named)?).await.map_err(refused)
 }
@@ -53,7 +61,8 @@ pub async fn list<R: Checked>(
     page_token: &str,
 ) -> Result<Page<R>, Status> {
     let tenant = metadata::tenant(metadata)?;
-    let mut page = R::collection(context).list(&tenant, page_size, page_token).await.map_err(refused)?;
+    let mut page =
+        R::collection(context).list(&tenant, page_size, page_token).await.map_err(refused)?;
     if let Some(next) = fit(&mut page.items) {
         page.next = token(&next);
     }
@@ -87,9 +96,11 @@ pub async fn update<R: Checked>(
     let mut attempts = if patch.etag().is_empty() { UPDATE_ATTEMPTS } else { 1 };
     loop {
         attempts -= 1;
-        let merged = R::collection(context).merge(&author.tenant, named, patch.clone(), &paths).await;
+        let merged =
+            R::collection(context).merge(&author.tenant, named, patch.clone(), &paths).await;
         let mut draft = merged.map_err(refused)?;
-        let warnings = R::check(context, &author.tenant, &mut draft.resource, Some(&draft.stored)).await?;
+        let warnings =
+            R::check(context, &author.tenant, &mut draft.resource, Some(&draft.stored)).await?;
         match R::collection(context).update(&author, draft).await {
             Ok(stored) => return Ok(warned(stored, warnings)),
             Err(HistoryError::StaleEtag { .. }) if attempts > 0 => {}
@@ -100,8 +111,9 @@ pub async fn update<R: Checked>(
 
 /// Deletes the resource of this id or name.
 ///
-/// A delete is never refused for what others need of it: what is broken by it is a refused candidate until it is
-/// mended, and names it in the trace. The answer has no room for warnings, so none are made.
+/// A delete is never refused for what others need of it: what is broken by it is a refused
+/// candidate until it is mended, and names it in the trace. The answer has no room for warnings, so
+/// none are made.
 pub async fn delete<R: Checked>(
     context: &Context,
     metadata: &MetadataMap,

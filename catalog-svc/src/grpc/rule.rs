@@ -9,8 +9,8 @@ use crate::domain::Faults;
 const OPERATORS: &str = "==, !=, >, >=, <, <=, in, not_in, contains, not_contains, starts_with, ends_with, matches, \
                          exists, not_exists";
 
-/// The rules as the domain knows them; faults of values and operators by path. What is at fault is replaced by a test
-/// for presence, so that everything else about the rules can still be judged.
+/// The rules as the domain knows them; faults of values and operators by path. What is at fault is
+/// replaced by a test for presence, so that everything else about the rules can still be judged.
 pub fn rules(path: &str, found: &[proto::Rule], faults: &mut Faults) -> Vec<Rule> {
     let placed = found.iter().enumerate();
     placed.map(|(index, found)| rule(format!("{path}[{index}]"), found, faults)).collect()

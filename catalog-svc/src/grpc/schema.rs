@@ -27,9 +27,9 @@ const PAST_PAGE: i64 = 100;
 
 /// The schemas of a tenant.
 ///
-/// Deleting one is not refused for the records it has or the rules that need it. Its records stay stored, out of sight:
-/// the id is never used again, so no other schema shows them. Rules that need its fields are broken until another
-/// schema declares them.
+/// Deleting one is not refused for the records it has or the rules that need it. Its records stay
+/// stored, out of sight: the id is never used again, so no other schema shows them. Rules that need
+/// its fields are broken until another schema declares them.
 pub struct Schemas(pub Context);
 
 /// A stored schema as rules and records use it.
@@ -86,14 +86,16 @@ impl Checked for proto::Schema {
         let before = configuration::catalogue(context, tenant).await?;
         let offers = configuration::offers(context, tenant).await?;
         let edited = stored(resource);
-        let broken =
-            configuration::aside(move || breakage(&before, &before.with_schema(edited), &offers, None)).await?;
+        let broken = configuration::aside(move || {
+            breakage(&before, &before.with_schema(edited), &offers, None)
+        })
+        .await?;
         Ok(broken.warnings)
     }
 }
 
-/// Fields that would get another type than they have, or had before they were removed: the records still hold values
-/// of that type, which come to light again when the field does.
+/// Fields that would get another type than they have, or had before they were removed: the records
+/// still hold values of that type, which come to light again when the field does.
 async fn changed_types(
     context: &Context,
     tenant: &str,
@@ -101,12 +103,16 @@ async fn changed_types(
     wanted: &BTreeMap<String, FieldType>,
 ) -> Result<Vec<Retyped>, Status> {
     let mut changes = retyped(&before.fields, wanted);
-    let added: BTreeMap<_, _> =
-        wanted.iter().filter(|(name, _)| !before.fields.contains_key(*name)).map(|(n, t)| (n.clone(), *t)).collect();
+    let added: BTreeMap<_, _> = wanted
+        .iter()
+        .filter(|(name, _)| !before.fields.contains_key(*name))
+        .map(|(n, t)| (n.clone(), *t))
+        .collect();
     let mut oldest = i64::MAX;
     // The log is read only when a field is added, which is rare.
     while !added.is_empty() {
-        let past = context.history.past(tenant, proto::Schema::KIND, &before.id, oldest, PAST_PAGE).await;
+        let past =
+            context.history.past(tenant, proto::Schema::KIND, &before.id, oldest, PAST_PAGE).await;
         let past = past.map_err(refused)?;
         let Some(last) = past.last() else { break };
         oldest = last.revision;
@@ -128,7 +134,9 @@ fn refuse_retyped(changes: &[Retyped]) -> Status {
     let message = changes.iter().map(told).collect::<Vec<_>>().join("; ");
     let message = format!("{}: add a field of another name", super::status::clipped(&message));
     let first = changes.first().map(|change| change.field.clone()).unwrap_or_default();
-    Problem::new(Code::FailedPrecondition, ErrorReason::FieldRetyped, message).with("field", first).into()
+    Problem::new(Code::FailedPrecondition, ErrorReason::FieldRetyped, message)
+        .with("field", first)
+        .into()
 }
 
 resource::service! {

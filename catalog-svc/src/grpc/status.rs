@@ -6,8 +6,8 @@ use tonic::Status;
 
 use crate::domain::{Faults, name::quoted};
 
-/// Bytes of faults told at most, the count of the others left out. `Problem` lets 6 KiB of them pass, since they travel
-/// in trailers.
+/// Bytes of faults told at most, the count of the others left out. `Problem` lets 6 KiB of them
+/// pass, since they travel in trailers.
 const FAULTS_BYTES_MAX: usize = 5 * 1024;
 /// Longest message of one fault, in bytes.
 const FAULT_BYTES_MAX: usize = 400;
@@ -46,7 +46,9 @@ pub fn refused(error: HistoryError) -> Status {
 
 /// A reference to a resource that may be looked up; nothing is named otherwise.
 pub fn reference<'a>(kind: &str, named: &'a str) -> Result<&'a str, Status> {
-    let is_possible = !named.is_empty() && named.len() <= REFERENCE_BYTES_MAX && !named.chars().any(char::is_control);
+    let is_possible = !named.is_empty()
+        && named.len() <= REFERENCE_BYTES_MAX
+        && !named.chars().any(char::is_control);
     if is_possible { Ok(named) } else { Err(Problem::not_found(kind, &quoted(named)).into()) }
 }
 
@@ -75,12 +77,17 @@ mod tests {
 
     #[test]
     fn what_a_trailer_cannot_carry_is_counted() {
-        let faults = (0..500).map(|n| (format!("offer.qualification_rules[{n}].field"), "x".repeat(500))).collect();
+        let faults = (0..500)
+            .map(|n| (format!("offer.qualification_rules[{n}].field"), "x".repeat(500)))
+            .collect();
         let status = invalid(faults);
         let told = status.get_error_details().bad_request().unwrap().field_violations.clone();
         assert!(told.len() > 10);
         let more = 500 - (told.len() - 1);
-        assert_eq!(told.last().unwrap().description, format!("and {more} more faults: mend these first"));
+        assert_eq!(
+            told.last().unwrap().description,
+            format!("and {more} more faults: mend these first")
+        );
         assert!(status.details().len() < 10 * 1024, "{}", status.details().len());
     }
 
@@ -94,7 +101,11 @@ mod tests {
     #[test]
     fn nothing_is_named_beyond_what_names_may_be() {
         for wrong in ["", "a\0", "a\nb", &"x".repeat(801)] {
-            assert_eq!(reference("offer", wrong).unwrap_err().code(), tonic::Code::NotFound, "{wrong}");
+            assert_eq!(
+                reference("offer", wrong).unwrap_err().code(),
+                tonic::Code::NotFound,
+                "{wrong}"
+            );
         }
         assert!(reference("offer", "Apparel — 20% back").is_ok());
     }

@@ -37,8 +37,8 @@ pub fn into_proto(value: FieldValue) -> Value {
     Value { kind: Some(kind) }
 }
 
-/// Writes decimals plainly (`1e3` as `1000`), so that every reader of a stored value understands it; what is no decimal
-/// stays as it is and is refused by [`literal`].
+/// Writes decimals plainly (`1e3` as `1000`), so that every reader of a stored value understands
+/// it; what is no decimal stays as it is and is refused by [`literal`].
 pub fn settle(value: &mut Value) {
     match &mut value.kind {
         Some(Kind::DecimalValue(text)) => {
@@ -74,12 +74,19 @@ pub fn literal(value: Option<&Value>) -> Result<Literal, String> {
     let Some(kind) = value.and_then(|value| value.kind.as_ref()) else { return Ok(Literal::None) };
     Ok(match kind {
         Kind::StringValue(text) if text.len() > TEXT_BYTES_MAX => {
-            return Err(format!("has {} bytes, which exceeds the maximum {TEXT_BYTES_MAX}", text.len()));
+            return Err(format!(
+                "has {} bytes, which exceeds the maximum {TEXT_BYTES_MAX}",
+                text.len()
+            ));
         }
-        Kind::StringValue(text) if text.contains('\0') => return Err("must not hold a null character".to_owned()),
+        Kind::StringValue(text) if text.contains('\0') => {
+            return Err("must not hold a null character".to_owned());
+        }
         Kind::StringValue(text) => Literal::String(text.clone()),
         Kind::IntegerValue(number) => Literal::Number(*number as f64),
-        Kind::DoubleValue(number) if !number.is_finite() => return Err("must be a finite number".to_owned()),
+        Kind::DoubleValue(number) if !number.is_finite() => {
+            return Err("must be a finite number".to_owned());
+        }
         Kind::DoubleValue(number) => Literal::Number(*number),
         Kind::BooleanValue(is) => Literal::Boolean(*is),
         Kind::DecimalValue(text) => {
@@ -87,14 +94,19 @@ pub fn literal(value: Option<&Value>) -> Result<Literal, String> {
             Literal::Number(number.map_err(|_| format!("`{text}` is not a decimal number"))?)
         }
         Kind::ListValue(list) if list.values.len() > LIST_MAX => {
-            return Err(format!("holds {} values, which exceeds the maximum {LIST_MAX}", list.values.len()));
+            return Err(format!(
+                "holds {} values, which exceeds the maximum {LIST_MAX}",
+                list.values.len()
+            ));
         }
         Kind::ListValue(list) => {
             let mut items = Vec::with_capacity(list.values.len());
             for item in &list.values {
                 match &item.kind {
                     None => return Err("must not hold null".to_owned()),
-                    Some(Kind::ListValue(_)) => return Err("must not hold lists of lists".to_owned()),
+                    Some(Kind::ListValue(_)) => {
+                        return Err("must not hold lists of lists".to_owned());
+                    }
                     Some(_) => items.push(literal(Some(item))?),
                 }
             }
@@ -120,7 +132,11 @@ mod tests {
     #[test]
     fn instants_are_of_the_years_1_to_9999() {
         let check = |seconds, nanos, is_right| {
-            assert_eq!(instant(&prost_types::Timestamp { seconds, nanos }).is_ok(), is_right, "{seconds} {nanos}");
+            assert_eq!(
+                instant(&prost_types::Timestamp { seconds, nanos }).is_ok(),
+                is_right,
+                "{seconds} {nanos}"
+            );
         };
         check(-62_135_596_800, 0, true);
         check(-62_135_596_801, 999_999_999, false);
@@ -147,6 +163,9 @@ mod tests {
         check(list(vec![Value::default()]), Err("must not hold null"));
         check(list(vec![list(vec![])]), Err("must not hold lists of lists"));
         check(list(vec![one(); LIST_MAX]), Ok(Literal::List(vec![Literal::Number(1.0); LIST_MAX])));
-        check(list(vec![one(); LIST_MAX + 1]), Err("holds 1001 values, which exceeds the maximum 1000"));
+        check(
+            list(vec![one(); LIST_MAX + 1]),
+            Err("holds 1001 values, which exceeds the maximum 1000"),
+        );
     }
 }

@@ -21,9 +21,13 @@ enum Column {
 }
 
 /// Reads the rows.
-pub fn read(schema: &Schema, bytes: Incoming, take: &mut dyn FnMut(FileRow) -> bool) -> Result<(), FileError> {
-    // A line feed ends a row, so that lines are counted alike however the file arrives; a carriage return before it is
-    // taken off the last cell.
+pub fn read(
+    schema: &Schema,
+    bytes: Incoming,
+    take: &mut dyn FnMut(FileRow) -> bool,
+) -> Result<(), FileError> {
+    // A line feed ends a row, so that lines are counted alike however the file arrives; a carriage
+    // return before it is taken off the last cell.
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
@@ -36,7 +40,9 @@ pub fn read(schema: &Schema, bytes: Incoming, take: &mut dyn FnMut(FileRow) -> b
         reader.get_mut().begin_row();
         match reader.read_byte_record(cells) {
             // Empty lines are passed over; the row knows where it begins.
-            Ok(is_there) => Ok(is_there.then(|| cells.position().map_or(line, csv::Position::line))),
+            Ok(is_there) => {
+                Ok(is_there.then(|| cells.position().map_or(line, csv::Position::line)))
+            }
             Err(error) => match error.into_kind() {
                 csv::ErrorKind::Io(error) if is_too_long(&error) => Err(FileError::Row { line }),
                 csv::ErrorKind::Io(error) => Err(FileError::Broken(error)),
@@ -47,7 +53,9 @@ pub fn read(schema: &Schema, bytes: Incoming, take: &mut dyn FnMut(FileRow) -> b
     let columns = match next(&mut cells)? {
         Some(_) => columns(schema, &cells).map_err(FileError::Names)?,
         None => {
-            let text = format!("the file is empty: the first line must name the fields, `{CUSTOMER_ID}` among them");
+            let text = format!(
+                "the file is empty: the first line must name the fields, `{CUSTOMER_ID}` among them"
+            );
             return Err(FileError::Names(vec![(NAMES.to_owned(), text)]));
         }
     };
@@ -72,9 +80,10 @@ fn columns(schema: &Schema, names: &ByteRecord) -> Result<Vec<Column>, Faults> {
     for name in names.iter().map(without_return) {
         // Spreadsheets mark the file as UTF-8 before its first name, and may quote that.
         let name = match name.strip_prefix(b"\xef\xbb\xbf") {
-            Some(marked) if seen.is_empty() => {
-                marked.strip_prefix(b"\"").and_then(|name| name.strip_suffix(b"\"")).unwrap_or(marked)
-            }
+            Some(marked) if seen.is_empty() => marked
+                .strip_prefix(b"\"")
+                .and_then(|name| name.strip_suffix(b"\""))
+                .unwrap_or(marked),
             _ => name,
         };
         let text = std::str::from_utf8(name).unwrap_or_default();
@@ -96,20 +105,34 @@ fn columns(schema: &Schema, names: &ByteRecord) -> Result<Vec<Column>, Faults> {
     if faults.is_empty() { Ok(columns) } else { Err(faults) }
 }
 
-fn row(schema: &Schema, columns: &[Column], cells: &ByteRecord) -> (String, Result<Changes, Faults>) {
+fn row(
+    schema: &Schema,
+    columns: &[Column],
+    cells: &ByteRecord,
+) -> (String, Result<Changes, Faults>) {
     let mut customer_id = String::new();
     let (mut given, mut faults) = (Vec::with_capacity(columns.len()), Faults::new());
     for (place, (column, cell)) in columns.iter().zip(cells).enumerate() {
-        let text = std::str::from_utf8(if place + 1 == cells.len() { without_return(cell) } else { cell });
+        let text =
+            std::str::from_utf8(if place + 1 == cells.len() { without_return(cell) } else { cell });
         match (column, text) {
             (Column::CustomerId, Ok(text)) => customer_id = text.to_owned(),
-            (Column::CustomerId, Err(_)) => faults.push((CUSTOMER_ID.to_owned(), "is not UTF-8".to_owned())),
-            (Column::Field(name, of_type), Ok(text)) => given.push((name.as_str(), cell_of(*of_type, text))),
-            (Column::Field(name, _), Err(_)) => faults.push((name.clone(), "is not UTF-8".to_owned())),
+            (Column::CustomerId, Err(_)) => {
+                faults.push((CUSTOMER_ID.to_owned(), "is not UTF-8".to_owned()))
+            }
+            (Column::Field(name, of_type), Ok(text)) => {
+                given.push((name.as_str(), cell_of(*of_type, text)))
+            }
+            (Column::Field(name, _), Err(_)) => {
+                faults.push((name.clone(), "is not UTF-8".to_owned()))
+            }
         }
     }
     if cells.len() != columns.len() {
-        faults.push((String::new(), format!("has {} cells; the line of names has {}", cells.len(), columns.len())));
+        faults.push((
+            String::new(),
+            format!("has {} cells; the line of names has {}", cells.len(), columns.len()),
+        ));
         return (customer_id, Err(faults));
     }
     let read = record::parse(schema, given);

@@ -22,7 +22,11 @@ use crate::domain::{
 };
 
 /// Reads the rows. Empty lines are none.
-pub fn read(schema: &Schema, bytes: Incoming, take: &mut dyn FnMut(FileRow) -> bool) -> Result<(), FileError> {
+pub fn read(
+    schema: &Schema,
+    bytes: Incoming,
+    take: &mut dyn FnMut(FileRow) -> bool,
+) -> Result<(), FileError> {
     let mut reader = BufReader::with_capacity(64 * 1024, bytes);
     let (mut text, mut number, mut line) = (Vec::new(), 0, 0);
     loop {
@@ -55,7 +59,9 @@ fn row(schema: &Schema, object: &[u8]) -> (String, Result<Changes, Faults>) {
         Err(_) => return whole("is not UTF-8".to_owned()),
     };
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let members = deserializer.deserialize_map(Members).and_then(|members| deserializer.end().map(|()| members));
+    let members = deserializer
+        .deserialize_map(Members)
+        .and_then(|members| deserializer.end().map(|()| members));
     let members = match members {
         Ok(members) => members,
         Err(error) => return whole(format!("is not a JSON object: {}", told(&error))),
@@ -65,7 +71,9 @@ fn row(schema: &Schema, object: &[u8]) -> (String, Result<Changes, Faults>) {
     for (name, raw) in &members {
         if name == CUSTOMER_ID && customer_id.is_none() {
             let text = serde_json::from_str::<String>(raw.get());
-            let text = text.inspect_err(|_| faults.push((CUSTOMER_ID.to_owned(), "must be a string".to_owned())));
+            let text = text.inspect_err(|_| {
+                faults.push((CUSTOMER_ID.to_owned(), "must be a string".to_owned()))
+            });
             customer_id = Some(text.unwrap_or_default());
         } else if name == CUSTOMER_ID || values.iter().any(|(known, _)| known == name) {
             faults.push((quoted(name), "stands twice".to_owned()));
@@ -111,7 +119,8 @@ impl<'a> Cell<'a> {
             Some(b'"') => match plain(raw) {
                 Some(text) => Self::Text(Cow::Borrowed(text)),
                 // INVARIANT: a raw value is valid JSON.
-                None => serde_json::from_str(raw).map_or(Self::Other, |text: String| Self::Text(Cow::Owned(text))),
+                None => serde_json::from_str(raw)
+                    .map_or(Self::Other, |text: String| Self::Text(Cow::Owned(text))),
             },
             Some(b'[' | b'{') | None => Self::Other,
             Some(_) => raw.parse().map_or(Self::Decimal(raw), Self::Integer),

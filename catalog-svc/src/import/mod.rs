@@ -1,4 +1,5 @@
-//! Files of customer records, read row by row as they arrive. Reading is blocking work: run it in a thread for that.
+//! Files of customer records, read row by row as they arrive. Reading is blocking work: run it in a
+//! thread for that.
 
 mod csv_rows;
 mod incoming;
@@ -114,17 +115,22 @@ mod tests {
         Schema { id: "schema_customer".into(), name: "Customer".into(), fields: fields.into() }
     }
 
-    /// Rows as `number@line customer field=value …` or their faults; a file in pieces of every size reads the same.
+    /// Rows as `number@line customer field=value …` or their faults; a file in pieces of every size
+    /// reads the same.
     fn check(format: Format, file: &str, expected: &[&str]) {
         for size in [1, 2, 7, file.len().max(1)] {
             let chunks: Vec<Vec<u8>> = file.as_bytes().chunks(size).map(<[u8]>::to_vec).collect();
             let mut told = Vec::new();
             let ended = read(format, &schema(), Incoming::of(chunks), &mut |row| {
                 let read = match row.read {
-                    Ok(changes) => {
-                        changes.into_iter().map(|(name, value)| format!(" {name}={value:?}")).collect::<String>()
-                    }
-                    Err(faults) => faults.into_iter().map(|(field, text)| format!(" !{field}: {text}")).collect(),
+                    Ok(changes) => changes
+                        .into_iter()
+                        .map(|(name, value)| format!(" {name}={value:?}"))
+                        .collect::<String>(),
+                    Err(faults) => faults
+                        .into_iter()
+                        .map(|(field, text)| format!(" !{field}: {text}"))
+                        .collect(),
                 };
                 told.push(format!("{}@{} {}{read}", row.number, row.line, row.customer_id));
                 true
@@ -175,7 +181,10 @@ mod tests {
     #[test]
     fn a_line_of_names_that_does_not_fit_refuses_the_file() {
         let told = |file: &str, expected: &str| check(Format::Csv, file, &[expected]);
-        told("", "[(\"names\", \"the file is empty: the first line must name the fields, `customerId` among them\")]");
+        told(
+            "",
+            "[(\"names\", \"the file is empty: the first line must name the fields, `customerId` among them\")]",
+        );
         told("name,visits\n", "[(\"names\", \"`customerId` is missing\")]");
         told(
             "customerId,visit,name,name\n",
@@ -220,7 +229,9 @@ mod tests {
         for (format, head) in [(Format::Csv, "customerId,name\n"), (Format::JsonLines, "")] {
             let row = |size: usize| match format {
                 Format::Csv => format!("a,\"{}\n", "x".repeat(size)),
-                Format::JsonLines => format!("{{\"customerId\":\"a\",\"name\":\"{}", "x".repeat(size)),
+                Format::JsonLines => {
+                    format!("{{\"customerId\":\"a\",\"name\":\"{}", "x".repeat(size))
+                }
             };
             let file = format!("{head}{}", row(2 * ROW_BYTES_MAX + 100_000));
             let chunks = file.as_bytes().chunks(65_536).map(<[u8]>::to_vec).collect();

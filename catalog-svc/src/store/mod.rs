@@ -2,7 +2,8 @@
 //!
 //! - What a write acknowledged is durable, and every read that begins afterwards sees it.
 //! - A batch is one transaction: all its rows or none.
-//! - Changes of one record wait for each other: none is lost, and `version` counts them without a gap.
+//! - Changes of one record wait for each other: none is lost, and `version` counts them without a
+//!   gap.
 
 mod record;
 

@@ -4,12 +4,13 @@ use std::{collections::BTreeMap, sync::LazyLock};
 
 use chrono::{DateTime, Utc};
 use database::{
-    BindRows as _, Bound, Cell, Columns, Database, DatabaseError, Dialect, Kind, Rows, Select, Texts, Transaction,
-    execute, within,
+    BindRows as _, Bound, Cell, Columns, Database, DatabaseError, Dialect, Kind, Rows, Select,
+    Texts, Transaction, execute, within,
 };
 use sqlx::{AssertSqlSafe, query::Query};
 
-/// Rows of one statement of a batch: two parameters each. SQLite takes 32,766 parameters, PostgreSQL 65,535.
+/// Rows of one statement of a batch: two parameters each. SQLite takes 32,766 parameters,
+/// PostgreSQL 65,535.
 const STATEMENT_ROWS: usize = 250;
 
 /// The records of one store. Cheap to clone.
@@ -43,16 +44,20 @@ pub struct RecordRow {
 type Row = (String, Vec<u8>, i64, i64);
 
 /// What becomes of a record that is there already.
-const ON_CONFLICT: &str = "on conflict (tenant_id, schema_id, customer_id) do update set payload = excluded.payload,
+const ON_CONFLICT: &str =
+    "on conflict (tenant_id, schema_id, customer_id) do update set payload = excluded.payload,
     version = customer_record.version + 1, updated_us = excluded.updated_us";
 
 /// Records to be written, as a statement takes them.
-const NEW: Columns = &[("place", Kind::Integer), ("customer_id", Kind::Text), ("payload", Kind::Bytes)];
+const NEW: Columns =
+    &[("place", Kind::Integer), ("customer_id", Kind::Text), ("payload", Kind::Bytes)];
 
 /// Whose record is wanted, as a statement takes it.
-const WANTED: Columns = &[("place", Kind::Integer), ("schema_id", Kind::Text), ("customer_id", Kind::Text)];
+const WANTED: Columns =
+    &[("place", Kind::Integer), ("schema_id", Kind::Text), ("customer_id", Kind::Text)];
 
-/// Schema, customer, payload, version, instant of the write; the last row carries the head in place of the version.
+/// Schema, customer, payload, version, instant of the write; the last row carries the head in place
+/// of the version.
 type FoundColumns = (String, String, Option<Vec<u8>>, i64, i64);
 
 impl Records {
@@ -90,14 +95,17 @@ impl Records {
         mut records: Vec<NewRecord>,
         at: DateTime<Utc>,
     ) -> Result<(), DatabaseError> {
-        // In one order everywhere, so that two batches with the same customers cannot wait for each other.
+        // In one order everywhere, so that two batches with the same customers cannot wait for each
+        // other.
         records.sort_by(|a, b| a.customer_id.cmp(&b.customer_id));
         let mut transaction = self.database.begin().await?;
         match &mut transaction {
             Transaction::Sqlite(inner) => {
                 for rows in records.chunks(STATEMENT_ROWS) {
                     let query = sqlx::query(AssertSqlSafe(insert_statement(rows.len())));
-                    bound(query, tenant, schema_id, rows, at.timestamp_micros()).execute(&mut **inner).await?;
+                    bound(query, tenant, schema_id, rows, at.timestamp_micros())
+                        .execute(&mut **inner)
+                        .await?;
                 }
             }
             // Arrays make one statement of any number of rows.
@@ -105,7 +113,11 @@ impl Records {
                 let mut rows = Rows::new(NEW);
                 for (place, record) in (0..).zip(&records) {
                     let customer_id = Cell::Text(Some(record.customer_id.as_str().into()));
-                    rows.push([Cell::Integer(Some(place)), customer_id, Cell::Bytes(Some(&record.payload))]);
+                    rows.push([
+                        Cell::Integer(Some(place)),
+                        customer_id,
+                        Cell::Bytes(Some(&record.payload)),
+                    ]);
                 }
                 let statement = format!(
                     "insert into customer_record (tenant_id, schema_id, customer_id, payload, version, updated_us)
@@ -119,7 +131,8 @@ impl Records {
         transaction.commit().await
     }
 
-    /// Writes what `change` makes of the record's payload while nobody else can write it; none when there is no record.
+    /// Writes what `change` makes of the record's payload while nobody else can write it; none when
+    /// there is no record.
     pub async fn change<E: From<DatabaseError>>(
         &self,
         tenant: &str,
@@ -166,8 +179,8 @@ impl Records {
         Ok(row.map(record_row))
     }
 
-    /// The records of these customers under these schemas, by both, and the head of the tenant's log; who has none is
-    /// left out.
+    /// The records of these customers under these schemas, by both, and the head of the tenant's
+    /// log; who has none is left out.
     pub async fn get_all(
         &self,
         tenant: &str,
@@ -175,10 +188,15 @@ impl Records {
     ) -> Result<(BTreeMap<(String, String), RecordRow>, i64), DatabaseError> {
         let mut asked = Rows::new(WANTED);
         for (place, (schema_id, customer_id)) in (0..).zip(wanted) {
-            asked.push([Cell::Integer(Some(place)), Cell::from(*schema_id), Cell::from(*customer_id)]);
+            asked.push([
+                Cell::Integer(Some(place)),
+                Cell::from(*schema_id),
+                Cell::from(*customer_id),
+            ]);
         }
-        static FOUND: LazyLock<Texts> =
-            LazyLock::new(|| Texts::new(|dialect, count| found_statement(&dialect.bound("asked", WANTED, count, 2))));
+        static FOUND: LazyLock<Texts> = LazyLock::new(|| {
+            Texts::new(|dialect, count| found_statement(&dialect.bound("asked", WANTED, count, 2)))
+        });
         let sql = FOUND.get(self.database.dialect(), asked.count());
         let rows: Vec<FoundColumns> =
             Select::new(sql).bind(tenant).bind_rows(&asked).brief().all(&self.database).await?;
@@ -217,7 +235,12 @@ impl Records {
     }
 
     /// Deletes one record; false when there is none.
-    pub async fn delete(&self, tenant: &str, schema_id: &str, customer_id: &str) -> Result<bool, DatabaseError> {
+    pub async fn delete(
+        &self,
+        tenant: &str,
+        schema_id: &str,
+        customer_id: &str,
+    ) -> Result<bool, DatabaseError> {
         let mut transaction = self.database.begin().await?;
         let done = execute!(
             &mut transaction,
@@ -270,7 +293,8 @@ where
     i64: sqlx::Encode<'q, D> + sqlx::Type<D>,
 {
     let query = query.bind(tenant).bind(schema_id).bind(at_us);
-    rows.iter().fold(query, |query, row| query.bind(row.customer_id.as_str()).bind(row.payload.as_slice()))
+    rows.iter()
+        .fold(query, |query, row| query.bind(row.customer_id.as_str()).bind(row.payload.as_slice()))
 }
 
 fn record_row((customer_id, payload, version, updated_us): Row) -> RecordRow {
@@ -283,13 +307,15 @@ mod tests {
 
     use super::*;
 
-    /// A plain join reads all customers of the tenant for each one that is asked for; the statement must not.
+    /// A plain join reads all customers of the tenant for each one that is asked for; the statement
+    /// must not.
     #[tokio::test]
     async fn customers_are_found_by_their_key_and_not_among_all_of_the_tenant_on_sqlite() {
         let folder = tempfile::tempdir().unwrap();
         let location = Location::Folder(folder.path().to_owned());
         let steps = [history::migrations(), crate::store::migrations()];
-        let database = Database::open(&location, "catalog", PoolSizes::default(), &steps).await.unwrap();
+        let database =
+            Database::open(&location, "catalog", PoolSizes::default(), &steps).await.unwrap();
         let plan = async |join: &str| {
             let found = found_statement(&Dialect::Sqlite.bound("asked", WANTED, Count::Many, 2));
             let sql = format!("explain query plan {}", found.replace("cross join", join));

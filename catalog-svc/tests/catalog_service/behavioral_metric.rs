@@ -2,21 +2,28 @@
 
 use proffer_proto::{
     catalog::v1::{
-        BehavioralMetric, Classification, DeleteBehavioralMetricRequest, GetBehavioralMetricRequest,
-        ListBehavioralMetricsRequest, MetricAggregate, Operator, OutcomeCategory, OutcomeType, OutputType, Rule,
+        BehavioralMetric, Classification, DeleteBehavioralMetricRequest,
+        GetBehavioralMetricRequest, ListBehavioralMetricsRequest, MetricAggregate, Operator,
+        OutcomeCategory, OutcomeType, OutputType, Rule,
     },
     values::v1::ResourceStatus,
 };
 use tonic::{Code, Status};
 
 use crate::support::{
-    Catalog, affinity, boolean, category, clicks, code, condition, faults, integer, offer, on_both, on_sqlite, refusal,
-    text,
+    Catalog, affinity, boolean, category, clicks, code, condition, faults, integer, offer, on_both,
+    on_sqlite, refusal, text,
 };
 
 async fn get(catalog: &Catalog, named: &str) -> Result<BehavioralMetric, Status> {
     let request = GetBehavioralMetricRequest { id: named.to_owned() };
-    Ok(catalog.metrics().get_behavioral_metric(request).await?.into_inner().behavioral_metric.unwrap())
+    Ok(catalog
+        .metrics()
+        .get_behavioral_metric(request)
+        .await?
+        .into_inner()
+        .behavioral_metric
+        .unwrap())
 }
 
 async fn delete(catalog: &Catalog, named: &str) -> Result<(), Status> {
@@ -45,11 +52,18 @@ async fn a_metric_is_known_by_its_key_or_name_and_keeps_its_key() {
             assert_eq!(get(&catalog, named).await.unwrap(), created);
         }
         let patch = BehavioralMetric { key: "other".into(), window_days: 30, ..Default::default() };
-        let updated = catalog.update_metric("clicks_7d", patch, &["key", "window_days"]).await.unwrap();
-        assert_eq!((updated.key.as_str(), updated.window_days, updated.revision), ("clicks_7d", 30, 2));
+        let updated =
+            catalog.update_metric("clicks_7d", patch, &["key", "window_days"]).await.unwrap();
+        assert_eq!(
+            (updated.key.as_str(), updated.window_days, updated.revision),
+            ("clicks_7d", 30, 2)
+        );
         let whole = BehavioralMetric { key: String::new(), name: "Clicks".into(), ..clicks() };
         let updated = catalog.update_metric("clicks_7d", whole, &[]).await.unwrap();
-        assert_eq!((updated.key.as_str(), updated.name.as_str(), updated.window_days), ("clicks_7d", "Clicks", 7));
+        assert_eq!(
+            (updated.key.as_str(), updated.name.as_str(), updated.window_days),
+            ("clicks_7d", "Clicks", 7)
+        );
         let stale = BehavioralMetric { etag: created.etag, ..with_status(ResourceStatus::Paused) };
         let stale = catalog.update_metric("clicks_7d", stale, &["status"]).await;
         assert_eq!(refusal(stale), (Code::Aborted, "ETAG_MISMATCH".to_owned()));
@@ -72,7 +86,10 @@ async fn a_key_is_never_used_again_and_a_name_is_free() {
         catalog.create_metric(same_name).await.unwrap();
         let request = ListBehavioralMetricsRequest::default();
         let listed = catalog.metrics().list_behavioral_metrics(request).await.unwrap().into_inner();
-        assert_eq!(listed.behavioral_metrics.iter().map(|found| found.key.as_str()).collect::<Vec<_>>(), ["other"]);
+        assert_eq!(
+            listed.behavioral_metrics.iter().map(|found| found.key.as_str()).collect::<Vec<_>>(),
+            ["other"]
+        );
     })
     .await;
 }
@@ -80,7 +97,12 @@ async fn a_key_is_never_used_again_and_a_name_is_free() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_fault_of_a_metric_is_told() {
     let catalog = on_sqlite().await;
-    let wrong = BehavioralMetric { status: 9, outcome: "Opt Out".into(), aggregate: 9, ..Default::default() };
+    let wrong = BehavioralMetric {
+        status: 9,
+        outcome: "Opt Out".into(),
+        aggregate: 9,
+        ..Default::default()
+    };
     assert_eq!(
         faults(catalog.create_metric(wrong).await),
         [
@@ -101,8 +123,12 @@ async fn every_fault_of_a_metric_is_told() {
         ]
     );
     catalog.create_metric(clicks()).await.unwrap();
-    let unspecified = catalog.update_metric("clicks_7d", BehavioralMetric::default(), &["aggregate"]).await;
-    assert_eq!(faults(unspecified), ["behavioral_metric.aggregate must be one of count, sum, last"]);
+    let unspecified =
+        catalog.update_metric("clicks_7d", BehavioralMetric::default(), &["aggregate"]).await;
+    assert_eq!(
+        faults(unspecified),
+        ["behavioral_metric.aggregate must be one of count, sum, last"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,8 +154,11 @@ async fn an_outcome_type_that_nobody_created_is_warned_of() {
     for known in ["opt_out", "quote_requested"] {
         assert_eq!(catalog.create_metric(count(known, known)).await.unwrap().warnings, [""; 0]);
     }
-    let last =
-        BehavioralMetric { aggregate: MetricAggregate::Last.into(), window_days: 365, ..count("z", "conversion") };
+    let last = BehavioralMetric {
+        aggregate: MetricAggregate::Last.into(),
+        window_days: 365,
+        ..count("z", "conversion")
+    };
     assert_eq!(catalog.create_metric(last.clone()).await.unwrap().aggregate, last.aggregate);
 }
 
@@ -169,20 +198,35 @@ async fn a_metric_that_comes_to_rest_names_what_reads_it() {
         let fields = [("isKeen", "metrics.clicks_7d > 3", OutputType::Boolean)];
         catalog.create_category(category("Toys", &fields)).await.unwrap();
         let borrowed = condition("isKeen", Operator::Eq, boolean(true));
-        for (name, rules) in [("Itself", vec![keen()]), ("Lends", vec![borrowed]), ("Free", vec![])] {
+        for (name, rules) in [("Itself", vec![keen()]), ("Lends", vec![borrowed]), ("Free", vec![])]
+        {
             catalog.create_offer(offer(name, "Toys", rules)).await.unwrap();
         }
-        let paused =
-            catalog.update_metric("clicks_7d", with_status(ResourceStatus::Paused), &["status"]).await.unwrap();
+        let paused = catalog
+            .update_metric("clicks_7d", with_status(ResourceStatus::Paused), &["status"])
+            .await
+            .unwrap();
         let missing = "reads `metrics.clicks_7d`, which is missing in decisions from now on";
-        let readers = ["computed field `isKeen` of category `Toys`", "offer `off_itself`", "offer `off_lends`"];
+        let readers = [
+            "computed field `isKeen` of category `Toys`",
+            "offer `off_itself`",
+            "offer `off_lends`",
+        ];
         assert_eq!(paused.warnings, readers.map(|reader| format!("{reader} {missing}")));
         let again = BehavioralMetric { description: "Resting".into(), ..Default::default() };
-        assert_eq!(catalog.update_metric("clicks_7d", again, &["description"]).await.unwrap().warnings, [""; 0]);
+        assert_eq!(
+            catalog.update_metric("clicks_7d", again, &["description"]).await.unwrap().warnings,
+            [""; 0]
+        );
         let late = catalog.create_offer(offer("Late", "Toys", vec![keen()])).await.unwrap();
-        assert_eq!(late.warnings, ["`metrics.clicks_7d` is not active: it is missing in decisions"]);
-        let active =
-            catalog.update_metric("clicks_7d", with_status(ResourceStatus::Active), &["status"]).await.unwrap();
+        assert_eq!(
+            late.warnings,
+            ["`metrics.clicks_7d` is not active: it is missing in decisions"]
+        );
+        let active = catalog
+            .update_metric("clicks_7d", with_status(ResourceStatus::Active), &["status"])
+            .await
+            .unwrap();
         assert_eq!(active.warnings, [""; 0]);
     })
     .await;
@@ -193,7 +237,8 @@ async fn a_metric_that_comes_to_rest_names_what_reads_it() {
 async fn a_deleted_metric_is_no_longer_known_to_rules() {
     let catalog = on_sqlite().await;
     catalog.create_metric(clicks()).await.unwrap();
-    let other = BehavioralMetric { key: "clicks_30d".into(), name: "Clicks in 30 days".into(), ..clicks() };
+    let other =
+        BehavioralMetric { key: "clicks_30d".into(), name: "Clicks in 30 days".into(), ..clicks() };
     catalog.create_metric(other).await.unwrap();
     catalog.create_offer(offer("Keen", "Apparel", vec![keen()])).await.unwrap();
     delete(&catalog, "clicks_7d").await.unwrap();

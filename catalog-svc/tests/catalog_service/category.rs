@@ -8,7 +8,8 @@ use proffer_proto::{
 use crate::{
     seed::{apparel, prepare, winback_offer},
     support::{
-        CUSTOMER_FIELDS, boolean, category, condition, faults, integer, offer, on_both, on_sqlite, schema, text,
+        CUSTOMER_FIELDS, boolean, category, condition, faults, integer, offer, on_both, on_sqlite,
+        schema, text,
     },
 };
 
@@ -51,7 +52,11 @@ async fn every_fault_of_a_formula_is_told_with_its_place() {
 async fn names_and_types_of_computed_fields_are_checked() {
     let catalog = on_sqlite().await;
     let mut wrong = category("", &[("a", "1", OWN), ("a", "2", OWN), ("b c", "", OWN)]);
-    wrong.computed_fields.push(ComputedField { name: "d".into(), formula: "1".into(), output_type: 99 });
+    wrong.computed_fields.push(ComputedField {
+        name: "d".into(),
+        formula: "1".into(),
+        output_type: 99,
+    });
     assert_eq!(
         faults(catalog.create_category(wrong).await),
         [
@@ -114,7 +119,10 @@ async fn a_renamed_category_names_the_offers_it_leaves_behind() {
     catalog.create_offer(offer("By id", "cat_apparel", vec![])).await.unwrap();
     let renamed = Category { name: "Clothes".into(), ..Default::default() };
     let updated = catalog.update_category("Apparel", renamed, &["name"]).await.unwrap();
-    assert_eq!(updated.warnings, ["offer `off_by_name` names category `apparel`, which no longer exists"]);
+    assert_eq!(
+        updated.warnings,
+        ["offer `off_by_name` names category `apparel`, which no longer exists"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,10 +133,19 @@ async fn categories_may_lend_the_same_name_when_types_agree() {
         catalog.create_category(category(name, &[(field, formula, OWN)])).await.unwrap();
     }
     let uses = |rule| offer("Lone", "Nowhere", vec![rule]);
-    let created = catalog.create_offer(uses(condition("x", Operator::Gt, integer(0)))).await.unwrap();
-    let differently = "`x` is computed differently in categories `A` and `B`: a flow with both refuses the offer";
-    assert!(created.warnings.iter().any(|warning| warning == differently), "{:?}", created.warnings);
-    let broke = catalog.update_category("C", category("", &[("x", "'c'", OWN)]), &["computed_fields"]).await.unwrap();
+    let created =
+        catalog.create_offer(uses(condition("x", Operator::Gt, integer(0)))).await.unwrap();
+    let differently =
+        "`x` is computed differently in categories `A` and `B`: a flow with both refuses the offer";
+    assert!(
+        created.warnings.iter().any(|warning| warning == differently),
+        "{:?}",
+        created.warnings
+    );
+    let broke = catalog
+        .update_category("C", category("", &[("x", "'c'", OWN)]), &["computed_fields"])
+        .await
+        .unwrap();
     assert_eq!(broke.warnings.len(), 1);
     assert!(
         broke.warnings[0].starts_with("offer `off_lone` is refused in decisions from now on"),
@@ -136,7 +153,15 @@ async fn categories_may_lend_the_same_name_when_types_agree() {
         broke.warnings
     );
     assert_eq!(
-        faults(catalog.create_offer(offer("Other", "Nowhere", vec![condition("x", Operator::Gt, integer(0))])).await),
+        faults(
+            catalog
+                .create_offer(offer(
+                    "Other",
+                    "Nowhere",
+                    vec![condition("x", Operator::Gt, integer(0))]
+                ))
+                .await
+        ),
         [
             "offer.qualification_rules[0].field `x` is a number in category `A` and a string in category `C`: give one of \
           them another name"
@@ -152,7 +177,10 @@ async fn a_paused_category_warns_its_offers() {
     catalog.update_category("Apparel", paused, &["status"]).await.unwrap();
     let rules = vec![condition("isRecoverable", Operator::Eq, boolean(true))];
     let created = catalog.create_offer(offer("X", "Apparel", rules)).await.unwrap();
-    assert_eq!(created.warnings, ["category `Apparel` is not active: its computed fields have no value in decisions"]);
+    assert_eq!(
+        created.warnings,
+        ["category `Apparel` is not active: its computed fields have no value in decisions"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

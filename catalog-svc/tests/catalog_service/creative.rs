@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 
 use proffer_proto::{
-    catalog::v1::{Creative, DeleteCreativeRequest, GetCreativeRequest, ListCreativesRequest, Offer, Placement},
+    catalog::v1::{
+        Creative, DeleteCreativeRequest, GetCreativeRequest, ListCreativesRequest, Offer, Placement,
+    },
     values::v1::{ResourceStatus, Value},
 };
 use tonic::{Code, Status};
 
 use crate::support::{
-    Catalog, code, creative, decimal, double, faults, integer, list, null, offer, on_both, on_sqlite, text,
+    Catalog, code, creative, decimal, double, faults, integer, list, null, offer, on_both,
+    on_sqlite, text,
 };
 
 fn content(entries: &[(&str, Value)]) -> BTreeMap<String, Value> {
@@ -25,21 +28,43 @@ async fn get(catalog: &Catalog, named: &str) -> Result<Creative, Status> {
 async fn a_creative_lives_like_every_resource() {
     on_both(async |catalog| {
         catalog.create_offer(offer("Apparel", "Apparel", vec![])).await.unwrap();
-        let said = [("subject", text("We miss you")), ("imageUrl", text("https://x/{a}.png")), ("rank", integer(1))];
-        let given = Creative { channel: "email".into(), content: content(&said), ..creative("Letter", "off_apparel") };
+        let said = [
+            ("subject", text("We miss you")),
+            ("imageUrl", text("https://x/{a}.png")),
+            ("rank", integer(1)),
+        ];
+        let given = Creative {
+            channel: "email".into(),
+            content: content(&said),
+            ..creative("Letter", "off_apparel")
+        };
         let created = catalog.create_creative(given).await.unwrap();
         assert_eq!((created.id.as_str(), created.status()), ("cre_letter", ResourceStatus::Active));
         assert_eq!((created.weight, created.content.clone()), (Some(100.0), content(&said)));
         assert_eq!(created.warnings, [""; 0]);
         assert_eq!(get(&catalog, "LETTER").await.unwrap(), created);
 
-        let patch = Creative { weight: Some(0.0), content: content(&[("body", text("Hi"))]), ..Default::default() };
-        let updated = catalog.update_creative("letter", patch, &["weight", "content"]).await.unwrap();
-        assert_eq!((updated.weight, updated.content.len(), updated.channel.as_str()), (Some(0.0), 1, "email"));
-        let cleared = catalog.update_creative("letter", Creative::default(), &["weight"]).await.unwrap();
+        let patch = Creative {
+            weight: Some(0.0),
+            content: content(&[("body", text("Hi"))]),
+            ..Default::default()
+        };
+        let updated =
+            catalog.update_creative("letter", patch, &["weight", "content"]).await.unwrap();
+        assert_eq!(
+            (updated.weight, updated.content.len(), updated.channel.as_str()),
+            (Some(0.0), 1, "email")
+        );
+        let cleared =
+            catalog.update_creative("letter", Creative::default(), &["weight"]).await.unwrap();
         assert_eq!(cleared.weight, Some(100.0));
 
-        let listed = catalog.creatives().list_creatives(ListCreativesRequest::default()).await.unwrap().into_inner();
+        let listed = catalog
+            .creatives()
+            .list_creatives(ListCreativesRequest::default())
+            .await
+            .unwrap()
+            .into_inner();
         assert_eq!(listed.creatives, [cleared]);
         let delete = || DeleteCreativeRequest { id: "letter".into(), etag: String::new() };
         catalog.creatives().delete_creative(delete()).await.unwrap();
@@ -96,12 +121,14 @@ async fn a_content_has_fifty_keys_and_32_kib_at_most() {
     create("Fifty", many(50)).await.unwrap();
     let fault = "creative.content holds 51, which exceeds the maximum 50";
     assert_eq!(faults(create("More", many(51)).await), [fault]);
-    let large = |count: usize| (0..count).map(|n| (format!("k{n}"), text(&"x".repeat(8_000)))).collect();
+    let large =
+        |count: usize| (0..count).map(|n| (format!("k{n}"), text(&"x".repeat(8_000)))).collect();
     create("Large", large(4)).await.unwrap();
     let told = faults(create("Larger", large(5)).await);
     assert_eq!(told.len(), 1);
     assert!(
-        told[0].starts_with("creative.content has 40") && told[0].ends_with("exceeds the maximum 32768"),
+        told[0].starts_with("creative.content has 40")
+            && told[0].ends_with("exceeds the maximum 32768"),
         "{told:?}"
     );
 }
@@ -112,7 +139,10 @@ async fn decimals_of_a_content_are_stored_plainly() {
     let said = content(&[("price", decimal("1e3")), ("prices", list(vec![decimal("25e-1")]))]);
     let given = Creative { content: said, ..creative("Letter", "off_apparel") };
     let stored = catalog.create_creative(given).await.unwrap();
-    assert_eq!((&stored.content["price"], &stored.content["prices"]), (&decimal("1000"), &list(vec![decimal("2.5")])));
+    assert_eq!(
+        (&stored.content["price"], &stored.content["prices"]),
+        (&decimal("1000"), &list(vec![decimal("2.5")]))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,9 +158,15 @@ async fn an_offer_or_placement_that_nobody_created_is_warned_of() {
             ]
         );
         catalog.create_offer(offer("apparel", "Apparel", vec![])).await.unwrap();
-        catalog.create_placement(Placement { name: "HOME HERO".into(), ..Default::default() }).await.unwrap();
+        catalog
+            .create_placement(Placement { name: "HOME HERO".into(), ..Default::default() })
+            .await
+            .unwrap();
         let patch = Creative { description: "x".into(), ..Default::default() };
-        assert_eq!(catalog.update_creative("letter", patch, &["description"]).await.unwrap().warnings, [""; 0]);
+        assert_eq!(
+            catalog.update_creative("letter", patch, &["description"]).await.unwrap().warnings,
+            [""; 0]
+        );
     })
     .await;
 }

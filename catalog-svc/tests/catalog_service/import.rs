@@ -1,10 +1,14 @@
 //! Files of records, streamed in.
 
 use futures::stream;
-use proffer_proto::catalog::v1::{self as proto, FieldType, ImportFormat, import_records_request::Part};
+use proffer_proto::catalog::v1::{
+    self as proto, FieldType, ImportFormat, import_records_request::Part,
+};
 use tonic::{Code, Status};
 
-use crate::support::{Catalog, boolean, decimal, faults, integer, on_both, on_sqlite, refusal, schema, text};
+use crate::support::{
+    Catalog, boolean, decimal, faults, integer, on_both, on_sqlite, refusal, schema, text,
+};
 
 async fn prepare(catalog: &Catalog) {
     let fields = [
@@ -17,12 +21,20 @@ async fn prepare(catalog: &Catalog) {
 }
 
 fn header(format: ImportFormat, all_or_nothing: bool) -> Part {
-    Part::Header(proto::ImportHeader { schema: "Customer".to_owned(), format: format.into(), all_or_nothing })
+    Part::Header(proto::ImportHeader {
+        schema: "Customer".to_owned(),
+        format: format.into(),
+        all_or_nothing,
+    })
 }
 
 async fn send(catalog: &Catalog, parts: Vec<Part>) -> Result<proto::ImportRecordsResponse, Status> {
     let parts = parts.into_iter().map(|part| proto::ImportRecordsRequest { part: Some(part) });
-    Ok(catalog.records().import_records(stream::iter(parts.collect::<Vec<_>>())).await?.into_inner())
+    Ok(catalog
+        .records()
+        .import_records(stream::iter(parts.collect::<Vec<_>>()))
+        .await?
+        .into_inner())
 }
 
 /// Sends a file in pieces of a few bytes.
@@ -38,12 +50,16 @@ async fn import(
 
 fn told(answer: &proto::ImportRecordsResponse) -> Vec<String> {
     let told = |fault: &proto::ImportFault| {
-        format!("{}@{} {} {}: {}", fault.row, fault.line, fault.customer_id, fault.field, fault.message)
+        format!(
+            "{}@{} {} {}: {}",
+            fault.row, fault.line, fault.customer_id, fault.field, fault.message
+        )
     };
     answer.faults.iter().map(told).collect()
 }
 
-const CSV: &str = "customerId,visits,spent,name\nann,3,19.90,\"Ann\nB\"\nbob,many,,Bob\n,1,,\nann,4,,\ncid,,,\n";
+const CSV: &str =
+    "customerId,visits,spent,name\nann,3,19.90,\"Ann\nB\"\nbob,many,,Bob\n,1,,\nann,4,,\ncid,,,\n";
 const JSON_LINES: &str = "{\"customerId\":\"ann\",\"visits\":3,\"spent\":19.90,\"name\":\"Ann\\nB\"}\n\
     {\"customerId\":\"bob\",\"visits\":\"many\"}\n{\"visits\":1}\n\n{\"customerId\":\"ann\",\"visits\":4}\n{\"customerId\":\"cid\"}";
 
@@ -60,7 +76,10 @@ async fn wrong_rows_are_refused_by_row_and_field_and_the_rest_is_kept() {
                 format!("3@{}  customerId: is required", lines[1]),
                 format!("4@{} ann customerId: {twice}", lines[2]),
             ];
-            assert_eq!(told(&answer), expected.map(|line| line.replace("number `many`", "number many")));
+            assert_eq!(
+                told(&answer),
+                expected.map(|line| line.replace("number `many`", "number many"))
+            );
             let ann = catalog.get("ann").await.unwrap();
             assert_eq!(ann.fields["visits"], integer(3));
             assert_eq!(ann.fields["spent"], decimal("19.90"));
@@ -72,7 +91,9 @@ async fn wrong_rows_are_refused_by_row_and_field_and_the_rest_is_kept() {
         check(ImportFormat::JsonLines, JSON_LINES, [2, 3, 5], "string").await;
         // A row replaces its record whole, as a PUT does.
         assert_eq!(catalog.get("ann").await.unwrap().version, 2);
-        let answer = import(&catalog, ImportFormat::Csv, false, "member,customerId\ntrue,ann\n").await.unwrap();
+        let answer = import(&catalog, ImportFormat::Csv, false, "member,customerId\ntrue,ann\n")
+            .await
+            .unwrap();
         assert_eq!((answer.accepted, answer.refused, answer.faults.len()), (1, 0, 0));
         let ann = catalog.get("ann").await.unwrap();
         assert_eq!((ann.fields.len(), &ann.fields["member"], ann.version), (1, &boolean(true), 3));
@@ -89,7 +110,9 @@ async fn all_or_nothing_keeps_nothing_when_one_row_is_wrong() {
             assert_eq!((answer.accepted, answer.refused, answer.faults.len()), (0, 5, 3));
             assert_eq!(crate::support::code(catalog.get("ann").await), Code::NotFound);
         }
-        let answer = import(&catalog, ImportFormat::Csv, true, "customerId,visits\nann,1\nbob,2\n").await.unwrap();
+        let answer = import(&catalog, ImportFormat::Csv, true, "customerId,visits\nann,1\nbob,2\n")
+            .await
+            .unwrap();
         assert_eq!((answer.accepted, answer.refused), (2, 0));
         assert_eq!(catalog.get("bob").await.unwrap().fields["visits"], integer(2));
     })
@@ -101,13 +124,22 @@ async fn a_long_file_is_taken_in_whole() {
     on_both(async |catalog| {
         prepare(&catalog).await;
         let rows: String = (0..10_001).map(|number| format!("c{number:05},{number}\n")).collect();
-        let answer = import(&catalog, ImportFormat::Csv, false, &format!("customerId,visits\n{rows}")).await.unwrap();
+        let answer =
+            import(&catalog, ImportFormat::Csv, false, &format!("customerId,visits\n{rows}"))
+                .await
+                .unwrap();
         assert_eq!((answer.accepted, answer.refused), (10_001, 0));
         for number in [0, 1_999, 2_000, 10_000] {
-            assert_eq!(catalog.get(&format!("c{number:05}")).await.unwrap().fields["visits"], integer(number));
+            assert_eq!(
+                catalog.get(&format!("c{number:05}")).await.unwrap().fields["visits"],
+                integer(number)
+            );
         }
         let wrong: String = (0..1_500).map(|number| format!("c{number:05},x\n")).collect();
-        let answer = import(&catalog, ImportFormat::Csv, false, &format!("customerId,visits\n{wrong}")).await.unwrap();
+        let answer =
+            import(&catalog, ImportFormat::Csv, false, &format!("customerId,visits\n{wrong}"))
+                .await
+                .unwrap();
         assert_eq!((answer.accepted, answer.refused, answer.faults.len()), (0, 1_500, 1_000));
     })
     .await;
@@ -128,14 +160,23 @@ async fn what_is_wrong_with_a_file_as_such_is_told() {
         ["names `visit` is not a field of schema `Customer`; did you mean `visits`?"]
     );
     let unspecified = proto::ImportHeader { schema: "Customer".to_owned(), ..Default::default() };
-    assert_eq!(told(vec![Part::Header(unspecified)]).await, ["header.format is required: csv or json_lines"]);
-    let unknown =
-        proto::ImportHeader { schema: "Lead".to_owned(), format: ImportFormat::Csv.into(), all_or_nothing: false };
+    assert_eq!(
+        told(vec![Part::Header(unspecified)]).await,
+        ["header.format is required: csv or json_lines"]
+    );
+    let unknown = proto::ImportHeader {
+        schema: "Lead".to_owned(),
+        format: ImportFormat::Csv.into(),
+        all_or_nothing: false,
+    };
     assert_eq!(refusal(send(&catalog, vec![Part::Header(unknown)]).await).0, Code::NotFound);
     let large = Part::Piece(vec![b'x'; 256 * 1024 + 1]);
     assert_eq!(refusal(send(&catalog, vec![csv(), large]).await).0, Code::InvalidArgument);
     let long = std::iter::repeat_with(|| Part::Piece(vec![b'x'; 256 * 1024])).take(6);
     let parts = [csv(), piece("customerId,name\nann,A\nbob,\"")].into_iter().chain(long).collect();
     let [message] = told(parts).await.try_into().unwrap();
-    assert!(message.starts_with("rows the row that begins on line 3 has more than 1048576 bytes; "), "{message}");
+    assert!(
+        message.starts_with("rows the row that begins on line 3 has more than 1048576 bytes; "),
+        "{message}"
+    );
 }

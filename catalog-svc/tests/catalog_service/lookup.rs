@@ -3,8 +3,9 @@
 use futures::StreamExt as _;
 use proffer_proto::{
     catalog::v1::{
-        BatchLookupCustomersRequest, BatchLookupCustomersResponse, Classification, FieldType, LookupCustomerRequest,
-        OutcomeCategory, OutcomeType, Placement, WatchCatalogRequest, WatchCatalogResponse,
+        BatchLookupCustomersRequest, BatchLookupCustomersResponse, Classification, FieldType,
+        LookupCustomerRequest, OutcomeCategory, OutcomeType, Placement, WatchCatalogRequest,
+        WatchCatalogResponse,
     },
     values::v1::ConfigurationChange,
 };
@@ -17,7 +18,12 @@ use crate::{
 };
 
 async fn watch(catalog: &Catalog, after_revision: i64) -> Streaming<WatchCatalogResponse> {
-    catalog.lookup().watch_catalog(WatchCatalogRequest { after_revision }).await.unwrap().into_inner()
+    catalog
+        .lookup()
+        .watch_catalog(WatchCatalogRequest { after_revision })
+        .await
+        .unwrap()
+        .into_inner()
 }
 
 async fn next(stream: &mut Streaming<WatchCatalogResponse>) -> (Vec<ConfigurationChange>, i64) {
@@ -26,7 +32,10 @@ async fn next(stream: &mut Streaming<WatchCatalogResponse>) -> (Vec<Configuratio
 }
 
 fn told(changes: &[ConfigurationChange]) -> Vec<(i64, &str, &str, bool)> {
-    changes.iter().map(|change| (change.revision, change.kind.as_str(), change.id.as_str(), change.deleted)).collect()
+    changes
+        .iter()
+        .map(|change| (change.revision, change.kind.as_str(), change.id.as_str(), change.deleted))
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,7 +57,10 @@ async fn a_lookup_tells_the_record_and_the_head_of_the_log() {
     .await;
 }
 
-async fn lookup_all(catalog: &Catalog, wanted: &[(&str, &str)]) -> Result<BatchLookupCustomersResponse, Status> {
+async fn lookup_all(
+    catalog: &Catalog,
+    wanted: &[(&str, &str)],
+) -> Result<BatchLookupCustomersResponse, Status> {
     let ask = |(customer_id, schema): &(&str, &str)| LookupCustomerRequest {
         customer_id: (*customer_id).to_owned(),
         schema: (*schema).to_owned(),
@@ -109,16 +121,22 @@ async fn a_lookup_of_several_has_limits_and_answers_what_fits() {
     .await;
 }
 
-/// A tenant that wrote nothing has the ten system types all the same, and a watcher hears of them at once.
+/// A tenant that wrote nothing has the ten system types all the same, and a watcher hears of them
+/// at once.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watch_begins_with_the_system_types() {
     on_both(async |catalog| {
         let mut stream = watch(&catalog, 0).await;
         let (changes, head) = next(&mut stream).await;
         assert_eq!((changes.len(), head), (10, 0));
-        assert!(changes.iter().all(|change| change.revision == 0 && change.kind == "outcome_type" && !change.deleted));
+        assert!(changes.iter().all(|change| change.revision == 0
+            && change.kind == "outcome_type"
+            && !change.deleted));
         let impression = OutcomeType::decode(changes[0].resource.as_slice()).unwrap();
-        assert_eq!((changes[0].id.as_str(), changes[0].name.as_str()), ("impression", "Impression"));
+        assert_eq!(
+            (changes[0].id.as_str(), changes[0].name.as_str()),
+            ("impression", "Impression")
+        );
         assert_eq!(impression.category(), OutcomeCategory::Impression);
         assert_eq!((impression.counts_as_contact, impression.is_system), (Some(true), true));
 
@@ -130,7 +148,10 @@ async fn a_watch_begins_with_the_system_types() {
             seen.extend(changes);
             head = known;
         }
-        assert_eq!(told(&seen), [(1, "schema", "schema_customer", false), (2, "category", "cat_apparel", false)]);
+        assert_eq!(
+            told(&seen),
+            [(1, "schema", "schema_customer", false), (2, "category", "cat_apparel", false)]
+        );
     })
     .await;
 }
@@ -139,7 +160,8 @@ async fn a_watch_begins_with_the_system_types() {
 async fn a_watcher_sees_every_kind_and_every_change() {
     on_both(async |catalog| {
         prepare(&catalog).await;
-        let offer = catalog.create_offer(winback_offer("Apparel", "Apparel", "x", [1.0; 3])).await.unwrap();
+        let offer =
+            catalog.create_offer(winback_offer("Apparel", "Apparel", "x", [1.0; 3])).await.unwrap();
         let expired = OutcomeType {
             key: "expired".into(),
             name: "Expired".into(),
@@ -150,7 +172,10 @@ async fn a_watcher_sees_every_kind_and_every_change() {
         catalog.create_outcome_type(expired.clone()).await.unwrap();
         catalog.delete_outcome_type("expired").await.unwrap();
         catalog.create_outcome_type(expired).await.unwrap();
-        let request = proffer_proto::catalog::v1::DeleteOfferRequest { id: offer.id.clone(), etag: String::new() };
+        let request = proffer_proto::catalog::v1::DeleteOfferRequest {
+            id: offer.id.clone(),
+            etag: String::new(),
+        };
         catalog.offers().delete_offer(request).await.unwrap();
         catalog.create_metric(clicks()).await.unwrap();
         let hero = Placement { name: "Home hero".into(), ..Default::default() };
@@ -174,7 +199,8 @@ async fn a_watcher_sees_every_kind_and_every_change() {
                 (10, "creative", "cre_letter", false),
             ]
         );
-        let stored = proffer_proto::catalog::v1::Offer::decode(changes[12].resource.as_slice()).unwrap();
+        let stored =
+            proffer_proto::catalog::v1::Offer::decode(changes[12].resource.as_slice()).unwrap();
         assert_eq!((stored.qualification_rules.len(), stored.warnings.len()), (4, 0));
         let custom = OutcomeType::decode(changes[15].resource.as_slice()).unwrap();
         assert_eq!(custom.counts_as_contact, Some(false));
@@ -182,7 +208,8 @@ async fn a_watcher_sees_every_kind_and_every_change() {
     .await;
 }
 
-/// Whoever resumes knows the system types already, and the first answer comes at once even when it is empty.
+/// Whoever resumes knows the system types already, and the first answer comes at once even when it
+/// is empty.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watch_resumes_after_the_last_revision_seen() {
     on_both(async |catalog| {

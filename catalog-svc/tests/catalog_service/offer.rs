@@ -5,8 +5,8 @@ use proffer_proto::catalog::v1::{GetOfferRequest, Offer, Operator, Rule};
 use crate::{
     seed::prepare,
     support::{
-        Catalog, affinity, all, any, boolean, condition, decimal, double, faults, integer, list, not, null, offer,
-        on_both, on_sqlite, text,
+        Catalog, affinity, all, any, boolean, condition, decimal, double, faults, integer, list,
+        not, null, offer, on_both, on_sqlite, text,
     },
 };
 
@@ -15,7 +15,8 @@ async fn check(catalog: &Catalog, rules: Vec<Rule>, expected: &[&str]) {
     match expected {
         [] => {
             let id = created.unwrap().id;
-            let request = proffer_proto::catalog::v1::DeleteOfferRequest { id, etag: String::new() };
+            let request =
+                proffer_proto::catalog::v1::DeleteOfferRequest { id, etag: String::new() };
             catalog.offers().delete_offer(request).await.unwrap();
         }
         _ => assert_eq!(faults(created), expected),
@@ -146,13 +147,22 @@ async fn scales_words_affinities_and_custom_fields_are_checked() {
         ]
     );
     let twenty = vec![affinity("timezone", text("UTC")); 20];
-    let mut right =
-        Offer { affinities: twenty.clone(), margin: Some(0.0), priority: Some(100.0), ..offer("R", "X", vec![]) };
+    let mut right = Offer {
+        affinities: twenty.clone(),
+        margin: Some(0.0),
+        priority: Some(100.0),
+        ..offer("R", "X", vec![])
+    };
     right.custom_fields.insert("tags".into(), list(vec![text("a")]));
     catalog.create_offer(right).await.unwrap();
-    let beyond =
-        Offer { affinities: [twenty, vec![affinity("timezone", text("UTC"))]].concat(), ..offer("S", "X", vec![]) };
-    assert_eq!(faults(catalog.create_offer(beyond).await), ["offer.affinities holds 21, which exceeds the maximum 20"]);
+    let beyond = Offer {
+        affinities: [twenty, vec![affinity("timezone", text("UTC"))]].concat(),
+        ..offer("S", "X", vec![])
+    };
+    assert_eq!(
+        faults(catalog.create_offer(beyond).await),
+        ["offer.affinities holds 21, which exceeds the maximum 20"]
+    );
 }
 
 /// decision-svc reads decimals without an exponent.
@@ -164,8 +174,10 @@ async fn decimals_are_stored_plainly() {
         not(condition("lifetimeRevenue", Operator::Gt, decimal("1e3"))),
         condition("lifetimeRevenue", Operator::In, list(vec![decimal("25e-1")])),
     ];
-    let mut given =
-        Offer { affinities: vec![affinity("lifetimeRevenue", decimal("1E2"))], ..offer("X", "Apparel", rules) };
+    let mut given = Offer {
+        affinities: vec![affinity("lifetimeRevenue", decimal("1E2"))],
+        ..offer("X", "Apparel", rules)
+    };
     given.custom_fields.insert("weight".into(), decimal("007.50"));
     let stored = catalog.create_offer(given).await.unwrap();
     let expected = vec![
@@ -181,19 +193,34 @@ async fn decimals_are_stored_plainly() {
 async fn a_cost_is_kept_exactly_and_may_be_left_out_or_taken_away() {
     on_both(async |catalog| {
         prepare(&catalog).await;
-        let priced = |name: &str, cost| Offer { cost: Some(cost), ..offer(name, "Apparel", vec![]) };
+        let priced =
+            |name: &str, cost| Offer { cost: Some(cost), ..offer(name, "Apparel", vec![]) };
         let cheap = catalog.create_offer(priced("Cheap", double(0.05))).await.unwrap();
         assert_eq!(cheap.cost, Some(decimal("0.05")));
         let dear = catalog.create_offer(priced("Dear", text("999999999.9999"))).await.unwrap();
         assert_eq!(dear.cost, Some(decimal("999999999.9999")));
         assert_eq!(catalog.create_offer(priced("Unknown", null())).await.unwrap().cost, None);
-        let read = catalog.offers().get_offer(GetOfferRequest { id: "cheap".into() }).await.unwrap().into_inner();
+        let read = catalog
+            .offers()
+            .get_offer(GetOfferRequest { id: "cheap".into() })
+            .await
+            .unwrap()
+            .into_inner();
         assert_eq!(read.offer.unwrap().cost, Some(decimal("0.05")));
         let patch = Offer { cost: Some(integer(2)), ..Default::default() };
-        assert_eq!(catalog.update_offer("cheap", patch, &["cost"]).await.unwrap().cost, Some(decimal("2")));
+        assert_eq!(
+            catalog.update_offer("cheap", patch, &["cost"]).await.unwrap().cost,
+            Some(decimal("2"))
+        );
         let patch = Offer { priority: Some(1.0), ..Default::default() };
-        assert_eq!(catalog.update_offer("cheap", patch, &["priority"]).await.unwrap().cost, Some(decimal("2")));
-        assert_eq!(catalog.update_offer("cheap", Offer::default(), &["cost"]).await.unwrap().cost, None);
+        assert_eq!(
+            catalog.update_offer("cheap", patch, &["priority"]).await.unwrap().cost,
+            Some(decimal("2"))
+        );
+        assert_eq!(
+            catalog.update_offer("cheap", Offer::default(), &["cost"]).await.unwrap().cost,
+            None
+        );
     })
     .await;
 }
@@ -202,13 +229,15 @@ async fn a_cost_is_kept_exactly_and_may_be_left_out_or_taken_away() {
 async fn a_wrong_cost_is_told_beside_the_other_faults() {
     let catalog = on_sqlite().await;
     let check = async |cost, fault: &str| {
-        let wrong = Offer { cost: Some(cost), margin: Some(101.0), ..offer("X", "Apparel", vec![]) };
+        let wrong =
+            Offer { cost: Some(cost), margin: Some(101.0), ..offer("X", "Apparel", vec![]) };
         let told = faults(catalog.create_offer(wrong).await);
         assert_eq!(told, [fault, "offer.margin is 101; it must be 0 to 100"]);
     };
     check(decimal("0.00001"), "offer.cost is 0.00001; it may have at most 4 decimals").await;
     check(integer(-1), "offer.cost is -1; it must be 0 to 1000000000").await;
-    check(decimal("1000000000.0001"), "offer.cost is 1000000000.0001; it must be 0 to 1000000000").await;
+    check(decimal("1000000000.0001"), "offer.cost is 1000000000.0001; it must be 0 to 1000000000")
+        .await;
     check(text("cheap"), "offer.cost `cheap` is not a decimal number").await;
     check(boolean(true), "offer.cost must be a decimal number, not the boolean true").await;
     check(list(vec![]), "offer.cost must be a decimal number, not a list").await;
@@ -218,11 +247,16 @@ async fn a_wrong_cost_is_told_beside_the_other_faults() {
 async fn an_offers_own_fields_are_known_to_its_rules() {
     let catalog = on_sqlite().await;
     let rule = |field: &str, value| condition(field, Operator::Eq, value);
-    let rules = vec![rule("tier", text("gold")), rule("offer.tier", text("gold")), rule("offer.margin", integer(5))];
+    let rules = vec![
+        rule("tier", text("gold")),
+        rule("offer.tier", text("gold")),
+        rule("offer.margin", integer(5)),
+    ];
     let mut gold = Offer { margin: Some(5.0), ..offer("Gold", "Apparel", rules) };
     gold.custom_fields.insert("tier".into(), text("gold"));
     catalog.create_offer(gold.clone()).await.unwrap();
-    let bare = Offer { name: "Bare".into(), margin: None, custom_fields: Default::default(), ..gold };
+    let bare =
+        Offer { name: "Bare".into(), margin: None, custom_fields: Default::default(), ..gold };
     assert_eq!(
         faults(catalog.create_offer(bare).await),
         [
@@ -260,7 +294,8 @@ async fn a_patch_changes_the_fields_of_its_mask_and_checks_the_whole() {
 #[tokio::test(flavor = "multi_thread")]
 async fn very_many_faults_are_counted() {
     let catalog = on_sqlite().await;
-    let rules = (0..100).map(|n| condition(&"x".repeat(1000 + n), Operator::Exists, None)).collect();
+    let rules =
+        (0..100).map(|n| condition(&"x".repeat(1000 + n), Operator::Exists, None)).collect();
     let told = faults(catalog.create_offer(offer("X", "Apparel", rules)).await);
     assert!(told.last().unwrap().ends_with("more faults: mend these first"), "{told:?}");
     assert!(told.len() > 20 && told.iter().map(String::len).sum::<usize>() < 8 * 1024);

@@ -28,11 +28,18 @@ async fn a_schedule_is_kept_changed_in_part_and_taken_away() {
         let created = catalog.create_offer(scheduled(first, last)).await.unwrap();
         assert_eq!(created.schedule, Some(Schedule { starts_at: first, ends_at: last }));
         let patch = scheduled(None, at("2026-12-31T00:00:00Z"));
-        let updated = catalog.update_offer("sale", patch.clone(), &["schedule.ends_at"]).await.unwrap();
-        assert_eq!(updated.schedule, Some(Schedule { starts_at: first, ends_at: at("2026-12-31T00:00:00Z") }));
+        let updated =
+            catalog.update_offer("sale", patch.clone(), &["schedule.ends_at"]).await.unwrap();
+        assert_eq!(
+            updated.schedule,
+            Some(Schedule { starts_at: first, ends_at: at("2026-12-31T00:00:00Z") })
+        );
         let updated = catalog.update_offer("sale", patch.clone(), &["schedule"]).await.unwrap();
         assert_eq!(updated.schedule, patch.schedule);
-        assert_eq!(catalog.update_offer("sale", Offer::default(), &["schedule"]).await.unwrap().schedule, None);
+        assert_eq!(
+            catalog.update_offer("sale", Offer::default(), &["schedule"]).await.unwrap().schedule,
+            None
+        );
     })
     .await;
 }
@@ -54,7 +61,8 @@ async fn a_wrong_schedule_is_told_with_its_part() {
     let fault = "must be an instant of the years 1 to 9999";
     check(Some(BEYOND), None, &[&format!("offer.schedule.starts_at {fault}")]).await;
     let backwards = Some(Timestamp { seconds: 0, nanos: -1 });
-    let both = [format!("offer.schedule.starts_at {fault}"), format!("offer.schedule.ends_at {fault}")];
+    let both =
+        [format!("offer.schedule.starts_at {fault}"), format!("offer.schedule.ends_at {fault}")];
     check(Some(BEYOND), backwards, &both.each_ref().map(String::as_str)).await;
 }
 

@@ -26,7 +26,8 @@ fn impression(key: &str, name: &str) -> OutcomeType {
 }
 
 async fn get(catalog: &Catalog, key: &str) -> Result<OutcomeType, Status> {
-    let answer = catalog.outcome_types().get_outcome_type(GetOutcomeTypeRequest { key: key.into() }).await?;
+    let answer =
+        catalog.outcome_types().get_outcome_type(GetOutcomeTypeRequest { key: key.into() }).await?;
     Ok(answer.into_inner().outcome_type.unwrap())
 }
 
@@ -35,7 +36,8 @@ async fn pages(catalog: &Catalog, page_size: i32) -> Vec<Vec<String>> {
     let (mut pages, mut page_token) = (Vec::new(), String::new());
     loop {
         let request = ListOutcomeTypesRequest { page_size, page_token };
-        let answer = catalog.outcome_types().list_outcome_types(request).await.unwrap().into_inner();
+        let answer =
+            catalog.outcome_types().list_outcome_types(request).await.unwrap().into_inner();
         pages.push(answer.outcome_types.into_iter().map(|found| found.key).collect());
         page_token = answer.next_page_token;
         if page_token.is_empty() {
@@ -51,9 +53,18 @@ async fn system_types_can_neither_be_deleted_nor_made_again() {
         assert_eq!(refusal(catalog.delete_outcome_type("click").await), system);
         assert_eq!(refusal(catalog.delete_outcome_type("Opt Out").await), system);
         let exists = (Code::AlreadyExists, "ALREADY_EXISTS".to_owned());
-        assert_eq!(refusal(catalog.create_outcome_type(response("click", "My click")).await), exists);
-        assert_eq!(refusal(catalog.create_outcome_type(response("my_click", "CLICK")).await), exists);
-        assert_eq!(get(&catalog, "opt_out").await.unwrap(), get(&catalog, "opt out").await.unwrap());
+        assert_eq!(
+            refusal(catalog.create_outcome_type(response("click", "My click")).await),
+            exists
+        );
+        assert_eq!(
+            refusal(catalog.create_outcome_type(response("my_click", "CLICK")).await),
+            exists
+        );
+        assert_eq!(
+            get(&catalog, "opt_out").await.unwrap(),
+            get(&catalog, "opt out").await.unwrap()
+        );
         assert_eq!(code(get(&catalog, "nope").await), Code::NotFound);
         assert_eq!(code(get(&catalog, "a\0b").await), Code::NotFound);
     })
@@ -73,8 +84,17 @@ async fn whether_it_counts_as_contact_is_always_said() {
     check(impression("banner_seen", "Banner Seen"), true).await;
     check(impression("expired", "Expired"), false).await;
     check(response("applied", "Applied"), false).await;
-    check(OutcomeType { counts_as_contact: Some(false), ..impression("footer", "Footer") }, false).await;
-    check(OutcomeType { counts_as_contact: Some(true), is_system: true, ..response("called", "Called") }, true).await;
+    check(OutcomeType { counts_as_contact: Some(false), ..impression("footer", "Footer") }, false)
+        .await;
+    check(
+        OutcomeType {
+            counts_as_contact: Some(true),
+            is_system: true,
+            ..response("called", "Called")
+        },
+        true,
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -107,18 +127,33 @@ async fn a_deleted_key_comes_back_only_with_the_same_meaning() {
     on_both(async |catalog| {
         let exists = (Code::AlreadyExists, "ALREADY_EXISTS".to_owned());
         catalog.create_outcome_type(response("applied", "Applied")).await.unwrap();
-        assert_eq!(refusal(catalog.create_outcome_type(response("applied", "Other")).await), exists);
-        assert_eq!(refusal(catalog.create_outcome_type(response("other", "applied")).await), exists);
+        assert_eq!(
+            refusal(catalog.create_outcome_type(response("applied", "Other")).await),
+            exists
+        );
+        assert_eq!(
+            refusal(catalog.create_outcome_type(response("other", "applied")).await),
+            exists
+        );
         catalog.delete_outcome_type("applied").await.unwrap();
         assert_eq!(code(get(&catalog, "applied").await), Code::NotFound);
         assert_eq!(code(catalog.delete_outcome_type("applied").await), Code::NotFound);
-        assert_eq!(refusal(catalog.create_outcome_type(impression("applied", "Applied")).await), exists);
-        let negative =
-            OutcomeType { classification: Classification::Negative.into(), ..response("applied", "Applied") };
+        assert_eq!(
+            refusal(catalog.create_outcome_type(impression("applied", "Applied")).await),
+            exists
+        );
+        let negative = OutcomeType {
+            classification: Classification::Negative.into(),
+            ..response("applied", "Applied")
+        };
         assert_eq!(refusal(catalog.create_outcome_type(negative).await), exists);
-        let revived = catalog.create_outcome_type(response("applied", "Applied again")).await.unwrap();
+        let revived =
+            catalog.create_outcome_type(response("applied", "Applied again")).await.unwrap();
         assert_eq!((revived.key.as_str(), revived.name.as_str()), ("applied", "Applied again"));
-        assert_eq!(refusal(catalog.create_outcome_type(response("applied", "Applied")).await), exists);
+        assert_eq!(
+            refusal(catalog.create_outcome_type(response("applied", "Applied")).await),
+            exists
+        );
     })
     .await;
 }

@@ -18,13 +18,22 @@ async fn a_placement_lives_like_every_resource() {
         assert_eq!((created.id.as_str(), created.channel.as_str()), ("plc_home_hero", "web"));
         assert_eq!(created.warnings, [""; 0]);
         let request = GetPlacementRequest { id: "HOME hero".into() };
-        let read = catalog.placements().get_placement(request).await.unwrap().into_inner().placement.unwrap();
+        let read = catalog
+            .placements()
+            .get_placement(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .placement
+            .unwrap();
         assert_eq!(read, created);
         let taken = refusal(catalog.create_placement(placement("home HERO", "")).await);
         assert_eq!(taken, (Code::AlreadyExists, "ALREADY_EXISTS".to_owned()));
-        let updated = catalog.update_placement("Home hero", placement("", ""), &["channel"]).await.unwrap();
+        let updated =
+            catalog.update_placement("Home hero", placement("", ""), &["channel"]).await.unwrap();
         assert_eq!((updated.name.as_str(), updated.channel.as_str()), ("Home hero", ""));
-        let listed = catalog.placements().list_placements(ListPlacementsRequest::default()).await.unwrap();
+        let listed =
+            catalog.placements().list_placements(ListPlacementsRequest::default()).await.unwrap();
         assert_eq!(listed.into_inner().placements, [updated]);
         let delete = || DeletePlacementRequest { id: "plc_home_hero".into(), etag: String::new() };
         catalog.placements().delete_placement(delete()).await.unwrap();
@@ -56,7 +65,8 @@ async fn a_renamed_placement_names_the_creatives_it_leaves_behind() {
             let given = Creative { placement: by.into(), ..creative(name, "off_apparel") };
             catalog.create_creative(given).await.unwrap();
         }
-        let updated = catalog.update_placement("hero", placement("Banner", ""), &["name"]).await.unwrap();
+        let updated =
+            catalog.update_placement("hero", placement("Banner", ""), &["name"]).await.unwrap();
         let warning = "creative `cre_by_name` names placement `hero`, which no longer exists";
         assert_eq!(updated.warnings, [warning]);
     })

@@ -1,29 +1,39 @@
 //! One customer's record.
 
 use proffer_proto::{
-    catalog::v1::{CustomerRecord, DeleteRecordRequest, FieldType, ListRecordsRequest, PutRecordRequest},
+    catalog::v1::{
+        CustomerRecord, DeleteRecordRequest, FieldType, ListRecordsRequest, PutRecordRequest,
+    },
     values::v1::Value,
 };
 use tonic::{Code, Status};
 
 use crate::support::{
-    CUSTOMER_FIELDS, Catalog, boolean, code, decimal, double, faults, instant, integer, list, null, on_both, on_sqlite,
-    refusal, schema, text,
+    CUSTOMER_FIELDS, Catalog, boolean, code, decimal, double, faults, instant, integer, list, null,
+    on_both, on_sqlite, refusal, schema, text,
 };
 
 async fn customers(catalog: &Catalog) {
     catalog.create_schema(schema("Customer", &CUSTOMER_FIELDS)).await.unwrap();
 }
 
-async fn page(catalog: &Catalog, page_size: i32, page_token: &str) -> Result<(Vec<CustomerRecord>, String), Status> {
+async fn page(
+    catalog: &Catalog,
+    page_size: i32,
+    page_token: &str,
+) -> Result<(Vec<CustomerRecord>, String), Status> {
     let (schema, page_token) = ("Customer".to_owned(), page_token.to_owned());
-    let answer = catalog.records().list_records(ListRecordsRequest { schema, page_size, page_token }).await?;
+    let answer = catalog
+        .records()
+        .list_records(ListRecordsRequest { schema, page_size, page_token })
+        .await?;
     let answer = answer.into_inner();
     Ok((answer.records, answer.next_page_token))
 }
 
 async fn delete(catalog: &Catalog, customer_id: &str) -> Result<(), Status> {
-    let request = DeleteRecordRequest { schema: "Customer".into(), customer_id: customer_id.into() };
+    let request =
+        DeleteRecordRequest { schema: "Customer".into(), customer_id: customer_id.into() };
     catalog.records().delete_record(request).await.map(drop)
 }
 
@@ -31,16 +41,26 @@ async fn delete(catalog: &Catalog, customer_id: &str) -> Result<(), Status> {
 async fn put_replaces_patch_merges_and_null_clears() {
     on_both(async |catalog| {
         customers(&catalog).await;
-        let whole = [("lastPurchaseDate", text("2026-07-03")), ("lifetimePurchases", integer(4)), ("timezone", null())];
+        let whole = [
+            ("lastPurchaseDate", text("2026-07-03")),
+            ("lifetimePurchases", integer(4)),
+            ("timezone", null()),
+        ];
         let created = catalog.put("c1", &whole).await.unwrap();
         assert_eq!((created.customer_id.as_str(), created.version), ("c1", 1));
         assert_eq!(created.updated_at, Some(history::timestamp(catalog.clock.now())));
-        assert_eq!(created.fields.keys().collect::<Vec<_>>(), ["lastPurchaseDate", "lifetimePurchases"]);
+        assert_eq!(
+            created.fields.keys().collect::<Vec<_>>(),
+            ["lastPurchaseDate", "lifetimePurchases"]
+        );
 
         catalog.clock.set(instant("2026-11-26T10:00:00Z"));
         let changes = [("lifetimePurchases", null()), ("lifetimeRevenue", decimal("19.90"))];
         let patched = catalog.patch("c1", &changes).await.unwrap();
-        assert_eq!((patched.version, patched.updated_at), (2, Some(history::timestamp(catalog.clock.now()))));
+        assert_eq!(
+            (patched.version, patched.updated_at),
+            (2, Some(history::timestamp(catalog.clock.now())))
+        );
         assert_eq!(patched.fields.len(), 2);
         assert_eq!(patched.fields["lifetimeRevenue"], decimal("19.90"));
         assert_eq!(catalog.get("c1").await.unwrap(), patched);
@@ -61,17 +81,28 @@ async fn put_replaces_patch_merges_and_null_clears() {
 #[tokio::test(flavor = "multi_thread")]
 async fn values_are_strict_and_exact() {
     let catalog = on_sqlite().await;
-    let fields =
-        [("s", FieldType::String), ("i", FieldType::Integer), ("d", FieldType::Decimal), ("t", FieldType::Timestamp)];
+    let fields = [
+        ("s", FieldType::String),
+        ("i", FieldType::Integer),
+        ("d", FieldType::Decimal),
+        ("t", FieldType::Timestamp),
+    ];
     catalog.create_schema(schema("Customer", &fields)).await.unwrap();
     let check = async |field: &str, given: Value, expected: Result<Value, &str>| {
         let stored = catalog.put("c", &[(field, given.clone())]).await;
         match expected {
             Ok(expected) => assert_eq!(stored.unwrap().fields[field], expected),
-            Err(message) => assert_eq!(faults(stored), [format!("record.fields.{field} {message}")]),
+            Err(message) => {
+                assert_eq!(faults(stored), [format!("record.fields.{field} {message}")])
+            }
         }
     };
-    check("d", decimal("0.1000000000000000000000000001"), Ok(decimal("0.1000000000000000000000000001"))).await;
+    check(
+        "d",
+        decimal("0.1000000000000000000000000001"),
+        Ok(decimal("0.1000000000000000000000000001")),
+    )
+    .await;
     check("d", text("1e3"), Ok(decimal("1000"))).await;
     check("d", double(19.9), Ok(decimal("19.9"))).await;
     check(
@@ -85,7 +116,12 @@ async fn values_are_strict_and_exact() {
     check("i", integer(i64::MAX), Ok(integer(i64::MAX))).await;
     check("i", decimal("12.5"), Err("must be an integer, not the number 12.5")).await;
     check("t", text("2026-07-03T12:00:00.5+02:00"), Ok(text("2026-07-03T10:00:00.500Z"))).await;
-    check("t", text("2026-07-03"), Err("`2026-07-03` is not a timestamp: write RFC 3339 with an offset")).await;
+    check(
+        "t",
+        text("2026-07-03"),
+        Err("`2026-07-03` is not a timestamp: write RFC 3339 with an offset"),
+    )
+    .await;
     check("s", list(vec![text("a")]), Err("must be a string, not a list")).await;
     check("s", text("a\0b"), Err("must not hold a null character")).await;
 }
@@ -113,7 +149,10 @@ async fn every_fault_of_a_record_is_told() {
     let missing = PutRecordRequest { schema: "Customer".into(), record: None };
     assert_eq!(faults(catalog.records().put_record(missing).await), ["record is required"]);
     let unknown = PutRecordRequest { schema: "Custommer".into(), record: None };
-    assert_eq!(refusal(catalog.records().put_record(unknown).await), (Code::NotFound, "NOT_FOUND".to_owned()));
+    assert_eq!(
+        refusal(catalog.records().put_record(unknown).await),
+        (Code::NotFound, "NOT_FOUND".to_owned())
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -136,8 +175,14 @@ async fn ids_are_compared_and_ordered_byte_for_byte() {
         }
         assert_eq!(seen, ids);
         assert_eq!(page(&catalog, 9, "").await.unwrap().1, "");
-        assert_eq!(faults(page(&catalog, 1001, "").await), ["page_size is 1001; it must be 1 to 1000"]);
-        assert_eq!(faults(page(&catalog, 1, "zz").await), ["page_token is not a token of an earlier page"]);
+        assert_eq!(
+            faults(page(&catalog, 1001, "").await),
+            ["page_size is 1001; it must be 1 to 1000"]
+        );
+        assert_eq!(
+            faults(page(&catalog, 1, "zz").await),
+            ["page_token is not a token of an earlier page"]
+        );
     })
     .await;
 }
@@ -185,7 +230,10 @@ async fn a_page_of_large_records_is_cut() {
     catalog.create_schema(schema("Customer", &fields)).await.unwrap();
     let big = || text(&"x".repeat(16 * 1024));
     for n in 0..30 {
-        catalog.put(&format!("c{n:02}"), &[("a", big()), ("b", big()), ("c", big())]).await.unwrap();
+        catalog
+            .put(&format!("c{n:02}"), &[("a", big()), ("b", big()), ("c", big())])
+            .await
+            .unwrap();
     }
     let (first, token) = page(&catalog, 1000, "").await.unwrap();
     assert_eq!(first.len(), 21);
@@ -202,8 +250,9 @@ async fn thirty_two_patches_at_once_lose_nothing() {
         catalog.create_schema(schema("Customer", &fields)).await.unwrap();
         catalog.put("c1", &[]).await.unwrap();
         let (catalog, names) = (&catalog, &names);
-        let patches =
-            (0..32).map(|n| async move { catalog.patch("c1", &[(&names[n], integer(n as i64))]).await.unwrap() });
+        let patches = (0..32).map(|n| async move {
+            catalog.patch("c1", &[(&names[n], integer(n as i64))]).await.unwrap()
+        });
         futures::future::join_all(patches).await;
         let record = catalog.get("c1").await.unwrap();
         assert_eq!((record.version, record.fields.len()), (33, 32));
@@ -217,8 +266,10 @@ async fn tenants_do_not_see_each_other() {
     on_both(async |catalog| {
         customers(&catalog).await;
         catalog.put("c1", &[]).await.unwrap();
-        let request =
-            proffer_proto::catalog::v1::GetRecordRequest { schema: "Customer".into(), customer_id: "c1".into() };
+        let request = proffer_proto::catalog::v1::GetRecordRequest {
+            schema: "Customer".into(),
+            customer_id: "c1".into(),
+        };
         let other = serve::metadata::request("other", request);
         assert_eq!(code(catalog.records().get_record(other).await), Code::NotFound);
     })

@@ -3,7 +3,9 @@
 use proffer_proto::catalog::v1::{CustomerRecord, RowFault};
 use tonic::Code;
 
-use crate::support::{CUSTOMER_FIELDS, Catalog, code, integer, on_both, on_sqlite, record, refusal, schema, text};
+use crate::support::{
+    CUSTOMER_FIELDS, Catalog, code, integer, on_both, on_sqlite, record, refusal, schema, text,
+};
 
 async fn customers(catalog: &Catalog) {
     catalog.create_schema(schema("Customer", &CUSTOMER_FIELDS)).await.unwrap();
@@ -14,7 +16,9 @@ fn purchases(id: &str, count: i64) -> CustomerRecord {
 }
 
 fn lines(faults: &[RowFault]) -> Vec<String> {
-    let line = |fault: &RowFault| format!("{} {} {} {}", fault.index, fault.customer_id, fault.field, fault.message);
+    let line = |fault: &RowFault| {
+        format!("{} {} {} {}", fault.index, fault.customer_id, fault.field, fault.message)
+    };
     faults.iter().map(line).collect()
 }
 
@@ -100,10 +104,13 @@ async fn the_faults_of_one_row_are_counted_beyond_ten() {
 async fn a_row_that_is_too_large_is_refused_alone() {
     let catalog = on_sqlite().await;
     let names: Vec<String> = (0..5).map(|n| format!("f{n}")).collect();
-    let fields: Vec<_> =
-        names.iter().map(|name| (name.as_str(), proffer_proto::catalog::v1::FieldType::String)).collect();
+    let fields: Vec<_> = names
+        .iter()
+        .map(|name| (name.as_str(), proffer_proto::catalog::v1::FieldType::String))
+        .collect();
     catalog.create_schema(schema("Customer", &fields)).await.unwrap();
-    let big: Vec<_> = names.iter().map(|name| (name.as_str(), text(&"x".repeat(16 * 1024)))).collect();
+    let big: Vec<_> =
+        names.iter().map(|name| (name.as_str(), text(&"x".repeat(16 * 1024)))).collect();
     let answer = catalog.batch(vec![record("c1", &big), record("c2", &[])], false).await.unwrap();
     assert_eq!((answer.accepted, answer.refused), (1, 1));
     assert!(answer.faults[0].message.ends_with("exceeds the maximum 65536"), "{:?}", answer.faults);

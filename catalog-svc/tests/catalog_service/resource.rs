@@ -1,15 +1,16 @@
 //! What all kinds of configuration have in common.
 
 use proffer_proto::catalog::v1::{
-    Category, CreateCategoryRequest, CreateOfferRequest, CreateSchemaRequest, DeleteCategoryRequest,
-    GetCategoryRequest, ListCategoriesRequest, Offer, UpdateCategoryRequest,
+    Category, CreateCategoryRequest, CreateOfferRequest, CreateSchemaRequest,
+    DeleteCategoryRequest, GetCategoryRequest, ListCategoriesRequest, Offer, UpdateCategoryRequest,
 };
 use tonic::Code;
 
 use crate::support::{Catalog, category, code, faults, offer, on_both, on_sqlite, refusal};
 
 async fn get(catalog: &Catalog, id: &str) -> Result<Category, tonic::Status> {
-    let answer = catalog.categories().get_category(GetCategoryRequest { id: id.to_owned() }).await?;
+    let answer =
+        catalog.categories().get_category(GetCategoryRequest { id: id.to_owned() }).await?;
     Ok(answer.into_inner().category.unwrap())
 }
 
@@ -28,15 +29,23 @@ async fn a_resource_is_found_by_id_or_name_and_its_etag_guards_it() {
             description: description.to_owned(),
             ..Default::default()
         };
-        let updated = catalog.update_category("Apparel", with(&created.etag, "one"), &["description"]).await.unwrap();
+        let updated = catalog
+            .update_category("Apparel", with(&created.etag, "one"), &["description"])
+            .await
+            .unwrap();
         assert_eq!((updated.revision, updated.name.as_str()), (2, "Apparel"));
         let stale = (Code::Aborted, "ETAG_MISMATCH".to_owned());
-        let late = catalog.update_category("Apparel", with(&created.etag, "two"), &["description"]).await;
+        let late =
+            catalog.update_category("Apparel", with(&created.etag, "two"), &["description"]).await;
         assert_eq!(refusal(late), stale);
         catalog.update_category("Apparel", with("", "three"), &["description"]).await.unwrap();
 
-        let delete = |etag: &str| DeleteCategoryRequest { id: "Apparel".into(), etag: etag.to_owned() };
-        assert_eq!(refusal(catalog.categories().delete_category(delete(&updated.etag)).await), stale);
+        let delete =
+            |etag: &str| DeleteCategoryRequest { id: "Apparel".into(), etag: etag.to_owned() };
+        assert_eq!(
+            refusal(catalog.categories().delete_category(delete(&updated.etag)).await),
+            stale
+        );
         catalog.categories().delete_category(delete("")).await.unwrap();
         assert_eq!(code(catalog.categories().delete_category(delete("")).await), Code::NotFound);
         assert_eq!(code(get(&catalog, "Apparel").await), Code::NotFound);
@@ -88,14 +97,19 @@ async fn a_page_of_large_resources_is_cut() {
     for n in 0..7 {
         let mut large = offer(&format!("O{n}"), "X", vec![]);
         for field in 0..12 {
-            large.custom_fields.insert(format!("f{field}"), crate::support::text(&"x".repeat(16 * 1024)));
+            large
+                .custom_fields
+                .insert(format!("f{field}"), crate::support::text(&"x".repeat(16 * 1024)));
         }
         catalog.create_offer(large).await.unwrap();
     }
     let list = async |page_token: String| {
         let request = proffer_proto::catalog::v1::ListOffersRequest { page_size: 0, page_token };
         let answer = catalog.offers().list_offers(request).await.unwrap().into_inner();
-        (answer.offers.into_iter().map(|offer| offer.name).collect::<Vec<_>>(), answer.next_page_token)
+        (
+            answer.offers.into_iter().map(|offer| offer.name).collect::<Vec<_>>(),
+            answer.next_page_token,
+        )
     };
     let (first, token) = list(String::new()).await;
     assert_eq!(first, ["O0", "O1", "O2", "O3", "O4"]);
@@ -107,12 +121,16 @@ async fn a_request_without_its_resource_is_told_so() {
     let catalog = on_sqlite().await;
     let schema = catalog.schemas().create_schema(CreateSchemaRequest { schema: None }).await;
     assert_eq!(faults(schema), ["schema is required"]);
-    let category = catalog.categories().create_category(CreateCategoryRequest { category: None }).await;
+    let category =
+        catalog.categories().create_category(CreateCategoryRequest { category: None }).await;
     assert_eq!(faults(category), ["category is required"]);
     let offer = catalog.offers().create_offer(CreateOfferRequest { offer: None }).await;
     assert_eq!(faults(offer), ["offer is required"]);
     let update = UpdateCategoryRequest { id: "x".into(), category: None, update_mask: None };
-    assert_eq!(faults(catalog.categories().update_category(update).await), ["category is required"]);
+    assert_eq!(
+        faults(catalog.categories().update_category(update).await),
+        ["category is required"]
+    );
     catalog.create_category(crate::support::category("A", &[])).await.unwrap();
     let unknown = catalog.update_category("A", Category::default(), &["colour"]).await;
     assert_eq!(faults(unknown), ["update_mask names the unknown field `colour`"]);
@@ -126,7 +144,10 @@ async fn hostile_references_are_not_found() {
         for named in ["", "a\0b", "\n", "'; drop table entry; --", long.as_str()] {
             assert_eq!(code(get(&catalog, named).await), Code::NotFound);
             let patch = Offer { description: "x".into(), ..Default::default() };
-            assert_eq!(code(catalog.update_offer(named, patch, &["description"]).await), Code::NotFound);
+            assert_eq!(
+                code(catalog.update_offer(named, patch, &["description"]).await),
+                Code::NotFound
+            );
             assert_eq!(code(catalog.delete_schema(named).await), Code::NotFound);
         }
     })

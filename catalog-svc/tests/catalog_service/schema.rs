@@ -14,7 +14,10 @@ use crate::{
 #[tokio::test(flavor = "multi_thread")]
 async fn every_fault_of_a_schema_is_told() {
     let catalog = on_sqlite().await;
-    let mut wrong = schema("", &[("a", FieldType::String), ("a", FieldType::Date), ("version", FieldType::String)]);
+    let mut wrong = schema(
+        "",
+        &[("a", FieldType::String), ("a", FieldType::Date), ("version", FieldType::String)],
+    );
     wrong.fields.push(SchemaField { name: "b".into(), r#type: 77, ..Default::default() });
     wrong.status = 9;
     wrong.id = "Not an id".into();
@@ -37,12 +40,19 @@ async fn a_field_is_never_retyped_not_even_after_it_was_removed() {
         let (a, b) = (("a", FieldType::String), ("b", FieldType::Integer));
         catalog.create_schema(schema("Customer", &[a])).await.unwrap();
         let retyped = (Code::FailedPrecondition, "FIELD_RETYPED".to_owned());
-        assert_eq!(refusal(catalog.set_fields("Customer", &[("a", FieldType::Integer)]).await), retyped);
+        assert_eq!(
+            refusal(catalog.set_fields("Customer", &[("a", FieldType::Integer)]).await),
+            retyped
+        );
         assert_eq!(catalog.set_fields("Customer", &[a, b]).await.unwrap().fields.len(), 2);
         catalog.set_fields("Customer", &[b]).await.unwrap();
-        assert_eq!(refusal(catalog.set_fields("Customer", &[b, ("a", FieldType::Date)]).await), retyped);
+        assert_eq!(
+            refusal(catalog.set_fields("Customer", &[b, ("a", FieldType::Date)]).await),
+            retyped
+        );
         let status = catalog.set_fields("Customer", &[("a", FieldType::Date)]).await.unwrap_err();
-        let message = "field `a` is of type string and cannot become date: add a field of another name";
+        let message =
+            "field `a` is of type string and cannot become date: add a field of another name";
         assert_eq!(status.message(), message);
         assert_eq!(catalog.set_fields("Customer", &[b, a]).await.unwrap().fields.len(), 2);
     })
@@ -96,11 +106,20 @@ async fn removing_a_field_that_is_needed_succeeds_and_says_what_it_broke() {
     }
     let updated = catalog.set_fields("Customer", &CUSTOMER_FIELDS[1..]).await.unwrap();
     assert_eq!(updated.warnings.len(), 3, "{:?}", updated.warnings);
-    let begins = |n: usize, with: &str| assert!(updated.warnings[n].starts_with(with), "{}", updated.warnings[n]);
+    let begins = |n: usize, with: &str| {
+        assert!(updated.warnings[n].starts_with(with), "{}", updated.warnings[n])
+    };
     begins(0, "computed field `daysSinceLastPurchase` of category `Apparel`: formula `round(");
-    begins(1, "offer `off_apparel` is refused in decisions from now on: qualification_rules[1].field:");
-    begins(2, "offer `off_home` is refused in decisions from now on: qualification_rules[1].field:");
-    let again = catalog.update_schema("Customer", Schema::default(), &["description"]).await.unwrap();
+    begins(
+        1,
+        "offer `off_apparel` is refused in decisions from now on: qualification_rules[1].field:",
+    );
+    begins(
+        2,
+        "offer `off_home` is refused in decisions from now on: qualification_rules[1].field:",
+    );
+    let again =
+        catalog.update_schema("Customer", Schema::default(), &["description"]).await.unwrap();
     assert_eq!(again.warnings, [""; 0]);
 }
 
@@ -127,7 +146,10 @@ async fn a_status_is_kept_and_active_when_left_out() {
     let draft = Schema { status: ResourceStatus::Draft.into(), ..schema("Draft", &[]) };
     assert_eq!(catalog.create_schema(draft).await.unwrap().status(), ResourceStatus::Draft);
     let renamed = Schema { name: "Plan".into(), ..Default::default() };
-    assert_eq!(catalog.update_schema("Draft", renamed, &["name"]).await.unwrap().status(), ResourceStatus::Draft);
+    assert_eq!(
+        catalog.update_schema("Draft", renamed, &["name"]).await.unwrap().status(),
+        ResourceStatus::Draft
+    );
     let unset = catalog.update_schema("Plan", Schema::default(), &["status"]).await.unwrap();
     assert_eq!((unset.name.as_str(), unset.status()), ("Plan", ResourceStatus::Active));
 }

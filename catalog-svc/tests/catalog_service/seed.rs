@@ -2,12 +2,15 @@
 
 use proffer_proto::{
     catalog::v1::{
-        Classification, FieldType, ListOutcomeTypesRequest, Offer, Operator, OutcomeCategory, OutcomeType, OutputType,
+        Classification, FieldType, ListOutcomeTypesRequest, Offer, Operator, OutcomeCategory,
+        OutcomeType, OutputType,
     },
     values::v1::ResourceStatus,
 };
 
-use crate::support::{CUSTOMER_FIELDS, Catalog, boolean, category, condition, integer, offer, on_both, schema, text};
+use crate::support::{
+    CUSTOMER_FIELDS, Catalog, boolean, category, condition, integer, offer, on_both, schema, text,
+};
 
 /// Schema and category of the tutorial.
 pub async fn prepare(catalog: &Catalog) {
@@ -19,8 +22,16 @@ pub fn apparel() -> proffer_proto::catalog::v1::Category {
     category(
         "Apparel",
         &[
-            ("daysSinceLastPurchase", "round((today() - customer.lastPurchaseDate) / 86400)", OutputType::Integer),
-            ("isRecoverable", "lifetimePurchases >= 3 && lifetimeRevenue >= 50", OutputType::Boolean),
+            (
+                "daysSinceLastPurchase",
+                "round((today() - customer.lastPurchaseDate) / 86400)",
+                OutputType::Integer,
+            ),
+            (
+                "isRecoverable",
+                "lifetimePurchases >= 3 && lifetimeRevenue >= 50",
+                OutputType::Boolean,
+            ),
         ],
     )
 }
@@ -88,7 +99,8 @@ async fn the_documented_outcome_type_is_created_and_listed_behind_the_ten() {
         let expected = OutcomeType { counts_as_contact: Some(false), created_at: at, ..quote };
         assert_eq!(created, expected);
         let request = ListOutcomeTypesRequest::default();
-        let listed = catalog.outcome_types().list_outcome_types(request).await.unwrap().into_inner();
+        let listed =
+            catalog.outcome_types().list_outcome_types(request).await.unwrap().into_inner();
         let keys: Vec<_> = listed.outcome_types.iter().map(|found| found.key.as_str()).collect();
         assert_eq!(
             keys,

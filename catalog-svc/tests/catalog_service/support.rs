@@ -7,12 +7,16 @@ use chrono::{DateTime, Utc};
 use database::Location;
 use proffer_proto::{
     catalog::v1::{
-        Affinity, Category, ComputedField, Condition, CustomerRecord, FieldType, Offer, Operator, OutputType, Rule,
-        RuleList, Schema, SchemaField, behavioral_metric_service_client::BehavioralMetricServiceClient,
-        category_service_client::CategoryServiceClient, creative_service_client::CreativeServiceClient,
-        lookup_service_client::LookupServiceClient, offer_service_client::OfferServiceClient,
-        outcome_type_service_client::OutcomeTypeServiceClient, placement_service_client::PlacementServiceClient,
-        record_service_client::RecordServiceClient, rule::Kind, schema_service_client::SchemaServiceClient, *,
+        Affinity, Category, ComputedField, Condition, CustomerRecord, FieldType, Offer, Operator,
+        OutputType, Rule, RuleList, Schema, SchemaField,
+        behavioral_metric_service_client::BehavioralMetricServiceClient,
+        category_service_client::CategoryServiceClient,
+        creative_service_client::CreativeServiceClient, lookup_service_client::LookupServiceClient,
+        offer_service_client::OfferServiceClient,
+        outcome_type_service_client::OutcomeTypeServiceClient,
+        placement_service_client::PlacementServiceClient,
+        record_service_client::RecordServiceClient, rule::Kind,
+        schema_service_client::SchemaServiceClient, *,
     },
     values::v1::{Value, ValueList, value},
 };
@@ -70,18 +74,29 @@ clients! {
 
 impl Catalog {
     pub async fn create_schema(&self, schema: Schema) -> Result<Schema, Status> {
-        let answer = self.schemas().create_schema(CreateSchemaRequest { schema: Some(schema) }).await?;
+        let answer =
+            self.schemas().create_schema(CreateSchemaRequest { schema: Some(schema) }).await?;
         Ok(answer.into_inner().schema.unwrap())
     }
 
-    pub async fn update_schema(&self, id: &str, schema: Schema, paths: &[&str]) -> Result<Schema, Status> {
+    pub async fn update_schema(
+        &self,
+        id: &str,
+        schema: Schema,
+        paths: &[&str],
+    ) -> Result<Schema, Status> {
         let (id, schema, update_mask) = (id.to_owned(), Some(schema), mask(paths));
-        let answer = self.schemas().update_schema(UpdateSchemaRequest { id, schema, update_mask }).await?;
+        let answer =
+            self.schemas().update_schema(UpdateSchemaRequest { id, schema, update_mask }).await?;
         Ok(answer.into_inner().schema.unwrap())
     }
 
     /// Replaces the fields of a schema.
-    pub async fn set_fields(&self, id: &str, fields: &[(&str, FieldType)]) -> Result<Schema, Status> {
+    pub async fn set_fields(
+        &self,
+        id: &str,
+        fields: &[(&str, FieldType)],
+    ) -> Result<Schema, Status> {
         self.update_schema(id, schema("", fields), &["fields"]).await
     }
 
@@ -91,13 +106,24 @@ impl Catalog {
     }
 
     pub async fn create_category(&self, category: Category) -> Result<Category, Status> {
-        let answer = self.categories().create_category(CreateCategoryRequest { category: Some(category) }).await?;
+        let answer = self
+            .categories()
+            .create_category(CreateCategoryRequest { category: Some(category) })
+            .await?;
         Ok(answer.into_inner().category.unwrap())
     }
 
-    pub async fn update_category(&self, id: &str, category: Category, paths: &[&str]) -> Result<Category, Status> {
+    pub async fn update_category(
+        &self,
+        id: &str,
+        category: Category,
+        paths: &[&str],
+    ) -> Result<Category, Status> {
         let (id, category, update_mask) = (id.to_owned(), Some(category), mask(paths));
-        let answer = self.categories().update_category(UpdateCategoryRequest { id, category, update_mask }).await?;
+        let answer = self
+            .categories()
+            .update_category(UpdateCategoryRequest { id, category, update_mask })
+            .await?;
         Ok(answer.into_inner().category.unwrap())
     }
 
@@ -106,13 +132,22 @@ impl Catalog {
         Ok(answer.into_inner().offer.unwrap())
     }
 
-    pub async fn update_offer(&self, id: &str, offer: Offer, paths: &[&str]) -> Result<Offer, Status> {
+    pub async fn update_offer(
+        &self,
+        id: &str,
+        offer: Offer,
+        paths: &[&str],
+    ) -> Result<Offer, Status> {
         let (id, offer, update_mask) = (id.to_owned(), Some(offer), mask(paths));
-        let answer = self.offers().update_offer(UpdateOfferRequest { id, offer, update_mask }).await?;
+        let answer =
+            self.offers().update_offer(UpdateOfferRequest { id, offer, update_mask }).await?;
         Ok(answer.into_inner().offer.unwrap())
     }
 
-    pub async fn create_metric(&self, metric: BehavioralMetric) -> Result<BehavioralMetric, Status> {
+    pub async fn create_metric(
+        &self,
+        metric: BehavioralMetric,
+    ) -> Result<BehavioralMetric, Status> {
         let request = CreateBehavioralMetricRequest { behavioral_metric: Some(metric) };
         let answer = self.metrics().create_behavioral_metric(request).await?;
         Ok(answer.into_inner().behavioral_metric.unwrap())
@@ -126,45 +161,82 @@ impl Catalog {
     ) -> Result<BehavioralMetric, Status> {
         let (id, behavioral_metric, update_mask) = (id.to_owned(), Some(metric), mask(paths));
         let request = UpdateBehavioralMetricRequest { id, behavioral_metric, update_mask };
-        Ok(self.metrics().update_behavioral_metric(request).await?.into_inner().behavioral_metric.unwrap())
+        Ok(self
+            .metrics()
+            .update_behavioral_metric(request)
+            .await?
+            .into_inner()
+            .behavioral_metric
+            .unwrap())
     }
 
     pub async fn create_creative(&self, creative: Creative) -> Result<Creative, Status> {
-        let answer = self.creatives().create_creative(CreateCreativeRequest { creative: Some(creative) }).await?;
+        let answer = self
+            .creatives()
+            .create_creative(CreateCreativeRequest { creative: Some(creative) })
+            .await?;
         Ok(answer.into_inner().creative.unwrap())
     }
 
-    pub async fn update_creative(&self, id: &str, creative: Creative, paths: &[&str]) -> Result<Creative, Status> {
+    pub async fn update_creative(
+        &self,
+        id: &str,
+        creative: Creative,
+        paths: &[&str],
+    ) -> Result<Creative, Status> {
         let (id, creative, update_mask) = (id.to_owned(), Some(creative), mask(paths));
-        let answer = self.creatives().update_creative(UpdateCreativeRequest { id, creative, update_mask }).await?;
+        let answer = self
+            .creatives()
+            .update_creative(UpdateCreativeRequest { id, creative, update_mask })
+            .await?;
         Ok(answer.into_inner().creative.unwrap())
     }
 
     pub async fn create_placement(&self, placement: Placement) -> Result<Placement, Status> {
-        let answer = self.placements().create_placement(CreatePlacementRequest { placement: Some(placement) }).await?;
+        let answer = self
+            .placements()
+            .create_placement(CreatePlacementRequest { placement: Some(placement) })
+            .await?;
         Ok(answer.into_inner().placement.unwrap())
     }
 
-    pub async fn update_placement(&self, id: &str, placement: Placement, paths: &[&str]) -> Result<Placement, Status> {
+    pub async fn update_placement(
+        &self,
+        id: &str,
+        placement: Placement,
+        paths: &[&str],
+    ) -> Result<Placement, Status> {
         let (id, placement, update_mask) = (id.to_owned(), Some(placement), mask(paths));
-        let answer = self.placements().update_placement(UpdatePlacementRequest { id, placement, update_mask }).await?;
+        let answer = self
+            .placements()
+            .update_placement(UpdatePlacementRequest { id, placement, update_mask })
+            .await?;
         Ok(answer.into_inner().placement.unwrap())
     }
 
-    pub async fn put(&self, customer_id: &str, fields: &[(&str, Value)]) -> Result<CustomerRecord, Status> {
+    pub async fn put(
+        &self,
+        customer_id: &str,
+        fields: &[(&str, Value)],
+    ) -> Result<CustomerRecord, Status> {
         let (schema, record) = ("Customer".to_owned(), Some(record(customer_id, fields)));
         let answer = self.records().put_record(PutRecordRequest { schema, record }).await?;
         Ok(answer.into_inner().record.unwrap())
     }
 
-    pub async fn patch(&self, customer_id: &str, fields: &[(&str, Value)]) -> Result<CustomerRecord, Status> {
+    pub async fn patch(
+        &self,
+        customer_id: &str,
+        fields: &[(&str, Value)],
+    ) -> Result<CustomerRecord, Status> {
         let (schema, record) = ("Customer".to_owned(), Some(record(customer_id, fields)));
         let answer = self.records().patch_record(PatchRecordRequest { schema, record }).await?;
         Ok(answer.into_inner().record.unwrap())
     }
 
     pub async fn get(&self, customer_id: &str) -> Result<CustomerRecord, Status> {
-        let request = GetRecordRequest { schema: "Customer".to_owned(), customer_id: customer_id.to_owned() };
+        let request =
+            GetRecordRequest { schema: "Customer".to_owned(), customer_id: customer_id.to_owned() };
         Ok(self.records().get_record(request).await?.into_inner().record.unwrap())
     }
 
@@ -173,18 +245,31 @@ impl Catalog {
         records: Vec<CustomerRecord>,
         all_or_nothing: bool,
     ) -> Result<BatchPutRecordsResponse, Status> {
-        let request = BatchPutRecordsRequest { schema: "Customer".to_owned(), records, all_or_nothing };
+        let request =
+            BatchPutRecordsRequest { schema: "Customer".to_owned(), records, all_or_nothing };
         Ok(self.records().batch_put_records(request).await?.into_inner())
     }
 
     pub async fn lookup_customer(&self, customer_id: &str, schema: &str) -> LookupCustomerResponse {
-        let request = LookupCustomerRequest { customer_id: customer_id.to_owned(), schema: schema.to_owned() };
+        let request = LookupCustomerRequest {
+            customer_id: customer_id.to_owned(),
+            schema: schema.to_owned(),
+        };
         self.lookup().lookup_customer(request).await.unwrap().into_inner()
     }
 
-    pub async fn create_outcome_type(&self, outcome_type: OutcomeType) -> Result<OutcomeType, Status> {
+    pub async fn create_outcome_type(
+        &self,
+        outcome_type: OutcomeType,
+    ) -> Result<OutcomeType, Status> {
         let request = CreateOutcomeTypeRequest { outcome_type: Some(outcome_type) };
-        Ok(self.outcome_types().create_outcome_type(request).await?.into_inner().outcome_type.unwrap())
+        Ok(self
+            .outcome_types()
+            .create_outcome_type(request)
+            .await?
+            .into_inner()
+            .outcome_type
+            .unwrap())
     }
 
     pub async fn delete_outcome_type(&self, key: &str) -> Result<(), Status> {
@@ -203,7 +288,11 @@ pub fn schema(name: &str, fields: &[(&str, FieldType)]) -> Schema {
         r#type: (*of_type).into(),
         ..Default::default()
     };
-    Schema { name: name.to_owned(), fields: fields.iter().map(field).collect(), ..Default::default() }
+    Schema {
+        name: name.to_owned(),
+        fields: fields.iter().map(field).collect(),
+        ..Default::default()
+    }
 }
 
 /// The seed's fields.
@@ -224,11 +313,20 @@ pub fn category(name: &str, fields: &[(&str, &str, OutputType)]) -> Category {
         formula: (*formula).to_owned(),
         output_type: (*output).into(),
     };
-    Category { name: name.to_owned(), computed_fields: fields.iter().map(field).collect(), ..Default::default() }
+    Category {
+        name: name.to_owned(),
+        computed_fields: fields.iter().map(field).collect(),
+        ..Default::default()
+    }
 }
 
 pub fn offer(name: &str, category: &str, rules: Vec<Rule>) -> Offer {
-    Offer { name: name.to_owned(), category: category.to_owned(), qualification_rules: rules, ..Default::default() }
+    Offer {
+        name: name.to_owned(),
+        category: category.to_owned(),
+        qualification_rules: rules,
+        ..Default::default()
+    }
 }
 
 /// The seed's metric: clicks in 7 days.
@@ -269,7 +367,8 @@ pub fn affinity(field: &str, value: Value) -> Affinity {
 }
 
 pub fn record(customer_id: &str, fields: &[(&str, Value)]) -> CustomerRecord {
-    let fields: BTreeMap<_, _> = fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    let fields: BTreeMap<_, _> =
+        fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
     CustomerRecord { customer_id: customer_id.to_owned(), fields, ..Default::default() }
 }
 
@@ -304,7 +403,8 @@ pub fn null() -> Value {
 /// Code and reason of a refusal.
 pub fn refusal<T: std::fmt::Debug>(result: Result<T, Status>) -> (Code, String) {
     let status = result.unwrap_err();
-    let reason = status.get_error_details().error_info().map(|info| info.reason.clone()).unwrap_or_default();
+    let reason =
+        status.get_error_details().error_info().map(|info| info.reason.clone()).unwrap_or_default();
     (status.code(), reason)
 }
 
@@ -317,6 +417,7 @@ pub fn faults<T: std::fmt::Debug>(result: Result<T, Status>) -> Vec<String> {
     let status = result.unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
     let details = status.get_error_details();
-    let violations = details.bad_request().map(|request| request.field_violations.clone()).unwrap_or_default();
+    let violations =
+        details.bad_request().map(|request| request.field_violations.clone()).unwrap_or_default();
     violations.into_iter().map(|fault| format!("{} {}", fault.field, fault.description)).collect()
 }

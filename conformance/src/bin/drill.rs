@@ -1,4 +1,5 @@
-//! `drill policy`, `drill decision`: the drills at full size or a part of it. `cargo xtask drill` builds and runs it.
+//! `drill policy`, `drill decision`: the drills at full size or a part of it. `cargo xtask drill`
+//! builds and runs it.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -73,7 +74,9 @@ async fn main() -> anyhow::Result<()> {
     let cores = std::thread::available_parallelism()?;
     let build = if cfg!(debug_assertions) { "debug" } else { "release" };
     let (minutes, seed) = (settings.minutes, settings.seed);
-    println!("cargo xtask drill {name} --minutes {minutes} --seed {seed} ({build} build, {cores} cores)");
+    println!(
+        "cargo xtask drill {name} --minutes {minutes} --seed {seed} ({build} build, {cores} cores)"
+    );
     std::fs::create_dir_all(&settings.folder)?;
     let mut left = Duration::from_secs(minutes * 60);
     let mut violations = Vec::new();
@@ -86,7 +89,8 @@ async fn main() -> anyhow::Result<()> {
         let is_sqlite = matches!(which, Which::CapSqlite | Which::ReplaySqlite);
         let store = if is_sqlite { Store::Sqlite } else { Store::Postgres };
         let size = Size::FULL.part(settings.part);
-        let report = run(which, &Order { seed, size, store, folder: settings.folder.clone(), time }).await?;
+        let report =
+            run(which, &Order { seed, size, store, folder: settings.folder.clone(), time }).await?;
         let took = Duration::from_micros(time.elapsed_us());
         println!("  took {:.1} s", took.as_secs_f64());
         left = left.saturating_sub(took);

@@ -3,8 +3,8 @@
 use anyhow::{Context as _, bail};
 use chrono::DateTime;
 use prost_reflect::{
-    DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, ReflectMessage as _, Value as Field,
-    bytes::Bytes, prost_types::Timestamp,
+    DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, ReflectMessage as _,
+    Value as Field, bytes::Bytes, prost_types::Timestamp,
 };
 use serde_json::Value;
 
@@ -20,7 +20,9 @@ pub fn message(descriptor: &MessageDescriptor, json: &Value) -> anyhow::Result<D
     } else if option::is_bare(descriptor) {
         bare(&mut message, json)?;
     } else {
-        let fields = json.as_object().with_context(|| format!("{} is an object, not {json}", descriptor.name()))?;
+        let fields = json
+            .as_object()
+            .with_context(|| format!("{} is an object, not {json}", descriptor.name()))?;
         object(&mut message, fields)?;
     }
     Ok(message)
@@ -29,7 +31,11 @@ pub fn message(descriptor: &MessageDescriptor, json: &Value) -> anyhow::Result<D
 /// A message that reads as what it holds: a list, or one scalar of a oneof.
 fn bare(message: &mut DynamicMessage, json: &Value) -> anyhow::Result<()> {
     let descriptor = message.descriptor();
-    if let Some(list) = descriptor.fields().find(FieldDescriptor::is_list).filter(|_| descriptor.fields().len() == 1) {
+    if let Some(list) = descriptor
+        .fields()
+        .find(FieldDescriptor::is_list)
+        .filter(|_| descriptor.fields().len() == 1)
+    {
         message.set_field(&list, field_value(&list, json)?);
         return Ok(());
     }
@@ -48,29 +54,42 @@ fn bare(message: &mut DynamicMessage, json: &Value) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn object(message: &mut DynamicMessage, fields: &serde_json::Map<String, Value>) -> anyhow::Result<()> {
+fn object(
+    message: &mut DynamicMessage,
+    fields: &serde_json::Map<String, Value>,
+) -> anyhow::Result<()> {
     let descriptor = message.descriptor();
     let rest = descriptor.fields().find(|field| field.is_map() && option::is_set(field, "flatten"));
     let mut used = tagged_members(message, fields)?;
-    let inline: Vec<_> =
-        descriptor.fields().filter(|field| !field.is_map() && option::is_set(field, "flatten")).collect();
+    let inline: Vec<_> = descriptor
+        .fields()
+        .filter(|field| !field.is_map() && option::is_set(field, "flatten"))
+        .collect();
     for (key, json) in fields {
         if used.contains(key) {
             continue;
         }
-        let is_own = |field: &FieldDescriptor| field.json_name() == key && !option::is_set(field, "flatten");
+        let is_own =
+            |field: &FieldDescriptor| field.json_name() == key && !option::is_set(field, "flatten");
         let known = descriptor.fields().find(is_own);
         if let Some(field) = known {
             if !json.is_null() {
-                message.set_field(&field, field_value(&field, json).with_context(|| format!("at `{key}`"))?);
+                message.set_field(
+                    &field,
+                    field_value(&field, json).with_context(|| format!("at `{key}`"))?,
+                );
             }
         } else if let Some(field) = &rest {
             let Kind::Message(entry) = field.kind() else { bail!("a map without entries") };
             let value = single(&entry.map_entry_value_field().kind(), json)?;
-            let Field::Map(entries) = message.get_field_mut(field) else { bail!("a map without entries") };
+            let Field::Map(entries) = message.get_field_mut(field) else {
+                bail!("a map without entries")
+            };
             entries.insert(MapKey::String(key.clone()), value);
         } else if let Some(field) = inline.iter().find(|field| has_key(field, key)) {
-            let Field::Message(inner) = message.get_field_mut(field) else { bail!("an inline field is a message") };
+            let Field::Message(inner) = message.get_field_mut(field) else {
+                bail!("an inline field is a message")
+            };
             object(inner, &serde_json::Map::from_iter([(key.clone(), json.clone())]))?;
         } else {
             bail!("{} has no `{key}`", descriptor.full_name());
@@ -118,7 +137,8 @@ fn field_value(field: &FieldDescriptor, json: &Value) -> anyhow::Result<Field> {
         let Kind::Message(entry) = field.kind() else { bail!("a map without entries") };
         let kind = entry.map_entry_value_field().kind();
         let entries = json.as_object().context("a map is an object")?.iter();
-        let entries = entries.map(|(key, json)| Ok((MapKey::String(key.clone()), single(&kind, json)?)));
+        let entries =
+            entries.map(|(key, json)| Ok((MapKey::String(key.clone()), single(&kind, json)?)));
         return Ok(Field::Map(entries.collect::<anyhow::Result<_>>()?));
     }
     if field.is_list() {
@@ -141,7 +161,9 @@ fn single(kind: &Kind, json: &Value) -> anyhow::Result<Field> {
             json.as_str().and_then(|word| option::number(enumeration, word)).map(Field::EnumNumber)
         }
         Kind::String => json.as_str().map(|text| Field::String(text.to_owned())),
-        Kind::Bytes => json.as_str().map(|text| Field::Bytes(Bytes::copy_from_slice(text.as_bytes()))),
+        Kind::Bytes => {
+            json.as_str().map(|text| Field::Bytes(Bytes::copy_from_slice(text.as_bytes())))
+        }
         Kind::Bool => json.as_bool().map(Field::Bool),
         Kind::Double => json.as_f64().map(Field::F64),
         Kind::Int32 => json.as_i64().and_then(|number| i32::try_from(number).ok()).map(Field::I32),

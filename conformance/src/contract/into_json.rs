@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, SecondsFormat};
 use prost_reflect::{
-    DynamicMessage, FieldDescriptor, Kind, MapKey, ReflectMessage as _, Value as Field, prost_types::Timestamp,
+    DynamicMessage, FieldDescriptor, Kind, MapKey, ReflectMessage as _, Value as Field,
+    prost_types::Timestamp,
 };
 use serde_json::{Map, Number, Value};
 
@@ -37,8 +38,13 @@ pub fn json(message: &DynamicMessage) -> Value {
 fn bare(field: &FieldDescriptor, value: &Field) -> Value {
     match value {
         Field::String(text) if field.name() == "decimal_value" => {
-            let digits = text.chars().filter(char::is_ascii_digit).skip_while(|digit| *digit == '0').count();
-            let number = if digits <= NUMBER_DIGITS_MAX { text.parse().ok().and_then(Number::from_f64) } else { None };
+            let digits =
+                text.chars().filter(char::is_ascii_digit).skip_while(|digit| *digit == '0').count();
+            let number = if digits <= NUMBER_DIGITS_MAX {
+                text.parse().ok().and_then(Number::from_f64)
+            } else {
+                None
+            };
             number.map_or_else(|| Value::String(text.clone()), Value::Number)
         }
         other => single(&field.kind(), other),
@@ -78,7 +84,8 @@ fn print(message: &DynamicMessage, field: &FieldDescriptor, fields: &mut Map<Str
         return;
     }
     let key = field.json_name().to_owned();
-    let is_empty = value.is_default(&field.kind()) || matches!(&*value, Field::List(items) if items.is_empty());
+    let is_empty = value.is_default(&field.kind())
+        || matches!(&*value, Field::List(items) if items.is_empty());
     if field.supports_presence() && !message.has_field(field) {
         if option::is_set(field, "null_when_unset") {
             fields.insert(key, Value::Null);
@@ -99,7 +106,8 @@ fn field_json(field: &FieldDescriptor, value: &Field) -> Value {
                 Kind::Message(entry) => entry.map_entry_value_field().kind(),
                 other => other,
             };
-            let mut sorted: Vec<_> = entries.iter().map(|(key, value)| (key_text(key), single(&kind, value))).collect();
+            let mut sorted: Vec<_> =
+                entries.iter().map(|(key, value)| (key_text(key), single(&kind, value))).collect();
             sorted.sort_by(|(a, _), (b, _)| a.cmp(b));
             Value::Object(sorted.into_iter().collect())
         }

@@ -1,7 +1,9 @@
 //! The annotations that say how a message reads as JSON.
 
 use proffer_proto::POOL;
-use prost_reflect::{DynamicMessage, EnumDescriptor, FieldDescriptor, MessageDescriptor, OneofDescriptor, Value};
+use prost_reflect::{
+    DynamicMessage, EnumDescriptor, FieldDescriptor, MessageDescriptor, OneofDescriptor, Value,
+};
 
 /// One of our own options, by name.
 pub fn own(options: &DynamicMessage, name: &str) -> Option<Value> {
@@ -33,15 +35,20 @@ pub struct Tagged {
 pub fn tagged(oneof: &OneofDescriptor) -> Option<Tagged> {
     let option = own(&oneof.options(), "tagged")?;
     let option = option.as_message()?;
-    let text = |name: &str| option.get_field_by_name(name).and_then(|value| value.as_str().map(str::to_owned));
-    let is_flat = option.get_field_by_name("flat").and_then(|value| value.as_bool()).unwrap_or_default();
+    let text = |name: &str| {
+        option.get_field_by_name(name).and_then(|value| value.as_str().map(str::to_owned))
+    };
+    let is_flat =
+        option.get_field_by_name("flat").and_then(|value| value.as_bool()).unwrap_or_default();
     Some(Tagged { tag: text("tag")?, content: text("content")?, is_flat })
 }
 
 /// The word for a value of an enum.
 pub fn token(enumeration: &EnumDescriptor, number: i32) -> String {
     let Some(value) = enumeration.get_value(number) else { return number.to_string() };
-    if let Some(token) = own(&value.options(), "token").and_then(|value| value.as_str().map(str::to_owned)) {
+    if let Some(token) =
+        own(&value.options(), "token").and_then(|value| value.as_str().map(str::to_owned))
+    {
         return token;
     }
     let mut prefix = String::new();
@@ -58,9 +65,15 @@ pub fn token(enumeration: &EnumDescriptor, number: i32) -> String {
 pub fn number(enumeration: &EnumDescriptor, word: &str) -> Option<i32> {
     let aliases = |value: &prost_reflect::EnumValueDescriptor| {
         let listed = own(&value.options(), "token_alias");
-        let listed = listed.as_ref().and_then(|value| value.as_list()).map(<[Value]>::to_vec).unwrap_or_default();
+        let listed = listed
+            .as_ref()
+            .and_then(|value| value.as_list())
+            .map(<[Value]>::to_vec)
+            .unwrap_or_default();
         listed.iter().any(|alias| alias.as_str() == Some(word))
     };
     let mut values = enumeration.values();
-    values.find(|value| token(enumeration, value.number()) == word || aliases(value)).map(|value| value.number())
+    values
+        .find(|value| token(enumeration, value.number()) == word || aliases(value))
+        .map(|value| value.number())
 }

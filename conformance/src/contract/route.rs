@@ -32,7 +32,8 @@ pub struct Routes(pub Vec<Route>);
 
 impl Default for Routes {
     fn default() -> Self {
-        let services = POOL.services().filter(|service| service.full_name().starts_with("proffer."));
+        let services =
+            POOL.services().filter(|service| service.full_name().starts_with("proffer."));
         let methods = services.flat_map(|service| service.methods().collect::<Vec<_>>());
         Self(methods.filter_map(Route::of).collect())
     }
@@ -42,17 +43,21 @@ impl Route {
     fn of(rpc: MethodDescriptor) -> Option<Self> {
         let options = rpc.options();
         let extension = POOL.get_extension_by_name("google.api.http")?;
-        let rule = options.has_extension(&extension).then(|| options.get_extension(&extension).into_owned())?;
+        let rule = options
+            .has_extension(&extension)
+            .then(|| options.get_extension(&extension).into_owned())?;
         let rule = rule.as_message()?;
         let text = |name: &str| {
             let field = rule.descriptor().get_field_by_name(name)?;
-            let text = rule.has_field(&field).then(|| rule.get_field(&field).as_str().map(str::to_owned));
+            let text =
+                rule.has_field(&field).then(|| rule.get_field(&field).as_str().map(str::to_owned));
             text.flatten()
         };
         let (verb, template) = ["get", "put", "post", "patch", "delete"]
             .into_iter()
             .find_map(|verb| text(verb).map(|template| (verb.to_uppercase(), template)))?;
-        let status = option::own(&options, "http_status").and_then(|value| value.as_i32()).unwrap_or(200);
+        let status =
+            option::own(&options, "http_status").and_then(|value| value.as_i32()).unwrap_or(200);
         Some(Self {
             verb,
             template,
@@ -65,7 +70,8 @@ impl Route {
 
     /// What the pieces of `path` in braces are, when the route is its.
     fn captures(&self, path: &str) -> Option<Vec<(String, String)>> {
-        let (wanted, given): (Vec<_>, Vec<_>) = (self.template.split('/').collect(), path.split('/').collect());
+        let (wanted, given): (Vec<_>, Vec<_>) =
+            (self.template.split('/').collect(), path.split('/').collect());
         if wanted.len() != given.len() {
             return None;
         }
@@ -73,7 +79,10 @@ impl Route {
         for (wanted, given) in wanted.into_iter().zip(given) {
             match wanted.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
                 Some(name) => {
-                    captured.push((name.to_owned(), percent_decode_str(given).decode_utf8_lossy().into_owned()));
+                    captured.push((
+                        name.to_owned(),
+                        percent_decode_str(given).decode_utf8_lossy().into_owned(),
+                    ));
                 }
                 None if wanted == given => {}
                 None => return None,
@@ -83,14 +92,20 @@ impl Route {
     }
 
     /// The request of a call to this route.
-    fn request(&self, call: &Call, captured: &[(String, String)]) -> anyhow::Result<DynamicMessage> {
+    fn request(
+        &self,
+        call: &Call,
+        captured: &[(String, String)],
+    ) -> anyhow::Result<DynamicMessage> {
         let descriptor = self.rpc.input();
         let body = call.body.clone().unwrap_or_else(|| Value::Object(serde_json::Map::new()));
         let mut request = match self.body.as_str() {
             "*" => from_json::message(&descriptor, &body)?,
             "" => DynamicMessage::new(descriptor.clone()),
             name => {
-                let field = descriptor.get_field_by_name(name).context("the body is a field of the request")?;
+                let field = descriptor
+                    .get_field_by_name(name)
+                    .context("the body is a field of the request")?;
                 let Kind::Message(inner) = field.kind() else { bail!("the body is a message") };
                 let mut request = DynamicMessage::new(descriptor.clone());
                 request.set_field(&field, Field::Message(from_json::message(&inner, &body)?));
@@ -110,7 +125,11 @@ impl Route {
             let (key, text) = pair.split_once('=').unwrap_or((pair, ""));
             let text = percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
             let field = descriptor.fields().find(|field| field.json_name() == key);
-            set(&mut request, field.with_context(|| format!("no parameter `{key}`"))?.name(), &text)?;
+            set(
+                &mut request,
+                field.with_context(|| format!("no parameter `{key}`"))?.name(),
+                &text,
+            )?;
         }
         Ok(request)
     }
@@ -137,7 +156,8 @@ impl Routes {
         let path = call.path.split('?').next().unwrap_or_default();
         let fits = |route: &&Route| route.verb == call.method && route.captures(path).is_some();
         // A literal piece outranks a captured one: `/respond/bulk`.
-        let found = self.0.iter().filter(fits).min_by_key(|route| route.template.matches('{').count());
+        let found =
+            self.0.iter().filter(fits).min_by_key(|route| route.template.matches('{').count());
         let route = found.with_context(|| format!("no RPC for {} {path}", call.method))?;
         let request = route.request(call, &route.captures(path).unwrap_or_default())?;
         Ok((route, request))
@@ -148,10 +168,14 @@ impl Routes {
 fn mask(descriptor: &prost_reflect::MessageDescriptor, body: &Value, prefix: &str) -> Vec<String> {
     let mut paths = Vec::new();
     for (key, value) in body.as_object().into_iter().flatten() {
-        let Some(field) = descriptor.fields().find(|field| field.json_name() == key) else { continue };
+        let Some(field) = descriptor.fields().find(|field| field.json_name() == key) else {
+            continue;
+        };
         let path = format!("{prefix}{}", field.name());
         match (field.kind(), value) {
-            (Kind::Message(inner), Value::Object(_)) if !field.is_map() && !option::is_bare(&inner) => {
+            (Kind::Message(inner), Value::Object(_))
+                if !field.is_map() && !option::is_bare(&inner) =>
+            {
                 paths.extend(mask(&inner, value, &format!("{path}.")));
             }
             _ => paths.push(path),
@@ -160,8 +184,13 @@ fn mask(descriptor: &prost_reflect::MessageDescriptor, body: &Value, prefix: &st
     for oneof in descriptor.oneofs() {
         let Some(tagged) = option::tagged(&oneof) else { continue };
         let Some(word) = body.get(&tagged.tag).and_then(Value::as_str) else { continue };
-        let Some(Kind::Message(inner)) = descriptor.get_field_by_name(word).map(|field| field.kind()) else { continue };
-        let inside = if tagged.is_flat { body } else { body.get(&tagged.content).unwrap_or(&Value::Null) };
+        let Some(Kind::Message(inner)) =
+            descriptor.get_field_by_name(word).map(|field| field.kind())
+        else {
+            continue;
+        };
+        let inside =
+            if tagged.is_flat { body } else { body.get(&tagged.content).unwrap_or(&Value::Null) };
         let mut inner_paths = mask(&inner, inside, &format!("{prefix}{word}."));
         if inner_paths.is_empty() {
             inner_paths.push(format!("{prefix}{word}"));
@@ -183,9 +212,14 @@ fn set_mask(request: &mut DynamicMessage, paths: &Value) {
 /// Sets the scalar at a proto path.
 fn set(message: &mut DynamicMessage, path: &str, text: &str) -> anyhow::Result<()> {
     let (head, rest) = path.split_once('.').map_or((path, None), |(head, rest)| (head, Some(rest)));
-    let field = message.descriptor().get_field_by_name(head).with_context(|| format!("no field `{head}`"))?;
+    let field = message
+        .descriptor()
+        .get_field_by_name(head)
+        .with_context(|| format!("no field `{head}`"))?;
     if let Some(rest) = rest {
-        let Field::Message(inner) = message.get_field_mut(&field) else { bail!("`{head}` holds no fields") };
+        let Field::Message(inner) = message.get_field_mut(&field) else {
+            bail!("`{head}` holds no fields")
+        };
         return set(inner, rest, text);
     }
     let value = match field.kind() {
@@ -206,17 +240,23 @@ mod tests {
     /// What a call becomes, and its own JSON again.
     fn check(method: &str, path: &str, body: Value, rpc: &str, expected: Value) {
         let routes = Routes::default();
-        let call = Call { method: method.into(), path: path.into(), body: Some(body), script: None };
+        let call =
+            Call { method: method.into(), path: path.into(), body: Some(body), script: None };
         let (route, request) = routes.request(&call).unwrap();
         assert_eq!(route.rpc.name(), rpc);
         let shown = into_json::json(&request);
-        assert_eq!(crate::expectation::differences(&expected, Some(&shown)), Vec::<String>::new(), "{shown}");
+        assert_eq!(
+            crate::expectation::differences(&expected, Some(&shown)),
+            Vec::<String>::new(),
+            "{shown}"
+        );
     }
 
     #[test]
     fn calls_become_the_messages_they_stand_for() {
         let rule = json!({"field": "a", "op": ">=", "value": 90});
-        let offer = json!({"name": "A", "category": "B", "qualificationRules": [rule, {"not": rule}]});
+        let offer =
+            json!({"name": "A", "category": "B", "qualificationRules": [rule, {"not": rule}]});
         check("POST", "/api/v1/offers", offer.clone(), "CreateOffer", json!({"offer": offer}));
         let policy = json!({"name": "P", "ruleType": "frequency_cap", "windowDays": 30, "maxImpressions": 3});
         check(
@@ -227,11 +267,25 @@ mod tests {
             json!({"contactPolicy": policy}),
         );
         let node = json!({"id": "inv", "type": "inventory", "config": {"categories": ["A"]}});
-        let flow = json!({"name": "W", "config": {"nodes": [node, {"id": "c", "type": "compute"}]}});
-        check("POST", "/api/v1/decision-flows", flow.clone(), "CreateDecisionFlow", json!({"decisionFlow": flow}));
+        let flow =
+            json!({"name": "W", "config": {"nodes": [node, {"id": "c", "type": "compute"}]}});
+        check(
+            "POST",
+            "/api/v1/decision-flows",
+            flow.clone(),
+            "CreateDecisionFlow",
+            json!({"decisionFlow": flow}),
+        );
         let record = json!({"consentEmail": true, "lifetimeRevenue": 320.5, "note": null});
-        check("PUT", "/api/v1/schemas/Customer/records/c%201", record.clone(), "PutRecord", json!({"record": record}));
-        let quiet = json!({"config": {"quietHoursStart": "21:00", "timezoneSource": "customer.timezone"}});
+        check(
+            "PUT",
+            "/api/v1/schemas/Customer/records/c%201",
+            record.clone(),
+            "PutRecord",
+            json!({"record": record}),
+        );
+        let quiet =
+            json!({"config": {"quietHoursStart": "21:00", "timezoneSource": "customer.timezone"}});
         check(
             "PATCH",
             "/api/v1/channels/email",
@@ -239,19 +293,30 @@ mod tests {
             "UpdateChannel",
             json!({"id": "email", "channel": quiet}),
         );
-        check("GET", "/api/v1/offers?pageSize=5", Value::Null, "ListOffers", json!({"pageSize": 5}));
+        check(
+            "GET",
+            "/api/v1/offers?pageSize=5",
+            Value::Null,
+            "ListOffers",
+            json!({"pageSize": 5}),
+        );
     }
 
     #[test]
     fn a_patch_names_what_it_changes() {
         let routes = Routes::default();
         let body = json!({"name": "x", "config": {"quietHoursEnd": "09:00"}});
-        let call =
-            Call { method: "PATCH".into(), path: "/api/v1/channels/email".into(), body: Some(body), script: None };
+        let call = Call {
+            method: "PATCH".into(),
+            path: "/api/v1/channels/email".into(),
+            body: Some(body),
+            script: None,
+        };
         let (_, request) = routes.request(&call).unwrap();
         let mask = request.get_field_by_name("update_mask").unwrap().into_owned();
         let paths = mask.as_message().unwrap().get_field_by_name("paths").unwrap().into_owned();
-        let listed: Vec<_> = paths.as_list().unwrap().iter().filter_map(|path| path.as_str()).collect();
+        let listed: Vec<_> =
+            paths.as_list().unwrap().iter().filter_map(|path| path.as_str()).collect();
         assert_eq!(listed, ["name", "config.quiet_hours_end"]);
     }
 }

@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, error::Error as _, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use proffer_proto::policy::v1::{
-    self as proto, channel_service_client::ChannelServiceClient, consent_service_client::ConsentServiceClient,
+    self as proto, channel_service_client::ChannelServiceClient,
+    consent_service_client::ConsentServiceClient,
     contact_gate_service_client::ContactGateServiceClient, contact_policy::Rule,
     contact_policy_service_client::ContactPolicyServiceClient,
 };
@@ -51,19 +52,27 @@ impl Call {
     fn noted(&self) -> (Verb, (&str, &str, i32), bool) {
         match self {
             Self::Reserve(request) => {
-                let customer = request.question.as_ref().map(|question| question.customer_id.as_str());
+                let customer =
+                    request.question.as_ref().map(|question| question.customer_id.as_str());
                 (Verb::Reserve, (customer.unwrap_or_default(), &request.decision_id, 0), false)
             }
             Self::Commit(request) => {
-                let customer = request.question.as_ref().map(|question| question.customer_id.as_str());
-                (Verb::Commit, (customer.unwrap_or_default(), &request.decision_id, request.rank), false)
+                let customer =
+                    request.question.as_ref().map(|question| question.customer_id.as_str());
+                (
+                    Verb::Commit,
+                    (customer.unwrap_or_default(), &request.decision_id, request.rank),
+                    false,
+                )
             }
             Self::Release(request) => {
                 (Verb::Release, (&request.customer_id, &request.decision_id, request.rank), false)
             }
-            Self::Impression(outcome, orphan) => {
-                (Verb::Impression, (&outcome.customer_id, &outcome.decision_id, outcome.rank), *orphan)
-            }
+            Self::Impression(outcome, orphan) => (
+                Verb::Impression,
+                (&outcome.customer_id, &outcome.decision_id, outcome.rank),
+                *orphan,
+            ),
             Self::OptOut(outcome) => (Verb::OptOut, (&outcome.customer_id, "", 0), false),
             Self::Consent(request) => {
                 let verb = if request.granted == Some(true) { Verb::Grant } else { Verb::Withdraw };
@@ -97,7 +106,12 @@ impl Callers {
     }
 
     /// Sends a call until it is answered, to the replicas in turn, at most `tries` times.
-    pub async fn send_until_answered(&self, replica: usize, call: &Call, tries: usize) -> anyhow::Result<Told> {
+    pub async fn send_until_answered(
+        &self,
+        replica: usize,
+        call: &Call,
+        tries: usize,
+    ) -> anyhow::Result<Told> {
         let mut pause = PAUSE;
         for attempt in 1.. {
             let told = self.send(replica + attempt, call).await?;
@@ -119,12 +133,17 @@ impl Callers {
                 let told = gate.commit_contact(request).await?.into_inner();
                 match told.go {
                     true => Told::Go(told.contact_id),
-                    false => Told::Refused(told.refusal.map(|refusal| refusal.reason_code).unwrap_or_default()),
+                    false => Told::Refused(
+                        told.refusal.map(|refusal| refusal.reason_code).unwrap_or_default(),
+                    ),
                 }
             }
-            Call::Release(request) => Told::Released(gate.release_contact(request).await?.into_inner().released),
+            Call::Release(request) => {
+                Told::Released(gate.release_contact(request).await?.into_inner().released)
+            }
             Call::Impression(outcome, _) | Call::OptOut(outcome) => {
-                gate.deliver_outcomes(proto::DeliverOutcomesRequest { outcomes: vec![outcome] }).await?;
+                gate.deliver_outcomes(proto::DeliverOutcomesRequest { outcomes: vec![outcome] })
+                    .await?;
                 Told::Done
             }
             Call::Consent(request) => {
@@ -139,24 +158,39 @@ impl Callers {
     }
 
     /// A judgement that takes nothing; not logged.
-    pub async fn check(&self, question: proto::ContactQuestion) -> anyhow::Result<proto::Judgement> {
+    pub async fn check(
+        &self,
+        question: proto::ContactQuestion,
+    ) -> anyhow::Result<proto::Judgement> {
         let mut gate = ContactGateServiceClient::new(self.channel(0));
-        let response = gate.check(proto::CheckRequest { question: Some(question) }).await?.into_inner();
+        let response =
+            gate.check(proto::CheckRequest { question: Some(question) }).await?.into_inner();
         Ok(response.judgement.unwrap_or_default())
     }
 
     /// Creates a channel; `channel_type` empty is that of its name.
     pub async fn create_channel(&self, name: &str, channel_type: &str) -> anyhow::Result<()> {
         let (name, channel_type) = (name.to_owned(), channel_type.to_owned());
-        let channel = proto::Channel { id: format!("ch_{name}"), name, channel_type, ..Default::default() };
+        let channel =
+            proto::Channel { id: format!("ch_{name}"), name, channel_type, ..Default::default() };
         let request = proto::CreateChannelRequest { channel: Some(channel) };
         ChannelServiceClient::new(self.channel(0)).create_channel(request).await?;
         Ok(())
     }
 
     /// Creates a cap.
-    pub async fn create_cap(&self, id: &str, scope: &str, hours: i32, limit: i32) -> anyhow::Result<()> {
-        let cap = proto::FrequencyCap { window_hours: hours, max_impressions: limit, ..Default::default() };
+    pub async fn create_cap(
+        &self,
+        id: &str,
+        scope: &str,
+        hours: i32,
+        limit: i32,
+    ) -> anyhow::Result<()> {
+        let cap = proto::FrequencyCap {
+            window_hours: hours,
+            max_impressions: limit,
+            ..Default::default()
+        };
         let policy = proto::ContactPolicy {
             id: id.to_owned(),
             name: id.to_owned(),
@@ -187,7 +221,13 @@ impl Callers {
     }
 
     /// A call that asks for slots.
-    pub fn reserve(&self, customer: &str, decision: &str, subjects: &[Subject], limit: usize) -> Call {
+    pub fn reserve(
+        &self,
+        customer: &str,
+        decision: &str,
+        subjects: &[Subject],
+        limit: usize,
+    ) -> Call {
         Call::Reserve(proto::ReserveRequest {
             question: Some(self.question(customer, subjects)),
             decision_id: decision.to_owned(),
@@ -199,7 +239,11 @@ impl Callers {
     /// A call that asks whether to send.
     pub fn commit(&self, customer: &str, decision: &str, rank: i32, subject: Subject) -> Call {
         let question = Some(self.question(customer, &[subject]));
-        Call::Commit(proto::CommitContactRequest { question, decision_id: decision.to_owned(), rank })
+        Call::Commit(proto::CommitContactRequest {
+            question,
+            decision_id: decision.to_owned(),
+            rank,
+        })
     }
 
     /// An outcome as it happens.
@@ -223,13 +267,18 @@ fn granted(response: proto::ReserveResponse) -> Told {
         return Told::Granted { decision: response.decision_id, offers };
     }
     let judgement = response.judgement.unwrap_or_default();
-    let refusals = judgement.refusal.into_iter().chain(judgement.verdicts.into_iter().filter_map(|v| v.refusal));
+    let refusals = judgement
+        .refusal
+        .into_iter()
+        .chain(judgement.verdicts.into_iter().filter_map(|v| v.refusal));
     Told::Refused(refusals.map(|refusal| refusal.reason_code).next().unwrap_or_default())
 }
 
-/// The code; with its text when a service that is being killed or has lost its store would not say so.
+/// The code; with its text when a service that is being killed or has lost its store would not say
+/// so.
 fn cut(status: &Status) -> String {
-    let is_expected = matches!(status.code(), Code::Unavailable | Code::Cancelled | Code::DeadlineExceeded);
+    let is_expected =
+        matches!(status.code(), Code::Unavailable | Code::Cancelled | Code::DeadlineExceeded);
     match is_expected || status.source().is_some() {
         true => format!("{:?}", status.code()),
         false => format!("{:?}: {}", status.code(), status.message()),
@@ -242,5 +291,8 @@ pub fn is_outage(cut: &str) -> bool {
 }
 
 fn stamp(at: DateTime<Utc>) -> prost_types::Timestamp {
-    prost_types::Timestamp { seconds: at.timestamp(), nanos: i32::try_from(at.timestamp_subsec_nanos()).unwrap_or(0) }
+    prost_types::Timestamp {
+        seconds: at.timestamp(),
+        nanos: i32::try_from(at.timestamp_subsec_nanos()).unwrap_or(0),
+    }
 }

@@ -23,7 +23,8 @@ const SUBJECTS: [Subject; 3] = [
 
 /// Runs the drill.
 pub async fn run(order: &Order) -> anyhow::Result<Report> {
-    let Rig { mut report, mut place, log, callers } = Rig::start(order, "idempotency", "idempotency.log").await?;
+    let Rig { mut report, mut place, log, callers } =
+        Rig::start(order, "idempotency", "idempotency.log").await?;
     callers.create_channel("web", "").await?;
     // So wide that a second set of slots would not be refused.
     callers.create_cap("cap_all", "global", 24, 1_000).await?;
@@ -53,7 +54,9 @@ pub async fn run(order: &Order) -> anyhow::Result<Report> {
     });
     report.promise("keys with more or less than one set of slots", &wrong.collect::<Vec<_>>());
     if stored.len() as u64 != done {
-        report.violations.push(format!("{done} keys were answered, {} customers hold slots", stored.len()));
+        report
+            .violations
+            .push(format!("{done} keys were answered, {} customers hold slots", stored.len()));
     }
     Ok(report)
 }
@@ -88,12 +91,16 @@ fn judge_log(report: &mut Report, log: &[Entry]) -> BTreeMap<String, String> {
     let (mut differing, mut unanswered, mut same, mut repeats) = (Vec::new(), Vec::new(), 0, 0);
     for entry in log {
         match entry {
-            Entry::Attempt { id, customer, decision, .. } => drop(begun.insert(*id, (customer, decision))),
+            Entry::Attempt { id, customer, decision, .. } => {
+                drop(begun.insert(*id, (customer, decision)))
+            }
             Entry::Answer { id, told, .. } => {
                 let Some((customer, own)) = begun.get(id) else { continue };
                 match told {
                     Told::Granted { decision, offers } if offers.len() == SLOTS => {
-                        let first = decisions.entry((*customer).clone()).or_insert_with(|| decision.clone());
+                        let first = decisions
+                            .entry((*customer).clone())
+                            .or_insert_with(|| decision.clone());
                         repeats += usize::from(decision != *own);
                         if first == decision {
                             same += 1;
@@ -106,7 +113,9 @@ fn judge_log(report: &mut Report, log: &[Entry]) -> BTreeMap<String, String> {
             }
         }
     }
-    report.tell(format!("  answers: {same} the same as the first for their key, {repeats} of them repeats"));
+    report.tell(format!(
+        "  answers: {same} the same as the first for their key, {repeats} of them repeats"
+    ));
     report.promise("answers that name another decision", &differing);
     report.promise("callers without the slots", &unanswered);
     decisions

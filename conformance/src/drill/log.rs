@@ -1,7 +1,8 @@
-//! What callers did and were told, kept outside the system, one JSON object a line, only ever appended.
+//! What callers did and were told, kept outside the system, one JSON object a line, only ever
+//! appended.
 //!
-//! An attempt is written before its call is sent, an answer after it came in: whatever stands after an answer began after
-//! it was known.
+//! An attempt is written before its call is sent, an answer after it came in: whatever stands after
+//! an answer began after it was known.
 
 use std::{
     fs::File,

@@ -1,7 +1,8 @@
-//! Drills: load on real processes that are killed while they work, judged by a log kept outside of them.
+//! Drills: load on real processes that are killed while they work, judged by a log kept outside of
+//! them.
 //!
-//! A drill prints what it ran, with its seed, and what it found; it fails when a promise was broken or when its rig could
-//! not have noticed. What each proves and what not is told in docs/drills.md.
+//! A drill prints what it ran, with its seed, and what it found; it fails when a promise was broken
+//! or when its rig could not have noticed. What each proves and what not is told in docs/drills.md.
 
 pub mod cap;
 pub mod draw;
@@ -54,8 +55,8 @@ impl Size {
         decisions: 100_000,
     };
 
-    /// A part of it. Callers stay as many, and so do the calls about one customer: the heat is the same. A part has
-    /// three kills at least.
+    /// A part of it. Callers stay as many, and so do the calls about one customer: the heat is the
+    /// same. A part has three kills at least.
     pub fn part(self, divisor: u64) -> Self {
         let divisor = divisor.max(1);
         Self {
@@ -152,7 +153,11 @@ impl Report {
 
     /// Fails with every broken promise.
     pub fn judged(&self) -> anyhow::Result<()> {
-        anyhow::ensure!(self.violations.is_empty(), "the drill failed:\n{}", self.violations.join("\n"));
+        anyhow::ensure!(
+            self.violations.is_empty(),
+            "the drill failed:\n{}",
+            self.violations.join("\n")
+        );
         Ok(())
     }
 }

@@ -42,11 +42,18 @@ impl Place {
             Store::Sqlite => (None, 1),
             Store::Postgres => (Some(Postgres::start()?), REPLICAS),
         };
-        let sockets: Vec<_> = (0..count * 2).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
-        let addresses: Vec<_> =
-            sockets.iter().map(|socket| Ok(socket.local_addr()?.to_string())).collect::<anyhow::Result<_>>()?;
+        let sockets: Vec<_> =
+            (0..count * 2).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
+        let addresses: Vec<_> = sockets
+            .iter()
+            .map(|socket| Ok(socket.local_addr()?.to_string()))
+            .collect::<anyhow::Result<_>>()?;
         drop(sockets);
-        let replica = |pair: &[String]| Replica { listen: pair[0].clone(), admin: pair[1].clone(), process: None };
+        let replica = |pair: &[String]| Replica {
+            listen: pair[0].clone(),
+            admin: pair[1].clone(),
+            process: None,
+        };
         let replicas = addresses.chunks_exact(2).map(replica).collect();
         let mut place = Self { replicas, postgres, folder };
         for replica in 0..count {
@@ -82,7 +89,8 @@ impl Place {
             None => ["--data".to_owned(), data],
         };
         let replica = &mut self.replicas[index];
-        let mut arguments = vec!["--listen", &replica.listen, "--admin-listen", &replica.admin, "--log", "error"];
+        let mut arguments =
+            vec!["--listen", &replica.listen, "--admin-listen", &replica.admin, "--log", "error"];
         arguments.extend(place.iter().map(String::as_str));
         let process = replica.process.insert(Process::start("policy-svc", &arguments, &[])?);
         ready(&replica.admin, process).await
@@ -109,7 +117,8 @@ impl Place {
     /// What a replica that ended by itself said; none while all run.
     pub fn ended(&mut self) -> Option<String> {
         let processes = self.replicas.iter_mut().filter_map(|replica| replica.process.as_mut());
-        let mut ended = processes.filter_map(|process| (!process.is_running()).then(|| process.log()));
+        let mut ended =
+            processes.filter_map(|process| (!process.is_running()).then(|| process.log()));
         ended.next()
     }
 
@@ -122,8 +131,12 @@ impl Place {
         Database::open(&location, "policy", PoolSizes::default(), &[]).await
     }
 
-    /// Does something to the store while no process of policy has it open on SQLite; on PostgreSQL they stay.
-    pub async fn with_store<T>(&mut self, does: impl AsyncFnOnce(&Database) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    /// Does something to the store while no process of policy has it open on SQLite; on PostgreSQL
+    /// they stay.
+    pub async fn with_store<T>(
+        &mut self,
+        does: impl AsyncFnOnce(&Database) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
         let is_sqlite = self.postgres.is_none();
         if is_sqlite {
             self.kill_replica(0)?;

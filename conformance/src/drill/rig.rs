@@ -27,13 +27,15 @@ impl Rig {
         let log = Arc::new(Log::create(order.folder.join(log), order.time)?);
         let callers = Callers::new(log.clone(), place.channels()?);
         let (store, seed, processes) = (order.store_name(), order.seed, place.replicas());
-        report.tell(format!("drill policy {drill}: {store}, {processes} process(es) of policy-svc, seed {seed}"));
+        report.tell(format!(
+            "drill policy {drill}: {store}, {processes} process(es) of policy-svc, seed {seed}"
+        ));
         Ok(Self { report, place, log, callers })
     }
 }
 
-/// Does `work` for the numbers from 0 to `count`, by so many workers at once, until the time is up; says how many were
-/// done.
+/// Does `work` for the numbers from 0 to `count`, by so many workers at once, until the time is up;
+/// says how many were done.
 pub async fn numbered<F: Future<Output = anyhow::Result<()>> + Send>(
     order: &Order,
     workers: usize,

@@ -1,4 +1,5 @@
-//! Who withdrew is not contacted: once a withdrawal is answered, nothing that begins later gets a slot or a go.
+//! Who withdrew is not contacted: once a withdrawal is answered, nothing that begins later gets a
+//! slot or a go.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +22,8 @@ const SUBJECTS: [Subject; 2] = [
 
 /// Runs the drill.
 pub async fn run(order: &Order) -> anyhow::Result<Report> {
-    let Rig { mut report, mut place, log, callers } = Rig::start(order, "withdrawal", "withdrawal.log").await?;
+    let Rig { mut report, mut place, log, callers } =
+        Rig::start(order, "withdrawal", "withdrawal.log").await?;
     callers.create_channel(CHANNEL, "").await?;
     callers.create_cap("cap_all", "global", 24, 10).await?;
     let seed = order.seed;
@@ -38,17 +40,26 @@ pub async fn run(order: &Order) -> anyhow::Result<Report> {
         log.path().display()
     ));
     let (contacts, withdrawals) = place
-        .with_store(async |store| anyhow::Ok((ledger::contacts(store).await?, ledger::withdrawals(store).await?)))
+        .with_store(async |store| {
+            anyhow::Ok((ledger::contacts(store).await?, ledger::withdrawals(store).await?))
+        })
         .await?;
     judge_log(&mut report, &log.read()?);
-    let withdrawn: BTreeMap<_, _> = withdrawals.into_iter().map(|found| (found.customer_id, found.at_us)).collect();
+    let withdrawn: BTreeMap<_, _> =
+        withdrawals.into_iter().map(|found| (found.customer_id, found.at_us)).collect();
     if withdrawn.len() as u64 != done {
-        report.violations.push(format!("{done} withdrawals were answered, {} are stored", withdrawn.len()));
+        report
+            .violations
+            .push(format!("{done} withdrawals were answered, {} are stored", withdrawn.len()));
     }
     let late = contacts.iter().filter(|row| {
-        withdrawn.get(&row.customer_id).is_some_and(|at_us| row.reserved_us.max(row.committed_us) > Some(*at_us))
+        withdrawn
+            .get(&row.customer_id)
+            .is_some_and(|at_us| row.reserved_us.max(row.committed_us) > Some(*at_us))
     });
-    let late: Vec<_> = late.map(|row| format!("{} {} is {}", row.customer_id, row.decision_id, row.state)).collect();
+    let late: Vec<_> = late
+        .map(|row| format!("{} {} is {}", row.customer_id, row.decision_id, row.state))
+        .collect();
     report.promise("contacts in the ledger after the withdrawal", &late);
     Ok(report)
 }
@@ -69,7 +80,9 @@ async fn race(callers: &Callers, number: u64, draw: &mut Draw) -> anyhow::Result
     let is_told = |told: &Told| !matches!(told, Told::Cut(_));
     let told = callers.send_until_answered(one, &consent(true), TRIES_MAX).await?;
     anyhow::ensure!(is_told(&told), "a grant of consent was not answered: {told:?}");
-    callers.send_until_answered(other, &callers.reserve(&customer, &held, &SUBJECTS, 2), TRIES_MAX).await?;
+    callers
+        .send_until_answered(other, &callers.reserve(&customer, &held, &SUBJECTS, 2), TRIES_MAX)
+        .await?;
 
     let withdrawal = match draw.below(3) {
         0 => consent(false),
@@ -99,7 +112,8 @@ async fn race(callers: &Callers, number: u64, draw: &mut Draw) -> anyhow::Result
         anyhow::ensure!(told == Told::Done, "a withdrawal was not answered: {told:?}");
         let reserve = callers.reserve(&customer, &format!("late_{number}"), &SUBJECTS, 1);
         let commit = callers.commit(&customer, &held, 2, SUBJECTS[1]);
-        let (reserve, commit) = tokio::join!(callers.send(other, &reserve), callers.send(other + 1, &commit));
+        let (reserve, commit) =
+            tokio::join!(callers.send(other, &reserve), callers.send(other + 1, &commit));
         reserve.and(commit)
     };
     let (late, raced) = tokio::join!(late, racing);
@@ -125,20 +139,27 @@ fn judge_log(report: &mut Report, log: &[Entry]) {
             }
             Entry::Answer { id, told, .. } => (id, told),
         };
-        let Some((from, Entry::Attempt { verb, customer, decision, rank, .. })) = begun.get(id) else { continue };
+        let Some((from, Entry::Attempt { verb, customer, decision, rank, .. })) = begun.get(id)
+        else {
+            continue;
+        };
         if let Told::Cut(code) = told {
             unanswered.push(format!("{customer} {verb:?}: {code}"));
         }
         let is_contact = matches!(told, Told::Granted { .. } | Told::Go(_));
         match verb {
-            Verb::Withdraw | Verb::OptOut if *told == Told::Done => drop(withdrawn.insert(customer, place)),
+            Verb::Withdraw | Verb::OptOut if *told == Told::Done => {
+                drop(withdrawn.insert(customer, place))
+            }
             Verb::Reserve | Verb::Commit => {
                 let is_late = withdrawn.get(customer.as_str()).is_some_and(|place| from > place);
                 late += usize::from(is_late);
                 if is_late && is_contact {
-                    contacted.push(format!("{customer} {verb:?} of {decision} rank {rank}: {told:?}"));
+                    contacted
+                        .push(format!("{customer} {verb:?} of {decision} rank {rank}: {told:?}"));
                 }
-                let is_racer = decision.starts_with("race_") || (*verb == Verb::Commit && *rank == 1);
+                let is_racer =
+                    decision.starts_with("race_") || (*verb == Verb::Commit && *rank == 1);
                 ahead += usize::from(is_racer && is_contact);
                 beaten += usize::from(is_racer && !is_contact);
             }

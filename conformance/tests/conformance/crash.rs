@@ -27,7 +27,8 @@ enum Acknowledged {
     Outcome { id: String, customer: String, key: String },
 }
 
-/// Writes a record, asks for a decision, reports an outcome, again and again, until the server is gone.
+/// Writes a record, asks for a decision, reports an outcome, again and again, until the server is
+/// gone.
 async fn write(
     client: Client,
     writer: usize,
@@ -48,13 +49,19 @@ async fn write(
         keep(Acknowledged::Record { customer: customer.clone(), purchases: turn + 3 });
         let asked = json!({"customerId": customer, "flow": "Winback"});
         let Ok(decision) = client.ok("POST", "/api/v1/recommend", &asked).await else { return };
-        let (id, offers) =
-            (decision["decisionId"].as_str().unwrap().to_owned(), decision["decisions"].as_array().unwrap().len());
+        let (id, offers) = (
+            decision["decisionId"].as_str().unwrap().to_owned(),
+            decision["decisions"].as_array().unwrap().len(),
+        );
         keep(Acknowledged::Decision { id, customer: customer.clone(), offers });
         let key = format!("k-{customer}");
         let outcome = json!({"customerId": customer, "outcome": "click", "idempotencyKey": key});
         let Ok(recorded) = client.ok("POST", "/api/v1/respond", &outcome).await else { return };
-        keep(Acknowledged::Outcome { id: recorded["outcomeId"].as_str().unwrap().to_owned(), customer, key });
+        keep(Acknowledged::Outcome {
+            id: recorded["outcomeId"].as_str().unwrap().to_owned(),
+            customer,
+            key,
+        });
     }
 }
 
@@ -66,7 +73,10 @@ async fn is_there(client: &Client, acknowledged: &Acknowledged) -> bool {
     match acknowledged {
         Acknowledged::Record { customer, purchases } => {
             let path = format!("/api/v1/schemas/Customer/records/{customer}");
-            client.ok("GET", &path, &Value::Null).await.is_ok_and(|record| record["lifetimePurchases"] == *purchases)
+            client
+                .ok("GET", &path, &Value::Null)
+                .await
+                .is_ok_and(|record| record["lifetimePurchases"] == *purchases)
         }
         Acknowledged::Decision { id, customer, offers } => {
             let kept = client.ok("GET", &format!("/api/v1/decisions/{id}"), &Value::Null).await;
@@ -77,7 +87,8 @@ async fn is_there(client: &Client, acknowledged: &Acknowledged) -> bool {
         }
         // The same key again is a duplicate of what was recorded.
         Acknowledged::Outcome { id, customer, key } => {
-            let outcome = json!({"customerId": customer, "outcome": "click", "idempotencyKey": key});
+            let outcome =
+                json!({"customerId": customer, "outcome": "click", "idempotencyKey": key});
             let again = client.ok("POST", "/api/v1/respond", &outcome).await;
             again.is_ok_and(|again| again["duplicate"] == true && again["outcomeId"] == **id)
         }
@@ -92,7 +103,9 @@ async fn check(store: Store) {
     for round in 0..KILLS {
         let count = Arc::<AtomicUsize>::default();
         let writers: Vec<_> = (0..WRITERS)
-            .map(|writer| tokio::spawn(write(suite.client(), writer, round, done.clone(), count.clone())))
+            .map(|writer| {
+                tokio::spawn(write(suite.client(), writer, round, done.clone(), count.clone()))
+            })
             .collect();
         while count.load(Ordering::SeqCst) < LEAST_ACKNOWLEDGED {
             suite.is_alive().unwrap();
@@ -103,7 +116,11 @@ async fn check(store: Store) {
             writer.await.unwrap();
         }
         suite.restart().await.unwrap();
-        println!("kill {}: {} acknowledged since the last", round + 1, count.load(Ordering::SeqCst));
+        println!(
+            "kill {}: {} acknowledged since the last",
+            round + 1,
+            count.load(Ordering::SeqCst)
+        );
     }
     let client = suite.client();
     let acknowledged = done.lock().unwrap().clone();

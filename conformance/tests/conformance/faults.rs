@@ -1,4 +1,5 @@
-//! Whatever is left out, null, of the wrong type, unknown or given twice gets a 4xx that says so, and never a 5xx.
+//! Whatever is left out, null, of the wrong type, unknown or given twice gets a 4xx that says so,
+//! and never a 5xx.
 
 use conformance::{
     http::Client,
@@ -43,7 +44,11 @@ fn calls() -> Vec<(String, String, Value)> {
             "/api/v1/channels/email",
             json!({"config": {"quietHoursEnd": "07:30", "consentField": "consentEmail"}}),
         ),
-        ("PATCH", "/api/v1/contact-policies/pol_winback_3_touch_cap_30_day_window", json!({"priority": 70})),
+        (
+            "PATCH",
+            "/api/v1/contact-policies/pol_winback_3_touch_cap_30_day_window",
+            json!({"priority": 70}),
+        ),
         ("PATCH", "/api/v1/decision-flows/flow_winback", json!({"description": "back again"})),
         ("PATCH", "/api/v1/experiments/exp_winback_q4_holdout", json!({"holdoutPercentage": 20})),
         (
@@ -104,7 +109,9 @@ fn strange() -> Vec<Value> {
 fn places(body: &Value, here: Vec<String>, found: &mut Vec<Vec<String>>) {
     let children: Vec<(String, &Value)> = match body {
         Value::Object(fields) => fields.iter().map(|(key, value)| (key.clone(), value)).collect(),
-        Value::Array(items) => items.iter().enumerate().map(|(index, item)| (index.to_string(), item)).collect(),
+        Value::Array(items) => {
+            items.iter().enumerate().map(|(index, item)| (index.to_string(), item)).collect()
+        }
         _ => Vec::new(),
     };
     for (key, value) in children {
@@ -148,8 +155,14 @@ async fn send(client: &Client, method: &str, path: &str, body: String) -> u16 {
     let answer = client.send(method, path, body.clone()).await.unwrap();
     assert!(answer.status < 500, "{method} {path} {body}: {} {}", answer.status, answer.body);
     if answer.status >= 400 {
-        let told = answer.error.unwrap_or_else(|| panic!("{method} {path} {body}: no error in {}", answer.body));
-        assert!(!told.message.is_empty() && !told.code.is_empty(), "{method} {path} {body}: {}", answer.body);
+        let told = answer
+            .error
+            .unwrap_or_else(|| panic!("{method} {path} {body}: no error in {}", answer.body));
+        assert!(
+            !told.message.is_empty() && !told.code.is_empty(),
+            "{method} {path} {body}: {}",
+            answer.body
+        );
         if told.code == "INVALID_ARGUMENT" {
             let names_it = told.fields.is_some_and(|fields| !fields.is_empty());
             assert!(names_it, "{method} {path} {body}: no field is named in {}", answer.body);
@@ -174,20 +187,28 @@ async fn strange_input_is_refused_with_its_field_and_the_server_goes_on() {
         for place in &all {
             let mut bodies = vec![edited(&body, place, &remove)];
             bodies.extend(
-                strange().into_iter().map(|value| edited(&body, place, &|at, key| set(at, key, value.clone()))),
+                strange()
+                    .into_iter()
+                    .map(|value| edited(&body, place, &|at, key| set(at, key, value.clone()))),
             );
             for body in bodies {
                 sent += 1;
-                refused += usize::from(send(&client, &method, &path, body.to_string()).await >= 400);
+                refused +=
+                    usize::from(send(&client, &method, &path, body.to_string()).await >= 400);
             }
         }
-        // Unknown at the top (a record's own fields are what its schema says), twice, and no object at all.
+        // Unknown at the top (a record's own fields are what its schema says), twice, and no object
+        // at all.
         let unknown = edited(&body, &["colour".to_owned()], &|at, key| set(at, key, json!("red")));
         let status = send(&client, &method, &path, unknown.to_string()).await;
         assert!((400..500).contains(&status), "{method} {path}: unknown field answered {status}");
         let first = body.as_object().unwrap().keys().next().unwrap();
         let twice = format!("{{{}:{},{}", json!(first), body[first], &body.to_string()[1..]);
-        assert_eq!(send(&client, &method, &path, twice).await, 400, "{method} {path}: a field given twice");
+        assert_eq!(
+            send(&client, &method, &path, twice).await,
+            400,
+            "{method} {path}: a field given twice"
+        );
         for text in ["[]", "null", "7", "\"x\"", "{", "{\"a\":", &"[".repeat(10_000)] {
             let status = send(&client, &method, &path, text.to_owned()).await;
             assert_eq!(status, 400, "{method} {path} {:.20}", text);
@@ -206,15 +227,21 @@ async fn a_customer_id_may_hold_any_character_but_control_characters() {
     let client = suite.client();
     let schema = seed::call("winback-tutorial", 1).unwrap();
     client.ok("POST", "/api/v1/schemas", &schema.body.unwrap()).await.unwrap();
-    for (id, encoded) in
-        [("a/b", "a%2Fb"), ("ä ö", "%C3%A4%20%C3%B6"), ("a?b#c", "a%3Fb%23c"), ("..", ".."), ("100%", "100%25")]
-    {
+    for (id, encoded) in [
+        ("a/b", "a%2Fb"),
+        ("ä ö", "%C3%A4%20%C3%B6"),
+        ("a?b#c", "a%3Fb%23c"),
+        ("..", ".."),
+        ("100%", "100%25"),
+    ] {
         let path = format!("/api/v1/schemas/Customer/records/{encoded}");
         client.ok("PUT", &path, &json!({"primaryCategory": "home"})).await.unwrap();
         assert_eq!(client.ok("GET", &path, &Value::Null).await.unwrap()["customerId"], id);
     }
     let long = format!("/api/v1/schemas/Customer/records/{}", "x".repeat(129));
-    for path in ["/api/v1/schemas/Customer/records/a%00b", "/api/v1/schemas/Customer/records/%FF", &long] {
+    for path in
+        ["/api/v1/schemas/Customer/records/a%00b", "/api/v1/schemas/Customer/records/%FF", &long]
+    {
         let status = client.send("PUT", path, "{}").await.unwrap().status;
         assert!((400..500).contains(&status), "{path}: {status}");
     }

@@ -30,11 +30,15 @@ async fn every_call_is_listed_described_and_answered() {
         for method in methods.lines() {
             let (service, name) = method.rsplit_once('.').unwrap();
             let (code, answer) = ask(&suite, &["-d", "{}"], &[&format!("{service}/{name}")]).await;
-            // Served means answered, or refused for what the empty request lacks: grpcurl ends with 64 + code.
+            // Served means answered, or refused for what the empty request lacks: grpcurl ends with
+            // 64 + code.
             const INVALID_ARGUMENT: i32 = 64 + 3;
             const NOT_FOUND: i32 = 64 + 5;
             let expected = [0, INVALID_ARGUMENT, NOT_FOUND];
-            assert!(code.is_some_and(|code| expected.contains(&code)), "{method}: {code:?} {answer}");
+            assert!(
+                code.is_some_and(|code| expected.contains(&code)),
+                "{method}: {code:?} {answer}"
+            );
             called += 1;
         }
     }
@@ -45,7 +49,15 @@ async fn every_call_is_listed_described_and_answered() {
 async fn internal_services_are_not_behind_the_door() {
     let suite = Suite::start(Shape::AllInOne, Store::Sqlite).await.unwrap();
     let protos = concat!(env!("CARGO_MANIFEST_DIR"), "/../proto");
-    let before = ["-import-path", protos, "-proto", "proffer/policy/v1/contact_gate_service.proto", "-d", "{}"];
-    let (code, answer) = ask(&suite, &before, &["proffer.policy.v1.ContactGateService/Reserve"]).await;
+    let before = [
+        "-import-path",
+        protos,
+        "-proto",
+        "proffer/policy/v1/contact_gate_service.proto",
+        "-d",
+        "{}",
+    ];
+    let (code, answer) =
+        ask(&suite, &before, &["proffer.policy.v1.ContactGateService/Reserve"]).await;
     assert_eq!(code, Some(64 + 12), "{answer}");
 }

@@ -33,46 +33,83 @@ async fn check(shape: Shape, store: Store) {
     let schema = seed::call("winback-tutorial", 1).unwrap();
     client.ok("POST", "/api/v1/schemas", &schema.body.unwrap()).await.unwrap();
 
-    let mut file = String::from("customerId,lastPurchaseDate,lifetimePurchases,lifetimeRevenue,primaryCategory\n");
+    let mut file = String::from(
+        "customerId,lastPurchaseDate,lifetimePurchases,lifetimeRevenue,primaryCategory\n",
+    );
     for number in 0..20_000 {
         let _ = writeln!(file, "c{number:05},2026-07-03,{number},{number}.50,home");
     }
     file.push_str("wrong,2026-7-3,x,1e,home\n");
     let (status, answer) = post(&suite, "", "text/csv; charset=utf-8", &file).await;
-    assert_eq!((status, &answer["accepted"], &answer["refused"]), (200, &json!(20_000), &json!(1)), "{answer}");
-    let faults: Vec<_> = answer["faults"].as_array().unwrap().iter().map(|fault| fault["field"].clone()).collect();
+    assert_eq!(
+        (status, &answer["accepted"], &answer["refused"]),
+        (200, &json!(20_000), &json!(1)),
+        "{answer}"
+    );
+    let faults: Vec<_> =
+        answer["faults"].as_array().unwrap().iter().map(|fault| fault["field"].clone()).collect();
     assert_eq!(faults, ["lastPurchaseDate", "lifetimePurchases", "lifetimeRevenue"]);
-    assert_eq!((&answer["faults"][0]["row"], &answer["faults"][0]["line"]), (&json!(20_001), &json!(20_002)));
+    assert_eq!(
+        (&answer["faults"][0]["row"], &answer["faults"][0]["line"]),
+        (&json!(20_001), &json!(20_002))
+    );
     assert_eq!(answer["faults"][0]["customerId"], "wrong");
-    let last = client.ok("GET", "/api/v1/schemas/Customer/records/c19999", &json!(null)).await.unwrap();
-    assert_eq!((&last["lifetimePurchases"], &last["lifetimeRevenue"]), (&json!(19_999), &json!(19_999.5)));
+    let last =
+        client.ok("GET", "/api/v1/schemas/Customer/records/c19999", &json!(null)).await.unwrap();
+    assert_eq!(
+        (&last["lifetimePurchases"], &last["lifetimeRevenue"]),
+        (&json!(19_999), &json!(19_999.5))
+    );
 
-    let lines =
-        "{\"customerId\":\"d1\",\"lifetimePurchases\":1}\n{\"customerId\":\"d2\",\"lifetimePurchases\":\"2\"}\n";
+    let lines = "{\"customerId\":\"d1\",\"lifetimePurchases\":1}\n{\"customerId\":\"d2\",\"lifetimePurchases\":\"2\"}\n";
     let (status, answer) = post(&suite, "?allOrNothing=true", "application/x-ndjson", lines).await;
-    assert_eq!((status, &answer["accepted"], &answer["refused"]), (200, &json!(0), &json!(2)), "{answer}");
+    assert_eq!(
+        (status, &answer["accepted"], &answer["refused"]),
+        (200, &json!(0), &json!(2)),
+        "{answer}"
+    );
     let (status, answer) = post(&suite, "?allOrNothing=false", "application/x-ndjson", lines).await;
-    assert_eq!((status, &answer["accepted"], &answer["refused"]), (200, &json!(1), &json!(1)), "{answer}");
+    assert_eq!(
+        (status, &answer["accepted"], &answer["refused"]),
+        (200, &json!(1), &json!(1)),
+        "{answer}"
+    );
 
     for (query, kind, file, fields) in [
-        ("?colour=red&allOrNothing=yes", "text/plain", "", vec!["colour", "allOrNothing", "Content-Type"]),
+        (
+            "?colour=red&allOrNothing=yes",
+            "text/plain",
+            "",
+            vec!["colour", "allOrNothing", "Content-Type"],
+        ),
         ("", "text/csv", "customerId,visit\n", vec!["names"]),
         ("", "text/csv", "", vec!["names"]),
     ] {
         let (status, answer) = post(&suite, query, kind, file).await;
-        assert_eq!((status, &answer["error"]["code"]), (400, &json!("INVALID_ARGUMENT")), "{answer}");
+        assert_eq!(
+            (status, &answer["error"]["code"]),
+            (400, &json!("INVALID_ARGUMENT")),
+            "{answer}"
+        );
         let told = conformance::door::told_in_json(&answer).unwrap();
         assert_eq!(told.fields.unwrap(), fields, "{answer}");
     }
 
-    let header =
-        ImportHeader { schema: "Customer".to_owned(), format: ImportFormat::JsonLines.into(), all_or_nothing: false };
-    let lines: String = (0..5_000).map(|number| format!("{{\"customerId\":\"e{number}\"}}\n")).collect();
+    let header = ImportHeader {
+        schema: "Customer".to_owned(),
+        format: ImportFormat::JsonLines.into(),
+        all_or_nothing: false,
+    };
+    let lines: String =
+        (0..5_000).map(|number| format!("{{\"customerId\":\"e{number}\"}}\n")).collect();
     let mut parts = vec![ImportRecordsRequest { part: Some(Part::Header(header)) }];
     let piece = |piece: &[u8]| ImportRecordsRequest { part: Some(Part::Piece(piece.to_vec())) };
     parts.extend(lines.as_bytes().chunks(1_000).map(piece));
     let channel = Channel::from_shared(suite.base.clone()).unwrap().connect().await.unwrap();
-    let answer = RecordServiceClient::new(channel).import_records(futures::stream::iter(parts)).await.unwrap();
+    let answer = RecordServiceClient::new(channel)
+        .import_records(futures::stream::iter(parts))
+        .await
+        .unwrap();
     assert_eq!(answer.into_inner().accepted, 5_000);
     client.ok("GET", "/api/v1/schemas/Customer/records/e4999", &json!(null)).await.unwrap();
 }

@@ -15,7 +15,8 @@ async fn check(names: &[&str], kind: Kind, shape: Shape, store: Store) {
         let played = play(&scenario::load(name).unwrap(), &door).await;
         suite.is_alive().unwrap();
         if let Err(error) = played {
-            let logs: Vec<_> = suite.processes.iter().map(conformance::process::Process::log).collect();
+            let logs: Vec<_> =
+                suite.processes.iter().map(conformance::process::Process::log).collect();
             panic!("{name} by {kind:?}, {shape:?} on {store:?}: {error:?}\n{}", logs.join("\n"));
         }
     }
@@ -80,7 +81,10 @@ fn every_scenario_and_every_example_is_played() {
         for file in std::fs::read_dir(scenario::examples().join(programme)).unwrap() {
             let name = file.unwrap().file_name().into_string().unwrap();
             let is_played = bodies.contains(&format!("{programme}/{name}"));
-            assert!(is_played || !name.ends_with(".json"), "{programme}/{name} is posted by nobody");
+            assert!(
+                is_played || !name.ends_with(".json"),
+                "{programme}/{name} is posted by nobody"
+            );
         }
     }
 }

@@ -6,7 +6,8 @@ use conformance::{
 };
 use futures::StreamExt as _;
 use proffer_proto::decision::v1::{
-    ReasonCode, RecommendRequest, RecommendStreamRequest, decision_service_client::DecisionServiceClient,
+    ReasonCode, RecommendRequest, RecommendStreamRequest,
+    decision_service_client::DecisionServiceClient,
 };
 use serde_json::json;
 use tonic::transport::Channel;
@@ -22,11 +23,15 @@ async fn check(shape: Shape) {
     client.ok("PUT", "/api/v1/schemas/Customer/records/lost", &record).await.unwrap();
     let questions = (0..500).map(|number| {
         let customer_id = if number % 2 == 0 { "lost" } else { "nobody" }.to_owned();
-        let request = RecommendRequest { customer_id, flow: "Winback".to_owned(), ..Default::default() };
+        let request =
+            RecommendRequest { customer_id, flow: "Winback".to_owned(), ..Default::default() };
         RecommendStreamRequest { request: Some(request) }
     });
     let channel = Channel::from_shared(suite.base.clone()).unwrap().connect().await.unwrap();
-    let answers = DecisionServiceClient::new(channel).recommend_stream(futures::stream::iter(questions)).await.unwrap();
+    let answers = DecisionServiceClient::new(channel)
+        .recommend_stream(futures::stream::iter(questions))
+        .await
+        .unwrap();
     let reason = |answer: Result<_, _>| {
         let answer: proffer_proto::decision::v1::RecommendStreamResponse = answer.unwrap();
         answer.result.unwrap().decision.unwrap().reason_code()
@@ -36,7 +41,10 @@ async fn check(shape: Shape) {
     for pair in reasons.chunks(2) {
         assert_eq!(pair, [ReasonCode::NothingQualified, ReasonCode::CustomerUnknown]);
     }
-    let decisions = client.ok("GET", "/api/v1/decisions?customerId=lost&pageSize=1000", &json!(null)).await.unwrap();
+    let decisions = client
+        .ok("GET", "/api/v1/decisions?customerId=lost&pageSize=1000", &json!(null))
+        .await
+        .unwrap();
     assert_eq!(decisions["data"].as_array().unwrap().len(), 250);
 }
 

@@ -2,8 +2,8 @@
 
 use crate::{Columns, Count, Dialect};
 
-/// Bound rows under a name. To SQLite one row alone is its parameters: of a table it would make a new one, and fill it,
-/// wherever the table is joined.
+/// Bound rows under a name. To SQLite one row alone is its parameters: of a table it would make a
+/// new one, and fill it, wherever the table is joined.
 #[derive(Clone, Debug)]
 pub struct Bound {
     columns: Columns,
@@ -34,9 +34,12 @@ impl Bound {
     pub fn with(&self, others: &[&str]) -> String {
         let rows = match &self.seen {
             Seen::Parameters(_) => None,
-            Seen::Table { name, table } => Some(format!("{name} as (select * from {table} {name})")),
+            Seen::Table { name, table } => {
+                Some(format!("{name} as (select * from {table} {name})"))
+            }
         };
-        let parts: Vec<&str> = rows.iter().map(String::as_str).chain(others.iter().copied()).collect();
+        let parts: Vec<&str> =
+            rows.iter().map(String::as_str).chain(others.iter().copied()).collect();
         if parts.is_empty() { String::new() } else { format!("with {}", parts.join(", ")) }
     }
 

@@ -1,7 +1,8 @@
-//! Opens the store of one service: an SQLite file or a PostgreSQL schema, guarded, migrated and limited.
+//! Opens the store of one service: an SQLite file or a PostgreSQL schema, guarded, migrated and
+//! limited.
 //!
-//! Both speak `$1` parameters and upserts, so a query is written once and run on either by [`Select`] and [`within!`];
-//! what differs (locks, transactions) is here. It knows no table.
+//! Both speak `$1` parameters and upserts, so a query is written once and run on either by
+//! [`Select`] and [`within!`]; what differs (locks, transactions) is here. It knows no table.
 
 mod bound;
 mod open;
@@ -34,7 +35,8 @@ pub enum DatabaseError {
 }
 
 impl DatabaseError {
-    /// True when PostgreSQL ended a transaction because others stood in its way; nothing of it was written.
+    /// True when PostgreSQL ended a transaction because others stood in its way; nothing of it was
+    /// written.
     pub fn is_aborted(&self) -> bool {
         let Self::Unavailable(sqlx::Error::Database(error)) = self else { return false };
         // serialization_failure, deadlock_detected
@@ -48,9 +50,9 @@ impl From<sqlx::Error> for DatabaseError {
             sqlx::Error::Database(inner) if inner.is_unique_violation() => {
                 Self::Conflict(inner.constraint().unwrap_or_else(|| inner.message()).to_owned())
             }
-            sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } | sqlx::Error::ColumnNotFound(_) => {
-                Self::Corrupt(error.to_string())
-            }
+            sqlx::Error::Decode(_)
+            | sqlx::Error::ColumnDecode { .. }
+            | sqlx::Error::ColumnNotFound(_) => Self::Corrupt(error.to_string()),
             other => Self::Unavailable(other),
         }
     }
@@ -94,14 +96,19 @@ impl From<sqlx::postgres::PgQueryResult> for Done {
 macro_rules! execute {
     ($transaction:expr, $query:expr) => {
         match $transaction {
-            $crate::Transaction::Sqlite(inner) => $query.execute(&mut **inner).await.map($crate::Done::from),
-            $crate::Transaction::Postgres(inner) => $query.execute(&mut **inner).await.map($crate::Done::from),
+            $crate::Transaction::Sqlite(inner) => {
+                $query.execute(&mut **inner).await.map($crate::Done::from)
+            }
+            $crate::Transaction::Postgres(inner) => {
+                $query.execute(&mut **inner).await.map($crate::Done::from)
+            }
         }
         .map_err($crate::DatabaseError::from)
     };
 }
 
-/// Reads inside a transaction: `within!(transaction, connection => sqlx::query_as(…).fetch_all(connection))`.
+/// Reads inside a transaction: `within!(transaction, connection =>
+/// sqlx::query_as(…).fetch_all(connection))`.
 #[macro_export]
 macro_rules! within {
     ($transaction:expr, $connection:ident => $query:expr) => {

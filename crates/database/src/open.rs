@@ -21,10 +21,12 @@ pub enum Location {
     Url(String),
 }
 
-/// Connections a service may hold. On SQLite short questions have no limit but the threads they are asked on.
+/// Connections a service may hold. On SQLite short questions have no limit but the threads they are
+/// asked on.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolSizes {
-    /// On SQLite, readers that are kept, and questions at once that may take long; on PostgreSQL all connections.
+    /// On SQLite, readers that are kept, and questions at once that may take long; on PostgreSQL
+    /// all connections.
     pub connections_max: u32,
     /// Longest wait for a free connection.
     pub acquire_timeout: Duration,
@@ -80,16 +82,23 @@ impl Database {
             Location::Url(url) => Self::open_schema(url, service, sizes).await?,
         };
         for step in migrations {
-            database.migrate(step).await.with_context(|| format!("migrate the store of {service}"))?;
+            database
+                .migrate(step)
+                .await
+                .with_context(|| format!("migrate the store of {service}"))?;
         }
         Ok(database)
     }
 
     async fn open_file(folder: &PathBuf, service: &str, sizes: PoolSizes) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(folder).with_context(|| format!("create the data folder {}", folder.display()))?;
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("create the data folder {}", folder.display()))?;
         let lock = File::create(folder.join(format!("{service}.lock")))?;
         if lock.try_lock().is_err() {
-            bail!("{} is in use by another process; choose another folder with --data", folder.display());
+            bail!(
+                "{} is in use by another process; choose another folder with --data",
+                folder.display()
+            );
         }
         let path = folder.join(format!("{service}.sqlite"));
         let options = SqliteConnectOptions::new()
@@ -106,10 +115,12 @@ impl Database {
             .test_before_acquire(false)
             .after_release(|connection, _| {
                 Box::pin(async move {
-                    // A future dropped inside `begin` can hand a connection back with its transaction open; the next
-                    // borrower's writes would then vanish with it. Outside a transaction ROLLBACK is an error.
+                    // A future dropped inside `begin` can hand a connection back with its
+                    // transaction open; the next borrower's writes would then vanish with it.
+                    // Outside a transaction ROLLBACK is an error.
                     if connection.is_in_transaction() {
-                        // The connection is closed whatever this answers: the transaction may have ended meanwhile.
+                        // The connection is closed whatever this answers: the transaction may have
+                        // ended meanwhile.
                         drop(sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await);
                         return Ok(false);
                     }
@@ -117,7 +128,8 @@ impl Database {
                 })
             });
         // The writer creates the file and its journal mode; readers come after it.
-        let writer = pool.connect_with(options).await.with_context(|| format!("open {}", path.display()))?;
+        let writer =
+            pool.connect_with(options).await.with_context(|| format!("open {}", path.display()))?;
         let readers = Readers::new(path, sizes.connections_max as usize, sizes.acquire_timeout);
         Ok(Self::Sqlite { writer, readers, lock: Arc::new(lock) })
     }
@@ -138,7 +150,8 @@ impl Database {
         let pool = PgPoolOptions::new()
             .max_connections(sizes.connections_max)
             .acquire_timeout(sizes.acquire_timeout)
-            // Whether a connection is still there is asked after a pause only: the question is a round trip.
+            // Whether a connection is still there is asked after a pause only: the question is a
+            // round trip.
             .test_before_acquire(false)
             .before_acquire(|connection, found| {
                 Box::pin(async move {
@@ -150,7 +163,8 @@ impl Database {
             })
             .after_release(|connection, _| {
                 Box::pin(async move {
-                    // The same guard. A bare ROLLBACK would leave a warning in the server's log every time.
+                    // The same guard. A bare ROLLBACK would leave a warning in the server's log
+                    // every time.
                     connection.execute("BEGIN; ROLLBACK").await?;
                     Ok(true)
                 })
@@ -161,10 +175,11 @@ impl Database {
         let create = format!("create schema if not exists {schema}");
         if let Err(error) = sqlx::raw_sql(AssertSqlSafe(create)).execute(&pool).await {
             // Two processes that start together may both try; the loser finds the schema in place.
-            let exists: bool = sqlx::query_scalar("select exists (select 1 from pg_namespace where nspname = $1)")
-                .bind(&schema)
-                .fetch_one(&pool)
-                .await?;
+            let exists: bool =
+                sqlx::query_scalar("select exists (select 1 from pg_namespace where nspname = $1)")
+                    .bind(&schema)
+                    .fetch_one(&pool)
+                    .await?;
             if !exists {
                 return Err(error).context("create the schema");
             }

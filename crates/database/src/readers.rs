@@ -1,6 +1,7 @@
-//! Connections that only read an SQLite file. A statement that finds a few rows is run on the thread that asks: to wake
-//! another and be woken by it costs several times the reading. One that turns out to be long is given up there, and asked
-//! again, like all others, on a thread that may wait.
+//! Connections that only read an SQLite file. A statement that finds a few rows is run on the
+//! thread that asks: to wake another and be woken by it costs several times the reading. One that
+//! turns out to be long is given up there, and asked again, like all others, on a thread that may
+//! wait.
 
 use std::{
     path::PathBuf,
@@ -18,8 +19,8 @@ use crate::DatabaseError;
 
 /// Statements that a connection keeps ready.
 const STATEMENTS_MAX: usize = 256;
-/// Steps of SQLite's machine between two looks at whether to go on. On the calling thread a question is given up after one
-/// to two times as many, less than a millisecond.
+/// Steps of SQLite's machine between two looks at whether to go on. On the calling thread a
+/// question is given up after one to two times as many, less than a millisecond.
 const STEPS: i32 = 10_000;
 /// How long a thread that may wait does so for a file that somebody else has locked.
 const BUSY: Duration = Duration::from_secs(5);
@@ -31,7 +32,8 @@ pub struct Readers(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     file: PathBuf,
-    /// Those nobody uses, the one used last at the end: it has its statements and pages at hand. None once closed.
+    /// Those nobody uses, the one used last at the end: it has its statements and pages at hand.
+    /// None once closed.
     idle: Mutex<Option<Vec<Reader>>>,
     /// Connections kept, and questions at once on threads that may wait.
     max: usize,
@@ -59,7 +61,8 @@ struct Question {
 impl Question {
     /// Begins the next; its number.
     fn next(&self, is_brief: bool) -> u64 {
-        // The first look may come right after the beginning: SQLite counts the steps of a statement over all its runs.
+        // The first look may come right after the beginning: SQLite counts the steps of a statement
+        // over all its runs.
         self.looks_left.store(if is_brief { 2 } else { i64::MAX }, Ordering::Relaxed);
         self.number.fetch_add(1, Ordering::Relaxed) + 1
     }
@@ -111,7 +114,8 @@ impl Readers {
         ask: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, DatabaseError> {
         let turn = tokio::time::timeout(self.0.wait, self.0.turns.clone().acquire_owned()).await;
-        let turn = turn.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
+        let turn =
+            turn.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
         let reader = self.0.take()?;
         let (question, number) = (reader.question.clone(), reader.question.next(false));
         let _caller = Caller { question, number };
@@ -136,7 +140,10 @@ impl Readers {
 
 /// True when a question was given up, or came upon a file that is locked.
 fn is_given_up(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::OperationInterrupted | ErrorCode::DatabaseBusy))
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::OperationInterrupted | ErrorCode::DatabaseBusy)
+    )
 }
 
 impl Shared {
@@ -186,11 +193,10 @@ mod tests {
     }
 
     /// Some 10 steps for each of so many numbers.
-    const SHORT: &str =
-        "with recursive n(i) as (select 1 union all select i + 1 from n where i < 100) select sum(i) from n";
-    const LONG: &str =
-        "with recursive n(i) as (select 1 union all select i + 1 from n where i < 9000) select sum(i) from n";
-    const ENDLESS: &str = "with recursive n(i) as (select 1 union all select i + 1 from n) select sum(i) from n";
+    const SHORT: &str = "with recursive n(i) as (select 1 union all select i + 1 from n where i < 100) select sum(i) from n";
+    const LONG: &str = "with recursive n(i) as (select 1 union all select i + 1 from n where i < 9000) select sum(i) from n";
+    const ENDLESS: &str =
+        "with recursive n(i) as (select 1 union all select i + 1 from n) select sum(i) from n";
 
     #[test]
     fn a_connection_is_used_again_also_after_a_refused_statement() {
@@ -199,7 +205,11 @@ mod tests {
         // Temporary tables belong to a connection: who sees one has the same.
         let is_marked = || readers.ask_briefly(number("select count(*) from mark")).is_ok();
         assert!(!is_marked());
-        readers.ask_briefly(|connection| connection.execute_batch("create temp table mark (number integer)")).unwrap();
+        readers
+            .ask_briefly(|connection| {
+                connection.execute_batch("create temp table mark (number integer)")
+            })
+            .unwrap();
         assert!(is_marked());
         readers.ask_briefly(number("select nothing")).unwrap_err();
         assert!(is_marked());
@@ -209,7 +219,8 @@ mod tests {
     async fn what_takes_long_is_given_up_on_the_calling_thread_and_what_does_not_never_is() {
         let folder = tempfile::tempdir().unwrap();
         let readers = open(folder.path());
-        // SQLite looks after so many steps of a statement over all its runs; many short ones are not a long one.
+        // SQLite looks after so many steps of a statement over all its runs; many short ones are
+        // not a long one.
         for _ in 0..1_000 {
             assert_eq!(readers.ask_briefly(number(SHORT)).unwrap(), Some(5_050));
         }
@@ -233,7 +244,10 @@ mod tests {
             })
             .await;
             let waited = readers.ask(number("select 1")).await;
-            assert!(matches!(waited, Err(DatabaseError::Unavailable(sqlx::Error::PoolTimedOut))), "{waited:?}");
+            assert!(
+                matches!(waited, Err(DatabaseError::Unavailable(sqlx::Error::PoolTimedOut))),
+                "{waited:?}"
+            );
             assert_eq!(readers.ask_briefly(number("select 1")).unwrap(), Some(1));
         }
         drop(readers.0.turns.acquire().await.unwrap());

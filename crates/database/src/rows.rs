@@ -1,6 +1,7 @@
-//! Rows that travel to a statement: as many as wanted, in one round trip, under one prepared text. PostgreSQL takes an
-//! array per column; SQLite takes one row as parameters and several as one JSON array. The statement sees a table with
-//! these columns in any case, unless it names them by way of [`Bound`](crate::Bound).
+//! Rows that travel to a statement: as many as wanted, in one round trip, under one prepared text.
+//! PostgreSQL takes an array per column; SQLite takes one row as parameters and several as one JSON
+//! array. The statement sees a table with these columns in any case, unless it names them by way of
+//! [`Bound`](crate::Bound).
 
 use std::borrow::Cow;
 
@@ -128,14 +129,19 @@ impl<'a> Rows<'a> {
 }
 
 impl Dialect {
-    /// The table of rows bound from parameter `first` on. Join others to it with `cross join … where`: SQLite keeps that
-    /// order, so it begins with these rows; of a plain join it may begin with all that a tenant has.
+    /// The table of rows bound from parameter `first` on. Join others to it with `cross join …
+    /// where`: SQLite keeps that order, so it begins with these rows; of a plain join it may begin
+    /// with all that a tenant has.
     pub fn table(self, columns: Columns, count: Count, first: usize) -> String {
         let names = columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
         match (self, count) {
             (Self::Sqlite, Count::One) => {
-                let cell = |(number, (name, _)): (usize, &(&str, Kind))| format!("${number} as {name}");
-                format!("(select {})", (first..).zip(columns).map(cell).collect::<Vec<_>>().join(", "))
+                let cell =
+                    |(number, (name, _)): (usize, &(&str, Kind))| format!("${number} as {name}");
+                format!(
+                    "(select {})",
+                    (first..).zip(columns).map(cell).collect::<Vec<_>>().join(", ")
+                )
             }
             (Self::Sqlite, Count::Many) => {
                 let cell = |(place, (name, kind)): (usize, &(&str, Kind))| match kind {
@@ -143,8 +149,8 @@ impl Dialect {
                     _ => format!("value ->> {place} as {name}"),
                 };
                 let cells = columns.iter().enumerate().map(cell).collect::<Vec<_>>().join(", ");
-                // `jsonb_each` hands its elements over as they lie there; `json_each` writes each out as text, to be read
-                // again for every cell.
+                // `jsonb_each` hands its elements over as they lie there; `json_each` writes each
+                // out as text, to be read again for every cell.
                 format!("(select {cells} from jsonb_each(${first}))")
             }
             (Self::Postgres, _) => {
@@ -154,11 +160,15 @@ impl Dialect {
                     Kind::Boolean => format!("${number}::boolean[]"),
                     Kind::Bytes => format!("${number}::bytea[]"),
                 };
-                let parameters = (first..).zip(columns).map(parameter).collect::<Vec<_>>().join(", ");
+                let parameters =
+                    (first..).zip(columns).map(parameter).collect::<Vec<_>>().join(", ");
                 let number = columns.first().map_or("", |(name, _)| name);
-                // The planner takes the condition for one that few fulfil, so it begins with these rows and finds the
-                // others by key, in a young table too, of which it knows nothing.
-                format!("(select * from unnest({parameters}) rows ({names}) where abs({number}) = {number})")
+                // The planner takes the condition for one that few fulfil, so it begins with these
+                // rows and finds the others by key, in a young table too, of which it knows
+                // nothing.
+                format!(
+                    "(select * from unnest({parameters}) rows ({names}) where abs({number}) = {number})"
+                )
             }
         }
     }
@@ -171,8 +181,8 @@ impl Dialect {
         }
     }
 
-    /// Makes a part of a `with` be worked out once, before what follows from it. SQLite begins with it in any case, and to
-    /// it a table of its own would only be a cost.
+    /// Makes a part of a `with` be worked out once, before what follows from it. SQLite begins with
+    /// it in any case, and to it a table of its own would only be a cost.
     pub fn once(self) -> &'static str {
         match self {
             Self::Sqlite => "not materialized",
@@ -198,7 +208,10 @@ pub trait BindRows<'q>: Sized {
 /// A store that takes rows.
 pub trait TakesRows: sqlx::Database {
     /// Binds them to a statement.
-    fn bind<'q>(query: Query<'q, Self, Self::Arguments>, rows: &Rows<'_>) -> Query<'q, Self, Self::Arguments>;
+    fn bind<'q>(
+        query: Query<'q, Self, Self::Arguments>,
+        rows: &Rows<'_>,
+    ) -> Query<'q, Self, Self::Arguments>;
 
     /// Binds them to a statement that reads.
     fn bind_as<'q, O>(
@@ -231,7 +244,10 @@ macro_rules! bound {
 }
 
 impl TakesRows for Postgres {
-    fn bind<'q>(query: Query<'q, Self, Self::Arguments>, rows: &Rows<'_>) -> Query<'q, Self, Self::Arguments> {
+    fn bind<'q>(
+        query: Query<'q, Self, Self::Arguments>,
+        rows: &Rows<'_>,
+    ) -> Query<'q, Self, Self::Arguments> {
         bound!(query, rows)
     }
 
@@ -259,7 +275,10 @@ macro_rules! bound_on_sqlite {
 }
 
 impl TakesRows for Sqlite {
-    fn bind<'q>(query: Query<'q, Self, Self::Arguments>, rows: &Rows<'_>) -> Query<'q, Self, Self::Arguments> {
+    fn bind<'q>(
+        query: Query<'q, Self, Self::Arguments>,
+        rows: &Rows<'_>,
+    ) -> Query<'q, Self, Self::Arguments> {
         bound_on_sqlite!(query, rows)
     }
 
@@ -322,9 +341,9 @@ impl Serialize for Row<'_> {
                 Column::Text(values) => cells.serialize_element(&values.get(self.place))?,
                 Column::Integer(values) => cells.serialize_element(&values.get(self.place))?,
                 Column::Boolean(values) => cells.serialize_element(&values.get(self.place))?,
-                Column::Bytes(values) => {
-                    cells.serialize_element(&values.get(self.place).copied().flatten().map(hex::encode))?
-                }
+                Column::Bytes(values) => cells.serialize_element(
+                    &values.get(self.place).copied().flatten().map(hex::encode),
+                )?,
             }
         }
         cells.end()
@@ -438,7 +457,13 @@ mod tests {
     async fn arrive(database: &Database, sent: &[Sent]) {
         let mut rows = Rows::new(COLUMNS);
         for (place, (word, number, truth, bytes)) in sent.iter().enumerate() {
-            rows.push([place.into(), (*word).into(), (*number).into(), Cell::Boolean(*truth), Cell::Bytes(*bytes)]);
+            rows.push([
+                place.into(),
+                (*word).into(),
+                (*number).into(),
+                Cell::Boolean(*truth),
+                Cell::Bytes(*bytes),
+            ]);
         }
         let dialect = database.dialect();
         let sql = format!(

@@ -24,7 +24,8 @@ enum Parameter<'a> {
     Rows(&'a Rows<'a>),
 }
 
-/// What a row is read into: a tuple of texts, whole numbers, numbers, booleans, bytes, and options of them.
+/// What a row is read into: a tuple of texts, whole numbers, numbers, booleans, bytes, and options
+/// of them.
 pub trait Row:
     Send
     + Unpin
@@ -102,7 +103,8 @@ macro_rules! bound {
 }
 
 impl<'a> Select<'a> {
-    /// A statement without parameters. What it is put together from is ours: values of others are bound.
+    /// A statement without parameters. What it is put together from is ours: values of others are
+    /// bound.
     pub fn new(sql: impl Into<Cow<'a, str>>) -> Self {
         Self { sql: sql.into(), parameters: Vec::new(), is_brief: false }
     }
@@ -119,8 +121,9 @@ impl<'a> Select<'a> {
         self
     }
 
-    /// Says that it mostly finds a few rows by their keys, or, when rows are bound, a few for each. SQLite is then asked
-    /// about [`FEW`] on the calling thread: to wake another costs more than to read.
+    /// Says that it mostly finds a few rows by their keys, or, when rows are bound, a few for each.
+    /// SQLite is then asked about [`FEW`] on the calling thread: to wake another costs more than to
+    /// read.
     pub fn brief(mut self) -> Self {
         self.is_brief = true;
         self
@@ -130,15 +133,21 @@ impl<'a> Select<'a> {
     pub async fn all<T: Row>(self, source: impl Into<Source<'_>>) -> Result<Vec<T>, DatabaseError> {
         let sql = |sql: Cow<'_, str>| AssertSqlSafe(sql.into_owned());
         Ok(match source.into() {
-            Source::Outside(Database::Sqlite { readers, .. }) => return self.of_file(readers).await,
+            Source::Outside(Database::Sqlite { readers, .. }) => {
+                return self.of_file(readers).await;
+            }
             Source::Outside(Database::Postgres(pool)) => {
                 bound!(sqlx::query_as(sql(self.sql)), self.parameters).fetch_all(pool).await?
             }
             Source::Within(Transaction::Sqlite(inner)) => {
-                bound!(sqlx::query_as(sql(self.sql)), self.parameters).fetch_all(&mut **inner).await?
+                bound!(sqlx::query_as(sql(self.sql)), self.parameters)
+                    .fetch_all(&mut **inner)
+                    .await?
             }
             Source::Within(Transaction::Postgres(inner)) => {
-                bound!(sqlx::query_as(sql(self.sql)), self.parameters).fetch_all(&mut **inner).await?
+                bound!(sqlx::query_as(sql(self.sql)), self.parameters)
+                    .fetch_all(&mut **inner)
+                    .await?
             }
             Source::Alone(connection) => {
                 bound!(sqlx::query_as(sql(self.sql)), self.parameters).fetch_all(connection).await?
@@ -147,13 +156,18 @@ impl<'a> Select<'a> {
     }
 
     /// The first row, if there is any.
-    pub async fn optional<T: Row>(self, source: impl Into<Source<'_>>) -> Result<Option<T>, DatabaseError> {
+    pub async fn optional<T: Row>(
+        self,
+        source: impl Into<Source<'_>>,
+    ) -> Result<Option<T>, DatabaseError> {
         Ok(self.all(source).await?.into_iter().next())
     }
 
     /// The only row of a statement that always has one.
     pub async fn one<T: Row>(self, source: impl Into<Source<'_>>) -> Result<T, DatabaseError> {
-        self.optional(source).await?.ok_or_else(|| DatabaseError::Corrupt("a statement without a row".to_owned()))
+        self.optional(source)
+            .await?
+            .ok_or_else(|| DatabaseError::Corrupt("a statement without a row".to_owned()))
     }
 
     async fn of_file<T: Row>(self, readers: &Readers) -> Result<Vec<T>, DatabaseError> {
@@ -166,7 +180,9 @@ impl<'a> Select<'a> {
         if self.is_brief && self.parameters.iter().all(is_about_few) {
             // Whoever asks one thing after the other lets others have their turn.
             tokio::task::coop::consume_budget().await;
-            if let Some(rows) = readers.ask_briefly(|connection| rows(connection, &self.sql, &values))? {
+            if let Some(rows) =
+                readers.ask_briefly(|connection| rows(connection, &self.sql, &values))?
+            {
                 return Ok(rows);
             }
         }
@@ -195,11 +211,17 @@ fn owned(value: ToSqlOutput<'_>) -> ToSqlOutput<'static> {
 }
 
 /// What an open file answers.
-fn rows<T: Row>(connection: &rusqlite::Connection, sql: &str, values: &[ToSqlOutput<'_>]) -> rusqlite::Result<Vec<T>> {
+fn rows<T: Row>(
+    connection: &rusqlite::Connection,
+    sql: &str,
+    values: &[ToSqlOutput<'_>],
+) -> rusqlite::Result<Vec<T>> {
     let mut statement = connection.prepare_cached(sql)?;
     for place in 1..=statement.parameter_count() {
         // SQLite numbers parameters as they come in the text; `$2` may stand before `$1`.
-        let number = statement.parameter_name(place).and_then(|name| name.strip_prefix('$')?.parse::<usize>().ok());
+        let number = statement
+            .parameter_name(place)
+            .and_then(|name| name.strip_prefix('$')?.parse::<usize>().ok());
         let value = number.and_then(|number| values.get(number.checked_sub(1)?));
         let value = value.ok_or(rusqlite::Error::InvalidParameterCount(values.len(), place))?;
         statement.raw_bind_parameter(place, value)?;
@@ -220,7 +242,9 @@ impl Cell<'_> {
             Self::Integer(Some(number)) => ValueRef::Integer(*number),
             Self::Boolean(Some(is)) => ValueRef::Integer((*is).into()),
             Self::Bytes(Some(bytes)) => ValueRef::Blob(bytes),
-            Self::Text(None) | Self::Integer(None) | Self::Boolean(None) | Self::Bytes(None) => ValueRef::Null,
+            Self::Text(None) | Self::Integer(None) | Self::Boolean(None) | Self::Bytes(None) => {
+                ValueRef::Null
+            }
         })
     }
 }

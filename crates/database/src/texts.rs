@@ -2,7 +2,8 @@
 
 use crate::{Count, Dialect};
 
-/// A statement that rows are bound to, put together once: `static FOUND: LazyLock<Texts> = LazyLock::new(|| Texts::new(…))`.
+/// A statement that rows are bound to, put together once: `static FOUND: LazyLock<Texts> =
+/// LazyLock::new(|| Texts::new(…))`.
 #[derive(Debug)]
 pub struct Texts {
     sqlite: [String; 2],

@@ -9,7 +9,8 @@ use crate::{Database, DatabaseError};
 pub enum Transaction {
     /// Holds the only writing connection.
     Sqlite(SqlxTransaction<'static, Sqlite>),
-    /// READ COMMITTED: each statement sees what was committed before it, so a lock comes first, then the read.
+    /// READ COMMITTED: each statement sees what was committed before it, so a lock comes first,
+    /// then the read.
     Postgres(SqlxTransaction<'static, Postgres>),
 }
 
@@ -17,7 +18,9 @@ impl Database {
     /// Begins a write transaction. SQLite takes the write lock at once.
     pub async fn begin(&self) -> Result<Transaction, DatabaseError> {
         Ok(match self {
-            Self::Sqlite { writer, .. } => Transaction::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Sqlite { writer, .. } => {
+                Transaction::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?)
+            }
             Self::Postgres(pool) => Transaction::Postgres(pool.begin().await?),
         })
     }

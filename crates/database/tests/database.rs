@@ -1,7 +1,9 @@
-//! The pool guard: a future dropped inside `begin` must not take somebody else's acknowledged write with it.
+//! The pool guard: a future dropped inside `begin` must not take somebody else's acknowledged write
+//! with it.
 //!
-//! tonic drops handler futures at every cancel and deadline, so this is ordinary load. In sqlx 0.9.0 a connection can go
-//! back to its pool with a transaction open; an autocommit write on it is then answered, and lost when it closes.
+//! tonic drops handler futures at every cancel and deadline, so this is ordinary load. In sqlx
+//! 0.9.0 a connection can go back to its pool with a transaction open; an autocommit write on it is
+//! then answered, and lost when it closes.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -61,7 +63,8 @@ impl Tally {
     }
 }
 
-/// Drops `begin` at every await point it has, writes once after each and looks for the write from outside.
+/// Drops `begin` at every await point it has, writes once after each and looks for the write from
+/// outside.
 async fn sweep<B: Future<Output = bool>>(
     begin: impl Fn() -> B,
     write: impl AsyncFn(i64) -> bool,
@@ -88,7 +91,8 @@ async fn open(location: &Location) -> Database {
     let steps = [Migrations { sqlite: &NO_STEPS, postgres: &NO_STEPS }];
     let database = Database::open(location, "guard", sizes, &steps).await.unwrap();
     let mut transaction = database.begin().await.unwrap();
-    execute!(&mut transaction, sqlx::query("create table note (number bigint primary key)")).unwrap();
+    execute!(&mut transaction, sqlx::query("create table note (number bigint primary key)"))
+        .unwrap();
     transaction.commit().await.unwrap();
     database
 }
@@ -111,8 +115,8 @@ async fn write_to_schema(pool: &PgPool, number: i64) -> bool {
 const SECOND: i64 = 1_000_000;
 const THIRD: i64 = 2_000_000;
 
-/// On SQLite sqlx 0.9.0 undoes a BEGIN whose caller has gone by itself, so the plain pool loses nothing either; the
-/// guard stands for the day that changes.
+/// On SQLite sqlx 0.9.0 undoes a BEGIN whose caller has gone by itself, so the plain pool loses
+/// nothing either; the guard stands for the day that changes.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_begin_dropped_anywhere_costs_nobody_a_write_on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
@@ -129,7 +133,8 @@ async fn a_begin_dropped_anywhere_costs_nobody_a_write_on_sqlite() {
     let write = async |number| write_in_transaction(&database, SECOND + number).await;
     sweep(begin, write, async |number| is_seen(SECOND + number).await).await.is_whole();
 
-    let plain = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.unwrap();
+    let plain =
+        SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.unwrap();
     database.close().await;
     let begin = || async { plain.begin_with("BEGIN IMMEDIATE").await.is_ok() };
     let write = async |number| write_to_file(&plain, THIRD + number).await;
@@ -141,7 +146,8 @@ async fn a_begin_dropped_anywhere_costs_nobody_a_write_on_postgres_but_does_with
     let url = testkit::fresh_database_url().await;
     let database = open(&Location::Url(url.clone())).await;
     let Database::Postgres(pool) = &database else { panic!("a URL is PostgreSQL") };
-    let options = url.parse::<PgConnectOptions>().unwrap().options([("search_path", "proffer_guard")]);
+    let options =
+        url.parse::<PgConnectOptions>().unwrap().options([("search_path", "proffer_guard")]);
     let is_seen = async |number: i64| {
         let mut outside = PgConnection::connect_with(&options).await.unwrap();
         let count = sqlx::query_scalar::<_, i64>("select count(*) from note where number = $1");
@@ -152,7 +158,8 @@ async fn a_begin_dropped_anywhere_costs_nobody_a_write_on_postgres_but_does_with
     let write = async |number| write_in_transaction(&database, SECOND + number).await;
     sweep(begin, write, async |number| is_seen(SECOND + number).await).await.is_whole();
 
-    let plain = PgPoolOptions::new().max_connections(1).connect_with(options.clone()).await.unwrap();
+    let plain =
+        PgPoolOptions::new().max_connections(1).connect_with(options.clone()).await.unwrap();
     let begin = || async { plain.begin().await.is_ok() };
     let write = async |number| write_to_schema(&plain, THIRD + number).await;
     let unguarded = sweep(begin, write, async |number| is_seen(THIRD + number).await).await;

@@ -43,14 +43,19 @@ pub(crate) fn check(node: &Node, names: &[Type]) -> Result<MaybeType, FormulaErr
 
 fn need(node: &Node, found: MaybeType, wanted: Type, operator: &str) -> Result<(), FormulaError> {
     match found {
-        Some(found) if found != wanted => {
-            Err(FormulaError::new(node.position, format!("`{operator}` needs a {wanted}, not a {found}")))
-        }
+        Some(found) if found != wanted => Err(FormulaError::new(
+            node.position,
+            format!("`{operator}` needs a {wanted}, not a {found}"),
+        )),
         _ => Ok(()),
     }
 }
 
-fn binary(position: usize, operator: Operator, types: (MaybeType, MaybeType)) -> Result<MaybeType, FormulaError> {
+fn binary(
+    position: usize,
+    operator: Operator,
+    types: (MaybeType, MaybeType),
+) -> Result<MaybeType, FormulaError> {
     use Type::{Boolean, Date, Number, String, Timestamp};
     let symbol = operator.symbol();
     // Null fits any operand: the other side decides what is expected.
@@ -61,7 +66,8 @@ fn binary(position: usize, operator: Operator, types: (MaybeType, MaybeType)) ->
         }
         (left, right) => left.or(right),
     };
-    let refuse = |found: Type| Err(FormulaError::new(position, format!("`{symbol}` cannot take a {found}")));
+    let refuse =
+        |found: Type| Err(FormulaError::new(position, format!("`{symbol}` cannot take a {found}")));
     match (operator, either) {
         (Operator::Or | Operator::And, None | Some(Boolean)) => Ok(Some(Boolean)),
         (Operator::Equal | Operator::NotEqual, _) => Ok(Some(Boolean)),
@@ -72,31 +78,49 @@ fn binary(position: usize, operator: Operator, types: (MaybeType, MaybeType)) ->
         (Operator::Add, Some(String)) => Ok(Some(String)),
         (Operator::Subtract, Some(Date | Timestamp)) => Ok(Some(Number)),
         (
-            Operator::Add | Operator::Subtract | Operator::Multiply | Operator::Divide | Operator::Remainder,
+            Operator::Add
+            | Operator::Subtract
+            | Operator::Multiply
+            | Operator::Divide
+            | Operator::Remainder,
             None | Some(Number),
         ) => Ok(Some(Number)),
         (_, Some(found)) => refuse(found),
     }
 }
 
-fn call(position: usize, function: Function, arguments: &[Node], names: &[Type]) -> Result<MaybeType, FormulaError> {
+fn call(
+    position: usize,
+    function: Function,
+    arguments: &[Node],
+    names: &[Type],
+) -> Result<MaybeType, FormulaError> {
     let mut types = Vec::with_capacity(arguments.len());
     for argument in arguments {
         types.push(check(argument, names)?);
     }
     let gives = function.check(&types).map_err(|(index, message)| {
-        FormulaError::new(arguments.get(index).map_or(position, |argument| argument.position), message)
+        FormulaError::new(
+            arguments.get(index).map_or(position, |argument| argument.position),
+            message,
+        )
     })?;
-    if let (Function::Date | Function::Timestamp, [Node { kind: Kind::Literal(Value::String(text)), position }]) =
-        (function, arguments)
+    if let (
+        Function::Date | Function::Timestamp,
+        [Node { kind: Kind::Literal(Value::String(text)), position }],
+    ) = (function, arguments)
     {
         let is_read = match function {
             Function::Date => NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok(),
             _ => DateTime::parse_from_rfc3339(text).is_ok(),
         };
         if !is_read {
-            let form = if function == Function::Date { "YYYY-MM-DD" } else { "RFC 3339 with an offset" };
-            return Err(FormulaError::new(*position, format!("`{text}` is not a {}: write {form}", function.name())));
+            let form =
+                if function == Function::Date { "YYYY-MM-DD" } else { "RFC 3339 with an offset" };
+            return Err(FormulaError::new(
+                *position,
+                format!("`{text}` is not a {}: write {form}", function.name()),
+            ));
         }
     }
     Ok(gives)

@@ -49,7 +49,12 @@ struct Scope<'a> {
     moment: &'a Moment,
 }
 
-pub(crate) fn evaluate(root: &Node, names: &[String], value_of: &dyn Fn(&str) -> Value, moment: &Moment) -> Value {
+pub(crate) fn evaluate(
+    root: &Node,
+    names: &[String],
+    value_of: &dyn Fn(&str) -> Value,
+    moment: &Moment,
+) -> Value {
     Scope { names, value_of, moment }.value(root)
 }
 
@@ -88,7 +93,8 @@ impl Scope<'_> {
         }
     }
 
-    /// `&&` (decided by false) and `||` (decided by true): the deciding value wins over null on either side.
+    /// `&&` (decided by false) and `||` (decided by true): the deciding value wins over null on
+    /// either side.
     fn three_valued(&self, left: &Node, right: &Node, deciding: bool) -> Value {
         let left = self.value(left);
         if left == Value::Boolean(deciding) {
@@ -130,7 +136,9 @@ impl Scope<'_> {
         }
         match (operator, left, right) {
             (Operator::Add, Value::Number(a), Value::Number(b)) => Value::number(a + b),
-            (Operator::Add, Value::String(a), Value::String(b)) => joined([a, b].iter().map(|text| &**text)),
+            (Operator::Add, Value::String(a), Value::String(b)) => {
+                joined([a, b].iter().map(|text| &**text))
+            }
             (Operator::Subtract, Value::Number(a), Value::Number(b)) => Value::number(a - b),
             (Operator::Subtract, Value::Date(a), Value::Date(b)) => {
                 Value::number((a - b).num_days() as f64 * SECONDS_OF_A_DAY)
@@ -142,7 +150,9 @@ impl Scope<'_> {
             (Operator::Multiply, Value::Number(a), Value::Number(b)) => Value::number(a * b),
             (Operator::Divide, Value::Number(_), Value::Number(0.0)) => null("division by zero"),
             (Operator::Divide, Value::Number(a), Value::Number(b)) => Value::number(a / b),
-            (Operator::Remainder, Value::Number(_), Value::Number(0.0)) => null("remainder by zero"),
+            (Operator::Remainder, Value::Number(_), Value::Number(0.0)) => {
+                null("remainder by zero")
+            }
             (Operator::Remainder, Value::Number(a), Value::Number(b)) => Value::number(a % b),
             (_, left, _) => unfit(left),
         }
@@ -170,21 +180,23 @@ impl Scope<'_> {
         match (function, values.as_slice()) {
             (Function::Today, []) => Value::Date(self.moment.today()),
             (Function::Now, []) => Value::Timestamp(self.moment.now),
-            (Function::In, [wanted, rest @ ..]) => {
-                Value::Boolean(rest.iter().any(|other| order(wanted, other).is_some_and(|order| order.is_eq())))
-            }
+            (Function::In, [wanted, rest @ ..]) => Value::Boolean(
+                rest.iter().any(|other| order(wanted, other).is_some_and(|order| order.is_eq())),
+            ),
             (Function::Min, numbers) => folded(numbers, f64::min),
             (Function::Max, numbers) => folded(numbers, f64::max),
             (_, [Value::Number(x), rest @ ..]) => numeric(function, *x, rest),
-            (Function::Concat, texts) => joined(
-                texts.iter().filter_map(|value| if let Value::String(text) = value { Some(&**text) } else { None }),
-            ),
+            (Function::Concat, texts) => joined(texts.iter().filter_map(|value| {
+                if let Value::String(text) = value { Some(&**text) } else { None }
+            })),
             (_, [Value::String(text), rest @ ..]) => textual(function, text, rest),
             (Function::DaysBetween, [Value::Date(from), Value::Date(to)]) => {
                 Value::number((*to - *from).num_days() as f64)
             }
             (_, [Value::Date(date)]) => calendar(function, *date),
-            (_, [Value::Timestamp(at)]) => calendar(function, at.with_timezone(&self.moment.zone).date_naive()),
+            (_, [Value::Timestamp(at)]) => {
+                calendar(function, at.with_timezone(&self.moment.zone).date_naive())
+            }
             _ => null("arguments do not fit"),
         }
     }
@@ -222,11 +234,17 @@ pub(crate) fn order(left: &Value, right: &Value) -> Option<std::cmp::Ordering> {
 /// The texts one after the other, unless that is too long.
 fn joined<'a>(texts: impl Iterator<Item = &'a str> + Clone) -> Value {
     let bytes: usize = texts.clone().map(str::len).sum();
-    if bytes > TEXT_BYTES_MAX { null("text too long") } else { Value::String(texts.collect::<String>().into()) }
+    if bytes > TEXT_BYTES_MAX {
+        null("text too long")
+    } else {
+        Value::String(texts.collect::<String>().into())
+    }
 }
 
 fn folded(numbers: &[Value], pick: fn(f64, f64) -> f64) -> Value {
-    let numbers = numbers.iter().filter_map(|value| if let Value::Number(x) = value { Some(*x) } else { None });
+    let numbers = numbers
+        .iter()
+        .filter_map(|value| if let Value::Number(x) = value { Some(*x) } else { None });
     numbers.reduce(pick).map_or_else(|| null("no arguments"), Value::number)
 }
 
@@ -243,8 +261,12 @@ fn numeric(function: Function, x: f64, rest: &[Value]) -> Value {
         (Function::Log10, []) => Value::number(libm::log10(x)),
         (Function::Exp, []) => Value::number(libm::exp(x)),
         (Function::Pow, [Value::Number(power)]) => Value::number(libm::pow(x, *power)),
-        (Function::Clamp, [Value::Number(low), Value::Number(high)]) if low > high => null("clamp bounds are reversed"),
-        (Function::Clamp, [Value::Number(low), Value::Number(high)]) => Value::number(x.clamp(*low, *high)),
+        (Function::Clamp, [Value::Number(low), Value::Number(high)]) if low > high => {
+            null("clamp bounds are reversed")
+        }
+        (Function::Clamp, [Value::Number(low), Value::Number(high)]) => {
+            Value::number(x.clamp(*low, *high))
+        }
         _ => null("arguments do not fit"),
     }
 }
@@ -255,7 +277,8 @@ fn rounded(x: f64, digits: f64) -> Value {
         return null("round takes -15 to 15 whole digits");
     }
     let scale = libm::pow(10.0, digits.abs());
-    let result = if digits >= 0.0 { (x * scale).round() / scale } else { (x / scale).round() * scale };
+    let result =
+        if digits >= 0.0 { (x * scale).round() / scale } else { (x / scale).round() * scale };
     // A number too large to be scaled has no decimals to round. Adding zero turns -0 into 0.
     if result.is_finite() { Value::number(result + 0.0) } else { Value::number(x) }
 }

@@ -17,12 +17,17 @@ pub struct Formula {
 }
 
 impl Formula {
-    /// Compiles `source`; `type_of` tells the type of a name as written (`customer.x` or `x`), none for an unknown one.
-    pub fn compile(source: &str, type_of: &dyn Fn(&str) -> Option<Type>) -> Result<Self, FormulaError> {
+    /// Compiles `source`; `type_of` tells the type of a name as written (`customer.x` or `x`), none
+    /// for an unknown one.
+    pub fn compile(
+        source: &str,
+        type_of: &dyn Fn(&str) -> Option<Type>,
+    ) -> Result<Self, FormulaError> {
         let parsed = parse(source).map_err(|error| error.about(source))?;
         let mut types = Vec::with_capacity(parsed.names.len());
         for (name, position) in parsed.names.iter().zip(&parsed.positions) {
-            let unknown = || FormulaError::new(*position, format!("unknown name `{name}`")).about(source);
+            let unknown =
+                || FormulaError::new(*position, format!("unknown name `{name}`")).about(source);
             types.push(type_of(name).ok_or_else(unknown)?);
         }
         let result_type = check(&parsed.root, &types).map_err(|error| error.about(source))?;

@@ -61,7 +61,8 @@ impl Function {
         Self::NAMES.iter().find(|(_, function)| *function == self).map_or("", |(name, _)| name)
     }
 
-    /// The result's type, or the index of the argument at fault (the count when there are too few) and why.
+    /// The result's type, or the index of the argument at fault (the count when there are too few)
+    /// and why.
     pub fn check(self, arguments: &[MaybeType]) -> Result<MaybeType, (usize, String)> {
         use Takes::{Calendar, Only};
         let number = Only(Type::Number);
@@ -70,10 +71,17 @@ impl Function {
             Self::Today => self.fixed(arguments, &[], Type::Date),
             Self::Now => self.fixed(arguments, &[], Type::Timestamp),
             Self::Min | Self::Max => self.many(arguments, number, Type::Number),
-            Self::Round if arguments.len() == 2 => self.fixed(arguments, &[number, number], Type::Number),
-            Self::Round | Self::Floor | Self::Ceil | Self::Abs | Self::Sqrt | Self::Log | Self::Log10 | Self::Exp => {
-                self.fixed(arguments, &[number], Type::Number)
+            Self::Round if arguments.len() == 2 => {
+                self.fixed(arguments, &[number, number], Type::Number)
             }
+            Self::Round
+            | Self::Floor
+            | Self::Ceil
+            | Self::Abs
+            | Self::Sqrt
+            | Self::Log
+            | Self::Log10
+            | Self::Exp => self.fixed(arguments, &[number], Type::Number),
             Self::Pow => self.fixed(arguments, &[number, number], Type::Number),
             Self::Clamp => self.fixed(arguments, &[number, number, number], Type::Number),
             Self::Coalesce => self.alike(arguments, 1),
@@ -81,17 +89,29 @@ impl Function {
             Self::Concat => self.many(arguments, text, Type::String),
             Self::Lower | Self::Upper | Self::Trim => self.fixed(arguments, &[text], Type::String),
             Self::Length => self.fixed(arguments, &[text], Type::Number),
-            Self::Contains | Self::StartsWith | Self::EndsWith => self.fixed(arguments, &[text, text], Type::Boolean),
+            Self::Contains | Self::StartsWith | Self::EndsWith => {
+                self.fixed(arguments, &[text, text], Type::Boolean)
+            }
             Self::Date => self.fixed(arguments, &[text], Type::Date),
             Self::Timestamp => self.fixed(arguments, &[text], Type::Timestamp),
-            Self::DaysBetween => self.fixed(arguments, &[Only(Type::Date), Only(Type::Date)], Type::Number),
-            Self::Year | Self::Month | Self::Day | Self::Weekday => self.fixed(arguments, &[Calendar], Type::Number),
+            Self::DaysBetween => {
+                self.fixed(arguments, &[Only(Type::Date), Only(Type::Date)], Type::Number)
+            }
+            Self::Year | Self::Month | Self::Day | Self::Weekday => {
+                self.fixed(arguments, &[Calendar], Type::Number)
+            }
         }
     }
 
-    fn fixed(self, found: &[MaybeType], takes: &[Takes], gives: Type) -> Result<MaybeType, (usize, String)> {
+    fn fixed(
+        self,
+        found: &[MaybeType],
+        takes: &[Takes],
+        gives: Type,
+    ) -> Result<MaybeType, (usize, String)> {
         if found.len() != takes.len() {
-            let message = format!("`{}` takes {} arguments, not {}", self.name(), takes.len(), found.len());
+            let message =
+                format!("`{}` takes {} arguments, not {}", self.name(), takes.len(), found.len());
             return Err((takes.len().min(found.len()), message));
         }
         for (index, (takes, found)) in takes.iter().zip(found).enumerate() {
@@ -100,7 +120,12 @@ impl Function {
         Ok(Some(gives))
     }
 
-    fn many(self, found: &[MaybeType], takes: Takes, gives: Type) -> Result<MaybeType, (usize, String)> {
+    fn many(
+        self,
+        found: &[MaybeType],
+        takes: Takes,
+        gives: Type,
+    ) -> Result<MaybeType, (usize, String)> {
         if found.is_empty() {
             return Err((0, format!("`{}` takes at least 1 argument", self.name())));
         }
@@ -116,13 +141,19 @@ impl Function {
         }
         let found = found.map_or_else(|| "null".to_owned(), |found| found.to_string());
         let wanted = takes.named();
-        Err((index, format!("argument {} of `{}` must be {wanted}, not a {found}", index + 1, self.name())))
+        Err((
+            index,
+            format!("argument {} of `{}` must be {wanted}, not a {found}", index + 1, self.name()),
+        ))
     }
 
     /// All arguments of one type; at least so many.
     fn alike(self, found: &[MaybeType], least: usize) -> Result<MaybeType, (usize, String)> {
         if found.len() < least {
-            return Err((found.len(), format!("`{}` takes at least {least} arguments", self.name())));
+            return Err((
+                found.len(),
+                format!("`{}` takes at least {least} arguments", self.name()),
+            ));
         }
         let mut first = None;
         for (index, found) in found.iter().enumerate() {
@@ -130,7 +161,12 @@ impl Function {
                 (None, found) => first = *found,
                 (Some(wanted), Some(found)) if wanted != *found => {
                     let name = self.name();
-                    return Err((index, format!("arguments of `{name}` must have one type: a {wanted} and a {found}")));
+                    return Err((
+                        index,
+                        format!(
+                            "arguments of `{name}` must have one type: a {wanted} and a {found}"
+                        ),
+                    ));
                 }
                 _ => {}
             }

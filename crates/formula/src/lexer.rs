@@ -23,8 +23,10 @@ pub(crate) struct Placed {
 }
 
 /// Longer symbols first, so that `<=` is not read as `<`.
-const SYMBOLS: [&str; 20] =
-    ["||", "&&", "==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "%", "!", "?", ":", "(", ")", ",", "."];
+const SYMBOLS: [&str; 20] = [
+    "||", "&&", "==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "%", "!", "?", ":", "(", ")",
+    ",", ".",
+];
 
 pub(crate) fn tokens(source: &str) -> Result<Vec<Placed>, FormulaError> {
     if source.len() > SOURCE_BYTES_MAX {
@@ -45,12 +47,14 @@ pub(crate) fn tokens(source: &str) -> Result<Vec<Placed>, FormulaError> {
         } else if first == '"' || first == '\'' {
             text(rest, first, position)?
         } else if first.is_ascii_alphabetic() || first == '_' {
-            let length = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+            let length =
+                rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
             (Token::Name(rest.get(..length).unwrap_or_default().to_owned()), length)
         } else {
             let symbol = SYMBOLS.iter().find(|symbol| rest.starts_with(**symbol));
-            let symbol =
-                symbol.ok_or_else(|| FormulaError::new(position, format!("unexpected character `{first}`")))?;
+            let symbol = symbol.ok_or_else(|| {
+                FormulaError::new(position, format!("unexpected character `{first}`"))
+            })?;
             (Token::Symbol(symbol), symbol.len())
         };
         tokens.push(Placed { token, position });
@@ -63,7 +67,8 @@ fn number(rest: &str, position: usize) -> Result<(Token, usize), FormulaError> {
         let tail = rest.get(from..).unwrap_or_default();
         from + tail.find(|c: char| !c.is_ascii_digit()).unwrap_or(tail.len())
     };
-    let starts = |at: usize, wanted: &[char]| rest.get(at..).is_some_and(|tail| tail.starts_with(wanted));
+    let starts =
+        |at: usize, wanted: &[char]| rest.get(at..).is_some_and(|tail| tail.starts_with(wanted));
     let mut end = digits(0);
     if starts(end, &['.']) && digits(end + 1) > end + 1 {
         end = digits(end + 1);
@@ -109,14 +114,16 @@ fn text(rest: &str, quote: char, position: usize) -> Result<(Token, usize), Form
                                 && chars.next().is_some_and(|(_, c)| c == 'u');
                             let low = if is_pair { hex4(&mut chars) } else { None };
                             let low = low.filter(|low| (0xDC00..0xE000).contains(low));
-                            let low =
-                                low.ok_or_else(|| FormulaError::new(position + at, "half of a surrogate pair"))?;
+                            let low = low.ok_or_else(|| {
+                                FormulaError::new(position + at, "half of a surrogate pair")
+                            })?;
                             0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00)
                         } else {
                             high
                         };
-                        char::from_u32(code)
-                            .ok_or_else(|| FormulaError::new(position + at, "half of a surrogate pair"))?
+                        char::from_u32(code).ok_or_else(|| {
+                            FormulaError::new(position + at, "half of a surrogate pair")
+                        })?
                     }
                     _ => return Err(fault()),
                 });

@@ -1,9 +1,10 @@
-//! The expression language of computed fields and qualification rules: parse, check, compile, evaluate. Pure: no I/O,
-//! no clock, no randomness; the same bits on every machine.
+//! The expression language of computed fields and qualification rules: parse, check, compile,
+//! evaluate. Pure: no I/O, no clock, no randomness; the same bits on every machine.
 //!
-//! - [`Formula`]: a typed formula such as `round((today() - customer.lastPurchaseDate) / 86400)`. Everything that can
-//!   be wrong with it is said when it is compiled, with a byte position; evaluation never fails: what cannot be
-//!   computed is null, and every null carries its first cause.
+//! - [`Formula`]: a typed formula such as `round((today() - customer.lastPurchaseDate) / 86400)`.
+//!   Everything that can be wrong with it is said when it is compiled, with a byte position;
+//!   evaluation never fails: what cannot be computed is null, and every null carries its first
+//!   cause.
 //! - [`rule`]: conditions on fields, nested by all, any and not, three-valued.
 //! - [`program`]: both as programs over numbered registers, for those who evaluate them often.
 

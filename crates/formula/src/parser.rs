@@ -23,7 +23,8 @@ pub(crate) struct Parsed {
 
 pub(crate) fn parse(source: &str) -> Result<Parsed, FormulaError> {
     let tokens = tokens(source)?;
-    let mut parser = Parser { tokens, at: 0, depth: 0, nodes: 0, names: Vec::new(), positions: Vec::new() };
+    let mut parser =
+        Parser { tokens, at: 0, depth: 0, nodes: 0, names: Vec::new(), positions: Vec::new() };
     let root = parser.conditional()?;
     match parser.peek().token {
         Token::End => Ok(Parsed { root, names: parser.names, positions: parser.positions }),
@@ -45,7 +46,12 @@ const LEVELS: [&[(&str, Operator)]; 6] = [
     &[("||", Operator::Or)],
     &[("&&", Operator::And)],
     &[("==", Operator::Equal), ("!=", Operator::NotEqual)],
-    &[("<", Operator::Less), ("<=", Operator::LessOrEqual), (">", Operator::Greater), (">=", Operator::GreaterOrEqual)],
+    &[
+        ("<", Operator::Less),
+        ("<=", Operator::LessOrEqual),
+        (">", Operator::Greater),
+        (">=", Operator::GreaterOrEqual),
+    ],
     &[("+", Operator::Add), ("-", Operator::Subtract)],
     &[("*", Operator::Multiply), ("/", Operator::Divide), ("%", Operator::Remainder)],
 ];
@@ -86,9 +92,15 @@ impl Parser {
         Ok(Node { kind, position })
     }
 
-    fn deeper<T>(&mut self, inner: impl FnOnce(&mut Self) -> Result<T, FormulaError>) -> Result<T, FormulaError> {
+    fn deeper<T>(
+        &mut self,
+        inner: impl FnOnce(&mut Self) -> Result<T, FormulaError>,
+    ) -> Result<T, FormulaError> {
         if self.depth >= DEPTH_MAX {
-            return Err(FormulaError::new(self.peek().position, format!("nested deeper than {DEPTH_MAX}")));
+            return Err(FormulaError::new(
+                self.peek().position,
+                format!("nested deeper than {DEPTH_MAX}"),
+            ));
         }
         self.depth += 1;
         let done = inner(self);
@@ -105,7 +117,10 @@ impl Parser {
         let then = self.deeper(Self::conditional)?;
         self.expect(":")?;
         let otherwise = self.deeper(Self::conditional)?;
-        self.node(position, Kind::Conditional(Box::new(condition), Box::new(then), Box::new(otherwise)))
+        self.node(
+            position,
+            Kind::Conditional(Box::new(condition), Box::new(then), Box::new(otherwise)),
+        )
     }
 
     fn binary(&mut self, levels: &[&[(&str, Operator)]]) -> Result<Node, FormulaError> {
@@ -114,7 +129,9 @@ impl Parser {
         loop {
             let Placed { token, position } = self.peek();
             let Token::Symbol(found) = token else { return Ok(left) };
-            let Some((_, operator)) = level.iter().find(|(symbol, _)| *symbol == found) else { return Ok(left) };
+            let Some((_, operator)) = level.iter().find(|(symbol, _)| *symbol == found) else {
+                return Ok(left);
+            };
             self.at += 1;
             let right = self.binary(tighter)?;
             left = self.node(position, Kind::Binary(*operator, Box::new(left), Box::new(right)))?;
@@ -158,7 +175,10 @@ impl Parser {
         }
         if self.eat("(") {
             let function = Function::named(&name).ok_or_else(|| {
-                FormulaError::new(position, format!("unknown function `{name}`{}", Function::hint(&name)))
+                FormulaError::new(
+                    position,
+                    format!("unknown function `{name}`{}", Function::hint(&name)),
+                )
             })?;
             let arguments = self.deeper(Self::arguments)?;
             return self.node(position, Kind::Call(function, arguments));
@@ -167,7 +187,9 @@ impl Parser {
         if self.eat(".") {
             match self.next() {
                 Placed { token: Token::Name(part), .. } => full = format!("{full}.{part}"),
-                Placed { position, .. } => return Err(FormulaError::new(position, "expected a name after `.`")),
+                Placed { position, .. } => {
+                    return Err(FormulaError::new(position, "expected a name after `.`"));
+                }
             }
         }
         let index = match self.names.iter().position(|known| *known == full) {

@@ -48,7 +48,8 @@ pub enum Value {
     Timestamp(DateTime<Utc>),
 }
 
-/// Why a value is null: the first cause, such as `missing customer.lastPurchaseDate` or `division by zero`.
+/// Why a value is null: the first cause, such as `missing customer.lastPurchaseDate` or `division
+/// by zero`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cause(Arc<str>);
 
@@ -103,7 +104,9 @@ impl fmt::Display for Value {
             Self::String(text) => f.write_str(text),
             Self::Boolean(is) => write!(f, "{is}"),
             Self::Date(date) => write!(f, "{date}"),
-            Self::Timestamp(at) => f.write_str(&at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)),
+            Self::Timestamp(at) => {
+                f.write_str(&at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))
+            }
         }
     }
 }

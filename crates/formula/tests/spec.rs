@@ -6,8 +6,11 @@ use std::path::Path;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use formula::{
-    Cause, DEPTH_MAX, Formula, Moment, NODES_MAX, OutputType, SOURCE_BYTES_MAX, TEXT_BYTES_MAX, Type, Value,
-    program::{Constants, Datum, FormulaProgram, Inputs, Memory, Record, Registers, RuleProgram, Why, Word},
+    Cause, DEPTH_MAX, Formula, Moment, NODES_MAX, OutputType, SOURCE_BYTES_MAX, TEXT_BYTES_MAX,
+    Type, Value,
+    program::{
+        Constants, Datum, FormulaProgram, Inputs, Memory, Record, Registers, RuleProgram, Why, Word,
+    },
     rule::{self, CompiledRule, Literal, Operator, Rule, Verdict},
 };
 use proptest::prelude::*;
@@ -122,10 +125,12 @@ fn datum(value: &Value, register: u32, keep: impl FnOnce(&str) -> Datum) -> Datu
 
 fn told(why: Why, values: &[Value]) -> String {
     match why {
-        Why::Register(register) => match &values[Record::field(register).unwrap_or(register as usize)] {
-            Value::Null(cause) => cause.to_string(),
-            other => panic!("{other} is not null"),
-        },
+        Why::Register(register) => {
+            match &values[Record::field(register).unwrap_or(register as usize)] {
+                Value::Null(cause) => cause.to_string(),
+                other => panic!("{other} is not null"),
+            }
+        }
         why => why.to_string(),
     }
 }
@@ -181,14 +186,26 @@ fn check_all(rows: usize, wrong: Vec<String>) {
 fn every_formula_of_the_specification_holds() {
     let mut count = 0;
     let mut wrong = Vec::new();
-    let chapters = ["01-literals", "02-operators", "03-null", "04-numbers", "05-text", "06-dates", "07-refused"];
+    let chapters = [
+        "01-literals",
+        "02-operators",
+        "03-null",
+        "04-numbers",
+        "05-text",
+        "06-dates",
+        "07-refused",
+    ];
     for chapter in chapters {
         for row in rows(&format!("{chapter}.csv")) {
             let [source, expected @ ..] = row.as_slice() else { panic!("{chapter}: {row:?}") };
             let expected = expected.join(";");
             count += 1;
             let got = evaluated(source);
-            let holds = if expected.starts_with("error") { got.starts_with(&expected) } else { got == expected };
+            let holds = if expected.starts_with("error") {
+                got.starts_with(&expected)
+            } else {
+                got == expected
+            };
             if !holds {
                 wrong.push(format!("{chapter}: {source}\n  expected {expected}\n  got      {got}"));
             }
@@ -237,7 +254,9 @@ fn typed(of_type: Type, text: &str) -> Value {
 
 fn literal(text: &str) -> Literal {
     if let Some(items) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        return Literal::List(items.split(',').filter(|item| !item.is_empty()).map(literal).collect());
+        return Literal::List(
+            items.split(',').filter(|item| !item.is_empty()).map(literal).collect(),
+        );
     }
     match (text, text.parse::<f64>()) {
         ("", _) => Literal::None,
@@ -270,9 +289,15 @@ fn every_rule_of_the_specification_holds() {
                 Verdict::False(_) => "false".to_owned(),
                 Verdict::Unknown(_) => "unknown".to_owned(),
             },
-            Err(faults) => format!("refused {}", faults[0].message.trim_start_matches("condition on `x`: ")),
+            Err(faults) => {
+                format!("refused {}", faults[0].message.trim_start_matches("condition on `x`: "))
+            }
         };
-        let holds = if expected.starts_with("refused") { got.starts_with(expected.as_str()) } else { got == *expected };
+        let holds = if expected.starts_with("refused") {
+            got.starts_with(expected.as_str())
+        } else {
+            got == *expected
+        };
         if !holds {
             wrong.push(format!("{row:?}\n  got {got}"));
         }
@@ -285,11 +310,13 @@ fn condition(field: &str, op: Operator, value: f64) -> Rule {
 }
 
 fn judged(rule: &Rule) -> Verdict {
-    let compiled = CompiledRule::compile(rule, &|name| field(name).map(|(of_type, _)| of_type)).unwrap();
+    let compiled =
+        CompiledRule::compile(rule, &|name| field(name).map(|(of_type, _)| of_type)).unwrap();
     compiled.evaluate(&|name, _| value_of(name))
 }
 
-/// Under `not`, under `any` beside false, under `all` beside true: a missing value never makes a customer eligible.
+/// Under `not`, under `any` beside false, under `all` beside true: a missing value never makes a
+/// customer eligible.
 #[test]
 fn absence_never_becomes_eligibility() {
     let missing = condition("nothing", Operator::Lt, 5.0);
@@ -311,15 +338,19 @@ fn absence_never_becomes_eligibility() {
 
 #[test]
 fn a_refusal_names_what_was_expected_and_what_was_there() {
-    let Verdict::False(refusal) = judged(&condition("purchases", Operator::Gte, 90.0)) else { panic!() };
+    let Verdict::False(refusal) = judged(&condition("purchases", Operator::Gte, 90.0)) else {
+        panic!()
+    };
     assert_eq!((refusal.field.as_str(), refusal.op.as_str()), ("purchases", ">="));
     assert_eq!((refusal.expected.as_str(), refusal.actual.as_deref()), ("90", Some("7")));
 }
 
 #[test]
 fn rules_nest_as_deep_and_hold_as_many_conditions_as_the_limits_say() {
-    let nested =
-        |depth: usize| (0..depth).fold(condition("purchases", Operator::Eq, 7.0), |rule, _| Rule::Not(Box::new(rule)));
+    let nested = |depth: usize| {
+        (0..depth)
+            .fold(condition("purchases", Operator::Eq, 7.0), |rule, _| Rule::Not(Box::new(rule)))
+    };
     let compile = |rule: &Rule| CompiledRule::compile(rule, &|_| Some(Type::Number));
     assert!(compile(&nested(rule::DEPTH_MAX)).is_ok());
     let faults = compile(&nested(rule::DEPTH_MAX + 1)).unwrap_err();
@@ -344,7 +375,9 @@ fn limits_hold_at_the_limit_and_one_past_it() {
     assert!(evaluated(&sum(NODES_MAX / 2 + 1)).contains("more than 512 parts"));
     let padded = |bytes: usize| format!("1{}", " ".repeat(bytes - 1));
     assert_eq!(evaluated(&padded(SOURCE_BYTES_MAX)), "1");
-    assert!(evaluated(&padded(SOURCE_BYTES_MAX + 1)).contains("4097 bytes exceed the maximum 4096"));
+    assert!(
+        evaluated(&padded(SOURCE_BYTES_MAX + 1)).contains("4097 bytes exceed the maximum 4096")
+    );
 }
 
 /// A chain of fields that each double the text before must not fill the memory.
@@ -353,7 +386,11 @@ fn a_text_that_is_put_together_has_a_longest_length() {
     let check = |source: &str, bytes: usize, expected: &str| {
         let formula = Formula::compile(source, &|_| Some(Type::String)).unwrap();
         let value = result(&formula, &|_| text(&"x".repeat(bytes)), &moment());
-        let got = if let Value::String(text) = &value { text.len().to_string() } else { value.to_string() };
+        let got = if let Value::String(text) = &value {
+            text.len().to_string()
+        } else {
+            value.to_string()
+        };
         assert_eq!(got, expected, "{source}");
     };
     check("concat(a, a)", TEXT_BYTES_MAX / 2, "65536");

@@ -10,8 +10,8 @@ const KEPT_MAX: usize = 1_024;
 /// Longer names are nobody's but a caller's invention, and are not kept.
 const NAME_BYTES_MAX: usize = 1_024;
 
-/// What was read from tenants' logs, each with the head the log had before the reading: it is the newest for as long as
-/// the log still has that head. Cheap to clone.
+/// What was read from tenants' logs, each with the head the log had before the reading: it is the
+/// newest for as long as the log still has that head. Cheap to clone.
 #[derive(Debug)]
 pub struct AtHead<T>(Arc<Mutex<Kept<T>>>);
 
@@ -30,8 +30,8 @@ impl<T> AtHead<T> {
         self.last(tenant, name).filter(|(then, _)| *then == head).map(|(_, value)| value)
     }
 
-    /// Keeps what was read after the log had this head. A write in between does no harm: the log never has that head
-    /// again.
+    /// Keeps what was read after the log had this head. A write in between does no harm: the log
+    /// never has that head again.
     pub fn keep(&self, tenant: &str, name: &str, head: i64, value: T) -> Arc<T> {
         let value = Arc::new(value);
         if name.len() > NAME_BYTES_MAX {
@@ -67,7 +67,10 @@ mod tests {
         let kept = AtHead::default();
         kept.keep("t", "f", 3, "three");
         assert_eq!(kept.at("t", "f", 3).as_deref(), Some(&"three"));
-        assert_eq!((kept.at("t", "f", 4), kept.at("t", "f", 2), kept.at("u", "f", 3)), (None, None, None));
+        assert_eq!(
+            (kept.at("t", "f", 4), kept.at("t", "f", 2), kept.at("u", "f", 3)),
+            (None, None, None)
+        );
         kept.keep("t", "f", 4, "four");
         assert_eq!((kept.at("t", "f", 4).as_deref(), kept.at("t", "f", 3)), (Some(&"four"), None));
     }

@@ -1,4 +1,5 @@
-//! The hash chain: SHA-256 over a versioned, length-prefixed form, so that no two entries read alike.
+//! The hash chain: SHA-256 over a versioned, length-prefixed form, so that no two entries read
+//! alike.
 
 use sha2::{Digest as _, Sha256};
 

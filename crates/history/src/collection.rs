@@ -37,7 +37,11 @@ pub struct Author {
 impl Author {
     /// The author of a call.
     pub fn of(metadata: &MetadataMap, clock: &Clock) -> Result<Self, Status> {
-        Ok(Self { tenant: metadata::tenant(metadata)?, actor: metadata::actor(metadata), at: clock.now() })
+        Ok(Self {
+            tenant: metadata::tenant(metadata)?,
+            actor: metadata::actor(metadata),
+            at: clock.now(),
+        })
     }
 }
 
@@ -77,19 +81,29 @@ impl<R: Resource> Collection<R> {
     /// Faults every kind can have: id, name, description. Paths start with the kind.
     pub fn common_faults(resource: &R) -> Vec<(String, String)> {
         let mut faults = Vec::new();
-        let mut fault = |field: &str, message: String| faults.push((format!("{}.{field}", R::KIND), message));
+        let mut fault =
+            |field: &str, message: String| faults.push((format!("{}.{field}", R::KIND), message));
         let name = resource.name();
         if name.trim().is_empty() {
             fault("name", "is required".to_owned());
         } else if name.chars().count() > NAME_MAX {
-            fault("name", format!("has {} characters, which exceeds the maximum {NAME_MAX}", name.chars().count()));
+            fault(
+                "name",
+                format!(
+                    "has {} characters, which exceeds the maximum {NAME_MAX}",
+                    name.chars().count()
+                ),
+            );
         }
         if name.chars().any(char::is_control) {
             fault("name", "must not hold control characters".to_owned());
         }
         let length = resource.description().chars().count();
         if length > DESCRIPTION_MAX {
-            fault("description", format!("has {length} characters, which exceeds the maximum {DESCRIPTION_MAX}"));
+            fault(
+                "description",
+                format!("has {length} characters, which exceeds the maximum {DESCRIPTION_MAX}"),
+            );
         }
         if resource.description().contains('\0') {
             fault("description", "must not hold a null character".to_owned());
@@ -117,7 +131,8 @@ impl<R: Resource> Collection<R> {
 
     /// Brings a deleted resource back under its own id. The caller has checked that it may.
     pub async fn revive(&self, author: &Author, resource: R) -> Result<R, HistoryError> {
-        let (id, name, payload) = (resource.id().to_owned(), resource.name().to_owned(), payload(&resource));
+        let (id, name, payload) =
+            (resource.id().to_owned(), resource.name().to_owned(), payload(&resource));
         self.write(author, Write::Revive { id, name, payload }).await.map_err(named_identity::<R>)
     }
 
@@ -127,7 +142,12 @@ impl<R: Resource> Collection<R> {
     }
 
     /// A page of resources by id.
-    pub async fn list(&self, tenant: &str, page_size: i32, page_token: &str) -> Result<Page<R>, HistoryError> {
+    pub async fn list(
+        &self,
+        tenant: &str,
+        page_size: i32,
+        page_token: &str,
+    ) -> Result<Page<R>, HistoryError> {
         let (size, after) = page(page_size, page_token).map_err(HistoryError::Invalid)?;
         let found = self.history.list(tenant, R::KIND, &after, i64::from(size) + 1).await?;
         let items: Vec<R> = found.iter().take(size as usize).map(read).collect();
@@ -151,13 +171,24 @@ impl<R: Resource> Collection<R> {
     }
 
     /// The resource of this id as it was at a moment; none when it did not exist then.
-    pub async fn get_as_of(&self, tenant: &str, id: &str, moment: AsOf) -> Result<Option<R>, HistoryError> {
+    pub async fn get_as_of(
+        &self,
+        tenant: &str,
+        id: &str,
+        moment: AsOf,
+    ) -> Result<Option<R>, HistoryError> {
         let found = self.history.as_of(tenant, R::KIND, id, moment).await?;
         Ok(found.and_then(Present::of).as_ref().map(read))
     }
 
     /// The resource as it would be after `patch`; to be checked and handed to [`Self::update`].
-    pub async fn merge(&self, tenant: &str, named: &str, patch: R, paths: &[String]) -> Result<Draft<R>, HistoryError> {
+    pub async fn merge(
+        &self,
+        tenant: &str,
+        named: &str,
+        patch: R,
+        paths: &[String],
+    ) -> Result<Draft<R>, HistoryError> {
         let stored = self.history.find(tenant, R::KIND, named).await?;
         let given = patch.etag();
         if !given.is_empty() && given != stored.etag {
@@ -166,7 +197,10 @@ impl<R: Resource> Collection<R> {
         }
         let before: R = read(&stored);
         let mut resource = mask::apply(&before, &patch, paths).map_err(|unknown| {
-            HistoryError::Invalid(vec![("update_mask".to_owned(), format!("names the unknown field `{}`", unknown.0))])
+            HistoryError::Invalid(vec![(
+                "update_mask".to_owned(),
+                format!("names the unknown field `{}`", unknown.0),
+            )])
         })?;
         resource.stamp(Stamp { id: stored.id.clone(), ..Stamp::default() });
         Ok(Draft { resource, stored: before, id: stored.id, etag: stored.etag })
@@ -188,7 +222,12 @@ impl<R: Resource> Collection<R> {
     }
 
     /// Deletes the resource of this id or name.
-    pub async fn delete(&self, author: &Author, named: &str, etag: &str) -> Result<(), HistoryError> {
+    pub async fn delete(
+        &self,
+        author: &Author,
+        named: &str,
+        etag: &str,
+    ) -> Result<(), HistoryError> {
         let stored = self.history.find(&author.tenant, R::KIND, named).await?;
         let expected = (!etag.is_empty()).then(|| etag.to_owned());
         self.write(author, Write::Delete { id: stored.id, expected }).await.map(drop)
@@ -198,7 +237,12 @@ impl<R: Resource> Collection<R> {
         Ok(read(&self.history.write(change::<R>(author, write)).await?))
     }
 
-    async fn write_in(&self, transaction: &mut Transaction, author: &Author, write: Write) -> Result<R, HistoryError> {
+    async fn write_in(
+        &self,
+        transaction: &mut Transaction,
+        author: &Author,
+        write: Write,
+    ) -> Result<R, HistoryError> {
         Ok(read(&self.history.write_in(transaction, change::<R>(author, write)).await?))
     }
 }
@@ -208,7 +252,10 @@ pub fn settle_status(kind: &str, status: &mut i32, faults: &mut Vec<(String, Str
     match ResourceStatus::try_from(*status) {
         Ok(ResourceStatus::Unspecified) => *status = ResourceStatus::Active.into(),
         Ok(_) => {}
-        Err(_) => faults.push((format!("{kind}.status"), "must be one of active, draft, paused, archived".to_owned())),
+        Err(_) => faults.push((
+            format!("{kind}.status"),
+            "must be one of active, draft, paused, archived".to_owned(),
+        )),
     }
 }
 
@@ -236,7 +283,12 @@ pub fn page(page_size: i32, page_token: &str) -> Result<(i32, String), Vec<(Stri
     let size = match page_size {
         0 => PAGE_DEFAULT,
         1..=PAGE_MAX => page_size,
-        _ => return Err(vec![("page_size".to_owned(), format!("is {page_size}; it must be 1 to {PAGE_MAX}"))]),
+        _ => {
+            return Err(vec![(
+                "page_size".to_owned(),
+                format!("is {page_size}; it must be 1 to {PAGE_MAX}"),
+            )]);
+        }
     };
     let after = hex::decode(page_token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     match after {
@@ -267,7 +319,8 @@ fn payload<R: Resource>(resource: &R) -> Vec<u8> {
 }
 
 fn read<R: Resource>(present: &Present) -> R {
-    // INVARIANT: payloads are written by `payload` above; an unreadable one reads as empty, never as a guess.
+    // INVARIANT: payloads are written by `payload` above; an unreadable one reads as empty, never
+    // as a guess.
     let mut resource = R::decode(present.payload.as_slice()).unwrap_or_default();
     resource.stamp(Stamp {
         id: present.id.clone(),

@@ -50,7 +50,9 @@ impl From<HistoryError> for Status {
             HistoryError::AlreadyExists { kind, attribute, value } => {
                 Problem::already_exists(kind, attribute, &value).into()
             }
-            HistoryError::StaleEtag { kind, id, current } => Problem::etag_mismatch(kind, &id, &current).into(),
+            HistoryError::StaleEtag { kind, id, current } => {
+                Problem::etag_mismatch(kind, &id, &current).into()
+            }
             HistoryError::Invalid(faults) => Problem::invalid_fields(faults).into(),
             HistoryError::Database(error) => serve::store_status(&error),
         }

@@ -28,7 +28,8 @@ pub fn made_id(prefix: &str, name: &str) -> String {
     nth_id(prefix, name, 1)
 }
 
-/// The `nth` id (from 1) made from a name: lower case, runs of other characters one `_`, cut at 63 bytes.
+/// The `nth` id (from 1) made from a name: lower case, runs of other characters one `_`, cut at 63
+/// bytes.
 pub(crate) fn nth_id(prefix: &str, name: &str, nth: usize) -> String {
     let mut slug = String::new();
     for c in name.to_lowercase().chars() {
@@ -54,7 +55,8 @@ mod tests {
 
     #[test]
     fn an_id_is_made_from_the_name() {
-        let check = |name: &str, nth, expected: &str| assert_eq!(nth_id("off", name, nth), expected);
+        let check =
+            |name: &str, nth, expected: &str| assert_eq!(nth_id("off", name, nth), expected);
         check("Apparel — 20% back", 1, "off_apparel_20_back");
         check("Apparel — 20% back", 2, "off_apparel_20_back_2");
         check("", 1, "off_1");

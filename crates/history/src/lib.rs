@@ -1,8 +1,10 @@
-//! The revision log: every write of configuration appends; current state, past, watch and audit are reads of it.
+//! The revision log: every write of configuration appends; current state, past, watch and audit are
+//! reads of it.
 //!
-//! - [`History`]: the log of one service, on SQLite or PostgreSQL. Revisions count from 1 per tenant, without a gap;
-//!   each entry's hash covers the one before it.
-//! - [`Collection`]: one kind of resource in the log, typed by its proto message: create, get, list, update, delete.
+//! - [`History`]: the log of one service, on SQLite or PostgreSQL. Revisions count from 1 per
+//!   tenant, without a gap; each entry's hash covers the one before it.
+//! - [`Collection`]: one kind of resource in the log, typed by its proto message: create, get,
+//!   list, update, delete.
 //!
 //! It knows no domain word, and customer data never enters it: an entry stays for ever.
 
@@ -18,7 +20,9 @@ mod watch;
 
 pub use at_head::AtHead;
 pub use chain::hash_of;
-pub use collection::{Author, Collection, Draft, PAGE_MAX, Page, Resource, page, settle_status, timestamp, token};
+pub use collection::{
+    Author, Collection, Draft, PAGE_MAX, Page, Resource, page, settle_status, timestamp, token,
+};
 pub use error::HistoryError;
 pub use id::{IdChoice, is_id, made_id};
 pub use log::{Change, Entry, History, Present, Verified, Write, head_of, migrations};

@@ -124,8 +124,8 @@ pub struct Change<'a> {
 }
 
 impl Present {
-    /// The resource as an entry left it; none when that deleted it. The entry alone does not tell when the resource was
-    /// created: it stands for that as well.
+    /// The resource as an entry left it; none when that deleted it. The entry alone does not tell
+    /// when the resource was created: it stands for that as well.
     pub(crate) fn of(entry: Entry) -> Option<Self> {
         let etag = hex::encode(entry.hash.get(..8).unwrap_or_default());
         let Entry { revision, id, name, payload, at, .. } = entry;
@@ -151,7 +151,8 @@ impl History {
         Self { database, bell: Arc::new(watch::channel(()).0) }
     }
 
-    /// Appends one entry. Writers of a tenant wait for each other on its head, so revisions follow without a gap.
+    /// Appends one entry. Writers of a tenant wait for each other on its head, so revisions follow
+    /// without a gap.
     pub async fn write(&self, change: Change<'_>) -> Result<Present, HistoryError> {
         let mut transaction = self.database.begin().await?;
         let present = self.write_in(&mut transaction, change).await?;
@@ -160,9 +161,13 @@ impl History {
         Ok(present)
     }
 
-    /// Appends one entry as part of `transaction`, which then holds the tenant's head: what a service keeps beside its
-    /// log is checked and written with it. Ring once it is committed.
-    pub async fn write_in(&self, transaction: &mut Transaction, change: Change<'_>) -> Result<Present, HistoryError> {
+    /// Appends one entry as part of `transaction`, which then holds the tenant's head: what a
+    /// service keeps beside its log is checked and written with it. Ring once it is committed.
+    pub async fn write_in(
+        &self,
+        transaction: &mut Transaction,
+        change: Change<'_>,
+    ) -> Result<Present, HistoryError> {
         append(transaction, change).await
     }
 
@@ -172,7 +177,12 @@ impl History {
     }
 
     /// The resource of this id, else of this name (without regard to case).
-    pub async fn find(&self, tenant: &str, kind: &'static str, named: &str) -> Result<Present, HistoryError> {
+    pub async fn find(
+        &self,
+        tenant: &str,
+        kind: &'static str,
+        named: &str,
+    ) -> Result<Present, HistoryError> {
         // PostgreSQL takes no null character in text, and nothing is named with one.
         if named.contains('\0') {
             return Err(HistoryError::NotFound { kind, id: named.replace('\0', "") });
@@ -215,7 +225,12 @@ impl History {
     }
 
     /// Entries after a revision, at most `limit`, in order.
-    pub async fn entries(&self, tenant: &str, after: i64, limit: i64) -> Result<Vec<Entry>, HistoryError> {
+    pub async fn entries(
+        &self,
+        tenant: &str,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<Entry>, HistoryError> {
         let rows: Vec<EntryRow> = Select::new(
             "select revision, kind, id, name, payload, actor, written_us, hash from entry
              where tenant_id = $1 and revision > $2 order by revision limit $3",
@@ -247,7 +262,8 @@ impl History {
                 return Ok(Verified { entries, first_bad: None });
             }
             for entry in page {
-                if entry.revision != entries + 1 || hash_of(&previous, tenant, &entry) != entry.hash {
+                if entry.revision != entries + 1 || hash_of(&previous, tenant, &entry) != entry.hash
+                {
                     return Ok(Verified { entries, first_bad: Some(entries + 1) });
                 }
                 entries += 1;
@@ -257,10 +273,14 @@ impl History {
     }
 }
 
-async fn append(transaction: &mut Transaction, change: Change<'_>) -> Result<Present, HistoryError> {
+async fn append(
+    transaction: &mut Transaction,
+    change: Change<'_>,
+) -> Result<Present, HistoryError> {
     let Change { tenant, actor, at, kind, write } = change;
     let (revision, previous) = lock_head(transaction, tenant).await?;
-    // An entry is never older than the one before, whatever the replicas' clocks: what held at an instant is a prefix.
+    // An entry is never older than the one before, whatever the replicas' clocks: what held at an
+    // instant is a prefix.
     let at = at.max(written_at(transaction, tenant, revision).await?);
     let (id, name, payload, created_us) = match write {
         Write::Create { id, name, payload } => {
@@ -331,14 +351,18 @@ async fn append(transaction: &mut Transaction, change: Change<'_>) -> Result<Pre
     })
 }
 
-/// An SQL expression for the head of the tenant that `tenant` names, 0 before the first entry: for a service that reads
-/// it together with tables of its own.
+/// An SQL expression for the head of the tenant that `tenant` names, 0 before the first entry: for
+/// a service that reads it together with tables of its own.
 pub fn head_of(tenant: &str) -> String {
     format!("coalesce((select revision from head where head.tenant_id = {tenant}), 0)")
 }
 
-/// Takes the tenant's head, creating it the first time, and keeps it locked until the transaction ends.
-async fn lock_head(transaction: &mut Transaction, tenant: &str) -> Result<(i64, Vec<u8>), DatabaseError> {
+/// Takes the tenant's head, creating it the first time, and keeps it locked until the transaction
+/// ends.
+async fn lock_head(
+    transaction: &mut Transaction,
+    tenant: &str,
+) -> Result<(i64, Vec<u8>), DatabaseError> {
     execute!(
         transaction,
         sqlx::query(
@@ -374,7 +398,8 @@ async fn lock_current(
         "select id, name, payload, etag, revision, created_us, updated_us from resource
          where tenant_id = $1 and kind = $2 and id = $3")
         .bind(tenant).bind(kind).bind(id).fetch_optional(connection))?;
-    let current = row.and_then(present).ok_or_else(|| HistoryError::NotFound { kind, id: id.to_owned() })?;
+    let current =
+        row.and_then(present).ok_or_else(|| HistoryError::NotFound { kind, id: id.to_owned() })?;
     match expected {
         Some(etag) if etag != current.etag => {
             Err(HistoryError::StaleEtag { kind, id: current.id, current: current.etag })
@@ -395,7 +420,9 @@ async fn deleted(
         .bind(tenant).bind(kind).bind(id).fetch_optional(connection))?;
     match row {
         None => Err(HistoryError::NotFound { kind, id: id.to_owned() }),
-        Some((Some(_), _)) => Err(HistoryError::AlreadyExists { kind, attribute: "id", value: id.to_owned() }),
+        Some((Some(_), _)) => {
+            Err(HistoryError::AlreadyExists { kind, attribute: "id", value: id.to_owned() })
+        }
         Some((None, created_us)) => Ok(created_us),
     }
 }
@@ -441,7 +468,12 @@ async fn free_id(
     Err(HistoryError::AlreadyExists { kind, attribute: "name", value: name.to_owned() })
 }
 
-async fn is_taken(transaction: &mut Transaction, tenant: &str, kind: &str, id: &str) -> Result<bool, DatabaseError> {
+async fn is_taken(
+    transaction: &mut Transaction,
+    tenant: &str,
+    kind: &str,
+    id: &str,
+) -> Result<bool, DatabaseError> {
     let row: Option<(i64,)> = within!(transaction, connection => sqlx::query_as(
         "select revision from resource where tenant_id = $1 and kind = $2 and id = $3")
         .bind(tenant).bind(kind).bind(id).fetch_optional(connection))?;
@@ -456,11 +488,15 @@ fn micros(us: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(us).unwrap_or_default()
 }
 
-fn present((id, name, payload, etag, revision, created_us, updated_us): PresentRow) -> Option<Present> {
+fn present(
+    (id, name, payload, etag, revision, created_us, updated_us): PresentRow,
+) -> Option<Present> {
     let (created_at, updated_at) = (micros(created_us), micros(updated_us));
     Some(Present { id, name, payload: payload?, etag, revision, created_at, updated_at })
 }
 
-pub(crate) fn entry((revision, kind, id, name, payload, actor, written_us, hash): EntryRow) -> Entry {
+pub(crate) fn entry(
+    (revision, kind, id, name, payload, actor, written_us, hash): EntryRow,
+) -> Entry {
     Entry { revision, kind, id, name, payload, actor, at: micros(written_us), hash }
 }

@@ -87,7 +87,8 @@ impl History {
         Ok(revision)
     }
 
-    /// The entries of one resource before a revision, deletions included, at most `limit`, newest first.
+    /// The entries of one resource before a revision, deletions included, at most `limit`, newest
+    /// first.
     pub async fn past(
         &self,
         tenant: &str,

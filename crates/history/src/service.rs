@@ -2,8 +2,8 @@
 
 /// Writes the five methods of a service whose messages follow the common pattern.
 ///
-/// At the place of use `proto` holds the messages, and `resource` the functions `create`, `get`, `list`, `update` and
-/// `delete`, which take what the holder's first field holds.
+/// At the place of use `proto` holds the messages, and `resource` the functions `create`, `get`,
+/// `list`, `update` and `delete`, which take what the holder's first field holds.
 #[macro_export]
 macro_rules! resource_service {
     (
@@ -40,7 +40,9 @@ macro_rules! resource_service {
                 request: tonic::Request<proto::$list_request>,
             ) -> Result<tonic::Response<proto::$listed>, tonic::Status> {
                 let (metadata, _, request) = request.into_parts();
-                let page = resource::list(&self.0, &metadata, request.page_size, &request.page_token).await?;
+                let page =
+                    resource::list(&self.0, &metadata, request.page_size, &request.page_token)
+                        .await?;
                 let ($many, next_page_token) = (page.items, page.next);
                 Ok(tonic::Response::new(proto::$listed { $many, next_page_token }))
             }
@@ -51,7 +53,8 @@ macro_rules! resource_service {
             ) -> Result<tonic::Response<proto::$updated>, tonic::Status> {
                 let (metadata, _, request) = request.into_parts();
                 let (id, mask) = (&request.id, request.update_mask);
-                let $one = Some(resource::update(&self.0, &metadata, id, request.$one, mask).await?);
+                let $one =
+                    Some(resource::update(&self.0, &metadata, id, request.$one, mask).await?);
                 Ok(tonic::Response::new(proto::$updated { $one }))
             }
 
@@ -60,7 +63,13 @@ macro_rules! resource_service {
                 request: tonic::Request<proto::$delete_request>,
             ) -> Result<tonic::Response<proto::$deleted>, tonic::Status> {
                 let (metadata, _, request) = request.into_parts();
-                resource::delete::<proto::$resource>(&self.0, &metadata, &request.id, &request.etag).await?;
+                resource::delete::<proto::$resource>(
+                    &self.0,
+                    &metadata,
+                    &request.id,
+                    &request.etag,
+                )
+                .await?;
                 Ok(tonic::Response::new(proto::$deleted {}))
             }
         }

@@ -18,8 +18,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(200);
 pub type Changes = (Vec<ConfigurationChange>, i64);
 
 impl History {
-    /// The entries of a tenant after a revision, then every new one as it is written; never ends by itself. The first
-    /// item comes at once, even when it is empty.
+    /// The entries of a tenant after a revision, then every new one as it is written; never ends by
+    /// itself. The first item comes at once, even when it is empty.
     pub fn watch(
         &self,
         tenant: String,

@@ -16,7 +16,11 @@ async fn on_both(check: impl AsyncFn(History)) {
 }
 
 async fn open(location: &Location) -> History {
-    History::new(Database::open(location, "history", PoolSizes::default(), &[history::migrations()]).await.unwrap())
+    History::new(
+        Database::open(location, "history", PoolSizes::default(), &[history::migrations()])
+            .await
+            .unwrap(),
+    )
 }
 
 fn at(second: i64) -> DateTime<Utc> {
@@ -28,7 +32,11 @@ async fn write(history: &History, second: i64, write: Write) -> Result<Present, 
 }
 
 fn create(name: &str) -> Write {
-    Write::Create { id: IdChoice::FromName { prefix: "off" }, name: name.into(), payload: name.into() }
+    Write::Create {
+        id: IdChoice::FromName { prefix: "off" },
+        name: name.into(),
+        payload: name.into(),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -44,13 +52,20 @@ async fn every_write_appends_and_the_present_follows() {
         };
         let updated = write(&history, 2, update(&created.etag)).await.unwrap();
         assert_eq!((updated.revision, updated.created_at, updated.updated_at), (2, at(1), at(2)));
-        assert!(matches!(write(&history, 3, update(&created.etag)).await, Err(HistoryError::StaleEtag { .. })));
+        assert!(matches!(
+            write(&history, 3, update(&created.etag)).await,
+            Err(HistoryError::StaleEtag { .. })
+        ));
         assert_eq!(history.find("t", "offer", "APPAREL").await.unwrap().payload, b"new");
         assert_eq!(history.head("t").await.unwrap(), 2);
         assert_eq!(history.head("other").await.unwrap(), 0);
-        let before = history.as_of("t", "offer", "off_apparel", AsOf::Revision(1)).await.unwrap().unwrap();
+        let before =
+            history.as_of("t", "offer", "off_apparel", AsOf::Revision(1)).await.unwrap().unwrap();
         assert_eq!(before.payload, Some(b"Apparel".to_vec()));
-        assert_eq!(history.as_of("t", "offer", "off_apparel", AsOf::Time(at(0))).await.unwrap(), None);
+        assert_eq!(
+            history.as_of("t", "offer", "off_apparel", AsOf::Time(at(0))).await.unwrap(),
+            None
+        );
         assert_eq!(history.verify("t").await.unwrap().first_bad, None);
     })
     .await;
@@ -65,10 +80,20 @@ async fn an_id_is_never_used_again_and_a_name_is_free_after_a_delete() {
             Err(HistoryError::AlreadyExists { attribute: "name", .. })
         ));
         write(&history, 2, Write::Delete { id: "off_home".into(), expected: None }).await.unwrap();
-        assert!(matches!(history.find("t", "offer", "off_home").await, Err(HistoryError::NotFound { .. })));
+        assert!(matches!(
+            history.find("t", "offer", "off_home").await,
+            Err(HistoryError::NotFound { .. })
+        ));
         assert_eq!(write(&history, 3, create("Home")).await.unwrap().id, "off_home_2");
-        let given = Write::Create { id: IdChoice::Given("off_home".into()), name: "X".into(), payload: Vec::new() };
-        assert!(matches!(write(&history, 4, given).await, Err(HistoryError::AlreadyExists { attribute: "id", .. })));
+        let given = Write::Create {
+            id: IdChoice::Given("off_home".into()),
+            name: "X".into(),
+            payload: Vec::new(),
+        };
+        assert!(matches!(
+            write(&history, 4, given).await,
+            Err(HistoryError::AlreadyExists { attribute: "id", .. })
+        ));
         assert!(matches!(
             write(&history, 5, Write::Delete { id: "off_home".into(), expected: None }).await,
             Err(HistoryError::NotFound { .. })
@@ -80,16 +105,24 @@ async fn an_id_is_never_used_again_and_a_name_is_free_after_a_delete() {
 #[tokio::test(flavor = "multi_thread")]
 async fn only_a_deleted_resource_can_be_revived() {
     on_both(async |history| {
-        let revive = || Write::Revive { id: "off_home".into(), name: "Home".into(), payload: b"again".to_vec() };
+        let revive = || Write::Revive {
+            id: "off_home".into(),
+            name: "Home".into(),
+            payload: b"again".to_vec(),
+        };
         assert!(matches!(write(&history, 1, revive()).await, Err(HistoryError::NotFound { .. })));
         write(&history, 1, create("Home")).await.unwrap();
-        assert!(matches!(write(&history, 2, revive()).await, Err(HistoryError::AlreadyExists { attribute: "id", .. })));
+        assert!(matches!(
+            write(&history, 2, revive()).await,
+            Err(HistoryError::AlreadyExists { attribute: "id", .. })
+        ));
         write(&history, 3, Write::Delete { id: "off_home".into(), expected: None }).await.unwrap();
         let revived = write(&history, 4, revive()).await.unwrap();
         assert_eq!((revived.revision, revived.created_at, revived.updated_at), (3, at(1), at(4)));
         assert_eq!(history.find("t", "offer", "home").await.unwrap().payload, b"again");
         let past = history.past("t", "offer", "off_home", i64::MAX, 2).await.unwrap();
-        let past: Vec<_> = past.iter().map(|entry| (entry.revision, entry.payload.is_some())).collect();
+        let past: Vec<_> =
+            past.iter().map(|entry| (entry.revision, entry.payload.is_some())).collect();
         assert_eq!(past, [(3, true), (2, false)]);
         assert_eq!(history.past("t", "offer", "off_home", 2, 2).await.unwrap().len(), 1);
         assert_eq!(history.verify("t").await.unwrap().first_bad, None);
@@ -101,7 +134,10 @@ async fn only_a_deleted_resource_can_be_revived() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_named_with_a_null_character() {
     on_both(async |history| {
-        assert!(matches!(history.find("t", "offer", "a\0b").await, Err(HistoryError::NotFound { .. })));
+        assert!(matches!(
+            history.find("t", "offer", "a\0b").await,
+            Err(HistoryError::NotFound { .. })
+        ));
     })
     .await;
 }
@@ -121,8 +157,13 @@ async fn thirty_two_writers_leave_no_gap_and_no_fork() {
         for writer in writers.collect::<Vec<_>>() {
             writer.await.unwrap();
         }
-        let revisions: BTreeSet<_> =
-            history.entries("t", 0, 1_000).await.unwrap().iter().map(|entry| entry.revision).collect();
+        let revisions: BTreeSet<_> = history
+            .entries("t", 0, 1_000)
+            .await
+            .unwrap()
+            .iter()
+            .map(|entry| entry.revision)
+            .collect();
         assert_eq!(revisions, (1..=256).collect());
         let verified = history.verify("t").await.unwrap();
         assert_eq!((verified.entries, verified.first_bad), (256, None));
@@ -164,12 +205,22 @@ async fn a_changed_entry_is_found() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_inside_a_transaction_stands_or_falls_with_it() {
     let folder = tempfile::tempdir().unwrap();
-    let places = [Location::Folder(folder.path().to_owned()), Location::Url(testkit::fresh_database_url().await)];
+    let places = [
+        Location::Folder(folder.path().to_owned()),
+        Location::Url(testkit::fresh_database_url().await),
+    ];
     for place in places {
         let steps = [history::migrations()];
-        let database = Database::open(&place, "history", PoolSizes::default(), &steps).await.unwrap();
+        let database =
+            Database::open(&place, "history", PoolSizes::default(), &steps).await.unwrap();
         let history = History::new(database.clone());
-        let change = || Change { tenant: "t", actor: "ann", at: at(1), kind: "offer", write: create("Home") };
+        let change = || Change {
+            tenant: "t",
+            actor: "ann",
+            at: at(1),
+            kind: "offer",
+            write: create("Home"),
+        };
         let mut dropped = database.begin().await.unwrap();
         history.write_in(&mut dropped, change()).await.unwrap();
         drop(dropped);

@@ -1,5 +1,5 @@
-//! How many calls a door works on at once. Beyond that some wait, and the rest is refused at once: a caller who is told
-//! early costs little, and those who were let in are still answered in time.
+//! How many calls a door works on at once. Beyond that some wait, and the rest is refused at once:
+//! a caller who is told early costs little, and those who were let in are still answered in time.
 
 use std::{
     num::NonZero,
@@ -14,31 +14,36 @@ use tonic::{Code, Status};
 
 use crate::Problem;
 
-/// Calls worked on at once, for each processor, when no other number is set. It must cover what waits for a disk or a
-/// neighbour beside what computes; with more, all take longer and no more are done.
+/// Calls worked on at once, for each processor, when no other number is set. It must cover what
+/// waits for a disk or a neighbour beside what computes; with more, all take longer and no more are
+/// done.
 const IN_FLIGHT_PER_PROCESSOR: usize = 8;
-/// Calls that wait for each that is worked on, when no other number is set: a short burst is let in, and whoever is last
-/// waits for no more than six others to be done.
+/// Calls that wait for each that is worked on, when no other number is set: a short burst is let
+/// in, and whoever is last waits for no more than six others to be done.
 const WAITING_PER_CALL: usize = 6;
 /// Largest number that may be set.
 const CALLS_MAX: usize = 100_000;
 /// How long a refused caller is asked to wait.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// What the others are told. Made once: where most are refused, what a refusal costs is what those let in go without.
+/// What the others are told. Made once: where most are refused, what a refusal costs is what those
+/// let in go without.
 static REFUSAL: LazyLock<Status> = LazyLock::new(|| {
     let message = "more calls are under way than are worked on at once; try again shortly";
-    Problem::new(Code::ResourceExhausted, ErrorReason::Overloaded, message).retry_after(RETRY_AFTER).into()
+    Problem::new(Code::ResourceExhausted, ErrorReason::Overloaded, message)
+        .retry_after(RETRY_AFTER)
+        .into()
 });
 
 /// Settings of a door.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct AdmissionSettings {
-    /// Calls worked on at once, at most 100,000; 8 for each processor when left out. Streams and health are not counted.
+    /// Calls worked on at once, at most 100,000; 8 for each processor when left out. Streams and
+    /// health are not counted.
     #[arg(long, env = "PROFFER_MAX_IN_FLIGHT", value_parser = calls(1))]
     pub max_in_flight: Option<usize>,
-    /// Calls that may wait for their turn, at most 100,000; six times as many as are worked on when left out. What exceeds
-    /// both is refused at once: RESOURCE_EXHAUSTED, 429.
+    /// Calls that may wait for their turn, at most 100,000; six times as many as are worked on when
+    /// left out. What exceeds both is refused at once: RESOURCE_EXHAUSTED, 429.
     #[arg(long, env = "PROFFER_MAX_WAITING", value_parser = calls(0))]
     pub max_waiting: Option<usize>,
 }
@@ -60,16 +65,23 @@ impl Admission {
     /// Lets in as many as `settings` say.
     pub fn new(settings: &AdmissionSettings) -> Self {
         let processors = available_parallelism().map_or(1, NonZero::get);
-        let in_flight = settings.max_in_flight.unwrap_or(IN_FLIGHT_PER_PROCESSOR * processors).clamp(1, CALLS_MAX);
+        let in_flight = settings
+            .max_in_flight
+            .unwrap_or(IN_FLIGHT_PER_PROCESSOR * processors)
+            .clamp(1, CALLS_MAX);
         let waiting = settings.max_waiting.unwrap_or(WAITING_PER_CALL * in_flight).min(CALLS_MAX);
-        Self { turns: Arc::new(Semaphore::new(in_flight)), places: Arc::new(Semaphore::new(in_flight + waiting)) }
+        Self {
+            turns: Arc::new(Semaphore::new(in_flight)),
+            places: Arc::new(Semaphore::new(in_flight + waiting)),
+        }
     }
 
-    /// Waits for a turn, in the order of arrival; refuses at once when there is no place to wait at either. A caller who
-    /// leaves gives its place back, and so does a dropped permit.
+    /// Waits for a turn, in the order of arrival; refuses at once when there is no place to wait at
+    /// either. A caller who leaves gives its place back, and so does a dropped permit.
     ///
-    /// Whoever has a turn lets the others who came meanwhile be let in or refused first. Work that waits for nothing would
-    /// otherwise be done before anybody learns how many wait, and nobody would be refused.
+    /// Whoever has a turn lets the others who came meanwhile be let in or refused first. Work that
+    /// waits for nothing would otherwise be done before anybody learns how many wait, and nobody
+    /// would be refused.
     pub async fn admit(&self) -> Result<Permit, Status> {
         let permit = self.turn().await?;
         tokio::task::yield_now().await;
@@ -103,7 +115,10 @@ mod tests {
     use super::*;
 
     fn admission(in_flight: usize, waiting: usize) -> Admission {
-        Admission::new(&AdmissionSettings { max_in_flight: Some(in_flight), max_waiting: Some(waiting) })
+        Admission::new(&AdmissionSettings {
+            max_in_flight: Some(in_flight),
+            max_waiting: Some(waiting),
+        })
     }
 
     /// The permit when there is a turn now, nothing while it waits.
@@ -146,7 +161,8 @@ mod tests {
             let admission = &admission(1, 2);
             let call = |_| async move {
                 // The work is done when the permit is there.
-                let permit = if is_giving_way { admission.admit().await } else { admission.turn().await };
+                let permit =
+                    if is_giving_way { admission.admit().await } else { admission.turn().await };
                 permit.is_err()
             };
             let refused = join_all((0..10).map(call)).await;
@@ -178,14 +194,23 @@ mod tests {
             settings: AdmissionSettings,
         }
         let parse = |arguments: &[&str]| {
-            Arguments::try_parse_from([&["door"], arguments].concat()).map(|parsed| Admission::new(&parsed.settings))
+            Arguments::try_parse_from([&["door"], arguments].concat())
+                .map(|parsed| Admission::new(&parsed.settings))
         };
-        let sizes = |admission: &Admission| (admission.turns.available_permits(), admission.places.available_permits());
+        let sizes = |admission: &Admission| {
+            (admission.turns.available_permits(), admission.places.available_permits())
+        };
         let plain = sizes(&parse(&[]).unwrap());
         let processors = available_parallelism().unwrap().get();
-        assert_eq!(plain, (processors * IN_FLIGHT_PER_PROCESSOR, 7 * processors * IN_FLIGHT_PER_PROCESSOR));
+        assert_eq!(
+            plain,
+            (processors * IN_FLIGHT_PER_PROCESSOR, 7 * processors * IN_FLIGHT_PER_PROCESSOR)
+        );
         assert_eq!(sizes(&parse(&["--max-in-flight", "5"]).unwrap()), (5, 35));
-        assert_eq!(sizes(&parse(&["--max-in-flight", "100000", "--max-waiting", "0"]).unwrap()), (100_000, 100_000));
+        assert_eq!(
+            sizes(&parse(&["--max-in-flight", "100000", "--max-waiting", "0"]).unwrap()),
+            (100_000, 100_000)
+        );
         assert!(parse(&["--max-in-flight", "0"]).is_err());
         assert!(parse(&["--max-in-flight", "100001"]).is_err());
         assert!(parse(&["--max-waiting", "100001"]).is_err());

@@ -1,4 +1,5 @@
-//! The only place that reads the time. Everything else takes instants as arguments or asks a [`Clock`] it was given.
+//! The only place that reads the time. Everything else takes instants as arguments or asks a
+//! [`Clock`] it was given.
 
 use std::{
     sync::{

@@ -25,8 +25,8 @@ impl Readiness {
     }
 }
 
-/// The admin listener's routes: `/livez` answers 200 while the process runs, `/readyz` 200 or 503, `/metrics` the
-/// process's figures in Prometheus' text format.
+/// The admin listener's routes: `/livez` answers 200 while the process runs, `/readyz` 200 or 503,
+/// `/metrics` the process's figures in Prometheus' text format.
 pub fn admin(readiness: Readiness) -> Router {
     let ready = move || {
         let readiness = readiness.clone();

@@ -25,4 +25,6 @@ pub use health::{Readiness, admin};
 pub use listen::{Limits, Listener, Shutdown, Surface, reflection, shutdown_on_signal};
 pub use neighbour::{CALL_TIMEOUT, Neighbour, NeighbourError, channel};
 pub use problem::{Problem, RETRY_AFTER, code_name, internal, store_status, unavailable};
-pub use process::{Process, ProcessSettings, StoreSettings, Task, block_on, run, spawn_until, start_logging};
+pub use process::{
+    Process, ProcessSettings, StoreSettings, Task, block_on, run, spawn_until, start_logging,
+};

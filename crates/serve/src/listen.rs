@@ -57,7 +57,12 @@ pub struct Surface {
 
 impl Surface {
     /// `routes` with health (v1) and, when asked, reflection over `services`.
-    pub fn around(&self, routes: Routes, readiness: &Readiness, services: &[&str]) -> anyhow::Result<Routes> {
+    pub fn around(
+        &self,
+        routes: Routes,
+        readiness: &Readiness,
+        services: &[&str],
+    ) -> anyhow::Result<Routes> {
         let (reporter, health) = tonic_health::server::health_reporter();
         let readiness = readiness.clone();
         tokio::spawn(async move {
@@ -111,7 +116,8 @@ impl Listener {
         Ok(self.socket.local_addr()?)
     }
 
-    /// Serves HTTP/2 and HTTP/1.1 until `shutdown`, then lets running requests end within the drain timeout.
+    /// Serves HTTP/2 and HTTP/1.1 until `shutdown`, then lets running requests end within the drain
+    /// timeout.
     pub async fn serve(self, routes: Routes, shutdown: Shutdown) -> anyhow::Result<()> {
         let limits = self.limits;
         let serving = Server::builder()
@@ -124,7 +130,10 @@ impl Listener {
             .http2_max_header_list_size(limits.header_bytes_max)
             .http2_max_pending_accept_reset_streams(Some(20))
             .add_routes(routes)
-            .serve_with_incoming_shutdown(connections(self.socket), shutdown.clone().cancelled_owned());
+            .serve_with_incoming_shutdown(
+                connections(self.socket),
+                shutdown.clone().cancelled_owned(),
+            );
         let overdue = async {
             shutdown.cancelled().await;
             tokio::time::sleep(limits.drain_timeout).await;
@@ -136,8 +145,9 @@ impl Listener {
     }
 }
 
-/// Connections that send at once. Otherwise the second packet of an answer waits until the caller's machine acknowledges
-/// the first, which it puts off by 40 ms. The setting of the same name on tonic's builder is for sockets it binds itself.
+/// Connections that send at once. Otherwise the second packet of an answer waits until the caller's
+/// machine acknowledges the first, which it puts off by 40 ms. The setting of the same name on
+/// tonic's builder is for sockets it binds itself.
 fn connections(socket: TcpListener) -> TcpIncoming {
     TcpIncoming::from(socket).with_nodelay(Some(true))
 }
@@ -148,7 +158,8 @@ pub fn shutdown_on_signal() -> anyhow::Result<Shutdown> {
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let trigger = shutdown.clone();
     tokio::spawn(async move {
-        let interrupted: std::pin::Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(tokio::signal::ctrl_c());
+        let interrupted: std::pin::Pin<Box<dyn Future<Output = _> + Send>> =
+            Box::pin(tokio::signal::ctrl_c());
         tokio::select! { _ = terminate.recv() => {}, _ = interrupted => {} }
         trigger.cancel();
     });
@@ -166,7 +177,8 @@ mod tests {
     async fn answers_do_not_wait_for_acknowledgements() {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
-        let (caller, accepted) = tokio::join!(TcpStream::connect(address), async { connections(socket).next().await });
+        let (caller, accepted) =
+            tokio::join!(TcpStream::connect(address), async { connections(socket).next().await });
         assert!(accepted.unwrap().unwrap().nodelay().unwrap());
         drop(caller);
     }

@@ -17,7 +17,9 @@ pub fn tenant(metadata: &MetadataMap) -> Result<String, Status> {
     let name = value.to_str().unwrap_or_default();
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
     if name.is_empty() || name.len() > 63 || !name.chars().all(fits) {
-        return Err(Problem::invalid_field(TENANT, "must be 1 to 63 of a-z, 0-9, `_` and `-`").into());
+        return Err(
+            Problem::invalid_field(TENANT, "must be 1 to 63 of a-z, 0-9, `_` and `-`").into()
+        );
     }
     Ok(name.to_owned())
 }

@@ -18,8 +18,8 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Deadline of a call that brings none of its own.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Another service: its own routes called in process, or a channel to it. Requests and answers are those of HTTP either
-/// way, so whoever forwards them does not ask where a service runs.
+/// Another service: its own routes called in process, or a channel to it. Requests and answers are
+/// those of HTTP either way, so whoever forwards them does not ask where a service runs.
 #[derive(Clone, Debug)]
 pub enum Neighbour {
     /// The service runs in this process; no socket is involved.

@@ -1,4 +1,5 @@
-//! Errors as callers see them: one builder for every service, so that code, reason, metadata and text agree.
+//! Errors as callers see them: one builder for every service, so that code, reason, metadata and
+//! text agree.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -9,8 +10,9 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 /// How long a caller is asked to wait before it tries again when something is away.
 pub const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-// An error travels in HTTP/2 headers, base64 and percent-encoded, and peers take 16 KiB of them: beyond that the caller
-// would see a broken stream instead of what is wrong. Together these stay below it.
+// An error travels in HTTP/2 headers, base64 and percent-encoded, and peers take 16 KiB of them:
+// beyond that the caller would see a broken stream instead of what is wrong. Together these stay
+// below it.
 /// Longest message, in bytes.
 const MESSAGE_BYTES_MAX: usize = 768;
 /// Longest metadata value, field path and description of a fault, in bytes.
@@ -43,9 +45,13 @@ impl Problem {
 
     /// All wrong fields of a request: INVALID_ARGUMENT with each path.
     pub fn invalid_fields(faults: impl IntoIterator<Item = (String, String)>) -> Self {
-        let violations: Vec<_> = faults.into_iter().map(|(path, message)| FieldViolation::new(path, message)).collect();
-        let listed: Vec<_> =
-            violations.iter().take(3).map(|fault| format!("`{}` {}", fault.field, fault.description)).collect();
+        let violations: Vec<_> =
+            faults.into_iter().map(|(path, message)| FieldViolation::new(path, message)).collect();
+        let listed: Vec<_> = violations
+            .iter()
+            .take(3)
+            .map(|fault| format!("`{}` {}", fault.field, fault.description))
+            .collect();
         let more = violations.len().saturating_sub(listed.len());
         let tail = if more > 0 { format!("; and {more} more") } else { String::new() };
         let message = format!("{}{tail}", listed.join("; "));
@@ -61,13 +67,17 @@ impl Problem {
     /// The id, key or name is taken: ALREADY_EXISTS.
     pub fn already_exists(kind: &str, attribute: &str, value: &str) -> Self {
         let message = format!("{} with {attribute} `{value}` already exists", spoken(kind));
-        Self::new(Code::AlreadyExists, ErrorReason::AlreadyExists, message).with("kind", kind).with(attribute, value)
+        Self::new(Code::AlreadyExists, ErrorReason::AlreadyExists, message)
+            .with("kind", kind)
+            .with(attribute, value)
     }
 
     /// Somebody else wrote in between: ABORTED.
     pub fn etag_mismatch(kind: &str, id: &str, current: &str) -> Self {
         let kind_spoken = spoken(kind);
-        let message = format!("{kind_spoken} `{id}` was changed; its etag is now `{current}`: read it again and retry");
+        let message = format!(
+            "{kind_spoken} `{id}` was changed; its etag is now `{current}`: read it again and retry"
+        );
         Self::new(Code::Aborted, ErrorReason::EtagMismatch, message)
             .with("kind", kind)
             .with("id", id)
@@ -76,13 +86,18 @@ impl Problem {
 
     /// Something has a state that does not allow the call: FAILED_PRECONDITION.
     pub fn wrong_state(id: &str, status: &str, message: impl Into<String>) -> Self {
-        Self::new(Code::FailedPrecondition, ErrorReason::WrongState, message).with("id", id).with("status", status)
+        Self::new(Code::FailedPrecondition, ErrorReason::WrongState, message)
+            .with("id", id)
+            .with("status", status)
     }
 
     /// A stated limit was passed: INVALID_ARGUMENT.
     pub fn limit(path: &str, value: usize, limit: usize) -> Self {
         let message = format!("`{path}` holds {value}, which exceeds the maximum {limit}");
-        let violations = vec![FieldViolation::new(path, format!("holds {value}, which exceeds the maximum {limit}"))];
+        let violations = vec![FieldViolation::new(
+            path,
+            format!("holds {value}, which exceeds the maximum {limit}"),
+        )];
         Self { violations, ..Self::new(Code::InvalidArgument, ErrorReason::LimitExceeded, message) }
             .with("limit", limit.to_string())
             .with("value", value.to_string())
@@ -106,8 +121,10 @@ impl Problem {
 impl From<Problem> for Status {
     fn from(problem: Problem) -> Self {
         let reason = problem.reason.as_str_name().trim_start_matches("ERROR_REASON_");
-        let metadata = problem.metadata.into_iter().map(|(key, value)| (key, cut(&value, TEXT_BYTES_MAX)));
-        let mut details = ErrorDetails::with_error_info(reason, "proffer", metadata.collect::<HashMap<_, _>>());
+        let metadata =
+            problem.metadata.into_iter().map(|(key, value)| (key, cut(&value, TEXT_BYTES_MAX)));
+        let mut details =
+            ErrorDetails::with_error_info(reason, "proffer", metadata.collect::<HashMap<_, _>>());
         let mut fault_bytes = 0;
         let faults = problem.violations.into_iter().map(|fault| FieldViolation {
             field: cut(&fault.field, TEXT_BYTES_MAX),
@@ -136,7 +153,10 @@ fn cut(text: &str, bytes_max: usize) -> String {
     if text.len() <= bytes_max {
         return text.to_owned();
     }
-    let end = (0..=bytes_max - MARK.len()).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+    let end = (0..=bytes_max - MARK.len())
+        .rev()
+        .find(|end| text.is_char_boundary(*end))
+        .unwrap_or_default();
     format!("{}{MARK}", text.get(..end).unwrap_or_default())
 }
 
@@ -163,27 +183,35 @@ pub fn code_name(code: Code) -> &'static str {
     }
 }
 
-/// A neighbour or a store is away: UNAVAILABLE with a delay. The cause is logged here and told to nobody.
+/// A neighbour or a store is away: UNAVAILABLE with a delay. The cause is logged here and told to
+/// nobody.
 pub fn unavailable(service: &str, cause: &dyn std::fmt::Display) -> Status {
     tracing::warn!(service, %cause, "unavailable");
-    Problem::new(Code::Unavailable, ErrorReason::Unavailable, format!("{service} is unavailable; try again shortly"))
-        .with("service", service)
-        .retry_after(RETRY_AFTER)
-        .into()
+    Problem::new(
+        Code::Unavailable,
+        ErrorReason::Unavailable,
+        format!("{service} is unavailable; try again shortly"),
+    )
+    .with("service", service)
+    .retry_after(RETRY_AFTER)
+    .into()
 }
 
 /// A fault of ours: logged once with an id, and only that id is told.
 pub fn internal(cause: &dyn std::fmt::Display) -> Status {
     let quote = uuid::Uuid::now_v7().simple().to_string();
     tracing::error!(%cause, quote, "internal error");
-    Problem::new(Code::Internal, ErrorReason::Internal, format!("internal error; quote {quote}")).into()
+    Problem::new(Code::Internal, ErrorReason::Internal, format!("internal error; quote {quote}"))
+        .into()
 }
 
 /// A store's failure as a status: away is UNAVAILABLE, anything else is ours.
 pub fn store_status(error: &database::DatabaseError) -> Status {
     match error {
         database::DatabaseError::Unavailable(cause) => unavailable("store", cause),
-        database::DatabaseError::Conflict(_) | database::DatabaseError::Corrupt(_) => internal(error),
+        database::DatabaseError::Conflict(_) | database::DatabaseError::Corrupt(_) => {
+            internal(error)
+        }
     }
 }
 
@@ -206,7 +234,8 @@ mod tests {
     fn an_error_fits_into_the_headers_it_travels_in() {
         let long = "\u{10ffff}".repeat(10_000);
         let faults = (0..1_000).map(|n| (format!("{n}{long}"), long.clone()));
-        let many = (0..1_000).map(|n| (format!("question.candidates[{n}].offer_id"), "is required".to_owned()));
+        let many = (0..1_000)
+            .map(|n| (format!("question.candidates[{n}].offer_id"), "is required".to_owned()));
         for problem in [
             Problem::invalid_fields(faults),
             Problem::invalid_fields(many),
@@ -220,11 +249,17 @@ mod tests {
 
     #[test]
     fn an_error_of_usual_size_is_told_whole() {
-        let faults: Vec<_> =
-            (0..50).map(|n| (format!("offer.rules[{n}].value"), "must be a number".to_owned())).collect();
+        let faults: Vec<_> = (0..50)
+            .map(|n| (format!("offer.rules[{n}].value"), "must be a number".to_owned()))
+            .collect();
         let status = Status::from(Problem::invalid_fields(faults.clone()));
-        let told = status.get_error_details().bad_request().map(|found| found.field_violations.clone());
-        let told: Vec<_> = told.unwrap_or_default().into_iter().map(|fault| (fault.field, fault.description)).collect();
+        let told =
+            status.get_error_details().bad_request().map(|found| found.field_violations.clone());
+        let told: Vec<_> = told
+            .unwrap_or_default()
+            .into_iter()
+            .map(|fault| (fault.field, fault.description))
+            .collect();
         assert_eq!(told, faults);
     }
 

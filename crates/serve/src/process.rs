@@ -1,4 +1,5 @@
-//! One service as a process of its own: settings in, listeners up, tasks running, stopped by a signal.
+//! One service as a process of its own: settings in, listeners up, tasks running, stopped by a
+//! signal.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -8,14 +9,15 @@ use tonic::service::Routes;
 
 use crate::{Limits, Listener, Readiness, Shutdown, Surface, admin, shutdown_on_signal, telemetry};
 
-/// Polls of tasks after which a busy thread looks for what came in over sockets, and for tasks that other threads woke.
+/// Polls of tasks after which a busy thread looks for what came in over sockets, and for tasks that
+/// other threads woke.
 const LOOK_AFTER: u32 = 7;
 
 /// How long threads that may wait are waited for at the end.
 const LEAVE_AFTER: Duration = Duration::from_secs(1);
 
-/// Runs `work` on the threads of a process. With tokio's own 61 polls, a processor that has more to do than it can hears of
-/// calls so late that even a refusal takes a hundred milliseconds.
+/// Runs `work` on the threads of a process. With tokio's own 61 polls, a processor that has more to
+/// do than it can hears of calls so late that even a refusal takes a hundred milliseconds.
 pub fn block_on<F: Future>(work: F) -> std::io::Result<F::Output> {
     let mut threads = tokio::runtime::Builder::new_multi_thread();
     threads.enable_all().event_interval(LOOK_AFTER).global_queue_interval(LOOK_AFTER);
@@ -67,12 +69,16 @@ pub async fn run(process: Process, settings: &ProcessSettings) -> anyhow::Result
     let surface = Surface { has_reflection: !settings.no_reflection };
     let routes = surface.around(process.routes, &process.readiness, process.services)?;
     let listener = Listener::bind(process.listen, Limits::default()).await?;
-    let admin_listener = Listener::bind(process.admin_listen, Limits::default()).await.context("--admin-listen")?;
+    let admin_listener =
+        Listener::bind(process.admin_listen, Limits::default()).await.context("--admin-listen")?;
     tracing::info!(service = process.name, address = %listener.address()?, "listening");
-    let running: Vec<_> = process.tasks.into_iter().map(|task| spawn_until(task, shutdown.clone())).collect();
+    let running: Vec<_> =
+        process.tasks.into_iter().map(|task| spawn_until(task, shutdown.clone())).collect();
     let admin_routes = Routes::from(admin(process.readiness.clone()));
-    let (served, _) =
-        tokio::join!(listener.serve(routes, shutdown.clone()), admin_listener.serve(admin_routes, shutdown.clone()));
+    let (served, _) = tokio::join!(
+        listener.serve(routes, shutdown.clone()),
+        admin_listener.serve(admin_routes, shutdown.clone())
+    );
     shutdown.cancel();
     for task in running {
         drop(task.await);

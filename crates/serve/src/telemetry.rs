@@ -6,10 +6,11 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 /// Where this process's figures are gathered. Like the log there is one per process.
-static FIGURES: LazyLock<Option<PrometheusHandle>> = LazyLock::new(|| PrometheusBuilder::new().install_recorder().ok());
+static FIGURES: LazyLock<Option<PrometheusHandle>> =
+    LazyLock::new(|| PrometheusBuilder::new().install_recorder().ok());
 
-/// Starts logging and counting. `filter` is a tracing filter such as `info` or `warn,decision_svc=debug`; JSON when `is_json`.
-/// Calling it twice keeps the first.
+/// Starts logging and counting. `filter` is a tracing filter such as `info` or
+/// `warn,decision_svc=debug`; JSON when `is_json`. Calling it twice keeps the first.
 pub fn start(filter: &str, is_json: bool) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let registry = tracing_subscriber::registry().with(filter);

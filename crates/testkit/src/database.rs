@@ -9,10 +9,12 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use crate::postgres::SERVER_VARIABLE;
 
-/// Databases of ended test processes dropped by each call, so that cleaning never holds up one test for long.
+/// Databases of ended test processes dropped by each call, so that cleaning never holds up one test
+/// for long.
 const DROPS_PER_CALL: usize = 4;
 
-/// A new, empty database on the test server. Databases of test processes that have ended are dropped on the way.
+/// A new, empty database on the test server. Databases of test processes that have ended are
+/// dropped on the way.
 ///
 /// # Panics
 /// Without a server, with the command that starts one.
@@ -25,15 +27,20 @@ pub async fn fresh_database_url() -> String {
     let mut connection = PgConnection::connect(&server).await.expect("the test server answers");
     drop_abandoned(&mut connection).await;
     // An ended process may have had the same number.
-    run(&mut connection, format!("drop database if exists {name} with (force)")).await.expect("a free name");
-    run(&mut connection, format!("create database {name} template template0")).await.expect("a new database");
+    run(&mut connection, format!("drop database if exists {name} with (force)"))
+        .await
+        .expect("a free name");
+    run(&mut connection, format!("create database {name} template template0"))
+        .await
+        .expect("a new database");
     let base = server.rsplit_once('/').map_or(server.as_str(), |(base, _)| base);
     format!("{base}/{name}")
 }
 
 async fn drop_abandoned(connection: &mut PgConnection) {
     let select = "select datname from pg_database where datname like 'test\\_%' order by oid";
-    let names: Vec<String> = sqlx::query_scalar(select).fetch_all(&mut *connection).await.unwrap_or_default();
+    let names: Vec<String> =
+        sqlx::query_scalar(select).fetch_all(&mut *connection).await.unwrap_or_default();
     for name in names.iter().filter(|name| is_abandoned(name)).take(DROPS_PER_CALL) {
         // Another test process may be dropping it as well; the loser's error means nothing.
         drop(run(connection, format!("drop database if exists {name} with (force)")).await);
@@ -41,7 +48,9 @@ async fn drop_abandoned(connection: &mut PgConnection) {
 }
 
 fn is_abandoned(name: &str) -> bool {
-    let Some(process) = name.strip_prefix("test_").and_then(|rest| rest.split('_').next()) else { return false };
+    let Some(process) = name.strip_prefix("test_").and_then(|rest| rest.split('_').next()) else {
+        return false;
+    };
     process.parse::<u32>().is_ok() && !Path::new("/proc").join(process).exists()
 }
 

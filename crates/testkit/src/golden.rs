@@ -19,7 +19,9 @@ pub fn golden(file: impl AsRef<Path>, actual: &str) {
     let expected = fs::read_to_string(file).unwrap_or_default();
     if let Some(difference) = first_difference(&expected, actual) {
         let name = file.display();
-        panic!("{name} is not what the code says now:\n{difference}\nAccept it with `cargo xtask bless`.");
+        panic!(
+            "{name} is not what the code says now:\n{difference}\nAccept it with `cargo xtask bless`."
+        );
     }
 }
 
@@ -32,7 +34,11 @@ fn first_difference(expected: &str, actual: &str) -> Option<String> {
         let (was, now) = (old.next(), new.next());
         if was != now {
             let end = "(end of file)";
-            return Some(format!("line {number}\n  was: {}\n  now: {}", was.unwrap_or(end), now.unwrap_or(end)));
+            return Some(format!(
+                "line {number}\n  was: {}\n  now: {}",
+                was.unwrap_or(end),
+                now.unwrap_or(end)
+            ));
         }
         if was.is_none() {
             break;

@@ -1,4 +1,5 @@
-//! For tests only: throw-away stores and golden files. Panics tell a test what is missing and how to get it.
+//! For tests only: throw-away stores and golden files. Panics tell a test what is missing and how
+//! to get it.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 

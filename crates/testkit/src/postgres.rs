@@ -20,9 +20,10 @@ const POLLS_MAX: u32 = 600;
 /// Looks at a crashed server between two attempts to start it.
 const STARTS_APART: u32 = 10;
 
-/// Runs the server until standard input ends, then stops it and removes its folder. The pipe ends with the starter,
-/// however that dies, so no server is left behind; a process group of its own keeps Ctrl-C for the starter. `crash`
-/// kills the server as it stands; `start` starts it again unless it runs (an ended process has no program any more).
+/// Runs the server until standard input ends, then stops it and removes its folder. The pipe ends
+/// with the starter, however that dies, so no server is left behind; a process group of its own
+/// keeps Ctrl-C for the starter. `crash` kills the server as it stands; `start` starts it again
+/// unless it runs (an ended process has no program any more).
 const KEEPER: &str = r#"
 launch() {
   "$1" -D "$2/data" -p "$3" -k "$2" -c listen_addresses=127.0.0.1 -c max_connections=400 >>"$2/log" 2>&1 </dev/null &
@@ -41,7 +42,8 @@ cd /
 rm -rf "$2"
 "#;
 
-/// A running private server; stopped when dropped, or when the process that started it ends in any way.
+/// A running private server; stopped when dropped, or when the process that started it ends in any
+/// way.
 #[derive(Debug)]
 pub struct Postgres {
     keeper: Child,
@@ -59,14 +61,18 @@ impl Postgres {
             "PostgreSQL's server binaries are missing: install Debian's `postgresql` (apt-get install postgresql)",
         )?;
         let folder = tempfile::Builder::new().prefix("proffer-postgres-").tempdir()?;
-        let is_root = fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
-        if is_root && !Command::new("chown").arg("postgres").arg(folder.path()).status()?.success() {
+        let is_root = fs::metadata("/proc/self")
+            .is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
+        if is_root && !Command::new("chown").arg("postgres").arg(folder.path()).status()?.success()
+        {
             bail!("root cannot run PostgreSQL and there is no user `postgres`");
         }
         let as_server_user = |program: &Path| {
             let mut command = if is_root {
                 let mut command = Command::new("setpriv");
-                command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]).arg(program);
+                command
+                    .args(["--reuid=postgres", "--regid=postgres", "--clear-groups"])
+                    .arg(program);
                 command
             } else {
                 Command::new(program)
@@ -93,7 +99,8 @@ impl Postgres {
             .process_group(0)
             .spawn()?;
         let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
-        let server = Self { lifeline: keeper.stdin.take(), keeper, folder: folder.keep(), binaries, url };
+        let server =
+            Self { lifeline: keeper.stdin.take(), keeper, folder: folder.keep(), binaries, url };
         for _ in 0..POLLS_MAX {
             if server.is_ready()? {
                 return Ok(server);
@@ -103,8 +110,8 @@ impl Postgres {
         Err(server.not_ready())
     }
 
-    /// Kills the server at once, `kill -9` of its first process; what it had not made durable is gone. The machine and
-    /// its page cache stay, so this proves nothing about fsync.
+    /// Kills the server at once, `kill -9` of its first process; what it had not made durable is
+    /// gone. The machine and its page cache stay, so this proves nothing about fsync.
     pub fn crash(&mut self) -> anyhow::Result<()> {
         self.tell("crash")
     }
@@ -131,7 +138,10 @@ impl Postgres {
 
     fn is_ready(&self) -> anyhow::Result<bool> {
         let url = &self.url;
-        Ok(Command::new(self.binaries.join("pg_isready")).args(["-q", "-d", url]).status()?.success())
+        Ok(Command::new(self.binaries.join("pg_isready"))
+            .args(["-q", "-d", url])
+            .status()?
+            .success())
     }
 
     fn not_ready(&self) -> anyhow::Error {
@@ -155,7 +165,8 @@ pub fn find_binaries() -> Option<PathBuf> {
         let name = folder.parent().and_then(Path::file_name).and_then(|name| name.to_str());
         name.and_then(|name| name.parse().ok()).unwrap_or_default()
     };
-    let folders = fs::read_dir("/usr/lib/postgresql").ok()?.flatten().map(|entry| entry.path().join("bin"));
+    let folders =
+        fs::read_dir("/usr/lib/postgresql").ok()?.flatten().map(|entry| entry.path().join("bin"));
     folders.filter(|folder| holds(folder)).max_by_key(version)
 }
 
@@ -187,7 +198,11 @@ mod tests {
     fn a_dropped_server_is_gone_with_its_folder() {
         let server = Postgres::start().unwrap();
         let folder = server.folder.clone();
-        let address = server.url.trim_start_matches("postgres://postgres@").trim_end_matches("/postgres").to_owned();
+        let address = server
+            .url
+            .trim_start_matches("postgres://postgres@")
+            .trim_end_matches("/postgres")
+            .to_owned();
         assert!(folder.exists() && std::net::TcpStream::connect(&address).is_ok());
         drop(server);
         assert!(!folder.exists() && std::net::TcpStream::connect(&address).is_err());

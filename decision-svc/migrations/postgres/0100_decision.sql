@@ -1,4 +1,5 @@
--- One row per customer that has data here: its lock orders everything about the customer, `seq` numbers it.
+-- One row per customer that has data here: its lock orders everything about the customer, `seq`
+-- numbers it.
 create table customer (
   tenant_id   text collate "C" not null,
   customer_id text collate "C" not null,
@@ -54,7 +55,8 @@ create table outcome (
   primary key (tenant_id, idempotency_key)
 );
 
--- What the neighbours have not been told yet, in order per customer. Rows go when they are delivered.
+-- What the neighbours have not been told yet, in order per customer. Rows go when they are
+-- delivered.
 create table outbox (
   tenant_id    text collate "C" not null,
   customer_id  text collate "C" not null,

@@ -1,4 +1,5 @@
--- What behavioral metrics count. Outcomes of before are left out: their key is the empty one, which no metric names.
+-- What behavioral metrics count. Outcomes of before are left out: their key is the empty one, which
+-- no metric names.
 alter table outcome add column outcome_key text not null default '';
 alter table outcome add column occurred_us bigint not null default 0;
 alter table outcome add column value_e4 bigint;              -- in 1/10,000 of the currency

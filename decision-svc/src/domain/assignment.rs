@@ -19,8 +19,9 @@ pub struct Arm {
     pub exposed_us: Option<i64>,
 }
 
-/// True when the customer is held out: the first 8 bytes, big-endian, of SHA-256(salt ‖ 0x00 ‖ customer id), as a
-/// share of 2^64, lie below the holdout's share. Integers of 128 bits, so every machine and language agrees.
+/// True when the customer is held out: the first 8 bytes, big-endian, of SHA-256(salt ‖ 0x00 ‖
+/// customer id), as a share of 2^64, lie below the holdout's share. Integers of 128 bits, so every
+/// machine and language agrees.
 pub fn is_held_out(salt: &str, customer_id: &str, holdout_basis_points: u32) -> bool {
     let mut hasher = Sha256::new();
     hasher.update(salt.as_bytes());
@@ -58,7 +59,11 @@ mod tests {
         for line in VECTORS.lines().skip(1).filter(|line| !line.is_empty()) {
             let cells: Vec<_> = line.split(',').collect();
             let [salt, customer, basis_points, expected] = cells[..] else { panic!("{line}") };
-            assert_eq!(is_held_out(salt, customer, basis_points.parse().unwrap()), expected == "true", "{line}");
+            assert_eq!(
+                is_held_out(salt, customer, basis_points.parse().unwrap()),
+                expected == "true",
+                "{line}"
+            );
             rows += 1;
         }
         assert!(rows >= 20);
@@ -75,7 +80,8 @@ mod tests {
     /// 100,000 ids at 15 %: five standard deviations are 565.
     #[test]
     fn the_share_is_what_was_asked_for() {
-        let held_out = (0..100_000).filter(|n| is_held_out("winback", &format!("cust_{n}"), 1_500)).count();
+        let held_out =
+            (0..100_000).filter(|n| is_held_out("winback", &format!("cust_{n}"), 1_500)).count();
         assert!(held_out.abs_diff(15_000) < 565, "{held_out}");
     }
 

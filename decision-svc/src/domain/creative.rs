@@ -59,19 +59,23 @@ impl Surface {
     }
 }
 
-/// The creatives of every offer, the heaviest first, then by id. Those of paused placements are left out.
+/// The creatives of every offer, the heaviest first, then by id. Those of paused placements are
+/// left out.
 pub fn ready(catalog: &Catalog) -> BTreeMap<&str, Vec<Arc<ReadyCreative>>> {
     let mut by_offer: BTreeMap<&str, Vec<(f64, Arc<ReadyCreative>)>> = BTreeMap::new();
     let active = || catalog.creatives.values().filter(|creative| creative.is_active);
     if active().next().is_none() {
         return BTreeMap::new();
     }
-    let named = catalog.offers.values().map(|offer| (offer.name.trim().to_lowercase(), offer.id.as_str()));
+    let named =
+        catalog.offers.values().map(|offer| (offer.name.trim().to_lowercase(), offer.id.as_str()));
     let named: HashMap<String, &str> = named.collect();
     for creative in active() {
         let by_id = catalog.offers.get_key_value(creative.offer.trim()).map(|(id, _)| &**id);
         let found = by_id.or_else(|| named.get(&creative.offer.trim().to_lowercase()).copied());
-        let (Some(offer), Some(placement)) = (found, placement(creative, catalog)) else { continue };
+        let (Some(offer), Some(placement)) = (found, placement(creative, catalog)) else {
+            continue;
+        };
         let ready = ReadyCreative {
             id: creative.id.clone(),
             name: creative.name.clone(),
@@ -95,7 +99,8 @@ fn placement(creative: &Creative, catalog: &Catalog) -> Option<Option<(String, S
     if named.trim().is_empty() {
         return Some(None);
     }
-    let by_name = || catalog.placements.values().find(|stored| is_named(named, &stored.id, &stored.name));
+    let by_name =
+        || catalog.placements.values().find(|stored| is_named(named, &stored.id, &stored.name));
     match catalog.placements.get(named.trim()).or_else(by_name) {
         Some(stored) if !stored.is_active => None,
         Some(stored) => Some(Some((stored.id.clone(), stored.name.clone()))),
@@ -109,7 +114,9 @@ pub fn chosen<'c>(
     how: CreativeMatch,
     surface: &Surface,
 ) -> Option<&'c Arc<ReadyCreative>> {
-    creatives.iter().find(|creative| creative.fits_channel(surface) && creative.fits_placement(how.placement, surface))
+    creatives.iter().find(|creative| {
+        creative.fits_channel(surface) && creative.fits_placement(how.placement, surface)
+    })
 }
 
 impl ReadyCreative {
@@ -146,7 +153,11 @@ mod tests {
             weight,
             is_active: true,
         };
-        let placement = |id: &str, name: &str, is_active| Placement { id: id.into(), name: name.into(), is_active };
+        let placement = |id: &str, name: &str, is_active| Placement {
+            id: id.into(),
+            name: name.into(),
+            is_active,
+        };
         let creatives = [
             creative("a_mail", "email", "", 50.0),
             creative("b_banner", "web", "Home banner", 90.0),
@@ -154,8 +165,14 @@ mod tests {
             creative("d_free", "", "footer", 10.0),
             creative("e_closed", "web", "Closed", 100.0),
         ];
-        let placements = [placement("plc_home", "home banner", true), placement("plc_closed", "Closed", false)];
-        let offer = Offer { id: "off_jacket".into(), name: "Jacket".into(), is_active: true, ..Offer::default() };
+        let placements =
+            [placement("plc_home", "home banner", true), placement("plc_closed", "Closed", false)];
+        let offer = Offer {
+            id: "off_jacket".into(),
+            name: "Jacket".into(),
+            is_active: true,
+            ..Offer::default()
+        };
         Catalog {
             offers: Shared::from_iter([(offer.id.as_str().into(), Arc::new(offer))]),
             creatives: creatives.into_iter().map(|it| (it.id.as_str().into(), it.into())).collect(),
@@ -168,7 +185,8 @@ mod tests {
         let catalog = catalog();
         let ready = ready(&catalog);
         let web = Channel { id: "ch_web".into(), name: "Web".into(), timezone_source: Vec::new() };
-        let policy = Policy { channels: BTreeMap::from([(web.id.clone(), web)]), ..Policy::default() };
+        let policy =
+            Policy { channels: BTreeMap::from([(web.id.clone(), web)]), ..Policy::default() };
         let surface = Surface::of(channel, Some(&policy), placement);
         let how = CreativeMatch { is_required: true, placement: how };
         let found = chosen(&ready["off_jacket"], how, &surface).map_or("", |it| &it.id);

@@ -75,11 +75,15 @@ pub fn decide(inputs: &Inputs<'_>) -> Answer {
     let Some(judgement) = judgement else {
         answer.refusal = Some(match held_out_of {
             Some(experiment) => holdout(experiment),
-            None => refusal(Reason::PolicyUnavailable, "contact policies cannot be checked now; nothing is offered"),
+            None => refusal(
+                Reason::PolicyUnavailable,
+                "contact policies cannot be checked now; nothing is offered",
+            ),
         });
         return answer;
     };
-    let passes = |ranked: &&Ranked| judgement.refusal.is_none() && verdict(judgement, ranked).is_none();
+    let passes =
+        |ranked: &&Ranked| judgement.refusal.is_none() && verdict(judgement, ranked).is_none();
     answer.passed = plan.ranked.iter().filter(passes).count();
     let chosen = chosen(plan, judgement, *limit);
     for ranked in &plan.ranked {
@@ -89,12 +93,14 @@ pub fn decide(inputs: &Inputs<'_>) -> Answer {
     }
     let unasked = plan.ranked_in_all.saturating_sub(plan.ranked.len());
     if unasked > 0 {
-        let why = judgement.refusal.as_ref().map_or(Reason::Outranked, |refusal| refusal.reason_code);
+        let why =
+            judgement.refusal.as_ref().map_or(Reason::Outranked, |refusal| refusal.reason_code);
         answer.unasked = Some((why, unasked));
     }
     let first_refused = plan.ranked.iter().find_map(|ranked| verdict(judgement, ranked));
     if let Some(experiment) = held_out_of {
-        answer.ghost_offers = chosen.into_iter().map(|(ranked, _)| ranked.offer_id.clone()).collect();
+        answer.ghost_offers =
+            chosen.into_iter().map(|(ranked, _)| ranked.offer_id.clone()).collect();
         answer.refusal = Some(holdout(experiment));
         return answer;
     }
@@ -102,13 +108,18 @@ pub fn decide(inputs: &Inputs<'_>) -> Answer {
         answer.refusal = judgement.refusal.clone().or(first_refused);
     }
     if chosen.is_empty() && judgement.refusal.is_none() {
-        answer.next_allowed_at =
-            plan.ranked.iter().filter_map(|ranked| found(judgement, ranked)?.next_allowed_at()).min();
+        answer.next_allowed_at = plan
+            .ranked
+            .iter()
+            .filter_map(|ranked| found(judgement, ranked)?.next_allowed_at())
+            .min();
     }
     if let Some(grants) = &judgement.grants {
-        let is_used = |grant: &&Grant| chosen.iter().any(|(ranked, _)| ranked.offer_id == grant.offer_id);
+        let is_used =
+            |grant: &&Grant| chosen.iter().any(|(ranked, _)| ranked.offer_id == grant.offer_id);
         answer.unused = grants.iter().filter(|grant| !is_used(grant)).cloned().collect();
-        answer.reserved_until = grants.iter().filter(is_used).map(|grant| grant.reserved_until).min();
+        answer.reserved_until =
+            grants.iter().filter(is_used).map(|grant| grant.reserved_until).min();
     }
     answer.offers = chosen
         .into_iter()
@@ -129,13 +140,17 @@ pub fn decide(inputs: &Inputs<'_>) -> Answer {
 fn chosen<'a>(plan: &'a Plan, judgement: &Judgement, limit: usize) -> Vec<(&'a Ranked, i32)> {
     if let Some(grants) = &judgement.grants {
         let granted = |ranked: &'a Ranked| {
-            grants.iter().find(|grant| grant.offer_id == ranked.offer_id).map(|grant| (ranked, grant.rank))
+            grants
+                .iter()
+                .find(|grant| grant.offer_id == ranked.offer_id)
+                .map(|grant| (ranked, grant.rank))
         };
         let mut chosen: Vec<_> = plan.ranked.iter().filter_map(granted).collect();
         chosen.sort_by_key(|(_, rank)| *rank);
         return chosen;
     }
-    let passes = |ranked: &&Ranked| judgement.refusal.is_none() && verdict(judgement, ranked).is_none();
+    let passes =
+        |ranked: &&Ranked| judgement.refusal.is_none() && verdict(judgement, ranked).is_none();
     plan.ranked.iter().filter(passes).take(limit).zip(1..).collect()
 }
 
@@ -156,7 +171,8 @@ fn policies(verdict: Option<&Verdict>) -> Vec<PolicyVerdict> {
 
 fn refused(judgement: &Judgement, ranked: &Ranked) -> Refused {
     let outranked = || refusal(Reason::Outranked, "better offers filled the limit");
-    let why = judgement.refusal.clone().or_else(|| verdict(judgement, ranked)).unwrap_or_else(outranked);
+    let why =
+        judgement.refusal.clone().or_else(|| verdict(judgement, ranked)).unwrap_or_else(outranked);
     Refused {
         offer_id: ranked.offer_id.clone(),
         name: ranked.name.clone(),
@@ -164,7 +180,8 @@ fn refused(judgement: &Judgement, ranked: &Ranked) -> Refused {
         reason: why.reason,
         rule: None,
         was_ranked: true,
-        is_refused_by_policy: found(judgement, ranked).is_some_and(|verdict| verdict.refusal.is_some()),
+        is_refused_by_policy: found(judgement, ranked)
+            .is_some_and(|verdict| verdict.refusal.is_some()),
         policies: policies(found(judgement, ranked)),
     }
 }
@@ -174,7 +191,10 @@ fn nothing(plan: &Plan) -> Refusal {
     if refused == 0 {
         return refusal(Reason::NoCandidates, "the flow's inventory holds no active offer");
     }
-    refusal(Reason::NothingQualified, &format!("the customer qualifies for none of {} offers", refused))
+    refusal(
+        Reason::NothingQualified,
+        &format!("the customer qualifies for none of {} offers", refused),
+    )
 }
 
 fn holdout(experiment: &str) -> Refusal {

@@ -1,5 +1,5 @@
-//! Runs a compiled flow: who qualifies, and the best in order. Work follows the offers that may match; nothing is
-//! allocated once a scratch has grown.
+//! Runs a compiled flow: who qualifies, and the best in order. Work follows the offers that may
+//! match; nothing is allocated once a scratch has grown.
 
 mod aside;
 mod pick;
@@ -12,7 +12,8 @@ use crate::domain::{
     scratch::{Best, Passing, Scratch},
 };
 
-/// Fields of a record for each that a flow reads, or the other way round, up to which both are walked together.
+/// Fields of a record for each that a flow reads, or the other way round, up to which both are
+/// walked together.
 const WALKED_MAX: usize = 4;
 
 /// How many offers went which way.
@@ -46,7 +47,8 @@ pub struct Case<'a> {
 }
 
 impl CompiledFlow {
-    /// Evaluates. The `best_max` best offers are in the scratch, best first; it must be one of this flow or new.
+    /// Evaluates. The `best_max` best offers are in the scratch, best first; it must be one of this
+    /// flow or new.
     pub fn evaluate(
         &self,
         case: &Case<'_>,
@@ -84,7 +86,9 @@ impl CompiledFlow {
             for number in &self.fields_by_key {
                 let wanted = key_of(number);
                 while theirs.next_if(|(key, _)| Some(key.as_str()) < wanted).is_some() {}
-                if let Some((_, value)) = theirs.peek().filter(|(key, _)| Some(key.as_str()) == wanted) {
+                if let Some((_, value)) =
+                    theirs.peek().filter(|(key, _)| Some(key.as_str()) == wanted)
+                {
                     self.put(*number, value, record);
                 }
             }
@@ -92,7 +96,11 @@ impl CompiledFlow {
             for (key, value) in fields {
                 let wanted = Some(key.as_str());
                 let from = self.fields_by_key.partition_point(|number| key_of(number) < wanted);
-                let all = self.fields_by_key.iter().skip(from).take_while(|number| key_of(number) == wanted);
+                let all = self
+                    .fields_by_key
+                    .iter()
+                    .skip(from)
+                    .take_while(|number| key_of(number) == wanted);
                 all.for_each(|number| self.put(*number, value, record));
             }
         }
@@ -114,7 +122,9 @@ impl CompiledFlow {
 
     #[inline(never)]
     fn fill_first(&self, register: Register, case: &Case<'_>, scratch: &mut Scratch) -> Word {
-        let Some(source) = self.sources.get(register as usize) else { return Word::null(Why::Register(register)) };
+        let Some(source) = self.sources.get(register as usize) else {
+            return Word::null(Why::Register(register));
+        };
         let word = match source {
             Source::Computed { program, output, needs } => {
                 // In their order each comes after what it needs itself, so this goes no deeper.
@@ -170,8 +180,9 @@ impl CompiledFlow {
             return noted == 1;
         }
         let (checks, rules) = (self.checks.get(set), self.sets.get(set));
-        let holds = checks.iter().all(|check| check.holds(self.fill(check.register, case, scratch)))
-            && rules.iter().all(|rule| self.holds(*rule, case, scratch));
+        let holds =
+            checks.iter().all(|check| check.holds(self.fill(check.register, case, scratch)))
+                && rules.iter().all(|rule| self.holds(*rule, case, scratch));
         scratch.sets.note(set, scratch.epoch(), u32::from(holds));
         holds
     }

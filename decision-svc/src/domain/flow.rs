@@ -154,7 +154,8 @@ impl Step {
             Self::Optimize(_) => 6,
             Self::Rank(_) => 7,
             Self::Response => 8,
-            // Verdicts do not depend on the other steps: the mark may stand anywhere between first and last.
+            // Verdicts do not depend on the other steps: the mark may stand anywhere between first
+            // and last.
             Self::ContactPolicy => u8::MAX,
         }
     }
@@ -166,17 +167,26 @@ impl Flow {
         let mut faults = Vec::new();
         let nodes = &self.nodes;
         if nodes.len() < 2 || nodes.len() > NODES_MAX {
-            faults.push((None, format!("holds {} nodes; it must hold 2 to {NODES_MAX}", nodes.len())));
+            faults.push((
+                None,
+                format!("holds {} nodes; it must hold 2 to {NODES_MAX}", nodes.len()),
+            ));
         }
         if nodes.first().is_some_and(|first| !matches!(first.step, Step::Inventory(_))) {
             faults.push((Some(0), "the first node must be of type `inventory`".to_owned()));
         }
         if nodes.last().is_some_and(|last| last.step != Step::Response) {
-            faults.push((Some(nodes.len() - 1), "the last node must be of type `response`".to_owned()));
+            faults.push((
+                Some(nodes.len() - 1),
+                "the last node must be of type `response`".to_owned(),
+            ));
         }
         let mut highest: Option<&Node> = None;
         for (index, node) in nodes.iter().enumerate() {
-            if node.id.is_empty() || node.id.chars().count() > 63 || node.id.chars().any(char::is_control) {
+            if node.id.is_empty()
+                || node.id.chars().count() > 63
+                || node.id.chars().any(char::is_control)
+            {
                 faults.push((Some(index), "the id must have 1 to 63 characters".to_owned()));
             }
             let earlier = nodes.iter().take(index);
@@ -184,7 +194,10 @@ impl Flow {
                 faults.push((Some(index), format!("the id `{}` is used twice", node.id)));
             }
             if earlier.clone().any(|other| other.step.type_name() == node.step.type_name()) {
-                faults.push((Some(index), format!("node `{}`: a second `{}`", node.id, node.step.type_name())));
+                faults.push((
+                    Some(index),
+                    format!("node `{}`: a second `{}`", node.id, node.step.type_name()),
+                ));
             }
             if node.step == Step::ContactPolicy {
                 continue;
@@ -217,10 +230,14 @@ impl Flow {
                 _ => continue,
             };
             if !has(needed) {
-                faults.push((Some(index), format!("node `{}` needs a node of type `{needed}` {place} it", node.id)));
+                faults.push((
+                    Some(index),
+                    format!("node `{}` needs a node of type `{needed}` {place} it", node.id),
+                ));
             }
             if matches!(node.step, Step::Rank(Some(_))) && has("optimize") {
-                let message = "names weights, and `optimize` takes them from a profile: give one of them";
+                let message =
+                    "names weights, and `optimize` takes them from a profile: give one of them";
                 faults.push((Some(index), format!("node `{}` {message}", node.id)));
             }
         }
@@ -292,7 +309,8 @@ impl Flow {
         }
     }
 
-    /// The type an input of that formula has where nothing else declares it: a formula's own are text, as everywhere.
+    /// The type an input of that formula has where nothing else declares it: a formula's own are
+    /// text, as everywhere.
     pub fn score_type(&self, name: &str) -> Type {
         let types = match self.score_method() {
             ScoreMethod::Model(NamedModel { found: Some(found), .. }) => found.types.as_slice(),
@@ -330,9 +348,9 @@ impl Flow {
             Step::Score(ScoreMethod::Model(NamedModel { reference, found: None })) => {
                 Some(format!("model `{reference}` not there or not active: propensity 0.5"))
             }
-            Step::Optimize(Profile { reference, found: None }) => {
-                Some(format!("weight profile `{reference}` not there or not active: default weights"))
-            }
+            Step::Optimize(Profile { reference, found: None }) => Some(format!(
+                "weight profile `{reference}` not there or not active: default weights"
+            )),
             _ => None,
         };
         self.nodes.iter().filter_map(missing).collect()
@@ -362,7 +380,10 @@ mod tests {
     use super::*;
 
     fn check(steps: &[(&str, Step)], expected: &[&str]) {
-        let nodes = steps.iter().map(|(id, step)| Node { id: (*id).to_owned(), step: step.clone() }).collect();
+        let nodes = steps
+            .iter()
+            .map(|(id, step)| Node { id: (*id).to_owned(), step: step.clone() })
+            .collect();
         let faults: Vec<_> = Flow { nodes }.faults().into_iter().map(|fault| fault.1).collect();
         assert_eq!(faults, expected, "{steps:?}");
     }
@@ -394,9 +415,15 @@ mod tests {
         );
         check(
             &[enrich(), inventory(), OUT],
-            &["the first node must be of type `inventory`", "node `inv`: `inventory` must stand before `enrich`"],
+            &[
+                "the first node must be of type `inventory`",
+                "node `inv`: `inventory` must stand before `enrich`",
+            ],
         );
-        check(&[inventory()], &["holds 1 nodes; it must hold 2 to 50", "the last node must be of type `response`"]);
+        check(
+            &[inventory()],
+            &["holds 1 nodes; it must hold 2 to 50", "the last node must be of type `response`"],
+        );
     }
 
     #[test]
@@ -406,13 +433,31 @@ mod tests {
         let creatives = || ("m", Step::MatchCreatives(how));
         let optimize = || ("o", Step::Optimize(Profile { reference: "p".into(), found: None }));
         let score = || ("s", Step::Score(ScoreMethod::Propensity));
-        check(&[inventory(), enrich(), filter(), creatives(), score(), optimize(), ("r", Step::Rank(None)), OUT], &[]);
+        check(
+            &[
+                inventory(),
+                enrich(),
+                filter(),
+                creatives(),
+                score(),
+                optimize(),
+                ("r", Step::Rank(None)),
+                OUT,
+            ],
+            &[],
+        );
         check(
             &[inventory(), enrich(), score(), filter(), creatives(), OUT],
-            &["node `f`: `filter` must stand before `score`", "node `m`: `match_creatives` must stand before `score`"],
+            &[
+                "node `f`: `filter` must stand before `score`",
+                "node `m`: `match_creatives` must stand before `score`",
+            ],
         );
         check(&[inventory(), filter(), OUT], &["node `f` needs a node of type `enrich` before it"]);
-        check(&[inventory(), score(), optimize(), OUT], &["node `o` needs a node of type `rank` after it"]);
+        check(
+            &[inventory(), score(), optimize(), OUT],
+            &["node `o` needs a node of type `rank` after it"],
+        );
     }
 
     #[test]
@@ -428,19 +473,26 @@ mod tests {
     #[test]
     fn ids_and_types_stand_once() {
         check(&[inventory(), ("inv", Step::Response)], &["the id `inv` is used twice"]);
-        check(&[inventory(), enrich(), ("e2", Step::Enrich("X".into())), OUT], &["node `e2`: a second `enrich`"]);
+        check(
+            &[inventory(), enrich(), ("e2", Step::Enrich("X".into())), OUT],
+            &["node `e2`: a second `enrich`"],
+        );
     }
 
     #[test]
     fn qualify_needs_a_record() {
-        check(&[inventory(), ("q", Step::Qualify), OUT], &["node `q` needs a node of type `enrich` before it"]);
+        check(
+            &[inventory(), ("q", Step::Qualify), OUT],
+            &["node `q` needs a node of type `enrich` before it"],
+        );
     }
 
     #[test]
     fn weights_must_carry_the_rank() {
         assert_eq!(Weights::default().fault(), None);
         assert!(Weights { propensity: f64::NAN, ..Weights::default() }.fault().is_some());
-        let uplift_only = Weights { propensity: 0.0, relevance: 0.0, impact: 0.0, emphasis: 0.0, uplift: 1.0 };
+        let uplift_only =
+            Weights { propensity: 0.0, relevance: 0.0, impact: 0.0, emphasis: 0.0, uplift: 1.0 };
         assert!(uplift_only.fault().is_some());
     }
 }

@@ -29,7 +29,8 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// When every policy that refuses the candidate would let it through; none when one never does by itself.
+    /// When every policy that refuses the candidate would let it through; none when one never does
+    /// by itself.
     pub fn next_allowed_at(&self) -> Option<DateTime<Utc>> {
         let refusing = self.policies.iter().filter(|policy| !policy.is_passed);
         let instants: Option<Vec<_>> = refusing.map(|policy| policy.next_allowed_at).collect();

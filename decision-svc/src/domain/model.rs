@@ -6,7 +6,8 @@ use formula::{Formula, Type, rule::Literal};
 pub const TERMS_MAX: usize = 40;
 /// Greatest coefficient, intercept or stand-in, without regard to sign.
 pub const COEFFICIENT_MAX: f64 = 1e9;
-/// Beyond this many log odds the propensity is 0 or 1 to the last bit that counts, and `exp` stays finite.
+/// Beyond this many log odds the propensity is 0 or 1 to the last bit that counts, and `exp` stays
+/// finite.
 const LOG_ODDS_MAX: f64 = 700.0;
 
 /// Logistic regression: 1 / (1 + e^-z), z = intercept + Σ coefficient × x.
@@ -25,7 +26,8 @@ pub struct Term {
     pub field: String,
     /// In log odds.
     pub coefficient: f64,
-    /// x is 1 where the field has this value, 0 where it has another; none when x is the field itself.
+    /// x is 1 where the field has this value, 0 where it has another; none when x is the field
+    /// itself.
     pub equals: Option<Literal>,
     /// x where the field is missing; without it there is no score.
     pub when_missing: Option<f64>,
@@ -37,7 +39,10 @@ impl Model {
         let mut faults = Vec::new();
         if self.terms.len() > TERMS_MAX {
             let count = self.terms.len();
-            return vec![("terms".to_owned(), format!("holds {count}, which exceeds the maximum {TERMS_MAX}"))];
+            return vec![(
+                "terms".to_owned(),
+                format!("holds {count}, which exceeds the maximum {TERMS_MAX}"),
+            )];
         }
         let mut bounded = |path: String, number: f64| {
             if !(-COEFFICIENT_MAX..=COEFFICIENT_MAX).contains(&number) {
@@ -50,10 +55,10 @@ impl Model {
             bounded(format!("terms[{index}].when_missing"), term.when_missing.unwrap_or_default());
         }
         for (index, term) in self.terms.iter().enumerate() {
-            let is_name = Formula::names(&term.field).is_ok_and(|names| names == [term.field.as_str()]);
+            let is_name =
+                Formula::names(&term.field).is_ok_and(|names| names == [term.field.as_str()]);
             if !is_name {
-                let message =
-                    "must be a name as in formulas: `customer.x`, `attributes.x`, `offer.x`, `metrics.x` or `x`";
+                let message = "must be a name as in formulas: `customer.x`, `attributes.x`, `offer.x`, `metrics.x` or `x`";
                 faults.push((format!("terms[{index}].field"), message.to_owned()));
             }
             if matches!(term.equals, Some(Literal::List(_) | Literal::None)) {
@@ -102,7 +107,9 @@ impl Term {
             // Refused by `faults`.
             Some(Literal::List(_) | Literal::None) => "0".to_owned(),
         };
-        let x = self.when_missing.map_or_else(|| x.clone(), |missing| format!("coalesce({x}, {})", number(missing)));
+        let x = self
+            .when_missing
+            .map_or_else(|| x.clone(), |missing| format!("coalesce({x}, {})", number(missing)));
         format!("{} * {x}", number(self.coefficient))
     }
 }
@@ -119,7 +126,9 @@ fn quoted(text: &str) -> String {
     for character in text.chars() {
         match character {
             '"' | '\\' => quoted.extend(['\\', character]),
-            control if control.is_control() => quoted.push_str(&format!("\\u{:04x}", u32::from(control))),
+            control if control.is_control() => {
+                quoted.push_str(&format!("\\u{:04x}", u32::from(control)))
+            }
             other => quoted.push(other),
         }
     }
@@ -139,11 +148,17 @@ mod tests {
 
     fn score(model: &Model, values: &[(&str, Value)]) -> Value {
         assert_eq!(model.faults(), []);
-        let of = |name: &str| values.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
-        let type_of = |name: &str| Some(of(name).and_then(|value| value.type_of()).unwrap_or(Type::Number));
+        let of = |name: &str| {
+            values.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
+        };
+        let type_of =
+            |name: &str| Some(of(name).and_then(|value| value.type_of()).unwrap_or(Type::Number));
         let formula = Formula::compile(&model.formula(), &type_of).unwrap();
         let moment = Moment::new(chrono::DateTime::UNIX_EPOCH, chrono_tz::UTC);
-        formula.evaluate(&|name| of(name).unwrap_or_else(|| Value::Null(Cause::missing(name))), &moment)
+        formula.evaluate(
+            &|name| of(name).unwrap_or_else(|| Value::Null(Cause::missing(name))),
+            &moment,
+        )
     }
 
     /// A published example of an online learner: logit 1.455, score 0.8108.
@@ -151,7 +166,8 @@ mod tests {
     fn a_sum_of_numbers_scores_as_worked_by_hand() {
         let terms = vec![term("credit", 0.004), term("income", 0.000_015), term("age", 0.005)];
         let model = Model { intercept: -3.2, terms };
-        let values = [("credit", 760.0), ("income", 95_000.0), ("age", 38.0)].map(|(name, x)| (name, Value::Number(x)));
+        let values = [("credit", 760.0), ("income", 95_000.0), ("age", 38.0)]
+            .map(|(name, x)| (name, Value::Number(x)));
         let Value::Number(found) = score(&model, &values) else { panic!("no number") };
         assert!((found - 0.8108).abs() < 5e-5, "{found}");
     }
@@ -176,7 +192,9 @@ mod tests {
     #[test]
     fn no_sum_is_too_great() {
         let of = |x: f64| score(&Model { intercept: x, terms: Vec::new() }, &[]);
-        assert!(matches!((of(-1e9), of(1e9)), (Value::Number(least), Value::Number(1.0)) if least < 1e-300));
+        assert!(
+            matches!((of(-1e9), of(1e9)), (Value::Number(least), Value::Number(1.0)) if least < 1e-300)
+        );
     }
 
     #[test]
@@ -185,8 +203,12 @@ mod tests {
             Term { equals: Some(Literal::None), ..term("a + b", f64::NAN) },
             Term { when_missing: Some(2e9), ..term("customer.age", 1.0) },
         ];
-        let paths: Vec<_> = Model { intercept: 0.0, terms }.faults().into_iter().map(|(path, _)| path).collect();
-        assert_eq!(paths, ["terms[0].coefficient", "terms[1].when_missing", "terms[0].field", "terms[0].equals"]);
+        let paths: Vec<_> =
+            Model { intercept: 0.0, terms }.faults().into_iter().map(|(path, _)| path).collect();
+        assert_eq!(
+            paths,
+            ["terms[0].coefficient", "terms[1].when_missing", "terms[0].field", "terms[0].equals"]
+        );
         let long = vec![term(&"x".repeat(110), 1.0); TERMS_MAX];
         assert_eq!(Model { intercept: 0.0, terms: long }.faults()[0].0, "terms");
     }

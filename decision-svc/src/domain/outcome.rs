@@ -69,13 +69,19 @@ impl OutcomeType {
 }
 
 impl Report {
-    /// The offer of a decision this report is about: by rank, by offer, or the only one. A fault names the field.
-    pub fn offer_in<'a>(&self, offers: &'a [DecidedOffer]) -> Result<Option<&'a DecidedOffer>, (&'static str, String)> {
+    /// The offer of a decision this report is about: by rank, by offer, or the only one. A fault
+    /// names the field.
+    pub fn offer_in<'a>(
+        &self,
+        offers: &'a [DecidedOffer],
+    ) -> Result<Option<&'a DecidedOffer>, (&'static str, String)> {
         let held = || format!("the decision holds {} offers", offers.len());
         let found = match (self.rank, self.offer_id.as_str()) {
             (Some(rank), _) => {
                 let found = offers.iter().find(|offer| offer.rank == rank);
-                let found = found.ok_or_else(|| ("rank", format!("{rank} is not in the decision: {}", held())))?;
+                let found = found.ok_or_else(|| {
+                    ("rank", format!("{rank} is not in the decision: {}", held()))
+                })?;
                 if !self.offer_id.is_empty() && self.offer_id != found.offer_id {
                     return Err((
                         "offer_id",
@@ -91,7 +97,9 @@ impl Report {
             },
             (None, offer_id) => {
                 let found = offers.iter().find(|offer| offer.offer_id == offer_id);
-                found.ok_or_else(|| ("offer_id", format!("`{offer_id}` is not in the decision: {}", held())))?
+                found.ok_or_else(|| {
+                    ("offer_id", format!("`{offer_id}` is not in the decision: {}", held()))
+                })?
             }
         };
         Ok(Some(found))
@@ -106,10 +114,16 @@ impl Report {
         if !self.decision_id.is_empty() {
             let rank = rank.unwrap_or_default();
             let occurred = occurred.unwrap_or_default();
-            return Some(format!("decision\u{1f}{}\u{1f}{rank}\u{1f}{}\u{1f}{occurred}", self.decision_id, self.key));
+            return Some(format!(
+                "decision\u{1f}{}\u{1f}{rank}\u{1f}{}\u{1f}{occurred}",
+                self.decision_id, self.key
+            ));
         }
         let occurred = occurred?;
-        Some(format!("customer\u{1f}{}\u{1f}{}\u{1f}{occurred}\u{1f}{}", self.customer_id, self.key, self.offer_id))
+        Some(format!(
+            "customer\u{1f}{}\u{1f}{}\u{1f}{occurred}\u{1f}{}",
+            self.customer_id, self.key, self.offer_id
+        ))
     }
 }
 
@@ -132,7 +146,8 @@ pub fn value_e4(value: &Scalar) -> Result<i64, String> {
         return Err(format!("{decimal} is beyond the maximum {VALUE_MAX}"));
     }
     let scaled = decimal * rust_decimal::Decimal::from(10_000);
-    i64::try_from(scaled.trunc()).map_err(|_| format!("{decimal} is beyond the maximum {VALUE_MAX}"))
+    i64::try_from(scaled.trunc())
+        .map_err(|_| format!("{decimal} is beyond the maximum {VALUE_MAX}"))
 }
 
 #[cfg(test)]
@@ -169,7 +184,8 @@ mod tests {
     fn a_report_finds_its_offer() {
         let check = |rank, offer, ids: &[&str], expected: Result<Option<i32>, &str>| {
             let offers = offers(ids);
-            let got = report(rank, offer).offer_in(&offers).map(|found| found.map(|offer| offer.rank));
+            let got =
+                report(rank, offer).offer_in(&offers).map(|found| found.map(|offer| offer.rank));
             assert_eq!(got.map_err(|fault| fault.0), expected, "{rank:?} {offer}");
         };
         check(None, "", &["a"], Ok(Some(1)));

@@ -110,7 +110,12 @@ fn stages(compiled: &CompiledFlow, tally: &Tally) -> Vec<Stage> {
             Step::Rank(_) => tally.ranked,
             _ => entered,
         };
-        stages.push(Stage { node: node.id.clone(), type_name: node.step.type_name(), entered, left: count });
+        stages.push(Stage {
+            node: node.id.clone(),
+            type_name: node.step.type_name(),
+            entered,
+            left: count,
+        });
     }
     stages
 }
@@ -123,7 +128,10 @@ fn refused_by_reason(tally: &Tally) -> BTreeMap<Reason, usize> {
         (Reason::NotQualified, tally.not_qualified),
         (Reason::Filtered, tally.filtered),
         (Reason::NoCreative, tally.without_creative),
-        (Reason::NotRanked, tally.qualified - tally.filtered - tally.without_creative - tally.ranked),
+        (
+            Reason::NotRanked,
+            tally.qualified - tally.filtered - tally.without_creative - tally.ranked,
+        ),
     ];
     counts.into_iter().filter(|(_, count)| *count > 0).collect()
 }
@@ -135,14 +143,19 @@ fn ranked(compiled: &CompiledFlow, case: &Case<'_>, scratch: &mut Scratch) -> Ve
         let CompiledOffer { candidate, program } = compiled.offers.get(best.offer())?;
         let program = program.as_ref().ok()?;
         // Offers of one category mostly share their computed fields.
-        let computed =
-            shown.entry(program.shown).or_insert_with(|| Arc::new(computed(compiled, program, case, scratch)));
+        let computed = shown
+            .entry(program.shown)
+            .or_insert_with(|| Arc::new(computed(compiled, program, case, scratch)));
         let computed = computed.clone();
         let factors = compiled.factors(best.place.offer, program, best.holding, case, scratch)?;
         Some(Ranked {
             candidate: candidate.clone(),
             score: best.score(),
-            factors: if best.is_mandatory { CompiledFlow::factors_of_mandatory(factors) } else { factors },
+            factors: if best.is_mandatory {
+                CompiledFlow::factors_of_mandatory(factors)
+            } else {
+                factors
+            },
             propensity_source: compiled.scoring.source.clone(),
             is_mandatory: best.is_mandatory,
             creative: compiled.creative(best.place.offer, case).cloned(),
@@ -154,11 +167,19 @@ fn ranked(compiled: &CompiledFlow, case: &Case<'_>, scratch: &mut Scratch) -> Ve
     ranked
 }
 
-fn computed(compiled: &CompiledFlow, program: &Program, case: &Case<'_>, scratch: &mut Scratch) -> Fields {
+fn computed(
+    compiled: &CompiledFlow,
+    program: &Program,
+    case: &Case<'_>,
+    scratch: &mut Scratch,
+) -> Fields {
     let mut fields = Fields::new();
-    for shown in compiled.shown.get(program.shown as usize).map(|shown| &**shown).unwrap_or_default() {
+    for shown in
+        compiled.shown.get(program.shown as usize).map(|shown| &**shown).unwrap_or_default()
+    {
         let datum = compiled.fill(shown.register, case, scratch).datum();
-        let value = compiled.constants.texts(case.record, &scratch.memory).value(datum, &|_| String::new());
+        let value =
+            compiled.constants.texts(case.record, &scratch.memory).value(datum, &|_| String::new());
         if let Some(value) = Scalar::shown(&value) {
             fields.insert(shown.name.clone(), value);
         }
@@ -166,7 +187,12 @@ fn computed(compiled: &CompiledFlow, program: &Program, case: &Case<'_>, scratch
     fields
 }
 
-fn refused(compiled: &CompiledFlow, case: &Case<'_>, most: usize, scratch: &mut Scratch) -> Vec<Refused> {
+fn refused(
+    compiled: &CompiledFlow,
+    case: &Case<'_>,
+    most: usize,
+    scratch: &mut Scratch,
+) -> Vec<Refused> {
     let mut refused = Vec::new();
     for (offer, index) in compiled.offers.iter().zip(0..) {
         if refused.len() >= most {
@@ -186,14 +212,20 @@ fn refusal_of(
     scratch: &mut Scratch,
 ) -> Option<Refused> {
     let candidate = &offer.candidate;
-    let refusal = |code: Reason, reason: String| Refused::unranked(&candidate.offer_id, &candidate.name, code, reason);
-    let failed = |code: Reason, failed: Refusal| Refused::failed(&candidate.offer_id, &candidate.name, code, failed);
+    let refusal = |code: Reason, reason: String| {
+        Refused::unranked(&candidate.offer_id, &candidate.name, code, reason)
+    };
+    let failed = |code: Reason, failed: Refusal| {
+        Refused::failed(&candidate.offer_id, &candidate.name, code, failed)
+    };
     let filters = |program: &Program, scratch: &mut Scratch| {
         failed(Reason::Filtered, first_failure(compiled, &program.filters, case, scratch))
     };
     let without_creative = || refusal(Reason::NoCreative, no_creative(case.facts));
     match (scratch.aside(index), &offer.program) {
-        (Some(Aside::Excluded), _) => return Some(refusal(Reason::Excluded, "excluded by the request".to_owned())),
+        (Some(Aside::Excluded), _) => {
+            return Some(refusal(Reason::Excluded, "excluded by the request".to_owned()));
+        }
         (Some(Aside::Closed), _) => {
             return Some(refusal(
                 Reason::NotScheduled,
@@ -207,10 +239,20 @@ fn refusal_of(
     }
     let program = match &offer.program {
         Ok(program) => program,
-        Err(why) => return Some(refusal(Reason::RuleInvalid, format!("its rules cannot be applied: {why}"))),
+        Err(why) => {
+            return Some(refusal(
+                Reason::RuleInvalid,
+                format!("its rules cannot be applied: {why}"),
+            ));
+        }
     };
     match compiled.qualifies(program, scratch) {
-        None => return Some(failed(Reason::NotQualified, first_failure(compiled, &program.rules, case, scratch))),
+        None => {
+            return Some(failed(
+                Reason::NotQualified,
+                first_failure(compiled, &program.rules, case, scratch),
+            ));
+        }
         Some(false) => return Some(filters(program, scratch)),
         Some(true) => {}
     }
@@ -225,7 +267,11 @@ fn refusal_of(
 
 /// Why an offer has nothing to say.
 pub(super) fn no_creative(facts: &Facts<'_>) -> String {
-    let channel = facts.surface.channel.as_ref().map_or("no channel".to_owned(), |(id, _)| format!("channel `{id}`"));
+    let channel = facts
+        .surface
+        .channel
+        .as_ref()
+        .map_or("no channel".to_owned(), |(id, _)| format!("channel `{id}`"));
     match facts.surface.placement.as_str() {
         "" => format!("no active creative for {channel}"),
         placement => format!("no active creative for {channel}, placement `{placement}`"),
@@ -233,7 +279,12 @@ pub(super) fn no_creative(facts: &Facts<'_>) -> String {
 }
 
 /// Why an offer has no score.
-fn no_score(compiled: &CompiledFlow, program: &Program, case: &Case<'_>, scratch: &mut Scratch) -> String {
+fn no_score(
+    compiled: &CompiledFlow,
+    program: &Program,
+    case: &Case<'_>,
+    scratch: &mut Scratch,
+) -> String {
     let datum = program.score.map(|register| compiled.fill(register, case, scratch).datum());
     match datum {
         Some(Datum::Null(why)) => {
@@ -245,11 +296,17 @@ fn no_score(compiled: &CompiledFlow, program: &Program, case: &Case<'_>, scratch
 }
 
 /// The first of these rules that does not hold.
-fn first_failure(compiled: &CompiledFlow, rules: &[u32], case: &Case<'_>, scratch: &mut Scratch) -> Refusal {
+fn first_failure(
+    compiled: &CompiledFlow,
+    rules: &[u32],
+    case: &Case<'_>,
+    scratch: &mut Scratch,
+) -> Refusal {
     let failing = rules.iter().find(|rule| !compiled.holds(**rule, case, scratch));
     let rule = failing.and_then(|rule| compiled.rules.get(*rule as usize));
     let Some(rule) = rule else { return Refusal::default() };
-    // INVARIANT: whatever the rule reads was filled when it was tested, in this evaluation or just now.
+    // INVARIANT: whatever the rule reads was filled when it was tested, in this evaluation or just
+    // now.
     for register in rule.reads() {
         compiled.fill(*register, case, scratch);
     }

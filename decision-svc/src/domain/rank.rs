@@ -38,7 +38,11 @@ pub struct Worth {
 impl Worth {
     /// What the offer says.
     pub fn of(offer: &Offer) -> Self {
-        Self { business_value: offer.business_value, margin: offer.margin, priority: offer.priority }
+        Self {
+            business_value: offer.business_value,
+            margin: offer.margin,
+            priority: offer.priority,
+        }
     }
 }
 
@@ -66,7 +70,8 @@ impl Factors {
             (self.uplift.unwrap_or(1.0), if self.uplift.is_some() { weights.uplift } else { 0.0 }),
         ];
         let total: f64 = weighted.iter().map(|(_, weight)| weight).sum();
-        let log_sum: f64 = weighted.iter().map(|(factor, weight)| weight * libm::log(*factor)).sum();
+        let log_sum: f64 =
+            weighted.iter().map(|(factor, weight)| weight * libm::log(*factor)).sum();
         let score = libm::exp(log_sum / total);
         (total > 0.0 && score.is_finite()).then(|| clamped(score))
     }
@@ -84,14 +89,25 @@ mod tests {
         Worth { business_value, margin, priority }
     }
 
-    /// The seed's Apparel offer under the seed's weights, worked by hand: U is left out and the weights renormalise.
+    /// The seed's Apparel offer under the seed's weights, worked by hand: U is left out and the
+    /// weights renormalise.
     #[test]
     fn the_seeds_apparel_offer_scores_as_worked_by_hand() {
-        let factors = Factors::of(&worth(30.0, Some(50.0), 70.0), PROPENSITY_PRIOR, RELEVANCE_PRIOR);
+        let factors =
+            Factors::of(&worth(30.0, Some(50.0), 70.0), PROPENSITY_PRIOR, RELEVANCE_PRIOR);
         assert_eq!(factors.impact, 0.225);
-        let weights = Weights { propensity: 0.30, relevance: 0.20, impact: 0.20, emphasis: 0.05, uplift: 0.25 };
+        let weights = Weights {
+            propensity: 0.30,
+            relevance: 0.20,
+            impact: 0.20,
+            emphasis: 0.05,
+            uplift: 0.25,
+        };
         let by_hand = libm::pow(
-            libm::pow(0.5, 0.30) * libm::pow(0.5, 0.20) * libm::pow(0.225, 0.20) * libm::pow(0.7, 0.05),
+            libm::pow(0.5, 0.30)
+                * libm::pow(0.5, 0.20)
+                * libm::pow(0.225, 0.20)
+                * libm::pow(0.7, 0.05),
             1.0 / 0.75,
         );
         assert!((factors.score(&weights).unwrap() - by_hand).abs() < 1e-12);

@@ -66,7 +66,11 @@ impl MinRevisions {
     pub fn parse(list: &[String]) -> Result<Self, String> {
         let mut revisions = Self { is_given: !list.is_empty(), ..Self::default() };
         for entry in list {
-            let fault = || format!("`{entry}` must look like `catalog:17` (catalog, policy, decision or experiment)");
+            let fault = || {
+                format!(
+                    "`{entry}` must look like `catalog:17` (catalog, policy, decision or experiment)"
+                )
+            };
             let (service, number) = entry.split_once(':').ok_or_else(fault)?;
             let number: i64 = number.parse().map_err(|_| fault())?;
             let slot = match service {
@@ -98,7 +102,10 @@ pub fn id_fault(id: &str) -> Option<String> {
 /// What is wrong with a reference or another text that may be empty; none when it fits.
 pub fn text_fault(text: &str) -> Option<String> {
     if text.len() > TEXT_BYTES_MAX {
-        return Some(format!("has {} bytes, which exceeds the maximum {TEXT_BYTES_MAX}", text.len()));
+        return Some(format!(
+            "has {} bytes, which exceeds the maximum {TEXT_BYTES_MAX}",
+            text.len()
+        ));
     }
     text.chars().any(char::is_control).then(|| "must not hold control characters".to_owned())
 }

@@ -29,7 +29,8 @@ pub enum Scalar {
 pub type Fields = BTreeMap<String, Scalar>;
 
 impl Scalar {
-    /// The value as a formula sees it under a declared type; null with a cause when it does not fit.
+    /// The value as a formula sees it under a declared type; null with a cause when it does not
+    /// fit.
     pub fn typed(&self, name: &str, declared: Type) -> Value {
         let misfit = || Value::Null(Cause::new(format!("{name} is not a {declared}")));
         match (declared, self) {
@@ -41,15 +42,20 @@ impl Scalar {
             (Type::Date, Self::String(text)) => {
                 NaiveDate::parse_from_str(text, "%Y-%m-%d").map_or_else(|_| misfit(), Value::Date)
             }
-            (Type::Timestamp, Self::String(text)) => {
-                DateTime::parse_from_rfc3339(text).map_or_else(|_| misfit(), |at| Value::Timestamp(at.to_utc()))
-            }
+            (Type::Timestamp, Self::String(text)) => DateTime::parse_from_rfc3339(text)
+                .map_or_else(|_| misfit(), |at| Value::Timestamp(at.to_utc())),
             _ => misfit(),
         }
     }
 
-    /// As [`Self::typed`], for programs: the null of what does not fit names its register. `keep` keeps a text.
-    pub fn word(&self, declared: Type, register: Register, keep: impl FnOnce(&str) -> Datum) -> Word {
+    /// As [`Self::typed`], for programs: the null of what does not fit names its register. `keep`
+    /// keeps a text.
+    pub fn word(
+        &self,
+        declared: Type,
+        register: Register,
+        keep: impl FnOnce(&str) -> Datum,
+    ) -> Word {
         let misfit = Datum::Null(Why::Register(register));
         let datum = match (declared, self) {
             (Type::Number, Self::Integer(number)) => Datum::Number(*number as f64),
@@ -58,9 +64,8 @@ impl Scalar {
             (Type::String, Self::String(text)) => keep(text),
             (Type::Boolean, Self::Boolean(is)) => Datum::Boolean(*is),
             (Type::Date, Self::String(text)) => date(text).map_or(misfit, Datum::Date),
-            (Type::Timestamp, Self::String(text)) => {
-                DateTime::parse_from_rfc3339(text).map_or(misfit, |at| Datum::Timestamp(at.to_utc()))
-            }
+            (Type::Timestamp, Self::String(text)) => DateTime::parse_from_rfc3339(text)
+                .map_or(misfit, |at| Datum::Timestamp(at.to_utc())),
             _ => misfit,
         };
         datum.into()
@@ -88,7 +93,9 @@ impl Scalar {
             Value::String(text) => Some(Self::String(text.to_string())),
             Value::Boolean(is) => Some(Self::Boolean(*is)),
             Value::Date(date) => Some(Self::String(date.to_string())),
-            Value::Timestamp(at) => Some(Self::String(at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))),
+            Value::Timestamp(at) => {
+                Some(Self::String(at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)))
+            }
         }
     }
 }

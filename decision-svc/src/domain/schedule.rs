@@ -24,7 +24,8 @@ impl Schedule {
     /// Why the offer may not be offered at `now`; none when it may.
     pub fn obstacle(&self, now: DateTime<Utc>) -> Option<String> {
         let told = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
-        match (self.starts_at.filter(|start| now < *start), self.ends_at.filter(|end| now >= *end)) {
+        match (self.starts_at.filter(|start| now < *start), self.ends_at.filter(|end| now >= *end))
+        {
             (Some(start), _) => Some(format!("scheduled from {} on", told(start))),
             (None, Some(end)) => Some(format!("its schedule ended at {}", told(end))),
             (None, None) => None,
@@ -44,8 +45,10 @@ mod tests {
     #[test]
     fn the_start_is_in_and_the_end_is_out() {
         let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
-        let schedule =
-            Schedule { starts_at: Some(at("2026-11-27T00:00:00Z")), ends_at: Some(at("2026-11-30T00:00:00Z")) };
+        let schedule = Schedule {
+            starts_at: Some(at("2026-11-27T00:00:00Z")),
+            ends_at: Some(at("2026-11-30T00:00:00Z")),
+        };
         let check = |text: &str, expected: Option<&str>| {
             assert_eq!(schedule.obstacle(at(text)).as_deref(), expected, "{text}");
             assert_eq!(schedule.is_open(at(text)), expected.is_none(), "{text}");

@@ -1,5 +1,5 @@
-//! Memory of an evaluation, kept for the next one. What is left in it never decides anything: it is stamped with the
-//! evaluation it belongs to.
+//! Memory of an evaluation, kept for the next one. What is left in it never decides anything: it is
+//! stamped with the evaluation it belongs to.
 
 use std::{
     cmp::Ordering,
@@ -49,7 +49,8 @@ pub(super) struct Passing {
     pub size: u32,
     /// Affinities that hold.
     pub holding: u32,
-    /// Bounds of its offers' order: best first, or by id when they are ranked one by one. Empty when it is left out.
+    /// Bounds of its offers' order: best first, or by id when they are ranked one by one. Empty
+    /// when it is left out.
     pub order: (u32, u32),
     /// The flow's own rules leave it out.
     pub is_filtered: bool,
@@ -139,11 +140,14 @@ impl Spares {
 impl Scratch {
     /// Forgets the last evaluation, keeps the room. One scratch serves one flow.
     pub(super) fn begin(&mut self, compiled: &CompiledFlow) {
-        if self.registers.count() != compiled.sources.len() || self.groups.0.len() != compiled.groups.len() {
+        if self.registers.count() != compiled.sources.len()
+            || self.groups.0.len() != compiled.groups.len()
+        {
             self.grow(compiled);
         }
         if self.registers.begin() {
-            for stamps in [&mut self.rules, &mut self.sets, &mut self.affinities, &mut self.groups] {
+            for stamps in [&mut self.rules, &mut self.sets, &mut self.affinities, &mut self.groups]
+            {
                 stamps.0.fill((0, 0));
             }
         }

@@ -30,8 +30,8 @@ impl Snapshot {
     }
 }
 
-/// Things of which there may be many, by id, shared by the revisions that have them: a change copies what it is about and
-/// the way there.
+/// Things of which there may be many, by id, shared by the revisions that have them: a change
+/// copies what it is about and the way there.
 pub type Shared<T> = RedBlackTreeMapSync<Arc<str>, Arc<T>>;
 
 /// What may be offered.
@@ -251,7 +251,8 @@ impl Offer {
 impl Catalog {
     /// The same with no offer but this one.
     pub fn with_only(&self, offer_id: &str) -> Self {
-        let only = self.offers.get_key_value(offer_id).map(|(id, offer)| (id.clone(), offer.clone()));
+        let only =
+            self.offers.get_key_value(offer_id).map(|(id, offer)| (id.clone(), offer.clone()));
         Self {
             revision: self.revision,
             offers: only.into_iter().collect(),
@@ -266,19 +267,25 @@ impl Catalog {
 
     /// The category an offer names, when it is stored.
     pub fn category(&self, reference: &str) -> Option<&Category> {
-        let by_name = || self.categories.values().find(|category| is_named(reference, &category.id, &category.name));
+        let by_name = || {
+            self.categories
+                .values()
+                .find(|category| is_named(reference, &category.id, &category.name))
+        };
         self.categories.get(reference).or_else(by_name)
     }
 
     /// The offer of this id or name.
     pub fn offer(&self, reference: &str) -> Option<&Offer> {
-        let by_name = || self.offers.values().find(|offer| is_named(reference, &offer.id, &offer.name));
+        let by_name =
+            || self.offers.values().find(|offer| is_named(reference, &offer.id, &offer.name));
         self.offers.get(reference).or_else(by_name).map(|offer| &**offer)
     }
 
     /// The schema of this id or name.
     pub fn schema(&self, reference: &str) -> Option<&Schema> {
-        let by_name = || self.schemas.values().find(|schema| is_named(reference, &schema.id, &schema.name));
+        let by_name =
+            || self.schemas.values().find(|schema| is_named(reference, &schema.id, &schema.name));
         self.schemas.get(reference).or_else(by_name)
     }
 }
@@ -286,14 +293,22 @@ impl Catalog {
 impl Policy {
     /// The channel of this id or name.
     pub fn channel(&self, reference: &str) -> Option<&Channel> {
-        let by_name = || self.channels.values().find(|channel| is_named(reference, &channel.id, &channel.name));
+        let by_name = || {
+            self.channels.values().find(|channel| is_named(reference, &channel.id, &channel.name))
+        };
         self.channels.get(reference).or_else(by_name)
     }
 }
 
 impl Experiments {
     /// The experiments on a flow, by id.
-    pub fn on_flow<'a>(&'a self, flow_id: &'a str, flow_name: &'a str) -> impl Iterator<Item = &'a Experiment> {
-        self.experiments.values().filter(move |experiment| is_named(&experiment.flow, flow_id, flow_name))
+    pub fn on_flow<'a>(
+        &'a self,
+        flow_id: &'a str,
+        flow_name: &'a str,
+    ) -> impl Iterator<Item = &'a Experiment> {
+        self.experiments
+            .values()
+            .filter(move |experiment| is_named(&experiment.flow, flow_id, flow_name))
     }
 }

@@ -42,13 +42,16 @@ pub fn answer(
     about: About,
 ) -> (Answer, proto::Decision) {
     let held_out_of = about.held_out_of.as_deref();
-    let inputs = Inputs { obstacle: about.obstacle, plan, judgement, held_out_of, limit: question.limit };
+    let inputs =
+        Inputs { obstacle: about.obstacle, plan, judgement, held_out_of, limit: question.limit };
     let answer = decide::decide(&inputs);
     let circumstances = Circumstances {
         timezone: about.timezone,
         timezone_source: about.timezone_source,
         tz_version: chrono_tz::IANA_TZDB_VERSION.to_owned(),
-        consent_sources: judgement.map(|judgement| judgement.consent_sources.clone()).unwrap_or_default(),
+        consent_sources: judgement
+            .map(|judgement| judgement.consent_sources.clone())
+            .unwrap_or_default(),
         notes: notes(question, plan, judgement),
         is_explained: question.is_explained,
     };
@@ -56,7 +59,10 @@ pub fn answer(
     let shown = proto::Decision {
         decisions: answer.offers.iter().map(record::offer_decision).collect(),
         reason: refusal.map(|refusal| refusal.reason.clone()).unwrap_or_default(),
-        reason_code: refusal.map(|refusal| into_proto(refusal.reason_code)).unwrap_or_default().into(),
+        reason_code: refusal
+            .map(|refusal| into_proto(refusal.reason_code))
+            .unwrap_or_default()
+            .into(),
         deliver_after: refusal.and_then(|refusal| refusal.deliver_after.clone()),
         decision_id: about.decision_id,
         latency_ms: about.latency_ms,
@@ -75,7 +81,10 @@ fn notes(question: &Question, plan: &Plan, judgement: Option<&Judgement>) -> Vec
     let mut notes = plan.notes.clone();
     let skewed = judgement.filter(|judgement| judgement.tz_version != chrono_tz::IANA_TZDB_VERSION);
     if let Some(judgement) = skewed {
-        notes.push(format!("quiet hours were judged by time zone database {}", judgement.tz_version));
+        notes.push(format!(
+            "quiet hours were judged by time zone database {}",
+            judgement.tz_version
+        ));
     }
     if question.channel.is_empty() {
         notes.push("no channel: channel rules skipped".to_owned());

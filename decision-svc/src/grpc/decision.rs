@@ -10,15 +10,18 @@ use serve::{Problem, metadata};
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::{
-    Context, REQUEST_BYTES_MAX, instant, reason_code::into_proto, recommend::Run, recommend_batch as batch,
-    record::KeptRecord,
+    Context, REQUEST_BYTES_MAX, instant, reason_code::into_proto, recommend::Run,
+    recommend_batch as batch, record::KeptRecord,
 };
 use crate::{
     domain::{
         decide::refusal,
         judgement::Refusal,
         reason::Reason,
-        request::{ITEMS_MAX, LIMIT_DEFAULT, LIMIT_MAX, MinRevisions, Question, TEXT_BYTES_MAX, id_fault, text_fault},
+        request::{
+            ITEMS_MAX, LIMIT_DEFAULT, LIMIT_MAX, MinRevisions, Question, TEXT_BYTES_MAX, id_fault,
+            text_fault,
+        },
         scalar::Fields,
     },
     neighbours::{catalog, policy, scalar},
@@ -50,7 +53,9 @@ pub(super) fn parse(asked: &proto::RecommendRequest) -> Result<Question, Problem
     if !asked.flow.is_empty() && !asked.flow_id.is_empty() && asked.flow != asked.flow_id {
         fault("flow_id", "names another flow than `flow`; give one of them".to_owned());
     }
-    for (field, text) in [("channel", &asked.channel), ("flow", flow), ("placement", &asked.placement)] {
+    for (field, text) in
+        [("channel", &asked.channel), ("flow", flow), ("placement", &asked.placement)]
+    {
         if let Some(message) = text_fault(text) {
             fault(field, message);
         }
@@ -59,7 +64,9 @@ pub(super) fn parse(asked: &proto::RecommendRequest) -> Result<Question, Problem
     if !(1..=LIMIT_MAX).contains(&limit) {
         fault("limit", format!("is {limit}; it must be 1 to {LIMIT_MAX}"));
     }
-    for (field, count) in [("attributes", asked.attributes.len()), ("exclude_offers", asked.exclude_offers.len())] {
+    for (field, count) in
+        [("attributes", asked.attributes.len()), ("exclude_offers", asked.exclude_offers.len())]
+    {
         if count > ITEMS_MAX {
             fault(field, format!("holds {count}, which exceeds the maximum {ITEMS_MAX}"));
         }
@@ -72,7 +79,10 @@ pub(super) fn parse(asked: &proto::RecommendRequest) -> Result<Question, Problem
             Err(message) => fault(&format!("attributes.{name}"), message),
         }
         if name.is_empty() || name.len() > TEXT_BYTES_MAX || name.chars().any(char::is_control) {
-            fault("attributes", format!("a name must have 1 to {TEXT_BYTES_MAX} bytes without control characters"));
+            fault(
+                "attributes",
+                format!("a name must have 1 to {TEXT_BYTES_MAX} bytes without control characters"),
+            );
         }
     }
     let at = asked.at.as_ref().map(instant).transpose().unwrap_or_else(|message| {
@@ -115,7 +125,11 @@ pub(super) async fn in_its_own_task<T: Send + 'static>(
 
 impl Context {
     pub(super) async fn kept(&self, tenant: &str, decision_id: &str) -> Result<KeptRecord, Status> {
-        let found = self.store.decision(tenant, decision_id).await.map_err(|error| serve::store_status(&error))?;
+        let found = self
+            .store
+            .decision(tenant, decision_id)
+            .await
+            .map_err(|error| serve::store_status(&error))?;
         let found = found.ok_or_else(|| Problem::not_found("decision", decision_id))?;
         Ok(KeptRecord::read(&found.record))
     }
@@ -130,10 +144,18 @@ impl Context {
         let rank = asked.rank.unwrap_or(1);
         let offer = kept.offers.iter().find(|offer| offer.rank == rank);
         let offer = offer.ok_or_else(|| Problem::not_found("rank", &rank.to_string()))?;
-        let unavailable = || no_go(refusal(Reason::Unavailable, "the contact cannot be judged now; try again shortly"));
+        let unavailable = || {
+            no_go(refusal(
+                Reason::Unavailable,
+                "the contact cannot be judged now; try again shortly",
+            ))
+        };
         let flow = self.flows.get(tenant, &shown.flow_id).await.ok();
         let flow = flow.and_then(|flow| super::flow_config::parse(&flow).ok());
-        let schema = flow.as_ref().map_or(crate::domain::flow::DEFAULT_SCHEMA, |flow| flow.schema()).to_owned();
+        let schema = flow
+            .as_ref()
+            .map_or(crate::domain::flow::DEFAULT_SCHEMA, |flow| flow.schema())
+            .to_owned();
         let (customer, pending) = tokio::join!(
             catalog::customer(&*self.neighbours.catalog, tenant, &shown.customer_id, &schema),
             self.store.pending(tenant, &shown.customer_id, policy::PENDING_MAX as i64 + 1),
@@ -160,10 +182,21 @@ impl Context {
             purpose: offer.purpose.clone(),
             cost_ten_thousandths: offer.cost_e4,
         };
-        match policy::commit(&*self.neighbours.gate, tenant, question, candidate, &asked.decision_id, rank).await {
-            Ok(Ok(contact_id)) => {
-                Ok(proto::CommitDecisionResponse { go: true, contact_id: Some(contact_id), ..Default::default() })
-            }
+        match policy::commit(
+            &*self.neighbours.gate,
+            tenant,
+            question,
+            candidate,
+            &asked.decision_id,
+            rank,
+        )
+        .await
+        {
+            Ok(Ok(contact_id)) => Ok(proto::CommitDecisionResponse {
+                go: true,
+                contact_id: Some(contact_id),
+                ..Default::default()
+            }),
             Ok(Err(refusal)) => Ok(no_go(refusal)),
             Err(status) if status.code() == Code::Unavailable => Ok(unavailable()),
             Err(status) => Err(status),
@@ -195,7 +228,8 @@ impl DecisionService for Decisions {
         let is_dry_run = run.question.is_dry_run;
         let deciding = async move { context.recommend(run).await };
         // A dry run writes nothing: it may end with its caller, and needs no task.
-        let decision = if is_dry_run { Box::pin(deciding).await } else { in_its_own_task(deciding).await };
+        let decision =
+            if is_dry_run { Box::pin(deciding).await } else { in_its_own_task(deciding).await };
         Ok(Response::new(proto::RecommendResponse { decision: Some(decision?) }))
     }
 
@@ -207,7 +241,9 @@ impl DecisionService for Decisions {
         let requests = request.into_inner().requests;
         batch::limits(&requests)?;
         let context = self.0.clone();
-        let results = in_its_own_task(async move { Ok(batch::results(&context, &tenant, requests).await) }).await?;
+        let results =
+            in_its_own_task(async move { Ok(batch::results(&context, &tenant, requests).await) })
+                .await?;
         Ok(Response::new(proto::RecommendBatchResponse { results: batch::fitted(results) }))
     }
 
@@ -239,12 +275,14 @@ impl DecisionService for Decisions {
         if let Some(message) = id_fault(&asked.customer_id) {
             return Err(Problem::invalid_field("customer_id", message).into());
         }
-        let (size, after) = history::page(asked.page_size, &asked.page_token).map_err(Problem::invalid_fields)?;
+        let (size, after) =
+            history::page(asked.page_size, &asked.page_token).map_err(Problem::invalid_fields)?;
         let before = match after.split_once(' ') {
             None => (i64::MAX, ""),
             Some((us, id)) => (us.parse().unwrap_or(i64::MAX), id),
         };
-        let found = self.0.store.decisions(&tenant, &asked.customer_id, before, i64::from(size) + 1).await;
+        let found =
+            self.0.store.decisions(&tenant, &asked.customer_id, before, i64::from(size) + 1).await;
         let found = found.map_err(|error| serve::store_status(&error))?;
         let page = found.iter().take(size as usize);
         let next_page_token = match page.clone().next_back() {
@@ -279,7 +317,8 @@ impl DecisionService for Decisions {
         let kept = self.0.kept(&tenant, &asked.decision_id).await?;
         let customer_id = kept.shown.unwrap_or_default().customer_id;
         let (gate, rank) = (&*self.0.neighbours.gate, asked.rank.unwrap_or_default());
-        let released = policy::release(gate, &tenant, &customer_id, &asked.decision_id, rank).await?;
+        let released =
+            policy::release(gate, &tenant, &customer_id, &asked.decision_id, rank).await?;
         Ok(Response::new(proto::ReleaseDecisionResponse { released }))
     }
 
@@ -291,7 +330,10 @@ impl DecisionService for Decisions {
         Ok(Response::new(self.0.explain(&tenant, &request.into_inner()).await?))
     }
 
-    async fn replay(&self, request: Request<proto::ReplayRequest>) -> Result<Response<proto::ReplayResponse>, Status> {
+    async fn replay(
+        &self,
+        request: Request<proto::ReplayRequest>,
+    ) -> Result<Response<proto::ReplayResponse>, Status> {
         let tenant = metadata::tenant(request.metadata())?;
         Ok(Response::new(self.0.replay(&tenant, &request.into_inner().decision_id).await?))
     }
@@ -302,7 +344,8 @@ impl DecisionService for Decisions {
     ) -> Result<Response<proto::ListCandidatesResponse>, Status> {
         let tenant = metadata::tenant(request.metadata())?;
         let asked = request.into_inner();
-        let (size, after) = history::page(asked.page_size, &asked.page_token).map_err(Problem::invalid_fields)?;
+        let (size, after) =
+            history::page(asked.page_size, &asked.page_token).map_err(Problem::invalid_fields)?;
         let size = usize::try_from(size).unwrap_or_default();
         Ok(Response::new(self.0.candidates(&tenant, &asked.decision_id, size, &after).await?))
     }

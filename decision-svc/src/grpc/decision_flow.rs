@@ -25,7 +25,11 @@ impl Checked for proto::DecisionFlow {
         &context.flows
     }
 
-    async fn check(context: &Context, tenant: &str, resource: &mut Self) -> Result<Vec<String>, Status> {
+    async fn check(
+        context: &Context,
+        tenant: &str,
+        resource: &mut Self,
+    ) -> Result<Vec<String>, Status> {
         let mut faults = Collection::common_faults(resource);
         settle_status(Self::KIND, &mut resource.status, &mut faults);
         let flow = match flow_config::parse(resource) {
@@ -51,7 +55,8 @@ impl Checked for proto::DecisionFlow {
 }
 
 impl Context {
-    /// What a flow's own rules and formula make of the offers there are now, as far as the catalog is known.
+    /// What a flow's own rules and formula make of the offers there are now, as far as the catalog
+    /// is known.
     async fn warning_of_catalog(&self, tenant: &str, flow: Flow) -> Result<Option<String>, Status> {
         if flow.filters().is_empty() && flow.score_formula().is_none() {
             return Ok(None);

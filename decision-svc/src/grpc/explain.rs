@@ -53,19 +53,28 @@ pub(super) struct Considered {
     pub judgement: Option<Judgement>,
     pub answer: Answer,
     pub snapshot: Vec<String>,
-    /// The decision whose facts were used, and the fields and metrics (`metrics.x`) it read; none for now.
+    /// The decision whose facts were used, and the fields and metrics (`metrics.x`) it read; none
+    /// for now.
     pub based_on: Option<(String, BTreeSet<String>)>,
     pub notes: Vec<String>,
 }
 
 /// The plan tells everything.
 pub(super) fn everything(question: &Question) -> Wanted<'_> {
-    Wanted { exclude_offers: &question.exclude_offers, ranked_max: usize::MAX, refused_max: usize::MAX }
+    Wanted {
+        exclude_offers: &question.exclude_offers,
+        ranked_max: usize::MAX,
+        refused_max: usize::MAX,
+    }
 }
 
 impl Context {
     /// Explains.
-    pub async fn explain(&self, tenant: &str, asked: &proto::ExplainRequest) -> Result<proto::ExplainResponse, Status> {
+    pub async fn explain(
+        &self,
+        tenant: &str,
+        asked: &proto::ExplainRequest,
+    ) -> Result<proto::ExplainResponse, Status> {
         let at = self.checked(asked)?;
         let latest = self.latest(tenant, &asked.customer_id, at).await?;
         let considered = match (at, latest) {
@@ -88,7 +97,9 @@ impl Context {
         if asked.offer_id.is_empty() {
             faults.push(("offer_id".to_owned(), "is required: id or name of an offer".to_owned()));
         }
-        for (field, text) in [("offer_id", &asked.offer_id), ("flow", &asked.flow), ("channel", &asked.channel)] {
+        for (field, text) in
+            [("offer_id", &asked.offer_id), ("flow", &asked.flow), ("channel", &asked.channel)]
+        {
             if let Some(message) = text_fault(text) {
                 faults.push((field.to_owned(), message));
             }
@@ -128,7 +139,12 @@ impl Context {
             return Err(Problem::invalid_field("flow", message).into());
         }
         let question = parse(&request)?;
-        let run = Run { tenant: tenant.to_owned(), question, asked: request, stopwatch: self.clock.stopwatch() };
+        let run = Run {
+            tenant: tenant.to_owned(),
+            question,
+            asked: request,
+            stopwatch: self.clock.stopwatch(),
+        };
         self.consider(run).await
     }
 
@@ -143,18 +159,27 @@ impl Context {
         let KeptRecord { shown, facts, .. } = latest;
         let (shown, facts) = (shown.unwrap_or_default(), facts.unwrap_or_default());
         let question = parse(&proto::RecommendRequest {
-            attributes: shown.request.as_ref().map(|request| request.attributes.clone()).unwrap_or_default(),
+            attributes: shown
+                .request
+                .as_ref()
+                .map(|request| request.attributes.clone())
+                .unwrap_or_default(),
             ..about(asked, Some(&shown))
         })?;
         let follower = self.followers.of(tenant).await;
-        let snapshot = follower.map(|follower| follower.borrow().clone()).filter(|snapshot| snapshot.is_complete());
-        let snapshot = snapshot.ok_or_else(|| serve::unavailable("decision", &"no snapshot yet"))?;
+        let snapshot = follower
+            .map(|follower| follower.borrow().clone())
+            .filter(|snapshot| snapshot.is_complete());
+        let snapshot =
+            snapshot.ok_or_else(|| serve::unavailable("decision", &"no snapshot yet"))?;
         let head = snapshot.catalog.as_ref().map_or(0, |catalog| catalog.revision);
         let moment = past::Moment::Time(at.timestamp_micros());
         let catalog = self.past.at(&*self.neighbours.catalog, tenant, moment, head).await?;
         let flows = self.flows.all_as_of(tenant, AsOf::Time(at)).await?;
         let by_id = flows.iter().find(|found| found.id == question.flow);
-        let found = by_id.or_else(|| flows.iter().find(|found| is_named(&question.flow, &found.id, &found.name)));
+        let found = by_id.or_else(|| {
+            flows.iter().find(|found| is_named(&question.flow, &found.id, &found.name))
+        });
         let resource = found.ok_or_else(|| Problem::not_found("decision_flow", &question.flow))?;
         require_active(resource)?;
         let flow = self.whole_flow_then(tenant, resource.clone(), AsOf::Time(at)).await?;
@@ -173,7 +198,8 @@ impl Context {
         let plan = match obstacle {
             None => {
                 let (record, attributes, moment) = (&record, &question.attributes, &moment);
-                let facts = Facts { record, attributes, metrics: &metrics, surface: &surface, moment };
+                let facts =
+                    Facts { record, attributes, metrics: &metrics, surface: &surface, moment };
                 plan::plan(&flow, &facts, &everything(&question))
             }
             Some(_) => Plan::default(),
@@ -193,12 +219,23 @@ impl Context {
         let judgement = match kept.filter(|_| !plan.ranked.is_empty()) {
             Some(kept) => {
                 let policy = &*self.neighbours.gate;
-                Some(policy::evaluate(policy, tenant, contact, &plan.ranked, kept, (Rules::At(at), None)).await?)
+                Some(
+                    policy::evaluate(
+                        policy,
+                        tenant,
+                        contact,
+                        &plan.ranked,
+                        kept,
+                        (Rules::At(at), None),
+                    )
+                    .await?,
+                )
             }
             None => None,
         };
         let decided = shown.decided_at.as_ref().and_then(|at| instant(at).ok()).unwrap_or(at);
-        let mut notes = vec![format!("facts are those of {}, decided at {decided}", shown.decision_id)];
+        let mut notes =
+            vec![format!("facts are those of {}, decided at {decided}", shown.decision_id)];
         if judgement.is_none() && !plan.ranked.is_empty() {
             let channel = &question.channel;
             notes.push(format!(
@@ -214,13 +251,21 @@ impl Context {
             ));
         }
         let held_out_of = Some(facts.held_out_of).filter(|name| is_its_flow && !name.is_empty());
-        let (answer, _) =
-            answer(&question, &plan, judgement.as_ref(), About { obstacle, held_out_of, ..About::default() });
-        let mut snapshot = vec![format!("catalog:{}", catalog.revision), format!("decision:{}", flow.revision)];
-        snapshot.extend(judgement.as_ref().map(|judgement| format!("policy:{}", judgement.revision)));
+        let (answer, _) = answer(
+            &question,
+            &plan,
+            judgement.as_ref(),
+            About { obstacle, held_out_of, ..About::default() },
+        );
+        let mut snapshot =
+            vec![format!("catalog:{}", catalog.revision), format!("decision:{}", flow.revision)];
+        snapshot
+            .extend(judgement.as_ref().map(|judgement| format!("policy:{}", judgement.revision)));
         let mut known: BTreeSet<String> = record.keys().cloned().collect();
         known.extend(facts.fields_missing);
-        known.extend(metrics.keys().chain(&facts.metrics_missing).map(|key| format!("metrics.{key}")));
+        known.extend(
+            metrics.keys().chain(&facts.metrics_missing).map(|key| format!("metrics.{key}")),
+        );
         let based_on = Some((shown.decision_id, known));
         Ok(Considered {
             flow,
@@ -241,7 +286,10 @@ impl Context {
 }
 
 /// The question that is explained: flow and channel as asked, else those of a decision.
-fn about(asked: &proto::ExplainRequest, latest: Option<&proto::DecisionRecord>) -> proto::RecommendRequest {
+fn about(
+    asked: &proto::ExplainRequest,
+    latest: Option<&proto::DecisionRecord>,
+) -> proto::RecommendRequest {
     let or = |given: &String, known: Option<&String>| match given.as_str() {
         "" => known.cloned().unwrap_or_default(),
         _ => given.clone(),
@@ -250,7 +298,10 @@ fn about(asked: &proto::ExplainRequest, latest: Option<&proto::DecisionRecord>) 
         customer_id: asked.customer_id.clone(),
         flow: or(&asked.flow, latest.map(|latest| &latest.flow_id)),
         channel: or(&asked.channel, latest.map(|latest| &latest.channel)),
-        placement: latest.and_then(|latest| latest.request.clone()).map(|asked| asked.placement).unwrap_or_default(),
+        placement: latest
+            .and_then(|latest| latest.request.clone())
+            .map(|asked| asked.placement)
+            .unwrap_or_default(),
         dry_run: true,
         explain: true,
         ..Default::default()
@@ -258,33 +309,52 @@ fn about(asked: &proto::ExplainRequest, latest: Option<&proto::DecisionRecord>) 
 }
 
 /// Everything about one offer.
-fn explained(considered: &Considered, asked: &proto::ExplainRequest) -> Result<proto::ExplainResponse, Status> {
+fn explained(
+    considered: &Considered,
+    asked: &proto::ExplainRequest,
+) -> Result<proto::ExplainResponse, Status> {
     let Considered { flow, catalog, question, plan, answer, .. } = considered;
-    let offer = catalog.offer(&asked.offer_id).ok_or_else(|| Problem::not_found("offer", &asked.offer_id))?;
-    let candidate = flow.offers.iter().map(|it| &it.candidate).find(|candidate| candidate.offer_id == offer.id);
+    let offer = catalog
+        .offer(&asked.offer_id)
+        .ok_or_else(|| Problem::not_found("offer", &asked.offer_id))?;
+    let candidate =
+        flow.offers.iter().map(|it| &it.candidate).find(|candidate| candidate.offer_id == offer.id);
     let outcome = match candidate {
         Some(candidate) => outcome_of(candidate, plan, answer),
         None => {
             let reason = if offer.is_active {
-                format!("category `{}` is not in the inventory of flow `{}`", offer.category, flow.id)
+                format!(
+                    "category `{}` is not in the inventory of flow `{}`",
+                    offer.category, flow.id
+                )
             } else {
                 "only active offers take part".to_owned()
             };
-            proto::CandidateOutcome { reason_code: ReasonCode::NotInInventory.into(), reason, ..Default::default() }
+            proto::CandidateOutcome {
+                reason_code: ReasonCode::NotInInventory.into(),
+                reason,
+                ..Default::default()
+            }
         }
     };
     let interpreted = Interpreted::of(considered, &offer.id);
     let place = plan.ranked.iter().position(|ranked| ranked.offer_id == offer.id);
     let ranked = place.and_then(|place| plan.ranked.get(place));
     let rank = place.and_then(|place| i32::try_from(place + 1).ok());
-    let behind = place.and_then(|place| place.checked_sub(1)).and_then(|before| plan.ranked.get(before));
+    let behind =
+        place.and_then(|place| place.checked_sub(1)).and_then(|before| plan.ranked.get(before));
     let verdict = considered.judgement.as_ref();
-    let verdict = verdict.and_then(|judgement| judgement.verdicts.iter().find(|verdict| verdict.offer_id == offer.id));
+    let verdict = verdict.and_then(|judgement| {
+        judgement.verdicts.iter().find(|verdict| verdict.offer_id == offer.id)
+    });
     let (based_on, unknown) = interpreted.unknown(considered);
     let told = |text: String| retold(text, &unknown, &based_on);
     let mut notes = considered.notes.clone();
     if !unknown.is_empty() {
-        notes.push("unknown fields count as missing here; with their values the outcome may be another".to_owned());
+        notes.push(
+            "unknown fields count as missing here; with their values the outcome may be another"
+                .to_owned(),
+        );
     }
     Ok(proto::ExplainResponse {
         offer_id: offer.id.clone(),
@@ -327,16 +397,25 @@ impl Interpreted {
     fn of(considered: &Considered, offer_id: &str) -> Self {
         let catalog = considered.catalog.with_only(offer_id);
         let flow = OracleFlow::compile(considered.flow.flow.clone(), &catalog);
-        let is_counted = |key: &str| catalog.metrics.get(key).is_some_and(|metric| metric.is_active);
-        let Some(Ok(program)) = flow.offers.first().map(|offer| offer.program.as_ref()) else { return Self::default() };
+        let is_counted =
+            |key: &str| catalog.metrics.get(key).is_some_and(|metric| metric.is_active);
+        let Some(Ok(program)) = flow.offers.first().map(|offer| offer.program.as_ref()) else {
+            return Self::default();
+        };
         let Considered { record, metrics, surface, moment, .. } = considered;
-        let facts = Facts { record, attributes: &considered.question.attributes, metrics, surface, moment };
+        let facts =
+            Facts { record, attributes: &considered.question.attributes, metrics, surface, moment };
         let computed = program.compute(&facts);
         Self {
             rules: program.rules.iter().map(|rule| rule.trace(&facts, &computed)).collect(),
             computed: program.shown(&computed),
             fields_read: (program.fields_read().map(str::to_owned))
-                .chain(program.metrics_read().filter(|key| is_counted(key)).map(|key| format!("metrics.{key}")))
+                .chain(
+                    program
+                        .metrics_read()
+                        .filter(|key| is_counted(key))
+                        .map(|key| format!("metrics.{key}")),
+                )
                 .collect(),
         }
     }
@@ -345,7 +424,9 @@ impl Interpreted {
     fn unknown(&self, considered: &Considered) -> (String, BTreeSet<String>) {
         match &considered.based_on {
             None => (String::new(), BTreeSet::new()),
-            Some((decision_id, known)) => (decision_id.clone(), self.fields_read.difference(known).cloned().collect()),
+            Some((decision_id, known)) => {
+                (decision_id.clone(), self.fields_read.difference(known).cloned().collect())
+            }
         }
     }
 }
@@ -353,7 +434,8 @@ impl Interpreted {
 /// A field that was not read is not missing: nobody knows whether it was there.
 fn retold(text: String, unknown: &BTreeSet<String>, decision_id: &str) -> String {
     unknown.iter().fold(text, |text, field| {
-        let named = if field.starts_with("metrics.") { field.clone() } else { format!("customer.{field}") };
+        let named =
+            if field.starts_with("metrics.") { field.clone() } else { format!("customer.{field}") };
         let missing = format!("missing {named}");
         let (mut told, mut rest) = (String::with_capacity(text.len()), text.as_str());
         while let Some((before, after)) = rest.split_once(&missing) {
@@ -394,9 +476,9 @@ mod tests {
     #[test]
     fn what_was_not_recorded_is_not_called_missing() {
         let unknown = BTreeSet::from(["age".to_owned()]);
-        let text = "missing customer.age; missing customer.ageGroup; missing customer.age".to_owned();
-        let expected =
-            "customer.age was not recorded by dec_1; missing customer.ageGroup; customer.age was not recorded by dec_1";
+        let text =
+            "missing customer.age; missing customer.ageGroup; missing customer.age".to_owned();
+        let expected = "customer.age was not recorded by dec_1; missing customer.ageGroup; customer.age was not recorded by dec_1";
         assert_eq!(retold(text, &unknown, "dec_1"), expected);
     }
 }

@@ -12,7 +12,8 @@ use crate::domain::{
     scalar::Fields,
 };
 
-/// Kept facts: what no log holds. The question, the record's fields that were read and the zone stand in what is shown.
+/// Kept facts: what no log holds. The question, the record's fields that were read and the zone
+/// stand in what is shown.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct KeptFacts {
     /// Revision of the catalogue.
@@ -112,7 +113,9 @@ impl Rested<'_> {
     /// Customer fields that were, or may have been, read.
     fn fields_read(&self) -> BTreeSet<&str> {
         let mut read: BTreeSet<&str> = self.flow.fields_read.iter().map(String::as_str).collect();
-        if let Some(Basis::Facts { fields_read, .. }) = self.judgement.and_then(|judgement| judgement.basis.as_ref()) {
+        if let Some(Basis::Facts { fields_read, .. }) =
+            self.judgement.and_then(|judgement| judgement.basis.as_ref())
+        {
             read.extend(fields_read.iter().map(String::as_str));
         }
         // The zone of `today()` where the channel names none.
@@ -122,7 +125,11 @@ impl Rested<'_> {
 
     /// The metrics that were read, with their values.
     pub fn metrics_read(&self) -> Metrics {
-        let read = self.flow.metrics_read.iter().filter_map(|metric| self.metrics.get_key_value(&metric.key));
+        let read = self
+            .flow
+            .metrics_read
+            .iter()
+            .filter_map(|metric| self.metrics.get_key_value(&metric.key));
         read.map(|(key, value)| (key.clone(), *value)).collect()
     }
 
@@ -130,9 +137,15 @@ impl Rested<'_> {
     pub fn kept(&self) -> (Fields, KeptFacts) {
         let read = self.fields_read();
         let is_read = |(name, _): &(&String, _)| read.contains(name.as_str());
-        let fields = self.record.iter().filter(is_read).map(|(name, value)| (name.clone(), value.clone())).collect();
+        let fields = self
+            .record
+            .iter()
+            .filter(is_read)
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
         let missing = read.iter().filter(|name| !self.record.contains_key(**name));
-        let metrics = self.flow.metrics_read.iter().filter(|metric| !self.metrics.contains_key(&metric.key));
+        let metrics =
+            self.flow.metrics_read.iter().filter(|metric| !self.metrics.contains_key(&metric.key));
         let (channel_id, channel_name) = self.surface.channel.clone().unwrap_or_default();
         let facts = KeptFacts {
             channel_id,
@@ -184,7 +197,10 @@ impl KeptFacts {
     /// Where the offer stood; `placement` is the request's.
     pub fn surface(&self, placement: &str) -> Surface {
         let channel = (self.channel_id.clone(), self.channel_name.clone());
-        Surface { channel: Some(channel).filter(|(id, _)| !id.is_empty()), placement: placement.to_owned() }
+        Surface {
+            channel: Some(channel).filter(|(id, _)| !id.is_empty()),
+            placement: placement.to_owned(),
+        }
     }
 }
 

@@ -10,7 +10,10 @@ use crate::{
     domain::{
         compile::literal_type,
         creative::PlacementMatch,
-        flow::{CreativeMatch, DEFAULT_SCHEMA, Flow, NamedModel, Node, Profile, ScoreMethod, Step, Weights},
+        flow::{
+            CreativeMatch, DEFAULT_SCHEMA, Flow, NamedModel, Node, Profile, ScoreMethod, Step,
+            Weights,
+        },
     },
     neighbours::catalog,
 };
@@ -30,7 +33,10 @@ const FILTERS_MAX: usize = 100;
 /// The flow as the domain knows it, or all faults by path.
 pub fn parse(resource: &proto::DecisionFlow) -> Result<Flow, Faults> {
     let Some(config) = resource.config.as_ref() else {
-        return Err(vec![("decision_flow.config".to_owned(), "is required: {\"nodes\": […]}".to_owned())]);
+        return Err(vec![(
+            "decision_flow.config".to_owned(),
+            "is required: {\"nodes\": […]}".to_owned(),
+        )]);
     };
     let mut faults = Faults::new();
     let mut nodes = Vec::new();
@@ -38,14 +44,21 @@ pub fn parse(resource: &proto::DecisionFlow) -> Result<Flow, Faults> {
         match step(node) {
             Ok(step) => nodes.push(Node { id: node.id.clone(), step }),
             Err((field, message)) => {
-                faults.push((format!("{NODES}[{index}].{field}"), format!("node `{}`: {message}", node.id)));
+                faults.push((
+                    format!("{NODES}[{index}].{field}"),
+                    format!("node `{}`: {message}", node.id),
+                ));
             }
         }
     }
     let flow = Flow { nodes };
     // The order is judged when every node is understood: a fault must not hide behind another's.
     if faults.is_empty() {
-        faults = flow.faults().into_iter().map(|(index, message)| (path_of(index, ""), message)).collect();
+        faults = flow
+            .faults()
+            .into_iter()
+            .map(|(index, message)| (path_of(index, ""), message))
+            .collect();
     }
     if faults.is_empty() { Ok(flow) } else { Err(faults) }
 }
@@ -60,8 +73,9 @@ pub fn path_of(index: Option<usize>, field: &str) -> String {
 }
 
 fn step(node: &proto::Node) -> Result<Step, Fault> {
-    let unserved =
-        |name: &str| Err(fault("type", format!("type `{name}` is not yet supported; supported are {SUPPORTED}")));
+    let unserved = |name: &str| {
+        Err(fault("type", format!("type `{name}` is not yet supported; supported are {SUPPORTED}")))
+    };
     Ok(match &node.config {
         None => return Err(fault("type", format!("is required: one of {SUPPORTED}"))),
         Some(Config::Inventory(inventory)) if inventory.categories.len() > CATEGORIES_MAX => {
@@ -72,7 +86,9 @@ fn step(node: &proto::Node) -> Result<Step, Fault> {
             ));
         }
         Some(Config::Inventory(inventory)) => Step::Inventory(inventory.categories.clone()),
-        Some(Config::Enrich(enrich)) if enrich.schema.is_empty() => Step::Enrich(DEFAULT_SCHEMA.to_owned()),
+        Some(Config::Enrich(enrich)) if enrich.schema.is_empty() => {
+            Step::Enrich(DEFAULT_SCHEMA.to_owned())
+        }
         Some(Config::Enrich(enrich)) => Step::Enrich(enrich.schema.clone()),
         Some(Config::Compute(_)) => Step::Compute,
         Some(Config::Qualify(_)) => Step::Qualify,
@@ -81,7 +97,10 @@ fn step(node: &proto::Node) -> Result<Step, Fault> {
         Some(Config::MatchCreatives(found)) => Step::MatchCreatives(creative_match(found)?),
         Some(Config::Score(score)) => Step::Score(method(score)?),
         Some(Config::Optimize(optimize)) if optimize.profile.trim().is_empty() => {
-            return Err(fault("config.profile", "is required: id or name of a weight profile".to_owned()));
+            return Err(fault(
+                "config.profile",
+                "is required: id or name of a weight profile".to_owned(),
+            ));
         }
         Some(Config::Optimize(optimize)) => {
             Step::Optimize(Profile { reference: optimize.profile.clone(), found: None })
@@ -105,11 +124,15 @@ fn fault(field: &str, message: String) -> Fault {
     (field.to_owned(), message)
 }
 
-/// The rules of a filter. Which fields there are the catalog of the decision says; their shape is checked here.
+/// The rules of a filter. Which fields there are the catalog of the decision says; their shape is
+/// checked here.
 fn filters(filter: &proto::FilterNode) -> Result<Vec<Rule>, Fault> {
     let count = filter.rules.len();
     if !(1..=FILTERS_MAX).contains(&count) {
-        return Err(fault("config.rules", format!("holds {count} rules; it must hold 1 to {FILTERS_MAX}")));
+        return Err(fault(
+            "config.rules",
+            format!("holds {count} rules; it must hold 1 to {FILTERS_MAX}"),
+        ));
     }
     let rules: Vec<Rule> = filter.rules.iter().map(catalog::rule).collect();
     for (index, rule) in rules.iter().enumerate() {
@@ -121,7 +144,8 @@ fn filters(filter: &proto::FilterNode) -> Result<Vec<Rule>, Fault> {
     Ok(rules)
 }
 
-/// What is wrong with a rule whatever its fields are: each is taken to have the type it is compared with.
+/// What is wrong with a rule whatever its fields are: each is taken to have the type it is compared
+/// with.
 fn shape_fault(rule: &Rule) -> Option<(String, String)> {
     let mut types: Vec<(&str, Type)> = Vec::new();
     let mut open = vec![rule];
@@ -129,7 +153,8 @@ fn shape_fault(rule: &Rule) -> Option<(String, String)> {
         match rule {
             Rule::Condition { field, value, .. } => {
                 if Formula::names(field).ok().is_none_or(|names| names != [field.as_str()]) {
-                    let wanted = "write `customer.x`, `attributes.x`, `offer.x`, `metrics.x` or `x` alone";
+                    let wanted =
+                        "write `customer.x`, `attributes.x`, `offer.x`, `metrics.x` or `x` alone";
                     return Some((String::new(), format!("`{field}` is no name: {wanted}")));
                 }
                 match types.iter_mut().find(|(name, _)| name == field) {
@@ -142,17 +167,25 @@ fn shape_fault(rule: &Rule) -> Option<(String, String)> {
             Rule::Not(rule) => open.push(rule),
         }
     }
-    let known = |name: &str| types.iter().find(|(field, _)| *field == name).map(|(_, of_type)| *of_type);
+    let known =
+        |name: &str| types.iter().find(|(field, _)| *field == name).map(|(_, of_type)| *of_type);
     let fault = CompiledRule::compile(rule, &known).err()?.into_iter().next()?;
     Some((fault.path, fault.message))
 }
 
 fn creative_match(found: &proto::MatchCreativesNode) -> Result<CreativeMatch, Fault> {
     let placement = match proto::PlacementMatchMode::try_from(found.placement_match_mode) {
-        Ok(proto::PlacementMatchMode::Unspecified | proto::PlacementMatchMode::Any) => PlacementMatch::Any,
+        Ok(proto::PlacementMatchMode::Unspecified | proto::PlacementMatchMode::Any) => {
+            PlacementMatch::Any
+        }
         Ok(proto::PlacementMatchMode::Exact) => PlacementMatch::Exact,
         Ok(proto::PlacementMatchMode::None) => PlacementMatch::None,
-        Err(_) => return Err(fault("config.placement_match_mode", "must be one of any, exact, none".to_owned())),
+        Err(_) => {
+            return Err(fault(
+                "config.placement_match_mode",
+                "must be one of any, exact, none".to_owned(),
+            ));
+        }
     };
     Ok(CreativeMatch { is_required: found.require_creative.unwrap_or(true), placement })
 }
@@ -160,20 +193,31 @@ fn creative_match(found: &proto::MatchCreativesNode) -> Result<CreativeMatch, Fa
 fn method(score: &proto::ScoreNode) -> Result<ScoreMethod, Fault> {
     let (formula, model) = (score.formula.trim(), score.model.trim());
     let unwanted = |field: &str, text: &str, method: &str| {
-        (!text.is_empty()).then(|| fault(field, format!("is for method `{method}` alone; leave it out")))
+        (!text.is_empty())
+            .then(|| fault(field, format!("is for method `{method}` alone; leave it out")))
     };
     let (method, faults) = match proto::ScoreMethod::try_from(score.method) {
         Ok(proto::ScoreMethod::Formula) => {
             if formula.is_empty() {
-                return Err(fault("config.formula", "is required with method `formula`".to_owned()));
+                return Err(fault(
+                    "config.formula",
+                    "is required with method `formula`".to_owned(),
+                ));
             }
             // The text itself is kept: positions in later faults are positions in what was written.
-            Formula::names(&score.formula).map_err(|error| fault("config.formula", error.to_string()))?;
-            (ScoreMethod::Formula(score.formula.clone()), [None, unwanted("config.model", model, "model")])
+            Formula::names(&score.formula)
+                .map_err(|error| fault("config.formula", error.to_string()))?;
+            (
+                ScoreMethod::Formula(score.formula.clone()),
+                [None, unwanted("config.model", model, "model")],
+            )
         }
         Ok(proto::ScoreMethod::Model) => {
             if model.is_empty() {
-                return Err(fault("config.model", "is required with method `model`: id or name of a model".to_owned()));
+                return Err(fault(
+                    "config.model",
+                    "is required with method `model`: id or name of a model".to_owned(),
+                ));
             }
             let named = NamedModel { reference: score.model.clone(), found: None };
             (ScoreMethod::Model(named), [unwanted("config.formula", formula, "formula"), None])
@@ -183,7 +227,13 @@ fn method(score: &proto::ScoreNode) -> Result<ScoreMethod, Fault> {
                 proto::ScoreMethod::Priority => ScoreMethod::Priority,
                 _ => ScoreMethod::Propensity,
             };
-            (method, [unwanted("config.formula", formula, "formula"), unwanted("config.model", model, "model")])
+            (
+                method,
+                [
+                    unwanted("config.formula", formula, "formula"),
+                    unwanted("config.model", model, "model"),
+                ],
+            )
         }
         Err(_) => {
             let message = "must be one of propensity, priority, formula, model";

@@ -1,5 +1,5 @@
-//! What a flow names and does not hold itself: weight profile and model. They stand in the same log, so that one revision
-//! names them all.
+//! What a flow names and does not hold itself: weight profile and model. They stand in the same
+//! log, so that one revision names them all.
 
 use std::sync::Arc;
 
@@ -32,9 +32,14 @@ pub struct WholeFlow {
 }
 
 impl Context {
-    /// The flow of this id or name as it is now, when the log's head was `head` a moment ago. It is read again when that is
-    /// not the head at which it was read last.
-    pub(super) async fn whole_flow_at(&self, tenant: &str, named: &str, head: i64) -> Result<Arc<WholeFlow>, Status> {
+    /// The flow of this id or name as it is now, when the log's head was `head` a moment ago. It is
+    /// read again when that is not the head at which it was read last.
+    pub(super) async fn whole_flow_at(
+        &self,
+        tenant: &str,
+        named: &str,
+        head: i64,
+    ) -> Result<Arc<WholeFlow>, Status> {
         if let Some(flow) = self.whole_flows.at(tenant, named, head) {
             return Ok(flow);
         }
@@ -55,7 +60,9 @@ impl Context {
             let parts = self.parts(tenant, &flow, None).await?;
             if self.history.head(tenant).await? == before {
                 // What is missing leaves no revision of its own.
-                let revision = parts.put_into(&mut flow).map_or(before, |newest| newest.max(resource.revision));
+                let revision = parts
+                    .put_into(&mut flow)
+                    .map_or(before, |newest| newest.max(resource.revision));
                 return Ok(WholeFlow { resource, flow, revision });
             }
         }
@@ -82,7 +89,12 @@ impl Context {
         Ok(WholeFlow { resource, flow, revision })
     }
 
-    async fn parts(&self, tenant: &str, flow: &Flow, moment: Option<AsOf>) -> Result<Parts, HistoryError> {
+    async fn parts(
+        &self,
+        tenant: &str,
+        flow: &Flow,
+        moment: Option<AsOf>,
+    ) -> Result<Parts, HistoryError> {
         let (profile, model) = flow.part_names();
         Ok(Parts {
             profile: found(&self.weight_profiles, tenant, profile, moment).await?,
@@ -91,7 +103,11 @@ impl Context {
     }
 
     /// Faults of a flow that names what nobody created.
-    pub(super) async fn missing_parts(&self, tenant: &str, flow: &Flow) -> Result<Vec<(String, String)>, HistoryError> {
+    pub(super) async fn missing_parts(
+        &self,
+        tenant: &str,
+        flow: &Flow,
+    ) -> Result<Vec<(String, String)>, HistoryError> {
         let parts = self.parts(tenant, flow, None).await?;
         let mut faults = Vec::new();
         for (index, node) in flow.nodes.iter().enumerate() {
@@ -127,7 +143,8 @@ impl Parts {
                 Step::Optimize(profile) => match &self.profile {
                     Some(found) => {
                         newest = newest.max(found.revision);
-                        profile.found = is_active(found.status).then(|| weight_profile::weights(found));
+                        profile.found =
+                            is_active(found.status).then(|| weight_profile::weights(found));
                     }
                     None => is_whole = false,
                 },
@@ -162,11 +179,16 @@ async fn found<R: Resource>(
     };
     let all = collection.all_as_of(tenant, moment).await?;
     let by_id = all.iter().find(|found| found.id() == named);
-    Ok(by_id.or_else(|| all.iter().find(|found| is_named(named, found.id(), found.name()))).cloned())
+    Ok(by_id
+        .or_else(|| all.iter().find(|found| is_named(named, found.id(), found.name())))
+        .cloned())
 }
 
 /// The names there are, for an error.
-async fn names<R: Resource>(collection: &Collection<R>, tenant: &str) -> Result<String, HistoryError> {
+async fn names<R: Resource>(
+    collection: &Collection<R>,
+    tenant: &str,
+) -> Result<String, HistoryError> {
     let page = collection.list(tenant, 10, "").await?;
     let names: Vec<_> = page.items.iter().map(|found| format!("`{}`", found.name())).collect();
     Ok(match names.as_slice() {

@@ -89,6 +89,7 @@ pub(crate) fn instant(at: &prost_types::Timestamp) -> Result<DateTime<Utc>, Stri
 /// An id nobody has, in order of time: a UUID of version 7 behind `prefix`.
 pub(crate) fn new_id(prefix: &str, now: DateTime<Utc>) -> String {
     let seconds = u64::try_from(now.timestamp()).unwrap_or_default();
-    let timestamp = uuid::Timestamp::from_unix(uuid::NoContext, seconds, now.timestamp_subsec_nanos());
+    let timestamp =
+        uuid::Timestamp::from_unix(uuid::NoContext, seconds, now.timestamp_subsec_nanos());
     format!("{prefix}_{}", uuid::Uuid::new_v7(timestamp).simple())
 }

@@ -48,7 +48,8 @@ impl Checked for proto::Model {
         let mut faults = Collection::common_faults(resource);
         settle_status(Self::KIND, &mut resource.status, &mut faults);
         match parse(resource) {
-            None => faults.push(("model.type".to_owned(), "is required: `logistic_regression`".to_owned())),
+            None => faults
+                .push(("model.type".to_owned(), "is required: `logistic_regression`".to_owned())),
             Some(model) => faults.extend(
                 model
                     .faults()

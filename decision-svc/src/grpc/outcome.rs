@@ -33,9 +33,13 @@ pub const BULK_MAX: usize = 1_000;
 /// A fault by field, or another refusal.
 type Refused = Problem;
 
-fn parse(reported: &proto::OutcomeReport, now: chrono::DateTime<chrono::Utc>) -> Result<Report, Refused> {
+fn parse(
+    reported: &proto::OutcomeReport,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<Report, Refused> {
     let mut faults: Vec<(String, String)> = Vec::new();
-    let mut fault = |field: &str, message: String| faults.push((format!("outcome.{field}"), message));
+    let mut fault =
+        |field: &str, message: String| faults.push((format!("outcome.{field}"), message));
     if let Some(message) = id_fault(&reported.customer_id) {
         fault("customer_id", message);
     }
@@ -51,7 +55,10 @@ fn parse(reported: &proto::OutcomeReport, now: chrono::DateTime<chrono::Utc>) ->
     ];
     for (field, text) in texts {
         if text.len() > TEXT_BYTES_MAX {
-            fault(field, format!("has {} bytes, which exceeds the maximum {TEXT_BYTES_MAX}", text.len()));
+            fault(
+                field,
+                format!("has {} bytes, which exceeds the maximum {TEXT_BYTES_MAX}", text.len()),
+            );
         } else if text.chars().any(char::is_control) {
             fault(field, "must not hold control characters".to_owned());
         }
@@ -63,7 +70,9 @@ fn parse(reported: &proto::OutcomeReport, now: chrono::DateTime<chrono::Utc>) ->
         fault("decision_id", "is required with `rank`".to_owned());
     }
     let mut amounts = Vec::new();
-    for (field, value) in [("value", &reported.value), ("conversion_value", &reported.conversion_value)] {
+    for (field, value) in
+        [("value", &reported.value), ("conversion_value", &reported.conversion_value)]
+    {
         let Some(value) = value else { continue };
         match scalar::parse(value).and_then(|parsed| parsed.as_ref().map(value_e4).transpose()) {
             Ok(Some(amount)) => amounts.push(amount),
@@ -76,10 +85,11 @@ fn parse(reported: &proto::OutcomeReport, now: chrono::DateTime<chrono::Utc>) ->
     {
         fault("conversion_value", "differs from `value`; give one of them".to_owned());
     }
-    let occurred_at = reported.occurred_at.as_ref().map(instant).transpose().unwrap_or_else(|message| {
-        fault("occurred_at", message);
-        None
-    });
+    let occurred_at =
+        reported.occurred_at.as_ref().map(instant).transpose().unwrap_or_else(|message| {
+            fault("occurred_at", message);
+            None
+        });
     if occurred_at.is_some_and(|at| at > now + FUTURE_MAX) {
         fault("occurred_at", "is more than 5 minutes ahead".to_owned());
     }
@@ -101,7 +111,11 @@ fn parse(reported: &proto::OutcomeReport, now: chrono::DateTime<chrono::Utc>) ->
 
 impl Context {
     /// The tenant's snapshot, once it knows all `keys` or the wait is over.
-    async fn snapshot_knowing(&self, tenant: &str, keys: &[&str]) -> Result<std::sync::Arc<Snapshot>, Status> {
+    async fn snapshot_knowing(
+        &self,
+        tenant: &str,
+        keys: &[&str],
+    ) -> Result<std::sync::Arc<Snapshot>, Status> {
         let away = || serve::unavailable("decision", &"no snapshot yet");
         let mut follower = self.followers.of(tenant).await.ok_or_else(away)?;
         let knows = |snapshot: &Snapshot| {
@@ -134,8 +148,11 @@ impl Context {
                 && !decision_id.contains('\0')
                 && !records.contains_key(decision_id)
             {
-                let found =
-                    self.store.decision(tenant, decision_id).await.map_err(|error| serve::store_status(&error))?;
+                let found = self
+                    .store
+                    .decision(tenant, decision_id)
+                    .await
+                    .map_err(|error| serve::store_status(&error))?;
                 records.insert(decision_id.clone(), found.map(|row| KeptRecord::read(&row.record)));
             }
             let kept = records.get(decision_id).and_then(Option::as_ref);
@@ -150,11 +167,19 @@ impl Context {
             }
         }
         if !new.is_empty() {
-            let recorded =
-                self.store.write_outcomes(tenant, &new).await.map_err(|error| serve::store_status(&error))?;
+            let recorded = self
+                .store
+                .write_outcomes(tenant, &new)
+                .await
+                .map_err(|error| serve::store_status(&error))?;
             for (index, recorded) in places.into_iter().zip(recorded) {
-                if let (Some(answer), Some(report)) = (answers.get_mut(index), reported.get(index)) {
-                    *answer = if recorded == Recorded::Mismatch { Err(mismatch(report)) } else { Ok(recorded) };
+                if let (Some(answer), Some(report)) = (answers.get_mut(index), reported.get(index))
+                {
+                    *answer = if recorded == Recorded::Mismatch {
+                        Err(mismatch(report))
+                    } else {
+                        Ok(recorded)
+                    };
                 }
             }
             self.bell.notify_one();
@@ -172,7 +197,8 @@ fn new_outcome(
     let report = parse(reported, now)?;
     let of_type = catalog.outcome_types.get(&report.key).ok_or_else(|| {
         let known: Vec<_> = catalog.outcome_types.keys().map(String::as_str).collect();
-        let message = format!("`{}` is not an outcome type; known are {}", report.key, known.join(", "));
+        let message =
+            format!("`{}` is not an outcome type; known are {}", report.key, known.join(", "));
         Problem::invalid_field("outcome.outcome", message)
     })?;
     let (offer, channel) = match (report.decision_id.as_str(), kept) {
@@ -185,10 +211,11 @@ fn new_outcome(
                 return Err(Problem::invalid_field("outcome.decision_id", message));
             }
             let offers = kept.decided_offers();
-            let offer = report
-                .offer_in(&offers)
-                .map_err(|(field, message)| Problem::invalid_field(format!("outcome.{field}"), message))?;
-            let channel = if report.channel.is_empty() { shown.channel } else { report.channel.clone() };
+            let offer = report.offer_in(&offers).map_err(|(field, message)| {
+                Problem::invalid_field(format!("outcome.{field}"), message)
+            })?;
+            let channel =
+                if report.channel.is_empty() { shown.channel } else { report.channel.clone() };
             (offer.cloned(), channel)
         }
     };
@@ -218,7 +245,9 @@ fn new_outcome(
         value_e4: report.value_e4,
         received_us: now.timestamp_micros(),
         record: reported.encode_to_vec(),
-        policy_message: Box::new(move |customer_seq| OutcomeFact { customer_seq, ..fact.clone() }.encode_to_vec()),
+        policy_message: Box::new(move |customer_seq| {
+            OutcomeFact { customer_seq, ..fact.clone() }.encode_to_vec()
+        }),
         experiment_message: experiment::LedgerEntry { entry: Some(entry) }.encode_to_vec(),
         outcome_id,
     })
@@ -230,14 +259,19 @@ fn offer_named(named: &str, catalog: &Catalog) -> Result<Option<DecidedOffer>, R
         return Ok(None);
     }
     let offer = catalog.offer(named).ok_or_else(|| {
-        let message = format!("`{named}` is not an offer; name an offer by id or name, or give the `decisionId`");
+        let message = format!(
+            "`{named}` is not an offer; name an offer by id or name, or give the `decisionId`"
+        );
         Problem::invalid_field("outcome.offer_id", message)
     })?;
     Ok(Some(DecidedOffer {
         offer_id: offer.id.clone(),
         rank: 0,
         category: offer.category.clone(),
-        category_id: catalog.category(&offer.category).map(|category| category.id.clone()).unwrap_or_default(),
+        category_id: catalog
+            .category(&offer.category)
+            .map(|category| category.id.clone())
+            .unwrap_or_default(),
         subcategory: offer.subcategory.clone(),
         cost_e4: offer.cost_e4,
     }))
@@ -275,7 +309,11 @@ fn fact(
 }
 
 fn mismatch(reported: &proto::OutcomeReport) -> Problem {
-    let key = if reported.idempotency_key.is_empty() { &reported.decision_id } else { &reported.idempotency_key };
+    let key = if reported.idempotency_key.is_empty() {
+        &reported.decision_id
+    } else {
+        &reported.idempotency_key
+    };
     let message = format!("idempotency key `{key}` was used with another body");
     Problem::new(Code::Aborted, ErrorReason::IdempotencyMismatch, message).with("key", key.as_str())
 }
@@ -320,7 +358,9 @@ impl OutcomeService for Outcomes {
             let mut result = proto::BulkRespondResult { index, ..Default::default() };
             match recorded {
                 Ok(Recorded::Stored(id)) => result.outcome_id = Some(id),
-                Ok(Recorded::Duplicate(id)) => (result.outcome_id, result.duplicate) = (Some(id), true),
+                Ok(Recorded::Duplicate(id)) => {
+                    (result.outcome_id, result.duplicate) = (Some(id), true)
+                }
                 Ok(Recorded::Mismatch) => {}
                 Err(refused) => result.error = Some(outcome_fault(refused)),
             }

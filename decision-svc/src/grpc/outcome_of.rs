@@ -11,21 +11,25 @@ use crate::domain::{
     reason::Reason,
 };
 
-/// The outcome of a candidate of the flow's inventory. The plan tells all it ranked and all it refused.
+/// The outcome of a candidate of the flow's inventory. The plan tells all it ranked and all it
+/// refused.
 pub fn outcome_of(candidate: &Candidate, plan: &Plan, answer: &Answer) -> proto::CandidateOutcome {
     let offer_id = &candidate.offer_id;
-    let score = plan.ranked.iter().find(|ranked| ranked.offer_id == *offer_id).map(|ranked| ranked.score);
+    let score =
+        plan.ranked.iter().find(|ranked| ranked.offer_id == *offer_id).map(|ranked| ranked.score);
     let mut outcome = proto::CandidateOutcome {
         offer_id: offer_id.clone(),
         name: candidate.name.clone(),
         score,
         ..Default::default()
     };
-    if let Some(offered) = answer.offers.iter().find(|offered| offered.ranked.offer_id == *offer_id) {
+    if let Some(offered) = answer.offers.iter().find(|offered| offered.ranked.offer_id == *offer_id)
+    {
         outcome.rank = Some(offered.rank);
         return outcome;
     }
-    let refused = plan.refused.iter().chain(&answer.refused).find(|refused| refused.offer_id == *offer_id);
+    let refused =
+        plan.refused.iter().chain(&answer.refused).find(|refused| refused.offer_id == *offer_id);
     if let Some(refused) = refused {
         outcome.reason_code = into_proto(refused.reason_code).into();
         outcome.reason.clone_from(&refused.reason);
@@ -33,8 +37,10 @@ pub fn outcome_of(candidate: &Candidate, plan: &Plan, answer: &Answer) -> proto:
         return outcome;
     }
     // What holds for the whole decision: customer unknown, policy away, held out.
-    let Refusal { reason_code, reason, .. } =
-        answer.refusal.clone().unwrap_or_else(|| refusal(Reason::Outranked, "better offers filled the limit"));
+    let Refusal { reason_code, reason, .. } = answer
+        .refusal
+        .clone()
+        .unwrap_or_else(|| refusal(Reason::Outranked, "better offers filled the limit"));
     (outcome.reason_code, outcome.reason) = (into_proto(reason_code).into(), reason);
     outcome
 }

@@ -55,6 +55,9 @@ mod tests {
         }
         assert_eq!(Reason::of("nothing"), None);
         // One more is none at all.
-        assert_eq!((0..200).filter(|number| ReasonCode::try_from(*number).is_ok()).count(), Reason::ALL.len() + 1);
+        assert_eq!(
+            (0..200).filter(|number| ReasonCode::try_from(*number).is_ok()).count(),
+            Reason::ALL.len() + 1
+        );
     }
 }

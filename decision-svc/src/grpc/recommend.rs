@@ -1,5 +1,6 @@
-//! From questions to answers: fetch facts, plan, ask policy, answer, write. A decision walks alone or together with others;
-//! what it needs from elsewhere is then asked for once for all, and everything between is the decision's own.
+//! From questions to answers: fetch facts, plan, ask policy, answer, write. A decision walks alone
+//! or together with others; what it needs from elsewhere is then asked for once for all, and
+//! everything between is the decision's own.
 
 mod answers;
 mod fetch;
@@ -99,14 +100,15 @@ struct Decided {
 }
 
 impl Context {
-    /// Decides. From here on nothing stops a decision but its own errors: run it in a task of its own, unless it is dry.
+    /// Decides. From here on nothing stops a decision but its own errors: run it in a task of its
+    /// own, unless it is dry.
     pub async fn recommend(&self, run: Run) -> Result<proto::Decision, Status> {
         let answer = self.recommend_all(vec![run]).await.pop();
         answer.unwrap_or_else(|| Err(serve::internal(&"a question without an answer")))
     }
 
-    /// Decides all, one answer per question and in their order; what spoils one does not touch the others. The questions
-    /// are of one tenant. Run it in a task of its own.
+    /// Decides all, one answer per question and in their order; what spoils one does not touch the
+    /// others. The questions are of one tenant. Run it in a task of its own.
     pub async fn recommend_all(&self, runs: Vec<Run>) -> Vec<Result<proto::Decision, Status>> {
         let mut all = Vec::with_capacity(runs.len());
         for runs in runs.chunks(TOGETHER_MAX) {
@@ -126,8 +128,10 @@ impl Context {
 
     /// Questions whose request id was answered before get that answer.
     async fn answer_repeats(&self, answers: &mut Answers, runs: &[Run]) {
-        let is_repeatable = |run: &&Run| !run.question.request_id.is_empty() && !run.question.is_dry_run;
-        let ids: Vec<_> = runs.iter().filter(is_repeatable).map(|run| run.question.request_id.as_str()).collect();
+        let is_repeatable =
+            |run: &&Run| !run.question.request_id.is_empty() && !run.question.is_dry_run;
+        let ids: Vec<_> =
+            runs.iter().filter(is_repeatable).map(|run| run.question.request_id.as_str()).collect();
         let Some(first) = runs.first().filter(|_| !ids.is_empty()) else { return };
         let known = match self.store.requests_of(&first.tenant, &ids).await {
             Ok(known) => known,
@@ -152,21 +156,29 @@ impl Context {
         let found = found.map_err(|error| serve::store_status(&error))?;
         let shown = found.and_then(|row| KeptRecord::read(&row.record).shown);
         let answer = shown.and_then(|shown| shown.answer);
-        answer.ok_or_else(|| serve::internal(&format!("decision {} of a request has no record", row.decision_id)))
+        answer.ok_or_else(|| {
+            serve::internal(&format!("decision {} of a request has no record", row.decision_id))
+        })
     }
 
-    /// One run of all that are open. Those stay open for which another replica stored another arm meanwhile.
+    /// One run of all that are open. Those stay open for which another replica stored another arm
+    /// meanwhile.
     async fn decide_once(&self, answers: &mut Answers, open: Vec<Asked<'_>>) {
         let fetched = answers.keep(self.fetch(open).await);
         let planned = fetched
             .into_iter()
-            .map(|(asked, fetched)| (asked, planned(asked.run, fetched, &wanted(&asked.run.question))))
+            .map(|(asked, fetched)| {
+                (asked, planned(asked.run, fetched, &wanted(&asked.run.question)))
+            })
             .collect();
         let judged = answers.keep(self.judge(planned).await);
-        let decided = judged.into_iter().map(|(asked, (planned, judged))| (asked, decided(asked.run, planned, judged)));
-        let written = futures::future::join_all(
-            decided.map(|(asked, decided)| async move { (asked, self.write(asked.run, decided).await) }),
-        );
+        let decided = judged
+            .into_iter()
+            .map(|(asked, (planned, judged))| (asked, decided(asked.run, planned, judged)));
+        let written =
+            futures::future::join_all(decided.map(|(asked, decided)| async move {
+                (asked, self.write(asked.run, decided).await)
+            }));
         for (asked, answer) in written.await {
             if let Some(answer) = answer.transpose() {
                 answers.give(asked, answer);
@@ -179,8 +191,11 @@ impl Context {
         &self,
         planned: Vec<(Asked<'r>, Planned)>,
     ) -> Vec<(Asked<'r>, Result<(Planned, Judged), Status>)> {
-        let Some(tenant) = planned.first().map(|(asked, _)| asked.run.tenant.clone()) else { return Vec::new() };
-        let questions: Vec<_> = planned.iter().map(|(asked, planned)| planned.gate_question(asked.run)).collect();
+        let Some(tenant) = planned.first().map(|(asked, _)| asked.run.tenant.clone()) else {
+            return Vec::new();
+        };
+        let questions: Vec<_> =
+            planned.iter().map(|(asked, planned)| planned.gate_question(asked.run)).collect();
         let wanted: Vec<_> = questions.iter().flatten().copied().collect();
         let mut answers = policy::judge(&*self.neighbours.gate, &tenant, &wanted).await.into_iter();
         let is_asked: Vec<_> = questions.iter().map(Option::is_some).collect();
@@ -207,7 +222,8 @@ impl Context {
     async fn write(&self, run: &Run, decided: Decided) -> Result<Option<proto::Decision>, Status> {
         let Decided { mut shown, answer, new, holder } = decided;
         let Some(new) = new else { return Ok(Some(shown)) };
-        let written = self.store.write_decision(new).await.map_err(|error| serve::store_status(&error))?;
+        let written =
+            self.store.write_decision(new).await.map_err(|error| serve::store_status(&error))?;
         match written {
             Written::Stored => {
                 // Only the run whose answer stands knows which slots are not needed.
@@ -248,10 +264,13 @@ impl Context {
             fetched.flow = made.map_err(|error| serve::internal(&error))?;
         }
         let planned = planned(&run, fetched, &everything(&run.question));
-        let (planned, judged) = self.judge(vec![(asked, planned)]).await.pop().ok_or_else(gone)?.1?;
-        let Planned { fetched, record, obstacle, zone, timezone_source, plan, held_out_of, .. } = planned;
+        let (planned, judged) =
+            self.judge(vec![(asked, planned)]).await.pop().ok_or_else(gone)?.1?;
+        let Planned { fetched, record, obstacle, zone, timezone_source, plan, held_out_of, .. } =
+            planned;
         let judgement = judged.judgement;
-        let (timezone, snapshot) = (zone.name().to_owned(), snapshot_names(&fetched, judgement.as_ref()));
+        let (timezone, snapshot) =
+            (zone.name().to_owned(), snapshot_names(&fetched, judgement.as_ref()));
         let about = About { obstacle, held_out_of, timezone, timezone_source, ..About::default() };
         let (answer, _) = answer(&run.question, &plan, judgement.as_ref(), about);
         let (metrics, surface) = (fetched.metrics, fetched.surface);
@@ -281,10 +300,15 @@ impl Context {
     }
 }
 
-/// What the plan should tell: no more ranked offers than policy is asked about, the others refused when they are listed.
+/// What the plan should tell: no more ranked offers than policy is asked about, the others refused
+/// when they are listed.
 pub(super) fn wanted(question: &Question) -> Wanted<'_> {
     let refused_max = if question.is_explained { record::EXPLAIN_CANDIDATES_MAX } else { 0 };
-    Wanted { exclude_offers: &question.exclude_offers, ranked_max: policy::CANDIDATES_MAX, refused_max }
+    Wanted {
+        exclude_offers: &question.exclude_offers,
+        ranked_max: policy::CANDIDATES_MAX,
+        refused_max,
+    }
 }
 
 /// Applies the flow to the facts.
@@ -299,7 +323,13 @@ fn planned(run: &Run, fetched: Fetched, wanted: &Wanted<'_>) -> Planned {
     let (zone, timezone_source) = zone_of(&fetched.snapshot, &question.channel, &record);
     let moment = Moment::new(fetched.now, zone);
     let (metrics, surface) = (&fetched.metrics, &fetched.surface);
-    let facts = Facts { record: &record, attributes: &question.attributes, metrics, surface, moment: &moment };
+    let facts = Facts {
+        record: &record,
+        attributes: &question.attributes,
+        metrics,
+        surface,
+        moment: &moment,
+    };
     let plan = match obstacle {
         None => plan::plan(&fetched.flow, &facts, wanted),
         Some(_) => Plan::default(),
@@ -307,14 +337,28 @@ fn planned(run: &Run, fetched: Fetched, wanted: &Wanted<'_>) -> Planned {
     let arms = if obstacle.is_none() { arms(&fetched, &question.customer_id) } else { Vec::new() };
     let held_out_of = arms.iter().find_map(|(arm, name)| name.clone().filter(|_| arm.is_holdout));
     let decision_id = new_id("dec", fetched.now);
-    Planned { fetched, record, obstacle, zone, timezone_source, plan, arms, held_out_of, decision_id }
+    Planned {
+        fetched,
+        record,
+        obstacle,
+        zone,
+        timezone_source,
+        plan,
+        arms,
+        held_out_of,
+        decision_id,
+    }
 }
 
 impl Planned {
-    /// What policy is asked; nothing when there is nothing to offer, or more undelivered outcomes than it takes.
+    /// What policy is asked; nothing when there is nothing to offer, or more undelivered outcomes
+    /// than it takes.
     fn gate_question<'a>(&'a self, run: &'a Run) -> Option<policy::Asked<'a>> {
         let question = &run.question;
-        if self.obstacle.is_some() || self.plan.ranked.is_empty() || self.fetched.pending.len() > policy::PENDING_MAX {
+        if self.obstacle.is_some()
+            || self.plan.ranked.is_empty()
+            || self.fetched.pending.len() > policy::PENDING_MAX
+        {
             return None;
         }
         let is_holding = self.held_out_of.is_none() && !question.is_dry_run && question.is_holding;
@@ -339,7 +383,9 @@ impl Planned {
 
 /// Makes the answer, and what is kept of it.
 fn decided(run: &Run, planned: Planned, judged: Judged) -> Decided {
-    let Planned { fetched, record, obstacle, zone, timezone_source, plan, arms, held_out_of, .. } = planned;
+    let Planned {
+        fetched, record, obstacle, zone, timezone_source, plan, arms, held_out_of, ..
+    } = planned;
     let (question, Judged { judgement, holder }) = (&run.question, judged);
     let about = About {
         obstacle: obstacle.clone(),
@@ -362,7 +408,14 @@ fn decided(run: &Run, planned: Planned, judged: Judged) -> Decided {
             held_out_of: held_out_of.as_deref(),
             judgement: judgement.as_ref(),
         };
-        let kept = kept_record(run, rested, fetched.now, &shown, &answer, arms.first().map(|(arm, _)| arm));
+        let kept = kept_record(
+            run,
+            rested,
+            fetched.now,
+            &shown,
+            &answer,
+            arms.first().map(|(arm, _)| arm),
+        );
         new_decision(run, &fetched, &holder, &answer, &arms, kept)
     });
     Decided { shown, answer, new, holder }
@@ -373,16 +426,20 @@ fn is_callers(code: Code) -> bool {
     matches!(code, Code::NotFound | Code::InvalidArgument | Code::FailedPrecondition)
 }
 
-/// The arms that bind this decision: stored ones, and new ones of running experiments. The name is that of the
-/// experiment while its holdout counts.
+/// The arms that bind this decision: stored ones, and new ones of running experiments. The name is
+/// that of the experiment while its holdout counts.
 fn arms(fetched: &Fetched, customer_id: &str) -> Vec<(Arm, Option<String>)> {
     let now_us = fetched.now.timestamp_micros();
     let experiments = fetched.snapshot.experiment.clone().unwrap_or_default();
-    let binding = experiments.on_flow(&fetched.flow.id, &fetched.flow.name).filter(|experiment| experiment.is_binding);
+    let binding = experiments
+        .on_flow(&fetched.flow.id, &fetched.flow.name)
+        .filter(|experiment| experiment.is_binding);
     let mut arms = Vec::new();
     for experiment in binding {
         let stored = fetched.arms.iter().find(|arm| arm.experiment_id == experiment.id).cloned();
-        let Some(arm) = stored.or_else(|| assignment::draw(experiment, customer_id, now_us)) else { continue };
+        let Some(arm) = stored.or_else(|| assignment::draw(experiment, customer_id, now_us)) else {
+            continue;
+        };
         arms.push((arm, (!experiment.is_shipped).then(|| experiment.id.clone())));
     }
     arms
@@ -408,7 +465,9 @@ fn new_decision(
         decision_id: decision_id.to_owned(),
         body_hash: body_hash(&run.asked),
         decided_us,
-        deliver_after_us: deliver_after.filter(|_| answer.offers.is_empty()).map(|at| at.timestamp_micros()),
+        deliver_after_us: deliver_after
+            .filter(|_| answer.offers.is_empty())
+            .map(|at| at.timestamp_micros()),
         now_us: decided_us,
     });
     NewDecision {
@@ -418,7 +477,10 @@ fn new_decision(
         decided_us,
         record: kept.bytes(),
         request,
-        arms: arms.iter().map(|(arm, _)| (arm.clone(), experiment::assignment_message(customer_id, arm))).collect(),
+        arms: arms
+            .iter()
+            .map(|(arm, _)| (arm.clone(), experiment::assignment_message(customer_id, arm)))
+            .collect(),
         exposed_us: is_exposed.then_some(decided_us),
         experiment_messages: exposures
             .map(|(arm, _)| experiment::exposure_message(customer_id, arm, decision_id, decided_us))
@@ -444,7 +506,9 @@ fn kept_record(
         request: Some(run.asked.clone()),
         answer: Some(shown.clone()),
         customer_fields: scalar::fields_into_proto(&fields),
-        arm: arm.map(|arm| if arm.is_holdout { "holdout" } else { "treatment" }.to_owned()).unwrap_or_default(),
+        arm: arm
+            .map(|arm| if arm.is_holdout { "holdout" } else { "treatment" }.to_owned())
+            .unwrap_or_default(),
         experiment_id: arm.map(|arm| arm.experiment_id.clone()).unwrap_or_default(),
         ghost_offers: answer.ghost_offers.clone(),
         metrics: rested.metrics_read(),
@@ -453,10 +517,12 @@ fn kept_record(
     KeptRecord::of(kept, facts, answer)
 }
 
-/// The zone of `today()` and where it comes from: the channel's source, the record's `timezone`, the tenant's.
+/// The zone of `today()` and where it comes from: the channel's source, the record's `timezone`,
+/// the tenant's.
 fn zone_of(snapshot: &Snapshot, channel: &str, record: &Fields) -> (Tz, String) {
     let policy = snapshot.policy.clone().unwrap_or_default();
-    let sources = policy.channel(channel).map(|channel| channel.timezone_source.clone()).unwrap_or_default();
+    let sources =
+        policy.channel(channel).map(|channel| channel.timezone_source.clone()).unwrap_or_default();
     for source in sources.iter().map(String::as_str).chain(["customer.timezone"]) {
         let field = source.strip_prefix("customer.").unwrap_or(source);
         if let Some(Scalar::String(name)) = record.get(field)
@@ -474,7 +540,8 @@ fn zone_of(snapshot: &Snapshot, channel: &str, record: &Fields) -> (Tz, String) 
 fn snapshot_names(fetched: &Fetched, judgement: Option<&Judgement>) -> Vec<String> {
     let catalog = fetched.flow.catalog_revision;
     let policy = fetched.snapshot.policy.as_ref().map_or(0, |policy| policy.revision);
-    let experiment = fetched.snapshot.experiment.as_ref().map_or(0, |experiments| experiments.revision);
+    let experiment =
+        fetched.snapshot.experiment.as_ref().map_or(0, |experiments| experiments.revision);
     vec![
         format!("catalog:{catalog}"),
         format!("policy:{}", judgement.map_or(policy, |judgement| judgement.revision)),

@@ -30,8 +30,9 @@ pub fn limits(requests: &[proto::RecommendRequest]) -> Result<(), Problem> {
     if requests.len() > QUESTIONS_MAX {
         return Err(Problem::limit("requests", requests.len(), QUESTIONS_MAX));
     }
-    let wanted =
-        |request: &proto::RecommendRequest| usize::try_from(request.limit.unwrap_or(LIMIT_DEFAULT)).unwrap_or(0);
+    let wanted = |request: &proto::RecommendRequest| {
+        usize::try_from(request.limit.unwrap_or(LIMIT_DEFAULT)).unwrap_or(0)
+    };
     let offers = requests.iter().map(wanted).fold(0, usize::saturating_add);
     if offers > OFFERS_MAX {
         return Err(Problem::limit("requests.limit", offers, OFFERS_MAX));
@@ -66,7 +67,8 @@ pub async fn results(
     faults.into_iter().map(result).collect()
 }
 
-/// Answers a stream: what waits is decided together, and nothing more is read until its answers are taken.
+/// Answers a stream: what waits is decided together, and nothing more is read until its answers are
+/// taken.
 pub fn answers(
     context: Context,
     tenant: String,
@@ -83,7 +85,9 @@ pub fn answers(
                     Err(status) => broken = Some(Err(status)),
                 }
             }
-            let decided = in_its_own_task(async move { Ok(results(&context, &tenant, requests).await) }).await;
+            let decided =
+                in_its_own_task(async move { Ok(results(&context, &tenant, requests).await) })
+                    .await;
             let mut answers: Vec<_> = match decided {
                 Ok(results) => results
                     .into_iter()
@@ -98,8 +102,8 @@ pub fn answers(
     answered.flatten()
 }
 
-/// Leaves out the traces of later decisions, and at last computed values, when all would not fit one answer; the records
-/// hold them.
+/// Leaves out the traces of later decisions, and at last computed values, when all would not fit
+/// one answer; the records hold them.
 pub fn fitted(mut results: Vec<proto::RecommendResult>) -> Vec<proto::RecommendResult> {
     let mut bytes = 0;
     for result in &mut results {

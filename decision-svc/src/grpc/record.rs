@@ -45,8 +45,9 @@ pub struct Circumstances {
 /// The trace of a decision.
 pub fn trace(plan: &Plan, answer: &Answer, about: &Circumstances) -> proto::DecisionTrace {
     let mut refused_by_reason = BTreeMap::new();
-    let mut add =
-        |reason: Reason, many: usize| *refused_by_reason.entry(reason.code().to_owned()).or_insert(0) += count(many);
+    let mut add = |reason: Reason, many: usize| {
+        *refused_by_reason.entry(reason.code().to_owned()).or_insert(0) += count(many)
+    };
     plan.refused_by_reason.iter().for_each(|(reason, many)| add(*reason, *many));
     answer.refused.iter().for_each(|refused| add(refused.reason_code, 1));
     answer.unasked.iter().for_each(|(reason, many)| add(*reason, *many));
@@ -54,12 +55,21 @@ pub fn trace(plan: &Plan, answer: &Answer, about: &Circumstances) -> proto::Deci
     let ranked = answer.refused.iter().map(|refused| {
         let is_told = refused.is_refused_by_policy || about.is_explained;
         // All that looked at a candidate, or none: a part would read as if the others had not.
-        let told = if is_told && refused.policies.len() <= room { refused.policies.as_slice() } else { &[] };
+        let told = if is_told && refused.policies.len() <= room {
+            refused.policies.as_slice()
+        } else {
+            &[]
+        };
         room -= told.len();
         proto::RefusedCandidate { policies: policy_verdicts(told), ..refused_candidate(refused) }
     });
     let ranked: Vec<_> = ranked.collect();
-    let others = plan.refused.iter().filter(|_| about.is_explained).take(EXPLAIN_CANDIDATES_MAX).map(refused_candidate);
+    let others = plan
+        .refused
+        .iter()
+        .filter(|_| about.is_explained)
+        .take(EXPLAIN_CANDIDATES_MAX)
+        .map(refused_candidate);
     proto::DecisionTrace {
         stages: plan.stages.iter().map(|stage| stage_trace(stage, answer, plan)).collect(),
         refused: ranked.into_iter().chain(others).collect(),
@@ -77,7 +87,8 @@ fn count(number: usize) -> i32 {
 }
 
 fn stage_trace(stage: &Stage, answer: &Answer, plan: &Plan) -> proto::StageTrace {
-    // Policy is asked once, after the ranking; its mark and what follows the ranking show what it let through.
+    // Policy is asked once, after the ranking; its mark and what follows the ranking show what it
+    // let through.
     let (entered, left) = match stage.type_name {
         "contact_policy" => (plan.ranked_in_all, answer.passed),
         "response" => (answer.passed, answer.offers.len()),
@@ -218,7 +229,11 @@ impl KeptRecord {
             purpose: offered.ranked.purpose.clone(),
             cost_e4: offered.ranked.cost_e4,
         };
-        Self { shown: Some(shown), offers: answer.offers.iter().map(offer).collect(), facts: Some(facts) }
+        Self {
+            shown: Some(shown),
+            offers: answer.offers.iter().map(offer).collect(),
+            facts: Some(facts),
+        }
     }
 
     /// The stored bytes.

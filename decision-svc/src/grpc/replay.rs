@@ -79,23 +79,26 @@ impl Context {
         let KeptRecord { shown, facts, .. } = self.kept(tenant, decision_id).await?;
         let shown = shown.unwrap_or_default();
         let Some(facts) = facts else {
-            let message = format!("decision `{decision_id}` was recorded by a version that kept no facts");
+            let message =
+                format!("decision `{decision_id}` was recorded by a version that kept no facts");
             return Err(Problem::wrong_state(decision_id, "without facts", message).into());
         };
         let question = parse(&shown.request.clone().unwrap_or_default())?;
         let at = AsOf::Revision(facts.flow_revision);
         let resource = self.flows.get_as_of(tenant, &shown.flow_id, at).await?;
-        let resource =
-            resource.ok_or_else(|| serve::internal(&format!("flow {} has no such revision", shown.flow_id)))?;
+        let resource = resource.ok_or_else(|| {
+            serve::internal(&format!("flow {} has no such revision", shown.flow_id))
+        })?;
         let moment = past::Moment::Revision(facts.catalog_revision);
-        let catalog = self.past.at(&*self.neighbours.catalog, tenant, moment, facts.catalog_revision).await?;
+        let catalog =
+            self.past.at(&*self.neighbours.catalog, tenant, moment, facts.catalog_revision).await?;
         let flow = self.whole_flow_then(tenant, resource, at).await?;
         let flow = self.flow_then(tenant, flow, &catalog).await?;
-        let now = shown
-            .decided_at
-            .as_ref()
-            .map_or(DateTime::<Utc>::UNIX_EPOCH, |at| super::instant(at).unwrap_or(DateTime::<Utc>::UNIX_EPOCH));
-        let (record, moment) = (scalar::fields(&shown.customer_fields), Moment::new(now, zone_then(&shown)));
+        let now = shown.decided_at.as_ref().map_or(DateTime::<Utc>::UNIX_EPOCH, |at| {
+            super::instant(at).unwrap_or(DateTime::<Utc>::UNIX_EPOCH)
+        });
+        let (record, moment) =
+            (scalar::fields(&shown.customer_fields), Moment::new(now, zone_then(&shown)));
         let (metrics, surface) = (shown.metrics.clone(), facts.surface(&question.placement));
         Ok(Past { shown, question, flow, record, metrics, surface, moment, facts })
     }
@@ -112,7 +115,12 @@ impl Context {
     }
 
     /// Makes it again; `wanted` says how much of the plan is told.
-    pub async fn again(&self, tenant: &str, past: &Past, wanted: &Wanted<'_>) -> Result<Again, Status> {
+    pub async fn again(
+        &self,
+        tenant: &str,
+        past: &Past,
+        wanted: &Wanted<'_>,
+    ) -> Result<Again, Status> {
         let facts = past.facts.clone();
         let plan = match facts.obstacle {
             None => plan::plan(&past.flow, &past.read(), wanted),
@@ -150,9 +158,12 @@ impl Context {
                 let question = past.contact_question();
                 let slots = kept.is_reserving.then_some(past.question.limit);
                 let by = (Rules::Revision(kept.revision), slots);
-                policy::evaluate(&*self.neighbours.gate, tenant, question, &plan.ranked, facts, by).await?
+                policy::evaluate(&*self.neighbours.gate, tenant, question, &plan.ranked, facts, by)
+                    .await?
             }
-            (None, Some(judgement)) => policy::decoded(judgement).map_err(|error| serve::internal(&error))?,
+            (None, Some(judgement)) => {
+                policy::decoded(judgement).map_err(|error| serve::internal(&error))?
+            }
             (None, None) => Judgement::default(),
         };
         // The grant is a fact.
@@ -169,7 +180,12 @@ impl Context {
     ) -> Result<proto::ListCandidatesResponse, Status> {
         let past = self.past(tenant, decision_id).await?;
         let mut again = self.again(tenant, &past, &everything(&past.question)).await?;
-        let mut rest = past.flow.offers.iter().map(|offer| &offer.candidate).filter(|it| it.offer_id.as_str() > after);
+        let mut rest = past
+            .flow
+            .offers
+            .iter()
+            .map(|offer| &offer.candidate)
+            .filter(|it| it.offer_id.as_str() > after);
         let page: Vec<_> = rest.by_ref().take(size).collect();
         let next_page_token = match page.last() {
             Some(last) if rest.next().is_some() => history::token(&last.offer_id),
@@ -179,19 +195,30 @@ impl Context {
         again.plan.ranked.retain(|it| of_page.contains(it.offer_id.as_str()));
         again.plan.refused.retain(|it| of_page.contains(it.offer_id.as_str()));
         again.answer.refused.retain(|it| of_page.contains(it.offer_id.as_str()));
-        let candidates = page.into_iter().map(|it| outcome_of(it, &again.plan, &again.answer)).collect();
+        let candidates =
+            page.into_iter().map(|it| outcome_of(it, &again.plan, &again.answer)).collect();
         Ok(proto::ListCandidatesResponse { candidates, next_page_token })
     }
 
     /// Makes a decision again and compares.
-    pub async fn replay(&self, tenant: &str, decision_id: &str) -> Result<proto::ReplayResponse, Status> {
+    pub async fn replay(
+        &self,
+        tenant: &str,
+        decision_id: &str,
+    ) -> Result<proto::ReplayResponse, Status> {
         let past = self.past(tenant, decision_id).await?;
         let again = self.again(tenant, &past, &wanted(&past.question)).await?;
         let was = past.shown.answer.clone().unwrap_or_default();
         let mut found = difference::differences(&was, &again.shown, DIFFERENCES_MAX);
         let ghosts = difference::differences(
-            &proto::DecisionRecord { ghost_offers: past.shown.ghost_offers.clone(), ..Default::default() },
-            &proto::DecisionRecord { ghost_offers: again.answer.ghost_offers.clone(), ..Default::default() },
+            &proto::DecisionRecord {
+                ghost_offers: past.shown.ghost_offers.clone(),
+                ..Default::default()
+            },
+            &proto::DecisionRecord {
+                ghost_offers: again.answer.ghost_offers.clone(),
+                ..Default::default()
+            },
             DIFFERENCES_MAX - found.len().min(DIFFERENCES_MAX),
         );
         found.extend(ghosts);
@@ -204,7 +231,8 @@ impl Context {
     }
 }
 
-/// The zone of a recorded decision. It is a fact: where it was read may have changed its meaning since.
+/// The zone of a recorded decision. It is a fact: where it was read may have changed its meaning
+/// since.
 pub(super) fn zone_then(shown: &proto::DecisionRecord) -> Tz {
     let trace = shown.answer.as_ref().and_then(|answer| answer.trace.as_ref());
     trace.and_then(|trace| trace.timezone.parse().ok()).unwrap_or(Tz::UTC)

@@ -23,7 +23,11 @@ pub trait Checked: Resource {
 }
 
 /// Writes a new resource.
-pub async fn create<R: Checked>(context: &Context, metadata: &MetadataMap, resource: Option<R>) -> Result<R, Status> {
+pub async fn create<R: Checked>(
+    context: &Context,
+    metadata: &MetadataMap,
+    resource: Option<R>,
+) -> Result<R, Status> {
     let author = Author::of(metadata, &context.clock)?;
     let mut resource = resource.ok_or_else(|| Problem::invalid_field(R::KIND, "is required"))?;
     let warnings = R::check(context, &author.tenant, &mut resource).await?;
@@ -33,7 +37,11 @@ pub async fn create<R: Checked>(context: &Context, metadata: &MetadataMap, resou
 }
 
 /// Reads a resource by id or name.
-pub async fn get<R: Checked>(context: &Context, metadata: &MetadataMap, named: &str) -> Result<R, Status> {
+pub async fn get<R: Checked>(
+    context: &Context,
+    metadata: &MetadataMap,
+    named: &str,
+) -> Result<R, Status> {
     let tenant = metadata::tenant(metadata)?;
     Ok(R::collection(context).get(&tenant, named).await?)
 }
@@ -60,7 +68,8 @@ pub async fn update<R: Checked>(
     let author = Author::of(metadata, &context.clock)?;
     let paths = mask.unwrap_or_default().paths;
     let collection = R::collection(context);
-    let mut draft = collection.merge(&author.tenant, named, patch.unwrap_or_default(), &paths).await?;
+    let mut draft =
+        collection.merge(&author.tenant, named, patch.unwrap_or_default(), &paths).await?;
     let warnings = R::check(context, &author.tenant, &mut draft.resource).await?;
     let mut stored = collection.update(&author, draft).await?;
     stored.warn(warnings);

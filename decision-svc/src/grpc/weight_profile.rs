@@ -1,7 +1,9 @@
 //! WeightProfileService.
 
 use history::{Collection, Resource as _, settle_status};
-use proffer_proto::decision::v1::{self as proto, weight_profile_service_server::WeightProfileService};
+use proffer_proto::decision::v1::{
+    self as proto, weight_profile_service_server::WeightProfileService,
+};
 use serve::Problem;
 use tonic::Status;
 

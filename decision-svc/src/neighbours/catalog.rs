@@ -19,7 +19,9 @@ use crate::domain::{
     outcome::value_e4,
     scalar::{Fields, Scalar},
     schedule::{Mandate, Schedule},
-    snapshot::{Catalog, Category, ComputedField, Creative, Offer, OutcomeType, Placement, Schema, Shared},
+    snapshot::{
+        Catalog, Category, ComputedField, Creative, Offer, OutcomeType, Placement, Schema, Shared,
+    },
 };
 
 /// A customer as catalog-svc knows it now.
@@ -32,8 +34,16 @@ pub struct Customer {
 }
 
 /// Reads one customer's record.
-pub async fn customer(catalog: &Lookup, tenant: &str, customer_id: &str, schema: &str) -> Result<Customer, Status> {
-    let request = proto::LookupCustomerRequest { customer_id: customer_id.to_owned(), schema: schema.to_owned() };
+pub async fn customer(
+    catalog: &Lookup,
+    tenant: &str,
+    customer_id: &str,
+    schema: &str,
+) -> Result<Customer, Status> {
+    let request = proto::LookupCustomerRequest {
+        customer_id: customer_id.to_owned(),
+        schema: schema.to_owned(),
+    };
     let answer = catalog.lookup_customer(metadata::request(tenant, request)).await?.into_inner();
     let record = answer.record.map(|record| scalar::fields(&record.fields));
     Ok(Customer { record, head_revision: answer.head_revision })
@@ -42,7 +52,8 @@ pub async fn customer(catalog: &Lookup, tenant: &str, customer_id: &str, schema:
 /// Customers of one call.
 const LOOKUPS_MAX: usize = 256;
 
-/// Reads the records of several customers, (customer, schema), in their order. One is looked up alone.
+/// Reads the records of several customers, (customer, schema), in their order. One is looked up
+/// alone.
 pub async fn customers(
     catalog: &Lookup,
     tenant: &str,
@@ -58,15 +69,18 @@ pub async fn customers(
             customer_id: (*customer_id).to_owned(),
             schema: (*schema).to_owned(),
         };
-        let request =
-            proto::BatchLookupCustomersRequest { customers: rest.iter().take(LOOKUPS_MAX).map(ask).collect() };
-        let answer = catalog.batch_lookup_customers(metadata::request(tenant, request)).await?.into_inner();
+        let request = proto::BatchLookupCustomersRequest {
+            customers: rest.iter().take(LOOKUPS_MAX).map(ask).collect(),
+        };
+        let answer =
+            catalog.batch_lookup_customers(metadata::request(tenant, request)).await?.into_inner();
         if answer.customers.is_empty() {
             return Err(serve::internal(&"catalog-svc looked nobody up"));
         }
         head = head.max(answer.head_revision);
         let found = answer.customers.into_iter().take(rest.len());
-        records.extend(found.map(|found| found.record.map(|record| scalar::fields(&record.fields))));
+        records
+            .extend(found.map(|found| found.record.map(|record| scalar::fields(&record.fields))));
     }
     Ok((records, head))
 }
@@ -99,7 +113,11 @@ fn put<M: prost::Message + Default, T>(
 }
 
 /// The same among those that revisions share.
-fn share<M: prost::Message + Default, T>(all: &mut Shared<T>, change: &ConfigurationChange, read: fn(String, M) -> T) {
+fn share<M: prost::Message + Default, T>(
+    all: &mut Shared<T>,
+    change: &ConfigurationChange,
+    read: fn(String, M) -> T,
+) {
     if change.deleted {
         all.remove_mut(change.id.as_str());
     } else if let Ok(found) = M::decode(change.resource.as_slice()) {
@@ -109,7 +127,10 @@ fn share<M: prost::Message + Default, T>(all: &mut Shared<T>, change: &Configura
 
 /// Only what is active takes part in decisions.
 pub fn is_active(status: i32) -> bool {
-    matches!(ResourceStatus::try_from(status), Ok(ResourceStatus::Active | ResourceStatus::Unspecified))
+    matches!(
+        ResourceStatus::try_from(status),
+        Ok(ResourceStatus::Active | ResourceStatus::Unspecified)
+    )
 }
 
 fn offer(id: String, found: proto::Offer) -> Offer {
@@ -174,8 +195,8 @@ fn metric(key: String, found: proto::BehavioralMetric) -> Metric {
     Metric { key, outcome: found.outcome, aggregate, window_days, is_active }
 }
 
-/// A rule as the language knows it. What is unset becomes a rule that compiles for no field, so that its offer is
-/// refused rather than let through.
+/// A rule as the language knows it. What is unset becomes a rule that compiles for no field, so
+/// that its offer is refused rather than let through.
 pub fn rule(found: &proto::Rule) -> Rule {
     use proto::rule::Kind;
     let all = |list: &proto::RuleList| list.rules.iter().map(rule).collect();

@@ -65,8 +65,14 @@ pub fn exposure_message(customer_id: &str, arm: &Arm, decision_id: &str, at_us: 
 }
 
 /// Ships entries that were encoded by the functions above or for outcomes.
-pub async fn deliver(ledger: &Ledger, tenant: &str, payloads: &[&[u8]], counted_through_us: i64) -> Result<(), Status> {
-    let entries = payloads.iter().filter_map(|payload| proto::LedgerEntry::decode(*payload).ok()).collect();
+pub async fn deliver(
+    ledger: &Ledger,
+    tenant: &str,
+    payloads: &[&[u8]],
+    counted_through_us: i64,
+) -> Result<(), Status> {
+    let entries =
+        payloads.iter().filter_map(|payload| proto::LedgerEntry::decode(*payload).ok()).collect();
     let counted_through = Some(history::timestamp(serve::from_micros(counted_through_us)));
     let request = proto::DeliverEntriesRequest { entries, counted_through };
     ledger.deliver_entries(metadata::request(tenant, request)).await.map(drop)

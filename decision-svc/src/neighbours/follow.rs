@@ -4,18 +4,22 @@ use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
 
 use futures::{Stream, StreamExt as _};
 use proffer_proto::{
-    catalog::v1 as catalog, experiment::v1 as experiment, policy::v1 as policy, values::v1::ConfigurationChange,
+    catalog::v1 as catalog, experiment::v1 as experiment, policy::v1 as policy,
+    values::v1::ConfigurationChange,
 };
 use serve::metadata;
 use tokio::sync::{Mutex, watch};
 use tonic::Status;
 
-use super::{Neighbours, catalog as catalog_client, experiment as experiment_client, policy as policy_client};
+use super::{
+    Neighbours, catalog as catalog_client, experiment as experiment_client, policy as policy_client,
+};
 use crate::domain::snapshot::{Catalog, Experiments, Policy, Snapshot};
 
 /// Most tenants followed by one process.
 pub const TENANTS_MAX: usize = 256;
-/// How long a report waits for an outcome type that was just created, and a decision for the first snapshot of all.
+/// How long a report waits for an outcome type that was just created, and a decision for the first
+/// snapshot of all.
 pub const SNAPSHOT_WAIT_MAX: Duration = Duration::from_millis(250);
 /// Pause before a broken stream is opened again.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
@@ -36,7 +40,8 @@ impl Followers {
         Self { neighbours, tenants: Arc::default() }
     }
 
-    /// The follower of a tenant, started when it is the first to ask; none beyond the limit of tenants.
+    /// The follower of a tenant, started when it is the first to ask; none beyond the limit of
+    /// tenants.
     pub async fn of(&self, tenant: &str) -> Option<Follower> {
         let mut tenants = self.tenants.lock().await;
         if let Some(follower) = tenants.get(tenant) {
@@ -61,7 +66,8 @@ pub async fn wait_for(
     wait_max: Duration,
     is_enough: impl Fn(&Snapshot) -> bool,
 ) -> (Arc<Snapshot>, bool) {
-    let waited = tokio::time::timeout(wait_max, follower.wait_for(|snapshot| is_enough(snapshot))).await;
+    let waited =
+        tokio::time::timeout(wait_max, follower.wait_for(|snapshot| is_enough(snapshot))).await;
     let found = waited.ok().and_then(Result::ok).map(|snapshot| snapshot.clone());
     match found {
         Some(snapshot) => (snapshot, true),
@@ -76,13 +82,16 @@ async fn follow_catalog(neighbours: Neighbours, tenant: String, sender: Sender) 
     loop {
         let request = catalog::WatchCatalogRequest { after_revision: known.revision };
         let open = neighbours.catalog.watch_catalog(streaming(&tenant, request)).await;
-        let pages =
-            open.map(|answer| answer.into_inner().map(|page| page.map(|page| (page.changes, page.head_revision))));
+        let pages = open.map(|answer| {
+            answer.into_inner().map(|page| page.map(|page| (page.changes, page.head_revision)))
+        });
         consume("catalog", pages, &mut known, |known, changes, head| {
             changes.iter().for_each(|change| catalog_client::apply(known, change));
             known.revision = head;
             let part = Some(Arc::new(known.clone()));
-            sender.send_modify(|snapshot| *snapshot = Arc::new(Snapshot { catalog: part, ..(**snapshot).clone() }));
+            sender.send_modify(|snapshot| {
+                *snapshot = Arc::new(Snapshot { catalog: part, ..(**snapshot).clone() })
+            });
         })
         .await;
     }
@@ -93,13 +102,16 @@ async fn follow_policy(neighbours: Neighbours, tenant: String, sender: Sender) {
     loop {
         let request = policy::WatchPolicyRequest { after_revision: known.revision };
         let open = neighbours.gate.watch_policy(streaming(&tenant, request)).await;
-        let pages =
-            open.map(|answer| answer.into_inner().map(|page| page.map(|page| (page.changes, page.head_revision))));
+        let pages = open.map(|answer| {
+            answer.into_inner().map(|page| page.map(|page| (page.changes, page.head_revision)))
+        });
         consume("policy", pages, &mut known, |known, changes, head| {
             changes.iter().for_each(|change| policy_client::apply(known, change));
             known.revision = head;
             let part = Some(Arc::new(known.clone()));
-            sender.send_modify(|snapshot| *snapshot = Arc::new(Snapshot { policy: part, ..(**snapshot).clone() }));
+            sender.send_modify(|snapshot| {
+                *snapshot = Arc::new(Snapshot { policy: part, ..(**snapshot).clone() })
+            });
         })
         .await;
     }
@@ -110,13 +122,16 @@ async fn follow_experiments(neighbours: Neighbours, tenant: String, sender: Send
     loop {
         let request = experiment::WatchExperimentsRequest { after_revision: known.revision };
         let open = neighbours.experiment.watch_experiments(streaming(&tenant, request)).await;
-        let pages =
-            open.map(|answer| answer.into_inner().map(|page| page.map(|page| (page.changes, page.head_revision))));
+        let pages = open.map(|answer| {
+            answer.into_inner().map(|page| page.map(|page| (page.changes, page.head_revision)))
+        });
         consume("experiment", pages, &mut known, |known, changes, head| {
             changes.iter().for_each(|change| experiment_client::apply(known, change));
             known.revision = head;
             let part = Some(Arc::new(known.clone()));
-            sender.send_modify(|snapshot| *snapshot = Arc::new(Snapshot { experiment: part, ..(**snapshot).clone() }));
+            sender.send_modify(|snapshot| {
+                *snapshot = Arc::new(Snapshot { experiment: part, ..(**snapshot).clone() })
+            });
         })
         .await;
     }
@@ -143,7 +158,9 @@ async fn consume<K, S>(
                 }
             }
         }
-        Err(status) => tracing::debug!(service, code = ?status.code(), "configuration stream refused"),
+        Err(status) => {
+            tracing::debug!(service, code = ?status.code(), "configuration stream refused")
+        }
     }
     pause().await;
 }

@@ -16,8 +16,8 @@ use proffer_proto::{
     catalog::v1::{WatchCatalogResponse, lookup_service_server::LookupService},
     experiment::v1::{WatchExperimentsResponse, ledger_service_server::LedgerService},
     policy::v1::{
-        GetChannelRequest, GetChannelResponse, WatchPolicyResponse, channel_service_server::ChannelService,
-        contact_gate_service_server::ContactGateService,
+        GetChannelRequest, GetChannelResponse, WatchPolicyResponse,
+        channel_service_server::ChannelService, contact_gate_service_server::ContactGateService,
     },
 };
 use serve::NeighbourError;
@@ -35,12 +35,18 @@ pub type Gate = dyn ContactGateService<WatchPolicyStream = Pages<WatchPolicyResp
 #[tonic::async_trait]
 pub trait Channels: Send + Sync {
     /// The channel of an id or name.
-    async fn channel(&self, request: Request<GetChannelRequest>) -> Result<Response<GetChannelResponse>, Status>;
+    async fn channel(
+        &self,
+        request: Request<GetChannelRequest>,
+    ) -> Result<Response<GetChannelResponse>, Status>;
 }
 
 #[tonic::async_trait]
 impl<T: ChannelService> Channels for T {
-    async fn channel(&self, request: Request<GetChannelRequest>) -> Result<Response<GetChannelResponse>, Status> {
+    async fn channel(
+        &self,
+        request: Request<GetChannelRequest>,
+    ) -> Result<Response<GetChannelResponse>, Status> {
         self.get_channel(request).await
     }
 }
@@ -48,8 +54,8 @@ impl<T: ChannelService> Channels for T {
 /// What it tells experiment-svc.
 pub type Ledger = dyn LedgerService<WatchExperimentsStream = Pages<WatchExperimentsResponse>>;
 
-/// The services decision-svc calls: each is the service itself when it runs in this process, and a client of it otherwise.
-/// Nobody who calls one asks which.
+/// The services decision-svc calls: each is the service itself when it runs in this process, and a
+/// client of it otherwise. Nobody who calls one asks which.
 #[derive(Clone)]
 pub struct Neighbours {
     /// catalog-svc.
@@ -64,7 +70,11 @@ pub struct Neighbours {
 
 impl Neighbours {
     /// The services at these addresses, for example `http://catalog:7101`.
-    pub fn remote(catalog_url: &str, policy_url: &str, experiment_url: &str) -> Result<Self, NeighbourError> {
+    pub fn remote(
+        catalog_url: &str,
+        policy_url: &str,
+        experiment_url: &str,
+    ) -> Result<Self, NeighbourError> {
         let policy = serve::channel(policy_url)?;
         Ok(Self {
             catalog: Arc::new(Remote::catalog(serve::channel(catalog_url)?)),

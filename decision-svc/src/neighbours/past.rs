@@ -1,4 +1,5 @@
-//! The catalogue as it was: read from its log like the present one, up to a moment instead of for ever.
+//! The catalogue as it was: read from its log like the present one, up to a moment instead of for
+//! ever.
 
 use std::{
     collections::VecDeque,
@@ -46,7 +47,13 @@ type Kept = VecDeque<(String, Arc<Catalog>)>;
 
 impl PastCatalogs {
     /// The catalogue of a moment at or before `head`, a revision that the log has.
-    pub async fn at(&self, lookup: &Lookup, tenant: &str, moment: Moment, head: i64) -> Result<Arc<Catalog>, Status> {
+    pub async fn at(
+        &self,
+        lookup: &Lookup,
+        tenant: &str,
+        moment: Moment,
+        head: i64,
+    ) -> Result<Arc<Catalog>, Status> {
         let wanted = match moment {
             Moment::Revision(revision) => revision,
             Moment::Time(_) => head,
@@ -63,8 +70,14 @@ impl PastCatalogs {
         let request = WatchCatalogRequest { after_revision: known.revision };
         let mut pages = lookup.watch_catalog(streaming(tenant, request)).await?.into_inner();
         'reading: while known.revision < wanted {
-            let short = || serve::unavailable("catalog", &"its log does not reach the revision that was asked for");
-            let page = tokio::time::timeout(PAGE_WAIT_MAX, pages.next()).await.map_err(|_| short())?;
+            let short = || {
+                serve::unavailable(
+                    "catalog",
+                    &"its log does not reach the revision that was asked for",
+                )
+            };
+            let page =
+                tokio::time::timeout(PAGE_WAIT_MAX, pages.next()).await.map_err(|_| short())?;
             let page = page.transpose()?.ok_or_else(short)?;
             for change in page.changes.iter() {
                 if !moment.holds(change) {
@@ -82,7 +95,8 @@ impl PastCatalogs {
     /// The newest kept catalogue that is not newer than a revision.
     fn up_to(&self, tenant: &str, revision: i64) -> Option<Arc<Catalog>> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_tenant = kept.iter().filter(|(owner, found)| owner == tenant && found.revision <= revision);
+        let of_tenant =
+            kept.iter().filter(|(owner, found)| owner == tenant && found.revision <= revision);
         of_tenant.max_by_key(|(_, found)| found.revision).map(|(_, found)| found.clone())
     }
 

@@ -23,7 +23,8 @@ use crate::{
 
 /// Candidates sent at most; lower ones are outranked.
 pub const CANDIDATES_MAX: usize = 500;
-/// Undelivered outcomes sent at most; a customer with more gets nothing until the relay has caught up.
+/// Undelivered outcomes sent at most; a customer with more gets nothing until the relay has caught
+/// up.
 pub const PENDING_MAX: usize = 100;
 
 /// Who is to be contacted, where and when.
@@ -45,7 +46,10 @@ pub struct Question<'a> {
 
 impl Question<'_> {
     fn about(&self, candidates: Vec<proto::Candidate>) -> proto::ContactQuestion {
-        let pending = self.pending.iter().filter_map(|row| proto::OutcomeFact::decode(row.payload.as_slice()).ok());
+        let pending = self
+            .pending
+            .iter()
+            .filter_map(|row| proto::OutcomeFact::decode(row.payload.as_slice()).ok());
         proto::ContactQuestion {
             customer_id: self.customer_id.to_owned(),
             channel: self.channel.to_owned(),
@@ -70,9 +74,13 @@ fn candidates(ranked: &[Ranked]) -> Vec<proto::Candidate> {
     ranked.iter().take(CANDIDATES_MAX).map(candidate).collect()
 }
 
-/// Asks the owner about a channel that the snapshot does not know: NOT_FOUND when there is none. When policy-svc is
-/// away nobody can tell, and the decision will say so itself.
-pub async fn require_channel(channels: &dyn Channels, tenant: &str, named: &str) -> Result<(), Status> {
+/// Asks the owner about a channel that the snapshot does not know: NOT_FOUND when there is none.
+/// When policy-svc is away nobody can tell, and the decision will say so itself.
+pub async fn require_channel(
+    channels: &dyn Channels,
+    tenant: &str,
+    named: &str,
+) -> Result<(), Status> {
     let request = proto::GetChannelRequest { id: named.to_owned() };
     match channels.channel(metadata::request(tenant, request)).await {
         Err(status) if status.code() == Code::NotFound => Err(status),
@@ -102,8 +110,8 @@ pub struct Asked<'a> {
     pub hold: Option<Hold<'a>>,
 }
 
-/// A judgement and, when slots were reserved, the id of the decision that holds them: the one that asked, or an earlier
-/// one of the same request.
+/// A judgement and, when slots were reserved, the id of the decision that holds them: the one that
+/// asked, or an earlier one of the same request.
 pub type Judged = (Judgement, Option<String>);
 
 /// Questions of one call.
@@ -113,7 +121,8 @@ const CALL_CANDIDATES_MAX: usize = 1_000;
 /// Bytes of one call; a question that has more goes alone.
 const CALL_BYTES_MAX: usize = 3 * 1024 * 1024;
 
-/// Judges, and reserves where slots are wanted; one answer per question, in their order. A lone question is asked alone.
+/// Judges, and reserves where slots are wanted; one answer per question, in their order. A lone
+/// question is asked alone.
 pub async fn judge(gate: &Gate, tenant: &str, asked: &[Asked<'_>]) -> Vec<Result<Judged, Status>> {
     if let [one] = asked {
         return vec![match &one.hold {
@@ -195,7 +204,9 @@ impl Call {
 fn answered(answer: proto::GateAnswer) -> Result<Judged, Status> {
     match answer.kind {
         Some(gate_answer::Kind::Reserve(answer)) => Ok(reserved(answer)),
-        Some(gate_answer::Kind::Check(answer)) => Ok((judgement(answer.judgement.unwrap_or_default()), None)),
+        Some(gate_answer::Kind::Check(answer)) => {
+            Ok((judgement(answer.judgement.unwrap_or_default()), None))
+        }
         Some(gate_answer::Kind::Fault(fault)) => {
             Err(Status::with_details(fault.code.into(), fault.message, fault.details.into()))
         }
@@ -203,7 +214,11 @@ fn answered(answer: proto::GateAnswer) -> Result<Judged, Status> {
     }
 }
 
-async fn reserve(gate: &Gate, tenant: &str, request: proto::ReserveRequest) -> Result<Judged, Status> {
+async fn reserve(
+    gate: &Gate,
+    tenant: &str,
+    request: proto::ReserveRequest,
+) -> Result<Judged, Status> {
     let answer = gate.reserve(metadata::request(tenant, request)).await?;
     Ok(reserved(answer.into_inner()))
 }
@@ -249,7 +264,13 @@ pub async fn evaluate(
     };
     let limit = slots.map_or(0, |slots| i32::try_from(slots).unwrap_or(i32::MAX));
     let question = Some(question.about(candidates(ranked)));
-    let request = proto::EvaluateFactsRequest { question, facts: Some(facts), revision, configured_at, limit };
+    let request = proto::EvaluateFactsRequest {
+        question,
+        facts: Some(facts),
+        revision,
+        configured_at,
+        limit,
+    };
     let answer = gate.evaluate_facts(metadata::request(tenant, request)).await?.into_inner();
     Ok(Judgement { basis: None, ..judgement(answer.judgement.unwrap_or_default()) })
 }
@@ -264,9 +285,14 @@ pub async fn commit(
     rank: i32,
 ) -> Result<Result<String, Refusal>, Status> {
     let question = Some(question.about(vec![candidate]));
-    let request = proto::CommitContactRequest { question, decision_id: decision_id.to_owned(), rank };
+    let request =
+        proto::CommitContactRequest { question, decision_id: decision_id.to_owned(), rank };
     let answer = gate.commit_contact(metadata::request(tenant, request)).await?.into_inner();
-    Ok(if answer.go { Ok(answer.contact_id) } else { Err(refusal(answer.refusal.unwrap_or_default())) })
+    Ok(if answer.go {
+        Ok(answer.contact_id)
+    } else {
+        Err(refusal(answer.refusal.unwrap_or_default()))
+    })
 }
 
 /// Gives slots back; rank 0 is all of them.
@@ -285,7 +311,8 @@ pub async fn release(
 
 /// Delivers outcomes.
 pub async fn deliver(gate: &Gate, tenant: &str, payloads: &[&[u8]]) -> Result<(), Status> {
-    let outcomes = payloads.iter().filter_map(|payload| proto::OutcomeFact::decode(*payload).ok()).collect();
+    let outcomes =
+        payloads.iter().filter_map(|payload| proto::OutcomeFact::decode(*payload).ok()).collect();
     let request = proto::DeliverOutcomesRequest { outcomes };
     gate.deliver_outcomes(metadata::request(tenant, request)).await.map(drop)
 }
@@ -296,7 +323,8 @@ pub fn apply(policy: &mut Policy, change: &ConfigurationChange) {
         "channel" if change.deleted => drop(policy.channels.remove(&change.id)),
         "channel" => {
             if let Ok(found) = proto::Channel::decode(change.resource.as_slice()) {
-                let timezone_source = found.config.map(|config| config.timezone_source).unwrap_or_default();
+                let timezone_source =
+                    found.config.map(|config| config.timezone_source).unwrap_or_default();
                 let channel = Channel { id: change.id.clone(), name: found.name, timezone_source };
                 policy.channels.insert(change.id.clone(), channel);
             }
@@ -317,7 +345,9 @@ pub fn decoded(encoded: &[u8]) -> Result<Judgement, DecodeError> {
 
 fn judgement(mut found: proto::Judgement) -> Judgement {
     let basis = match found.facts.take() {
-        Some(facts) => Basis::Facts { encoded: facts.encode_to_vec(), fields_read: facts.fields_read },
+        Some(facts) => {
+            Basis::Facts { encoded: facts.encode_to_vec(), fields_read: facts.fields_read }
+        }
         None => Basis::Judgement(found.encode_to_vec()),
     };
     let verdict = |verdict: proto::Verdict| Verdict {

@@ -2,13 +2,18 @@
 
 use futures::StreamExt as _;
 use proffer_proto::{
-    catalog::v1::{self as catalog, lookup_service_client::LookupServiceClient, lookup_service_server::LookupService},
+    catalog::v1::{
+        self as catalog, lookup_service_client::LookupServiceClient,
+        lookup_service_server::LookupService,
+    },
     experiment::v1::{
-        self as experiment, ledger_service_client::LedgerServiceClient, ledger_service_server::LedgerService,
+        self as experiment, ledger_service_client::LedgerServiceClient,
+        ledger_service_server::LedgerService,
     },
     policy::v1::{
         self as policy, channel_service_client::ChannelServiceClient,
-        contact_gate_service_client::ContactGateServiceClient, contact_gate_service_server::ContactGateService,
+        contact_gate_service_client::ContactGateServiceClient,
+        contact_gate_service_server::ContactGateService,
     },
 };
 use tonic::{Request, Response, Status, transport::Channel};

@@ -16,26 +16,40 @@ pub fn parse(value: &Value) -> Result<Option<Scalar>, String> {
     let Some(kind) = &value.kind else { return Ok(None) };
     Ok(Some(match kind {
         Kind::StringValue(text) if text.len() > TEXT_BYTES_MAX => {
-            return Err(format!("has {} bytes, which exceeds the maximum {TEXT_BYTES_MAX}", text.len()));
+            return Err(format!(
+                "has {} bytes, which exceeds the maximum {TEXT_BYTES_MAX}",
+                text.len()
+            ));
         }
-        Kind::StringValue(text) if text.contains('\0') => return Err("must not hold a null character".to_owned()),
+        Kind::StringValue(text) if text.contains('\0') => {
+            return Err("must not hold a null character".to_owned());
+        }
         Kind::StringValue(text) => Scalar::String(text.clone()),
         Kind::IntegerValue(number) => Scalar::Integer(*number),
-        Kind::DoubleValue(number) if !number.is_finite() => return Err("must be a finite number".to_owned()),
+        Kind::DoubleValue(number) if !number.is_finite() => {
+            return Err("must be a finite number".to_owned());
+        }
         Kind::DoubleValue(number) => Scalar::Double(*number),
         Kind::BooleanValue(is) => Scalar::Boolean(*is),
-        Kind::DecimalValue(text) => match Decimal::from_str_exact(text).or_else(|_| Decimal::from_scientific(text)) {
+        Kind::DecimalValue(text) => match Decimal::from_str_exact(text)
+            .or_else(|_| Decimal::from_scientific(text))
+        {
             Ok(number) => Scalar::Decimal(number.to_string()),
             Err(_) => return Err(format!("`{text}` is not a decimal number of at most 28 digits")),
         },
         Kind::ListValue(list) if list.values.len() > LIST_MAX => {
-            return Err(format!("holds {} values, which exceeds the maximum {LIST_MAX}", list.values.len()));
+            return Err(format!(
+                "holds {} values, which exceeds the maximum {LIST_MAX}",
+                list.values.len()
+            ));
         }
         Kind::ListValue(list) => {
             let mut items = Vec::with_capacity(list.values.len());
             for item in &list.values {
                 match &item.kind {
-                    Some(Kind::ListValue(_)) => return Err("must not hold lists of lists".to_owned()),
+                    Some(Kind::ListValue(_)) => {
+                        return Err("must not hold lists of lists".to_owned());
+                    }
                     _ => items.extend(parse(item)?),
                 }
             }
@@ -44,7 +58,8 @@ pub fn parse(value: &Value) -> Result<Option<Scalar>, String> {
     }))
 }
 
-/// Values by name; nulls are left out, and so is what does not parse (it was checked where it was written).
+/// Values by name; nulls are left out, and so is what does not parse (it was checked where it was
+/// written).
 pub fn fields<'a>(values: impl IntoIterator<Item = (&'a String, &'a Value)>) -> Fields {
     let parsed = |(name, value): (&String, &Value)| Some((name.clone(), parse(value).ok()??));
     values.into_iter().filter_map(parsed).collect()
@@ -58,7 +73,9 @@ pub fn into_proto(scalar: &Scalar) -> Value {
         Scalar::Double(number) => Kind::DoubleValue(*number),
         Scalar::Boolean(is) => Kind::BooleanValue(*is),
         Scalar::Decimal(text) => Kind::DecimalValue(text.clone()),
-        Scalar::List(items) => Kind::ListValue(ValueList { values: items.iter().map(into_proto).collect() }),
+        Scalar::List(items) => {
+            Kind::ListValue(ValueList { values: items.iter().map(into_proto).collect() })
+        }
     };
     Value { kind: Some(kind) }
 }

@@ -26,8 +26,8 @@ pub struct NewDecision {
     pub record: Vec<u8>,
     /// The request it answers.
     pub request: Option<RequestRow>,
-    /// Arms under which it was made, each with the message that tells experiment-svc; those not stored yet are stored
-    /// and told now.
+    /// Arms under which it was made, each with the message that tells experiment-svc; those not
+    /// stored yet are stored and told now.
     pub arms: Vec<(Arm, Vec<u8>)>,
     /// When an offer was, or would have been, returned, in microseconds since 1970.
     pub exposed_us: Option<i64>,
@@ -58,7 +58,8 @@ impl RequestRow {
 
     /// True when the request still stands for its decision at `now_us`.
     pub fn stands(&self, now_us: i64) -> bool {
-        now_us - self.decided_us < Self::KEPT_US && self.deliver_after_us.is_none_or(|after| now_us < after)
+        now_us - self.decided_us < Self::KEPT_US
+            && self.deliver_after_us.is_none_or(|after| now_us < after)
     }
 }
 
@@ -91,8 +92,8 @@ pub struct Job {
 }
 
 impl Store {
-    /// Writes one decision; returns once it is durable. Those queued meanwhile share a commit, so a lone caller never
-    /// waits and many share one sync.
+    /// Writes one decision; returns once it is durable. Those queued meanwhile share a commit, so a
+    /// lone caller never waits and many share one sync.
     pub async fn write_decision(&self, decision: NewDecision) -> Result<Written, DatabaseError> {
         let (done, answer) = oneshot::channel();
         let gone = || DatabaseError::Unavailable(sqlx::Error::WorkerCrashed);
@@ -101,7 +102,11 @@ impl Store {
     }
 
     /// One decision.
-    pub async fn decision(&self, tenant: &str, decision_id: &str) -> Result<Option<DecisionRow>, DatabaseError> {
+    pub async fn decision(
+        &self,
+        tenant: &str,
+        decision_id: &str,
+    ) -> Result<Option<DecisionRow>, DatabaseError> {
         let row: Option<(String, i64, Vec<u8>)> = Select::new(
             "select decision_id, decided_us, record from decision where tenant_id = $1 and decision_id = $2",
         )
@@ -178,7 +183,10 @@ async fn write_all(
     Ok(written)
 }
 
-async fn write(transaction: &mut Transaction, decision: &NewDecision) -> Result<Written, DatabaseError> {
+async fn write(
+    transaction: &mut Transaction,
+    decision: &NewDecision,
+) -> Result<Written, DatabaseError> {
     let NewDecision { tenant, decision_id, customer_id, decided_us, .. } = decision;
     let messages = decision.arms.len() + decision.experiment_messages.len();
     let first_seq = lock_customer(transaction, tenant, customer_id, messages as i64).await?;
@@ -193,13 +201,15 @@ async fn write(transaction: &mut Transaction, decision: &NewDecision) -> Result<
     }
     let target = outbox::Target::Experiment;
     if let Some(other) = other_arm {
-        outbox::add(transaction, tenant, customer_id, target, first_seq, *decided_us, &payloads).await?;
+        outbox::add(transaction, tenant, customer_id, target, first_seq, *decided_us, &payloads)
+            .await?;
         return Ok(Written::OtherArm(other));
     }
     if let Some(request) = &decision.request
         && let Some(winner) = store_request(transaction, tenant, request).await?
     {
-        outbox::add(transaction, tenant, customer_id, target, first_seq, *decided_us, &payloads).await?;
+        outbox::add(transaction, tenant, customer_id, target, first_seq, *decided_us, &payloads)
+            .await?;
         return Ok(Written::LostTo(winner));
     }
     execute!(
@@ -215,7 +225,8 @@ async fn write(transaction: &mut Transaction, decision: &NewDecision) -> Result<
         .bind(&decision.record)
     )?;
     payloads.extend(decision.experiment_messages.iter().cloned());
-    outbox::add(transaction, tenant, customer_id, target, first_seq, *decided_us, &payloads).await?;
+    outbox::add(transaction, tenant, customer_id, target, first_seq, *decided_us, &payloads)
+        .await?;
     Ok(Written::Stored)
 }
 
@@ -261,13 +272,15 @@ async fn store_arm(
     Ok(if inserted.rows > 0 { StoredArm::New } else { StoredArm::Same })
 }
 
-/// Stores the request's decision, replacing one that no longer stands; the one stored earlier when it does.
+/// Stores the request's decision, replacing one that no longer stands; the one stored earlier when
+/// it does.
 async fn store_request(
     transaction: &mut Transaction,
     tenant: &str,
     request: &RequestRow,
 ) -> Result<Option<RequestRow>, DatabaseError> {
-    let RequestRow { request_id, decision_id, body_hash, decided_us, deliver_after_us, now_us } = request;
+    let RequestRow { request_id, decision_id, body_hash, decided_us, deliver_after_us, now_us } =
+        request;
     let done = execute!(
         &mut *transaction,
         sqlx::query(
@@ -298,7 +311,9 @@ async fn store_request(
 type RequestColumns = (String, String, Vec<u8>, i64, Option<i64>);
 type ArmColumns = (String, bool, i32, i64, Option<i64>);
 
-fn request_row((request_id, decision_id, body_hash, decided_us, deliver_after_us): RequestColumns) -> RequestRow {
+fn request_row(
+    (request_id, decision_id, body_hash, decided_us, deliver_after_us): RequestColumns,
+) -> RequestRow {
     RequestRow { request_id, decision_id, body_hash, decided_us, deliver_after_us, now_us: 0 }
 }
 

@@ -53,7 +53,8 @@ fn metrics_statement(dialect: Dialect, count: Count) -> String {
 }
 
 impl Store {
-    /// Values of metrics, by place among those asked for; one without a value is left out. One statement, however many.
+    /// Values of metrics, by place among those asked for; one without a value is left out. One
+    /// statement, however many.
     pub async fn metrics(
         &self,
         tenant: &str,
@@ -75,8 +76,12 @@ impl Store {
         }
         static METRICS: LazyLock<Texts> = LazyLock::new(|| Texts::new(metrics_statement));
         let statement = METRICS.get(self.database.dialect(), rows.count());
-        let found: Vec<(i64, i64, Option<f64>, Option<i64>)> =
-            Select::new(statement).bind(tenant).bind_rows(&rows).brief().all(&self.database).await?;
+        let found: Vec<(i64, i64, Option<f64>, Option<i64>)> = Select::new(statement)
+            .bind(tenant)
+            .bind_rows(&rows)
+            .brief()
+            .all(&self.database)
+            .await?;
         let value = |(place, count, sum, last): (i64, i64, Option<f64>, Option<i64>)| {
             let place = usize::try_from(place).ok()?;
             let value = match asked.get(place)?.metric.aggregate {

@@ -1,8 +1,9 @@
 //! What decision-svc keeps. Promises:
 //!
-//! - What [`Store::write_decision`] and [`Store::write_outcomes`] acknowledged is durable, with its outbox rows.
-//! - A request id has one decision, an idempotency key one outcome, a customer one arm per experiment, under any
-//!   interleaving and number of replicas.
+//! - What [`Store::write_decision`] and [`Store::write_outcomes`] acknowledged is durable, with its
+//!   outbox rows.
+//! - A request id has one decision, an idempotency key one outcome, a customer one arm per
+//!   experiment, under any interleaving and number of replicas.
 //! - Outbox rows of a customer are numbered in the order in which they were acknowledged.
 
 mod decision;
@@ -62,7 +63,8 @@ async fn lock_customer(
         .bind(tenant)
         .bind(customer_id)
     )?;
-    let select = transaction.locking("select seq from customer where tenant_id = $1 and customer_id = $2");
+    let select =
+        transaction.locking("select seq from customer where tenant_id = $1 and customer_id = $2");
     let (seq,): (i64,) = within!(transaction, connection =>
         sqlx::query_as(select).bind(tenant).bind(customer_id).fetch_one(connection))?;
     execute!(

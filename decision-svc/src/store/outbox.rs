@@ -46,7 +46,12 @@ fn row((customer_id, customer_seq, created_us, payload): Row) -> OutboxRow {
 
 impl Store {
     /// A customer's undelivered rows for policy, in order, parked ones included; at most `limit`.
-    pub async fn pending(&self, tenant: &str, customer_id: &str, limit: i64) -> Result<Vec<OutboxRow>, DatabaseError> {
+    pub async fn pending(
+        &self,
+        tenant: &str,
+        customer_id: &str,
+        limit: i64,
+    ) -> Result<Vec<OutboxRow>, DatabaseError> {
         let rows: Vec<Row> = Select::new(
             "select customer_id, customer_seq, created_us, payload from outbox
              where tenant_id = $1 and customer_id = $2 and target = 'policy' order by customer_seq limit $3",
@@ -60,9 +65,15 @@ impl Store {
         Ok(rows.into_iter().map(row).collect())
     }
 
-    /// Rows to deliver, in order per customer, at most `limit`. A row waits behind its customer's earlier ones: behind a
-    /// parked one, and behind one with a later clock, which the limit might cut off.
-    pub async fn undelivered(&self, tenant: &str, target: Target, limit: i64) -> Result<Vec<OutboxRow>, DatabaseError> {
+    /// Rows to deliver, in order per customer, at most `limit`. A row waits behind its customer's
+    /// earlier ones: behind a parked one, and behind one with a later clock, which the limit might
+    /// cut off.
+    pub async fn undelivered(
+        &self,
+        tenant: &str,
+        target: Target,
+        limit: i64,
+    ) -> Result<Vec<OutboxRow>, DatabaseError> {
         let rows: Vec<Row> = Select::new(
             "select customer_id, customer_seq, created_us, payload from outbox waiting
              where tenant_id = $1 and target = $2 and not parked
@@ -78,12 +89,19 @@ impl Store {
         .all(&self.database)
         .await?;
         let mut rows: Vec<_> = rows.into_iter().map(row).collect();
-        rows.sort_by(|a, b| (&a.customer_id, a.customer_seq).cmp(&(&b.customer_id, b.customer_seq)));
+        rows.sort_by(|a, b| {
+            (&a.customer_id, a.customer_seq).cmp(&(&b.customer_id, b.customer_seq))
+        });
         Ok(rows)
     }
 
     /// Removes what was delivered.
-    pub async fn delivered(&self, tenant: &str, target: Target, rows: &[OutboxRow]) -> Result<(), DatabaseError> {
+    pub async fn delivered(
+        &self,
+        tenant: &str,
+        target: Target,
+        rows: &[OutboxRow],
+    ) -> Result<(), DatabaseError> {
         let mut transaction = self.database.begin().await?;
         for row in rows {
             execute!(
@@ -101,7 +119,12 @@ impl Store {
     }
 
     /// Notes that a row was refused; after ten times it is parked.
-    pub async fn refused(&self, tenant: &str, target: Target, row: &OutboxRow) -> Result<(), DatabaseError> {
+    pub async fn refused(
+        &self,
+        tenant: &str,
+        target: Target,
+        row: &OutboxRow,
+    ) -> Result<(), DatabaseError> {
         let mut transaction = self.database.begin().await?;
         execute!(
             &mut transaction,
@@ -119,7 +142,11 @@ impl Store {
     }
 
     /// When the oldest row parked for `target`, or waiting behind a parked one, was acknowledged.
-    pub async fn oldest_held_us(&self, tenant: &str, target: Target) -> Result<Option<i64>, DatabaseError> {
+    pub async fn oldest_held_us(
+        &self,
+        tenant: &str,
+        target: Target,
+    ) -> Result<Option<i64>, DatabaseError> {
         let row: (Option<i64>,) = Select::new(
             "select min(created_us) from outbox held where tenant_id = $1 and target = $2
                and exists (select 1 from outbox parked where parked.tenant_id = held.tenant_id
@@ -135,7 +162,9 @@ impl Store {
     /// Tenants that have anything undelivered.
     pub async fn tenants_waiting(&self) -> Result<Vec<String>, DatabaseError> {
         let rows: Vec<(String,)> =
-            Select::new("select distinct tenant_id from outbox where not parked").all(&self.database).await?;
+            Select::new("select distinct tenant_id from outbox where not parked")
+                .all(&self.database)
+                .await?;
         Ok(rows.into_iter().map(|row| row.0).collect())
     }
 }

@@ -46,9 +46,14 @@ pub enum Recorded {
 
 impl Store {
     /// Records outcomes in one transaction; answers in the order given.
-    pub async fn write_outcomes(&self, tenant: &str, outcomes: &[NewOutcome]) -> Result<Vec<Recorded>, DatabaseError> {
+    pub async fn write_outcomes(
+        &self,
+        tenant: &str,
+        outcomes: &[NewOutcome],
+    ) -> Result<Vec<Recorded>, DatabaseError> {
         let mut order: Vec<(usize, &NewOutcome)> = outcomes.iter().enumerate().collect();
-        // Customers in id order, so that two replicas cannot wait for each other; a customer's outcomes as given.
+        // Customers in id order, so that two replicas cannot wait for each other; a customer's
+        // outcomes as given.
         order.sort_by(|a, b| (&a.1.customer_id, a.0).cmp(&(&b.1.customer_id, b.0)));
         let mut transaction = self.database.begin().await?;
         let mut recorded = Vec::with_capacity(outcomes.len());
@@ -61,8 +66,13 @@ impl Store {
     }
 }
 
-async fn record(transaction: &mut Transaction, tenant: &str, outcome: &NewOutcome) -> Result<Recorded, DatabaseError> {
-    let NewOutcome { customer_id, outcome_id, idempotency_key, body_hash, received_us, .. } = outcome;
+async fn record(
+    transaction: &mut Transaction,
+    tenant: &str,
+    outcome: &NewOutcome,
+) -> Result<Recorded, DatabaseError> {
+    let NewOutcome { customer_id, outcome_id, idempotency_key, body_hash, received_us, .. } =
+        outcome;
     let inserted =
         execute!(&mut *transaction, sqlx::query(
         "insert into outcome (tenant_id, idempotency_key, outcome_id, customer_id, body_hash, received_us, record,
@@ -74,12 +84,34 @@ async fn record(transaction: &mut Transaction, tenant: &str, outcome: &NewOutcom
         let (known_id, known_hash): (String, Vec<u8>) = within!(transaction, connection => sqlx::query_as(
             "select outcome_id, body_hash from outcome where tenant_id = $1 and idempotency_key = $2")
             .bind(tenant).bind(idempotency_key).fetch_one(connection))?;
-        return Ok(if known_hash == *body_hash { Recorded::Duplicate(known_id) } else { Recorded::Mismatch });
+        return Ok(if known_hash == *body_hash {
+            Recorded::Duplicate(known_id)
+        } else {
+            Recorded::Mismatch
+        });
     }
     let seq = lock_customer(transaction, tenant, customer_id, 1).await?;
     let message = [(outcome.policy_message)(seq)];
-    outbox::add(transaction, tenant, customer_id, outbox::Target::Policy, seq, *received_us, &message).await?;
+    outbox::add(
+        transaction,
+        tenant,
+        customer_id,
+        outbox::Target::Policy,
+        seq,
+        *received_us,
+        &message,
+    )
+    .await?;
     let message = [outcome.experiment_message.clone()];
-    outbox::add(transaction, tenant, customer_id, outbox::Target::Experiment, seq, *received_us, &message).await?;
+    outbox::add(
+        transaction,
+        tenant,
+        customer_id,
+        outbox::Target::Experiment,
+        seq,
+        *received_us,
+        &message,
+    )
+    .await?;
     Ok(Recorded::Stored(outcome_id.clone()))
 }

@@ -1,5 +1,5 @@
-//! What a batch of decisions reads before it plans, however many customers it is about: one statement, and one for request
-//! ids.
+//! What a batch of decisions reads before it plans, however many customers it is about: one
+//! statement, and one for request ids.
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
@@ -26,7 +26,8 @@ fn rows<'a>(ids: &[&'a str]) -> Rows<'a> {
 pub struct Known {
     /// Head of the tenant's log.
     pub head: i64,
-    /// Undelivered rows for policy by customer, in order, parked ones included. Who has none is left out.
+    /// Undelivered rows for policy by customer, in order, parked ones included. Who has none is
+    /// left out.
     pub pending: BTreeMap<String, Vec<OutboxRow>>,
     /// Arms by customer. Who has none is left out.
     pub arms: BTreeMap<String, Vec<Arm>>,
@@ -80,7 +81,8 @@ fn requests_statement(dialect: Dialect, count: Count) -> String {
 }
 
 impl Store {
-    /// What is known of these customers, and the head of the log; at most `pending_max` undelivered rows of each.
+    /// What is known of these customers, and the head of the log; at most `pending_max` undelivered
+    /// rows of each.
     pub async fn known_of(
         &self,
         tenant: &str,
@@ -90,8 +92,13 @@ impl Store {
         static KNOWN: LazyLock<Texts> = LazyLock::new(|| Texts::new(known_statement));
         let asked = rows(customer_ids);
         let statement = KNOWN.get(self.database.dialect(), asked.count());
-        let found: Vec<KnownColumns> =
-            Select::new(statement).bind(tenant).bind(pending_max).bind_rows(&asked).brief().all(&self.database).await?;
+        let found: Vec<KnownColumns> = Select::new(statement)
+            .bind(tenant)
+            .bind(pending_max)
+            .bind_rows(&asked)
+            .brief()
+            .all(&self.database)
+            .await?;
         let mut known = Known::default();
         for (kind, customer_id, experiment_id, first, second, third, is_holdout, payload) in found {
             match kind {
@@ -102,7 +109,8 @@ impl Store {
                     known.arms.entry(customer_id).or_default().push(arm);
                 }
                 PENDING => {
-                    let (customer_seq, created_us, payload) = (first, second, payload.unwrap_or_default());
+                    let (customer_seq, created_us, payload) =
+                        (first, second, payload.unwrap_or_default());
                     let of_customer = known.pending.entry(customer_id.clone()).or_default();
                     of_customer.push(OutboxRow { customer_id, customer_seq, created_us, payload });
                 }
@@ -124,12 +132,27 @@ impl Store {
         static REQUESTS: LazyLock<Texts> = LazyLock::new(|| Texts::new(requests_statement));
         let asked = rows(request_ids);
         let statement = REQUESTS.get(self.database.dialect(), asked.count());
-        let found: Vec<RequestColumns> =
-            Select::new(statement).bind(tenant).bind_rows(&asked).brief().all(&self.database).await?;
-        let row = |(request_id, decision_id, body_hash, decided_us, deliver_after_us): RequestColumns| {
-            let key = request_id.clone();
-            (key, RequestRow { request_id, decision_id, body_hash, decided_us, deliver_after_us, now_us: 0 })
-        };
+        let found: Vec<RequestColumns> = Select::new(statement)
+            .bind(tenant)
+            .bind_rows(&asked)
+            .brief()
+            .all(&self.database)
+            .await?;
+        let row =
+            |(request_id, decision_id, body_hash, decided_us, deliver_after_us): RequestColumns| {
+                let key = request_id.clone();
+                (
+                    key,
+                    RequestRow {
+                        request_id,
+                        decision_id,
+                        body_hash,
+                        decided_us,
+                        deliver_after_us,
+                        now_us: 0,
+                    },
+                )
+            };
         Ok(found.into_iter().map(row).collect())
     }
 }

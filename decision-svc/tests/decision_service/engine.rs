@@ -50,12 +50,16 @@ fn category(name: &str, fields: &[(&str, &str)]) -> Category {
 
 fn catalog(offers: Vec<Offer>, categories: Vec<Category>) -> Catalog {
     let fields = [("age", Type::Number), ("city", Type::String), ("since", Type::Date)];
-    let fields: BTreeMap<_, _> = fields.into_iter().map(|(name, of_type)| (name.to_owned(), of_type)).collect();
+    let fields: BTreeMap<_, _> =
+        fields.into_iter().map(|(name, of_type)| (name.to_owned(), of_type)).collect();
     let schema = Schema { id: "schema_customer".to_owned(), name: "Customer".to_owned(), fields };
     Catalog {
         revision: 1,
         offers: offers.into_iter().map(|offer| (offer.id.as_str().into(), offer.into())).collect(),
-        categories: categories.into_iter().map(|category| (category.id.clone(), category)).collect(),
+        categories: categories
+            .into_iter()
+            .map(|category| (category.id.clone(), category))
+            .collect(),
         schemas: BTreeMap::from([(schema.id.clone(), schema)]),
         ..Catalog::default()
     }
@@ -81,7 +85,8 @@ fn planned(catalog: &Catalog, categories: &[&str], record: &Fields) -> Plan {
     plan(&compiled, &Facts::of_record(record, &attributes, &moment), &ALL)
 }
 
-const ALL: Wanted<'_> = Wanted { exclude_offers: &[], ranked_max: usize::MAX, refused_max: usize::MAX };
+const ALL: Wanted<'_> =
+    Wanted { exclude_offers: &[], ranked_max: usize::MAX, refused_max: usize::MAX };
 
 fn ids(plan: &Plan) -> Vec<&str> {
     plan.ranked.iter().map(|ranked| ranked.offer_id.as_str()).collect()
@@ -97,7 +102,8 @@ fn adult() -> Rule {
 
 #[test]
 fn a_broken_offer_spoils_itself_only() {
-    let broken = offer("off_b", "A", vec![condition("colour", Operator::Eq, Literal::String("red".into()))]);
+    let broken =
+        offer("off_b", "A", vec![condition("colour", Operator::Eq, Literal::String("red".into()))]);
     let plan = planned(
         &catalog(vec![offer("off_a", "A", vec![adult()]), broken], vec![]),
         &["A"],
@@ -115,13 +121,19 @@ fn a_refused_candidate_says_what_was_expected_and_what_was_there() {
     let young = planned(&catalog, &[], &record(&[("age", Scalar::Integer(17))]));
     assert_eq!(young.refused[0].reason, "`age` >= 18 does not hold: it is 17");
     let unknown = planned(&catalog, &[], &record(&[]));
-    assert_eq!(unknown.refused[0].reason, "`age` >= 18 does not hold: it is unknown: missing customer.age");
+    assert_eq!(
+        unknown.refused[0].reason,
+        "`age` >= 18 does not hold: it is unknown: missing customer.age"
+    );
     let wrong = planned(&catalog, &[], &record(&[("age", Scalar::String("old".into()))]));
-    assert_eq!(wrong.refused[0].reason, "`age` >= 18 does not hold: it is unknown: age is not a number");
+    assert_eq!(
+        wrong.refused[0].reason,
+        "`age` >= 18 does not hold: it is unknown: age is not a number"
+    );
 }
 
-/// A bare name: the offer's own category, then its custom fields, then the schema, then the other categories when they
-/// agree.
+/// A bare name: the offer's own category, then its custom fields, then the schema, then the other
+/// categories when they agree.
 #[test]
 fn a_bare_name_is_looked_up_in_order() {
     let is = |expected: f64| vec![condition("x", Operator::Eq, Literal::Number(expected))];
@@ -137,7 +149,11 @@ fn a_bare_name_is_looked_up_in_order() {
         assert_eq!(ids(&plan), expected, "{:?}", plan.refused);
     };
     check(vec![both, custom], vec![own.clone(), lender.clone()], &["off_both", "off_custom"]);
-    check(vec![borrowed.clone()], vec![lender.clone(), category("D", &[("x", "4")])], &["off_borrowed"]);
+    check(
+        vec![borrowed.clone()],
+        vec![lender.clone(), category("D", &[("x", "4")])],
+        &["off_borrowed"],
+    );
     let plan = planned(&catalog(vec![borrowed], vec![own, lender]), &[], &record(&[]));
     assert!(plan.refused[0].reason.contains("computed differently"), "{:?}", plan.refused);
 }
@@ -145,7 +161,8 @@ fn a_bare_name_is_looked_up_in_order() {
 #[test]
 fn computed_fields_that_need_each_other_are_spelt_out() {
     let circle = category("A", &[("x", "y + 1"), ("y", "x + 1")]);
-    let plan = planned(&catalog(vec![offer("off_a", "A", vec![])], vec![circle]), &[], &record(&[]));
+    let plan =
+        planned(&catalog(vec![offer("off_a", "A", vec![])], vec![circle]), &[], &record(&[]));
     assert!(plan.refused[0].reason.contains("x -> y -> x"), "{:?}", plan.refused);
 }
 
@@ -165,7 +182,8 @@ fn paused_offers_and_other_categories_take_no_part() {
     let offers = vec![paused, offer("off_a", "a", vec![]), offer("off_b", "B", vec![])];
     let plan = planned(&catalog(offers, vec![]), &["A"], &record(&[]));
     assert_eq!(ids(&plan), ["off_a"]);
-    let stages: Vec<_> = plan.stages.iter().map(|stage| (stage.node.as_str(), stage.entered, stage.left)).collect();
+    let stages: Vec<_> =
+        plan.stages.iter().map(|stage| (stage.node.as_str(), stage.entered, stage.left)).collect();
     assert_eq!(stages[0], ("inv", 2, 1));
 }
 

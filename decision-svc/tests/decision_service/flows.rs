@@ -19,7 +19,13 @@ fn with_node(id: &str, config: Option<Config>) -> proto::DecisionFlow {
 
 fn condition(field: &str, op: Operator, value: &str) -> Rule {
     let value = Some(Value { kind: Some(value::Kind::StringValue(value.to_owned())) });
-    Rule { kind: Some(rule::Kind::Condition(Condition { field: field.to_owned(), op: op.into(), value })) }
+    Rule {
+        kind: Some(rule::Kind::Condition(Condition {
+            field: field.to_owned(),
+            op: op.into(),
+            value,
+        })),
+    }
 }
 
 /// The winback flow with another score node, and with `optimize` in place of its weights.
@@ -29,7 +35,10 @@ fn scored(score: proto::ScoreNode, optimize: Option<proto::OptimizeNode>) -> pro
     nodes[5].config = Some(Config::Score(score));
     if let Some(optimize) = optimize {
         nodes[6].config = Some(Config::Rank(proto::RankNode::default()));
-        nodes.insert(6, proto::Node { id: "opt".to_owned(), config: Some(Config::Optimize(optimize)) });
+        nodes.insert(
+            6,
+            proto::Node { id: "opt".to_owned(), config: Some(Config::Optimize(optimize)) },
+        );
     }
     flow
 }
@@ -46,10 +55,15 @@ async fn a_wrong_flow_is_refused_with_its_node() {
         };
         let nodes = "decision_flow.config.nodes";
         let group = with_node("g", Some(Config::Group(proto::UnservedNode {})));
-        check(group, &format!("{nodes}[4].type"), "node `g`: type `group` is not yet supported").await;
-        let filter = |rules| with_node("f", Some(Config::Filter(proto::FilterNode { rules })));
-        check(filter(vec![]), &format!("{nodes}[4].config.rules"), "node `f`: holds 0 rules; it must hold 1 to 100")
+        check(group, &format!("{nodes}[4].type"), "node `g`: type `group` is not yet supported")
             .await;
+        let filter = |rules| with_node("f", Some(Config::Filter(proto::FilterNode { rules })));
+        check(
+            filter(vec![]),
+            &format!("{nodes}[4].config.rules"),
+            "node `f`: holds 0 rules; it must hold 1 to 100",
+        )
+        .await;
         let unreadable = filter(vec![condition("a b", Operator::Eq, "x")]);
         check(unreadable, &format!("{nodes}[4].config.rules[0]"), "`a b` is no name").await;
         let endless = filter(vec![condition("offer.name", Operator::Matches, "(")]);
@@ -67,17 +81,31 @@ async fn a_wrong_flow_is_refused_with_its_node() {
         };
         let (formula, model) = (proto::ScoreMethod::Formula, proto::ScoreMethod::Model);
         check(score(formula, " ", ""), &format!("{nodes}[5].config.formula"), "is required").await;
-        check(score(formula, "1 +", ""), &format!("{nodes}[5].config.formula"), "formula `1 +`").await;
-        check(score(model, "", "M"), &format!("{nodes}[5].config.model"), "model `M` not found").await;
+        check(score(formula, "1 +", ""), &format!("{nodes}[5].config.formula"), "formula `1 +`")
+            .await;
+        check(score(model, "", "M"), &format!("{nodes}[5].config.model"), "model `M` not found")
+            .await;
         check(score(model, "1", "M"), &format!("{nodes}[5].config.formula"), "leave it out").await;
         check(with_node("f", None), &format!("{nodes}[4].type"), "is required").await;
         let second = with_node("q2", Some(Config::Qualify(proto::QualifyNode {})));
         check(second, &format!("{nodes}[4]"), "node `q2`: a second `qualify`").await;
-        check(proto::DecisionFlow { config: None, ..winback() }, "decision_flow.config", "is required").await;
-        check(proto::DecisionFlow { name: String::new(), ..winback() }, "decision_flow.name", "is required").await;
+        check(
+            proto::DecisionFlow { config: None, ..winback() },
+            "decision_flow.config",
+            "is required",
+        )
+        .await;
+        check(
+            proto::DecisionFlow { name: String::new(), ..winback() },
+            "decision_flow.name",
+            "is required",
+        )
+        .await;
         let mut weightless = winback();
-        weightless.config.as_mut().unwrap().nodes[6].config =
-            Some(Config::Rank(proto::RankNode { weights: Some(proto::Weights::default()), ..Default::default() }));
+        weightless.config.as_mut().unwrap().nodes[6].config = Some(Config::Rank(proto::RankNode {
+            weights: Some(proto::Weights::default()),
+            ..Default::default()
+        }));
         check(weightless, &format!("{nodes}[6].config.weights"), "must be greater than 0").await;
     })
     .await;
@@ -87,7 +115,15 @@ async fn a_wrong_flow_is_refused_with_its_node() {
 async fn a_paused_flow_does_not_decide_and_a_stale_etag_does_not_write() {
     on_both(async |suite| {
         let get = proto::GetDecisionFlowRequest { id: "winback".to_owned() };
-        let stored = suite.flows.clone().get_decision_flow(get).await.unwrap().into_inner().decision_flow.unwrap();
+        let stored = suite
+            .flows
+            .clone()
+            .get_decision_flow(get)
+            .await
+            .unwrap()
+            .into_inner()
+            .decision_flow
+            .unwrap();
         let pause = |etag: &str| proto::UpdateDecisionFlowRequest {
             id: "flow_winback".to_owned(),
             decision_flow: Some(proto::DecisionFlow {
@@ -101,7 +137,10 @@ async fn a_paused_flow_does_not_decide_and_a_stale_etag_does_not_write() {
         assert_eq!(told(&stale).1, "ETAG_MISMATCH");
         suite.flows.clone().update_decision_flow(pause(&stored.etag)).await.unwrap();
         let refused = suite.recommend(question("cust_lapsed_1")).await.unwrap_err();
-        assert_eq!((refused.code(), told(&refused).1.as_str()), (Code::FailedPrecondition, "WRONG_STATE"));
+        assert_eq!(
+            (refused.code(), told(&refused).1.as_str()),
+            (Code::FailedPrecondition, "WRONG_STATE")
+        );
     })
     .await;
 }
@@ -113,8 +152,15 @@ async fn a_flow_without_a_contact_policy_node_is_taken_with_a_warning() {
         flow.name = "Silent".to_owned();
         flow.config.as_mut().unwrap().nodes.remove(4);
         let request = proto::CreateDecisionFlowRequest { decision_flow: Some(flow) };
-        let stored =
-            suite.flows.clone().create_decision_flow(request).await.unwrap().into_inner().decision_flow.unwrap();
+        let stored = suite
+            .flows
+            .clone()
+            .create_decision_flow(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .decision_flow
+            .unwrap();
         assert!(stored.warnings[0].contains("contact_policy"), "{:?}", stored.warnings);
         assert_eq!(stored.status(), ResourceStatus::Active);
     })

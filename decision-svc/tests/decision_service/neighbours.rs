@@ -10,7 +10,9 @@ use futures::stream::{self, BoxStream, StreamExt as _};
 use proffer_proto::{
     catalog::v1::{self as catalog, lookup_service_server as lookup},
     experiment::v1::{self as experiment, ledger_service_server as ledger},
-    policy::v1::{self as policy, channel_service_server as channels, contact_gate_service_server as gate},
+    policy::v1::{
+        self as policy, channel_service_server as channels, contact_gate_service_server as gate,
+    },
     values::v1::{ConfigurationChange, Value, value::Kind},
 };
 use prost::Message as _;
@@ -88,7 +90,8 @@ impl Fakes {
             .add_service(gate::ContactGateServiceServer::new(self.clone()))
             .add_service(channels::ChannelServiceServer::new(self.clone()))
             .add_service(ledger::LedgerServiceServer::new(self.clone()));
-        let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), Limits::default()).await.unwrap();
+        let listener =
+            Listener::bind("127.0.0.1:0".parse().unwrap(), Limits::default()).await.unwrap();
         let url = format!("http://{}", listener.address().unwrap());
         tokio::spawn(listener.serve(routes, Shutdown::new()));
         Neighbours::remote(&url, &url, &url).unwrap()
@@ -97,7 +100,12 @@ impl Fakes {
     /// In place.
     pub fn neighbours(&self) -> Neighbours {
         let fakes = Arc::new(self.clone());
-        Neighbours { catalog: fakes.clone(), gate: fakes.clone(), channels: fakes.clone(), experiment: fakes }
+        Neighbours {
+            catalog: fakes.clone(),
+            gate: fakes.clone(),
+            channels: fakes.clone(),
+            experiment: fakes,
+        }
     }
 
     pub fn write_catalog(&self, kind: &str, id: &str, name: &str, resource: Vec<u8>) -> i64 {
@@ -124,7 +132,13 @@ impl Fakes {
     }
 }
 
-fn write(log: &watch::Sender<Vec<ConfigurationChange>>, kind: &str, id: &str, name: &str, resource: Vec<u8>) -> i64 {
+fn write(
+    log: &watch::Sender<Vec<ConfigurationChange>>,
+    kind: &str,
+    id: &str,
+    name: &str,
+    resource: Vec<u8>,
+) -> i64 {
     let mut head = 0;
     log.send_modify(|log| {
         head = log.len() as i64 + 1;
@@ -186,7 +200,9 @@ impl lookup::LookupService for Fakes {
         let mut answer = catalog::BatchLookupCustomersResponse::default();
         // Never all at once: whoever asks must ask again for the rest.
         for request in asked.into_iter().take(LOOKUPS_ANSWERED) {
-            let found = lookup::LookupService::lookup_customer(self, Request::new(request)).await?.into_inner();
+            let found = lookup::LookupService::lookup_customer(self, Request::new(request))
+                .await?
+                .into_inner();
             answer.head_revision = found.head_revision;
             answer.customers.push(catalog::CustomerLookup { record: found.record });
         }
@@ -198,7 +214,9 @@ impl lookup::LookupService for Fakes {
         request: Request<catalog::WatchCatalogRequest>,
     ) -> Result<Response<Self::WatchCatalogStream>, Status> {
         let pages = watching(&self.catalog, request.into_inner().after_revision);
-        let pages = pages.map(|(changes, head_revision)| Ok(catalog::WatchCatalogResponse { changes, head_revision }));
+        let pages = pages.map(|(changes, head_revision)| {
+            Ok(catalog::WatchCatalogResponse { changes, head_revision })
+        });
         Ok(Response::new(pages.boxed()))
     }
 }
@@ -212,7 +230,9 @@ impl Script {
             ..Default::default()
         };
         let verdict = |candidate: &policy::Candidate| match self.verdicts.get(&candidate.offer_id) {
-            Some(verdict) => policy::Verdict { offer_id: candidate.offer_id.clone(), ..verdict.clone() },
+            Some(verdict) => {
+                policy::Verdict { offer_id: candidate.offer_id.clone(), ..verdict.clone() }
+            }
             None => passed(candidate),
         };
         policy::Judgement {
@@ -241,12 +261,14 @@ impl gate::ContactGateService for Fakes {
             return Err(Status::unavailable("away"));
         }
         script.reserves.push(request.clone());
-        let key = if request.request_id.is_empty() { &request.decision_id } else { &request.request_id };
+        let key =
+            if request.request_id.is_empty() { &request.decision_id } else { &request.request_id };
         if let Some(first) = script.grants.get(key) {
             return Ok(Response::new(first.clone()));
         }
         let judgement = script.judgement(request.question.as_ref());
-        let is_passed = |verdict: &&policy::Verdict| judgement.refusal.is_none() && verdict.refusal.is_none();
+        let is_passed =
+            |verdict: &&policy::Verdict| judgement.refusal.is_none() && verdict.refusal.is_none();
         let passed = judgement.verdicts.iter().filter(is_passed);
         let grants = passed
             .take(request.limit as usize)
@@ -274,7 +296,8 @@ impl gate::ContactGateService for Fakes {
         for question in questions {
             let answered = match question.kind.unwrap() {
                 Question::Reserve(asked) => {
-                    let answered = gate::ContactGateService::reserve(self, Request::new(asked)).await;
+                    let answered =
+                        gate::ContactGateService::reserve(self, Request::new(asked)).await;
                     answered.map(|answer| Answer::Reserve(answer.into_inner()))
                 }
                 Question::Check(asked) => {
@@ -294,7 +317,10 @@ impl gate::ContactGateService for Fakes {
         Ok(Response::new(policy::BatchReserveResponse { answers }))
     }
 
-    async fn check(&self, request: Request<policy::CheckRequest>) -> Result<Response<policy::CheckResponse>, Status> {
+    async fn check(
+        &self,
+        request: Request<policy::CheckRequest>,
+    ) -> Result<Response<policy::CheckResponse>, Status> {
         let request = request.into_inner();
         let mut script = self.script.lock().unwrap();
         if script.policy_away {
@@ -326,7 +352,11 @@ impl gate::ContactGateService for Fakes {
         let refusal = script.refusal.clone();
         let contact_id = format!("con_{}", request.decision_id);
         script.commits.push(request);
-        Ok(Response::new(policy::CommitContactResponse { go: refusal.is_none(), contact_id, refusal }))
+        Ok(Response::new(policy::CommitContactResponse {
+            go: refusal.is_none(),
+            contact_id,
+            refusal,
+        }))
     }
 
     async fn release_contact(
@@ -362,7 +392,9 @@ impl gate::ContactGateService for Fakes {
         request: Request<policy::WatchPolicyRequest>,
     ) -> Result<Response<Self::WatchPolicyStream>, Status> {
         let pages = watching(&self.policy, request.into_inner().after_revision);
-        let pages = pages.map(|(changes, head_revision)| Ok(policy::WatchPolicyResponse { changes, head_revision }));
+        let pages = pages.map(|(changes, head_revision)| {
+            Ok(policy::WatchPolicyResponse { changes, head_revision })
+        });
         Ok(Response::new(pages.boxed()))
     }
 }
@@ -415,7 +447,8 @@ impl channels::ChannelService for Fakes {
 
 #[tonic::async_trait]
 impl ledger::LedgerService for Fakes {
-    type WatchExperimentsStream = BoxStream<'static, Result<experiment::WatchExperimentsResponse, Status>>;
+    type WatchExperimentsStream =
+        BoxStream<'static, Result<experiment::WatchExperimentsResponse, Status>>;
 
     async fn deliver_entries(
         &self,
@@ -437,8 +470,9 @@ impl ledger::LedgerService for Fakes {
         request: Request<experiment::WatchExperimentsRequest>,
     ) -> Result<Response<Self::WatchExperimentsStream>, Status> {
         let pages = watching(&self.experiment, request.into_inner().after_revision);
-        let pages =
-            pages.map(|(changes, head_revision)| Ok(experiment::WatchExperimentsResponse { changes, head_revision }));
+        let pages = pages.map(|(changes, head_revision)| {
+            Ok(experiment::WatchExperimentsResponse { changes, head_revision })
+        });
         Ok(Response::new(pages.boxed()))
     }
 }

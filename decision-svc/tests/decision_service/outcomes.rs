@@ -14,21 +14,27 @@ use super::suite::{NOW_US, code, on_both, question, report, told};
 async fn the_same_outcome_twice_is_one() {
     on_both(async |suite| {
         let id = suite.recommend(question("cust_lapsed_1")).await.unwrap().decision_id.unwrap();
-        let shown = proto::OutcomeReport { decision_id: id.clone(), ..report("cust_lapsed_1", "impression", "") };
+        let shown = proto::OutcomeReport {
+            decision_id: id.clone(),
+            ..report("cust_lapsed_1", "impression", "")
+        };
         let first = suite.respond(shown.clone()).await.unwrap();
         assert!(!first.duplicate);
         let second = suite.respond(shown.clone()).await.unwrap();
         assert_eq!((second.outcome_id, second.duplicate), (first.outcome_id.clone(), true));
         let racing = (0..16).map(|_| suite.respond(report("cust_lapsed_1", "click", "k")));
-        let fresh =
-            futures::future::join_all(racing).await.into_iter().filter(|answer| !answer.as_ref().unwrap().duplicate);
+        let fresh = futures::future::join_all(racing)
+            .await
+            .into_iter()
+            .filter(|answer| !answer.as_ref().unwrap().duplicate);
         assert_eq!(fresh.count(), 1);
         let other = suite.respond(report("cust_lapsed_1", "conversion", "k")).await.unwrap_err();
         assert_eq!(told(&other).1, "IDEMPOTENCY_MISMATCH");
         // Two outcomes, each told to policy and to experiment-svc once, in order.
         suite.fakes.delivered(4).await;
         let script = suite.fakes.script.lock().unwrap();
-        let seen: Vec<_> = script.outcomes.iter().map(|fact| (fact.key.as_str(), fact.rank)).collect();
+        let seen: Vec<_> =
+            script.outcomes.iter().map(|fact| (fact.key.as_str(), fact.rank)).collect();
         assert_eq!(seen, [("impression", 1), ("click", 0)]);
         let fact = &script.outcomes[0];
         assert!(fact.counts_as_contact && !fact.releases);
@@ -55,23 +61,41 @@ async fn what_is_wrong_with_a_report_is_told_with_the_remedy() {
             assert!(status.message().contains(part), "{}", status.message());
         };
         let invalid = Code::InvalidArgument;
-        check(decided("cust_lapsed_1", "klick"), invalid, "outcome.outcome", "known are click, conversion, impression")
-            .await;
-        check(decided("other", "click"), invalid, "outcome.decision_id", "not a decision of this customer").await;
+        check(
+            decided("cust_lapsed_1", "klick"),
+            invalid,
+            "outcome.outcome",
+            "known are click, conversion, impression",
+        )
+        .await;
+        check(
+            decided("other", "click"),
+            invalid,
+            "outcome.decision_id",
+            "not a decision of this customer",
+        )
+        .await;
         check(report("c", "click", ""), invalid, "outcome.idempotency_key", "is required").await;
         check(report("", "click", "k"), invalid, "outcome.customer_id", "is required").await;
         let rank = proto::OutcomeReport { rank: Some(2), ..decided("cust_lapsed_1", "click") };
         check(rank, invalid, "outcome.rank", "2 is not in the decision").await;
-        let offer = proto::OutcomeReport { offer_id: "off_nothing".to_owned(), ..report("c", "click", "k") };
+        let offer = proto::OutcomeReport {
+            offer_id: "off_nothing".to_owned(),
+            ..report("c", "click", "k")
+        };
         check(offer, invalid, "outcome.offer_id", "is not an offer").await;
-        let unknown = proto::OutcomeReport { decision_id: "dec_none".to_owned(), ..report("c", "click", "") };
+        let unknown =
+            proto::OutcomeReport { decision_id: "dec_none".to_owned(), ..report("c", "click", "") };
         check(unknown, Code::NotFound, "", "dec_none").await;
         let seconds = NOW_US / 1_000_000 + 301;
-        let future =
-            proto::OutcomeReport { occurred_at: Some(Timestamp { seconds, nanos: 0 }), ..report("c", "click", "k") };
+        let future = proto::OutcomeReport {
+            occurred_at: Some(Timestamp { seconds, nanos: 0 }),
+            ..report("c", "click", "k")
+        };
         check(future, invalid, "outcome.occurred_at", "5 minutes").await;
         let amount = |text: &str| Some(Value { kind: Some(Kind::DecimalValue(text.to_owned())) });
-        let fine = proto::OutcomeReport { value: amount("1.00001"), ..report("c", "conversion", "k") };
+        let fine =
+            proto::OutcomeReport { value: amount("1.00001"), ..report("c", "conversion", "k") };
         check(fine, invalid, "outcome.value", "more than 4 decimals").await;
         let two = proto::OutcomeReport {
             value: amount("1"),
@@ -92,16 +116,31 @@ async fn a_bulk_report_is_taken_or_refused_one_by_one() {
             report("cust_lapsed_1", "click", "a"),
             report("cust_lapsed_1", "conversion", "a"),
         ];
-        let answer = suite.outcomes.clone().bulk_respond(proto::BulkRespondRequest { outcomes }).await.unwrap();
+        let answer = suite
+            .outcomes
+            .clone()
+            .bulk_respond(proto::BulkRespondRequest { outcomes })
+            .await
+            .unwrap();
         let answer = answer.into_inner();
         assert_eq!((answer.accepted, answer.refused), (2, 2));
-        let codes: Vec<_> =
-            answer.results.iter().map(|result| result.error.as_ref().map_or("", |error| &error.code)).collect();
+        let codes: Vec<_> = answer
+            .results
+            .iter()
+            .map(|result| result.error.as_ref().map_or("", |error| &error.code))
+            .collect();
         assert_eq!(codes, ["", "INVALID_ARGUMENT", "", "IDEMPOTENCY_MISMATCH"]);
-        assert!(answer.results[2].duplicate && answer.results[0].outcome_id == answer.results[2].outcome_id);
+        assert!(
+            answer.results[2].duplicate
+                && answer.results[0].outcome_id == answer.results[2].outcome_id
+        );
         let many = vec![report("c", "click", "x"); 1_001];
-        let status =
-            suite.outcomes.clone().bulk_respond(proto::BulkRespondRequest { outcomes: many }).await.unwrap_err();
+        let status = suite
+            .outcomes
+            .clone()
+            .bulk_respond(proto::BulkRespondRequest { outcomes: many })
+            .await
+            .unwrap_err();
         assert_eq!(told(&status).1, "LIMIT_EXCEEDED");
     })
     .await;
@@ -121,7 +160,8 @@ async fn a_decision_never_overtakes_an_outcome() {
     .await;
 }
 
-/// At the limit policy is still asked; one past it nobody may decide before the relay has caught up.
+/// At the limit policy is still asked; one past it nobody may decide before the relay has caught
+/// up.
 #[tokio::test(flavor = "multi_thread")]
 async fn too_many_undelivered_outcomes_mean_no_offers() {
     on_both(async |suite| {
@@ -148,7 +188,10 @@ async fn a_row_that_policy_refuses_holds_up_its_customer_only() {
         // Three to experiment-svc, one to policy.
         suite.fakes.delivered(4).await;
         let script = suite.fakes.script.lock().unwrap();
-        assert_eq!(script.outcomes.iter().map(|fact| fact.customer_id.as_str()).collect::<Vec<_>>(), ["healthy"]);
+        assert_eq!(
+            script.outcomes.iter().map(|fact| fact.customer_id.as_str()).collect::<Vec<_>>(),
+            ["healthy"]
+        );
     })
     .await;
 }
@@ -157,25 +200,32 @@ async fn a_row_that_policy_refuses_holds_up_its_customer_only() {
 async fn experiments_count_amounts_exactly_and_know_up_to_when() {
     on_both(async |suite| {
         let value = Some(Value { kind: Some(Kind::DecimalValue("19.9001".to_owned())) });
-        let sale = proto::OutcomeReport { conversion_value: value, ..report("c", "conversion", "order-7") };
+        let sale = proto::OutcomeReport {
+            conversion_value: value,
+            ..report("c", "conversion", "order-7")
+        };
         suite.respond(sale).await.unwrap();
         suite.fakes.delivered(2).await;
         let script = suite.fakes.script.lock().unwrap();
-        let Some(Entry::Outcome(outcome)) = &script.entries[0].entry else { panic!("{:?}", script.entries) };
+        let Some(Entry::Outcome(outcome)) = &script.entries[0].entry else {
+            panic!("{:?}", script.entries)
+        };
         assert_eq!((outcome.value_e4, outcome.positive), (199_001, true));
         assert_eq!(script.counted_through, NOW_US);
     })
     .await;
 }
 
-/// Whoever waits until everything acknowledged by now is counted does not wait for somebody else's report.
+/// Whoever waits until everything acknowledged by now is counted does not wait for somebody else's
+/// report.
 #[tokio::test(flavor = "multi_thread")]
 async fn when_nothing_follows_experiments_are_told_so() {
     on_both(async |suite| {
         suite.respond(report("c", "click", "k1")).await.unwrap();
         suite.fakes.delivered(2).await;
         suite.clock.set(serve::from_micros(NOW_US + 1_000_000));
-        let is_settled = || suite.fakes.script.lock().unwrap().counted_through == NOW_US + 1_000_000;
+        let is_settled =
+            || suite.fakes.script.lock().unwrap().counted_through == NOW_US + 1_000_000;
         while !is_settled() {
             tokio::task::yield_now().await;
         }

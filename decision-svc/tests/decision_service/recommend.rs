@@ -30,7 +30,11 @@ fn holdout(percent: i32) -> experiment::Experiment {
         salt: "winback".to_owned(),
         starts_at: at(NOW_US - 1_000_000),
         planned_end: at(NOW_US + 90 * 86_400 * 1_000_000),
-        epochs: vec![experiment::SplitEpoch { epoch: 1, holdout_basis_points: percent * 100, since: None }],
+        epochs: vec![experiment::SplitEpoch {
+            epoch: 1,
+            holdout_basis_points: percent * 100,
+            since: None,
+        }],
         ..Default::default()
     }
 }
@@ -64,10 +68,24 @@ async fn a_lapsed_customer_gets_the_offer_of_their_category() {
 
         let id = apparel.decision_id.clone().unwrap();
         let request = proto::GetDecisionRequest { decision_id: id.clone() };
-        let kept = suite.decisions.clone().get_decision(request).await.unwrap().into_inner().decision.unwrap();
-        assert_eq!((kept.decision_id.as_str(), kept.customer_id.as_str()), (id.as_str(), "cust_lapsed_1"));
+        let kept = suite
+            .decisions
+            .clone()
+            .get_decision(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .decision
+            .unwrap();
+        assert_eq!(
+            (kept.decision_id.as_str(), kept.customer_id.as_str()),
+            (id.as_str(), "cust_lapsed_1")
+        );
         assert_eq!(kept.answer.unwrap().decisions, apparel.decisions);
-        assert_eq!(kept.customer_fields["lifetimeRevenue"], value(Kind::DecimalValue("320.50".to_owned())));
+        assert_eq!(
+            kept.customer_fields["lifetimeRevenue"],
+            value(Kind::DecimalValue("320.50".to_owned()))
+        );
         assert_eq!(kept.request.unwrap(), question("cust_lapsed_1"));
     })
     .await;
@@ -85,12 +103,16 @@ async fn refusals_are_answers_with_a_reason() {
         }
         let refusal = policy::Refusal {
             reason_code: "quiet_hours".to_owned(),
-            reason: "channel email is within quiet hours (21:00-08:00 local) — deliver after 08:00".to_owned(),
+            reason: "channel email is within quiet hours (21:00-08:00 local) — deliver after 08:00"
+                .to_owned(),
             deliver_after: "2026-11-23T08:00:00+00:00".to_owned(),
         };
         suite.fakes.script.lock().unwrap().refusal = Some(refusal.clone());
         let night = suite.recommend(question("cust_lapsed_1")).await.unwrap();
-        assert_eq!((code(night.reason_code()), night.reason), (refusal.reason_code, refusal.reason));
+        assert_eq!(
+            (code(night.reason_code()), night.reason),
+            (refusal.reason_code, refusal.reason)
+        );
         assert_eq!(night.deliver_after, Some(refusal.deliver_after));
         assert!(night.decisions.is_empty() && night.decision_id.is_some());
     })
@@ -113,9 +135,11 @@ async fn a_neighbour_that_is_away_never_means_yes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn unknown_names_are_not_found_and_wrong_fields_are_all_told() {
     on_both(async |suite| {
-        let unknown_flow = proto::RecommendRequest { flow: "Upsell".to_owned(), ..question("cust_lapsed_1") };
+        let unknown_flow =
+            proto::RecommendRequest { flow: "Upsell".to_owned(), ..question("cust_lapsed_1") };
         assert_eq!(told(&suite.recommend(unknown_flow).await.unwrap_err()).0, Code::NotFound);
-        let unknown_channel = proto::RecommendRequest { channel: "fax".to_owned(), ..question("nobody") };
+        let unknown_channel =
+            proto::RecommendRequest { channel: "fax".to_owned(), ..question("nobody") };
         assert_eq!(told(&suite.recommend(unknown_channel).await.unwrap_err()).0, Code::NotFound);
         let wrong = proto::RecommendRequest {
             customer_id: "x".repeat(129),
@@ -129,8 +153,10 @@ async fn unknown_names_are_not_found_and_wrong_fields_are_all_told() {
         fields.sort();
         assert_eq!((code, reason.as_str()), (Code::InvalidArgument, "INVALID_FIELD"));
         assert_eq!(fields, ["at", "channel", "customer_id", "flow", "limit", "min_revision"]);
-        let ahead =
-            proto::RecommendRequest { min_revision: vec!["catalog:999".to_owned()], ..question("cust_lapsed_1") };
+        let ahead = proto::RecommendRequest {
+            min_revision: vec!["catalog:999".to_owned()],
+            ..question("cust_lapsed_1")
+        };
         assert_eq!(told(&suite.recommend(ahead).await.unwrap_err()).1, "SNAPSHOT_STALE");
     })
     .await;
@@ -139,10 +165,12 @@ async fn unknown_names_are_not_found_and_wrong_fields_are_all_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_request_id_is_the_same_decision() {
     on_both(async |suite| {
-        let asked = proto::RecommendRequest { request_id: "r1".to_owned(), ..question("cust_lapsed_1") };
+        let asked =
+            proto::RecommendRequest { request_id: "r1".to_owned(), ..question("cust_lapsed_1") };
         let racing = (0..16).map(|_| suite.recommend(asked.clone()));
         let answers = futures::future::join_all(racing).await;
-        let ids: BTreeSet<_> = answers.into_iter().map(|answer| answer.unwrap().decision_id.unwrap()).collect();
+        let ids: BTreeSet<_> =
+            answers.into_iter().map(|answer| answer.unwrap().decision_id.unwrap()).collect();
         assert_eq!(ids.len(), 1, "{ids:?}");
         let other = proto::RecommendRequest { limit: Some(2), ..asked.clone() };
         let (code, reason, _) = told(&suite.recommend(other).await.unwrap_err());
@@ -159,14 +187,32 @@ async fn the_same_request_id_is_the_same_decision() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_writes_nothing() {
     on_both(async |suite| {
-        let dry =
-            proto::RecommendRequest { dry_run: true, at: at(NOW_US + 86_400_000_000), ..question("cust_lapsed_1") };
+        let dry = proto::RecommendRequest {
+            dry_run: true,
+            at: at(NOW_US + 86_400_000_000),
+            ..question("cust_lapsed_1")
+        };
         let decision = suite.recommend(dry).await.unwrap();
-        assert!(decision.dry_run && decision.decision_id.is_none() && decision.reserved_until.is_none());
+        assert!(
+            decision.dry_run && decision.decision_id.is_none() && decision.reserved_until.is_none()
+        );
         let days = &decision.decisions[0].personalization["daysSinceLastPurchase"];
         assert_eq!(*days, value(Kind::IntegerValue(143)));
-        let list = proto::ListDecisionsRequest { customer_id: "cust_lapsed_1".to_owned(), ..Default::default() };
-        assert!(suite.decisions.clone().list_decisions(list).await.unwrap().into_inner().decisions.is_empty());
+        let list = proto::ListDecisionsRequest {
+            customer_id: "cust_lapsed_1".to_owned(),
+            ..Default::default()
+        };
+        assert!(
+            suite
+                .decisions
+                .clone()
+                .list_decisions(list)
+                .await
+                .unwrap()
+                .into_inner()
+                .decisions
+                .is_empty()
+        );
         let script = suite.fakes.script.lock().unwrap();
         assert_eq!((script.reserves.len(), script.checks.len()), (0, 1));
         assert_eq!(script.checks[0].question.as_ref().unwrap().as_of, at(NOW_US + 86_400_000_000));
@@ -174,7 +220,8 @@ async fn a_dry_run_writes_nothing() {
     .await;
 }
 
-/// Once slots are being reserved the decision runs to its end: the slot is not lost with the caller.
+/// Once slots are being reserved the decision runs to its end: the slot is not lost with the
+/// caller.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_that_leaves_does_not_lose_the_decision() {
     on_both(async |suite| {
@@ -187,9 +234,13 @@ async fn a_caller_that_leaves_does_not_lose_the_decision() {
         }
         drop(asking);
         suite.fakes.gate_open.send_replace(true);
-        let list = proto::ListDecisionsRequest { customer_id: "cust_lapsed_1".to_owned(), ..Default::default() };
+        let list = proto::ListDecisionsRequest {
+            customer_id: "cust_lapsed_1".to_owned(),
+            ..Default::default()
+        };
         loop {
-            let page = suite.decisions.clone().list_decisions(list.clone()).await.unwrap().into_inner();
+            let page =
+                suite.decisions.clone().list_decisions(list.clone()).await.unwrap().into_inner();
             if let [kept] = page.decisions.as_slice() {
                 assert_eq!(kept.answer.as_ref().unwrap().decisions[0].offer_id, "off_apparel");
                 break;
@@ -213,8 +264,19 @@ async fn a_held_out_customer_gets_nothing_and_leaves_a_ghost() {
         assert_eq!(code(decision.reason_code()), "holdout");
         suite.fakes.delivered(2).await;
         let request = proto::GetDecisionRequest { decision_id: decision.decision_id.unwrap() };
-        let kept = suite.decisions.clone().get_decision(request).await.unwrap().into_inner().decision.unwrap();
-        assert_eq!((kept.arm.as_str(), kept.ghost_offers), ("holdout", vec!["off_apparel".to_owned()]));
+        let kept = suite
+            .decisions
+            .clone()
+            .get_decision(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .decision
+            .unwrap();
+        assert_eq!(
+            (kept.arm.as_str(), kept.ghost_offers),
+            ("holdout", vec!["off_apparel".to_owned()])
+        );
         let script = suite.fakes.script.lock().unwrap();
         assert!(script.reserves.is_empty());
         let [first, second] = script.entries.as_slice() else { panic!("{:?}", script.entries) };
@@ -225,20 +287,26 @@ async fn a_held_out_customer_gets_nothing_and_leaves_a_ghost() {
     .await;
 }
 
-/// The arm of the first decision binds later ones, whatever the split becomes; it ends when the experiment ships.
+/// The arm of the first decision binds later ones, whatever the split becomes; it ends when the
+/// experiment ships.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_arm_stays_until_everyone_is_treated() {
     on_both(async |suite| {
         let ask = async |revision: i64| {
             let min_revision = vec![format!("experiment:{revision}")];
-            suite.recommend(proto::RecommendRequest { min_revision, ..question("cust_lapsed_1") }).await.unwrap()
+            suite
+                .recommend(proto::RecommendRequest { min_revision, ..question("cust_lapsed_1") })
+                .await
+                .unwrap()
         };
         assert!(ask(suite.fakes.write_experiment(&holdout(100))).await.control_group);
         let mut none = holdout(100);
         none.epochs.push(experiment::SplitEpoch { epoch: 2, holdout_basis_points: 0, since: None });
         assert!(ask(suite.fakes.write_experiment(&none)).await.control_group);
-        let concluded =
-            experiment::Experiment { status: experiment::ExperimentStatus::Concluded.into(), ..none.clone() };
+        let concluded = experiment::Experiment {
+            status: experiment::ExperimentStatus::Concluded.into(),
+            ..none.clone()
+        };
         assert!(ask(suite.fakes.write_experiment(&concluded)).await.control_group);
         let shipped = experiment::Experiment { shipped: Some(true), ..concluded };
         let decision = ask(suite.fakes.write_experiment(&shipped)).await;
@@ -254,9 +322,20 @@ async fn a_customer_who_is_unknown_is_not_assigned() {
         let min_revision = vec![format!("experiment:{revision}")];
         let asked = proto::RecommendRequest { min_revision, ..question("nobody") };
         let decision = suite.recommend(asked).await.unwrap();
-        assert_eq!((decision.reason_code(), decision.control_group), (proto::ReasonCode::CustomerUnknown, false));
+        assert_eq!(
+            (decision.reason_code(), decision.control_group),
+            (proto::ReasonCode::CustomerUnknown, false)
+        );
         let request = proto::GetDecisionRequest { decision_id: decision.decision_id.unwrap() };
-        let kept = suite.decisions.clone().get_decision(request).await.unwrap().into_inner().decision.unwrap();
+        let kept = suite
+            .decisions
+            .clone()
+            .get_decision(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .decision
+            .unwrap();
         assert_eq!(kept.arm, "");
     })
     .await;
@@ -268,13 +347,19 @@ async fn decisions_of_a_customer_are_listed_newest_first() {
         let mut made = Vec::new();
         for second in 0..5 {
             suite.clock.set(serve::from_micros(NOW_US + second * 1_000_000));
-            made.insert(0, suite.recommend(question("cust_lapsed_1")).await.unwrap().decision_id.unwrap());
+            made.insert(
+                0,
+                suite.recommend(question("cust_lapsed_1")).await.unwrap().decision_id.unwrap(),
+            );
         }
         let mut listed = Vec::new();
         let mut page_token = String::new();
         loop {
-            let request =
-                proto::ListDecisionsRequest { customer_id: "cust_lapsed_1".to_owned(), page_size: 2, page_token };
+            let request = proto::ListDecisionsRequest {
+                customer_id: "cust_lapsed_1".to_owned(),
+                page_size: 2,
+                page_token,
+            };
             let page = suite.decisions.clone().list_decisions(request).await.unwrap().into_inner();
             assert!(page.decisions.len() <= 2);
             listed.extend(page.decisions.into_iter().map(|kept| kept.decision_id));
@@ -298,17 +383,25 @@ async fn commit_and_release_reach_policy_by_decision_and_rank() {
         let missing = suite.decisions.clone().commit_decision(commit(Some(2))).await.unwrap_err();
         assert_eq!(missing.code(), Code::NotFound);
         suite.fakes.script.lock().unwrap().policy_away = true;
-        let no_go = suite.decisions.clone().commit_decision(commit(Some(1))).await.unwrap().into_inner();
+        let no_go =
+            suite.decisions.clone().commit_decision(commit(Some(1))).await.unwrap().into_inner();
         assert_eq!((no_go.go, no_go.reason_code()), (false, proto::ReasonCode::Unavailable));
         let release = proto::ReleaseDecisionRequest { decision_id: id.clone(), rank: None };
-        assert_eq!(suite.decisions.clone().release_decision(release).await.unwrap().into_inner().released, 1);
+        assert_eq!(
+            suite.decisions.clone().release_decision(release).await.unwrap().into_inner().released,
+            1
+        );
         let script = suite.fakes.script.lock().unwrap();
-        assert_eq!((script.releases[0].decision_id.as_str(), script.releases[0].rank), (id.as_str(), 0));
+        assert_eq!(
+            (script.releases[0].decision_id.as_str(), script.releases[0].rank),
+            (id.as_str(), 0)
+        );
     })
     .await;
 }
 
-/// Budgets are policy's; here every question and every fact says what a contact costs, in 1/10,000 of the currency.
+/// Budgets are policy's; here every question and every fact says what a contact costs, in 1/10,000
+/// of the currency.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_contact_costs_travels_to_policy_as_decided() {
     on_both(async |suite| {
@@ -331,10 +424,15 @@ async fn what_a_contact_costs_travels_to_policy_as_decided() {
             ..report("cust_lapsed_1", "impression", "decided")
         };
         suite.respond(named).await.unwrap();
-        for (offer, key) in [("off_priced", "by offer"), ("off_apparel", "without cost"), ("", "without offer")] {
+        for (offer, key) in
+            [("off_priced", "by offer"), ("off_apparel", "without cost"), ("", "without offer")]
+        {
             let offer_id = offer.to_owned();
             suite
-                .respond(proto::OutcomeReport { offer_id, ..report("cust_lapsed_1", "impression", key) })
+                .respond(proto::OutcomeReport {
+                    offer_id,
+                    ..report("cust_lapsed_1", "impression", key)
+                })
                 .await
                 .unwrap();
         }

@@ -8,7 +8,8 @@ use proffer_proto::{
     catalog::v1 as catalog,
     decision::v1::{
         self as proto, decision_flow_service_client::DecisionFlowServiceClient,
-        decision_service_client::DecisionServiceClient, outcome_service_client::OutcomeServiceClient,
+        decision_service_client::DecisionServiceClient,
+        outcome_service_client::OutcomeServiceClient,
     },
     policy::v1 as policy,
     values::v1::{Value, value::Kind},
@@ -38,11 +39,13 @@ impl Drop for Suite {
     }
 }
 
-/// Runs `check` on SQLite with the neighbours in place, and on PostgreSQL with the neighbours behind a socket.
+/// Runs `check` on SQLite with the neighbours in place, and on PostgreSQL with the neighbours
+/// behind a socket.
 pub async fn on_both(check: impl AsyncFn(Suite)) {
     let folder = tempfile::tempdir().unwrap();
     check(Suite::start(&Location::Folder(folder.path().to_owned()), Fakes::new()).await).await;
-    check(Suite::start(&Location::Url(testkit::fresh_database_url().await), Fakes::new()).await).await;
+    check(Suite::start(&Location::Url(testkit::fresh_database_url().await), Fakes::new()).await)
+        .await;
 }
 
 impl Suite {
@@ -53,7 +56,11 @@ impl Suite {
             Location::Folder(_) => fakes.neighbours(),
             Location::Url(_) => fakes.far_neighbours().await,
         };
-        let deps = Deps { clock: clock.clone(), neighbours, snapshot_wait_max: Duration::from_millis(250) };
+        let deps = Deps {
+            clock: clock.clone(),
+            neighbours,
+            snapshot_wait_max: Duration::from_millis(250),
+        };
         let app = App::build(location, deps).await.unwrap();
         let own = Neighbour::local(app.routes());
         let suite = Self {
@@ -72,12 +79,18 @@ impl Suite {
         suite
     }
 
-    pub async fn recommend(&self, request: proto::RecommendRequest) -> Result<proto::Decision, Status> {
+    pub async fn recommend(
+        &self,
+        request: proto::RecommendRequest,
+    ) -> Result<proto::Decision, Status> {
         let answer = self.decisions.clone().recommend(request).await?;
         Ok(answer.into_inner().decision.unwrap())
     }
 
-    pub async fn respond(&self, outcome: proto::OutcomeReport) -> Result<proto::RespondResponse, Status> {
+    pub async fn respond(
+        &self,
+        outcome: proto::OutcomeReport,
+    ) -> Result<proto::RespondResponse, Status> {
         let request = proto::RespondRequest { outcome: Some(outcome) };
         Ok(self.outcomes.clone().respond(request).await?.into_inner())
     }
@@ -107,7 +120,8 @@ pub fn report(customer_id: &str, outcome: &str, idempotency_key: &str) -> proto:
 pub fn told(status: &Status) -> (Code, String, Vec<String>) {
     let details = status.get_error_details();
     let reason = details.error_info().map(|info| info.reason.clone()).unwrap_or_default();
-    let violations = details.bad_request().map(|bad| bad.field_violations.clone()).unwrap_or_default();
+    let violations =
+        details.bad_request().map(|bad| bad.field_violations.clone()).unwrap_or_default();
     (status.code(), reason, violations.into_iter().map(|violation| violation.field).collect())
 }
 
@@ -157,11 +171,12 @@ fn configure(fakes: &Fakes) {
         ..Default::default()
     };
     fakes.write_catalog("schema", "schema_customer", "Customer", schema.encode_to_vec());
-    let computed = |name: &str, formula: &str, output: catalog::OutputType| catalog::ComputedField {
-        name: name.to_owned(),
-        formula: formula.to_owned(),
-        output_type: output.into(),
-    };
+    let computed =
+        |name: &str, formula: &str, output: catalog::OutputType| catalog::ComputedField {
+            name: name.to_owned(),
+            formula: formula.to_owned(),
+            output_type: output.into(),
+        };
     let category = catalog::Category {
         name: "Apparel".to_owned(),
         computed_fields: vec![
@@ -170,14 +185,26 @@ fn configure(fakes: &Fakes) {
                 "round((today() - customer.lastPurchaseDate) / 86400)",
                 catalog::OutputType::Integer,
             ),
-            computed("isRecoverable", "lifetimePurchases >= 3 && lifetimeRevenue >= 50", catalog::OutputType::Boolean),
+            computed(
+                "isRecoverable",
+                "lifetimePurchases >= 3 && lifetimeRevenue >= 50",
+                catalog::OutputType::Boolean,
+            ),
         ],
         ..Default::default()
     };
     fakes.write_catalog("category", "cat_apparel", "Apparel", category.encode_to_vec());
     for (id, name, category, key, priority, value, margin) in [
         ("off_apparel", "Apparel — 20% back", "Apparel", "apparel", 70.0, 30.0, 50.0),
-        ("off_electronics", "Electronics — free shipping + 10% off", "Electronics", "electronics", 75.0, 60.0, 35.0),
+        (
+            "off_electronics",
+            "Electronics — free shipping + 10% off",
+            "Electronics",
+            "electronics",
+            75.0,
+            60.0,
+            35.0,
+        ),
         ("off_home", "Home — bundle 3, save 15%", "Home", "home", 70.0, 40.0, 45.0),
     ] {
         let offer = catalog::Offer {
@@ -196,13 +223,22 @@ fn configure(fakes: &Fakes) {
         };
         fakes.write_catalog("offer", id, name, offer.encode_to_vec());
     }
-    for (key, positive, impression) in
-        [("impression", false, true), ("click", true, false), ("conversion", true, false), ("opt_out", false, false)]
-    {
-        let classification =
-            if positive { catalog::Classification::Positive } else { catalog::Classification::Neutral };
-        let category =
-            if impression { catalog::OutcomeCategory::Impression } else { catalog::OutcomeCategory::Response };
+    for (key, positive, impression) in [
+        ("impression", false, true),
+        ("click", true, false),
+        ("conversion", true, false),
+        ("opt_out", false, false),
+    ] {
+        let classification = if positive {
+            catalog::Classification::Positive
+        } else {
+            catalog::Classification::Neutral
+        };
+        let category = if impression {
+            catalog::OutcomeCategory::Impression
+        } else {
+            catalog::OutcomeCategory::Response
+        };
         let of_type = catalog::OutcomeType {
             key: key.to_owned(),
             classification: classification.into(),
@@ -230,8 +266,11 @@ pub fn priced(fakes: &Fakes, id: &str, cost: &str) -> i64 {
 }
 
 pub fn rule(field: &str, op: catalog::Operator, value: Kind) -> catalog::Rule {
-    let condition =
-        catalog::Condition { field: field.to_owned(), op: op.into(), value: Some(Value { kind: Some(value) }) };
+    let condition = catalog::Condition {
+        field: field.to_owned(),
+        op: op.into(),
+        value: Some(Value { kind: Some(value) }),
+    };
     catalog::Rule { kind: Some(catalog::rule::Kind::Condition(condition)) }
 }
 
@@ -240,7 +279,13 @@ pub fn winback() -> proto::DecisionFlow {
     use proto::node::Config;
     let node = |id: &str, config: Config| proto::Node { id: id.to_owned(), config: Some(config) };
     let categories = ["Apparel", "Electronics", "Home"].map(str::to_owned).to_vec();
-    let weights = proto::Weights { propensity: 0.30, relevance: 0.20, impact: 0.20, emphasis: 0.05, uplift: 0.25 };
+    let weights = proto::Weights {
+        propensity: 0.30,
+        relevance: 0.20,
+        impact: 0.20,
+        emphasis: 0.05,
+        uplift: 0.25,
+    };
     let nodes = vec![
         node("inv", Config::Inventory(proto::InventoryNode { categories })),
         node("enr", Config::Enrich(proto::EnrichNode { schema: "Customer".to_owned() })),
@@ -248,7 +293,10 @@ pub fn winback() -> proto::DecisionFlow {
         node("qual", Config::Qualify(proto::QualifyNode {})),
         node("cp", Config::ContactPolicy(proto::ContactPolicyNode {})),
         node("score", Config::Score(proto::ScoreNode { method: 1, ..Default::default() })),
-        node("rank", Config::Rank(proto::RankNode { profile: "winback".to_owned(), weights: Some(weights) })),
+        node(
+            "rank",
+            Config::Rank(proto::RankNode { profile: "winback".to_owned(), weights: Some(weights) }),
+        ),
         node("out", Config::Response(proto::ResponseNode {})),
     ];
     let config = Some(proto::DecisionFlowConfig { nodes });

@@ -1,5 +1,6 @@
--- The experiment that runs on a flow: the key lets one run, whichever replica starts it. The reference is folded to
--- lower case. Taken and given back in the transaction that writes the experiment.
+-- The experiment that runs on a flow: the key lets one run, whichever replica starts it. The
+-- reference is folded to lower case. Taken and given back in the transaction that writes the
+-- experiment.
 create table running_flow (
   tenant_id     text not null,
   flow_folded   text not null,
@@ -7,8 +8,8 @@ create table running_flow (
   primary key (tenant_id, flow_folded)
 );
 
--- A customer's arm, as the first decision drew it. Never updated, never deleted with the experiment. The key lets the
--- first arm stay.
+-- A customer's arm, as the first decision drew it. Never updated, never deleted with the
+-- experiment. The key lets the first arm stay.
 create table assignment (
   tenant_id     text    not null,
   customer_id   text    not null,
@@ -22,7 +23,8 @@ create table assignment (
 -- The arms of one experiment by customer: read-out and lists.
 create index assignment_by_experiment on assignment (tenant_id, experiment_id, customer_id);
 
--- When a customer first received, or would have received, an offer. The earliest stays, in whatever order they come.
+-- When a customer first received, or would have received, an offer. The earliest stays, in whatever
+-- order they come.
 create table exposure (
   tenant_id     text    not null,
   customer_id   text    not null,
@@ -33,8 +35,9 @@ create table exposure (
   primary key (tenant_id, customer_id, experiment_id)
 );
 
--- What customers did, those without an arm included: the arm may come later, or be another experiment's. The key
--- starts with the customer, because the read-out looks up a customer's outcomes.
+-- What customers did, those without an arm included: the arm may come later, or be another
+-- experiment's. The key starts with the customer, because the read-out looks up a customer's
+-- outcomes.
 create table outcome (
   tenant_id     text    not null,
   customer_id   text    not null,

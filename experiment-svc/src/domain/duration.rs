@@ -13,7 +13,9 @@ const TEXT_MAX: usize = 40;
 pub fn parse(text: &str) -> Result<TimeDelta, String> {
     let days = match text.trim().split_once(' ') {
         _ if text.len() > TEXT_MAX => None,
-        Some((number, unit)) if matches!(unit.trim_start(), "day" | "days") => number.parse::<u32>().ok(),
+        Some((number, unit)) if matches!(unit.trim_start(), "day" | "days") => {
+            number.parse::<u32>().ok()
+        }
         _ => None,
     };
     match days {
@@ -32,7 +34,8 @@ mod tests {
 
     #[test]
     fn a_duration_is_a_number_of_days() {
-        let check = |text: &str, days: i64| assert_eq!(parse(text), Ok(TimeDelta::days(days)), "{text}");
+        let check =
+            |text: &str, days: i64| assert_eq!(parse(text), Ok(TimeDelta::days(days)), "{text}");
         check("90 days", 90);
         check("1 day", 1);
         check(" 730  days ", 730);
@@ -40,9 +43,22 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        for wrong in ["", "90", "days", "90 weeks", "-1 days", "1.5 days", "90 Days", "99999999999 days", "1 2 days"] {
+        for wrong in [
+            "",
+            "90",
+            "days",
+            "90 weeks",
+            "-1 days",
+            "1.5 days",
+            "90 Days",
+            "99999999999 days",
+            "1 2 days",
+        ] {
             let fault = parse(wrong).unwrap_err();
-            assert_eq!(fault, format!("`{wrong}` is not a duration; write it as `90 days`, 1 to 730"));
+            assert_eq!(
+                fault,
+                format!("`{wrong}` is not a duration; write it as `90 days`, 1 to 730")
+            );
         }
         let spaced = format!("90{}days", " ".repeat(60));
         assert!(parse(&spaced).unwrap_err().starts_with("`90   "));

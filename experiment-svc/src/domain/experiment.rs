@@ -109,13 +109,21 @@ struct Checked {
 
 impl Experiment {
     /// A new experiment, running unless it shall be a draft.
-    pub fn create(draft: ExperimentDraft, random_salt: &str, now: DateTime<Utc>) -> Result<Self, Faults> {
+    pub fn create(
+        draft: ExperimentDraft,
+        random_salt: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Self, Faults> {
         let (checked, mut faults) = check(&draft);
         if draft.status == Some(Status::Concluded) {
-            faults.push(("status", "must be draft or running; conclude it by its own call".to_owned()));
+            faults.push((
+                "status",
+                "must be draft or running; conclude it by its own call".to_owned(),
+            ));
         }
         let Some(checked) = checked.filter(|_| faults.is_empty()) else { return Err(faults) };
-        let split = SplitEpoch { epoch: 1, holdout_basis_points: checked.holdout_basis_points, since: now };
+        let split =
+            SplitEpoch { epoch: 1, holdout_basis_points: checked.holdout_basis_points, since: now };
         let created = Self {
             status: Status::Draft,
             flow: draft.flow,
@@ -128,15 +136,22 @@ impl Experiment {
             concluded_at: None,
             is_shipped: false,
         };
-        if draft.status == Some(Status::Draft) { Ok(created) } else { created.started(checked.length, now) }
+        if draft.status == Some(Status::Draft) {
+            Ok(created)
+        } else {
+            created.started(checked.length, now)
+        }
     }
 
-    /// The experiment as it is after a change. A field left empty keeps its value once the experiment runs.
+    /// The experiment as it is after a change. A field left empty keeps its value once the
+    /// experiment runs.
     pub fn changed(&self, draft: ExperimentDraft, now: DateTime<Utc>) -> Result<Self, ChangeError> {
         let draft = ExperimentDraft {
             primary_metric: self.kept(draft.primary_metric, self.primary_metric.name()),
             duration: self.kept(draft.duration, &self.duration),
-            starts_at: draft.starts_at.or_else(|| self.starts_at.filter(|_| self.status != Status::Draft)),
+            starts_at: draft
+                .starts_at
+                .or_else(|| self.starts_at.filter(|_| self.status != Status::Draft)),
             ..draft
         };
         let (checked, mut faults) = check(&draft);
@@ -144,13 +159,21 @@ impl Experiment {
             faults.push(("salt", "cannot change: customers would move to another arm".to_owned()));
         }
         if draft.flow != self.flow && !draft.flow.trim().is_empty() {
-            let message = format!("cannot change from `{}`; create another experiment for another flow", self.flow);
+            let message = format!(
+                "cannot change from `{}`; create another experiment for another flow",
+                self.flow
+            );
             faults.push(("flow_id", message));
         }
         if draft.status == Some(Status::Concluded) && self.status != Status::Concluded {
-            faults.push(("status", "cannot be set to concluded; conclude the experiment by its own call".to_owned()));
+            faults.push((
+                "status",
+                "cannot be set to concluded; conclude the experiment by its own call".to_owned(),
+            ));
         }
-        let Some(checked) = checked.filter(|_| faults.is_empty()) else { return Err(ChangeError::Invalid(faults)) };
+        let Some(checked) = checked.filter(|_| faults.is_empty()) else {
+            return Err(ChangeError::Invalid(faults));
+        };
         let wanted = draft.status.unwrap_or(self.status);
         if wanted != self.status && (self.status, wanted) != (Status::Draft, Status::Running) {
             return Err(ChangeError::WrongState(format!(
@@ -179,10 +202,15 @@ impl Experiment {
     /// The experiment as it is after its conclusion; a fault says why it cannot be concluded.
     pub fn concluded(&self, ship: bool, now: DateTime<Utc>) -> Result<Self, String> {
         match self.status {
-            Status::Running => {
-                Ok(Self { status: Status::Concluded, concluded_at: Some(now), is_shipped: ship, ..self.clone() })
+            Status::Running => Ok(Self {
+                status: Status::Concluded,
+                concluded_at: Some(now),
+                is_shipped: ship,
+                ..self.clone()
+            }),
+            Status::Draft => {
+                Err("is a draft; set its status to running first, or delete it".to_owned())
             }
-            Status::Draft => Err("is a draft; set its status to running first, or delete it".to_owned()),
             Status::Concluded => Err("is already concluded".to_owned()),
         }
     }
@@ -194,7 +222,9 @@ impl Experiment {
 
     /// What is allowed and likely not meant.
     pub fn warnings(&self) -> Vec<String> {
-        let warn = |what: &str| vec![format!("holdout_percentage {what}: there is nothing to compare with")];
+        let warn = |what: &str| {
+            vec![format!("holdout_percentage {what}: there is nothing to compare with")]
+        };
         match self.holdout_basis_points() {
             0 => warn("0 holds nobody out"),
             share::WHOLE => warn("100 treats nobody"),
@@ -210,7 +240,10 @@ impl Experiment {
         let start = self.starts_at.unwrap_or(now);
         let end = start + length;
         if end <= now {
-            let message = format!("plus the duration is {}, which is past: nobody would be assigned", rfc3339(end));
+            let message = format!(
+                "plus the duration is {}, which is past: nobody would be assigned",
+                rfc3339(end)
+            );
             return Err(vec![("starts_at", message)]);
         }
         for split in &mut self.epochs {
@@ -219,21 +252,26 @@ impl Experiment {
         Ok(Self { status: Status::Running, starts_at: Some(start), planned_end: Some(end), ..self })
     }
 
-    /// Once customers are assigned, the end and the metric stand: a verdict at an end moved after a look at the
-    /// figures would claim more than it shows.
+    /// Once customers are assigned, the end and the metric stand: a verdict at an end moved after a
+    /// look at the figures would claim more than it shows.
     fn refuse_moved_horizon(&self, changed: &Self, length: TimeDelta) -> Result<(), ChangeError> {
         let moved = [
             ("primary_metric", self.primary_metric != changed.primary_metric),
             ("duration", duration::parse(&self.duration) != Ok(length)),
             ("starts_at", self.starts_at != changed.starts_at),
         ];
-        let moved: Vec<_> =
-            moved.iter().filter(|(_, is_moved)| *is_moved).map(|(field, _)| format!("`{field}`")).collect();
+        let moved: Vec<_> = moved
+            .iter()
+            .filter(|(_, is_moved)| *is_moved)
+            .map(|(field, _)| format!("`{field}`"))
+            .collect();
         if moved.is_empty() {
             return Ok(());
         }
         let (fields, status) = (moved.join(", "), self.status.name());
-        Err(ChangeError::WrongState(format!("{fields} can only change in a draft; the experiment is {status}")))
+        Err(ChangeError::WrongState(format!(
+            "{fields} can only change in a draft; the experiment is {status}"
+        )))
     }
 
     fn split(&mut self, holdout_basis_points: u32, now: DateTime<Utc>) -> Result<(), ChangeError> {
@@ -248,15 +286,21 @@ impl Experiment {
                 Ok(())
             }
             Status::Running if self.epochs.len() < EPOCHS_MAX => {
-                self.epochs.push(SplitEpoch { epoch: last.epoch + 1, holdout_basis_points, since: now });
+                self.epochs.push(SplitEpoch {
+                    epoch: last.epoch + 1,
+                    holdout_basis_points,
+                    since: now,
+                });
                 Ok(())
             }
             Status::Running => {
-                let message = format!("the split has changed {EPOCHS_MAX} times, which is the maximum");
+                let message =
+                    format!("the split has changed {EPOCHS_MAX} times, which is the maximum");
                 Err(ChangeError::WrongState(message))
             }
             Status::Concluded => Err(ChangeError::WrongState(
-                "`holdout_percentage` cannot change any more; the experiment is concluded".to_owned(),
+                "`holdout_percentage` cannot change any more; the experiment is concluded"
+                    .to_owned(),
             )),
         }
     }
@@ -280,16 +324,22 @@ fn check(draft: &ExperimentDraft) -> (Option<Checked>, Faults) {
     }
     text_faults(&mut faults, "salt", &draft.salt, SALT_MAX);
     let mut parsed = |field: &'static str, fault: String| faults.push((field, fault));
-    let points = share::basis_points(draft.holdout_percentage).map_err(|fault| parsed("holdout_percentage", fault));
+    let points = share::basis_points(draft.holdout_percentage)
+        .map_err(|fault| parsed("holdout_percentage", fault));
     let metric = match draft.primary_metric.as_str() {
         "" => Ok(Metric::ConversionRate),
         name => Metric::parse(name).map_err(|fault| parsed("primary_metric", fault)),
     };
-    let duration = if draft.duration.is_empty() { duration::DEFAULT.to_owned() } else { draft.duration.clone() };
+    let duration = if draft.duration.is_empty() {
+        duration::DEFAULT.to_owned()
+    } else {
+        draft.duration.clone()
+    };
     let length = duration::parse(&duration).map_err(|fault| parsed("duration", fault));
     let last_start = DateTime::<Utc>::MAX_UTC - TimeDelta::days(i64::from(duration::DAYS_MAX));
-    if draft.starts_at.is_some_and(|start| start > last_start || (start + length.unwrap_or_default()).year() > YEAR_MAX)
-    {
+    if draft.starts_at.is_some_and(|start| {
+        start > last_start || (start + length.unwrap_or_default()).year() > YEAR_MAX
+    }) {
         parsed("starts_at", format!("plus the duration lies beyond the year {YEAR_MAX}"));
     }
     let checked = match (points, metric, length) {

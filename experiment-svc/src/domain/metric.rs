@@ -65,12 +65,22 @@ mod tests {
         for name in ["conversion_rate", "revenue_per_customer"] {
             assert_eq!(Metric::parse(name).map(Metric::name), Ok(name));
         }
-        let check = |name: &str, expected: &str| assert_eq!(Metric::parse(name).unwrap_err(), expected);
+        let check =
+            |name: &str, expected: &str| assert_eq!(Metric::parse(name).unwrap_err(), expected);
         let known = "conversion_rate and revenue_per_customer";
         check("revenue", &format!("`revenue` is not a metric; known are {known}"));
         check("Conversion_Rate", &format!("`Conversion_Rate` is not a metric; known are {known}"));
-        check(&"x".repeat(9_999), &format!("`{}` is not a metric; known are {known}", "x".repeat(60)));
-        check("outcome:click", &format!("`outcome:click` is not yet supported; supported are {known}"));
-        check("rate:click/impression", &format!("`rate:click/impression` is not yet supported; supported are {known}"));
+        check(
+            &"x".repeat(9_999),
+            &format!("`{}` is not a metric; known are {known}", "x".repeat(60)),
+        );
+        check(
+            "outcome:click",
+            &format!("`outcome:click` is not yet supported; supported are {known}"),
+        );
+        check(
+            "rate:click/impression",
+            &format!("`rate:click/impression` is not yet supported; supported are {known}"),
+        );
     }
 }

@@ -9,7 +9,8 @@ pub fn basis_points(percent: f64) -> Result<u32, String> {
         return Err(format!("is {percent}; it must be 0 to 100"));
     }
     let nearest = (percent * 100.0).round();
-    // The quotient of two whole numbers is rounded once, as reading the decimal text was: equal means two decimals.
+    // The quotient of two whole numbers is rounded once, as reading the decimal text was: equal
+    // means two decimals.
     if nearest / 100.0 == percent {
         Ok(nearest as u32)
     } else {
@@ -38,7 +39,8 @@ mod tests {
 
     #[test]
     fn a_third_decimal_is_refused() {
-        let check = |percent: f64, expected: &str| assert_eq!(basis_points(percent).unwrap_err(), expected);
+        let check =
+            |percent: f64, expected: &str| assert_eq!(basis_points(percent).unwrap_err(), expected);
         check(15.255, "is 15.255; it must have at most two decimals");
         check(15.000_000_000_1, "is 15.0000000001; it must have at most two decimals");
         check(0.001, "is 0.001; it must have at most two decimals");
@@ -47,7 +49,10 @@ mod tests {
     #[test]
     fn what_is_no_share_is_refused() {
         for wrong in [-0.01, 100.01, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-            assert_eq!(basis_points(wrong).unwrap_err(), format!("is {wrong}; it must be 0 to 100"));
+            assert_eq!(
+                basis_points(wrong).unwrap_err(),
+                format!("is {wrong}; it must be 0 to 100")
+            );
         }
         assert_eq!(basis_points(-0.0), Ok(0));
     }

@@ -31,7 +31,11 @@ pub struct Experiments(pub Context);
 
 impl Experiments {
     /// The experiment of this id or name, as it is stored and as the domain knows it.
-    async fn found(&self, tenant: &str, named: &str) -> Result<(proto::Experiment, Experiment), Status> {
+    async fn found(
+        &self,
+        tenant: &str,
+        named: &str,
+    ) -> Result<(proto::Experiment, Experiment), Status> {
         let stored = self.0.experiments.get(tenant, named).await?;
         let experiment = resource::stored(&stored)?;
         Ok((stored, experiment))
@@ -49,12 +53,16 @@ impl Experiments {
     }
 }
 
-/// Unguessable, so that nobody can choose who is held out.
-/// A flow as two experiments on it compare. This service knows no flows: a name stands for the id that is made from it,
-/// so that `Winback` and `flow_winback` are one. A flow with another id is told apart only when it is named alike.
+/// Unguessable, so that nobody can choose who is held out. A flow as two experiments on it compare.
+/// This service knows no flows: a name stands for the id that is made from it, so that `Winback`
+/// and `flow_winback` are one. A flow with another id is told apart only when it is named alike.
 fn flow_key(reference: &str) -> String {
     let folded = folded_flow(reference);
-    if folded.starts_with("flow_") { folded } else { history::made_id(DecisionFlow::PREFIX, &folded) }
+    if folded.starts_with("flow_") {
+        folded
+    } else {
+        history::made_id(DecisionFlow::PREFIX, &folded)
+    }
 }
 
 fn random_salt() -> Result<String, Status> {
@@ -70,7 +78,9 @@ fn refused(error: StoreError, flow: &str) -> Status {
             let message = format!(
                 "experiment `{running}` already runs on flow `{flow}`; conclude it first, or keep this one as a draft"
             );
-            Problem::wrong_state(&running, Stage::Running.name(), message).with("flow_id", flow).into()
+            Problem::wrong_state(&running, Stage::Running.name(), message)
+                .with("flow_id", flow)
+                .into()
         }
     }
 }
@@ -92,10 +102,14 @@ impl ExperimentService for Experiments {
         let author = Author::of(request.metadata(), &self.0.clock)?;
         let resource = request.into_inner().experiment.unwrap_or_default();
         let (draft, mut faults) = resource::draft(&resource);
-        let created = Experiment::create(draft, &random_salt()?, author.at).map_err(|more| faults.extend(paths(more)));
-        let Some(created) = created.ok().filter(|_| faults.is_empty()) else { return Err(invalid(faults)) };
+        let created = Experiment::create(draft, &random_salt()?, author.at)
+            .map_err(|more| faults.extend(paths(more)));
+        let Some(created) = created.ok().filter(|_| faults.is_empty()) else {
+            return Err(invalid(faults));
+        };
         let flow = flow_key(&created.flow);
-        let flow_use = if created.status == Stage::Running { FlowUse::Take(&flow) } else { FlowUse::Keep };
+        let flow_use =
+            if created.status == Stage::Running { FlowUse::Take(&flow) } else { FlowUse::Keep };
         let resource = resource::into_proto(resource, &created);
         let stored = self.0.store.create(&self.0.experiments, &author, resource, flow_use).await;
         let mut stored = stored.map_err(|error| refused(error, &created.flow))?;
@@ -131,7 +145,8 @@ impl ExperimentService for Experiments {
         let request = request.into_inner();
         let paths = request.update_mask.unwrap_or_default().paths;
         let patch = request.experiment.unwrap_or_default();
-        let mut draft = self.0.experiments.merge(&author.tenant, &request.id, patch, &paths).await?;
+        let mut draft =
+            self.0.experiments.merge(&author.tenant, &request.id, patch, &paths).await?;
         let before = resource::stored(&draft.stored)?;
         let (wanted, mut faults) = resource::draft(&draft.resource);
         let changed = match before.changed(wanted, author.at) {
@@ -141,7 +156,11 @@ impl ExperimentService for Experiments {
             }
             _ if !faults.is_empty() => return Err(invalid(faults)),
             Err(ChangeError::WrongState(why)) => {
-                return Err(wrong_state(&draft.resource.id, before.status, &format!("cannot change so: {why}")));
+                return Err(wrong_state(
+                    &draft.resource.id,
+                    before.status,
+                    &format!("cannot change so: {why}"),
+                ));
             }
             Ok(changed) => changed,
         };
@@ -162,7 +181,11 @@ impl ExperimentService for Experiments {
         let request = request.into_inner();
         let (stored, experiment) = self.found(&author.tenant, &request.id).await?;
         if experiment.status == Stage::Running {
-            return Err(wrong_state(&stored.id, experiment.status, "is running; conclude it before you delete it"));
+            return Err(wrong_state(
+                &stored.id,
+                experiment.status,
+                "is running; conclude it before you delete it",
+            ));
         }
         // Against the etag just read: a draft set running in between stays.
         let etag = if request.etag.is_empty() { stored.etag } else { request.etag };
@@ -177,9 +200,11 @@ impl ExperimentService for Experiments {
         let author = Author::of(request.metadata(), &self.0.clock)?;
         let request = request.into_inner();
         let nothing = proto::Experiment::default();
-        // An output-only field as the mask: what is stored stays, and the etag read is the one written over.
+        // An output-only field as the mask: what is stored stays, and the etag read is the one
+        // written over.
         let mask = ["revision".to_owned()];
-        let mut draft = self.0.experiments.merge(&author.tenant, &request.id, nothing, &mask).await?;
+        let mut draft =
+            self.0.experiments.merge(&author.tenant, &request.id, nothing, &mask).await?;
         let before = resource::stored(&draft.stored)?;
         let concluded = before
             .concluded(request.ship, author.at)
@@ -221,7 +246,8 @@ impl ExperimentService for Experiments {
         let mut rows = rows.map_err(|error| serve::store_status(&error))?;
         let has_more = rows.len() > size as usize;
         rows.truncate(size as usize);
-        let next_page_token = rows.last().filter(|_| has_more).map(|row| token(&row.customer_id)).unwrap_or_default();
+        let next_page_token =
+            rows.last().filter(|_| has_more).map(|row| token(&row.customer_id)).unwrap_or_default();
         let assignments = rows.into_iter().map(assignment).collect();
         Ok(Response::new(proto::ListAssignmentsResponse { assignments, next_page_token }))
     }
@@ -238,8 +264,9 @@ impl ExperimentService for Experiments {
         let experiment = self.0.experiments.get(&tenant, &request.id).await?;
         let row = self.0.store.arm(&tenant, &experiment.id, &request.customer_id).await;
         let row = row.map_err(|error| serve::store_status(&error))?;
-        let row =
-            row.ok_or_else(|| Problem::not_found("assignment", &request.customer_id).with(KIND, experiment.id))?;
+        let row = row.ok_or_else(|| {
+            Problem::not_found("assignment", &request.customer_id).with(KIND, experiment.id)
+        })?;
         Ok(Response::new(proto::GetAssignmentResponse { assignment: Some(assignment(row)) }))
     }
 }

@@ -3,7 +3,9 @@
 use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, stream::BoxStream};
 use history::is_id;
-use proffer_proto::experiment::v1::{self as proto, ledger_entry::Entry, ledger_service_server::LedgerService};
+use proffer_proto::experiment::v1::{
+    self as proto, ledger_entry::Entry, ledger_service_server::LedgerService,
+};
 use serve::{Problem, metadata};
 use tonic::{Request, Response, Status};
 
@@ -28,7 +30,12 @@ impl LedgerService for Ledger {
     ) -> Result<Response<proto::DeliverEntriesResponse>, Status> {
         let tenant = metadata::tenant(request.metadata())?;
         let delivery = parse(request.into_inner())?;
-        let delivered = self.0.store.deliver(&tenant, delivery).await.map_err(|error| serve::store_status(&error))?;
+        let delivered = self
+            .0
+            .store
+            .deliver(&tenant, delivery)
+            .await
+            .map_err(|error| serve::store_status(&error))?;
         if delivered.other_arms > 0 {
             tracing::warn!(
                 tenant,
@@ -40,7 +47,8 @@ impl LedgerService for Ledger {
         Ok(Response::new(proto::DeliverEntriesResponse {}))
     }
 
-    type WatchExperimentsStream = BoxStream<'static, Result<proto::WatchExperimentsResponse, Status>>;
+    type WatchExperimentsStream =
+        BoxStream<'static, Result<proto::WatchExperimentsResponse, Status>>;
 
     async fn watch_experiments(
         &self,
@@ -49,7 +57,11 @@ impl LedgerService for Ledger {
         let tenant = metadata::tenant(request.metadata())?;
         let after = request.into_inner().after_revision;
         if after < 0 {
-            return Err(Problem::invalid_field("after_revision", format!("is {after}; it must be 0 or more")).into());
+            return Err(Problem::invalid_field(
+                "after_revision",
+                format!("is {after}; it must be 0 or more"),
+            )
+            .into());
         }
         let pages = self.0.history.watch(tenant, after).map(|page| {
             let (changes, head_revision) = page?;
@@ -71,11 +83,16 @@ fn parse(request: proto::DeliverEntriesRequest) -> Result<Delivery, Problem> {
             Some(Entry::Assignment(entry)) => {
                 delivery.assignments.extend(fields.within("assignment").assignment(entry))
             }
-            Some(Entry::Exposure(entry)) => delivery.exposures.extend(fields.within("exposure").exposure(entry)),
-            Some(Entry::Outcome(entry)) => delivery.outcomes.extend(fields.within("outcome").outcome(entry)),
-            None => {
-                fields.faults.push((fields.path, "is required: an assignment, an exposure or an outcome".to_owned()))
+            Some(Entry::Exposure(entry)) => {
+                delivery.exposures.extend(fields.within("exposure").exposure(entry))
             }
+            Some(Entry::Outcome(entry)) => {
+                delivery.outcomes.extend(fields.within("outcome").outcome(entry))
+            }
+            None => fields.faults.push((
+                fields.path,
+                "is required: an assignment, an exposure or an outcome".to_owned(),
+            )),
         }
     }
     if let Some(through) = &request.counted_through {
@@ -147,7 +164,10 @@ impl Fields<'_> {
 
     fn outcome(&mut self, entry: proto::OutcomeEntry) -> Option<Outcome> {
         if entry.value_e4.unsigned_abs() > VALUE_E4_MAX {
-            self.fault("value_e4", format!("is {}, which exceeds the maximum {VALUE_E4_MAX}", entry.value_e4));
+            self.fault(
+                "value_e4",
+                format!("is {}, which exceeds the maximum {VALUE_E4_MAX}", entry.value_e4),
+            );
         }
         let outcome_id = self.id("outcome_id", entry.outcome_id);
         let customer_id = self.id("customer_id", entry.customer_id);
@@ -184,7 +204,11 @@ impl Fields<'_> {
         None
     }
 
-    fn instant(&mut self, field: &str, at: Option<prost_types::Timestamp>) -> Option<DateTime<Utc>> {
+    fn instant(
+        &mut self,
+        field: &str,
+        at: Option<prost_types::Timestamp>,
+    ) -> Option<DateTime<Utc>> {
         let found = at.as_ref().ok_or_else(|| "is required".to_owned()).and_then(instant);
         found.map_err(|fault| self.fault(field, fault)).ok()
     }

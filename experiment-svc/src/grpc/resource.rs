@@ -29,7 +29,10 @@ pub fn draft(resource: &proto::Experiment) -> (ExperimentDraft, PathFaults) {
         Ok(proto::ExperimentStatus::Running) => Some(Stage::Running),
         Ok(proto::ExperimentStatus::Concluded) => Some(Stage::Concluded),
         Err(_) => {
-            faults.extend(paths(vec![("status", format!("is {}; it must be draft or running", resource.status))]));
+            faults.extend(paths(vec![(
+                "status",
+                format!("is {}; it must be draft or running", resource.status),
+            )]));
             None
         }
     };
@@ -60,7 +63,9 @@ pub fn stored(resource: &proto::Experiment) -> Result<Experiment, Status> {
             status: match resource.status() {
                 proto::ExperimentStatus::Draft => Stage::Draft,
                 proto::ExperimentStatus::Concluded => Stage::Concluded,
-                proto::ExperimentStatus::Unspecified | proto::ExperimentStatus::Running => Stage::Running,
+                proto::ExperimentStatus::Unspecified | proto::ExperimentStatus::Running => {
+                    Stage::Running
+                }
             },
             flow: resource.flow_id.clone(),
             primary_metric: Metric::parse(&resource.primary_metric)?,
@@ -74,7 +79,9 @@ pub fn stored(resource: &proto::Experiment) -> Result<Experiment, Status> {
         })
     };
     // INVARIANT: stored experiments were written by `into_proto` below.
-    read().map_err(|fault| serve::internal(&format!("experiment `{}` is not readable: {fault}", resource.id)))
+    read().map_err(|fault| {
+        serve::internal(&format!("experiment `{}` is not readable: {fault}", resource.id))
+    })
 }
 
 fn epoch(epoch: &proto::SplitEpoch) -> Result<SplitEpoch, String> {

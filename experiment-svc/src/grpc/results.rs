@@ -40,7 +40,11 @@ pub fn into_proto(read_out: ReadOut, counted_through: Option<DateTime<Utc>>) -> 
         }),
         verdict: verdict.into(),
         withheld: read_out.withheld,
-        methods: read_out.methods.into_iter().map(|(figure, method)| (figure.to_owned(), method)).collect(),
+        methods: read_out
+            .methods
+            .into_iter()
+            .map(|(figure, method)| (figure.to_owned(), method))
+            .collect(),
         counted_through: counted_through.map(timestamp),
         ghost_matched: Some(matched(&read_out.matched, read_out.matched_effect.as_ref(), units)),
     }

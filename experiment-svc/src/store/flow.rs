@@ -71,7 +71,9 @@ impl Store {
         flow: FlowUse<'_>,
     ) -> Result<R, StoreError> {
         match flow {
-            FlowUse::Take(flow) => take(&mut transaction, &author.tenant, flow, stored.id()).await?,
+            FlowUse::Take(flow) => {
+                take(&mut transaction, &author.tenant, flow, stored.id()).await?
+            }
             FlowUse::GiveBack => give_back(&mut transaction, &author.tenant, stored.id()).await?,
             FlowUse::Keep => {}
         }
@@ -81,8 +83,14 @@ impl Store {
     }
 }
 
-/// INVARIANT: the log's head is locked by now, so whoever holds the flow has committed and is seen here.
-async fn take(transaction: &mut Transaction, tenant: &str, flow: &str, own_id: &str) -> Result<(), StoreError> {
+/// INVARIANT: the log's head is locked by now, so whoever holds the flow has committed and is seen
+/// here.
+async fn take(
+    transaction: &mut Transaction,
+    tenant: &str,
+    flow: &str,
+    own_id: &str,
+) -> Result<(), StoreError> {
     let taken = execute!(
         &mut *transaction,
         sqlx::query(
@@ -102,10 +110,16 @@ async fn take(transaction: &mut Transaction, tenant: &str, flow: &str, own_id: &
     if running == own_id { Ok(()) } else { Err(StoreError::FlowTaken { running }) }
 }
 
-async fn give_back(transaction: &mut Transaction, tenant: &str, own_id: &str) -> Result<(), DatabaseError> {
+async fn give_back(
+    transaction: &mut Transaction,
+    tenant: &str,
+    own_id: &str,
+) -> Result<(), DatabaseError> {
     execute!(
         transaction,
-        sqlx::query("delete from running_flow where tenant_id = $1 and experiment_id = $2").bind(tenant).bind(own_id)
+        sqlx::query("delete from running_flow where tenant_id = $1 and experiment_id = $2")
+            .bind(tenant)
+            .bind(own_id)
     )
     .map(drop)
 }

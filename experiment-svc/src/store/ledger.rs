@@ -78,14 +78,22 @@ pub struct Delivered {
 
 impl Store {
     /// Stores a delivery, all of it or nothing.
-    pub async fn deliver(&self, tenant: &str, mut delivery: Delivery) -> Result<Delivered, DatabaseError> {
-        // Two deliveries at once touch their rows in one order and so cannot wait for each other in a circle. The sort
-        // is stable: of two arms for one customer the first stays first.
+    pub async fn deliver(
+        &self,
+        tenant: &str,
+        mut delivery: Delivery,
+    ) -> Result<Delivered, DatabaseError> {
+        // Two deliveries at once touch their rows in one order and so cannot wait for each other in
+        // a circle. The sort is stable: of two arms for one customer the first stays first.
+        delivery.assignments.sort_by(|a, b| {
+            (&a.customer_id, &a.experiment_id).cmp(&(&b.customer_id, &b.experiment_id))
+        });
+        delivery.exposures.sort_by(|a, b| {
+            (&a.customer_id, &a.experiment_id).cmp(&(&b.customer_id, &b.experiment_id))
+        });
         delivery
-            .assignments
-            .sort_by(|a, b| (&a.customer_id, &a.experiment_id).cmp(&(&b.customer_id, &b.experiment_id)));
-        delivery.exposures.sort_by(|a, b| (&a.customer_id, &a.experiment_id).cmp(&(&b.customer_id, &b.experiment_id)));
-        delivery.outcomes.sort_by(|a, b| (&a.customer_id, &a.outcome_id).cmp(&(&b.customer_id, &b.outcome_id)));
+            .outcomes
+            .sort_by(|a, b| (&a.customer_id, &a.outcome_id).cmp(&(&b.customer_id, &b.outcome_id)));
         let mut delivered = Delivered::default();
         let mut transaction = self.database.begin().await?;
         for assignment in &delivery.assignments {
@@ -165,7 +173,11 @@ async fn insert_exposure(
     Ok(done.rows)
 }
 
-async fn insert_outcome(transaction: &mut Transaction, tenant: &str, outcome: &Outcome) -> Result<u64, DatabaseError> {
+async fn insert_outcome(
+    transaction: &mut Transaction,
+    tenant: &str,
+    outcome: &Outcome,
+) -> Result<u64, DatabaseError> {
     let done = execute!(
         transaction,
         sqlx::query(
@@ -186,7 +198,11 @@ async fn insert_outcome(transaction: &mut Transaction, tenant: &str, outcome: &O
 }
 
 /// An older delivery sent once more does not turn the instant back.
-async fn advance(transaction: &mut Transaction, tenant: &str, through: DateTime<Utc>) -> Result<(), DatabaseError> {
+async fn advance(
+    transaction: &mut Transaction,
+    tenant: &str,
+    through: DateTime<Utc>,
+) -> Result<(), DatabaseError> {
     execute!(
         transaction,
         sqlx::query(

@@ -1,9 +1,10 @@
 //! What experiment-svc keeps. Promises:
 //!
-//! - One experiment runs per tenant and flow, under any interleaving and number of replicas: [`Store::create`] and
-//!   [`Store::update`] take the flow in the transaction that writes the experiment.
-//! - What [`Store::deliver`] acknowledged is durable, all of it or nothing. Delivered again it changes nothing: a
-//!   customer's first arm, earliest exposure and each outcome are kept once.
+//! - One experiment runs per tenant and flow, under any interleaving and number of replicas:
+//!   [`Store::create`] and [`Store::update`] take the flow in the transaction that writes the
+//!   experiment.
+//! - What [`Store::deliver`] acknowledged is durable, all of it or nothing. Delivered again it
+//!   changes nothing: a customer's first arm, earliest exposure and each outcome are kept once.
 //! - The ledger outlives the experiment.
 
 mod flow;

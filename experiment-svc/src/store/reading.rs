@@ -11,8 +11,8 @@ use crate::domain::{
 
 /// Customers of one page of a read-out: a page is one statement, far within its time limit.
 const PAGE: i64 = 5_000;
-/// Values are summed in two parts, multiples of this and the rest, so that no customer's outcomes overflow 64 bits. The
-/// statement below spells it out.
+/// Values are summed in two parts, multiples of this and the rest, so that no customer's outcomes
+/// overflow 64 bits. The statement below spells it out.
 const PART: i128 = 100_000_000;
 
 /// One customer's arm.
@@ -40,7 +40,8 @@ pub struct Read {
 }
 
 type ArmColumns = (String, bool, i64, i64, Option<i64>);
-/// Customer, arm, split and exposure; then conversions and revenue in two parts, since assignment and since exposure.
+/// Customer, arm, split and exposure; then conversions and revenue in two parts, since assignment
+/// and since exposure.
 type CustomerColumns = (String, bool, i64, Option<i64>, i64, i64, i64, i64, i64, i64);
 
 impl Store {
@@ -89,8 +90,8 @@ impl Store {
         row.map(arm_row).transpose()
     }
 
-    /// Everything the ledger holds of an experiment within `window`. Outcomes that arrive meanwhile may be in it or
-    /// not.
+    /// Everything the ledger holds of an experiment within `window`. Outcomes that arrive meanwhile
+    /// may be in it or not.
     pub async fn read(
         &self,
         tenant: &str,
@@ -99,10 +100,11 @@ impl Store {
         window: Window,
     ) -> Result<Read, DatabaseError> {
         // Read first: what is counted through then is in every page.
-        let through: Option<(i64,)> = Select::new("select through_us from counted_through where tenant_id = $1")
-            .bind(tenant)
-            .optional(&self.database)
-            .await?;
+        let through: Option<(i64,)> =
+            Select::new("select through_us from counted_through where tenant_id = $1")
+                .bind(tenant)
+                .optional(&self.database)
+                .await?;
         let mut counts = Counts::new(metric);
         let mut after = String::new();
         loop {
@@ -125,7 +127,8 @@ impl Store {
         after: &str,
         window: Window,
     ) -> Result<Vec<CustomerColumns>, DatabaseError> {
-        // An experiment's customer joins with every outcome of theirs that counts, whatever decision or flow it names.
+        // An experiment's customer joins with every outcome of theirs that counts, whatever
+        // decision or flow it names.
         Select::new(
             "select a.customer_id, a.is_holdout, a.epoch, e.exposed_us,
                count(case when o.outcome_key = 'conversion' then 1 end),
@@ -157,7 +160,18 @@ impl Store {
 }
 
 fn customer(row: &CustomerColumns) -> Result<Customer, DatabaseError> {
-    let (_, is_holdout, epoch, exposed_us, conversions, high, low, conversions_since, high_since, low_since) = *row;
+    let (
+        _,
+        is_holdout,
+        epoch,
+        exposed_us,
+        conversions,
+        high,
+        low,
+        conversions_since,
+        high_since,
+        low_since,
+    ) = *row;
     let behavior = |conversions: i64, high: i64, low: i64| Behavior {
         has_converted: conversions > 0,
         revenue_e4: i128::from(high) * PART + i128::from(low),
@@ -170,7 +184,9 @@ fn customer(row: &CustomerColumns) -> Result<Customer, DatabaseError> {
     })
 }
 
-fn arm_row((customer_id, is_holdout, epoch, assigned_us, exposed_us): ArmColumns) -> Result<ArmRow, DatabaseError> {
+fn arm_row(
+    (customer_id, is_holdout, epoch, assigned_us, exposed_us): ArmColumns,
+) -> Result<ArmRow, DatabaseError> {
     Ok(ArmRow {
         customer_id,
         arm: arm(is_holdout),

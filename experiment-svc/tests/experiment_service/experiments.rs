@@ -8,7 +8,11 @@ use tonic::Code;
 
 use super::suite::*;
 
-fn epoch(epoch: i32, holdout_basis_points: i32, since: chrono::DateTime<chrono::Utc>) -> proto::SplitEpoch {
+fn epoch(
+    epoch: i32,
+    holdout_basis_points: i32,
+    since: chrono::DateTime<chrono::Utc>,
+) -> proto::SplitEpoch {
     proto::SplitEpoch { epoch, holdout_basis_points, since: Some(timestamp(since)) }
 }
 
@@ -35,7 +39,9 @@ async fn salts_differ_unless_they_are_given() {
     on_both(async |suite| {
         let mut salts = BTreeSet::new();
         for n in 0..20 {
-            salts.insert(suite.create(on_flow(&format!("n{n}"), &format!("f{n}"))).await.unwrap().salt);
+            salts.insert(
+                suite.create(on_flow(&format!("n{n}"), &format!("f{n}"))).await.unwrap().salt,
+            );
         }
         assert_eq!(salts.len(), 20);
         let given = proto::Experiment { salt: "winback".to_owned(), ..on_flow("given", "g") };
@@ -192,7 +198,8 @@ async fn of_sixteen_starts_at_once_one_gets_the_flow() {
     on_both(async |suite| {
         let replica = suite.replica().await;
         for n in 0..16 {
-            let draft = proto::Experiment { status: Stage::Draft.into(), ..on_flow(&format!("d{n}"), "f") };
+            let draft =
+                proto::Experiment { status: Stage::Draft.into(), ..on_flow(&format!("d{n}"), "f") };
             suite.create(draft).await.unwrap();
         }
         let run = async |n: usize| {
@@ -203,7 +210,10 @@ async fn of_sixteen_starts_at_once_one_gets_the_flow() {
         let answers = futures::future::join_all((0..16).map(run)).await;
         assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
         let refusals = answers.iter().filter_map(|answer| answer.as_ref().err());
-        assert!(refusals.clone().all(|status| status.code() == Code::FailedPrecondition), "{answers:?}");
+        assert!(
+            refusals.clone().all(|status| status.code() == Code::FailedPrecondition),
+            "{answers:?}"
+        );
         let mut running = Vec::new();
         for n in 0..16 {
             running.push(suite.get(&format!("d{n}")).await.unwrap().status());
@@ -219,7 +229,8 @@ async fn tenants_have_flows_of_their_own() {
         suite.create(seed()).await.unwrap();
         let request = proto::CreateExperimentRequest { experiment: Some(seed()) };
         let request = serve::metadata::request("other", request);
-        let created = suite.experiments.clone().create_experiment(request).await.unwrap().into_inner();
+        let created =
+            suite.experiments.clone().create_experiment(request).await.unwrap().into_inner();
         assert_eq!(created.experiment.unwrap().id, SEED);
     })
     .await;
@@ -230,15 +241,22 @@ async fn a_changed_split_appends_an_epoch() {
     on_both(async |suite| {
         let created = suite.create(seed()).await.unwrap();
         suite.clock.set(day(3));
-        let patch = |holdout_percentage| proto::Experiment { holdout_percentage, ..Default::default() };
+        let patch =
+            |holdout_percentage| proto::Experiment { holdout_percentage, ..Default::default() };
         let changed = suite.patch(SEED, patch(15.25), &["holdout_percentage"]).await.unwrap();
         assert_eq!(changed.epochs, [epoch(1, 1_500, start()), epoch(2, 1_525, day(3))]);
         assert_eq!((changed.holdout_percentage, &changed.salt), (15.25, &created.salt));
-        assert_eq!((changed.starts_at, changed.planned_end), (created.starts_at, created.planned_end));
+        assert_eq!(
+            (changed.starts_at, changed.planned_end),
+            (created.starts_at, created.planned_end)
+        );
         let status = suite.patch(SEED, patch(15.255), &["holdout_percentage"]).await.unwrap_err();
         assert_eq!(told(&status), invalid(&["experiment.holdout_percentage"]));
         let none = suite.patch(SEED, patch(0.0), &["holdout_percentage"]).await.unwrap();
-        assert_eq!(none.warnings, ["holdout_percentage 0 holds nobody out: there is nothing to compare with"]);
+        assert_eq!(
+            none.warnings,
+            ["holdout_percentage 0 holds nobody out: there is nothing to compare with"]
+        );
         assert!(suite.get(SEED).await.unwrap().warnings.is_empty());
     })
     .await;
@@ -255,7 +273,10 @@ async fn salt_flow_and_conclusion_are_not_for_patches() {
             ..Default::default()
         };
         let status = suite.patch(SEED, patch, &["salt", "flow_id", "status"]).await.unwrap_err();
-        assert_eq!(told(&status), invalid(&["experiment.salt", "experiment.flow_id", "experiment.status"]));
+        assert_eq!(
+            told(&status),
+            invalid(&["experiment.salt", "experiment.flow_id", "experiment.status"])
+        );
         let draft = proto::Experiment { status: Stage::Draft.into(), ..Default::default() };
         let status = suite.patch(SEED, draft, &["status"]).await.unwrap_err();
         assert_eq!(told(&status), refused(Code::FailedPrecondition, "WRONG_STATE"));
@@ -272,7 +293,11 @@ async fn salt_flow_and_conclusion_are_not_for_patches() {
 async fn an_old_etag_is_refused() {
     on_both(async |suite| {
         let created = suite.create(seed()).await.unwrap();
-        let patch = proto::Experiment { description: "a".to_owned(), etag: created.etag, ..Default::default() };
+        let patch = proto::Experiment {
+            description: "a".to_owned(),
+            etag: created.etag,
+            ..Default::default()
+        };
         suite.patch(SEED, patch.clone(), &["description"]).await.unwrap();
         let status = suite.patch(SEED, patch, &["description"]).await.unwrap_err();
         assert_eq!(told(&status), refused(Code::Aborted, "ETAG_MISMATCH"));
@@ -292,7 +317,10 @@ async fn a_conclusion_is_final() {
         for ship in [true, false] {
             let status = suite.conclude(SEED, ship).await.unwrap_err();
             assert_eq!(told(&status), refused(Code::FailedPrecondition, "WRONG_STATE"));
-            assert_eq!(status.message(), "experiment `exp_winback_q4_holdout` is already concluded");
+            assert_eq!(
+                status.message(),
+                "experiment `exp_winback_q4_holdout` is already concluded"
+            );
         }
         let running = proto::Experiment { status: Stage::Running.into(), ..Default::default() };
         let status = suite.patch(SEED, running, &["status"]).await.unwrap_err();
@@ -321,8 +349,15 @@ async fn a_running_experiment_is_not_deleted() {
         let status = suite.experiments.clone().delete_experiment(stale).await.unwrap_err();
         assert_eq!(told(&status), refused(Code::Aborted, "ETAG_MISMATCH"));
         suite.delete(SEED).await.unwrap();
-        assert_eq!(told(&suite.delete(SEED).await.unwrap_err()), refused(Code::NotFound, "NOT_FOUND"));
-        assert_eq!(suite.create(seed()).await.unwrap().id, "exp_winback_q4_holdout_2", "an id is never used again");
+        assert_eq!(
+            told(&suite.delete(SEED).await.unwrap_err()),
+            refused(Code::NotFound, "NOT_FOUND")
+        );
+        assert_eq!(
+            suite.create(seed()).await.unwrap().id,
+            "exp_winback_q4_holdout_2",
+            "an id is never used again"
+        );
     })
     .await;
 }
@@ -335,8 +370,14 @@ async fn experiments_are_listed_by_id_in_pages() {
         }
         assert_eq!(listed(&suite).await, ["exp_a", "exp_b", "exp_c"]);
         let list = async |page_size: i32, page_token: &str| {
-            let request = proto::ListExperimentsRequest { page_size, page_token: page_token.to_owned() };
-            suite.experiments.clone().list_experiments(request).await.map(tonic::Response::into_inner)
+            let request =
+                proto::ListExperimentsRequest { page_size, page_token: page_token.to_owned() };
+            suite
+                .experiments
+                .clone()
+                .list_experiments(request)
+                .await
+                .map(tonic::Response::into_inner)
         };
         let first = list(2, "").await.unwrap();
         let second = list(2, &first.next_page_token).await.unwrap();

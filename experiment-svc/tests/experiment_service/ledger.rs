@@ -12,9 +12,15 @@ async fn an_arm_is_read_back_with_its_first_exposure() {
         suite.create(seed()).await.unwrap();
         suite.deliver([assigned("ann", Arm::Holdout, hour(1))]).await.unwrap();
         let found = suite.assignment(SEED, "ann").await.unwrap();
-        assert_eq!((found.customer_id.as_str(), found.arm(), found.epoch), ("ann", Arm::Holdout, 1));
+        assert_eq!(
+            (found.customer_id.as_str(), found.arm(), found.epoch),
+            ("ann", Arm::Holdout, 1)
+        );
         assert_eq!((found.assigned_at, found.first_exposure_at), (Some(timestamp(hour(1))), None));
-        suite.deliver([exposed("ann", "dec_2", hour(3)), exposed("ann", "dec_1", hour(2))]).await.unwrap();
+        suite
+            .deliver([exposed("ann", "dec_2", hour(3)), exposed("ann", "dec_1", hour(2))])
+            .await
+            .unwrap();
         suite.deliver([exposed("ann", "dec_3", hour(4))]).await.unwrap();
         let found = suite.assignment("winback q4 holdout", "ann").await.unwrap();
         assert_eq!(found.first_exposure_at, Some(timestamp(hour(2))));
@@ -30,9 +36,15 @@ async fn an_unassigned_customer_is_not_found() {
         let status = suite.assignment(SEED, "bob").await.unwrap_err();
         assert_eq!(told(&status), refused(Code::NotFound, "NOT_FOUND"));
         assert_eq!(status.message(), "assignment `bob` not found");
-        assert_eq!(suite.assignment("nope", "bob").await.unwrap_err().message(), "experiment `nope` not found");
+        assert_eq!(
+            suite.assignment("nope", "bob").await.unwrap_err().message(),
+            "experiment `nope` not found"
+        );
         assert_eq!(told(&suite.assignment(SEED, "").await.unwrap_err()), invalid(&["customer_id"]));
-        assert_eq!(told(&suite.assignment(SEED, "a\0b").await.unwrap_err()), invalid(&["customer_id"]));
+        assert_eq!(
+            told(&suite.assignment(SEED, "a\0b").await.unwrap_err()),
+            invalid(&["customer_id"])
+        );
     })
     .await;
 }
@@ -42,20 +54,27 @@ async fn the_first_arm_stays() {
     on_both(async |suite| {
         suite.create(seed()).await.unwrap();
         suite
-            .deliver([assigned("ann", Arm::Treatment, hour(1)), assigned("ann", Arm::Holdout, hour(0))])
+            .deliver([
+                assigned("ann", Arm::Treatment, hour(1)),
+                assigned("ann", Arm::Holdout, hour(0)),
+            ])
             .await
             .unwrap();
         suite.deliver([assigned("ann", Arm::Holdout, hour(0))]).await.unwrap();
         let found = suite.assignment(SEED, "ann").await.unwrap();
         assert_eq!((found.arm(), found.assigned_at), (Arm::Treatment, Some(timestamp(hour(1)))));
-        assert_eq!(suite.results(SEED, "").await.unwrap().arms.iter().map(|arm| arm.n).sum::<i64>(), 1);
+        assert_eq!(
+            suite.results(SEED, "").await.unwrap().arms.iter().map(|arm| arm.n).sum::<i64>(),
+            1
+        );
     })
     .await;
 }
 
 /// A small but complete history of four customers.
 fn story() -> Vec<Entry> {
-    let sale = |id: &str, customer: &str, value, at| Entry::Outcome(bought(id, customer, value, at));
+    let sale =
+        |id: &str, customer: &str, value, at| Entry::Outcome(bought(id, customer, value, at));
     vec![
         sale("o0", "ann", 1_000, hour(0)),
         assigned("ann", Arm::Treatment, hour(1)),
@@ -98,7 +117,8 @@ async fn delivered_again_and_in_any_order_it_counts_once() {
     .await;
 }
 
-/// Two relays that send the same rows in opposite order neither wait for each other for ever nor count twice.
+/// Two relays that send the same rows in opposite order neither wait for each other for ever nor
+/// count twice.
 #[tokio::test(flavor = "multi_thread")]
 async fn deliveries_at_once_count_once() {
     on_both(async |suite| {
@@ -109,12 +129,17 @@ async fn deliveries_at_once_count_once() {
             if n % 2 == 1 {
                 entries.reverse();
             }
-            if n.is_multiple_of(3) { &suite } else { &replica }.deliver_through(entries, Some(hour(n as i64))).await
+            if n.is_multiple_of(3) { &suite } else { &replica }
+                .deliver_through(entries, Some(hour(n as i64)))
+                .await
         };
         let answers = futures::future::join_all((0..12).map(deliver)).await;
         assert!(answers.iter().all(Result::is_ok), "{answers:?}");
         assert_eq!(totals(&suite).await, [(2, 2, 60.0), (2, 1, 7.0), (1, 1, 40.0), (1, 0, 0.0)]);
-        assert_eq!(suite.results(SEED, "").await.unwrap().counted_through, Some(timestamp(hour(11))));
+        assert_eq!(
+            suite.results(SEED, "").await.unwrap().counted_through,
+            Some(timestamp(hour(11)))
+        );
     })
     .await;
 }
@@ -138,9 +163,12 @@ async fn a_malformed_entry_refuses_the_whole_delivery_with_its_place() {
     on_both(async |suite| {
         suite.create(seed()).await.unwrap();
         let entry = |entry| proto::LedgerEntry { entry };
-        let arm = Entry::Assignment(proto::AssignmentEntry { epoch: 0, arm: 9, ..Default::default() });
-        let exposure =
-            Entry::Exposure(proto::ExposureEntry { experiment_id: "Not-An-Id".to_owned(), ..Default::default() });
+        let arm =
+            Entry::Assignment(proto::AssignmentEntry { epoch: 0, arm: 9, ..Default::default() });
+        let exposure = Entry::Exposure(proto::ExposureEntry {
+            experiment_id: "Not-An-Id".to_owned(),
+            ..Default::default()
+        });
         let outcome = Entry::Outcome(proto::OutcomeEntry {
             customer_id: "c".repeat(129),
             key: "a\u{7}".to_owned(),
@@ -177,7 +205,11 @@ async fn a_malformed_entry_refuses_the_whole_delivery_with_its_place() {
             "counted_through",
         ];
         assert_eq!(told(&status), invalid(&fields));
-        assert_eq!(suite.assignment(SEED, "ann").await.unwrap_err().code(), Code::NotFound, "nothing was stored");
+        assert_eq!(
+            suite.assignment(SEED, "ann").await.unwrap_err().code(),
+            Code::NotFound,
+            "nothing was stored"
+        );
     })
     .await;
 }
@@ -186,7 +218,9 @@ async fn a_malformed_entry_refuses_the_whole_delivery_with_its_place() {
 async fn five_hundred_entries_are_taken_and_one_more_is_refused() {
     on_both(async |suite| {
         suite.create(seed()).await.unwrap();
-        let entries = |count: usize| (0..count).map(|n| assigned(&format!("c{n:03}"), Arm::Treatment, hour(1)));
+        let entries = |count: usize| {
+            (0..count).map(|n| assigned(&format!("c{n:03}"), Arm::Treatment, hour(1)))
+        };
         let status = suite.deliver(entries(501)).await.unwrap_err();
         let (code, reason, fields) = told(&status);
         assert_eq!(
@@ -195,7 +229,11 @@ async fn five_hundred_entries_are_taken_and_one_more_is_refused() {
         );
         suite.deliver(entries(500)).await.unwrap();
         let malformed = (0..500).map(|_| Entry::Assignment(proto::AssignmentEntry::default()));
-        assert_eq!(told(&suite.deliver(malformed).await.unwrap_err()).2.len(), 20, "faults travel in headers");
+        assert_eq!(
+            told(&suite.deliver(malformed).await.unwrap_err()).2.len(),
+            20,
+            "faults travel in headers"
+        );
     })
     .await;
 }
@@ -206,12 +244,17 @@ async fn arms_are_listed_by_customer_in_pages() {
         suite.create(seed()).await.unwrap();
         // Byte order, on both stores: capitals, then small letters, then the rest.
         let customers = ["Zoe", "ann", "bob", "zoe", "été"];
-        suite.deliver(customers.iter().rev().map(|name| assigned(name, Arm::Treatment, hour(1)))).await.unwrap();
+        suite
+            .deliver(customers.iter().rev().map(|name| assigned(name, Arm::Treatment, hour(1))))
+            .await
+            .unwrap();
         suite.deliver([exposed("bob", "dec_1", hour(2))]).await.unwrap();
         let (mut found, mut token) = (Vec::new(), String::new());
         loop {
             let page = suite.assignments(SEED, 2, &token).await.unwrap();
-            found.extend(page.assignments.into_iter().map(|arm| (arm.customer_id, arm.first_exposure_at)));
+            found.extend(
+                page.assignments.into_iter().map(|arm| (arm.customer_id, arm.first_exposure_at)),
+            );
             token = page.next_page_token;
             if token.is_empty() {
                 break;
@@ -223,8 +266,14 @@ async fn arms_are_listed_by_customer_in_pages() {
         assert_eq!(exposed, [&("bob".to_owned(), Some(timestamp(hour(2))))]);
         let exact = suite.assignments(SEED, 5, "").await.unwrap();
         assert_eq!((exact.assignments.len(), exact.next_page_token.as_str()), (5, ""));
-        assert_eq!(told(&suite.assignments(SEED, -1, "").await.unwrap_err()), invalid(&["page_size"]));
-        assert_eq!(told(&suite.assignments(SEED, 1, "zz").await.unwrap_err()), invalid(&["page_token"]));
+        assert_eq!(
+            told(&suite.assignments(SEED, -1, "").await.unwrap_err()),
+            invalid(&["page_size"])
+        );
+        assert_eq!(
+            told(&suite.assignments(SEED, 1, "zz").await.unwrap_err()),
+            invalid(&["page_token"])
+        );
         assert_eq!(suite.assignments("nope", 1, "").await.unwrap_err().code(), Code::NotFound);
     })
     .await;
@@ -235,8 +284,16 @@ async fn tenants_share_no_ledger() {
     on_both(async |suite| {
         suite.create(seed()).await.unwrap();
         let entry = proto::LedgerEntry { entry: Some(assigned("ann", Arm::Treatment, hour(1))) };
-        let request = proto::DeliverEntriesRequest { entries: vec![entry], counted_through: Some(timestamp(hour(1))) };
-        suite.ledger.clone().deliver_entries(serve::metadata::request("other", request)).await.unwrap();
+        let request = proto::DeliverEntriesRequest {
+            entries: vec![entry],
+            counted_through: Some(timestamp(hour(1))),
+        };
+        suite
+            .ledger
+            .clone()
+            .deliver_entries(serve::metadata::request("other", request))
+            .await
+            .unwrap();
         assert_eq!(suite.assignment(SEED, "ann").await.unwrap_err().code(), Code::NotFound);
         let results = suite.results(SEED, "").await.unwrap();
         assert_eq!((results.arms[0].n, results.counted_through), (0, None));

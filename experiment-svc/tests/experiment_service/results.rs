@@ -71,7 +71,11 @@ async fn revenue_is_read_out_from_deliveries_to_verdict() {
         check_interval(&total.ci95, [850.0 * 6.227_645_571_332_102, 850.0 * 8.478_236_781_609_075]);
         let lift = results.relative_lift.unwrap();
         close(lift.value.unwrap(), 7.352_941_176_470_589);
-        assert!(lift.ci95[0] < lift.value.unwrap() && lift.value.unwrap() < lift.ci95[1] && lift.g.unwrap() < 1.0);
+        assert!(
+            lift.ci95[0] < lift.value.unwrap()
+                && lift.value.unwrap() < lift.ci95[1]
+                && lift.g.unwrap() < 1.0
+        );
         let srm = results.srm.unwrap();
         assert_eq!((srm.chi_square, srm.degrees_of_freedom, srm.p), (0.0, 1, 1.0));
         assert_eq!(results.counted_through, Some(timestamp(day(1))));
@@ -88,8 +92,12 @@ async fn conversions_are_read_out_with_newcombe_beside_wald() {
         suite.create(seed()).await.unwrap();
         deliver_all(&suite, &programme()).await;
         let results = suite.results(SEED, "conversion_rate").await.unwrap();
-        assert_eq!((results.arms[0].events, results.arms[0].total, results.arms[1].events), (200, 200.0, 100));
-        // statsmodels 0.15.0: `proportions_ztest`, `confint_proportions_2indep` with `wald` and `newcomb`.
+        assert_eq!(
+            (results.arms[0].events, results.arms[0].total, results.arms[1].events),
+            (200, 200.0, 100)
+        );
+        // statsmodels 0.15.0: `proportions_ztest`, `confint_proportions_2indep` with `wald` and
+        // `newcomb`.
         close(results.difference.unwrap(), -0.431_372_549_019_607_8);
         close(results.z.unwrap(), -10.629_135_653_628_22);
         close(results.p.unwrap(), 2.181_246_247_786_591_3e-26);
@@ -97,24 +105,35 @@ async fn conversions_are_read_out_with_newcombe_beside_wald() {
         check_interval(&results.newcombe_ci95, [-0.506_918_018_200_306, -0.347_201_596_985_281_2]);
         assert_eq!(results.methods["test"], "z test of two proportions, pooled variance");
         assert_eq!(results.verdict(), ResultVerdict::Withheld);
-        assert!(results.withheld[0].starts_with("the planned end at 2027-02-20"), "{:?}", results.withheld);
+        assert!(
+            results.withheld[0].starts_with("the planned end at 2027-02-20"),
+            "{:?}",
+            results.withheld
+        );
     })
     .await;
 }
 
-/// From the assignment on, before the end, received at most a week after it; positive ones only; every one of them.
+/// From the assignment on, before the end, received at most a week after it; positive ones only;
+/// every one of them.
 #[tokio::test(flavor = "multi_thread")]
 async fn only_outcomes_within_the_window_count() {
     on_both(async |suite| {
         suite.create(seed()).await.unwrap();
         suite
-            .deliver([assigned("ann", Arm::Treatment, hour(1)), assigned("bob", Arm::Holdout, hour(1))])
+            .deliver([
+                assigned("ann", Arm::Treatment, hour(1)),
+                assigned("bob", Arm::Holdout, hour(1)),
+            ])
             .await
             .unwrap();
         let just_before = |at: DateTime<Utc>| at - chrono::TimeDelta::microseconds(1);
         let late = |id: &str, value, received| {
             let received_at = Some(timestamp(received));
-            Entry::Outcome(proto::OutcomeEntry { received_at, ..bought(id, "ann", value, just_before(day(90))) })
+            Entry::Outcome(proto::OutcomeEntry {
+                received_at,
+                ..bought(id, "ann", value, just_before(day(90)))
+            })
         };
         let other = |id: &str, key: &str, positive, value| {
             let entry = bought(id, "ann", value, hour(2));
@@ -150,7 +169,11 @@ async fn an_early_conclusion_ends_the_count() {
         suite.clock.set(day(100));
         let results = suite.results(SEED, "").await.unwrap();
         assert_eq!(results.arms[0].total, 5.0);
-        assert!(results.withheld.iter().any(|why| why.contains("before its planned end")), "{:?}", results.withheld);
+        assert!(
+            results.withheld.iter().any(|why| why.contains("before its planned end")),
+            "{:?}",
+            results.withheld
+        );
     })
     .await;
 }
@@ -159,10 +182,18 @@ async fn an_early_conclusion_ends_the_count() {
 async fn only_outcomes_since_the_first_exposure_are_ghost_matched() {
     on_both(async |suite| {
         suite.create(seed()).await.unwrap();
-        for (customer, arm) in [("ann", Arm::Treatment), ("bob", Arm::Treatment), ("cas", Arm::Holdout)] {
-            suite.deliver([assigned(customer, arm, hour(1)), sale(customer, customer, 8, hour(2))]).await.unwrap();
+        for (customer, arm) in
+            [("ann", Arm::Treatment), ("bob", Arm::Treatment), ("cas", Arm::Holdout)]
+        {
+            suite
+                .deliver([assigned(customer, arm, hour(1)), sale(customer, customer, 8, hour(2))])
+                .await
+                .unwrap();
         }
-        suite.deliver([exposed("ann", "dec_1", hour(2)), exposed("cas", "dec_2", hour(3))]).await.unwrap();
+        suite
+            .deliver([exposed("ann", "dec_1", hour(2)), exposed("cas", "dec_2", hour(3))])
+            .await
+            .unwrap();
         let matched = suite.results(SEED, "conversion_rate").await.unwrap().ghost_matched.unwrap();
         let arms: Vec<_> = matched.arms.iter().map(|arm| (arm.n, arm.events)).collect();
         assert_eq!(arms, [(1, 1), (1, 0)]);
@@ -177,7 +208,10 @@ async fn sums_are_exact_beyond_sixty_four_bits() {
     on_both(async |suite| {
         suite.create(seed()).await.unwrap();
         suite
-            .deliver([assigned("ann", Arm::Treatment, hour(1)), assigned("bob", Arm::Treatment, hour(1))])
+            .deliver([
+                assigned("ann", Arm::Treatment, hour(1)),
+                assigned("bob", Arm::Treatment, hour(1)),
+            ])
             .await
             .unwrap();
         let outcome = |n: usize, customer: &str, value_e4| {
@@ -200,8 +234,12 @@ async fn an_experiment_without_customers_has_no_figures_and_says_so() {
         suite.create(draft).await.unwrap();
         for metric in ["conversion_rate", "revenue_per_customer"] {
             let results = suite.results(SEED, metric).await.unwrap();
-            assert_eq!((results.difference, results.z, results.p, results.ci95.len()), (None, None, None, 0));
-            let arms: Vec<_> = results.arms.iter().map(|arm| (arm.n, arm.mean, arm.variance, arm.total)).collect();
+            assert_eq!(
+                (results.difference, results.z, results.p, results.ci95.len()),
+                (None, None, None, 0)
+            );
+            let arms: Vec<_> =
+                results.arms.iter().map(|arm| (arm.n, arm.mean, arm.variance, arm.total)).collect();
             assert_eq!(arms, [(0, 0.0, None, 0.0), (0, 0.0, None, 0.0)]);
             assert_eq!(results.relative_lift.unwrap(), proto::RelativeLift::default());
             assert_eq!(results.incremental_total.unwrap(), proto::IncrementalTotal::default());

@@ -51,7 +51,8 @@ impl Suite {
         let app = App::build(&location, Deps { clock: clock.clone() }).await.unwrap();
         assert!(app.readiness().is_ready());
         let own = Neighbour::local(app.routes());
-        let (experiments, ledger) = (ExperimentServiceClient::new(own.clone()), LedgerServiceClient::new(own));
+        let (experiments, ledger) =
+            (ExperimentServiceClient::new(own.clone()), LedgerServiceClient::new(own));
         Self { clock, location, experiments, ledger }
     }
 
@@ -65,7 +66,14 @@ impl Suite {
 
     pub async fn create(&self, experiment: proto::Experiment) -> Result<proto::Experiment, Status> {
         let request = proto::CreateExperimentRequest { experiment: Some(experiment) };
-        Ok(self.experiments.clone().create_experiment(request).await?.into_inner().experiment.unwrap())
+        Ok(self
+            .experiments
+            .clone()
+            .create_experiment(request)
+            .await?
+            .into_inner()
+            .experiment
+            .unwrap())
     }
 
     pub async fn get(&self, id: &str) -> Result<proto::Experiment, Status> {
@@ -74,16 +82,39 @@ impl Suite {
     }
 
     /// Changes the fields of `patch` named by `paths`.
-    pub async fn patch(&self, id: &str, patch: proto::Experiment, paths: &[&str]) -> Result<proto::Experiment, Status> {
+    pub async fn patch(
+        &self,
+        id: &str,
+        patch: proto::Experiment,
+        paths: &[&str],
+    ) -> Result<proto::Experiment, Status> {
         let paths = paths.iter().map(|path| (*path).to_owned()).collect();
         let update_mask = Some(prost_types::FieldMask { paths });
-        let request = proto::UpdateExperimentRequest { id: id.to_owned(), experiment: Some(patch), update_mask };
-        Ok(self.experiments.clone().update_experiment(request).await?.into_inner().experiment.unwrap())
+        let request = proto::UpdateExperimentRequest {
+            id: id.to_owned(),
+            experiment: Some(patch),
+            update_mask,
+        };
+        Ok(self
+            .experiments
+            .clone()
+            .update_experiment(request)
+            .await?
+            .into_inner()
+            .experiment
+            .unwrap())
     }
 
     pub async fn conclude(&self, id: &str, ship: bool) -> Result<proto::Experiment, Status> {
         let request = proto::ConcludeExperimentRequest { id: id.to_owned(), ship };
-        Ok(self.experiments.clone().conclude_experiment(request).await?.into_inner().experiment.unwrap())
+        Ok(self
+            .experiments
+            .clone()
+            .conclude_experiment(request)
+            .await?
+            .into_inner()
+            .experiment
+            .unwrap())
     }
 
     pub async fn delete(&self, id: &str) -> Result<(), Status> {
@@ -96,8 +127,13 @@ impl Suite {
         Ok(self.experiments.clone().get_results(request).await?.into_inner().results.unwrap())
     }
 
-    pub async fn assignment(&self, id: &str, customer_id: &str) -> Result<proto::Assignment, Status> {
-        let request = proto::GetAssignmentRequest { id: id.to_owned(), customer_id: customer_id.to_owned() };
+    pub async fn assignment(
+        &self,
+        id: &str,
+        customer_id: &str,
+    ) -> Result<proto::Assignment, Status> {
+        let request =
+            proto::GetAssignmentRequest { id: id.to_owned(), customer_id: customer_id.to_owned() };
         Ok(self.experiments.clone().get_assignment(request).await?.into_inner().assignment.unwrap())
     }
 
@@ -121,8 +157,12 @@ impl Suite {
         entries: impl IntoIterator<Item = Entry>,
         counted_through: Option<DateTime<Utc>>,
     ) -> Result<(), Status> {
-        let entries = entries.into_iter().map(|entry| proto::LedgerEntry { entry: Some(entry) }).collect();
-        let request = proto::DeliverEntriesRequest { entries, counted_through: counted_through.map(timestamp) };
+        let entries =
+            entries.into_iter().map(|entry| proto::LedgerEntry { entry: Some(entry) }).collect();
+        let request = proto::DeliverEntriesRequest {
+            entries,
+            counted_through: counted_through.map(timestamp),
+        };
         self.ledger.clone().deliver_entries(request).await.map(drop)
     }
 }
@@ -165,7 +205,12 @@ pub fn exposed(customer_id: &str, decision_id: &str, at: DateTime<Utc>) -> Entry
 }
 
 /// A conversion worth so many units of currency, received as it happened.
-pub fn bought(outcome_id: &str, customer_id: &str, value: i64, at: DateTime<Utc>) -> proto::OutcomeEntry {
+pub fn bought(
+    outcome_id: &str,
+    customer_id: &str,
+    value: i64,
+    at: DateTime<Utc>,
+) -> proto::OutcomeEntry {
     proto::OutcomeEntry {
         outcome_id: outcome_id.to_owned(),
         customer_id: customer_id.to_owned(),
@@ -181,13 +226,18 @@ pub fn bought(outcome_id: &str, customer_id: &str, value: i64, at: DateTime<Utc>
 pub fn told(status: &Status) -> (Code, String, Vec<String>) {
     let details = status.get_error_details();
     let reason = details.error_info().map(|info| info.reason.clone()).unwrap_or_default();
-    let violations = details.bad_request().map(|bad| bad.field_violations.clone()).unwrap_or_default();
+    let violations =
+        details.bad_request().map(|bad| bad.field_violations.clone()).unwrap_or_default();
     (status.code(), reason, violations.into_iter().map(|violation| violation.field).collect())
 }
 
 /// An INVALID_ARGUMENT that names these fields.
 pub fn invalid(fields: &[&str]) -> (Code, String, Vec<String>) {
-    (Code::InvalidArgument, "INVALID_FIELD".to_owned(), fields.iter().map(|field| (*field).to_owned()).collect())
+    (
+        Code::InvalidArgument,
+        "INVALID_FIELD".to_owned(),
+        fields.iter().map(|field| (*field).to_owned()).collect(),
+    )
 }
 
 /// An error that names no field.

@@ -31,9 +31,13 @@ pub struct JsonPath {
 impl Root<'_> {
     /// `path` in JSON's names; parts that are not recognised are put into camelCase.
     pub fn translate(&self, path: &str) -> JsonPath {
-        let mut walk = Walk { shapes: self.shapes, at: self.at(), out: String::new(), is_exact: true };
+        let mut walk =
+            Walk { shapes: self.shapes, at: self.at(), out: String::new(), is_exact: true };
         let mut parts = parts(path);
-        if parts.first().is_some_and(|part| matches!(part, Part::Name(name) if Some(*name) == self.body)) {
+        if parts
+            .first()
+            .is_some_and(|part| matches!(part, Part::Name(name) if Some(*name) == self.body))
+        {
             parts.remove(0);
             walk.enter_body(self.body);
         }
@@ -49,9 +53,14 @@ impl Root<'_> {
         self.shapes.at(self.request).map_or(At::Unknown, At::Message)
     }
 
-    /// `text` with the paths it quotes in backticks translated. `beside` is the path of the field it speaks of: names
-    /// of its neighbours are recognised as well.
-    pub fn translate_text<'t>(&self, text: &'t str, known: &[(String, String)], beside: Option<&str>) -> Cow<'t, str> {
+    /// `text` with the paths it quotes in backticks translated. `beside` is the path of the field
+    /// it speaks of: names of its neighbours are recognised as well.
+    pub fn translate_text<'t>(
+        &self,
+        text: &'t str,
+        known: &[(String, String)],
+        beside: Option<&str>,
+    ) -> Cow<'t, str> {
         if !text.contains('`') {
             return Cow::Borrowed(text);
         }
@@ -62,11 +71,17 @@ impl Root<'_> {
         Cow::Owned(pieces.collect::<Vec<_>>().join("`"))
     }
 
-    fn token<'t>(&self, token: &'t str, known: &[(String, String)], beside: Option<&str>) -> Cow<'t, str> {
+    fn token<'t>(
+        &self,
+        token: &'t str,
+        known: &[(String, String)],
+        beside: Option<&str>,
+    ) -> Cow<'t, str> {
         if let Some((_, json)) = known.iter().find(|(proto, _)| proto == token) {
             return Cow::Owned(json.clone());
         }
-        // A bare word without an underscore reads the same in both, and is more often a value than a field.
+        // A bare word without an underscore reads the same in both, and is more often a value than
+        // a field.
         if !token.contains(['.', '_']) {
             return Cow::Borrowed(token);
         }
@@ -164,12 +179,15 @@ impl<'s> Walk<'s> {
     fn step_message(&mut self, shape: &'s Shape, part: Part<'_>, is_last: bool) {
         match (&shape.form, part) {
             (Form::Object(object), Part::Name(name)) => self.step_object(object, name, is_last),
-            (Form::List(field), Part::Name(name)) if name == field.name => self.at = At::List(field),
+            (Form::List(field), Part::Name(name)) if name == field.name => {
+                self.at = At::List(field)
+            }
             (Form::List(field), Part::Index(index)) => {
                 push_index(&mut self.out, index);
                 self.at = self.single(field);
             }
-            (Form::Scalar(_), Part::Name(name)) if shape.descriptor.get_field_by_name(name).is_some() => {}
+            (Form::Scalar(_), Part::Name(name))
+                if shape.descriptor.get_field_by_name(name).is_some() => {}
             (Form::Scalar(_), Part::Index(index)) => push_index(&mut self.out, index),
             (Form::Instant(_), Part::Name("seconds" | "nanos")) => self.at = At::Leaf,
             (_, part) => self.guess(part),
@@ -205,11 +223,15 @@ impl<'s> Walk<'s> {
         }
         // A field of a message that stands in this object, written without that message's name.
         for field in &object.inline {
-            if let Some(Step::Field(inner)) = self.object(field).and_then(|inner| inner.names.get(name)) {
+            if let Some(Step::Field(inner)) =
+                self.object(field).and_then(|inner| inner.names.get(name))
+            {
                 return self.enter(inner);
             }
         }
-        if let Some(field) = object.flat.as_deref().and_then(|tagged| self.in_variants(tagged, name)) {
+        if let Some(field) =
+            object.flat.as_deref().and_then(|tagged| self.in_variants(tagged, name))
+        {
             return self.enter(field);
         }
         if object.rest.is_some() {

@@ -6,8 +6,8 @@ use super::{
     tree::{Entry, Json},
 };
 
-/// The proto paths that a body names. Keys of nested messages make nested paths; lists and maps are replaced whole;
-/// what only the service sets is not named.
+/// The proto paths that a body names. Keys of nested messages make nested paths; lists and maps are
+/// replaced whole; what only the service sets is not named.
 pub fn of_body(shapes: &Shapes, shape: &Shape, body: &Json<'_>) -> Vec<String> {
     let mut paths = Vec::new();
     if let (Form::Object(object), Json::Object(entries)) = (&shape.form, body) {
@@ -17,13 +17,20 @@ pub fn of_body(shapes: &Shapes, shape: &Shape, body: &Json<'_>) -> Vec<String> {
 }
 
 /// A mask given in JSON's names, such as `name,config.quietHoursEnd`, in proto paths.
-pub fn of_text(shapes: &Shapes, shape: &Shape, text: &str, place: &Place<'_>, faults: &mut Faults) -> Vec<String> {
+pub fn of_text(
+    shapes: &Shapes,
+    shape: &Shape,
+    text: &str,
+    place: &Place<'_>,
+    faults: &mut Faults,
+) -> Vec<String> {
     let listed = text.split(',').map(str::trim).filter(|path| !path.is_empty());
     let mut paths = Vec::new();
     for path in listed {
         match proto_path(shapes, shape, path) {
             Some(path) => paths.push(path),
-            None => faults.add(place, format!("names the unknown field `{}`", super::fault::quoted(path))),
+            None => faults
+                .add(place, format!("names the unknown field `{}`", super::fault::quoted(path))),
         }
     }
     paths
@@ -87,7 +94,8 @@ fn of_variant(
         }
     }
     if tagged.is_flat {
-        let beside = entries.iter().copied().filter(|(key, _)| object.keys.contains_key(key.as_ref()));
+        let beside =
+            entries.iter().copied().filter(|(key, _)| object.keys.contains_key(key.as_ref()));
         collect(shapes, object, &mut beside.into_iter(), &nested_prefix, paths);
     }
     if paths.len() == before {

@@ -1,6 +1,7 @@
 //! JSON of the REST contract to protobuf and back, by plans made once from the descriptors.
 //!
-//! It knows no message by name: what is special about one is said by its options (`proffer/values/v1/json.proto`).
+//! It knows no message by name: what is special about one is said by its options
+//! (`proffer/values/v1/json.proto`).
 
 pub mod fault;
 pub mod field_path;

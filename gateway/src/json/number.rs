@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 /// Significant digits of an exact decimal.
 pub const DECIMAL_DIGITS_MAX: usize = 28;
-/// Significant digits up to which a decimal is printed as a JSON number: any reader's double keeps them.
+/// Significant digits up to which a decimal is printed as a JSON number: any reader's double keeps
+/// them.
 pub const NUMBER_DIGITS_MAX: usize = 15;
 /// Exponents beyond this are not written out.
 const EXPONENT_MAX: i64 = 64;
@@ -34,7 +35,12 @@ fn parts(text: &str) -> Option<Parts<'_>> {
         None => (mantissa, ""),
     };
     let has_needless_zero = whole.len() > 1 && whole.starts_with('0');
-    (is_digits(whole) && !has_needless_zero).then_some(Parts { is_negative, whole, fraction, exponent })
+    (is_digits(whole) && !has_needless_zero).then_some(Parts {
+        is_negative,
+        whole,
+        fraction,
+        exponent,
+    })
 }
 
 fn is_digits(text: &str) -> bool {
@@ -64,7 +70,8 @@ pub fn whole(text: &str) -> Option<i128> {
         let factor = 10_i128.checked_pow(u32::try_from(shift).ok()?)?;
         digits.parse::<i128>().ok()?.checked_mul(factor)?
     } else {
-        // The number is whole only if the digits behind the point are zeros of the whole part: `50e-1`.
+        // The number is whole only if the digits behind the point are zeros of the whole part:
+        // `50e-1`.
         let behind = usize::try_from(shift.unsigned_abs()).ok()?;
         let cut = digits.len().checked_sub(behind)?;
         let (ahead, rest) = digits.split_at_checked(cut)?;
@@ -76,8 +83,8 @@ pub fn whole(text: &str) -> Option<i128> {
     Some(if parts.is_negative { -magnitude } else { magnitude })
 }
 
-/// The text of an exact decimal: as written when it is plain, written out when it has an exponent. Nothing when it has
-/// more than 28 digits before or after the point.
+/// The text of an exact decimal: as written when it is plain, written out when it has an exponent.
+/// Nothing when it has more than 28 digits before or after the point.
 pub fn decimal(text: &str) -> Option<Cow<'_, str>> {
     let parts = parts(text)?;
     let plain = if parts.exponent == 0 && !text.contains(['e', 'E']) {
@@ -86,7 +93,8 @@ pub fn decimal(text: &str) -> Option<Cow<'_, str>> {
         Cow::Owned(written_out(&parts)?)
     };
     let fraction = plain.split_once('.').map_or("", |(_, fraction)| fraction);
-    (significant_digits(&plain) <= DECIMAL_DIGITS_MAX && fraction.len() <= DECIMAL_DIGITS_MAX).then_some(plain)
+    (significant_digits(&plain) <= DECIMAL_DIGITS_MAX && fraction.len() <= DECIMAL_DIGITS_MAX)
+        .then_some(plain)
 }
 
 fn written_out(parts: &Parts<'_>) -> Option<String> {
@@ -107,7 +115,11 @@ fn written_out(parts: &Parts<'_>) -> Option<String> {
     let whole = whole.trim_start_matches('0');
     let whole = if whole.is_empty() { "0" } else { whole };
     let sign = if parts.is_negative { "-" } else { "" };
-    Some(if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") })
+    Some(if fraction.is_empty() {
+        format!("{sign}{whole}")
+    } else {
+        format!("{sign}{whole}.{fraction}")
+    })
 }
 
 /// The nearest double; nothing when that is infinite.
@@ -118,7 +130,9 @@ pub fn double(text: &str) -> Option<f64> {
 
 /// True when a decimal's text is a JSON number that any reader keeps exactly.
 pub fn fits_json(decimal: &str) -> bool {
-    !decimal.contains(['e', 'E']) && parts(decimal).is_some() && significant_digits(decimal) <= NUMBER_DIGITS_MAX
+    !decimal.contains(['e', 'E'])
+        && parts(decimal).is_some()
+        && significant_digits(decimal) <= NUMBER_DIGITS_MAX
 }
 
 fn significant_digits(plain: &str) -> usize {

@@ -1,4 +1,5 @@
-//! JSON to protobuf. All faults are collected with their places; a faulty value is left out and reading goes on.
+//! JSON to protobuf. All faults are collected with their places; a faulty value is left out and
+//! reading goes on.
 
 mod value;
 
@@ -25,19 +26,33 @@ pub enum Nulls {
 }
 
 /// Reads `json` as the message of `shape`.
-pub fn message(shapes: &Shapes, shape: &Shape, json: &Json<'_>, nulls: Nulls, faults: &mut Faults) -> DynamicMessage {
+pub fn message(
+    shapes: &Shapes,
+    shape: &Shape,
+    json: &Json<'_>,
+    nulls: Nulls,
+    faults: &mut Faults,
+) -> DynamicMessage {
     let mut reader = Reader { shapes, faults };
     let read = reader.message(shape, json, &Place::Root, nulls);
     read.unwrap_or_else(|| DynamicMessage::new(shape.descriptor.clone()))
 }
 
 /// Reads a value of a path or a query: text that stands for a scalar.
-pub fn text_value(shapes: &Shapes, kind: &Kind, text: &str, place: &Place<'_>, faults: &mut Faults) -> Option<Value> {
+pub fn text_value(
+    shapes: &Shapes,
+    kind: &Kind,
+    text: &str,
+    place: &Place<'_>,
+    faults: &mut Faults,
+) -> Option<Value> {
     let json = match kind {
         Kind::Text | Kind::Enum(_) | Kind::Message(_) => Json::Text(Cow::Borrowed(text)),
         Kind::Bool if text == "true" => Json::Bool(true),
         Kind::Bool if text == "false" => Json::Bool(false),
-        Kind::Bool | Kind::I32 | Kind::I64 | Kind::U32 | Kind::U64 | Kind::F64 => Json::Number(text),
+        Kind::Bool | Kind::I32 | Kind::I64 | Kind::U32 | Kind::U64 | Kind::F64 => {
+            Json::Number(text)
+        }
     };
     Reader { shapes, faults }.value(kind, &json, place, Nulls::Refused)
 }
@@ -48,7 +63,13 @@ struct Reader<'s, 'f> {
 }
 
 impl<'s> Reader<'s, '_> {
-    fn message(&mut self, shape: &Shape, json: &Json<'_>, place: &Place<'_>, nulls: Nulls) -> Option<DynamicMessage> {
+    fn message(
+        &mut self,
+        shape: &Shape,
+        json: &Json<'_>,
+        place: &Place<'_>,
+        nulls: Nulls,
+    ) -> Option<DynamicMessage> {
         let mut message = DynamicMessage::new(shape.descriptor.clone());
         match &shape.form {
             Form::Object(object) => {
@@ -95,12 +116,18 @@ impl<'s> Reader<'s, '_> {
                         self.choose(&mut chosen, field, &field.key, &at);
                     }
                 }
-                Some(Target::Inline(field)) => match inline.iter_mut().find(|(known, _)| known.name == field.name) {
-                    Some((_, gathered)) => gathered.push(entry),
-                    None => inline.push((field, vec![entry])),
-                },
-                Some(Target::Tag(of)) => about(&mut tagged, of, |tagging| tagging.tag = given(value)),
-                Some(Target::Content(of)) => about(&mut tagged, of, |tagging| tagging.content = given(value)),
+                Some(Target::Inline(field)) => {
+                    match inline.iter_mut().find(|(known, _)| known.name == field.name) {
+                        Some((_, gathered)) => gathered.push(entry),
+                        None => inline.push((field, vec![entry])),
+                    }
+                }
+                Some(Target::Tag(of)) => {
+                    about(&mut tagged, of, |tagging| tagging.tag = given(value))
+                }
+                Some(Target::Content(of)) => {
+                    about(&mut tagged, of, |tagging| tagging.content = given(value))
+                }
                 None => others.push(entry),
             }
         }
@@ -135,7 +162,9 @@ impl<'s> Reader<'s, '_> {
     ) {
         let Some(oneof) = &field.oneof else { return };
         match chosen.iter().find(|(known, _)| *known == oneof) {
-            Some((_, other)) => self.faults.add(place, format!("cannot stand beside `{other}`: give one of them")),
+            Some((_, other)) => {
+                self.faults.add(place, format!("cannot stand beside `{other}`: give one of them"))
+            }
             None => chosen.push((oneof, key)),
         }
     }
@@ -149,7 +178,8 @@ impl<'s> Reader<'s, '_> {
         place: &Place<'_>,
         nulls: Nulls,
     ) -> bool {
-        // What only the service sets is accepted and not looked at, so that what was read can be sent back.
+        // What only the service sets is accepted and not looked at, so that what was read can be
+        // sent back.
         if field.options.output_only {
             return false;
         }
@@ -159,7 +189,8 @@ impl<'s> Reader<'s, '_> {
         let value = match field.plurality {
             Plurality::One => self.value(&field.kind, json, place, nulls),
             Plurality::List if field.options.scalar_when_one && !matches!(json, Json::List(_)) => {
-                self.value(&field.kind, json, place, Nulls::Refused).map(|value| Value::List(vec![value]))
+                self.value(&field.kind, json, place, Nulls::Refused)
+                    .map(|value| Value::List(vec![value]))
             }
             Plurality::List => self.list(&field.kind, json, place),
             Plurality::Map => self.map(&field.kind, json, place),
@@ -173,7 +204,13 @@ impl<'s> Reader<'s, '_> {
         if let Kind::Message(id) = kind { self.shapes.at(*id) } else { None }
     }
 
-    fn set(&mut self, message: &mut DynamicMessage, field: &FieldDescriptor, value: Value, place: &Place<'_>) {
+    fn set(
+        &mut self,
+        message: &mut DynamicMessage,
+        field: &FieldDescriptor,
+        value: Value,
+        place: &Place<'_>,
+    ) {
         // INVARIANT: plans and descriptors come from one pool, so that a read value fits its field.
         if message.try_set_field(field, value).is_err() {
             self.faults.add(place, "does not fit its field");
@@ -206,14 +243,19 @@ impl<'s> Reader<'s, '_> {
                 self.object(inner, &mut part, &mut entries.iter(), &place.key(&of.content), nulls);
             }
             Some(other) => {
-                self.faults.add(&place.key(&of.content), format!("must be an object, not {}", other.noun()));
+                self.faults.add(
+                    &place.key(&of.content),
+                    format!("must be an object, not {}", other.noun()),
+                );
             }
         }
         let (known, unknown): (Vec<_>, Vec<_>) =
             beside.iter().partition(|(key, _)| inner.keys.contains_key(key.as_ref()));
         self.unknown(&unknown, object.known.iter().chain(&inner.known).map(String::as_str), place);
-        for (key, _) in known.iter().filter(|(key, _)| within.iter().any(|(other, _)| other == key)) {
-            self.faults.add(&place.key(key), format!("is given twice, here and in `{}`", of.content));
+        for (key, _) in known.iter().filter(|(key, _)| within.iter().any(|(other, _)| other == key))
+        {
+            self.faults
+                .add(&place.key(key), format!("is given twice, here and in `{}`", of.content));
         }
         self.object(inner, &mut part, &mut known.into_iter(), place, nulls);
         self.set(message, &variant.descriptor, Value::Message(part), place);
@@ -233,38 +275,63 @@ impl<'s> Reader<'s, '_> {
         match content {
             None => {}
             Some(Json::Object(entries)) => {
-                entries.iter().for_each(|(key, _)| self.faults.add(&content_place.key(key), message()));
+                entries
+                    .iter()
+                    .for_each(|(key, _)| self.faults.add(&content_place.key(key), message()));
             }
-            Some(other) => self.faults.add(&content_place, format!("must be an object, not {}", other.noun())),
+            Some(other) => {
+                self.faults.add(&content_place, format!("must be an object, not {}", other.noun()))
+            }
         }
         beside.iter().for_each(|(key, _)| self.faults.add(&place.key(key), message()));
     }
 
     /// The member that a tag names.
-    fn variant<'a>(&mut self, object: &Object, tagging: &Tagging<'a>, place: &Place<'_>) -> Option<&'a Arc<Field>> {
+    fn variant<'a>(
+        &mut self,
+        object: &Object,
+        tagging: &Tagging<'a>,
+        place: &Place<'_>,
+    ) -> Option<&'a Arc<Field>> {
         let Tagging { of, tag, content, beside } = tagging;
-        let words = || of.variants.iter().map(|variant| format!("`{}`", variant.name)).collect::<Vec<_>>().join(", ");
+        let words = || {
+            of.variants
+                .iter()
+                .map(|variant| format!("`{}`", variant.name))
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
         let tag_place = place.key(&of.tag);
         match tag {
             None => {
-                let (known, unknown): (Vec<_>, Vec<_>) =
-                    beside.iter().partition(|(key, _)| of.variants.iter().any(|variant| self.knows(variant, key)));
+                let (known, unknown): (Vec<_>, Vec<_>) = beside.iter().partition(|(key, _)| {
+                    of.variants.iter().any(|variant| self.knows(variant, key))
+                });
                 self.unknown(&unknown, object.known.iter().map(String::as_str), place);
-                let orphan = content.map(|_| of.content.as_str()).or(known.first().map(|(key, _)| key.as_ref()));
+                let orphan = content
+                    .map(|_| of.content.as_str())
+                    .or(known.first().map(|(key, _)| key.as_ref()));
                 if let Some(orphan) = orphan {
-                    self.faults.add(&tag_place, format!("is required beside `{}`: one of {}", quoted(orphan), words()));
+                    self.faults.add(
+                        &tag_place,
+                        format!("is required beside `{}`: one of {}", quoted(orphan), words()),
+                    );
                 }
                 None
             }
             Some(Json::Text(word)) => {
                 let variant = of.variant(word);
                 if variant.is_none() {
-                    self.faults.add(&tag_place, format!("must be one of {}, not `{}`", words(), quoted(word)));
+                    self.faults.add(
+                        &tag_place,
+                        format!("must be one of {}, not `{}`", words(), quoted(word)),
+                    );
                 }
                 variant
             }
             Some(other) => {
-                self.faults.add(&tag_place, format!("must be one of {}, not {}", words(), other.noun()));
+                self.faults
+                    .add(&tag_place, format!("must be one of {}, not {}", words(), other.noun()));
                 None
             }
         }
@@ -275,7 +342,13 @@ impl<'s> Reader<'s, '_> {
         matches!(shape, Some(Form::Object(inner)) if inner.keys.contains_key(key))
     }
 
-    fn rest(&mut self, field: &Field, message: &mut DynamicMessage, entries: &[&Entry<'_>], place: &Place<'_>) {
+    fn rest(
+        &mut self,
+        field: &Field,
+        message: &mut DynamicMessage,
+        entries: &[&Entry<'_>],
+        place: &Place<'_>,
+    ) {
         if let Value::Map(map) = self.entries(&field.kind, &mut entries.iter().copied(), place)
             && !map.is_empty()
         {
@@ -283,15 +356,25 @@ impl<'s> Reader<'s, '_> {
         }
     }
 
-    fn unknown<'a>(&mut self, entries: &[&Entry<'_>], known: impl Iterator<Item = &'a str> + Clone, place: &Place<'_>) {
+    fn unknown<'a>(
+        &mut self,
+        entries: &[&Entry<'_>],
+        known: impl Iterator<Item = &'a str> + Clone,
+        place: &Place<'_>,
+    ) {
         if entries.is_empty() {
             return;
         }
-        let mut told: Vec<_> = known.clone().take(TOLD_KEYS_MAX).map(|key| format!("`{key}`")).collect();
+        let mut told: Vec<_> =
+            known.clone().take(TOLD_KEYS_MAX).map(|key| format!("`{key}`")).collect();
         if known.count() > TOLD_KEYS_MAX {
             told.push("…".to_owned());
         }
-        let told = if told.is_empty() { "it has none".to_owned() } else { format!("known are {}", told.join(", ")) };
+        let told = if told.is_empty() {
+            "it has none".to_owned()
+        } else {
+            format!("known are {}", told.join(", "))
+        };
         for (key, _) in entries {
             self.faults.add(&place.key(key), format!("is not a field of this object; {told}"));
         }

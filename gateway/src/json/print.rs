@@ -105,7 +105,8 @@ impl<'s> Printer<'s> {
             self.key(&field.key);
             return self.raw("null");
         }
-        let is_silent = field.has_presence || field.options.omit_when_empty || says_nothing(field, message);
+        let is_silent =
+            field.has_presence || field.options.omit_when_empty || says_nothing(field, message);
         if is_set || !is_silent {
             self.key(&field.key);
             self.field(field, &message.get_field(&field.descriptor));
@@ -113,7 +114,9 @@ impl<'s> Printer<'s> {
     }
 
     fn tagged(&mut self, tagged: &Tagged, message: &DynamicMessage) {
-        let Some(variant) = tagged.variants.iter().find(|variant| message.has_field(&variant.descriptor)) else {
+        let Some(variant) =
+            tagged.variants.iter().find(|variant| message.has_field(&variant.descriptor))
+        else {
             return;
         };
         self.key(&tagged.tag);
@@ -129,7 +132,11 @@ impl<'s> Printer<'s> {
     }
 
     /// The message a field holds, when it is set.
-    fn part<'m>(&self, field: &Field, message: &'m DynamicMessage) -> Option<(&'s Shape, Cow<'m, DynamicMessage>)> {
+    fn part<'m>(
+        &self,
+        field: &Field,
+        message: &'m DynamicMessage,
+    ) -> Option<(&'s Shape, Cow<'m, DynamicMessage>)> {
         if !message.has_field(&field.descriptor) {
             return None;
         }
@@ -206,7 +213,8 @@ impl<'s> Printer<'s> {
     }
 
     fn scalar(&mut self, scalar: &Scalar, message: &DynamicMessage) {
-        let get = |field: &FieldDescriptor| message.has_field(field).then(|| message.get_field(field));
+        let get =
+            |field: &FieldDescriptor| message.has_field(field).then(|| message.get_field(field));
         if let Some(value) = get(&scalar.list) {
             self.value(&Kind::Message(scalar.list_shape), &value);
         } else if let Some(value) = get(&scalar.decimal) {
@@ -226,7 +234,8 @@ impl<'s> Printer<'s> {
     fn instant(&mut self, instant: &Instant, message: &DynamicMessage) {
         let seconds = message.get_field(&instant.seconds).as_i64().unwrap_or_default();
         let nanos = message.get_field(&instant.nanos).as_i32().unwrap_or_default();
-        let at = u32::try_from(nanos).ok().and_then(|nanos| DateTime::from_timestamp(seconds, nanos));
+        let at =
+            u32::try_from(nanos).ok().and_then(|nanos| DateTime::from_timestamp(seconds, nanos));
         match at {
             Some(at) => self.text(&at.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
             None => self.raw("null"),
@@ -244,7 +253,8 @@ fn says_nothing(field: &Field, message: &DynamicMessage) -> bool {
 /// The entries of a map by key, so that the same message always prints the same.
 fn sorted(map: &Value) -> Vec<(&str, &Value)> {
     let entries = map.as_map().into_iter().flatten();
-    let mut entries: Vec<_> = entries.filter_map(|(key, value)| Some((text_key(key)?, value))).collect();
+    let mut entries: Vec<_> =
+        entries.filter_map(|(key, value)| Some((text_key(key)?, value))).collect();
     entries.sort_unstable_by_key(|(key, _)| *key);
     entries
 }

@@ -1,7 +1,8 @@
-//! A JSON text as an ordered tree. Numbers stay as they are written, repeated keys are seen, depth is limited.
+//! A JSON text as an ordered tree. Numbers stay as they are written, repeated keys are seen, depth
+//! is limited.
 //!
-//! It is our own reader because none at hand keeps the text of numbers, names the place of a repeated key and limits
-//! depth in one pass; the tests hold it against serde_json.
+//! It is our own reader because none at hand keeps the text of numbers, names the place of a
+//! repeated key and limits depth in one pass; the tests hold it against serde_json.
 
 use std::{borrow::Cow, collections::HashSet};
 
@@ -160,7 +161,8 @@ impl<'a> Reader<'a, '_> {
             while !matches!(self.peek(), None | Some(b'"' | b'\\' | 0..=0x1f)) {
                 self.at += 1;
             }
-            // INVARIANT: a run ends at an ASCII byte or at the end, so it is cut at character boundaries.
+            // INVARIANT: a run ends at an ASCII byte or at the end, so it is cut at character
+            // boundaries.
             let run = self.text.get(start..self.at).unwrap_or_default();
             if text.is_empty() {
                 text = Cow::Borrowed(run);
@@ -206,7 +208,8 @@ impl<'a> Reader<'a, '_> {
     fn unicode_escape(&mut self) -> Result<char, SyntaxError> {
         let first = self.four_hex()?;
         if !(0xD800..0xDC00).contains(&first) {
-            return char::from_u32(first).ok_or_else(|| self.error("a lone surrogate is no character"));
+            return char::from_u32(first)
+                .ok_or_else(|| self.error("a lone surrogate is no character"));
         }
         let is_pair = self.take(b'\\') && self.take(b'u');
         let second = if is_pair { self.four_hex()? } else { 0 };
@@ -288,7 +291,10 @@ impl<'a> Reader<'a, '_> {
     fn drop_repeated(&mut self, entries: &mut Vec<Entry<'a>>, place: &Place<'_>) {
         let is_unique = if entries.len() <= PAIRWISE_KEYS_MAX {
             let rest = |index| entries.iter().skip(index + 1);
-            !entries.iter().enumerate().any(|(index, (key, _))| rest(index).any(|(other, _)| key == other))
+            !entries
+                .iter()
+                .enumerate()
+                .any(|(index, (key, _))| rest(index).any(|(other, _)| key == other))
         } else {
             let mut seen = HashSet::with_capacity(entries.len());
             entries.iter().all(|(key, _)| seen.insert(key.as_ref()))
@@ -325,7 +331,9 @@ mod tests {
             Json::Number(text) => text.parse::<f64>().unwrap().into(),
             Json::Text(text) => text.as_ref().into(),
             Json::List(items) => items.iter().map(as_serde).collect(),
-            Json::Object(entries) => entries.iter().map(|(key, value)| (key.to_string(), as_serde(value))).collect(),
+            Json::Object(entries) => {
+                entries.iter().map(|(key, value)| (key.to_string(), as_serde(value))).collect()
+            }
         }
     }
 
@@ -340,7 +348,8 @@ mod tests {
         }
     }
 
-    /// serde_json keeps the last of repeated keys and refuses numbers beyond a double; apart from that we agree.
+    /// serde_json keeps the last of repeated keys and refuses numbers beyond a double; apart from
+    /// that we agree.
     fn check_against_serde(text: &str) {
         let mut faults = Faults::default();
         let ours = read(text, &mut faults);
@@ -350,7 +359,9 @@ mod tests {
             }
             Ok(_) => assert!(ours.is_ok(), "{text:?}"),
             Err(error) if error.to_string().starts_with("number out of range") => {}
-            Err(error) if error.to_string().starts_with("recursion limit") => assert!(ours.is_err(), "{text:?}"),
+            Err(error) if error.to_string().starts_with("recursion limit") => {
+                assert!(ours.is_err(), "{text:?}")
+            }
             Err(error) => assert!(ours.is_err(), "{text:?}: {error}"),
         }
     }
@@ -403,7 +414,11 @@ mod tests {
             ("'a'", "line 1, column 1: expected a value, found '\\''"),
             ("a=1&b=2", "line 1, column 1: expected a value, found 'a'"),
         ] {
-            assert_eq!(tree(text).unwrap_err().to_string(), format!("is not JSON at {expected}"), "{text}");
+            assert_eq!(
+                tree(text).unwrap_err().to_string(),
+                format!("is not JSON at {expected}"),
+                "{text}"
+            );
         }
     }
 

@@ -46,11 +46,13 @@ impl Rest {
         // A file takes as long as it takes; the listener says how long at most.
         request.metadata_mut().remove("grpc-timeout");
         let neighbour = self.neighbours.of(Service::Catalog).clone();
-        let answer = RecordServiceClient::new(neighbour).import_records(request).await?.into_inner();
+        let answer =
+            RecordServiceClient::new(neighbour).import_records(request).await?.into_inner();
         let shapes = &self.table.shapes;
         let shape = self.table.streams.get(METHOD).and_then(|shape| shapes.at(*shape));
         let shape = shape.ok_or_else(|| serve::internal(&"an answer without a plan"))?;
-        let message = DynamicMessage::decode(shape.descriptor.clone(), answer.encode_to_vec().as_slice());
+        let message =
+            DynamicMessage::decode(shape.descriptor.clone(), answer.encode_to_vec().as_slice());
         let message = message.map_err(|error| serve::internal(&error))?;
         Ok(super::json(print::message(shapes, shape, &message)))
     }
@@ -71,9 +73,13 @@ fn header(schema: &str, parts: &http::request::Parts) -> Result<ImportHeader, Pr
                 match (key.as_ref(), value.as_ref()) {
                     (ALL_OR_NOTHING, "true") => all_or_nothing = true,
                     (ALL_OR_NOTHING, "false") => {}
-                    (ALL_OR_NOTHING, _) => faults.push((ALL_OR_NOTHING.to_owned(), "must be true or false".to_owned())),
+                    (ALL_OR_NOTHING, _) => {
+                        faults.push((ALL_OR_NOTHING.to_owned(), "must be true or false".to_owned()))
+                    }
                     (key, _) => {
-                        let text = format!("is not a query parameter of this call; known: `{ALL_OR_NOTHING}`");
+                        let text = format!(
+                            "is not a query parameter of this call; known: `{ALL_OR_NOTHING}`"
+                        );
                         faults.push((key.to_owned(), text));
                     }
                 }
@@ -81,9 +87,16 @@ fn header(schema: &str, parts: &http::request::Parts) -> Result<ImportHeader, Pr
         }
         Err(error) => faults.push(("query".to_owned(), error.to_string())),
     }
-    let encoding = parts.headers.get(header::CONTENT_ENCODING).map(http::HeaderValue::as_bytes).unwrap_or_default();
+    let encoding = parts
+        .headers
+        .get(header::CONTENT_ENCODING)
+        .map(http::HeaderValue::as_bytes)
+        .unwrap_or_default();
     if !matches!(encoding, b"" | b"identity") {
-        faults.push(("Content-Encoding".to_owned(), "is not taken; send the body as it is".to_owned()));
+        faults.push((
+            "Content-Encoding".to_owned(),
+            "is not taken; send the body as it is".to_owned(),
+        ));
     }
     if format.is_none() {
         let text = "must be text/csv or application/x-ndjson: how the file is written";
@@ -92,14 +105,20 @@ fn header(schema: &str, parts: &http::request::Parts) -> Result<ImportHeader, Pr
     if !faults.is_empty() {
         return Err(serve::Problem::invalid_fields(faults).into());
     }
-    Ok(ImportHeader { schema: schema.into_owned(), format: format.unwrap_or_default().into(), all_or_nothing })
+    Ok(ImportHeader {
+        schema: schema.into_owned(),
+        format: format.unwrap_or_default().into(),
+        all_or_nothing,
+    })
 }
 
 fn format(headers: &HeaderMap) -> Option<ImportFormat> {
     let named = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
     match named.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
         "text/csv" => Some(ImportFormat::Csv),
-        "application/x-ndjson" | "application/jsonl" | "application/x-jsonlines" => Some(ImportFormat::JsonLines),
+        "application/x-ndjson" | "application/jsonl" | "application/x-jsonlines" => {
+            Some(ImportFormat::JsonLines)
+        }
         _ => None,
     }
 }
@@ -108,7 +127,11 @@ fn format(headers: &HeaderMap) -> Option<ImportFormat> {
 fn pieces(first: ImportRecordsRequest, body: HttpBody) -> impl Stream<Item = ImportRecordsRequest> {
     let frames = body.into_data_stream().flat_map(|frame| {
         let pieces: Vec<_> = match frame {
-            Ok(bytes) => bytes.chunks(PIECE_BYTES).map(|piece| Part::Piece(piece.to_vec())).map(Some).collect(),
+            Ok(bytes) => bytes
+                .chunks(PIECE_BYTES)
+                .map(|piece| Part::Piece(piece.to_vec()))
+                .map(Some)
+                .collect(),
             // A part without content is refused: what came before it was not all.
             Err(_) => vec![None],
         };
@@ -125,9 +148,11 @@ mod tests {
     fn files_are_posted_below_a_schema() {
         assert_eq!(schema_in("/api/v1/schemas/Customer/records:import"), Some("Customer"));
         assert_eq!(schema_in("/api/v1/schemas/a%2Fb/records:import"), Some("a%2Fb"));
-        for other in
-            ["/api/v1/schemas//records:import", "/api/v1/schemas/a/b/records:import", "/api/v1/schemas/a/records"]
-        {
+        for other in [
+            "/api/v1/schemas//records:import",
+            "/api/v1/schemas/a/b/records:import",
+            "/api/v1/schemas/a/records",
+        ] {
             assert_eq!(schema_in(other), None, "{other}");
         }
     }

@@ -35,7 +35,8 @@ impl Rest {
     ) -> Result<DynamicMessage, Problem> {
         let mut faults = Faults::default();
         let shapes = &self.table.shapes;
-        let shape = shapes.at(route.request).ok_or_else(|| serve::internal(&"a call without a plan"))?;
+        let shape =
+            shapes.at(route.request).ok_or_else(|| serve::internal(&"a call without a plan"))?;
         let mut message = DynamicMessage::new(shape.descriptor.clone());
         match &route.body {
             Body::None => refuse_body(body)?,
@@ -84,7 +85,14 @@ impl Rest {
         }
     }
 
-    fn query(&self, route: &Route, raw: &str, shape: &Shape, message: &mut DynamicMessage, faults: &mut Faults) {
+    fn query(
+        &self,
+        route: &Route,
+        raw: &str,
+        shape: &Shape,
+        message: &mut DynamicMessage,
+        faults: &mut Faults,
+    ) {
         let parameters = match query::parse(raw) {
             Ok(parameters) => parameters,
             Err(error) => {
@@ -98,8 +106,10 @@ impl Rest {
             let Some(field) = route.query.get(key) else {
                 let mut known: Vec<_> = route.query.keys().map(|key| format!("`{key}`")).collect();
                 known.sort();
-                let known = if known.is_empty() { "it takes none".to_owned() } else { known.join(", ") };
-                faults.add(&place, format!("is not a query parameter of this call; known: {known}"));
+                let known =
+                    if known.is_empty() { "it takes none".to_owned() } else { known.join(", ") };
+                faults
+                    .add(&place, format!("is not a query parameter of this call; known: {known}"));
                 continue;
             };
             if field.plurality == Plurality::One && seen.contains(&key.as_str()) {
@@ -111,7 +121,9 @@ impl Rest {
                 self.given_mask(route, shape, field, text, message, faults);
                 continue;
             }
-            let Some(value) = parse::text_value(&self.table.shapes, &field.kind, text, &place, faults) else {
+            let Some(value) =
+                parse::text_value(&self.table.shapes, &field.kind, text, &place, faults)
+            else {
                 continue;
             };
             match field.plurality {
@@ -154,26 +166,42 @@ impl Rest {
         set_mask(message, mask, paths, faults);
     }
 
-    fn variable(&self, variable: &Variable, raw: &str, message: &mut DynamicMessage, faults: &mut Faults) {
+    fn variable(
+        &self,
+        variable: &Variable,
+        raw: &str,
+        message: &mut DynamicMessage,
+        faults: &mut Faults,
+    ) {
         let field = &variable.field;
         let place = Place::Root.key(&field.key);
         let Some(text) = path_template::decode(raw) else {
             return faults.add(&place, "is not percent-encoded UTF-8 in the path");
         };
-        let Some(value) = parse::text_value(&self.table.shapes, &field.kind, &text, &place, faults) else { return };
+        let Some(value) = parse::text_value(&self.table.shapes, &field.kind, &text, &place, faults)
+        else {
+            return;
+        };
         let mut target = message;
         for parent in &variable.parents {
             let Value::Message(inner) = target.get_field_mut(parent) else { return };
             target = inner;
         }
         if target.has_field(&field.descriptor) && *target.get_field(&field.descriptor) != value {
-            return faults.add(&place, "is another in the body than in the path; leave it out of the body");
+            return faults
+                .add(&place, "is another in the body than in the path; leave it out of the body");
         }
         set(target, field, value, &place, faults);
     }
 }
 
-fn set(message: &mut DynamicMessage, field: &Field, value: Value, place: &Place<'_>, faults: &mut Faults) {
+fn set(
+    message: &mut DynamicMessage,
+    field: &Field,
+    value: Value,
+    place: &Place<'_>,
+    faults: &mut Faults,
+) {
     // INVARIANT: plans and descriptors come from one pool, so that a read value fits its field.
     if message.try_set_field(&field.descriptor, value).is_err() {
         faults.add(place, "does not fit its field");
@@ -189,32 +217,51 @@ fn set_mask(message: &mut DynamicMessage, mask: &Field, paths: Vec<String>, faul
 }
 
 /// The header's key serves when the body has none.
-fn fill_idempotency_key(route: &Route, headers: &HeaderMap, body: &mut DynamicMessage, faults: &mut Faults) {
+fn fill_idempotency_key(
+    route: &Route,
+    headers: &HeaderMap,
+    body: &mut DynamicMessage,
+    faults: &mut Faults,
+) {
     let Some(field) = &route.idempotency_key else { return };
     let Some(header) = headers.get(IDEMPOTENCY_KEY) else { return };
     if body.has_field(field) {
         return;
     }
     match std::str::from_utf8(header.as_bytes()) {
-        Ok(key) if !key.is_empty() => drop(body.try_set_field(field, Value::String(key.to_owned()))),
+        Ok(key) if !key.is_empty() => {
+            drop(body.try_set_field(field, Value::String(key.to_owned())))
+        }
         _ => faults.add(&Place::Root.key("Idempotency-Key"), "must be text and not empty"),
     }
 }
 
 /// The body of a call, as far as it may be that large.
-pub async fn read_body(headers: &HeaderMap, body: axum::body::Body, bytes_max: usize) -> Result<Bytes, Problem> {
-    let encoding = headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes).unwrap_or_default();
+pub async fn read_body(
+    headers: &HeaderMap,
+    body: axum::body::Body,
+    bytes_max: usize,
+) -> Result<Bytes, Problem> {
+    let encoding =
+        headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes).unwrap_or_default();
     if !matches!(encoding, b"" | b"identity") {
-        let problem = serve::Problem::invalid_field("Content-Encoding", "is not taken; send the body as it is");
+        let problem = serve::Problem::invalid_field(
+            "Content-Encoding",
+            "is not taken; send the body as it is",
+        );
         return Err(Problem::from(problem).with_http(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if let Some(announced) = announced.filter(|announced| *announced > bytes_max) {
         return Err(refusal::too_large(announced, bytes_max));
     }
     match Limited::new(body, bytes_max).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(refusal::too_large(bytes_max + 1, bytes_max)),
+        Err(error) if error.is::<LengthLimitError>() => {
+            Err(refusal::too_large(bytes_max + 1, bytes_max))
+        }
         Err(_) => Err(serve::Problem::invalid_field(BODY, "broke off before its end").into()),
     }
 }
@@ -222,8 +269,8 @@ pub async fn read_body(headers: &HeaderMap, body: axum::body::Body, bytes_max: u
 /// The body as JSON, whatever its content type says; an empty one is an empty object.
 fn read_json<'a>(body: &'a [u8], faults: &mut Faults) -> Result<Json<'a>, Problem> {
     let invalid = |message: String| Problem::from(serve::Problem::invalid_field(BODY, message));
-    let text =
-        std::str::from_utf8(body).map_err(|error| invalid(format!("is not UTF-8 at byte {}", error.valid_up_to())))?;
+    let text = std::str::from_utf8(body)
+        .map_err(|error| invalid(format!("is not UTF-8 at byte {}", error.valid_up_to())))?;
     if text.trim_ascii().is_empty() {
         return Ok(Json::Object(Vec::new()));
     }
@@ -233,6 +280,10 @@ fn read_json<'a>(body: &'a [u8], faults: &mut Faults) -> Result<Json<'a>, Proble
 fn refuse_body(body: &[u8]) -> Result<(), Problem> {
     match body.trim_ascii() {
         b"" | b"{}" => Ok(()),
-        _ => Err(serve::Problem::invalid_field(BODY, "is not taken by this call; use path and query").into()),
+        _ => Err(serve::Problem::invalid_field(
+            BODY,
+            "is not taken by this call; use path and query",
+        )
+        .into()),
     }
 }

@@ -1,4 +1,5 @@
-//! More calls than are worked on at once: the rest is told so at once, by both doors, and nobody else is kept out.
+//! More calls than are worked on at once: the rest is told so at once, by both doors, and nobody
+//! else is kept out.
 
 use ::gateway::Config;
 use axum::body::Body as HttpBody;
@@ -33,7 +34,8 @@ fn channel(world: &World) -> Neighbour {
 }
 
 async fn send(channel: &mut Neighbour, body: Body) -> Response<Body> {
-    let request = Request::post(GET_OFFER).header("content-type", "application/grpc").body(body).unwrap();
+    let request =
+        Request::post(GET_OFFER).header("content-type", "application/grpc").body(body).unwrap();
     channel.ready().await.unwrap().call(request).await.unwrap()
 }
 
@@ -42,15 +44,20 @@ async fn one_past_the_limit_is_refused_by_both_doors_until_a_caller_leaves() {
     let stand_in = StandIn::holding(HELD);
     let world = narrow(&stand_in).await;
     let mut held = OfferServiceClient::new(channel(&world));
-    let held = tokio::spawn(async move { held.get_offer(GetOfferRequest { id: "off_1".into() }).await });
+    let held =
+        tokio::spawn(async move { held.get_offer(GetOfferRequest { id: "off_1".into() }).await });
     stand_in.reached(1).await;
 
     let answer = world.get(OFFERS).await;
     assert_eq!(answer.status, 429);
-    assert_eq!((answer.error("code"), answer.error("reason")), ("RESOURCE_EXHAUSTED".into(), "OVERLOADED".into()));
+    assert_eq!(
+        (answer.error("code"), answer.error("reason")),
+        ("RESOURCE_EXHAUSTED".into(), "OVERLOADED".into())
+    );
     assert_eq!(answer.headers["retry-after"], "1");
     assert!(answer.headers.contains_key("x-request-id"));
-    let refused = OfferServiceClient::new(channel(&world)).list_offers(ListOffersRequest::default()).await;
+    let refused =
+        OfferServiceClient::new(channel(&world)).list_offers(ListOffersRequest::default()).await;
     let status = refused.unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted);
     assert_eq!(status.get_details_error_info().unwrap().reason, "OVERLOADED");
@@ -68,7 +75,8 @@ async fn rest_calls_take_turns_with_grpc_calls() {
     let holder = std::sync::Arc::clone(&world);
     let held = tokio::spawn(async move { holder.get("/api/v1/offers/off_1").await });
     stand_in.reached(1).await;
-    let refused = OfferServiceClient::new(channel(&world)).list_offers(ListOffersRequest::default()).await;
+    let refused =
+        OfferServiceClient::new(channel(&world)).list_offers(ListOffersRequest::default()).await;
     assert_eq!(refused.unwrap_err().code(), Code::ResourceExhausted);
     held.abort();
     while world.get(OFFERS).await.status != 200 {}
@@ -79,7 +87,8 @@ async fn health_and_streams_pass_a_door_that_is_full() {
     let stand_in = StandIn::holding(HELD);
     let world = narrow(&stand_in).await;
     let mut held = OfferServiceClient::new(channel(&world));
-    let held = tokio::spawn(async move { held.get_offer(GetOfferRequest { id: "off_1".into() }).await });
+    let held =
+        tokio::spawn(async move { held.get_offer(GetOfferRequest { id: "off_1".into() }).await });
     stand_in.reached(1).await;
     assert_eq!(world.get(OFFERS).await.status, 429);
     HealthClient::new(channel(&world)).check(HealthCheckRequest::default()).await.unwrap();

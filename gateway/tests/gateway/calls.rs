@@ -16,13 +16,19 @@ use super::world::{StandIn, World};
 async fn a_create_answers_201_with_the_resource_bare() {
     let stand_in = StandIn::default();
     let world = World::start(&stand_in).await;
-    let offer = catalog::Offer { id: "off_a".into(), name: "A".into(), revision: 7, ..Default::default() };
-    stand_in.answer("OfferService/CreateOffer", &catalog::CreateOfferResponse { offer: Some(offer) });
+    let offer =
+        catalog::Offer { id: "off_a".into(), name: "A".into(), revision: 7, ..Default::default() };
+    stand_in
+        .answer("OfferService/CreateOffer", &catalog::CreateOfferResponse { offer: Some(offer) });
 
-    let answer = world.post("/api/v1/offers", r#"{"name":"A","category":"Apparel","priority":70}"#).await;
+    let answer =
+        world.post("/api/v1/offers", r#"{"name":"A","category":"Apparel","priority":70}"#).await;
     assert_eq!(answer.status, 201);
     assert_eq!(answer.headers["content-type"], "application/json");
-    assert_eq!((answer.json()["id"].as_str(), answer.json()["revision"].as_i64()), (Some("off_a"), Some(7)));
+    assert_eq!(
+        (answer.json()["id"].as_str(), answer.json()["revision"].as_i64()),
+        (Some("off_a"), Some(7))
+    );
     let asked: catalog::CreateOfferRequest = stand_in.last_message();
     assert_eq!(asked.offer.unwrap().priority, Some(70.0));
     assert_eq!(stand_in.last().path, "/proffer.catalog.v1.OfferService/CreateOffer");
@@ -52,7 +58,10 @@ async fn a_record_is_put_under_the_customer_of_the_path() {
     let asked: catalog::PutRecordRequest = stand_in.last_message();
     let record = asked.record.unwrap();
     assert_eq!((record.customer_id.as_str(), record.version), ("cust/1", 0));
-    assert_eq!(record.fields["lifetimeRevenue"], Value { kind: Some(Kind::DecimalValue("120.50".into())) });
+    assert_eq!(
+        record.fields["lifetimeRevenue"],
+        Value { kind: Some(Kind::DecimalValue("120.50".into())) }
+    );
 
     let same = world.send(Method::PUT, path, &[], r#"{"customerId":"cust/1"}"#).await;
     assert_eq!(same.status, 200);
@@ -65,8 +74,13 @@ async fn a_record_is_put_under_the_customer_of_the_path() {
 async fn the_keys_of_a_patch_are_its_mask() {
     let stand_in = StandIn::default();
     let world = World::start(&stand_in).await;
-    let patch = async |path: &str, body: &'static str| world.send(Method::PATCH, path, &[], body).await;
-    patch("/api/v1/channels/email", r#"{"config":{"quietHoursEnd":"09:00"},"description":null,"revision":4}"#).await;
+    let patch =
+        async |path: &str, body: &'static str| world.send(Method::PATCH, path, &[], body).await;
+    patch(
+        "/api/v1/channels/email",
+        r#"{"config":{"quietHoursEnd":"09:00"},"description":null,"revision":4}"#,
+    )
+    .await;
     let asked: policy::UpdateChannelRequest = stand_in.last_message();
     assert_eq!(asked.id, "email");
     assert_eq!(asked.update_mask.unwrap().paths, ["config.quiet_hours_end", "description"]);
@@ -74,7 +88,8 @@ async fn the_keys_of_a_patch_are_its_mask() {
     let nothing = patch("/api/v1/channels/email", "{}").await;
     assert_eq!((nothing.status.as_u16(), nothing.violations()[0].0.as_str()), (400, "body"));
 
-    patch("/api/v1/channels/email?updateMask=name,config.quietHoursEnd", r#"{"name":"mail"}"#).await;
+    patch("/api/v1/channels/email?updateMask=name,config.quietHoursEnd", r#"{"name":"mail"}"#)
+        .await;
     let asked: policy::UpdateChannelRequest = stand_in.last_message();
     assert_eq!(asked.update_mask.unwrap().paths, ["name", "config.quiet_hours_end"]);
 
@@ -87,7 +102,8 @@ async fn the_keys_of_a_patch_are_its_mask() {
 async fn query_parameters_fill_the_rest_of_the_request() {
     let stand_in = StandIn::default();
     let world = World::start(&stand_in).await;
-    let records = vec![decision::DecisionRecord { decision_id: "dec_1".into(), ..Default::default() }];
+    let records =
+        vec![decision::DecisionRecord { decision_id: "dec_1".into(), ..Default::default() }];
     let page = decision::ListDecisionsResponse { decisions: records, next_page_token: "t2".into() };
     stand_in.answer("DecisionService/ListDecisions", &page);
     let answer = world.get("/api/v1/decisions?customerId=a%26b+c&pageSize=5").await;
@@ -104,7 +120,11 @@ async fn query_parameters_fill_the_rest_of_the_request() {
         ("pageToken=%ff", "pageToken"),
     ] {
         let answer = world.get(&format!("/api/v1/decisions?{query}")).await;
-        assert_eq!((answer.status.as_u16(), answer.violations()[0].0.as_str()), (400, path), "{query}");
+        assert_eq!(
+            (answer.status.as_u16(), answer.violations()[0].0.as_str()),
+            (400, path),
+            "{query}"
+        );
     }
 }
 
@@ -116,7 +136,8 @@ async fn a_delete_answers_204_without_a_body() {
     assert_eq!((answer.status.as_u16(), answer.text.as_str()), (204, ""));
     let asked: catalog::DeleteOfferRequest = stand_in.last_message();
     assert_eq!((asked.id.as_str(), asked.etag.as_str()), ("off_1", "e1"));
-    let with_body = world.send(Method::DELETE, "/api/v1/offers/off_1", &[], r#"{"etag":"e1"}"#).await;
+    let with_body =
+        world.send(Method::DELETE, "/api/v1/offers/off_1", &[], r#"{"etag":"e1"}"#).await;
     assert_eq!(with_body.status, 400);
 }
 
@@ -133,7 +154,9 @@ async fn an_empty_body_is_an_empty_object() {
 async fn the_idempotency_header_serves_when_the_body_has_no_key() {
     let stand_in = StandIn::default();
     let world = World::start(&stand_in).await;
-    let key = |stand_in: &StandIn| stand_in.last_message::<decision::RespondRequest>().outcome.unwrap().idempotency_key;
+    let key = |stand_in: &StandIn| {
+        stand_in.last_message::<decision::RespondRequest>().outcome.unwrap().idempotency_key
+    };
     let send = async |body: &'static str, header: &str| {
         world.send(Method::POST, "/api/v1/respond", &[("idempotency-key", header)], body).await
     };
@@ -142,7 +165,10 @@ async fn the_idempotency_header_serves_when_the_body_has_no_key() {
     send(r#"{"customerId":"c","outcome":"click","idempotencyKey":"mine"}"#, "order-1").await;
     assert_eq!(key(&stand_in), "mine");
     let empty = send(r#"{"customerId":"c","outcome":"click"}"#, "").await;
-    assert_eq!((empty.status.as_u16(), empty.violations()[0].0.as_str()), (400, "[\"Idempotency-Key\"]"));
+    assert_eq!(
+        (empty.status.as_u16(), empty.violations()[0].0.as_str()),
+        (400, "[\"Idempotency-Key\"]")
+    );
 }
 
 #[tokio::test]
@@ -150,7 +176,10 @@ async fn head_is_get_without_its_body_and_options_tells_the_methods() {
     let stand_in = StandIn::default();
     let world = World::start(&stand_in).await;
     let settings = policy::TenantSettings { timezone: "UTC".into(), ..Default::default() };
-    stand_in.answer("SettingsService/GetSettings", &policy::GetSettingsResponse { settings: Some(settings) });
+    stand_in.answer(
+        "SettingsService/GetSettings",
+        &policy::GetSettingsResponse { settings: Some(settings) },
+    );
     let get = world.get("/api/v1/settings").await;
     let head = world.send(Method::HEAD, "/api/v1/settings", &[], "").await;
     assert_eq!((head.status, head.text.as_str()), (get.status, ""));
@@ -186,7 +215,8 @@ async fn the_tenant_is_ours_to_say_and_the_request_id_goes_along() {
 #[tokio::test]
 async fn a_page_of_an_allowed_origin_may_call_and_read() {
     let stand_in = StandIn::default();
-    let config = Config { allowed_origins: vec!["https://console.example.com".into()], ..Config::default() };
+    let config =
+        Config { allowed_origins: vec!["https://console.example.com".into()], ..Config::default() };
     let world = World::start_with(config, stand_in.neighbours()).await;
     let origin = [("origin", "https://console.example.com")];
     let answer = world.send(Method::GET, "/api/v1/offers", &origin, "").await;
@@ -194,7 +224,12 @@ async fn a_page_of_an_allowed_origin_may_call_and_read() {
     assert_eq!(answer.headers["access-control-allow-origin"], origin[0].1);
     let preflight = world.send(Method::OPTIONS, "/api/v1/offers", &origin, "").await;
     assert_eq!(preflight.headers["access-control-allow-methods"], "GET, HEAD, OPTIONS, POST");
-    assert!(preflight.headers["access-control-allow-headers"].to_str().unwrap().contains("content-type"));
+    assert!(
+        preflight.headers["access-control-allow-headers"]
+            .to_str()
+            .unwrap()
+            .contains("content-type")
+    );
 }
 
 #[tokio::test]
@@ -209,8 +244,12 @@ async fn results_print_intervals_and_leave_unknown_figures_out() {
         withheld: vec!["before the planned end".into()],
         ..Default::default()
     };
-    stand_in.answer("ExperimentService/GetResults", &experiment::GetResultsResponse { results: Some(results) });
-    let answer = world.get("/api/v1/experiments/exp_1/results?metric=revenue_per_customer").await.json();
+    stand_in.answer(
+        "ExperimentService/GetResults",
+        &experiment::GetResultsResponse { results: Some(results) },
+    );
+    let answer =
+        world.get("/api/v1/experiments/exp_1/results?metric=revenue_per_customer").await.json();
     assert_eq!(answer["ci95"], serde_json::json!([0.5, 2]));
     assert_eq!(answer["verdict"], "withheld");
     assert!(answer.get("p").is_none());

@@ -25,7 +25,10 @@ async fn a_wrong_body_names_every_fault_with_its_path() {
     let paths: Vec<_> = answer.violations().into_iter().map(|(path, _)| path).collect();
     assert_eq!(paths, ["config.nodes[0].config.colour", "config.nodes[1].id", "name"]);
     let message = answer.error("message");
-    assert!(message.as_str().unwrap().starts_with("`config.nodes[0].config.colour` is not a field"), "{message}");
+    assert!(
+        message.as_str().unwrap().starts_with("`config.nodes[0].config.colour` is not a field"),
+        "{message}"
+    );
     assert_eq!(stand_in.count(), 0, "a faulty request reached the service");
 }
 
@@ -36,11 +39,21 @@ async fn repeated_keys_and_broken_json_are_refused() {
     assert_eq!(twice.violations(), [("name".to_owned(), "is given twice".to_owned())]);
     for body in ["{", "name=a&category=b", "{'name':'a'}", "[1,2", "nul", "{\"a\":1}}"] {
         let answer = world.post(OFFERS, body).await;
-        assert_eq!((answer.status.as_u16(), answer.violations()[0].0.as_str()), (400, "body"), "{body}");
-        assert!(answer.error("message").as_str().unwrap().contains("is not JSON at line 1, column"), "{body}");
+        assert_eq!(
+            (answer.status.as_u16(), answer.violations()[0].0.as_str()),
+            (400, "body"),
+            "{body}"
+        );
+        assert!(
+            answer.error("message").as_str().unwrap().contains("is not JSON at line 1, column"),
+            "{body}"
+        );
     }
     let answer = world.send(Method::POST, OFFERS, &[], vec![b'"', 0xff, b'"']).await;
-    assert_eq!((answer.status.as_u16(), answer.violations()[0].1.as_str()), (400, "is not UTF-8 at byte 1"));
+    assert_eq!(
+        (answer.status.as_u16(), answer.violations()[0].1.as_str()),
+        (400, "is not UTF-8 at byte 1")
+    );
 }
 
 #[tokio::test]
@@ -58,7 +71,10 @@ async fn faults_of_a_service_read_in_the_names_of_json() {
         ("qualificationRules[0].value", "must be text: `op` needs it"),
         ("businessValue", "is 101; `businessValue` is 0 to 100"),
     ];
-    assert_eq!(answer.violations(), expected.map(|(path, text)| (path.to_owned(), text.to_owned())));
+    assert_eq!(
+        answer.violations(),
+        expected.map(|(path, text)| (path.to_owned(), text.to_owned()))
+    );
     assert_eq!(
         answer.error("message"),
         "`qualificationRules[0].value` must be text: `op` needs it; \
@@ -71,7 +87,8 @@ async fn the_envelope_carries_code_reason_details_and_request_id() {
     let stand_in = StandIn::default();
     let world = World::start(&stand_in).await;
     stand_in.refuse("OfferService/GetOffer", Problem::not_found("offer", "off_9"));
-    let answer = world.send(Method::GET, "/api/v1/offers/off_9", &[("x-request-id", "r-7")], "").await;
+    let answer =
+        world.send(Method::GET, "/api/v1/offers/off_9", &[("x-request-id", "r-7")], "").await;
     assert_eq!(answer.status, 404);
     assert_eq!(
         answer.json(),
@@ -107,7 +124,10 @@ async fn codes_become_their_http_status() {
         (Code::DeadlineExceeded, 504, "DEADLINE_EXCEEDED"),
         (Code::Cancelled, 499, "CANCELLED"),
     ] {
-        stand_in.refuse("OutcomeService/Respond", Problem::new(code, ErrorReason::IdempotencyMismatch, "as told"));
+        stand_in.refuse(
+            "OutcomeService/Respond",
+            Problem::new(code, ErrorReason::IdempotencyMismatch, "as told"),
+        );
         let answer = world.post("/api/v1/respond", "{}").await;
         assert_eq!((answer.status.as_u16(), answer.error("code")), (status, json!(name)));
         assert_eq!(answer.error("reason"), "IDEMPOTENCY_MISMATCH");
@@ -131,16 +151,24 @@ async fn a_delay_is_told_in_details_and_header() {
     let problem = Problem::new(Code::Unavailable, ErrorReason::SnapshotStale, "not there yet");
     stand_in.refuse("DecisionService/Recommend", problem.retry_after(Duration::from_millis(250)));
     let answer = world.post("/api/v1/recommend", "{}").await;
-    assert_eq!((answer.status.as_u16(), &answer.headers["retry-after"]), (503, &"1".parse().unwrap()));
+    assert_eq!(
+        (answer.status.as_u16(), &answer.headers["retry-after"]),
+        (503, &"1".parse().unwrap())
+    );
     assert_eq!(answer.error("details")[1]["retryDelay"], "0.25s");
 }
 
 #[tokio::test]
 async fn unknown_paths_and_methods_are_told_apart() {
     let world = World::start(&StandIn::default()).await;
-    for path in ["/", "/api/v1", "/api/v1/nothing", "/api/v1/offers/", "/api/v2/offers", "/metrics"] {
+    for path in ["/", "/api/v1", "/api/v1/nothing", "/api/v1/offers/", "/api/v2/offers", "/metrics"]
+    {
         let answer = world.get(path).await;
-        assert_eq!((answer.status.as_u16(), answer.error("reason")), (404, json!("ROUTE_NOT_FOUND")), "{path}");
+        assert_eq!(
+            (answer.status.as_u16(), answer.error("reason")),
+            (404, json!("ROUTE_NOT_FOUND")),
+            "{path}"
+        );
     }
     let answer = world.send(Method::PUT, OFFERS, &[], "{}").await;
     assert_eq!((answer.status.as_u16(), answer.error("reason")), (405, json!("ROUTE_NOT_FOUND")));
@@ -155,7 +183,10 @@ async fn a_foreign_page_may_not_call() {
     let world = World::start(&stand_in).await;
     for origin in ["https://evil.example", "null"] {
         let answer = world.send(Method::POST, "/api/v1/respond", &[("origin", origin)], "{}").await;
-        assert_eq!((answer.status.as_u16(), answer.error("reason")), (403, json!("ORIGIN_FORBIDDEN")));
+        assert_eq!(
+            (answer.status.as_u16(), answer.error("reason")),
+            (403, json!("ORIGIN_FORBIDDEN"))
+        );
         assert!(!answer.headers.contains_key("access-control-allow-origin"));
     }
     assert_eq!(stand_in.count(), 0);
@@ -170,7 +201,10 @@ async fn a_body_of_the_largest_size_is_read_and_one_byte_more_is_not() {
     assert_eq!(world.post(OFFERS, &sized(small)).await.status, 201);
     let answer = world.post(OFFERS, &sized(small + 1)).await;
     assert_eq!((answer.status.as_u16(), answer.error("reason")), (413, json!("LIMIT_EXCEEDED")));
-    assert_eq!(answer.error("details")[0]["metadata"], json!({"limit": "262144", "value": "262145"}));
+    assert_eq!(
+        answer.error("details")[0]["metadata"],
+        json!({"limit": "262144", "value": "262145"})
+    );
     let many = |bytes: usize| format!("{{\"outcomes\":[]}}{}", " ".repeat(bytes - 15));
     assert_eq!(world.post("/api/v1/respond/bulk", &many(bulk)).await.status, 200);
     assert_eq!(world.post("/api/v1/respond/bulk", &many(bulk + 1)).await.status, 413);
@@ -186,7 +220,12 @@ async fn a_compressed_body_is_refused() {
 #[tokio::test]
 async fn a_service_that_is_away_is_unavailable_with_a_delay() {
     let away = || Neighbour::remote("http://127.0.0.1:1").unwrap();
-    let neighbours = ::gateway::Neighbours { catalog: away(), policy: away(), decision: away(), experiment: away() };
+    let neighbours = ::gateway::Neighbours {
+        catalog: away(),
+        policy: away(),
+        decision: away(),
+        experiment: away(),
+    };
     let world = World::start_with(Config::default(), neighbours).await;
     let answer = world.get(OFFERS).await;
     assert_eq!((answer.status.as_u16(), answer.error("reason")), (503, json!("UNAVAILABLE")));

@@ -11,15 +11,20 @@ use tower::ServiceExt as _;
 
 use super::{seeds, world::StandIn};
 
-static RUNTIME: LazyLock<tokio::runtime::Runtime> =
-    LazyLock::new(|| tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap());
-static DOOR: LazyLock<axum::Router> =
-    LazyLock::new(|| Gateway::build(Config::default(), StandIn::default().neighbours()).unwrap().router());
+static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+});
+static DOOR: LazyLock<axum::Router> = LazyLock::new(|| {
+    Gateway::build(Config::default(), StandIn::default().neighbours()).unwrap().router()
+});
 
 /// Sends a request; the answer must be JSON and no fault of ours.
 fn check(method: &str, uri: &str, body: Vec<u8>) {
-    let Ok(request) =
-        Request::builder().method(method).uri(uri).header(header::USER_AGENT, "fuzz").body(Body::from(body))
+    let Ok(request) = Request::builder()
+        .method(method)
+        .uri(uri)
+        .header(header::USER_AGENT, "fuzz")
+        .body(Body::from(body))
     else {
         return;
     };
@@ -27,14 +32,19 @@ fn check(method: &str, uri: &str, body: Vec<u8>) {
         let response = DOOR.clone().oneshot(request).await.unwrap();
         let status = response.status();
         let body = response.into_body().collect().await.unwrap().to_bytes();
-        assert!(!status.is_server_error(), "{method} {uri}: {status} {}", String::from_utf8_lossy(&body));
+        assert!(
+            !status.is_server_error(),
+            "{method} {uri}: {status} {}",
+            String::from_utf8_lossy(&body)
+        );
         if !body.is_empty() {
             serde_json::from_slice::<serde_json::Value>(&body).unwrap();
         }
     });
 }
 
-/// One change of a text: bytes cut out, written over, doubled, or put in from a list of unpleasant ones.
+/// One change of a text: bytes cut out, written over, doubled, or put in from a list of unpleasant
+/// ones.
 fn mutate(text: &str, changes: &[(usize, u8, u8)]) -> Vec<u8> {
     const PUT_IN: [&str; 16] = [
         "null",

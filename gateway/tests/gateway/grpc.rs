@@ -1,11 +1,15 @@
-//! gRPC through the gateway: public methods reach their service, internal ones do not, tools find their way.
+//! gRPC through the gateway: public methods reach their service, internal ones do not, tools find
+//! their way.
 
 use proffer_proto::catalog::v1::{
-    self as catalog, lookup_service_client::LookupServiceClient, offer_service_client::OfferServiceClient,
+    self as catalog, lookup_service_client::LookupServiceClient,
+    offer_service_client::OfferServiceClient,
 };
 use serve::{Neighbour, Problem, Readiness, Surface};
 use tonic::{Code, Request, client::Grpc, codegen::http::uri::PathAndQuery, service::Routes};
-use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
 use tonic_types::StatusExt as _;
 
 use super::world::{StandIn, World};
@@ -19,7 +23,8 @@ async fn a_public_method_reaches_its_service_with_our_tenant() {
     let stand_in = StandIn::default();
     let world = World::start(&stand_in).await;
     let offer = catalog::Offer { id: "off_1".into(), ..Default::default() };
-    stand_in.answer("OfferService/GetOffer", &catalog::GetOfferResponse { offer: Some(offer.clone()) });
+    stand_in
+        .answer("OfferService/GetOffer", &catalog::GetOfferResponse { offer: Some(offer.clone()) });
     let mut request = Request::new(catalog::GetOfferRequest { id: "off_1".into() });
     request.metadata_mut().insert(serve::metadata::TENANT, "other".parse().unwrap());
     request.metadata_mut().insert(serve::metadata::ACTOR, "root".parse().unwrap());
@@ -36,19 +41,26 @@ async fn a_public_method_reaches_its_service_with_our_tenant() {
 async fn a_status_comes_back_with_its_details_untouched() {
     let stand_in = StandIn::default();
     let world = World::start(&stand_in).await;
-    stand_in.refuse("OfferService/GetOffer", Problem::invalid_field("offer.business_value", "is odd"));
-    let refused = OfferServiceClient::new(channel(&world)).get_offer(catalog::GetOfferRequest::default()).await;
+    stand_in
+        .refuse("OfferService/GetOffer", Problem::invalid_field("offer.business_value", "is odd"));
+    let refused = OfferServiceClient::new(channel(&world))
+        .get_offer(catalog::GetOfferRequest::default())
+        .await;
     let status = refused.unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument);
-    assert_eq!(status.get_details_bad_request().unwrap().field_violations[0].field, "offer.business_value");
+    assert_eq!(
+        status.get_details_bad_request().unwrap().field_violations[0].field,
+        "offer.business_value"
+    );
 }
 
 #[tokio::test]
 async fn internal_services_are_not_reached() {
     let stand_in = StandIn::default();
     let world = World::start(&stand_in).await;
-    let refused =
-        LookupServiceClient::new(channel(&world)).lookup_customer(catalog::LookupCustomerRequest::default()).await;
+    let refused = LookupServiceClient::new(channel(&world))
+        .lookup_customer(catalog::LookupCustomerRequest::default())
+        .await;
     assert_eq!(refused.unwrap_err().code(), Code::Unimplemented);
     assert_eq!(stand_in.count(), 0);
 }
@@ -59,7 +71,9 @@ async fn a_service_that_is_away_is_unavailable() {
     let stand_in = StandIn::default();
     let neighbours = ::gateway::Neighbours { catalog: away, ..stand_in.neighbours() };
     let world = World::start_with(::gateway::Config::default(), neighbours).await;
-    let refused = OfferServiceClient::new(channel(&world)).get_offer(catalog::GetOfferRequest::default()).await;
+    let refused = OfferServiceClient::new(channel(&world))
+        .get_offer(catalog::GetOfferRequest::default())
+        .await;
     let status = refused.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
     assert!(status.get_details_retry_info().is_some());
@@ -79,7 +93,8 @@ async fn a_foreign_page_is_refused_here_as_well() {
 #[tokio::test]
 async fn health_says_that_it_serves() {
     let world = World::start(&StandIn::default()).await;
-    let answer = HealthClient::new(channel(&world)).check(HealthCheckRequest::default()).await.unwrap();
+    let answer =
+        HealthClient::new(channel(&world)).check(HealthCheckRequest::default()).await.unwrap();
     assert_eq!(answer.into_inner().status(), ServingStatus::Serving);
 }
 
@@ -96,13 +111,16 @@ async fn reflection_lists_the_public_services() {
 /// A process of its own brings health and reflection along; the doors must leave room for them.
 #[tokio::test]
 async fn the_doors_stand_beside_the_health_and_reflection_of_a_process() {
-    let gateway = ::gateway::Gateway::build(::gateway::Config::default(), StandIn::default().neighbours()).unwrap();
+    let gateway =
+        ::gateway::Gateway::build(::gateway::Config::default(), StandIn::default().neighbours())
+            .unwrap();
     let surface = Surface { has_reflection: true };
     let routes = Routes::from(gateway.doors());
     assert!(surface.around(routes, &Readiness::default(), ::gateway::Gateway::services()).is_ok());
 }
 
-/// `ServerReflectionRequest { list_services: "" }` and the names in its answer, which no crate at hand has a client for.
+/// `ServerReflectionRequest { list_services: "" }` and the names in its answer, which no crate at
+/// hand has a client for.
 async fn list_services(world: &World, version: &str) -> Vec<String> {
     #[derive(Clone, PartialEq, prost::Message)]
     struct Asked {
@@ -127,10 +145,13 @@ async fn list_services(world: &World, version: &str) -> Vec<String> {
     let mut client = Grpc::new(channel(world));
     client.ready().await.unwrap();
     let path: PathAndQuery =
-        format!("/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo").parse().unwrap();
+        format!("/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo")
+            .parse()
+            .unwrap();
     let asked = tokio_stream::once(Asked { list_services: Some(String::new()) });
     let codec = tonic_prost::ProstCodec::<Asked, Answered>::default();
-    let mut answers = client.streaming(Request::new(asked), path, codec).await.unwrap().into_inner();
+    let mut answers =
+        client.streaming(Request::new(asked), path, codec).await.unwrap().into_inner();
     let answer = answers.message().await.unwrap().unwrap();
     answer.services.unwrap().service.into_iter().map(|service| service.name).collect()
 }

@@ -2,7 +2,8 @@
 
 use http::Method;
 use proffer_proto::{
-    catalog::v1 as catalog, decision::v1 as decision, experiment::v1 as experiment, policy::v1 as policy,
+    catalog::v1 as catalog, decision::v1 as decision, experiment::v1 as experiment,
+    policy::v1 as policy,
 };
 use serde_json::Value;
 
@@ -22,7 +23,10 @@ fn assert_holds(whole: &Value, part: &Value) {
     match (whole, part) {
         (Value::Object(whole), Value::Object(part)) => {
             for (key, value) in part {
-                assert_holds(whole.get(key).unwrap_or_else(|| panic!("`{key}` is missing in {whole:?}")), value);
+                assert_holds(
+                    whole.get(key).unwrap_or_else(|| panic!("`{key}` is missing in {whole:?}")),
+                    value,
+                );
             }
         }
         (Value::Array(whole), Value::Array(part)) => {
@@ -49,19 +53,35 @@ async fn every_call_transcodes_and_reads_back_in_its_own_shape() {
         let method = asked.path.rsplit('.').next().unwrap();
         if path == "/api/v1/recommend" {
             let asked: decision::RecommendRequest = stand_in.last_message();
-            assert_eq!((asked.customer_id.as_str(), asked.flow.as_str()), ("cust_lapsed_1", "Winback"));
+            assert_eq!(
+                (asked.customer_id.as_str(), asked.flow.as_str()),
+                ("cust_lapsed_1", "Winback")
+            );
             continue;
         }
-        // A create request and its answer hold the resource under the same number: the echo is a right answer.
+        // A create request and its answer hold the resource under the same number: the echo is a
+        // right answer.
         match method {
             "SchemaService/CreateSchema" => echo::<catalog::CreateSchemaRequest>(&stand_in, method),
-            "CategoryService/CreateCategory" => echo::<catalog::CreateCategoryRequest>(&stand_in, method),
+            "CategoryService/CreateCategory" => {
+                echo::<catalog::CreateCategoryRequest>(&stand_in, method)
+            }
             "OfferService/CreateOffer" => echo::<catalog::CreateOfferRequest>(&stand_in, method),
-            "OutcomeTypeService/CreateOutcomeType" => echo::<catalog::CreateOutcomeTypeRequest>(&stand_in, method),
-            "ChannelService/CreateChannel" => echo::<policy::CreateChannelRequest>(&stand_in, method),
-            "ContactPolicyService/CreateContactPolicy" => echo::<policy::CreateContactPolicyRequest>(&stand_in, method),
-            "DecisionFlowService/CreateDecisionFlow" => echo::<decision::CreateDecisionFlowRequest>(&stand_in, method),
-            "ExperimentService/CreateExperiment" => echo::<experiment::CreateExperimentRequest>(&stand_in, method),
+            "OutcomeTypeService/CreateOutcomeType" => {
+                echo::<catalog::CreateOutcomeTypeRequest>(&stand_in, method)
+            }
+            "ChannelService/CreateChannel" => {
+                echo::<policy::CreateChannelRequest>(&stand_in, method)
+            }
+            "ContactPolicyService/CreateContactPolicy" => {
+                echo::<policy::CreateContactPolicyRequest>(&stand_in, method)
+            }
+            "DecisionFlowService/CreateDecisionFlow" => {
+                echo::<decision::CreateDecisionFlowRequest>(&stand_in, method)
+            }
+            "ExperimentService/CreateExperiment" => {
+                echo::<experiment::CreateExperimentRequest>(&stand_in, method)
+            }
             other => panic!("{other}"),
         }
         let answer = world.post(path, body).await;

@@ -94,18 +94,27 @@ impl StandIn {
     /// The stand-in as all four neighbours.
     pub fn neighbours(&self) -> Neighbours {
         let one = self.neighbour();
-        Neighbours { catalog: one.clone(), policy: one.clone(), decision: one.clone(), experiment: one }
+        Neighbours {
+            catalog: one.clone(),
+            policy: one.clone(),
+            decision: one.clone(),
+            experiment: one,
+        }
     }
 }
 
-async fn stand_in(State(stand_in): State<StandIn>, request: Request<HttpBody>) -> Response<HttpBody> {
+async fn stand_in(
+    State(stand_in): State<StandIn>,
+    request: Request<HttpBody>,
+) -> Response<HttpBody> {
     if stand_in.is_silent {
         std::future::pending::<()>().await;
     }
     let (parts, body) = request.into_parts();
     let framed = body.collect().await.unwrap().to_bytes();
     let path = parts.uri.path().to_owned();
-    let received = Received { path: path.clone(), headers: parts.headers, message: framed.slice(5..) };
+    let received =
+        Received { path: path.clone(), headers: parts.headers, message: framed.slice(5..) };
     stand_in.received.lock().unwrap().push(received);
     let method = path.rsplit('.').next().unwrap_or_default();
     if stand_in.held == Some(method) {
@@ -125,7 +134,10 @@ fn grpc_answer(message: &[u8]) -> Response<HttpBody> {
     framed.put_slice(message);
     let trailers = HeaderMap::from_iter([("grpc-status".parse().unwrap(), "0".parse().unwrap())]);
     let body = Full::new(framed.freeze()).with_trailers(std::future::ready(Some(Ok(trailers))));
-    Response::builder().header("content-type", "application/grpc").body(HttpBody::new(body)).unwrap()
+    Response::builder()
+        .header("content-type", "application/grpc")
+        .body(HttpBody::new(body))
+        .unwrap()
 }
 
 /// A gateway that listens.
@@ -167,10 +179,17 @@ impl Answer {
     /// The field violations, as path and description.
     pub fn violations(&self) -> Vec<(String, String)> {
         let details = self.error("details");
-        let listed =
-            details.as_array().unwrap().iter().find_map(|detail| detail["fieldViolations"].as_array().cloned());
+        let listed = details
+            .as_array()
+            .unwrap()
+            .iter()
+            .find_map(|detail| detail["fieldViolations"].as_array().cloned());
         let text = |value: &Value| value.as_str().unwrap().to_owned();
-        listed.unwrap_or_default().iter().map(|fault| (text(&fault["field"]), text(&fault["description"]))).collect()
+        listed
+            .unwrap_or_default()
+            .iter()
+            .map(|fault| (text(&fault["field"]), text(&fault["description"])))
+            .collect()
     }
 }
 
@@ -190,7 +209,13 @@ impl World {
     }
 
     /// Sends a request as `curl -d` does: the body is JSON, the content type a form's.
-    pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Answer {
         let mut request = http::Request::builder()
             .method(method)
             .uri(format!("http://{}{path}", self.address))
@@ -198,7 +223,8 @@ impl World {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = self.client.request(request.body(Full::new(body.into())).unwrap()).await.unwrap();
+        let response =
+            self.client.request(request.body(Full::new(body.into())).unwrap()).await.unwrap();
         let (parts, body) = response.into_parts();
         let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
         Answer { status: parts.status, headers: parts.headers, text }

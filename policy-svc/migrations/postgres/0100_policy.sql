@@ -1,4 +1,5 @@
--- The row a customer's writers lock. Its ledger instant never runs backwards, whatever the replicas' clocks.
+-- The row a customer's writers lock. Its ledger instant never runs backwards, whatever the
+-- replicas' clocks.
 create table customer (
   tenant_id   text collate "C" not null,
   customer_id text collate "C" not null,
@@ -7,8 +8,8 @@ create table customer (
   primary key (tenant_id, customer_id)
 );
 
--- Contacts and the slots held for them. The tenant and the customer lead every key, so that a customer's rows lie
--- together and a partition by customer stays possible.
+-- Contacts and the slots held for them. The tenant and the customer lead every key, so that a
+-- customer's rows lie together and a partition by customer stays possible.
 create table contact (
   tenant_id         text collate "C" not null,
   customer_id       text collate "C" not null,
@@ -33,7 +34,8 @@ create table contact (
   check (state <> 'reserved' or (reserved_us is not null and reserved_until_us is not null))
 );
 
--- A contact is known by decision and rank: two reports of it are one row, and a decision reserves once.
+-- A contact is known by decision and rank: two reports of it are one row, and a decision reserves
+-- once.
 create unique index contact_once on contact (tenant_id, customer_id, decision_id, rank)
   where decision_id <> '' and rank > 0;
 
@@ -63,7 +65,8 @@ create table outcome (
 -- The outcomes of some keys in a window.
 create index outcome_by_key on outcome (tenant_id, customer_id, key, occurred_us);
 
--- What customers said. Never updated, never deleted: the latest instant decides, a withdrawal wins a tie.
+-- What customers said. Never updated, never deleted: the latest instant decides, a withdrawal wins
+-- a tie.
 create table consent (
   tenant_id      text collate "C" not null,
   customer_id    text collate "C" not null,

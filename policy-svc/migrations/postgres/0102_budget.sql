@@ -1,5 +1,5 @@
--- What a budget has been used for, over all customers. One row each, locked after the customers of a commit, so that
--- the totals follow the entries.
+-- What a budget has been used for, over all customers. One row each, locked after the customers of
+-- a commit, so that the totals follow the entries.
 create table budget (
   tenant_id  text collate "C" not null,
   policy_id  text collate "C" not null,
@@ -25,7 +25,7 @@ create table budget_entry (
 -- Those that leave first.
 create index budget_entry_by_end on budget_entry (tenant_id, policy_id, until_us);
 
--- A new budget counts what has happened before it. The cost is never below 0: only a statement that says so may use
--- these, so that none about one customer does.
+-- A new budget counts what has happened before it. The cost is never below 0: only a statement that
+-- says so may use these, so that none about one customer does.
 create index contact_of_tenant on contact (tenant_id, committed_us) where state = 'committed' and cost >= 0;
 create index reservation_of_tenant on contact (tenant_id, reserved_until_us) where state = 'reserved' and cost >= 0;

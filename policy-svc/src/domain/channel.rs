@@ -100,7 +100,10 @@ impl Channel {
         let mut faults = Faults::new();
         let channel_type = channel_type(draft, &mut faults);
         let quiet_hours = QuietHours::parse(draft.quiet_hours_start, draft.quiet_hours_end)
-            .map_err(|found| faults.extend(found.into_iter().map(|(path, text)| (format!("config.{path}"), text))))
+            .map_err(|found| {
+                faults
+                    .extend(found.into_iter().map(|(path, text)| (format!("config.{path}"), text)))
+            })
             .ok()
             .flatten();
         let timezone_fields = timezone_fields(draft.timezone_source, &mut faults);
@@ -109,7 +112,10 @@ impl Channel {
             written => {
                 let name = written.strip_prefix("customer.").unwrap_or(written);
                 if !zone::is_field_name(name) {
-                    let text = format!("`{}` must be a customer field such as `consentEmail`", zone::shown(written));
+                    let text = format!(
+                        "`{}` must be a customer field such as `consentEmail`",
+                        zone::shown(written)
+                    );
                     faults.push(("config.consent_field".to_owned(), text));
                 }
                 Some(name.to_owned())
@@ -120,21 +126,43 @@ impl Channel {
         }
         let (id, name, status) = (draft.id.to_owned(), draft.name.to_owned(), draft.status);
         let is_readable = true;
-        Ok(Self { id, name, status, channel_type, quiet_hours, timezone_fields, consent_field, is_readable })
+        Ok(Self {
+            id,
+            name,
+            status,
+            channel_type,
+            quiet_hours,
+            timezone_fields,
+            consent_field,
+            is_readable,
+        })
     }
 
     /// A stored channel whose rules this version cannot read.
     pub fn unreadable(id: &str, name: &str, status: &'static str) -> Self {
         let (id, name) = (id.to_owned(), name.to_owned());
-        let (channel_type, quiet_hours, timezone_fields, consent_field) = (None, None, Vec::new(), None);
-        Self { id, name, status, channel_type, quiet_hours, timezone_fields, consent_field, is_readable: false }
+        let (channel_type, quiet_hours, timezone_fields, consent_field) =
+            (None, None, Vec::new(), None);
+        Self {
+            id,
+            name,
+            status,
+            channel_type,
+            quiet_hours,
+            timezone_fields,
+            consent_field,
+            is_readable: false,
+        }
     }
 
-    /// True for a customer field that speaks of consent to the channel: the one it names, and by convention one that is
-    /// called, without regard to case, `consent` and the channel's name.
+    /// True for a customer field that speaks of consent to the channel: the one it names, and by
+    /// convention one that is called, without regard to case, `consent` and the channel's name.
     pub fn is_consent_field(&self, name: &str) -> bool {
         self.consent_field.as_deref() == Some(name)
-            || name.to_lowercase().strip_prefix("consent").is_some_and(|rest| rest == folded(&self.name))
+            || name
+                .to_lowercase()
+                .strip_prefix("consent")
+                .is_some_and(|rest| rest == folded(&self.name))
     }
 
     /// True when it contacts people. A type nobody told counts as contacting.
@@ -145,7 +173,11 @@ impl Channel {
 
 /// How long a slot is held.
 pub fn reservation_ttl(channel: Option<&Channel>) -> TimeDelta {
-    if channel.is_none_or(Channel::is_contacting) { RESERVATION_TTL_CONTACT } else { RESERVATION_TTL_PULL }
+    if channel.is_none_or(Channel::is_contacting) {
+        RESERVATION_TTL_CONTACT
+    } else {
+        RESERVATION_TTL_PULL
+    }
 }
 
 /// The type a channel of this name has when nobody says.
@@ -160,7 +192,11 @@ fn channel_type(draft: &ChannelDraft<'_>, faults: &mut Faults) -> Option<Channel
     let found = ChannelType::parse(draft.channel_type);
     if found.is_none() {
         let known: Vec<_> = TYPES.iter().map(|(_, name)| *name).collect();
-        let text = format!("`{}` is unknown; known are {}", zone::shown(draft.channel_type), known.join(", "));
+        let text = format!(
+            "`{}` is unknown; known are {}",
+            zone::shown(draft.channel_type),
+            known.join(", ")
+        );
         faults.push(("channel_type".to_owned(), text));
     }
     found
@@ -180,7 +216,10 @@ fn timezone_fields(sources: &[String], faults: &mut Faults) -> Vec<String> {
         match written.strip_prefix("customer.").filter(|name| zone::is_field_name(name)) {
             Some(name) => fields.push(name.to_owned()),
             None => {
-                let text = format!("`{}` must be a customer field such as `customer.timezone`", zone::shown(written));
+                let text = format!(
+                    "`{}` must be a customer field such as `customer.timezone`",
+                    zone::shown(written)
+                );
                 faults.push((format!("{path}[{index}]"), text));
             }
         }
@@ -219,7 +258,8 @@ mod tests {
     #[test]
     fn the_type_is_the_name_when_it_is_one() {
         let check = |name: &str, channel_type: &str, is_contacting: bool| {
-            let channel = Channel::parse(&ChannelDraft { name, channel_type, ..Default::default() }).unwrap();
+            let channel =
+                Channel::parse(&ChannelDraft { name, channel_type, ..Default::default() }).unwrap();
             assert_eq!(channel.is_contacting(), is_contacting, "{name} {channel_type}");
         };
         check("email", "", true);

@@ -34,7 +34,12 @@ pub struct Configuration {
 
 impl Configuration {
     /// Binds scopes to channels and leaves out policies that are not active.
-    pub fn new(revision: i64, channels: Vec<Channel>, policies: Vec<ContactPolicy>, settings: Settings) -> Self {
+    pub fn new(
+        revision: i64,
+        channels: Vec<Channel>,
+        policies: Vec<ContactPolicy>,
+        settings: Settings,
+    ) -> Self {
         let mut policies: Vec<_> = policies.into_iter().filter(|policy| policy.is_active).collect();
         policies.sort_by(|a, b| a.id.cmp(&b.id));
         policies.iter_mut().for_each(|policy| policy.scope.resolve(&channels));
@@ -59,7 +64,8 @@ impl Configuration {
         })
     }
 
-    /// Customer fields that a judgement on a channel may read: zone, country, segments, and what speaks of consent.
+    /// Customer fields that a judgement on a channel may read: zone, country, segments, and what
+    /// speaks of consent.
     pub fn fields_read(&self, channel: Option<&Channel>, fields: &Fields) -> BTreeSet<String> {
         let mut read = BTreeSet::from([self.settings.country_field.clone()]);
         match channel {

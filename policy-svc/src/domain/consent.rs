@@ -1,4 +1,5 @@
-//! May the customer be contacted on this channel? Denied unless known, and the strictest source wins.
+//! May the customer be contacted on this channel? Denied unless known, and the strictest source
+//! wins.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
@@ -35,11 +36,12 @@ pub struct ConsentRecord {
 }
 
 impl ConsentRecord {
-    /// True when it says something about this channel. A grant is for the channel it was given for; a withdrawal holds
-    /// for any later channel of the same name as well.
+    /// True when it says something about this channel. A grant is for the channel it was given for;
+    /// a withdrawal holds for any later channel of the same name as well.
     pub fn speaks_for(&self, channel: &Channel) -> bool {
         let is_named = !self.is_grant && self.channel_folded == folded(&channel.name);
-        let is_everywhere = !self.is_grant && self.channel_id == EVERY_CHANNEL && channel.is_contacting();
+        let is_everywhere =
+            !self.is_grant && self.channel_id == EVERY_CHANNEL && channel.is_contacting();
         self.channel_id == channel.id || is_named || is_everywhere
     }
 
@@ -86,17 +88,21 @@ pub fn consent(channel: &Channel, fields: &Fields, records: &[ConsentFact]) -> C
     }
     let name = &channel.name;
     let withdrawal = record.filter(|record| !record.is_grant);
-    // A field that the channel names is a source even when it is empty: whoever named it asks for an answer.
+    // A field that the channel names is a source even when it is empty: whoever named it asks for
+    // an answer.
     let must_be_granted = channel.is_contacting() || channel.consent_field.is_some();
     let refusal = if let Some(field) = denial {
         let reason = format!("customer withheld consent for channel {name} ({field} is false)");
         Some(Refusal::new(ReasonCode::ConsentWithheld, reason))
     } else if let Some(record) = withdrawal {
         let at = text(record.at);
-        let reason = format!("customer withdrew consent for channel {name} (record of {at}); a later grant lifts it");
+        let reason = format!(
+            "customer withdrew consent for channel {name} (record of {at}); a later grant lifts it"
+        );
         Some(Refusal::new(ReasonCode::ConsentWithdrawn, reason))
     } else if let Some(field) = unreadable {
-        let reason = format!("consent for channel {name} is unknown: {field} is neither true nor false");
+        let reason =
+            format!("consent for channel {name} is unknown: {field} is neither true nor false");
         Some(Refusal::new(ReasonCode::ConsentUnknown, reason))
     } else if has_grant || !must_be_granted {
         None
@@ -105,7 +111,10 @@ pub fn consent(channel: &Channel, fields: &Fields, records: &[ConsentFact]) -> C
             Some(field) => format!("{field} is not set; set it or record a grant"),
             None => "no field and no record grants it; record a grant, or name the channel's consentField".to_owned(),
         };
-        Some(Refusal::new(ReasonCode::ConsentUnknown, format!("consent for channel {name} is unknown: {remedy}")))
+        Some(Refusal::new(
+            ReasonCode::ConsentUnknown,
+            format!("consent for channel {name} is unknown: {remedy}"),
+        ))
     };
     Consent { sources, refusal }
 }
@@ -115,22 +124,27 @@ pub fn deciding(records: &[ConsentFact]) -> Option<ConsentFact> {
     records.iter().copied().max_by_key(|record| (record.at, !record.is_grant))
 }
 
-/// True when nothing outdoes a record: on some channel it speaks for, a record of its kind decides. `all` are the
-/// customer's records.
+/// True when nothing outdoes a record: on some channel it speaks for, a record of its kind decides.
+/// `all` are the customer's records.
 pub fn is_effective(record: &ConsentRecord, all: &[ConsentRecord], channels: &[Channel]) -> bool {
-    let decides = |others: Vec<ConsentFact>| deciding(&others).is_some_and(|found| found.is_grant == record.is_grant);
+    let decides = |others: Vec<ConsentFact>| {
+        deciding(&others).is_some_and(|found| found.is_grant == record.is_grant)
+    };
     let spoken_for: Vec<_> = channels.iter().filter(|channel| record.speaks_for(channel)).collect();
     if spoken_for.is_empty() {
         // The channel is gone; what was said about it stands as it was said.
         let same = all.iter().filter(|other| other.channel_id == record.channel_id);
         return decides(same.map(ConsentRecord::fact).collect());
     }
-    spoken_for
-        .into_iter()
-        .any(|channel| decides(all.iter().filter(|other| other.speaks_for(channel)).map(ConsentRecord::fact).collect()))
+    spoken_for.into_iter().any(|channel| {
+        decides(
+            all.iter().filter(|other| other.speaks_for(channel)).map(ConsentRecord::fact).collect(),
+        )
+    })
 }
 
-/// The instant a record gets: never after its receipt, which is also the instant of one that names none.
+/// The instant a record gets: never after its receipt, which is also the instant of one that names
+/// none.
 pub fn event_instant(at: Option<DateTime<Utc>>, received_at: DateTime<Utc>) -> DateTime<Utc> {
     at.map_or(received_at, |at| at.min(received_at))
 }
@@ -148,12 +162,21 @@ mod tests {
         DateTime::from_timestamp(1_790_000_000 + second, 0).unwrap()
     }
 
-    fn check(channel: (&str, &str), fields: &[(&str, FieldValue)], records: &[(i64, bool)], expected: &str) {
-        let draft = ChannelDraft { name: channel.0, consent_field: channel.1, ..Default::default() };
+    fn check(
+        channel: (&str, &str),
+        fields: &[(&str, FieldValue)],
+        records: &[(i64, bool)],
+        expected: &str,
+    ) {
+        let draft =
+            ChannelDraft { name: channel.0, consent_field: channel.1, ..Default::default() };
         let channel = Channel::parse(&draft).unwrap();
-        let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        let records: Vec<_> =
-            records.iter().map(|(second, is_grant)| ConsentFact { is_grant: *is_grant, at: at(*second) }).collect();
+        let fields =
+            fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let records: Vec<_> = records
+            .iter()
+            .map(|(second, is_grant)| ConsentFact { is_grant: *is_grant, at: at(*second) })
+            .collect();
         let got = consent(&channel, &fields, &records);
         let code = got.refusal.as_ref().map_or("allowed", |refusal| refusal.code.as_str());
         assert_eq!(code, expected, "{got:?}");
@@ -180,7 +203,12 @@ mod tests {
         check(email, &[("consentEmail", NO)], &[(0, true)], "consent_withheld");
         check(email, &[("consentEmail", YES)], &[(0, false)], "consent_withdrawn");
         check(email, &[("consentEmail", NO)], &[(0, false)], "consent_withheld");
-        check(email, &[("consentEmail", FieldValue::Text("true".into()))], &[(0, true)], "consent_unknown");
+        check(
+            email,
+            &[("consentEmail", FieldValue::Text("true".into()))],
+            &[(0, true)],
+            "consent_unknown",
+        );
     }
 
     #[test]
@@ -193,12 +221,16 @@ mod tests {
         check(email, &[], &[(0, true), (2, true), (1, false)], "allowed");
     }
 
-    /// Replays, old files and late mail: what holds is told by the instants, in whatever order they came.
+    /// Replays, old files and late mail: what holds is told by the instants, in whatever order they
+    /// came.
     #[test]
     fn no_order_of_arrival_changes_what_holds() {
-        let channel = Channel::parse(&ChannelDraft { name: "email", ..Default::default() }).unwrap();
+        let channel =
+            Channel::parse(&ChannelDraft { name: "email", ..Default::default() }).unwrap();
         let told = |records: &[ConsentFact]| {
-            consent(&channel, &Fields::new(), records).refusal.map_or("allowed", |refusal| refusal.code.as_str())
+            consent(&channel, &Fields::new(), records)
+                .refusal
+                .map_or("allowed", |refusal| refusal.code.as_str())
         };
         // Every history of four records at three instants, in every order.
         for history in 0..6_usize.pow(4) {
@@ -208,12 +240,17 @@ mod tests {
             };
             let records = [0, 1, 2, 3].map(record);
             let latest = records.iter().map(|record| record.at).max();
-            let is_withdrawn = records.iter().any(|record| Some(record.at) == latest && !record.is_grant);
+            let is_withdrawn =
+                records.iter().any(|record| Some(record.at) == latest && !record.is_grant);
             let expected = if is_withdrawn { "consent_withdrawn" } else { "allowed" };
             for order in 0..4_usize.pow(4) {
                 let places = [0, 1, 2, 3].map(|place| order / 4_usize.pow(place) % 4);
                 if (0..4).all(|place| places.contains(&place)) {
-                    assert_eq!(told(&places.map(|place| records[place])), expected, "{records:?} {places:?}");
+                    assert_eq!(
+                        told(&places.map(|place| records[place])),
+                        expected,
+                        "{records:?} {places:?}"
+                    );
                 }
             }
         }
@@ -229,10 +266,17 @@ mod tests {
 
     #[test]
     fn reasons_name_the_field() {
-        let channel = Channel::parse(&ChannelDraft { name: "email", ..Default::default() }).unwrap();
+        let channel =
+            Channel::parse(&ChannelDraft { name: "email", ..Default::default() }).unwrap();
         let fields = Fields::from([("consentEmail".to_owned(), NO)]);
         let got = consent(&channel, &fields, &[ConsentFact { is_grant: true, at: at(0) }]);
-        assert_eq!(got.sources, ["field customer.consentEmail: withheld", "record 2026-09-21T14:13:20Z: granted"]);
-        assert_eq!(got.refusal.unwrap().reason, "customer withheld consent for channel email (consentEmail is false)");
+        assert_eq!(
+            got.sources,
+            ["field customer.consentEmail: withheld", "record 2026-09-21T14:13:20Z: granted"]
+        );
+        assert_eq!(
+            got.refusal.unwrap().reason,
+            "customer withheld consent for channel email (consentEmail is false)"
+        );
     }
 }

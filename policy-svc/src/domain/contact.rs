@@ -51,10 +51,13 @@ pub struct ChannelRef {
 impl ChannelRef {
     /// This channel, or none.
     pub fn of(channel: Option<&Channel>) -> Self {
-        channel.map(|channel| Self { id: channel.id.clone(), name: channel.name.clone() }).unwrap_or_default()
+        channel
+            .map(|channel| Self { id: channel.id.clone(), name: channel.name.clone() })
+            .unwrap_or_default()
     }
 
-    /// The channel of this id or name; as named when nobody knows it, so that nothing reported is lost.
+    /// The channel of this id or name; as named when nobody knows it, so that nothing reported is
+    /// lost.
     pub fn named(named: &str, channels: &[Channel]) -> Self {
         match find_channel(channels, named) {
             _ if named.is_empty() => Self::default(),

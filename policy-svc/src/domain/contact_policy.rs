@@ -79,13 +79,18 @@ impl ContactPolicy {
     /// Checks a policy; all faults are told.
     pub fn parse(draft: &PolicyDraft<'_>) -> Result<Self, Faults> {
         let mut faults = Faults::new();
-        let scope =
-            Scope::parse(draft.scope).map_err(|text| faults.push(("scope".to_owned(), text))).unwrap_or_default();
+        let scope = Scope::parse(draft.scope)
+            .map_err(|text| faults.push(("scope".to_owned(), text)))
+            .unwrap_or_default();
         let priority = draft.priority.unwrap_or(PRIORITY_DEFAULT);
         if !(0..=PRIORITY_MAX).contains(&priority) {
-            faults.push(("priority".to_owned(), format!("is {priority}; it must be 0 to {PRIORITY_MAX}")));
+            faults.push((
+                "priority".to_owned(),
+                format!("is {priority}; it must be 0 to {PRIORITY_MAX}"),
+            ));
         }
-        let rule = rule(draft.rule).map_err(|found| faults.extend(found)).unwrap_or(Rule::Unreadable);
+        let rule =
+            rule(draft.rule).map_err(|found| faults.extend(found)).unwrap_or(Rule::Unreadable);
         if !faults.is_empty() {
             return Err(faults);
         }
@@ -94,8 +99,8 @@ impl ContactPolicy {
         Ok(Self { id, name, revision, is_active, priority, scope: rule.scope(scope), rule })
     }
 
-    /// A stored policy that this version cannot read: it refuses all in its scope, or everything when even that cannot
-    /// be read.
+    /// A stored policy that this version cannot read: it refuses all in its scope, or everything
+    /// when even that cannot be read.
     pub fn unreadable(draft: &PolicyDraft<'_>) -> Self {
         Self {
             id: draft.id.to_owned(),
@@ -111,10 +116,18 @@ impl ContactPolicy {
 
 fn rule(draft: RuleDraft<'_>) -> Result<Rule, Faults> {
     match draft {
-        RuleDraft::Missing => Err(vec![("rule_type".to_owned(), format!("is required: one of {SUPPORTED}"))]),
-        RuleDraft::FrequencyCap(draft) => Cap::parse("frequency_cap", draft).map(Rule::FrequencyCap),
-        RuleDraft::CustomerTotalCap(draft) => Cap::parse("customer_total_cap", draft).map(Rule::CustomerTotalCap),
-        RuleDraft::CrossChannelCap(draft) => Cap::parse("cross_channel_cap", draft).map(Rule::CrossChannelCap),
+        RuleDraft::Missing => {
+            Err(vec![("rule_type".to_owned(), format!("is required: one of {SUPPORTED}"))])
+        }
+        RuleDraft::FrequencyCap(draft) => {
+            Cap::parse("frequency_cap", draft).map(Rule::FrequencyCap)
+        }
+        RuleDraft::CustomerTotalCap(draft) => {
+            Cap::parse("customer_total_cap", draft).map(Rule::CustomerTotalCap)
+        }
+        RuleDraft::CrossChannelCap(draft) => {
+            Cap::parse("cross_channel_cap", draft).map(Rule::CrossChannelCap)
+        }
         RuleDraft::Cooldown { window_hours } => Cooldown::parse(window_hours).map(Rule::Cooldown),
         RuleDraft::CategorySuppression { window_days } => {
             CategorySuppression::parse(window_days).map(Rule::CategorySuppression)
@@ -175,7 +188,8 @@ mod tests {
     fn every_fault_is_told_with_its_path() {
         let rule = RuleDraft::Budget { window_days: 1, max_contacts: None, max_spend: None };
         let draft = PolicyDraft { scope: "kategory:A", priority: Some(101), rule, ..SEED };
-        let told: Vec<_> = ContactPolicy::parse(&draft).unwrap_err().into_iter().map(|(path, _)| path).collect();
+        let told: Vec<_> =
+            ContactPolicy::parse(&draft).unwrap_err().into_iter().map(|(path, _)| path).collect();
         assert_eq!(told, ["scope", "priority", "budget.max_contacts"]);
         let missing = PolicyDraft { rule: RuleDraft::Missing, ..SEED };
         assert_eq!(

@@ -1,7 +1,8 @@
 //! A customer's contacts under the customer's lock, and what outcomes do to them.
 //!
-//! Outcomes are applied here whether they were delivered, are pending inside a Reserve or are only laid over a Check:
-//! the same code, so that the answers agree. What changed is written by whoever holds the lock, or by nobody.
+//! Outcomes are applied here whether they were delivered, are pending inside a Reserve or are only
+//! laid over a Check: the same code, so that the answers agree. What changed is written by whoever
+//! holds the lock, or by nobody.
 
 use std::collections::BTreeSet;
 
@@ -69,7 +70,14 @@ pub struct Ledger {
 impl Ledger {
     /// The ledger as stored. Outcomes up to `applied_seq` were applied before.
     pub fn new(at: DateTime<Utc>, applied_seq: i64, contacts: Vec<Contact>) -> Self {
-        Self { at, applied_seq, contacts, touched: BTreeSet::new(), outcomes: Vec::new(), consents: Vec::new() }
+        Self {
+            at,
+            applied_seq,
+            contacts,
+            touched: BTreeSet::new(),
+            outcomes: Vec::new(),
+            consents: Vec::new(),
+        }
     }
 
     /// The ledger instant.
@@ -87,15 +95,21 @@ impl Ledger {
         self.contacts.get(self.position(decision_id, rank)?)
     }
 
-    /// Contacts and live reservations. With `as_of`, what is later is left out and reservations count while they
-    /// last beyond it.
+    /// Contacts and live reservations. With `as_of`, what is later is left out and reservations
+    /// count while they last beyond it.
     pub fn contact_facts(&self, as_of: Option<DateTime<Utc>>) -> Vec<ContactFact> {
         let now = as_of.unwrap_or(self.at);
-        let standing = |contact: &Contact| match (contact.state, contact.committed_at, contact.reserved_until) {
-            (State::Committed, Some(at), _) if as_of.is_none_or(|as_of| at <= as_of) => Some(Standing::Committed(at)),
-            (State::Reserved | State::Expired, _, Some(until)) if until > now => Some(Standing::Reserved(until)),
-            _ => None,
-        };
+        let standing =
+            |contact: &Contact| match (contact.state, contact.committed_at, contact.reserved_until)
+            {
+                (State::Committed, Some(at), _) if as_of.is_none_or(|as_of| at <= as_of) => {
+                    Some(Standing::Committed(at))
+                }
+                (State::Reserved | State::Expired, _, Some(until)) if until > now => {
+                    Some(Standing::Reserved(until))
+                }
+                _ => None,
+            };
         let fact = |contact: &Contact| {
             let (contact_id, standing) = (contact.contact_id.clone(), standing(contact)?);
             Some(ContactFact { contact_id, subject: contact.subject(), standing })
@@ -119,9 +133,14 @@ impl Ledger {
         self.contacts.push(contact);
     }
 
-    /// Commits the contact of a decision and rank at the ledger instant, or else `fresh`. What is not held any more is
-    /// reserved and committed at once. Gives the contact's id.
-    pub fn commit(&mut self, decision_id: &str, rank: i64, fresh: impl FnOnce() -> Contact) -> String {
+    /// Commits the contact of a decision and rank at the ledger instant, or else `fresh`. What is
+    /// not held any more is reserved and committed at once. Gives the contact's id.
+    pub fn commit(
+        &mut self,
+        decision_id: &str,
+        rank: i64,
+        fresh: impl FnOnce() -> Contact,
+    ) -> String {
         let at = self.at;
         let index = self.position(decision_id, rank).unwrap_or_else(|| {
             self.add(fresh());
@@ -131,7 +150,8 @@ impl Ledger {
             if !contact.is_live(at) {
                 (contact.reserved_at, contact.reserved_until) = (Some(at), Some(at));
             }
-            (contact.state, contact.committed_at, contact.is_unreserved) = (State::Committed, Some(at), false);
+            (contact.state, contact.committed_at, contact.is_unreserved) =
+                (State::Committed, Some(at), false);
             contact.contact_id.clone()
         };
         self.touched.insert(index);
@@ -143,7 +163,8 @@ impl Ledger {
         let at = self.at;
         let mut released = 0;
         for (index, contact) in self.contacts.iter_mut().enumerate() {
-            let is_named = contact.decision_id == decision_id && rank.is_none_or(|rank| contact.rank == rank);
+            let is_named =
+                contact.decision_id == decision_id && rank.is_none_or(|rank| contact.rank == rank);
             if is_named && contact.is_live(at) {
                 contact.state = State::Released;
                 self.touched.insert(index);
@@ -154,7 +175,12 @@ impl Ledger {
     }
 
     /// Applies an outcome, once. `new_contact_id` is used when it is a contact nobody knew of.
-    pub fn apply(&mut self, outcome: &Outcome, channels: &[Channel], new_contact_id: impl FnOnce() -> String) {
+    pub fn apply(
+        &mut self,
+        outcome: &Outcome,
+        channels: &[Channel],
+        new_contact_id: impl FnOnce() -> String,
+    ) {
         if outcome.customer_seq <= self.applied_seq {
             return;
         }
@@ -189,17 +215,24 @@ impl Ledger {
             contact.state = contact.state_at(at);
             (is_lapsed || touched.contains(&index)).then_some(contact)
         };
-        Changes { contacts: contacts.into_iter().enumerate().filter_map(changed).collect(), outcomes, consents }
+        Changes {
+            contacts: contacts.into_iter().enumerate().filter_map(changed).collect(),
+            outcomes,
+            consents,
+        }
     }
 
     fn position(&self, decision_id: &str, rank: i64) -> Option<usize> {
         if decision_id.is_empty() || rank <= 0 {
             return None;
         }
-        self.contacts.iter().position(|contact| contact.decision_id == decision_id && contact.rank == rank)
+        self.contacts
+            .iter()
+            .position(|contact| contact.decision_id == decision_id && contact.rank == rank)
     }
 
-    /// The reservation an impression commits: the one it names, else the oldest live one of that offer and channel.
+    /// The reservation an impression commits: the one it names, else the oldest live one of that
+    /// offer and channel.
     fn contact_happened(
         &mut self,
         outcome: &Outcome,
@@ -218,8 +251,9 @@ impl Ledger {
             self.happened(index, occurred_at);
             return;
         }
-        // A decision that held no slot of its own takes the other's over and stays known by its own name. Were it
-        // counted under the other's, the other's impression would be the same contact and go uncounted.
+        // A decision that held no slot of its own takes the other's over and stays known by its own
+        // name. Were it counted under the other's, the other's impression would be the same contact
+        // and go uncounted.
         let taken = oldest.and_then(|index| {
             self.touched.insert(index);
             self.contacts.get_mut(index)
@@ -240,12 +274,15 @@ impl Ledger {
             created_at: at,
             reserved_at,
             reserved_until,
-            committed_at: Some(reserved_at.map_or(occurred_at, |reserved_at| occurred_at.max(reserved_at))),
+            committed_at: Some(
+                reserved_at.map_or(occurred_at, |reserved_at| occurred_at.max(reserved_at)),
+            ),
             is_unreserved,
         });
     }
 
-    /// The contact happened; twice is once. Its instant lies between its reservation and its receipt.
+    /// The contact happened; twice is once. Its instant lies between its reservation and its
+    /// receipt.
     fn happened(&mut self, index: usize, occurred_at: DateTime<Utc>) {
         let at = self.at;
         let Some(contact) = self.contacts.get_mut(index) else { return };
@@ -254,8 +291,9 @@ impl Ledger {
         }
         contact.is_unreserved = !contact.is_live(at);
         contact.state = State::Committed;
-        contact.committed_at =
-            Some(contact.reserved_at.map_or(occurred_at, |reserved_at| occurred_at.max(reserved_at)));
+        contact.committed_at = Some(
+            contact.reserved_at.map_or(occurred_at, |reserved_at| occurred_at.max(reserved_at)),
+        );
         self.touched.insert(index);
     }
 
@@ -269,13 +307,16 @@ impl Ledger {
                 && (channel.id.is_empty() || contact.channel.id == channel.id)
         };
         let live = self.contacts.iter().enumerate().filter(|(_, contact)| fits(contact));
-        live.min_by_key(|(_, contact)| (contact.reserved_at, &contact.contact_id)).map(|(index, _)| index)
+        live.min_by_key(|(_, contact)| (contact.reserved_at, &contact.contact_id))
+            .map(|(index, _)| index)
     }
 
-    /// Without a channel it holds for every channel that contacts people. Unless the customer's instant was reported
-    /// apart from the receipt it is the ledger instant, which nothing recorded before can outdo.
+    /// Without a channel it holds for every channel that contacts people. Unless the customer's
+    /// instant was reported apart from the receipt it is the ledger instant, which nothing recorded
+    /// before can outdo.
     fn withdraw(&mut self, outcome: &Outcome, channel: &ChannelRef, occurred_at: DateTime<Utc>) {
-        let is_at_receipt = outcome.occurred_at.is_none() || outcome.occurred_at == outcome.received_at;
+        let is_at_receipt =
+            outcome.occurred_at.is_none() || outcome.occurred_at == outcome.received_at;
         let (channel_id, channel_folded) = match channel.id.as_str() {
             "" => (EVERY_CHANNEL.to_owned(), EVERY_CHANNEL.to_owned()),
             id => (id.to_owned(), folded(&channel.name)),

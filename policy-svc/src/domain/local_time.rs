@@ -1,4 +1,5 @@
-//! The customer's local time: quiet hours, legal quiet hours, and when they and the hours of policies are over.
+//! The customer's local time: quiet hours, legal quiet hours, and when they and the hours of
+//! policies are over.
 
 use chrono::{DateTime, FixedOffset, Offset as _, TimeDelta, Utc};
 use chrono_tz::Tz;
@@ -24,8 +25,14 @@ pub struct LocalTime<'a> {
 }
 
 impl<'a> LocalTime<'a> {
-    /// Looks at the clock. The law binds channels that contact people; a channel's own hours can only add to it.
-    pub fn new(channel: Option<&'a Channel>, settings: &'a Settings, fields: &Fields, at: DateTime<Utc>) -> Self {
+    /// Looks at the clock. The law binds channels that contact people; a channel's own hours can
+    /// only add to it.
+    pub fn new(
+        channel: Option<&'a Channel>,
+        settings: &'a Settings,
+        fields: &Fields,
+        at: DateTime<Utc>,
+    ) -> Self {
         let fallback = settings.fallback_timezone;
         let mut zones = match channel {
             Some(channel) => zone::zones(channel, fields, fallback),
@@ -79,11 +86,16 @@ impl<'a> LocalTime<'a> {
             Ok(zones) => zones,
             Err(_) if self.quiet.is_empty() => return None,
             Err(unknown) => {
-                let reason = format!("quiet hours of channel {} cannot be judged: {}", channel.name, unknown.text());
+                let reason = format!(
+                    "quiet hours of channel {} cannot be judged: {}",
+                    channel.name,
+                    unknown.text()
+                );
                 return Some(Refusal::new(ReasonCode::TimezoneUnknown, reason));
             }
         };
-        let forbids = |(_, hours): &&(Option<&str>, &QuietHours)| !hours.demand(zones).allows(self.at);
+        let forbids =
+            |(_, hours): &&(Option<&str>, &QuietHours)| !hours.demand(zones).allows(self.at);
         let (country, hours) = self.quiet.iter().find(forbids)?;
         let of_whom = match country {
             None => "quiet hours".to_owned(),
@@ -95,7 +107,11 @@ impl<'a> LocalTime<'a> {
             _ => self.until_text(opening),
         };
         let reason = format!("channel {} is within {of_whom} ({hours} local){until}", channel.name);
-        Some(Refusal { code: ReasonCode::QuietHours, reason, deliver_after: self.deliver_after(opening) })
+        Some(Refusal {
+            code: ReasonCode::QuietHours,
+            reason,
+            deliver_after: self.deliver_after(opening),
+        })
     }
 
     /// ` — deliver after 09:00`, with the date when that is not within a day.
@@ -104,7 +120,9 @@ impl<'a> LocalTime<'a> {
             (Opening::At(at), Some(local)) if at - self.at < TimeDelta::days(1) => {
                 format!(" — deliver after {}", local.format("%H:%M"))
             }
-            (Opening::At(_), Some(local)) => format!(" — deliver after {}", local.format("%H:%M on %Y-%m-%d")),
+            (Opening::At(_), Some(local)) => {
+                format!(" — deliver after {}", local.format("%H:%M on %Y-%m-%d"))
+            }
             _ => format!(" — no time in the next {SEARCH_DAYS} days is allowed"),
         }
     }

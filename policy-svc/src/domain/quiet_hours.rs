@@ -12,7 +12,8 @@ use super::{
 
 pub use super::wall_hours::Opening;
 
-/// A half-open window [start, end) of local wall time. It may cross midnight; equal ends are refused at write.
+/// A half-open window [start, end) of local wall time. It may cross midnight; equal ends are
+/// refused at write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QuietHours(WallHours);
 
@@ -22,8 +23,12 @@ impl QuietHours {
         let fault = |path: &str, text: String| Err(vec![(path.to_owned(), text)]);
         match (start.is_empty(), end.is_empty()) {
             (true, true) => return Ok(None),
-            (false, true) => return fault("quiet_hours_end", "is required with `quiet_hours_start`".to_owned()),
-            (true, false) => return fault("quiet_hours_start", "is required with `quiet_hours_end`".to_owned()),
+            (false, true) => {
+                return fault("quiet_hours_end", "is required with `quiet_hours_start`".to_owned());
+            }
+            (true, false) => {
+                return fault("quiet_hours_start", "is required with `quiet_hours_end`".to_owned());
+            }
             (false, false) => {}
         }
         let mut faults = Faults::new();
@@ -31,16 +36,23 @@ impl QuietHours {
             let found = minute_of_day(text);
             if found.is_none() {
                 let shown = super::zone::shown(text);
-                faults.push((path.to_owned(), format!("`{shown}` must be HH:MM from 00:00 to 23:59")));
+                faults.push((
+                    path.to_owned(),
+                    format!("`{shown}` must be HH:MM from 00:00 to 23:59"),
+                ));
             }
             found.unwrap_or_default()
         };
-        let (start_minute, end_minute) = (minute("quiet_hours_start", start), minute("quiet_hours_end", end));
+        let (start_minute, end_minute) =
+            (minute("quiet_hours_start", start), minute("quiet_hours_end", end));
         if !faults.is_empty() {
             return Err(faults);
         }
         if start_minute == end_minute {
-            return fault("quiet_hours_end", format!("`{end}` must differ from `quiet_hours_start`"));
+            return fault(
+                "quiet_hours_end",
+                format!("`{end}` must differ from `quiet_hours_start`"),
+            );
         }
         Ok(Some(Self(WallHours::new(start_minute, end_minute, Days::ALL))))
     }

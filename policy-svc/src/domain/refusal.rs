@@ -52,8 +52,8 @@ impl ReasonCode {
         matches!(self, Self::QuietHours | Self::TimeWindow | Self::TimezoneUnknown)
     }
 
-    /// True when a no-go for this reason gives a held slot back: suppression and a withdrawal do; what may pass by
-    /// itself while the slot is held keeps it.
+    /// True when a no-go for this reason gives a held slot back: suppression and a withdrawal do;
+    /// what may pass by itself while the slot is held keeps it.
     pub fn gives_back(self) -> bool {
         match self {
             Self::ConsentWithheld
@@ -83,7 +83,8 @@ pub struct Refusal {
     pub code: ReasonCode,
     /// For people.
     pub reason: String,
-    /// First instant that quiet hours, legal floor and time windows all allow, in the customer's time.
+    /// First instant that quiet hours, legal floor and time windows all allow, in the customer's
+    /// time.
     pub deliver_after: Option<DateTime<FixedOffset>>,
 }
 

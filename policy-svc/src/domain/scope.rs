@@ -37,10 +37,14 @@ struct Value {
 }
 
 impl Scope {
-    /// Reads `global`, `category:A,B`, `offer:…`, `channel:…`, `subcategory:…`, joined by `;`. Empty is `global`.
+    /// Reads `global`, `category:A,B`, `offer:…`, `channel:…`, `subcategory:…`, joined by `;`.
+    /// Empty is `global`.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text.len() > SCOPE_BYTES_MAX {
-            return Err(format!("has {} bytes, which exceeds the maximum {SCOPE_BYTES_MAX}", text.len()));
+            return Err(format!(
+                "has {} bytes, which exceeds the maximum {SCOPE_BYTES_MAX}",
+                text.len()
+            ));
         }
         if text.chars().any(char::is_control) {
             return Err("must not hold control characters".to_owned());
@@ -75,9 +79,12 @@ impl Scope {
 
     /// Binds channel references to the channels that exist now.
     pub fn resolve(&mut self, channels: &[Channel]) {
-        for clause in self.clauses.iter_mut().filter(|clause| clause.dimension == Dimension::Channel) {
+        for clause in
+            self.clauses.iter_mut().filter(|clause| clause.dimension == Dimension::Channel)
+        {
             for value in &mut clause.values {
-                value.channel_id = find_channel(channels, &value.written).map(|channel| channel.id.clone());
+                value.channel_id =
+                    find_channel(channels, &value.written).map(|channel| channel.id.clone());
             }
         }
     }
@@ -85,13 +92,16 @@ impl Scope {
     /// References to channels that do not exist, after [`Self::resolve`].
     pub fn dangling_channels(&self) -> Vec<&str> {
         let channels = self.clauses.iter().filter(|clause| clause.dimension == Dimension::Channel);
-        let dangling = channels.flat_map(|clause| &clause.values).filter(|value| value.channel_id.is_none());
+        let dangling =
+            channels.flat_map(|clause| &clause.values).filter(|value| value.channel_id.is_none());
         dangling.map(|value| value.written.as_str()).collect()
     }
 
     /// True when all clauses match. What has no offer matches only `global` and its channel.
     pub fn matches(&self, subject: &Subject) -> bool {
-        self.clauses.iter().all(|clause| clause.values.iter().any(|value| value.matches(clause.dimension, subject)))
+        self.clauses.iter().all(|clause| {
+            clause.values.iter().any(|value| value.matches(clause.dimension, subject))
+        })
     }
 }
 
@@ -133,7 +143,9 @@ fn clause(part: &str) -> Result<Clause, String> {
         "global" => return Err("`global` takes no values".to_owned()),
         other => {
             let shown = zone::shown(other);
-            return Err(format!("word `{shown}` is unknown; known are global, category, offer, channel, subcategory"));
+            return Err(format!(
+                "word `{shown}` is unknown; known are global, category, offer, channel, subcategory"
+            ));
         }
     };
     let mut values = Vec::new();
@@ -141,10 +153,18 @@ fn clause(part: &str) -> Result<Clause, String> {
         if written.is_empty() {
             return Err(format!("`{}` needs at least one value and no empty ones", word.trim()));
         }
-        values.push(Value { written: written.to_owned(), folded: folded(written), channel_id: None });
+        values.push(Value {
+            written: written.to_owned(),
+            folded: folded(written),
+            channel_id: None,
+        });
     }
     if values.len() > VALUES_MAX {
-        return Err(format!("`{}` has {} values, which exceeds the maximum {VALUES_MAX}", word.trim(), values.len()));
+        return Err(format!(
+            "`{}` has {} values, which exceeds the maximum {VALUES_MAX}",
+            word.trim(),
+            values.len()
+        ));
     }
     Ok(Clause { dimension, values })
 }
@@ -158,7 +178,11 @@ mod tests {
         let candidate = Candidate {
             offer_id: offer.into(),
             category: category.into(),
-            category_id: if category.is_empty() { String::new() } else { format!("cat_{}", folded(category)) },
+            category_id: if category.is_empty() {
+                String::new()
+            } else {
+                format!("cat_{}", folded(category))
+            },
             subcategory: subcategory.into(),
             ..Default::default()
         };
@@ -166,7 +190,9 @@ mod tests {
     }
 
     fn resolved(text: &str) -> Scope {
-        let email = Channel::parse(&ChannelDraft { id: "ch_email", name: "email", ..Default::default() }).unwrap();
+        let email =
+            Channel::parse(&ChannelDraft { id: "ch_email", name: "email", ..Default::default() })
+                .unwrap();
         let mut scope = Scope::parse(text).unwrap();
         scope.resolve(&[email]);
         scope
@@ -203,22 +229,38 @@ mod tests {
         let outcome = subject("", "Apparel", "shoes", ("ch_email", "email"));
         assert!(resolved("global").matches(&outcome));
         assert!(resolved("channel:email").matches(&outcome));
-        for scope in ["category:Apparel", "subcategory:shoes", "offer:off_1", "channel:email;category:Apparel"] {
+        for scope in [
+            "category:Apparel",
+            "subcategory:shoes",
+            "offer:off_1",
+            "channel:email;category:Apparel",
+        ] {
             assert!(!resolved(scope).matches(&outcome), "{scope}");
         }
     }
 
     #[test]
     fn a_wrong_scope_is_refused_with_what_is_known() {
-        let check = |text: &str, expected: &str| assert_eq!(Scope::parse(text).unwrap_err(), expected, "{text}");
-        check("kategory:A", "word `kategory` is unknown; known are global, category, offer, channel, subcategory");
+        let check = |text: &str, expected: &str| {
+            assert_eq!(Scope::parse(text).unwrap_err(), expected, "{text}")
+        };
+        check(
+            "kategory:A",
+            "word `kategory` is unknown; known are global, category, offer, channel, subcategory",
+        );
         check("category:", "`category` needs at least one value and no empty ones");
         check("category", "`category` needs at least one value and no empty ones");
         check("category:A,,B", "`category` needs at least one value and no empty ones");
         check("global:1", "`global` takes no values");
-        check("category:A;", "word `` is unknown; known are global, category, offer, channel, subcategory");
+        check(
+            "category:A;",
+            "word `` is unknown; known are global, category, offer, channel, subcategory",
+        );
         check("offer:a\nb", "must not hold control characters");
-        check(&format!("offer:{}", "x".repeat(4_091)), "has 4097 bytes, which exceeds the maximum 4096");
+        check(
+            &format!("offer:{}", "x".repeat(4_091)),
+            "has 4097 bytes, which exceeds the maximum 4096",
+        );
         assert!(Scope::parse(&format!("offer:{}", "x".repeat(4_090))).is_ok());
         let values = |count: usize| format!("offer:{}", vec!["x"; count].join(","));
         assert!(Scope::parse(&values(VALUES_MAX)).is_ok());

@@ -45,15 +45,23 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let country_field = field_name(COUNTRY_FIELD_DEFAULT).to_owned();
-        Self { timezone: Tz::UTC, fallback_timezone: None, legal_quiet_hours: BTreeMap::new(), country_field }
+        Self {
+            timezone: Tz::UTC,
+            fallback_timezone: None,
+            legal_quiet_hours: BTreeMap::new(),
+            country_field,
+        }
     }
 }
 
 impl Settings {
-    /// Legal quiet hours of a customer, with their countries. A customer whose country nobody knows may be in any.
+    /// Legal quiet hours of a customer, with their countries. A customer whose country nobody knows
+    /// may be in any.
     pub fn legal_hours(&self, fields: &Fields) -> Vec<(&str, &QuietHours)> {
         let country = match fields.get(&self.country_field) {
-            Some(FieldValue::Text(text)) => Some(text.trim().to_uppercase()).filter(|code| is_country(code)),
+            Some(FieldValue::Text(text)) => {
+                Some(text.trim().to_uppercase()).filter(|code| is_country(code))
+            }
             _ => None,
         };
         let is_theirs = |code: &str| country.as_ref().is_none_or(|country| country == code);
@@ -78,17 +86,21 @@ pub fn legal_quiet_hours<'a>(
 ) -> Result<BTreeMap<String, QuietHours>, Faults> {
     let (mut faults, mut legal) = (Faults::new(), BTreeMap::new());
     if written.len() > LEGAL_COUNTRIES_MAX {
-        let text = format!("holds {}, which exceeds the maximum {LEGAL_COUNTRIES_MAX}", written.len());
+        let text =
+            format!("holds {}, which exceeds the maximum {LEGAL_COUNTRIES_MAX}", written.len());
         faults.push(("legal_quiet_hours".to_owned(), text));
     }
     for (country, start, end) in written.take(LEGAL_COUNTRIES_MAX) {
         let path = format!("legal_quiet_hours.{}", zone::shown(country));
         if !is_country(country) {
-            faults.push((path.clone(), "must be an ISO 3166-1 alpha-2 code such as `US`".to_owned()));
+            faults
+                .push((path.clone(), "must be an ISO 3166-1 alpha-2 code such as `US`".to_owned()));
         }
         match QuietHours::parse(start, end) {
             Ok(Some(hours)) => drop(legal.insert(country.to_owned(), hours)),
-            Ok(None) => faults.push((format!("{path}.start"), "is required, HH:MM, and `end`".to_owned())),
+            Ok(None) => {
+                faults.push((format!("{path}.start"), "is required, HH:MM, and `end`".to_owned()))
+            }
             Err(found) => faults.extend(found.into_iter().map(|(field, text)| {
                 let field = field.trim_start_matches("quiet_hours_");
                 (format!("{path}.{field}"), text.replace("quiet_hours_", ""))
@@ -99,11 +111,17 @@ pub fn legal_quiet_hours<'a>(
 }
 
 /// Faults of settings as written, by field.
-pub fn faults(timezone: &str, fallback_timezone: &str, currency: &str, country_field: &str) -> Faults {
+pub fn faults(
+    timezone: &str,
+    fallback_timezone: &str,
+    currency: &str,
+    country_field: &str,
+) -> Faults {
     let mut faults = Faults::new();
     let mut zone = |path: &str, name: &str| {
         if zone::parse(name).is_none() {
-            let text = format!("`{}` is not an IANA zone name such as `Europe/London`", zone::shown(name));
+            let text =
+                format!("`{}` is not an IANA zone name such as `Europe/London`", zone::shown(name));
             faults.push((path.to_owned(), text));
         }
     };
@@ -116,7 +134,10 @@ pub fn faults(timezone: &str, fallback_timezone: &str, currency: &str, country_f
         faults.push(("currency".to_owned(), text));
     }
     if !zone::is_field_name(field_name(country_field)) {
-        let text = format!("`{}` must be a customer field such as `customer.country`", zone::shown(country_field));
+        let text = format!(
+            "`{}` must be a customer field such as `customer.country`",
+            zone::shown(country_field)
+        );
         faults.push(("country_field".to_owned(), text));
     }
     faults
@@ -130,22 +151,32 @@ mod tests {
     fn unknown_zones_and_currencies_are_refused() {
         assert_eq!(faults("UTC", "", "GBP", COUNTRY_FIELD_DEFAULT), Faults::new());
         assert_eq!(faults("Europe/Paris", "Europe/London", "EUR", "home"), Faults::new());
-        let paths: Vec<_> = faults("utc", "GMT+5", "gbp", "a b").into_iter().map(|(path, _)| path).collect();
+        let paths: Vec<_> =
+            faults("utc", "GMT+5", "gbp", "a b").into_iter().map(|(path, _)| path).collect();
         assert_eq!(paths, ["timezone", "fallback_timezone", "currency", "country_field"]);
     }
 
     #[test]
     fn legal_hours_are_checked_by_country() {
         let check = |written: &[(&str, &str, &str)], expected: &[&str]| {
-            let faults = legal_quiet_hours(written.iter().copied()).map(|_| Faults::new()).unwrap_or_else(|f| f);
-            let told: Vec<_> = faults.into_iter().map(|(path, text)| format!("{path} {text}")).collect();
+            let faults = legal_quiet_hours(written.iter().copied())
+                .map(|_| Faults::new())
+                .unwrap_or_else(|f| f);
+            let told: Vec<_> =
+                faults.into_iter().map(|(path, text)| format!("{path} {text}")).collect();
             assert_eq!(told, expected, "{written:?}");
         };
         check(&[("US", "21:00", "08:00"), ("FR", "20:00", "10:00")], &[]);
-        check(&[("usa", "21:00", "08:00")], &["legal_quiet_hours.usa must be an ISO 3166-1 alpha-2 code such as `US`"]);
+        check(
+            &[("usa", "21:00", "08:00")],
+            &["legal_quiet_hours.usa must be an ISO 3166-1 alpha-2 code such as `US`"],
+        );
         check(&[("US", "", "")], &["legal_quiet_hours.US.start is required, HH:MM, and `end`"]);
         check(&[("US", "21:00", "")], &["legal_quiet_hours.US.end is required with `start`"]);
-        check(&[("US", "9:00", "08:00")], &["legal_quiet_hours.US.start `9:00` must be HH:MM from 00:00 to 23:59"]);
+        check(
+            &[("US", "9:00", "08:00")],
+            &["legal_quiet_hours.US.start `9:00` must be HH:MM from 00:00 to 23:59"],
+        );
     }
 
     #[test]
@@ -154,9 +185,11 @@ mod tests {
         let legal = legal_quiet_hours(written.into_iter()).unwrap();
         let settings = Settings { legal_quiet_hours: legal, ..Settings::default() };
         let check = |country: Option<&str>, expected: &[&str]| {
-            let field = country.map(|country| ("country".to_owned(), FieldValue::Text(country.to_owned())));
+            let field =
+                country.map(|country| ("country".to_owned(), FieldValue::Text(country.to_owned())));
             let fields: Fields = field.into_iter().collect();
-            let told: Vec<_> = settings.legal_hours(&fields).into_iter().map(|(code, _)| code).collect();
+            let told: Vec<_> =
+                settings.legal_hours(&fields).into_iter().map(|(code, _)| code).collect();
             assert_eq!(told, expected, "{country:?}");
         };
         check(Some("US"), &["US"]);

@@ -33,12 +33,16 @@ pub struct Usage {
     pub window_seconds: i64,
 }
 
-/// What every active policy that looks at contacts, outcomes or the clock says, whatever the offer. Policies that look
-/// at the customer's record are left out: it is not at hand.
+/// What every active policy that looks at contacts, outcomes or the clock says, whatever the offer.
+/// Policies that look at the customer's record are left out: it is not at hand.
 pub fn usage(configuration: &Configuration, facts: &Facts, zone: Tz) -> Vec<Usage> {
     let (zones, fields) = (Ok(vec![zone]), Fields::new());
     let ground = Ground {
-        history: ContactHistory { facts: &facts.contacts, is_cut: facts.are_contacts_cut, now: facts.ledger_at },
+        history: ContactHistory {
+            facts: &facts.contacts,
+            is_cut: facts.are_contacts_cut,
+            now: facts.ledger_at,
+        },
         outcomes: &facts.outcomes,
         are_outcomes_cut: facts.are_outcomes_cut,
         at: facts.ledger_at,
@@ -47,7 +51,8 @@ pub fn usage(configuration: &Configuration, facts: &Facts, zone: Tz) -> Vec<Usag
         budgets: &facts.budgets,
         is_slot_held: false,
     };
-    let needs_no_record = |rule: &Rule| !matches!(rule, Rule::SegmentExclusion(_) | Rule::AllowOverride);
+    let needs_no_record =
+        |rule: &Rule| !matches!(rule, Rule::SegmentExclusion(_) | Rule::AllowOverride);
     let policies = configuration.policies.iter().filter(|policy| needs_no_record(&policy.rule));
     let usage = policies.map(|policy| {
         let told = policy.rule.open(&policy.id, &policy.scope, &ground).overall();

@@ -1,7 +1,7 @@
 //! May these offers be proposed to this customer, here and now?
 //!
-//! All rules are evaluated and told. What holds for the customer (consent, quiet hours) comes before what holds for an
-//! offer (contact policies).
+//! All rules are evaluated and told. What holds for the customer (consent, quiet hours) comes
+//! before what holds for an offer (contact policies).
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,8 @@ use super::{
 
 pub use super::refusal::{ReasonCode, Refusal};
 
-/// Most single verdicts told in one judgement. Offers ranked below have theirs, without the list of policies.
+/// Most single verdicts told in one judgement. Offers ranked below have theirs, without the list of
+/// policies.
 pub const POLICY_VERDICTS_MAX: usize = 10_000;
 
 /// What is judged.
@@ -50,7 +51,8 @@ pub struct Asked<'a> {
 pub enum Scrutiny {
     /// Everything.
     Full,
-    /// All but caps: they were asked when its slot was reserved, and the slot is still held. The facts leave it out.
+    /// All but caps: they were asked when its slot was reserved, and the slot is still held. The
+    /// facts leave it out.
     SlotHeld,
 }
 
@@ -118,18 +120,21 @@ pub struct PolicyVerdict {
     pub lifted_by: Option<String>,
 }
 
-/// Judges, giving slots to the first candidates that pass. A slot counts against every later candidate at once, for a
-/// dry run as well: so its first offers are the ones a reservation would get.
+/// Judges, giving slots to the first candidates that pass. A slot counts against every later
+/// candidate at once, for a dry run as well: so its first offers are the ones a reservation would
+/// get.
 pub fn judge(asked: &Asked<'_>, facts: &Facts, slots: Slots) -> Judgement {
     let spoken = asked.channel.map(|channel| consent(channel, asked.fields, &facts.consents));
-    let (consent_refusal, consent_sources) = spoken.map(|found| (found.refusal, found.sources)).unwrap_or_default();
+    let (consent_refusal, consent_sources) =
+        spoken.map(|found| (found.refusal, found.sources)).unwrap_or_default();
     let time = LocalTime::new(asked.channel, &asked.configuration.settings, asked.fields, asked.at);
     let unreadable = asked.channel.and_then(unreadable);
     let is_refused = consent_refusal.is_some() || unreadable.is_some() || time.forbids();
     let mut court = Court::open(asked, facts, &time);
     let (mut verdicts, mut granted, mut told) = (Vec::new(), Vec::new(), 0);
     for (place, candidate) in asked.candidates.iter().enumerate() {
-        let (channel_id, channel_name) = asked.channel.map_or(("", ""), |channel| (&channel.id, &channel.name));
+        let (channel_id, channel_name) =
+            asked.channel.map_or(("", ""), |channel| (&channel.id, &channel.name));
         let subject = Subject::new(candidate, channel_id, channel_name);
         let mut verdict = court.verdict(candidate, &subject);
         told += verdict.policies.len();
@@ -150,7 +155,8 @@ pub fn judge(asked: &Asked<'_>, facts: &Facts, slots: Slots) -> Judgement {
 }
 
 fn unreadable(channel: &Channel) -> Option<Refusal> {
-    let reason = || format!("channel {} has rules that cannot be read by this version", channel.name);
+    let reason =
+        || format!("channel {} has rules that cannot be read by this version", channel.name);
     (!channel.is_readable).then(|| Refusal::new(ReasonCode::PolicyUnavailable, reason()))
 }
 
@@ -174,7 +180,11 @@ struct Look<'a> {
 impl<'a> Court<'a> {
     fn open(asked: &Asked<'a>, facts: &'a Facts, time: &'a LocalTime<'a>) -> Self {
         let ground = Ground {
-            history: ContactHistory { facts: &facts.contacts, is_cut: facts.are_contacts_cut, now: facts.ledger_at },
+            history: ContactHistory {
+                facts: &facts.contacts,
+                is_cut: facts.are_contacts_cut,
+                now: facts.ledger_at,
+            },
             outcomes: &facts.outcomes,
             are_outcomes_cut: facts.are_outcomes_cut,
             at: asked.at,
@@ -184,19 +194,24 @@ impl<'a> Court<'a> {
             is_slot_held: asked.scrutiny == Scrutiny::SlotHeld,
         };
         let policies = asked.configuration.policies.iter();
-        let findings = policies.map(|policy| (policy, policy.rule.open(&policy.id, &policy.scope, &ground))).collect();
+        let findings = policies
+            .map(|policy| (policy, policy.rule.open(&policy.id, &policy.scope, &ground)))
+            .collect();
         let is_channel_readable = asked.channel.is_none_or(|channel| channel.is_readable);
         Self { findings, time, openings: BTreeMap::new(), is_channel_readable }
     }
 
     /// A candidate got a slot.
     fn reserve(&mut self, subject: &Subject, until: DateTime<Utc>) {
-        for (_, finding) in self.findings.iter_mut().filter(|(policy, _)| policy.scope.matches(subject)) {
+        for (_, finding) in
+            self.findings.iter_mut().filter(|(policy, _)| policy.scope.matches(subject))
+        {
             finding.reserve(subject, until);
         }
     }
 
-    /// The first instant that quiet hours allow together with the hours of some candidate; without candidates of none.
+    /// The first instant that quiet hours allow together with the hours of some candidate; without
+    /// candidates of none.
     fn first_opening(&mut self) -> Opening {
         let time = self.time;
         let first = self.openings.values().copied().min_by_key(|opening| match opening {
@@ -222,12 +237,13 @@ impl<'a> Court<'a> {
                 continue;
             }
             let Some(told) = finding.told(subject) else { continue };
-            let stronger =
-                strongest_override.filter(|lifting| policy.rule.yields() && lifting.priority > policy.priority);
+            let stronger = strongest_override
+                .filter(|lifting| policy.rule.yields() && lifting.priority > policy.priority);
             if stronger.is_none() && finding.hours().is_some() {
                 timed.push(index);
             }
-            let lifted_by = stronger.filter(|_| told.refusal.is_some()).map(|lifting| lifting.id.as_str());
+            let lifted_by =
+                stronger.filter(|_| told.refusal.is_some()).map(|lifting| lifting.id.as_str());
             looks.push(Look { policy, told, lifted_by });
         }
         let opening = self.opening(timed);
@@ -251,10 +267,11 @@ impl<'a> Court<'a> {
     fn told(&self, looks: &[Look<'_>], opening: Opening) -> (Option<Refusal>, String) {
         let standing = looks.iter().filter(|look| look.lifted_by.is_none());
         let refusing = standing.filter_map(|look| Some((look.policy, look.told.refusal.as_ref()?)));
-        // Looks come by id, and the first of equals is taken: what is about time, then the highest priority, then the
-        // first id.
-        let strongest =
-            refusing.min_by_key(|(policy, (code, _))| (!code.is_about_time(), std::cmp::Reverse(policy.priority)));
+        // Looks come by id, and the first of equals is taken: what is about time, then the highest
+        // priority, then the first id.
+        let strongest = refusing.min_by_key(|(policy, (code, _))| {
+            (!code.is_about_time(), std::cmp::Reverse(policy.priority))
+        });
         let Some((policy, (code, text))) = strongest else {
             let counting = looks.iter().find_map(|look| look.told.passed.clone());
             return (None, counting.unwrap_or_else(|| "passed (no policy)".to_owned()));

@@ -1,9 +1,11 @@
 //! Hours of the local wall clock, and the first instant they all allow.
 //!
-//! An instant is converted to local time, never the reverse: local times may not exist, or twice. Quiet hours, legal
-//! quiet hours and `time_window` policies are all judged here.
+//! An instant is converted to local time, never the reverse: local times may not exist, or twice.
+//! Quiet hours, legal quiet hours and `time_window` policies are all judged here.
 
-use chrono::{DateTime, Datelike as _, Offset as _, TimeDelta, TimeZone as _, Timelike as _, Utc, Weekday};
+use chrono::{
+    DateTime, Datelike as _, Offset as _, TimeDelta, TimeZone as _, Timelike as _, Utc, Weekday,
+};
 use chrono_tz::Tz;
 
 /// How far ahead an opening is searched.
@@ -48,7 +50,8 @@ fn bit(day: Weekday) -> u8 {
     1 << day.num_days_from_monday()
 }
 
-/// A half-open window [start, end) of local wall time that starts on some days of the week. It may cross midnight.
+/// A half-open window [start, end) of local wall time that starts on some days of the week. It may
+/// cross midnight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WallHours {
     start_minute: u32,
@@ -80,15 +83,17 @@ impl WallHours {
     /// True when the wall clock of a zone stands within.
     pub fn holds(&self, zone: Tz, at: DateTime<Utc>) -> bool {
         let day = at.with_timezone(&zone).date_naive().weekday();
-        let (local, start, end) = (local_us(zone, at), minute_us(self.start_minute), minute_us(self.end_minute));
+        let (local, start, end) =
+            (local_us(zone, at), minute_us(self.start_minute), minute_us(self.end_minute));
         if start < end {
             return self.days.has(day) && start <= local && local < end;
         }
         (local >= start && self.days.has(day)) || (local < end && self.days.has(day.pred()))
     }
 
-    /// The next instant at which it may begin or end to hold. Between two changes of the zone's offset the wall clock
-    /// runs evenly, so that is where it next points to a bound or to midnight, unless a change comes first.
+    /// The next instant at which it may begin or end to hold. Between two changes of the zone's
+    /// offset the wall clock runs evenly, so that is where it next points to a bound or to
+    /// midnight, unless a change comes first.
     fn next_bound(&self, zone: Tz, at: DateTime<Utc>) -> DateTime<Utc> {
         let local = local_us(zone, at);
         let wait = |minute: u32| match (minute_us(minute) - local).rem_euclid(DAY_US) {
@@ -127,7 +132,9 @@ impl Demand<'_> {
 pub fn opening(demands: &[Demand<'_>], now: DateTime<Utc>) -> Opening {
     let horizon = now + TimeDelta::days(SEARCH_DAYS);
     let mut at = now;
-    let unmet = |at: DateTime<Utc>| demands.iter().find_map(|demand| Some((demand.hours, demand.forbidding(at)?)));
+    let unmet = |at: DateTime<Utc>| {
+        demands.iter().find_map(|demand| Some((demand.hours, demand.forbidding(at)?)))
+    };
     while let Some((hours, zone)) = unmet(at) {
         at = hours.next_bound(zone, at);
         if at > horizon {
@@ -141,7 +148,8 @@ pub fn opening(demands: &[Demand<'_>], now: DateTime<Utc>) -> Opening {
 pub fn minute_of_day(text: &str) -> Option<u32> {
     let (hours, minutes) = text.split_once(':')?;
     let two_digits = |part: &str| {
-        (part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit())).then(|| part.parse::<u32>().ok())
+        (part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit()))
+            .then(|| part.parse::<u32>().ok())
     };
     let (hours, minutes) = (two_digits(hours)??, two_digits(minutes)??);
     (hours < 24 && minutes < 60).then_some(hours * 60 + minutes)
@@ -156,10 +164,12 @@ fn minute_us(minute: u32) -> i64 {
     i64::from(minute) * 60_000_000
 }
 
-/// Local wall time as microseconds since local midnight; a leap second reads as the second before it.
+/// Local wall time as microseconds since local midnight; a leap second reads as the second before
+/// it.
 fn local_us(zone: Tz, at: DateTime<Utc>) -> i64 {
     let local = at.with_timezone(&zone).time();
-    i64::from(local.num_seconds_from_midnight()) * 1_000_000 + i64::from(local.nanosecond() % 1_000_000_000 / 1_000)
+    i64::from(local.num_seconds_from_midnight()) * 1_000_000
+        + i64::from(local.nanosecond() % 1_000_000_000 / 1_000)
 }
 
 /// The first instant in (from, to] at which the zone's offset differs from that at `from`.

@@ -32,17 +32,28 @@ impl ZoneUnknown {
 pub const FIELDS_WITHOUT_CHANNEL: [&str; 1] = ["timezone"];
 
 /// The zones of a customer without a channel: that of the field `timezone`.
-pub fn zones_without_channel(fields: &Fields, fallback: Option<Tz>) -> Result<Vec<Tz>, ZoneUnknown> {
+pub fn zones_without_channel(
+    fields: &Fields,
+    fallback: Option<Tz>,
+) -> Result<Vec<Tz>, ZoneUnknown> {
     of_fields(&FIELDS_WITHOUT_CHANNEL.map(str::to_owned), fields, fallback)
 }
 
-/// The zones of a customer for a channel, one per field it names. The fallback stands in for a field that is missing
-/// or holds no zone.
-pub fn zones(channel: &Channel, fields: &Fields, fallback: Option<Tz>) -> Result<Vec<Tz>, ZoneUnknown> {
+/// The zones of a customer for a channel, one per field it names. The fallback stands in for a
+/// field that is missing or holds no zone.
+pub fn zones(
+    channel: &Channel,
+    fields: &Fields,
+    fallback: Option<Tz>,
+) -> Result<Vec<Tz>, ZoneUnknown> {
     of_fields(&channel.timezone_fields, fields, fallback)
 }
 
-fn of_fields(names: &[String], fields: &Fields, fallback: Option<Tz>) -> Result<Vec<Tz>, ZoneUnknown> {
+fn of_fields(
+    names: &[String],
+    fields: &Fields,
+    fallback: Option<Tz>,
+) -> Result<Vec<Tz>, ZoneUnknown> {
     let mut zones = Vec::new();
     for field in names {
         match (zone(fields.get(field)), fallback) {
@@ -78,7 +89,8 @@ pub fn is_field_name(name: &str) -> bool {
 /// Foreign text as it may stand in a message: short, without control characters.
 pub fn shown(text: &str) -> String {
     const SHOWN_MAX: usize = 64;
-    let clean: String = text.chars().take(SHOWN_MAX).map(|c| if c.is_control() { '?' } else { c }).collect();
+    let clean: String =
+        text.chars().take(SHOWN_MAX).map(|c| if c.is_control() { '?' } else { c }).collect();
     if text.chars().count() > SHOWN_MAX { format!("{clean}…") } else { clean }
 }
 
@@ -88,7 +100,8 @@ mod tests {
     use crate::domain::channel::ChannelDraft;
 
     fn zones_of(value: Option<FieldValue>, fallback: Option<Tz>) -> Result<Vec<Tz>, ZoneUnknown> {
-        let channel = Channel::parse(&ChannelDraft { name: "email", ..Default::default() }).unwrap();
+        let channel =
+            Channel::parse(&ChannelDraft { name: "email", ..Default::default() }).unwrap();
         let fields = value.map(|value| ("timezone".to_owned(), value)).into_iter().collect();
         zones(&channel, &fields, fallback)
     }
@@ -99,18 +112,32 @@ mod tests {
             assert!(zones_of(Some(FieldValue::Text(good.into())), None).is_ok(), "{good}");
         }
         let long = "x".repeat(10_000);
-        for bad in ["GMT+5", "EST5EDT ", "europe/london", "../etc/x", "", " UTC", "Europe/London\n", "+02:00", &long] {
+        for bad in [
+            "GMT+5",
+            "EST5EDT ",
+            "europe/london",
+            "../etc/x",
+            "",
+            " UTC",
+            "Europe/London\n",
+            "+02:00",
+            &long,
+        ] {
             let unknown = zones_of(Some(FieldValue::Text(bad.into())), None).unwrap_err();
             assert_eq!(unknown.field, "timezone");
             assert!(unknown.value.unwrap().chars().count() <= 65, "{bad}");
-            assert_eq!(zones_of(Some(FieldValue::Text(bad.into())), Some(Tz::UTC)), Ok(vec![Tz::UTC]));
+            assert_eq!(
+                zones_of(Some(FieldValue::Text(bad.into())), Some(Tz::UTC)),
+                Ok(vec![Tz::UTC])
+            );
         }
     }
 
     #[test]
     fn a_missing_zone_is_unknown() {
-        let unknown =
-            |value: Option<&str>| Err(ZoneUnknown { field: "timezone".into(), value: value.map(str::to_owned) });
+        let unknown = |value: Option<&str>| {
+            Err(ZoneUnknown { field: "timezone".into(), value: value.map(str::to_owned) })
+        };
         assert_eq!(zones_of(None, None), unknown(None));
         assert_eq!(zones_of(Some(FieldValue::Null), None), unknown(None));
         assert_eq!(zones_of(Some(FieldValue::Boolean(true)), None), unknown(Some("true")));

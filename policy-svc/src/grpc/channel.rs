@@ -30,15 +30,21 @@ fn checked(mut resource: proto::Channel) -> Result<proto::Channel, HistoryError>
         resource.set_status(ResourceStatus::Active);
     }
     if resource.channel_type.is_empty() {
-        resource.channel_type = default_type(&resource.name).map(ChannelType::name).unwrap_or_default().to_owned();
+        resource.channel_type =
+            default_type(&resource.name).map(ChannelType::name).unwrap_or_default().to_owned();
     }
     Ok(resource)
 }
 
 /// A tenant may have no more of a kind.
 pub(super) fn too_many(kind: &str, limit: usize) -> Problem {
-    let message = format!("the tenant has {limit} of kind {kind}, which is the maximum; delete one first");
-    let problem = Problem::new(Code::ResourceExhausted, proffer_proto::errors::v1::ErrorReason::LimitExceeded, message);
+    let message =
+        format!("the tenant has {limit} of kind {kind}, which is the maximum; delete one first");
+    let problem = Problem::new(
+        Code::ResourceExhausted,
+        proffer_proto::errors::v1::ErrorReason::LimitExceeded,
+        message,
+    );
     problem.with("limit", limit.to_string()).with("value", (limit + 1).to_string())
 }
 
@@ -49,7 +55,12 @@ fn left_dangling(configuration: &Configuration, old_name: &str) -> Vec<String> {
     };
     let policies = configuration.policies.iter().filter(dangles);
     policies
-        .map(|policy| format!("contact policy `{}` names channel `{old_name}`, which is no longer a name", policy.id))
+        .map(|policy| {
+            format!(
+                "contact policy `{}` names channel `{old_name}`, which is no longer a name",
+                policy.id
+            )
+        })
         .collect()
 }
 
@@ -84,7 +95,10 @@ impl ChannelService for Channels {
         let tenant = metadata::tenant(request.metadata())?;
         let request = request.into_inner();
         let page = self.0.channels.list(&tenant, request.page_size, &request.page_token).await?;
-        Ok(Response::new(proto::ListChannelsResponse { channels: page.items, next_page_token: page.next }))
+        Ok(Response::new(proto::ListChannelsResponse {
+            channels: page.items,
+            next_page_token: page.next,
+        }))
     }
 
     async fn update_channel(

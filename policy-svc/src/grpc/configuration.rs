@@ -37,8 +37,9 @@ const PAST_MAX: usize = 256;
 pub const SETTINGS: &str = "settings";
 
 impl Context {
-    /// Does `work` by the newest configuration: at first by the one at hand, again when it turns out not to be that.
-    /// When writes never pause, the last try uses what was read last, which is as new as the question.
+    /// Does `work` by the newest configuration: at first by the one at hand, again when it turns
+    /// out not to be that. When writes never pause, the last try uses what was read last, which is
+    /// as new as the question.
     pub async fn by_newest<T, F: Future<Output = Result<T, StoreError>>>(
         &self,
         tenant: &str,
@@ -46,7 +47,8 @@ impl Context {
         work: impl Fn(Store, Call) -> F,
     ) -> Result<T, Status> {
         let question = Arc::new(question);
-        let mut at_hand = self.ready.lock().unwrap_or_else(PoisonError::into_inner).get(tenant).cloned();
+        let mut at_hand =
+            self.ready.lock().unwrap_or_else(PoisonError::into_inner).get(tenant).cloned();
         let mut tries = 0;
         loop {
             tries += 1;
@@ -62,7 +64,8 @@ impl Context {
                 return Err(problem.into());
             }
             let question = question.clone();
-            let call = Call { tenant: tenant.to_owned(), configuration, is_newest_wanted, question };
+            let call =
+                Call { tenant: tenant.to_owned(), configuration, is_newest_wanted, question };
             match work(self.store.clone(), call).await {
                 Err(StoreError::Reconfigured) if is_newest_wanted => {}
                 done => return done.map_err(status),
@@ -70,16 +73,19 @@ impl Context {
         }
     }
 
-    /// Checks many questions by the configuration at hand, reading once for all. What that cannot answer, because it is
-    /// not the newest or knows no such channel, is left out: it is to be asked alone.
+    /// Checks many questions by the configuration at hand, reading once for all. What that cannot
+    /// answer, because it is not the newest or knows no such channel, is left out: it is to be
+    /// asked alone.
     pub async fn check_at_hand(
         &self,
         tenant: &str,
         questions: &[Arc<Question>],
     ) -> Result<Vec<Option<(Judgement, Basis)>>, StoreError> {
-        let at_hand = self.ready.lock().unwrap_or_else(PoisonError::into_inner).get(tenant).cloned();
+        let at_hand =
+            self.ready.lock().unwrap_or_else(PoisonError::into_inner).get(tenant).cloned();
         let Some(configuration) = at_hand else { return Ok(vec![None; questions.len()]) };
-        let is_usable = |question: &&Arc<Question>| usable_channel(&configuration, &question.channel).is_ok();
+        let is_usable =
+            |question: &&Arc<Question>| usable_channel(&configuration, &question.channel).is_ok();
         let call = |question: &Arc<Question>| Call {
             tenant: tenant.to_owned(),
             configuration: configuration.clone(),
@@ -109,8 +115,8 @@ impl Context {
         }
         for reading in 1.. {
             let made = Arc::new(self.read(tenant, revision).await?);
-            // A write in between may have been read in part. When writes never pause, the log tells what held after the
-            // last one.
+            // A write in between may have been read in part. When writes never pause, the log tells
+            // what held after the last one.
             let head = self.history.head(tenant).await?;
             if head == revision {
                 let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
@@ -125,11 +131,17 @@ impl Context {
             }
             revision = head;
         }
-        Err(HistoryError::Database(database::DatabaseError::Corrupt("no configuration could be read".to_owned())))
+        Err(HistoryError::Database(database::DatabaseError::Corrupt(
+            "no configuration could be read".to_owned(),
+        )))
     }
 
     /// The configuration as it was after a revision; kept for the next question about it.
-    pub async fn configuration_at(&self, tenant: &str, revision: i64) -> Result<Arc<Configuration>, Status> {
+    pub async fn configuration_at(
+        &self,
+        tenant: &str,
+        revision: i64,
+    ) -> Result<Arc<Configuration>, Status> {
         let key = (tenant.to_owned(), revision);
         if let Some(made) = self.past.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return Ok(made.clone());
@@ -149,27 +161,41 @@ impl Context {
 
     async fn read_as_of(&self, tenant: &str, revision: i64) -> Result<Configuration, HistoryError> {
         let at = AsOf::Revision(revision);
-        let (channels, policies) =
-            tokio::try_join!(self.channels.all_as_of(tenant, at), self.policies.all_as_of(tenant, at))?;
-        let settings = self.history.as_of(tenant, SETTINGS, SETTINGS, at).await?.and_then(|entry| entry.payload);
-        let settings =
-            settings.and_then(|bytes| proto::TenantSettings::decode(bytes.as_slice()).ok()).unwrap_or_default();
+        let (channels, policies) = tokio::try_join!(
+            self.channels.all_as_of(tenant, at),
+            self.policies.all_as_of(tenant, at)
+        )?;
+        let settings = self
+            .history
+            .as_of(tenant, SETTINGS, SETTINGS, at)
+            .await?
+            .and_then(|entry| entry.payload);
+        let settings = settings
+            .and_then(|bytes| proto::TenantSettings::decode(bytes.as_slice()).ok())
+            .unwrap_or_default();
         made_ready(revision, &channels, &policies, &with_defaults(settings))
     }
 
     async fn read(&self, tenant: &str, revision: i64) -> Result<Configuration, HistoryError> {
-        let (channels, policies) = (self.channels.all(tenant).await?, self.policies.all(tenant).await?);
+        let (channels, policies) =
+            (self.channels.all(tenant).await?, self.policies.all(tenant).await?);
         made_ready(revision, &channels, &policies, &self.settings(tenant).await?.0)
     }
 
     /// The settings with defaults filled in, and their etag when they were ever written.
-    pub async fn settings(&self, tenant: &str) -> Result<(proto::TenantSettings, Option<String>), HistoryError> {
+    pub async fn settings(
+        &self,
+        tenant: &str,
+    ) -> Result<(proto::TenantSettings, Option<String>), HistoryError> {
         match self.history.find(tenant, SETTINGS, SETTINGS).await {
             Ok(present) => {
-                let stored = proto::TenantSettings::decode(present.payload.as_slice()).unwrap_or_default();
+                let stored =
+                    proto::TenantSettings::decode(present.payload.as_slice()).unwrap_or_default();
                 Ok((with_defaults(stored), Some(present.etag)))
             }
-            Err(HistoryError::NotFound { .. }) => Ok((with_defaults(proto::TenantSettings::default()), None)),
+            Err(HistoryError::NotFound { .. }) => {
+                Ok((with_defaults(proto::TenantSettings::default()), None))
+            }
             Err(other) => Err(other),
         }
     }
@@ -186,20 +212,23 @@ fn made_ready(
     let policies = policies.iter().map(stored_policy).collect();
     // A floor that this version cannot read must not be overlooked.
     let settings = rule_settings(settings).map_err(|faults| {
-        let told: Vec<_> = faults.into_iter().map(|(path, text)| format!("settings.{path} {text}")).collect();
+        let told: Vec<_> =
+            faults.into_iter().map(|(path, text)| format!("settings.{path} {text}")).collect();
         HistoryError::Database(database::DatabaseError::Corrupt(told.join("; ")))
     })?;
     Ok(Configuration::new(revision, channels, policies, settings))
 }
 
-/// The channel a question names must be there and active; a question that names none skips channel rules.
+/// The channel a question names must be there and active; a question that names none skips channel
+/// rules.
 pub fn usable_channel(configuration: &Configuration, named: &str) -> Result<(), Problem> {
     if named.is_empty() {
         return Ok(());
     }
     let found = configuration.channel(named).ok_or_else(|| Problem::not_found("channel", named))?;
     if found.status != "active" {
-        let message = format!("channel `{named}` is {}; only active channels are used", found.status);
+        let message =
+            format!("channel `{named}` is {}; only active channels are used", found.status);
         return Err(Problem::wrong_state(&found.id, found.status, message));
     }
     Ok(())
@@ -288,13 +317,17 @@ fn policy_draft(resource: &proto::ContactPolicy) -> PolicyDraft<'_> {
             RuleDraft::OutcomeBased { outcomes: &rest.outcomes, window_days: rest.window_days }
         }
         Some(Rule::Cooldown(rest)) => RuleDraft::Cooldown { window_hours: rest.window_hours },
-        Some(Rule::CategorySuppression(rest)) => RuleDraft::CategorySuppression { window_days: rest.window_days },
+        Some(Rule::CategorySuppression(rest)) => {
+            RuleDraft::CategorySuppression { window_days: rest.window_days }
+        }
         Some(Rule::MutualExclusion(rule)) => {
             RuleDraft::MutualExclusion { offers: &rule.offers, window_days: rule.window_days }
         }
-        Some(Rule::TimeWindow(rule)) => {
-            RuleDraft::TimeWindow { allowed_days: &rule.allowed_days, start: &rule.start, end: &rule.end }
-        }
+        Some(Rule::TimeWindow(rule)) => RuleDraft::TimeWindow {
+            allowed_days: &rule.allowed_days,
+            start: &rule.start,
+            end: &rule.end,
+        },
         Some(Rule::SegmentExclusion(rule)) => {
             RuleDraft::SegmentExclusion { field: &rule.field, segments: &rule.segments }
         }
@@ -327,7 +360,10 @@ fn decimal_text(value: &Value) -> &str {
 
 /// An amount however it was written as the decimal number it is stored as.
 pub fn settle_spend(resource: &mut proto::ContactPolicy) {
-    let Some(Rule::Budget(proto::Budget { max_spend: Some(value), .. })) = &mut resource.rule else { return };
+    let Some(Rule::Budget(proto::Budget { max_spend: Some(value), .. })) = &mut resource.rule
+    else {
+        return;
+    };
     let text = match &value.kind {
         Some(Kind::IntegerValue(number)) => number.to_string(),
         Some(Kind::DoubleValue(number)) => number.to_string(),
@@ -350,11 +386,17 @@ fn cap_draft(cap: &proto::FrequencyCap) -> CapDraft {
 
 /// The settings as rules use them, or all faults by path within the resource.
 pub fn rule_settings(stored: &proto::TenantSettings) -> Result<Settings, Faults> {
-    let mut faults =
-        settings::faults(&stored.timezone, &stored.fallback_timezone, &stored.currency, &stored.country_field);
+    let mut faults = settings::faults(
+        &stored.timezone,
+        &stored.fallback_timezone,
+        &stored.currency,
+        &stored.country_field,
+    );
     let written = stored.legal_quiet_hours.iter();
-    let written = written.map(|(country, hours)| (country.as_str(), hours.start.as_str(), hours.end.as_str()));
-    let legal_quiet_hours = settings::legal_quiet_hours(written).map_err(|found| faults.extend(found));
+    let written = written
+        .map(|(country, hours)| (country.as_str(), hours.start.as_str(), hours.end.as_str()));
+    let legal_quiet_hours =
+        settings::legal_quiet_hours(written).map_err(|found| faults.extend(found));
     match legal_quiet_hours {
         Ok(legal_quiet_hours) if faults.is_empty() => Ok(Settings {
             timezone: zone::parse(&stored.timezone).unwrap_or(chrono_tz::UTC),

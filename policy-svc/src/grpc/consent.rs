@@ -35,14 +35,22 @@ impl Consents {
         });
         if at.is_some_and(|at| at > self.0.clock.now() + AHEAD_MAX) {
             let minutes = AHEAD_MAX.num_minutes();
-            fault("at", format!("is more than {minutes} minutes ahead; leave it out for something said now"));
+            fault(
+                "at",
+                format!(
+                    "is more than {minutes} minutes ahead; leave it out for something said now"
+                ),
+            );
         }
         for (path, text, characters_max) in
             [("source", &asked.source, SOURCE_MAX), ("evidence", &asked.evidence, EVIDENCE_MAX)]
         {
             let length = text.chars().count();
             if length > characters_max {
-                fault(path, format!("has {length} characters, which exceeds the maximum {characters_max}"));
+                fault(
+                    path,
+                    format!("has {length} characters, which exceeds the maximum {characters_max}"),
+                );
             } else if let Some(message) = text_fault(text, usize::MAX) {
                 fault(path, message);
             }
@@ -50,12 +58,22 @@ impl Consents {
         if !faults.is_empty() {
             return Err(Problem::invalid_fields(faults));
         }
-        Ok(NewConsent { is_grant, at, source: asked.source.clone(), evidence: asked.evidence.clone() })
+        Ok(NewConsent {
+            is_grant,
+            at,
+            source: asked.source.clone(),
+            evidence: asked.evidence.clone(),
+        })
     }
 }
 
 /// A record as told: `channel` as it was asked for.
-fn told(customer_id: String, channel: String, record: ConsentRecord, is_effective: bool) -> proto::Consent {
+fn told(
+    customer_id: String,
+    channel: String,
+    record: ConsentRecord,
+    is_effective: bool,
+) -> proto::Consent {
     proto::Consent {
         customer_id,
         channel,
@@ -125,12 +143,22 @@ impl ConsentService for Consents {
         for channel in &configuration.channels {
             // They come latest first, of two at the same instant the withdrawal.
             if let Some(record) = records.iter().find(|record| record.speaks_for(channel)) {
-                consents.push(told(customer_id.clone(), channel.name.clone(), record.clone(), true));
+                consents.push(told(
+                    customer_id.clone(),
+                    channel.name.clone(),
+                    record.clone(),
+                    true,
+                ));
             }
         }
         if let Some(record) = records.iter().find(|record| record.channel_id == EVERY_CHANNEL) {
             let is_effective = is_effective(record, &records, &configuration.channels);
-            consents.push(told(customer_id, EVERY_CHANNEL.to_owned(), record.clone(), is_effective));
+            consents.push(told(
+                customer_id,
+                EVERY_CHANNEL.to_owned(),
+                record.clone(),
+                is_effective,
+            ));
         }
         consents.sort_by(|a, b| a.channel.cmp(&b.channel));
         Ok(Response::new(proto::ListConsentsResponse { consents }))
@@ -146,26 +174,39 @@ impl ConsentService for Consents {
         if let Some(message) = id_fault(&customer_id) {
             return Err(Problem::invalid_field("customer_id", message).into());
         }
-        let (size, after) = history::page(asked.page_size, &asked.page_token).map_err(Problem::invalid_fields)?;
+        let (size, after) =
+            history::page(asked.page_size, &asked.page_token).map_err(Problem::invalid_fields)?;
         let (received_us, consent_id) = place(&after, i64::MIN)?;
         let configuration = self.0.configuration(&tenant).await?;
         let store = &self.0.store;
-        let found = store.consent_proof(&tenant, &customer_id, (received_us, &consent_id), i64::from(size) + 1).await;
+        let found = store
+            .consent_proof(&tenant, &customer_id, (received_us, &consent_id), i64::from(size) + 1)
+            .await;
         let mut page = found.map_err(|error| serve::store_status(&error))?;
-        let all = store.consents(&tenant, &customer_id).await.map_err(|error| serve::store_status(&error))?;
+        let all = store
+            .consents(&tenant, &customer_id)
+            .await
+            .map_err(|error| serve::store_status(&error))?;
         let size = usize::try_from(size).unwrap_or_default();
         let has_more = page.len() > size;
         page.truncate(size);
         let next_page_token = match page.last().filter(|_| has_more) {
-            Some((id, record)) => history::token(&format!("{} {id}", record.received_at.timestamp_micros())),
+            Some((id, record)) => {
+                history::token(&format!("{} {id}", record.received_at.timestamp_micros()))
+            }
             None => String::new(),
         };
         let consents = page.into_iter().map(|(_, record)| {
             let is_effective = is_effective(&record, &all, &configuration.channels);
-            let named = configuration.channels.iter().find(|channel| channel.id == record.channel_id);
-            let channel = named.map_or_else(|| record.channel_folded.clone(), |channel| channel.name.clone());
+            let named =
+                configuration.channels.iter().find(|channel| channel.id == record.channel_id);
+            let channel =
+                named.map_or_else(|| record.channel_folded.clone(), |channel| channel.name.clone());
             told(customer_id.clone(), channel, record, is_effective)
         });
-        Ok(Response::new(proto::ExportConsentProofResponse { consents: consents.collect(), next_page_token }))
+        Ok(Response::new(proto::ExportConsentProofResponse {
+            consents: consents.collect(),
+            next_page_token,
+        }))
     }
 }

@@ -62,7 +62,8 @@ fn assumed_zone(named: &str, configuration: &Configuration) -> Result<Tz, Proble
         return Ok(settings.fallback_timezone.unwrap_or(settings.timezone));
     }
     zone::parse(named).ok_or_else(|| {
-        let text = format!("`{}` is not an IANA zone name such as `Europe/London`", zone::shown(named));
+        let text =
+            format!("`{}` is not an IANA zone name such as `Europe/London`", zone::shown(named));
         Problem::invalid_field("timezone", text)
     })
 }
@@ -80,7 +81,8 @@ impl ContactService for Contacts {
         }
         let configuration = self.0.configuration(&tenant).await?;
         let zone = assumed_zone(&asked.timezone, &configuration)?;
-        let (size, after) = history::page(asked.page_size, &asked.page_token).map_err(Problem::invalid_fields)?;
+        let (size, after) =
+            history::page(asked.page_size, &asked.page_token).map_err(Problem::invalid_fields)?;
         let found = self.0.store.contacts(&tenant, &asked.customer_id, &after, i64::from(size) + 1);
         let (mut contacts, at) = found.await.map_err(|error| serve::store_status(&error))?;
         let size = usize::try_from(size).unwrap_or_default();
@@ -93,11 +95,17 @@ impl ContactService for Contacts {
         let contacts = contacts.into_iter().map(|contact| told(contact, at)).collect();
         let mut policies = Vec::new();
         if asked.page_token.is_empty() {
-            let facts = self.0.store.facts(&tenant, configuration.clone(), &asked.customer_id).await;
+            let facts =
+                self.0.store.facts(&tenant, configuration.clone(), &asked.customer_id).await;
             let facts = facts.map_err(status)?;
             policies.extend(usage(&configuration, &facts, zone).into_iter().map(used));
         }
         let timezone = zone.name().to_owned();
-        Ok(Response::new(proto::ListContactsResponse { contacts, next_page_token, policies, timezone }))
+        Ok(Response::new(proto::ListContactsResponse {
+            contacts,
+            next_page_token,
+            policies,
+            timezone,
+        }))
     }
 }

@@ -22,14 +22,20 @@ pub struct ContactPolicies(pub Context);
 const SCOPE_DEFAULT: &str = "global";
 
 /// The resource with what nobody said filled in, and as rules use it; or all its faults.
-fn checked(mut resource: proto::ContactPolicy) -> Result<(proto::ContactPolicy, ContactPolicy), HistoryError> {
+fn checked(
+    mut resource: proto::ContactPolicy,
+) -> Result<(proto::ContactPolicy, ContactPolicy), HistoryError> {
     configuration::settle_spend(&mut resource);
     let mut faults = Collection::common_faults(&resource);
     let policy = match configuration::policy(&resource) {
         Ok(policy) if faults.is_empty() => policy,
         found => {
             let found = found.err().unwrap_or_default();
-            faults.extend(found.into_iter().map(|(path, message)| (format!("contact_policy.{path}"), message)));
+            faults.extend(
+                found
+                    .into_iter()
+                    .map(|(path, message)| (format!("contact_policy.{path}"), message)),
+            );
             return Err(HistoryError::Invalid(faults));
         }
     };
@@ -46,12 +52,14 @@ fn checked(mut resource: proto::ContactPolicy) -> Result<(proto::ContactPolicy, 
 fn ignored(written: &str, rule: &Rule) -> Option<String> {
     let scope = Scope::parse(written).unwrap_or_default();
     match rule {
-        Rule::CustomerTotalCap(_) if !scope.is_global() => {
-            Some("customer_total_cap ignores its scope: it counts every contact and refuses every offer".to_owned())
-        }
-        Rule::CrossChannelCap(_) if scope.names_channels() => {
-            Some("cross_channel_cap ignores `channel:` in its scope: it counts on every channel".to_owned())
-        }
+        Rule::CustomerTotalCap(_) if !scope.is_global() => Some(
+            "customer_total_cap ignores its scope: it counts every contact and refuses every offer"
+                .to_owned(),
+        ),
+        Rule::CrossChannelCap(_) if scope.names_channels() => Some(
+            "cross_channel_cap ignores `channel:` in its scope: it counts on every channel"
+                .to_owned(),
+        ),
         _ => None,
     }
 }
@@ -67,7 +75,9 @@ impl ContactPolicies {
         let configuration = self.0.configuration(tenant).await?;
         policy.scope.resolve(&configuration.channels);
         let dangling = policy.scope.dangling_channels();
-        let dangling = dangling.iter().map(|named| format!("scope names channel `{named}`, which does not exist"));
+        let dangling = dangling
+            .iter()
+            .map(|named| format!("scope names channel `{named}`, which does not exist"));
         Ok(dangling.chain(ignored(written, &policy.rule)).collect())
     }
 }

@@ -33,8 +33,10 @@ pub fn told(facts: &Facts, fields_read: impl IntoIterator<Item = String>) -> pro
         proto::OutcomeStanding { subject, key: fact.key.clone(), at_us }
     });
     let outcomes = outcomes.collect();
-    let consent =
-        |fact: &ConsentFact| proto::ConsentStanding { granted: fact.is_grant, at_us: fact.at.timestamp_micros() };
+    let consent = |fact: &ConsentFact| proto::ConsentStanding {
+        granted: fact.is_grant,
+        at_us: fact.at.timestamp_micros(),
+    };
     proto::ContactFacts {
         ledger_at: Some(history::timestamp(facts.ledger_at)),
         contacts,
@@ -75,7 +77,10 @@ impl<'a> Subjects<'a> {
 }
 
 fn budget(policy_id: &str, used: &Used) -> proto::BudgetUse {
-    let leave = |(at, cost): &(DateTime<Utc>, i64)| proto::BudgetLeave { at_us: at.timestamp_micros(), cost: *cost };
+    let leave = |(at, cost): &(DateTime<Utc>, i64)| proto::BudgetLeave {
+        at_us: at.timestamp_micros(),
+        cost: *cost,
+    };
     proto::BudgetUse {
         policy_id: policy_id.to_owned(),
         contacts: used.contacts,
@@ -97,7 +102,8 @@ pub fn facts(told: proto::ContactFacts) -> Result<Facts, Faults> {
     let mut about = |list: &str, index: usize, place: i32| {
         let subject = usize::try_from(place).ok().and_then(|place| subjects.get(place)).cloned();
         subject.unwrap_or_else(|| {
-            let message = format!("is {place}; it must be the place of one of {} subjects", subjects.len());
+            let message =
+                format!("is {place}; it must be the place of one of {} subjects", subjects.len());
             faults.push((format!("facts.{list}[{index}].subject"), message));
             Subject::default()
         })
@@ -105,7 +111,11 @@ pub fn facts(told: proto::ContactFacts) -> Result<Facts, Faults> {
     let contact = |(index, told): (usize, proto::ContactStanding)| {
         let at = from_micros(told.at_us);
         let standing = if told.reserved { Standing::Reserved(at) } else { Standing::Committed(at) };
-        ContactFact { contact_id: String::new(), subject: about("contacts", index, told.subject), standing }
+        ContactFact {
+            contact_id: String::new(),
+            subject: about("contacts", index, told.subject),
+            standing,
+        }
     };
     let contacts = told.contacts.into_iter().enumerate().map(contact).collect();
     let outcome = |(index, told): (usize, proto::OutcomeStanding)| {
@@ -113,11 +123,23 @@ pub fn facts(told: proto::ContactFacts) -> Result<Facts, Faults> {
         OutcomeFact { key: told.key, at: from_micros(told.at_us), subject }
     };
     let outcomes = told.outcomes.into_iter().enumerate().map(outcome).collect();
-    let consent = |told: proto::ConsentStanding| ConsentFact { is_grant: told.granted, at: from_micros(told.at_us) };
+    let consent = |told: proto::ConsentStanding| ConsentFact {
+        is_grant: told.granted,
+        at: from_micros(told.at_us),
+    };
     let consents = told.consents.into_iter().map(consent).collect();
-    let budgets = told.budgets.into_iter().map(|told| (told.policy_id.clone(), used(told))).collect();
+    let budgets =
+        told.budgets.into_iter().map(|told| (told.policy_id.clone(), used(told))).collect();
     let (are_contacts_cut, are_outcomes_cut) = (told.contacts_cut, told.outcomes_cut);
-    let facts = Facts { ledger_at, contacts, outcomes, consents, budgets, are_contacts_cut, are_outcomes_cut };
+    let facts = Facts {
+        ledger_at,
+        contacts,
+        outcomes,
+        consents,
+        budgets,
+        are_contacts_cut,
+        are_outcomes_cut,
+    };
     if faults.is_empty() { Ok(facts) } else { Err(faults) }
 }
 
@@ -134,7 +156,8 @@ fn subject(told: proto::FactSubject) -> Subject {
 }
 
 fn used(told: proto::BudgetUse) -> Used {
-    let leaving = told.leaving.into_iter().map(|leave| (from_micros(leave.at_us), leave.cost)).collect();
+    let leaving =
+        told.leaving.into_iter().map(|leave| (from_micros(leave.at_us), leave.cost)).collect();
     Used { contacts: told.contacts, reserved: told.reserved, spend: told.spend, leaving }
 }
 
@@ -146,8 +169,11 @@ mod tests {
     fn facts_come_back_as_they_went() {
         let at = |second: i64| DateTime::from_timestamp(second, 1_000).unwrap();
         let about = |offer: &str| Subject { offer_id: offer.into(), cost: 7, ..Subject::default() };
-        let contact =
-            |offer: &str, standing| ContactFact { contact_id: String::new(), subject: about(offer), standing };
+        let contact = |offer: &str, standing| ContactFact {
+            contact_id: String::new(),
+            subject: about(offer),
+            standing,
+        };
         let facts = Facts {
             ledger_at: at(9),
             contacts: vec![
@@ -157,24 +183,36 @@ mod tests {
             ],
             outcomes: vec![OutcomeFact { key: "click".into(), at: at(4), subject: about("b") }],
             consents: vec![ConsentFact { is_grant: true, at: at(5) }],
-            budgets: [("pol".to_owned(), Used { contacts: 3, reserved: 1, spend: 21, leaving: vec![(at(6), 7)] })]
-                .into(),
+            budgets: [(
+                "pol".to_owned(),
+                Used { contacts: 3, reserved: 1, spend: 21, leaving: vec![(at(6), 7)] },
+            )]
+            .into(),
             are_contacts_cut: true,
             are_outcomes_cut: false,
         };
         let sent = told(&facts, ["timezone".to_owned()]);
-        assert_eq!((sent.subjects.len(), sent.fields_read.as_slice()), (2, ["timezone".to_owned()].as_slice()));
+        assert_eq!(
+            (sent.subjects.len(), sent.fields_read.as_slice()),
+            (2, ["timezone".to_owned()].as_slice())
+        );
         assert_eq!(super::facts(sent).unwrap(), facts);
     }
 
     #[test]
     fn a_subject_that_is_not_there_is_named() {
         let contact = proto::ContactStanding { subject: 1, reserved: false, at_us: 0 };
-        let told =
-            proto::ContactFacts { contacts: vec![contact], subjects: vec![Default::default()], ..Default::default() };
+        let told = proto::ContactFacts {
+            contacts: vec![contact],
+            subjects: vec![Default::default()],
+            ..Default::default()
+        };
         let expected = [
             ("facts.ledger_at".to_owned(), "is required".to_owned()),
-            ("facts.contacts[0].subject".to_owned(), "is 1; it must be the place of one of 1 subjects".to_owned()),
+            (
+                "facts.contacts[0].subject".to_owned(),
+                "is 1; it must be the place of one of 1 subjects".to_owned(),
+            ),
         ];
         assert_eq!(facts(told).unwrap_err(), expected);
     }

@@ -48,32 +48,47 @@ fn valid<T>(found: Result<T, Faults>, mut others: Faults) -> Result<T, Problem> 
 
 impl Context {
     /// Judges and holds slots. It writes: run it in a task of its own.
-    pub async fn reserve(&self, tenant: &str, asked: proto::ReserveRequest) -> Result<proto::ReserveResponse, Status> {
+    pub async fn reserve(
+        &self,
+        tenant: &str,
+        asked: proto::ReserveRequest,
+    ) -> Result<proto::ReserveResponse, Status> {
         let mut faults = id_faults("decision_id", &asked.decision_id);
         if !asked.request_id.is_empty() {
             faults.extend(id_faults("request_id", &asked.request_id));
         }
         let limit = usize::try_from(asked.limit).unwrap_or_default();
         if !(1..=SLOTS_MAX).contains(&asked.limit) {
-            faults.push(("limit".to_owned(), format!("is {}; it must be 1 to {SLOTS_MAX}", asked.limit)));
+            faults.push((
+                "limit".to_owned(),
+                format!("is {}; it must be 1 to {SLOTS_MAX}", asked.limit),
+            ));
         }
-        let question = valid(question(asked.question.unwrap_or_default(), 0..=CANDIDATES_MAX, false), faults)?;
-        let order =
-            Order { decision_id: asked.decision_id, request_id: asked.request_id, limit, encode: judgement::kept };
+        let question =
+            valid(question(asked.question.unwrap_or_default(), 0..=CANDIDATES_MAX, false), faults)?;
+        let order = Order {
+            decision_id: asked.decision_id,
+            request_id: asked.request_id,
+            limit,
+            encode: judgement::kept,
+        };
         let reserve = |store: Store, call| {
             let order = order.clone();
             async move { store.reserve(call, order).await }
         };
         match self.by_newest(tenant, question, reserve).await? {
             ReserveAnswer::Judged(reserved) => Ok(judgement::reserved(*reserved)),
-            ReserveAnswer::Repeated(kept) => {
-                proto::ReserveResponse::decode(kept.as_slice()).map_err(|error| serve::internal(&error))
-            }
+            ReserveAnswer::Repeated(kept) => proto::ReserveResponse::decode(kept.as_slice())
+                .map_err(|error| serve::internal(&error)),
         }
     }
 
     /// Judges.
-    pub async fn check(&self, tenant: &str, asked: proto::CheckRequest) -> Result<proto::CheckResponse, Status> {
+    pub async fn check(
+        &self,
+        tenant: &str,
+        asked: proto::CheckRequest,
+    ) -> Result<proto::CheckResponse, Status> {
         let asked = asked.question.unwrap_or_default();
         let question = valid(question(asked, 0..=CANDIDATES_MAX, true), Faults::new())?;
         let check = |store: Store, call| async move { store.check(&call).await };
@@ -90,10 +105,15 @@ impl ContactGateService for Gate {
     ) -> Result<Response<proto::ReserveResponse>, Status> {
         let tenant = metadata::tenant(request.metadata())?;
         let (context, asked) = (self.0.clone(), request.into_inner());
-        in_its_own_task(async move { context.reserve(&tenant, asked).await }).await.map(Response::new)
+        in_its_own_task(async move { context.reserve(&tenant, asked).await })
+            .await
+            .map(Response::new)
     }
 
-    async fn check(&self, request: Request<proto::CheckRequest>) -> Result<Response<proto::CheckResponse>, Status> {
+    async fn check(
+        &self,
+        request: Request<proto::CheckRequest>,
+    ) -> Result<Response<proto::CheckResponse>, Status> {
         let tenant = metadata::tenant(request.metadata())?;
         self.0.check(&tenant, request.into_inner()).await.map(Response::new)
     }
@@ -108,7 +128,9 @@ impl ContactGateService for Gate {
             return Err(Problem::limit("questions", questions.len(), BATCH_MAX).into());
         }
         let context = self.0.clone();
-        let answers = in_its_own_task(async move { Ok(batch::answers(&context, &tenant, questions).await) }).await?;
+        let answers =
+            in_its_own_task(async move { Ok(batch::answers(&context, &tenant, questions).await) })
+                .await?;
         Ok(Response::new(proto::BatchReserveResponse { answers }))
     }
 
@@ -120,17 +142,22 @@ impl ContactGateService for Gate {
         let asked = request.into_inner();
         let mut faults = Faults::new();
         if !(0..=SLOTS_MAX).contains(&asked.limit) {
-            faults.push(("limit".to_owned(), format!("is {}; it must be 0 to {SLOTS_MAX}", asked.limit)));
+            faults.push((
+                "limit".to_owned(),
+                format!("is {}; it must be 0 to {SLOTS_MAX}", asked.limit),
+            ));
         }
         let known = facts::facts(asked.facts.unwrap_or_default()).unwrap_or_else(|found| {
             faults.extend(found);
             Facts::default()
         });
-        let configured_at = asked.configured_at.as_ref().map(instant).transpose().unwrap_or_else(|message| {
-            faults.push(("configured_at".to_owned(), message));
-            None
-        });
-        let question = valid(question(asked.question.unwrap_or_default(), 0..=CANDIDATES_MAX, false), faults)?;
+        let configured_at =
+            asked.configured_at.as_ref().map(instant).transpose().unwrap_or_else(|message| {
+                faults.push(("configured_at".to_owned(), message));
+                None
+            });
+        let question =
+            valid(question(asked.question.unwrap_or_default(), 0..=CANDIDATES_MAX, false), faults)?;
         let revision = match configured_at {
             Some(at) => self.0.history.revision_at(&tenant, at).await?,
             None => asked.revision,
@@ -138,10 +165,14 @@ impl ContactGateService for Gate {
         let configuration = self.0.configuration_at(&tenant, revision).await?;
         usable_channel(&configuration, &question.channel)?;
         let limit = usize::try_from(asked.limit).ok().filter(|limit| *limit > 0);
-        let call = Call { tenant, configuration, is_newest_wanted: false, question: Arc::new(question) };
+        let call =
+            Call { tenant, configuration, is_newest_wanted: false, question: Arc::new(question) };
         let found = call.evaluate(&known, limit);
         let granted = found.granted.iter().filter_map(|place| call.question.candidates.get(*place));
-        let granted = granted.map(|candidate| candidate.offer_id.clone()).filter(|_| limit.is_some()).collect();
+        let granted = granted
+            .map(|candidate| candidate.offer_id.clone())
+            .filter(|_| limit.is_some())
+            .collect();
         let judgement = Some(judgement::judgement(found, None));
         Ok(Response::new(proto::EvaluateFactsResponse { judgement, granted }))
     }
@@ -167,7 +198,9 @@ impl ContactGateService for Gate {
             context.by_newest(&tenant, question, commit).await
         });
         Ok(Response::new(match committed.await? {
-            Committed::Go(contact_id) => proto::CommitContactResponse { go: true, contact_id, refusal: None },
+            Committed::Go(contact_id) => {
+                proto::CommitContactResponse { go: true, contact_id, refusal: None }
+            }
             Committed::NoGo(refusal) => proto::CommitContactResponse {
                 go: false,
                 contact_id: String::new(),
@@ -193,7 +226,10 @@ impl ContactGateService for Gate {
         let released = in_its_own_task(async move {
             let configuration = context.configuration(&tenant).await?;
             let (customer_id, decision_id) = (asked.customer_id, asked.decision_id);
-            let released = context.store.release(&tenant, &configuration, &customer_id, decision_id, rank).await;
+            let released = context
+                .store
+                .release(&tenant, &configuration, &customer_id, decision_id, rank)
+                .await;
             released.map_err(status)
         });
         let released = i32::try_from(released.await?).unwrap_or(i32::MAX);
@@ -226,7 +262,8 @@ impl ContactGateService for Gate {
         Ok(Response::new(proto::DeliverOutcomesResponse {}))
     }
 
-    type WatchPolicyStream = Pin<Box<dyn Stream<Item = Result<proto::WatchPolicyResponse, Status>> + Send>>;
+    type WatchPolicyStream =
+        Pin<Box<dyn Stream<Item = Result<proto::WatchPolicyResponse, Status>> + Send>>;
 
     async fn watch_policy(
         &self,
@@ -235,7 +272,11 @@ impl ContactGateService for Gate {
         let tenant = metadata::tenant(request.metadata())?;
         let after = request.into_inner().after_revision;
         if after < 0 {
-            return Err(Problem::invalid_field("after_revision", format!("is {after}; it must be 0 or more")).into());
+            return Err(Problem::invalid_field(
+                "after_revision",
+                format!("is {after}; it must be 0 or more"),
+            )
+            .into());
         }
         let pages = self.0.history.watch(tenant, after).map(|page| {
             let (changes, head_revision) = page?;

@@ -29,7 +29,8 @@ pub fn judgement(found: Judgement, basis: Option<Basis>) -> proto::Judgement {
 
 /// Why contact is refused.
 pub fn refusal(found: Refusal) -> proto::Refusal {
-    let deliver_after = found.deliver_after.map(|at| at.to_rfc3339_opts(SecondsFormat::AutoSi, false));
+    let deliver_after =
+        found.deliver_after.map(|at| at.to_rfc3339_opts(SecondsFormat::AutoSi, false));
     proto::Refusal {
         reason_code: found.code.as_str().to_owned(),
         reason: found.reason,

@@ -20,8 +20,10 @@ use std::{
 use chrono::{DateTime, Datelike as _, Utc};
 use history::{Collection, History};
 use proffer_proto::policy::v1::{
-    self as proto, channel_service_server::ChannelServiceServer, consent_service_server::ConsentServiceServer,
-    contact_gate_service_server::ContactGateServiceServer, contact_policy_service_server::ContactPolicyServiceServer,
+    self as proto, channel_service_server::ChannelServiceServer,
+    consent_service_server::ConsentServiceServer,
+    contact_gate_service_server::ContactGateServiceServer,
+    contact_policy_service_server::ContactPolicyServiceServer,
     contact_service_server::ContactServiceServer, settings_service_server::SettingsServiceServer,
 };
 use serve::{Clock, Problem};
@@ -67,8 +69,17 @@ type Past = HashMap<(String, i64), Arc<Configuration>>;
 impl Context {
     /// Everything over one log and one ledger.
     pub fn new(store: Store, history: History, clock: Clock) -> Self {
-        let (channels, policies) = (Collection::new(history.clone()), Collection::new(history.clone()));
-        Self { store, history, channels, policies, clock, ready: Arc::default(), past: Arc::default() }
+        let (channels, policies) =
+            (Collection::new(history.clone()), Collection::new(history.clone()));
+        Self {
+            store,
+            history,
+            channels,
+            policies,
+            clock,
+            ready: Arc::default(),
+            past: Arc::default(),
+        }
     }
 }
 
@@ -109,7 +120,8 @@ pub fn routes(context: &Context) -> Routes {
         )
 }
 
-/// Runs what writes to its end: a caller that leaves does not leave a lock behind, and an answer nobody hears is kept.
+/// Runs what writes to its end: a caller that leaves does not leave a lock behind, and an answer
+/// nobody hears is kept.
 async fn in_its_own_task<T: Send + 'static>(
     work: impl Future<Output = Result<T, Status>> + Send + 'static,
 ) -> Result<T, Status> {
@@ -132,7 +144,9 @@ fn place(page_token: &str, first_us: i64) -> Result<(i64, String), Problem> {
 fn id_fault(id: &str) -> Option<String> {
     match id.len() {
         0 => Some("is required".to_owned()),
-        1..=ID_BYTES_MAX if id.chars().any(char::is_control) => Some("must not hold control characters".to_owned()),
+        1..=ID_BYTES_MAX if id.chars().any(char::is_control) => {
+            Some("must not hold control characters".to_owned())
+        }
         1..=ID_BYTES_MAX => None,
         length => Some(format!("has {length} bytes, which exceeds the maximum {ID_BYTES_MAX}")),
     }

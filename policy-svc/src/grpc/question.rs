@@ -26,31 +26,38 @@ const COST_MAX: i64 = 10_000_000_000_000;
 /// Fields of a customer's record.
 const FIELDS_MAX: usize = 1_000;
 
-/// The question, or all its faults. `candidates` says how many offers it may have; `is_dated` whether it may leave out
-/// what is later than an instant.
+/// The question, or all its faults. `candidates` says how many offers it may have; `is_dated`
+/// whether it may leave out what is later than an instant.
 pub fn question(
     asked: proto::ContactQuestion,
     candidates: std::ops::RangeInclusive<usize>,
     is_dated: bool,
 ) -> Result<Question, Faults> {
     let mut faults = Faults::new();
-    let mut fault = |path: &str, message: String| faults.push((format!("question.{path}"), message));
+    let mut fault =
+        |path: &str, message: String| faults.push((format!("question.{path}"), message));
     if let Some(message) = id_fault(&asked.customer_id) {
         fault("customer_id", message);
     }
     if let Some(message) = text_fault(&asked.channel, TEXT_BYTES_MAX) {
         fault("channel", message);
     }
-    let now = asked.now.as_ref().map_or_else(|| Err("is required".to_owned()), instant).unwrap_or_else(|message| {
-        fault("now", message);
-        DateTime::<Utc>::default()
-    });
+    let now =
+        asked.now.as_ref().map_or_else(|| Err("is required".to_owned()), instant).unwrap_or_else(
+            |message| {
+                fault("now", message);
+                DateTime::<Utc>::default()
+            },
+        );
     let as_of = asked.as_of.as_ref().map(instant).transpose().unwrap_or_else(|message| {
         fault("as_of", message);
         None
     });
     if asked.as_of.is_some() && !is_dated {
-        fault("as_of", "is allowed only in Check: a slot is given and a contact committed now".to_owned());
+        fault(
+            "as_of",
+            "is allowed only in Check: a slot is given and a contact committed now".to_owned(),
+        );
     }
     if asked.customer_fields.len() > FIELDS_MAX {
         let count = asked.customer_fields.len();
@@ -58,13 +65,19 @@ pub fn question(
     }
     let count = asked.candidates.len();
     if count > *candidates.end() {
-        fault("candidates", format!("holds {count}, which exceeds the maximum {}", candidates.end()));
+        fault(
+            "candidates",
+            format!("holds {count}, which exceeds the maximum {}", candidates.end()),
+        );
     } else if count < *candidates.start() {
         fault("candidates", "is required: the offer".to_owned());
     }
     if asked.pending_outcomes.len() > PENDING_MAX {
         let count = asked.pending_outcomes.len();
-        fault("pending_outcomes", format!("holds {count}, which exceeds the maximum {PENDING_MAX}"));
+        fault(
+            "pending_outcomes",
+            format!("holds {count}, which exceeds the maximum {PENDING_MAX}"),
+        );
     }
     let mut offers = BTreeSet::new();
     for (index, candidate) in asked.candidates.iter().enumerate().take(*candidates.end()) {
@@ -78,7 +91,10 @@ pub fn question(
     for (index, fact) in asked.pending_outcomes.into_iter().enumerate().take(PENDING_MAX) {
         let path = format!("question.pending_outcomes[{index}]");
         if fact.customer_id != asked.customer_id {
-            faults.push((format!("{path}.customer_id"), "is not the customer of the question".to_owned()));
+            faults.push((
+                format!("{path}.customer_id"),
+                "is not the customer of the question".to_owned(),
+            ));
         }
         match outcome(fact, &path) {
             Ok(outcome) => pending.push(outcome),
@@ -92,7 +108,11 @@ pub fn question(
         customer_id: asked.customer_id,
         channel: asked.channel,
         now,
-        fields: asked.customer_fields.into_iter().map(|(name, value)| (name, field(value))).collect(),
+        fields: asked
+            .customer_fields
+            .into_iter()
+            .map(|(name, value)| (name, field(value)))
+            .collect(),
         candidates: asked.candidates.into_iter().map(candidate).collect(),
         pending,
         as_of,
@@ -102,8 +122,11 @@ pub fn question(
 /// An outcome, or all its faults.
 pub fn outcome(fact: proto::OutcomeFact, path: &str) -> Result<Outcome, Faults> {
     let mut faults = Faults::new();
-    let mut fault = |field: &str, message: String| faults.push((format!("{path}.{field}"), message));
-    for (field, id) in [("outcome_id", &fact.outcome_id), ("customer_id", &fact.customer_id), ("key", &fact.key)] {
+    let mut fault =
+        |field: &str, message: String| faults.push((format!("{path}.{field}"), message));
+    for (field, id) in
+        [("outcome_id", &fact.outcome_id), ("customer_id", &fact.customer_id), ("key", &fact.key)]
+    {
         if let Some(message) = id_fault(id) {
             fault(field, message);
         }

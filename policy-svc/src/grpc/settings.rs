@@ -30,11 +30,15 @@ impl Settings {
     ) -> Result<Option<proto::TenantSettings>, HistoryError> {
         let (before, etag) = self.0.settings(&author.tenant).await?;
         let merged = mask::apply(&before, patch, paths).map_err(|unknown| {
-            HistoryError::Invalid(vec![("update_mask".to_owned(), format!("names the unknown field `{}`", unknown.0))])
+            HistoryError::Invalid(vec![(
+                "update_mask".to_owned(),
+                format!("names the unknown field `{}`", unknown.0),
+            )])
         })?;
         let merged = with_defaults(merged);
         if let Err(faults) = rule_settings(&merged) {
-            let faults = faults.into_iter().map(|(path, message)| (format!("settings.{path}"), message));
+            let faults =
+                faults.into_iter().map(|(path, message)| (format!("settings.{path}"), message));
             return Err(HistoryError::Invalid(faults.collect()));
         }
         let (name, payload) = (SETTINGS.to_owned(), merged.encode_to_vec());
@@ -42,7 +46,13 @@ impl Settings {
             None => Write::Create { id: IdChoice::Given(SETTINGS.to_owned()), name, payload },
             expected => Write::Update { id: SETTINGS.to_owned(), name, payload, expected },
         };
-        let change = Change { tenant: &author.tenant, actor: &author.actor, at: author.at, kind: SETTINGS, write };
+        let change = Change {
+            tenant: &author.tenant,
+            actor: &author.actor,
+            at: author.at,
+            kind: SETTINGS,
+            write,
+        };
         match self.0.history.write(change).await {
             Ok(_) => Ok(Some(merged)),
             Err(HistoryError::StaleEtag { .. } | HistoryError::AlreadyExists { .. }) => Ok(None),
@@ -72,7 +82,9 @@ impl SettingsService for Settings {
         let patch = request.settings.unwrap_or_default();
         for _ in 0..TRIES_MAX {
             if let Some(settings) = self.change(&author, &patch, &paths).await? {
-                return Ok(Response::new(proto::UpdateSettingsResponse { settings: Some(settings) }));
+                return Ok(Response::new(proto::UpdateSettingsResponse {
+                    settings: Some(settings),
+                }));
             }
         }
         Err(serve::unavailable("policy", &"the settings kept changing"))

@@ -1,12 +1,14 @@
 //! What budgets have been used for, over all customers: entries, and totals that follow them.
 //!
-//! The totals are kept on one row per budget, locked after the customers of a commit and in the order of ids. A budget
-//! that is new or written otherwise is counted afresh from the contacts.
+//! The totals are kept on one row per budget, locked after the customers of a commit and in the
+//! order of ids. A budget that is new or written otherwise is counted afresh from the contacts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use database::{BindRows as _, Columns, DatabaseError, Kind, Rows, Select, Source, Transaction, execute, within};
+use database::{
+    BindRows as _, Columns, DatabaseError, Kind, Rows, Select, Source, Transaction, execute, within,
+};
 use serve::{Clock, from_micros};
 use sqlx::AssertSqlSafe;
 
@@ -33,8 +35,12 @@ pub(super) struct Entry {
     is_reserved: bool,
 }
 
-const ENTRY: Columns =
-    &[("until_us", Kind::Integer), ("contact_id", Kind::Text), ("cost", Kind::Integer), ("reserved", Kind::Boolean)];
+const ENTRY: Columns = &[
+    ("until_us", Kind::Integer),
+    ("contact_id", Kind::Text),
+    ("cost", Kind::Integer),
+    ("reserved", Kind::Boolean),
+];
 const CONTACT_ID: Columns = &[("place", Kind::Integer), ("contact_id", Kind::Text)];
 
 /// What a budget counts by. When it changes, what was counted before is worth nothing.
@@ -43,7 +49,12 @@ fn definition(policy: &ContactPolicy, budget: &Budget) -> String {
 }
 
 /// What a contact is to a budget at an instant; none when it does not count.
-fn entry(policy: &ContactPolicy, budget: &Budget, contact: &Contact, at: DateTime<Utc>) -> Option<Entry> {
+fn entry(
+    policy: &ContactPolicy,
+    budget: &Budget,
+    contact: &Contact,
+    at: DateTime<Utc>,
+) -> Option<Entry> {
     let (until, is_reserved) = match (contact.state, contact.committed_at, contact.reserved_until) {
         (State::Committed, Some(committed_at), _) => (budget.window.end_for(committed_at), false),
         (State::Reserved, _, Some(until)) => (until, true),
@@ -90,7 +101,8 @@ impl Held {
 pub(super) struct Budgets(BTreeMap<(String, String), Held>);
 
 impl Budgets {
-    /// Locks the budgets that somebody in a commit is bound by, in the order of ids, and reads them.
+    /// Locks the budgets that somebody in a commit is bound by, in the order of ids, and reads
+    /// them.
     pub async fn hold(
         transaction: &mut Transaction,
         wanted: &[&Wanted],
@@ -100,13 +112,17 @@ impl Budgets {
         let mut budgets = Self::default();
         let mut bound: BTreeMap<(&str, &str), (&ContactPolicy, &Budget)> = BTreeMap::new();
         for wanted in wanted {
-            for (policy, budget) in wanted.budgets.iter().flat_map(|configuration| configuration.budgets()) {
+            for (policy, budget) in
+                wanted.budgets.iter().flat_map(|configuration| configuration.budgets())
+            {
                 bound.insert((&wanted.tenant, &policy.id), (policy, budget));
             }
         }
         for ((tenant, policy_id), (policy, budget)) in bound {
             let of_tenant = wanted.iter().zip(known).filter(|(wanted, _)| wanted.tenant == tenant);
-            let contacts = of_tenant.flat_map(|(_, known)| &known.contacts).map(|contact| contact.contact_id.as_str());
+            let contacts = of_tenant
+                .flat_map(|(_, known)| &known.contacts)
+                .map(|contact| contact.contact_id.as_str());
             let held = lock(transaction, tenant, policy, budget, contacts.collect(), clock).await?;
             budgets.0.insert((tenant.to_owned(), policy_id.to_owned()), held);
         }
@@ -200,7 +216,8 @@ fn remaining((_, _, contacts, reserved, spend): &Row, gone: &Used) -> Used {
     Used { contacts, reserved, spend: spend - gone.spend, leaving: Vec::new() }
 }
 
-/// Takes a budget's row, creating it the first time, and keeps it locked until the transaction ends.
+/// Takes a budget's row, creating it the first time, and keeps it locked until the transaction
+/// ends.
 pub(super) async fn lock(
     transaction: &mut Transaction,
     tenant: &str,
@@ -228,7 +245,8 @@ pub(super) async fn lock(
     let used = if row.0 == definition(policy, budget) {
         remaining(&row, &sweep(transaction, tenant, policy_id, at).await?)
     } else {
-        let entries = scan(&mut Source::Within(&mut *transaction), tenant, policy, budget, at).await?;
+        let entries =
+            scan(&mut Source::Within(&mut *transaction), tenant, policy, budget, at).await?;
         clear(transaction, tenant, policy_id).await?;
         add(transaction, tenant, policy_id, &entries).await?;
         totals(entries.values())
@@ -321,14 +339,21 @@ async fn present(
         return Ok(BTreeMap::new());
     }
     let mut ids = Rows::new(CONTACT_ID);
-    contact_ids.into_iter().enumerate().for_each(|(place, contact_id)| ids.push([place.into(), contact_id.into()]));
+    contact_ids
+        .into_iter()
+        .enumerate()
+        .for_each(|(place, contact_id)| ids.push([place.into(), contact_id.into()]));
     let sql = format!(
         "select contact_id, until_us, cost, case when reserved then cast(1 as bigint) else 0 end from budget_entry
          where tenant_id = $1 and policy_id = $2 and contact_id in (select contact_id from {} ids)",
         ids.table(source.dialect(), 3)
     );
-    let rows: Vec<EntryColumns> =
-        Select::new(sql.as_str()).bind(tenant).bind(policy_id).bind_rows(&ids).all(&mut *source).await?;
+    let rows: Vec<EntryColumns> = Select::new(sql.as_str())
+        .bind(tenant)
+        .bind(policy_id)
+        .bind_rows(&ids)
+        .all(&mut *source)
+        .await?;
     Ok(rows.into_iter().map(entry_of).collect())
 }
 
@@ -365,27 +390,39 @@ pub(super) async fn scan(
              order by c.{instant} limit $3 offset $4"
         )
     };
-    let (committed, reserved) = (page("committed", "committed_us"), page("reserved", "reserved_until_us"));
+    let (committed, reserved) =
+        (page("committed", "committed_us"), page("reserved", "reserved_until_us"));
     let mut entries = BTreeMap::new();
     for (sql, after) in [(committed, at - budget.window.length()), (reserved, at)] {
         let (mut from_us, mut skipped) = (after.timestamp_micros() + 1, 0);
         loop {
-            let rows: Vec<(String, i64)> =
-                Select::new(sql.as_str()).bind(tenant).bind(from_us).bind(PAGE).bind(skipped).all(&mut *source).await?;
+            let rows: Vec<(String, i64)> = Select::new(sql.as_str())
+                .bind(tenant)
+                .bind(from_us)
+                .bind(PAGE)
+                .bind(skipped)
+                .all(&mut *source)
+                .await?;
             let Some((_, last_us)) = rows.last().cloned() else { break };
             let of_last = rows.iter().filter(|(_, us)| *us == last_us).count() as i64;
             skipped = if last_us == from_us { skipped + of_last } else { of_last };
             from_us = last_us;
             for (body, _) in rows {
                 let contact = contact_of(&body)?;
-                entries.extend(entry(policy, budget, &contact, at).map(|entry| (contact.contact_id, entry)));
+                entries.extend(
+                    entry(policy, budget, &contact, at).map(|entry| (contact.contact_id, entry)),
+                );
             }
         }
     }
     Ok(entries)
 }
 
-async fn clear(transaction: &mut Transaction, tenant: &str, policy_id: &str) -> Result<(), DatabaseError> {
+async fn clear(
+    transaction: &mut Transaction,
+    tenant: &str,
+    policy_id: &str,
+) -> Result<(), DatabaseError> {
     let delete = "delete from budget_entry where tenant_id = $1 and policy_id = $2";
     execute!(transaction, sqlx::query(delete).bind(tenant).bind(policy_id))?;
     Ok(())
@@ -401,13 +438,19 @@ async fn remove(
         return Ok(());
     }
     let mut ids = Rows::new(CONTACT_ID);
-    contact_ids.iter().enumerate().for_each(|(place, contact_id)| ids.push([place.into(), contact_id.into()]));
+    contact_ids
+        .iter()
+        .enumerate()
+        .for_each(|(place, contact_id)| ids.push([place.into(), contact_id.into()]));
     let sql = format!(
         "delete from budget_entry where tenant_id = $1 and policy_id = $2
            and contact_id in (select contact_id from {} ids)",
         ids.table(transaction.dialect(), 3)
     );
-    execute!(transaction, sqlx::query(AssertSqlSafe(sql.as_str())).bind(tenant).bind(policy_id).bind_rows(&ids))?;
+    execute!(
+        transaction,
+        sqlx::query(AssertSqlSafe(sql.as_str())).bind(tenant).bind(policy_id).bind_rows(&ids)
+    )?;
     Ok(())
 }
 
@@ -421,7 +464,12 @@ pub(super) async fn add(
     for page in entries.chunks(PAGE as usize) {
         let mut rows = Rows::new(ENTRY);
         for (contact_id, Entry { until, cost, is_reserved }) in page {
-            rows.push([until.timestamp_micros().into(), (*contact_id).into(), (*cost).into(), (*is_reserved).into()]);
+            rows.push([
+                until.timestamp_micros().into(),
+                (*contact_id).into(),
+                (*cost).into(),
+                (*is_reserved).into(),
+            ]);
         }
         let sql = format!(
             "insert into budget_entry (tenant_id, policy_id, contact_id, until_us, cost, reserved)
@@ -430,12 +478,19 @@ pub(super) async fn add(
                cost = excluded.cost, reserved = excluded.reserved",
             rows.table(transaction.dialect(), 3)
         );
-        execute!(&mut *transaction, sqlx::query(AssertSqlSafe(sql)).bind(tenant).bind(policy_id).bind_rows(&rows))?;
+        execute!(
+            &mut *transaction,
+            sqlx::query(AssertSqlSafe(sql)).bind(tenant).bind(policy_id).bind_rows(&rows)
+        )?;
     }
     Ok(())
 }
 
-pub(super) async fn save(transaction: &mut Transaction, tenant: &str, held: &Held) -> Result<(), DatabaseError> {
+pub(super) async fn save(
+    transaction: &mut Transaction,
+    tenant: &str,
+    held: &Held,
+) -> Result<(), DatabaseError> {
     execute!(
         transaction,
         sqlx::query(

@@ -1,10 +1,12 @@
-//! What is to be written about some customers, written together: one statement on PostgreSQL, one after another within
-//! the only writer's transaction on SQLite; the same texts on both.
+//! What is to be written about some customers, written together: one statement on PostgreSQL, one
+//! after another within the only writer's transaction on SQLite; the same texts on both.
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
 use chrono::{DateTime, Utc};
-use database::{BindRows as _, Cell, Columns, Count, DatabaseError, Dialect, Kind, Rows, Transaction, execute};
+use database::{
+    BindRows as _, Cell, Columns, Count, DatabaseError, Dialect, Kind, Rows, Transaction, execute,
+};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::{
@@ -59,24 +61,37 @@ impl Change {
         let (ledger_at, applied_seq) = (ledger.at(), ledger.applied_seq());
         let changes = ledger.changes();
         let (contacts, outcomes, consents) = (changes.contacts, changes.outcomes, changes.consents);
-        Self { version, ledger_at, applied_seq, contacts, outcomes, consents, kept: None, forgotten: None }
+        Self {
+            version,
+            ledger_at,
+            applied_seq,
+            contacts,
+            outcomes,
+            consents,
+            kept: None,
+            forgotten: None,
+        }
     }
 
-    /// None when it changes nothing but the ledger instant: enough for a repeat, by which nothing is judged.
+    /// None when it changes nothing but the ledger instant: enough for a repeat, by which nothing
+    /// is judged.
     pub fn unless_empty(self) -> Option<Self> {
-        let is_empty = self.contacts.is_empty() && self.outcomes.is_empty() && self.consents.is_empty();
+        let is_empty =
+            self.contacts.is_empty() && self.outcomes.is_empty() && self.consents.is_empty();
         (!is_empty).then_some(self)
     }
 }
 
-/// Columns of a row about one of a customer's things: the customer's place in the batch, and whose it is.
+/// Columns of a row about one of a customer's things: the customer's place in the batch, and whose
+/// it is.
 macro_rules! of_customer {
     ($($name:literal $kind:ident,)*) => {
         &[("place", Kind::Integer), ("tenant_id", Kind::Text), ("customer_id", Kind::Text), $(($name, Kind::$kind),)*]
     };
 }
 
-const CUSTOMER: Columns = of_customer!["version" Integer, "ledger_us" Integer, "applied_seq" Integer,];
+const CUSTOMER: Columns =
+    of_customer!["version" Integer, "ledger_us" Integer, "applied_seq" Integer,];
 const CONTACT: Columns = of_customer![
     "contact_id" Text, "decision_id" Text, "rank" Integer, "offer_id" Text, "category" Text, "category_id" Text,
     "subcategory" Text, "channel_id" Text, "channel_name" Text, "purpose" Text, "cost" Integer, "state" Text,
@@ -91,13 +106,15 @@ const CONSENT: Columns = of_customer![
     "consent_id" Text, "channel_id" Text, "channel_folded" Text, "granted" Boolean, "at_us" Integer,
     "received_us" Integer, "source" Text, "evidence" Text,
 ];
-const REQUEST: Columns = of_customer!["request_key" Text, "decision_id" Text, "response" Bytes, "at_us" Integer,];
+const REQUEST: Columns =
+    of_customer!["request_key" Text, "decision_id" Text, "response" Bytes, "at_us" Integer,];
 const REQUEST_KEY: Columns = of_customer!["request_key" Text,];
 
 /// What becomes of the rows of each table.
 struct Table {
     columns: Columns,
-    /// A statement over `{rows}`, each of which belongs to a customer; those whose customer is not `{won}` are left out.
+    /// A statement over `{rows}`, each of which belongs to a customer; those whose customer is not
+    /// `{won}` are left out.
     text: String,
 }
 
@@ -105,7 +122,9 @@ struct Table {
 static TABLES: LazyLock<[Table; 5]> = LazyLock::new(|| {
     let insert = |table: &str, columns: Columns, conflict: &str| {
         let names = columns.iter().skip(1).map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-        let text = format!("insert into {table} ({names}) select {names} from {{rows}} rows where {{won}} {conflict}");
+        let text = format!(
+            "insert into {table} ({names}) select {names} from {{rows}} rows where {{won}} {conflict}"
+        );
         Table { columns, text }
     };
     [
@@ -134,7 +153,8 @@ static TABLES: LazyLock<[Table; 5]> = LazyLock::new(|| {
 });
 
 /// For one row, and for any other number.
-static ON_SQLITE: LazyLock<[Vec<String>; 2]> = LazyLock::new(|| [on_sqlite(Count::One), on_sqlite(Count::Many)]);
+static ON_SQLITE: LazyLock<[Vec<String>; 2]> =
+    LazyLock::new(|| [on_sqlite(Count::One), on_sqlite(Count::Many)]);
 
 fn on_sqlite(count: Count) -> Vec<String> {
     let table = |columns| Dialect::Sqlite.table(columns, count, 1);
@@ -145,20 +165,24 @@ fn on_sqlite(count: Count) -> Vec<String> {
            ledger_us = excluded.ledger_us, applied_seq = excluded.applied_seq",
         table(CUSTOMER)
     );
-    let texts = TABLES.iter().map(|Table { columns, text }| text.replace("{rows}", &table(columns)));
+    let texts =
+        TABLES.iter().map(|Table { columns, text }| text.replace("{rows}", &table(columns)));
     std::iter::once(customers).chain(texts.map(|text| text.replace("{won}", "true"))).collect()
 }
 
 /// By which of [`TABLES`] have rows: what a statement could do costs as well.
-static ON_POSTGRES: LazyLock<Vec<String>> =
-    LazyLock::new(|| (0..1 << TABLES.len()).map(|number| on_postgres(|table| number >> table & 1 == 1)).collect());
+static ON_POSTGRES: LazyLock<Vec<String>> = LazyLock::new(|| {
+    (0..1 << TABLES.len()).map(|number| on_postgres(|table| number >> table & 1 == 1)).collect()
+});
 
-/// A customer is won whose row has still the version that was judged by, or is still missing. Rows are taken in the
-/// order of places, which is that of ids.
+/// A customer is won whose row has still the version that was judged by, or is still missing. Rows
+/// are taken in the order of places, which is that of ids.
 fn on_postgres(has_rows: impl Fn(usize) -> bool) -> String {
     let dialect = Dialect::Postgres;
     let (mut tables, mut next) = (String::new(), 1 + dialect.parameters(CUSTOMER, Count::Many));
-    for (number, Table { columns, text }) in TABLES.iter().enumerate().filter(|(number, _)| has_rows(*number)) {
+    for (number, Table { columns, text }) in
+        TABLES.iter().enumerate().filter(|(number, _)| has_rows(*number))
+    {
         let text = text.replace("{rows}", &dialect.table(columns, Count::Many, next));
         let text = text.replace("{won}", "place in (select place from won)");
         tables.push_str(&format!(", table_{number} as ({text})"));
@@ -189,12 +213,14 @@ fn on_postgres(has_rows: impl Fn(usize) -> bool) -> String {
 pub(super) enum Target<'a> {
     /// In a transaction that holds the locks of all.
     Within(&'a mut Transaction),
-    /// On a connection without a transaction: only on PostgreSQL, where the statement is one of its own.
+    /// On a connection without a transaction: only on PostgreSQL, where the statement is one of its
+    /// own.
     Alone(&'a mut PgConnection),
 }
 
-/// Writes the changes, each with the customer it belongs to; gives the places of the customers who were written to. The
-/// others were changed by somebody else since they were read, and nothing of theirs is written.
+/// Writes the changes, each with the customer it belongs to; gives the places of the customers who
+/// were written to. The others were changed by somebody else since they were read, and nothing of
+/// theirs is written.
 pub(super) async fn write(
     target: Target<'_>,
     changes: &[(&Wanted, &Change)],
@@ -207,8 +233,11 @@ pub(super) async fn write(
     let filled = tables.iter().enumerate().filter(|(_, rows)| !rows.is_empty());
     let on_postgres = async |connection: &mut PgConnection| {
         let number = filled.clone().fold(0, |number, (table, _)| number | 1 << table);
-        let query = sqlx::query_as(AssertSqlSafe(ON_POSTGRES.get(number).map_or("", String::as_str)));
-        let query = filled.clone().fold(query.bind_rows(&customers), |query, (_, rows)| query.bind_rows(rows));
+        let query =
+            sqlx::query_as(AssertSqlSafe(ON_POSTGRES.get(number).map_or("", String::as_str)));
+        let query = filled
+            .clone()
+            .fold(query.bind_rows(&customers), |query, (_, rows)| query.bind_rows(rows));
         let places: Vec<(i64,)> = query.fetch_all(connection).await?;
         Ok(places.into_iter().filter_map(|(place,)| usize::try_from(place).ok()).collect())
     };
@@ -232,11 +261,13 @@ pub(super) async fn write(
 fn rows<'a>(changes: &[(&'a Wanted, &'a Change)]) -> (Rows<'a>, [Rows<'a>; 5]) {
     let us = |at: DateTime<Utc>| at.timestamp_micros();
     let mut customers = Rows::new(CUSTOMER);
-    let (mut contacts, mut outcomes, mut consents) = (Rows::new(CONTACT), Rows::new(OUTCOME), Rows::new(CONSENT));
+    let (mut contacts, mut outcomes, mut consents) =
+        (Rows::new(CONTACT), Rows::new(OUTCOME), Rows::new(CONSENT));
     let (mut kept, mut forgotten) = (Rows::new(REQUEST), Rows::new(REQUEST_KEY));
     for (place, (wanted, change)) in changes.iter().enumerate() {
         let (tenant_id, customer_id) = (wanted.tenant.as_str(), wanted.customer_id.as_str());
-        let (version, ledger_us, applied_seq) = (change.version, us(change.ledger_at), change.applied_seq);
+        let (version, ledger_us, applied_seq) =
+            (change.version, us(change.ledger_at), change.applied_seq);
         let of = || [Cell::from(place), tenant_id.into(), customer_id.into()].into_iter();
         customers.push(of().chain([version.into(), ledger_us.into(), applied_seq.into()]));
         for contact in &change.contacts {

@@ -72,7 +72,8 @@ impl Store {
             };
             // The latest decides, of two at one instant the withdrawal.
             let strength = |record: &ConsentRecord| (record.at, !record.is_grant);
-            let outdone = known.consent.as_ref().filter(|other| strength(other) > strength(&record));
+            let outdone =
+                known.consent.as_ref().filter(|other| strength(other) > strength(&record));
             let is_effective = outdone.is_none_or(|other| other.is_grant == record.is_grant);
             let change = Change { consents: vec![record.clone()], ..Change::none(&known) };
             Ok((Some(change), PutConsent { record, is_effective }))
@@ -97,7 +98,11 @@ impl Store {
     }
 
     /// A customer's records, the latest by event time first; at most [`CONSENTS_MAX`].
-    pub async fn consents(&self, tenant: &str, customer_id: &str) -> Result<Vec<ConsentRecord>, DatabaseError> {
+    pub async fn consents(
+        &self,
+        tenant: &str,
+        customer_id: &str,
+    ) -> Result<Vec<ConsentRecord>, DatabaseError> {
         let rows: Vec<Row> = Select::new(
             "select channel_id, channel_folded, granted, at_us, source, evidence, received_us from consent
              where tenant_id = $1 and customer_id = $2 order by at_us desc, granted limit $3",
@@ -110,7 +115,8 @@ impl Store {
         Ok(rows.into_iter().map(record).collect())
     }
 
-    /// A customer's records after (`received_us`, `consent_id`) in the order received, with their ids.
+    /// A customer's records after (`received_us`, `consent_id`) in the order received, with their
+    /// ids.
     pub async fn consent_proof(
         &self,
         tenant: &str,
@@ -132,8 +138,20 @@ impl Store {
         .bind(limit)
         .all(&self.database)
         .await?;
-        let kept = |(consent_id, channel_id, folded, granted, at_us, source, evidence, received_us): Kept| {
-            (consent_id, record((channel_id, folded, granted, at_us, source, evidence, received_us)))
+        let kept = |(
+            consent_id,
+            channel_id,
+            folded,
+            granted,
+            at_us,
+            source,
+            evidence,
+            received_us,
+        ): Kept| {
+            (
+                consent_id,
+                record((channel_id, folded, granted, at_us, source, evidence, received_us)),
+            )
         };
         Ok(rows.into_iter().map(kept).collect())
     }

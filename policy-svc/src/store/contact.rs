@@ -10,8 +10,8 @@ use super::{
 use crate::domain::contact::Contact;
 
 impl Store {
-    /// A customer's contacts and reservations before the one of this id, from the newest when it is empty, and the instant
-    /// at which their states are to be told.
+    /// A customer's contacts and reservations before the one of this id, from the newest when it is
+    /// empty, and the instant at which their states are to be told.
     pub async fn contacts(
         &self,
         tenant: &str,
@@ -19,7 +19,8 @@ impl Store {
         before: &str,
         limit: i64,
     ) -> Result<(Vec<Contact>, DateTime<Utc>), DatabaseError> {
-        let wanted = Wanted { tenant: tenant.into(), customer_id: customer_id.into(), ..Wanted::default() };
+        let wanted =
+            Wanted { tenant: tenant.into(), customer_id: customer_id.into(), ..Wanted::default() };
         let known = known::one(&mut Source::Outside(&self.database), &wanted, &self.clock).await?;
         let sql = format!(
             "select {} from contact c where tenant_id = $1 and customer_id = $2

@@ -1,4 +1,5 @@
-//! Reserve, check, commit, release, and the outcomes that come in: what each makes of what is known of a customer.
+//! Reserve, check, commit, release, and the outcomes that come in: what each makes of what is known
+//! of a customer.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -58,7 +59,8 @@ impl Call {
             request_key: String::new(),
             contacts_within: self.configuration.contact_window(),
             decisions,
-            outcomes_within: outcomes.map(|(keys, window)| (keys.into_iter().map(str::to_owned).collect(), window)),
+            outcomes_within: outcomes
+                .map(|(keys, window)| (keys.into_iter().map(str::to_owned).collect(), window)),
             channel: self.channel().cloned(),
             budgets: budgets(&self.configuration),
             as_of: self.question.as_of,
@@ -72,10 +74,16 @@ impl Call {
         }
         let as_of = self.question.as_of;
         let mut ledger = Ledger::new(known.ledger_at, known.applied_seq, known.contacts);
-        apply(&mut ledger, known.version, &self.configuration.channels, self.question.pending.iter().collect());
+        apply(
+            &mut ledger,
+            known.version,
+            &self.configuration.channels,
+            self.question.pending.iter().collect(),
+        );
         let mut outcomes = known.outcomes;
         if let Some((keys, _)) = self.configuration.outcome_window() {
-            let new = ledger.new_outcomes().iter().filter(|outcome| keys.contains(outcome.key.as_str()));
+            let new =
+                ledger.new_outcomes().iter().filter(|outcome| keys.contains(outcome.key.as_str()));
             let new = new.filter(|outcome| as_of.is_none_or(|until| outcome.at <= until));
             outcomes.extend(new.map(|outcome| outcome.fact()));
         }
@@ -89,7 +97,18 @@ impl Call {
         let (are_contacts_cut, are_outcomes_cut) = (known.are_contacts_cut, known.are_outcomes_cut);
         let ledger_at = as_of.unwrap_or(known.ledger_at);
         let budgets = known.budgets;
-        Ok((ledger, Facts { ledger_at, contacts, outcomes, consents, budgets, are_contacts_cut, are_outcomes_cut }))
+        Ok((
+            ledger,
+            Facts {
+                ledger_at,
+                contacts,
+                outcomes,
+                consents,
+                budgets,
+                are_contacts_cut,
+                are_outcomes_cut,
+            },
+        ))
     }
 
     /// Judges by these facts alone, for so many slots; for as many as pass without.
@@ -100,7 +119,10 @@ impl Call {
     }
 
     fn basis(&self, facts: Facts) -> Basis {
-        Basis { facts, fields_read: self.configuration.fields_read(self.channel(), &self.question.fields) }
+        Basis {
+            facts,
+            fields_read: self.configuration.fields_read(self.channel(), &self.question.fields),
+        }
     }
 
     fn asked(&self, at: DateTime<Utc>, scrutiny: Scrutiny) -> Asked<'_> {
@@ -194,10 +216,15 @@ impl Store {
     pub async fn reserve(&self, call: Call, order: Order) -> Result<ReserveAnswer, StoreError> {
         let wanted = Wanted { request_key: order.request_key(), ..call.wanted("") };
         let decision_id = order.decision_id.clone();
-        self.write(wanted, move |known| reserve(&call, &order, known)).await.map_err(|error| match error {
-            // A decision reserves once; this one did so for a request that is not this one, or is forgotten.
-            StoreError::Database(DatabaseError::Conflict(_)) => StoreError::DecisionUsed(decision_id),
-            other => other,
+        self.write(wanted, move |known| reserve(&call, &order, known)).await.map_err(|error| {
+            match error {
+                // A decision reserves once; this one did so for a request that is not this one, or
+                // is forgotten.
+                StoreError::Database(DatabaseError::Conflict(_)) => {
+                    StoreError::DecisionUsed(decision_id)
+                }
+                other => other,
+            }
         })
     }
 
@@ -206,19 +233,27 @@ impl Store {
         check(call, self.read(call).await?)
     }
 
-    /// Judges several questions of one tenant by one configuration, each like [`Self::check`]: their customers are read
-    /// together, and so are the budgets. One answer per question, in their order.
-    pub async fn check_all(&self, calls: &[Call]) -> Result<Vec<Result<(Judgement, Basis), StoreError>>, StoreError> {
+    /// Judges several questions of one tenant by one configuration, each like [`Self::check`]:
+    /// their customers are read together, and so are the budgets. One answer per question, in their
+    /// order.
+    pub async fn check_all(
+        &self,
+        calls: &[Call],
+    ) -> Result<Vec<Result<(Judgement, Basis), StoreError>>, StoreError> {
         let Some(first) = calls.first() else { return Ok(Vec::new()) };
         let source = &mut Source::Outside(&self.database);
         let wanted: Vec<_> = calls.iter().map(|call| call.wanted("")).collect();
         let known = known::read(source, wanted.iter(), &self.clock).await?;
-        let budgets = budget::read(source, &first.tenant, &first.configuration, &self.clock).await?;
-        let checked = |(call, known): (&Call, Known)| check(call, Known { budgets: budgets.clone(), ..known });
+        let budgets =
+            budget::read(source, &first.tenant, &first.configuration, &self.clock).await?;
+        let checked = |(call, known): (&Call, Known)| {
+            check(call, Known { budgets: budgets.clone(), ..known })
+        };
         Ok(calls.iter().zip(known).map(checked).collect())
     }
 
-    /// What policies have to go by for a customer, whatever the offer. Outcomes not yet delivered are not known here.
+    /// What policies have to go by for a customer, whatever the offer. Outcomes not yet delivered
+    /// are not known here.
     pub async fn facts(
         &self,
         tenant: &str,
@@ -242,14 +277,21 @@ impl Store {
     async fn read(&self, call: &Call) -> Result<Known, DatabaseError> {
         let source = &mut Source::Outside(&self.database);
         let mut known = known::one(source, &call.wanted(""), &self.clock).await?;
-        known.budgets = budget::read(source, &call.tenant, &call.configuration, &self.clock).await?;
+        known.budgets =
+            budget::read(source, &call.tenant, &call.configuration, &self.clock).await?;
         Ok(known)
     }
 
-    /// Judges the contact of the question's first candidate again, at the ledger instant, and commits it. Caps are not
-    /// asked again while its slot is held.
-    pub async fn commit(&self, call: Call, decision_id: String, rank: i64) -> Result<Committed, StoreError> {
-        self.write(call.wanted(&decision_id), move |known| commit(&call, &decision_id, rank, known)).await
+    /// Judges the contact of the question's first candidate again, at the ledger instant, and
+    /// commits it. Caps are not asked again while its slot is held.
+    pub async fn commit(
+        &self,
+        call: Call,
+        decision_id: String,
+        rank: i64,
+    ) -> Result<Committed, StoreError> {
+        self.write(call.wanted(&decision_id), move |known| commit(&call, &decision_id, rank, known))
+            .await
     }
 
     /// Gives a decision's live slots back, all or that of one rank; says how many.
@@ -295,7 +337,12 @@ impl Store {
             let configuration = configuration.clone();
             self.write(wanted, move |known: Known| {
                 let mut ledger = Ledger::new(known.ledger_at, known.applied_seq, known.contacts);
-                apply(&mut ledger, known.version, &configuration.channels, outcomes.iter().collect());
+                apply(
+                    &mut ledger,
+                    known.version,
+                    &configuration.channels,
+                    outcomes.iter().collect(),
+                );
                 Ok((Some(Change::of(known.version, ledger)), ()))
             })
         });
@@ -309,17 +356,26 @@ fn check(call: &Call, known: Known) -> Result<(Judgement, Basis), StoreError> {
     Ok((judgement, call.basis(facts)))
 }
 
-fn reserve(call: &Call, order: &Order, mut known: Known) -> Result<(Option<Change>, ReserveAnswer), StoreError> {
+fn reserve(
+    call: &Call,
+    order: &Order,
+    mut known: Known,
+) -> Result<(Option<Change>, ReserveAnswer), StoreError> {
     let (version, at, earlier) = (known.version, known.ledger_at, known.earlier.take());
     let channel = call.channel();
     let (mut ledger, facts) = call.open(known)?;
     let mut forgotten = None;
     if let Some(earlier) = earlier {
-        let consent = channel.map(|channel| judge_consent(channel, &call.question.fields, &facts.consents));
+        let consent =
+            channel.map(|channel| judge_consent(channel, &call.question.fields, &facts.consents));
         if consent.is_none_or(|consent| consent.refusal.is_none()) {
-            return Ok((Change::of(version, ledger).unless_empty(), ReserveAnswer::Repeated(earlier.response)));
+            return Ok((
+                Change::of(version, ledger).unless_empty(),
+                ReserveAnswer::Repeated(earlier.response),
+            ));
         }
-        // The customer withdrew after the first call: what it held is given back, and the refusal is the answer.
+        // The customer withdrew after the first call: what it held is given back, and the refusal
+        // is the answer.
         ledger.release(&earlier.decision_id, None);
         forgotten = Some(order.request_key());
     }
@@ -334,24 +390,38 @@ fn reserve(call: &Call, order: &Order, mut known: Known) -> Result<(Option<Chang
         });
         grants.push(Grant { offer_id: candidate.offer_id.clone(), rank, reserved_until: until });
     }
-    let reserved = Reserved { judgement, basis: call.basis(facts), grants, decision_id: order.decision_id.clone() };
+    let reserved = Reserved {
+        judgement,
+        basis: call.basis(facts),
+        grants,
+        decision_id: order.decision_id.clone(),
+    };
     // A refusal is not kept: a repeat may come when it no longer holds.
     let kept = (!reserved.grants.is_empty()).then(|| {
-        let earlier = Earlier { decision_id: order.decision_id.clone(), response: (order.encode)(&reserved) };
+        let earlier =
+            Earlier { decision_id: order.decision_id.clone(), response: (order.encode)(&reserved) };
         (order.request_key(), earlier)
     });
     let change = Change { kept, forgotten, ..Change::of(version, ledger) };
     Ok((Some(change), ReserveAnswer::Judged(Box::new(reserved))))
 }
 
-fn commit(call: &Call, decision_id: &str, rank: i64, known: Known) -> Result<(Option<Change>, Committed), StoreError> {
+fn commit(
+    call: &Call,
+    decision_id: &str,
+    rank: i64,
+    known: Known,
+) -> Result<(Option<Change>, Committed), StoreError> {
     let (version, at, channel) = (known.version, known.ledger_at, call.channel());
     let candidate = call.question.candidates.first().cloned().unwrap_or_default();
     let (mut ledger, mut facts) = call.open(known)?;
     let mut is_held = false;
     if let Some(contact) = ledger.find(decision_id, rank) {
-        if contact.offer.offer_id != candidate.offer_id || contact.channel.id != ChannelRef::of(channel).id {
-            let (offer_id, channel) = (contact.offer.offer_id.clone(), contact.channel.name.clone());
+        if contact.offer.offer_id != candidate.offer_id
+            || contact.channel.id != ChannelRef::of(channel).id
+        {
+            let (offer_id, channel) =
+                (contact.offer.offer_id.clone(), contact.channel.name.clone());
             return Err(StoreError::OtherContact { offer_id, channel });
         }
         if contact.state == State::Committed {
@@ -366,9 +436,9 @@ fn commit(call: &Call, decision_id: &str, rank: i64, known: Known) -> Result<(Op
     let judgement = judge(&call.asked(at, scrutiny), &facts, Slots { limit: 1, until: at });
     let refused = judgement.verdicts.into_iter().next().and_then(|verdict| verdict.refusal);
     let committed = match judgement.refusal.or(refused) {
-        None => Committed::Go(
-            ledger.commit(decision_id, rank, || new_contact(version, decision_id, rank, &candidate, channel, at)),
-        ),
+        None => Committed::Go(ledger.commit(decision_id, rank, || {
+            new_contact(version, decision_id, rank, &candidate, channel, at)
+        })),
         Some(refusal) => {
             if is_held && refusal.code.gives_back() {
                 ledger.release(decision_id, Some(rank));

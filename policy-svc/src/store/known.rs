@@ -1,4 +1,5 @@
-//! What is known of some customers, read together: one statement, one snapshot, one round trip, however many they are.
+//! What is known of some customers, read together: one statement, one snapshot, one round trip,
+//! however many they are.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -66,8 +67,8 @@ pub(super) struct Known {
     pub outcomes: Vec<OutcomeFact>,
     /// More outcomes were wanted than are read.
     pub are_outcomes_cut: bool,
-    /// The consent record that decides on the channel: the latest that speaks for it, of two at one instant the
-    /// withdrawal.
+    /// The consent record that decides on the channel: the latest that speaks for it, of two at one
+    /// instant the withdrawal.
     pub consent: Option<ConsentRecord>,
     /// What each budget has been used for, by policy; filled in by who reads them.
     pub budgets: BTreeMap<String, Used>,
@@ -143,7 +144,8 @@ const STATEMENTS: usize = 256;
 
 impl Parts {
     fn number(self, asked: Count, words: Count) -> usize {
-        let bits = [self.request, self.committed, self.expired, self.named, self.outcomes, self.consent];
+        let bits =
+            [self.request, self.committed, self.expired, self.named, self.outcomes, self.consent];
         let counts = [asked == Count::One, words == Count::One];
         bits.iter().chain(&counts).fold(0, |number, bit| 2 * number + usize::from(*bit))
     }
@@ -175,13 +177,20 @@ fn statement(dialect: Dialect, (parts, asked, words): (Parts, Count, Count)) -> 
     let words = dialect.table(WORD, words, 1 + dialect.parameters(ASKED, asked));
     let asked = dialect.bound("asked", ASKED, asked, 1);
     let a = |column: &str| asked.cell(column);
-    let of_asked =
-        |table: &str| format!("{table}.tenant_id = {} and {table}.customer_id = {}", a("tenant_id"), a("customer_id"));
+    let of_asked = |table: &str| {
+        format!(
+            "{table}.tenant_id = {} and {table}.customer_id = {}",
+            a("tenant_id"),
+            a("customer_id")
+        )
+    };
     let (of_k, of_r, of_c) = (of_asked("k"), of_asked("r"), of_asked("c"));
-    let (of_o, of_s, of_n, of_said) = (of_asked("o"), of_asked("s"), of_asked("n"), of_asked("said"));
+    let (of_o, of_s, of_n, of_said) =
+        (of_asked("o"), of_asked("s"), of_asked("n"), of_asked("said"));
     let (place, of_contact) = (a("place"), asked.joined("contact c"));
     let head = history::head_of(&a("tenant_id"));
-    let customer = dialect.array(&format!("coalesce(k.version, 0), k.ledger_us, coalesce(k.applied_seq, 0), {head}"));
+    let customer = dialect
+        .array(&format!("coalesce(k.version, 0), k.ledger_us, coalesce(k.applied_seq, 0), {head}"));
     let request = dialect.array("r.decision_id, hex(r.response)");
     let contact = dialect.array(CONTACT_COLUMNS);
     let outcome = dialect.array(
@@ -191,8 +200,8 @@ fn statement(dialect: Dialect, (parts, asked, words): (Parts, Count, Count)) -> 
         "s.channel_id, s.channel_folded, cast(s.granted as integer), s.at_us, s.source, s.evidence, s.received_us",
     );
     let outcomes_max = OUTCOMES_MAX + 1;
-    // From when on committed contacts are read: the window, or the oldest of as many as are read at all. Worked out once
-    // for each customer, not for each contact.
+    // From when on committed contacts are read: the window, or the oldest of as many as are read at
+    // all. Worked out once for each customer, not for each contact.
     let committed_after = a("committed_after_us");
     let since = format!(
         "since as {} (
@@ -288,8 +297,8 @@ fn statement(dialect: Dialect, (parts, asked, words): (Parts, Count, Count)) -> 
     text
 }
 
-/// Reads of each customer what is wanted, in the order asked. The clock is read afterwards, so that under a lock
-/// instants follow the order of writers.
+/// Reads of each customer what is wanted, in the order asked. The clock is read afterwards, so that
+/// under a lock instants follow the order of writers.
 pub(super) async fn read<'w>(
     source: &mut Source<'_>,
     wanted: impl Iterator<Item = &'w Wanted>,
@@ -340,16 +349,25 @@ pub(super) async fn read<'w>(
 }
 
 /// Reads of one customer what is wanted.
-pub(super) async fn one(source: &mut Source<'_>, wanted: &Wanted, clock: &Clock) -> Result<Known, DatabaseError> {
+pub(super) async fn one(
+    source: &mut Source<'_>,
+    wanted: &Wanted,
+    clock: &Clock,
+) -> Result<Known, DatabaseError> {
     let known = read(source, std::iter::once(wanted), clock).await?.pop();
     known.ok_or_else(|| DatabaseError::Corrupt("no answer about a customer".to_owned()))
 }
 
-fn gathered(rows: Vec<(i64, i64, String)>, now: DateTime<Utc>) -> Result<Vec<Known>, DatabaseError> {
+fn gathered(
+    rows: Vec<(i64, i64, String)>,
+    now: DateTime<Utc>,
+) -> Result<Vec<Known>, DatabaseError> {
     let mut known: Vec<(i64, Known)> = Vec::new();
-    let (customers, others): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(_, kind, _)| *kind == CUSTOMER);
+    let (customers, others): (Vec<_>, Vec<_>) =
+        rows.into_iter().partition(|(_, kind, _)| *kind == CUSTOMER);
     for (place, _, body) in customers {
-        let (version, ledger_us, applied_seq, revision): (i64, Option<i64>, i64, i64) = parsed(&body)?;
+        let (version, ledger_us, applied_seq, revision): (i64, Option<i64>, i64, i64) =
+            parsed(&body)?;
         let stored = ledger_us.map_or(DateTime::<Utc>::MIN_UTC, from_micros);
         let customer = Known {
             version,
@@ -370,7 +388,9 @@ fn gathered(rows: Vec<(i64, i64, String)>, now: DateTime<Utc>) -> Result<Vec<Kno
     let mut known: Vec<_> = known.into_iter().map(|(_, known)| known).collect();
     for (place, kind, body) in others {
         let known = usize::try_from(place).ok().and_then(|place| known.get_mut(place));
-        let Some(known) = known else { return Err(DatabaseError::Corrupt("an answer to nobody".to_owned())) };
+        let Some(known) = known else {
+            return Err(DatabaseError::Corrupt("an answer to nobody".to_owned()));
+        };
         match kind {
             REQUEST => known.earlier = Some(earlier(parsed(&body)?)?),
             CONTACT => known.contacts.push(contact(parsed(&body)?)?),
@@ -380,7 +400,9 @@ fn gathered(rows: Vec<(i64, i64, String)>, now: DateTime<Utc>) -> Result<Vec<Kno
     }
     for known in &mut known {
         // A decision's contacts come by their names as well.
-        known.contacts.sort_by(|a, b| (b.created_at, &a.contact_id).cmp(&(a.created_at, &b.contact_id)));
+        known
+            .contacts
+            .sort_by(|a, b| (b.created_at, &a.contact_id).cmp(&(a.created_at, &b.contact_id)));
         known.contacts.dedup_by(|a, b| a.contact_id == b.contact_id);
         known.are_contacts_cut = known.contacts.len() > CONTACTS_MAX;
         known.are_outcomes_cut = known.outcomes.len() > OUTCOMES_MAX;
@@ -395,7 +417,8 @@ fn parsed<'a, T: Deserialize<'a>>(body: &'a str) -> Result<T, DatabaseError> {
 }
 
 fn earlier((decision_id, response): (String, String)) -> Result<Earlier, DatabaseError> {
-    let response = hex::decode(response).map_err(|error| DatabaseError::Corrupt(error.to_string()))?;
+    let response =
+        hex::decode(response).map_err(|error| DatabaseError::Corrupt(error.to_string()))?;
     Ok(Earlier { decision_id, response })
 }
 
@@ -405,12 +428,34 @@ pub(super) fn contact_of(body: &str) -> Result<Contact, DatabaseError> {
 }
 
 fn contact(row: ContactRow) -> Result<Contact, DatabaseError> {
-    let ContactRow(contact_id, decision_id, rank, offer_id, category, category_id, subcategory, .., is_unreserved) =
-        row;
-    let ContactRow(.., channel_id, channel_name, purpose, cost, state, created, reserved, until, committed, _) = row;
+    let ContactRow(
+        contact_id,
+        decision_id,
+        rank,
+        offer_id,
+        category,
+        category_id,
+        subcategory,
+        ..,
+        is_unreserved,
+    ) = row;
+    let ContactRow(
+        ..,
+        channel_id,
+        channel_name,
+        purpose,
+        cost,
+        state,
+        created,
+        reserved,
+        until,
+        committed,
+        _,
+    ) = row;
     let known = State::parse(&state);
     Ok(Contact {
-        state: known.ok_or_else(|| DatabaseError::Corrupt(format!("contact {contact_id} has no state")))?,
+        state: known
+            .ok_or_else(|| DatabaseError::Corrupt(format!("contact {contact_id} has no state")))?,
         contact_id,
         decision_id,
         rank,
@@ -425,15 +470,28 @@ fn contact(row: ContactRow) -> Result<Contact, DatabaseError> {
 }
 
 fn outcome(row: OutcomeRow) -> OutcomeFact {
-    let (key, offer_id, category, category_id, subcategory, channel_id, channel_name, occurred_us) = row;
+    let (key, offer_id, category, category_id, subcategory, channel_id, channel_name, occurred_us) =
+        row;
     let offer = Candidate { offer_id, category, category_id, subcategory, ..Default::default() };
-    OutcomeFact { key, at: from_micros(occurred_us), subject: Subject::new(&offer, &channel_id, &channel_name) }
+    OutcomeFact {
+        key,
+        at: from_micros(occurred_us),
+        subject: Subject::new(&offer, &channel_id, &channel_name),
+    }
 }
 
 fn consent_record(
     (channel_id, channel_folded, granted, at_us, source, evidence, received_us): ConsentRow,
 ) -> ConsentRecord {
-    consent::record((channel_id, channel_folded, granted != 0, at_us, source, evidence, received_us))
+    consent::record((
+        channel_id,
+        channel_folded,
+        granted != 0,
+        at_us,
+        source,
+        evidence,
+        received_us,
+    ))
 }
 
 #[cfg(test)]

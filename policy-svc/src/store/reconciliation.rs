@@ -30,19 +30,27 @@ impl std::ops::AddAssign for Drift {
 }
 
 impl Store {
-    /// Compares each budget of a tenant with the contacts themselves, and repairs what allows too many: what was
-    /// missing is counted. What allows too few is told and left until it lapses.
-    pub async fn reconcile(&self, tenant: &str, configuration: &Configuration) -> Result<Drift, DatabaseError> {
+    /// Compares each budget of a tenant with the contacts themselves, and repairs what allows too
+    /// many: what was missing is counted. What allows too few is told and left until it lapses.
+    pub async fn reconcile(
+        &self,
+        tenant: &str,
+        configuration: &Configuration,
+    ) -> Result<Drift, DatabaseError> {
         let mut drift = Drift::default();
         for (policy, budget) in configuration.budgets() {
             let mut transaction = self.database.begin().await?;
-            let mut held = lock(&mut transaction, tenant, policy, budget, Vec::new(), &self.clock).await?;
+            let mut held =
+                lock(&mut transaction, tenant, policy, budget, Vec::new(), &self.clock).await?;
             let source = &mut Source::Within(&mut transaction);
             let counted = entries(source, tenant, &policy.id).await?;
             let standing = scan(source, tenant, policy, budget, held.at).await?;
-            let surplus = counted.keys().filter(|contact_id| !standing.contains_key(*contact_id)).count();
+            let surplus =
+                counted.keys().filter(|contact_id| !standing.contains_key(*contact_id)).count();
             let is_less = |(contact_id, entry): &(&String, &Entry)| {
-                counted.get(*contact_id).is_none_or(|counted| counted.until < entry.until || counted.cost < entry.cost)
+                counted
+                    .get(*contact_id)
+                    .is_none_or(|counted| counted.until < entry.until || counted.cost < entry.cost)
             };
             let missing: BTreeMap<_, _> =
                 standing.iter().filter(is_less).map(|(id, entry)| (id.clone(), *entry)).collect();
@@ -61,7 +69,9 @@ impl Store {
     /// Tenants with budgets.
     pub async fn tenants_with_budgets(&self) -> Result<Vec<String>, DatabaseError> {
         let rows: Vec<(String,)> =
-            Select::new("select distinct tenant_id from budget order by tenant_id").all(&self.database).await?;
+            Select::new("select distinct tenant_id from budget order by tenant_id")
+                .all(&self.database)
+                .await?;
         Ok(rows.into_iter().map(|(tenant,)| tenant).collect())
     }
 }

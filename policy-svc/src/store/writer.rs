@@ -1,12 +1,16 @@
-//! Group commit without a timer: a writer takes whatever queued while its last commit was in flight, judges it
-//! together and commits it together. A lone caller never waits; many share one flush.
+//! Group commit without a timer: a writer takes whatever queued while its last commit was in
+//! flight, judges it together and commits it together. A lone caller never waits; many share one
+//! flush.
 //!
-//! On PostgreSQL what is judged without locks is written only to customers whom nobody else has written to since. Who
-//! lost such a race is judged again under the locks of the customers' rows, taken in the order of their ids.
+//! On PostgreSQL what is judged without locks is written only to customers whom nobody else has
+//! written to since. Who lost such a race is judged again under the locks of the customers' rows,
+//! taken in the order of their ids.
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use database::{BindRows as _, Columns, Database, DatabaseError, Dialect, Kind, Rows, Source, Transaction};
+use database::{
+    BindRows as _, Columns, Database, DatabaseError, Dialect, Kind, Rows, Source, Transaction,
+};
 use serve::Clock;
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, pool::PoolConnection};
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -57,7 +61,8 @@ where
     }
 
     fn answer(self: Box<Self>, written: Result<(), StoreError>) {
-        let lost = || DatabaseError::Corrupt("something was written that nobody judged".to_owned()).into();
+        let lost =
+            || DatabaseError::Corrupt("something was written that nobody judged".to_owned()).into();
         let Self { found, done, .. } = *self;
         // A caller that left hears nothing.
         drop(done.send(written.and_then(|()| found.ok_or_else(lost))));
@@ -65,8 +70,8 @@ where
 }
 
 impl Store {
-    /// Judges by what is known of a customer and writes what follows; returns once it is durable. Of one customer only
-    /// one entry of this process is under way, so no commit holds two.
+    /// Judges by what is known of a customer and writes what follows; returns once it is durable.
+    /// Of one customer only one entry of this process is under way, so no commit holds two.
     pub(super) async fn write<T: Send + Sync + 'static>(
         &self,
         wanted: Wanted,
@@ -82,7 +87,11 @@ impl Store {
 }
 
 /// Works through the queue until every store is gone.
-pub(super) async fn run(database: Database, clock: Clock, queue: Arc<Mutex<mpsc::Receiver<Entry>>>) {
+pub(super) async fn run(
+    database: Database,
+    clock: Clock,
+    queue: Arc<Mutex<mpsc::Receiver<Entry>>>,
+) {
     let mut writer = Writer { database, clock, held: None };
     let mut entries = Vec::with_capacity(BATCH_MAX);
     while queue.lock().await.recv_many(&mut entries, BATCH_MAX).await > 0 {
@@ -129,11 +138,16 @@ impl Writer {
         }
     }
 
-    /// Without locks; gives back those of whom somebody else wrote meanwhile. SQLite has one writer: nothing is gained.
-    async fn optimistically(&mut self, entries: Vec<Entry>) -> Result<Vec<Entry>, (DatabaseError, Vec<Entry>)> {
+    /// Without locks; gives back those of whom somebody else wrote meanwhile. SQLite has one
+    /// writer: nothing is gained.
+    async fn optimistically(
+        &mut self,
+        entries: Vec<Entry>,
+    ) -> Result<Vec<Entry>, (DatabaseError, Vec<Entry>)> {
         let Database::Postgres(pool) = &self.database else { return Ok(entries) };
         // What all customers share is looked at under locks only.
-        let (bound, entries): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.wanted.budgets.is_some());
+        let (bound, entries): (Vec<_>, Vec<_>) =
+            entries.into_iter().partition(|entry| entry.wanted.budgets.is_some());
         if entries.is_empty() {
             return Ok(bound);
         }
@@ -145,7 +159,9 @@ impl Writer {
         let judged = judge(entries, known, &mut Budgets::default());
         match change::write(Target::Alone(&mut connection), &of(&judged)).await {
             // After a fault the connection goes back to the pool, which looks at it first.
-            Err(error) => Err((error, joined(bound, judged.into_iter().map(|(entry, _)| entry).collect()))),
+            Err(error) => {
+                Err((error, joined(bound, judged.into_iter().map(|(entry, _)| entry).collect())))
+            }
             Ok(won) => {
                 self.held = Some(connection);
                 Ok(joined(bound, answer(judged, &won)))
@@ -165,7 +181,8 @@ impl Writer {
             None => pool.acquire().await?,
         };
         let source = &mut Source::Alone(&mut connection);
-        let known = known::read(source, entries.iter().map(|entry| &entry.wanted), &self.clock).await?;
+        let known =
+            known::read(source, entries.iter().map(|entry| &entry.wanted), &self.clock).await?;
         Ok((connection, known))
     }
 
@@ -186,14 +203,20 @@ impl Writer {
             Ok(won) => {
                 // INVARIANT: nobody writes to a customer without the lock that is held here.
                 let lost = answer(judged, &won);
-                refuse(&DatabaseError::Corrupt("a customer changed under its lock".to_owned()), lost);
+                refuse(
+                    &DatabaseError::Corrupt("a customer changed under its lock".to_owned()),
+                    lost,
+                );
                 Ok(())
             }
         }
     }
 
     /// Takes the locks, and then reads.
-    async fn lock(&self, entries: &[Entry]) -> Result<(Transaction, Vec<Known>, Budgets), DatabaseError> {
+    async fn lock(
+        &self,
+        entries: &[Entry],
+    ) -> Result<(Transaction, Vec<Known>, Budgets), DatabaseError> {
         let wanted: Vec<_> = entries.iter().map(|entry| &entry.wanted).collect();
         let mut transaction = self.database.begin().await?;
         lock(&mut transaction, &wanted).await?;
@@ -211,7 +234,8 @@ fn joined(mut some: Vec<Entry>, others: Vec<Entry>) -> Vec<Entry> {
     some
 }
 
-/// True for a fault that one entry may bring upon all: a constraint, or locks that waited for each other.
+/// True for a fault that one entry may bring upon all: a constraint, or locks that waited for each
+/// other.
 fn is_of_one(error: &DatabaseError) -> bool {
     matches!(error, DatabaseError::Conflict(_)) || error.is_aborted()
 }
@@ -261,16 +285,20 @@ fn refuse(error: &DatabaseError, entries: Vec<Entry>) {
         let same = match error {
             DatabaseError::Corrupt(text) => DatabaseError::Corrupt(text.clone()),
             DatabaseError::Conflict(name) => DatabaseError::Conflict(name.clone()),
-            DatabaseError::Unavailable(error) => DatabaseError::Unavailable(sqlx::Error::Protocol(error.to_string())),
+            DatabaseError::Unavailable(error) => {
+                DatabaseError::Unavailable(sqlx::Error::Protocol(error.to_string()))
+            }
         };
         entry.work.answer(Err(same.into()));
     }
 }
 
-const CUSTOMER: Columns = &[("place", Kind::Integer), ("tenant_id", Kind::Text), ("customer_id", Kind::Text)];
+const CUSTOMER: Columns =
+    &[("place", Kind::Integer), ("tenant_id", Kind::Text), ("customer_id", Kind::Text)];
 
-/// Takes the customers' rows, creating those that are missing, and keeps them locked until the transaction ends. Two
-/// writers take the same rows in the same order, so neither waits for one who waits for it.
+/// Takes the customers' rows, creating those that are missing, and keeps them locked until the
+/// transaction ends. Two writers take the same rows in the same order, so neither waits for one who
+/// waits for it.
 async fn lock(transaction: &mut Transaction, wanted: &[&Wanted]) -> Result<(), DatabaseError> {
     let Transaction::Postgres(inner) = transaction else { return Ok(()) };
     let connection: &mut PgConnection = inner;

@@ -6,7 +6,9 @@ use tonic::{Code, Status};
 use super::world::*;
 
 fn reserve(question: proto::ContactQuestion, decision: &str) -> proto::GateQuestion {
-    proto::GateQuestion { kind: Some(gate_question::Kind::Reserve(reservation(question, decision))) }
+    proto::GateQuestion {
+        kind: Some(gate_question::Kind::Reserve(reservation(question, decision))),
+    }
 }
 
 fn check(question: proto::ContactQuestion) -> proto::GateQuestion {
@@ -14,7 +16,10 @@ fn check(question: proto::ContactQuestion) -> proto::GateQuestion {
     proto::GateQuestion { kind: Some(gate_question::Kind::Check(proto::CheckRequest { question })) }
 }
 
-async fn ask(world: &World, questions: Vec<proto::GateQuestion>) -> Result<Vec<proto::GateAnswer>, Status> {
+async fn ask(
+    world: &World,
+    questions: Vec<proto::GateQuestion>,
+) -> Result<Vec<proto::GateAnswer>, Status> {
     let request = proto::BatchReserveRequest { questions };
     world.gate().batch_reserve(request).await.map(|answer| answer.into_inner().answers)
 }
@@ -26,7 +31,10 @@ fn told_of(answer: &proto::GateAnswer) -> String {
         gate_answer::Kind::Check(answer) => {
             let judgement = answer.judgement.clone().unwrap();
             let refused = judgement.verdicts.iter().find_map(|verdict| verdict.refusal.clone());
-            judgement.refusal.or(refused).map_or("checked".to_owned(), |refusal| refusal.reason_code)
+            judgement
+                .refusal
+                .or(refused)
+                .map_or("checked".to_owned(), |refusal| refusal.reason_code)
         }
         gate_answer::Kind::Fault(fault) => format!("{:?}", Code::from(fault.code)),
     }
@@ -51,16 +59,24 @@ async fn each_question_is_answered_in_its_place_and_a_bad_one_spoils_only_its_ow
         let answers = ask(world, questions).await.unwrap();
         let shown: Vec<_> = answers.iter().map(told_of).collect();
         let wrong = "InvalidArgument";
-        assert_eq!(shown, ["granted", "consent_withheld", "NotFound", "checked", wrong, wrong, "granted"]);
+        assert_eq!(
+            shown,
+            ["granted", "consent_withheld", "NotFound", "checked", wrong, wrong, "granted"]
+        );
         assert_eq!(world.ledger("ann").await, ["dec_1 reserved"]);
         assert_eq!(world.ledger("fay").await, ["dec_6 reserved"]);
         for untouched in ["bob", "cat", "dan", "eve"] {
             assert!(world.ledger(untouched).await.is_empty(), "{untouched}");
         }
         // A fault is the status the question would have had alone.
-        let Some(gate_answer::Kind::Fault(fault)) = answers[4].kind.clone() else { panic!("{answers:?}") };
+        let Some(gate_answer::Kind::Fault(fault)) = answers[4].kind.clone() else {
+            panic!("{answers:?}")
+        };
         let status = Status::with_details(fault.code.into(), fault.message, fault.details.into());
-        assert_eq!(faults(&status), faults(&world.ask(reservation(world.question("eve"), "")).await.unwrap_err()));
+        assert_eq!(
+            faults(&status),
+            faults(&world.ask(reservation(world.question("eve"), "")).await.unwrap_err())
+        );
     })
     .await;
 }
@@ -68,13 +84,19 @@ async fn each_question_is_answered_in_its_place_and_a_bad_one_spoils_only_its_ow
 #[tokio::test(flavor = "multi_thread")]
 async fn of_one_customer_the_later_question_sees_what_the_earlier_one_reserved() {
     seeded_on_both(async |world| {
-        let mut questions: Vec<_> =
-            (1..=5).map(|number| reserve(world.question("ann"), &format!("dec_{number}"))).collect();
+        let mut questions: Vec<_> = (1..=5)
+            .map(|number| reserve(world.question("ann"), &format!("dec_{number}")))
+            .collect();
         questions.insert(2, check(world.question("ann")));
         let answers = ask(world, questions).await.unwrap();
         let shown: Vec<_> = answers.iter().map(told_of).collect();
-        assert_eq!(shown, ["granted", "granted", "checked", "granted", "frequency_cap", "frequency_cap"]);
-        let Some(gate_answer::Kind::Check(checked)) = &answers[2].kind else { panic!("{answers:?}") };
+        assert_eq!(
+            shown,
+            ["granted", "granted", "checked", "granted", "frequency_cap", "frequency_cap"]
+        );
+        let Some(gate_answer::Kind::Check(checked)) = &answers[2].kind else {
+            panic!("{answers:?}")
+        };
         let summary = &checked.judgement.as_ref().unwrap().verdicts[0].summary;
         assert_eq!(summary, "passed (0 contacts in last 30d, 2 reserved)");
     })
@@ -86,8 +108,16 @@ async fn a_budget_over_all_customers_is_exact_within_a_batch() {
     seeded_on_both(async |world| {
         let budget = proto::Budget { window_days: 7, max_contacts: Some(3), ..Default::default() };
         let rule = Some(proto::contact_policy::Rule::Budget(budget));
-        world.create_policy(proto::ContactPolicy { name: "Letters".into(), rule, ..Default::default() }).await;
-        let questions = (0..8).map(|n| reserve(world.question(&format!("c_{n}")), &format!("dec_{n}"))).collect();
+        world
+            .create_policy(proto::ContactPolicy {
+                name: "Letters".into(),
+                rule,
+                ..Default::default()
+            })
+            .await;
+        let questions = (0..8)
+            .map(|n| reserve(world.question(&format!("c_{n}")), &format!("dec_{n}")))
+            .collect();
         let shown: Vec<_> = ask(world, questions).await.unwrap().iter().map(told_of).collect();
         assert_eq!(shown.iter().filter(|told| *told == "granted").count(), 3, "{shown:?}");
         assert_eq!(shown.iter().filter(|told| *told == "budget_exhausted").count(), 5, "{shown:?}");
@@ -98,15 +128,19 @@ async fn a_budget_over_all_customers_is_exact_within_a_batch() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeat_of_a_batch_returns_its_first_answers() {
     seeded_on_both(async |world| {
-        let questions: Vec<_> =
-            (0..64).map(|number| reserve(world.question(&format!("c_{number}")), &format!("dec_{number}"))).collect();
+        let questions: Vec<_> = (0..64)
+            .map(|number| reserve(world.question(&format!("c_{number}")), &format!("dec_{number}")))
+            .collect();
         let first = ask(world, questions.clone()).await.unwrap();
         assert!(first.iter().all(|answer| told_of(answer) == "granted"));
         let repeated = first.into_iter().map(|answer| match answer.kind {
-            Some(gate_answer::Kind::Reserve(answer)) => Some(gate_answer::Kind::Reserve(World::repeated(answer))),
+            Some(gate_answer::Kind::Reserve(answer)) => {
+                Some(gate_answer::Kind::Reserve(World::repeated(answer)))
+            }
             other => other,
         });
-        let repeated: Vec<_> = repeated.map(|kind: Option<gate_answer::Kind>| proto::GateAnswer { kind }).collect();
+        let repeated: Vec<_> =
+            repeated.map(|kind: Option<gate_answer::Kind>| proto::GateAnswer { kind }).collect();
         assert_eq!(ask(world, questions).await.unwrap(), repeated);
         assert_eq!(world.ledger("c_63").await, ["dec_63 reserved"]);
     })

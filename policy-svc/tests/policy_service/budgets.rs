@@ -4,7 +4,9 @@ use chrono::TimeDelta;
 use database::Location;
 use policy_svc::{App, Deps};
 use proffer_proto::{
-    policy::v1::{self as proto, contact_gate_service_client::ContactGateServiceClient, contact_policy::Rule},
+    policy::v1::{
+        self as proto, contact_gate_service_client::ContactGateServiceClient, contact_policy::Rule,
+    },
     values::v1::{Value, value::Kind},
 };
 use serve::Neighbour;
@@ -12,7 +14,12 @@ use sqlx::{Connection as _, PgConnection};
 
 use super::world::{World, candidate, cap, faults, impression, on_both, reservation, told};
 
-fn budget(id: &str, scope: &str, max_contacts: Option<i64>, max_spend: Option<&str>) -> proto::ContactPolicy {
+fn budget(
+    id: &str,
+    scope: &str,
+    max_contacts: Option<i64>,
+    max_spend: Option<&str>,
+) -> proto::ContactPolicy {
     let max_spend = max_spend.map(|text| Value { kind: Some(Kind::DecimalValue(text.into())) });
     let rule = Some(Rule::Budget(proto::Budget { window_days: 7, max_contacts, max_spend }));
     proto::ContactPolicy { rule, ..cap(id, scope, 1, 1) }
@@ -20,7 +27,8 @@ fn budget(id: &str, scope: &str, max_contacts: Option<i64>, max_spend: Option<&s
 
 /// A question about an offer that costs so much, in 1/10,000.
 fn priced(world: &World, customer: &str, cost: i64) -> proto::ContactQuestion {
-    let offer = proto::Candidate { cost_ten_thousandths: cost, ..candidate("off_apparel", "Apparel") };
+    let offer =
+        proto::Candidate { cost_ten_thousandths: cost, ..candidate("off_apparel", "Apparel") };
     proto::ContactQuestion { candidates: vec![offer], ..world.question(customer) }
 }
 
@@ -42,14 +50,27 @@ async fn the_last_contact_of_a_budget_is_the_last_whoever_asks() {
         for customer in ["ann", "bob", "cid"] {
             assert_eq!(ask(world, customer, 0).await, "granted");
         }
-        let refused = world.reserve(world.question("dan"), "dec_dan").await.judgement.unwrap().verdicts.remove(0);
+        let refused = world
+            .reserve(world.question("dan"), "dec_dan")
+            .await
+            .judgement
+            .unwrap()
+            .verdicts
+            .remove(0);
         let refusal = refused.refusal.unwrap();
         assert_eq!(refusal.reason_code, "budget_exhausted");
-        assert!(refusal.reason.contains("3 of 3 contacts in last 7d over all customers"), "{}", refusal.reason);
+        assert!(
+            refusal.reason.contains("3 of 3 contacts in last 7d over all customers"),
+            "{}",
+            refusal.reason
+        );
         let verdict = &refused.policies[0];
         assert_eq!((verdict.contacts, verdict.reserved, verdict.limit), (0, 3, 3));
         assert!(verdict.next_allowed_at.is_some());
-        let other = proto::ContactQuestion { candidates: vec![candidate("off_home", "Home")], ..world.question("dan") };
+        let other = proto::ContactQuestion {
+            candidates: vec![candidate("off_home", "Home")],
+            ..world.question("dan")
+        };
         assert_eq!(told(&world.reserve(other, "dec_other").await), "granted");
         // A check tells the same without taking anything.
         let checked = world.check(world.question("eve")).await.verdicts.remove(0).refusal.unwrap();
@@ -59,10 +80,14 @@ async fn the_last_contact_of_a_budget_is_the_last_whoever_asks() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_released_or_lapses_can_be_spent_again_and_what_is_committed_counts_for_its_window() {
+async fn what_is_released_or_lapses_can_be_spent_again_and_what_is_committed_counts_for_its_window()
+{
     on_both(async |world| {
         world_with(world, vec![budget("pol_b", "", Some(2), None)]).await;
-        assert_eq!((ask(world, "ann", 0).await, ask(world, "bob", 0).await), ("granted".into(), "granted".into()));
+        assert_eq!(
+            (ask(world, "ann", 0).await, ask(world, "bob", 0).await),
+            ("granted".into(), "granted".into())
+        );
         assert_eq!(ask(world, "cid", 0).await, "budget_exhausted");
         assert_eq!(world.release("ann", "dec_ann", 0).await, 1);
         assert_eq!(ask(world, "cid", 0).await, "granted");
@@ -91,9 +116,13 @@ async fn spend_is_summed_to_the_ten_thousandth() {
         assert_eq!(ask(world, "dan", 1).await, "budget_exhausted");
         assert_eq!(ask(world, "eve", 0).await, "granted");
         // A contact nobody reserved is a fact: it is counted, beyond the budget too.
-        let seen = proto::OutcomeFact { cost_ten_thousandths: 5_000, ..impression("fay", 1, "", world.clock.now()) };
+        let seen = proto::OutcomeFact {
+            cost_ten_thousandths: 5_000,
+            ..impression("fay", 1, "", world.clock.now())
+        };
         world.deliver(vec![seen]).await;
-        let reason = world.check(priced(world, "gus", 1)).await.verdicts.remove(0).refusal.unwrap().reason;
+        let reason =
+            world.check(priced(world, "gus", 1)).await.verdicts.remove(0).refusal.unwrap().reason;
         assert!(reason.contains("2 of 1.5 spend"), "{reason}");
     })
     .await;
@@ -194,7 +223,10 @@ async fn two_replicas_share_one_budget() {
 async fn what_a_budget_lost_is_found_and_counted_again() {
     let world = World::on_postgres().await;
     world_with(&world, vec![budget("pol_b", "", Some(2), None)]).await;
-    assert_eq!((ask(&world, "ann", 0).await, ask(&world, "bob", 0).await), ("granted".into(), "granted".into()));
+    assert_eq!(
+        (ask(&world, "ann", 0).await, ask(&world, "bob", 0).await),
+        ("granted".into(), "granted".into())
+    );
     assert_eq!(world.app.reconcile().await.unwrap(), policy_svc::Drift::default());
     let Location::Url(url) = &world.location else { panic!("not on PostgreSQL") };
     let mut connection = PgConnection::connect(url).await.unwrap();
@@ -203,7 +235,8 @@ async fn what_a_budget_lost_is_found_and_counted_again() {
     let found = world.app.reconcile().await.unwrap();
     assert_eq!((found.missing, found.surplus), (2, 0));
     assert_eq!(ask(&world, "cid", 0).await, "budget_exhausted");
-    // What nobody stands for is told and left until it lapses: too few contacts are better than too many.
+    // What nobody stands for is told and left until it lapses: too few contacts are better than too
+    // many.
     let invent = "insert into proffer_policy.budget_entry
         select tenant_id, policy_id, 'con_x', until_us, cost, reserved from proffer_policy.budget_entry limit 1";
     sqlx::raw_sql(invent).execute(&mut connection).await.unwrap();

@@ -23,10 +23,23 @@ async fn the_seeds_channels_and_policy_are_taken() {
         assert_eq!(email.config.unwrap().quiet_hours_start, "21:00");
         assert_eq!(get("ch_sms").await.name, "sms");
         let request = proto::ListContactPoliciesRequest::default();
-        let policies = world.policies().list_contact_policies(request).await.unwrap().into_inner().contact_policies;
+        let policies = world
+            .policies()
+            .list_contact_policies(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .contact_policies;
         assert_eq!(policies[0].id, "pol_winback_3_touch_cap_30_day_window");
-        assert_eq!((policies[0].scope.as_str(), policies[0].status()), (SEED_SCOPE, ResourceStatus::Active));
-        assert!(policies[0].warnings.is_empty() && policies[0].created_at.is_some() && !policies[0].etag.is_empty());
+        assert_eq!(
+            (policies[0].scope.as_str(), policies[0].status()),
+            (SEED_SCOPE, ResourceStatus::Active)
+        );
+        assert!(
+            policies[0].warnings.is_empty()
+                && policies[0].created_at.is_some()
+                && !policies[0].etag.is_empty()
+        );
     })
     .await;
 }
@@ -49,7 +62,10 @@ async fn wrong_channels_are_refused_with_every_fault() {
         };
         let request = proto::CreateChannelRequest { channel: Some(channel) };
         let status = world.channels().create_channel(request).await.unwrap_err();
-        let paths: Vec<_> = faults(&status).iter().map(|fault| fault.split(':').next().unwrap().to_owned()).collect();
+        let paths: Vec<_> = faults(&status)
+            .iter()
+            .map(|fault| fault.split(':').next().unwrap().to_owned())
+            .collect();
         assert_eq!(
             paths,
             [
@@ -61,7 +77,11 @@ async fn wrong_channels_are_refused_with_every_fault() {
                 "channel.config.timezone_source[0]",
             ]
         );
-        let empty = world.channels().create_channel(proto::CreateChannelRequest::default()).await.unwrap_err();
+        let empty = world
+            .channels()
+            .create_channel(proto::CreateChannelRequest::default())
+            .await
+            .unwrap_err();
         assert_eq!(faults(&empty), ["channel.name: is required"]);
     })
     .await;
@@ -70,7 +90,11 @@ async fn wrong_channels_are_refused_with_every_fault() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_policy_lacks_is_told_with_what_it_may_be() {
     let world = World::on_sqlite().await;
-    let contact_policy = Some(proto::ContactPolicy { rule: None, scope: "planet:x".into(), ..cap("pol_x", "", 1, 1) });
+    let contact_policy = Some(proto::ContactPolicy {
+        rule: None,
+        scope: "planet:x".into(),
+        ..cap("pol_x", "", 1, 1)
+    });
     let request = proto::CreateContactPolicyRequest { contact_policy };
     assert_eq!(
         faults(&world.policies().create_contact_policy(request).await.unwrap_err()),
@@ -90,14 +114,21 @@ async fn a_scope_may_name_what_nobody_created_and_says_so_for_channels() {
         };
         assert!(warnings("category:Nowhere;offer:off_none", "pol_a").await.is_empty());
         assert!(warnings("channel:email,ch_sms", "pol_b").await.is_empty());
-        assert_eq!(warnings("channel:fax", "pol_c").await, ["scope names channel `fax`, which does not exist"]);
+        assert_eq!(
+            warnings("channel:fax", "pol_c").await,
+            ["scope names channel `fax`, which does not exist"]
+        );
         let update = proto::UpdateChannelRequest {
             id: "email".into(),
             channel: Some(proto::Channel { name: "newsletter".into(), ..Default::default() }),
             update_mask: Some(prost_types::FieldMask { paths: vec!["name".into()] }),
         };
-        let renamed = world.channels().update_channel(update).await.unwrap().into_inner().channel.unwrap();
-        assert_eq!(renamed.warnings, ["contact policy `pol_b` names channel `email`, which is no longer a name"]);
+        let renamed =
+            world.channels().update_channel(update).await.unwrap().into_inner().channel.unwrap();
+        assert_eq!(
+            renamed.warnings,
+            ["contact policy `pol_b` names channel `email`, which is no longer a name"]
+        );
         assert_eq!(renamed.channel_type, "email");
     })
     .await;
@@ -107,19 +138,38 @@ async fn a_scope_may_name_what_nobody_created_and_says_so_for_channels() {
 async fn a_stale_etag_and_a_taken_name_are_refused() {
     seeded_on_both(async |world| {
         let update = |etag: &str, quiet: &str| {
-            let config = proto::ChannelConfig { quiet_hours_end: quiet.into(), ..Default::default() };
-            let channel = proto::Channel { etag: etag.into(), config: Some(config), ..Default::default() };
-            let update_mask = Some(prost_types::FieldMask { paths: vec!["config.quiet_hours_end".into()] });
+            let config =
+                proto::ChannelConfig { quiet_hours_end: quiet.into(), ..Default::default() };
+            let channel =
+                proto::Channel { etag: etag.into(), config: Some(config), ..Default::default() };
+            let update_mask =
+                Some(prost_types::FieldMask { paths: vec!["config.quiet_hours_end".into()] });
             proto::UpdateChannelRequest { id: "email".into(), channel: Some(channel), update_mask }
         };
-        let updated = world.channels().update_channel(update("", "07:00")).await.unwrap().into_inner().channel.unwrap();
+        let updated = world
+            .channels()
+            .update_channel(update("", "07:00"))
+            .await
+            .unwrap()
+            .into_inner()
+            .channel
+            .unwrap();
         let config = updated.config.unwrap();
-        assert_eq!((config.quiet_hours_start.as_str(), config.quiet_hours_end.as_str()), ("21:00", "07:00"));
-        assert_eq!(world.channels().update_channel(update("stale", "06:00")).await.unwrap_err().code(), Code::Aborted);
+        assert_eq!(
+            (config.quiet_hours_start.as_str(), config.quiet_hours_end.as_str()),
+            ("21:00", "07:00")
+        );
+        assert_eq!(
+            world.channels().update_channel(update("stale", "06:00")).await.unwrap_err().code(),
+            Code::Aborted
+        );
         let request = proto::CreateChannelRequest {
             channel: Some(proto::Channel { name: "EMAIL".into(), ..Default::default() }),
         };
-        assert_eq!(world.channels().create_channel(request).await.unwrap_err().code(), Code::AlreadyExists);
+        assert_eq!(
+            world.channels().create_channel(request).await.unwrap_err().code(),
+            Code::AlreadyExists
+        );
         let gone = proto::DeleteChannelRequest { id: "email".into(), etag: String::new() };
         world.channels().delete_channel(gone.clone()).await.unwrap();
         assert_eq!(world.channels().delete_channel(gone).await.unwrap_err().code(), Code::NotFound);
@@ -137,13 +187,17 @@ async fn a_paused_or_deleted_policy_binds_no_more() {
         let mut paused = proto::ContactPolicy::default();
         paused.set_status(ResourceStatus::Paused);
         let update_mask = Some(prost_types::FieldMask { paths: vec!["status".into()] });
-        let request =
-            proto::UpdateContactPolicyRequest { id: "pol_one".into(), contact_policy: Some(paused), update_mask };
+        let request = proto::UpdateContactPolicyRequest {
+            id: "pol_one".into(),
+            contact_policy: Some(paused),
+            update_mask,
+        };
         world.policies().update_contact_policy(request).await.unwrap();
         assert_eq!(world.outcome_of_reserve("ann", "dec_3").await, "granted");
         world.create_policy(cap("pol_two", "global", 30, 1)).await;
         assert_eq!(world.outcome_of_reserve("ann", "dec_4").await, "frequency_cap");
-        let request = proto::DeleteContactPolicyRequest { id: "pol_two".into(), etag: String::new() };
+        let request =
+            proto::DeleteContactPolicyRequest { id: "pol_two".into(), etag: String::new() };
         world.policies().delete_contact_policy(request).await.unwrap();
         assert_eq!(world.outcome_of_reserve("ann", "dec_5").await, "granted");
     })
@@ -199,13 +253,24 @@ async fn a_watch_tells_everything_current_and_every_change() {
         let first = pages.next().await.unwrap().unwrap();
         let kinds: Vec<_> = first.changes.iter().map(|change| change.kind.as_str()).collect();
         assert_eq!((kinds, first.head_revision), (vec!["channel", "channel", "contact_policy"], 4));
-        let settings = Some(proto::TenantSettings { timezone: "Europe/London".into(), ..Default::default() });
-        world.settings().update_settings(proto::UpdateSettingsRequest { settings, update_mask: None }).await.unwrap();
+        let settings =
+            Some(proto::TenantSettings { timezone: "Europe/London".into(), ..Default::default() });
+        world
+            .settings()
+            .update_settings(proto::UpdateSettingsRequest { settings, update_mask: None })
+            .await
+            .unwrap();
         let second = pages.next().await.unwrap().unwrap();
         let change = &second.changes[0];
-        assert_eq!((change.kind.as_str(), change.id.as_str(), second.head_revision), ("settings", "settings", 5));
+        assert_eq!(
+            (change.kind.as_str(), change.id.as_str(), second.head_revision),
+            ("settings", "settings", 5)
+        );
         let settings = proto::TenantSettings::decode(change.resource.as_slice()).unwrap();
-        assert_eq!((settings.timezone.as_str(), settings.currency.as_str()), ("Europe/London", "GBP"));
+        assert_eq!(
+            (settings.timezone.as_str(), settings.currency.as_str()),
+            ("Europe/London", "GBP")
+        );
         let gone = proto::DeleteChannelRequest { id: "ch_web".into(), etag: String::new() };
         world.channels().delete_channel(gone).await.unwrap();
         let third = pages.next().await.unwrap().unwrap();
@@ -213,7 +278,8 @@ async fn a_watch_tells_everything_current_and_every_change() {
     })
     .await;
     let world = World::on_sqlite().await;
-    let mut empty = world.gate().watch_policy(proto::WatchPolicyRequest::default()).await.unwrap().into_inner();
+    let mut empty =
+        world.gate().watch_policy(proto::WatchPolicyRequest::default()).await.unwrap().into_inner();
     assert_eq!(empty.next().await.unwrap().unwrap(), proto::WatchPolicyResponse::default());
     let wrong = world.gate().watch_policy(proto::WatchPolicyRequest { after_revision: -1 }).await;
     assert_eq!(wrong.map(drop).unwrap_err().code(), Code::InvalidArgument);
@@ -222,7 +288,8 @@ async fn a_watch_tells_everything_current_and_every_change() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_has_its_own_rules_and_ledger() {
     seeded_on_both(async |world| {
-        let request = serve::metadata::request("other", reservation(world.question("ann"), "dec_1"));
+        let request =
+            serve::metadata::request("other", reservation(world.question("ann"), "dec_1"));
         assert_eq!(world.gate().reserve(request).await.unwrap_err().code(), Code::NotFound);
         for decision in ["dec_1", "dec_2", "dec_3"] {
             assert_eq!(world.outcome_of_reserve("ann", decision).await, "granted");
@@ -231,9 +298,11 @@ async fn a_tenant_has_its_own_rules_and_ledger() {
         let request = serve::metadata::request("other", proto::CreateChannelRequest { channel });
         world.channels().create_channel(request).await.unwrap();
         let contact_policy = Some(cap("pol_1", "global", 30, 1));
-        let request = serve::metadata::request("other", proto::CreateContactPolicyRequest { contact_policy });
+        let request =
+            serve::metadata::request("other", proto::CreateContactPolicyRequest { contact_policy });
         world.policies().create_contact_policy(request).await.unwrap();
-        let request = serve::metadata::request("other", reservation(world.question("ann"), "dec_1"));
+        let request =
+            serve::metadata::request("other", reservation(world.question("ann"), "dec_1"));
         assert_eq!(told(&world.gate().reserve(request).await.unwrap().into_inner()), "granted");
     })
     .await;
@@ -247,12 +316,19 @@ async fn a_tenant_has_at_most_two_hundred_channels_and_policies() {
         world.create_policy(cap(&format!("pol_{n}"), "global", 1, 10_000)).await;
     }
     let channel = Some(proto::Channel { name: "one more".into(), ..Default::default() });
-    let status = world.channels().create_channel(proto::CreateChannelRequest { channel }).await.unwrap_err();
-    assert_eq!((status.code(), reason(&status).as_str()), (Code::ResourceExhausted, "LIMIT_EXCEEDED"));
+    let status =
+        world.channels().create_channel(proto::CreateChannelRequest { channel }).await.unwrap_err();
+    assert_eq!(
+        (status.code(), reason(&status).as_str()),
+        (Code::ResourceExhausted, "LIMIT_EXCEEDED")
+    );
     let contact_policy = Some(cap("pol_more", "global", 1, 1));
     let request = proto::CreateContactPolicyRequest { contact_policy };
     let status = world.policies().create_contact_policy(request).await.unwrap_err();
-    assert_eq!((status.code(), reason(&status).as_str()), (Code::ResourceExhausted, "LIMIT_EXCEEDED"));
+    assert_eq!(
+        (status.code(), reason(&status).as_str()),
+        (Code::ResourceExhausted, "LIMIT_EXCEEDED")
+    );
     // The largest question against the most policies is answered within the limits of a message.
     let mut question = world.question("ann");
     question.channel = String::new();

@@ -8,7 +8,11 @@ use tonic::Code;
 
 use super::world::*;
 
-async fn put(world: &World, granted: bool, at: DateTime<Utc>) -> Result<proto::Consent, tonic::Status> {
+async fn put(
+    world: &World,
+    granted: bool,
+    at: DateTime<Utc>,
+) -> Result<proto::Consent, tonic::Status> {
     let request = proto::PutConsentRequest {
         customer_id: "ann".into(),
         channel: "email".into(),
@@ -17,13 +21,19 @@ async fn put(world: &World, granted: bool, at: DateTime<Utc>) -> Result<proto::C
         source: "preference_center".into(),
         evidence: "form 12".into(),
     };
-    world.consents().put_consent(request).await.map(|response| response.into_inner().consent.unwrap())
+    world
+        .consents()
+        .put_consent(request)
+        .await
+        .map(|response| response.into_inner().consent.unwrap())
 }
 
 async fn deciding(world: &World, channel: &str) -> Result<bool, Code> {
     let request = proto::GetConsentRequest { customer_id: "ann".into(), channel: channel.into() };
     let found = world.consents().get_consent(request).await;
-    found.map(|response| response.into_inner().consent.unwrap().granted).map_err(|status| status.code())
+    found
+        .map(|response| response.into_inner().consent.unwrap().granted)
+        .map_err(|status| status.code())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -31,8 +41,11 @@ async fn the_strictest_source_wins() {
     seeded_on_both(async |world| {
         let ask = async |fields: &[(&str, Value)], decision: &str| {
             let mut question = world.question("ann");
-            question.customer_fields = BTreeMap::from([("timezone".to_owned(), text("Europe/London"))]);
-            question.customer_fields.extend(fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+            question.customer_fields =
+                BTreeMap::from([("timezone".to_owned(), text("Europe/London"))]);
+            question
+                .customer_fields
+                .extend(fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
             told(&world.reserve(question, decision).await)
         };
         assert_eq!(ask(&[], "d1").await, "consent_unknown");
@@ -55,7 +68,10 @@ async fn the_latest_event_decides_and_a_withdrawal_wins_a_tie() {
         assert_eq!(deciding(world, "email").await, Err(Code::NotFound));
         let granted = put(world, true, noon() - minutes(10)).await.unwrap();
         assert_eq!((granted.effective, instant(granted.at)), (true, noon() - minutes(10)));
-        assert_eq!((granted.source.as_str(), granted.evidence.as_str()), ("preference_center", "form 12"));
+        assert_eq!(
+            (granted.source.as_str(), granted.evidence.as_str()),
+            ("preference_center", "form 12")
+        );
         // Dated before the grant: kept as evidence, without effect.
         assert!(!put(world, false, noon() - minutes(11)).await.unwrap().effective);
         assert_eq!(deciding(world, "email").await, Ok(true));
@@ -73,8 +89,13 @@ async fn nothing_is_said_in_the_future() {
     seeded_on_both(async |world| {
         let ahead = put(world, true, noon() + TimeDelta::minutes(5)).await.unwrap();
         assert_eq!(instant(ahead.at), noon());
-        let beyond = put(world, true, noon() + TimeDelta::minutes(5) + TimeDelta::microseconds(1)).await.unwrap_err();
-        assert_eq!(faults(&beyond), ["at: is more than 5 minutes ahead; leave it out for something said now"]);
+        let beyond = put(world, true, noon() + TimeDelta::minutes(5) + TimeDelta::microseconds(1))
+            .await
+            .unwrap_err();
+        assert_eq!(
+            faults(&beyond),
+            ["at: is more than 5 minutes ahead; leave it out for something said now"]
+        );
         // At receipt, after a grant that was dated ahead: it binds.
         assert!(world.put_consent("ann", "email", false).await.effective);
         assert_eq!(deciding(world, "email").await, Ok(false));
@@ -124,7 +145,11 @@ async fn the_proof_holds_every_record_in_the_order_received() {
         world.put_consent("ann", "sms", false).await;
         let (mut told, mut page_token) = (Vec::new(), String::new());
         loop {
-            let request = proto::ExportConsentProofRequest { customer_id: "ann".into(), page_size: 2, page_token };
+            let request = proto::ExportConsentProofRequest {
+                customer_id: "ann".into(),
+                page_size: 2,
+                page_token,
+            };
             let page = world.consents().export_consent_proof(request).await.unwrap().into_inner();
             told.extend(page.consents);
             page_token = page.next_page_token;
@@ -133,9 +158,18 @@ async fn the_proof_holds_every_record_in_the_order_received() {
             }
         }
         let rows = told.iter().map(|row| (row.channel.as_str(), row.granted, row.effective));
-        assert_eq!(rows.collect::<Vec<_>>(), [("email", true, true), ("email", false, false), ("sms", false, true)]);
-        assert_eq!((instant(told[1].at), instant(told[1].received_at)), (noon() - minutes(11), noon()));
-        assert_eq!((told[0].source.as_str(), told[0].evidence.as_str()), ("preference_center", "form 12"));
+        assert_eq!(
+            rows.collect::<Vec<_>>(),
+            [("email", true, true), ("email", false, false), ("sms", false, true)]
+        );
+        assert_eq!(
+            (instant(told[1].at), instant(told[1].received_at)),
+            (noon() - minutes(11), noon())
+        );
+        assert_eq!(
+            (told[0].source.as_str(), told[0].evidence.as_str()),
+            ("preference_center", "form 12")
+        );
         let request = proto::ListConsentsRequest { customer_id: "ann".into() };
         let now = world.consents().list_consents(request).await.unwrap().into_inner().consents;
         let now = now.iter().map(|row| (row.channel.as_str(), row.granted)).collect::<Vec<_>>();

@@ -1,4 +1,5 @@
-//! Many callers at once: the cap holds, nobody waits for ever, and a caller that leaves takes nothing along.
+//! Many callers at once: the cap holds, nobody waits for ever, and a caller that leaves takes
+//! nothing along.
 
 use std::{
     collections::BTreeSet,
@@ -41,20 +42,27 @@ async fn granted_of_many(world: &World) -> usize {
 /// The usual first version: count, then insert. Every caller counts before the first one commits.
 async fn granted_naively(url: &str) -> usize {
     let mut setup = PgConnection::connect(url).await.unwrap();
-    sqlx::raw_sql("create table naive (customer_id text not null)").execute(&mut setup).await.unwrap();
+    sqlx::raw_sql("create table naive (customer_id text not null)")
+        .execute(&mut setup)
+        .await
+        .unwrap();
     let (barrier, granted) = (Arc::new(Barrier::new(CALLERS)), Arc::new(AtomicUsize::new(0)));
     let callers = (0..CALLERS).map(|_| {
         let (url, barrier, granted) = (url.to_owned(), barrier.clone(), granted.clone());
         tokio::spawn(async move {
             let mut connection = PgConnection::connect(&url).await.unwrap();
             let mut transaction = connection.begin().await.unwrap();
-            let count: i64 = sqlx::query_scalar("select count(*) from naive where customer_id = 'ann'")
-                .fetch_one(&mut *transaction)
-                .await
-                .unwrap();
+            let count: i64 =
+                sqlx::query_scalar("select count(*) from naive where customer_id = 'ann'")
+                    .fetch_one(&mut *transaction)
+                    .await
+                    .unwrap();
             barrier.wait().await;
             if count < 3 {
-                sqlx::query("insert into naive values ('ann')").execute(&mut *transaction).await.unwrap();
+                sqlx::query("insert into naive values ('ann')")
+                    .execute(&mut *transaction)
+                    .await
+                    .unwrap();
                 granted.fetch_add(1, Ordering::SeqCst);
             }
             transaction.commit().await.unwrap();
@@ -79,7 +87,8 @@ async fn of_sixty_four_callers_at_once_exactly_three_get_a_slot() {
     .await;
 }
 
-/// Services on one database, as replicas are, without anything in memory in common: only the row's lock orders them.
+/// Services on one database, as replicas are, without anything in memory in common: only the row's
+/// lock orders them.
 #[tokio::test(flavor = "multi_thread")]
 async fn replicas_share_one_cap() {
     let world = World::on_postgres().await;
@@ -93,7 +102,8 @@ async fn replicas_share_one_cap() {
     let callers = replicas.iter().cycle().take(CALLERS).enumerate().map(|(caller, replica)| {
         let neighbour = serve::Neighbour::local(replica.routes());
         let mut gate = proto::contact_gate_service_client::ContactGateServiceClient::new(neighbour);
-        let (barrier, request) = (barrier.clone(), reservation(world.question("ann"), &format!("dec_{caller}")));
+        let (barrier, request) =
+            (barrier.clone(), reservation(world.question("ann"), &format!("dec_{caller}")));
         tokio::spawn(async move {
             barrier.wait().await;
             gate.reserve(request).await.unwrap().into_inner().grants.len()
@@ -113,7 +123,9 @@ async fn one_request_asked_by_many_at_once_has_one_answer() {
             let mut gate = world.gate();
             let mut request = reservation(world.question("ann"), &format!("dec_{caller}"));
             request.request_id = "one".into();
-            tokio::spawn(async move { gate.reserve(request).await.unwrap().into_inner().decision_id })
+            tokio::spawn(
+                async move { gate.reserve(request).await.unwrap().into_inner().decision_id },
+            )
         });
         let mut decisions = BTreeSet::new();
         for caller in callers.collect::<Vec<_>>() {
@@ -155,18 +167,21 @@ async fn nothing_is_granted_after_an_answered_withdrawal() {
     .await;
 }
 
-/// Batches over the same customers in opposite orders, new and known ones, with reservations in between.
+/// Batches over the same customers in opposite orders, new and known ones, with reservations in
+/// between.
 #[tokio::test(flavor = "multi_thread")]
 async fn batches_in_opposite_orders_do_not_wait_for_each_other() {
     seeded_on_both(async |world| {
         let writers = (0..16).map(|writer| {
             let (mut gate, mut asking) = (world.gate(), world.gate());
-            let mut outcomes: Vec<_> =
-                (0..40).map(|n| impression(&format!("c{n}"), i64::from(writer) + 1, "", noon())).collect();
+            let mut outcomes: Vec<_> = (0..40)
+                .map(|n| impression(&format!("c{n}"), i64::from(writer) + 1, "", noon()))
+                .collect();
             if writer % 2 == 0 {
                 outcomes.reverse();
             }
-            let request = reservation(world.question(&format!("c{}", writer * 2)), &format!("dec_{writer}"));
+            let request =
+                reservation(world.question(&format!("c{}", writer * 2)), &format!("dec_{writer}"));
             tokio::spawn(async move {
                 let delivered = gate.deliver_outcomes(proto::DeliverOutcomesRequest { outcomes });
                 let (delivered, reserved) = tokio::join!(delivered, asking.reserve(request));
@@ -217,18 +232,22 @@ async fn what_was_judged_by_rows_that_others_have_changed_since_is_judged_again(
     assert_eq!(world.outcome_of_reserve("ann", "dec_1").await, "granted");
     assert_eq!(world.release("ann", "dec_1", 0).await, 1);
 
-    // Somebody else is about to give Ann's only slot away: a question that comes now counts none taken, and waits.
+    // Somebody else is about to give Ann's only slot away: a question that comes now counts none
+    // taken, and waits.
     let Location::Url(url) = &world.location else { panic!("not on PostgreSQL") };
     let (mut other, mut looker) =
         (PgConnection::connect(url).await.unwrap(), PgConnection::connect(url).await.unwrap());
     let mut other = other.begin().await.unwrap();
-    sqlx::query("select 1 from proffer_policy.customer for update").execute(&mut *other).await.unwrap();
+    sqlx::query("select 1 from proffer_policy.customer for update")
+        .execute(&mut *other)
+        .await
+        .unwrap();
     let (mut gate, request) = (world.gate(), reservation(world.question("ann"), "dec_2"));
-    let asked = tokio::spawn(async move { told(&gate.reserve(request).await.unwrap().into_inner()) });
+    let asked =
+        tokio::spawn(async move { told(&gate.reserve(request).await.unwrap().into_inner()) });
     let mut waiting: i64 = 0;
     for _ in 0..LOOKS_MAX {
-        let count =
-            "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        let count = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
         waiting = sqlx::query_scalar(count).fetch_one(&mut looker).await.unwrap();
         if waiting > 0 {
             break;

@@ -1,12 +1,15 @@
 //! What an edit of the rules does while several processes serve one database.
 
 use policy_svc::{App, Deps};
-use proffer_proto::policy::v1::{self as proto, contact_gate_service_client::ContactGateServiceClient};
+use proffer_proto::policy::v1::{
+    self as proto, contact_gate_service_client::ContactGateServiceClient,
+};
 use serve::Neighbour;
 
 use super::world::*;
 
-/// Tighter or looser: the replica that did not write the edit asks for it with every question and keeps nothing old.
+/// Tighter or looser: the replica that did not write the edit asks for it with every question and
+/// keeps nothing old.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edit_binds_the_next_reserve_of_every_replica() {
     let world = World::on_postgres().await;

@@ -15,7 +15,10 @@ async fn a_first_contact_passes_in_the_seeds_words() {
         assert_eq!(judgement.consent_sources, ["field customer.consentEmail: granted"]);
         assert_eq!(instant(judgement.ledger_at), noon());
         let grant = &response.grants[0];
-        assert_eq!((grant.offer_id.as_str(), grant.rank, response.decision_id.as_str()), ("off_apparel", 1, "dec_1"));
+        assert_eq!(
+            (grant.offer_id.as_str(), grant.rank, response.decision_id.as_str()),
+            ("off_apparel", 1, "dec_1")
+        );
         assert_eq!(instant(grant.reserved_until), noon() + TimeDelta::hours(24));
     })
     .await;
@@ -28,7 +31,10 @@ async fn the_night_is_refused_in_the_seeds_words() {
         let response = world.reserve(world.question("ann"), "dec_1").await;
         let refusal = response.judgement.unwrap().refusal.unwrap();
         assert_eq!(refusal.reason_code, "quiet_hours");
-        assert_eq!(refusal.reason, "channel email is within quiet hours (21:00-08:00 local) — deliver after 08:00");
+        assert_eq!(
+            refusal.reason,
+            "channel email is within quiet hours (21:00-08:00 local) — deliver after 08:00"
+        );
         assert_eq!(refusal.deliver_after, "2026-07-03T08:00:00+01:00");
         assert!(response.grants.is_empty() && world.ledger("ann").await.is_empty());
     })
@@ -47,9 +53,15 @@ async fn the_fourth_touch_in_thirty_days_is_refused_and_the_next_window_lets_it_
         let verdict = &refused.verdicts[0];
         assert_eq!(verdict.summary, "3 of 3 in last 30d (3 contacts)");
         let refusal = verdict.refusal.as_ref().unwrap();
-        assert_eq!((refusal.reason_code.as_str(), refusal.deliver_after.as_str()), ("frequency_cap", ""));
+        assert_eq!(
+            (refusal.reason_code.as_str(), refusal.deliver_after.as_str()),
+            ("frequency_cap", "")
+        );
         let policy = &verdict.policies[0];
-        assert_eq!((policy.contacts, policy.reserved, policy.limit, policy.window_seconds), (3, 0, 3, 30 * 86_400));
+        assert_eq!(
+            (policy.contacts, policy.reserved, policy.limit, policy.window_seconds),
+            (3, 0, 3, 30 * 86_400)
+        );
         assert_eq!(instant(policy.next_allowed_at), noon() + TimeDelta::days(30));
         world.clock.set(noon() + TimeDelta::days(30) - TimeDelta::microseconds(1));
         assert_eq!(world.outcome_of_reserve("ann", "dec_5").await, "frequency_cap");
@@ -66,11 +78,13 @@ async fn categories_of_one_policy_share_one_budget_and_ranking_order_wins() {
     seeded_on_both(async |world| {
         let mut question = world.question("ann");
         let offers = ["Apparel", "Electronics", "Home", "Apparel", "Toys"];
-        question.candidates = offers.iter().zip(1..).map(|(name, n)| candidate(&format!("off_{n}"), name)).collect();
+        question.candidates =
+            offers.iter().zip(1..).map(|(name, n)| candidate(&format!("off_{n}"), name)).collect();
         let mut request = reservation(question, "dec_1");
         request.limit = 50;
         let response = world.ask(request).await.unwrap();
-        let granted: Vec<_> = response.grants.iter().map(|grant| (grant.offer_id.as_str(), grant.rank)).collect();
+        let granted: Vec<_> =
+            response.grants.iter().map(|grant| (grant.offer_id.as_str(), grant.rank)).collect();
         assert_eq!(granted, [("off_1", 1), ("off_2", 2), ("off_3", 3), ("off_5", 4)]);
         let judgement = response.judgement.unwrap();
         assert_eq!(judgement.verdicts[2].summary, "passed (0 contacts in last 30d, 2 reserved)");
@@ -119,7 +133,8 @@ async fn a_repeat_of_a_refused_request_is_judged_anew() {
     .await;
 }
 
-/// The first answer may have reached nobody. What is told now must not pass over a withdrawal that was answered.
+/// The first answer may have reached nobody. What is told now must not pass over a withdrawal that
+/// was answered.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeat_after_a_withdrawal_gives_the_slots_back() {
     seeded_on_both(async |world| {
@@ -138,7 +153,10 @@ async fn a_decision_reserves_once() {
         let mut request = reservation(world.question("ann"), "dec_1");
         request.request_id = "another".into();
         let status = world.ask(request).await.unwrap_err();
-        assert_eq!((status.code(), reason(&status).as_str()), (tonic::Code::FailedPrecondition, "WRONG_STATE"));
+        assert_eq!(
+            (status.code(), reason(&status).as_str()),
+            (tonic::Code::FailedPrecondition, "WRONG_STATE")
+        );
         assert_eq!(world.ledger("ann").await, ["dec_1 reserved"]);
     })
     .await;
@@ -218,7 +236,10 @@ async fn quiet_hours_keep_the_reservation_and_a_withdrawal_gives_it_back() {
         assert_eq!(refusal.deliver_after, "2026-07-04T08:00:00+01:00");
         assert_eq!(world.ledger("ann").await, ["dec_1 reserved"]);
         world.put_consent("ann", "email", false).await;
-        assert_eq!(world.commit(question, "dec_1").await.refusal.unwrap().reason_code, "consent_withdrawn");
+        assert_eq!(
+            world.commit(question, "dec_1").await.refusal.unwrap().reason_code,
+            "consent_withdrawn"
+        );
         assert_eq!(world.ledger("ann").await, ["dec_1 released"]);
     })
     .await;
@@ -231,16 +252,25 @@ async fn a_commit_without_a_live_slot_is_judged_as_a_new_contact() {
             world.reserve(world.question("ann"), decision).await;
         }
         // Held back without a reservation: caps bind.
-        assert_eq!(world.commit(world.question("ann"), "dec_x").await.refusal.unwrap().reason_code, "frequency_cap");
+        assert_eq!(
+            world.commit(world.question("ann"), "dec_x").await.refusal.unwrap().reason_code,
+            "frequency_cap"
+        );
         assert_eq!(world.release("ann", "dec_2", 0).await, 1);
         assert!(world.commit(world.question("ann"), "dec_2").await.go);
         world.clock.set(noon() + TimeDelta::hours(24));
         assert!(world.commit(world.question("ann"), "dec_1").await.go);
         assert!(world.commit(world.question("ann"), "dec_x").await.go);
-        assert_eq!(world.commit(world.question("ann"), "dec_3").await.refusal.unwrap().reason_code, "frequency_cap");
+        assert_eq!(
+            world.commit(world.question("ann"), "dec_3").await.refusal.unwrap().reason_code,
+            "frequency_cap"
+        );
         let mut ledger = world.ledger("ann").await;
         ledger.sort();
-        assert_eq!(ledger, ["dec_1 committed", "dec_2 committed", "dec_3 expired", "dec_x committed"]);
+        assert_eq!(
+            ledger,
+            ["dec_1 committed", "dec_2 committed", "dec_3 expired", "dec_x committed"]
+        );
     })
     .await;
 }
@@ -275,9 +305,13 @@ async fn a_check_judges_like_a_reservation_and_writes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_check_as_of_an_instant_leaves_out_what_is_later() {
     seeded_on_both(async |world| {
-        let rest = proffer_proto::policy::v1::OutcomeBased { outcomes: vec!["complaint".into()], window_days: 90 };
+        let rest = proffer_proto::policy::v1::OutcomeBased {
+            outcomes: vec!["complaint".into()],
+            window_days: 90,
+        };
         let rule = Some(proffer_proto::policy::v1::contact_policy::Rule::OutcomeBased(rest));
-        let policy = proffer_proto::policy::v1::ContactPolicy { rule, ..cap("pol_z", "global", 1, 1) };
+        let policy =
+            proffer_proto::policy::v1::ContactPolicy { rule, ..cap("pol_z", "global", 1, 1) };
         world.create_policy(policy).await;
         world.reserve(world.question("ann"), "dec_1").await;
         assert!(world.commit(world.question("ann"), "dec_1").await.go);
@@ -295,7 +329,10 @@ async fn a_check_as_of_an_instant_leaves_out_what_is_later() {
             assert_eq!(instant(judgement.ledger_at), as_of);
             judgement.verdicts[0].summary.clone()
         };
-        assert_eq!(summary(noon()).await, "complaint in last 90d, rests until 2026-10-01T11:00:00Z");
+        assert_eq!(
+            summary(noon()).await,
+            "complaint in last 90d, rests until 2026-10-01T11:00:00Z"
+        );
         let before = noon() - TimeDelta::microseconds(1);
         assert_eq!(summary(before).await, "passed (0 contacts in last 30d, 1 reserved)");
         assert_eq!(summary(noon() + TimeDelta::days(90)).await, "passed (0 contacts in last 30d)");
@@ -348,7 +385,8 @@ async fn contacts_are_listed_newest_first_and_page_by_page() {
                 timezone: String::new(),
             };
             let page = world.contacts().list_contacts(request).await.unwrap().into_inner();
-            let decisions: Vec<_> = page.contacts.iter().map(|contact| contact.decision_id.clone()).collect();
+            let decisions: Vec<_> =
+                page.contacts.iter().map(|contact| contact.decision_id.clone()).collect();
             (decisions, page.next_page_token)
         };
         let (first, next) = page(String::new()).await;
@@ -383,9 +421,13 @@ async fn contacts_tell_what_each_policy_leaves_free() {
         assert_eq!(world.outcome_of_reserve("ann", "dec_1").await, "granted");
         assert!(world.commit(world.question("ann"), "dec_1").await.go);
         assert_eq!(world.outcome_of_reserve("ann", "dec_2").await, "cooldown");
-        let request = proto::ListContactsRequest { customer_id: "ann".into(), ..Default::default() };
+        let request =
+            proto::ListContactsRequest { customer_id: "ann".into(), ..Default::default() };
         let told = world.contacts().list_contacts(request).await.unwrap().into_inner();
-        let rows = told.policies.iter().map(|row| (row.rule_type.as_str(), row.contacts, row.limit, row.free));
+        let rows = told
+            .policies
+            .iter()
+            .map(|row| (row.rule_type.as_str(), row.contacts, row.limit, row.free));
         assert_eq!(rows.collect::<Vec<_>>(), [("cooldown", 1, 1, 0), ("frequency_cap", 1, 3, 2)]);
         assert_eq!(told.timezone, "UTC");
         assert_eq!(told.policies[1].next_allowed_at, None);

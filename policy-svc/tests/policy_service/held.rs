@@ -15,7 +15,8 @@ enum End {
     GivenBack(&'static str),
 }
 
-/// What happens between the reservation of `dec_1`, an offer of Apparel by e-mail at noon, and its commit.
+/// What happens between the reservation of `dec_1`, an offer of Apparel by e-mail at noon, and its
+/// commit.
 struct Between<'a> {
     rule: Option<Rule>,
     /// Offers, with their categories, of other contacts.
@@ -26,7 +27,8 @@ struct Between<'a> {
     fields: &'a [(&'a str, &'a str)],
 }
 
-const NOTHING: Between<'_> = Between { rule: None, contacts: &[], outcome: "", at: DateTime::UNIX_EPOCH, fields: &[] };
+const NOTHING: Between<'_> =
+    Between { rule: None, contacts: &[], outcome: "", at: DateTime::UNIX_EPOCH, fields: &[] };
 
 fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
@@ -39,7 +41,8 @@ async fn check(between: &Between<'_>, expected: &End) {
             quiet_hours_end: "08:00".into(),
             ..Default::default()
         };
-        let email = proto::Channel { name: "email".into(), config: Some(config), ..Default::default() };
+        let email =
+            proto::Channel { name: "email".into(), config: Some(config), ..Default::default() };
         world.create_channel(email).await;
         assert_eq!(world.outcome_of_reserve("ann", "dec_1").await, "granted");
         for (place, (offer, category)) in (2..).zip(between.contacts) {
@@ -52,11 +55,15 @@ async fn check(between: &Between<'_>, expected: &End) {
         if !between.outcome.is_empty() {
             let key = between.outcome.to_owned();
             let impression = impression("ann", 1, "", world.clock.now());
-            world.deliver(vec![proto::OutcomeFact { counts_as_contact: false, key, ..impression }]).await;
+            world
+                .deliver(vec![proto::OutcomeFact { counts_as_contact: false, key, ..impression }])
+                .await;
         }
         if between.rule.is_some() {
             let rule = between.rule.clone();
-            world.create_policy(proto::ContactPolicy { rule, ..cap("pol_1", "global", 1, 1) }).await;
+            world
+                .create_policy(proto::ContactPolicy { rule, ..cap("pol_1", "global", 1, 1) })
+                .await;
         }
         if between.at > world.clock.now() {
             world.clock.set(between.at);
@@ -65,11 +72,16 @@ async fn check(between: &Between<'_>, expected: &End) {
         let fields = between.fields.iter().map(|(name, value)| ((*name).to_owned(), text(value)));
         question.customer_fields.extend(fields);
         let committed = world.commit(question, "dec_1").await;
-        let state = world.ledger("ann").await.into_iter().find(|row| row.starts_with("dec_1 ")).unwrap();
+        let state =
+            world.ledger("ann").await.into_iter().find(|row| row.starts_with("dec_1 ")).unwrap();
         let end = match (&committed.refusal, expected, state.as_str()) {
             (None, _, "dec_1 committed") if committed.go => End::Go,
-            (Some(refusal), End::Kept(code), "dec_1 reserved") if refusal.reason_code == *code => End::Kept(code),
-            (Some(refusal), End::GivenBack(code), "dec_1 released") if refusal.reason_code == *code => {
+            (Some(refusal), End::Kept(code), "dec_1 reserved") if refusal.reason_code == *code => {
+                End::Kept(code)
+            }
+            (Some(refusal), End::GivenBack(code), "dec_1 released")
+                if refusal.reason_code == *code =>
+            {
                 End::GivenBack(code)
             }
             other => panic!("expected {expected:?}, got {other:?}"),
@@ -82,25 +94,44 @@ async fn check(between: &Between<'_>, expected: &End) {
 const OTHER: &[(&str, &str)] = &[("off_other", "Apparel")];
 
 fn tight() -> proto::FrequencyCap {
-    proto::FrequencyCap { window_days: 30, max_impressions: 1, max_per_day: 1, max_per_month: 1, ..Default::default() }
+    proto::FrequencyCap {
+        window_days: 30,
+        max_impressions: 1,
+        max_per_day: 1,
+        max_per_month: 1,
+        ..Default::default()
+    }
 }
 
-/// The slot was given while there was room; a cap made tighter since refuses the next one, not this.
+/// The slot was given while there was room; a cap made tighter since refuses the next one, not
+/// this.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_held_slot_is_committed_though_a_frequency_cap_is_full() {
-    check(&Between { rule: Some(Rule::FrequencyCap(tight())), contacts: OTHER, ..NOTHING }, &End::Go).await;
+    check(
+        &Between { rule: Some(Rule::FrequencyCap(tight())), contacts: OTHER, ..NOTHING },
+        &End::Go,
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_held_slot_is_committed_though_a_total_cap_is_full() {
     let cap = proto::FrequencyCap { window_days: 30, max_impressions: 1, ..Default::default() };
-    check(&Between { rule: Some(Rule::CustomerTotalCap(cap)), contacts: OTHER, ..NOTHING }, &End::Go).await;
+    check(
+        &Between { rule: Some(Rule::CustomerTotalCap(cap)), contacts: OTHER, ..NOTHING },
+        &End::Go,
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_held_slot_is_committed_though_a_cross_channel_cap_is_full() {
     let cap = proto::FrequencyCap { window_days: 30, max_impressions: 1, ..Default::default() };
-    check(&Between { rule: Some(Rule::CrossChannelCap(cap)), contacts: OTHER, ..NOTHING }, &End::Go).await;
+    check(
+        &Between { rule: Some(Rule::CrossChannelCap(cap)), contacts: OTHER, ..NOTHING },
+        &End::Go,
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,7 +145,11 @@ async fn a_held_slot_is_given_back_when_a_cooldown_began() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_held_slot_is_given_back_when_its_category_rests() {
     let rule = || Some(Rule::CategorySuppression(proto::CategorySuppression { window_days: 7 }));
-    check(&Between { rule: rule(), contacts: OTHER, ..NOTHING }, &End::GivenBack("category_suppression")).await;
+    check(
+        &Between { rule: rule(), contacts: OTHER, ..NOTHING },
+        &End::GivenBack("category_suppression"),
+    )
+    .await;
     check(&Between { rule: rule(), contacts: &[("off_toy", "Toys")], ..NOTHING }, &End::Go).await;
 }
 
@@ -125,7 +160,8 @@ async fn a_held_slot_is_given_back_when_an_offer_that_excludes_it_was_sent() {
         Some(Rule::MutualExclusion(proto::MutualExclusion { offers, window_days: 7 }))
     };
     let toy = &[("off_toy", "Toys")];
-    check(&Between { rule: rule(), contacts: toy, ..NOTHING }, &End::GivenBack("mutual_exclusion")).await;
+    check(&Between { rule: rule(), contacts: toy, ..NOTHING }, &End::GivenBack("mutual_exclusion"))
+        .await;
     check(&Between { rule: rule(), contacts: OTHER, ..NOTHING }, &End::Go).await;
 }
 
@@ -135,7 +171,11 @@ async fn a_held_slot_is_given_back_after_an_outcome_that_suppresses() {
         let outcomes = words(&["complaint"]);
         Some(Rule::OutcomeBased(proto::OutcomeBased { outcomes, window_days: 90 }))
     };
-    check(&Between { rule: rule(), outcome: "complaint", ..NOTHING }, &End::GivenBack("suppressed")).await;
+    check(
+        &Between { rule: rule(), outcome: "complaint", ..NOTHING },
+        &End::GivenBack("suppressed"),
+    )
+    .await;
     check(&Between { rule: rule(), outcome: "click", ..NOTHING }, &End::Go).await;
 }
 
@@ -143,7 +183,10 @@ async fn a_held_slot_is_given_back_after_an_outcome_that_suppresses() {
 async fn a_held_slot_is_given_back_when_the_customer_is_in_an_excluded_segment() {
     let rule = || {
         let segments = words(&["gold"]);
-        Some(Rule::SegmentExclusion(proto::SegmentExclusion { field: "customer.tier".into(), segments }))
+        Some(Rule::SegmentExclusion(proto::SegmentExclusion {
+            field: "customer.tier".into(),
+            segments,
+        }))
     };
     let excluded = Between { rule: rule(), fields: &[("tier", "gold")], ..NOTHING };
     check(&excluded, &End::GivenBack("segment_excluded")).await;
@@ -165,7 +208,8 @@ async fn a_held_slot_waits_for_the_allowed_hours() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_held_slot_waits_for_the_end_of_quiet_hours() {
-    check(&Between { at: noon() + TimeDelta::hours(9), ..NOTHING }, &End::Kept("quiet_hours")).await;
+    check(&Between { at: noon() + TimeDelta::hours(9), ..NOTHING }, &End::Kept("quiet_hours"))
+        .await;
     check(&Between { at: noon() + TimeDelta::hours(20), ..NOTHING }, &End::Go).await;
 }
 
@@ -195,8 +239,16 @@ async fn a_held_slot_is_committed_when_an_override_lifts_the_rest() {
             priority: Some(priority),
             ..cap(id, "global", 1, 1)
         };
-        world.create_policy(policy("pol_rest", 50, Rule::Cooldown(proto::Cooldown { window_hours: 24 }))).await;
-        world.create_policy(policy("pol_lift", 60, Rule::AllowOverride(proto::AllowOverride {}))).await;
+        world
+            .create_policy(policy(
+                "pol_rest",
+                50,
+                Rule::Cooldown(proto::Cooldown { window_hours: 24 }),
+            ))
+            .await;
+        world
+            .create_policy(policy("pol_lift", 60, Rule::AllowOverride(proto::AllowOverride {})))
+            .await;
         assert!(world.commit(world.question("ann"), "dec_1").await.go);
     })
     .await;

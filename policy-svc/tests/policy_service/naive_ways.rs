@@ -1,7 +1,8 @@
 //! Ways of holding a cap that look right and are not, beside the one that is, on PostgreSQL.
 //!
-//! Every caller is brought to the point where it waits for the same row before the first one may go on. So a way that
-//! counts before it has the lock, or counts in a snapshot older than the lock, overshoots on every run and not by luck.
+//! Every caller is brought to the point where it waits for the same row before the first one may go
+//! on. So a way that counts before it has the lock, or counts in a snapshot older than the lock,
+//! overshoots on every run and not by luck.
 
 use database::Location;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
@@ -47,7 +48,8 @@ async fn call(url: String, isolation: &'static str, statements: &'static [&'stat
     let set = AssertSqlSafe(format!("set transaction isolation level {isolation}"));
     sqlx::query(set).execute(&mut *transaction).await.unwrap();
     for statement in statements {
-        let told: Option<bool> = sqlx::query_scalar(*statement).fetch_optional(&mut *transaction).await.unwrap();
+        let told: Option<bool> =
+            sqlx::query_scalar(*statement).fetch_optional(&mut *transaction).await.unwrap();
         if told != Some(true) {
             break;
         }
@@ -55,7 +57,8 @@ async fn call(url: String, isolation: &'static str, statements: &'static [&'stat
     transaction.commit().await.unwrap();
 }
 
-/// Contacts of one customer after 64 callers, all of whom were under way before the first could finish.
+/// Contacts of one customer after 64 callers, all of whom were under way before the first could
+/// finish.
 async fn contacts_after(isolation: &'static str, statements: &'static [&'static str]) -> usize {
     let world = World::on_postgres().await;
     let Location::Url(url) = &world.location else { panic!("not on PostgreSQL") };
@@ -65,7 +68,8 @@ async fn contacts_after(isolation: &'static str, statements: &'static [&'static 
     let mut holder = connection.begin().await.unwrap();
     sqlx::query("select 1 from naive_customer for update").execute(&mut *holder).await.unwrap();
 
-    let callers: Vec<_> = (0..CALLERS).map(|_| tokio::spawn(call(url.clone(), isolation, statements))).collect();
+    let callers: Vec<_> =
+        (0..CALLERS).map(|_| tokio::spawn(call(url.clone(), isolation, statements))).collect();
     let mut waiting: i64 = 0;
     for _ in 0..LOOKS_MAX {
         waiting = sqlx::query_scalar(
@@ -83,7 +87,10 @@ async fn contacts_after(isolation: &'static str, statements: &'static [&'static 
     for caller in callers {
         caller.await.unwrap();
     }
-    let contacts: i64 = sqlx::query_scalar("select count(*) from naive_contact").fetch_one(&mut looker).await.unwrap();
+    let contacts: i64 = sqlx::query_scalar("select count(*) from naive_contact")
+        .fetch_one(&mut looker)
+        .await
+        .unwrap();
     usize::try_from(contacts).unwrap()
 }
 
@@ -100,7 +107,12 @@ async fn counting_and_then_inserting_overshoots() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_insert_with_a_count_in_its_condition_overshoots() {
-    check_overshoots("one statement: insert … select where count < n", READ_COMMITTED, &[ONE_STATEMENT]).await;
+    check_overshoots(
+        "one statement: insert … select where count < n",
+        READ_COMMITTED,
+        &[ONE_STATEMENT],
+    )
+    .await;
 }
 
 /// The statement's snapshot is older than its lock.
@@ -112,7 +124,8 @@ async fn locking_and_counting_in_one_statement_overshoots() {
 /// The transaction's snapshot is older than its lock.
 #[tokio::test(flavor = "multi_thread")]
 async fn locking_first_under_repeatable_read_overshoots() {
-    check_overshoots("lock, count, insert under REPEATABLE READ", REPEATABLE_READ, &[FUNCTION]).await;
+    check_overshoots("lock, count, insert under REPEATABLE READ", REPEATABLE_READ, &[FUNCTION])
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

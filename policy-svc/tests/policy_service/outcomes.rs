@@ -20,7 +20,12 @@ async fn an_impression_commits_its_reservation_once() {
         world.deliver(vec![impression("ann", 1, "dec_1", noon())]).await;
         assert_eq!(world.ledger("ann").await, ["dec_1 committed"]);
         // Delivered again, and reported a second time under another id.
-        world.deliver(vec![impression("ann", 1, "dec_1", noon()), impression("ann", 4, "dec_1", noon())]).await;
+        world
+            .deliver(vec![
+                impression("ann", 1, "dec_1", noon()),
+                impression("ann", 4, "dec_1", noon()),
+            ])
+            .await;
         assert_eq!(world.ledger("ann").await, ["dec_1 committed"]);
         assert!(world.commit(world.question("ann"), "dec_1").await.go);
         let summary = world.check(world.question("ann")).await.verdicts[0].summary.clone();
@@ -37,7 +42,10 @@ async fn a_late_impression_is_counted_and_marked() {
         let late = impression("ann", 1, "dec_1", world.clock.now());
         let unknown = impression("ann", 2, "dec_x", world.clock.now());
         world.deliver(vec![late, unknown]).await;
-        assert_eq!(world.ledger("ann").await, ["dec_x committed unreserved", "dec_1 committed unreserved"]);
+        assert_eq!(
+            world.ledger("ann").await,
+            ["dec_x committed unreserved", "dec_1 committed unreserved"]
+        );
         assert_eq!(world.outcome_of_reserve("ann", "dec_2").await, "granted");
         assert_eq!(world.outcome_of_reserve("ann", "dec_3").await, "frequency_cap");
     })
@@ -57,7 +65,15 @@ async fn an_outcome_that_does_not_count_gives_the_slot_back() {
             ..impression("ann", 1, "dec_2", noon())
         };
         world.deliver(vec![expired]).await;
-        assert_eq!(world.ledger("ann").await.iter().filter(|told| told.as_str() == "dec_2 released").count(), 1);
+        assert_eq!(
+            world
+                .ledger("ann")
+                .await
+                .iter()
+                .filter(|told| told.as_str() == "dec_2 released")
+                .count(),
+            1
+        );
         assert_eq!(world.outcome_of_reserve("ann", "dec_4").await, "granted");
     })
     .await;
@@ -88,16 +104,23 @@ async fn opt_out_binds_the_next_reserve_and_commit() {
 async fn opt_out_without_a_channel_withdraws_wherever_people_are_contacted() {
     seeded_on_both(async |world| {
         world.deliver(vec![fact("ann", 1, "opt_out", "", world)]).await;
-        for (channel, expected) in [("email", "consent_withdrawn"), ("sms", "consent_withdrawn"), ("web", "granted")] {
+        for (channel, expected) in
+            [("email", "consent_withdrawn"), ("sms", "consent_withdrawn"), ("web", "granted")]
+        {
             let mut question = world.question("ann");
             question.channel = channel.into();
-            assert_eq!(told(&world.reserve(question, &format!("dec_{channel}")).await), expected, "{channel}");
+            assert_eq!(
+                told(&world.reserve(question, &format!("dec_{channel}")).await),
+                expected,
+                "{channel}"
+            );
         }
     })
     .await;
 }
 
-/// A decision never overtakes an outcome: what is acknowledged and not delivered comes along and binds first.
+/// A decision never overtakes an outcome: what is acknowledged and not delivered comes along and
+/// binds first.
 #[tokio::test(flavor = "multi_thread")]
 async fn pending_outcomes_bind_first_and_are_not_applied_again_when_delivered() {
     seeded_on_both(async |world| {
@@ -111,7 +134,10 @@ async fn pending_outcomes_bind_first_and_are_not_applied_again_when_delivered() 
         let mut question = world.question("ann");
         question.pending_outcomes = pending.clone();
         let response = world.reserve(question, "dec_2").await;
-        assert_eq!(response.judgement.unwrap().verdicts[0].summary, "3 of 3 in last 30d (3 contacts)");
+        assert_eq!(
+            response.judgement.unwrap().verdicts[0].summary,
+            "3 of 3 in last 30d (3 contacts)"
+        );
         let ledger = world.ledger("ann").await;
         assert_eq!(ledger.len(), 3);
         world.deliver(pending).await;
@@ -131,7 +157,10 @@ async fn a_pending_opt_out_binds_the_reserve_it_comes_along_with() {
         // A check leaves nothing behind.
         assert_eq!(world.outcome_of_reserve("ann", "dec_1").await, "granted");
         assert_eq!(told(&world.reserve(question.clone(), "dec_2").await), "consent_withdrawn");
-        assert_eq!(world.commit(question, "dec_1").await.refusal.unwrap().reason_code, "consent_withdrawn");
+        assert_eq!(
+            world.commit(question, "dec_1").await.refusal.unwrap().reason_code,
+            "consent_withdrawn"
+        );
         // A grant between the two deliveries stands: the withdrawal is not applied a second time.
         world.pass(TimeDelta::minutes(1));
         world.put_consent("ann", "email", true).await;
@@ -144,14 +173,23 @@ async fn a_pending_opt_out_binds_the_reserve_it_comes_along_with() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_complaint_suppresses_until_the_rest_is_over() {
     seeded_on_both(async |world| {
-        let rest = proto::OutcomeBased { outcomes: vec!["complaint".into(), "not_interested".into()], window_days: 90 };
-        let policy = proto::ContactPolicy { rule: Some(Rule::OutcomeBased(rest)), ..cap("pol_rest", "global", 1, 1) };
+        let rest = proto::OutcomeBased {
+            outcomes: vec!["complaint".into(), "not_interested".into()],
+            window_days: 90,
+        };
+        let policy = proto::ContactPolicy {
+            rule: Some(Rule::OutcomeBased(rest)),
+            ..cap("pol_rest", "global", 1, 1)
+        };
         world.create_policy(policy).await;
         world.deliver(vec![fact("ann", 1, "click", "", world)]).await;
         assert_eq!(world.outcome_of_reserve("ann", "dec_1").await, "granted");
         world.deliver(vec![fact("ann", 2, "complaint", "", world)]).await;
         assert_eq!(world.outcome_of_reserve("ann", "dec_2").await, "suppressed");
-        assert_eq!(world.commit(world.question("ann"), "dec_1").await.refusal.unwrap().reason_code, "suppressed");
+        assert_eq!(
+            world.commit(world.question("ann"), "dec_1").await.refusal.unwrap().reason_code,
+            "suppressed"
+        );
         assert_eq!(world.ledger("ann").await, ["dec_1 released"]);
         world.clock.set(noon() + TimeDelta::days(90));
         assert_eq!(world.outcome_of_reserve("ann", "dec_3").await, "granted");
@@ -183,7 +221,9 @@ async fn opt_out_from_a_channel_of_a_former_name_binds_a_new_one_of_that_name() 
         let request = proto::DeleteChannelRequest { id: "email".into(), etag: String::new() };
         world.channels().delete_channel(request).await.unwrap();
         world.deliver(vec![fact("ann", 1, "opt_out", "Email", world)]).await;
-        let created = world.create_channel(proto::Channel { name: "email".into(), ..Default::default() }).await;
+        let created = world
+            .create_channel(proto::Channel { name: "email".into(), ..Default::default() })
+            .await;
         assert_eq!(created.id, "ch_email_2");
         assert_eq!(world.outcome_of_reserve("ann", "dec_1").await, "consent_withdrawn");
         assert_eq!(world.outcome_of_reserve("bob", "dec_2").await, "granted");

@@ -14,7 +14,8 @@ async fn every_fault_of_a_question_is_told() {
     question.now = None;
     question.as_of = Some(stamp(noon()));
     question.candidates = vec![candidate("", "a\0"), candidate("x", ""), candidate("x", "")];
-    question.pending_outcomes = vec![proto::OutcomeFact::default(), impression("bob", 1, "dec_1", noon())];
+    question.pending_outcomes =
+        vec![proto::OutcomeFact::default(), impression("bob", 1, "dec_1", noon())];
     let request = proto::ReserveRequest {
         question: Some(question),
         decision_id: String::new(),
@@ -48,8 +49,11 @@ async fn every_fault_of_a_question_is_told() {
 async fn lists_are_taken_at_their_limit_and_refused_one_past_it() {
     let world = World::on_sqlite().await;
     world.seed().await;
-    let candidates = |count: usize| (0..count).map(|n| candidate(&format!("off_{n}"), "Toys")).collect::<Vec<_>>();
-    let pending = |count: i64| (1..=count).map(|seq| impression("ann", seq, "", noon())).collect::<Vec<_>>();
+    let candidates = |count: usize| {
+        (0..count).map(|n| candidate(&format!("off_{n}"), "Toys")).collect::<Vec<_>>()
+    };
+    let pending =
+        |count: i64| (1..=count).map(|seq| impression("ann", seq, "", noon())).collect::<Vec<_>>();
     let mut question = world.question("ann");
     (question.candidates, question.pending_outcomes) = (candidates(500), pending(100));
     let mut request = reservation(question.clone(), "dec_1");
@@ -69,7 +73,10 @@ async fn lists_are_taken_at_their_limit_and_refused_one_past_it() {
     };
     deliver(500).await.unwrap();
     let status = deliver(501).await.unwrap_err();
-    assert_eq!((status.code(), reason(&status).as_str()), (Code::InvalidArgument, "LIMIT_EXCEEDED"));
+    assert_eq!(
+        (status.code(), reason(&status).as_str()),
+        (Code::InvalidArgument, "LIMIT_EXCEEDED")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,10 +89,14 @@ async fn a_channel_must_exist_and_be_active() {
         let mut channel = proto::Channel::default();
         channel.set_status(proffer_proto::values::v1::ResourceStatus::Paused);
         let update_mask = Some(prost_types::FieldMask { paths: vec!["status".into()] });
-        let request = proto::UpdateChannelRequest { id: "email".into(), channel: Some(channel), update_mask };
+        let request =
+            proto::UpdateChannelRequest { id: "email".into(), channel: Some(channel), update_mask };
         world.channels().update_channel(request).await.unwrap();
         let status = world.ask(reservation(world.question("ann"), "dec_1")).await.unwrap_err();
-        assert_eq!((status.code(), reason(&status).as_str()), (Code::FailedPrecondition, "WRONG_STATE"));
+        assert_eq!(
+            (status.code(), reason(&status).as_str()),
+            (Code::FailedPrecondition, "WRONG_STATE")
+        );
         assert_eq!(status.message(), "channel `email` is paused; only active channels are used");
     })
     .await;
@@ -119,9 +130,17 @@ async fn a_commit_is_about_what_the_decision_holds() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_outcome_is_named_by_its_place_and_nothing_is_applied() {
     seeded_on_both(async |world| {
-        let wrong = proto::OutcomeFact { rank: -1, decision_id: "d\0".into(), ..impression("ann", 2, "", noon()) };
+        let wrong = proto::OutcomeFact {
+            rank: -1,
+            decision_id: "d\0".into(),
+            ..impression("ann", 2, "", noon())
+        };
         let outcomes = vec![impression("ann", 1, "", noon()), wrong];
-        let status = world.gate().deliver_outcomes(proto::DeliverOutcomesRequest { outcomes }).await.unwrap_err();
+        let status = world
+            .gate()
+            .deliver_outcomes(proto::DeliverOutcomesRequest { outcomes })
+            .await
+            .unwrap_err();
         assert_eq!(
             faults(&status),
             [
@@ -139,13 +158,26 @@ async fn a_wrong_outcome_is_named_by_its_place_and_nothing_is_applied() {
 async fn odd_input_never_breaks_the_service() {
     seeded_on_both(async |world| {
         let long = "x".repeat(100_000);
-        for odd in ["", " ", "\0", "\n", "'; drop table contact; --", "%", "💥", "\u{202e}", "../..", long.as_str()] {
+        for odd in [
+            "",
+            " ",
+            "\0",
+            "\n",
+            "'; drop table contact; --",
+            "%",
+            "💥",
+            "\u{202e}",
+            "../..",
+            long.as_str(),
+        ] {
             let mut codes = Vec::new();
             let mut question = world.question(odd);
             (question.channel, question.candidates[0].category) = (odd.into(), odd.into());
             question.customer_fields.insert(odd.into(), text(odd));
             codes.push(world.ask(reservation(question.clone(), odd)).await.err());
-            codes.push(world.gate().check(proto::CheckRequest { question: Some(question) }).await.err());
+            codes.push(
+                world.gate().check(proto::CheckRequest { question: Some(question) }).await.err(),
+            );
             let request = proto::GetConsentRequest { customer_id: odd.into(), channel: odd.into() };
             codes.push(world.consents().get_consent(request).await.err());
             let request = proto::ListContactsRequest {
@@ -155,12 +187,30 @@ async fn odd_input_never_breaks_the_service() {
                 ..Default::default()
             };
             codes.push(world.contacts().list_contacts(request).await.err());
-            codes.push(world.channels().get_channel(proto::GetChannelRequest { id: odd.into() }).await.err());
-            let outcomes =
-                vec![proto::OutcomeFact { key: odd.into(), channel: odd.into(), ..impression("ann", 1, odd, noon()) }];
-            codes.push(world.gate().deliver_outcomes(proto::DeliverOutcomesRequest { outcomes }).await.err());
+            codes.push(
+                world
+                    .channels()
+                    .get_channel(proto::GetChannelRequest { id: odd.into() })
+                    .await
+                    .err(),
+            );
+            let outcomes = vec![proto::OutcomeFact {
+                key: odd.into(),
+                channel: odd.into(),
+                ..impression("ann", 1, odd, noon())
+            }];
+            codes.push(
+                world
+                    .gate()
+                    .deliver_outcomes(proto::DeliverOutcomesRequest { outcomes })
+                    .await
+                    .err(),
+            );
             for status in codes.into_iter().flatten() {
-                assert!(matches!(status.code(), Code::InvalidArgument | Code::NotFound), "{odd:.20}: {status:?}");
+                assert!(
+                    matches!(status.code(), Code::InvalidArgument | Code::NotFound),
+                    "{odd:.20}: {status:?}"
+                );
             }
         }
         assert_eq!(world.outcome_of_reserve("ann", "dec_1").await, "granted");
@@ -178,9 +228,16 @@ async fn a_zone_that_is_not_known_refuses_unless_a_fallback_stands_in() {
         };
         let refused = ask("dec_1").await.judgement.unwrap().refusal.unwrap();
         assert_eq!(refused.reason_code, "timezone_unknown");
-        let settings = Some(proto::TenantSettings { fallback_timezone: "Europe/Paris".into(), ..Default::default() });
+        let settings = Some(proto::TenantSettings {
+            fallback_timezone: "Europe/Paris".into(),
+            ..Default::default()
+        });
         let update_mask = Some(prost_types::FieldMask { paths: vec!["fallback_timezone".into()] });
-        world.settings().update_settings(proto::UpdateSettingsRequest { settings, update_mask }).await.unwrap();
+        world
+            .settings()
+            .update_settings(proto::UpdateSettingsRequest { settings, update_mask })
+            .await
+            .unwrap();
         // The change binds the very next question.
         let granted = ask("dec_2").await;
         assert_eq!(told(&granted), "granted");
@@ -196,19 +253,28 @@ async fn a_zone_that_is_not_known_refuses_unless_a_fallback_stands_in() {
 async fn an_error_of_any_size_arrives_over_a_connection() {
     let world = World::on_sqlite().await;
     world.seed().await;
-    let listener = serve::Listener::bind("127.0.0.1:0".parse().unwrap(), serve::Limits::default()).await.unwrap();
+    let listener = serve::Listener::bind("127.0.0.1:0".parse().unwrap(), serve::Limits::default())
+        .await
+        .unwrap();
     let url = format!("http://{}", listener.address().unwrap());
     let shutdown = serve::Shutdown::new();
     let serving = tokio::spawn(listener.serve(world.app.routes(), shutdown.clone()));
     let remote = serve::Neighbour::remote(&url).unwrap();
-    let mut gate = proto::contact_gate_service_client::ContactGateServiceClient::new(remote.clone());
+    let mut gate =
+        proto::contact_gate_service_client::ContactGateServiceClient::new(remote.clone());
     let mut question = world.question("ann");
     question.candidates = (0..500).map(|_| candidate("", "a\0")).collect();
     let status = gate.reserve(reservation(question, "dec_1")).await.unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument);
-    assert!(status.message().ends_with("; and 997 more") && faults(&status).len() > 50, "{status:?}");
+    assert!(
+        status.message().ends_with("; and 997 more") && faults(&status).len() > 50,
+        "{status:?}"
+    );
     let mut channels = proto::channel_service_client::ChannelServiceClient::new(remote);
-    let status = channels.get_channel(proto::GetChannelRequest { id: "x".repeat(100_000) }).await.unwrap_err();
+    let status = channels
+        .get_channel(proto::GetChannelRequest { id: "x".repeat(100_000) })
+        .await
+        .unwrap_err();
     assert_eq!((status.code(), reason(&status).as_str()), (Code::NotFound, "NOT_FOUND"));
     shutdown.cancel();
     serving.await.unwrap().unwrap();

@@ -10,9 +10,17 @@ use super::world::*;
 async fn with_a_history(world: &World) {
     let rest = proto::OutcomeBased { outcomes: vec!["complaint".into()], window_days: 90 };
     let budget = proto::Budget { window_days: 30, max_contacts: Some(5), ..Default::default() };
-    for (id, rule) in [("pol_rest", Rule::OutcomeBased(rest)), ("pol_budget", Rule::Budget(budget))] {
+    for (id, rule) in [("pol_rest", Rule::OutcomeBased(rest)), ("pol_budget", Rule::Budget(budget))]
+    {
         let (id, name) = (id.to_owned(), id.to_owned());
-        world.create_policy(proto::ContactPolicy { id, name, rule: Some(rule), ..Default::default() }).await;
+        world
+            .create_policy(proto::ContactPolicy {
+                id,
+                name,
+                rule: Some(rule),
+                ..Default::default()
+            })
+            .await;
     }
     world.reserve(world.question("ann"), "dec_1").await;
     world.deliver(vec![impression("ann", 1, "dec_1", world.clock.now())]).await;
@@ -24,9 +32,19 @@ fn bare(judged: &proto::Judgement) -> proto::Judgement {
     proto::Judgement { facts: None, ..judged.clone() }
 }
 
-fn again(question: proto::ContactQuestion, judged: &proto::Judgement, limit: i32) -> proto::EvaluateFactsRequest {
+fn again(
+    question: proto::ContactQuestion,
+    judged: &proto::Judgement,
+    limit: i32,
+) -> proto::EvaluateFactsRequest {
     let (facts, revision) = (judged.facts.clone(), judged.revision);
-    proto::EvaluateFactsRequest { question: Some(question), facts, revision, limit, configured_at: None }
+    proto::EvaluateFactsRequest {
+        question: Some(question),
+        facts,
+        revision,
+        limit,
+        configured_at: None,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,7 +64,10 @@ async fn a_judgement_is_the_same_after_everything_was_edited() {
             let request = proto::DeleteContactPolicyRequest { id: id.into(), etag: String::new() };
             world.policies().delete_contact_policy(request).await.unwrap();
         }
-        let opt_out = proto::OutcomeFact { key: "opt_out".into(), ..impression("ann", 2, "", world.clock.now()) };
+        let opt_out = proto::OutcomeFact {
+            key: "opt_out".into(),
+            ..impression("ann", 2, "", world.clock.now())
+        };
         world.deliver(vec![proto::OutcomeFact { counts_as_contact: false, ..opt_out }]).await;
         assert_eq!(world.outcome_of_reserve("ann", "dec_4").await, "consent_withdrawn");
 
@@ -56,7 +77,10 @@ async fn a_judgement_is_the_same_after_everything_was_edited() {
         let request = again(question.clone(), &judged, 2);
         let answer = world.gate().evaluate_facts(request).await.unwrap().into_inner();
         assert_eq!(answer.judgement.unwrap(), bare(&judged));
-        assert_eq!(answer.granted, reserved.grants.iter().map(|grant| grant.offer_id.clone()).collect::<Vec<_>>());
+        assert_eq!(
+            answer.granted,
+            reserved.grants.iter().map(|grant| grant.offer_id.clone()).collect::<Vec<_>>()
+        );
         assert_eq!(answer.granted.len(), 1, "one slot of three was left");
 
         // The instant of the judgement leads to the same policies.
@@ -83,14 +107,21 @@ async fn a_judgement_is_the_same_after_everything_was_edited() {
 async fn a_revision_that_is_not_reached_is_refused() {
     seeded_on_both(async |world| {
         let judged = world.check(world.question("ann")).await;
-        let request = |revision| proto::EvaluateFactsRequest { revision, ..again(world.question("ann"), &judged, 0) };
+        let request = |revision| proto::EvaluateFactsRequest {
+            revision,
+            ..again(world.question("ann"), &judged, 0)
+        };
         let refused = world.gate().evaluate_facts(request(judged.revision + 1)).await.unwrap_err();
         assert_eq!((refused.code(), reason(&refused).as_str()), (Code::NotFound, "NOT_FOUND"));
         let refused = world.gate().evaluate_facts(request(0)).await.unwrap_err();
         assert_eq!(refused.code(), Code::NotFound, "the channel did not exist yet");
-        let request = proto::EvaluateFactsRequest { limit: 51, facts: None, ..request(judged.revision) };
+        let request =
+            proto::EvaluateFactsRequest { limit: 51, facts: None, ..request(judged.revision) };
         let refused = world.gate().evaluate_facts(request).await.unwrap_err();
-        assert_eq!(faults(&refused), ["limit: is 51; it must be 0 to 50", "facts.ledger_at: is required"]);
+        assert_eq!(
+            faults(&refused),
+            ["limit: is 51; it must be 0 to 50", "facts.ledger_at: is required"]
+        );
     })
     .await;
 }

@@ -1,5 +1,5 @@
-//! The promise of the ledger against chance: whatever comes in whatever order, no window holds more contacts than the
-//! cap among those committed while their reservation lived.
+//! The promise of the ledger against chance: whatever comes in whatever order, no window holds more
+//! contacts than the cap among those committed while their reservation lived.
 
 use chrono::TimeDelta;
 use proffer_proto::policy::v1 as proto;
@@ -37,16 +37,25 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 async fn play(world: &World, steps: &[Step]) {
-    let cap = proto::FrequencyCap { window_hours: WINDOW_HOURS, max_impressions: LIMIT, ..Default::default() };
+    let cap = proto::FrequencyCap {
+        window_hours: WINDOW_HOURS,
+        max_impressions: LIMIT,
+        ..Default::default()
+    };
     let rule = Some(proto::contact_policy::Rule::FrequencyCap(cap));
-    world.create_policy(proto::ContactPolicy { rule, ..super::world::cap("pol_1", "global", 1, 1) }).await;
+    world
+        .create_policy(proto::ContactPolicy { rule, ..super::world::cap("pol_1", "global", 1, 1) })
+        .await;
     let question = || proto::ContactQuestion { channel: String::new(), ..world.question("ann") };
     let (mut decisions, mut seq) = (0, 0);
     let report = async |seq: i64, decision: &str, ago: i64| {
         let occurred_at = Some(stamp(world.clock.now() - TimeDelta::minutes(ago)));
         let channel = String::new();
-        let outcome =
-            proto::OutcomeFact { occurred_at, channel, ..impression("ann", seq, decision, world.clock.now()) };
+        let outcome = proto::OutcomeFact {
+            occurred_at,
+            channel,
+            ..impression("ann", seq, decision, world.clock.now())
+        };
         world.deliver(vec![outcome]).await;
     };
     for step in steps {
@@ -70,15 +79,23 @@ async fn play(world: &World, steps: &[Step]) {
             Step::SetBack => world.pass(TimeDelta::minutes(-30)),
         }
     }
-    let request = proto::ListContactsRequest { customer_id: "ann".into(), page_size: 1_000, ..Default::default() };
+    let request = proto::ListContactsRequest {
+        customer_id: "ann".into(),
+        page_size: 1_000,
+        ..Default::default()
+    };
     let contacts = world.contacts().list_contacts(request).await.unwrap().into_inner().contacts;
-    let reserved =
-        contacts.iter().filter(|contact| contact.state() == proto::ContactState::Committed && !contact.unreserved);
+    let reserved = contacts
+        .iter()
+        .filter(|contact| contact.state() == proto::ContactState::Committed && !contact.unreserved);
     let instants: Vec<_> = reserved.map(|contact| instant(contact.committed_at)).collect();
     for end in &instants {
         let start = *end - TimeDelta::hours(i64::from(WINDOW_HOURS));
         let held = instants.iter().filter(|at| **at > start && *at <= end).count();
-        assert!(held <= LIMIT as usize, "{held} contacts in the window that ends {end}: {instants:?}");
+        assert!(
+            held <= LIMIT as usize,
+            "{held} contacts in the window that ends {end}: {instants:?}"
+        );
     }
 }
 

@@ -7,9 +7,11 @@ use database::Location;
 use policy_svc::{App, Deps};
 use proffer_proto::{
     policy::v1::{
-        self as proto, channel_service_client::ChannelServiceClient, consent_service_client::ConsentServiceClient,
+        self as proto, channel_service_client::ChannelServiceClient,
+        consent_service_client::ConsentServiceClient,
         contact_gate_service_client::ContactGateServiceClient, contact_policy::Rule,
-        contact_policy_service_client::ContactPolicyServiceClient, contact_service_client::ContactServiceClient,
+        contact_policy_service_client::ContactPolicyServiceClient,
+        contact_service_client::ContactServiceClient,
         settings_service_client::SettingsServiceClient,
     },
     values::v1::{Value, value::Kind},
@@ -62,7 +64,8 @@ pub async fn seeded_on_both(check: impl AsyncFn(&World)) {
 /// The faults of a refused request as `path: text`.
 pub fn faults(status: &Status) -> Vec<String> {
     let details = status.get_error_details();
-    let violations = details.bad_request().map(|found| found.field_violations.clone()).unwrap_or_default();
+    let violations =
+        details.bad_request().map(|found| found.field_violations.clone()).unwrap_or_default();
     violations.into_iter().map(|fault| format!("{}: {}", fault.field, fault.description)).collect()
 }
 
@@ -72,9 +75,16 @@ pub fn reason(status: &Status) -> String {
 }
 
 pub fn cap(id: &str, scope: &str, days: i32, limit: i32) -> proto::ContactPolicy {
-    let cap = proto::FrequencyCap { window_days: days, max_impressions: limit, ..Default::default() };
+    let cap =
+        proto::FrequencyCap { window_days: days, max_impressions: limit, ..Default::default() };
     let rule = Some(Rule::FrequencyCap(cap));
-    proto::ContactPolicy { id: id.into(), name: id.into(), scope: scope.into(), rule, ..Default::default() }
+    proto::ContactPolicy {
+        id: id.into(),
+        name: id.into(),
+        scope: scope.into(),
+        rule,
+        ..Default::default()
+    }
 }
 
 pub fn text(value: &str) -> Value {
@@ -99,7 +109,12 @@ pub fn candidate(offer_id: &str, category: &str) -> proto::Candidate {
 }
 
 /// An impression of an offer of Apparel on e-mail, as it happens.
-pub fn impression(customer: &str, seq: i64, decision: &str, at: DateTime<Utc>) -> proto::OutcomeFact {
+pub fn impression(
+    customer: &str,
+    seq: i64,
+    decision: &str,
+    at: DateTime<Utc>,
+) -> proto::OutcomeFact {
     proto::OutcomeFact {
         outcome_id: format!("out_{customer}_{seq}"),
         customer_id: customer.into(),
@@ -170,7 +185,13 @@ impl World {
 
     pub async fn create_policy(&self, policy: proto::ContactPolicy) -> proto::ContactPolicy {
         let request = proto::CreateContactPolicyRequest { contact_policy: Some(policy) };
-        self.policies().create_contact_policy(request).await.unwrap().into_inner().contact_policy.unwrap()
+        self.policies()
+            .create_contact_policy(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .contact_policy
+            .unwrap()
     }
 
     /// The seed's calls, steps 4 and 5, and a channel people pull from.
@@ -182,11 +203,21 @@ impl World {
                 timezone_source: vec!["customer.timezone".into()],
                 ..Default::default()
             };
-            self.create_channel(proto::Channel { name: name.into(), config: Some(config), ..Default::default() }).await;
+            self.create_channel(proto::Channel {
+                name: name.into(),
+                config: Some(config),
+                ..Default::default()
+            })
+            .await;
         }
         self.create_channel(proto::Channel { name: "web".into(), ..Default::default() }).await;
         let name = "Winback 3-touch cap, 30-day window".into();
-        self.create_policy(proto::ContactPolicy { id: String::new(), name, ..cap("", SEED_SCOPE, 30, 3) }).await;
+        self.create_policy(proto::ContactPolicy {
+            id: String::new(),
+            name,
+            ..cap("", SEED_SCOPE, 30, 3)
+        })
+        .await;
     }
 
     /// A question about a willing customer, now, by e-mail, with one offer of Apparel.
@@ -201,16 +232,24 @@ impl World {
         }
     }
 
-    pub async fn ask(&self, request: proto::ReserveRequest) -> Result<proto::ReserveResponse, Status> {
+    pub async fn ask(
+        &self,
+        request: proto::ReserveRequest,
+    ) -> Result<proto::ReserveResponse, Status> {
         self.gate().reserve(request).await.map(tonic::Response::into_inner)
     }
 
     /// Asks for one slot.
-    pub async fn reserve(&self, question: proto::ContactQuestion, decision: &str) -> proto::ReserveResponse {
+    pub async fn reserve(
+        &self,
+        question: proto::ContactQuestion,
+        decision: &str,
+    ) -> proto::ReserveResponse {
         self.ask(reservation(question, decision)).await.unwrap()
     }
 
-    /// Whether a willing customer gets an offer of Apparel by e-mail: the reason code, or `granted`.
+    /// Whether a willing customer gets an offer of Apparel by e-mail: the reason code, or
+    /// `granted`.
     pub async fn outcome_of_reserve(&self, customer: &str, decision: &str) -> String {
         told(&self.reserve(self.question(customer), decision).await)
     }
@@ -226,13 +265,25 @@ impl World {
         self.gate().check(request).await.unwrap().into_inner().judgement.unwrap()
     }
 
-    pub async fn commit(&self, question: proto::ContactQuestion, decision: &str) -> proto::CommitContactResponse {
-        let request = proto::CommitContactRequest { question: Some(question), decision_id: decision.into(), rank: 0 };
+    pub async fn commit(
+        &self,
+        question: proto::ContactQuestion,
+        decision: &str,
+    ) -> proto::CommitContactResponse {
+        let request = proto::CommitContactRequest {
+            question: Some(question),
+            decision_id: decision.into(),
+            rank: 0,
+        };
         self.gate().commit_contact(request).await.unwrap().into_inner()
     }
 
     pub async fn release(&self, customer: &str, decision: &str, rank: i32) -> i32 {
-        let request = proto::ReleaseContactRequest { customer_id: customer.into(), decision_id: decision.into(), rank };
+        let request = proto::ReleaseContactRequest {
+            customer_id: customer.into(),
+            decision_id: decision.into(),
+            rank,
+        };
         self.gate().release_contact(request).await.unwrap().into_inner().released
     }
 
@@ -240,7 +291,12 @@ impl World {
         self.gate().deliver_outcomes(proto::DeliverOutcomesRequest { outcomes }).await.unwrap();
     }
 
-    pub async fn put_consent(&self, customer: &str, channel: &str, granted: bool) -> proto::Consent {
+    pub async fn put_consent(
+        &self,
+        customer: &str,
+        channel: &str,
+        granted: bool,
+    ) -> proto::Consent {
         let request = proto::PutConsentRequest {
             customer_id: customer.into(),
             channel: channel.into(),
@@ -252,10 +308,12 @@ impl World {
 
     /// A customer's contacts, newest first, as `decision state`.
     pub async fn ledger(&self, customer: &str) -> Vec<String> {
-        let request = proto::ListContactsRequest { customer_id: customer.into(), ..Default::default() };
+        let request =
+            proto::ListContactsRequest { customer_id: customer.into(), ..Default::default() };
         let contacts = self.contacts().list_contacts(request).await.unwrap().into_inner().contacts;
         let told = |contact: proto::Contact| {
-            let state = contact.state().as_str_name().trim_start_matches("CONTACT_STATE_").to_lowercase();
+            let state =
+                contact.state().as_str_name().trim_start_matches("CONTACT_STATE_").to_lowercase();
             let unreserved = if contact.unreserved { " unreserved" } else { "" };
             format!("{} {state}{unreserved}", contact.decision_id)
         };
@@ -278,6 +336,9 @@ pub fn told(response: &proto::ReserveResponse) -> String {
         return "granted".to_owned();
     }
     let judgement = response.judgement.clone().unwrap();
-    let refusals = judgement.refusal.into_iter().chain(judgement.verdicts.into_iter().filter_map(|v| v.refusal));
+    let refusals = judgement
+        .refusal
+        .into_iter()
+        .chain(judgement.verdicts.into_iter().filter_map(|v| v.refusal));
     refusals.map(|refusal| refusal.reason_code).next().unwrap_or_default()
 }

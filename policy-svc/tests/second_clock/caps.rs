@@ -25,7 +25,8 @@ use super::{
 const CASES: usize = 200_000;
 const LIVES: usize = 40_000;
 const MICROSECOND: TimeDelta = TimeDelta::microseconds(1);
-const SCOPES: [&str; 4] = ["global", "category:Apparel", "channel:email", "category:apparel,Toys;channel:email"];
+const SCOPES: [&str; 4] =
+    ["global", "category:Apparel", "channel:email", "category:apparel,Toys;channel:email"];
 const CATEGORIES: [&str; 3] = ["Apparel", "Toys", "Home"];
 const CHANNELS: [&str; 2] = ["email", "sms"];
 
@@ -73,8 +74,16 @@ impl Policy {
             _ => RuleDraft::CrossChannelCap(self.draft),
         };
         let scope = SCOPES[self.scope];
-        ContactPolicy::parse(&PolicyDraft { id, name: id, revision: 1, is_active: true, scope, priority: None, rule })
-            .unwrap()
+        ContactPolicy::parse(&PolicyDraft {
+            id,
+            name: id,
+            revision: 1,
+            is_active: true,
+            scope,
+            priority: None,
+            rule,
+        })
+        .unwrap()
     }
 }
 
@@ -88,7 +97,8 @@ enum Span {
 }
 
 impl Span {
-    /// True when a contact counts at an instant: by its age, or because the calendar on the wall shows the same period.
+    /// True when a contact counts at an instant: by its age, or because the calendar on the wall
+    /// shows the same period.
     fn counts(self, zone: &Zone, contact: DateTime<Utc>, at: DateTime<Utc>) -> bool {
         let dates = || [contact, at].map(|at| zone.date(at));
         match self {
@@ -123,7 +133,11 @@ impl History {
     /// Contacts that count, and reservations.
     fn used(&self, policy: &Policy, span: Span, zone: &Zone, at: DateTime<Utc>) -> (usize, usize) {
         let theirs = |(about, _): &&(About, DateTime<Utc>)| policy.concerns(*about);
-        let contacts = self.contacts.iter().filter(theirs).filter(|(_, contact)| span.counts(zone, *contact, at));
+        let contacts = self
+            .contacts
+            .iter()
+            .filter(theirs)
+            .filter(|(_, contact)| span.counts(zone, *contact, at));
         let reserved = self.reservations.iter().filter(theirs).filter(|(_, until)| *until > at);
         (contacts.count(), reserved.count())
     }
@@ -140,9 +154,18 @@ impl History {
             Subject::new(&offer(category), &format!("ch_{}", CHANNELS[channel]), CHANNELS[channel])
         };
         let committed = self.contacts.iter().map(|(about, at)| (*about, Standing::Committed(*at)));
-        let reserved = self.reservations.iter().map(|(about, until)| (*about, Standing::Reserved(*until)));
-        let fact = |(about, standing)| ContactFact { contact_id: String::new(), subject: subject(about), standing };
-        Facts { ledger_at, contacts: committed.chain(reserved).map(fact).collect(), ..Facts::default() }
+        let reserved =
+            self.reservations.iter().map(|(about, until)| (*about, Standing::Reserved(*until)));
+        let fact = |(about, standing)| ContactFact {
+            contact_id: String::new(),
+            subject: subject(about),
+            standing,
+        };
+        Facts {
+            ledger_at,
+            contacts: committed.chain(reserved).map(fact).collect(),
+            ..Facts::default()
+        }
     }
 }
 
@@ -161,18 +184,30 @@ fn judged(
     slots: Slots,
 ) -> Judgement {
     let channel = |name: &str| {
-        Channel::parse(&ChannelDraft { id: &format!("ch_{name}"), name, ..ChannelDraft::default() }).unwrap()
+        Channel::parse(&ChannelDraft { id: &format!("ch_{name}"), name, ..ChannelDraft::default() })
+            .unwrap()
     };
-    let parsed = policies.iter().enumerate().map(|(place, policy)| policy.parse(&format!("pol_{place}"))).collect();
-    let configuration = Configuration::new(1, CHANNELS.map(channel).to_vec(), parsed, Settings::default());
+    let parsed = policies
+        .iter()
+        .enumerate()
+        .map(|(place, policy)| policy.parse(&format!("pol_{place}")))
+        .collect();
+    let configuration =
+        Configuration::new(1, CHANNELS.map(channel).to_vec(), parsed, Settings::default());
     let fields = BTreeMap::from([
         ("timezone".to_owned(), FieldValue::Text(zone.tz.name().to_owned())),
         ("consentEmail".to_owned(), FieldValue::Boolean(true)),
     ]);
     let candidates: Vec<_> = offers.iter().map(|category| offer(*category)).collect();
     let (channel, scrutiny) = (configuration.channel("email"), Scrutiny::Full);
-    let asked =
-        Asked { configuration: &configuration, channel, at, fields: &fields, candidates: &candidates, scrutiny };
+    let asked = Asked {
+        configuration: &configuration,
+        channel,
+        at,
+        fields: &fields,
+        candidates: &candidates,
+        scrutiny,
+    };
     let judgement = judge(&asked, &history.facts(at), slots);
     assert_eq!(judgement.refusal, None);
     judgement
@@ -180,8 +215,10 @@ fn judged(
 
 fn policy(random: &mut TestRng) -> Policy {
     let mut draft = CapDraft::default();
-    while draft.max_impressions + draft.max_per_day + draft.max_per_week + draft.max_per_month == 0 {
-        let mut most = |chance: f64| if random.random_bool(chance) { random.random_range(1..6) } else { 0 };
+    while draft.max_impressions + draft.max_per_day + draft.max_per_week + draft.max_per_month == 0
+    {
+        let mut most =
+            |chance: f64| if random.random_bool(chance) { random.random_range(1..6) } else { 0 };
         (draft.max_impressions, draft.max_per_day) = (most(0.4), most(0.4));
         (draft.max_per_week, draft.max_per_month) = (most(0.3), most(0.3));
     }
@@ -200,13 +237,19 @@ fn place<'a>(zones: &'a [Zone], random: &mut TestRng) -> (&'a Zone, DateTime<Utc
     let changes: Vec<_> = zone.changes().collect();
     let mut minute = random.random_range(YEARS.start..YEARS.end);
     if !changes.is_empty() && random.random_bool(0.7) {
-        minute = changes[random.random_range(0..changes.len())].0 + random.random_range(-DAY..2 * DAY);
+        minute =
+            changes[random.random_range(0..changes.len())].0 + random.random_range(-DAY..2 * DAY);
     }
     (zone, instant(minute) + TimeDelta::microseconds(random.random_range(0..60_000_000)))
 }
 
 /// An instant at or before `now`, often at the edge of a window or of a day.
-fn past(policies: &[Policy], zone: &Zone, now: DateTime<Utc>, random: &mut TestRng) -> DateTime<Utc> {
+fn past(
+    policies: &[Policy],
+    zone: &Zone,
+    now: DateTime<Utc>,
+    random: &mut TestRng,
+) -> DateTime<Utc> {
     let edge = MICROSECOND * random.random_range(-1..2);
     let days_ago = [0, 1, 6, 7, 27, 30][random.random_range(0..6_usize)];
     let policy = policies[random.random_range(0..policies.len())];
@@ -253,7 +296,8 @@ impl Met {
     fn note_day(&mut self, zone: &Zone, at: DateTime<Utc>) {
         let date = |minute: i64| zone.wall(minute) / DAY;
         let today = date(minute_of(at));
-        let jump: i64 = zone.changes().filter(|(change, _)| date(*change) == today).map(|(_, jump)| jump).sum();
+        let jump: i64 =
+            zone.changes().filter(|(change, _)| date(*change) == today).map(|(_, jump)| jump).sum();
         self.on_short_days += usize::from(jump > 0);
         self.on_long_days += usize::from(jump < 0);
     }
@@ -266,17 +310,20 @@ fn slots_and_the_next_room_are_those_of_plain_counting() {
     let one = |number: usize, met: &mut Met| {
         let random = &mut drill.draw(number);
         let (zone, now) = place(&zones, random);
-        let policies: Vec<_> = (0..random.random_range(1..4_usize)).map(|_| policy(random)).collect();
+        let policies: Vec<_> =
+            (0..random.random_range(1..4_usize)).map(|_| policy(random)).collect();
         let mut history = History::default();
         for _ in 0..random.random_range(0..12_u8) {
             history.contacts.push((about(random), past(&policies, zone, now, random)));
         }
         for _ in 0..random.random_range(0..4_u8) {
-            let left = TimeDelta::minutes(random.random_range(-60..DAY)) * i32::from(random.random_bool(0.9));
+            let left = TimeDelta::minutes(random.random_range(-60..DAY))
+                * i32::from(random.random_bool(0.9));
             history.reservations.push((about(random), now + left));
         }
-        let offers: Vec<_> =
-            (0..random.random_range(1..5_usize)).map(|_| random.random_range(0..CATEGORIES.len())).collect();
+        let offers: Vec<_> = (0..random.random_range(1..5_usize))
+            .map(|_| random.random_range(0..CATEGORIES.len()))
+            .collect();
         let slots = Slots { limit: random.random_range(1..4), until: now + TimeDelta::hours(24) };
         let judgement = judged(&policies, &history, zone, now, &offers, slots);
         met.note_day(zone, now);
@@ -294,12 +341,20 @@ fn slots_and_the_next_room_are_those_of_plain_counting() {
                 assert_eq!(found.is_passed, has_room, "{policy:?} {}", told(place));
                 let counts = |(span, most)| (history.used(policy, span, zone, now), most);
                 let shown = ((found.counted, found.reserved), found.limit);
-                assert!(policy.limits().into_iter().map(counts).any(|count| count == shown), "{}", told(place));
+                assert!(
+                    policy.limits().into_iter().map(counts).any(|count| count == shown),
+                    "{}",
+                    told(place)
+                );
                 match found.next_allowed_at {
                     None => assert!(has_room, "{policy:?} {}", told(place)),
                     Some(next) => {
                         assert!(history.has_room(policy, zone, next), "{policy:?} {}", told(place));
-                        assert!(!history.has_room(policy, zone, next - MICROSECOND), "{policy:?} {}", told(place));
+                        assert!(
+                            !history.has_room(policy, zone, next - MICROSECOND),
+                            "{policy:?} {}",
+                            told(place)
+                        );
                         met.rooms += 1;
                     }
                 }
@@ -321,11 +376,12 @@ fn slots_and_the_next_room_are_those_of_plain_counting() {
     assert!(met.on_short_days > 100 && met.on_long_days > 100, "{met:?}");
 }
 
-/// A life of some weeks: slots are asked for, committed later, given back or left to lapse, while the customer moves.
+/// A life of some weeks: slots are asked for, committed later, given back or left to lapse, while
+/// the customer moves.
 ///
-/// No sliding window ever holds more contacts than its cap. A calendar period is that of the zone the customer lives in
-/// when the slot is given; so for one who never moves no period holds more than its cap, and one who moves gets no slot
-/// that the calendar of the new zone has no room for.
+/// No sliding window ever holds more contacts than its cap. A calendar period is that of the zone
+/// the customer lives in when the slot is given; so for one who never moves no period holds more
+/// than its cap, and one who moves gets no slot that the calendar of the new zone has no room for.
 #[test]
 fn no_window_and_no_period_ever_holds_more_than_the_cap_wherever_the_customer_moves() {
     let drill = Drill::of_environment();
@@ -348,9 +404,14 @@ fn no_window_and_no_period_ever_holds_more_than_the_cap_wherever_the_customer_mo
             match random.random_range(0..10_u8) {
                 0..5 => {
                     let slots = Slots { limit: 1, until: now + TimeDelta::hours(24) };
-                    let is_granted = !judged(&[policy], &history, zone, now, &[0], slots).granted.is_empty();
+                    let is_granted =
+                        !judged(&[policy], &history, zone, now, &[0], slots).granted.is_empty();
                     let has_room = history.has_room(&policy, zone, now);
-                    assert_eq!(is_granted, has_room, "seed {} life {number}: {history:?}", drill.seed);
+                    assert_eq!(
+                        is_granted, has_room,
+                        "seed {} life {number}: {history:?}",
+                        drill.seed
+                    );
                     met.note_day(zone, now);
                     if is_granted {
                         history.reservations.push(((0, 0), slots.until));
@@ -379,15 +440,29 @@ fn no_window_and_no_period_ever_holds_more_than_the_cap_wherever_the_customer_mo
                 if moves > 0 && !matches!(span, Span::Sliding(_)) {
                     continue;
                 }
-                let held = history.contacts.iter().filter(|(_, at)| until_then(*at) && span.counts(zone, *at, *end));
+                let held = history
+                    .contacts
+                    .iter()
+                    .filter(|(_, at)| until_then(*at) && span.counts(zone, *at, *end));
                 let held = held.count();
-                assert!(held <= most, "seed {} life {number}: {held} of {most} in {span:?}: {history:?}", drill.seed);
+                assert!(
+                    held <= most,
+                    "seed {} life {number}: {held} of {most} in {span:?}: {history:?}",
+                    drill.seed
+                );
                 met.rooms += usize::from(held == most);
             }
         }
     };
     let met = on_all_processors(drill.of(LIVES), one, Met::add);
-    println!("seed {}, {} lives: {met:?} (rooms: spans that were filled)", drill.seed, drill.of(LIVES));
-    assert!(met.granted > 1_000 && met.refused > 1_000 && met.rooms > 1_000 && met.moves > 1_000, "{met:?}");
+    println!(
+        "seed {}, {} lives: {met:?} (rooms: spans that were filled)",
+        drill.seed,
+        drill.of(LIVES)
+    );
+    assert!(
+        met.granted > 1_000 && met.refused > 1_000 && met.rooms > 1_000 && met.moves > 1_000,
+        "{met:?}"
+    );
     assert!(met.on_short_days > 100 && met.on_long_days > 100, "{met:?}");
 }

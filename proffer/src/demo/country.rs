@@ -2,8 +2,9 @@
 
 use chrono_tz::Tz;
 
-/// The zone in which customers of a country are taken to live: of several zones the one where most people live.
-/// `Unspecified` and `European Community` name no place, so nothing is assumed: the record carries no zone.
+/// The zone in which customers of a country are taken to live: of several zones the one where most
+/// people live. `Unspecified` and `European Community` name no place, so nothing is assumed: the
+/// record carries no zone.
 pub fn zone(country: &str) -> Option<Tz> {
     Some(match country {
         "Australia" => Tz::Australia__Sydney,

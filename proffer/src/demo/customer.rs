@@ -21,8 +21,10 @@ const LAST_DAY: NaiveDate = match NaiveDate::from_ymd_opt(2011, 12, 9) {
 /// Shares of the derived facts, in 1/10,000.
 const CATEGORIES: [(&str, u64); 3] = [("apparel", 3_500), ("electronics", 2_500), ("home", 4_000)];
 const CHANNELS: [(&str, u64); 2] = [(EMAIL, 8_000), (SMS, 2_000)];
-const CONSENTS_EMAIL: [(Option<bool>, u64); 3] = [(Some(true), 8_000), (Some(false), 1_200), (None, 800)];
-const CONSENTS_SMS: [(Option<bool>, u64); 3] = [(Some(true), 6_000), (Some(false), 2_500), (None, 1_500)];
+const CONSENTS_EMAIL: [(Option<bool>, u64); 3] =
+    [(Some(true), 8_000), (Some(false), 1_200), (None, 800)];
+const CONSENTS_SMS: [(Option<bool>, u64); 3] =
+    [(Some(true), 6_000), (Some(false), 2_500), (None, 1_500)];
 
 /// The channels of the programme.
 pub const EMAIL: &str = "email";
@@ -148,7 +150,8 @@ fn derived<T: Copy + Default>(fact: &str, id: &str, shares: &[(T, u64)]) -> T {
     T::default()
 }
 
-/// A number below 10,000 that depends on `fact` and `id` alone: the first eight bytes of SHA-256(fact, 0, id).
+/// A number below 10,000 that depends on `fact` and `id` alone: the first eight bytes of
+/// SHA-256(fact, 0, id).
 pub fn draw(fact: &str, id: &str) -> u64 {
     let hash = Sha256::new().chain_update(fact).chain_update([0]).chain_update(id).finalize();
     let first = hash.first_chunk::<8>().copied().unwrap_or_default();
@@ -182,14 +185,21 @@ pub(crate) mod tests {
     fn nobody_bought_after_yesterday_and_somebody_did_then() {
         let now = at("2026-11-25T10:00:00Z");
         let customers = customers(now).unwrap();
-        assert_eq!(customers.iter().filter_map(|customer| customer.last_purchase).max(), Some(last_day(now)));
-        assert_eq!(customers.iter().filter_map(|customer| customer.silent_days(now)).min(), Some(1));
+        assert_eq!(
+            customers.iter().filter_map(|customer| customer.last_purchase).max(),
+            Some(last_day(now))
+        );
+        assert_eq!(
+            customers.iter().filter_map(|customer| customer.silent_days(now)).min(),
+            Some(1)
+        );
     }
 
     #[test]
     fn every_country_has_a_zone_unless_it_names_no_place() {
         let customers = customers(at("2026-11-25T10:00:00Z")).unwrap();
-        let mut without: Vec<_> = customers.iter().filter(|c| c.zone.is_none()).map(|c| c.country.as_str()).collect();
+        let mut without: Vec<_> =
+            customers.iter().filter(|c| c.zone.is_none()).map(|c| c.country.as_str()).collect();
         without.dedup();
         without.sort_unstable();
         without.dedup();
@@ -206,12 +216,14 @@ pub(crate) mod tests {
         assert_eq!(derived(winter), derived(summer));
     }
 
-    /// The README names the shares; within 2.5 points is within four standard deviations for 4,372 customers.
+    /// The README names the shares; within 2.5 points is within four standard deviations for 4,372
+    /// customers.
     #[test]
     fn derived_facts_hold_their_shares() {
         let customers = customers(at("2026-11-25T10:00:00Z")).unwrap();
         let check = |expected: u64, holds: &dyn Fn(&Customer) -> bool| {
-            let share = customers.iter().filter(|customer| holds(customer)).count() as u64 * 10_000 / 4_372;
+            let share =
+                customers.iter().filter(|customer| holds(customer)).count() as u64 * 10_000 / 4_372;
             assert!(share.abs_diff(expected) < 250, "{share} instead of {expected}");
         };
         for (category, share) in CATEGORIES {

@@ -149,7 +149,10 @@ impl<'a> Question<'a> {
 }
 
 /// Asks for every customer; the answers in the customers' order.
-pub async fn everyone<'a>(api: &Api, customers: &'a [Customer]) -> anyhow::Result<Vec<Decided<'a>>> {
+pub async fn everyone<'a>(
+    api: &Api,
+    customers: &'a [Customer],
+) -> anyhow::Result<Vec<Decided<'a>>> {
     let bar = progress::bar("deciding", customers.len());
     let asked = stream::iter(customers).map(|customer| async {
         let decided = one(api, customer).await;

@@ -1,4 +1,5 @@
-//! The REST client of the demo: one address, JSON in and out, an answer other than 2xx is an error that quotes it.
+//! The REST client of the demo: one address, JSON in and out, an answer other than 2xx is an error
+//! that quotes it.
 
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -48,16 +49,24 @@ impl Api {
             .uri(format!("{}{path}", self.base))
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(body))?;
-        let answer = self.client.request(request).await.with_context(|| format!("{about} got no answer"))?;
+        let answer =
+            self.client.request(request).await.with_context(|| format!("{about} got no answer"))?;
         let status = answer.status();
         let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
-        let body = body.map_err(|error| anyhow::anyhow!("{about}: the answer broke off: {error}"))?.to_bytes();
-        anyhow::ensure!(status.is_success(), "{about} answered {status}: {}", String::from_utf8_lossy(&body));
+        let body = body
+            .map_err(|error| anyhow::anyhow!("{about}: the answer broke off: {error}"))?
+            .to_bytes();
+        anyhow::ensure!(
+            status.is_success(),
+            "{about} answered {status}: {}",
+            String::from_utf8_lossy(&body)
+        );
         Ok(body)
     }
 }
 
 /// An answer as `T`.
 pub fn read<T: DeserializeOwned>(body: &[u8]) -> anyhow::Result<T> {
-    serde_json::from_slice(body).with_context(|| format!("unexpected answer {}", String::from_utf8_lossy(body)))
+    serde_json::from_slice(body)
+        .with_context(|| format!("unexpected answer {}", String::from_utf8_lossy(body)))
 }

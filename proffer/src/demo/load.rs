@@ -1,4 +1,5 @@
-//! Loads the example through the public door: its configuration as the files stand, then the customers' records.
+//! Loads the example through the public door: its configuration as the files stand, then the
+//! customers' records.
 
 use std::collections::BTreeMap;
 
@@ -71,7 +72,11 @@ pub async fn records(api: &Api, customers: &[Customer]) -> anyhow::Result<()> {
         let body = BTreeMap::from([("records", records)]);
         let answer: Batch = read(&api.post("/api/v1/schemas/Customer/records", &body).await?)?;
         let faults: Vec<_> = answer.faults.iter().take(FAULTS_SHOWN).collect();
-        anyhow::ensure!(answer.refused == 0, "{} records were refused, for example {faults:?}", answer.refused);
+        anyhow::ensure!(
+            answer.refused == 0,
+            "{} records were refused, for example {faults:?}",
+            answer.refused
+        );
         bar.inc(some.len() as u64);
     }
     bar.finish_and_clear();
@@ -135,7 +140,8 @@ mod tests {
     #[test]
     fn a_record_carries_the_files_digits_and_leaves_out_what_is_not_known() {
         let customers = customers(at("2026-11-25T10:00:00Z")).unwrap();
-        let known = Customer { consent_email: Some(true), consent_sms: None, ..customers[1].clone() };
+        let known =
+            Customer { consent_email: Some(true), consent_sms: None, ..customers[1].clone() };
         let text = serde_json::to_string(&record(&known).unwrap()).unwrap();
         assert!(text.contains(r#""lifetimeRevenue":4310.00,"#), "{text}");
         assert!(text.contains(r#""lastPurchaseDate":"2026-11-22","#), "{text}");

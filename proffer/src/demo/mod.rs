@@ -22,7 +22,11 @@ use http::Api;
 use segment::Counts;
 
 /// Plays the programme on the suite at `base` and tells `out`. `now` is the suite's own clock.
-pub async fn run(base: &str, now: impl Fn() -> DateTime<Utc>, out: &mut impl Write) -> anyhow::Result<()> {
+pub async fn run(
+    base: &str,
+    now: impl Fn() -> DateTime<Utc>,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
     let api = Api::new(base);
     let start = now();
     let customers = customer::customers(start).context("read the example's customers")?;
@@ -31,8 +35,10 @@ pub async fn run(base: &str, now: impl Fn() -> DateTime<Utc>, out: &mut impl Wri
 
     let stored = load::configuration(&api).await?;
     report::configuration(out, &stored)?;
-    let experiment =
-        stored.iter().find(|(path, _)| path.ends_with("/experiments")).map(|(_, stored)| stored.id.as_str());
+    let experiment = stored
+        .iter()
+        .find(|(path, _)| path.ends_with("/experiments"))
+        .map(|(_, stored)| stored.id.as_str());
     let experiment = experiment.context("the example holds no experiment")?;
     load::records(&api, &customers).await?;
     report::customers(out, &counts)?;
@@ -46,7 +52,8 @@ pub async fn run(base: &str, now: impl Fn() -> DateTime<Utc>, out: &mut impl Wri
     // Two customers with an offer: one is shown and left alone, one is asked until the cap binds.
     let shown = pick::shown(&all, start).context("nobody received an offer")?;
     let other = all.iter().find(|one| one.is_offered() && one.customer.id != shown.customer.id);
-    let night = decide::next_two_in_the_morning(shown.customer, start).context("the night has no two o'clock")?;
+    let night = decide::next_two_in_the_morning(shown.customer, start)
+        .context("the night has no two o'clock")?;
     let asleep = decide::ask(&api, &Question::dry_at(shown.customer, night.clone())).await?;
     let capped = match other {
         Some(other) => Some(pick::capped(&api, other.customer).await?),

@@ -19,12 +19,19 @@ pub struct Row<'a> {
     pub why: String,
 }
 
-/// One decision of each kind, in the order in which the programme thinks: offers first, then why there is none.
-pub async fn rows<'a>(api: &Api, all: &'a [Decided<'a>], now: DateTime<Utc>) -> anyhow::Result<Vec<Row<'a>>> {
+/// One decision of each kind, in the order in which the programme thinks: offers first, then why
+/// there is none.
+pub async fn rows<'a>(
+    api: &Api,
+    all: &'a [Decided<'a>],
+    now: DateTime<Utc>,
+) -> anyhow::Result<Vec<Row<'a>>> {
     let mut rows = Vec::new();
     for category in ["apparel", "electronics", "home"] {
         let found = all.iter().find(|one| one.is_offered() && one.customer.category == category);
-        if let Some((decided, offer)) = found.and_then(|one| Some((one, one.answer.decisions.first()?))) {
+        if let Some((decided, offer)) =
+            found.and_then(|one| Some((one, one.answer.decisions.first()?)))
+        {
             rows.push(Row { decided, why: why_offered(offer) });
         }
     }
@@ -37,7 +44,9 @@ pub async fn rows<'a>(api: &Api, all: &'a [Decided<'a>], now: DateTime<Utc>) -> 
         rows.push(decided);
     }
     for segment in [Segment::Lapsed, Segment::Lost, Segment::Active] {
-        let found = all.iter().find(|one| one.is_unqualified() && Segment::of(one.customer, now) == segment);
+        let found = all
+            .iter()
+            .find(|one| one.is_unqualified() && Segment::of(one.customer, now) == segment);
         if let Some(decided) = found {
             let why = failed_rule(api, decided).await?;
             rows.push(Row { decided, why });
@@ -48,7 +57,8 @@ pub async fn rows<'a>(api: &Api, all: &'a [Decided<'a>], now: DateTime<Utc>) -> 
 
 /// What was computed, and what contact policy said.
 fn why_offered(offer: &Offered) -> String {
-    let computed = offer.trace.computed_fields.iter().map(|(name, value)| format!("{name} {value}, "));
+    let computed =
+        offer.trace.computed_fields.iter().map(|(name, value)| format!("{name} {value}, "));
     format!("{}contact policy {}", computed.collect::<String>(), offer.trace.contact_policy)
 }
 
@@ -92,10 +102,14 @@ fn in_words(rule: &FailedRule) -> String {
     format!("wants {} {} {}, {found}", rule.field, rule.op, rule.expected)
 }
 
-/// The decision to look at closely: the programme's first offer by email, one that still stands tomorrow.
+/// The decision to look at closely: the programme's first offer by email, one that still stands
+/// tomorrow.
 pub fn shown<'a>(all: &'a [Decided<'a>], now: DateTime<Utc>) -> Option<&'a Decided<'a>> {
-    let stands = |one: &&Decided<'_>| one.is_offered() && one.customer.silent_days(now) < Some(*LAPSED_DAYS.end());
-    let is_first = |one: &&Decided<'_>| one.customer.category == "apparel" && one.customer.channel == EMAIL;
+    let stands = |one: &&Decided<'_>| {
+        one.is_offered() && one.customer.silent_days(now) < Some(*LAPSED_DAYS.end())
+    };
+    let is_first =
+        |one: &&Decided<'_>| one.customer.category == "apparel" && one.customer.channel == EMAIL;
     all.iter().filter(stands).find(is_first).or_else(|| all.iter().find(stands))
 }
 

@@ -95,9 +95,14 @@ impl ReadOut {
     }
 }
 
-/// Asks until all `assigned` customers and all `buyers` are counted: outcomes reach the experiment a moment after
-/// they are acknowledged.
-pub async fn complete(api: &Api, experiment: &str, assigned: usize, buyers: usize) -> anyhow::Result<ReadOut> {
+/// Asks until all `assigned` customers and all `buyers` are counted: outcomes reach the experiment
+/// a moment after they are acknowledged.
+pub async fn complete(
+    api: &Api,
+    experiment: &str,
+    assigned: usize,
+    buyers: usize,
+) -> anyhow::Result<ReadOut> {
     let path = format!("/api/v1/experiments/{experiment}/results?metric=revenue_per_customer");
     let mut look = tokio::time::interval(LOOK_INTERVAL);
     for _ in 0..LOOKS_MAX {
@@ -107,5 +112,7 @@ pub async fn complete(api: &Api, experiment: &str, assigned: usize, buyers: usiz
             return Ok(read_out);
         }
     }
-    anyhow::bail!("the read-out of {experiment} did not count {assigned} customers and {buyers} buyers in a minute")
+    anyhow::bail!(
+        "the read-out of {experiment} did not count {assigned} customers and {buyers} buyers in a minute"
+    )
 }

@@ -1,7 +1,8 @@
-//! SIMULATES what customers do, for want of customers: two weeks of purchases, reported as a shop would report them.
+//! SIMULATES what customers do, for want of customers: two weeks of purchases, reported as a shop
+//! would report them.
 //!
-//! Who buys is drawn from the id alone, at rates that are known here and to nobody else; so the read-out can be held
-//! against the truth.
+//! Who buys is drawn from the id alone, at rates that are known here and to nobody else; so the
+//! read-out can be held against the truth.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -73,14 +74,24 @@ fn amount(decided: &Decided<'_>) -> Pounds {
 }
 
 /// Reports an impression for every offer and a conversion for every simulated purchase.
-pub async fn simulate(api: &Api, all: &[Decided<'_>], now: DateTime<Utc>) -> anyhow::Result<Reported> {
+pub async fn simulate(
+    api: &Api,
+    all: &[Decided<'_>],
+    now: DateTime<Utc>,
+) -> anyhow::Result<Reported> {
     let mut reported = Reported::default();
     let mut outcomes = Vec::new();
     for decided in all {
         // A held-out customer's purchase, and one without an offer, answers no decision.
         let decision_id = decided.answer.decision_id.as_deref().filter(|_| decided.is_offered());
         let customer_id = decided.customer.id.as_str();
-        let about = |outcome| Outcome { customer_id, outcome, decision_id, value: None, idempotency_key: None };
+        let about = |outcome| Outcome {
+            customer_id,
+            outcome,
+            decision_id,
+            value: None,
+            idempotency_key: None,
+        };
         if decision_id.is_some() {
             reported.impressions += 1;
             reported.truth.0 += amount(decided).0 * OFFER_ADDS as i64 / 10_000;
@@ -123,7 +134,11 @@ struct OneResult {
 async fn post(api: &Api, outcomes: &[Outcome<'_>]) -> anyhow::Result<()> {
     let answer: Answer = read(&api.post("/api/v1/respond/bulk", &Bulk { outcomes }).await?)?;
     let first = answer.results.iter().find_map(|result| result.error.as_ref());
-    anyhow::ensure!(answer.refused == 0, "{} outcomes were refused, the first: {first:?}", answer.refused);
+    anyhow::ensure!(
+        answer.refused == 0,
+        "{} outcomes were refused, the first: {first:?}",
+        answer.refused
+    );
     Ok(())
 }
 
@@ -142,8 +157,11 @@ mod tests {
         let buyers = |offers: usize| {
             let decisions = vec![Offered::default(); offers];
             let answer = Answer { decisions, ..Answer::default() };
-            let all =
-                customers.iter().map(|customer| Decided { customer, answer: answer.clone(), text: Default::default() });
+            let all = customers.iter().map(|customer| Decided {
+                customer,
+                answer: answer.clone(),
+                text: Default::default(),
+            });
             all.filter(|decided| purchase(decided, now).is_some()).count()
         };
         let (alone, offered) = (buyers(0), buyers(1));

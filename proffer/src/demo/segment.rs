@@ -1,4 +1,5 @@
-//! Where the customers stand before anything is decided, counted from the file by the programme's own thresholds.
+//! Where the customers stand before anything is decided, counted from the file by the programme's
+//! own thresholds.
 
 use anyhow::Context as _;
 use chrono::{DateTime, NaiveTime, Utc};
@@ -33,7 +34,8 @@ pub enum Segment {
 impl Segment {
     /// The segment of a customer at `now`.
     pub fn of(customer: &Customer, now: DateTime<Utc>) -> Self {
-        let was_real = customer.purchases >= RECOVERABLE_PURCHASES && customer.revenue >= RECOVERABLE_REVENUE;
+        let was_real =
+            customer.purchases >= RECOVERABLE_PURCHASES && customer.revenue >= RECOVERABLE_REVENUE;
         match customer.silent_days(now) {
             None => Self::NeverBought,
             Some(days) if days < *LAPSED_DAYS.start() => Self::Active,
@@ -70,7 +72,8 @@ pub struct Counts {
 impl Counts {
     /// Counts `customers` at `now`.
     pub fn of(customers: &[Customer], now: DateTime<Utc>) -> anyhow::Result<Self> {
-        let (email, sms) = (QuietHours::of(load::CHANNEL_EMAIL)?, QuietHours::of(load::CHANNEL_SMS)?);
+        let (email, sms) =
+            (QuietHours::of(load::CHANNEL_EMAIL)?, QuietHours::of(load::CHANNEL_SMS)?);
         let mut counts = Self { customers: customers.len(), ..Self::default() };
         for customer in customers {
             let segment = Segment::of(customer, now);
@@ -110,8 +113,11 @@ struct ChannelConfig {
 
 impl QuietHours {
     fn of(channel: &str) -> anyhow::Result<Self> {
-        let config = serde_json::from_str::<Channel>(channel).context("a channel of the example")?.config;
-        let time = |text: &str| NaiveTime::parse_from_str(text, "%H:%M").with_context(|| format!("time `{text}`"));
+        let config =
+            serde_json::from_str::<Channel>(channel).context("a channel of the example")?.config;
+        let time = |text: &str| {
+            NaiveTime::parse_from_str(text, "%H:%M").with_context(|| format!("time `{text}`"))
+        };
         Ok(Self { start: time(&config.quiet_hours_start)?, end: time(&config.quiet_hours_end)? })
     }
 
@@ -136,8 +142,13 @@ mod tests {
         let someone = customers(now).unwrap().remove(0);
         let check = |days: i64, purchases: u32, pence: i64, expected: Segment| {
             let last_purchase = Some((now - chrono::TimeDelta::days(days)).date_naive());
-            let customer = Customer { last_purchase, purchases, revenue: Pounds(pence), ..someone.clone() };
-            assert_eq!(Segment::of(&customer, now), expected, "{days} days, {purchases} purchases, {pence} pence");
+            let customer =
+                Customer { last_purchase, purchases, revenue: Pounds(pence), ..someone.clone() };
+            assert_eq!(
+                Segment::of(&customer, now),
+                expected,
+                "{days} days, {purchases} purchases, {pence} pence"
+            );
         };
         check(89, 9, 90_000, Segment::Active);
         check(90, 3, 50_00, Segment::Recoverable);
@@ -158,10 +169,12 @@ mod tests {
         assert_eq!((counts.recoverable, counts.without_zone), (287, 5));
     }
 
-    /// At ten in London it is five in Toronto and New York; by three in the morning nearly everyone sleeps.
+    /// At ten in London it is five in Toronto and New York; by three in the morning nearly everyone
+    /// sleeps.
     #[test]
     fn hardly_anyone_is_in_their_night_at_ten_in_london_and_nearly_everyone_at_three() {
-        let night = |now: &str| Counts::of(&customers(at(now)).unwrap(), at(now)).unwrap().in_their_night;
+        let night =
+            |now: &str| Counts::of(&customers(at(now)).unwrap(), at(now)).unwrap().in_their_night;
         assert!((1..40).contains(&night("2026-11-25T10:00:00Z")));
         assert!(night("2026-11-25T03:00:00Z") > 4_300);
     }
@@ -169,7 +182,9 @@ mod tests {
     #[test]
     fn a_window_across_midnight_is_half_open() {
         let quiet = QuietHours::of(load::CHANNEL_EMAIL).unwrap();
-        let check = |time: &str, expected: bool| assert_eq!(quiet.holds(time.parse().unwrap()), expected, "{time}");
+        let check = |time: &str, expected: bool| {
+            assert_eq!(quiet.holds(time.parse().unwrap()), expected, "{time}")
+        };
         check("20:59:59", false);
         check("21:00:00", true);
         check("07:59:59", true);

@@ -18,12 +18,15 @@ pub fn customers(today: NaiveDate) -> Vec<Customer> {
 }
 
 fn customer(line: &str, today: NaiveDate) -> Customer {
-    let [id, last_purchase, purchases, revenue, _] = line.split(',').collect::<Vec<_>>().try_into().unwrap();
+    let [id, last_purchase, purchases, revenue, _] =
+        line.split(',').collect::<Vec<_>>().try_into().unwrap();
     let yesterday = today.pred_opt().unwrap();
     let file_end: NaiveDate = "2011-12-09".parse().unwrap();
-    let days_silent = (!last_purchase.is_empty())
-        .then(|| (today - (last_purchase.parse::<NaiveDate>().unwrap() + (yesterday - file_end))).num_days());
-    let was_real = purchases.parse::<u32>().unwrap() >= 3 && revenue.parse::<f64>().unwrap() >= 50.0;
+    let days_silent = (!last_purchase.is_empty()).then(|| {
+        (today - (last_purchase.parse::<NaiveDate>().unwrap() + (yesterday - file_end))).num_days()
+    });
+    let was_real =
+        purchases.parse::<u32>().unwrap() >= 3 && revenue.parse::<f64>().unwrap() >= 50.0;
     let consents = match draw("channel", id) {
         0..8_000 => draw("consentEmail", id) < 8_000,
         _ => draw("consentSMS", id) < 6_000,

@@ -15,15 +15,18 @@ struct Report(String);
 impl Report {
     /// The lines under a heading.
     fn section(&self, title: &str) -> Vec<&str> {
-        let mut lines = self.0.lines().skip_while(|line| !line.starts_with(title)).skip(1).peekable();
+        let mut lines =
+            self.0.lines().skip_while(|line| !line.starts_with(title)).skip(1).peekable();
         assert!(lines.peek().is_some(), "no section {title} in\n{}", self.0);
         lines.take_while(|line| !line.is_empty()).collect()
     }
 
     /// The number beside a label; none when the section has no such line.
     fn find(&self, title: &str, label: &str) -> Option<usize> {
-        let rest =
-            self.section(title).into_iter().find_map(|line| line.trim_start().strip_prefix(label)?.strip_prefix(' '));
+        let rest = self
+            .section(title)
+            .into_iter()
+            .find_map(|line| line.trim_start().strip_prefix(label)?.strip_prefix(' '));
         Some(number(rest?.split_whitespace().next()?))
     }
 
@@ -47,13 +50,20 @@ fn number(text: &str) -> usize {
 
 /// `-£1,234.50` as -123450.
 fn pence(text: &str) -> i64 {
-    text.replace(['£', ',', '.'], "").parse().unwrap_or_else(|_| panic!("`{text}` is not an amount"))
+    text.replace(['£', ',', '.'], "")
+        .parse()
+        .unwrap_or_else(|_| panic!("`{text}` is not an amount"))
 }
 
 /// The report of a demo that ends by itself; it must end well.
 fn played() -> Report {
-    let output = Command::new(env!("CARGO_BIN_EXE_proffer")).args(["demo", "--once"]).args(LOCAL).output().unwrap();
-    let (told, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
+    let output = Command::new(env!("CARGO_BIN_EXE_proffer"))
+        .args(["demo", "--once"])
+        .args(LOCAL)
+        .output()
+        .unwrap();
+    let (told, stderr) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{told}\n{stderr}");
     assert_eq!(stderr, "", "stderr is no terminal, so nothing belongs there");
     Report(told)
@@ -81,9 +91,11 @@ fn today(report: &Report) -> NaiveDate {
 /// What the report must count, by label.
 fn file_figures(today: NaiveDate) -> Vec<(&'static str, usize)> {
     let customers = file::customers(today);
-    let count = |holds: &dyn Fn(&file::Customer) -> bool| customers.iter().filter(|one| holds(one)).count();
-    let silent =
-        |days: std::ops::Range<i64>| count(&|one| one.days_silent.is_some_and(|silent| days.contains(&silent)));
+    let count =
+        |holds: &dyn Fn(&file::Customer) -> bool| customers.iter().filter(|one| holds(one)).count();
+    let silent = |days: std::ops::Range<i64>| {
+        count(&|one| one.days_silent.is_some_and(|silent| days.contains(&silent)))
+    };
     vec![
         ("customers", customers.len()),
         ("active", silent(0..90)),
@@ -95,11 +107,15 @@ fn file_figures(today: NaiveDate) -> Vec<(&'static str, usize)> {
     ]
 }
 
-/// Every decision has one answer; offers and refusals of the qualified are the recoverable of the file.
+/// Every decision has one answer; offers and refusals of the qualified are the recoverable of the
+/// file.
 fn check_decisions(report: &Report, recoverable: usize) {
     let of = |label| report.find("Decisions", label).unwrap_or(0);
     let refused: usize =
-        ["holdout", "consent_withheld", "consent_unknown", "quiet_hours", "timezone_unknown"].map(of).iter().sum();
+        ["holdout", "consent_withheld", "consent_unknown", "quiet_hours", "timezone_unknown"]
+            .map(of)
+            .iter()
+            .sum();
     assert!(of("offer") > 0 && of("holdout") > 0, "{}", report.0);
     assert_eq!(of("offer") + refused, recoverable, "{}", report.0);
     assert_eq!(of("nothing_qualified") + recoverable, of("decisions"), "{}", report.0);
@@ -108,12 +124,16 @@ fn check_decisions(report: &Report, recoverable: usize) {
     let offers = lines.iter().find(|line| line.trim_start().starts_with("offer ")).unwrap();
     let by_offer = offers.trim_start().splitn(3, char::is_whitespace).nth(2).unwrap().trim_start();
     let by_offer = by_offer.split_once("  ").unwrap().1.split(" · ");
-    assert_eq!(by_offer.map(|part| number(part.split_once(' ').unwrap().0)).sum::<usize>(), of("offer"));
+    assert_eq!(
+        by_offer.map(|part| number(part.split_once(' ').unwrap().0)).sum::<usize>(),
+        of("offer")
+    );
     // 15 % of 4,372 within six standard deviations.
     assert!((514..=797).contains(&of("held out")), "{}", report.0);
 }
 
-/// The read-out counts everyone assigned and everything reported, and its difference is that of the arms' means.
+/// The read-out counts everyone assigned and everything reported, and its difference is that of the
+/// arms' means.
 fn check_read_out(report: &Report) {
     let (treated, treated_buyers, treated_pence) = report.arm("treatment");
     let (held_out, held_out_buyers, held_out_pence) = report.arm("holdout");
@@ -123,11 +143,17 @@ fn check_read_out(report: &Report) {
     assert_eq!(held_out_buyers, report.figure("SIMULATED", "held out"));
     assert_eq!(report.figure("SIMULATED", "offers shown"), report.figure("Decisions", "offer"));
     let section = report.section("SIMULATED").join(" ");
-    let reported = section.split_once("conversions reported, £").unwrap().1.split_once(' ').unwrap().0;
+    let reported =
+        section.split_once("conversions reported, £").unwrap().1.split_once(' ').unwrap().0;
     assert_eq!(treated_pence + held_out_pence, pence(reported));
     let mean = |pence: i64, customers: usize| pence as f64 / customers as f64;
     let difference = mean(treated_pence, treated) - mean(held_out_pence, held_out);
-    let line = report.section("Read-out").into_iter().find(|line| line.contains("difference")).unwrap().to_owned();
+    let line = report
+        .section("Read-out")
+        .into_iter()
+        .find(|line| line.contains("difference"))
+        .unwrap()
+        .to_owned();
     let told = pence(line.split_whitespace().nth(1).unwrap());
     assert!((told as f64 - difference).abs() < 1.0, "{told} instead of {difference}");
 }
@@ -147,18 +173,24 @@ fn check_words(report: &Report) {
     assert!(!report.0.contains("NaN"), "{}", report.0);
 }
 
-/// The lines to try next are real: each curl line, taken from the report and run by a shell, is answered with success.
+/// The lines to try next are real: each curl line, taken from the report and run by a shell, is
+/// answered with success.
 #[test]
 fn every_curl_line_of_the_demo_runs_as_it_stands() {
     let demo = Process::start(Command::new(env!("CARGO_BIN_EXE_proffer")).arg("demo").args(LOCAL));
     let told = demo.lines_until("Serving on ");
-    let lines: Vec<_> =
-        told.iter().filter_map(|line| line.strip_prefix("    ")).filter(|line| line.starts_with("curl ")).collect();
+    let lines: Vec<_> = told
+        .iter()
+        .filter_map(|line| line.strip_prefix("    "))
+        .filter(|line| line.starts_with("curl "))
+        .collect();
     assert!(lines.len() >= 5, "{told:#?}");
     for line in lines {
         let failing = line.replacen("curl ", "curl --fail-with-body --silent --show-error ", 1);
-        let output = Command::new("sh").args(["-c", &failing]).stdin(Stdio::null()).output().unwrap();
-        let (answer, fault) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let output =
+            Command::new("sh").args(["-c", &failing]).stdin(Stdio::null()).output().unwrap();
+        let (answer, fault) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "{line}\n{answer}{fault}");
         assert!(serde_json::from_str::<serde_json::Value>(&answer).is_ok(), "{line}\n{answer}");
     }

@@ -10,7 +10,9 @@ const PREFIX: &str = "ERROR_REASON_";
 pub fn check(files: &[SourceFile], rust: &[Rust], found: &mut Vec<Violation>) {
     let Some(contract) = files.iter().find(|file| file.path == REASONS) else { return };
     for (line, text) in (1..).zip(contract.text.lines()) {
-        let Some((name, _)) = text.trim_start().strip_prefix(PREFIX).and_then(|rest| rest.split_once(" = ")) else {
+        let Some((name, _)) =
+            text.trim_start().strip_prefix(PREFIX).and_then(|rest| rest.split_once(" = "))
+        else {
             continue;
         };
         if name == "UNSPECIFIED" {
@@ -23,7 +25,9 @@ pub fn check(files: &[SourceFile], rust: &[Rust], found: &mut Vec<Violation>) {
                 && file.product().any(|(_, code)| super::source::has_word(code, &produced))
         };
         if !rust.iter().any(is_produced) {
-            let what = format!("`{produced}` is never produced: produce it or take it out of the contract");
+            let what = format!(
+                "`{produced}` is never produced: produce it or take it out of the contract"
+            );
             found.push(Violation::new(REASONS, line, what));
         }
     }

@@ -1,9 +1,11 @@
-//! Every command the README shows is run: `curl` and `grpcurl` lines by `conformance`, the rest by what they name.
+//! Every command the README shows is run: `curl` and `grpcurl` lines by `conformance`, the rest by
+//! what they name.
 
 use super::Violation;
 use crate::repository::SourceFile;
 
-/// Commands that a test runs or CI is: the demo is started by conformance's README test, `cargo xtask` is CI itself.
+/// Commands that a test runs or CI is: the demo is started by conformance's README test, `cargo
+/// xtask` is CI itself.
 const RUN: [&str; 8] = [
     "curl ",
     "grpcurl ",
@@ -21,14 +23,16 @@ pub fn check(files: &[SourceFile], found: &mut Vec<Violation>) {
     let Some(readme) = files.iter().find(|file| file.path == "README.md") else { return };
     for (line, command) in commands(&readme.text) {
         if !RUN.iter().any(|known| command == known.trim_end() || command.starts_with(known)) {
-            let what = format!("no test runs `{command}`: show a command that one runs, or fence it as ```text");
+            let what = format!(
+                "no test runs `{command}`: show a command that one runs, or fence it as ```text"
+            );
             found.push(Violation::new("README.md", line, what));
         }
     }
 }
 
-/// First lines of the commands in shell fences, numbered from 1. A command goes on while a quote is open or a line
-/// ends in a backslash.
+/// First lines of the commands in shell fences, numbered from 1. A command goes on while a quote is
+/// open or a line ends in a backslash.
 fn commands(text: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     let (mut is_shell, mut goes_on, mut in_quote) = (false, false, false);

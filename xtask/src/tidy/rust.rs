@@ -42,7 +42,8 @@ const INEXACT: [&str; 12] = [
     "f64::powf",
 ];
 /// Types of statics that change.
-const CHANGING: [&str; 7] = ["Mutex", "RwLock", "Atomic", "RefCell", "Cell<", "DashMap", "OnceLock"];
+const CHANGING: [&str; 7] =
+    ["Mutex", "RwLock", "Atomic", "RefCell", "Cell<", "DashMap", "OnceLock"];
 /// Words that begin SQL, and what must follow somewhere.
 const SQL: [(&str, &str); 4] =
     [("select ", " from "), ("insert ", "into "), ("update ", " set "), ("delete ", "from ")];
@@ -59,15 +60,23 @@ pub fn check(files: &[Rust], found: &mut Vec<Violation>) {
 }
 
 fn size(file: &Rust, found: &mut Vec<Violation>) {
-    let most =
-        if file.path.ends_with("/main.rs") && file.path.contains("-svc/") { MAIN_LINES_MAX } else { FILE_LINES_MAX };
+    let most = if file.path.ends_with("/main.rs") && file.path.contains("-svc/") {
+        MAIN_LINES_MAX
+    } else {
+        FILE_LINES_MAX
+    };
     let lines = file.code.len().saturating_sub(1);
     if lines > most {
-        let what = format!("longer than {most} lines ({lines}): give one of its nouns a file of its own");
+        let what =
+            format!("longer than {most} lines ({lines}): give one of its nouns a file of its own");
         found.push(Violation::new(&file.path, most + 1, what));
     }
     if !file.has_doc && !file.path.ends_with("/tests.rs") && file.path.contains("/src/") {
-        found.push(Violation::new(&file.path, 1, "what is this file for? open it with a `//!` sentence"));
+        found.push(Violation::new(
+            &file.path,
+            1,
+            "what is this file for? open it with a `//!` sentence",
+        ));
     }
 }
 
@@ -79,8 +88,9 @@ fn purity(file: &Rust, found: &mut Vec<Violation>) {
     for (line, code) in file.product() {
         if is_pure_place(&file.path) {
             for word in IMPURE.iter().filter(|word| has_word(code, word)) {
-                let what =
-                    format!("`{word}` in a pure place: pass in what it would fetch, or move this out of domain/");
+                let what = format!(
+                    "`{word}` in a pure place: pass in what it would fetch, or move this out of domain/"
+                );
                 found.push(Violation::new(&file.path, line, what));
             }
         }
@@ -98,19 +108,25 @@ fn places(file: &Rust, found: &mut Vec<Violation>) {
     let path = file.path.as_str();
     let is_test = path.contains("/tests/");
     let in_any = |folders: &[&str]| folders.iter().any(|folder| path.contains(folder));
-    let may_sql = is_test || in_any(&["/store/", "crates/history/", "crates/database/", "crates/testkit/"]);
+    let may_sql =
+        is_test || in_any(&["/store/", "crates/history/", "crates/database/", "crates/testkit/"]);
     let is_service = path.contains("-svc/src/");
     let may_proto = in_any(&["/grpc/", "/neighbours/"]) || path.ends_with("/app.rs");
     for ((line, code), strings) in file.product().zip(&file.strings) {
         if is_service && !may_proto && !is_pure_place(path) && has_word(code, "proffer_proto") {
-            let what = "proto types outside grpc/ and neighbours/: convert there, pass domain types here";
+            let what =
+                "proto types outside grpc/ and neighbours/: convert there, pass domain types here";
             found.push(Violation::new(path, line, what));
         }
         if !may_sql && has_word(code, "sqlx") {
             found.push(Violation::new(path, line, "`sqlx` outside a store: ask the store instead"));
         }
         if !may_sql && !path.starts_with("xtask/") && strings.iter().any(|text| is_sql(text)) {
-            found.push(Violation::new(path, line, "SQL outside a store: give the store a function for it"));
+            found.push(Violation::new(
+                path,
+                line,
+                "SQL outside a store: give the store a function for it",
+            ));
         }
     }
 }
@@ -127,9 +143,15 @@ fn globals(file: &Rust, found: &mut Vec<Violation>) {
     for (line, code) in file.product() {
         let code = code.trim_start().trim_start_matches("pub ").trim_start_matches("pub(crate) ");
         let is_changing = |declared: &str| CHANGING.iter().any(|kind| declared.contains(kind));
-        let changes = code.strip_prefix("static ").is_some_and(|rest| rest.starts_with("mut ") || is_changing(rest));
+        let changes = code
+            .strip_prefix("static ")
+            .is_some_and(|rest| rest.starts_with("mut ") || is_changing(rest));
         if changes || code.starts_with("thread_local!") {
-            found.push(Violation::new(&file.path, line, "a global that changes: make it a field of who needs it"));
+            found.push(Violation::new(
+                &file.path,
+                line,
+                "a global that changes: make it a field of who needs it",
+            ));
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Rust source taken apart into code, comments and strings, so that a rule about code is not fooled by prose.
+//! Rust source taken apart into code, comments and strings, so that a rule about code is not fooled
+//! by prose.
 
 /// One source file, line by line.
 #[derive(Debug)]
@@ -18,14 +19,25 @@ pub struct Rust {
 impl Rust {
     /// Takes `text` apart.
     pub fn read(path: &str, text: &str) -> Self {
-        let mut reader =
-            Reader { rest: text.chars().collect(), at: 0, code: vec![String::new()], strings: vec![vec![]] };
+        let mut reader = Reader {
+            rest: text.chars().collect(),
+            at: 0,
+            code: vec![String::new()],
+            strings: vec![vec![]],
+        };
         reader.read_all();
-        let is_test_file = path.contains("/tests/") || path.contains("/tests.rs") || path.contains("/benches/");
+        let is_test_file =
+            path.contains("/tests/") || path.contains("/tests.rs") || path.contains("/benches/");
         let marker = reader.code.iter().position(|line| line.trim() == "#[cfg(test)]");
         let tests_from = if is_test_file { 0 } else { marker.unwrap_or(reader.code.len()) };
         let has_doc = text.trim_start().starts_with("//!");
-        Self { path: path.to_owned(), code: reader.code, strings: reader.strings, tests_from, has_doc }
+        Self {
+            path: path.to_owned(),
+            code: reader.code,
+            strings: reader.strings,
+            tests_from,
+            has_doc,
+        }
     }
 
     /// Lines of the product's own code, numbered from 1.
@@ -49,7 +61,8 @@ struct Reader {
 impl Reader {
     fn read_all(&mut self) {
         while let Some(next) = self.peek(0) {
-            let after_word = self.code.last().and_then(|line| line.chars().last()).is_some_and(is_word);
+            let after_word =
+                self.code.last().and_then(|line| line.chars().last()).is_some_and(is_word);
             match (next, self.peek(1)) {
                 ('/', Some('/')) => self.skip_while(|c| c != '\n'),
                 ('/', Some('*')) => self.block_comment(),

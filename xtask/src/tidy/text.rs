@@ -4,7 +4,8 @@ use super::{Violation, source::has_word};
 use crate::repository::SourceFile;
 
 /// Written in two halves, so that this file does not break its own rule.
-const UNFINISHED: [&str; 4] = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("HA", "CK"), concat!("XX", "X")];
+const UNFINISHED: [&str; 4] =
+    [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("HA", "CK"), concat!("XX", "X")];
 const MACHINE_PATHS: [&str; 5] = [
     concat!("/wo", "rk/"),
     concat!("/ro", "ot/"),
@@ -21,7 +22,11 @@ pub fn check(files: &[SourceFile], found: &mut Vec<Violation>) {
                 found.push(Violation::new(&file.path, line, format!("unfinished: `{word}`")));
             }
             for place in MACHINE_PATHS.iter().filter(|place| names_place(text, place)) {
-                found.push(Violation::new(&file.path, line, format!("a path of one machine: `{place}`")));
+                found.push(Violation::new(
+                    &file.path,
+                    line,
+                    format!("a path of one machine: `{place}`"),
+                ));
             }
         }
     }

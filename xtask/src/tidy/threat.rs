@@ -9,8 +9,8 @@ const THREATS: &str = "docs/threat-model.md";
 /// What a row says that names no test.
 const DEBT: &str = "No test";
 
-/// Checks every row: each test it names stands in a file below that crate and module, and a row without one
-/// says so.
+/// Checks every row: each test it names stands in a file below that crate and module, and a row
+/// without one says so.
 pub fn check(files: &[SourceFile], rust: &[Rust], found: &mut Vec<Violation>) {
     let Some(threats) = files.iter().find(|file| file.path == THREATS) else { return };
     let known: BTreeMap<&str, Vec<&str>> = rust.iter().fold(BTreeMap::new(), |mut known, file| {
@@ -21,21 +21,33 @@ pub fn check(files: &[SourceFile], rust: &[Rust], found: &mut Vec<Violation>) {
         let names = names(text);
         for name in &names {
             let (place, test) = name.rsplit_once("::").unwrap_or_default();
-            let lies_there = |path: &&str| place.split("::").all(|part| path.split(['/', '.']).any(|own| own == part));
+            let lies_there = |path: &&str| {
+                place.split("::").all(|part| path.split(['/', '.']).any(|own| own == part))
+            };
             if !known.get(test).is_some_and(|paths| paths.iter().any(lies_there)) {
-                let what = format!("`{name}` is no test of `{place}`: name the one that shows it, or write it");
+                let what = format!(
+                    "`{name}` is no test of `{place}`: name the one that shows it, or write it"
+                );
                 found.push(Violation::new(THREATS, line, what));
             }
         }
         if is_row(text) && names.is_empty() && !text.contains(DEBT) {
-            found.push(Violation::new(THREATS, line, format!("a danger without a test: name one, or say `{DEBT}`")));
+            found.push(Violation::new(
+                THREATS,
+                line,
+                format!("a danger without a test: name one, or say `{DEBT}`"),
+            ));
         }
     }
 }
 
 /// A row begins with the id of its danger, such as `P7`.
 fn is_row(line: &str) -> bool {
-    let id = line.strip_prefix("| ").and_then(|rest| rest.split_once(" |")).map(|(id, _)| id).unwrap_or_default();
+    let id = line
+        .strip_prefix("| ")
+        .and_then(|rest| rest.split_once(" |"))
+        .map(|(id, _)| id)
+        .unwrap_or_default();
     let mut letters = id.chars();
     letters.next().is_some_and(|first| first.is_ascii_uppercase())
         && id.len() > 1
@@ -70,17 +82,26 @@ mod tests {
     fn a_row_names_tests_that_exist_or_its_debt() {
         let code = "//! Doc.\n#[test]\nfn it_holds() {}\nfn helper() {}\n";
         let check = |row: &str, expected: &[&str]| {
-            let files =
-                [SourceFile { path: THREATS.to_owned(), text: format!("| id | shown by |\n|---|---|\n{row}\n") }];
-            let rust = [Rust::read("a-svc/tests/x.rs", code), Rust::read("crates/b/src/x.rs", code)];
+            let files = [SourceFile {
+                path: THREATS.to_owned(),
+                text: format!("| id | shown by |\n|---|---|\n{row}\n"),
+            }];
+            let rust =
+                [Rust::read("a-svc/tests/x.rs", code), Rust::read("crates/b/src/x.rs", code)];
             let mut found = Vec::new();
             super::check(&files, &rust, &mut found);
             let told: Vec<_> = found.iter().map(Violation::to_string).collect();
             assert_eq!(told.len(), expected.len(), "{told:?}");
-            assert!(told.iter().zip(expected).all(|(told, expected)| told.contains(expected)), "{told:?}");
+            assert!(
+                told.iter().zip(expected).all(|(told, expected)| told.contains(expected)),
+                "{told:?}"
+            );
         };
         check("| P1 | `a-svc::x::it_holds`, `b::x::it_holds` |", &[]);
-        check("| P1 | `c-svc::x::it_holds` |", &["threat-model.md:3: `c-svc::x::it_holds` is no test of `c-svc::x`"]);
+        check(
+            "| P1 | `c-svc::x::it_holds` |",
+            &["threat-model.md:3: `c-svc::x::it_holds` is no test of `c-svc::x`"],
+        );
         check("| P1 | `a-svc::y::it_holds` |", &["`a-svc::y::it_holds` is no test of `a-svc::y`"]);
         check("| P1 | `a-svc::helper` |", &["`a-svc::helper` is no test"]);
         check("| P1 | nothing |", &["threat-model.md:3: a danger without a test"]);

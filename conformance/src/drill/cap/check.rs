@@ -15,7 +15,8 @@ use super::{
     CAPS, Cap, load,
 };
 
-/// More than a reservation on a pull channel lasts and than the shorter windows, less than the longer ones.
+/// More than a reservation on a pull channel lasts and than the shorter windows, less than the
+/// longer ones.
 const LAPSE: TimeDelta = TimeDelta::minutes(65);
 const HOUR_US: i64 = 3_600_000_000;
 
@@ -46,7 +47,8 @@ pub fn judge(report: &mut Report, log: &[Entry], rows: &[Row]) {
         })
         .collect();
     let mut slots: BTreeMap<Slot, Known> = BTreeMap::new();
-    let (mut tried, mut told_counts, mut strange) = (BTreeSet::new(), BTreeMap::<String, u64>::new(), Vec::new());
+    let (mut tried, mut told_counts, mut strange) =
+        (BTreeSet::new(), BTreeMap::<String, u64>::new(), Vec::new());
     let mut changed = Vec::new();
     for (place, entry) in (0_usize..).zip(log) {
         match entry {
@@ -54,13 +56,16 @@ pub fn judge(report: &mut Report, log: &[Entry], rows: &[Row]) {
                 tried.insert((customer.clone(), decision.clone()));
                 let slot = (customer.clone(), decision.clone(), i64::from(*rank));
                 match verb {
-                    Verb::Commit | Verb::Impression => slots.entry(slot).or_default().has_commit = true,
+                    Verb::Commit | Verb::Impression => {
+                        slots.entry(slot).or_default().has_commit = true
+                    }
                     Verb::Release => slots.entry(slot).or_default().has_release = true,
                     _ => {}
                 }
             }
             Entry::Answer { id, told, .. } => {
-                let Some((from, Entry::Attempt { verb, customer, decision, rank, orphan, .. })) = attempts.get(id)
+                let Some((from, Entry::Attempt { verb, customer, decision, rank, orphan, .. })) =
+                    attempts.get(id)
                 else {
                     continue;
                 };
@@ -72,15 +77,21 @@ pub fn judge(report: &mut Report, log: &[Entry], rows: &[Row]) {
                     known.last_commit = known.last_commit.max(Some(end));
                 }
                 match told {
-                    Told::Cut(code) if !is_outage(code) => strange.push(format!("{verb:?} of {decision}: {code}")),
+                    Told::Cut(code) if !is_outage(code) => {
+                        strange.push(format!("{verb:?} of {decision}: {code}"))
+                    }
                     Told::Go(contact_id) => drop(known.contact_ids.insert(contact_id.clone())),
-                    Told::Released(1..) => known.released_from = known.released_from.or(Some(*from)),
+                    Told::Released(1..) => {
+                        known.released_from = known.released_from.or(Some(*from))
+                    }
                     Told::Done if *verb == Verb::Impression => known.reported = Some(*orphan),
                     Told::Granted { offers, .. } => {
                         for (rank, offer) in (1..).zip(offers) {
                             let known = slots.entry(slot(rank)).or_default();
                             if known.granted.get_or_insert_with(|| offer.clone()) != offer {
-                                changed.push(format!("{decision} rank {rank} was granted {offer} and another offer"));
+                                changed.push(format!(
+                                    "{decision} rank {rank} was granted {offer} and another offer"
+                                ));
                             }
                         }
                     }
@@ -136,28 +147,37 @@ fn counted(verb: Verb, told: &Told) -> String {
 
 fn lost_grants(slots: &BTreeMap<Slot, Known>, stored: &BTreeMap<Slot, &Row>) -> Vec<String> {
     let granted = slots.iter().filter_map(|(slot, known)| Some((slot, known.granted.as_ref()?)));
-    let lost = granted.filter(|(slot, offer)| stored.get(*slot).is_none_or(|row| row.offer_id != **offer));
+    let lost =
+        granted.filter(|(slot, offer)| stored.get(*slot).is_none_or(|row| row.offer_id != **offer));
     lost.map(|(slot, offer)| format!("{slot:?} of {offer}")).collect()
 }
 
 fn lost_commits(slots: &BTreeMap<Slot, Known>, stored: &BTreeMap<Slot, &Row>) -> Vec<String> {
     let is_kept = |slot: &Slot, known: &Known| {
         stored.get(slot).is_some_and(|row| {
-            row.state == "committed" && known.contact_ids.iter().all(|contact_id| *contact_id == row.contact_id)
+            row.state == "committed"
+                && known.contact_ids.iter().all(|contact_id| *contact_id == row.contact_id)
         })
     };
-    let must = slots.iter().filter(|(_, known)| !known.contact_ids.is_empty() || known.reported.is_some());
-    must.filter(|(slot, known)| !is_kept(slot, known)).map(|(slot, known)| format!("{slot:?} {known:?}")).collect()
+    let must =
+        slots.iter().filter(|(_, known)| !known.contact_ids.is_empty() || known.reported.is_some());
+    must.filter(|(slot, known)| !is_kept(slot, known))
+        .map(|(slot, known)| format!("{slot:?} {known:?}"))
+        .collect()
 }
 
 /// A slot given back may have been committed later: whoever commits without a slot is judged anew.
 fn lost_releases(slots: &BTreeMap<Slot, Known>, stored: &BTreeMap<Slot, &Row>) -> Vec<String> {
     let is_kept = |slot: &Slot, known: &Known| {
         let may_be_committed = known.last_commit > known.released_from;
-        stored.get(slot).is_some_and(|row| row.state == "released" || (row.state == "committed" && may_be_committed))
+        stored.get(slot).is_some_and(|row| {
+            row.state == "released" || (row.state == "committed" && may_be_committed)
+        })
     };
     let must = slots.iter().filter(|(_, known)| known.released_from.is_some());
-    must.filter(|(slot, known)| !is_kept(slot, known)).map(|(slot, known)| format!("{slot:?} {known:?}")).collect()
+    must.filter(|(slot, known)| !is_kept(slot, known))
+        .map(|(slot, known)| format!("{slot:?} {known:?}"))
+        .collect()
 }
 
 /// What is marked `unreserved` is what was reported without a live slot, and nothing else.
@@ -172,7 +192,8 @@ fn unreserved(report: &mut Report, slots: &BTreeMap<Slot, Known>, rows: &[Row]) 
         marked.len()
     ));
     let differing = injected.symmetric_difference(&marked_refs).map(|slot| format!("{slot:?}"));
-    report.promise("unreserved marks that differ from the injected", &differing.collect::<Vec<_>>());
+    report
+        .promise("unreserved marks that differ from the injected", &differing.collect::<Vec<_>>());
 }
 
 /// The fullest window that ends with a contact: no other can be fuller.
@@ -180,7 +201,9 @@ fn windows(report: &mut Report, cap: &Cap, rows: &[Row]) {
     let window_us = i64::from(cap.hours) * HOUR_US;
     let limit = usize::try_from(cap.limit).unwrap_or_default();
     let mut instants: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
-    for row in rows.iter().filter(|row| row.state == "committed" && !row.unreserved && (cap.counts)(row)) {
+    for row in
+        rows.iter().filter(|row| row.state == "committed" && !row.unreserved && (cap.counts)(row))
+    {
         instants.entry(&row.customer_id).or_default().extend(row.committed_us);
     }
     let (mut fullest, mut over, mut full, mut counted) = (0, Vec::new(), 0, 0);
@@ -211,7 +234,8 @@ fn windows(report: &mut Report, cap: &Cap, rows: &[Row]) {
     }
 }
 
-/// When every reservation has lapsed, exactly cap − contacts slots are free, and exactly so many are given.
+/// When every reservation has lapsed, exactly cap − contacts slots are free, and exactly so many
+/// are given.
 pub async fn free_slots(
     report: &mut Report,
     place: &mut Place,
@@ -230,24 +254,39 @@ pub async fn free_slots(
     let (mut wrong, mut free_in_all, mut given_in_all) = (Vec::new(), 0, 0);
     for customer in (0..customers).map(load::customer_id) {
         let judgement = callers.check(callers.question(&customer, &subjects)).await?;
-        let Some(at) = judgement.ledger_at else { anyhow::bail!("a judgement without its instant") };
+        let Some(at) = judgement.ledger_at else {
+            anyhow::bail!("a judgement without its instant")
+        };
         let at_us = at.seconds * 1_000_000 + i64::from(at.nanos) / 1_000;
         let mut free = usize::MAX;
         for cap in CAPS.iter().filter(|cap| cap.id != "cap_pair") {
             let from_us = at_us - i64::from(cap.hours) * HOUR_US;
             let counts = |row: &&Row| {
                 let is_within = row.committed_us.is_some_and(|at_us| at_us > from_us);
-                row.customer_id == customer && row.state == "committed" && is_within && (cap.counts)(row)
+                row.customer_id == customer
+                    && row.state == "committed"
+                    && is_within
+                    && (cap.counts)(row)
             };
             let contacts = i32::try_from(rows.iter().filter(counts).count())?;
             free = free.min(usize::try_from(cap.limit - contacts).unwrap_or_default());
-            let policies = judgement.verdicts.first().map(|verdict| verdict.policies.as_slice()).unwrap_or_default();
+            let policies = judgement
+                .verdicts
+                .first()
+                .map(|verdict| verdict.policies.as_slice())
+                .unwrap_or_default();
             let told = policies.iter().find(|policy| policy.policy_id == cap.id);
-            if told.is_none_or(|told| (told.contacts, told.reserved, told.limit) != (contacts, 0, cap.limit)) {
-                wrong.push(format!("{customer}: {contacts} contacts stored under {}, told {told:?}", cap.id));
+            if told.is_none_or(|told| {
+                (told.contacts, told.reserved, told.limit) != (contacts, 0, cap.limit)
+            }) {
+                wrong.push(format!(
+                    "{customer}: {contacts} contacts stored under {}, told {told:?}",
+                    cap.id
+                ));
             }
         }
-        let call = callers.reserve(&customer, &format!("last_{customer}"), &subjects, subjects.len());
+        let call =
+            callers.reserve(&customer, &format!("last_{customer}"), &subjects, subjects.len());
         let given = match callers.send(0, &call).await? {
             Told::Granted { offers, .. } => offers.len(),
             Told::Refused(_) => 0,
@@ -258,7 +297,9 @@ pub async fn free_slots(
         }
         (free_in_all, given_in_all) = (free_in_all + free, given_in_all + given);
     }
-    report.tell(format!("  after every reservation lapsed: {free_in_all} slots free, {given_in_all} given"));
+    report.tell(format!(
+        "  after every reservation lapsed: {free_in_all} slots free, {given_in_all} given"
+    ));
     report.promise("customers whose free slots are not cap − contacts", &wrong);
     Ok(())
 }

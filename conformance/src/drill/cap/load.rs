@@ -51,8 +51,8 @@ struct Held {
     subject: Subject,
     round: u64,
     standing: Standing,
-    /// Reported by impressions, by one caller at a time, so that it is known whether a slot is live; the others are
-    /// committed and released by whoever comes.
+    /// Reported by impressions, by one caller at a time, so that it is known whether a slot is
+    /// live; the others are committed and released by whoever comes.
     is_reported: bool,
 }
 
@@ -108,8 +108,14 @@ impl Load {
         }
     }
 
-    /// Sends the calls of one round by all workers; [`Self::reached`] wakes when the call `mark` is begun.
-    pub fn start(self: Arc<Self>, round: u64, calls: Range<u64>, mark: u64) -> JoinHandle<anyhow::Result<()>> {
+    /// Sends the calls of one round by all workers; [`Self::reached`] wakes when the call `mark` is
+    /// begun.
+    pub fn start(
+        self: Arc<Self>,
+        round: u64,
+        calls: Range<u64>,
+        mark: u64,
+    ) -> JoinHandle<anyhow::Result<()>> {
         self.next.store(calls.start, Ordering::SeqCst);
         tokio::spawn(async move {
             let worker = |_| {
@@ -191,10 +197,12 @@ impl Load {
         }
     }
 
-    /// A remembered slot. One that is reported is taken out; of the others some stay, for a second caller.
+    /// A remembered slot. One that is reported is taken out; of the others some stay, for a second
+    /// caller.
     fn pick(&self, customer: &Customer, is_reported: bool, draw: &mut Draw) -> Option<Held> {
         let mut held = locked(&customer.held);
-        let fitting: Vec<_> = (0..held.len()).filter(|index| held[*index].is_reported == is_reported).collect();
+        let fitting: Vec<_> =
+            (0..held.len()).filter(|index| held[*index].is_reported == is_reported).collect();
         let index = *draw.of(&fitting)?;
         let stays = !is_reported && draw.percent(30);
         Some(if stays { held[index].clone() } else { held.swap_remove(index) })
@@ -214,7 +222,13 @@ impl Load {
         Ok(told)
     }
 
-    async fn reserve(&self, customer: &Customer, round: u64, number: u64, draw: &mut Draw) -> anyhow::Result<()> {
+    async fn reserve(
+        &self,
+        customer: &Customer,
+        round: u64,
+        number: u64,
+        draw: &mut Draw,
+    ) -> anyhow::Result<()> {
         let channel = if draw.percent(60) { "web" } else { "app" };
         let mut subjects: Vec<Subject> = Vec::new();
         for _ in 0..=draw.below(3) {
@@ -229,27 +243,49 @@ impl Load {
         let Told::Granted { offers, .. } = self.send(&call, draw).await? else { return Ok(()) };
         let mut held = locked(&customer.held);
         for (rank, offer) in (1..).zip(offers) {
-            let Some(subject) = subjects.iter().find(|subject| subject.offer == offer).copied() else { continue };
+            let Some(subject) = subjects.iter().find(|subject| subject.offer == offer).copied()
+            else {
+                continue;
+            };
             let (decision, is_reported) = (decision.clone(), draw.percent(40));
-            held.push(Held { decision, rank, subject, round, standing: Standing::Live, is_reported });
+            held.push(Held {
+                decision,
+                rank,
+                subject,
+                round,
+                standing: Standing::Live,
+                is_reported,
+            });
         }
         let surplus = held.len().saturating_sub(HELD_MAX);
         held.drain(..surplus);
         Ok(())
     }
 
-    async fn commit(&self, customer: &Customer, held: &Held, draw: &mut Draw) -> anyhow::Result<()> {
+    async fn commit(
+        &self,
+        customer: &Customer,
+        held: &Held,
+        draw: &mut Draw,
+    ) -> anyhow::Result<()> {
         let call = self.callers.commit(&customer.id, &held.decision, held.rank, held.subject);
         self.send(&call, draw).await.map(drop)
     }
 
-    async fn release(&self, customer: &Customer, held: &Held, draw: &mut Draw) -> anyhow::Result<Told> {
-        let (customer_id, decision_id, rank) = (customer.id.clone(), held.decision.clone(), held.rank);
+    async fn release(
+        &self,
+        customer: &Customer,
+        held: &Held,
+        draw: &mut Draw,
+    ) -> anyhow::Result<Told> {
+        let (customer_id, decision_id, rank) =
+            (customer.id.clone(), held.decision.clone(), held.rank);
         let call = Call::Release(proto::ReleaseContactRequest { customer_id, decision_id, rank });
         self.send(&call, draw).await
     }
 
-    /// True when an impression of it finds no live slot: given back, or lapsed as those of earlier rounds are.
+    /// True when an impression of it finds no live slot: given back, or lapsed as those of earlier
+    /// rounds are.
     fn is_orphan(held: &Held, round: u64) -> bool {
         match held.standing {
             Standing::Live => held.round < round,
@@ -258,8 +294,15 @@ impl Load {
         }
     }
 
-    /// What becomes of a slot that is reported: seen, given back and seen late, lapsed and seen late, or seen twice.
-    async fn report(&self, customer: &Customer, mut held: Held, round: u64, draw: &mut Draw) -> anyhow::Result<()> {
+    /// What becomes of a slot that is reported: seen, given back and seen late, lapsed and seen
+    /// late, or seen twice.
+    async fn report(
+        &self,
+        customer: &Customer,
+        mut held: Held,
+        round: u64,
+        draw: &mut Draw,
+    ) -> anyhow::Result<()> {
         if held.standing == Standing::Live && held.round == round && draw.percent(50) {
             if matches!(self.release(customer, &held, draw).await?, Told::Released(_)) {
                 held.standing = Standing::GivenBack;
@@ -277,7 +320,13 @@ impl Load {
         Ok(())
     }
 
-    async fn impression(&self, customer: &Customer, held: &Held, orphan: bool, draw: &mut Draw) -> anyhow::Result<()> {
+    async fn impression(
+        &self,
+        customer: &Customer,
+        held: &Held,
+        orphan: bool,
+        draw: &mut Draw,
+    ) -> anyhow::Result<()> {
         let mut delivered = customer.delivered.lock().await;
         let outcome = proto::OutcomeFact {
             counts_as_contact: true,

@@ -20,7 +20,8 @@ use super::{
 use crate::suite::Store;
 use load::Load;
 
-/// Time that passes between two rounds: more than a reservation on a pull channel lasts, less than any window.
+/// Time that passes between two rounds: more than a reservation on a pull channel lasts, less than
+/// any window.
 const BETWEEN_ROUNDS: TimeDelta = TimeDelta::minutes(25);
 /// Rounds at least; caps would fill once and stay full if time did not pass.
 const ROUNDS_MIN: u64 = 20;
@@ -37,7 +38,13 @@ struct Cap {
 
 const CAPS: [Cap; 4] = [
     Cap { id: "cap_all", scope: "global", hours: 2, limit: 8, counts: |_| true },
-    Cap { id: "cap_apparel", scope: "category:Apparel", hours: 1, limit: 4, counts: |row| row.category == "Apparel" },
+    Cap {
+        id: "cap_apparel",
+        scope: "category:Apparel",
+        hours: 1,
+        limit: 4,
+        counts: |row| row.category == "Apparel",
+    },
     Cap {
         id: "cap_pair",
         scope: "offer:off_coat,off_lamp",
@@ -45,7 +52,13 @@ const CAPS: [Cap; 4] = [
         limit: 3,
         counts: |row| row.offer_id == "off_coat" || row.offer_id == "off_lamp",
     },
-    Cap { id: "cap_web", scope: "channel:web", hours: 1, limit: 5, counts: |row| row.channel_name == "web" },
+    Cap {
+        id: "cap_web",
+        scope: "channel:web",
+        hours: 1,
+        limit: 5,
+        counts: |row| row.channel_name == "web",
+    },
 ];
 
 /// Whoever is killed.
@@ -76,10 +89,12 @@ pub async fn run(order: &Order) -> anyhow::Result<Report> {
         if round > 0 {
             place.with_store(async |store| ledger::pass(store, BETWEEN_ROUNDS).await).await?;
         }
-        let (first, end) = (order.size.calls * round / rounds, order.size.calls * (round + 1) / rounds);
+        let (first, end) =
+            (order.size.calls * round / rounds, order.size.calls * (round + 1) / rounds);
         let mut draw = Draw::new(order.seed ^ 0x6B69_6C6C, round);
         let width = usize::try_from(end - first).unwrap_or_default();
-        let kill_at = first + u64::try_from(width * 3 / 10 + draw.below(width * 4 / 10)).unwrap_or_default();
+        let kill_at =
+            first + u64::try_from(width * 3 / 10 + draw.below(width * 4 / 10)).unwrap_or_default();
         let running = load.clone().start(round, first..end, kill_at);
         load.reached().await;
         // Kills are spread over the rounds evenly.
@@ -99,7 +114,10 @@ pub async fn run(order: &Order) -> anyhow::Result<Report> {
                 killed.len()
             ));
             if since == 0 {
-                report.violations.push(format!("no acknowledgement before kill {}: it proves nothing", killed.len()));
+                report.violations.push(format!(
+                    "no acknowledgement before kill {}: it proves nothing",
+                    killed.len()
+                ));
             }
         }
         running.await??;
@@ -148,12 +166,17 @@ async fn kill(place: &mut Place, victim: Victim, order: &Order) -> anyhow::Resul
 async fn naive_ways(report: &mut Report, url: &str, order: &Order) -> anyhow::Result<()> {
     let workers = order.size.workers;
     let customers = i32::try_from(order.size.customers / 5)?.clamp(10, 100);
-    report.tell(format!("  the naive ways, {workers} workers at once about each of {customers} customers, cap 3:"));
+    report.tell(format!(
+        "  the naive ways, {workers} workers at once about each of {customers} customers, cap 3:"
+    ));
     let mut overshot = 0;
     for way in naive::WAYS {
         let outcome = naive::overshoot(url, way, workers, customers).await?;
         let naive::Outcome { over, worst, failed } = outcome;
-        report.tell(format!("    {}: {over} customers over the cap, worst {worst}, {failed} calls failed", way.name));
+        report.tell(format!(
+            "    {}: {over} customers over the cap, worst {worst}, {failed} calls failed",
+            way.name
+        ));
         if !way.is_exact {
             overshot += over;
         } else if over > 0 {
@@ -161,7 +184,9 @@ async fn naive_ways(report: &mut Report, url: &str, order: &Order) -> anyhow::Re
         }
     }
     if overshot == 0 {
-        report.violations.push("none of the naive ways overshot: the rig proves nothing".to_owned());
+        report
+            .violations
+            .push("none of the naive ways overshot: the rig proves nothing".to_owned());
     }
     Ok(())
 }

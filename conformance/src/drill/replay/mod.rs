@@ -1,5 +1,5 @@
-//! Decisions come out the same when they are made again: after the configuration, the records and the contacts have
-//! all moved on, and everything was restarted.
+//! Decisions come out the same when they are made again: after the configuration, the records and
+//! the contacts have all moved on, and everything was restarted.
 
 mod programme;
 
@@ -35,7 +35,9 @@ pub async fn run(order: &Order) -> anyhow::Result<Report> {
     let done = numbered(&first, CALLERS, count, move |number| {
         let (client, kept) = (of(&callers, number), kept.clone());
         async move {
-            if let Some(id) = programme::decide(&client, Draw::new(seed, number), number, customers).await? {
+            if let Some(id) =
+                programme::decide(&client, Draw::new(seed, number), number, customers).await?
+            {
                 kept.lock().unwrap_or_else(PoisonError::into_inner).push(id);
             }
             Ok(())
@@ -76,8 +78,10 @@ pub async fn run(order: &Order) -> anyhow::Result<Report> {
     let flipped = replay(&suite.client(), &probe).await?;
     let now = |difference: &Value| difference["now"].as_str().unwrap_or_default().to_owned();
     let differences = flipped["differences"].as_array().cloned().unwrap_or_default();
-    let at_its_rule =
-        differences.iter().map(now).find(|now| now.contains(r#""field":"score","op":">=","expected":"10""#));
+    let at_its_rule = differences
+        .iter()
+        .map(now)
+        .find(|now| now.contains(r#""field":"score","op":">=","expected":"10""#));
     let is_told = flipped["identical"] == json!(false) && at_its_rule.is_some();
     report.tell(format!("  one recorded input turned: {}", at_its_rule.unwrap_or_default()));
     if !is_told {
@@ -108,7 +112,10 @@ async fn probe(client: &Client) -> anyhow::Result<String> {
     client.ok("PUT", "/api/v1/schemas/Customer/records/probe", &record).await?;
     let asked = json!({"customerId": "probe", "flow": "flow_probe", "explain": true});
     let decision = client.ok("POST", "/api/v1/recommend", &asked).await?;
-    anyhow::ensure!(decision["decisions"][0]["offerId"] == json!("off_probe"), "the probe got no offer: {decision}");
+    anyhow::ensure!(
+        decision["decisions"][0]["offerId"] == json!("off_probe"),
+        "the probe got no offer: {decision}"
+    );
     decision["decisionId"].as_str().map(str::to_owned).context("a decision has an id")
 }
 

@@ -1,5 +1,5 @@
-//! A programme drawn from a seed: fields of every type, rules of every kind, policies of most; and customers of whom
-//! nobody knows everything.
+//! A programme drawn from a seed: fields of every type, rules of every kind, policies of most; and
+//! customers of whom nobody knows everything.
 
 mod parts;
 
@@ -10,7 +10,8 @@ use crate::{drill::draw::Draw, http::Client};
 const CATEGORIES: usize = 5;
 const OFFERS: usize = 60;
 const FLOWS: usize = 4;
-const ZONES: [&str; 5] = ["Europe/London", "America/New_York", "Asia/Kolkata", "Pacific/Auckland", "Etc/UTC"];
+const ZONES: [&str; 5] =
+    ["Europe/London", "America/New_York", "Asia/Kolkata", "Pacific/Auckland", "Etc/UTC"];
 const TIERS: [&str; 4] = ["gold", "silver", "bronze", "new"];
 const WEATHERS: [&str; 3] = ["rain", "snow", "sun"];
 /// An edit of the catalogue comes with one in so many decisions.
@@ -98,7 +99,8 @@ fn offer(draw: &mut Draw, index: usize) -> Value {
         offer["cost"] = json!(draw.below(20));
     }
     if draw.percent(10) {
-        offer["schedule"] = json!({"startsAt": "2020-01-01T00:00:00Z", "endsAt": draw.of(&parts::ENDS)});
+        offer["schedule"] =
+            json!({"startsAt": "2020-01-01T00:00:00Z", "endsAt": draw.of(&parts::ENDS)});
     }
     if draw.percent(3) {
         offer["mandatory"] = json!({"reason": "recall", "expiresAt": parts::ENDS[1]});
@@ -111,7 +113,9 @@ fn rule(draw: &mut Draw, home: usize, depth: usize) -> Value {
     match draw.below(if depth < 2 { 13 } else { 10 }) {
         0 => json!({"field": "score", "op": draw.of(&[">=", "<", "!="]), "value": number}),
         1 => json!({"field": "customer.spend", "op": draw.of(&["<=", ">"]), "value": number * 5}),
-        2 => json!({"field": "tier", "op": draw.of(&["in", "not_in"]), "value": [draw.of(&TIERS), draw.of(&TIERS)]}),
+        2 => {
+            json!({"field": "tier", "op": draw.of(&["in", "not_in"]), "value": [draw.of(&TIERS), draw.of(&TIERS)]})
+        }
         3 => json!({"field": "days", "op": ">=", "value": number * 3}),
         4 => json!({"field": format!("ratio{home}"), "op": "<", "value": number}),
         5 => json!({"field": format!("fresh{home}"), "op": "==", "value": draw.percent(50)}),
@@ -147,12 +151,13 @@ fn flow(draw: &mut Draw, index: usize) -> Value {
     let categories: Vec<_> = all.iter().filter(|_| index == 0 || draw.percent(60)).collect();
     let score = match index {
         1 => json!({"method": "priority"}),
-        2 => json!({"method": "formula", "formula": "clamp(customer.score / 100, 0, offer.priority / 100)"}),
+        2 => {
+            json!({"method": "formula", "formula": "clamp(customer.score / 100, 0, offer.priority / 100)"})
+        }
         3 => json!({"method": "model", "model": "Response"}),
         _ => json!({"method": "propensity"}),
     };
-    let weights =
-        json!({"Wp": 0.1 * (1 + draw.below(4)) as f64, "Wr": 0.2, "Wi": 0.1 * draw.below(5) as f64, "We": 0.1});
+    let weights = json!({"Wp": 0.1 * (1 + draw.below(4)) as f64, "Wr": 0.2, "Wi": 0.1 * draw.below(5) as f64, "We": 0.1});
     let mut nodes = json!([
         {"id": "inventory", "type": "inventory", "config": {"categories": categories}},
         {"id": "enrich", "type": "enrich", "config": {"schema": "Customer"}},
@@ -184,7 +189,12 @@ fn record(draw: &mut Draw, customer: usize) -> Value {
         ("consentEmail", json!(draw.percent(95))),
     ];
     let mut record = Map::from_iter([("customerId".to_owned(), json!(format!("cust_{customer}")))]);
-    record.extend(values.into_iter().filter(|_| draw.percent(88)).map(|(name, value)| (name.to_owned(), value)));
+    record.extend(
+        values
+            .into_iter()
+            .filter(|_| draw.percent(88))
+            .map(|(name, value)| (name.to_owned(), value)),
+    );
     Value::Object(record)
 }
 
@@ -197,7 +207,12 @@ async fn put_records(client: &Client, draw: &mut Draw, customers: usize) -> anyh
 }
 
 /// One question, and what the customer makes of the answer; the decision's id.
-pub async fn decide(client: &Client, mut draw: Draw, number: u64, customers: usize) -> anyhow::Result<Option<String>> {
+pub async fn decide(
+    client: &Client,
+    mut draw: Draw,
+    number: u64,
+    customers: usize,
+) -> anyhow::Result<Option<String>> {
     let draw = &mut draw;
     if number % EDIT_EVERY == EDIT_EVERY / 2 {
         let edit = json!({"priority": draw.below(101)});
@@ -230,7 +245,8 @@ pub async fn decide(client: &Client, mut draw: Draw, number: u64, customers: usi
     let id = decision["decisionId"].as_str().map(str::to_owned);
     if decision["decisions"][0].is_object() && draw.percent(40) {
         let outcome = if draw.percent(90) { "impression" } else { "complaint" };
-        let report = json!({"customerId": customer, "decisionId": id, "rank": 1, "outcome": outcome});
+        let report =
+            json!({"customerId": customer, "decisionId": id, "rank": 1, "outcome": outcome});
         client.ok("POST", "/api/v1/respond", &report).await?;
     }
     if draw.percent(5) {
@@ -259,10 +275,12 @@ pub async fn edit_everything(client: &Client, seed: u64, customers: usize) -> an
     client.ok("PATCH", "/api/v1/offers/off_probe", &json!({"status": "archived"})).await?;
     let all = client.ok("GET", "/api/v1/contact-policies", &Value::Null).await?;
     for policy in all["data"].as_array().into_iter().flatten() {
-        let path = format!("/api/v1/contact-policies/{}", policy["id"].as_str().unwrap_or_default());
+        let path =
+            format!("/api/v1/contact-policies/{}", policy["id"].as_str().unwrap_or_default());
         client.ok("DELETE", &path, &Value::Null).await?;
     }
-    let one = json!({"name": "One", "ruleType": "frequency_cap", "windowDays": 30, "maxImpressions": 1});
+    let one =
+        json!({"name": "One", "ruleType": "frequency_cap", "windowDays": 30, "maxImpressions": 1});
     create(client, "contact-policies", &one).await?;
     let quiet = json!({"config": {"quietHoursStart": "09:00", "quietHoursEnd": "08:59",
         "timezoneSource": "customer.timezone"}});

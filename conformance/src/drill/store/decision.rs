@@ -19,9 +19,16 @@ struct Kept {
 }
 
 /// Gives a recorded customer field another number.
-pub async fn turn_field(database: &Database, decision_id: &str, field: &str, number: i64) -> anyhow::Result<()> {
-    let (record,): (Vec<u8>,) =
-        Select::new("select record from decision where decision_id = $1").bind(decision_id).one(database).await?;
+pub async fn turn_field(
+    database: &Database,
+    decision_id: &str,
+    field: &str,
+    number: i64,
+) -> anyhow::Result<()> {
+    let (record,): (Vec<u8>,) = Select::new("select record from decision where decision_id = $1")
+        .bind(decision_id)
+        .one(database)
+        .await?;
     let mut kept = Kept::decode(record.as_slice())?;
     anyhow::ensure!(kept.facts.is_some(), "{decision_id} keeps no facts");
     let fields = kept.shown.as_mut().map(|shown| &mut shown.customer_fields);

@@ -31,15 +31,37 @@ pub struct Withdrawal {
 
 /// Every contact and slot.
 pub async fn contacts(database: &Database) -> anyhow::Result<Vec<Row>> {
-    type Columns =
-        (String, String, String, i64, String, String, String, String, Option<i64>, Option<i64>, Option<i64>, bool);
+    type Columns = (
+        String,
+        String,
+        String,
+        i64,
+        String,
+        String,
+        String,
+        String,
+        Option<i64>,
+        Option<i64>,
+        Option<i64>,
+        bool,
+    );
     let select = Select::new(
         "select customer_id, contact_id, decision_id, rank, offer_id, category, channel_name, state, reserved_us,
            reserved_until_us, committed_us, unreserved from contact order by customer_id, contact_id",
     );
     let rows: Vec<Columns> = select.all(database).await?;
     let row = |row: Columns| {
-        let (customer_id, contact_id, decision_id, rank, offer_id, category, channel_name, state, ..) = row;
+        let (
+            customer_id,
+            contact_id,
+            decision_id,
+            rank,
+            offer_id,
+            category,
+            channel_name,
+            state,
+            ..,
+        ) = row;
         let (.., reserved_us, reserved_until_us, committed_us, unreserved) = row;
         Row {
             customer_id,
@@ -61,12 +83,15 @@ pub async fn contacts(database: &Database) -> anyhow::Result<Vec<Row>> {
 
 /// Every withdrawal.
 pub async fn withdrawals(database: &Database) -> anyhow::Result<Vec<Withdrawal>> {
-    let select = Select::new("select customer_id, at_us from consent where not granted order by customer_id");
+    let select = Select::new(
+        "select customer_id, at_us from consent where not granted order by customer_id",
+    );
     let rows: Vec<(String, i64)> = select.all(database).await?;
     Ok(rows.into_iter().map(|(customer_id, at_us)| Withdrawal { customer_id, at_us }).collect())
 }
 
-/// Lets time pass: everything that happened so far happened earlier by this much. The machine's clock stays.
+/// Lets time pass: everything that happened so far happened earlier by this much. The machine's
+/// clock stays.
 pub async fn pass(database: &Database, time: TimeDelta) -> anyhow::Result<()> {
     const STATEMENTS: [&str; 5] = [
         "update customer set ledger_us = ledger_us - $1",

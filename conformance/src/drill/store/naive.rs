@@ -1,5 +1,5 @@
-//! Ways of enforcing a cap that look right: the positive control. A rig under which none of them overshoots would prove
-//! nothing about the way that does not.
+//! Ways of enforcing a cap that look right: the positive control. A rig under which none of them
+//! overshoots would prove nothing about the way that does not.
 
 use std::sync::Arc;
 
@@ -27,8 +27,8 @@ enum Kind {
     OneStatement(&'static str),
 }
 
-/// A customer's row is locked, counted and inserted in three statements of a function. Each sees what was committed when
-/// it began, unless the transaction's snapshot is older.
+/// A customer's row is locked, counted and inserted in three statements of a function. Each sees
+/// what was committed when it began, unless the transaction's snapshot is older.
 const FUNCTION: &str =
     "create function TABLE_take(customer int, cap bigint) returns bigint language plpgsql volatile as $$
 declare held bigint;
@@ -104,7 +104,12 @@ fn named(text: &str, table: &str) -> AssertSqlSafe<String> {
 }
 
 /// Has `workers` ask about each of the customers at once, one customer after the other.
-pub async fn overshoot(url: &str, way: Way, workers: usize, customers: i32) -> anyhow::Result<Outcome> {
+pub async fn overshoot(
+    url: &str,
+    way: Way,
+    workers: usize,
+    customers: i32,
+) -> anyhow::Result<Outcome> {
     let mut setup = PgConnection::connect(url).await?;
     let tables = "drop table if exists TABLE, TABLE_customer; drop function if exists TABLE_take;
         create table TABLE (customer_id int not null); create index on TABLE (customer_id);
@@ -135,12 +140,14 @@ pub async fn overshoot(url: &str, way: Way, workers: usize, customers: i32) -> a
     }
     let counted = "select count(*) filter (where held > $1), coalesce(max(held), 0)
         from (select count(*) as held from TABLE group by customer_id) as counts";
-    let (over, worst) = sqlx::query_as(named(counted, way.table)).bind(CAP).fetch_one(&mut setup).await?;
+    let (over, worst) =
+        sqlx::query_as(named(counted, way.table)).bind(CAP).fetch_one(&mut setup).await?;
     Ok(Outcome { over, worst, failed })
 }
 
 async fn ask(connection: &mut PgConnection, way: Way, customer: i32) -> Result<(), sqlx::Error> {
-    let begin = if way.is_repeatable_read { "begin isolation level repeatable read" } else { "begin" };
+    let begin =
+        if way.is_repeatable_read { "begin isolation level repeatable read" } else { "begin" };
     let mut transaction = connection.begin_with(begin).await?;
     match way.kind {
         Kind::OneStatement(text) => {
@@ -149,7 +156,8 @@ async fn ask(connection: &mut PgConnection, way: Way, customer: i32) -> Result<(
         }
         Kind::TwoStatements => {
             let count = named("select count(*) from TABLE where customer_id = $1", way.table);
-            let held: i64 = sqlx::query_scalar(count).bind(customer).fetch_one(&mut *transaction).await?;
+            let held: i64 =
+                sqlx::query_scalar(count).bind(customer).fetch_one(&mut *transaction).await?;
             if held < CAP {
                 let insert = named("insert into TABLE values ($1)", way.table);
                 sqlx::query(insert).bind(customer).execute(&mut *transaction).await?;

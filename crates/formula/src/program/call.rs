@@ -18,7 +18,9 @@ impl Run<'_> {
         let value = match (function, arguments) {
             (Function::In, [wanted, rest @ ..]) => {
                 let (texts, wanted) = (self.texts(), wanted.datum());
-                let is_wanted = |other: &Word| texts.order(wanted, other.datum()).is_some_and(|order| order.is_eq());
+                let is_wanted = |other: &Word| {
+                    texts.order(wanted, other.datum()).is_some_and(|order| order.is_eq())
+                };
                 Datum::Boolean(rest.iter().any(is_wanted))
             }
             (Function::Min, numbers) => folded(numbers, f64::min),
@@ -38,12 +40,16 @@ impl Run<'_> {
         match (function, arguments) {
             (Function::Now, []) => Datum::Timestamp(self.moment.now),
             (_, [Datum::Number(x), rest @ ..]) => numeric(function, *x, rest),
-            (_, [Datum::Text(text), rest @ ..]) => self.textual(function, *text, rest.first().copied()),
+            (_, [Datum::Text(text), rest @ ..]) => {
+                self.textual(function, *text, rest.first().copied())
+            }
             (Function::DaysBetween, [Datum::Date(from), Datum::Date(to)]) => {
                 Datum::number((*to - *from).num_days() as f64)
             }
             (_, [Datum::Date(date)]) => calendar(function, *date),
-            (_, [Datum::Timestamp(at)]) => calendar(function, at.with_timezone(&self.moment.zone).date_naive()),
+            (_, [Datum::Timestamp(at)]) => {
+                calendar(function, at.with_timezone(&self.moment.zone).date_naive())
+            }
             _ => Datum::Null(Why::Arguments),
         }
     }
@@ -85,9 +91,15 @@ impl Run<'_> {
                 Datum::Text(handle.part(before, trimmed.len()))
             }
             (Function::Length, None) => Datum::number(text.chars().count() as f64),
-            (Function::Contains, Some(Datum::Text(part))) => Datum::Boolean(text.contains(texts.get(part))),
-            (Function::StartsWith, Some(Datum::Text(part))) => Datum::Boolean(text.starts_with(texts.get(part))),
-            (Function::EndsWith, Some(Datum::Text(part))) => Datum::Boolean(text.ends_with(texts.get(part))),
+            (Function::Contains, Some(Datum::Text(part))) => {
+                Datum::Boolean(text.contains(texts.get(part)))
+            }
+            (Function::StartsWith, Some(Datum::Text(part))) => {
+                Datum::Boolean(text.starts_with(texts.get(part)))
+            }
+            (Function::EndsWith, Some(Datum::Text(part))) => {
+                Datum::Boolean(text.ends_with(texts.get(part)))
+            }
             (Function::Date, None) => match NaiveDate::parse_from_str(text, "%Y-%m-%d") {
                 Ok(date) => Datum::Date(date),
                 Err(_) => Datum::Null(Why::NotADate),
@@ -125,7 +137,11 @@ impl Run<'_> {
 }
 
 fn folded(numbers: &[Word], pick: fn(f64, f64) -> f64) -> Datum {
-    numbers.iter().filter_map(|word| word.as_number()).reduce(pick).map_or(Datum::Null(Why::NoArguments), Datum::number)
+    numbers
+        .iter()
+        .filter_map(|word| word.as_number())
+        .reduce(pick)
+        .map_or(Datum::Null(Why::NoArguments), Datum::number)
 }
 
 fn numeric(function: Function, x: f64, rest: &[Datum]) -> Datum {
@@ -139,8 +155,12 @@ fn numeric(function: Function, x: f64, rest: &[Datum]) -> Datum {
         (Function::Log10, []) => Datum::number(libm::log10(x)),
         (Function::Exp, []) => Datum::number(libm::exp(x)),
         (Function::Pow, [Datum::Number(power)]) => Datum::number(libm::pow(x, *power)),
-        (Function::Clamp, [Datum::Number(low), Datum::Number(high)]) if low > high => Datum::Null(Why::ReversedBounds),
-        (Function::Clamp, [Datum::Number(low), Datum::Number(high)]) => Datum::number(x.clamp(*low, *high)),
+        (Function::Clamp, [Datum::Number(low), Datum::Number(high)]) if low > high => {
+            Datum::Null(Why::ReversedBounds)
+        }
+        (Function::Clamp, [Datum::Number(low), Datum::Number(high)]) => {
+            Datum::number(x.clamp(*low, *high))
+        }
         _ => Datum::Null(Why::Arguments),
     }
 }
@@ -151,7 +171,8 @@ fn rounded(x: f64, digits: f64) -> Datum {
         return Datum::Null(Why::Digits);
     }
     let scale = libm::pow(10.0, digits.abs());
-    let result = if digits >= 0.0 { (x * scale).round() / scale } else { (x / scale).round() * scale };
+    let result =
+        if digits >= 0.0 { (x * scale).round() / scale } else { (x / scale).round() * scale };
     // A number too large to be scaled has no decimals to round. Adding zero turns -0 into 0.
     if result.is_finite() { Datum::number(result + 0.0) } else { Datum::number(x) }
 }

@@ -1,5 +1,5 @@
-//! From the shape of a formula to a program: names are registers, texts are handles, and the commonest comparison is one
-//! part.
+//! From the shape of a formula to a program: names are registers, texts are handles, and the
+//! commonest comparison is one part.
 
 use super::{
     Constants, Register, Why, Word,
@@ -60,9 +60,13 @@ pub struct FormulaProgram {
 }
 
 impl FormulaProgram {
-    /// Makes the program of a formula whose names, in their order, stand for these registers. None when `constants` has
-    /// no room.
-    pub fn new(formula: &Formula, registers: &[Register], constants: &mut Constants) -> Option<Self> {
+    /// Makes the program of a formula whose names, in their order, stand for these registers. None
+    /// when `constants` has no room.
+    pub fn new(
+        formula: &Formula,
+        registers: &[Register],
+        constants: &mut Constants,
+    ) -> Option<Self> {
         let root = Coder { registers, constants }.part(&formula.root)?;
         let mut reads = registers.to_vec();
         reads.sort_unstable();
@@ -90,7 +94,9 @@ impl Coder<'_> {
     fn part(&mut self, node: &Node) -> Option<Part> {
         let rare = match &node.kind {
             Kind::Null => return Some(Part::Leaf(Leaf::Constant(Word::null(Why::Null)))),
-            Kind::Literal(value) => return Some(Part::Leaf(Leaf::Constant(self.constants.datum(value)?.into()))),
+            Kind::Literal(value) => {
+                return Some(Part::Leaf(Leaf::Constant(self.constants.datum(value)?.into())));
+            }
             Kind::Name(index) => return Some(Part::Leaf(Leaf::Register(self.register(*index)?))),
             Kind::Call(Function::Today, _) => return Some(Part::Leaf(Leaf::Today)),
             Kind::Call(Function::Round, arguments) if let [number] = arguments.as_slice() => {
@@ -134,7 +140,10 @@ impl Coder<'_> {
             Kind::Literal(Value::Number(SECONDS_OF_A_DAY)),
         ) = (operator, &left.kind, &right.kind)
         {
-            return Some(Part::Days { sides: Box::new([self.part(from)?, self.part(to)?]), is_rounded: false });
+            return Some(Part::Days {
+                sides: Box::new([self.part(from)?, self.part(to)?]),
+                is_rounded: false,
+            });
         }
         let sides = Box::new([self.part(left)?, self.part(right)?]);
         Some(match operator {

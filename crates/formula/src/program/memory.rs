@@ -178,7 +178,9 @@ impl<'a> Texts<'a> {
     /// Whether two values are of one type and equal.
     pub(super) fn is_equal(self, left: Datum, right: Datum) -> bool {
         match (left, right) {
-            (Datum::Text(a), Datum::Text(b)) => a == b || (a.bytes == b.bytes && self.get(a) == self.get(b)),
+            (Datum::Text(a), Datum::Text(b)) => {
+                a == b || (a.bytes == b.bytes && self.get(a) == self.get(b))
+            }
             _ => self.order(left, right).is_some_and(Ordering::is_eq),
         }
     }

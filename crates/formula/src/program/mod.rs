@@ -1,8 +1,10 @@
-//! Formulas and rules as programs over numbered registers, for evaluating them often: names are resolved when a
-//! program is made, text is a handle, and running allocates nothing once its [`Memory`] has grown.
+//! Formulas and rules as programs over numbered registers, for evaluating them often: names are
+//! resolved when a program is made, text is a handle, and running allocates nothing once its
+//! [`Memory`] has grown.
 //!
 //! What a program comes to is what [`Formula::evaluate`](crate::Formula::evaluate) and
-//! [`CompiledRule::evaluate`](crate::rule::CompiledRule::evaluate) come to, bit for bit, causes of null included.
+//! [`CompiledRule::evaluate`](crate::rule::CompiledRule::evaluate) come to, bit for bit, causes of
+//! null included.
 
 mod call;
 mod code;

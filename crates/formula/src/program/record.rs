@@ -1,4 +1,5 @@
-//! What a customer's record says, in the words of programs: taken in once, read by any number of evaluations.
+//! What a customer's record says, in the words of programs: taken in once, read by any number of
+//! evaluations.
 
 use super::{Datum, Register, Registers, Why, Word, memory};
 
@@ -35,7 +36,8 @@ impl Record {
     /// Forgets everything but its room: so many fields, all missing.
     pub fn clear(&mut self, fields: usize) {
         self.words.clear();
-        self.words.extend((0..fields).map(|field| Word::null(Why::Register(Self::register(field)))));
+        self.words
+            .extend((0..fields).map(|field| Word::null(Why::Register(Self::register(field)))));
         self.texts.clear();
     }
 

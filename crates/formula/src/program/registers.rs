@@ -1,4 +1,5 @@
-//! Numbered places for values that hold for one evaluation. Nothing is wiped: what is out of date is told by its stamp.
+//! Numbered places for values that hold for one evaluation. Nothing is wiped: what is out of date
+//! is told by its stamp.
 
 use super::{Register, Why, Word};
 
@@ -34,7 +35,8 @@ impl Registers {
         self.epoch
     }
 
-    /// Empties all. Returns whether the numbers of evaluations begin anew, as they do the first time.
+    /// Empties all. Returns whether the numbers of evaluations begin anew, as they do the first
+    /// time.
     pub fn begin(&mut self) -> bool {
         self.epoch += 1;
         if self.epoch == EMPTY {
@@ -62,7 +64,9 @@ impl Registers {
     /// What one holds that has been filled.
     #[inline]
     pub(super) fn word(&self, register: Register) -> Word {
-        self.places.get(register as usize).map_or(Word::null(Why::Register(register)), |place| place.word)
+        self.places
+            .get(register as usize)
+            .map_or(Word::null(Why::Register(register)), |place| place.word)
     }
 }
 

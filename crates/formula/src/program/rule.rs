@@ -66,8 +66,8 @@ pub struct Judged<'a> {
 }
 
 impl RuleProgram {
-    /// Makes the program of a rule; `register_of` tells the register of a field under an operator, none for an unknown
-    /// one. None as well when `constants` has no room.
+    /// Makes the program of a rule; `register_of` tells the register of a field under an operator,
+    /// none for an unknown one. None as well when `constants` has no room.
     pub fn new(
         rule: &CompiledRule,
         constants: &mut Constants,
@@ -89,7 +89,9 @@ impl RuleProgram {
     pub fn equality(&self) -> Option<(Register, &[Datum])> {
         let Shape::Condition(comparison) = &self.root else { return None };
         match (comparison.op, &comparison.with) {
-            (Operator::Eq, With::Value(value)) => Some((comparison.register, std::slice::from_ref(value))),
+            (Operator::Eq, With::Value(value)) => {
+                Some((comparison.register, std::slice::from_ref(value)))
+            }
             (Operator::In, With::Values(values)) => Some((comparison.register, values)),
             _ => None,
         }
@@ -99,7 +101,9 @@ impl RuleProgram {
     pub fn check(&self) -> Option<Check> {
         let Shape::Condition(comparison) = &self.root else { return None };
         let expected = match (comparison.op, &comparison.with) {
-            (op, With::Value(Datum::Number(number))) => Expected::Number(Orders::of_rule(op)?.range(*number)?),
+            (op, With::Value(Datum::Number(number))) => {
+                Expected::Number(Orders::of_rule(op)?.range(*number)?)
+            }
             (Operator::Eq, With::Value(Datum::Boolean(is))) => Expected::Boolean(*is),
             (Operator::Neq, With::Value(Datum::Boolean(is))) => Expected::Boolean(!is),
             _ => return None,
@@ -114,10 +118,13 @@ impl RuleProgram {
 }
 
 impl Check {
-    /// Whether it holds for the value of its register, as [`RuleProgram::judge`] would say; never for a null.
+    /// Whether it holds for the value of its register, as [`RuleProgram::judge`] would say; never
+    /// for a null.
     pub fn holds(&self, actual: Word) -> bool {
         match self.expected {
-            Expected::Number(range) => actual.as_number().is_some_and(|actual| range.contains(actual)),
+            Expected::Number(range) => {
+                actual.as_number().is_some_and(|actual| range.contains(actual))
+            }
             Expected::Boolean(expected) => actual.as_boolean() == Some(expected),
         }
     }
@@ -170,9 +177,9 @@ fn shape(
             let with = match test {
                 Test::Presence => With::Presence,
                 Test::Value(value) => With::Value(constants.datum(value)?),
-                Test::Values(values) => {
-                    With::Values(values.iter().map(|value| constants.datum(value)).collect::<Option<_>>()?)
-                }
+                Test::Values(values) => With::Values(
+                    values.iter().map(|value| constants.datum(value)).collect::<Option<_>>()?,
+                ),
                 Test::Pattern(regex) => With::Pattern(regex.clone()),
             };
             let (field, expected) = (field.as_str().into(), expected.as_str().into());
@@ -198,9 +205,14 @@ impl Shape {
     }
 }
 
-/// All (decided by false) and any (decided by true); explained by what decided, else by the first unknown, else by the
-/// first.
-fn join<'a>(rules: &'a [Shape], inputs: Inputs<'_>, texts: Texts<'_>, deciding: bool) -> Judged<'a> {
+/// All (decided by false) and any (decided by true); explained by what decided, else by the first
+/// unknown, else by the first.
+fn join<'a>(
+    rules: &'a [Shape],
+    inputs: Inputs<'_>,
+    texts: Texts<'_>,
+    deciding: bool,
+) -> Judged<'a> {
     let mut outcome = Judged { is: Some(!deciding), why: None };
     for rule in rules {
         let judged = rule.judge(inputs, texts);

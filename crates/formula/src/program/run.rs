@@ -17,7 +17,13 @@ pub(super) struct Run<'a> {
 
 impl FormulaProgram {
     /// What it comes to. The registers it reads must have been filled.
-    pub fn run(&self, inputs: Inputs<'_>, constants: &Constants, moment: &Moment, memory: &mut Memory) -> Word {
+    pub fn run(
+        &self,
+        inputs: Inputs<'_>,
+        constants: &Constants,
+        moment: &Moment,
+        memory: &mut Memory,
+    ) -> Word {
         Run { inputs, constants, moment, memory }.value(&self.root)
     }
 }
@@ -45,7 +51,8 @@ impl OutputType {
 
 /// Rounded to a whole number, halves away from zero.
 fn round(number: f64) -> f64 {
-    // Most are whole already; to see that is quicker than to round them: a sum of this size has no room for decimals.
+    // Most are whole already; to see that is quicker than to round them: a sum of this size has no
+    // room for decimals.
     const SIZE: f64 = (1_u64 << 52) as f64;
     let size = SIZE.copysign(number);
     let whole = if number + size - size == number { number } else { number.round() };
@@ -83,7 +90,11 @@ impl Run<'_> {
             Part::ThreeValued(deciding, sides) => {
                 let [left, right] = &**sides;
                 let left = self.operand(left);
-                if left.as_boolean() == Some(*deciding) { left } else { joined(left, self.operand(right), *deciding) }
+                if left.as_boolean() == Some(*deciding) {
+                    left
+                } else {
+                    joined(left, self.operand(right), *deciding)
+                }
             }
             Part::Round(operand) => {
                 let value = self.value(operand);
@@ -109,7 +120,9 @@ impl Run<'_> {
             Leaf::Today => Word::of_days(self.moment.days()),
             Leaf::Compare(register, range) => {
                 let value = self.register(*register);
-                value.as_number().map_or_else(|| unfit(value), |number| Word::boolean(range.contains(number)))
+                value
+                    .as_number()
+                    .map_or_else(|| unfit(value), |number| Word::boolean(range.contains(number)))
             }
         }
     }
@@ -135,7 +148,9 @@ impl Run<'_> {
                     None => unfit(condition),
                 }
             }
-            Rare::IsNull(operand, wanted) => Word::boolean(self.value(operand).is_null() == *wanted),
+            Rare::IsNull(operand, wanted) => {
+                Word::boolean(self.value(operand).is_null() == *wanted)
+            }
             Rare::Coalesce(parts) => self.coalesce(parts),
             Rare::Call(function, arguments) => {
                 let from = self.memory.stack.len();
@@ -180,7 +195,8 @@ impl Run<'_> {
         }
     }
 
-    /// One less the other, in days. Those between two dates are whole, so that seconds would divide without remainder.
+    /// One less the other, in days. Those between two dates are whole, so that seconds would divide
+    /// without remainder.
     fn days(&mut self, left: Word, right: Word, is_rounded: bool) -> Word {
         if let (Some(left), Some(right)) = (left.as_days(), right.as_days()) {
             return Word::number(f64::from(left - right));
@@ -205,11 +221,13 @@ impl Run<'_> {
             }
             (Operator::Subtract, Datum::Timestamp(a), Datum::Timestamp(b)) => {
                 let micros = (a - b).num_microseconds();
-                micros.map_or(Datum::Null(Why::Overflow), |micros| Datum::number(micros as f64 / 1e6))
+                micros
+                    .map_or(Datum::Null(Why::Overflow), |micros| Datum::number(micros as f64 / 1e6))
             }
             _ => {
                 let order = self.texts().order(left, right);
-                let holds = Orders::of(operator).zip(order).map(|(orders, order)| orders.hold(order));
+                let holds =
+                    Orders::of(operator).zip(order).map(|(orders, order)| orders.hold(order));
                 holds.map_or(Datum::Null(Why::Operands), Datum::Boolean)
             }
         };

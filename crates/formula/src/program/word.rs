@@ -1,5 +1,5 @@
-//! A [`Datum`] in two machine words, as registers hold it. The processor waits when an enum that was just written in parts
-//! is copied as a whole; two words it hands on at once.
+//! A [`Datum`] in two machine words, as registers hold it. The processor waits when an enum that
+//! was just written in parts is copied as a whole; two words it hands on at once.
 
 use chrono::{DateTime, Datelike as _, NaiveDate};
 
@@ -68,8 +68,8 @@ impl Word {
         (self.kind == DATE).then_some(self.bits as i32)
     }
 
-    /// What equal values that come from outside have in common, and only they. None for null, which equals nothing, and
-    /// for a text that equals no constant.
+    /// What equal values that come from outside have in common, and only they. None for null, which
+    /// equals nothing, and for a text that equals no constant.
     pub fn key(self) -> Option<(u64, u64)> {
         match self.kind {
             NULL => None,
@@ -103,7 +103,9 @@ impl Word {
             NUMBER => Datum::Number(f64::from_bits(self.bits)),
             TEXT => Datum::Text(self.text()),
             BOOLEAN => Datum::Boolean(self.bits != 0),
-            DATE => Datum::Date(NaiveDate::from_num_days_from_ce_opt(self.bits as i32).unwrap_or_default()),
+            DATE => Datum::Date(
+                NaiveDate::from_num_days_from_ce_opt(self.bits as i32).unwrap_or_default(),
+            ),
             TIMESTAMP => {
                 let at = DateTime::from_timestamp(self.bits as i64, (self.kind >> 8) as u32);
                 Datum::Timestamp(at.unwrap_or_default())
@@ -121,7 +123,9 @@ impl From<Datum> for Word {
             Datum::Text(Text { start, bytes }) => (TEXT, u64::from(start) | u64::from(bytes) << 32),
             Datum::Boolean(is) => (BOOLEAN, u64::from(is)),
             Datum::Date(date) => return Self::of_days(date.num_days_from_ce()),
-            Datum::Timestamp(at) => (TIMESTAMP | u64::from(at.timestamp_subsec_nanos()) << 8, at.timestamp() as u64),
+            Datum::Timestamp(at) => {
+                (TIMESTAMP | u64::from(at.timestamp_subsec_nanos()) << 8, at.timestamp() as u64)
+            }
         };
         Self { kind, bits }
     }
@@ -148,7 +152,9 @@ const PLAIN: [Why; 13] = [
 
 /// The lowest byte: 0 for a register, 1 for a misfit, then the plain ones.
 fn packed(why: Why) -> u64 {
-    let number_of = |wanted: Type| TYPES.iter().position(|of_type| *of_type == wanted).unwrap_or_default() as u64;
+    let number_of = |wanted: Type| {
+        TYPES.iter().position(|of_type| *of_type == wanted).unwrap_or_default() as u64
+    };
     match why {
         Why::Register(register) => u64::from(register) << 8,
         Why::Misfit(found, wanted) => 1 | number_of(found) << 8 | number_of(wanted) << 16,
@@ -157,7 +163,8 @@ fn packed(why: Why) -> u64 {
 }
 
 fn unpacked(bits: u64) -> Why {
-    let type_of = |number: u64| TYPES.get((number & 0xFF) as usize).copied().unwrap_or(Type::Number);
+    let type_of =
+        |number: u64| TYPES.get((number & 0xFF) as usize).copied().unwrap_or(Type::Number);
     match bits & 0xFF {
         0 => Why::Register((bits >> 8) as u32),
         1 => Why::Misfit(type_of(bits >> 8), type_of(bits >> 16)),
@@ -172,20 +179,28 @@ mod tests {
     #[test]
     fn a_word_is_the_datum_it_was_made_of() {
         let dates = [NaiveDate::MIN, NaiveDate::MAX, NaiveDate::default()];
-        let instants = ["1815-12-10T00:00:00.000000001Z", "2026-06-30T23:59:60.5Z", "2026-11-26T10:00:00Z"];
-        let misfits = TYPES.iter().flat_map(|found| TYPES.map(|wanted| Why::Misfit(*found, wanted)));
+        let instants =
+            ["1815-12-10T00:00:00.000000001Z", "2026-06-30T23:59:60.5Z", "2026-11-26T10:00:00Z"];
+        let misfits =
+            TYPES.iter().flat_map(|found| TYPES.map(|wanted| Why::Misfit(*found, wanted)));
         let whys = PLAIN.into_iter().chain(misfits).chain([0, 7, u32::MAX].map(Why::Register));
         let all = [0.0, -0.0, 1.5, f64::MAX, f64::MIN_POSITIVE].map(Datum::Number).into_iter();
         let all = all.chain([true, false].map(Datum::Boolean));
         let all = all.chain(dates.map(Datum::Date));
         let all = all.chain(instants.map(|at| Datum::Timestamp(at.parse().unwrap())));
-        let all =
-            all.chain([(0, 0), (u32::MAX, 1), (7, u32::MAX)].map(|(start, bytes)| Datum::Text(Text { start, bytes })));
+        let all = all.chain(
+            [(0, 0), (u32::MAX, 1), (7, u32::MAX)]
+                .map(|(start, bytes)| Datum::Text(Text { start, bytes })),
+        );
         for datum in all.chain(whys.map(Datum::Null)) {
             let word = Word::from(datum);
             assert_eq!(format!("{:?}", word.datum()), format!("{datum:?}"));
             assert_eq!(word.is_null(), matches!(datum, Datum::Null(_)));
-            assert!(TYPES.iter().all(|of_type| word.is_a(*of_type) == (datum.type_of() == Some(*of_type))));
+            assert!(
+                TYPES
+                    .iter()
+                    .all(|of_type| word.is_a(*of_type) == (datum.type_of() == Some(*of_type)))
+            );
         }
     }
 }

@@ -54,7 +54,10 @@ pub struct RuleError {
 
 impl CompiledRule {
     /// Checks `rule` against the types of the fields; all faults are reported.
-    pub fn compile(rule: &Rule, type_of: &dyn Fn(&str) -> Option<Type>) -> Result<Self, Vec<RuleError>> {
+    pub fn compile(
+        rule: &Rule,
+        type_of: &dyn Fn(&str) -> Option<Type>,
+    ) -> Result<Self, Vec<RuleError>> {
         let mut compiler = Compiler { type_of, faults: Vec::new(), conditions: 0 };
         let root = compiler.rule(rule, String::new(), 0);
         match root {
@@ -103,7 +106,13 @@ impl Compiler<'_> {
         }
     }
 
-    fn rules(&mut self, rules: &[Rule], path: &str, word: &str, depth: usize) -> Option<Vec<Compiled>> {
+    fn rules(
+        &mut self,
+        rules: &[Rule],
+        path: &str,
+        word: &str,
+        depth: usize,
+    ) -> Option<Vec<Compiled>> {
         if rules.is_empty() {
             self.fault(path, format!("`{word}` must hold at least one rule"));
             return None;
@@ -118,17 +127,24 @@ impl Compiler<'_> {
     fn condition(&self, field: &str, op: Operator, literal: &Literal) -> Result<Condition, String> {
         let fault = |message: String| Err(format!("condition on `{field}`: {message}"));
         let symbol = op.symbol();
-        let Some(of_type) = (self.type_of)(field) else { return Err(format!("field `{field}` is not declared")) };
+        let Some(of_type) = (self.type_of)(field) else {
+            return Err(format!("field `{field}` is not declared"));
+        };
         let test = match op {
             Operator::Exists | Operator::NotExists => match literal {
                 Literal::None => Test::Presence,
                 _ => return fault(format!("operator `{symbol}` takes no value")),
             },
-            _ if *literal == Literal::None => return fault(format!("operator `{symbol}` needs a value")),
+            _ if *literal == Literal::None => {
+                return fault(format!("operator `{symbol}` needs a value"));
+            }
             Operator::In | Operator::NotIn => match literal {
-                Literal::List(items) if items.is_empty() => return fault("the list is empty".to_owned()),
+                Literal::List(items) if items.is_empty() => {
+                    return fault("the list is empty".to_owned());
+                }
                 Literal::List(items) => {
-                    let values: Result<Vec<_>, _> = items.iter().map(|item| value_of(item, of_type)).collect();
+                    let values: Result<Vec<_>, _> =
+                        items.iter().map(|item| value_of(item, of_type)).collect();
                     match values {
                         Ok(values) => Test::Values(values),
                         Err(message) => return fault(message),
@@ -143,7 +159,9 @@ impl Compiler<'_> {
             | Operator::Matches
                 if of_type != Type::String =>
             {
-                return fault(format!("operator `{symbol}` needs a string field, and this is a {of_type}"));
+                return fault(format!(
+                    "operator `{symbol}` needs a string field, and this is a {of_type}"
+                ));
             }
             Operator::Matches => match literal {
                 Literal::String(pattern) => {
@@ -155,15 +173,21 @@ impl Compiler<'_> {
                     match built {
                         Ok(regex) => Test::Pattern(regex),
                         Err(regex::Error::CompiledTooBig(limit)) => {
-                            return fault(format!("the regular expression needs more than {limit} bytes"));
+                            return fault(format!(
+                                "the regular expression needs more than {limit} bytes"
+                            ));
                         }
                         Err(_) => return fault(format!("`{pattern}` is not a regular expression")),
                     }
                 }
                 _ => return fault("operator `matches` needs a regular expression".to_owned()),
             },
-            Operator::Gt | Operator::Gte | Operator::Lt | Operator::Lte if of_type == Type::Boolean => {
-                return fault(format!("operator `{symbol}` needs a field with an order, and this is a boolean"));
+            Operator::Gt | Operator::Gte | Operator::Lt | Operator::Lte
+                if of_type == Type::Boolean =>
+            {
+                return fault(format!(
+                    "operator `{symbol}` needs a field with an order, and this is a boolean"
+                ));
             }
             _ => match value_of(literal, of_type) {
                 Ok(value) => Test::Value(value),
@@ -175,7 +199,8 @@ impl Compiler<'_> {
 }
 
 fn value_of(literal: &Literal, of_type: Type) -> Result<Value, String> {
-    let misfit = |found: &str| Err(format!("the field is a {of_type} and cannot be compared with {found}"));
+    let misfit =
+        |found: &str| Err(format!("the field is a {of_type} and cannot be compared with {found}"));
     match (of_type, literal) {
         (Type::Number, Literal::Number(number)) if number.is_finite() => Ok(Value::Number(*number)),
         (Type::String, Literal::String(text)) => Ok(Value::String(text.as_str().into())),
@@ -201,7 +226,9 @@ fn spoken(literal: &Literal) -> String {
         Literal::String(text) => text.clone(),
         Literal::Number(number) => number.to_string(),
         Literal::Boolean(is) => is.to_string(),
-        Literal::List(items) => format!("[{}]", items.iter().map(spoken).collect::<Vec<_>>().join(", ")),
+        Literal::List(items) => {
+            format!("[{}]", items.iter().map(spoken).collect::<Vec<_>>().join(", "))
+        }
         Literal::None => String::new(),
     }
 }

@@ -39,7 +39,8 @@ struct Judged<'a> {
 }
 
 impl CompiledRule {
-    /// Whether the rule holds for the values of its fields, asked for with the operator that looks at them.
+    /// Whether the rule holds for the values of its fields, asked for with the operator that looks
+    /// at them.
     pub fn evaluate(&self, value_of: &dyn Fn(&str, Operator) -> Value) -> Verdict {
         let judged = judge(&self.root, value_of);
         let refusal = || match judged.why {
@@ -60,7 +61,13 @@ pub(super) fn refusal(condition: &Condition, actual: Value) -> Refusal {
         value => (Some(value.to_string()), None),
     };
     let op = condition.op.symbol().to_owned();
-    Refusal { field: condition.field.clone(), op, expected: condition.expected.clone(), actual, cause }
+    Refusal {
+        field: condition.field.clone(),
+        op,
+        expected: condition.expected.clone(),
+        actual,
+        cause,
+    }
 }
 
 fn judge<'a>(rule: &'a Compiled, value_of: &dyn Fn(&str, Operator) -> Value) -> Judged<'a> {
@@ -78,8 +85,13 @@ fn judge<'a>(rule: &'a Compiled, value_of: &dyn Fn(&str, Operator) -> Value) -> 
     }
 }
 
-/// All (decided by false) and any (decided by true); explained by what decided, else by the first unknown.
-fn join<'a>(rules: &'a [Compiled], value_of: &dyn Fn(&str, Operator) -> Value, deciding: bool) -> Judged<'a> {
+/// All (decided by false) and any (decided by true); explained by what decided, else by the first
+/// unknown.
+fn join<'a>(
+    rules: &'a [Compiled],
+    value_of: &dyn Fn(&str, Operator) -> Value,
+    deciding: bool,
+) -> Judged<'a> {
     let mut outcome = Judged { is: Some(!deciding), why: None };
     for rule in rules {
         let judged = judge(rule, value_of);
@@ -104,7 +116,8 @@ pub(super) fn holds(condition: &Condition, actual: &Value) -> Option<bool> {
         (Operator::NotExists, _) => Some(is_null),
         _ if is_null => None,
         (op @ (Operator::In | Operator::NotIn), Test::Values(values)) => {
-            let is_in = values.iter().any(|value| order(actual, value).is_some_and(|order| order.is_eq()));
+            let is_in =
+                values.iter().any(|value| order(actual, value).is_some_and(|order| order.is_eq()));
             Some(is_in == (op == Operator::In))
         }
         (Operator::Matches, Test::Pattern(regex)) => match actual {

@@ -1,5 +1,5 @@
-//! Qualification rules: conditions on fields, nested by all, any and not. Three-valued: what is missing is unknown, and
-//! unknown stays unknown under not, so absence never becomes eligibility.
+//! Qualification rules: conditions on fields, nested by all, any and not. Three-valued: what is
+//! missing is unknown, and unknown stays unknown under not, so absence never becomes eligibility.
 
 mod compile;
 mod evaluate;

@@ -27,8 +27,8 @@ pub struct Trace {
 }
 
 impl CompiledRule {
-    /// Whether the rule and all its parts hold for the values of its fields, asked for with the operator that looks at
-    /// them. The whole says what [`CompiledRule::evaluate`] says.
+    /// Whether the rule and all its parts hold for the values of its fields, asked for with the
+    /// operator that looks at them. The whole says what [`CompiledRule::evaluate`] says.
     pub fn trace(&self, value_of: &dyn Fn(&str, Operator) -> Value) -> Trace {
         trace(&self.root, value_of)
     }
@@ -36,7 +36,9 @@ impl CompiledRule {
 
 fn trace(rule: &Compiled, value_of: &dyn Fn(&str, Operator) -> Value) -> Trace {
     match rule {
-        Compiled::Condition(condition) => of_condition(condition, value_of(&condition.field, condition.op)),
+        Compiled::Condition(condition) => {
+            of_condition(condition, value_of(&condition.field, condition.op))
+        }
         Compiled::Not(inner) => {
             let inner = trace(inner, value_of);
             joined("not", inner.is.map(|is| !is), vec![inner])
@@ -59,7 +61,8 @@ fn of_condition(condition: &Condition, actual: Value) -> Trace {
     Trace { is, field, op, expected, actual, cause: told.cause, rules: Vec::new() }
 }
 
-/// All (decided by false) and any (decided by true): an unknown part leaves the whole unknown unless another decides.
+/// All (decided by false) and any (decided by true): an unknown part leaves the whole unknown
+/// unless another decides.
 fn decided(rules: &[Trace], deciding: bool) -> Option<bool> {
     if rules.iter().any(|rule| rule.is == Some(deciding)) {
         return Some(deciding);
@@ -95,7 +98,11 @@ mod tests {
         let mut rules: Vec<Rule> = parts.to_vec();
         for pair in [[0, 1], [0, 2], [1, 2], [2, 0]] {
             let two = || pair.iter().map(|place| parts[*place].clone()).collect::<Vec<_>>();
-            rules.extend([Rule::All(two()), Rule::Any(two()), Rule::Not(Box::new(Rule::Any(two())))]);
+            rules.extend([
+                Rule::All(two()),
+                Rule::Any(two()),
+                Rule::Not(Box::new(Rule::Any(two()))),
+            ]);
         }
         for rule in &rules {
             let compiled = CompiledRule::compile(rule, &|_| Some(Type::Number)).unwrap();
@@ -106,13 +113,22 @@ mod tests {
             };
             assert_eq!(compiled.trace(&value).is, expected, "{rule:?}");
         }
-        let both = CompiledRule::compile(&Rule::All(parts.to_vec()), &|_| Some(Type::Number)).unwrap().trace(&value);
-        let told: Vec<_> =
-            both.rules.iter().map(|part| (part.is, part.actual.as_deref(), part.cause.as_deref())).collect();
+        let both = CompiledRule::compile(&Rule::All(parts.to_vec()), &|_| Some(Type::Number))
+            .unwrap()
+            .trace(&value);
+        let told: Vec<_> = both
+            .rules
+            .iter()
+            .map(|part| (part.is, part.actual.as_deref(), part.cause.as_deref()))
+            .collect();
         assert_eq!(both.op, "all");
         assert_eq!(
             told,
-            [(Some(true), Some("5"), None), (Some(false), Some("5"), None), (None, None, Some("missing b"))]
+            [
+                (Some(true), Some("5"), None),
+                (Some(false), Some("5"), None),
+                (None, None, Some("missing b"))
+            ]
         );
     }
 }

@@ -1,4 +1,5 @@
--- The head of a tenant's log: locked by every writer, so revisions have no gap and the chain no fork.
+-- The head of a tenant's log: locked by every writer, so revisions have no gap and the chain no
+-- fork.
 create table head (
   tenant_id text collate "C"    not null primary key,
   revision  bigint  not null,
@@ -22,7 +23,8 @@ create table entry (
 -- A resource's own entries, newest last: as-of reads and the history of one resource.
 create index entry_by_resource on entry (tenant_id, kind, id, revision);
 
--- The present state, derived from the log in the same transaction. Deleted ids stay, so that none is used again.
+-- The present state, derived from the log in the same transaction. Deleted ids stay, so that none
+-- is used again.
 create table resource (
   tenant_id   text collate "C"    not null,
   kind        text collate "C"    not null,

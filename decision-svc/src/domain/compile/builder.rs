@@ -24,7 +24,8 @@ struct Computed {
     of_type: Type,
 }
 
-/// The computed fields of a category as they are for every offer that has none of the names `asked`.
+/// The computed fields of a category as they are for every offer that has none of the names
+/// `asked`.
 #[derive(Debug)]
 pub(super) struct Ready {
     steps: Result<Vec<Computed>, String>,
@@ -61,7 +62,8 @@ pub(super) fn program(
     asked: Asked<'_>,
 ) -> Result<Program, String> {
     let (steps, open) = (Vec::new(), Vec::new());
-    let mut builder = Builder { interner, offer, own, steps, open, asked: Vec::new(), is_particular: false };
+    let mut builder =
+        Builder { interner, offer, own, steps, open, asked: Vec::new(), is_particular: false };
     builder.own_steps()?;
     let mut rules = Vec::with_capacity(offer.rules.len());
     for rule in &offer.rules {
@@ -78,7 +80,11 @@ pub(super) fn program(
             Scalar::Boolean(is) => Literal::Boolean(*is),
             other => match other.typed(field, Type::Number) {
                 Value::Number(number) => Literal::Number(number),
-                _ => return Err(format!("affinity on `{field}` must be a text, a number or a boolean")),
+                _ => {
+                    return Err(format!(
+                        "affinity on `{field}` must be a text, a number or a boolean"
+                    ));
+                }
             },
         };
         let rule = Rule::Condition { field: field.clone(), op: Operator::Eq, value };
@@ -89,18 +95,27 @@ pub(super) fn program(
         None => None,
     };
     let steps = builder.steps.into_iter();
-    let shown: Box<[Shown]> = steps.map(|step| Shown { name: step.name, register: step.register }).collect();
+    let shown: Box<[Shown]> =
+        steps.map(|step| Shown { name: step.name, register: step.register }).collect();
     let affinities = interner.affinities.number(affinities.into());
     let shown = interner.shown.number(shown);
-    Ok(Program { rules: rules.into(), filters: filters.into(), affinities, shown, score, group: None })
+    Ok(Program {
+        rules: rules.into(),
+        filters: filters.into(),
+        affinities,
+        shown,
+        score,
+        group: None,
+    })
 }
 
 impl<'a> Builder<'_, 'a> {
     /// Resolves all computed fields of the offer's own category.
     fn own_steps(&mut self) -> Result<(), String> {
         let Some(own) = self.own else { return Ok(()) };
-        let is_as_others =
-            |ready: &&Rc<Ready>| !ready.asked.iter().any(|name| self.offer.custom_fields.contains_key(name));
+        let is_as_others = |ready: &&Rc<Ready>| {
+            !ready.asked.iter().any(|name| self.offer.custom_fields.contains_key(name))
+        };
         if let Some(ready) = self.interner.ready.get(&own).filter(is_as_others) {
             self.steps = ready.steps.clone()?;
             return Ok(());
@@ -114,7 +129,9 @@ impl<'a> Builder<'_, 'a> {
         }
         if !self.is_particular && !self.interner.ready.contains_key(&own) {
             let steps = outcome.clone().map(|()| self.steps.clone());
-            self.interner.ready.insert(own, Rc::new(Ready { steps, asked: std::mem::take(&mut self.asked) }));
+            self.interner
+                .ready
+                .insert(own, Rc::new(Ready { steps, asked: std::mem::take(&mut self.asked) }));
         }
         outcome
     }
@@ -142,11 +159,16 @@ impl<'a> Builder<'_, 'a> {
                     let is_presence = matches!(op, Operator::Exists | Operator::NotExists);
                     let known = types.iter_mut().find(|(name, _)| name == field);
                     if let (true, Some(key)) = (is_presence, field.strip_prefix("attributes.")) {
-                        // Only presence is asked for: another condition on the attribute decides its type.
+                        // Only presence is asked for: another condition on the attribute decides
+                        // its type.
                         if known.is_none() {
                             types.push((field, Type::String));
                         }
-                        resolved.push((field, true, self.interner.input(field, key, Kind::Presence)));
+                        resolved.push((
+                            field,
+                            true,
+                            self.interner.input(field, key, Kind::Presence),
+                        ));
                         continue;
                     }
                     let (register, of_type) = self.resolve(field, self.own, literal_type(value))?;
@@ -168,8 +190,14 @@ impl<'a> Builder<'_, 'a> {
         self.interner.rule(rule, &resolved, &types)
     }
 
-    /// Where `name` comes from, seen from the category `home`; an attribute has the type it is used with.
-    fn resolve(&mut self, name: &str, home: Option<CategoryIndex>, used_as: Type) -> Result<(Register, Type), String> {
+    /// Where `name` comes from, seen from the category `home`; an attribute has the type it is used
+    /// with.
+    fn resolve(
+        &mut self,
+        name: &str,
+        home: Option<CategoryIndex>,
+        used_as: Type,
+    ) -> Result<(Register, Type), String> {
         let unknown = || format!("`{name}` is not declared");
         let directory = self.interner.directory;
         if let Some(field) = name.strip_prefix("customer.") {
@@ -202,9 +230,10 @@ impl<'a> Builder<'_, 'a> {
         match directory.lent(name) {
             None => Err(unknown()),
             Some(lent) if lent.is_agreed => self.step(lent.from, name),
-            Some(lent) => {
-                Err(format!("`{name}` is computed differently in `{}` and other categories", directory.name(lent.from)))
-            }
+            Some(lent) => Err(format!(
+                "`{name}` is computed differently in `{}` and other categories",
+                directory.name(lent.from)
+            )),
         }
     }
 
@@ -216,17 +245,22 @@ impl<'a> Builder<'_, 'a> {
 
     /// The computed field `name` of `category`, after all it needs.
     fn step(&mut self, category: CategoryIndex, name: &str) -> Result<(Register, Type), String> {
-        if let Some(known) = self.steps.iter().find(|step| step.category == category && step.name == name) {
+        if let Some(known) =
+            self.steps.iter().find(|step| step.category == category && step.name == name)
+        {
             return Ok((known.register, known.of_type));
         }
         if self.open.iter().any(|(open, field)| *open == category && field == name) {
-            let path: Vec<_> = self.open.iter().map(|(_, name)| name.as_str()).chain([name]).collect();
+            let path: Vec<_> =
+                self.open.iter().map(|(_, name)| name.as_str()).chain([name]).collect();
             return Err(format!("computed fields need each other: {}", path.join(" -> ")));
         }
         let field = self.interner.directory.field(category, name);
         let field = field.ok_or_else(|| format!("`{name}` is not declared"))?;
         if self.open.len() >= CHAIN_MAX {
-            return Err(format!("computed fields need each other in a chain longer than the maximum {CHAIN_MAX}"));
+            return Err(format!(
+                "computed fields need each other in a chain longer than the maximum {CHAIN_MAX}"
+            ));
         }
         self.open.push((category, name.to_owned()));
         let mut used = Vec::new();

@@ -51,12 +51,15 @@ impl<'a> Directory<'a> {
             categories,
         };
         if let Some(schema) = catalog.schema(flow.schema()) {
-            directory.record = schema.fields.iter().map(|(name, of_type)| (name.as_str(), *of_type)).collect();
+            directory.record =
+                schema.fields.iter().map(|(name, of_type)| (name.as_str(), *of_type)).collect();
         }
         let named = flow.categories();
         let lower: HashSet<String> = named.iter().map(|name| name.to_lowercase()).collect();
         let is_wanted = |category: &Category| {
-            named.is_empty() || named.contains(&category.id) || lower.contains(&category.name.to_lowercase())
+            named.is_empty()
+                || named.contains(&category.id)
+                || lower.contains(&category.name.to_lowercase())
         };
         for (index, category) in directory.categories.iter().copied().enumerate() {
             directory.by_name.entry(category.name.to_lowercase()).or_insert(index);
@@ -68,16 +71,21 @@ impl<'a> Directory<'a> {
                 }
                 directory.fields.insert((index, name), field);
                 if is_lending {
-                    let first = directory.lent.get(name).and_then(|lent| directory.fields.get(&(lent.from, name)));
+                    let first = directory
+                        .lent
+                        .get(name)
+                        .and_then(|lent| directory.fields.get(&(lent.from, name)));
                     let is_alike = first.is_none_or(|first| *first == field);
-                    let lent = directory.lent.entry(name).or_insert(Lent { from: index, is_agreed: true });
+                    let lent =
+                        directory.lent.entry(name).or_insert(Lent { from: index, is_agreed: true });
                     lent.is_agreed &= is_alike;
                 }
             }
         }
         if !named.is_empty() {
             let ids = directory.categories.iter().map(|category| category.id.as_str());
-            directory.wanted = Some((ids.filter(|id| named.iter().any(|name| name == id)).collect(), lower));
+            directory.wanted =
+                Some((ids.filter(|id| named.iter().any(|name| name == id)).collect(), lower));
         }
         directory
     }

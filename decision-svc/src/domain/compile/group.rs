@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use formula::program::{Check, Inputs, Memory, Record, Register, Registers, RuleProgram, Why, Word};
+use formula::program::{
+    Check, Inputs, Memory, Record, Register, Registers, RuleProgram, Why, Word,
+};
 
 use super::{
     Access, CompiledOffer, Scoring,
@@ -21,8 +23,8 @@ pub(crate) struct Group {
     pub affinities: u32,
     /// How many offers it holds.
     pub size: u32,
-    /// Its first order; one follows the other by number of affinities that hold. The only one, by id and without scores,
-    /// when its members are ranked one by one.
+    /// Its first order; one follows the other by number of affinities that hold. The only one, by
+    /// id and without scores, when its members are ranked one by one.
     pub order: u32,
 }
 
@@ -114,7 +116,10 @@ pub(super) fn grouped(
             let access = chooser.access(&rules);
             rules.retain(|rule| Some(*rule) != access);
             let filters: BTreeSet<u32> = program.filters.iter().copied().collect();
-            let (set, filters) = (sets.number(rules.into_iter().collect()), sets.number(filters.into_iter().collect()));
+            let (set, filters) = (
+                sets.number(rules.into_iter().collect()),
+                sets.number(filters.into_iter().collect()),
+            );
             (access, set, filters, program.affinities)
         });
         keys.push(key);
@@ -146,10 +151,19 @@ pub(super) fn grouped(
     let mut leads: BTreeMap<Register, BTreeMap<Key, Vec<u32>>> = BTreeMap::new();
     for ((access, set, filters, affinities), members) in members {
         let number = grouped.groups.len() as u32;
-        let liked = interner.affinities.all.get(affinities as usize).map(|rules| &**rules).unwrap_or_default();
+        let liked = interner
+            .affinities
+            .all
+            .get(affinities as usize)
+            .map(|rules| &**rules)
+            .unwrap_or_default();
         let order = grouped.orders.len() as u32;
         if is_walked {
-            grouped.orders.add(members.iter().map(|offer| Place { score: 0.0, priority: 0.0, offer: *offer }));
+            grouped.orders.add(members.iter().map(|offer| Place {
+                score: 0.0,
+                priority: 0.0,
+                offer: *offer,
+            }));
         } else {
             for holding in 0..=liked.len() {
                 grouped.orders.add(ranking(&members, offers, holding, liked.len(), scoring));
@@ -165,11 +179,13 @@ pub(super) fn grouped(
             None => grouped.always.push(number),
         }
     }
-    grouped.accesses = leads.into_iter().map(|(register, leads)| Access::new(register, leads)).collect();
+    grouped.accesses =
+        leads.into_iter().map(|(register, leads)| Access::new(register, leads)).collect();
     grouped
 }
 
-/// The rules of a set that are simple comparisons, those with one register's number as one; and the others.
+/// The rules of a set that are simple comparisons, those with one register's number as one; and the
+/// others.
 fn split(set: &[u32], rules: &[RuleProgram]) -> (Vec<Check>, Vec<u32>) {
     let (mut checks, mut others): (Vec<Check>, Vec<u32>) = (Vec::new(), Vec::new());
     for number in set {
@@ -185,8 +201,15 @@ fn split(set: &[u32], rules: &[RuleProgram]) -> (Vec<Check>, Vec<u32>) {
     (checks, others)
 }
 
-/// The members in ranking order when `holding` of `count` affinities hold, without those that have no score.
-fn ranking(members: &[u32], offers: &[CompiledOffer], holding: usize, count: usize, scoring: &Scoring) -> Vec<Place> {
+/// The members in ranking order when `holding` of `count` affinities hold, without those that have
+/// no score.
+fn ranking(
+    members: &[u32],
+    offers: &[CompiledOffer],
+    holding: usize,
+    count: usize,
+    scoring: &Scoring,
+) -> Vec<Place> {
     let place = |offer: &u32| {
         let worth = &offers.get(*offer as usize)?.candidate.worth;
         let score = scoring.factors(worth, None, (holding, count)).score(&scoring.weights)?;
@@ -198,9 +221,11 @@ fn ranking(members: &[u32], offers: &[CompiledOffer], holding: usize, count: usi
 }
 
 impl Place {
-    /// The better is the less: by score, then priority, then the lower id, in whose order offers are numbered.
+    /// The better is the less: by score, then priority, then the lower id, in whose order offers
+    /// are numbered.
     pub fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        let by_worth = other.score.total_cmp(&self.score).then(other.priority.total_cmp(&self.priority));
+        let by_worth =
+            other.score.total_cmp(&self.score).then(other.priority.total_cmp(&self.priority));
         by_worth.then(self.offer.cmp(&other.offer))
     }
 }
@@ -216,7 +241,8 @@ struct Chooser<'s, 'a> {
 
 impl<'s, 'a> Chooser<'s, 'a> {
     fn new(offers: &[CompiledOffer], interner: &'s Interner<'a>, is_qualifying: bool) -> Self {
-        let mut chooser = Self { interner, is_qualifying, fixed: HashMap::new(), followers: HashMap::new() };
+        let mut chooser =
+            Self { interner, is_qualifying, fixed: HashMap::new(), followers: HashMap::new() };
         chooser.fixed = chooser.fixed();
         let programs = offers.iter().filter_map(|offer| offer.program.as_ref().ok());
         let mut followers = HashMap::new();
@@ -239,9 +265,11 @@ impl<'s, 'a> Chooser<'s, 'a> {
             _ => None,
         };
         let values: Vec<Option<Word>> = self.interner.sources.iter().map(constant).collect();
-        let registers: Registers = values.iter().map(|value| value.unwrap_or(Word::null(Why::Null))).collect();
+        let registers: Registers =
+            values.iter().map(|value| value.unwrap_or(Word::null(Why::Null))).collect();
         let inputs = Inputs { record: &record, registers: &registers };
-        let is_fixed = |register: &Register| values.get(*register as usize).is_some_and(Option::is_some);
+        let is_fixed =
+            |register: &Register| values.get(*register as usize).is_some_and(Option::is_some);
         let rules = self.interner.rules.iter().zip(0..);
         let fixed = rules.filter(|(rule, _)| rule.reads().iter().all(is_fixed));
         fixed.map(|(rule, number)| (number, rule.judge(inputs, texts).is == Some(true))).collect()
@@ -258,10 +286,13 @@ impl<'s, 'a> Chooser<'s, 'a> {
         Some(rules.iter().copied().filter(|rule| !self.fixed.contains_key(rule)).collect())
     }
 
-    /// The register and values of a test for equality with something the customer or the request says.
+    /// The register and values of a test for equality with something the customer or the request
+    /// says.
     fn equality(&self, rule: u32) -> Option<(Register, Vec<Key>)> {
         let (register, values) = self.interner.rules.get(rule as usize)?.equality()?;
-        if Record::field(register).is_none() && !self.interner.sources.get(register as usize)?.is_attribute() {
+        if Record::field(register).is_none()
+            && !self.interner.sources.get(register as usize)?.is_attribute()
+        {
             return None;
         }
         let mut keys: Vec<Key> = Vec::with_capacity(values.len());

@@ -35,7 +35,8 @@ pub(super) struct Interner<'a> {
     compiled_rules: HashMap<Vec<u8>, Result<u32, String>>,
 }
 
-/// Text, what it is converted to and the registers of its names: what is equal in all three is computed once.
+/// Text, what it is converted to and the registers of its names: what is equal in all three is
+/// computed once.
 type FormulaKey = (String, Option<OutputType>, Vec<Register>);
 
 /// How an input is looked at.
@@ -120,9 +121,11 @@ impl<'a> Interner<'a> {
         (self.sources.len() - 1) as Register
     }
 
-    /// The register of an input asked for by `name`; `key` is its name in the record or among the attributes.
+    /// The register of an input asked for by `name`; `key` is its name in the record or among the
+    /// attributes.
     pub fn input(&mut self, name: &str, key: &str, kind: Kind) -> Register {
-        let known = self.inputs.get(name).and_then(|all| all.iter().find(|(other, _)| *other == kind));
+        let known =
+            self.inputs.get(name).and_then(|all| all.iter().find(|(other, _)| *other == kind));
         if let Some((_, register)) = known {
             return *register;
         }
@@ -141,7 +144,12 @@ impl<'a> Interner<'a> {
     }
 
     /// The register of what an offer says about itself.
-    pub fn offer_value(&mut self, name: &str, value: &Scalar, declared: Type) -> Result<Register, String> {
+    pub fn offer_value(
+        &mut self,
+        name: &str,
+        value: &Scalar,
+        declared: Type,
+    ) -> Result<Register, String> {
         let key = (name.to_owned(), format!("{value:?}"));
         if let Some(register) = self.offer_values.get(&key) {
             return Ok(*register);
@@ -191,20 +199,31 @@ impl<'a> Interner<'a> {
         used: &[(String, Register, Type)],
         registers: &[Register],
     ) -> Result<(Register, Type), String> {
-        let type_of = |name: &str| used.iter().find(|(used, _, _)| used == name).map(|(_, _, of_type)| *of_type);
+        let type_of = |name: &str| {
+            used.iter().find(|(used, _, _)| used == name).map(|(_, _, of_type)| *of_type)
+        };
         let formula = Formula::compile(source, &type_of).map_err(|error| error.to_string())?;
-        let program = FormulaProgram::new(&formula, registers, &mut self.constants).ok_or_else(no_room)?;
+        let program =
+            FormulaProgram::new(&formula, registers, &mut self.constants).ok_or_else(no_room)?;
         let mut needs = Vec::new();
-        for register in program.reads().iter().filter(|register| Record::field(**register).is_none()) {
-            if let Some(Source::Computed { needs: theirs, .. }) = self.sources.get(*register as usize) {
+        for register in
+            program.reads().iter().filter(|register| Record::field(**register).is_none())
+        {
+            if let Some(Source::Computed { needs: theirs, .. }) =
+                self.sources.get(*register as usize)
+            {
                 needs.extend_from_slice(theirs);
             }
             needs.push(*register);
         }
-        // INVARIANT: a formula is numbered after all it needs, so ascending numbers are an order of dependence.
+        // INVARIANT: a formula is numbered after all it needs, so ascending numbers are an order of
+        // dependence.
         needs.sort_unstable();
         needs.dedup();
-        let of_type = output.map(|output| output.value_type()).or(formula.result_type()).unwrap_or(Type::Number);
+        let of_type = output
+            .map(|output| output.value_type())
+            .or(formula.result_type())
+            .unwrap_or(Type::Number);
         let is_of_type = |output: &OutputType| match output {
             OutputType::Integer => program.is_whole(),
             other => Some(other.value_type()) == formula.result_type(),
@@ -215,7 +234,12 @@ impl<'a> Interner<'a> {
     }
 
     /// The number of a rule, given the registers and types of its fields.
-    pub fn rule(&mut self, rule: &Rule, resolved: &[Resolved<'_>], types: &[(&str, Type)]) -> Result<u32, String> {
+    pub fn rule(
+        &mut self,
+        rule: &Rule,
+        resolved: &[Resolved<'_>],
+        types: &[(&str, Type)],
+    ) -> Result<u32, String> {
         let mut key = Vec::with_capacity(64);
         spell(rule, resolved, &mut key);
         if let Some(known) = self.compiled_rules.get(&key) {
@@ -226,14 +250,22 @@ impl<'a> Interner<'a> {
         made
     }
 
-    fn new_rule(&mut self, rule: &Rule, resolved: &[Resolved<'_>], types: &[(&str, Type)]) -> Result<u32, String> {
-        let type_of = |name: &str| types.iter().find(|(field, _)| *field == name).map(|(_, of_type)| *of_type);
+    fn new_rule(
+        &mut self,
+        rule: &Rule,
+        resolved: &[Resolved<'_>],
+        types: &[(&str, Type)],
+    ) -> Result<u32, String> {
+        let type_of = |name: &str| {
+            types.iter().find(|(field, _)| *field == name).map(|(_, of_type)| *of_type)
+        };
         let compiled = CompiledRule::compile(rule, &type_of).map_err(|faults| {
             let all: Vec<_> = faults.into_iter().map(|fault| fault.message).collect();
             all.join("; ")
         })?;
         let register_of = |field: &str, op: Operator| register_of(resolved, field, op);
-        let program = RuleProgram::new(&compiled, &mut self.constants, &register_of).ok_or_else(no_room)?;
+        let program =
+            RuleProgram::new(&compiled, &mut self.constants, &register_of).ok_or_else(no_room)?;
         self.rules.push(program);
         Ok((self.rules.len() - 1) as u32)
     }
@@ -241,7 +273,8 @@ impl<'a> Interner<'a> {
 
 /// The register of a condition: the one for presence only when there is one, else the typed one.
 fn register_of(resolved: &[Resolved<'_>], field: &str, op: Operator) -> Option<Register> {
-    let found = |presence: bool| resolved.iter().find(|(name, is, _)| *name == field && *is == presence);
+    let found =
+        |presence: bool| resolved.iter().find(|(name, is, _)| *name == field && *is == presence);
     let found = if is_presence(op) { found(true).or_else(|| found(false)) } else { found(false) };
     found.map(|(_, _, register)| *register)
 }

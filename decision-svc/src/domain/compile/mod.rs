@@ -1,6 +1,6 @@
-//! A flow made ready for one catalog: one immutable program of registers, rules and groups of offers. Names are resolved,
-//! equal formulas and rules stand once, tests for equality are posting lists, and every group is ranked beforehand. A
-//! broken offer spoils itself only.
+//! A flow made ready for one catalog: one immutable program of registers, rules and groups of
+//! offers. Names are resolved, equal formulas and rules stand once, tests for equality are posting
+//! lists, and every group is ranked beforehand. A broken offer spoils itself only.
 
 mod builder;
 mod directory;
@@ -206,17 +206,23 @@ impl CompiledFlow {
             if is_wanted {
                 let category_id = own.map(|own| directory.id(own)).unwrap_or_default();
                 let program = builder::program(&mut interner, offer, own, asked);
-                offers.push(CompiledOffer { candidate: Arc::new(Candidate::new(offer, category_id)), program });
+                offers.push(CompiledOffer {
+                    candidate: Arc::new(Candidate::new(offer, category_id)),
+                    program,
+                });
             }
         }
         let scoring = Scoring::of(&flow);
         let is_walked = scoring.method == Method::Formula || flow.creative_match().is_some();
-        let grouped = group::grouped(&mut offers, &interner, flow.has("qualify"), &scoring, is_walked);
+        let grouped =
+            group::grouped(&mut offers, &interner, flow.has("qualify"), &scoring, is_walked);
         let inputs = inputs_read(&offers, &interner);
-        let fields = inputs.iter().filter_map(|register| interner.fields.get(Record::field(*register)?));
+        let fields =
+            inputs.iter().filter_map(|register| interner.fields.get(Record::field(*register)?));
         let fields_read = fields.map(|field| field.key.clone()).collect();
         let sources = inputs.iter().filter_map(|register| interner.sources.get(*register as usize));
-        let metrics = sources.filter_map(Source::metric_key).filter_map(|key| catalog.metrics.get(key));
+        let metrics =
+            sources.filter_map(Source::metric_key).filter_map(|key| catalog.metrics.get(key));
         let metrics_read = metrics.filter(|metric| metric.is_active).cloned().collect();
         let creatives = creatives(&flow, &offers, catalog);
         Self {
@@ -254,12 +260,17 @@ impl CompiledFlow {
 }
 
 /// The creatives of each offer.
-fn creatives(flow: &Flow, offers: &[CompiledOffer], catalog: &Catalog) -> Vec<Vec<Arc<ReadyCreative>>> {
+fn creatives(
+    flow: &Flow,
+    offers: &[CompiledOffer],
+    catalog: &Catalog,
+) -> Vec<Vec<Arc<ReadyCreative>>> {
     if flow.creative_match().is_none() {
         return Vec::new();
     }
     let mut ready = creative::ready(catalog);
-    let of = |offer: &CompiledOffer| ready.remove(offer.candidate.offer_id.as_str()).unwrap_or_default();
+    let of =
+        |offer: &CompiledOffer| ready.remove(offer.candidate.offer_id.as_str()).unwrap_or_default();
     offers.iter().map(of).collect()
 }
 
@@ -284,11 +295,15 @@ fn inputs_read(offers: &[CompiledOffer], interner: &interner::Interner<'_>) -> B
     let programs = || offers.iter().filter_map(|offer| offer.program.as_ref().ok());
     let affinities: BTreeSet<u32> = programs().map(|program| program.affinities).collect();
     let shown: BTreeSet<u32> = programs().map(|program| program.shown).collect();
-    let mut rules: BTreeSet<u32> =
-        programs().flat_map(|program| program.rules.iter().chain(&program.filters).copied()).collect();
-    rules.extend(affinities.iter().filter_map(|list| interner.affinities.all.get(*list as usize)).flatten());
+    let mut rules: BTreeSet<u32> = programs()
+        .flat_map(|program| program.rules.iter().chain(&program.filters).copied())
+        .collect();
+    rules.extend(
+        affinities.iter().filter_map(|list| interner.affinities.all.get(*list as usize)).flatten(),
+    );
     let rules = rules.iter().filter_map(|rule| interner.rules.get(*rule as usize));
-    let mut registers: BTreeSet<Register> = rules.flat_map(|rule| rule.reads().iter().copied()).collect();
+    let mut registers: BTreeSet<Register> =
+        rules.flat_map(|rule| rule.reads().iter().copied()).collect();
     let shown = shown.iter().filter_map(|list| interner.shown.all.get(*list as usize)).flatten();
     registers.extend(shown.map(|shown| shown.register));
     registers.extend(programs().filter_map(|program| program.score));
@@ -328,16 +343,23 @@ impl Scoring {
         let (method, source) = match flow.score_method() {
             ScoreMethod::Priority => (Method::Priority, "priority of the offer"),
             ScoreMethod::Formula(_) => (Method::Formula, "formula of the flow"),
-            ScoreMethod::Model(NamedModel { found: Some(found), .. }) => (Method::Formula, found.title.as_str()),
+            ScoreMethod::Model(NamedModel { found: Some(found), .. }) => {
+                (Method::Formula, found.title.as_str())
+            }
             ScoreMethod::Model(_) => (Method::Prior, "prior: no model"),
             ScoreMethod::Propensity => (Method::Prior, "prior: no data"),
         };
         Self { weights: flow.weights(), method, source: source.into() }
     }
 
-    /// The factors of an offer of which the formula, if there is one, gives `estimate`, when `holding` of `count`
-    /// affinities hold.
-    pub fn factors(&self, worth: &Worth, estimate: Option<f64>, (holding, count): (usize, usize)) -> Factors {
+    /// The factors of an offer of which the formula, if there is one, gives `estimate`, when
+    /// `holding` of `count` affinities hold.
+    pub fn factors(
+        &self,
+        worth: &Worth,
+        estimate: Option<f64>,
+        (holding, count): (usize, usize),
+    ) -> Factors {
         let propensity = match self.method {
             Method::Prior => PROPENSITY_PRIOR,
             Method::Priority => worth.priority / 100.0,

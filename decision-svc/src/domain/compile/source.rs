@@ -18,11 +18,13 @@ pub(crate) enum Source {
     Metric { key: String },
     /// What an offer says about itself; told when it is null.
     Constant { value: Word, told: String },
-    /// A formula, after all the registers it needs, but for those of the record, which are filled before.
+    /// A formula, after all the registers it needs, but for those of the record, which are filled
+    /// before.
     Computed { program: FormulaProgram, output: Option<OutputType>, needs: Box<[Register]> },
 }
 
-/// A field of the customer's record, under the name it is asked by. Its number is that of its register.
+/// A field of the customer's record, under the name it is asked by. Its number is that of its
+/// register.
 #[derive(Debug)]
 pub(crate) struct Field {
     pub name: String,
@@ -52,7 +54,13 @@ impl Source {
     }
 
     /// The value of a constant, or of what the request or a metric says; null for what is computed.
-    pub fn read(&self, register: Register, facts: &Facts<'_>, constants: &Constants, memory: &mut Memory) -> Word {
+    pub fn read(
+        &self,
+        register: Register,
+        facts: &Facts<'_>,
+        constants: &Constants,
+        memory: &mut Memory,
+    ) -> Word {
         let missing = Word::null(Why::Register(register));
         match self {
             Self::Attribute { key, declared, .. } => {
@@ -60,8 +68,12 @@ impl Source {
                 let keep = |text: &str| constants.known(text).unwrap_or_else(|| memory.text(text));
                 value.map_or(missing, |value| value.word(*declared, register, keep))
             }
-            Self::Presence { key, .. } => facts.attributes.get(key).map_or(missing, |_| Word::boolean(true)),
-            Self::Metric { key } => facts.metrics.get(key).map_or(missing, |value| Datum::Number(*value).into()),
+            Self::Presence { key, .. } => {
+                facts.attributes.get(key).map_or(missing, |_| Word::boolean(true))
+            }
+            Self::Metric { key } => {
+                facts.metrics.get(key).map_or(missing, |value| Datum::Number(*value).into())
+            }
             Self::Constant { value, .. } => *value,
             Self::Computed { .. } => missing,
         }
@@ -80,7 +92,9 @@ impl Told<'_> {
     /// The cause in words.
     pub fn told(&self, why: Why) -> String {
         let Why::Register(register) = why else { return why.to_string() };
-        if let Some(field) = Record::field(register).and_then(|field| self.compiled.fields.get(field)) {
+        if let Some(field) =
+            Record::field(register).and_then(|field| self.compiled.fields.get(field))
+        {
             let Field { name, key, declared } = field;
             return match self.facts.record.contains_key(key) {
                 true => format!("{name} is not a {declared}"),
@@ -88,10 +102,14 @@ impl Told<'_> {
             };
         }
         match self.compiled.sources.get(register as usize) {
-            Some(Source::Attribute { name, key, declared }) if self.facts.attributes.contains_key(key) => {
+            Some(Source::Attribute { name, key, declared })
+                if self.facts.attributes.contains_key(key) =>
+            {
                 format!("{name} is not a {declared}")
             }
-            Some(Source::Attribute { name, .. } | Source::Presence { name, .. }) => format!("missing {name}"),
+            Some(Source::Attribute { name, .. } | Source::Presence { name, .. }) => {
+                format!("missing {name}")
+            }
             Some(Source::Metric { key }) => format!("missing metrics.{key}"),
             Some(Source::Constant { told, .. }) => told.clone(),
             Some(Source::Computed { .. }) | None => why.to_string(),

@@ -1,4 +1,5 @@
-//! Offers that do not go the way of their group: excluded by the request, outside their schedule, mandatory.
+//! Offers that do not go the way of their group: excluded by the request, outside their schedule,
+//! mandatory.
 
 use super::Case;
 use crate::domain::{
@@ -9,12 +10,19 @@ use crate::domain::{
 
 impl CompiledFlow {
     /// Notes them, by number.
-    pub(super) fn set_aside(&self, case: &Case<'_>, exclude_offers: &[String], scratch: &mut Scratch) {
+    pub(super) fn set_aside(
+        &self,
+        case: &Case<'_>,
+        exclude_offers: &[String],
+        scratch: &mut Scratch,
+    ) {
         for id in exclude_offers {
-            let found = self.offers.binary_search_by(|offer| offer.candidate.offer_id.as_str().cmp(id));
+            let found =
+                self.offers.binary_search_by(|offer| offer.candidate.offer_id.as_str().cmp(id));
             scratch.aside.extend(found.ok().map(|index| (index as u32, Aside::Excluded)));
         }
-        let closed = self.scheduled.iter().filter(|(_, schedule)| !schedule.is_open(case.facts.moment.now));
+        let closed =
+            self.scheduled.iter().filter(|(_, schedule)| !schedule.is_open(case.facts.moment.now));
         scratch.aside.extend(closed.map(|(offer, _)| (*offer, Aside::Closed)));
         for (offer, expires_at) in &self.mandates {
             if case.facts.moment.now < *expires_at {
@@ -34,21 +42,39 @@ impl CompiledFlow {
         if !filters.iter().all(|rule| self.holds(*rule, case, scratch)) {
             return Aside::MandatoryFiltered;
         }
-        if self.lacks_creative(offer, case) { Aside::MandatoryWithoutCreative } else { Aside::Mandatory }
+        if self.lacks_creative(offer, case) {
+            Aside::MandatoryWithoutCreative
+        } else {
+            Aside::Mandatory
+        }
     }
 
     /// Whether the flow requires a creative and the offer has none for the surface.
     pub(in crate::domain) fn lacks_creative(&self, offer: u32, case: &Case<'_>) -> bool {
-        self.flow.creative_match().is_some_and(|how| how.is_required) && self.creative(offer, case).is_none()
+        self.flow.creative_match().is_some_and(|how| how.is_required)
+            && self.creative(offer, case).is_none()
     }
 
     /// What an offer says on the surface, when the flow matches creatives.
-    pub(in crate::domain) fn creative(&self, offer: u32, case: &Case<'_>) -> Option<&std::sync::Arc<ReadyCreative>> {
-        creative::chosen(self.creatives.get(offer as usize)?, self.flow.creative_match()?, case.facts.surface)
+    pub(in crate::domain) fn creative(
+        &self,
+        offer: u32,
+        case: &Case<'_>,
+    ) -> Option<&std::sync::Arc<ReadyCreative>> {
+        creative::chosen(
+            self.creatives.get(offer as usize)?,
+            self.flow.creative_match()?,
+            case.facts.surface,
+        )
     }
 
-    /// Whether the offer of a program went as far as the flow's own rules, and whether these let it through.
-    pub(in crate::domain) fn qualifies(&self, program: &Program, scratch: &Scratch) -> Option<bool> {
+    /// Whether the offer of a program went as far as the flow's own rules, and whether these let it
+    /// through.
+    pub(in crate::domain) fn qualifies(
+        &self,
+        program: &Program,
+        scratch: &Scratch,
+    ) -> Option<bool> {
         let noted = scratch.groups.get(program.group?, scratch.epoch())?;
         Some(noted == 1)
     }

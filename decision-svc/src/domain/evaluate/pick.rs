@@ -1,5 +1,6 @@
-//! Counts what became of the offers and finds the best of them. Where scores are known beforehand, groups are merged in
-//! their prepared order and counted as a whole; where they are not, every offer of a group that qualifies is met.
+//! Counts what became of the offers and finds the best of them. Where scores are known beforehand,
+//! groups are merged in their prepared order and counted as a whole; where they are not, every
+//! offer of a group that qualifies is met.
 
 use formula::program::Word;
 
@@ -11,7 +12,8 @@ use crate::domain::{
 };
 
 impl CompiledFlow {
-    /// The best offers, best first, go into the scratch: the mandatory ones, then the others by score.
+    /// The best offers, best first, go into the scratch: the mandatory ones, then the others by
+    /// score.
     pub(super) fn pick(&self, best_max: usize, case: &Case<'_>, scratch: &mut Scratch) -> Tally {
         let mut tally = self.tally(case, scratch);
         self.pick_mandatory(best_max, case, scratch);
@@ -20,7 +22,11 @@ impl CompiledFlow {
             [] => return tally,
             [only] if !self.is_walked => {
                 let Scratch { best, aside, .. } = scratch;
-                let of_group = |place: &Place| Best { place: *place, holding: only.holding, is_mandatory: false };
+                let of_group = |place: &Place| Best {
+                    place: *place,
+                    holding: only.holding,
+                    is_mandatory: false,
+                };
                 let ranking = self.orders.between(only.order);
                 if aside.is_empty() {
                     best.extend(ranking.get(..best_max).unwrap_or(ranking).iter().map(of_group));
@@ -35,7 +41,11 @@ impl CompiledFlow {
         }
         let Scratch { best, ahead, .. } = scratch;
         let first = best.len();
-        best.extend(ahead.drain().map(|Ahead { place, holding }| Best { place, holding, is_mandatory: false }));
+        best.extend(ahead.drain().map(|Ahead { place, holding }| Best {
+            place,
+            holding,
+            is_mandatory: false,
+        }));
         if let Some(others) = best.get_mut(first..) {
             others.sort_unstable_by(|a, b| a.place.cmp(&b.place));
         }
@@ -48,10 +58,12 @@ impl CompiledFlow {
             let size = passing.size as usize;
             tally.qualified += size;
             tally.filtered += if passing.is_filtered { size } else { 0 };
-            tally.ranked += if self.is_walked { 0 } else { (passing.order.1 - passing.order.0) as usize };
+            tally.ranked +=
+                if self.is_walked { 0 } else { (passing.order.1 - passing.order.0) as usize };
         }
         self.tally_aside(case, &mut tally, scratch);
-        tally.not_qualified = self.offers.len() - tally.excluded - tally.closed - tally.invalid - tally.qualified;
+        tally.not_qualified =
+            self.offers.len() - tally.excluded - tally.closed - tally.invalid - tally.qualified;
         tally
     }
 
@@ -73,7 +85,8 @@ impl CompiledFlow {
                     }
                     Some(true) => {
                         tally.qualified -= 1;
-                        let was_ranked = !self.is_walked && self.place(*number, program, case, scratch).is_some();
+                        let was_ranked = !self.is_walked
+                            && self.place(*number, program, case, scratch).is_some();
                         tally.ranked -= usize::from(was_ranked);
                     }
                 },
@@ -101,7 +114,8 @@ impl CompiledFlow {
             let Some(found) = self.offers.get(*offer as usize) else { continue };
             let Ok(program) = &found.program else { continue };
             let holding = self.holding(program.affinities, case, scratch);
-            let place = Place { score: 1.0, priority: found.candidate.worth.priority, offer: *offer };
+            let place =
+                Place { score: 1.0, priority: found.candidate.worth.priority, offer: *offer };
             scratch.best.push(Best { place, holding, is_mandatory: true });
         }
     }
@@ -139,8 +153,13 @@ impl CompiledFlow {
                     tally.without_creative += 1;
                     continue;
                 }
-                let program = self.offers.get(member.offer as usize).and_then(|offer| offer.program.as_ref().ok());
-                let Some(place) = program.and_then(|program| self.place(member.offer, program, case, scratch)) else {
+                let program = self
+                    .offers
+                    .get(member.offer as usize)
+                    .and_then(|offer| offer.program.as_ref().ok());
+                let Some(place) =
+                    program.and_then(|program| self.place(member.offer, program, case, scratch))
+                else {
                     continue;
                 };
                 tally.ranked += 1;
@@ -165,7 +184,8 @@ impl CompiledFlow {
         scratch: &mut Scratch,
     ) -> Option<Place> {
         let holding = self.holding(program.affinities, case, scratch);
-        let score = self.factors(offer, program, holding, case, scratch)?.score(&self.scoring.weights)?;
+        let score =
+            self.factors(offer, program, holding, case, scratch)?.score(&self.scoring.weights)?;
         let priority = self.offers.get(offer as usize)?.candidate.worth.priority;
         Some(Place { score, priority, offer })
     }
@@ -181,13 +201,17 @@ impl CompiledFlow {
     ) -> Option<Factors> {
         let worth = &self.offers.get(offer as usize)?.candidate.worth;
         let count = self.affinities.get(program.affinities as usize).map_or(0, |rules| rules.len());
-        let estimate = program.score.map(|register| self.fill(register, case, scratch)).and_then(Word::as_number);
+        let estimate = program
+            .score
+            .map(|register| self.fill(register, case, scratch))
+            .and_then(Word::as_number);
         Some(self.scoring.factors(worth, estimate, (holding as usize, count)))
     }
 
     /// The factors of an offer that is ranked without regard to them.
     pub(in crate::domain) fn factors_of_mandatory(factors: Factors) -> Factors {
-        let propensity = if factors.propensity.is_nan() { PROPENSITY_PRIOR } else { factors.propensity };
+        let propensity =
+            if factors.propensity.is_nan() { PROPENSITY_PRIOR } else { factors.propensity };
         Factors { propensity, ..factors }
     }
 }

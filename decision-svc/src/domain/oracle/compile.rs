@@ -94,13 +94,16 @@ impl OracleFlow {
             let stored = catalog.category(&offer.category);
             wanted.is_empty()
                 || wanted.iter().any(|category| {
-                    let (id, name) = stored.map_or(("", offer.category.as_str()), |s| (s.id.as_str(), s.name.as_str()));
+                    let (id, name) = stored.map_or(("", offer.category.as_str()), |s| {
+                        (s.id.as_str(), s.name.as_str())
+                    });
                     is_named(category, id, name)
                 })
         };
         let is_lending = |category: &&Category| {
             category.is_active
-                && (wanted.is_empty() || wanted.iter().any(|name| is_named(name, &category.id, &category.name)))
+                && (wanted.is_empty()
+                    || wanted.iter().any(|name| is_named(name, &category.id, &category.name)))
         };
         let categories: Vec<&Category> = catalog.categories.values().filter(is_lending).collect();
         let empty = BTreeMap::new();
@@ -115,7 +118,8 @@ impl OracleFlow {
             .map(|offer| {
                 let own = catalog.category(&offer.category).filter(|category| category.is_active);
                 let (metrics, steps, open) = (&catalog.metrics, Vec::new(), Vec::new());
-                let program = Builder { offer, own, categories: &categories, fields, metrics, steps, open };
+                let program =
+                    Builder { offer, own, categories: &categories, fields, metrics, steps, open };
                 OracleOffer {
                     offer: (**offer).clone(),
                     creatives: creatives.remove(offer.id.as_str()).unwrap_or_default(),
@@ -139,7 +143,9 @@ impl Program {
     pub fn compute(&self, facts: &Facts<'_>) -> Vec<Value> {
         let mut values = Vec::with_capacity(self.steps.len());
         for step in &self.steps {
-            let value = step.formula.evaluate(&|name| value_of(&step.sources, name, facts, &values), facts.moment);
+            let value = step
+                .formula
+                .evaluate(&|name| value_of(&step.sources, name, facts, &values), facts.moment);
             values.push(match step.output {
                 Some(output) => output.coerce(value),
                 None => value,
@@ -177,7 +183,12 @@ impl Program {
     }
 
     fn sources(&self) -> impl Iterator<Item = &Source> {
-        let rules = self.rules.iter().chain(&self.filters).chain(&self.affinities).map(|rule| &rule.sources);
+        let rules = self
+            .rules
+            .iter()
+            .chain(&self.filters)
+            .chain(&self.affinities)
+            .map(|rule| &rule.sources);
         let scores = self.score.iter().map(|(_, sources)| sources);
         let all = self.steps.iter().map(|step| &step.sources).chain(rules).chain(scores);
         all.flat_map(|sources| sources.values())
@@ -199,7 +210,9 @@ impl OracleRule {
         let presence = presence(name);
         let is_presence = matches!(op, Operator::Exists | Operator::NotExists);
         match self.sources.get(&presence).filter(|_| is_presence) {
-            Some(Source::Presence(key)) if !facts.attributes.contains_key(key) => Value::Null(Cause::missing(name)),
+            Some(Source::Presence(key)) if !facts.attributes.contains_key(key) => {
+                Value::Null(Cause::missing(name))
+            }
             Some(_) => Value::Boolean(true),
             None => value_of(&self.sources, name, facts, computed),
         }
@@ -221,8 +234,12 @@ fn value_of(sources: &Sources, name: &str, facts: &Facts<'_>, computed: &[Value]
         Some(Source::Attribute(key, declared)) => {
             facts.attributes.get(key).map_or_else(missing, |value| value.typed(name, *declared))
         }
-        Some(Source::Presence(key)) => facts.attributes.get(key).map_or_else(missing, |_| Value::Boolean(true)),
-        Some(Source::Metric(key)) => facts.metrics.get(key).map_or_else(missing, |value| Value::Number(*value)),
+        Some(Source::Presence(key)) => {
+            facts.attributes.get(key).map_or_else(missing, |_| Value::Boolean(true))
+        }
+        Some(Source::Metric(key)) => {
+            facts.metrics.get(key).map_or_else(missing, |value| Value::Number(*value))
+        }
         Some(Source::Offer(value, declared)) => value.typed(name, *declared),
         Some(Source::Step(index)) => computed.get(*index).cloned().unwrap_or_else(missing),
         None => missing(),
@@ -262,7 +279,11 @@ impl Builder<'_> {
                 Scalar::Boolean(is) => Literal::Boolean(*is),
                 other => match other.typed(field, Type::Number) {
                     Value::Number(number) => Literal::Number(number),
-                    _ => return Err(format!("affinity on `{field}` must be a text, a number or a boolean")),
+                    _ => {
+                        return Err(format!(
+                            "affinity on `{field}` must be a text, a number or a boolean"
+                        ));
+                    }
                 },
             };
             let rule = Rule::Condition { field: field.clone(), op: Operator::Eq, value };
@@ -324,15 +345,22 @@ impl Builder<'_> {
                 Rule::Not(rule) => open.push(rule),
             }
         }
-        let compiled = CompiledRule::compile(rule, &|name| types.get(name).copied()).map_err(|faults| {
-            let all: Vec<_> = faults.into_iter().map(|fault| fault.message).collect();
-            all.join("; ")
-        });
+        let compiled =
+            CompiledRule::compile(rule, &|name| types.get(name).copied()).map_err(|faults| {
+                let all: Vec<_> = faults.into_iter().map(|fault| fault.message).collect();
+                all.join("; ")
+            });
         Ok(OracleRule { rule: compiled?, sources })
     }
 
-    /// Where `name` comes from, seen from the category `home`; an attribute has the type it is used with.
-    fn resolve(&mut self, name: &str, home: Option<&Category>, used_as: Type) -> Result<(Source, Type), String> {
+    /// Where `name` comes from, seen from the category `home`; an attribute has the type it is used
+    /// with.
+    fn resolve(
+        &mut self,
+        name: &str,
+        home: Option<&Category>,
+        used_as: Type,
+    ) -> Result<(Source, Type), String> {
         let unknown = || format!("`{name}` is not declared");
         if let Some(field) = name.strip_prefix("customer.") {
             let declared = *self.fields.get(field).ok_or_else(unknown)?;
@@ -348,7 +376,8 @@ impl Builder<'_> {
         if let Some(field) = name.strip_prefix("offer.") {
             return self.offer_field(field).ok_or_else(unknown);
         }
-        let declares = |category: &Category| category.computed_fields.iter().any(|field| field.name == name);
+        let declares =
+            |category: &Category| category.computed_fields.iter().any(|field| field.name == name);
         if let Some(home) = home.filter(|home| declares(home)) {
             return self.step(home, name);
         }
@@ -359,12 +388,20 @@ impl Builder<'_> {
         if let Some(declared) = self.fields.get(name) {
             return Ok((Source::Record(name.to_owned(), *declared), *declared));
         }
-        let lenders: Vec<&Category> = self.categories.iter().copied().filter(|category| declares(category)).collect();
-        let field = |category: &Category| category.computed_fields.iter().find(|field| field.name == name).cloned();
+        let lenders: Vec<&Category> =
+            self.categories.iter().copied().filter(|category| declares(category)).collect();
+        let field = |category: &Category| {
+            category.computed_fields.iter().find(|field| field.name == name).cloned()
+        };
         match lenders.as_slice() {
             [] => Err(unknown()),
-            [first, rest @ ..] if rest.iter().all(|other| field(other) == field(first)) => self.step(first, name),
-            [first, ..] => Err(format!("`{name}` is computed differently in `{}` and other categories", first.name)),
+            [first, rest @ ..] if rest.iter().all(|other| field(other) == field(first)) => {
+                self.step(first, name)
+            }
+            [first, ..] => Err(format!(
+                "`{name}` is computed differently in `{}` and other categories",
+                first.name
+            )),
         }
     }
 
@@ -383,13 +420,16 @@ impl Builder<'_> {
         }
         let key = (category.id.clone(), name.to_owned());
         if self.open.contains(&key) {
-            let path: Vec<_> = self.open.iter().map(|(_, name)| name.as_str()).chain([name]).collect();
+            let path: Vec<_> =
+                self.open.iter().map(|(_, name)| name.as_str()).chain([name]).collect();
             return Err(format!("computed fields need each other: {}", path.join(" -> ")));
         }
         let field = category.computed_fields.iter().find(|field| field.name == name);
         let field = field.ok_or_else(|| format!("`{name}` is not declared"))?;
         if self.open.len() >= CHAIN_MAX {
-            return Err(format!("computed fields need each other in a chain longer than the maximum {CHAIN_MAX}"));
+            return Err(format!(
+                "computed fields need each other in a chain longer than the maximum {CHAIN_MAX}"
+            ));
         }
         self.open.push(key);
         let (formula, sources) = self.formula(&field.formula, Some(category), &|_| Type::String)?;

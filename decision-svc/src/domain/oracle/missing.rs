@@ -1,4 +1,5 @@
-//! No rule passes on data that are missing: whoever is let through without a value would be let through with any.
+//! No rule passes on data that are missing: whoever is let through without a value would be let
+//! through with any.
 
 #![allow(clippy::unwrap_used)]
 
@@ -28,7 +29,9 @@ fn value(dice: &mut Dice, of_type: Type) -> Scalar {
         Type::Number => Scalar::Integer(*dice.pick(&[0, 1, 5, 7, 90, 365])),
         Type::String => Scalar::String((*dice.pick(&WORDS)).to_owned()),
         Type::Boolean => Scalar::Boolean(dice.one_in(2)),
-        Type::Date => Scalar::String((*dice.pick(&["2026-07-03", "2026-11-22", "2024-02-29"])).to_owned()),
+        Type::Date => {
+            Scalar::String((*dice.pick(&["2026-07-03", "2026-11-22", "2024-02-29"])).to_owned())
+        }
         Type::Timestamp => Scalar::String("2026-11-21T09:30:00Z".to_owned()),
     }
 }
@@ -37,7 +40,12 @@ fn value(dice: &mut Dice, of_type: Type) -> Scalar {
 fn misfit(dice: &mut Dice, of_type: Type) -> Scalar {
     match of_type {
         Type::String => Scalar::Boolean(dice.one_in(2)),
-        _ => dice.pick(&[Scalar::List(vec![Scalar::Integer(1)]), Scalar::String("unreadable".to_owned())]).clone(),
+        _ => dice
+            .pick(&[
+                Scalar::List(vec![Scalar::Integer(1)]),
+                Scalar::String("unreadable".to_owned()),
+            ])
+            .clone(),
     }
 }
 
@@ -56,12 +64,15 @@ fn without_presence(mut catalog: Catalog) -> Catalog {
     let others = catalog.offers.iter().filter(|(_, offer)| !asks(&offer.rules));
     catalog.offers = others.map(|(id, offer)| (id.clone(), offer.clone())).collect();
     for category in catalog.categories.values_mut() {
-        category.computed_fields.retain(|field| !field.formula.contains("coalesce") && !field.formula.contains("null"));
+        category
+            .computed_fields
+            .retain(|field| !field.formula.contains("coalesce") && !field.formula.contains("null"));
     }
     catalog
 }
 
-/// `not` as a language with two truth values has it: what is missing is false, so its opposite is true.
+/// `not` as a language with two truth values has it: what is missing is false, so its opposite is
+/// true.
 fn passes_naively(rule: &Rule, is_missing: &dyn Fn(&str) -> bool) -> bool {
     match rule {
         Rule::Condition { field, .. } => !is_missing(field),
@@ -87,7 +98,11 @@ fn no_offer_passes_on_a_value_that_is_missing_or_does_not_fit() {
             let (attributes, metrics, surface) = (&attributes, &metrics, &surface);
             let facts = Facts { record, attributes, metrics, surface, moment: &moment };
             let all = Wanted { exclude_offers: &[], ranked_max: usize::MAX, refused_max: 0 };
-            plan(&compiled, &facts, &all).ranked.iter().map(|ranked| ranked.offer_id.clone()).collect()
+            plan(&compiled, &facts, &all)
+                .ranked
+                .iter()
+                .map(|ranked| ranked.offer_id.clone())
+                .collect()
         };
         let (name, of_type) = *dice.pick(&FIELDS);
         let mut spoiled = record.clone();
@@ -101,12 +116,20 @@ fn no_offer_passes_on_a_value_that_is_missing_or_does_not_fit() {
             let mut filled = record.clone();
             filled.insert(name.to_owned(), value(dice, of_type));
             let with = ranked(&filled);
-            assert!(without.is_subset(&with), "seed {seed}, {name}: {:?}", without.difference(&with));
+            assert!(
+                without.is_subset(&with),
+                "seed {seed}, {name}: {:?}",
+                without.difference(&with)
+            );
         }
         let is_missing = |field: &str| field.strip_prefix("customer.").unwrap_or(field) == name;
         let rules = catalog.offers.values().flat_map(|offer| &offer.rules);
-        dangers += rules.filter(|rule| matches!(rule, Rule::Not(_)) && passes_naively(rule, &is_missing)).count();
+        dangers += rules
+            .filter(|rule| matches!(rule, Rule::Not(_)) && passes_naively(rule, &is_missing))
+            .count();
     }
-    println!("{passed} offers passed without a value, {dangers} rules would have passed on its absence");
+    println!(
+        "{passed} offers passed without a value, {dangers} rules would have passed on its absence"
+    );
     assert!(passed as u64 > CASES / 2 && dangers > 100, "{passed} {dangers}");
 }

@@ -1,6 +1,6 @@
-//! The slow, obvious way to plan a decision: every offer by itself, its formulas and rules as trees, names looked up when
-//! they are met. What it says is what a decision means; tests hold the compiled flow to it, and explanations are made by it, since it keeps
-//! every part.
+//! The slow, obvious way to plan a decision: every offer by itself, its formulas and rules as
+//! trees, names looked up when they are met. What it says is what a decision means; tests hold the
+//! compiled flow to it, and explanations are made by it, since it keeps every part.
 
 mod compile;
 mod plan;

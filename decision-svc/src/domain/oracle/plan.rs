@@ -75,9 +75,14 @@ pub fn plan(compiled: &OracleFlow, facts: &Facts<'_>, exclude_offers: &[String])
         }
     }
     plan.ranked.sort_by(|a, b| {
-        b.score.total_cmp(&a.score).then(b.priority.total_cmp(&a.priority)).then_with(|| a.offer_id.cmp(&b.offer_id))
+        b.score
+            .total_cmp(&a.score)
+            .then(b.priority.total_cmp(&a.priority))
+            .then_with(|| a.offer_id.cmp(&b.offer_id))
     });
-    mandatory.sort_by(|a, b| b.priority.total_cmp(&a.priority).then_with(|| a.offer_id.cmp(&b.offer_id)));
+    mandatory.sort_by(|a, b| {
+        b.priority.total_cmp(&a.priority).then_with(|| a.offer_id.cmp(&b.offer_id))
+    });
     plan.ranked.splice(0..0, mandatory);
     plan.stages = stages(compiled, &plan);
     plan
@@ -91,20 +96,26 @@ fn considered(
     exclude_offers: &[String],
 ) -> Result<OracleRanked, Box<Refused>> {
     let offer = &candidate.offer;
-    let refusal = |code: Reason, reason: String| Box::new(Refused::unranked(&offer.id, &offer.name, code, reason));
+    let refusal = |code: Reason, reason: String| {
+        Box::new(Refused::unranked(&offer.id, &offer.name, code, reason))
+    };
     if exclude_offers.contains(&offer.id) {
         return Err(refusal(Reason::Excluded, "excluded by the request".to_owned()));
     }
     if let Some(obstacle) = offer.schedule.obstacle(facts.moment.now) {
         return Err(refusal(Reason::NotScheduled, obstacle));
     }
-    let invalid = |why: &String| refusal(Reason::RuleInvalid, format!("its rules cannot be applied: {why}"));
+    let invalid =
+        |why: &String| refusal(Reason::RuleInvalid, format!("its rules cannot be applied: {why}"));
     let program = candidate.program.as_ref().map_err(invalid)?;
-    let is_mandatory = offer.mandate.as_ref().is_some_and(|mandate| facts.moment.now < mandate.expires_at);
+    let is_mandatory =
+        offer.mandate.as_ref().is_some_and(|mandate| facts.moment.now < mandate.expires_at);
     let computed = program.compute(facts);
     let failed = |code: Reason, rules: &[OracleRule]| {
         let failed = first_failure(rules, facts, &computed);
-        failed.map_or(Ok(()), |failed| Err(Box::new(Refused::failed(&offer.id, &offer.name, code, failed))))
+        failed.map_or(Ok(()), |failed| {
+            Err(Box::new(Refused::failed(&offer.id, &offer.name, code, failed)))
+        })
     };
     if flow.has("qualify") && !is_mandatory {
         failed(Reason::NotQualified, &program.rules)?;
@@ -117,7 +128,8 @@ fn considered(
     }
     let estimate = program.score(facts, &computed);
     let (propensity, propensity_source) = propensity(flow, candidate, estimate.as_ref());
-    let mut factors = Factors::of(&Worth::of(offer), propensity, relevance(program, facts, &computed));
+    let mut factors =
+        Factors::of(&Worth::of(offer), propensity, relevance(program, facts, &computed));
     let score = match (is_mandatory, factors.score(&flow.weights()), estimate) {
         (true, ..) => {
             if factors.propensity.is_nan() {
@@ -129,7 +141,9 @@ fn considered(
         (false, None, Some(Value::Null(cause))) => {
             return Err(refusal(Reason::NotRanked, format!("its score is not a number: {cause}")));
         }
-        (false, None, _) => return Err(refusal(Reason::NotRanked, "its score is not a number".to_owned())),
+        (false, None, _) => {
+            return Err(refusal(Reason::NotRanked, "its score is not a number".to_owned()));
+        }
     };
     Ok(OracleRanked {
         offer_id: offer.id.clone(),
@@ -151,7 +165,8 @@ fn considered(
 
 /// Candidates through each step, counted by what became of them.
 fn stages(compiled: &OracleFlow, plan: &OraclePlan) -> Vec<Stage> {
-    let refused = |code: Reason| plan.refused.iter().filter(|refused| refused.reason_code == code).count();
+    let refused =
+        |code: Reason| plan.refused.iter().filter(|refused| refused.reason_code == code).count();
     let mut count = compiled.offers_in_all;
     let mut stages = Vec::new();
     for node in &compiled.flow.nodes {
@@ -159,17 +174,30 @@ fn stages(compiled: &OracleFlow, plan: &OraclePlan) -> Vec<Stage> {
         count = match node.step {
             Step::Inventory(_) => compiled.offers.len() - refused(Reason::NotScheduled),
             Step::Qualify => {
-                entered - refused(Reason::Excluded) - refused(Reason::RuleInvalid) - refused(Reason::NotQualified)
+                entered
+                    - refused(Reason::Excluded)
+                    - refused(Reason::RuleInvalid)
+                    - refused(Reason::NotQualified)
             }
             Step::Filter(_) => {
-                let before = compiled.offers.len() - refused(Reason::NotScheduled) - refused(Reason::NotQualified);
-                before - refused(Reason::Excluded) - refused(Reason::RuleInvalid) - refused(Reason::Filtered)
+                let before = compiled.offers.len()
+                    - refused(Reason::NotScheduled)
+                    - refused(Reason::NotQualified);
+                before
+                    - refused(Reason::Excluded)
+                    - refused(Reason::RuleInvalid)
+                    - refused(Reason::Filtered)
             }
             Step::MatchCreatives(_) => plan.ranked.len() + refused(Reason::NotRanked),
             Step::Rank(_) => plan.ranked.len(),
             _ => entered,
         };
-        stages.push(Stage { node: node.id.clone(), type_name: node.step.type_name(), entered, left: count });
+        stages.push(Stage {
+            node: node.id.clone(),
+            type_name: node.step.type_name(),
+            entered,
+            left: count,
+        });
     }
     stages
 }
@@ -196,7 +224,9 @@ fn propensity(flow: &Flow, candidate: &OracleOffer, estimate: Option<&Value>) ->
         _ => f64::NAN,
     };
     match flow.score_method() {
-        ScoreMethod::Priority => (candidate.offer.priority / 100.0, "priority of the offer".to_owned()),
+        ScoreMethod::Priority => {
+            (candidate.offer.priority / 100.0, "priority of the offer".to_owned())
+        }
         ScoreMethod::Formula(_) => (number, "formula of the flow".to_owned()),
         ScoreMethod::Model(NamedModel { found: Some(found), .. }) => (number, found.title.clone()),
         ScoreMethod::Model(_) => (PROPENSITY_PRIOR, "prior: no model".to_owned()),

@@ -15,7 +15,9 @@ use crate::domain::{
     compile::{CompiledFlow, Facts},
     creative::{PlacementMatch, Surface},
     evaluate::Case,
-    flow::{CreativeMatch, Flow, FoundModel, NamedModel, Node, Profile, ScoreMethod, Step, Weights},
+    flow::{
+        CreativeMatch, Flow, FoundModel, NamedModel, Node, Profile, ScoreMethod, Step, Weights,
+    },
     metric::{Aggregate, Metric, Metrics},
     plan::{Plan, Wanted, plan},
     reason::Reason,
@@ -57,7 +59,8 @@ impl Dice {
     }
 }
 
-pub(super) const WORDS: [&str; 9] = ["", "apparel", "Apparel", "home", "ΣΟΦΟΣ", "straße", " gold ", "2026-07-03", "5"];
+pub(super) const WORDS: [&str; 9] =
+    ["", "apparel", "Apparel", "home", "ΣΟΦΟΣ", "straße", " gold ", "2026-07-03", "5"];
 const DATES: [&str; 5] = ["2026-07-03", "2026-11-22", "2024-02-29", "2026-7-3", "2026-02-30"];
 const INSTANTS: [&str; 3] = ["2026-11-21T09:30:00Z", "2026-11-21T10:30:00+01:00", "yesterday"];
 const NUMBERS: [f64; 9] = [0.0, -0.0, 1.0, 5.0, 7.5, -3.0, 90.0, 365.0, 1e300];
@@ -73,8 +76,13 @@ pub(super) const FIELDS: [(&str, Type); 7] = [
 ];
 const COMPUTED: [&str; 5] = ["days", "value", "label", "flag", "age"];
 /// What most categories compute under these names, so that offers may borrow them.
-const USUAL: [(usize, Type); 5] =
-    [(1, Type::Number), (4, Type::Number), (11, Type::String), (16, Type::Boolean), (0, Type::Number)];
+const USUAL: [(usize, Type); 5] = [
+    (1, Type::Number),
+    (4, Type::Number),
+    (11, Type::String),
+    (16, Type::Boolean),
+    (0, Type::Number),
+];
 const CUSTOM: [&str; 4] = ["brand", "minimum", "days", "ratio"];
 const CATEGORIES: [&str; 4] = ["Apparel", "Home", "Toys", "Unstored"];
 
@@ -182,8 +190,14 @@ fn name(dice: &mut Dice) -> (String, Option<Type>) {
             (name, Some(of_type))
         }
         5 | 6 => ((*dice.pick(&["attributes.cart", "attributes.page"])).to_owned(), None),
-        7 => ((*dice.pick(&["offer.priority", "offer.businessValue"])).to_owned(), Some(Type::Number)),
-        8 => ((*dice.pick(&["offer.category", "offer.id", "offer.name"])).to_owned(), Some(Type::String)),
+        7 => (
+            (*dice.pick(&["offer.priority", "offer.businessValue"])).to_owned(),
+            Some(Type::Number),
+        ),
+        8 => (
+            (*dice.pick(&["offer.category", "offer.id", "offer.name"])).to_owned(),
+            Some(Type::String),
+        ),
         9 if dice.one_in(2) => ((*dice.pick(&CUSTOM)).to_owned(), Some(Type::Number)),
         10 if dice.one_in(8) => ("nowhere".to_owned(), None),
         10 => (format!("metrics.{}", dice.pick(&METRICS)), Some(Type::Number)),
@@ -204,9 +218,16 @@ fn condition(dice: &mut Dice) -> Rule {
             (op, Literal::List((0..dice.below(4) + 1).map(|_| literal(dice, of_type)).collect()))
         }
         5 => (*dice.pick(&[Operator::Exists, Operator::NotExists]), Literal::None),
-        6 if text => (Operator::Matches, Literal::String((*dice.pick(&["^a", "e", "ο", "o.e$"])).to_owned())),
+        6 if text => {
+            (Operator::Matches, Literal::String((*dice.pick(&["^a", "e", "ο", "o.e$"])).to_owned()))
+        }
         6 | 7 if text => {
-            let ops = [Operator::Contains, Operator::NotContains, Operator::StartsWith, Operator::EndsWith];
+            let ops = [
+                Operator::Contains,
+                Operator::NotContains,
+                Operator::StartsWith,
+                Operator::EndsWith,
+            ];
             (*dice.pick(&ops), Literal::String((*dice.pick(&["a", "e", "", "old"])).to_owned()))
         }
         _ => {
@@ -219,8 +240,12 @@ fn condition(dice: &mut Dice) -> Rule {
 
 fn rule(dice: &mut Dice, depth: usize) -> Rule {
     match dice.below(8) {
-        0 if depth > 0 => Rule::All((0..dice.below(10).min(3)).map(|_| rule(dice, depth - 1)).collect()),
-        1 if depth > 0 => Rule::Any((0..dice.below(10).min(3)).map(|_| rule(dice, depth - 1)).collect()),
+        0 if depth > 0 => {
+            Rule::All((0..dice.below(10).min(3)).map(|_| rule(dice, depth - 1)).collect())
+        }
+        1 if depth > 0 => {
+            Rule::Any((0..dice.below(10).min(3)).map(|_| rule(dice, depth - 1)).collect())
+        }
         2 if depth > 0 => Rule::Not(Box::new(rule(dice, depth - 1))),
         _ => condition(dice),
     }
@@ -255,12 +280,14 @@ fn category(dice: &mut Dice, name: &str) -> Category {
 
 /// Random offers whose rules come mostly from a small pool, so that many are shared.
 fn offer(dice: &mut Dice, number: usize, pool: &[Rule]) -> Offer {
-    let rules = |dice: &mut Dice| if dice.one_in(4) { rule(dice, 3) } else { dice.pick(pool).clone() };
+    let rules =
+        |dice: &mut Dice| if dice.one_in(4) { rule(dice, 3) } else { dice.pick(pool).clone() };
     let affinity = |dice: &mut Dice| {
         let (name, of_type) = name(dice);
         (name, of_type.map_or_else(|| Scalar::Boolean(true), |of_type| fitting(dice, of_type)))
     };
-    let worth = |dice: &mut Dice| if dice.one_in(30) { f64::NAN } else { dice.below(5) as f64 * 25.0 };
+    let worth =
+        |dice: &mut Dice| if dice.one_in(30) { f64::NAN } else { dice.below(5) as f64 * 25.0 };
     let names = ["Apparel", "apparel", "cat_home", "Home", "Toys", "Unstored"];
     Offer {
         id: format!("off_{number:02}"),
@@ -274,9 +301,14 @@ fn offer(dice: &mut Dice, number: usize, pool: &[Rule]) -> Offer {
         cost_e4: number as i64,
         affinities: if dice.one_in(3) { dice.many(3, affinity) } else { Vec::new() },
         rules: dice.many(4, rules),
-        custom_fields: dice.many(2, |dice| ((*dice.pick(&CUSTOM)).to_owned(), scalar(dice))).into_iter().collect(),
+        custom_fields: dice
+            .many(2, |dice| ((*dice.pick(&CUSTOM)).to_owned(), scalar(dice)))
+            .into_iter()
+            .collect(),
         schedule: if dice.one_in(6) { schedule(dice) } else { Schedule::default() },
-        mandate: dice.one_in(8).then(|| Mandate { reason: "recall".to_owned(), expires_at: instant(dice) }),
+        mandate: dice
+            .one_in(8)
+            .then(|| Mandate { reason: "recall".to_owned(), expires_at: instant(dice) }),
         is_active: !dice.one_in(10),
     }
 }
@@ -286,7 +318,10 @@ fn instant(dice: &mut Dice) -> DateTime<Utc> {
 }
 
 fn schedule(dice: &mut Dice) -> Schedule {
-    Schedule { starts_at: dice.one_in(2).then(|| instant(dice)), ends_at: dice.one_in(2).then(|| instant(dice)) }
+    Schedule {
+        starts_at: dice.one_in(2).then(|| instant(dice)),
+        ends_at: dice.one_in(2).then(|| instant(dice)),
+    }
 }
 
 fn creative(dice: &mut Dice, number: usize) -> Creative {
@@ -306,11 +341,18 @@ fn creative(dice: &mut Dice, number: usize) -> Creative {
 pub(super) fn surface(dice: &mut Dice) -> Surface {
     let channel = *dice.pick(&CHANNELS);
     let placement = (*dice.pick(&["", "Banner", "closed", "footer", "nowhere"])).to_owned();
-    Surface { channel: (!channel.is_empty()).then(|| (format!("ch_{channel}"), channel.to_owned())), placement }
+    Surface {
+        channel: (!channel.is_empty()).then(|| (format!("ch_{channel}"), channel.to_owned())),
+        placement,
+    }
 }
 
 pub(super) fn metrics(dice: &mut Dice) -> Metrics {
-    let known = METRICS[..2].iter().filter(|_| !dice.one_in(4)).map(|key| (*key).to_owned()).collect::<Vec<_>>();
+    let known = METRICS[..2]
+        .iter()
+        .filter(|_| !dice.one_in(4))
+        .map(|key| (*key).to_owned())
+        .collect::<Vec<_>>();
     known.into_iter().map(|key| (key, dice.below(8) as f64)).collect()
 }
 
@@ -319,11 +361,15 @@ pub(super) fn catalog(dice: &mut Dice) -> Catalog {
     let fields = FIELDS.iter().map(|(name, of_type)| ((*name).to_owned(), *of_type)).collect();
     let schema = Schema { id: "schema_customer".to_owned(), name: "Customer".to_owned(), fields };
     let offers: Vec<Offer> = (0..dice.below(14)).map(|number| offer(dice, number, &pool)).collect();
-    let categories: Vec<Category> = CATEGORIES[..3].iter().map(|name| category(dice, name)).collect();
+    let categories: Vec<Category> =
+        CATEGORIES[..3].iter().map(|name| category(dice, name)).collect();
     Catalog {
         revision: 1,
         offers: offers.into_iter().map(|offer| (offer.id.as_str().into(), offer.into())).collect(),
-        categories: categories.into_iter().map(|category| (category.id.clone(), category)).collect(),
+        categories: categories
+            .into_iter()
+            .map(|category| (category.id.clone(), category))
+            .collect(),
         schemas: BTreeMap::from([(schema.id.clone(), schema)]),
         outcome_types: BTreeMap::new(),
         creatives: (0..dice.below(40))
@@ -331,20 +377,34 @@ pub(super) fn catalog(dice: &mut Dice) -> Catalog {
             .map(|it| (it.id.as_str().into(), it.into()))
             .collect(),
         placements: [("plc_banner", "Banner", true), ("plc_closed", "Closed", false)]
-            .map(|(id, name, is_active)| (id.to_owned(), Placement { id: id.into(), name: name.into(), is_active }))
+            .map(|(id, name, is_active)| {
+                (id.to_owned(), Placement { id: id.into(), name: name.into(), is_active })
+            })
             .into(),
         metrics: METRICS
             .map(|key| {
                 let (aggregate, is_active) = (Aggregate::Count, key != "paused");
-                (key.into(), Metric { key: key.into(), outcome: "click".into(), aggregate, window_days: 7, is_active })
+                (
+                    key.into(),
+                    Metric {
+                        key: key.into(),
+                        outcome: "click".into(),
+                        aggregate,
+                        window_days: 7,
+                        is_active,
+                    },
+                )
             })
             .into(),
     }
 }
 
 pub(super) fn flow(dice: &mut Dice) -> Flow {
-    let wanted =
-        if dice.one_in(2) { Vec::new() } else { dice.many(3, |dice| (*dice.pick(&CATEGORIES)).to_lowercase()) };
+    let wanted = if dice.one_in(2) {
+        Vec::new()
+    } else {
+        dice.many(3, |dice| (*dice.pick(&CATEGORIES)).to_lowercase())
+    };
     let weight = |dice: &mut Dice| dice.below(4) as f64 / 4.0;
     let weights = Weights {
         propensity: weight(dice),
@@ -360,23 +420,36 @@ pub(super) fn flow(dice: &mut Dice) -> Flow {
         2 => {
             let types = vec![("attributes.cart".to_owned(), Type::Number)];
             let found = (!dice.one_in(4)).then(|| {
-                let formula = if dice.one_in(3) { "attributes.cart / 10".to_owned() } else { scored(dice) };
-                FoundModel { formula, title: "model `M` (decision:3)".to_owned(), types: types.clone() }
+                let formula =
+                    if dice.one_in(3) { "attributes.cart / 10".to_owned() } else { scored(dice) };
+                FoundModel {
+                    formula,
+                    title: "model `M` (decision:3)".to_owned(),
+                    types: types.clone(),
+                }
             });
             ScoreMethod::Model(NamedModel { reference: "M".to_owned(), found })
         }
         _ => ScoreMethod::Propensity,
     };
-    let mut steps = vec![("inv", Step::Inventory(wanted)), ("enr", Step::Enrich("Customer".to_owned()))];
+    let mut steps =
+        vec![("inv", Step::Inventory(wanted)), ("enr", Step::Enrich("Customer".to_owned()))];
     if !dice.one_in(8) {
         steps.push(("qual", Step::Qualify));
     }
     if dice.one_in(3) {
-        steps.push(("filter", Step::Filter((0..dice.below(2) + 1).map(|_| rule(dice, 1)).collect())));
+        steps.push((
+            "filter",
+            Step::Filter((0..dice.below(2) + 1).map(|_| rule(dice, 1)).collect()),
+        ));
     }
     if dice.one_in(3) {
-        let placement = *dice.pick(&[PlacementMatch::Any, PlacementMatch::Exact, PlacementMatch::None]);
-        steps.push(("say", Step::MatchCreatives(CreativeMatch { is_required: !dice.one_in(3), placement })));
+        let placement =
+            *dice.pick(&[PlacementMatch::Any, PlacementMatch::Exact, PlacementMatch::None]);
+        steps.push((
+            "say",
+            Step::MatchCreatives(CreativeMatch { is_required: !dice.one_in(3), placement }),
+        ));
     }
     if !dice.one_in(4) {
         steps.push(("score", Step::Score(method)));
@@ -400,9 +473,16 @@ pub(super) fn customer(dice: &mut Dice) -> (Fields, Fields) {
     }
     // Records of many fields, or of hardly any, are taken in in other ways.
     let way = dice.below(8);
-    record.extend((0..if way == 0 { 40 } else { 0 }).map(|number| (format!("other{number}"), Scalar::Integer(number))));
+    record.extend(
+        (0..if way == 0 { 40 } else { 0 })
+            .map(|number| (format!("other{number}"), Scalar::Integer(number))),
+    );
     record.retain(|name, _| way != 1 || name == "tier");
-    let attributes = ["cart", "page"].into_iter().filter(|_| dice.one_in(2)).map(str::to_owned).collect::<Vec<_>>();
+    let attributes = ["cart", "page"]
+        .into_iter()
+        .filter(|_| dice.one_in(2))
+        .map(str::to_owned)
+        .collect::<Vec<_>>();
     (record, attributes.into_iter().map(|name| (name, scalar(dice))).collect())
 }
 
@@ -455,24 +535,49 @@ fn check(seed: u64, met: &mut BTreeMap<String, usize>) {
     let compiled = CompiledFlow::compile(flow, "flow_f", "F", 1, &catalog);
     for _ in 0..CUSTOMERS {
         let (record, attributes) = customer(dice);
-        let moment = Moment::new(NOW.parse().unwrap(), *dice.pick(&[chrono_tz::UTC, chrono_tz::Europe::Paris]));
+        let moment = Moment::new(
+            NOW.parse().unwrap(),
+            *dice.pick(&[chrono_tz::UTC, chrono_tz::Europe::Paris]),
+        );
         let (metrics, surface) = (metrics(dice), surface(dice));
         let (record, attributes, metrics, surface) = (&record, &attributes, &metrics, &surface);
         let facts = Facts { record, attributes, metrics, surface, moment: &moment };
         let excluded = dice.many(2, |dice| format!("off_{:02}", dice.below(16)));
         let expected = planned_slowly(&slow, &facts, &excluded);
-        let all = Wanted { exclude_offers: &excluded, ranked_max: usize::MAX, refused_max: usize::MAX };
+        let all =
+            Wanted { exclude_offers: &excluded, ranked_max: usize::MAX, refused_max: usize::MAX };
         let got = plan(&compiled, &facts, &all);
-        assert_eq!(told(&got), told_by_oracle(&expected), "seed {seed}: {catalog:#?} {facts:?} {excluded:?}");
+        assert_eq!(
+            told(&got),
+            told_by_oracle(&expected),
+            "seed {seed}: {catalog:#?} {facts:?} {excluded:?}"
+        );
         let mut counts: BTreeMap<Reason, usize> = BTreeMap::new();
-        expected.refused.iter().for_each(|refused| *counts.entry(refused.reason_code).or_insert(0) += 1);
+        expected
+            .refused
+            .iter()
+            .for_each(|refused| *counts.entry(refused.reason_code).or_insert(0) += 1);
         assert_eq!(got.refused_by_reason, counts, "seed {seed}");
         let few = Wanted { ranked_max: 2, refused_max: 1, ..all };
         let some = plan(&compiled, &facts, &few);
-        assert_eq!((some.ranked_in_all, &some.refused_by_reason), (expected.ranked.len(), &counts), "seed {seed}");
-        let first = |plan: &Plan| plan.ranked.iter().take(2).map(|ranked| ranked.offer_id.clone()).collect::<Vec<_>>();
-        assert_eq!((first(&some), some.ranked.len()), (first(&got), got.ranked.len().min(2)), "seed {seed}");
-        assert_eq!(some.refused, got.refused.iter().take(1).cloned().collect::<Vec<_>>(), "seed {seed}");
+        assert_eq!(
+            (some.ranked_in_all, &some.refused_by_reason),
+            (expected.ranked.len(), &counts),
+            "seed {seed}"
+        );
+        let first = |plan: &Plan| {
+            plan.ranked.iter().take(2).map(|ranked| ranked.offer_id.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            (first(&some), some.ranked.len()),
+            (first(&got), got.ranked.len().min(2)),
+            "seed {seed}"
+        );
+        assert_eq!(
+            some.refused,
+            got.refused.iter().take(1).cloned().collect::<Vec<_>>(),
+            "seed {seed}"
+        );
         let (mut taken_in, mut scratch) = compiled.spares.take();
         compiled.take_in(facts.record, &mut taken_in);
         let case = Case { facts: &facts, record: &taken_in };

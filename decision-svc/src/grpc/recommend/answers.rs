@@ -37,7 +37,10 @@ impl Answers {
     }
 
     /// Those that go on; the others are answered by what stopped them.
-    pub fn keep<'r, T>(&mut self, found: Vec<(Asked<'r>, Result<T, Status>)>) -> Vec<(Asked<'r>, T)> {
+    pub fn keep<'r, T>(
+        &mut self,
+        found: Vec<(Asked<'r>, Result<T, Status>)>,
+    ) -> Vec<(Asked<'r>, T)> {
         let mut kept = Vec::with_capacity(found.len());
         for (asked, found) in found {
             match found {
@@ -50,7 +53,10 @@ impl Answers {
 
     /// Answers all that are open alike.
     pub fn fail(&mut self, status: &Status) {
-        self.0.iter_mut().filter(|answer| answer.is_none()).for_each(|answer| *answer = Some(Err(status.clone())));
+        self.0
+            .iter_mut()
+            .filter(|answer| answer.is_none())
+            .for_each(|answer| *answer = Some(Err(status.clone())));
     }
 
     /// All, in order.

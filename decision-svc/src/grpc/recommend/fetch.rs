@@ -9,7 +9,9 @@ use std::{
 use chrono::{DateTime, Utc};
 use database::DatabaseError;
 use futures::future::join_all;
-use proffer_proto::{decision::v1::DecisionFlow, errors::v1::ErrorReason, values::v1::ResourceStatus};
+use proffer_proto::{
+    decision::v1::DecisionFlow, errors::v1::ErrorReason, values::v1::ResourceStatus,
+};
 use serve::Problem;
 use tonic::{Code, Status};
 
@@ -76,23 +78,33 @@ fn kind(question: &Question) -> Kind<'_> {
 
 impl Context {
     /// Fetches what each needs, asking once for all.
-    pub(super) async fn fetch<'r>(&self, open: Vec<Asked<'r>>) -> Vec<(Asked<'r>, Result<Fetched, Status>)> {
-        let Some(tenant) = open.first().map(|asked| asked.run.tenant.clone()) else { return Vec::new() };
+    pub(super) async fn fetch<'r>(
+        &self,
+        open: Vec<Asked<'r>>,
+    ) -> Vec<(Asked<'r>, Result<Fetched, Status>)> {
+        let Some(tenant) = open.first().map(|asked| asked.run.tenant.clone()) else {
+            return Vec::new();
+        };
         let waited = self.clock.stopwatch();
-        let all_fail = |status: Status| open.iter().map(|asked| (*asked, Err(status.clone()))).collect();
+        let all_fail =
+            |status: Status| open.iter().map(|asked| (*asked, Err(status.clone()))).collect();
         let Some(mut follower) = self.followers.of(&tenant).await else { return all_fail(away()) };
         self.compiled.follow(&tenant, &follower);
-        let customer_ids: BTreeSet<_> = open.iter().map(|asked| asked.run.question.customer_id.as_str()).collect();
+        let customer_ids: BTreeSet<_> =
+            open.iter().map(|asked| asked.run.question.customer_id.as_str()).collect();
         let customer_ids: Vec<_> = customer_ids.into_iter().collect();
-        let known = match self.store.known_of(&tenant, &customer_ids, policy::PENDING_MAX as i64 + 1).await {
-            Ok(known) => known,
-            Err(error) => return all_fail(serve::store_status(&error)),
-        };
+        let known =
+            match self.store.known_of(&tenant, &customer_ids, policy::PENDING_MAX as i64 + 1).await
+            {
+                Ok(known) => known,
+                Err(error) => return all_fail(serve::store_status(&error)),
+            };
         let grounds = self.grounds(&tenant, &follower, known.head, &open).await;
         let mut wanted = BTreeSet::new();
         for asked in &open {
             if let Some(Ok(ground)) = grounds.get(&kind(&asked.run.question)) {
-                wanted.insert((asked.run.question.customer_id.as_str(), ground.whole.flow.schema()));
+                wanted
+                    .insert((asked.run.question.customer_id.as_str(), ground.whole.flow.schema()));
             }
         }
         let wanted: Vec<_> = wanted.into_iter().collect();
@@ -131,7 +143,8 @@ impl Context {
             let mut degraded = Vec::new();
             let (snapshot, customer) = match &read {
                 Ok(read) => {
-                    let catalog = read.snapshot.catalog.as_ref().map_or(0, |catalog| catalog.revision);
+                    let catalog =
+                        read.snapshot.catalog.as_ref().map_or(0, |catalog| catalog.revision);
                     let least = &question.min_revisions;
                     if !read.is_fresh && least.is_given || flow.catalog_revision < least.catalog {
                         return Err(stale());
@@ -139,12 +152,15 @@ impl Context {
                     if !read.is_fresh || flow.catalog_revision < catalog {
                         degraded.push("snapshot_stale".to_owned());
                     }
-                    let record = read.records.get(&(question.customer_id.as_str(), ground.whole.flow.schema()));
+                    let record = read
+                        .records
+                        .get(&(question.customer_id.as_str(), ground.whole.flow.schema()));
                     (read.snapshot.clone(), Ok(record.cloned().flatten()))
                 }
                 Err(refusal) => (ground.snapshot.clone(), Err(refusal.clone())),
             };
-            let surface = Surface::of(&question.channel, snapshot.policy.as_deref(), &question.placement);
+            let surface =
+                Surface::of(&question.channel, snapshot.policy.as_deref(), &question.placement);
             Ok(Fetched {
                 snapshot,
                 flow,
@@ -168,7 +184,8 @@ impl Context {
         head: i64,
         open: &[Asked<'r>],
     ) -> BTreeMap<Kind<'r>, Result<Ground, Status>> {
-        let kinds: BTreeSet<Kind<'r>> = open.iter().map(|asked| kind(&asked.run.question)).collect();
+        let kinds: BTreeSet<Kind<'r>> =
+            open.iter().map(|asked| kind(&asked.run.question)).collect();
         let grounds = kinds.into_iter().map(|kind| async move {
             let ground = self.ground(tenant, follower.clone(), head, kind).await;
             (kind, ground)
@@ -176,19 +193,27 @@ impl Context {
         join_all(grounds).await.into_iter().collect()
     }
 
-    async fn ground(&self, tenant: &str, mut follower: Follower, head: i64, kind: Kind<'_>) -> Result<Ground, Status> {
+    async fn ground(
+        &self,
+        tenant: &str,
+        mut follower: Follower,
+        head: i64,
+        kind: Kind<'_>,
+    ) -> Result<Ground, Status> {
         let (flow, channel, least) = kind;
         let whole = self.whole_flow_at(tenant, flow, head).await?;
         require_active(&whole.resource)?;
         let knows_channel = |snapshot: &Snapshot| {
-            channel.is_empty() || snapshot.policy.as_ref().is_some_and(|policy| policy.channel(channel).is_some())
+            channel.is_empty()
+                || snapshot.policy.as_ref().is_some_and(|policy| policy.channel(channel).is_some())
         };
         // The first snapshot of all is waited for in any case.
         follow::wait_for(&mut follower, follow::SNAPSHOT_WAIT_MAX, Snapshot::is_complete).await;
-        let (snapshot, is_known) = follow::wait_for(&mut follower, self.snapshot_wait_max, |snapshot| {
-            snapshot.is_complete() && knows_channel(snapshot) && reaches(snapshot, &least)
-        })
-        .await;
+        let (snapshot, is_known) =
+            follow::wait_for(&mut follower, self.snapshot_wait_max, |snapshot| {
+                snapshot.is_complete() && knows_channel(snapshot) && reaches(snapshot, &least)
+            })
+            .await;
         if !snapshot.is_complete() {
             return Err(away());
         }
@@ -210,7 +235,8 @@ impl Context {
         records: BTreeMap<(&'r str, &'r str), Option<Arc<Fields>>>,
     ) -> Read<'r> {
         let (snapshot, is_fresh) = follow::wait_for(follower, self.snapshot_wait_max, |snapshot| {
-            snapshot.is_complete() && snapshot.catalog.as_ref().is_some_and(|catalog| catalog.revision >= head)
+            snapshot.is_complete()
+                && snapshot.catalog.as_ref().is_some_and(|catalog| catalog.revision >= head)
         })
         .await;
         Read { records, snapshot, is_fresh }
@@ -227,7 +253,10 @@ impl Context {
         for one in open {
             let question = &one.run.question;
             let Some(flow) = flows.get(&kind(question)) else { continue };
-            let (at, until_us) = (question.at.unwrap_or(now), question.at.map_or(i64::MAX, |at| at.timestamp_micros()));
+            let (at, until_us) = (
+                question.at.unwrap_or(now),
+                question.at.map_or(i64::MAX, |at| at.timestamp_micros()),
+            );
             for metric in &flow.metrics_read {
                 let (customer_id, after_us) = (question.customer_id.as_str(), metric.after_us(at));
                 asked.push(AskedMetric { customer_id, metric, after_us, until_us });
@@ -244,8 +273,8 @@ impl Context {
         Ok(metrics)
     }
 
-    /// The flow of each ground, made ready for the snapshot its decisions go by; or for an older one, when the newest takes
-    /// longer than `wait`.
+    /// The flow of each ground, made ready for the snapshot its decisions go by; or for an older
+    /// one, when the newest takes longer than `wait`.
     async fn compiled_for<'r>(
         &self,
         tenant: &str,
@@ -257,7 +286,8 @@ impl Context {
         let made = made.map(|(kind, ground)| async move {
             let catalog = newest.unwrap_or(&ground.snapshot).catalog.clone().unwrap_or_default();
             let WholeFlow { resource, flow, revision } = &*ground.whole;
-            let source = Source { tenant, id: &resource.id, name: &resource.name, revision: *revision };
+            let source =
+                Source { tenant, id: &resource.id, name: &resource.name, revision: *revision };
             let flow = self.compiled.within(wait, source, flow, &catalog).await;
             Ok((*kind, flow.map_err(|error| serve::internal(&error))?))
         });
@@ -294,5 +324,7 @@ fn reaches(snapshot: &Snapshot, least: &crate::domain::request::MinRevisions) ->
 
 fn stale() -> Status {
     let message = "the asked-for revision has not arrived yet; try again shortly";
-    Problem::new(Code::Unavailable, ErrorReason::SnapshotStale, message).retry_after(serve::RETRY_AFTER).into()
+    Problem::new(Code::Unavailable, ErrorReason::SnapshotStale, message)
+        .retry_after(serve::RETRY_AFTER)
+        .into()
 }

@@ -68,7 +68,8 @@ impl Sample {
         }
         let n = u128::from(self.n);
         let magnitude = self.sum?.unsigned_abs();
-        let numerator = n.checked_mul(self.squares?)?.checked_sub(magnitude.checked_mul(magnitude)?)?;
+        let numerator =
+            n.checked_mul(self.squares?)?.checked_sub(magnitude.checked_mul(magnitude)?)?;
         Some(numerator as f64 / (n * (n - 1)) as f64 / (units * units))
     }
 }
@@ -146,14 +147,20 @@ mod tests {
 
     #[test]
     fn one_customer_has_no_variance_and_none_no_mean() {
-        assert_eq!((sample([]).mean(1.0), sample([]).variance(1.0), sample([]).total(1.0)), (None, None, Some(0.0)));
+        assert_eq!(
+            (sample([]).mean(1.0), sample([]).variance(1.0), sample([]).total(1.0)),
+            (None, None, Some(0.0))
+        );
         assert_eq!((sample([5]).mean(1.0), sample([5]).variance(1.0)), (Some(5.0), None));
     }
 
     #[test]
     fn a_sum_beyond_128_bits_is_no_figure_instead_of_a_wrong_one() {
         let huge = sample([i128::MAX, i128::MAX]);
-        assert_eq!((huge.n, huge.mean(1.0), huge.variance(1.0), huge.total(1.0)), (2, None, None, None));
+        assert_eq!(
+            (huge.n, huge.mean(1.0), huge.variance(1.0), huge.total(1.0)),
+            (2, None, None, None)
+        );
         let large = sample([i128::from(u64::MAX); 3]);
         assert_eq!(large.variance(1.0), None, "squares fit, n times their sum does not");
     }
@@ -161,6 +168,9 @@ mod tests {
     #[test]
     fn refunds_count_with_their_sign() {
         let sample = sample([-20_000, 0, 50_000]);
-        assert_eq!((sample.events, sample.total(10_000.0), sample.mean(10_000.0)), (2, Some(3.0), Some(1.0)));
+        assert_eq!(
+            (sample.events, sample.total(10_000.0), sample.mean(10_000.0)),
+            (2, Some(3.0), Some(1.0))
+        );
     }
 }

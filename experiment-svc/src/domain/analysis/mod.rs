@@ -1,12 +1,14 @@
-//! What an experiment shows: figures per arm, the difference between the arms with test and interval, and what may be
-//! said about it.
+//! What an experiment shows: figures per arm, the difference between the arms with test and
+//! interval, and what may be said about it.
 //!
-//! By intention to treat: everyone assigned counts, treated or not, with everything they did from the assignment on.
-//! Beside it stands the ghost-matched comparison of those who received, or would have received, an offer. Customers are
-//! compared within the split under which they were drawn, and the differences are combined by size, so that a split
-//! changed in between does not mix early customers with late ones.
+//! By intention to treat: everyone assigned counts, treated or not, with everything they did from
+//! the assignment on. Beside it stands the ghost-matched comparison of those who received, or would
+//! have received, an offer. Customers are compared within the split under which they were drawn,
+//! and the differences are combined by size, so that a split changed in between does not mix early
+//! customers with late ones.
 //!
-//! Sums are whole numbers and exact; quantiles and tails come from statrs, upper tails always by `sf`.
+//! Sums are whole numbers and exact; quantiles and tails come from statrs, upper tails always by
+//! `sf`.
 
 mod arms;
 mod mean;
@@ -125,7 +127,8 @@ pub struct ReadOut {
     pub methods: Vec<(&'static str, String)>,
 }
 
-/// Which outcomes of an experiment count: until its planned end, or its conclusion where that came first.
+/// Which outcomes of an experiment count: until its planned end, or its conclusion where that came
+/// first.
 pub fn window(experiment: &Experiment) -> Window {
     let planned = experiment.planned_end.unwrap_or_default();
     let end = experiment.concluded_at.map_or(planned, |concluded| planned.min(concluded));
@@ -138,7 +141,8 @@ pub fn read_out(experiment: &Experiment, counts: &Counts, now: DateTime<Utc>) ->
     let (assigned, matched) = (counts.assigned.total(), counts.matched.total());
     let effect = effect(metric, &counts.assigned);
     let srm = srm::sample_ratio(&experiment.epochs, &counts.assigned);
-    let (verdict, withheld) = verdict::verdict(experiment, metric, &assigned, effect.as_ref(), &srm, now);
+    let (verdict, withheld) =
+        verdict::verdict(experiment, metric, &assigned, effect.as_ref(), &srm, now);
     let treated = assigned.treatment.n as f64;
     ReadOut {
         metric,
@@ -169,10 +173,13 @@ fn effect(metric: Metric, strata: &strata::Strata) -> Option<Effect> {
 
 fn methods(metric: Metric, strata: &strata::Strata) -> Vec<(&'static str, String)> {
     let (test, interval) = match metric {
-        Metric::ConversionRate => ("z test of two proportions, pooled variance", "Wald, unpooled variance"),
-        Metric::RevenuePerCustomer => {
-            ("t test, pooled variance", "Welch: t with unequal variances and Satterthwaite's degrees of freedom")
+        Metric::ConversionRate => {
+            ("z test of two proportions, pooled variance", "Wald, unpooled variance")
         }
+        Metric::RevenuePerCustomer => (
+            "t test, pooled variance",
+            "Welch: t with unequal variances and Satterthwaite's degrees of freedom",
+        ),
     };
     let mut methods = vec![
         (
@@ -195,7 +202,9 @@ fn methods(metric: Metric, strata: &strata::Strata) -> Vec<(&'static str, String
             0 => String::new(),
             rest => format!("; {rest} left out for want of two customers in each arm"),
         };
-        let message = format!("each split compared by itself, {comparable} combined by their customers{left_out}");
+        let message = format!(
+            "each split compared by itself, {comparable} combined by their customers{left_out}"
+        );
         methods.push(("splits", message));
     }
     methods

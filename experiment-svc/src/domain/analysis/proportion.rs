@@ -1,7 +1,8 @@
 //! The difference of two rates.
 //!
-//! The test asks "is there no effect?" and takes its variance under that assumption: pooled. The interval does not
-//! assume it: unpooled. So the two may disagree by a hair, and a verdict asks for both.
+//! The test asks "is there no effect?" and takes its variance under that assumption: pooled. The
+//! interval does not assume it: unpooled. So the two may disagree by a hair, and a verdict asks for
+//! both.
 
 use super::{
     Effect, Estimate, Interval, Sample, Test,
@@ -22,7 +23,8 @@ pub fn effect(strata: &[Stratum]) -> Option<Effect> {
         let (rate, base) = (rate(treated), self::rate(held_out));
         let squared = weight * weight;
         let share = (treated.events + held_out.events) as f64 / arms.n() as f64;
-        pooled += squared * share * (1.0 - share) * (1.0 / treated.n as f64 + 1.0 / held_out.n as f64);
+        pooled +=
+            squared * share * (1.0 - share) * (1.0 / treated.n as f64 + 1.0 / held_out.n as f64);
         add(&mut treatment, *weight, rate, treated);
         add(&mut holdout, *weight, base, held_out);
         let ([low, high], [base_low, base_high]) = (wilson(treated, z), wilson(held_out, z));
@@ -34,8 +36,10 @@ pub fn effect(strata: &[Stratum]) -> Option<Effect> {
     let statistic = difference / pooled.sqrt();
     Some(Effect {
         difference,
-        // Without any variation there is no measure of the error, and an interval of no width would lie.
-        interval: (unpooled > 0.0).then(|| [difference - z * unpooled.sqrt(), difference + z * unpooled.sqrt()]),
+        // Without any variation there is no measure of the error, and an interval of no width would
+        // lie.
+        interval: (unpooled > 0.0)
+            .then(|| [difference - z * unpooled.sqrt(), difference + z * unpooled.sqrt()]),
         newcombe: Some([difference - below.sqrt(), difference + above.sqrt()]),
         test: (pooled > 0.0).then(|| Test { statistic, p: normal_p(statistic) }),
         treatment,

@@ -1,7 +1,7 @@
 //! The ratio of two means by Fieller's method.
 //!
-//! Dividing the interval of the difference by the holdout's mean would treat that mean as known; it is estimated, often
-//! from few buyers.
+//! Dividing the interval of the difference by the holdout's mean would treat that mean as known; it
+//! is estimated, often from few buyers.
 
 use super::{Estimate, Interval, tail::normal_quantile};
 
@@ -12,8 +12,8 @@ pub struct RelativeLift {
     pub value: Option<f64>,
     /// Its 95 % interval; none when g is 1 or more.
     pub interval: Option<Interval>,
-    /// Squared normal quantile times the squared relative error of the holdout's mean: at 1 that mean cannot be told
-    /// from zero, and the ratio has no bounded interval.
+    /// Squared normal quantile times the squared relative error of the holdout's mean: at 1 that
+    /// mean cannot be told from zero, and the ratio has no bounded interval.
     pub g: Option<f64>,
 }
 

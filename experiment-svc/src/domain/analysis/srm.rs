@@ -1,5 +1,5 @@
-//! Sample ratio mismatch: whether the arms have the sizes the split asks for. When they have not, customers were lost
-//! or moved, and no difference between the arms means anything.
+//! Sample ratio mismatch: whether the arms have the sizes the split asks for. When they have not,
+//! customers were lost or moved, and no difference between the arms means anything.
 
 use super::{Pair, strata::Strata, tail::chi_square_p};
 use crate::domain::{experiment::SplitEpoch, share};
@@ -16,7 +16,8 @@ pub struct SampleRatio {
     pub degrees_of_freedom: u32,
     /// Upper tail; 0 when somebody is where nobody can be.
     pub p: f64,
-    /// Customers in an arm to which their split gives no share, or under a split the experiment never had.
+    /// Customers in an arm to which their split gives no share, or under a split the experiment
+    /// never had.
     pub misplaced: u64,
 }
 
@@ -31,17 +32,26 @@ impl SampleRatio {
 pub fn sample_ratio(epochs: &[SplitEpoch], assigned: &Strata) -> SampleRatio {
     let mut ratio = SampleRatio { chi_square: 0.0, degrees_of_freedom: 0, p: 1.0, misplaced: 0 };
     for (number, arms) in assigned.iter() {
-        match epochs.iter().find(|epoch| epoch.epoch == number).map(|epoch| epoch.holdout_basis_points) {
+        match epochs
+            .iter()
+            .find(|epoch| epoch.epoch == number)
+            .map(|epoch| epoch.holdout_basis_points)
+        {
             None => ratio.misplaced += arms.n(),
             Some(0) => ratio.misplaced += arms.holdout.n,
             Some(share::WHOLE) => ratio.misplaced += arms.treatment.n,
             Some(basis_points) => {
-                ratio.chi_square += chi_square(arms, f64::from(basis_points) / f64::from(share::WHOLE));
+                ratio.chi_square +=
+                    chi_square(arms, f64::from(basis_points) / f64::from(share::WHOLE));
                 ratio.degrees_of_freedom += 1;
             }
         }
     }
-    ratio.p = if ratio.misplaced > 0 { 0.0 } else { chi_square_p(ratio.chi_square, ratio.degrees_of_freedom) };
+    ratio.p = if ratio.misplaced > 0 {
+        0.0
+    } else {
+        chi_square_p(ratio.chi_square, ratio.degrees_of_freedom)
+    };
     ratio
 }
 

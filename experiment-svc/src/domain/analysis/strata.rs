@@ -43,8 +43,12 @@ impl Strata {
 
     /// The splits with two customers or more in each arm, weighted by their customers.
     pub fn comparable(&self) -> Vec<Stratum> {
-        let comparable: Vec<&Pair> = self.0.values().filter(|pair| pair.treatment.n.min(pair.holdout.n) >= 2).collect();
+        let comparable: Vec<&Pair> =
+            self.0.values().filter(|pair| pair.treatment.n.min(pair.holdout.n) >= 2).collect();
         let n: u64 = comparable.iter().map(|pair| pair.n()).sum();
-        comparable.iter().map(|pair| Stratum { weight: pair.n() as f64 / n as f64, arms: **pair }).collect()
+        comparable
+            .iter()
+            .map(|pair| Stratum { weight: pair.n() as f64 / n as f64, arms: **pair })
+            .collect()
     }
 }

@@ -4,7 +4,8 @@ use statrs::distribution::{ChiSquared, ContinuousCDF as _, Normal, StudentsT};
 
 /// Upper tail beyond a two-sided 95 % interval.
 const TAIL: f64 = 0.025;
-/// Above this many degrees of freedom t and normal agree to 1e-8, and statrs computes t no better than that.
+/// Above this many degrees of freedom t and normal agree to 1e-8, and statrs computes t no better
+/// than that.
 const NORMAL_FROM: f64 = 1e8;
 /// Halvings of the bracket in which a quantile is sought; 64 exhaust a double.
 const HALVINGS: usize = 64;
@@ -16,8 +17,8 @@ pub fn normal_quantile() -> f64 {
 
 /// The t quantile of a two-sided 95 % interval, to 1e-7; none below one degree of freedom.
 ///
-/// It is sought by halving a bracket with `sf`: statrs 0.19's own `inverse_cdf` is off by 7 % at 10^7 degrees of
-/// freedom and does not end at 10^8, both within reach of a large experiment.
+/// It is sought by halving a bracket with `sf`: statrs 0.19's own `inverse_cdf` is off by 7 % at
+/// 10^7 degrees of freedom and does not end at 10^8, both within reach of a large experiment.
 pub fn t_quantile(degrees_of_freedom: f64) -> Option<f64> {
     let distribution = student(degrees_of_freedom).filter(|_| degrees_of_freedom >= 1.0)?;
     // The quantile falls from 12.71 at one degree of freedom to the normal one.
@@ -58,7 +59,10 @@ mod tests {
     use super::*;
 
     fn check(actual: f64, expected: f64, relative: f64) {
-        assert!((actual - expected).abs() <= relative * expected.abs(), "{actual:e} is not {expected:e}");
+        assert!(
+            (actual - expected).abs() <= relative * expected.abs(),
+            "{actual:e} is not {expected:e}"
+        );
     }
 
     /// scipy 1.17.1, stats.t.ppf(0.975, df).
@@ -94,7 +98,10 @@ mod tests {
         check(t_p(2.0, 1e10).unwrap(), 2.0 * 0.022_750_131_961_676_96, 1e-6);
         check(normal_p(-6.24), 2.0 * 2.187_854_468_029_027_8e-10, 1e-9);
         assert_eq!(t_p(2.0, 0.0), None);
-        assert_eq!((t_p(f64::NAN, 5.0), t_p(f64::INFINITY, 5.0), t_p(2.0, f64::NAN)), (None, None, None));
+        assert_eq!(
+            (t_p(f64::NAN, 5.0), t_p(f64::INFINITY, 5.0), t_p(2.0, f64::NAN)),
+            (None, None, None)
+        );
         assert_eq!(t_p(1e300, 5.0), Some(0.0));
     }
 

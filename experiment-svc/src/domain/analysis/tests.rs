@@ -28,7 +28,11 @@ fn strata(pairs: impl IntoIterator<Item = Pair>) -> strata::Strata {
 }
 
 fn epochs(splits: &[u32]) -> Vec<SplitEpoch> {
-    let epoch = |(epoch, split): (i32, &u32)| SplitEpoch { epoch, holdout_basis_points: *split, since: at(0) };
+    let epoch = |(epoch, split): (i32, &u32)| SplitEpoch {
+        epoch,
+        holdout_basis_points: *split,
+        since: at(0),
+    };
     (1..).zip(splits).map(epoch).collect()
 }
 
@@ -52,7 +56,8 @@ fn sample_ratios_agree_with_scipy() {
     check(&both, &[1_500, 1_500], 8.627_450_980_392_157, 2, 0.013_383_596_145_252_113);
 }
 
-/// A dead arm is the strongest mismatch, not a reason to leave it out; and nobody can be where the split sends nobody.
+/// A dead arm is the strongest mismatch, not a reason to leave it out; and nobody can be where the
+/// split sends nobody.
 #[test]
 fn an_empty_arm_and_a_customer_in_a_closed_one_are_alarms() {
     let ratio = |pair: Pair, splits: &[u32]| srm::sample_ratio(&epochs(splits), &strata([pair]));
@@ -72,7 +77,11 @@ fn at(day: i64) -> DateTime<Utc> {
 
 /// Runs from day 0 to day 90, 15 % held out.
 fn experiment() -> Experiment {
-    let draft = ExperimentDraft { flow: "winback".to_owned(), holdout_percentage: 15.0, ..Default::default() };
+    let draft = ExperimentDraft {
+        flow: "winback".to_owned(),
+        holdout_percentage: 15.0,
+        ..Default::default()
+    };
     Experiment::create(draft, "salt", at(0)).unwrap()
 }
 
@@ -82,16 +91,26 @@ fn counts(metric: Metric, treated: &[(u64, i128)], held_out: &[(u64, i128)]) -> 
     for (arm, figures) in [(Arm::Treatment, treated), (Arm::Holdout, held_out)] {
         for (repeated, figure) in figures {
             let behavior = Behavior { has_converted: *figure > 0, revenue_e4: figure * 10_000 };
-            let customer = Customer { arm, epoch: 1, since_assignment: behavior, since_exposure: None };
+            let customer =
+                Customer { arm, epoch: 1, since_assignment: behavior, since_exposure: None };
             (0..*repeated).for_each(|_| counts.add(&customer));
         }
     }
     counts
 }
 
-fn check_verdict(experiment: &Experiment, counts: &Counts, day: i64, expected: Verdict, withheld: &[&str]) {
+fn check_verdict(
+    experiment: &Experiment,
+    counts: &Counts,
+    day: i64,
+    expected: Verdict,
+    withheld: &[&str],
+) {
     let read_out = read_out(experiment, counts, at(day));
-    assert_eq!((read_out.verdict, read_out.withheld), (expected, withheld.iter().map(|why| why.to_string()).collect()));
+    assert_eq!(
+        (read_out.verdict, read_out.withheld),
+        (expected, withheld.iter().map(|why| why.to_string()).collect())
+    );
 }
 
 #[test]
@@ -112,15 +131,20 @@ fn an_early_conclusion_withholds_the_verdict_and_a_late_one_does_not() {
     let more = counts(Metric::ConversionRate, &[(850, 1), (7_650, 0)], &[(75, 1), (1_425, 0)]);
     let early = "it was concluded at 2026-10-31T14:13:20Z, before its planned end at 2026-12-20T14:13:20Z: the figures \
                  of an early stop mislead";
-    check_verdict(&experiment().concluded(true, at(40)).unwrap(), &more, 100, Verdict::Withheld, &[early]);
+    check_verdict(
+        &experiment().concluded(true, at(40)).unwrap(),
+        &more,
+        100,
+        Verdict::Withheld,
+        &[early],
+    );
     check_verdict(&experiment().concluded(true, at(91)).unwrap(), &more, 100, Verdict::Gain, &[]);
 }
 
 #[test]
 fn a_sample_ratio_mismatch_withholds_the_verdict() {
     let more = counts(Metric::ConversionRate, &[(850, 1), (7_650, 0)], &[(75, 1), (1_125, 0)]);
-    let why =
-        "the arms do not have the sizes asked for (sample ratio mismatch, p 4.1e-13): 8500 treated and 1200 held out";
+    let why = "the arms do not have the sizes asked for (sample ratio mismatch, p 4.1e-13): 8500 treated and 1200 held out";
     check_verdict(&experiment(), &more, 90, Verdict::Withheld, &[why]);
 }
 
@@ -132,7 +156,11 @@ fn few_buyers_withhold_a_verdict_on_revenue() {
         check_verdict(&experiment(), &counts, 90, verdict, withheld);
     };
     check(100, Verdict::Gain, &[]);
-    check(99, Verdict::Withheld, &["too few buyers: 99 in the holdout; at least 100 in each arm are needed"]);
+    check(
+        99,
+        Verdict::Withheld,
+        &["too few buyers: 99 in the holdout; at least 100 in each arm are needed"],
+    );
 }
 
 #[test]
@@ -143,7 +171,8 @@ fn few_events_withhold_a_verdict_on_a_rate() {
         check_verdict(&experiment(), &counts, 90, verdict, withheld);
     };
     check(10, Verdict::Gain, &[]);
-    let few = "too few customers with a conversion: 9 in the holdout; at least 10 in each arm are needed";
+    let few =
+        "too few customers with a conversion: 9 in the holdout; at least 10 in each arm are needed";
     check(9, Verdict::Withheld, &[few]);
 }
 
@@ -154,7 +183,11 @@ fn little_data_is_said_to_be_little() {
         for metric in [Metric::ConversionRate, Metric::RevenuePerCustomer] {
             let read_out = read_out(&experiment(), &counts(metric, &[(85, 0)], held_out), at(100));
             assert_eq!(read_out.verdict, Verdict::Withheld);
-            assert!(read_out.withheld.iter().any(|why| why.starts_with("not enough data")), "{:?}", read_out.withheld);
+            assert!(
+                read_out.withheld.iter().any(|why| why.starts_with("not enough data")),
+                "{:?}",
+                read_out.withheld
+            );
             assert_eq!(read_out.effect.and_then(|effect| effect.test), None);
             assert_eq!(read_out.incremental_total.and_then(|(_, interval)| interval), None);
             assert_eq!(read_out.relative_lift, RelativeLift::default());
@@ -187,10 +220,17 @@ fn only_the_exposed_are_in_the_ghost_matched_figures() {
     ] {
         let behavior = |units: i128| Behavior { has_converted: false, revenue_e4: units * 10_000 };
         let since_exposure = exposed.map(behavior);
-        counts.add(&Customer { arm, epoch: 1, since_assignment: behavior(assigned), since_exposure });
+        counts.add(&Customer {
+            arm,
+            epoch: 1,
+            since_assignment: behavior(assigned),
+            since_exposure,
+        });
     }
     let read_out = read_out(&experiment(), &counts, at(1));
-    let totals = |pair: Pair| (pair.treatment.n, pair.treatment.total(1e4), pair.holdout.n, pair.holdout.total(1e4));
+    let totals = |pair: Pair| {
+        (pair.treatment.n, pair.treatment.total(1e4), pair.holdout.n, pair.holdout.total(1e4))
+    };
     assert_eq!(totals(read_out.assigned), (3, Some(21.0), 3, Some(13.0)));
     assert_eq!(totals(read_out.matched), (2, Some(4.0), 2, Some(4.0)));
     assert_eq!(read_out.matched_effect.map(|effect| effect.difference), Some(0.0));

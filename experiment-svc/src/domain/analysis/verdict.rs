@@ -1,4 +1,5 @@
-//! What may be said. Figures are always shown; a verdict is withheld while it could mislead, and the reasons are words.
+//! What may be said. Figures are always shown; a verdict is withheld while it could mislead, and
+//! the reasons are words.
 
 use chrono::{DateTime, Utc};
 
@@ -59,7 +60,9 @@ pub fn verdict(
 /// Whoever stops at the first look that pleases declares an effect far too often.
 fn early(experiment: &Experiment, now: DateTime<Utc>) -> Option<String> {
     let planned = experiment.planned_end.filter(|_| experiment.status != Status::Draft);
-    let Some(planned) = planned else { return Some("the experiment is a draft: nobody is assigned yet".to_owned()) };
+    let Some(planned) = planned else {
+        return Some("the experiment is a draft: nobody is assigned yet".to_owned());
+    };
     match experiment.concluded_at {
         Some(concluded) if concluded < planned => Some(format!(
             "it was concluded at {}, before its planned end at {}: the figures of an early stop mislead",
@@ -77,7 +80,9 @@ fn early(experiment: &Experiment, now: DateTime<Utc>) -> Option<String> {
 fn mismatch(assigned: &Pair, srm: &SampleRatio) -> Option<String> {
     if srm.misplaced > 0 {
         let count = customers(srm.misplaced);
-        return Some(format!("the assignment is unsound: {count} in an arm that their split does not give"));
+        return Some(format!(
+            "the assignment is unsound: {count} in an arm that their split does not give"
+        ));
     }
     srm.is_alarm().then(|| {
         format!(
@@ -92,11 +97,14 @@ fn few_events(metric: Metric, assigned: &Pair) -> Option<String> {
         Metric::ConversionRate => (EVENTS_MIN, "customers with a conversion"),
         Metric::RevenuePerCustomer => (BUYERS_MIN, "buyers"),
     };
-    let few = |arm: &str, sample: &Sample| (sample.events < min).then(|| format!("{} in {arm}", sample.events));
+    let few = |arm: &str, sample: &Sample| {
+        (sample.events < min).then(|| format!("{} in {arm}", sample.events))
+    };
     let both = [few("treatment", &assigned.treatment), few("the holdout", &assigned.holdout)];
     let found: Vec<_> = both.into_iter().flatten().collect();
-    (!found.is_empty())
-        .then(|| format!("too few {what}: {}; at least {min} in each arm are needed", found.join(" and ")))
+    (!found.is_empty()).then(|| {
+        format!("too few {what}: {}; at least {min} in each arm are needed", found.join(" and "))
+    })
 }
 
 fn customers(count: u64) -> String {

@@ -44,18 +44,29 @@ fn unchanged(experiment: &Experiment) -> ExperimentDraft {
 fn the_seeds_experiment_runs_from_its_creation_for_ninety_days() {
     let experiment = created(seed());
     assert_eq!(experiment.status, Status::Running);
-    assert_eq!((experiment.starts_at, experiment.planned_end), (Some(at(0)), Some(at(90 * 86_400))));
-    assert_eq!((experiment.salt.as_str(), experiment.primary_metric), ("random", Metric::RevenuePerCustomer));
+    assert_eq!(
+        (experiment.starts_at, experiment.planned_end),
+        (Some(at(0)), Some(at(90 * 86_400)))
+    );
+    assert_eq!(
+        (experiment.salt.as_str(), experiment.primary_metric),
+        ("random", Metric::RevenuePerCustomer)
+    );
     assert_eq!(experiment.epochs, [split(1, 1_500, at(0))]);
     assert_eq!((experiment.concluded_at, experiment.is_shipped), (None, false));
 }
 
 #[test]
 fn what_is_left_out_has_its_default_and_what_is_given_stays() {
-    let bare = ExperimentDraft { flow: "f".to_owned(), holdout_percentage: 1.0, ..Default::default() };
+    let bare =
+        ExperimentDraft { flow: "f".to_owned(), holdout_percentage: 1.0, ..Default::default() };
     let experiment = created(bare.clone());
-    assert_eq!((experiment.primary_metric, experiment.duration.as_str()), (Metric::ConversionRate, "90 days"));
-    let given = created(ExperimentDraft { salt: "winback".to_owned(), starts_at: Some(at(500)), ..bare });
+    assert_eq!(
+        (experiment.primary_metric, experiment.duration.as_str()),
+        (Metric::ConversionRate, "90 days")
+    );
+    let given =
+        created(ExperimentDraft { salt: "winback".to_owned(), starts_at: Some(at(500)), ..bare });
     assert_eq!((given.salt.as_str(), given.starts_at), ("winback", Some(at(500))));
     assert_eq!(given.planned_end, Some(at(500) + TimeDelta::days(90)));
 }
@@ -73,14 +84,26 @@ fn every_fault_of_a_new_experiment_is_told() {
     };
     let faults = Experiment::create(wrong, "random", at(0)).unwrap_err();
     let fields: Vec<_> = faults.iter().map(|(field, _)| *field).collect();
-    assert_eq!(fields, ["flow_id", "salt", "holdout_percentage", "primary_metric", "duration", "starts_at", "status"]);
+    assert_eq!(
+        fields,
+        [
+            "flow_id",
+            "salt",
+            "holdout_percentage",
+            "primary_metric",
+            "duration",
+            "starts_at",
+            "status"
+        ]
+    );
 }
 
 #[test]
 fn an_experiment_that_would_be_over_is_refused() {
     let past = ExperimentDraft { starts_at: Some(at(-90 * 86_400)), ..seed() };
     let faults = Experiment::create(past.clone(), "random", at(0)).unwrap_err();
-    let message = "plus the duration is 2026-09-21T14:13:20Z, which is past: nobody would be assigned";
+    let message =
+        "plus the duration is 2026-09-21T14:13:20Z, which is past: nobody would be assigned";
     assert_eq!(faults, [("starts_at", message.to_owned())]);
     let one_second_left = ExperimentDraft { starts_at: Some(at(1 - 90 * 86_400)), ..past };
     assert_eq!(created(one_second_left).status, Status::Running);
@@ -117,20 +140,30 @@ fn a_new_split_of_a_draft_corrects_its_one_epoch() {
 fn splits_have_a_limit() {
     let mut running = created(seed());
     for n in 2..=EPOCHS_MAX {
-        let wanted = ExperimentDraft { holdout_percentage: n as f64 / 100.0, ..unchanged(&running) };
+        let wanted =
+            ExperimentDraft { holdout_percentage: n as f64 / 100.0, ..unchanged(&running) };
         running = running.changed(wanted, at(60)).unwrap();
     }
     assert_eq!(running.epochs.len(), EPOCHS_MAX);
     let wanted = ExperimentDraft { holdout_percentage: 50.0, ..unchanged(&running) };
     let error = running.changed(wanted, at(60)).unwrap_err();
-    assert_eq!(error, ChangeError::WrongState("the split has changed 100 times, which is the maximum".to_owned()));
+    assert_eq!(
+        error,
+        ChangeError::WrongState("the split has changed 100 times, which is the maximum".to_owned())
+    );
 }
 
 #[test]
 fn salt_and_flow_never_change() {
     for experiment in [draft(), created(seed())] {
-        let wanted = ExperimentDraft { salt: "x".to_owned(), flow: "other".to_owned(), ..unchanged(&experiment) };
-        let Err(ChangeError::Invalid(faults)) = experiment.changed(wanted, at(1)) else { panic!("accepted") };
+        let wanted = ExperimentDraft {
+            salt: "x".to_owned(),
+            flow: "other".to_owned(),
+            ..unchanged(&experiment)
+        };
+        let Err(ChangeError::Invalid(faults)) = experiment.changed(wanted, at(1)) else {
+            panic!("accepted")
+        };
         let fields: Vec<_> = faults.iter().map(|(field, _)| *field).collect();
         assert_eq!(fields, ["salt", "flow_id"]);
         let silent = ExperimentDraft { salt: String::new(), ..unchanged(&experiment) };
@@ -138,7 +171,8 @@ fn salt_and_flow_never_change() {
     }
 }
 
-/// Whoever may move the end or the metric after a look at the figures finds an effect sooner or later.
+/// Whoever may move the end or the metric after a look at the figures finds an effect sooner or
+/// later.
 #[test]
 fn end_and_metric_of_a_running_experiment_stand() {
     let running = created(seed());
@@ -158,20 +192,34 @@ fn end_and_metric_of_a_running_experiment_stand() {
         ..unchanged(&running)
     };
     assert_eq!(running.changed(empty, at(1)), Ok(running.clone()));
-    let other_draft = ExperimentDraft { duration: "9 days".to_owned(), starts_at: Some(at(7)), ..unchanged(&draft()) };
-    assert_eq!(draft().changed(other_draft, at(1)).unwrap().planned_end, Some(at(7) + TimeDelta::days(9)));
+    let other_draft = ExperimentDraft {
+        duration: "9 days".to_owned(),
+        starts_at: Some(at(7)),
+        ..unchanged(&draft())
+    };
+    assert_eq!(
+        draft().changed(other_draft, at(1)).unwrap().planned_end,
+        Some(at(7) + TimeDelta::days(9))
+    );
 }
 
 #[test]
 fn status_moves_only_from_draft_to_running() {
     let (running, concluded) = (created(seed()), created(seed()).concluded(true, at(5)).unwrap());
-    for (from, to) in [(&running, Status::Draft), (&concluded, Status::Draft), (&concluded, Status::Running)] {
+    for (from, to) in
+        [(&running, Status::Draft), (&concluded, Status::Draft), (&concluded, Status::Running)]
+    {
         let wanted = ExperimentDraft { status: Some(to), ..unchanged(from) };
-        assert!(matches!(from.changed(wanted, at(6)), Err(ChangeError::WrongState(_))), "{from:?} {to:?}");
+        assert!(
+            matches!(from.changed(wanted, at(6)), Err(ChangeError::WrongState(_))),
+            "{from:?} {to:?}"
+        );
     }
     for from in [&draft(), &running] {
         let wanted = ExperimentDraft { status: Some(Status::Concluded), ..unchanged(from) };
-        let Err(ChangeError::Invalid(faults)) = from.changed(wanted, at(6)) else { panic!("accepted") };
+        let Err(ChangeError::Invalid(faults)) = from.changed(wanted, at(6)) else {
+            panic!("accepted")
+        };
         let message = "cannot be set to concluded; conclude the experiment by its own call";
         assert_eq!(faults, [("status", message.to_owned())]);
     }
@@ -194,9 +242,16 @@ fn only_a_running_experiment_can_be_concluded() {
 
 #[test]
 fn a_holdout_of_all_or_none_is_warned_of() {
-    let warnings = |percent| created(ExperimentDraft { holdout_percentage: percent, ..seed() }).warnings();
-    assert_eq!(warnings(0.0), ["holdout_percentage 0 holds nobody out: there is nothing to compare with"]);
-    assert_eq!(warnings(100.0), ["holdout_percentage 100 treats nobody: there is nothing to compare with"]);
+    let warnings =
+        |percent| created(ExperimentDraft { holdout_percentage: percent, ..seed() }).warnings();
+    assert_eq!(
+        warnings(0.0),
+        ["holdout_percentage 0 holds nobody out: there is nothing to compare with"]
+    );
+    assert_eq!(
+        warnings(100.0),
+        ["holdout_percentage 100 treats nobody: there is nothing to compare with"]
+    );
     assert!(warnings(0.01).is_empty());
 }
 

@@ -15,15 +15,25 @@ use crate::json::{
 const NANOS_PER_SECOND: u32 = 1_000_000_000;
 
 impl Reader<'_, '_> {
-    pub(super) fn value(&mut self, kind: &Kind, json: &Json<'_>, place: &Place<'_>, nulls: Nulls) -> Option<Value> {
+    pub(super) fn value(
+        &mut self,
+        kind: &Kind,
+        json: &Json<'_>,
+        place: &Place<'_>,
+        nulls: Nulls,
+    ) -> Option<Value> {
         match kind {
             Kind::Bool => match json {
                 Json::Bool(value) => Some(Value::Bool(*value)),
                 other => self.refuse(place, "true or false", other),
             },
-            Kind::I32 => self.whole(json, place, i32::MIN.into(), i32::MAX.into(), false).map(Value::I32),
+            Kind::I32 => {
+                self.whole(json, place, i32::MIN.into(), i32::MAX.into(), false).map(Value::I32)
+            }
             Kind::U32 => self.whole(json, place, 0, u32::MAX.into(), false).map(Value::U32),
-            Kind::I64 => self.whole(json, place, i64::MIN.into(), i64::MAX.into(), true).map(Value::I64),
+            Kind::I64 => {
+                self.whole(json, place, i64::MIN.into(), i64::MAX.into(), true).map(Value::I64)
+            }
             Kind::U64 => self.whole(json, place, 0, u64::MAX.into(), true).map(Value::U64),
             Kind::F64 => match json {
                 Json::Number(text) => match number::double(text) {
@@ -54,7 +64,8 @@ impl Reader<'_, '_> {
         None
     }
 
-    /// A whole number; one of 64 bits may also stand in quotes, because JavaScript cannot hold it otherwise.
+    /// A whole number; one of 64 bits may also stand in quotes, because JavaScript cannot hold it
+    /// otherwise.
     fn whole<T: TryFrom<i128>>(
         &mut self,
         json: &Json<'_>,
@@ -70,7 +81,9 @@ impl Reader<'_, '_> {
         };
         match number::whole(text) {
             Some(value) if (min..=max).contains(&value) => T::try_from(value).ok(),
-            Some(_) => self.refuse_text(place, &format!("a whole number from {min} to {max}"), text),
+            Some(_) => {
+                self.refuse_text(place, &format!("a whole number from {min} to {max}"), text)
+            }
             None => self.refuse_text(place, "a whole number", text),
         }
     }
@@ -114,7 +127,9 @@ impl Reader<'_, '_> {
                 let shape = self.shapes.at(scalar.list_shape)?;
                 (&scalar.list, Value::Message(self.message(shape, json, place, Nulls::Refused)?))
             }
-            Json::Object(_) => return self.refuse(place, "text, a number, true, false, null or a list", json),
+            Json::Object(_) => {
+                return self.refuse(place, "text, a number, true, false, null or a list", json);
+            }
         };
         self.set(message, field, value, place);
         Some(())
@@ -128,7 +143,9 @@ impl Reader<'_, '_> {
         place: &Place<'_>,
     ) -> Option<(&'a FieldDescriptor, Value)> {
         let is_plain_whole = !text.contains(['.', 'e', 'E']);
-        let whole = number::whole(text).filter(|_| is_plain_whole).and_then(|value| i64::try_from(value).ok());
+        let whole = number::whole(text)
+            .filter(|_| is_plain_whole)
+            .and_then(|value| i64::try_from(value).ok());
         if let Some(value) = whole {
             return Some((&scalar.integer, Value::I64(value)));
         }
@@ -151,7 +168,9 @@ impl Reader<'_, '_> {
         const WANTED: &str = "an RFC 3339 instant with offset, for example `2026-03-10T14:30:00Z`";
         let Json::Text(text) = json else { return self.refuse(place, WANTED, json) };
         let read = DateTime::parse_from_rfc3339(text).ok().map(|at| at.to_utc());
-        let read = read.filter(|at| (1..=9999).contains(&at.year()) && at.timestamp_subsec_nanos() < NANOS_PER_SECOND);
+        let read = read.filter(|at| {
+            (1..=9999).contains(&at.year()) && at.timestamp_subsec_nanos() < NANOS_PER_SECOND
+        });
         let Some(at) = read else { return self.refuse_text(place, WANTED, text) };
         let nanos = i32::try_from(at.timestamp_subsec_nanos()).ok()?;
         self.set(message, &instant.seconds, Value::I64(at.timestamp()), place);

@@ -6,16 +6,23 @@ use std::{
 };
 
 use anyhow::{Context as _, bail, ensure};
-use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind as ProtoKind, MessageDescriptor, OneofDescriptor};
+use prost_reflect::{
+    EnumDescriptor, FieldDescriptor, Kind as ProtoKind, MessageDescriptor, OneofDescriptor,
+};
 
 use super::{
-    Field, Form, Instant, Kind, Member, Object, Plurality, Scalar, Shape, ShapeId, Shapes, Step, Tagged, Target, Words,
+    Field, Form, Instant, Kind, Member, Object, Plurality, Scalar, Shape, ShapeId, Shapes, Step,
+    Tagged, Target, Words,
 };
 use crate::annotation::{Annotations, TaggedOneof};
 
 impl Shapes {
     /// Plans a message and all that it holds.
-    pub fn add(&mut self, annotations: &Annotations, message: &MessageDescriptor) -> anyhow::Result<ShapeId> {
+    pub fn add(
+        &mut self,
+        annotations: &Annotations,
+        message: &MessageDescriptor,
+    ) -> anyhow::Result<ShapeId> {
         let mut pending = Vec::new();
         let id = self.reserve(message, &mut pending);
         while let Some((id, message)) = pending.pop() {
@@ -30,12 +37,19 @@ impl Shapes {
         Ok(id)
     }
 
-    fn reserve(&mut self, message: &MessageDescriptor, pending: &mut Vec<(ShapeId, MessageDescriptor)>) -> ShapeId {
+    fn reserve(
+        &mut self,
+        message: &MessageDescriptor,
+        pending: &mut Vec<(ShapeId, MessageDescriptor)>,
+    ) -> ShapeId {
         match self.ids.entry(message.full_name().to_owned()) {
             Entry::Occupied(known) => *known.get(),
             Entry::Vacant(place) => {
                 let id = *place.insert(ShapeId(self.list.len()));
-                self.list.push(Shape { descriptor: message.clone(), form: Form::Object(Object::default()) });
+                self.list.push(Shape {
+                    descriptor: message.clone(),
+                    form: Form::Object(Object::default()),
+                });
                 pending.push((id, message.clone()));
                 id
             }
@@ -48,13 +62,21 @@ impl Shapes {
         message: &MessageDescriptor,
         pending: &mut Vec<(ShapeId, MessageDescriptor)>,
     ) -> anyhow::Result<Form> {
-        let named = |name: &str| message.get_field_by_name(name).with_context(|| format!("it has no field {name}"));
+        let named = |name: &str| {
+            message.get_field_by_name(name).with_context(|| format!("it has no field {name}"))
+        };
         match message.full_name() {
             "google.protobuf.Timestamp" => {
-                return Ok(Form::Instant(Instant { seconds: named("seconds")?, nanos: named("nanos")? }));
+                return Ok(Form::Instant(Instant {
+                    seconds: named("seconds")?,
+                    nanos: named("nanos")?,
+                }));
             }
             "google.protobuf.FieldMask" => return Ok(Form::Mask(named("paths")?)),
-            other => ensure!(!other.starts_with("google.protobuf."), "it is a well-known type not yet planned for"),
+            other => ensure!(
+                !other.starts_with("google.protobuf."),
+                "it is a well-known type not yet planned for"
+            ),
         }
         if annotations.is_bare(message) {
             return self.bare(annotations, message, pending);
@@ -93,7 +115,11 @@ impl Shapes {
         let mut variants = Vec::new();
         for descriptor in oneof.fields() {
             let variant = self.field(annotations, &descriptor, pending)?;
-            ensure!(matches!(variant.kind, Kind::Message(_)), "{} of a tagged oneof is no message", variant.name);
+            ensure!(
+                matches!(variant.kind, Kind::Message(_)),
+                "{} of a tagged oneof is no message",
+                variant.name
+            );
             variants.push(Arc::new(variant));
         }
         let TaggedOneof { tag, content, is_flat } = options;
@@ -112,7 +138,10 @@ impl Shapes {
         }
         let is_decimal = |field: &FieldDescriptor| field.name() == "decimal_value";
         let find = |what: &str, fits: &dyn Fn(&FieldDescriptor) -> bool| {
-            message.fields().find(|field| fits(field)).with_context(|| format!("it is bare and has no {what} member"))
+            message
+                .fields()
+                .find(|field| fits(field))
+                .with_context(|| format!("it is bare and has no {what} member"))
         };
         let list = find("list", &|field| matches!(field.kind(), ProtoKind::Message(_)))?;
         let ProtoKind::Message(list_message) = list.kind() else { bail!("its list is no message") };
@@ -152,7 +181,9 @@ impl Shapes {
             ProtoKind::String => Kind::Text,
             ProtoKind::Enum(words) => Kind::Enum(Arc::new(plan_words(annotations, &words)?)),
             ProtoKind::Message(message) => Kind::Message(self.reserve(&message, pending)),
-            ProtoKind::Float | ProtoKind::Bytes => bail!("field {} is float or bytes", descriptor.name()),
+            ProtoKind::Float | ProtoKind::Bytes => {
+                bail!("field {} is float or bytes", descriptor.name())
+            }
         };
         let oneof = descriptor.containing_oneof().filter(|oneof| !oneof.is_synthetic());
         Ok(Field {
@@ -167,19 +198,26 @@ impl Shapes {
         })
     }
 
-    /// Gives every object the keys of the messages that stand in it. They are known only when all are planned.
+    /// Gives every object the keys of the messages that stand in it. They are known only when all
+    /// are planned.
     fn inline_keys(&mut self) -> anyhow::Result<()> {
         for index in 0..self.list.len() {
-            let Some(Shape { form: Form::Object(object), .. }) = self.list.get(index) else { continue };
+            let Some(Shape { form: Form::Object(object), .. }) = self.list.get(index) else {
+                continue;
+            };
             let mut found = Vec::new();
             for field in &object.inline {
                 let inner = if let Kind::Message(id) = field.kind { self.at(id) } else { None };
                 let Some(Shape { form: Form::Object(inner), .. }) = inner else {
                     bail!("flattened field {} is no object", field.name);
                 };
-                found.extend(inner.known.iter().map(|key| (key.clone(), Target::Inline(Arc::clone(field)))));
+                found.extend(
+                    inner.known.iter().map(|key| (key.clone(), Target::Inline(Arc::clone(field)))),
+                );
             }
-            let Some(Shape { form: Form::Object(object), .. }) = self.list.get_mut(index) else { continue };
+            let Some(Shape { form: Form::Object(object), .. }) = self.list.get_mut(index) else {
+                continue;
+            };
             for (position, (key, target)) in found.into_iter().enumerate() {
                 match object.keys.entry(key.clone()) {
                     Entry::Vacant(place) => {
@@ -187,7 +225,10 @@ impl Shapes {
                         object.known.insert(position, key);
                     }
                     Entry::Occupied(known) => {
-                        ensure!(matches!(known.get(), Target::Inline(_)), "key {key} of a flattened field is taken");
+                        ensure!(
+                            matches!(known.get(), Target::Inline(_)),
+                            "key {key} of a flattened field is taken"
+                        );
                     }
                 }
             }
@@ -228,7 +269,10 @@ impl Object {
             self.flat = Some(Arc::clone(tagged));
         }
         for variant in &tagged.variants {
-            self.names.insert(variant.name.clone(), Step::Variant(Arc::clone(tagged), Arc::clone(variant)));
+            self.names.insert(
+                variant.name.clone(),
+                Step::Variant(Arc::clone(tagged), Arc::clone(variant)),
+            );
         }
         self.tagged.push(Arc::clone(tagged));
         self.members.push(Member::Tagged(Arc::clone(tagged)));
@@ -253,7 +297,11 @@ fn plan_words(annotations: &Annotations, descriptor: &EnumDescriptor) -> anyhow:
         let bare = value.name().strip_prefix(prefix.unwrap_or_default()).unwrap_or(value.name());
         let word = annotations.token(&value).unwrap_or_else(|| bare.to_lowercase());
         for word in annotations.token_aliases(&value).into_iter().chain([word.clone()]) {
-            ensure!(seen.insert(word.clone()), "enum {} has the word {word} twice", descriptor.full_name());
+            ensure!(
+                seen.insert(word.clone()),
+                "enum {} has the word {word} twice",
+                descriptor.full_name()
+            );
             by_word.insert(word, value.number());
         }
         told.push(format!("`{word}`"));

@@ -16,7 +16,8 @@ fn typed<M: Message + Default>(message: &DynamicMessage) -> M {
 }
 
 fn dynamic(name: &str, message: &impl Message) -> DynamicMessage {
-    DynamicMessage::decode(shape(name).descriptor.clone(), message.encode_to_vec().as_slice()).unwrap()
+    DynamicMessage::decode(shape(name).descriptor.clone(), message.encode_to_vec().as_slice())
+        .unwrap()
 }
 
 /// Reads `input`, prints it as `output`, and reads that as the same message.
@@ -45,7 +46,8 @@ fn a_bare_value_keeps_its_type_and_every_digit() {
     check_value("19.90", Some(Kind::DecimalValue("19.90".into())));
     check_value("0.10", Some(Kind::DecimalValue("0.10".into())));
     check_value("1e+300", Some(Kind::DoubleValue(1e300)));
-    let list = [Kind::IntegerValue(1), Kind::StringValue("b".into())].map(|kind| values::Value { kind: Some(kind) });
+    let list = [Kind::IntegerValue(1), Kind::StringValue("b".into())]
+        .map(|kind| values::Value { kind: Some(kind) });
     check_value("[1,\"b\"]", Some(Kind::ListValue(values::ValueList { values: list.into() })));
 }
 
@@ -53,10 +55,16 @@ fn a_bare_value_keeps_its_type_and_every_digit() {
 fn numbers_that_are_no_whole_ones_are_exact_decimals_as_far_as_these_reach() {
     let kind = |json| typed::<values::Value>(&read("values.Value", json).unwrap()).kind;
     assert_eq!(kind("9223372036854775808"), Some(Kind::DecimalValue("9223372036854775808".into())));
-    assert_eq!(kind("0.1234567890123456789"), Some(Kind::DecimalValue("0.1234567890123456789".into())));
+    assert_eq!(
+        kind("0.1234567890123456789"),
+        Some(Kind::DecimalValue("0.1234567890123456789".into()))
+    );
     assert_eq!(kind("1.5e3"), Some(Kind::DecimalValue("1500".into())));
     assert_eq!(kind("1.0"), Some(Kind::DecimalValue("1.0".into())));
-    assert_eq!(kind("12345678901234567890123456789"), Some(Kind::DoubleValue(1.2345678901234568e28)));
+    assert_eq!(
+        kind("12345678901234567890123456789"),
+        Some(Kind::DoubleValue(1.2345678901234568e28))
+    );
     assert_eq!(kind("-0"), Some(Kind::IntegerValue(0)));
 }
 
@@ -97,7 +105,9 @@ fn an_offer_of_the_seed_reads_and_prints() {
     );
     let offer: catalog::Offer = typed(&message);
     assert_eq!(offer.priority, Some(70.0));
-    let Some(RuleKind::Condition(condition)) = &offer.qualification_rules[1].kind else { panic!("{offer:?}") };
+    let Some(RuleKind::Condition(condition)) = &offer.qualification_rules[1].kind else {
+        panic!("{offer:?}")
+    };
     assert_eq!(condition.op(), catalog::Operator::Gte);
     assert_eq!(condition.value, Some(values::Value { kind: Some(Kind::IntegerValue(90)) }));
 }
@@ -113,7 +123,9 @@ fn rules_nest_with_all_any_and_not() {
 
 #[test]
 fn word_forms_of_operators_are_accepted_and_symbols_printed() {
-    for (word, symbol) in [("eq", "=="), ("neq", "!="), ("gt", ">"), ("gte", ">="), ("lt", "<"), ("lte", "<=")] {
+    for (word, symbol) in
+        [("eq", "=="), ("neq", "!="), ("gt", ">"), ("gte", ">="), ("lt", "<"), ("lte", "<=")]
+    {
         let rule = |op: &str| format!(r#"{{"field":"a","op":"{op}","value":1}}"#);
         check("catalog.Condition", &rule(word), &rule(symbol));
     }
@@ -175,7 +187,8 @@ fn a_contact_policy_is_flat_and_config_is_accepted_as_well() {
     ] {
         let message = check("policy.ContactPolicy", &format!("{start}{rule}"), printed);
         let policy: policy::ContactPolicy = typed(&message);
-        let cap = policy::FrequencyCap { window_days: 30, max_impressions: 3, ..Default::default() };
+        let cap =
+            policy::FrequencyCap { window_days: 30, max_impressions: 3, ..Default::default() };
         assert_eq!(policy.rule, Some(PolicyRule::FrequencyCap(cap)));
     }
 }
@@ -183,7 +196,9 @@ fn a_contact_policy_is_flat_and_config_is_accepted_as_well() {
 #[test]
 fn a_list_of_one_reads_and_prints_as_a_single_value() {
     let config = |source: &str| {
-        format!(r#"{{"quietHoursStart":"21:00","quietHoursEnd":"08:00","timezoneSource":{source},"consentField":""}}"#)
+        format!(
+            r#"{{"quietHoursStart":"21:00","quietHoursEnd":"08:00","timezoneSource":{source},"consentField":""}}"#
+        )
     };
     let one = config("\"customer.timezone\"");
     check("policy.ChannelConfig", &one, &one);
@@ -214,7 +229,10 @@ fn what_only_the_service_sets_is_printed_and_ignored_on_input() {
     assert_eq!(text, r#"{"customerId":"c1","version":7,"updatedAt":"2026-03-10T14:30:00Z"}"#);
     let again: catalog::CustomerRecord = typed(&read("catalog.CustomerRecord", &text).unwrap());
     assert_eq!(again, catalog::CustomerRecord { customer_id: "c1".into(), ..Default::default() });
-    assert!(read("catalog.OutcomeType", r#"{"isSystem":"nonsense","warnings":3,"createdAt":null}"#).is_ok());
+    assert!(
+        read("catalog.OutcomeType", r#"{"isSystem":"nonsense","warnings":3,"createdAt":null}"#)
+            .is_ok()
+    );
 }
 
 #[test]
@@ -239,7 +257,11 @@ fn an_outcome_type_of_the_seed_prints_all_its_fields() {
 
 #[test]
 fn an_answer_prints_null_where_that_is_asked_for_and_leaves_the_rest_out() {
-    let trace = decision::OfferTrace { qualified: true, contact_policy: "passed".into(), ..Default::default() };
+    let trace = decision::OfferTrace {
+        qualified: true,
+        contact_policy: "passed".into(),
+        ..Default::default()
+    };
     assert_eq!(
         printed("decision.OfferTrace", &dynamic("decision.OfferTrace", &trace)),
         r#"{"qualified":true,"computedFields":{},"contactPolicy":"passed","cate":null,"propensitySource":""}"#
@@ -278,7 +300,9 @@ fn doubles_print_as_javascript_prints_them() {
         let weights = decision::Weights { propensity: wp, ..Default::default() };
         printed("decision.Weights", &dynamic("decision.Weights", &weights))
     };
-    for (value, text) in [(1.0, "1"), (0.1, "0.1"), (-2.5, "-2.5"), (f64::NAN, "null"), (f64::INFINITY, "null")] {
+    for (value, text) in
+        [(1.0, "1"), (0.1, "0.1"), (-2.5, "-2.5"), (f64::NAN, "null"), (f64::INFINITY, "null")]
+    {
         assert!(weights(value).starts_with(&format!("{{\"Wp\":{text},")), "{}", weights(value));
     }
 }
@@ -286,7 +310,10 @@ fn doubles_print_as_javascript_prints_them() {
 #[test]
 fn a_word_of_a_newer_service_prints_as_its_number() {
     let kind = catalog::OutcomeType { classification: 77, ..Default::default() };
-    assert!(printed("catalog.OutcomeType", &dynamic("catalog.OutcomeType", &kind)).contains(r#""classification":77"#));
+    assert!(
+        printed("catalog.OutcomeType", &dynamic("catalog.OutcomeType", &kind))
+            .contains(r#""classification":77"#)
+    );
 }
 
 #[test]
@@ -294,13 +321,17 @@ fn an_experiment_of_the_seed_reads() {
     let seed = r#"{"name":"Winback Q4 holdout","flowId":"flow_winback","holdoutPercentage":15,
         "primaryMetric":"revenue_per_customer","duration":"90 days","status":"active"}"#;
     let text = printed("experiment.Experiment", &read("experiment.Experiment", seed).unwrap());
-    assert!(text.contains(r#""status":"running","flowId":"flow_winback","holdoutPercentage":15,"#), "{text}");
+    assert!(
+        text.contains(r#""status":"running","flowId":"flow_winback","holdoutPercentage":15,"#),
+        "{text}"
+    );
 }
 
 #[test]
 fn a_recommend_request_takes_attributes_of_any_type() {
     let body = r#"{"customerId":"c","attributes":{"cart":19.99,"vip":true,"tags":["a"],"none":null},"at":"2026-03-10T02:00:00+02:00"}"#;
-    let asked: decision::RecommendRequest = typed(&read("decision.RecommendRequest", body).unwrap());
+    let asked: decision::RecommendRequest =
+        typed(&read("decision.RecommendRequest", body).unwrap());
     assert_eq!(asked.attributes["cart"].kind, Some(Kind::DecimalValue("19.99".into())));
     assert_eq!(asked.attributes["none"].kind, None);
     assert_eq!(asked.at, Some(prost_types::Timestamp { seconds: 1_773_100_800, nanos: 0 }));

@@ -4,7 +4,8 @@ use super::{super::parse::Nulls, read, read_with};
 
 fn check(name: &str, input: &str, expected: &[(&str, &str)]) {
     let faults = read(name, input).expect_err(input);
-    let faults: Vec<_> = faults.iter().map(|(path, message)| (path.as_str(), message.as_str())).collect();
+    let faults: Vec<_> =
+        faults.iter().map(|(path, message)| (path.as_str(), message.as_str())).collect();
     assert_eq!(faults, expected, "{input}");
 }
 
@@ -30,18 +31,46 @@ fn a_wrong_type_says_what_is_expected() {
         r#"{"priority":1e999}"#,
         &[("priority", "must be a number that fits a double, not `1e999`")],
     );
-    check("catalog.Offer", r#"{"qualificationRules":{}}"#, &[("qualificationRules", "must be a list, not an object")]);
-    check("catalog.Offer", r#"{"customFields":[]}"#, &[("customFields", "must be an object, not a list")]);
+    check(
+        "catalog.Offer",
+        r#"{"qualificationRules":{}}"#,
+        &[("qualificationRules", "must be a list, not an object")],
+    );
+    check(
+        "catalog.Offer",
+        r#"{"customFields":[]}"#,
+        &[("customFields", "must be an object, not a list")],
+    );
     check(
         "catalog.Offer",
         r#"{"customFields":{"a":{}}}"#,
         &[("customFields.a", "must be text, a number, true, false, null or a list, not an object")],
     );
-    check("decision.RecommendRequest", r#"{"dryRun":"true"}"#, &[("dryRun", "must be true or false, not text")]);
-    check("decision.RecommendRequest", r#"{"dryRun":1}"#, &[("dryRun", "must be true or false, not a number")]);
-    check("decision.RecommendRequest", r#"{"dryRun":null}"#, &[("dryRun", "must be true or false, not null")]);
-    check("decision.RecommendRequest", r#"{"limit":1.5}"#, &[("limit", "must be a whole number, not `1.5`")]);
-    check("decision.RecommendRequest", r#"{"limit":"1"}"#, &[("limit", "must be a whole number, not text")]);
+    check(
+        "decision.RecommendRequest",
+        r#"{"dryRun":"true"}"#,
+        &[("dryRun", "must be true or false, not text")],
+    );
+    check(
+        "decision.RecommendRequest",
+        r#"{"dryRun":1}"#,
+        &[("dryRun", "must be true or false, not a number")],
+    );
+    check(
+        "decision.RecommendRequest",
+        r#"{"dryRun":null}"#,
+        &[("dryRun", "must be true or false, not null")],
+    );
+    check(
+        "decision.RecommendRequest",
+        r#"{"limit":1.5}"#,
+        &[("limit", "must be a whole number, not `1.5`")],
+    );
+    check(
+        "decision.RecommendRequest",
+        r#"{"limit":"1"}"#,
+        &[("limit", "must be a whole number, not text")],
+    );
     check(
         "decision.RecommendRequest",
         r#"{"limit":3000000000}"#,
@@ -52,8 +81,16 @@ fn a_wrong_type_says_what_is_expected() {
         r#"{"excludeOffers":["a",null]}"#,
         &[("excludeOffers[1]", "must be text, not null")],
     );
-    check("policy.ChannelConfig", r#"{"timezoneSource":5}"#, &[("timezoneSource", "must be text, not a number")]);
-    check("policy.ChannelConfig", r#"{"timezoneSource":[5]}"#, &[("timezoneSource[0]", "must be text, not a number")]);
+    check(
+        "policy.ChannelConfig",
+        r#"{"timezoneSource":5}"#,
+        &[("timezoneSource", "must be text, not a number")],
+    );
+    check(
+        "policy.ChannelConfig",
+        r#"{"timezoneSource":[5]}"#,
+        &[("timezoneSource[0]", "must be text, not a number")],
+    );
 }
 
 #[test]
@@ -91,9 +128,16 @@ fn an_unknown_field_is_named_with_its_path_and_the_known_ones() {
     check_starts(
         "catalog.Rule",
         r#"{"all":[{"field":"a","oops":1}]}"#,
-        &[("all[0].oops", "is not a field of this object; known are `field`, `op`, `value`, `all`, `any`, `not`")],
+        &[(
+            "all[0].oops",
+            "is not a field of this object; known are `field`, `op`, `value`, `all`, `any`, `not`",
+        )],
     );
-    check_starts("catalog.Offer", r#"{"business_value":1}"#, &[("business_value", "is not a field")]);
+    check_starts(
+        "catalog.Offer",
+        r#"{"business_value":1}"#,
+        &[("business_value", "is not a field")],
+    );
     check_starts(
         "catalog.Offer",
         r#"{"a.b":1,"":2}"#,
@@ -116,7 +160,11 @@ fn an_unknown_word_is_answered_with_the_known_ones() {
             ("category", "must be one of `impression`, `response`, not a number"),
         ],
     );
-    check_starts("catalog.OutcomeType", r#"{"classification":"unspecified"}"#, &[("classification", "must be one of")]);
+    check_starts(
+        "catalog.OutcomeType",
+        r#"{"classification":"unspecified"}"#,
+        &[("classification", "must be one of")],
+    );
 }
 
 #[test]
@@ -146,8 +194,16 @@ fn a_tagged_object_needs_its_tag() {
         r#"{"id":"a","config":{}}"#,
         &[("type", "is required beside `config`: one of `inventory`, ")],
     );
-    check_starts("decision.Node", r#"{"id":"a","type":"teleport"}"#, &[("type", "must be one of `inventory`, ")]);
-    check_starts("decision.Node", r#"{"id":"a","type":5}"#, &[("type", "must be one of `inventory`, ")]);
+    check_starts(
+        "decision.Node",
+        r#"{"id":"a","type":"teleport"}"#,
+        &[("type", "must be one of `inventory`, ")],
+    );
+    check_starts(
+        "decision.Node",
+        r#"{"id":"a","type":5}"#,
+        &[("type", "must be one of `inventory`, ")],
+    );
     check_starts(
         "decision.Node",
         r#"{"id":"a","type":"enrich","config":[]}"#,
@@ -205,7 +261,11 @@ fn a_member_without_fields_says_so() {
 
 #[test]
 fn members_of_a_choice_exclude_each_other() {
-    check("catalog.Rule", r#"{"all":[],"any":[]}"#, &[("any", "cannot stand beside `all`: give one of them")]);
+    check(
+        "catalog.Rule",
+        r#"{"all":[],"any":[]}"#,
+        &[("any", "cannot stand beside `all`: give one of them")],
+    );
     check(
         "catalog.Rule",
         r#"{"field":"a","not":{"field":"b"}}"#,
@@ -235,12 +295,20 @@ fn an_instant_needs_its_offset() {
 
 #[test]
 fn the_character_zero_is_refused() {
-    check("catalog.Offer", r#"{"name":"a\u0000b"}"#, &[("name", "must not contain the character U+0000")]);
+    check(
+        "catalog.Offer",
+        r#"{"name":"a\u0000b"}"#,
+        &[("name", "must not contain the character U+0000")],
+    );
 }
 
 #[test]
 fn long_text_of_the_caller_is_cut_in_faults() {
     let long = "x".repeat(100_000);
-    let faults = read("catalog.Offer", &format!(r#"{{"{long}":1,"status":"{long}"}}"#)).unwrap_err();
-    assert!(faults.iter().all(|(path, message)| path.len() < 100 && message.len() < 700), "{faults:?}");
+    let faults =
+        read("catalog.Offer", &format!(r#"{{"{long}":1,"status":"{long}"}}"#)).unwrap_err();
+    assert!(
+        faults.iter().all(|(path, message)| path.len() < 100 && message.len() < 700),
+        "{faults:?}"
+    );
 }

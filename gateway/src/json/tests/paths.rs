@@ -25,8 +25,14 @@ fn paths_of_an_offer_lose_the_body_and_follow_the_rules() {
     offer("offer.business_value", "businessValue");
     offer("offer.qualification_rules[0].value", "qualificationRules[0].value");
     offer("offer.qualification_rules[0].condition.value", "qualificationRules[0].value");
-    offer("offer.qualification_rules[0].condition.value.string_value", "qualificationRules[0].value");
-    offer("offer.qualification_rules[2].all.rules[1].not.condition.op", "qualificationRules[2].all[1].not.op");
+    offer(
+        "offer.qualification_rules[0].condition.value.string_value",
+        "qualificationRules[0].value",
+    );
+    offer(
+        "offer.qualification_rules[2].all.rules[1].not.condition.op",
+        "qualificationRules[2].all[1].not.op",
+    );
     offer("offer.qualification_rules[2].all[1].not.op", "qualificationRules[2].all[1].not.op");
     offer("offer.custom_fields.some_key", "customFields.some_key");
     offer("offer.custom_fields[\"a b\"]", "customFields[\"a b\"]");
@@ -36,8 +42,14 @@ fn paths_of_an_offer_lose_the_body_and_follow_the_rules() {
 #[test]
 fn paths_of_tagged_objects_go_through_tag_and_content() {
     let flow = |proto, json| check(Method::POST, "/api/v1/decision-flows", proto, json);
-    flow("decision_flow.config.nodes[2].rank.weights.propensity", "config.nodes[2].config.weights.Wp");
-    flow("decision_flow.config.nodes[2].config.weights.propensity", "config.nodes[2].config.weights.Wp");
+    flow(
+        "decision_flow.config.nodes[2].rank.weights.propensity",
+        "config.nodes[2].config.weights.Wp",
+    );
+    flow(
+        "decision_flow.config.nodes[2].config.weights.propensity",
+        "config.nodes[2].config.weights.Wp",
+    );
     flow("decision_flow.config.nodes[2].config.method", "config.nodes[2].config.method");
     flow("decision_flow.config.nodes[2].type", "config.nodes[2].type");
     flow("decision_flow.config.nodes[2].filter", "config.nodes[2].type");
@@ -74,7 +86,10 @@ fn paths_quoted_in_messages_are_translated_and_values_are_not() {
     let known = [("channel.config.quiet_hours_end".to_owned(), "config.quietHoursEnd".to_owned())];
     let beside = Some("channel.config.quiet_hours_end");
     let said = |text| root.translate_text(text, &known, beside).into_owned();
-    assert_eq!(said("`channel.config.quiet_hours_end` is `21:00`"), "`config.quietHoursEnd` is `21:00`");
+    assert_eq!(
+        said("`channel.config.quiet_hours_end` is `21:00`"),
+        "`config.quietHoursEnd` is `21:00`"
+    );
     assert_eq!(said("must differ from `quiet_hours_start`"), "must differ from `quietHoursStart`");
     assert_eq!(said("`channel.config.consent_field` is odd"), "`config.consentField` is odd");
     assert_eq!(said("channel `not_a_field` and `channel`"), "channel `not_a_field` and `channel`");
@@ -85,12 +100,19 @@ fn paths_quoted_in_messages_are_translated_and_values_are_not() {
 fn a_neighbour_of_a_flat_field_is_recognised() {
     let found = TABLE.find("/api/v1/contact-policies").unwrap();
     let root = TABLE.error_root(found.route(&Method::POST).unwrap());
-    let said =
-        root.translate_text("is required, or `window_hours`", &[], Some("contact_policy.frequency_cap.window_days"));
+    let said = root.translate_text(
+        "is required, or `window_hours`",
+        &[],
+        Some("contact_policy.frequency_cap.window_days"),
+    );
     assert_eq!(said, "is required, or `windowHours`");
     let found = TABLE.find("/api/v1/decision-flows").unwrap();
     let root = TABLE.error_root(found.route(&Method::POST).unwrap());
-    let said = root.translate_text("as in `some_key`", &[], Some("decision_flow.config.nodes[0].rank.profile"));
+    let said = root.translate_text(
+        "as in `some_key`",
+        &[],
+        Some("decision_flow.config.nodes[0].rank.profile"),
+    );
     assert_eq!(said, "as in `some_key`");
 }
 
@@ -106,9 +128,17 @@ fn the_keys_of_a_body_are_the_mask() {
         r#"{"name":"a","config":{"quietHoursEnd":"09:00"}}"#,
         &["name", "config.quiet_hours_end"],
     );
-    check_mask("policy.Channel", r#"{"config":null,"description":null}"#, &["config", "description"]);
+    check_mask(
+        "policy.Channel",
+        r#"{"config":null,"description":null}"#,
+        &["config", "description"],
+    );
     check_mask("policy.Channel", r#"{"config":{}}"#, &[]);
-    check_mask("policy.Channel", r#"{"revision":3,"warnings":[],"createdAt":"x","etag":"e"}"#, &["etag"]);
+    check_mask(
+        "policy.Channel",
+        r#"{"revision":3,"warnings":[],"createdAt":"x","etag":"e"}"#,
+        &["etag"],
+    );
     check_mask(
         "catalog.Offer",
         r#"{"qualificationRules":[{"field":"a"}],"customFields":{"a":1}}"#,
@@ -130,16 +160,29 @@ fn a_flat_rule_is_changed_field_by_field() {
         r#"{"config":{"maxImpressions":5},"ruleType":"frequency_cap"}"#,
         &["frequency_cap.max_impressions"],
     );
-    check_mask("policy.ContactPolicy", r#"{"ruleType":"outcome_based","name":"n"}"#, &["outcome_based", "name"]);
+    check_mask(
+        "policy.ContactPolicy",
+        r#"{"ruleType":"outcome_based","name":"n"}"#,
+        &["outcome_based", "name"],
+    );
 }
 
 #[test]
 fn a_mask_in_the_query_is_read_in_the_names_of_json() {
     let read = |text: &str| {
         let mut faults = Faults::default();
-        let paths = mask::of_text(shapes(), shape("policy.Channel"), text, &Place::Root.key("updateMask"), &mut faults);
+        let paths = mask::of_text(
+            shapes(),
+            shape("policy.Channel"),
+            text,
+            &Place::Root.key("updateMask"),
+            &mut faults,
+        );
         (paths, faults.into_list().len())
     };
-    assert_eq!(read("name, config.quietHoursEnd,"), (vec!["name".to_owned(), "config.quiet_hours_end".to_owned()], 0));
+    assert_eq!(
+        read("name, config.quietHoursEnd,"),
+        (vec!["name".to_owned(), "config.quiet_hours_end".to_owned()], 0)
+    );
     assert_eq!(read("colour,name.first"), (Vec::new(), 2));
 }

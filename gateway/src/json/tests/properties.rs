@@ -4,7 +4,9 @@ use proptest::{
     prelude::*,
     test_runner::{RngAlgorithm, TestRng},
 };
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, ReflectMessage as _, Value};
+use prost_reflect::{
+    DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, ReflectMessage as _, Value,
+};
 
 use super::{is_same, printed, read, shape, shapes};
 use crate::json::shape::{Form, Shape, Target};
@@ -45,7 +47,10 @@ impl Maker {
                 object.keys.get(field.json_name()),
                 Some(Target::Field(planned)) if planned.options.output_only
             ));
-            if is_ours || self.below(3) == 0 || (depth == 0 && matches!(field.kind(), Kind::Message(_))) {
+            if is_ours
+                || self.below(3) == 0
+                || (depth == 0 && matches!(field.kind(), Kind::Message(_)))
+            {
                 continue;
             }
             let value = self.field(&field, depth);
@@ -85,7 +90,8 @@ impl Maker {
         if field.is_map() {
             let Kind::Message(entry) = field.kind() else { unreachable!() };
             let value_field = entry.map_entry_value_field();
-            let entries = (0..count).map(|_| (MapKey::String(self.map_key()), self.single(&value_field, depth)));
+            let entries = (0..count)
+                .map(|_| (MapKey::String(self.map_key()), self.single(&value_field, depth)));
             return Value::Map(entries.collect());
         }
         if field.is_list() {
@@ -106,7 +112,9 @@ impl Maker {
                 let numbers: Vec<_> = words.values().map(|value| value.number()).collect();
                 Value::EnumNumber(numbers[self.below(numbers.len() as u32) as usize])
             }
-            Kind::Message(message) => Value::Message(self.message(&message, depth.saturating_sub(1))),
+            Kind::Message(message) => {
+                Value::Message(self.message(&message, depth.saturating_sub(1)))
+            }
             other => panic!("no {other:?} in our contracts"),
         }
     }
@@ -115,13 +123,16 @@ impl Maker {
         match self.below(4) {
             0 => f64::from(self.below(101)),
             1 => f64::from(self.rng.next_u32()) / 1e4,
-            _ => Some(f64::from_bits(self.rng.next_u64())).filter(|value| value.is_finite()).unwrap_or(0.5),
+            _ => Some(f64::from_bits(self.rng.next_u64()))
+                .filter(|value| value.is_finite())
+                .unwrap_or(0.5),
         }
     }
 
     fn text(&mut self) -> String {
-        const CHARS: [char; 14] =
-            ['a', 'Z', '_', '0', ' ', '"', '\\', '\n', '\u{1}', '/', 'é', '\u{2028}', '😀', '\u{7f}'];
+        const CHARS: [char; 14] = [
+            'a', 'Z', '_', '0', ' ', '"', '\\', '\n', '\u{1}', '/', 'é', '\u{2028}', '😀', '\u{7f}',
+        ];
         (0..self.below(8)).map(|_| CHARS[self.below(CHARS.len() as u32) as usize]).collect()
     }
 

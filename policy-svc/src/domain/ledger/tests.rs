@@ -8,7 +8,8 @@ fn at(minute: i64) -> DateTime<Utc> {
 }
 
 fn channels() -> Vec<Channel> {
-    let channel = |id, name| Channel::parse(&ChannelDraft { id, name, ..Default::default() }).unwrap();
+    let channel =
+        |id, name| Channel::parse(&ChannelDraft { id, name, ..Default::default() }).unwrap();
     vec![channel("ch_email", "email"), channel("ch_sms", "sms")]
 }
 
@@ -62,9 +63,15 @@ fn check(slots: Vec<Contact>, outcomes: &[Outcome], expected: &[&str]) {
         .contacts
         .iter()
         .map(|contact| {
-            let minute = contact.committed_at.map(|at| format!(" {}", (at - self::at(0)).num_minutes()));
+            let minute =
+                contact.committed_at.map(|at| format!(" {}", (at - self::at(0)).num_minutes()));
             let unreserved = if contact.is_unreserved { " unreserved" } else { "" };
-            format!("{} {}{}{unreserved}", contact.contact_id, contact.state.name(), minute.unwrap_or_default())
+            format!(
+                "{} {}{}{unreserved}",
+                contact.contact_id,
+                contact.state.name(),
+                minute.unwrap_or_default()
+            )
         })
         .collect();
     assert_eq!(told, expected);
@@ -81,19 +88,25 @@ fn an_impression_commits_the_reservation_it_names() {
 
 #[test]
 fn without_a_decision_the_oldest_live_one_of_that_offer_and_channel_is_committed() {
-    let slots = || vec![slot("a", "x", 10), slot("b", "x", 5), slot("c", "y", 1), slot("old", "x", -30)];
+    let slots =
+        || vec![slot("a", "x", 10), slot("b", "x", 5), slot("c", "y", 1), slot("old", "x", -30)];
     check(
         slots(),
         &[impression(1, "", "x", 20)],
         &["con_a reserved", "con_b committed 20", "con_c reserved", "con_old reserved"],
     );
     let elsewhere = Outcome { channel: "sms".into(), ..impression(1, "", "x", 20) };
-    check(vec![slot("a", "x", 10)], &[elsewhere], &["con_a reserved", "con_new_1 committed 20 unreserved"]);
+    check(
+        vec![slot("a", "x", 10)],
+        &[elsewhere],
+        &["con_a reserved", "con_new_1 committed 20 unreserved"],
+    );
 }
 
 #[test]
 fn an_impression_twice_is_one_contact() {
-    let twice = [impression(1, "a", "x", 20), impression(2, "a", "x", 25), impression(2, "a", "x", 30)];
+    let twice =
+        [impression(1, "a", "x", 20), impression(2, "a", "x", 25), impression(2, "a", "x", 30)];
     check(vec![slot("a", "x", 10)], &twice, &["con_a committed 20"]);
 }
 
@@ -108,7 +121,11 @@ fn an_outcome_delivered_again_is_not_applied_again() {
 
 #[test]
 fn a_late_impression_is_a_fact_and_unreserved() {
-    check(vec![slot("a", "x", -30)], &[impression(1, "a", "x", 40)], &["con_a committed 40 unreserved"]);
+    check(
+        vec![slot("a", "x", -30)],
+        &[impression(1, "a", "x", 40)],
+        &["con_a committed 40 unreserved"],
+    );
     let released = Contact { state: State::Released, ..slot("a", "x", 10) };
     check(vec![released], &[impression(1, "a", "x", 40)], &["con_a committed 40 unreserved"]);
     check(Vec::new(), &[impression(1, "a", "x", 40)], &["con_new_1 committed 40 unreserved"]);
@@ -127,7 +144,11 @@ fn a_contact_happened_between_its_reservation_and_its_receipt() {
 /// Both decisions were shown, so both are counted, whichever report comes first.
 #[test]
 fn a_decision_without_a_slot_takes_one_over_under_its_own_name() {
-    check(vec![slot("a", "x", 10)], &[impression(1, "unheld", "x", 20)], &["con_a released", "con_new_1 committed 20"]);
+    check(
+        vec![slot("a", "x", 10)],
+        &[impression(1, "unheld", "x", 20)],
+        &["con_a released", "con_new_1 committed 20"],
+    );
     check(
         vec![slot("a", "x", 10)],
         &[impression(1, "unheld", "x", 20), impression(2, "a", "x", 30)],
@@ -137,7 +158,8 @@ fn a_decision_without_a_slot_takes_one_over_under_its_own_name() {
 
 #[test]
 fn an_outcome_that_does_not_count_gives_its_reservation_back() {
-    let expired = Outcome { counts_as_contact: false, releases: true, ..impression(1, "a", "x", 20) };
+    let expired =
+        Outcome { counts_as_contact: false, releases: true, ..impression(1, "a", "x", 20) };
     check(vec![slot("a", "x", 10)], std::slice::from_ref(&expired), &["con_a released"]);
     let committed = [impression(1, "a", "x", 20), Outcome { customer_seq: 2, ..expired.clone() }];
     check(vec![slot("a", "x", 10)], &committed, &["con_a committed 20"]);
@@ -150,12 +172,17 @@ fn an_outcome_that_does_not_count_gives_its_reservation_back() {
 fn only_live_slots_are_released() {
     let mut second = slot("a", "y", 10);
     (second.contact_id, second.rank) = ("con_a2".into(), 2);
-    let mut ledger = Ledger::new(at(50), 0, vec![slot("a", "x", 10), second, slot("old", "x", -30)]);
+    let mut ledger =
+        Ledger::new(at(50), 0, vec![slot("a", "x", 10), second, slot("old", "x", -30)]);
     assert_eq!(ledger.release("old", None), 0);
     assert_eq!(ledger.release("a", Some(2)), 1);
     assert_eq!(ledger.release("a", None), 1);
     assert_eq!(ledger.release("a", None), 0);
-    let written = ledger.changes().contacts.into_iter().map(|contact| (contact.contact_id, contact.state.name()));
+    let written = ledger
+        .changes()
+        .contacts
+        .into_iter()
+        .map(|contact| (contact.contact_id, contact.state.name()));
     let expected = [("con_a", "released"), ("con_a2", "released"), ("con_old", "expired")];
     assert_eq!(written.collect::<Vec<_>>(), expected.map(|(id, state)| (id.to_owned(), state)));
 }
@@ -171,8 +198,14 @@ fn opt_out_withdraws_on_its_channel_or_on_all() {
     let of = |id: &str, name: &str, minute: i64| (id.to_owned(), name.to_owned(), minute);
     // Reported as it happens it happens at the ledger instant: no grant recorded before outdoes it.
     assert_eq!(withdrawn(impression(1, "", "", 20)), of("ch_email", "email", 50));
-    assert_eq!(withdrawn(Outcome { channel: String::new(), ..impression(1, "", "", 20) }), of("*", "*", 50));
-    assert_eq!(withdrawn(Outcome { channel: "Fax".into(), ..impression(1, "", "", 20) }), of("Fax", "fax", 50));
+    assert_eq!(
+        withdrawn(Outcome { channel: String::new(), ..impression(1, "", "", 20) }),
+        of("*", "*", 50)
+    );
+    assert_eq!(
+        withdrawn(Outcome { channel: "Fax".into(), ..impression(1, "", "", 20) }),
+        of("Fax", "fax", 50)
+    );
     assert_eq!(
         withdrawn(Outcome { occurred_at: Some(at(5)), ..impression(1, "", "", 20) }),
         of("ch_email", "email", 5)
@@ -181,7 +214,8 @@ fn opt_out_withdraws_on_its_channel_or_on_all() {
 
 #[test]
 fn what_is_later_is_left_out_and_reservations_count_while_they_last() {
-    let committed = Contact { state: State::Committed, committed_at: Some(at(30)), ..slot("a", "x", 10) };
+    let committed =
+        Contact { state: State::Committed, committed_at: Some(at(30)), ..slot("a", "x", 10) };
     let expired = Contact { state: State::Expired, ..slot("b", "x", -30) };
     let ledger = Ledger::new(at(50), 0, vec![committed, expired, slot("c", "x", 40)]);
     let standings = |as_of: Option<i64>| {
@@ -203,6 +237,8 @@ fn a_commit_keeps_what_is_held_and_takes_anew_what_is_not() {
     assert_eq!(ledger.commit("none", 1, fresh), "con_fresh");
     let reserved = |decision: &str| ledger.find(decision, 1).unwrap().reserved_at.unwrap();
     assert_eq!((reserved("a"), reserved("old"), reserved("none")), (at(10), at(50), at(50)));
-    assert!(ledger.contact_facts(None).iter().all(|fact| fact.standing == Standing::Committed(at(50))));
+    assert!(
+        ledger.contact_facts(None).iter().all(|fact| fact.standing == Standing::Committed(at(50)))
+    );
     assert!(ledger.contact_facts(None).len() == 3 && at(50) - at(10) == TimeDelta::minutes(40));
 }

@@ -71,7 +71,8 @@ fn a_window_inside_the_gap_is_skipped() {
     check(("02:10", "02:40"), "Europe/Paris", "2027-03-29T00:15:00Z", "2027-03-29T00:40:00Z");
 }
 
-/// The night is an hour shorter in spring and an hour longer in autumn; the morning is at eight o'clock all the same.
+/// The night is an hour shorter in spring and an hour longer in autumn; the morning is at eight
+/// o'clock all the same.
 #[test]
 fn the_morning_is_at_the_local_hour_across_a_change() {
     check(NIGHT, "Europe/London", "2027-03-27T22:00:00Z", "2027-03-28T07:00:00Z");
@@ -79,7 +80,8 @@ fn the_morning_is_at_the_local_hour_across_a_change() {
     check(NIGHT, "Australia/Lord_Howe", "2026-10-03T12:00:00Z", "2026-10-03T21:00:00Z");
 }
 
-/// When the clocks go back, 01:30 comes twice: the window opens at the first, is quiet again at the repeated hour.
+/// When the clocks go back, 01:30 comes twice: the window opens at the first, is quiet again at the
+/// repeated hour.
 #[test]
 fn the_repeated_hour_is_quiet_again() {
     let short = ("23:00", "01:30");
@@ -111,8 +113,10 @@ fn zones_that_are_never_awake_together_have_no_opening() {
 #[test]
 fn wrong_hours_are_refused_with_their_field() {
     let check = |start: &str, end: &str, expected: &[(&str, &str)]| {
-        let faults = QuietHours::parse(start, end).map(|_| Faults::new()).unwrap_or_else(|faults| faults);
-        let told: Vec<_> = faults.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        let faults =
+            QuietHours::parse(start, end).map(|_| Faults::new()).unwrap_or_else(|faults| faults);
+        let told: Vec<_> =
+            faults.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
         assert_eq!(told, expected, "{start} {end}");
     };
     check("", "", &[]);
@@ -124,7 +128,14 @@ fn wrong_hours_are_refused_with_their_field() {
     for text in ["24:00", "23:60", "8:00", "08:00:00", "0800", "+8:00", "８:00", "-1:00"] {
         check(text, "08:01", &[("quiet_hours_start", &format!("`{text}` {wrong}"))]);
     }
-    check("x", "y", &[("quiet_hours_start", &format!("`x` {wrong}")), ("quiet_hours_end", &format!("`y` {wrong}"))]);
+    check(
+        "x",
+        "y",
+        &[
+            ("quiet_hours_start", &format!("`x` {wrong}")),
+            ("quiet_hours_end", &format!("`y` {wrong}")),
+        ],
+    );
 }
 
 #[test]

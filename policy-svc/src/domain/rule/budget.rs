@@ -28,7 +28,8 @@ pub struct Budget {
     pub spend_max: Option<i64>,
 }
 
-/// What a budget has been used for: contacts in its window and live reservations, over all customers.
+/// What a budget has been used for: contacts in its window and live reservations, over all
+/// customers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Used {
     /// Contacts and reservations.
@@ -43,29 +44,43 @@ pub struct Used {
 
 impl Budget {
     /// Checks a budget; `max_spend` is a decimal number as text.
-    pub fn parse(window_days: i32, max_contacts: Option<i64>, max_spend: Option<&str>) -> Result<Self, Faults> {
+    pub fn parse(
+        window_days: i32,
+        max_contacts: Option<i64>,
+        max_spend: Option<&str>,
+    ) -> Result<Self, Faults> {
         let mut faults = Faults::new();
         let window = window::days("budget.window_days", window_days, WINDOW_DAYS_MAX, &mut faults);
         if max_contacts.is_none() && max_spend.is_none() {
-            faults.push(("budget.max_contacts".to_owned(), "is required, or `max_spend`".to_owned()));
+            faults
+                .push(("budget.max_contacts".to_owned(), "is required, or `max_spend`".to_owned()));
         }
         if let Some(most) = max_contacts.filter(|most| !(1..=CONTACTS_MAX).contains(most)) {
-            faults.push(("budget.max_contacts".to_owned(), format!("is {most}; it must be 1 to {CONTACTS_MAX}")));
+            faults.push((
+                "budget.max_contacts".to_owned(),
+                format!("is {most}; it must be 1 to {CONTACTS_MAX}"),
+            ));
         }
         let spend_max = max_spend.map(parts).transpose().unwrap_or_else(|text| {
             faults.push(("budget.max_spend".to_owned(), text));
             None
         });
-        if faults.is_empty() { Ok(Self { window, contacts_max: max_contacts, spend_max }) } else { Err(faults) }
+        if faults.is_empty() {
+            Ok(Self { window, contacts_max: max_contacts, spend_max })
+        } else {
+            Err(faults)
+        }
     }
 
     /// True when so little is left that it matters when the first ones leave.
     pub fn is_nearly_used(&self, used: &Used) -> bool {
-        let is_nearly = |used: i64, most: Option<i64>| most.is_some_and(|most| used >= most - most / 10 - 1);
+        let is_nearly =
+            |used: i64, most: Option<i64>| most.is_some_and(|most| used >= most - most / 10 - 1);
         is_nearly(used.contacts, self.contacts_max) || is_nearly(used.spend, self.spend_max)
     }
 
-    /// Looks at what has been used. While a slot is held it is not asked again: the slot is counted.
+    /// Looks at what has been used. While a slot is held it is not asked again: the slot is
+    /// counted.
     pub fn open<'a>(&'a self, policy_id: &str, ground: &Ground<'a>) -> Box<dyn Finding + 'a> {
         if ground.is_slot_held {
             return Box::new(Verdict(Told::default()));
@@ -105,13 +120,19 @@ struct Spending<'a> {
 impl Spending<'_> {
     fn told_of(&self, cost: i64) -> Told {
         let (budget, used) = (self.budget, &self.used);
-        let over = |used: i64, most: Option<i64>, more: i64| most.map_or(0, |most| (used + more - most).max(0));
+        let over = |used: i64, most: Option<i64>, more: i64| {
+            most.map_or(0, |most| (used + more - most).max(0))
+        };
         let contacts_over = over(used.contacts, budget.contacts_max, 1);
         let spend_over = over(used.spend, budget.spend_max, cost);
         let is_over = contacts_over > 0 || spend_over > 0;
         let of = |used: String, most: Option<String>| most.map(|most| format!("{used} of {most}"));
-        let contacts = of(used.contacts.to_string(), budget.contacts_max.map(|most| format!("{most} contacts")));
-        let spend = of(amount(used.spend), budget.spend_max.map(|most| format!("{} spend", amount(most))));
+        let contacts = of(
+            used.contacts.to_string(),
+            budget.contacts_max.map(|most| format!("{most} contacts")),
+        );
+        let spend =
+            of(amount(used.spend), budget.spend_max.map(|most| format!("{} spend", amount(most))));
         let both: Vec<_> = contacts.into_iter().chain(spend).collect();
         let text = format!("{} in last {} over all customers", both.join(", "), budget.window);
         let count = |count: i64| usize::try_from(count).unwrap_or_default();
@@ -126,7 +147,8 @@ impl Spending<'_> {
         }
     }
 
-    /// When enough have left, if those known to leave are enough; live reservations are taken to lapse.
+    /// When enough have left, if those known to leave are enough; live reservations are taken to
+    /// lapse.
     fn room_at(&self, contacts_over: i64, spend_over: i64) -> Option<DateTime<Utc>> {
         let (mut contacts, mut spend) = (0, 0);
         for (at, cost) in &self.used.leaving {
@@ -160,10 +182,16 @@ impl Finding for Spending<'_> {
 mod tests {
     use super::*;
 
-    fn check(window_days: i32, max_contacts: Option<i64>, max_spend: Option<&str>, expected: &[&str]) {
+    fn check(
+        window_days: i32,
+        max_contacts: Option<i64>,
+        max_spend: Option<&str>,
+        expected: &[&str],
+    ) {
         let faults = Budget::parse(window_days, max_contacts, max_spend).map(|_| Faults::new());
         let faults = faults.unwrap_or_else(|faults| faults);
-        let told: Vec<_> = faults.into_iter().map(|(path, text)| format!("{path} {text}")).collect();
+        let told: Vec<_> =
+            faults.into_iter().map(|(path, text)| format!("{path} {text}")).collect();
         assert_eq!(told, expected, "{window_days} {max_contacts:?} {max_spend:?}");
     }
 
@@ -176,7 +204,10 @@ mod tests {
             0,
             None,
             None,
-            &["budget.window_days is 0; it must be 1 to 365", "budget.max_contacts is required, or `max_spend`"],
+            &[
+                "budget.window_days is 0; it must be 1 to 365",
+                "budget.max_contacts is required, or `max_spend`",
+            ],
         );
         check(
             366,
@@ -197,7 +228,12 @@ mod tests {
                 "budget.max_spend is 1000000000000.0001; it must be 0.0001 to 1000000000000",
             ],
         );
-        check(1, None, Some("1.00001"), &["budget.max_spend is 1.00001; it may have at most 4 decimals"]);
+        check(
+            1,
+            None,
+            Some("1.00001"),
+            &["budget.max_spend is 1.00001; it may have at most 4 decimals"],
+        );
         check(1, None, Some("much"), &["budget.max_spend `much` is not a decimal number"]);
     }
 
@@ -211,13 +247,21 @@ mod tests {
         let budget = Budget::parse(7, Some(3), Some("1.5")).unwrap();
         let at = |second: i64| DateTime::from_timestamp(second, 0).unwrap();
         let leaving = vec![(at(10), 4_000), (at(20), 5_000)];
-        let used = |contacts: i64, spend: i64| Used { contacts, reserved: 1, spend, leaving: leaving.clone() };
+        let used = |contacts: i64, spend: i64| Used {
+            contacts,
+            reserved: 1,
+            spend,
+            leaving: leaving.clone(),
+        };
         assert_eq!(told(budget, used(2, 9_000), 6_000), (None, None));
         let text = |text: &str| Some(format!("{text} in last 7d over all customers"));
         let two = text("2 of 3 contacts, 0.9 of 1.5 spend");
         assert_eq!(told(budget, used(2, 9_000), 6_001), (two.clone(), Some(10)));
         assert_eq!(told(budget, used(2, 9_000), 12_000), (two.clone(), Some(20)));
         assert_eq!(told(budget, used(2, 9_000), 20_000), (two, None));
-        assert_eq!(told(budget, used(3, 0), 0), (text("3 of 3 contacts, 0 of 1.5 spend"), Some(10)));
+        assert_eq!(
+            told(budget, used(3, 0), 0),
+            (text("3 of 3 contacts, 0 of 1.5 spend"), Some(10))
+        );
     }
 }

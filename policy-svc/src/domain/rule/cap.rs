@@ -71,7 +71,8 @@ impl Cap {
             ("max_per_month", draft.max_per_month, Period::Month),
         ];
         let has_calendar = calendar.iter().any(|(_, most, _)| *most != 0);
-        let has_sliding = (draft.window_days, draft.window_hours, draft.max_impressions) != (0, 0, 0);
+        let has_sliding =
+            (draft.window_days, draft.window_hours, draft.max_impressions) != (0, 0, 0);
         let mut limits = Vec::new();
         if has_sliding || !has_calendar {
             limits.extend(sliding(rule_type, draft, &mut faults));
@@ -92,7 +93,12 @@ impl Cap {
     }
 
     /// Counts; one count serves every candidate, because the scope is one shared budget.
-    pub fn open<'a>(&self, code: ReasonCode, scope: &Scope, ground: &Ground<'a>) -> Box<dyn Finding + 'a> {
+    pub fn open<'a>(
+        &self,
+        code: ReasonCode,
+        scope: &Scope,
+        ground: &Ground<'a>,
+    ) -> Box<dyn Finding + 'a> {
         if ground.is_slot_held {
             // They were asked when the slot was given, and it is still held.
             return Box::new(Verdict(Told::default()));
@@ -108,10 +114,12 @@ impl Cap {
         let mut tallies = Vec::new();
         for limit in &self.limits {
             match limit.span {
-                Span::Sliding(window) => tallies.push(Tally::sliding(window, limit.most, scope, &ground.history)),
-                Span::Calendar(period) => tallies.extend(
-                    zones.iter().map(|zone| Tally::calendar(period, *zone, limit.most, scope, &ground.history)),
-                ),
+                Span::Sliding(window) => {
+                    tallies.push(Tally::sliding(window, limit.most, scope, &ground.history))
+                }
+                Span::Calendar(period) => tallies.extend(zones.iter().map(|zone| {
+                    Tally::calendar(period, *zone, limit.most, scope, &ground.history)
+                })),
             }
         }
         let told = told(code, &tallies);
@@ -129,7 +137,9 @@ fn sliding(rule_type: &str, draft: CapDraft, faults: &mut Faults) -> Option<Limi
         (days @ 1..=WINDOW_DAYS_MAX, 0) => Some(Window::Days(days)),
         (0, hours @ 1..=WINDOW_HOURS_MAX) => Some(Window::Hours(hours)),
         (days, 0) => fault("window_days", format!("is {days}; it must be 1 to {WINDOW_DAYS_MAX}")),
-        (0, hours) => fault("window_hours", format!("is {hours}; it must be 1 to {WINDOW_HOURS_MAX}")),
+        (0, hours) => {
+            fault("window_hours", format!("is {hours}; it must be 1 to {WINDOW_HOURS_MAX}"))
+        }
         _ => fault("window_hours", "must be left out when `window_days` is given".to_owned()),
     };
     let span = Span::Sliding(window.unwrap_or(Window::Days(0)));
@@ -137,10 +147,19 @@ fn sliding(rule_type: &str, draft: CapDraft, faults: &mut Faults) -> Option<Limi
     window.and(limit)
 }
 
-fn limit(rule_type: &str, field: &str, span: Span, most: i32, faults: &mut Faults) -> Option<Limit> {
+fn limit(
+    rule_type: &str,
+    field: &str,
+    span: Span,
+    most: i32,
+    faults: &mut Faults,
+) -> Option<Limit> {
     let found = usize::try_from(most).ok().filter(|_| (1..=LIMIT_MAX).contains(&most));
     if found.is_none() {
-        faults.push((format!("{rule_type}.{field}"), format!("is {most}; it must be 1 to {LIMIT_MAX}")));
+        faults.push((
+            format!("{rule_type}.{field}"),
+            format!("is {most}; it must be 1 to {LIMIT_MAX}"),
+        ));
     }
     found.map(|most| Limit { span, most })
 }
@@ -170,7 +189,8 @@ impl Finding for Counted {
 fn told(code: ReasonCode, tallies: &[Tally]) -> Told {
     let full = tallies.iter().filter(|tally| !tally.has_room());
     // A count nobody can finish has no end: it outlasts all others.
-    let longest = full.max_by_key(|tally| tally.next_room_at().map_or((true, None), |at| (false, Some(at))));
+    let longest =
+        full.max_by_key(|tally| tally.next_room_at().map_or((true, None), |at| (false, Some(at))));
     let Some(tally) = longest.or(tallies.first()) else { return Told::default() };
     Told {
         refusal: longest.map(|tally| (code, tally.refused_text())),
@@ -197,22 +217,31 @@ mod tests {
     };
 
     fn check(draft: CapDraft, expected: &[&str]) {
-        let faults = Cap::parse("frequency_cap", draft).map(|_| Faults::new()).unwrap_or_else(|faults| faults);
-        let told: Vec<_> = faults.into_iter().map(|(path, text)| format!("{path} {text}")).collect();
+        let faults = Cap::parse("frequency_cap", draft)
+            .map(|_| Faults::new())
+            .unwrap_or_else(|faults| faults);
+        let told: Vec<_> =
+            faults.into_iter().map(|(path, text)| format!("{path} {text}")).collect();
         assert_eq!(told, expected, "{draft:?}");
     }
 
     #[test]
     fn one_window_and_a_limit_are_needed() {
-        let check = |window_days: i32, window_hours: i32, max_impressions: i32, expected: &[&str]| {
-            check(CapDraft { window_days, window_hours, max_impressions, ..NONE }, expected);
-        };
+        let check =
+            |window_days: i32, window_hours: i32, max_impressions: i32, expected: &[&str]| {
+                check(CapDraft { window_days, window_hours, max_impressions, ..NONE }, expected);
+            };
         check(30, 0, 3, &[]);
         check(365, 0, 10_000, &[]);
         check(0, 8_760, 1, &[]);
         check(366, 0, 1, &["frequency_cap.window_days is 366; it must be 1 to 365"]);
         check(0, 8_761, 1, &["frequency_cap.window_hours is 8761; it must be 1 to 8760"]);
-        check(1, 1, 1, &["frequency_cap.window_hours must be left out when `window_days` is given"]);
+        check(
+            1,
+            1,
+            1,
+            &["frequency_cap.window_hours must be left out when `window_days` is given"],
+        );
         check(
             0,
             0,
@@ -246,7 +275,11 @@ mod tests {
                 "frequency_cap.max_per_month is 10001; it must be 1 to 10000",
             ],
         );
-        let both = Cap::parse("c", CapDraft { window_days: 7, max_impressions: 3, max_per_day: 1, ..NONE }).unwrap();
+        let both = Cap::parse(
+            "c",
+            CapDraft { window_days: 7, max_impressions: 3, max_per_day: 1, ..NONE },
+        )
+        .unwrap();
         assert_eq!(both.limits.len(), 2);
         assert_eq!(both.limits[0], Limit { span: Span::Sliding(Window::Days(7)), most: 3 });
     }

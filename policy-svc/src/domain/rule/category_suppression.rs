@@ -23,13 +23,21 @@ impl CategorySuppression {
     /// Checks a rest.
     pub fn parse(window_days: i32) -> Result<Self, Faults> {
         let mut faults = Faults::new();
-        let window = window::days("category_suppression.window_days", window_days, WINDOW_DAYS_MAX, &mut faults);
+        let window = window::days(
+            "category_suppression.window_days",
+            window_days,
+            WINDOW_DAYS_MAX,
+            &mut faults,
+        );
         if faults.is_empty() { Ok(Self { window }) } else { Err(faults) }
     }
 
     /// Looks at the contacts in scope.
     pub fn open<'a>(self, scope: &Scope, ground: &Ground<'a>) -> Box<dyn Finding + 'a> {
-        Box::new(Categories { recent: Recent::new(self.window, scope, &ground.history), told: BTreeMap::new() })
+        Box::new(Categories {
+            recent: Recent::new(self.window, scope, &ground.history),
+            told: BTreeMap::new(),
+        })
     }
 }
 
@@ -46,10 +54,9 @@ impl Finding for Categories {
         }
         let key = (subject.category_folded.clone(), subject.category_id.clone());
         let recent = &self.recent;
-        let told = self
-            .told
-            .entry(key)
-            .or_insert_with(|| recent.told(ReasonCode::CategorySuppression, |other| is_same_category(other, subject)));
+        let told = self.told.entry(key).or_insert_with(|| {
+            recent.told(ReasonCode::CategorySuppression, |other| is_same_category(other, subject))
+        });
         Some(told.clone())
     }
 

@@ -21,7 +21,8 @@ impl Cooldown {
     /// Checks a rest.
     pub fn parse(window_hours: i32) -> Result<Self, Faults> {
         let mut faults = Faults::new();
-        let window = window::hours("cooldown.window_hours", window_hours, WINDOW_HOURS_MAX, &mut faults);
+        let window =
+            window::hours("cooldown.window_hours", window_hours, WINDOW_HOURS_MAX, &mut faults);
         if faults.is_empty() { Ok(Self { window }) } else { Err(faults) }
     }
 

@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::{facts::Subject, refusal::ReasonCode, wall_hours::WallHours, zone::ZoneUnknown};
+use crate::domain::{
+    facts::Subject, refusal::ReasonCode, wall_hours::WallHours, zone::ZoneUnknown,
+};
 
 /// What one rule says, for a candidate or for the customer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,7 +33,10 @@ impl Told {
 
     /// A refusal because nobody knows what the customer's clock shows.
     pub fn zone_unknown(unknown: &ZoneUnknown) -> Self {
-        Self::refused(ReasonCode::TimezoneUnknown, format!("local time cannot be told: {}", unknown.text()))
+        Self::refused(
+            ReasonCode::TimezoneUnknown,
+            format!("local time cannot be told: {}", unknown.text()),
+        )
     }
 }
 

@@ -42,10 +42,16 @@ impl Recent {
             Standing::Committed(at) if window.holds(at, history.now) => {
                 Some((fact.subject.clone(), window.end_for(at), false))
             }
-            Standing::Reserved(until) if until > history.now => Some((fact.subject.clone(), until, true)),
+            Standing::Reserved(until) if until > history.now => {
+                Some((fact.subject.clone(), until, true))
+            }
             Standing::Committed(_) | Standing::Reserved(_) => None,
         };
-        Self { entries: history.within(scope).filter_map(entry).collect(), is_cut: history.is_cut, window }
+        Self {
+            entries: history.within(scope).filter_map(entry).collect(),
+            is_cut: history.is_cut,
+            window,
+        }
     }
 
     /// A slot was given.
@@ -66,11 +72,12 @@ impl Recent {
         }
         let window = self.window;
         let text = match last_end {
-            _ if self.is_cut => {
-                Some(format!("more contacts and reservations than can be looked through in last {window}"))
-            }
+            _ if self.is_cut => Some(format!(
+                "more contacts and reservations than can be looked through in last {window}"
+            )),
             Some(end) => {
-                let held = if reserved > 0 { format!(", {reserved} reserved") } else { String::new() };
+                let held =
+                    if reserved > 0 { format!(", {reserved} reserved") } else { String::new() };
                 let until = super::utc_text(end);
                 Some(format!("{counted} contacts in last {window}{held}, rests until {until}"))
             }

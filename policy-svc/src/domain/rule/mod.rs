@@ -1,5 +1,5 @@
-//! The kinds of rule a contact policy may hold. Each is one file that looks at a [`ContactHistory`] and whatever else it
-//! needs of the [`Ground`], and gives a [`Finding`].
+//! The kinds of rule a contact policy may hold. Each is one file that looks at a [`ContactHistory`]
+//! and whatever else it needs of the [`Ground`], and gives a [`Finding`].
 
 pub mod budget;
 pub mod cap;
@@ -20,7 +20,9 @@ use chrono_tz::Tz;
 
 use std::collections::BTreeMap;
 
-use super::{facts::OutcomeFact, question::Fields, refusal::ReasonCode, scope::Scope, zone::ZoneUnknown};
+use super::{
+    facts::OutcomeFact, question::Fields, refusal::ReasonCode, scope::Scope, zone::ZoneUnknown,
+};
 use budget::{Budget, Used};
 use cap::Cap;
 use category_suppression::CategorySuppression;
@@ -101,8 +103,9 @@ impl Rule {
         }
     }
 
-    /// The scope it binds, of the one written. What a cap counts and what it refuses is always the same: were it to
-    /// count more than it refuses, what it does not refuse would fill it beyond its limit.
+    /// The scope it binds, of the one written. What a cap counts and what it refuses is always the
+    /// same: were it to count more than it refuses, what it does not refuse would fill it beyond
+    /// its limit.
     pub fn scope(&self, written: Scope) -> Scope {
         match self {
             Self::CustomerTotalCap(_) => Scope::default(),
@@ -114,7 +117,9 @@ impl Rule {
     /// How far back contacts may count; none when it counts none.
     pub fn contact_reach(&self) -> Option<TimeDelta> {
         match self {
-            Self::FrequencyCap(cap) | Self::CustomerTotalCap(cap) | Self::CrossChannelCap(cap) => Some(cap.reach()),
+            Self::FrequencyCap(cap) | Self::CustomerTotalCap(cap) | Self::CrossChannelCap(cap) => {
+                Some(cap.reach())
+            }
             Self::Cooldown(rule) => Some(rule.window.length()),
             Self::CategorySuppression(rule) => Some(rule.window.length()),
             Self::MutualExclusion(rule) => Some(rule.window.length()),
@@ -127,7 +132,8 @@ impl Rule {
         }
     }
 
-    /// True for the kinds that a stronger `allow_override` lifts. Consent, quiet hours, outcomes and caps never yield.
+    /// True for the kinds that a stronger `allow_override` lifts. Consent, quiet hours, outcomes
+    /// and caps never yield.
     pub fn yields(&self) -> bool {
         match self {
             Self::Cooldown(_)
@@ -146,7 +152,12 @@ impl Rule {
     }
 
     /// Looks at a customer for the policy of this id and scope.
-    pub fn open<'a>(&'a self, policy_id: &str, scope: &Scope, ground: &Ground<'a>) -> Box<dyn Finding + 'a> {
+    pub fn open<'a>(
+        &'a self,
+        policy_id: &str,
+        scope: &Scope,
+        ground: &Ground<'a>,
+    ) -> Box<dyn Finding + 'a> {
         match self {
             Self::FrequencyCap(cap) => cap.open(ReasonCode::FrequencyCap, scope, ground),
             Self::CustomerTotalCap(cap) => cap.open(ReasonCode::CustomerTotalCap, scope, ground),

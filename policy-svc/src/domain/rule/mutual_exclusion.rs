@@ -32,24 +32,36 @@ impl MutualExclusion {
         let mut faults = Faults::new();
         let path = "mutual_exclusion.offers";
         for (index, offer) in offers.iter().enumerate().take(OFFERS_MAX) {
-            if offer.is_empty() || offer.len() > OFFER_BYTES_MAX || offer.chars().any(char::is_control) {
-                let text = format!("must be the id of an offer: 1 to {OFFER_BYTES_MAX} bytes, no control characters");
+            if offer.is_empty()
+                || offer.len() > OFFER_BYTES_MAX
+                || offer.chars().any(char::is_control)
+            {
+                let text = format!(
+                    "must be the id of an offer: 1 to {OFFER_BYTES_MAX} bytes, no control characters"
+                );
                 faults.push((format!("{path}[{index}]"), text));
             }
         }
         let named: BTreeSet<_> = offers.iter().cloned().collect();
         if offers.len() > OFFERS_MAX {
-            faults.push((path.to_owned(), format!("holds {}, which exceeds the maximum {OFFERS_MAX}", offers.len())));
+            faults.push((
+                path.to_owned(),
+                format!("holds {}, which exceeds the maximum {OFFERS_MAX}", offers.len()),
+            ));
         } else if named.len() < 2 {
             faults.push((path.to_owned(), "is required: the ids of two or more offers".to_owned()));
         }
-        let window = window::days("mutual_exclusion.window_days", window_days, WINDOW_DAYS_MAX, &mut faults);
+        let window =
+            window::days("mutual_exclusion.window_days", window_days, WINDOW_DAYS_MAX, &mut faults);
         if faults.is_empty() { Ok(Self { offers: named, window }) } else { Err(faults) }
     }
 
     /// Looks at the contacts in scope.
     pub fn open<'a>(&'a self, scope: &Scope, ground: &Ground<'a>) -> Box<dyn Finding + 'a> {
-        Box::new(Excluding { offers: &self.offers, recent: Recent::new(self.window, scope, &ground.history) })
+        Box::new(Excluding {
+            offers: &self.offers,
+            recent: Recent::new(self.window, scope, &ground.history),
+        })
     }
 }
 
@@ -61,7 +73,9 @@ struct Excluding<'a> {
 impl Finding for Excluding<'_> {
     fn told(&mut self, subject: &Subject) -> Option<Told> {
         let is_listed = self.offers.contains(&subject.offer_id);
-        let is_other = |other: &Subject| other.offer_id != subject.offer_id && self.offers.contains(&other.offer_id);
+        let is_other = |other: &Subject| {
+            other.offer_id != subject.offer_id && self.offers.contains(&other.offer_id)
+        };
         is_listed.then(|| self.recent.told(ReasonCode::MutualExclusion, is_other))
     }
 

@@ -31,7 +31,10 @@ impl Suppression {
     pub fn parse(outcomes: &[String], window_days: i32) -> Result<Self, Faults> {
         let mut faults = Faults::new();
         match outcomes.len() {
-            0 => faults.push(("outcome_based.outcomes".to_owned(), "is required: keys of outcome types".to_owned())),
+            0 => faults.push((
+                "outcome_based.outcomes".to_owned(),
+                "is required: keys of outcome types".to_owned(),
+            )),
             1..=OUTCOMES_MAX => {}
             count => {
                 let text = format!("holds {count}, which exceeds the maximum {OUTCOMES_MAX}");
@@ -44,7 +47,8 @@ impl Suppression {
                 faults.push((format!("outcome_based.outcomes[{index}]"), text));
             }
         }
-        let window = window::days("outcome_based.window_days", window_days, WINDOW_DAYS_MAX, &mut faults);
+        let window =
+            window::days("outcome_based.window_days", window_days, WINDOW_DAYS_MAX, &mut faults);
         if !faults.is_empty() {
             return Err(faults);
         }
@@ -66,7 +70,9 @@ impl Suppression {
             (Some(outcome), Some(end)) => {
                 Some(format!("{} in last {window}, rests until {}", outcome.key, utc_text(end)))
             }
-            _ => ground.are_outcomes_cut.then(|| format!("more outcomes than can be looked through in last {window}")),
+            _ => ground
+                .are_outcomes_cut
+                .then(|| format!("more outcomes than can be looked through in last {window}")),
         };
         Box::new(Verdict(Told {
             refusal: text.map(|text| (ReasonCode::Suppressed, text)),
@@ -93,13 +99,20 @@ mod tests {
     fn keys_and_days_are_checked_at_the_limit() {
         let check = |keys: &[&str], days: i32, expected: &[&str]| {
             let keys: Vec<_> = keys.iter().map(|key| (*key).to_owned()).collect();
-            let faults = Suppression::parse(&keys, days).map(|_| Faults::new()).unwrap_or_else(|faults| faults);
-            let told: Vec<_> = faults.into_iter().map(|(path, text)| format!("{path} {text}")).collect();
+            let faults = Suppression::parse(&keys, days)
+                .map(|_| Faults::new())
+                .unwrap_or_else(|faults| faults);
+            let told: Vec<_> =
+                faults.into_iter().map(|(path, text)| format!("{path} {text}")).collect();
             assert_eq!(told, expected, "{keys:?} {days}");
         };
         check(&["complaint", "opt_out"], 90, &[]);
         check(&["a"; OUTCOMES_MAX], 3_650, &[]);
-        check(&["a"; OUTCOMES_MAX + 1], 1, &["outcome_based.outcomes holds 51, which exceeds the maximum 50"]);
+        check(
+            &["a"; OUTCOMES_MAX + 1],
+            1,
+            &["outcome_based.outcomes holds 51, which exceeds the maximum 50"],
+        );
         check(
             &["a", "Not A Key"],
             3_651,

@@ -28,41 +28,61 @@ impl SegmentExclusion {
         let mut faults = Faults::new();
         let name = field.strip_prefix("customer.").unwrap_or(field);
         if !zone::is_field_name(name) {
-            let text = format!("`{}` must be a customer field such as `customer.tier`", zone::shown(field));
+            let text = format!(
+                "`{}` must be a customer field such as `customer.tier`",
+                zone::shown(field)
+            );
             faults.push(("segment_exclusion.field".to_owned(), text));
         }
         let path = "segment_exclusion.segments";
         match segments.len() {
             0 => faults.push((path.to_owned(), "is required: values of the field".to_owned())),
             1..=SEGMENTS_MAX => {}
-            count => faults.push((path.to_owned(), format!("holds {count}, which exceeds the maximum {SEGMENTS_MAX}"))),
+            count => faults.push((
+                path.to_owned(),
+                format!("holds {count}, which exceeds the maximum {SEGMENTS_MAX}"),
+            )),
         }
         for (index, segment) in segments.iter().enumerate().take(SEGMENTS_MAX) {
             if segment.trim().is_empty() || segment.chars().count() > SEGMENT_MAX {
-                faults.push((format!("{path}[{index}]"), format!("must have 1 to {SEGMENT_MAX} characters")));
+                faults.push((
+                    format!("{path}[{index}]"),
+                    format!("must have 1 to {SEGMENT_MAX} characters"),
+                ));
             }
         }
         if !faults.is_empty() {
             return Err(faults);
         }
-        Ok(Self { field: name.to_owned(), segments: segments.iter().map(|segment| folded(segment)).collect() })
+        Ok(Self {
+            field: name.to_owned(),
+            segments: segments.iter().map(|segment| folded(segment)).collect(),
+        })
     }
 
-    /// Looks at the customer's field. One that is missing refuses: absence never becomes eligibility.
+    /// Looks at the customer's field. One that is missing refuses: absence never becomes
+    /// eligibility.
     pub fn open<'a>(&self, ground: &Ground<'a>) -> Box<dyn Finding + 'a> {
         let field = &self.field;
         let text = match ground.fields.get(field) {
             None | Some(FieldValue::Null) => Some(format!("customer.{field} is not set")),
-            Some(FieldValue::Other) => Some(format!("customer.{field} cannot be compared with a segment")),
+            Some(FieldValue::Other) => {
+                Some(format!("customer.{field} cannot be compared with a segment"))
+            }
             Some(FieldValue::Boolean(value)) => self.refusal(&value.to_string()),
             Some(FieldValue::Number(text) | FieldValue::Text(text)) => self.refusal(text),
         };
-        Box::new(Verdict(Told { refusal: text.map(|text| (ReasonCode::SegmentExcluded, text)), ..Told::default() }))
+        Box::new(Verdict(Told {
+            refusal: text.map(|text| (ReasonCode::SegmentExcluded, text)),
+            ..Told::default()
+        }))
     }
 
     fn refusal(&self, value: &str) -> Option<String> {
         let is_named = self.segments.contains(&folded(value));
-        is_named.then(|| format!("customer.{} is {}, an excluded segment", self.field, zone::shown(value)))
+        is_named.then(|| {
+            format!("customer.{} is {}, an excluded segment", self.field, zone::shown(value))
+        })
     }
 }
 
@@ -74,8 +94,11 @@ mod tests {
     fn field_and_segments_are_checked() {
         let check = |field: &str, segments: &[&str], expected: &[&str]| {
             let segments: Vec<_> = segments.iter().map(|segment| (*segment).to_owned()).collect();
-            let faults = SegmentExclusion::parse(field, &segments).map(|_| Faults::new()).unwrap_or_else(|f| f);
-            let told: Vec<_> = faults.into_iter().map(|(path, text)| format!("{path} {text}")).collect();
+            let faults = SegmentExclusion::parse(field, &segments)
+                .map(|_| Faults::new())
+                .unwrap_or_else(|f| f);
+            let told: Vec<_> =
+                faults.into_iter().map(|(path, text)| format!("{path} {text}")).collect();
             assert_eq!(told, expected, "{field} {segments:?}");
         };
         check("customer.tier", &["gold"], &[]);
@@ -88,7 +111,15 @@ mod tests {
                 "segment_exclusion.segments is required: values of the field",
             ],
         );
-        check("tier", &["x"; 201], &["segment_exclusion.segments holds 201, which exceeds the maximum 200"]);
-        check("tier", &["gold", " "], &["segment_exclusion.segments[1] must have 1 to 200 characters"]);
+        check(
+            "tier",
+            &["x"; 201],
+            &["segment_exclusion.segments holds 201, which exceeds the maximum 200"],
+        );
+        check(
+            "tier",
+            &["gold", " "],
+            &["segment_exclusion.segments[1] must have 1 to 200 characters"],
+        );
     }
 }

@@ -22,19 +22,32 @@ pub struct Tally {
 
 impl Tally {
     /// Counts in a sliding window.
-    pub fn sliding(window: Window, limit: usize, scope: &Scope, history: &ContactHistory<'_>) -> Self {
+    pub fn sliding(
+        window: Window,
+        limit: usize,
+        scope: &Scope,
+        history: &ContactHistory<'_>,
+    ) -> Self {
         let end = |at: DateTime<Utc>| window.holds(at, history.now).then(|| window.end_for(at));
         Self::new(Span::Sliding(window), limit, window.length(), scope, history, end)
     }
 
     /// Counts in the calendar period of a zone.
-    pub fn calendar(period: Period, zone: Tz, limit: usize, scope: &Scope, history: &ContactHistory<'_>) -> Self {
-        let (first_date, (from, to)) = (period.first_date(zone, history.now), period.bounds(zone, history.now));
+    pub fn calendar(
+        period: Period,
+        zone: Tz,
+        limit: usize,
+        scope: &Scope,
+        history: &ContactHistory<'_>,
+    ) -> Self {
+        let (first_date, (from, to)) =
+            (period.first_date(zone, history.now), period.bounds(zone, history.now));
         let end = |at: DateTime<Utc>| (period.first_date(zone, at) == first_date).then_some(to);
         Self::new(Span::Calendar(period), limit, to - from, scope, history, end)
     }
 
-    /// Live reservations count whatever their age. `end` says when a contact stops to count, if it still does.
+    /// Live reservations count whatever their age. `end` says when a contact stops to count, if it
+    /// still does.
     fn new(
         span: Span,
         limit: usize,
@@ -43,8 +56,14 @@ impl Tally {
         history: &ContactHistory<'_>,
         end: impl Fn(DateTime<Utc>) -> Option<DateTime<Utc>>,
     ) -> Self {
-        let mut tally =
-            Self { span, limit, length, contacts: Vec::new(), reserved: Vec::new(), is_cut: history.is_cut };
+        let mut tally = Self {
+            span,
+            limit,
+            length,
+            contacts: Vec::new(),
+            reserved: Vec::new(),
+            is_cut: history.is_cut,
+        };
         for fact in history.within(scope) {
             match fact.standing {
                 Standing::Committed(at) => tally.contacts.extend(end(at)),
@@ -60,7 +79,8 @@ impl Tally {
         self.reserved.push(until);
     }
 
-    /// True when one more fits. More than could be read is too much: nothing may pass by not being counted.
+    /// True when one more fits. More than could be read is too much: nothing may pass by not being
+    /// counted.
     pub fn has_room(&self) -> bool {
         !self.is_cut && self.used() < self.limit
     }
@@ -85,7 +105,8 @@ impl Tally {
         self.limit
     }
 
-    /// When there is room again, live reservations taken to lapse; none while there is, or when nobody knows.
+    /// When there is room again, live reservations taken to lapse; none while there is, or when
+    /// nobody knows.
     pub fn next_room_at(&self) -> Option<DateTime<Utc>> {
         if self.is_cut {
             return None;
@@ -105,12 +126,14 @@ impl Tally {
 
     /// `3 of 3 in last 30d (0 contacts, 3 reserved until …)`: until the first of them lapses.
     pub fn refused_text(&self) -> String {
-        let (used, limit, span, contacts) = (self.used(), self.limit, self.span.text(), self.contacts());
+        let (used, limit, span, contacts) =
+            (self.used(), self.limit, self.span.text(), self.contacts());
         if self.is_cut {
             return format!("more than {used} contacts and reservations to count {span}");
         }
         let first_lapse = self.reserved.iter().min();
-        let held = first_lapse.map(|until| format!(", {} reserved until {}", self.reserved(), utc_text(*until)));
+        let held = first_lapse
+            .map(|until| format!(", {} reserved until {}", self.reserved(), utc_text(*until)));
         format!("{used} of {limit} {span} ({contacts} contacts{})", held.unwrap_or_default())
     }
 

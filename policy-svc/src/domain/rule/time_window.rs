@@ -37,16 +37,23 @@ impl TimeWindow {
     /// Checks a window. No days is every day; no hours is the whole day.
     pub fn parse(allowed_days: &[String], start: &str, end: &str) -> Result<Self, Faults> {
         let mut faults = Faults::new();
-        let mut fault = |field: &str, text: String| faults.push((format!("time_window.{field}"), text));
+        let mut fault =
+            |field: &str, text: String| faults.push((format!("time_window.{field}"), text));
         let mut days = if allowed_days.is_empty() { Days::ALL } else { Days::NONE };
         if allowed_days.len() > DAYS.len() {
-            fault("allowed_days", format!("names {} days, more than the maximum {}", allowed_days.len(), DAYS.len()));
+            fault(
+                "allowed_days",
+                format!("names {} days, more than the maximum {}", allowed_days.len(), DAYS.len()),
+            );
         }
         for (index, written) in allowed_days.iter().enumerate().take(DAYS.len()) {
             match DAYS.iter().find(|(_, name)| name == written) {
                 Some((day, _)) => days = days.with(*day),
                 None => {
-                    let text = format!("`{}` must be one of mon, tue, wed, thu, fri, sat, sun", zone::shown(written));
+                    let text = format!(
+                        "`{}` must be one of mon, tue, wed, thu, fri, sat, sun",
+                        zone::shown(written)
+                    );
                     fault(&format!("allowed_days[{index}]"), text);
                 }
             }
@@ -80,16 +87,23 @@ impl TimeWindow {
                 return Box::new(Verdict(Told::zone_unknown(unknown)));
             }
         };
-        let opening = wall_hours::opening(&[Demand { hours: &self.hours, is_within: true, zones }], ground.at);
+        let opening = wall_hours::opening(
+            &[Demand { hours: &self.hours, is_within: true, zones }],
+            ground.at,
+        );
         let told = match opening {
             Opening::Now => Told::default(),
             Opening::At(at) => Told {
                 next_allowed_at: Some(at),
-                ..Told::refused(ReasonCode::TimeWindow, format!("outside the allowed hours ({self} local)"))
+                ..Told::refused(
+                    ReasonCode::TimeWindow,
+                    format!("outside the allowed hours ({self} local)"),
+                )
             },
-            Opening::Beyond => {
-                Told::refused(ReasonCode::TimeWindow, format!("outside the allowed hours ({self} local)"))
-            }
+            Opening::Beyond => Told::refused(
+                ReasonCode::TimeWindow,
+                format!("outside the allowed hours ({self} local)"),
+            ),
         };
         Box::new(Timed { hours: &self.hours, told })
     }
@@ -97,9 +111,14 @@ impl TimeWindow {
 
 impl fmt::Display for TimeWindow {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let days: Vec<_> = DAYS.iter().filter(|(day, _)| self.days.has(*day)).map(|(_, name)| *name).collect();
+        let days: Vec<_> =
+            DAYS.iter().filter(|(day, _)| self.days.has(*day)).map(|(_, name)| *name).collect();
         let days = if self.days == Days::ALL { String::new() } else { days.join(",") };
-        let hours = if self.has_hours { format!("{}-{}", self.hours.start(), self.hours.end()) } else { String::new() };
+        let hours = if self.has_hours {
+            format!("{}-{}", self.hours.start(), self.hours.end())
+        } else {
+            String::new()
+        };
         let gap = if days.is_empty() || hours.is_empty() { "" } else { " " };
         write!(formatter, "{days}{gap}{hours}")
     }
@@ -133,7 +152,8 @@ mod tests {
         let told = match TimeWindow::parse(&days, start, end) {
             Ok(window) => window.to_string(),
             Err(faults) => {
-                let faults: Vec<_> = faults.into_iter().map(|(path, text)| format!("{path} {text}")).collect();
+                let faults: Vec<_> =
+                    faults.into_iter().map(|(path, text)| format!("{path} {text}")).collect();
                 faults.join("; ")
             }
         };
@@ -146,10 +166,20 @@ mod tests {
         check(&[], "22:00", "02:00", "22:00-02:00");
         check(&["sat", "sun"], "", "", "sat,sun");
         check(&[], "", "", "time_window.allowed_days is required, or `start` and `end`");
-        check(&["Mon"], "", "", "time_window.allowed_days[0] `Mon` must be one of mon, tue, wed, thu, fri, sat, sun");
+        check(
+            &["Mon"],
+            "",
+            "",
+            "time_window.allowed_days[0] `Mon` must be one of mon, tue, wed, thu, fri, sat, sun",
+        );
         check(&["mon"], "09:00", "", "time_window.end `` must be HH:MM from 00:00 to 23:59");
         check(&["mon"], "09:00", "09:00", "time_window.end `09:00` must differ from `start`");
-        check(&["mon"; 8], "", "", "time_window.allowed_days names 8 days, more than the maximum 7");
+        check(
+            &["mon"; 8],
+            "",
+            "",
+            "time_window.allowed_days names 8 days, more than the maximum 7",
+        );
     }
 
     #[test]
@@ -158,6 +188,10 @@ mod tests {
         let window = TimeWindow::parse(&days, "22:00", "02:00").unwrap();
         let holds = |at: &str| window.hours.holds(chrono_tz::UTC, at.parse().unwrap());
         assert!(holds("2026-07-03T22:00:00Z") && holds("2026-07-04T01:59:59Z"));
-        assert!(!holds("2026-07-03T01:00:00Z") && !holds("2026-07-04T02:00:00Z") && !holds("2026-07-04T22:00:00Z"));
+        assert!(
+            !holds("2026-07-03T01:00:00Z")
+                && !holds("2026-07-04T02:00:00Z")
+                && !holds("2026-07-04T22:00:00Z")
+        );
     }
 }

@@ -78,6 +78,9 @@ mod tests {
         assert!(!window.holds(now - TimeDelta::days(30), now));
         assert!(window.holds(now - TimeDelta::days(30) + TimeDelta::microseconds(1), now));
         assert_eq!(window.end_for(now - TimeDelta::days(30)), now);
-        assert_eq!((Window::Days(30).to_string(), Window::Hours(48).to_string()), ("30d".to_owned(), "48h".to_owned()));
+        assert_eq!(
+            (Window::Days(30).to_string(), Window::Hours(48).to_string()),
+            ("30d".to_owned(), "48h".to_owned())
+        );
     }
 }

@@ -21,8 +21,20 @@ fn noon() -> DateTime<Utc> {
 }
 
 fn cap<'a>(id: &'a str, scope: &'a str, priority: i32, limit: i32) -> PolicyDraft<'a> {
-    let rule = RuleDraft::FrequencyCap(CapDraft { window_days: 30, max_impressions: limit, ..CapDraft::default() });
-    PolicyDraft { id, name: id, revision: 1, is_active: true, scope, priority: Some(priority), rule }
+    let rule = RuleDraft::FrequencyCap(CapDraft {
+        window_days: 30,
+        max_impressions: limit,
+        ..CapDraft::default()
+    });
+    PolicyDraft {
+        id,
+        name: id,
+        revision: 1,
+        is_active: true,
+        scope,
+        priority: Some(priority),
+        rule,
+    }
 }
 
 fn configuration(policies: &[PolicyDraft<'_>]) -> Configuration {
@@ -58,7 +70,11 @@ fn offers(names: &[(&str, &str)]) -> Vec<Candidate> {
 fn contact(offer: (&str, &str), days_ago: i64) -> ContactFact {
     let subject = Subject::new(&offers(&[offer])[0], "ch_email", "email");
     let contact_id = String::new();
-    ContactFact { contact_id, subject, standing: Standing::Committed(noon() - TimeDelta::seconds(days_ago * DAY)) }
+    ContactFact {
+        contact_id,
+        subject,
+        standing: Standing::Committed(noon() - TimeDelta::seconds(days_ago * DAY)),
+    }
 }
 
 fn facts(contacts: Vec<ContactFact>) -> Facts {
@@ -92,14 +108,19 @@ fn the_short_forms_are_those_of_the_seed() {
     let candidates = offers(&[("a", "Apparel")]);
     let check = |policies: &[PolicyDraft<'_>], contacts: Vec<ContactFact>, expected: &str| {
         let configuration = configuration(policies);
-        let judgement = judge(&asked(&configuration, "email", &yes, &candidates), &facts(contacts), slots(1));
+        let judgement =
+            judge(&asked(&configuration, "email", &yes, &candidates), &facts(contacts), slots(1));
         assert_eq!(summaries(&judgement), [expected]);
     };
     let seed = cap("pol_1", SEED, 50, 3);
     check(&[seed], Vec::new(), "passed (0 contacts in last 30d)");
     check(&[], Vec::new(), "passed (no policy)");
     check(&[cap("pol_1", "category:Toys", 50, 3)], Vec::new(), "passed (no policy)");
-    check(&[seed], vec![contact(("h", "Home"), 3), contact(("t", "Toys"), 3)], "passed (1 contacts in last 30d)");
+    check(
+        &[seed],
+        vec![contact(("h", "Home"), 3), contact(("t", "Toys"), 3)],
+        "passed (1 contacts in last 30d)",
+    );
     let three = THREE.iter().map(|offer| contact(*offer, 3)).collect();
     check(&[seed], three, "3 of 3 in last 30d (3 contacts)");
     // The first policy in id order that counts the offer, whatever the order of writing.
@@ -128,7 +149,10 @@ fn a_list_is_one_shared_budget_and_ranking_order_wins_the_last_slot() {
         ]
     );
     let refused = &judgement.verdicts[2].policies[0];
-    assert_eq!((refused.is_passed, refused.counted, refused.reserved, refused.limit), (false, 1, 2, 3));
+    assert_eq!(
+        (refused.is_passed, refused.counted, refused.reserved, refused.limit),
+        (false, 1, 2, 3)
+    );
     assert_eq!(refused.next_allowed_at, Some(noon() + TimeDelta::hours(24)));
 }
 
@@ -137,19 +161,25 @@ fn slots_are_given_to_the_first_that_pass() {
     let configuration = configuration(&[cap("pol_1", "category:Apparel", 50, 1)]);
     let yes = fields("Europe/London", true);
     let candidates = offers(&[("a", "Apparel"), ("b", "Apparel"), ("c", "Toys"), ("d", "Toys")]);
-    let judgement = judge(&asked(&configuration, "email", &yes, &candidates), &facts(Vec::new()), slots(2));
+    let judgement =
+        judge(&asked(&configuration, "email", &yes, &candidates), &facts(Vec::new()), slots(2));
     assert_eq!(judgement.granted, [0, 2]);
     assert!(judgement.verdicts[3].refusal.is_none());
 }
 
 #[test]
 fn the_strongest_refusal_is_told_and_all_are_listed() {
-    let policies = [cap("pol_a", "global", 50, 1), cap("pol_b", "global", 70, 2), cap("pol_c", "global", 70, 1)];
+    let policies = [
+        cap("pol_a", "global", 50, 1),
+        cap("pol_b", "global", 70, 2),
+        cap("pol_c", "global", 70, 1),
+    ];
     let configuration = configuration(&policies);
     let yes = fields("Europe/London", true);
     let candidates = offers(&[("a", "Apparel")]);
     let two = vec![contact(("x", "Toys"), 1), contact(("x", "Toys"), 2)];
-    let judgement = judge(&asked(&configuration, "email", &yes, &candidates), &facts(two), slots(1));
+    let judgement =
+        judge(&asked(&configuration, "email", &yes, &candidates), &facts(two), slots(1));
     let verdict = &judgement.verdicts[0];
     assert_eq!(verdict.policies.len(), 3);
     let refusal = verdict.refusal.as_ref().unwrap();
@@ -163,11 +193,17 @@ fn quiet_hours_are_told_in_the_seeds_words() {
     let yes = fields("Europe/London", true);
     let candidates = offers(&[("a", "Apparel")]);
     let at = "2026-07-03T01:00:00Z".parse().unwrap();
-    let judgement =
-        judge(&Asked { at, ..asked(&configuration, "email", &yes, &candidates) }, &facts(Vec::new()), slots(1));
+    let judgement = judge(
+        &Asked { at, ..asked(&configuration, "email", &yes, &candidates) },
+        &facts(Vec::new()),
+        slots(1),
+    );
     let refusal = judgement.refusal.unwrap();
     assert_eq!(refusal.code, ReasonCode::QuietHours);
-    assert_eq!(refusal.reason, "channel email is within quiet hours (21:00-08:00 local) — deliver after 08:00");
+    assert_eq!(
+        refusal.reason,
+        "channel email is within quiet hours (21:00-08:00 local) — deliver after 08:00"
+    );
     assert_eq!(refusal.deliver_after.unwrap().to_rfc3339(), "2026-07-03T08:00:00+01:00");
     assert_eq!((judgement.timezone.as_str(), judgement.granted.len()), ("Europe/London", 0));
     assert!(judgement.verdicts[0].refusal.is_none());
@@ -178,7 +214,10 @@ fn consent_comes_before_quiet_hours_and_these_before_policies() {
     let configuration = configuration(&[cap("pol_1", "global", 50, 1)]);
     let candidates = offers(&[("a", "Apparel")]);
     let check = |fields: &Fields, at: &str, expected: &str| {
-        let asked = Asked { at: at.parse().unwrap(), ..asked(&configuration, "email", fields, &candidates) };
+        let asked = Asked {
+            at: at.parse().unwrap(),
+            ..asked(&configuration, "email", fields, &candidates)
+        };
         let judgement = judge(&asked, &facts(vec![contact(("a", "Apparel"), 1)]), slots(1));
         let told = judgement.refusal.as_ref().or(judgement.verdicts[0].refusal.as_ref());
         assert_eq!(told.map_or("passed", |refusal| refusal.code.as_str()), expected);
@@ -195,8 +234,11 @@ fn without_a_channel_channel_rules_are_skipped() {
     let configuration = configuration(&[cap("pol_1", "channel:email", 50, 1)]);
     let nothing = Fields::new();
     let candidates = offers(&[("a", "Apparel")]);
-    let judgement =
-        judge(&asked(&configuration, "", &nothing, &candidates), &facts(vec![contact(("a", "Apparel"), 1)]), slots(1));
+    let judgement = judge(
+        &asked(&configuration, "", &nothing, &candidates),
+        &facts(vec![contact(("a", "Apparel"), 1)]),
+        slots(1),
+    );
     assert_eq!((judgement.refusal, judgement.granted), (None, vec![0]));
     assert_eq!(judgement.verdicts[0].summary, "passed (no policy)");
     assert_eq!((judgement.timezone.as_str(), judgement.consent_sources.len()), ("", 0));
@@ -208,7 +250,8 @@ fn the_fallback_zone_stands_in() {
     configuration.settings.fallback_timezone = Some(chrono_tz::Europe::Paris);
     let nowhere = fields("Mars/Base", true);
     let candidates = offers(&[("a", "Apparel")]);
-    let judgement = judge(&asked(&configuration, "email", &nowhere, &candidates), &facts(Vec::new()), slots(1));
+    let judgement =
+        judge(&asked(&configuration, "email", &nowhere, &candidates), &facts(Vec::new()), slots(1));
     assert_eq!((judgement.refusal, judgement.timezone.as_str()), (None, "Europe/Paris"));
 }
 
@@ -216,13 +259,19 @@ fn the_fallback_zone_stands_in() {
 fn an_outcome_suppresses_within_its_scope_until_the_rest_is_over() {
     let complaint = ["complaint".to_owned()];
     let rule = RuleDraft::OutcomeBased { outcomes: &complaint, window_days: 90 };
-    let configuration = configuration(&[PolicyDraft { rule, ..cap("pol_1", "category:Apparel", 50, 1) }]);
+    let configuration =
+        configuration(&[PolicyDraft { rule, ..cap("pol_1", "category:Apparel", 50, 1) }]);
     let yes = fields("Europe/London", true);
     let candidates = offers(&[("a", "Apparel"), ("t", "Toys")]);
     let judged = |days_ago: i64, key: &str, category: &str| {
         let subject = Subject::new(&offers(&[("x", category)])[0], "", "");
-        let outcomes = vec![OutcomeFact { key: key.into(), at: noon() - TimeDelta::days(days_ago), subject }];
-        judge(&asked(&configuration, "email", &yes, &candidates), &Facts { outcomes, ..facts(Vec::new()) }, slots(9))
+        let outcomes =
+            vec![OutcomeFact { key: key.into(), at: noon() - TimeDelta::days(days_ago), subject }];
+        judge(
+            &asked(&configuration, "email", &yes, &candidates),
+            &Facts { outcomes, ..facts(Vec::new()) },
+            slots(9),
+        )
     };
     let refused = judged(89, "complaint", "Apparel");
     assert_eq!(refused.granted, [1]);
@@ -231,7 +280,11 @@ fn an_outcome_suppresses_within_its_scope_until_the_rest_is_over() {
         "contact policy pol_1: complaint in last 90d, rests until 2026-07-04T11:00:00Z"
     );
     assert_eq!(refused.verdicts[0].policies[0].next_allowed_at, Some(noon() + TimeDelta::days(1)));
-    for passed in [judged(90, "complaint", "Apparel"), judged(1, "click", "Apparel"), judged(1, "complaint", "Toys")] {
+    for passed in [
+        judged(90, "complaint", "Apparel"),
+        judged(1, "click", "Apparel"),
+        judged(1, "complaint", "Toys"),
+    ] {
         assert_eq!(passed.granted, [0, 1]);
     }
 }
@@ -242,7 +295,8 @@ fn a_held_slot_is_not_asked_about_caps_again() {
     let yes = fields("Europe/London", true);
     let candidates = offers(&[("a", "Apparel")]);
     let full = facts(vec![contact(("a", "Apparel"), 1)]);
-    let held = Asked { scrutiny: Scrutiny::SlotHeld, ..asked(&configuration, "email", &yes, &candidates) };
+    let held =
+        Asked { scrutiny: Scrutiny::SlotHeld, ..asked(&configuration, "email", &yes, &candidates) };
     assert!(judge(&held, &full, slots(1)).verdicts[0].refusal.is_none());
 }
 
@@ -256,7 +310,8 @@ fn what_cannot_be_read_or_counted_refuses() {
     let judged = judge(&asked(&configuration, "email", &yes, &candidates), &cut, slots(1));
     assert!(judged.granted.is_empty());
     configuration.policies[0].rule = Rule::Unreadable;
-    let judged = judge(&asked(&configuration, "email", &yes, &candidates), &facts(Vec::new()), slots(1));
+    let judged =
+        judge(&asked(&configuration, "email", &yes, &candidates), &facts(Vec::new()), slots(1));
     assert_eq!(judged.verdicts[0].refusal.as_ref().unwrap().code, ReasonCode::PolicyUnavailable);
     configuration.channels[0] = Channel::unreadable("ch_email", "email", "active");
     let consents = vec![ConsentFact { is_grant: true, at: noon() }];
@@ -275,8 +330,10 @@ fn the_list_of_single_verdicts_is_bounded() {
     let configuration = configuration(&drafts);
     let yes = fields("Europe/London", true);
     let names: Vec<_> = (0..500).map(|n| format!("off_{n}")).collect();
-    let candidates: Vec<_> = names.iter().map(|name| offers(&[(name, "Apparel")])[0].clone()).collect();
-    let judgement = judge(&asked(&configuration, "email", &yes, &candidates), &facts(Vec::new()), slots(50));
+    let candidates: Vec<_> =
+        names.iter().map(|name| offers(&[(name, "Apparel")])[0].clone()).collect();
+    let judgement =
+        judge(&asked(&configuration, "email", &yes, &candidates), &facts(Vec::new()), slots(50));
     let told: usize = judgement.verdicts.iter().map(|verdict| verdict.policies.len()).sum();
     assert!(told <= POLICY_VERDICTS_MAX && told > POLICY_VERDICTS_MAX - 150);
     assert_eq!((judgement.verdicts.len(), judgement.granted.len()), (500, 50));

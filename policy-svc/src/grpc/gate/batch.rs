@@ -1,5 +1,6 @@
-//! Questions asked together: those about one customer in their order, those about different customers side by side, so
-//! that the writer takes them all with one commit. Who is only checked is read together with all others like that.
+//! Questions asked together: those about one customer in their order, those about different
+//! customers side by side, so that the writer takes them all with one commit. Who is only checked
+//! is read together with all others like that.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -16,10 +17,17 @@ type Asked = (usize, Option<Kind>);
 type Answered = (usize, Result<gate_answer::Kind, Status>);
 
 /// One answer per question, in their order. They write: run it in a task of its own.
-pub async fn answers(context: &Context, tenant: &str, questions: Vec<proto::GateQuestion>) -> Vec<proto::GateAnswer> {
+pub async fn answers(
+    context: &Context,
+    tenant: &str,
+    questions: Vec<proto::GateQuestion>,
+) -> Vec<proto::GateAnswer> {
     let mut by_customer: BTreeMap<String, Vec<Asked>> = BTreeMap::new();
     for (place, question) in questions.into_iter().enumerate() {
-        by_customer.entry(customer_of(question.kind.as_ref())).or_default().push((place, question.kind));
+        by_customer
+            .entry(customer_of(question.kind.as_ref()))
+            .or_default()
+            .push((place, question.kind));
     }
     let (mut checks, mut others) = (Vec::new(), Vec::new());
     for asked in by_customer.into_values() {
@@ -37,9 +45,11 @@ pub async fn answers(context: &Context, tenant: &str, questions: Vec<proto::Gate
         answers
     });
     let (checks, others) = tokio::join!(checked(context, tenant, checks), join_all(others));
-    let mut answers: Vec<Answered> = checks.into_iter().chain(others.into_iter().flatten()).collect();
+    let mut answers: Vec<Answered> =
+        checks.into_iter().chain(others.into_iter().flatten()).collect();
     answers.sort_by_key(|(place, _)| *place);
-    let told = |answer: Result<_, Status>| proto::GateAnswer { kind: Some(answer.unwrap_or_else(fault)) };
+    let told =
+        |answer: Result<_, Status>| proto::GateAnswer { kind: Some(answer.unwrap_or_else(fault)) };
     answers.into_iter().map(|(_, answer)| told(answer)).collect()
 }
 
@@ -52,10 +62,18 @@ fn customer_of(kind: Option<&Kind>) -> String {
     question.map(|question| question.customer_id.clone()).unwrap_or_default()
 }
 
-async fn answer(context: &Context, tenant: &str, kind: Option<Kind>) -> Result<gate_answer::Kind, Status> {
+async fn answer(
+    context: &Context,
+    tenant: &str,
+    kind: Option<Kind>,
+) -> Result<gate_answer::Kind, Status> {
     match kind {
-        Some(Kind::Reserve(asked)) => context.reserve(tenant, asked).await.map(gate_answer::Kind::Reserve),
-        Some(Kind::Check(asked)) => context.check(tenant, asked).await.map(gate_answer::Kind::Check),
+        Some(Kind::Reserve(asked)) => {
+            context.reserve(tenant, asked).await.map(gate_answer::Kind::Reserve)
+        }
+        Some(Kind::Check(asked)) => {
+            context.check(tenant, asked).await.map(gate_answer::Kind::Check)
+        }
         None => Err(Problem::invalid_field("kind", "is required: reserve or check").into()),
     }
 }
@@ -65,7 +83,10 @@ async fn checked(context: &Context, tenant: &str, asked: Vec<Asked>) -> Vec<Answ
     let (mut places, mut questions, mut answers) = (Vec::new(), Vec::new(), Vec::new());
     for (place, kind) in asked {
         let Some(Kind::Check(check)) = kind else { continue };
-        match valid(question(check.question.unwrap_or_default(), 0..=CANDIDATES_MAX, true), Faults::new()) {
+        match valid(
+            question(check.question.unwrap_or_default(), 0..=CANDIDATES_MAX, true),
+            Faults::new(),
+        ) {
             Ok(question) => {
                 places.push(place);
                 questions.push(Arc::new(question));
@@ -85,7 +106,8 @@ async fn checked(context: &Context, tenant: &str, asked: Vec<Asked>) -> Vec<Answ
         let judged = match judged {
             Some(judged) => Ok(judged),
             None => {
-                let check = |store: crate::store::Store, call| async move { store.check(&call).await };
+                let check =
+                    |store: crate::store::Store, call| async move { store.check(&call).await };
                 context.by_newest(tenant, question.as_ref().clone(), check).await
             }
         };

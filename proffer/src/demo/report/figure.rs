@@ -69,8 +69,14 @@ mod tests {
 
     #[test]
     fn numbers_read_as_people_write_them() {
-        assert_eq!([count(0), count(372), count(4_372), count(1_234_567)], ["0", "372", "4,372", "1,234,567"]);
-        assert_eq!([money(-1_234.5), money(0.004), money(-0.004)], ["-£1,234.50", "£0.00", "£0.00"]);
+        assert_eq!(
+            [count(0), count(372), count(4_372), count(1_234_567)],
+            ["0", "372", "4,372", "1,234,567"]
+        );
+        assert_eq!(
+            [money(-1_234.5), money(0.004), money(-0.004)],
+            ["-£1,234.50", "£0.00", "£0.00"]
+        );
         assert_eq!(percent(0.1234), "+12.3 %");
         assert_eq!([p_value(0.0004), p_value(0.0312)], ["p < 0.001", "p 0.031"]);
     }

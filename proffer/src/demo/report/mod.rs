@@ -27,9 +27,15 @@ pub fn opening(out: &mut impl Write, customers: usize, now: DateTime<Utc>) -> io
         "Winback: {} customers of a British gift shop (UCI Online Retail, Chen et al. 2012).",
         count(customers)
     )?;
-    writeln!(out, "From the file: last purchase, purchases, revenue, country and by it the time zone.")?;
+    writeln!(
+        out,
+        "From the file: last purchase, purchases, revenue, country and by it the time zone."
+    )?;
     writeln!(out, "Its dates are shifted: its last day, 2011-12-09, is yesterday, {yesterday}.")?;
-    writeln!(out, "Not in the file, so derived from the customer id (SHA-256): category, preferred channel, consent.")
+    writeln!(
+        out,
+        "Not in the file, so derived from the customer id (SHA-256): category, preferred channel, consent."
+    )
 }
 
 /// What was posted.
@@ -50,7 +56,12 @@ pub fn customers(out: &mut impl Write, counts: &Counts) -> io::Result<()> {
     figure(out, "customers", counts.customers, "")?;
     figure(out, "  active", counts.active, "bought within 90 days")?;
     figure(out, "  lapsed", counts.lapsed, "silent for 90 to 365 days")?;
-    figure(out, "    recoverable", counts.recoverable, "of the lapsed: 3 purchases or more, £50 or more")?;
+    figure(
+        out,
+        "    recoverable",
+        counts.recoverable,
+        "of the lapsed: 3 purchases or more, £50 or more",
+    )?;
     figure(out, "  lost", counts.lost, "silent for more than 365 days: no message")?;
     figure(out, "  never bought", counts.never_bought, "returns only")?;
     figure(
@@ -59,13 +70,29 @@ pub fn customers(out: &mut impl Write, counts: &Counts) -> io::Result<()> {
         counts.without_consent,
         "for their preferred channel: declined or never asked (derived)",
     )?;
-    figure(out, "in their night", counts.in_their_night, "their preferred channel is quiet at this hour")?;
-    figure(out, "without time zone", counts.without_zone, "country `Unspecified` or `European Community`")
+    figure(
+        out,
+        "in their night",
+        counts.in_their_night,
+        "their preferred channel is quiet at this hour",
+    )?;
+    figure(
+        out,
+        "without time zone",
+        counts.without_zone,
+        "country `Unspecified` or `European Community`",
+    )
 }
 
 /// What was decided, by reason.
-pub fn decisions(out: &mut impl Write, all: &[Decided<'_>], counts: &Counts, seconds: f64) -> io::Result<()> {
-    let about = format!("every customer asked on the preferred channel, {} at a time", decide::IN_FLIGHT);
+pub fn decisions(
+    out: &mut impl Write,
+    all: &[Decided<'_>],
+    counts: &Counts,
+    seconds: f64,
+) -> io::Result<()> {
+    let about =
+        format!("every customer asked on the preferred channel, {} at a time", decide::IN_FLIGHT);
     heading(out, "Decisions", &about)?;
     let offered = all.iter().filter(|one| one.is_offered()).count();
     figure(out, "decisions", all.len(), "")?;
@@ -83,7 +110,12 @@ pub fn decisions(out: &mut impl Write, all: &[Decided<'_>], counts: &Counts, sec
     }
     let held_out = all.iter().filter(|one| one.answer.control_group).count();
     let share = 100.0 * held_out as f64 / all.len().max(1) as f64;
-    figure(out, "held out", held_out, &format!("{share:.2} % of all, whatever else was decided; 15 % asked for"))?;
+    figure(
+        out,
+        "held out",
+        held_out,
+        &format!("{share:.2} % of all, whatever else was decided; 15 % asked for"),
+    )?;
     let qualified = all.iter().filter(|one| !one.is_unqualified()).count();
     let agrees = if qualified == counts.recoverable {
         "exactly the recoverable of the file"
@@ -93,8 +125,14 @@ pub fn decisions(out: &mut impl Write, all: &[Decided<'_>], counts: &Counts, sec
     figure(out, "qualified", qualified, agrees)?;
     let mut latencies: Vec<f64> = all.iter().map(|one| one.answer.latency_ms).collect();
     latencies.sort_by(f64::total_cmp);
-    let at = |share: usize| latencies.get(latencies.len() * share / 100).copied().unwrap_or_default();
-    writeln!(out, "  Took {seconds:.1} s; half of the answers within {:.1} ms, 99 % within {:.1} ms.", at(50), at(99))
+    let at =
+        |share: usize| latencies.get(latencies.len() * share / 100).copied().unwrap_or_default();
+    writeln!(
+        out,
+        "  Took {seconds:.1} s; half of the answers within {:.1} ms, 99 % within {:.1} ms.",
+        at(50),
+        at(99)
+    )
 }
 
 /// Reasons for no offer, in the order in which the first that holds is told.
@@ -123,7 +161,11 @@ fn by_offer(all: &[Decided<'_>]) -> String {
 
 /// A few decisions and why.
 pub fn rows(out: &mut impl Write, rows: &[Row<'_>], now: DateTime<Utc>) -> io::Result<()> {
-    heading(out, "A few of them", "customer, country, days silent, purchases, revenue, channel: answer, and why")?;
+    heading(
+        out,
+        "A few of them",
+        "customer, country, days silent, purchases, revenue, channel: answer, and why",
+    )?;
     for Row { decided, why } in rows {
         let Customer { id, country, purchases, revenue, channel, .. } = decided.customer;
         let days = silent(decided.customer, now);
@@ -132,7 +174,10 @@ pub fn rows(out: &mut impl Write, rows: &[Row<'_>], now: DateTime<Utc>) -> io::R
             None => format!("none: {}", decided.answer.reason_code),
         };
         let revenue = pounds(*revenue);
-        writeln!(out, "  {id}  {country:<18} {days:>4} d {purchases:>3} × {revenue:>11} {channel:<5}  {answer}")?;
+        writeln!(
+            out,
+            "  {id}  {country:<18} {days:>4} d {purchases:>3} × {revenue:>11} {channel:<5}  {answer}"
+        )?;
         writeln!(out, "         {why}")?;
         if let Some(instant) = &decided.answer.deliver_after {
             writeln!(out, "         deliver after {instant}")?;
@@ -142,7 +187,13 @@ pub fn rows(out: &mut impl Write, rows: &[Row<'_>], now: DateTime<Utc>) -> io::R
 }
 
 /// The night and the cap, tried out.
-pub fn tried(out: &mut impl Write, id: &str, night: &str, asleep: &str, capped: Option<&Capped<'_>>) -> io::Result<()> {
+pub fn tried(
+    out: &mut impl Write,
+    id: &str,
+    night: &str,
+    asleep: &str,
+    capped: Option<&Capped<'_>>,
+) -> io::Result<()> {
     writeln!(out, "  {id} again, a dry run for {night}: {asleep}")?;
     let Some(Capped { customer, offers, refusal }) = capped else { return Ok(()) };
     let end = match refusal {
@@ -154,7 +205,11 @@ pub fn tried(out: &mut impl Write, id: &str, night: &str, asleep: &str, capped: 
 
 /// One answer whole.
 pub fn trace(out: &mut impl Write, decided: &Decided<'_>) -> anyhow::Result<()> {
-    heading(out, "One answer whole", &format!("customer {}, as the gateway sent it", decided.customer.id))?;
+    heading(
+        out,
+        "One answer whole",
+        &format!("customer {}, as the gateway sent it", decided.customer.id),
+    )?;
     let value: serde_json::Value = super::http::read(&decided.text)?;
     for line in serde_json::to_string_pretty(&value)?.lines() {
         writeln!(out, "  {line}")?;
@@ -163,7 +218,13 @@ pub fn trace(out: &mut impl Write, decided: &Decided<'_>) -> anyhow::Result<()> 
 }
 
 /// What to try next.
-pub fn try_next(out: &mut impl Write, base: &str, decided: &Decided<'_>, at: &str, experiment: &str) -> io::Result<()> {
+pub fn try_next(
+    out: &mut impl Write,
+    base: &str,
+    decided: &Decided<'_>,
+    at: &str,
+    experiment: &str,
+) -> io::Result<()> {
     let Customer { id, channel, .. } = decided.customer;
     let decision = decided.answer.decision_id.as_deref().unwrap_or_default();
     let address = base.strip_prefix("http://").unwrap_or(base);
@@ -187,7 +248,10 @@ pub fn try_next(out: &mut impl Write, base: &str, decided: &Decided<'_>, at: &st
         r#"    curl -X PUT {base}/api/v1/customers/{id}/consents/{channel} -d '{{"granted":false,"source":"demo"}}'"#
     )?;
     writeln!(out, "  Read the experiment out:")?;
-    writeln!(out, "    curl '{base}/api/v1/experiments/{experiment}/results?metric=conversion_rate'")?;
+    writeln!(
+        out,
+        "    curl '{base}/api/v1/experiments/{experiment}/results?metric=conversion_rate'"
+    )?;
     writeln!(out, "  The same port speaks gRPC, with reflection:")?;
     writeln!(out, "    grpcurl -plaintext {address} list")?;
     writeln!(

@@ -12,8 +12,11 @@ pub const METRICS: [&str; 3] = ["metrics.seen", "metrics.spent", "metrics.last_s
 
 /// Creates the metrics, which rules of offers read.
 pub async fn create_metrics(client: &Client) -> anyhow::Result<()> {
-    let metrics =
-        [("seen", "impression", "count"), ("spent", "conversion", "sum"), ("last_spent", "conversion", "last")];
+    let metrics = [
+        ("seen", "impression", "count"),
+        ("spent", "conversion", "sum"),
+        ("last_spent", "conversion", "last"),
+    ];
     for (key, outcome, aggregate) in metrics {
         let metric = json!({"key": key, "name": key, "outcome": outcome, "aggregate": aggregate, "windowDays": 7});
         create_one(client, "behavioral-metrics", &metric).await?;
@@ -49,7 +52,10 @@ pub fn put_into(nodes: &mut Vec<Value>, draw: &mut Draw, is_profiled: bool) {
     let Some(score) = nodes.iter().position(|node| node["type"] == json!("score")) else { return };
     if is_profiled {
         nodes[score + 1]["config"] = json!({});
-        nodes.insert(score + 1, json!({"id": "optimize", "type": "optimize", "config": {"profile": "shared"}}));
+        nodes.insert(
+            score + 1,
+            json!({"id": "optimize", "type": "optimize", "config": {"profile": "shared"}}),
+        );
     }
     let match_mode = draw.of(&["any", "exact", "none"]);
     let creatives = json!({"requireCreative": is_profiled, "placementMatchMode": match_mode});
@@ -71,8 +77,16 @@ pub async fn edit(client: &Client) -> anyhow::Result<()> {
         let edited = json!({"content": {"headline": "Edited"}, "weight": 1, "placement": ""});
         client.ok("PATCH", &format!("/api/v1/creatives/cre_{index}"), &edited).await?;
     }
-    client.ok("PATCH", "/api/v1/behavioral-metrics/seen", &json!({"windowDays": 1, "status": "paused"})).await?;
-    client.ok("PATCH", "/api/v1/behavioral-metrics/spent", &json!({"outcome": "impression"})).await?;
+    client
+        .ok(
+            "PATCH",
+            "/api/v1/behavioral-metrics/seen",
+            &json!({"windowDays": 1, "status": "paused"}),
+        )
+        .await?;
+    client
+        .ok("PATCH", "/api/v1/behavioral-metrics/spent", &json!({"outcome": "impression"}))
+        .await?;
     client.ok("PATCH", "/api/v1/placements/plc_banner", &json!({"status": "archived"})).await?;
     Ok(())
 }

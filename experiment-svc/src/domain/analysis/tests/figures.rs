@@ -4,7 +4,9 @@ use super::*;
 
 fn close_interval(what: &str, actual: Option<Interval>, expected: Option<Interval>) {
     match (actual, expected) {
-        (Some(actual), Some(expected)) => actual.iter().zip(expected).for_each(|(a, e)| close(what, *a, e)),
+        (Some(actual), Some(expected)) => {
+            actual.iter().zip(expected).for_each(|(a, e)| close(what, *a, e))
+        }
         _ => assert_eq!(actual, expected, "{what}"),
     }
 }
@@ -17,7 +19,8 @@ fn means(treated: &[f64], held_out: &[f64]) -> Pair {
     pair
 }
 
-/// Difference, statistic and p, then the intervals: of the difference, Newcombe's, the lift's, and its g.
+/// Difference, statistic and p, then the intervals: of the difference, Newcombe's, the lift's, and
+/// its g.
 struct Expected {
     difference: f64,
     test: Option<(f64, f64)>,
@@ -57,9 +60,9 @@ fn check_means(pairs: impl IntoIterator<Item = Pair>, expected: Expected) {
     check(mean::effect(&strata(pairs).comparable(), CENTS), &expected);
 }
 
-/// Hillstrom's e-mail experiment (MineThatData, 2008), both e-mails against none: 456 of 42,694 and 122 of 21,306
-/// converted. statsmodels: `proportions_ztest`, `confint_proportions_2indep` with `wald` and `newcomb`; lift: the roots
-/// of Fieller's quadratic by numpy.
+/// Hillstrom's e-mail experiment (MineThatData, 2008), both e-mails against none: 456 of 42,694 and
+/// 122 of 21,306 converted. statsmodels: `proportions_ztest`, `confint_proportions_2indep` with
+/// `wald` and `newcomb`; lift: the roots of Fieller's quadratic by numpy.
 #[test]
 fn conversions_of_the_hillstrom_experiment_agree_with_statsmodels() {
     check_rates(
@@ -78,11 +81,12 @@ fn conversions_of_the_hillstrom_experiment_agree_with_statsmodels() {
     );
 }
 
-/// The same experiment's spend: sums and sums of squares in cents over all customers of each arm. scipy: `ttest_ind`,
-/// pooled for t and p, Welch for the interval.
+/// The same experiment's spend: sums and sums of squares in cents over all customers of each arm.
+/// scipy: `ttest_ind`, pooled for t and p, Welch for the interval.
 #[test]
 fn spend_of_the_hillstrom_experiment_agrees_with_scipy() {
-    let sample = |n, events, sum, squares| Sample { n, events, sum: Some(sum), squares: Some(squares) };
+    let sample =
+        |n, events, sum, squares| Sample { n, events, sum: Some(sum), squares: Some(squares) };
     let none = sample(21_306, 122, 1_390_833, 28_700_503_621);
     check_means(
         [Pair { treatment: sample(42_694, 456, 5_334_980, 116_704_710_736), holdout: none }],
@@ -114,7 +118,8 @@ fn spend_of_the_hillstrom_experiment_agrees_with_scipy() {
     );
 }
 
-/// Pooled test and unpooled interval disagree: p 0.09, and an interval above zero. Both are needed for a verdict.
+/// Pooled test and unpooled interval disagree: p 0.09, and an interval above zero. Both are needed
+/// for a verdict.
 #[test]
 fn few_events_at_unequal_arms_agree_with_statsmodels() {
     check_rates(
@@ -124,7 +129,11 @@ fn few_events_at_unequal_arms_agree_with_statsmodels() {
             test: Some((1.691_944_372_570_216_1, 0.090_656_580_476_063_23)),
             interval: Some([0.001_622_103_348_500_797_4, 0.038_377_896_651_499_2]),
             newcombe: Some([-0.004_403_568_811_434_742, 0.034_994_594_616_122_5]),
-            lift: Some((1.0, Some([0.048_079_710_507_782_15, 8.688_396_211_072_71]), 0.627_438_274_046_707)),
+            lift: Some((
+                1.0,
+                Some([0.048_079_710_507_782_15, 8.688_396_211_072_71]),
+                0.627_438_274_046_707,
+            )),
         },
     );
 }
@@ -139,7 +148,11 @@ fn a_far_tail_keeps_its_digits() {
             test: Some((14.293_008_498_232_314, 2.419_279_969_902_138e-46)),
             interval: Some([0.017_258_851_800_197_997, 0.022_741_148_199_801_983]),
             newcombe: Some([0.017_259_043_238_760_88, 0.022_741_562_023_034_997]),
-            lift: Some((0.2, Some([0.170_348_497_508_228_78, 0.230_481_544_558_561_74]), 0.000_345_731_293_862_471_25)),
+            lift: Some((
+                0.2,
+                Some([0.170_348_497_508_228_78, 0.230_481_544_558_561_74]),
+                0.000_345_731_293_862_471_25,
+            )),
         },
     );
 }
@@ -191,7 +204,11 @@ fn small_samples_of_revenue_agree_with_scipy() {
             test: Some((2.414_039_396_301_674_4, 0.137_159_694_920_036_43)),
             interval: Some([-3.346_582_818_427_059, 6.596_582_818_427_059]),
             newcombe: None,
-            lift: Some((1.0, Some([0.110_335_662_600_259_84, 7.154_567_019_509_919]), 0.568_263_139_155_935_7)),
+            lift: Some((
+                1.0,
+                Some([0.110_335_662_600_259_84, 7.154_567_019_509_919]),
+                0.568_263_139_155_935_7,
+            )),
         },
     );
     check_means(
@@ -211,11 +228,14 @@ fn small_samples_of_revenue_agree_with_scipy() {
 }
 
 fn tight() -> Pair {
-    means(&[40.0, 42.5, 39.0, 41.0, 44.0, 38.25, 40.5, 43.0], &[30.0, 31.5, 29.0, 33.0, 30.25, 28.0])
+    means(
+        &[40.0, 42.5, 39.0, 41.0, 44.0, 38.25, 40.5, 43.0],
+        &[30.0, 31.5, 29.0, 33.0, 30.25, 28.0],
+    )
 }
 
-/// Two splits, weighted by their customers; the variances add up with squared weights. Computed with numpy and scipy,
-/// Wilson's intervals by statsmodels' `proportion_confint`.
+/// Two splits, weighted by their customers; the variances add up with squared weights. Computed
+/// with numpy and scipy, Wilson's intervals by statsmodels' `proportion_confint`.
 #[test]
 fn splits_are_compared_within_and_combined_by_size() {
     check_rates(
@@ -248,8 +268,8 @@ fn splits_are_compared_within_and_combined_by_size() {
     );
 }
 
-/// Early customers convert at 10 %, late ones at 30 %, treated or not, and the split moved from 10 % to 50 % between
-/// them. Thrown together the holdout would look better.
+/// Early customers convert at 10 %, late ones at 30 %, treated or not, and the split moved from 10
+/// % to 50 % between them. Thrown together the holdout would look better.
 #[test]
 fn a_split_moved_in_between_makes_no_effect() {
     let both = strata([rates((900, 9_000), (100, 1_000)), rates((300, 1_000), (300, 1_000))]);
@@ -261,11 +281,16 @@ fn a_split_moved_in_between_makes_no_effect() {
 
 #[test]
 fn a_split_without_both_arms_is_left_out_and_named() {
-    let with_one_arm = strata([rates((90, 900), (0, 0)), rates((9, 90), (5, 100)), rates((5, 9), (1, 1))]);
+    let with_one_arm =
+        strata([rates((90, 900), (0, 0)), rates((9, 90), (5, 100)), rates((5, 9), (1, 1))]);
     let alone = strata([rates((9, 90), (5, 100))]);
-    assert_eq!(proportion::effect(&with_one_arm.comparable()), proportion::effect(&alone.comparable()));
+    assert_eq!(
+        proportion::effect(&with_one_arm.comparable()),
+        proportion::effect(&alone.comparable())
+    );
     let methods = methods(Metric::ConversionRate, &with_one_arm);
-    let splits = methods.iter().find(|(figure, _)| *figure == "splits").map(|(_, method)| method.as_str());
+    let splits =
+        methods.iter().find(|(figure, _)| *figure == "splits").map(|(_, method)| method.as_str());
     let expected = "each split compared by itself, 1 combined by their customers; 2 left out for want of two customers \
                     in each arm";
     assert_eq!(splits, Some(expected));
@@ -278,16 +303,23 @@ fn without_variation_there_is_a_difference_and_nothing_more() {
         assert_eq!((effect.difference, effect.test, effect.interval), (0.0, None, None));
     }
     for (treated, difference) in [(0.0, 0.0), (5.0, 5.0)] {
-        let effect = mean::effect(&strata([means(&[treated; 9], &[0.0; 4])]).comparable(), CENTS).unwrap();
+        let effect =
+            mean::effect(&strata([means(&[treated; 9], &[0.0; 4])]).comparable(), CENTS).unwrap();
         assert_eq!((effect.difference, effect.test, effect.interval), (difference, None, None));
     }
-    let one_sided = mean::effect(&strata([means(&[1.0, 2.0, 3.0], &[0.0; 4])]).comparable(), CENTS).unwrap();
-    assert!(one_sided.test.is_some() && one_sided.interval.is_some(), "one arm's variation is enough");
+    let one_sided =
+        mean::effect(&strata([means(&[1.0, 2.0, 3.0], &[0.0; 4])]).comparable(), CENTS).unwrap();
+    assert!(
+        one_sided.test.is_some() && one_sided.interval.is_some(),
+        "one arm's variation is enough"
+    );
 }
 
 #[test]
 fn fewer_than_two_customers_in_an_arm_are_not_enough_data() {
-    for pair in [rates((0, 0), (0, 0)), rates((3, 9), (0, 0)), rates((3, 9), (1, 1)), rates((1, 1), (3, 9))] {
+    for pair in
+        [rates((0, 0), (0, 0)), rates((3, 9), (0, 0)), rates((3, 9), (1, 1)), rates((1, 1), (3, 9))]
+    {
         assert_eq!(proportion::effect(&strata([pair]).comparable()), None);
         assert_eq!(mean::effect(&strata([pair]).comparable(), CENTS), None);
     }
@@ -295,6 +327,7 @@ fn fewer_than_two_customers_in_an_arm_are_not_enough_data() {
 
 #[test]
 fn losses_have_no_lift_to_be_relative_to() {
-    let effect = mean::effect(&strata([means(&[1.0, 2.0], &[-3.0, -1.0])]).comparable(), CENTS).unwrap();
+    let effect =
+        mean::effect(&strata([means(&[1.0, 2.0], &[-3.0, -1.0])]).comparable(), CENTS).unwrap();
     assert_eq!(relative_lift::fieller(effect.treatment, effect.holdout), RelativeLift::default());
 }

@@ -52,7 +52,8 @@ fn the_texts_are_the_documented_ones() {
 
 #[test]
 fn room_comes_back_when_the_oldest_contact_leaves_the_window() {
-    let in_seconds = |facts: &[ContactFact]| tally(2, facts).next_room_at().map(|at| (at - now()).num_seconds());
+    let in_seconds =
+        |facts: &[ContactFact]| tally(2, facts).next_room_at().map(|at| (at - now()).num_seconds());
     assert_eq!(in_seconds(&[contact(DAY)]), None);
     assert_eq!(in_seconds(&[contact(DAY), contact(2 * DAY)]), Some(28 * DAY));
     assert_eq!(in_seconds(&[contact(DAY), contact(2 * DAY), contact(3 * DAY)]), Some(28 * DAY));

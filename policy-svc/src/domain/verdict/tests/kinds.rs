@@ -3,7 +3,15 @@
 use super::*;
 
 fn policy<'a>(id: &'a str, scope: &'a str, priority: i32, rule: RuleDraft<'a>) -> PolicyDraft<'a> {
-    PolicyDraft { id, name: id, revision: 1, is_active: true, scope, priority: Some(priority), rule }
+    PolicyDraft {
+        id,
+        name: id,
+        revision: 1,
+        is_active: true,
+        scope,
+        priority: Some(priority),
+        rule,
+    }
 }
 
 /// A contact on a channel, so many seconds ago.
@@ -15,11 +23,18 @@ fn on(offer: (&str, &str), channel: &str, seconds_ago: i64) -> ContactFact {
 
 /// A slot held for another hour.
 fn held(offer: (&str, &str)) -> ContactFact {
-    ContactFact { standing: Standing::Reserved(noon() + TimeDelta::hours(1)), ..on(offer, "email", 0) }
+    ContactFact {
+        standing: Standing::Reserved(noon() + TimeDelta::hours(1)),
+        ..on(offer, "email", 0)
+    }
 }
 
 /// What each candidate gets: `granted`, `passed`, or the reason code; by e-mail at noon in London.
-fn told(policies: &[PolicyDraft<'_>], contacts: Vec<ContactFact>, names: &[(&str, &str)]) -> Vec<&'static str> {
+fn told(
+    policies: &[PolicyDraft<'_>],
+    contacts: Vec<ContactFact>,
+    names: &[(&str, &str)],
+) -> Vec<&'static str> {
     let judgement = judged(policies, contacts, names, noon(), &fields("Europe/London", true));
     let verdicts = judgement.verdicts.iter().enumerate();
     let word = |(place, verdict): (usize, &Verdict)| match &verdict.refusal {
@@ -51,7 +66,11 @@ const HOUR: i64 = 3_600;
 fn a_cooldown_rests_after_any_contact_in_scope_and_after_a_slot() {
     let rule = RuleDraft::Cooldown { window_hours: 24 };
     let check = |scope: &str, contacts: Vec<ContactFact>, expected: &[&str]| {
-        assert_eq!(told(&[policy("pol_1", scope, 50, rule)], contacts, &[A, T]), expected, "{scope}");
+        assert_eq!(
+            told(&[policy("pol_1", scope, 50, rule)], contacts, &[A, T]),
+            expected,
+            "{scope}"
+        );
     };
     check("global", vec![], &["granted", "cooldown"]);
     check("global", vec![on(T, "sms", 24 * HOUR - 1)], &["cooldown", "cooldown"]);
@@ -69,7 +88,10 @@ fn a_cooldown_rests_after_any_contact_in_scope_and_after_a_slot() {
     let row = &rested.verdicts[0].policies[0];
     assert_eq!((row.counted, row.reserved, row.limit, row.window_seconds), (1, 1, 1, 24 * HOUR));
     assert_eq!(row.next_allowed_at, Some(noon() + TimeDelta::hours(23)));
-    assert_eq!(rested.verdicts[0].summary, "1 contacts in last 24h, 1 reserved, rests until 2026-07-04T10:00:00Z");
+    assert_eq!(
+        rested.verdicts[0].summary,
+        "1 contacts in last 24h, 1 reserved, rests until 2026-07-04T10:00:00Z"
+    );
 }
 
 #[test]
@@ -79,7 +101,10 @@ fn a_category_rests_after_a_contact_of_the_same_category() {
         assert_eq!(told(&[policy("pol_1", "", 50, rule)], contacts, &[A, B, T]), expected);
     };
     check(vec![], &["granted", "category_suppression", "granted"]);
-    check(vec![on(("x", "APPAREL"), "sms", 7 * DAY - 1)], &["category_suppression", "category_suppression", "granted"]);
+    check(
+        vec![on(("x", "APPAREL"), "sms", 7 * DAY - 1)],
+        &["category_suppression", "category_suppression", "granted"],
+    );
     check(vec![on(A, "sms", 7 * DAY)], &["granted", "category_suppression", "granted"]);
     check(vec![held(T)], &["granted", "category_suppression", "category_suppression"]);
 }
@@ -104,7 +129,11 @@ fn total_and_cross_channel_caps_ignore_what_they_say_of_the_scope() {
     let two = CapDraft { window_days: 7, max_impressions: 2, ..CapDraft::default() };
     let contacts = || vec![on(T, "sms", 1), on(A, "web", 2)];
     let check = |scope: &str, rule: RuleDraft<'_>, expected: &[&str]| {
-        assert_eq!(told(&[policy("pol_1", scope, 50, rule)], contacts(), &[A, T]), expected, "{scope} {rule:?}");
+        assert_eq!(
+            told(&[policy("pol_1", scope, 50, rule)], contacts(), &[A, T]),
+            expected,
+            "{scope} {rule:?}"
+        );
     };
     let (total, cross) = (RuleDraft::CustomerTotalCap(two), RuleDraft::CrossChannelCap(two));
     check("channel:email;category:Apparel", total, &["customer_total_cap", "customer_total_cap"]);
@@ -119,7 +148,8 @@ fn calendar_limits_count_in_the_customers_own_days() {
     let rule = RuleDraft::FrequencyCap(CapDraft { max_per_day: 1, ..CapDraft::default() });
     let policies = [policy("pol_1", "", 50, rule)];
     let check = |zone: &str, contact_at: &str, at: &str, expected: &str, next: Option<&str>| {
-        let (at, contact_at): (DateTime<Utc>, DateTime<Utc>) = (at.parse().unwrap(), contact_at.parse().unwrap());
+        let (at, contact_at): (DateTime<Utc>, DateTime<Utc>) =
+            (at.parse().unwrap(), contact_at.parse().unwrap());
         let fact = ContactFact { standing: Standing::Committed(contact_at), ..on(A, "email", 0) };
         let judgement = judged(&policies, vec![fact], &[A], at, &fields(zone, true));
         let row = &judgement.verdicts[0].policies[0];
@@ -132,9 +162,21 @@ fn calendar_limits_count_in_the_customers_own_days() {
     check("Europe/London", "2026-07-02T22:59:59Z", "2026-07-03T11:00:00Z", free, None);
     // The same contact is yesterday's for one who lives further east, or has moved there.
     check("Asia/Tokyo", "2026-07-02T14:59:59Z", "2026-07-03T01:00:00Z", free, None);
-    check("Asia/Tokyo", "2026-07-02T15:00:00Z", "2026-07-03T01:00:00Z", full, Some("2026-07-03T15:00:00Z"));
+    check(
+        "Asia/Tokyo",
+        "2026-07-02T15:00:00Z",
+        "2026-07-03T01:00:00Z",
+        full,
+        Some("2026-07-03T15:00:00Z"),
+    );
     // A day of 25 hours.
-    check("Europe/London", "2026-10-24T23:00:00Z", "2026-10-25T20:59:59Z", full, Some("2026-10-26T00:00:00Z"));
+    check(
+        "Europe/London",
+        "2026-10-24T23:00:00Z",
+        "2026-10-25T20:59:59Z",
+        full,
+        Some("2026-10-26T00:00:00Z"),
+    );
     let unknown = judged(&policies, vec![], &[A], noon(), &fields("Mars/Base", true));
     assert_eq!(unknown.verdicts[0].refusal.as_ref().unwrap().code, ReasonCode::TimezoneUnknown);
 }
@@ -153,10 +195,16 @@ fn segments_are_excluded_and_a_missing_one_refuses() {
     let text = |text: &str| Some(FieldValue::Text(text.to_owned()));
     check(text("silver"), None);
     check(text("Gold"), Some("contact policy pol_1: customer.tier is Gold, an excluded segment"));
-    check(Some(FieldValue::Number("7".into())), Some("contact policy pol_1: customer.tier is 7, an excluded segment"));
+    check(
+        Some(FieldValue::Number("7".into())),
+        Some("contact policy pol_1: customer.tier is 7, an excluded segment"),
+    );
     check(None, Some("contact policy pol_1: customer.tier is not set"));
     check(Some(FieldValue::Null), Some("contact policy pol_1: customer.tier is not set"));
-    check(Some(FieldValue::Other), Some("contact policy pol_1: customer.tier cannot be compared with a segment"));
+    check(
+        Some(FieldValue::Other),
+        Some("contact policy pol_1: customer.tier cannot be compared with a segment"),
+    );
 }
 
 #[test]
@@ -165,8 +213,15 @@ fn a_time_window_says_when_quiet_hours_and_it_both_allow() {
     let office = RuleDraft::TimeWindow { allowed_days: &days, start: "07:00", end: "17:00" };
     let check = |at: &str, code: &str, reason: &str, after: &str| {
         let at = at.parse().unwrap();
-        let judgement = judged(&[policy("office", "", 50, office)], vec![], &[A], at, &fields("Europe/London", true));
-        let refusal = judgement.refusal.as_ref().or(judgement.verdicts[0].refusal.as_ref()).unwrap();
+        let judgement = judged(
+            &[policy("office", "", 50, office)],
+            vec![],
+            &[A],
+            at,
+            &fields("Europe/London", true),
+        );
+        let refusal =
+            judgement.refusal.as_ref().or(judgement.verdicts[0].refusal.as_ref()).unwrap();
         assert_eq!((refusal.code.as_str(), refusal.reason.as_str()), (code, reason));
         assert_eq!(refusal.deliver_after.unwrap().to_rfc3339(), after);
     };
@@ -189,8 +244,13 @@ fn the_law_is_a_floor_that_a_channel_can_only_raise() {
         configuration.settings.legal_quiet_hours =
             crate::domain::settings::legal_quiet_hours(legal.into_iter()).unwrap();
         let mut fields = fields("America/New_York", true);
-        fields.extend(country.map(|country| ("country".to_owned(), FieldValue::Text(country.to_owned()))));
-        let asked = Asked { at: at.parse().unwrap(), ..asked(&configuration, channel, &fields, &candidates) };
+        fields.extend(
+            country.map(|country| ("country".to_owned(), FieldValue::Text(country.to_owned()))),
+        );
+        let asked = Asked {
+            at: at.parse().unwrap(),
+            ..asked(&configuration, channel, &fields, &candidates)
+        };
         let judgement = judge(&asked, &facts(Vec::new()), slots(1));
         let told = judgement.refusal.map(|refusal| refusal.reason);
         assert_eq!(told.as_deref(), expected, "{channel} {country:?} {at}");
@@ -213,9 +273,15 @@ fn an_override_lifts_softer_policies_of_lower_priority_only() {
     let weekend = ["sat".to_owned(), "sun".to_owned()];
     let capped = CapDraft { window_days: 7, max_impressions: 1, ..CapDraft::default() };
     let check = |priority: i32, rule: RuleDraft<'_>, expected: &str| {
-        let policies =
-            [policy("lift", "category:Apparel", 60, RuleDraft::AllowOverride), policy("pol", "", priority, rule)];
-        assert_eq!(told(&policies, vec![on(B, "email", 1)], &[A]), [expected], "{priority} {rule:?}");
+        let policies = [
+            policy("lift", "category:Apparel", 60, RuleDraft::AllowOverride),
+            policy("pol", "", priority, rule),
+        ];
+        assert_eq!(
+            told(&policies, vec![on(B, "email", 1)], &[A]),
+            [expected],
+            "{priority} {rule:?}"
+        );
     };
     let soft = [
         (RuleDraft::Cooldown { window_hours: 24 }, "cooldown"),
@@ -234,12 +300,22 @@ fn an_override_lifts_softer_policies_of_lower_priority_only() {
     check(0, RuleDraft::CrossChannelCap(capped), "cross_channel_cap");
     let lift = policy("lift", "", 60, RuleDraft::AllowOverride);
     let rest = policy("pol", "", 50, RuleDraft::Cooldown { window_hours: 24 });
-    let judgement = judged(&[lift, rest], vec![on(B, "email", 1)], &[A], noon(), &fields("Europe/London", true));
+    let judgement = judged(
+        &[lift, rest],
+        vec![on(B, "email", 1)],
+        &[A],
+        noon(),
+        &fields("Europe/London", true),
+    );
     let row = &judgement.verdicts[0].policies[1];
     assert_eq!((row.is_passed, row.lifted_by.as_deref(), row.counted), (true, Some("lift"), 1));
     // Outside of the override's scope the rest holds.
     assert_eq!(
-        told(&[policy("lift", "category:Apparel", 60, RuleDraft::AllowOverride), rest], vec![on(B, "email", 1)], &[T]),
+        told(
+            &[policy("lift", "category:Apparel", 60, RuleDraft::AllowOverride), rest],
+            vec![on(B, "email", 1)],
+            &[T]
+        ),
         ["cooldown"]
     );
 }
