@@ -92,7 +92,7 @@ fn judge_log(report: &mut Report, log: &[Entry]) -> BTreeMap<String, String> {
     for entry in log {
         match entry {
             Entry::Attempt { id, customer, decision, .. } => {
-                drop(begun.insert(*id, (customer, decision)))
+                begun.insert(*id, (customer, decision));
             }
             Entry::Answer { id, told, .. } => {
                 let Some((customer, own)) = begun.get(id) else { continue };

@@ -149,7 +149,7 @@ fn judge_log(report: &mut Report, log: &[Entry]) {
         let is_contact = matches!(told, Told::Granted { .. } | Told::Go(_));
         match verb {
             Verb::Withdraw | Verb::OptOut if *told == Told::Done => {
-                drop(withdrawn.insert(customer, place))
+                withdrawn.insert(customer, place);
             }
             Verb::Reserve | Verb::Commit => {
                 let is_late = withdrawn.get(customer.as_str()).is_some_and(|place| from > place);
