@@ -9,7 +9,7 @@ mod conformance {
     mod grpcurl;
     mod import;
     mod one_folder;
-    mod readme;
+    mod pages;
     mod scenarios;
     mod stream;
 }

@@ -7,7 +7,7 @@ mod contract;
 mod manifest;
 mod migration;
 mod name;
-mod readme;
+mod page;
 mod rust;
 mod source;
 mod text;
@@ -73,7 +73,7 @@ fn check_files(files: &[SourceFile]) -> Vec<Violation> {
     manifest::check(files, &mut found);
     migration::check(files, &mut found);
     contract::check(files, &rust, &mut found);
-    readme::check(files, &mut found);
+    page::check(files, &mut found);
     threat::check(files, &rust, &mut found);
     found.sort();
     found
@@ -171,6 +171,7 @@ mod tests {
             "0100_x.sql:1: says nothing about why",
         );
         check("README.md", "```sh\nmake all\n```\n", "README.md:2: no test runs `make all`");
+        check("docs/api.md", "```sh\nmake all\n```\n", "docs/api.md:2: no test runs `make all`");
         check(
             "docs/threat-model.md",
             "| P1 | `a-svc::x::y` |\n",

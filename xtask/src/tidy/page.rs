@@ -1,11 +1,13 @@
-//! Every command the README shows is run: `curl` and `grpcurl` lines by `conformance`, the rest by
-//! what they name.
+//! CI runs every command that the README and the API page show: `conformance` runs the `curl` and
+//! `grpcurl` lines, the other commands are part of CI.
 
 use super::Violation;
 use crate::repository::SourceFile;
 
-/// Commands that a test runs or CI is: the demo is started by conformance's README test, `cargo
-/// xtask` is CI itself.
+/// The pages whose commands are run.
+const PAGES: [&str; 2] = ["README.md", "docs/api.md"];
+/// Beginnings of the commands that CI runs. The demo is started by
+/// `conformance/tests/conformance/pages.rs`.
 const RUN: [&str; 8] = [
     "curl ",
     "grpcurl ",
@@ -18,15 +20,16 @@ const RUN: [&str; 8] = [
 ];
 const SHELL_FENCES: [&str; 4] = ["```sh", "```bash", "```shell", "```console"];
 
-/// Checks the README's fences.
+/// Checks the shell fences of the pages.
 pub fn check(files: &[SourceFile], found: &mut Vec<Violation>) {
-    let Some(readme) = files.iter().find(|file| file.path == "README.md") else { return };
-    for (line, command) in commands(&readme.text) {
-        if !RUN.iter().any(|known| command == known.trim_end() || command.starts_with(known)) {
-            let what = format!(
-                "no test runs `{command}`: show a command that one runs, or fence it as ```text"
-            );
-            found.push(Violation::new("README.md", line, what));
+    for page in files.iter().filter(|file| PAGES.contains(&file.path.as_str())) {
+        for (line, command) in commands(&page.text) {
+            if !RUN.iter().any(|known| command == known.trim_end() || command.starts_with(known)) {
+                let what = format!(
+                    "no test runs `{command}`: show a command that one runs, or fence it as ```text"
+                );
+                found.push(Violation::new(&page.path, line, what));
+            }
         }
     }
 }

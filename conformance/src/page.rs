@@ -1,9 +1,9 @@
-//! The commands a document shows, and the answers it prints under them.
+//! The commands that a page shows, and the answers it prints under them.
 //!
 //! A shell fence (```` ```sh ````) holds commands. When the next fence is `json`, it is the answer
-//! of the last command: every key it prints must be there; values are compared literally, except
-//! numbers with a fraction, instants and ids of decisions and outcomes, which are shapes, and
-//! `"…"`, which is anything.
+//! of the last command, and every key it prints must be in the real answer. Values are compared
+//! literally, with these exceptions: numbers with a fraction, instants, and ids of decisions and
+//! outcomes are compared by shape, and `"…"` matches anything.
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ use serde_json::Value;
 pub struct Shown {
     /// Line of the command, from 1.
     pub line: usize,
-    /// The command as it stands.
+    /// The command, with all its lines.
     pub command: String,
     /// The answer, when one is printed.
     pub answer: Option<Value>,

@@ -1,0 +1,84 @@
+//! Every curl and grpcurl command of the README and the API page, run against the demo that both
+//! ask their reader to start.
+
+use conformance::{
+    door::{GRPCURL_VARIABLE, run},
+    expectation::differences,
+    page::{self, Shown},
+    process::Process,
+    suite::base_in,
+};
+use serde_json::Value;
+use tokio::process::Command;
+
+/// The pages, in the order in which a reader meets them.
+const PAGES: [&str; 2] = ["README.md", "docs/api.md"];
+/// The address in the pages.
+const PRINTED: &str = "127.0.0.1:8080";
+/// The date in the pages. The test sends tomorrow instead: with every day more customers of the
+/// demo leave the range of its rules.
+const PRINTED_DAY: &str = "2027-01-15";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_command_of_readme_and_api_page_answers_as_printed() {
+    let arguments = ["demo", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+    let mut demo = Process::start("proffer", &arguments, &[]).unwrap();
+    let base = demo
+        .line(|line| line.starts_with("Serving on").then(|| base_in(line)).flatten())
+        .await
+        .unwrap();
+    let mut reader = Reader {
+        address: base.trim_start_matches("http://").to_owned(),
+        tomorrow: (serve::Clock::system().now() + chrono::TimeDelta::days(1))
+            .date_naive()
+            .to_string(),
+        grpcurl: std::env::var(GRPCURL_VARIABLE).expect("run the tests with `cargo xtask test`"),
+        decision: String::new(),
+    };
+    for path in PAGES {
+        let file = format!("{}/../{path}", env!("CARGO_MANIFEST_DIR"));
+        let shown = page::commands(&std::fs::read_to_string(file).unwrap()).unwrap();
+        assert!(shown.len() >= 4, "{path}: {shown:?}");
+        for shown in shown {
+            reader.follow(path, &shown).await;
+        }
+    }
+}
+
+/// Runs the commands of the pages one after the other.
+struct Reader {
+    address: String,
+    tomorrow: String,
+    grpcurl: String,
+    /// The last `decisionId` of an answer; the pages call it `$DECISION`.
+    decision: String,
+}
+
+impl Reader {
+    async fn follow(&mut self, path: &str, shown: &Shown) {
+        let command =
+            shown.command.replace(PRINTED, &self.address).replace(PRINTED_DAY, &self.tomorrow);
+        let command = match command.strip_prefix("grpcurl ") {
+            Some(rest) => format!("{} {rest}", self.grpcurl),
+            None => command.replacen("curl ", "curl --silent --show-error ", 1),
+        };
+        let place = format!("{path}:{}: {command}", shown.line);
+        let mut bash = Command::new("bash");
+        bash.args(["-c", &command]).env("DECISION", &self.decision);
+        let (code, output, errors) = run(bash, "").await.unwrap();
+        assert_eq!(code, Some(0), "{place}\n{output}{errors}");
+        let answer = serde_json::from_str::<Value>(&output);
+        let decision = answer.as_ref().ok().and_then(|answer| answer["decisionId"].as_str());
+        if let Some(decision) = decision {
+            decision.clone_into(&mut self.decision);
+        }
+        let Some(printed) = &shown.answer else {
+            let is_error = answer.is_ok_and(|answer| answer.get("error").is_some());
+            assert!(!is_error, "{place}\n{output}");
+            return;
+        };
+        let answer = answer.unwrap_or_else(|error| panic!("{place}: {error}: {output}"));
+        let found = differences(&page::expectation(printed), Some(&answer));
+        assert!(found.is_empty(), "{place}\n{}\n{output}", found.join("\n"));
+    }
+}
