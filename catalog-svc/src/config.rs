@@ -1,20 +1,20 @@
-//! Settings of the process.
+//! Flags and environment variables of the process.
 
 use std::net::SocketAddr;
 
 /// Settings of catalog-svc.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Config {
-    /// Where the services answer.
+    /// Address of the gRPC services.
     #[arg(long, env = "PROFFER_CATALOG_LISTEN", default_value = "127.0.0.1:7101")]
     pub listen: SocketAddr,
-    /// Where health answers.
+    /// Address of health checks and metrics.
     #[arg(long, env = "PROFFER_CATALOG_ADMIN_LISTEN", default_value = "127.0.0.1:8101")]
     pub admin_listen: SocketAddr,
-    /// Where data are kept.
+    /// The database.
     #[command(flatten)]
     pub store: serve::StoreSettings,
-    /// What every process has.
+    /// Logs and reflection.
     #[command(flatten)]
     pub process: serve::ProcessSettings,
 }

@@ -1,14 +1,10 @@
-//! Catalog as a process of its own.
+//! The `catalog-svc` command: catalog-svc in its own process.
 
 use catalog_svc::{App, Config, Deps};
 use clap::Parser as _;
 
 #[derive(clap::Parser)]
-#[command(
-    name = "catalog-svc",
-    version,
-    about = "What may be offered, and what is known about customers"
-)]
+#[command(name = "catalog-svc", version, about = "Keeps customer records and what may be offered")]
 struct Arguments {
     #[command(flatten)]
     config: Config,

@@ -1,4 +1,4 @@
-//! Settings of the process.
+//! Flags and environment variables of the process.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -6,25 +6,25 @@ use std::{net::SocketAddr, time::Duration};
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "decision-svc", version)]
 pub struct Config {
-    /// Address the service answers on.
+    /// Address of the gRPC services.
     #[arg(long, env = "PROFFER_DECISION_LISTEN", default_value = "127.0.0.1:7103")]
     pub listen: SocketAddr,
-    /// Address of health.
+    /// Address of health checks and metrics.
     #[arg(long, env = "PROFFER_DECISION_ADMIN_LISTEN", default_value = "127.0.0.1:8103")]
     pub admin_listen: SocketAddr,
-    /// Where catalog-svc answers.
+    /// URL of catalog-svc.
     #[arg(long, env = "PROFFER_DECISION_CATALOG_URL", default_value = "http://127.0.0.1:7101")]
     pub catalog_url: String,
-    /// Where policy-svc answers.
+    /// URL of policy-svc.
     #[arg(long, env = "PROFFER_DECISION_POLICY_URL", default_value = "http://127.0.0.1:7102")]
     pub policy_url: String,
-    /// Where experiment-svc answers.
+    /// URL of experiment-svc.
     #[arg(long, env = "PROFFER_DECISION_EXPERIMENT_URL", default_value = "http://127.0.0.1:7104")]
     pub experiment_url: String,
-    /// How fresh configuration must be.
+    /// How long a decision waits for newer configuration.
     #[command(flatten)]
     pub snapshot: SnapshotSettings,
-    /// Where data are kept.
+    /// The database.
     #[command(flatten)]
     pub store: serve::StoreSettings,
     /// Logs and reflection.
@@ -32,14 +32,14 @@ pub struct Config {
     pub process: serve::ProcessSettings,
 }
 
-/// How long a decision waits when nothing else is set.
+/// Default of `snapshot_wait_max_ms`.
 const SNAPSHOT_WAIT_MAX_MS: u64 = 250;
 
-/// How fresh the configuration of a decision must be.
+/// How long a decision waits for newer configuration.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct SnapshotSettings {
-    /// How long a decision waits for configuration that it knows to be newer than its own, in
-    /// milliseconds. Then it goes on with its own, `degraded: ["snapshot_stale"]`; 0 never waits.
+    /// Longest wait of a decision for newer configuration, in milliseconds. After that it uses the
+    /// configuration it has and reports `degraded: ["snapshot_stale"]`. 0 never waits.
     #[arg(long, env = "PROFFER_SNAPSHOT_WAIT_MAX_MS", default_value_t = SNAPSHOT_WAIT_MAX_MS,
         value_parser = clap::value_parser!(u64).range(..=10_000))]
     pub snapshot_wait_max_ms: u64,
@@ -52,7 +52,7 @@ impl Default for SnapshotSettings {
 }
 
 impl SnapshotSettings {
-    /// The longest wait.
+    /// The longest wait as a duration.
     pub fn wait_max(&self) -> Duration {
         Duration::from_millis(self.snapshot_wait_max_ms)
     }

@@ -1,4 +1,4 @@
-//! decision-svc as a process.
+//! The `decision-svc` command: decision-svc in its own process.
 
 use clap::Parser as _;
 use decision_svc::{App, Config, Deps, neighbours::Neighbours};

@@ -1,4 +1,4 @@
-//! Experiment as a process of its own.
+//! The `experiment-svc` command: experiment-svc in its own process.
 
 use clap::Parser as _;
 use experiment_svc::{App, Config, Deps};
@@ -7,7 +7,7 @@ use experiment_svc::{App, Config, Deps};
 #[command(
     name = "experiment-svc",
     version,
-    about = "What a flow earns: experiments, their ledger and their read-out"
+    about = "Keeps experiments and assignments, and computes results"
 )]
 struct Arguments {
     #[command(flatten)]

@@ -1,8 +1,8 @@
-//! Settings of the gateway and of its process.
+//! Settings of the gateway, and the flags and environment variables of its process.
 
 use std::{net::SocketAddr, time::Duration};
 
-/// Longest a REST call may take.
+/// Default time limit of a REST call.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Settings of the gateway itself.
@@ -10,12 +10,12 @@ pub const DEADLINE: Duration = Duration::from_secs(30);
 pub struct Config {
     /// Origins whose web pages may call, such as `https://console.example.com`.
     pub allowed_origins: Vec<String>,
-    /// Longest a REST call may take.
+    /// Time limit of a REST call.
     pub deadline: Duration,
-    /// Whether server reflection is offered.
+    /// True when gRPC reflection is on.
     pub has_reflection: bool,
-    /// Calls at once. The services behind take what this door lets in: one that refused by itself
-    /// would turn an overload into decisions without offers.
+    /// How many calls may run and wait. Only the gateway limits calls. If policy-svc refused calls,
+    /// an overload would look like decisions without offers.
     pub admission: serve::AdmissionSettings,
 }
 
@@ -30,35 +30,36 @@ impl Default for Config {
     }
 }
 
-/// One door in front of the four services: gRPC and REST on one port.
+/// Serves gRPC and REST on one port, in front of the four services.
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "gateway", version)]
 pub struct Settings {
     /// Address of REST and gRPC.
     #[arg(long, env = "PROFFER_GATEWAY_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
-    /// Address of health.
+    /// Address of health checks and metrics.
     #[arg(long, env = "PROFFER_GATEWAY_ADMIN_LISTEN", default_value = "127.0.0.1:9090")]
     pub admin_listen: SocketAddr,
-    /// Where catalog-svc answers.
+    /// URL of catalog-svc.
     #[arg(long, env = "PROFFER_GATEWAY_CATALOG_URL", default_value = "http://127.0.0.1:7101")]
     pub catalog_url: String,
-    /// Where policy-svc answers.
+    /// URL of policy-svc.
     #[arg(long, env = "PROFFER_GATEWAY_POLICY_URL", default_value = "http://127.0.0.1:7102")]
     pub policy_url: String,
-    /// Where decision-svc answers.
+    /// URL of decision-svc.
     #[arg(long, env = "PROFFER_GATEWAY_DECISION_URL", default_value = "http://127.0.0.1:7103")]
     pub decision_url: String,
-    /// Where experiment-svc answers.
+    /// URL of experiment-svc.
     #[arg(long, env = "PROFFER_GATEWAY_EXPERIMENT_URL", default_value = "http://127.0.0.1:7104")]
     pub experiment_url: String,
-    /// Origin whose web pages may call; give it several times or separate with commas.
+    /// Origin of web pages that may call. Repeat the flag or separate origins with commas.
     #[arg(long = "allowed-origin", env = "PROFFER_GATEWAY_ALLOWED_ORIGINS", value_delimiter = ',')]
     pub allowed_origins: Vec<String>,
-    /// Longest a REST call may take, in milliseconds.
-    #[arg(long, env = "PROFFER_GATEWAY_DEADLINE_MS", default_value_t = 30_000, value_parser = clap::value_parser!(u64).range(1..=55_000))]
+    /// Time limit of a REST call, in milliseconds.
+    #[arg(long, env = "PROFFER_GATEWAY_DEADLINE_MS", default_value_t = 30_000,
+        value_parser = clap::value_parser!(u64).range(1..=55_000))]
     pub deadline_ms: u64,
-    /// Calls at once.
+    /// How many calls may run and wait.
     #[command(flatten)]
     pub admission: serve::AdmissionSettings,
     /// Logs and reflection.
@@ -67,7 +68,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// What of them is the gateway's own.
+    /// The part of the settings that the gateway itself uses.
     pub fn config(&self) -> Config {
         Config {
             allowed_origins: self.allowed_origins.clone(),

@@ -1,4 +1,4 @@
-//! The gateway as a process.
+//! The `gateway` command: the gateway in its own process.
 
 use clap::Parser as _;
 use gateway::{Gateway, Neighbours, Settings};

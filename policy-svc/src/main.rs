@@ -1,10 +1,10 @@
-//! Policy as a process of its own.
+//! The `policy-svc` command: policy-svc in its own process.
 
 use clap::Parser as _;
 use policy_svc::{App, Config, Deps};
 
 #[derive(clap::Parser)]
-#[command(name = "policy-svc", version, about = "Who may be contacted, when and how often")]
+#[command(name = "policy-svc", version, about = "Decides who may be contacted, when and how often")]
 struct Arguments {
     #[command(flatten)]
     config: Config,

@@ -1,5 +1,5 @@
-//! `proffer demo`: the suite on a demo clock and a fresh folder, and the winback programme played
-//! on it.
+//! `proffer demo`: starts the suite with a demo clock in a new folder, and plays the winback
+//! campaign on it.
 
 use std::{io::Write as _, net::SocketAddr};
 
@@ -18,10 +18,10 @@ pub struct Settings {
     /// Address of REST and gRPC.
     #[arg(long, env = "PROFFER_LISTEN", default_value = DEFAULT_LISTEN)]
     pub listen: SocketAddr,
-    /// Address of health.
+    /// Address of health checks and metrics.
     #[arg(long, env = "PROFFER_ADMIN_LISTEN", default_value = DEFAULT_ADMIN_LISTEN)]
     pub admin_listen: SocketAddr,
-    /// Ends after the report instead of serving on.
+    /// Exit after the report instead of serving.
     #[arg(long)]
     pub once: bool,
 }
@@ -36,7 +36,7 @@ impl Default for Settings {
     }
 }
 
-/// Plays the programme, then serves until SIGTERM or SIGINT.
+/// Plays the campaign, then serves until SIGTERM or SIGINT.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
     serve::telemetry::start("warn", false);
     let shutdown = shutdown_on_signal()?;
@@ -44,7 +44,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let clock = Clock::starting_at(start);
     let today = start.with_timezone(&London).format("%Y-%m-%d");
     println!(
-        "Demo clock: it is {today} 10:00 in London, whatever your clock says, so that most customers are awake."
+        "The demo's clock starts at 10:00 in London on {today}, when most customers are awake."
     );
     let folder = tempfile::Builder::new()
         .prefix("proffer-demo-")
@@ -82,7 +82,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
 fn ten_in_london(now: DateTime<Utc>) -> DateTime<Utc> {
     let ten = NaiveTime::from_hms_opt(10, 0, 0).unwrap_or_default();
     let day = now.with_timezone(&London).date_naive();
-    // London changes its clocks at night, so ten in the morning exists once on every day.
+    // London changes its clocks at night, so 10:00 exists exactly once on every day.
     let exact = London.from_local_datetime(&day.and_time(ten)).single();
     exact.map_or(now, |at| at.to_utc())
 }

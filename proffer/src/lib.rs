@@ -1,3 +1,3 @@
-//! All five services in one process.
+//! All five services in one process; tests and benchmarks start them with this library.
 
 pub mod suite;

@@ -1,4 +1,4 @@
-//! The binary people try first: all five services in one process.
+//! The `proffer` command: all five services in one process, and the demo.
 
 mod demo;
 mod demo_command;
@@ -6,8 +6,7 @@ mod serve_command;
 
 use clap::{Parser, Subcommand};
 
-/// Decides, in real time and provably, which offer a customer should get now, or that they should
-/// get none.
+/// Decides which offer a customer should get now, or that they should get none.
 #[derive(Debug, Parser)]
 #[command(name = "proffer", version)]
 struct Arguments {
@@ -17,10 +16,10 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Plays the winback programme on real customers, prints what was decided and why, and keeps
-    /// serving (the default).
+    /// Plays the winback campaign on real customers, prints what it decided and why, then serves.
+    /// This is the default.
     Demo(demo_command::Settings),
-    /// Serves REST and gRPC on one port.
+    /// Serves REST and gRPC on one port, on your own data.
     Serve(serve_command::Settings),
 }
 

@@ -1,4 +1,4 @@
-//! `proffer serve`.
+//! `proffer serve`: all five services on the data of the user.
 
 use std::net::SocketAddr;
 
@@ -11,22 +11,22 @@ pub struct Settings {
     /// Address of REST and gRPC.
     #[arg(long, env = "PROFFER_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
-    /// Address of health.
+    /// Address of health checks and metrics.
     #[arg(long, env = "PROFFER_ADMIN_LISTEN", default_value = "127.0.0.1:9090")]
     pub admin_listen: SocketAddr,
-    /// Calls at once.
+    /// How many calls may run and wait.
     #[command(flatten)]
     pub admission: serve::AdmissionSettings,
-    /// How fresh configuration must be.
+    /// How long a decision waits for newer configuration.
     #[command(flatten)]
     pub snapshot: decision_svc::SnapshotSettings,
-    /// Where data are kept.
+    /// The database.
     #[command(flatten)]
     pub store: serve::StoreSettings,
-    /// Filter of the logs.
+    /// Log filter, for example `info` or `warn,decision_svc=debug`.
     #[arg(long, env = "PROFFER_LOG", default_value = "warn")]
     pub log: String,
-    /// Write logs as JSON, one object a line.
+    /// Write logs as JSON, one object per line.
     #[arg(long, env = "PROFFER_LOG_JSON")]
     pub log_json: bool,
 }

@@ -1,5 +1,5 @@
-//! The five services wired together in one process: every neighbour is local, no socket lies
-//! between them, and to decide they call each other without messages being encoded.
+//! Wires the five services together in one process. They call each other directly, without sockets;
+//! the calls of a decision also skip the serialization of messages.
 
 use anyhow::Context as _;
 use database::Location;
@@ -10,25 +10,25 @@ use tonic::service::Routes;
 
 /// All five services, listening.
 pub struct Suite {
-    /// Where REST and gRPC answer.
+    /// Address of REST and gRPC.
     pub address: SocketAddr,
     running: Vec<JoinHandle<()>>,
     serving: JoinHandle<anyhow::Result<()>>,
     readiness: Vec<Readiness>,
 }
 
-/// Where a suite listens.
+/// The addresses of a suite.
 #[derive(Clone, Copy, Debug)]
 pub struct Addresses {
-    /// REST and gRPC.
+    /// Of REST and gRPC.
     pub listen: SocketAddr,
-    /// Health.
+    /// Of health checks and metrics.
     pub admin_listen: SocketAddr,
 }
 
 impl Suite {
-    /// Opens the stores, wires the services and starts listening. `snapshot_wait_max`: how long a
-    /// decision waits for configuration that it knows to be newer than its own.
+    /// Opens the stores, wires the services and starts listening. `snapshot_wait_max` limits how
+    /// long a decision waits for newer configuration.
     pub async fn start(
         location: &Location,
         addresses: Addresses,
@@ -37,7 +37,7 @@ impl Suite {
         clock: Clock,
         shutdown: &Shutdown,
     ) -> anyhow::Result<Self> {
-        // The sockets come first: an address in use is said before anything is written.
+        // Binding comes first, so that an address in use fails before anything is written.
         let listener = Listener::bind(addresses.listen, Limits::default()).await?;
         let admin_listener = Listener::bind(addresses.admin_listen, Limits::default())
             .await
@@ -87,12 +87,12 @@ impl Suite {
         Ok(Self { address, running, serving, readiness })
     }
 
-    /// Returns once every service may be sent work.
+    /// Waits until every service is ready.
     pub async fn ready(&self) {
         all_ready(&self.readiness).await;
     }
 
-    /// Serves until the shutdown, then lets everything end.
+    /// Serves until the shutdown, then waits for every task to end.
     pub async fn finish(self) -> anyhow::Result<()> {
         let served = self.serving.await.context("the listener panicked")?;
         for task in self.running {

@@ -1,18 +1,17 @@
-//! `cargo xtask bench`: comparisons within one run.
+//! `cargo xtask bench`: builds the benchmarks and runs them against a private PostgreSQL.
 
 use crate::{command, repository, tool};
 
-/// What to compare.
+/// Arguments of `cargo xtask bench`.
 #[derive(Debug, clap::Args)]
 pub struct Settings {
-    /// Passed on, for example `engine --rounds 9` or `load --reserve`; `help` lists the names. When
-    /// left out, everything but `peers`, which takes minutes to build: the report takes about ten
-    /// minutes.
+    /// Arguments of the benchmark, for example `engine --rounds 9` or `load --reserve`. `help`
+    /// lists the names. Without arguments everything but `peers` runs, in about ten minutes.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub arguments: Vec<String>,
 }
 
-/// Builds the workspace of the benches and runs it against a private PostgreSQL.
+/// Builds the workspace `bench` and runs it against a private PostgreSQL.
 pub fn run(settings: &Settings) -> anyhow::Result<()> {
     tool::find_or_install()?;
     let root = repository::root()?;

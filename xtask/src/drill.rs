@@ -1,21 +1,21 @@
-//! `cargo xtask drill`: builds what a drill starts and runs it.
+//! `cargo xtask drill`: builds the services that a drill starts, and runs the drill.
 
 use std::process::Command;
 
 use crate::{command, repository, tool};
 
-/// What to drill.
+/// Arguments of `cargo xtask drill`.
 #[derive(Debug, clap::Args)]
 pub struct Settings {
-    /// Uses the release build: quicker, and what a figure is quoted from.
+    /// Use the release build.
     #[arg(long)]
     pub release: bool,
-    /// Passed on to the drill, for example `policy --minutes 30 --seed 7`.
+    /// Arguments of the drill, for example `policy --minutes 30 --seed 7`.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
     pub arguments: Vec<String>,
 }
 
-/// Builds what drills start, and the drill, and runs it.
+/// Builds the services and the drill, and runs the drill.
 pub fn run(settings: &Settings) -> anyhow::Result<()> {
     tool::find_or_install()?;
     let root = repository::root()?;

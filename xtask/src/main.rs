@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Checks, tests and tends this repository.
+/// Checks, tests and measures this repository.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask")]
 struct Arguments {
@@ -25,21 +25,21 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Runs every test: both stores, all doors. Installs what it needs; what follows is passed on
-    /// to the runner.
+    /// Runs every test, on both databases, over gRPC and REST. Installs the tools it needs and
+    /// passes further arguments to the test runner.
     Test(test::Settings),
-    /// Everything a change must pass: formatting, tidy, contracts, lints and every test.
+    /// Runs everything a change must pass: formatting, tidy, contracts, lints and every test.
     Ci,
-    /// Checks the invariants of ARCHITECTURE.md that a program can check.
+    /// Checks those rules of ARCHITECTURE.md that a program can check.
     Tidy,
-    /// Rewrites the golden files; review them as a diff.
+    /// Rewrites the golden files. Review the changes as a diff.
     Bless,
-    /// Starts a private PostgreSQL for tests and keeps it until Ctrl-C.
+    /// Starts a private PostgreSQL for tests and stops it on Ctrl-C.
     Db,
-    /// Load on processes that are killed, judged by a log kept outside of them: `cargo xtask drill
-    /// policy`.
+    /// Puts load on processes, kills some of them, and checks the result against a log kept
+    /// outside of them; see docs/drills.md.
     Drill(drill::Settings),
-    /// Comparisons within one run: both terms, an A/A pair, the ratio.
+    /// Runs benchmarks; each prints two terms, an A/A pair and the ratio. See docs/performance.md.
     Bench(bench::Settings),
 }
 

@@ -4,15 +4,15 @@ use std::process::Command;
 
 use crate::{command, repository, tool};
 
-/// What of the tests to run.
+/// Arguments of `cargo xtask test`.
 #[derive(Debug, Default, clap::Args)]
 pub struct Settings {
-    /// Passed on to the test runner, for example `-p policy-svc`; everything when left out.
+    /// Arguments of the test runner, for example `-p policy-svc`. Without arguments all tests run.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub arguments: Vec<String>,
 }
 
-/// Runs the tests with everything they need around them.
+/// Runs the tests with the servers and tools they need.
 pub fn run(settings: &Settings) -> anyhow::Result<()> {
     let tools = tool::find_or_install()?;
     let root = repository::root()?;
@@ -24,7 +24,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     if needs_binaries(&settings.arguments) {
         command::run(cargo().args(["build", "--quiet", "--workspace", "--bins"]))?;
     }
-    // A server that is already there is used; a private one ends with this process.
+    // Uses a running server if there is one; a private one ends with this process.
     let mut private = None;
     let url = match std::env::var(testkit::SERVER_VARIABLE) {
         Ok(url) => url,
@@ -48,8 +48,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     tested
 }
 
-/// Rewrites the golden files by running the tests that own them: those of libraries, which need no
-/// server.
+/// Rewrites the golden files by running the tests that own them. These tests need no server.
 pub fn bless() -> anyhow::Result<()> {
     let mut cargo = command::cargo();
     cargo.current_dir(repository::root()?).env(testkit::UPDATE_VARIABLE, "1");
@@ -58,7 +57,7 @@ pub fn bless() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The conformance tests run the built programs.
+/// True when the conformance tests may run: they start the built binaries.
 fn needs_binaries(arguments: &[String]) -> bool {
     !names_packages(arguments) || arguments.iter().any(|argument| argument.contains("conformance"))
 }

@@ -9,7 +9,7 @@ use conformance::{
     suite::Store,
 };
 
-/// Load on processes that are killed, judged by a log kept outside of them.
+/// Puts load on processes, kills some of them, and checks the result against a log.
 #[derive(Debug, Parser)]
 #[command(name = "drill")]
 struct Arguments {
@@ -21,22 +21,22 @@ struct Arguments {
 enum Subject {
     /// Caps, withdrawals and repeated requests of policy-svc.
     Policy(Settings),
-    /// Decisions made again.
+    /// Replays of decisions.
     Decision(Settings),
 }
 
 #[derive(Debug, clap::Args)]
 struct Settings {
-    /// Longest run; what is left undone is told.
+    /// Time limit of the run. A drill that runs out of time says how much it did.
     #[arg(long, default_value_t = 30)]
     minutes: u64,
-    /// Where every choice comes from.
+    /// Seed of every choice.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Runs one part in so many; 20 is what the tests run.
+    /// Divides the size of each drill; the tests use 20.
     #[arg(long, default_value_t = 1)]
     part: u64,
-    /// Runs one of them; all when left out.
+    /// Runs only this drill; all by default.
     #[arg(long)]
     only: Option<Which>,
     /// Folder for the logs.

@@ -38,12 +38,12 @@ static REFUSAL: LazyLock<Status> = LazyLock::new(|| {
 /// Settings of a door.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct AdmissionSettings {
-    /// Calls worked on at once, at most 100,000; 8 for each processor when left out. Streams and
-    /// health are not counted.
+    /// Calls that may run at once, at most 100,000; 8 per processor by default. Streams and health
+    /// checks do not count.
     #[arg(long, env = "PROFFER_MAX_IN_FLIGHT", value_parser = calls(1))]
     pub max_in_flight: Option<usize>,
-    /// Calls that may wait for their turn, at most 100,000; six times as many as are worked on when
-    /// left out. What exceeds both is refused at once: RESOURCE_EXHAUSTED, 429.
+    /// Calls that may wait for a permit, at most 100,000; by default six times as many as may run.
+    /// Further calls are refused at once: RESOURCE_EXHAUSTED, 429 over REST.
     #[arg(long, env = "PROFFER_MAX_WAITING", value_parser = calls(0))]
     pub max_waiting: Option<usize>,
 }

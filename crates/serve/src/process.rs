@@ -34,13 +34,13 @@ pub type Task = BoxFuture<'static, ()>;
 /// Settings every process has. Each service flattens them and adds its own.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ProcessSettings {
-    /// Filter of the logs, as in `info` or `warn,decision_svc=debug`.
+    /// Log filter, for example `info` or `warn,decision_svc=debug`.
     #[arg(long, env = "PROFFER_LOG", default_value = "info")]
     pub log: String,
-    /// Write logs as JSON, one object a line.
+    /// Write logs as JSON, one object per line.
     #[arg(long, env = "PROFFER_LOG_JSON")]
     pub log_json: bool,
-    /// Leave server reflection out.
+    /// Turn gRPC reflection off.
     #[arg(long = "no-reflection", env = "PROFFER_NO_REFLECTION")]
     pub no_reflection: bool,
 }
@@ -102,10 +102,11 @@ pub fn spawn_until(task: Task, shutdown: Shutdown) -> tokio::task::JoinHandle<()
 /// Where a service keeps its data: a folder unless a database is named.
 #[derive(Clone, Debug, clap::Args)]
 pub struct StoreSettings {
-    /// Folder of the SQLite files.
+    /// Folder of the SQLite databases.
     #[arg(long, env = "PROFFER_DATA", default_value = "./proffer-data")]
     pub data: std::path::PathBuf,
-    /// PostgreSQL database to use instead: `postgres://user:password@host:5432/database`.
+    /// PostgreSQL database to use instead of SQLite:
+    /// `postgres://user:password@host:5432/database`.
     #[arg(long, env = "PROFFER_DATABASE_URL")]
     pub database_url: Option<String>,
 }

@@ -1,10 +1,9 @@
-//! From the file's country names to time zones.
+//! Maps the country names of the file to time zones.
 
 use chrono_tz::Tz;
 
-/// The zone in which customers of a country are taken to live: of several zones the one where most
-/// people live. `Unspecified` and `European Community` name no place, so nothing is assumed: the
-/// record carries no zone.
+/// The time zone of a country; with several zones, the one where most people live. `Unspecified`
+/// and `European Community` are not places and have no zone.
 pub fn zone(country: &str) -> Option<Tz> {
     Some(match country {
         "Australia" => Tz::Australia__Sydney,

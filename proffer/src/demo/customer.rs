@@ -1,4 +1,4 @@
-//! The customers of the file, and what is derived from their ids because the file does not hold it.
+//! The customers of the file. Facts that the file lacks are derived from the customer id.
 
 use std::fmt;
 
@@ -10,15 +10,15 @@ use sha2::{Digest as _, Sha256};
 
 use super::country;
 
-/// The file; `examples/winback/README.md` tells where it comes from.
+/// The file; `examples/winback/README.md` describes its origin.
 const FILE: &str = include_str!("../../../examples/winback/customers.csv");
-/// The last day of the file in its own calendar. It becomes the day before the demo.
+/// The last day in the dates of the file. The demo shifts it to yesterday.
 const LAST_DAY: NaiveDate = match NaiveDate::from_ymd_opt(2011, 12, 9) {
     Some(day) => day,
     None => NaiveDate::MIN,
 };
 
-/// Shares of the derived facts, in 1/10,000.
+/// Shares of the derived facts, in units of 1/10,000.
 const CATEGORIES: [(&str, u64); 3] = [("apparel", 3_500), ("electronics", 2_500), ("home", 4_000)];
 const CHANNELS: [(&str, u64); 2] = [(EMAIL, 8_000), (SMS, 2_000)];
 const CONSENTS_EMAIL: [(Option<bool>, u64); 3] =
@@ -26,60 +26,61 @@ const CONSENTS_EMAIL: [(Option<bool>, u64); 3] =
 const CONSENTS_SMS: [(Option<bool>, u64); 3] =
     [(Some(true), 6_000), (Some(false), 2_500), (None, 1_500)];
 
-/// The channels of the programme.
+/// The e-mail channel of the campaign.
 pub const EMAIL: &str = "email";
-/// The other one.
+/// The SMS channel of the campaign.
 pub const SMS: &str = "sms";
 
-/// One customer.
+/// One customer of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Customer {
     /// The id in the file.
     pub id: String,
-    /// Shifted so that the file's last day is yesterday; none for a customer of returns only.
+    /// Shifted so that the last day of the file is yesterday; `None` for customers with returns
+    /// only.
     pub last_purchase: Option<NaiveDate>,
-    /// Purchases in the file.
+    /// Number of purchases.
     pub purchases: u32,
-    /// Purchases less returns.
+    /// Amount of all purchases less returns.
     pub revenue: Pounds,
-    /// As the file names it.
+    /// Country name as in the file.
     pub country: String,
-    /// From the country; none when the country names no place.
+    /// Time zone of the country; `None` when the country is not a place.
     pub zone: Option<Tz>,
-    /// Derived from the id.
+    /// The category, derived from the id.
     pub category: &'static str,
     /// The preferred channel, derived from the id.
     pub channel: &'static str,
-    /// Derived from the id; none when the customer was never asked.
+    /// Consent to e-mail, derived from the id; `None` when the customer was never asked.
     pub consent_email: Option<bool>,
-    /// Likewise.
+    /// Consent to SMS, derived from the id; `None` when the customer was never asked.
     pub consent_sms: Option<bool>,
 }
 
 impl Customer {
-    /// What the customer said about the preferred channel.
+    /// Consent to the preferred channel.
     pub fn consent(&self) -> Option<bool> {
         if self.channel == EMAIL { self.consent_email } else { self.consent_sms }
     }
 
-    /// Whole days since the last purchase on the customer's calendar at `now`.
+    /// Whole days since the last purchase, on the customer's own calendar.
     pub fn silent_days(&self, now: DateTime<Utc>) -> Option<i64> {
         let today = now.with_timezone(&self.zone.unwrap_or(Tz::UTC)).date_naive();
         self.last_purchase.map(|day| (today - day).num_days())
     }
 
-    /// The mean amount of a purchase; nothing below zero.
+    /// Mean amount of a purchase, at least zero.
     pub fn mean_purchase(&self) -> Pounds {
         Pounds((self.revenue.0 / i64::from(self.purchases.max(1))).max(0))
     }
 }
 
-/// An exact amount of money, kept in pence.
+/// An exact amount of money in pence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Pounds(pub i64);
 
 impl Pounds {
-    /// Reads `-4287.63`: always two decimals.
+    /// Parses an amount with exactly two decimals, such as `-4287.63`.
     fn parse(text: &str) -> anyhow::Result<Self> {
         let digits = text.replace('.', "");
         anyhow::ensure!(text.len() == digits.len() + 1, "amount `{text}`: expected two decimals");
@@ -105,14 +106,14 @@ struct Line {
     country: String,
 }
 
-/// The customers as they stand at `now`, in the order of the file.
+/// The customers at `now`, in the order of the file.
 pub fn customers(now: DateTime<Utc>) -> anyhow::Result<Vec<Customer>> {
     let shift = shift(now);
     let mut reader = csv::Reader::from_reader(FILE.as_bytes());
     reader.deserialize().map(|line| customer(line?, shift)).collect()
 }
 
-/// The day that the file's last day becomes: yesterday in London.
+/// The shifted last day of the file: yesterday in London.
 pub fn last_day(now: DateTime<Utc>) -> NaiveDate {
     now.with_timezone(&London).date_naive() - Days::new(1)
 }
@@ -138,7 +139,7 @@ fn customer(line: Line, shift: TimeDelta) -> anyhow::Result<Customer> {
     })
 }
 
-/// The value that falls to `id` when each takes its share of 10,000.
+/// The value for `id`, where each value has its share of 10,000.
 fn derived<T: Copy + Default>(fact: &str, id: &str, shares: &[(T, u64)]) -> T {
     let mut left = draw(fact, id);
     for (value, share) in shares {
@@ -150,8 +151,8 @@ fn derived<T: Copy + Default>(fact: &str, id: &str, shares: &[(T, u64)]) -> T {
     T::default()
 }
 
-/// A number below 10,000 that depends on `fact` and `id` alone: the first eight bytes of
-/// SHA-256(fact, 0, id).
+/// A number below 10,000 that depends only on `fact` and `id`. It comes from the first eight bytes
+/// of SHA-256(fact, 0, id).
 pub fn draw(fact: &str, id: &str) -> u64 {
     let hash = Sha256::new().chain_update(fact).chain_update([0]).chain_update(id).finalize();
     let first = hash.first_chunk::<8>().copied().unwrap_or_default();

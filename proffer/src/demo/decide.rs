@@ -1,4 +1,4 @@
-//! Asks for every customer's decision through the public door.
+//! Requests a decision for every customer through the public API.
 
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, TimeZone as _, Utc};
@@ -11,33 +11,33 @@ use super::{
     progress,
 };
 
-/// Questions on their way at once.
+/// Requests in flight.
 pub const IN_FLIGHT: usize = 32;
 
-/// A customer and the answer.
+/// A customer and the decision for them.
 #[derive(Clone, Debug)]
 pub struct Decided<'a> {
     /// The customer.
     pub customer: &'a Customer,
-    /// The answer.
+    /// The parsed answer.
     pub answer: Answer,
-    /// The answer as it came.
+    /// The answer as received.
     pub text: Bytes,
 }
 
 impl Decided<'_> {
-    /// True when an offer is made.
+    /// True when the decision has an offer.
     pub fn is_offered(&self) -> bool {
         !self.answer.decisions.is_empty()
     }
 
-    /// True when no rule of any offer lets the customer in.
+    /// True when the customer qualifies for no offer.
     pub fn is_unqualified(&self) -> bool {
         self.answer.reason_code == "nothing_qualified"
     }
 }
 
-/// A decision, as far as the demo tells of it.
+/// The fields of a decision that the demo reads.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Answer {
@@ -45,17 +45,17 @@ pub struct Answer {
     pub decisions: Vec<Offered>,
     /// Why there are none.
     pub reason: String,
-    /// The same for programs.
+    /// The reason code.
     pub reason_code: String,
-    /// When contact would be allowed.
+    /// First instant at which contact is allowed.
     pub deliver_after: Option<String>,
-    /// The decision's id.
+    /// Id of the decision.
     pub decision_id: Option<String>,
-    /// Held out of the experiment.
+    /// True for customers in the holdout.
     pub control_group: bool,
-    /// Time in the server.
+    /// Time in the server, in ms.
     pub latency_ms: f64,
-    /// How it came about.
+    /// The trace.
     pub trace: Trace,
 }
 
@@ -63,11 +63,11 @@ pub struct Answer {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Offered {
-    /// Its name.
+    /// Name of the offer.
     pub name: String,
-    /// Its score.
+    /// Rank score.
     pub score: f64,
-    /// Why it is here.
+    /// Trace of the offer.
     pub trace: OfferTrace,
 }
 
@@ -77,11 +77,11 @@ pub struct Offered {
 pub struct OfferTrace {
     /// The computed fields of this customer.
     pub computed_fields: serde_json::Map<String, serde_json::Value>,
-    /// The contact verdict in short.
+    /// Short result of the contact policies.
     pub contact_policy: String,
 }
 
-/// What an explained answer tells of refused offers.
+/// The refused offers of an explained decision.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Trace {
@@ -89,11 +89,11 @@ pub struct Trace {
     pub refused: Vec<RefusedOffer>,
 }
 
-/// An offer that was not made.
+/// An offer that was refused.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct RefusedOffer {
-    /// Its name.
+    /// Name of the offer.
     pub name: String,
     /// The rule that did not hold.
     pub rule: Option<FailedRule>,
@@ -105,20 +105,20 @@ pub struct RefusedOffer {
 pub struct FailedRule {
     /// The field.
     pub field: String,
-    /// The comparison.
+    /// The operator.
     pub op: String,
-    /// With what.
+    /// The value of the rule.
     pub expected: String,
-    /// What was there.
+    /// The value of the customer.
     pub actual: Option<String>,
-    /// Why that is not known.
+    /// Why the value of the customer is unknown.
     pub unknown: Option<String>,
 }
 
-/// What is asked.
+/// A request for a decision.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Question<'a> {
+pub struct Request<'a> {
     customer_id: &'a str,
     channel: &'a str,
     flow: &'static str,
@@ -130,25 +130,25 @@ pub struct Question<'a> {
     explain: Option<bool>,
 }
 
-impl<'a> Question<'a> {
-    /// What the programme asks: the customer on the preferred channel, now.
+impl<'a> Request<'a> {
+    /// A request for the customer on the preferred channel, now.
     pub fn now(customer: &'a Customer) -> Self {
         let (customer_id, channel) = (customer.id.as_str(), customer.channel);
         Self { customer_id, channel, flow: "Winback", dry_run: None, at: None, explain: None }
     }
 
-    /// The same for another instant, writing nothing.
+    /// A dry run for another instant.
     pub fn dry_at(customer: &'a Customer, at: String) -> Self {
         Self { dry_run: Some(true), at: Some(at), ..Self::now(customer) }
     }
 
-    /// The same with every refused offer, writing nothing.
+    /// A dry run that lists every refused offer.
     pub fn dry_explained(customer: &'a Customer) -> Self {
         Self { dry_run: Some(true), explain: Some(true), ..Self::now(customer) }
     }
 }
 
-/// Asks for every customer; the answers in the customers' order.
+/// Requests a decision for every customer. The answers are in the order of the customers.
 pub async fn everyone<'a>(
     api: &Api,
     customers: &'a [Customer],
@@ -164,18 +164,18 @@ pub async fn everyone<'a>(
     decided
 }
 
-/// Asks for one customer.
+/// Requests a decision for one customer.
 pub async fn one<'a>(api: &Api, customer: &'a Customer) -> anyhow::Result<Decided<'a>> {
-    let text = api.post("/api/v1/recommend", &Question::now(customer)).await?;
+    let text = api.post("/api/v1/recommend", &Request::now(customer)).await?;
     Ok(Decided { customer, answer: read(&text)?, text })
 }
 
-/// Asks another question.
-pub async fn ask(api: &Api, question: &Question<'_>) -> anyhow::Result<Answer> {
-    read(&api.post("/api/v1/recommend", question).await?)
+/// Sends any request.
+pub async fn ask(api: &Api, request: &Request<'_>) -> anyhow::Result<Answer> {
+    read(&api.post("/api/v1/recommend", request).await?)
 }
 
-/// Two in the morning of the customer's next night, as text with offset; none without a zone.
+/// 02:00 in the customer's next night, as text with offset; `None` without a zone.
 pub fn next_two_in_the_morning(customer: &Customer, now: DateTime<Utc>) -> Option<String> {
     let zone = customer.zone?;
     let tomorrow = now.with_timezone(&zone).date_naive().succ_opt()?;

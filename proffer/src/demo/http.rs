@@ -1,5 +1,5 @@
-//! The REST client of the demo: one address, JSON in and out, an answer other than 2xx is an error
-//! that quotes it.
+//! The REST client of the demo: JSON in and out. An answer other than 2xx is an error that quotes
+//! the answer.
 
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -11,10 +11,10 @@ use hyper_util::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-/// Largest answer that is read; the gateway sends no more.
+/// Largest answer that is read. The gateway sends no larger ones.
 const ANSWER_BYTES_MAX: usize = 4 << 20;
 
-/// The public door of a running suite.
+/// The public API of a running suite.
 #[derive(Clone, Debug)]
 pub struct Api {
     base: String,
@@ -22,17 +22,17 @@ pub struct Api {
 }
 
 impl Api {
-    /// The door at `base`, for example `http://127.0.0.1:8080`. Nothing is sent until the first call.
+    /// The API at `base`, for example `http://127.0.0.1:8080`. It connects at the first call.
     pub fn new(base: &str) -> Self {
         Self { base: base.to_owned(), client: Client::builder(TokioExecutor::new()).build_http() }
     }
 
-    /// Reads `path`.
+    /// Gets `path` and parses the answer.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         read(&self.call(Method::GET, path, Bytes::new()).await?)
     }
 
-    /// Posts `body` as it stands.
+    /// Posts `body` unchanged.
     pub async fn post_text(&self, path: &str, body: &'static str) -> anyhow::Result<Bytes> {
         self.call(Method::POST, path, Bytes::from_static(body.as_bytes())).await
     }
@@ -54,7 +54,7 @@ impl Api {
         let status = answer.status();
         let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
         let body = body
-            .map_err(|error| anyhow::anyhow!("{about}: the answer broke off: {error}"))?
+            .map_err(|error| anyhow::anyhow!("{about}: the answer was cut off: {error}"))?
             .to_bytes();
         anyhow::ensure!(
             status.is_success(),
@@ -65,7 +65,7 @@ impl Api {
     }
 }
 
-/// An answer as `T`.
+/// Parses an answer.
 pub fn read<T: DeserializeOwned>(body: &[u8]) -> anyhow::Result<T> {
     serde_json::from_slice(body)
         .with_context(|| format!("unexpected answer {}", String::from_utf8_lossy(body)))

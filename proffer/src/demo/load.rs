@@ -1,5 +1,5 @@
-//! Loads the example through the public door: its configuration as the files stand, then the
-//! customers' records.
+//! Loads the example through the public API: first its configuration files, then the records of the
+//! customers.
 
 use std::collections::BTreeMap;
 
@@ -12,9 +12,9 @@ use super::{
     progress,
 };
 
-/// Records of one call; the door takes no more.
+/// Records per call, the limit of the API.
 const RECORDS_MAX: usize = 1_000;
-/// Faults quoted when records are refused.
+/// Faults quoted when records are refused, at most.
 const FAULTS_SHOWN: usize = 3;
 
 macro_rules! example {
@@ -23,12 +23,12 @@ macro_rules! example {
     };
 }
 
-/// The channels are read by the demo itself as well, for their quiet hours.
+/// The e-mail channel. The demo also reads its quiet hours.
 pub const CHANNEL_EMAIL: &str = example!("06-channel-email.json");
-/// Likewise.
+/// The SMS channel. The demo also reads its quiet hours.
 pub const CHANNEL_SMS: &str = example!("07-channel-sms.json");
 
-/// What is posted where, in order.
+/// Paths and bodies of the configuration, in order.
 pub const CONFIGURATION: [(&str, &str); 11] = [
     ("/api/v1/schemas", example!("01-schema.json")),
     ("/api/v1/categories", example!("02-category.json")),
@@ -43,19 +43,19 @@ pub const CONFIGURATION: [(&str, &str); 11] = [
     ("/api/v1/outcome-types", example!("11-outcome-type.json")),
 ];
 
-/// A stored resource, as far as the demo tells of it.
+/// The fields of a stored resource that the demo reads.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Resource {
-    /// Its id; empty for an outcome type.
+    /// Id; empty for an outcome type.
     pub id: String,
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// What the service remarked.
+    /// Warnings of the service.
     pub warnings: Vec<String>,
 }
 
-/// Posts the configuration; the answers in order.
+/// Posts the configuration and returns the answers in order.
 pub async fn configuration(api: &Api) -> anyhow::Result<Vec<(&'static str, Resource)>> {
     let mut stored = Vec::new();
     for (path, body) in CONFIGURATION {
@@ -64,7 +64,7 @@ pub async fn configuration(api: &Api) -> anyhow::Result<Vec<(&'static str, Resou
     Ok(stored)
 }
 
-/// Puts a record for every customer.
+/// Writes a record for every customer.
 pub async fn records(api: &Api, customers: &[Customer]) -> anyhow::Result<()> {
     let bar = progress::bar("loading customers", customers.len());
     for some in customers.chunks(RECORDS_MAX) {
@@ -98,7 +98,7 @@ struct Fault {
     message: String,
 }
 
-/// A customer as the schema of the example wants it; what is not known is left out.
+/// A customer in the schema of the example. Unknown fields are left out.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Record<'a> {
@@ -106,7 +106,7 @@ struct Record<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     last_purchase_date: Option<String>,
     lifetime_purchases: u32,
-    // The digits of the file go onto the wire as they are, never through a double.
+    // The digits of the file are sent unchanged, never through a double.
     lifetime_revenue: Box<RawValue>,
     primary_category: &'a str,
     preferred_channel: &'a str,

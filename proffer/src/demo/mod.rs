@@ -1,4 +1,5 @@
-//! The winback programme, played on real customers through the public door and told to people.
+//! The demo: plays the winback campaign on real customers through the public API, and prints a
+//! report.
 
 mod country;
 mod customer;
@@ -17,11 +18,12 @@ use std::io::Write;
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 
-use decide::{Decided, Question};
+use decide::{Decided, Request};
 use http::Api;
 use segment::Counts;
 
-/// Plays the programme on the suite at `base` and tells `out`. `now` is the suite's own clock.
+/// Plays the campaign on the suite at `base` and writes the report to `out`. `now` is the clock of
+/// the suite.
 pub async fn run(
     base: &str,
     now: impl Fn() -> DateTime<Utc>,
@@ -49,12 +51,12 @@ pub async fn run(
     report::decisions(out, &all, &counts, seconds)?;
     report::rows(out, &pick::rows(&api, &all, start).await?, start)?;
 
-    // Two customers with an offer: one is shown and left alone, one is asked until the cap binds.
+    // Two customers with an offer. The report shows one; the other is asked until the cap refuses.
     let shown = pick::shown(&all, start).context("nobody received an offer")?;
     let other = all.iter().find(|one| one.is_offered() && one.customer.id != shown.customer.id);
     let night = decide::next_two_in_the_morning(shown.customer, start)
         .context("the night has no two o'clock")?;
-    let asleep = decide::ask(&api, &Question::dry_at(shown.customer, night.clone())).await?;
+    let asleep = decide::ask(&api, &Request::dry_at(shown.customer, night.clone())).await?;
     let capped = match other {
         Some(other) => Some(pick::capped(&api, other.customer).await?),
         None => None,
@@ -67,7 +69,7 @@ pub async fn run(
     Ok(out.flush()?)
 }
 
-/// The simulated response and what the experiment makes of it.
+/// Simulates the response and reads the result of the experiment.
 async fn respond_and_read_out(
     api: &Api,
     all: &[Decided<'_>],

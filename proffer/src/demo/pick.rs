@@ -1,11 +1,11 @@
-//! A few decisions that differ, and what more the suite says about each when asked.
+//! Picks a few different decisions for the report, and asks the suite why each came out so.
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use super::{
     customer::{Customer, EMAIL},
-    decide::{self, Answer, Decided, FailedRule, Offered, Question},
+    decide::{self, Answer, Decided, FailedRule, Offered, Request},
     http::Api,
     segment::{LAPSED_DAYS, Segment},
 };
@@ -15,12 +15,11 @@ use super::{
 pub struct Row<'a> {
     /// The decision.
     pub decided: &'a Decided<'a>,
-    /// Why, in the suite's words.
+    /// The reason, in the words of the suite.
     pub why: String,
 }
 
-/// One decision of each kind, in the order in which the programme thinks: offers first, then why
-/// there is none.
+/// One decision of each kind: offers first, then refusals by reason.
 pub async fn rows<'a>(
     api: &Api,
     all: &'a [Decided<'a>],
@@ -55,14 +54,15 @@ pub async fn rows<'a>(
     Ok(rows)
 }
 
-/// What was computed, and what contact policy said.
+/// The computed fields, and the result of the contact policies.
 fn why_offered(offer: &Offered) -> String {
     let computed =
         offer.trace.computed_fields.iter().map(|(name, value)| format!("{name} {value}, "));
     format!("{}contact policy {}", computed.collect::<String>(), offer.trace.contact_policy)
 }
 
-/// A held-out customer who would have received an offer; the record of the decision says which.
+/// A held-out customer who would have received an offer. The record of the decision names the
+/// offer.
 async fn held_out<'a>(api: &Api, all: &'a [Decided<'a>]) -> anyhow::Result<Option<Row<'a>>> {
     for decided in all.iter().filter(|one| one.answer.reason_code == "holdout") {
         let Some(id) = &decided.answer.decision_id else { continue };
@@ -82,9 +82,9 @@ struct Record {
     ghost_offers: Vec<String>,
 }
 
-/// The rule of the customer's own category that did not hold.
+/// The failed rule of the offer in the customer's own category.
 async fn failed_rule(api: &Api, decided: &Decided<'_>) -> anyhow::Result<String> {
-    let explained = decide::ask(api, &Question::dry_explained(decided.customer)).await?;
+    let explained = decide::ask(api, &Request::dry_explained(decided.customer)).await?;
     let mut refused = explained.trace.refused.iter();
     let own = refused.find_map(|offer| {
         let rule = offer.rule.as_ref().filter(|rule| rule.field != "primaryCategory")?;
@@ -97,37 +97,37 @@ fn in_words(rule: &FailedRule) -> String {
     let found = match (&rule.actual, &rule.unknown) {
         (Some(actual), _) => format!("is {actual}"),
         (None, Some(cause)) => cause.clone(),
-        (None, None) => "does not hold".to_owned(),
+        (None, None) => "is not met".to_owned(),
     };
     format!("wants {} {} {}, {found}", rule.field, rule.op, rule.expected)
 }
 
-/// The decision to look at closely: the programme's first offer by email, one that still stands
-/// tomorrow.
+/// The decision that the report shows in full: the first e-mail offer for apparel that is still
+/// valid tomorrow.
 pub fn shown<'a>(all: &'a [Decided<'a>], now: DateTime<Utc>) -> Option<&'a Decided<'a>> {
-    let stands = |one: &&Decided<'_>| {
+    let is_lasting = |one: &&Decided<'_>| {
         one.is_offered() && one.customer.silent_days(now) < Some(*LAPSED_DAYS.end())
     };
     let is_first =
         |one: &&Decided<'_>| one.customer.category == "apparel" && one.customer.channel == EMAIL;
-    all.iter().filter(stands).find(is_first).or_else(|| all.iter().find(stands))
+    all.iter().filter(is_lasting).find(is_first).or_else(|| all.iter().find(is_lasting))
 }
 
-/// A customer with an offer, the same question asked until the cap refuses it.
+/// A customer with an offer, asked again until the cap refuses.
 #[derive(Clone, Debug)]
 pub struct Capped<'a> {
     /// The customer.
     pub customer: &'a Customer,
-    /// How often an offer was made.
+    /// Number of offers before the refusal.
     pub offers: usize,
-    /// The refusal; without one the cap did not bind.
+    /// The refusal; `None` when the cap did not refuse.
     pub refusal: Option<Answer>,
 }
 
-/// Most questions asked to see the cap of three.
+/// Limit of the requests that test the cap of three.
 const ASKED_MAX: usize = 5;
 
-/// Asks again and again for a customer that has one offer already.
+/// Repeats the request for a customer who already has one offer.
 pub async fn capped<'a>(api: &Api, customer: &'a Customer) -> anyhow::Result<Capped<'a>> {
     for offers in 1..ASKED_MAX {
         let answer = decide::one(api, customer).await?.answer;
@@ -138,7 +138,7 @@ pub async fn capped<'a>(api: &Api, customer: &'a Customer) -> anyhow::Result<Cap
     Ok(Capped { customer, offers: ASKED_MAX, refusal: None })
 }
 
-/// Whole days of silence, for people.
+/// Whole days since the last purchase, as text.
 pub fn silent(customer: &Customer, now: DateTime<Utc>) -> String {
     customer.silent_days(now).map_or_else(|| "-".to_owned(), |days| days.to_string())
 }

@@ -1,4 +1,4 @@
-//! A progress bar on stderr; indicatif hides it when stderr is no terminal.
+//! A progress bar on stderr. indicatif hides it when stderr is not a terminal.
 
 use indicatif::{ProgressBar, ProgressStyle};
 

@@ -1,4 +1,4 @@
-//! The experiment's read-out, once everything reported is in it.
+//! Reads the results of the experiment once they count every reported outcome.
 
 use std::time::Duration;
 
@@ -6,38 +6,38 @@ use serde::Deserialize;
 
 use super::http::Api;
 
-/// How often the read-out is asked for.
-const LOOK_INTERVAL: Duration = Duration::from_millis(200);
-/// How often at most.
-const LOOKS_MAX: usize = 300;
+/// Pause between two reads.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
+/// Limit of the reads.
+const POLLS_MAX: usize = 300;
 
-/// What the experiment shows on one metric, as far as the demo tells of it.
+/// The fields of the results that the demo reads, for one metric.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ReadOut {
-    /// Treatment first.
+    /// The arms, treatment first.
     pub arms: Vec<Arm>,
-    /// Of the means.
+    /// Difference of the means.
     pub difference: Option<f64>,
-    /// Its interval.
+    /// 95 % interval of the difference.
     pub ci95: Vec<f64>,
     /// Test statistic.
     pub z: Option<f64>,
-    /// Two-sided.
+    /// Two-sided p-value.
     pub p: Option<f64>,
-    /// Relative to the holdout.
+    /// Lift relative to the holdout.
     pub relative_lift: Ratio,
-    /// Over all treated customers.
+    /// Total effect over all treated customers.
     pub incremental_total: Ratio,
-    /// Whether the arms have the sizes they should have.
+    /// Test of the sizes of the arms.
     pub srm: SampleRatio,
-    /// What may be said.
+    /// The verdict.
     pub verdict: String,
-    /// Why not more.
+    /// Why the verdict is withheld.
     pub withheld: Vec<String>,
-    /// Those who received, or would have received, an offer.
+    /// Results of customers who received, or would have received, an offer.
     pub ghost_matched: GhostMatched,
-    /// Every outcome acknowledged up to here is counted.
+    /// Every outcome acknowledged up to this instant is counted.
     pub counted_through: Option<String>,
 }
 
@@ -45,15 +45,15 @@ pub struct ReadOut {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Arm {
-    /// Its name.
+    /// Name: treatment or holdout.
     pub arm: String,
-    /// Customers.
+    /// Number of customers.
     pub n: usize,
-    /// Per customer.
+    /// Mean per customer.
     pub mean: f64,
-    /// Customers that bought.
+    /// Customers who bought.
     pub events: usize,
-    /// Over all customers.
+    /// Sum over all customers.
     pub total: f64,
 }
 
@@ -61,42 +61,42 @@ pub struct Arm {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Ratio {
-    /// The figure.
+    /// The value.
     pub value: Option<f64>,
-    /// Its interval; empty when there is no bounded one.
+    /// 95 % interval; empty when it is unbounded.
     pub ci95: Vec<f64>,
 }
 
-/// The test of the arms' sizes.
+/// Test whether the arms have the intended sizes.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct SampleRatio {
-    /// Its p-value.
+    /// p-value.
     pub p: f64,
 }
 
-/// The comparison among those who received, or would have received, an offer.
+/// Results of customers who received, or would have received, an offer.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct GhostMatched {
-    /// Treatment first.
+    /// The arms, treatment first.
     pub arms: Vec<Arm>,
-    /// Of the means.
+    /// Difference of the means.
     pub difference: Option<f64>,
-    /// Its interval.
+    /// 95 % interval of the difference.
     pub ci95: Vec<f64>,
 }
 
 impl ReadOut {
-    /// True when every assigned customer and every buyer has arrived.
+    /// True when every assigned customer and every buyer is counted.
     fn holds(&self, assigned: usize, buyers: usize) -> bool {
         let sum = |of: fn(&Arm) -> usize| self.arms.iter().map(of).sum::<usize>();
         sum(|arm| arm.n) >= assigned && sum(|arm| arm.events) >= buyers
     }
 }
 
-/// Asks until all `assigned` customers and all `buyers` are counted: outcomes reach the experiment
-/// a moment after they are acknowledged.
+/// Polls until all `assigned` customers and all `buyers` are counted. Outcomes reach the experiment
+/// shortly after they are acknowledged.
 pub async fn complete(
     api: &Api,
     experiment: &str,
@@ -104,15 +104,16 @@ pub async fn complete(
     buyers: usize,
 ) -> anyhow::Result<ReadOut> {
     let path = format!("/api/v1/experiments/{experiment}/results?metric=revenue_per_customer");
-    let mut look = tokio::time::interval(LOOK_INTERVAL);
-    for _ in 0..LOOKS_MAX {
-        look.tick().await;
+    let mut poll = tokio::time::interval(POLL_INTERVAL);
+    for _ in 0..POLLS_MAX {
+        poll.tick().await;
         let read_out: ReadOut = api.get(&path).await?;
         if read_out.holds(assigned, buyers) {
             return Ok(read_out);
         }
     }
     anyhow::bail!(
-        "the read-out of {experiment} did not count {assigned} customers and {buyers} buyers in a minute"
+        "after a minute the results of {experiment} do not count {assigned} customers and {buyers} \
+         buyers"
     )
 }

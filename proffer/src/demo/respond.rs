@@ -1,8 +1,8 @@
-//! SIMULATES what customers do, for want of customers: two weeks of purchases, reported as a shop
-//! would report them.
+//! SIMULATES the response of the customers: two weeks of purchases, reported as a shop would report
+//! them.
 //!
-//! Who buys is drawn from the id alone, at rates that are known here and to nobody else; so the
-//! read-out can be held against the truth.
+//! A draw from the customer id decides who buys. The rates are known only here, so the result of
+//! the experiment can be compared with the truth.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -16,31 +16,31 @@ use super::{
     segment::Segment,
 };
 
-/// Outcomes of one call; the door takes no more.
+/// Outcomes per call, the limit of the API.
 const OUTCOMES_MAX: usize = 1_000;
-/// Shares that buy by themselves in the two weeks, in 1/10,000.
+/// Share of active customers who buy within two weeks without an offer, in units of 1/10,000.
 pub const ACTIVE_BUY: u64 = 1_000;
-/// Likewise, of the lapsed.
+/// The same share of lapsed customers.
 pub const LAPSED_BUY: u64 = 300;
-/// Likewise, of all others.
+/// The same share of all other customers.
 pub const OTHERS_BUY: u64 = 50;
-/// What an offer adds to that, in 1/10,000.
+/// What an offer adds to the share, in units of 1/10,000.
 pub const OFFER_ADDS: u64 = 800;
-/// Least amount of a simulated purchase.
+/// Smallest amount of a simulated purchase.
 const PURCHASE_MIN: Pounds = Pounds(5_00);
 
-/// What was reported.
+/// Totals of what was reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reported {
-    /// Offers shown.
+    /// Impressions, one per offer.
     pub impressions: usize,
-    /// Customers that bought.
+    /// Customers who bought.
     pub buyers: usize,
-    /// Those of them that were held out.
+    /// Held-out customers who bought.
     pub held_out_buyers: usize,
-    /// What they paid.
+    /// Amount of all purchases.
     pub revenue: Pounds,
-    /// What the offers add to it on average over all draws.
+    /// Amount that the offers add, averaged over all draws.
     pub truth: Pounds,
 }
 
@@ -57,7 +57,7 @@ struct Outcome<'a> {
     idempotency_key: Option<String>,
 }
 
-/// What the customer pays; nothing for one who does not buy.
+/// Amount of the customer's simulated purchase; `None` for customers who do not buy.
 fn purchase(decided: &Decided<'_>, now: DateTime<Utc>) -> Option<Pounds> {
     let by_themselves = match Segment::of(decided.customer, now) {
         Segment::Active => ACTIVE_BUY,
@@ -68,7 +68,7 @@ fn purchase(decided: &Decided<'_>, now: DateTime<Utc>) -> Option<Pounds> {
     (draw("purchase", &decided.customer.id) < rate).then(|| amount(decided))
 }
 
-/// A purchase is as large as the customer's purchases are.
+/// Amount of a simulated purchase: the mean of the customer's purchases in the file.
 fn amount(decided: &Decided<'_>) -> Pounds {
     decided.customer.mean_purchase().max(PURCHASE_MIN)
 }
@@ -82,7 +82,7 @@ pub async fn simulate(
     let mut reported = Reported::default();
     let mut outcomes = Vec::new();
     for decided in all {
-        // A held-out customer's purchase, and one without an offer, answers no decision.
+        // The purchase of a held-out customer, or of one without an offer, names no decision.
         let decision_id = decided.answer.decision_id.as_deref().filter(|_| decided.is_offered());
         let customer_id = decided.customer.id.as_str();
         let about = |outcome| Outcome {

@@ -1,5 +1,5 @@
-//! Where the customers stand before anything is decided, counted from the file by the programme's
-//! own thresholds.
+//! Segments of the customers before any decision, counted from the file with the thresholds of the
+//! campaign.
 
 use anyhow::Context as _;
 use chrono::{DateTime, NaiveTime, Utc};
@@ -10,62 +10,62 @@ use super::{
     load,
 };
 
-/// Silent for so many days, and no more, is lapsed; the offers' rules say the same.
+/// Days since the last purchase of a lapsed customer. The rules of the offers use the same range.
 pub const LAPSED_DAYS: std::ops::RangeInclusive<i64> = 90..=365;
-/// A real customer, not a one-time visitor; the formula `isRecoverable` says the same.
+/// Least purchases and revenue of a recoverable customer, as in the formula `isRecoverable`.
 const RECOVERABLE_PURCHASES: u32 = 3;
 const RECOVERABLE_REVENUE: Pounds = Pounds(50_00);
 
-/// How a customer stands to the shop.
+/// The segment of a customer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Segment {
     /// Bought within 90 days.
     Active,
-    /// Silent for 90 to 365 days, and worth an offer.
+    /// Last purchase 90 to 365 days ago, and enough purchases to be worth an offer.
     Recoverable,
-    /// Silent for 90 to 365 days, bought too little to be won back.
+    /// Last purchase 90 to 365 days ago, but too few purchases.
     Lapsed,
-    /// Silent for more than 365 days.
+    /// Last purchase more than 365 days ago.
     Lost,
-    /// Returns only.
+    /// Only returns.
     NeverBought,
 }
 
 impl Segment {
     /// The segment of a customer at `now`.
     pub fn of(customer: &Customer, now: DateTime<Utc>) -> Self {
-        let was_real =
+        let has_bought_enough =
             customer.purchases >= RECOVERABLE_PURCHASES && customer.revenue >= RECOVERABLE_REVENUE;
         match customer.silent_days(now) {
             None => Self::NeverBought,
             Some(days) if days < *LAPSED_DAYS.start() => Self::Active,
             Some(days) if days > *LAPSED_DAYS.end() => Self::Lost,
-            Some(_) if was_real => Self::Recoverable,
+            Some(_) if has_bought_enough => Self::Recoverable,
             Some(_) => Self::Lapsed,
         }
     }
 }
 
-/// Customers counted.
+/// Number of customers per segment and fact.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// All of them.
+    /// All customers.
     pub customers: usize,
     /// Bought within 90 days.
     pub active: usize,
-    /// Silent for 90 to 365 days, recoverable or not.
+    /// Last purchase 90 to 365 days ago, recoverable or not.
     pub lapsed: usize,
-    /// Those of the lapsed who are worth an offer.
+    /// Lapsed customers who are worth an offer.
     pub recoverable: usize,
-    /// Silent for more than 365 days.
+    /// Last purchase more than 365 days ago.
     pub lost: usize,
-    /// Returns only.
+    /// Only returns.
     pub never_bought: usize,
-    /// Said no to the preferred channel, or were never asked.
+    /// No consent to the preferred channel: declined or never asked.
     pub without_consent: usize,
-    /// For whom the preferred channel is quiet now.
+    /// The preferred channel is in quiet hours now.
     pub in_their_night: usize,
-    /// Whose country names no place.
+    /// The country is not a place.
     pub without_zone: usize,
 }
 

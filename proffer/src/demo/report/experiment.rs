@@ -1,4 +1,4 @@
-//! What the demo tells of the simulated response and of the experiment.
+//! The part of the report about the simulated response and the experiment.
 
 use std::io::{self, Write};
 
@@ -8,28 +8,28 @@ use crate::demo::{
     respond::{ACTIVE_BUY, LAPSED_BUY, OFFER_ADDS, OTHERS_BUY, Reported},
 };
 
-/// Below so many buyers an interval of revenue is not to be trusted; experiment-svc withholds its
-/// verdict there.
+/// With fewer buyers an interval of revenue is unreliable; experiment-svc withholds its verdict.
 const BUYERS_MIN: usize = 100;
-/// Below this p the arms' sizes are not those asked for; experiment-svc says the same.
+/// Below this p-value the arms do not have the intended sizes; experiment-svc uses the same limit.
 const SAMPLE_RATIO_P_MIN: f64 = 0.001;
 
-/// What the simulated customers did.
+/// Writes what the simulated customers did.
 pub fn simulated(out: &mut impl Write, reported: &Reported) -> io::Result<()> {
     heading(
         out,
         "SIMULATED response",
-        "nobody was written to; what follows are no real customers' reactions",
+        "no messages were sent; these are not reactions of real customers",
     )?;
     let [active, lapsed, others, added] =
         [ACTIVE_BUY, LAPSED_BUY, OTHERS_BUY, OFFER_ADDS].map(|share| share as f64 / 100.0);
     writeln!(
         out,
-        "  In two weeks {active} % of the active buy, {lapsed} % of the lapsed, {others} % of the others;"
+        "  In two weeks {active} % of active, {lapsed} % of lapsed and {others} % of others buy."
     )?;
     writeln!(
         out,
-        "  an offer adds {added} points. Who buys is drawn from the id, and pays the mean of the file's purchases."
+        "  An offer adds {added} points. The id decides who buys. A buyer pays the mean of their \
+         purchases in the file."
     )?;
     figure(out, "offers shown", reported.impressions, "impressions reported")?;
     figure(
@@ -38,20 +38,20 @@ pub fn simulated(out: &mut impl Write, reported: &Reported) -> io::Result<()> {
         reported.buyers,
         &format!("conversions reported, {} in all", pounds(reported.revenue)),
     )?;
-    figure(out, "  held out", reported.held_out_buyers, "of them bought without being asked")?;
+    figure(out, "  held out", reported.held_out_buyers, "of them bought without an offer")?;
     writeln!(
         out,
-        "  By this rule the offers earn {} on average: the truth the read-out is after.",
+        "  By this rule the offers earn {} on average. The experiment should find this value.",
         pounds(reported.truth)
     )
 }
 
-/// What the experiment makes of it.
+/// Writes the results of the experiment.
 pub fn read_out(out: &mut impl Write, read_out: &ReadOut) -> io::Result<()> {
     heading(
         out,
-        "Read-out of the holdout",
-        "revenue per customer, everyone assigned, on the SIMULATED response",
+        "Read-out of the experiment",
+        "revenue per customer, all assigned customers, SIMULATED response",
     )?;
     arms(out, &read_out.arms)?;
     difference(out, read_out.difference, &read_out.ci95)?;
@@ -73,7 +73,7 @@ pub fn read_out(out: &mut impl Write, read_out: &ReadOut) -> io::Result<()> {
     line(
         out,
         "sample ratio",
-        &format!("{}: the arms {fits} the sizes asked for", p_value(read_out.srm.p)),
+        &format!("{}: the arms {fits} the intended sizes", p_value(read_out.srm.p)),
     )?;
     line(out, "verdict", &read_out.verdict)?;
     for why in &read_out.withheld {
@@ -83,7 +83,7 @@ pub fn read_out(out: &mut impl Write, read_out: &ReadOut) -> io::Result<()> {
     matched(out, read_out)
 }
 
-/// The comparison among those with an offer: sharper, and from few buyers.
+/// Writes the comparison of customers with an offer. It is sharper, but has few buyers.
 fn matched(out: &mut impl Write, read_out: &ReadOut) -> io::Result<()> {
     let matched = &read_out.ghost_matched;
     let (Some(reached), Some(treated)) = (matched.arms.first(), read_out.arms.first()) else {
@@ -92,9 +92,9 @@ fn matched(out: &mut impl Write, read_out: &ReadOut) -> io::Result<()> {
     let (reached, treated) = (count(reached.n), count(treated.n));
     writeln!(
         out,
-        "  An offer reached {reached} of {treated} treated customers; what all others buy is noise to this question."
+        "  An offer reached {reached} of {treated} treated customers. What the others buy is noise."
     )?;
-    writeln!(out, "  Only those who received, or would have received, an offer:")?;
+    writeln!(out, "  Only customers who received, or would have received, an offer:")?;
     arms(out, &matched.arms)?;
     difference(out, matched.difference, &matched.ci95)?;
     let fewest =
@@ -102,20 +102,20 @@ fn matched(out: &mut impl Write, read_out: &ReadOut) -> io::Result<()> {
     let Some(Arm { arm, events, .. }) = fewest else { return Ok(()) };
     writeln!(
         out,
-        "  Buyers in the {arm}: {events}. So few make the interval look narrower than it is; no verdict rests on it."
+        "  The {arm} has {events} buyers. With so few, the interval looks too narrow for a verdict."
     )
 }
 
 fn in_words(ci95: &[f64]) -> &'static str {
     match ci95 {
         [low, _] if *low > 0.0 => {
-            "the interval lies above zero, and still it is too early to call that a gain."
+            "the interval is above zero, but it is too early to call that a gain."
         }
         [_, high] if *high < 0.0 => {
-            "the interval lies below zero, and still it is too early to call that a loss."
+            "the interval is below zero, but it is too early to call that a loss."
         }
-        [_, _] => "the interval reaches from a loss to a gain, so these figures show neither.",
-        _ => "there are not enough data for an interval.",
+        [_, _] => "the interval reaches from a loss to a gain, so the data show neither.",
+        _ => "there is not enough data for an interval.",
     }
 }
 
@@ -147,7 +147,7 @@ fn line(out: &mut impl Write, label: &str, text: &str) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    fn told(about: &ReadOut) -> String {
+    fn text_of(about: &ReadOut) -> String {
         let mut out = Vec::new();
         read_out(&mut out, about).unwrap();
         String::from_utf8(out).unwrap()
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn missing_figures_are_said_to_be_missing() {
-        let text = told(&ReadOut { verdict: "withheld".to_owned(), ..ReadOut::default() });
+        let text = text_of(&ReadOut { verdict: "withheld".to_owned(), ..ReadOut::default() });
         assert!(text.contains("difference         not enough data"), "{text}");
         assert!(!text.contains("NaN"), "{text}");
     }
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn an_interval_is_put_into_words_and_never_into_a_verdict() {
         let check = |ci95: [f64; 2], expected: &str| {
-            let text = told(&ReadOut { ci95: ci95.to_vec(), ..ReadOut::default() });
+            let text = text_of(&ReadOut { ci95: ci95.to_vec(), ..ReadOut::default() });
             assert!(text.contains(expected), "{text}");
         };
         check([-1.0, 2.0], "from a loss to a gain");

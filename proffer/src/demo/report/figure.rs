@@ -1,15 +1,15 @@
-//! Figures as people write them.
+//! Formats numbers, amounts and intervals for the report.
 
 use std::io::{self, Write};
 
 use crate::demo::customer::Pounds;
 
-/// A blank line, then the title of a section.
+/// Writes a blank line and the title of a section.
 pub fn heading(out: &mut impl Write, title: &str, about: &str) -> io::Result<()> {
     writeln!(out, "\n{title} ({about})")
 }
 
-/// A labelled number with a remark.
+/// Writes a number with its label and a note.
 pub fn figure(out: &mut impl Write, label: &str, number: usize, note: &str) -> io::Result<()> {
     let line = format!("  {label:<22} {:>6}  {note}", count(number));
     writeln!(out, "{}", line.trim_end())
@@ -35,7 +35,7 @@ pub fn pounds(amount: Pounds) -> String {
     format!("{sign}£{}.{:02}", count(pence / 100), pence % 100)
 }
 
-/// An amount, to the penny.
+/// An amount rounded to the penny.
 pub fn money(amount: f64) -> String {
     pounds(Pounds((amount * 100.0).round() as i64))
 }
@@ -50,12 +50,12 @@ pub fn percent(share: f64) -> String {
     format!("{:+.1} %", 100.0 * share)
 }
 
-/// A figure, or that it is missing.
+/// A figure, or a note that it is missing.
 pub fn known(figure: Option<f64>, show: impl Fn(f64) -> String) -> String {
     figure.map_or_else(|| "not enough data".to_owned(), show)
 }
 
-/// A 95 % interval, or that it is missing.
+/// A 95 % interval, or a note that it is missing.
 pub fn interval(ends: &[f64], show: impl Fn(f64) -> String) -> String {
     match ends {
         [low, high] => format!("95 % interval {} to {}", show(*low), show(*high)),

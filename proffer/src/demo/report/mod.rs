@@ -1,4 +1,4 @@
-//! What the demo tells people.
+//! The report of the demo.
 
 mod experiment;
 mod figure;
@@ -18,7 +18,7 @@ use super::{
 pub use experiment::{read_out, simulated};
 use figure::{count, figure, heading, pounds};
 
-/// Who the customers are and what of it is real.
+/// Writes who the customers are and which of their facts are real.
 pub fn opening(out: &mut impl Write, customers: usize, now: DateTime<Utc>) -> io::Result<()> {
     let yesterday = customer::last_day(now);
     writeln!(out)?;
@@ -29,28 +29,29 @@ pub fn opening(out: &mut impl Write, customers: usize, now: DateTime<Utc>) -> io
     )?;
     writeln!(
         out,
-        "From the file: last purchase, purchases, revenue, country and by it the time zone."
+        "From the file: last purchase, purchases, revenue, and country, which gives the time zone."
     )?;
     writeln!(out, "Its dates are shifted: its last day, 2011-12-09, is yesterday, {yesterday}.")?;
     writeln!(
         out,
-        "Not in the file, so derived from the customer id (SHA-256): category, preferred channel, consent."
+        "Derived from the customer id (SHA-256), not in the file: category, preferred channel, \
+         consent."
     )
 }
 
-/// What was posted.
+/// Writes what was posted.
 pub fn configuration(out: &mut impl Write, stored: &[(&str, Resource)]) -> io::Result<()> {
-    heading(out, "Configuration", "posted as it stands in examples/winback")?;
+    heading(out, "Configuration", "the files of examples/winback")?;
     for (path, resource) in stored {
         writeln!(out, "  POST {path:<27} {}", resource.name)?;
         for warning in &resource.warnings {
-            writeln!(out, "       remark: {warning}")?;
+            writeln!(out, "       warning: {warning}")?;
         }
     }
     Ok(())
 }
 
-/// Where the customers stand.
+/// Writes the segments of the customers.
 pub fn customers(out: &mut impl Write, counts: &Counts) -> io::Result<()> {
     heading(out, "Customers", "counted from the file")?;
     figure(out, "customers", counts.customers, "")?;
@@ -84,7 +85,7 @@ pub fn customers(out: &mut impl Write, counts: &Counts) -> io::Result<()> {
     )
 }
 
-/// What was decided, by reason.
+/// Writes the decisions by reason.
 pub fn decisions(
     out: &mut impl Write,
     all: &[Decided<'_>],
@@ -92,21 +93,21 @@ pub fn decisions(
     seconds: f64,
 ) -> io::Result<()> {
     let about =
-        format!("every customer asked on the preferred channel, {} at a time", decide::IN_FLIGHT);
+        format!("every customer, preferred channel, {} requests in flight", decide::IN_FLIGHT);
     heading(out, "Decisions", &about)?;
     let offered = all.iter().filter(|one| one.is_offered()).count();
     figure(out, "decisions", all.len(), "")?;
     figure(out, "  offer", offered, &by_offer(all))?;
-    let mut told = offered;
+    let mut listed = offered;
     for (code, note) in REASONS {
         let number = all.iter().filter(|one| one.answer.reason_code == code).count();
-        told += number;
+        listed += number;
         if number > 0 {
             figure(out, &format!("  {code}"), number, note)?;
         }
     }
-    if told < all.len() {
-        figure(out, "  other reasons", all.len() - told, "see the decisions' records")?;
+    if listed < all.len() {
+        figure(out, "  other reasons", all.len() - listed, "see the records of the decisions")?;
     }
     let held_out = all.iter().filter(|one| one.answer.control_group).count();
     let share = 100.0 * held_out as f64 / all.len().max(1) as f64;
@@ -114,13 +115,13 @@ pub fn decisions(
         out,
         "held out",
         held_out,
-        &format!("{share:.2} % of all, whatever else was decided; 15 % asked for"),
+        &format!("{share:.2} % of all customers, for any other reason too; 15 % configured"),
     )?;
     let qualified = all.iter().filter(|one| !one.is_unqualified()).count();
     let agrees = if qualified == counts.recoverable {
-        "exactly the recoverable of the file"
+        "exactly the recoverable customers of the file"
     } else {
-        "NOT the recoverable of the file"
+        "NOT the recoverable customers of the file"
     };
     figure(out, "qualified", qualified, agrees)?;
     let mut latencies: Vec<f64> = all.iter().map(|one| one.answer.latency_ms).collect();
@@ -135,19 +136,19 @@ pub fn decisions(
     )
 }
 
-/// Reasons for no offer, in the order in which the first that holds is told.
+/// Reasons for no offer, in the order of their checks, each with a note.
 const REASONS: [(&str, &str); 11] = [
     ("customer_unknown", "no record"),
     ("customer_unavailable", "the record could not be read"),
-    ("nothing_qualified", "active, lost, or lapsed and not recoverable: nothing to say"),
-    ("holdout", "qualified and held out, to measure what the programme earns"),
+    ("nothing_qualified", "active, lost, or lapsed and not recoverable"),
+    ("holdout", "qualified and held out, to measure what the campaign earns"),
     ("consent_withheld", "declined the channel"),
-    ("consent_unknown", "never asked: no is assumed"),
-    ("consent_withdrawn", "withdrew"),
-    ("quiet_hours", "the right offer at the wrong hour: told when to deliver"),
-    ("timezone_unknown", "nobody knows whether it is night there"),
-    ("frequency_cap", "touched often enough"),
-    ("policy_unavailable", "policy did not answer: nothing is offered"),
+    ("consent_unknown", "never asked, which counts as no"),
+    ("consent_withdrawn", "withdrawn"),
+    ("quiet_hours", "an offer at the wrong hour; the answer says when to deliver"),
+    ("timezone_unknown", "without a zone, quiet hours are unknown"),
+    ("frequency_cap", "contacted often enough"),
+    ("policy_unavailable", "policy-svc did not answer, so nothing is offered"),
 ];
 
 fn by_offer(all: &[Decided<'_>]) -> String {
@@ -159,12 +160,12 @@ fn by_offer(all: &[Decided<'_>]) -> String {
     parts.join(" · ")
 }
 
-/// A few decisions and why.
+/// Writes a few decisions with their reasons.
 pub fn rows(out: &mut impl Write, rows: &[Row<'_>], now: DateTime<Utc>) -> io::Result<()> {
     heading(
         out,
         "A few of them",
-        "customer, country, days silent, purchases, revenue, channel: answer, and why",
+        "customer, country, days since last purchase, purchases, revenue, channel: answer, reason",
     )?;
     for Row { decided, why } in rows {
         let Customer { id, country, purchases, revenue, channel, .. } = decided.customer;
@@ -186,7 +187,7 @@ pub fn rows(out: &mut impl Write, rows: &[Row<'_>], now: DateTime<Utc>) -> io::R
     Ok(())
 }
 
-/// The night and the cap, tried out.
+/// Writes the test of the night and of the cap.
 pub fn tried(
     out: &mut impl Write,
     id: &str,
@@ -198,16 +199,16 @@ pub fn tried(
     let Some(Capped { customer, offers, refusal }) = capped else { return Ok(()) };
     let end = match refusal {
         Some(answer) => format!("then {}: {}", answer.reason_code, answer.reason),
-        None => "and the cap did not bind".to_owned(),
+        None => "and the cap did not refuse".to_owned(),
     };
-    writeln!(out, "  {} asked again and again: {offers} offers, {end}", customer.id)
+    writeln!(out, "  {}, asked repeatedly: {offers} offers, {end}", customer.id)
 }
 
-/// One answer whole.
+/// Writes one answer in full.
 pub fn trace(out: &mut impl Write, decided: &Decided<'_>) -> anyhow::Result<()> {
     heading(
         out,
-        "One answer whole",
+        "One full answer",
         &format!("customer {}, as the gateway sent it", decided.customer.id),
     )?;
     let value: serde_json::Value = super::http::read(&decided.text)?;
@@ -217,7 +218,7 @@ pub fn trace(out: &mut impl Write, decided: &Decided<'_>) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// What to try next.
+/// Writes commands to try next.
 pub fn try_next(
     out: &mut impl Write,
     base: &str,
@@ -228,31 +229,31 @@ pub fn try_next(
     let Customer { id, channel, .. } = decided.customer;
     let decision = decided.answer.decision_id.as_deref().unwrap_or_default();
     let address = base.strip_prefix("http://").unwrap_or(base);
-    heading(out, "Try next", "every line runs as it stands")?;
-    writeln!(out, "  Ask for a decision:")?;
+    heading(out, "Try next", "every line runs as shown")?;
+    writeln!(out, "  Request a decision:")?;
     writeln!(
         out,
         r#"    curl -X POST {base}/api/v1/recommend -d '{{"customerId":"{id}","channel":"{channel}","flow":"Winback"}}'"#
     )?;
-    writeln!(out, "  The same at two in the morning; a dry run writes nothing:")?;
+    writeln!(out, "  The same at two in the morning, as a dry run that writes nothing:")?;
     writeln!(
         out,
         r#"    curl -X POST {base}/api/v1/recommend -d '{{"customerId":"{id}","channel":"{channel}","flow":"Winback","dryRun":true,"at":"{at}"}}'"#
     )?;
-    writeln!(out, "  Read a decision's record, and the customer's:")?;
+    writeln!(out, "  Read the record of a decision, and of a customer:")?;
     writeln!(out, "    curl {base}/api/v1/decisions/{decision}")?;
     writeln!(out, "    curl {base}/api/v1/schemas/Customer/records/{id}")?;
-    writeln!(out, "  Withdraw consent, then ask again:")?;
+    writeln!(out, "  Withdraw consent, then request again:")?;
     writeln!(
         out,
         r#"    curl -X PUT {base}/api/v1/customers/{id}/consents/{channel} -d '{{"granted":false,"source":"demo"}}'"#
     )?;
-    writeln!(out, "  Read the experiment out:")?;
+    writeln!(out, "  Read the results of the experiment:")?;
     writeln!(
         out,
         "    curl '{base}/api/v1/experiments/{experiment}/results?metric=conversion_rate'"
     )?;
-    writeln!(out, "  The same port speaks gRPC, with reflection:")?;
+    writeln!(out, "  The same port serves gRPC with reflection:")?;
     writeln!(out, "    grpcurl -plaintext {address} list")?;
     writeln!(
         out,
