@@ -43,9 +43,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let start = ten_in_london(Clock::system().now());
     let clock = Clock::starting_at(start);
     let today = start.with_timezone(&London).format("%Y-%m-%d");
-    println!(
-        "The demo's clock starts at 10:00 in London on {today}, when most customers are awake."
-    );
+    println!("On the demo's clock it is {today} 10:00 in London, when most customers are awake.");
     let folder = tempfile::Builder::new()
         .prefix("proffer-demo-")
         .tempdir()
