@@ -3,8 +3,9 @@
 use std::hint::black_box;
 
 use decision_svc::domain::{
-    compile::{CompiledFlow, Facts},
+    compile::CompiledFlow,
     evaluate::Case,
+    facts::Facts,
     oracle::{self, OracleFlow},
     plan::{Wanted, plan},
     scalar::Fields,

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use decision_svc::domain::{
     compile::CompiledFlow,
-    flow::{Flow, Node, ScoreMethod, Step, Weights},
+    flow::{Flow, Node, Step, Weights},
     scalar::{Fields, Scalar},
+    score::ScoreMethod,
     snapshot::{Catalog, Category, ComputedField, Offer, Schema},
 };
 use formula::{

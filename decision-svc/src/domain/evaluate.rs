@@ -7,7 +7,8 @@ mod pick;
 use formula::program::{Inputs, Record, Register, Why, Word};
 
 use crate::domain::{
-    compile::{CompiledFlow, EMPTY, Facts, Source},
+    compile::{CompiledFlow, EMPTY, Source},
+    facts::Facts,
     scalar::{Fields, Scalar},
     scratch::{Best, Passing, Scratch},
 };

@@ -1,8 +1,11 @@
 //! Decision flows: which steps there are and in which order they may stand.
 
-use formula::{Type, rule::Rule};
+use formula::rule::Rule;
 
-use crate::domain::creative::PlacementMatch;
+use crate::domain::{
+    creative::PlacementMatch,
+    score::{NamedModel, ScoreMethod},
+};
 
 /// A flow that may be run.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,39 +48,6 @@ pub enum Step {
     Rank(Option<Weights>),
     /// Answers.
     Response,
-}
-
-/// How a step scores.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ScoreMethod {
-    /// Learned response propensity; 0.5 without data.
-    Propensity,
-    /// The offer's priority.
-    Priority,
-    /// A formula over customer and offer.
-    Formula(String),
-    /// A model.
-    Model(NamedModel),
-}
-
-/// A model as a flow names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NamedModel {
-    /// Id or name.
-    pub reference: String,
-    /// None while it is not known, or is missing.
-    pub found: Option<FoundModel>,
-}
-
-/// A model that is there.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FoundModel {
-    /// The formula it stands for.
-    pub formula: String,
-    /// What it is called in a trace.
-    pub title: String,
-    /// Types of its inputs, where nothing else declares them.
-    pub types: Vec<(String, Type)>,
 }
 
 /// A weight profile as a flow names it.
@@ -298,25 +268,6 @@ impl Flow {
             _ => None,
         });
         method.unwrap_or(&ScoreMethod::Propensity)
-    }
-
-    /// The formula by which it scores; none when it scores otherwise.
-    pub fn score_formula(&self) -> Option<&str> {
-        match self.score_method() {
-            ScoreMethod::Formula(text) => Some(text),
-            ScoreMethod::Model(NamedModel { found: Some(found), .. }) => Some(&found.formula),
-            _ => None,
-        }
-    }
-
-    /// The type an input of that formula has where nothing else declares it: a formula's own are
-    /// text, as everywhere.
-    pub fn score_type(&self, name: &str) -> Type {
-        let types = match self.score_method() {
-            ScoreMethod::Model(NamedModel { found: Some(found), .. }) => found.types.as_slice(),
-            _ => &[],
-        };
-        types.iter().find(|(known, _)| known == name).map_or(Type::String, |(_, of_type)| *of_type)
     }
 
     /// The weights of the rank: its own, a profile's, or the default ones.

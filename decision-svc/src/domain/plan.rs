@@ -5,13 +5,16 @@ use std::{collections::BTreeMap, ops::Deref, sync::Arc};
 use formula::{program::Datum, rule::Refusal};
 
 use crate::domain::{
-    compile::{Candidate, CompiledFlow, CompiledOffer, Facts, Program, Told},
+    candidate::Candidate,
+    compile::{CompiledFlow, CompiledOffer, Program, Told},
     creative::ReadyCreative,
     evaluate::{Case, Tally},
+    facts::Facts,
     flow::Step,
     rank::Factors,
     reason::Reason,
     scalar::{Fields, Scalar},
+    score::Uplift,
     scratch::{Aside, Scratch},
     trace::{Refused, Stage},
 };
@@ -55,6 +58,8 @@ pub struct Ranked {
     pub factors: Factors,
     /// Where the propensity comes from.
     pub propensity_source: Arc<str>,
+    /// Effect of contact; none without an uplift model.
+    pub uplift: Option<Uplift>,
     /// It stands above the others whatever its factors.
     pub is_mandatory: bool,
     /// What it says, when the flow matches creatives and one fits.
@@ -147,7 +152,8 @@ fn ranked(compiled: &CompiledFlow, case: &Case<'_>, scratch: &mut Scratch) -> Ve
             .entry(program.shown)
             .or_insert_with(|| Arc::new(computed(compiled, program, case, scratch)));
         let computed = computed.clone();
-        let factors = compiled.factors(best.place.offer, program, best.holding, case, scratch)?;
+        let estimate = compiled.estimate(candidate, program, case, scratch);
+        let factors = compiled.factors(&estimate, candidate, program, best.holding);
         Some(Ranked {
             candidate: candidate.clone(),
             score: best.score(),
@@ -157,6 +163,7 @@ fn ranked(compiled: &CompiledFlow, case: &Case<'_>, scratch: &mut Scratch) -> Ve
                 factors
             },
             propensity_source: compiled.scoring.source.clone(),
+            uplift: estimate.uplift,
             is_mandatory: best.is_mandatory,
             creative: compiled.creative(best.place.offer, case).cloned(),
             computed,
@@ -285,13 +292,18 @@ fn no_score(
     case: &Case<'_>,
     scratch: &mut Scratch,
 ) -> String {
-    let datum = program.score.map(|register| compiled.fill(register, case, scratch).datum());
-    match datum {
-        Some(Datum::Null(why)) => {
+    let mut inputs = compiled.inputs.get(program.inputs).iter();
+    let missing =
+        inputs.find_map(|register| match compiled.fill(*register, case, scratch).datum() {
+            Datum::Null(why) => Some(why),
+            _ => None,
+        });
+    match missing {
+        Some(why) => {
             let causes = Told { compiled, facts: case.facts };
             format!("its score is not a number: {}", causes.told(why))
         }
-        _ => "its score is not a number".to_owned(),
+        None => "its score is not a number".to_owned(),
     }
 }
 

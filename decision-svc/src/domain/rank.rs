@@ -4,8 +4,6 @@ use crate::domain::{flow::Weights, snapshot::Offer};
 
 /// Factors below this count as this, so that no single one decides alone.
 pub const FACTOR_MIN: f64 = 0.01;
-/// Propensity without data.
-pub const PROPENSITY_PRIOR: f64 = 0.5;
 /// Relevance without affinities.
 pub const RELEVANCE_PRIOR: f64 = 0.5;
 
@@ -60,6 +58,11 @@ impl Factors {
         }
     }
 
+    /// The same with the probability that contact helps, where a model estimates it.
+    pub fn with_uplift(self, helps: Option<f64>) -> Self {
+        Self { uplift: helps.map(clamped), ..self }
+    }
+
     /// The rank score in [0.01, 1]; none when it is not a number.
     pub fn score(&self, weights: &Weights) -> Option<f64> {
         let weighted = [
@@ -85,6 +88,8 @@ fn clamped(factor: f64) -> f64 {
 mod tests {
     use super::*;
 
+    const HALF: f64 = 0.5;
+
     fn worth(business_value: f64, margin: Option<f64>, priority: f64) -> Worth {
         Worth { business_value, margin, priority }
     }
@@ -93,8 +98,7 @@ mod tests {
     /// weights renormalise.
     #[test]
     fn the_seeds_apparel_offer_scores_as_worked_by_hand() {
-        let factors =
-            Factors::of(&worth(30.0, Some(50.0), 70.0), PROPENSITY_PRIOR, RELEVANCE_PRIOR);
+        let factors = Factors::of(&worth(30.0, Some(50.0), 70.0), HALF, RELEVANCE_PRIOR);
         assert_eq!(factors.impact, 0.225);
         let weights = Weights {
             propensity: 0.30,
@@ -111,6 +115,18 @@ mod tests {
             1.0 / 0.75,
         );
         assert!((factors.score(&weights).unwrap() - by_hand).abs() < 1e-12);
+    }
+
+    /// With an estimate of U every weight counts, and U counts no more than the others.
+    #[test]
+    fn an_uplift_takes_part_with_its_weight() {
+        let factors = Factors::of(&worth(30.0, Some(50.0), 70.0), HALF, RELEVANCE_PRIOR);
+        let weights = Weights { uplift: 0.5, ..Weights::default() };
+        let score = |helps: f64| factors.with_uplift(Some(helps)).score(&weights).unwrap();
+        assert!(score(0.9) > score(0.5) && score(0.5) > score(0.1));
+        assert_eq!(factors.with_uplift(Some(-1.0)).uplift, Some(FACTOR_MIN));
+        let without = factors.score(&weights).unwrap();
+        assert!((score(without) - without).abs() < 1e-12, "the weighted mean of itself");
     }
 
     #[test]

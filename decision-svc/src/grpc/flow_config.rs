@@ -10,10 +10,8 @@ use crate::{
     domain::{
         compile::literal_type,
         creative::PlacementMatch,
-        flow::{
-            CreativeMatch, DEFAULT_SCHEMA, Flow, NamedModel, Node, Profile, ScoreMethod, Step,
-            Weights,
-        },
+        flow::{CreativeMatch, DEFAULT_SCHEMA, Flow, Node, Profile, Step, Weights},
+        score::{NamedModel, ScoreMethod},
     },
     neighbours::catalog,
 };

@@ -11,7 +11,8 @@ use tonic::Status;
 use super::{Context, flow_config, model, weight_profile};
 use crate::{
     domain::{
-        flow::{Flow, ScoreMethod, Step},
+        flow::{Flow, Step},
+        score::ScoreMethod,
         snapshot::is_named,
     },
     neighbours::catalog::is_active,
@@ -151,7 +152,7 @@ impl Parts {
                 Step::Score(ScoreMethod::Model(model)) => match &self.model {
                     Some(found) => {
                         newest = newest.max(found.revision);
-                        model.found = is_active(found.status).then(|| model::found(found));
+                        model.found = model::found(found).filter(|_| is_active(found.status));
                     }
                     None => is_whole = false,
                 },

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use decision_svc::domain::{
-    compile::{CompiledFlow, Facts},
-    flow::{Flow, Node, ScoreMethod, Step},
+    compile::CompiledFlow,
+    facts::Facts,
+    flow::{Flow, Node, Step},
     plan::{Plan, Wanted, plan},
     reason::Reason,
     scalar::{Fields, Scalar},
+    score::ScoreMethod,
     snapshot::{Catalog, Category, ComputedField, Offer, Schema},
 };
 use formula::{

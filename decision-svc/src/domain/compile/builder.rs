@@ -13,7 +13,7 @@ use super::{
     directory::CategoryIndex,
     interner::{Interner, Kind, Resolved},
 };
-use crate::domain::{flow::Flow, scalar::Scalar, snapshot::Offer};
+use crate::domain::{scalar::Scalar, score::Input, snapshot::Offer};
 
 /// A computed field of a category, ready.
 #[derive(Clone, Debug)]
@@ -45,13 +45,13 @@ struct Builder<'s, 'a> {
     is_particular: bool,
 }
 
-/// What a flow asks of every offer.
+/// What a flow evaluates for every offer.
 #[derive(Clone, Copy)]
-pub(super) struct Asked<'f> {
-    /// The flow, with rules of its own.
-    pub flow: &'f Flow,
-    /// The formula by which it scores.
-    pub score: Option<&'f str>,
+pub(super) struct Demands<'f> {
+    /// The flow's own rules.
+    pub filters: &'f [Rule],
+    /// What its score reads.
+    pub inputs: &'f [Input],
 }
 
 /// The program of an offer whose active category is `own`.
@@ -59,7 +59,7 @@ pub(super) fn program(
     interner: &mut Interner<'_>,
     offer: &Offer,
     own: Option<CategoryIndex>,
-    asked: Asked<'_>,
+    demands: Demands<'_>,
 ) -> Result<Program, String> {
     let (steps, open) = (Vec::new(), Vec::new());
     let mut builder =
@@ -69,8 +69,8 @@ pub(super) fn program(
     for rule in &offer.rules {
         rules.push(builder.rule(rule)?);
     }
-    let mut filters = Vec::with_capacity(asked.flow.filters().len());
-    for rule in asked.flow.filters() {
+    let mut filters = Vec::with_capacity(demands.filters.len());
+    for rule in demands.filters {
         filters.push(builder.rule(rule).map_err(|why| format!("filter: {why}"))?);
     }
     let mut affinities = Vec::with_capacity(offer.affinities.len());
@@ -90,21 +90,22 @@ pub(super) fn program(
         let rule = Rule::Condition { field: field.clone(), op: Operator::Eq, value };
         affinities.push(builder.rule(&rule)?);
     }
-    let score = match asked.score {
-        Some(text) => Some(builder.score(text, asked.flow).map_err(|why| format!("score: {why}"))?),
-        None => None,
-    };
+    let mut inputs = Vec::with_capacity(demands.inputs.len());
+    for input in demands.inputs {
+        inputs.push(builder.input(input).map_err(|why| format!("score: {why}"))?);
+    }
     let steps = builder.steps.into_iter();
     let shown: Box<[Shown]> =
         steps.map(|step| Shown { name: step.name, register: step.register }).collect();
     let affinities = interner.affinities.number(affinities.into());
     let shown = interner.shown.number(shown);
+    let inputs = interner.score_inputs.number(inputs.into());
     Ok(Program {
         rules: rules.into(),
         filters: filters.into(),
         affinities,
         shown,
-        score,
+        inputs,
         group: None,
     })
 }
@@ -136,14 +137,14 @@ impl<'a> Builder<'_, 'a> {
         outcome
     }
 
-    /// The register of the formula by which the flow scores.
-    fn score(&mut self, text: &str, flow: &Flow) -> Result<Register, String> {
+    /// The register of a number that the flow's score reads.
+    fn input(&mut self, input: &Input) -> Result<Register, String> {
         let mut used = Vec::new();
-        for name in self.interner.names(text)?.iter() {
-            let (register, of_type) = self.resolve(name, self.own, flow.score_type(name))?;
+        for name in self.interner.names(&input.formula)?.iter() {
+            let (register, of_type) = self.resolve(name, self.own, input.type_of(name))?;
             used.push((name.clone(), register, of_type));
         }
-        match self.interner.formula(text, None, &used)? {
+        match self.interner.formula(&input.formula, None, &used)? {
             (register, Type::Number) => Ok(register),
             (_, other) => Err(format!("the formula gives a {other}, not a number")),
         }

@@ -82,6 +82,16 @@ impl<T> Lists<T> {
     }
 }
 
+impl<T: Copy> FromIterator<Box<[T]>> for Lists<T> {
+    fn from_iter<I: IntoIterator<Item = Box<[T]>>>(all: I) -> Self {
+        let mut lists = Self::new();
+        for list in all {
+            lists.add(list);
+        }
+        lists
+    }
+}
+
 /// The groups of a flow.
 pub(super) struct Grouped {
     pub checks: Lists<Check>,
@@ -211,8 +221,9 @@ fn ranking(
     scoring: &Scoring,
 ) -> Vec<Place> {
     let place = |offer: &u32| {
-        let worth = &offers.get(*offer as usize)?.candidate.worth;
-        let score = scoring.factors(worth, None, (holding, count)).score(&scoring.weights)?;
+        let candidate = &offers.get(*offer as usize)?.candidate;
+        let (estimate, worth) = (scoring.method.estimate(candidate, |_| None), &candidate.worth);
+        let score = scoring.factors(&estimate, worth, (holding, count)).score(&scoring.weights)?;
         Some(Place { score, priority: worth.priority, offer: *offer })
     };
     let mut places: Vec<Place> = members.iter().filter_map(place).collect();

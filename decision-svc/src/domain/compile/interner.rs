@@ -26,6 +26,8 @@ pub(super) struct Interner<'a> {
     pub rules: Vec<RuleProgram>,
     pub affinities: Interned<Box<[u32]>>,
     pub shown: Interned<Box<[Shown]>>,
+    /// Inputs of scores.
+    pub score_inputs: Interned<Box<[Register]>>,
     /// Computed fields of categories, for offers that add nothing of their own to them.
     pub ready: HashMap<CategoryIndex, Rc<Ready>>,
     inputs: HashMap<String, Vec<(Kind, Register)>>,
@@ -107,6 +109,7 @@ impl<'a> Interner<'a> {
             rules: Vec::new(),
             affinities: Interned::lists(),
             shown: Interned::new(),
+            score_inputs: Interned::new(),
             ready: HashMap::new(),
             inputs: HashMap::new(),
             offer_values: HashMap::new(),

@@ -13,10 +13,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::{DateTime, Utc};
 
-use formula::{
-    Moment,
-    program::{Check, Constants, Record, Register, RuleProgram},
-};
+use formula::program::{Check, Constants, Record, Register, RuleProgram};
 
 pub(crate) use builder::literal_type;
 pub(crate) use group::{Group, Lists, Place};
@@ -25,14 +22,15 @@ pub(crate) use posting::Access;
 pub(crate) use source::{Field, Source, Told};
 
 use crate::domain::{
-    creative::{self, ReadyCreative, Surface},
-    flow::{Flow, NamedModel, ScoreMethod, Weights},
-    metric::{Metric, Metrics},
-    rank::{Factors, PROPENSITY_PRIOR, RELEVANCE_PRIOR, Worth},
-    scalar::Fields,
-    schedule::{Mandate, Schedule},
+    candidate::Candidate,
+    creative::{self, ReadyCreative},
+    flow::{Flow, Weights},
+    metric::Metric,
+    rank::{Factors, RELEVANCE_PRIOR, Worth},
+    schedule::Schedule,
+    score::{Estimate, ScoreMethod},
     scratch::Spares,
-    snapshot::{Catalog, Offer},
+    snapshot::Catalog,
 };
 
 /// Longest chain of computed fields that need one another.
@@ -78,6 +76,8 @@ pub struct CompiledFlow {
     pub(crate) orders: Lists<Place>,
     /// Computed fields by number of the list.
     pub(crate) shown: Vec<Box<[Shown]>>,
+    /// Registers of the inputs of scores, by number of the list.
+    pub(crate) inputs: Lists<Register>,
     pub(crate) groups: Vec<Group>,
     /// Groups that no posting list leads to.
     pub(crate) always: Vec<u32>,
@@ -104,31 +104,6 @@ pub struct CompiledOffer {
     pub program: Result<Program, String>,
 }
 
-/// What an answer says about an offer whoever the customer is.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Candidate {
-    /// The offer.
-    pub offer_id: String,
-    /// Its name.
-    pub name: String,
-    /// Category as the offer names it.
-    pub category: String,
-    /// Id of the category, when it is stored and active.
-    pub category_id: String,
-    /// A finer group.
-    pub subcategory: String,
-    /// Purpose of the contact.
-    pub purpose: String,
-    /// What one contact costs, in 1/10,000 of the currency.
-    pub cost_e4: i64,
-    /// What the offer says about its rank.
-    pub worth: Worth,
-    /// When it may be offered.
-    pub schedule: Schedule,
-    /// Puts it above the others.
-    pub mandate: Option<Mandate>,
-}
-
 /// Computed fields and rules of one offer, by number.
 #[derive(Clone, Debug)]
 pub struct Program {
@@ -138,8 +113,8 @@ pub struct Program {
     pub(crate) filters: Box<[u32]>,
     pub(crate) affinities: u32,
     pub(crate) shown: u32,
-    /// What the flow's formula gives.
-    pub(crate) score: Option<Register>,
+    /// The list of the inputs of the flow's score.
+    pub(crate) inputs: u32,
     /// None when a rule can never hold.
     pub(crate) group: Option<u32>,
 }
@@ -155,42 +130,9 @@ pub(crate) struct Shown {
 #[derive(Clone, Debug)]
 pub(crate) struct Scoring {
     pub weights: Weights,
-    pub method: Method,
+    pub method: ScoreMethod,
     /// Where the propensity comes from, for the trace.
     pub source: Arc<str>,
-}
-
-/// Where propensities come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Method {
-    Prior,
-    Priority,
-    /// The offer's score register.
-    Formula,
-}
-
-/// What a program reads.
-#[derive(Clone, Copy, Debug)]
-pub struct Facts<'a> {
-    /// The customer's record.
-    pub record: &'a Fields,
-    /// The request's attributes.
-    pub attributes: &'a Fields,
-    /// The customer's behavioral metrics.
-    pub metrics: &'a Metrics,
-    /// Where the offer will stand.
-    pub surface: &'a Surface,
-    /// Now and here.
-    pub moment: &'a Moment,
-}
-
-impl<'a> Facts<'a> {
-    /// Facts without metrics, channel and placement.
-    pub fn of_record(record: &'a Fields, attributes: &'a Fields, moment: &'a Moment) -> Self {
-        static METRICS: Metrics = Metrics::new();
-        static SURFACE: Surface = Surface { channel: None, placement: String::new() };
-        Self { record, attributes, metrics: &METRICS, surface: &SURFACE, moment }
-    }
 }
 
 impl CompiledFlow {
@@ -200,12 +142,13 @@ impl CompiledFlow {
         let mut interner = interner::Interner::new(&directory);
         let active = || catalog.offers.values().filter(|offer| offer.is_active);
         let mut offers = Vec::new();
-        let asked = builder::Asked { flow: &flow, score: flow.score_formula() };
+        let score_inputs = flow.score_method().inputs();
+        let demands = builder::Demands { filters: flow.filters(), inputs: &score_inputs };
         for offer in active() {
             let (own, is_wanted) = directory.place(&offer.category);
             if is_wanted {
                 let category_id = own.map(|own| directory.id(own)).unwrap_or_default();
-                let program = builder::program(&mut interner, offer, own, asked);
+                let program = builder::program(&mut interner, offer, own, demands);
                 offers.push(CompiledOffer {
                     candidate: Arc::new(Candidate::new(offer, category_id)),
                     program,
@@ -213,14 +156,15 @@ impl CompiledFlow {
             }
         }
         let scoring = Scoring::of(&flow);
-        let is_walked = scoring.method == Method::Formula || flow.creative_match().is_some();
+        let is_walked = !score_inputs.is_empty() || flow.creative_match().is_some();
         let grouped =
             group::grouped(&mut offers, &interner, flow.has("qualify"), &scoring, is_walked);
-        let inputs = inputs_read(&offers, &interner);
+        let registers = registers_read(&offers, &interner);
         let fields =
-            inputs.iter().filter_map(|register| interner.fields.get(Record::field(*register)?));
+            registers.iter().filter_map(|register| interner.fields.get(Record::field(*register)?));
         let fields_read = fields.map(|field| field.key.clone()).collect();
-        let sources = inputs.iter().filter_map(|register| interner.sources.get(*register as usize));
+        let sources =
+            registers.iter().filter_map(|register| interner.sources.get(*register as usize));
         let metrics =
             sources.filter_map(Source::metric_key).filter_map(|key| catalog.metrics.get(key));
         let metrics_read = metrics.filter(|metric| metric.is_active).cloned().collect();
@@ -248,6 +192,7 @@ impl CompiledFlow {
             rules: interner.rules,
             affinities: interner.affinities.all,
             shown: interner.shown.all,
+            inputs: interner.score_inputs.all.into_iter().collect(),
             checks: grouped.checks,
             sets: grouped.sets,
             orders: grouped.orders,
@@ -291,7 +236,10 @@ fn mandates(offers: &[CompiledOffer]) -> Vec<(u32, DateTime<Utc>)> {
 }
 
 /// Registers of all that offers with applicable rules read, and of what these need.
-fn inputs_read(offers: &[CompiledOffer], interner: &interner::Interner<'_>) -> BTreeSet<Register> {
+fn registers_read(
+    offers: &[CompiledOffer],
+    interner: &interner::Interner<'_>,
+) -> BTreeSet<Register> {
     let programs = || offers.iter().filter_map(|offer| offer.program.as_ref().ok());
     let affinities: BTreeSet<u32> = programs().map(|program| program.affinities).collect();
     let shown: BTreeSet<u32> = programs().map(|program| program.shown).collect();
@@ -306,7 +254,9 @@ fn inputs_read(offers: &[CompiledOffer], interner: &interner::Interner<'_>) -> B
         rules.flat_map(|rule| rule.reads().iter().copied()).collect();
     let shown = shown.iter().filter_map(|list| interner.shown.all.get(*list as usize)).flatten();
     registers.extend(shown.map(|shown| shown.register));
-    registers.extend(programs().filter_map(|program| program.score));
+    let inputs: BTreeSet<u32> = programs().map(|program| program.inputs).collect();
+    let lists = inputs.iter().filter_map(|list| interner.score_inputs.all.get(*list as usize));
+    registers.extend(lists.flatten());
     let mut read = BTreeSet::new();
     let mut open: Vec<Register> = registers.into_iter().collect();
     while let Some(register) = open.pop() {
@@ -319,53 +269,23 @@ fn inputs_read(offers: &[CompiledOffer], interner: &interner::Interner<'_>) -> B
     read
 }
 
-impl Candidate {
-    /// What is known of an offer.
-    pub fn new(offer: &Offer, category_id: &str) -> Self {
-        Self {
-            offer_id: offer.id.clone(),
-            name: offer.name.clone(),
-            category: offer.category.clone(),
-            category_id: category_id.to_owned(),
-            subcategory: offer.subcategory.clone(),
-            purpose: offer.purpose.clone(),
-            cost_e4: offer.cost_e4,
-            worth: Worth::of(offer),
-            schedule: offer.schedule,
-            mandate: offer.mandate.clone(),
-        }
-    }
-}
-
 impl Scoring {
     /// As the flow says.
     fn of(flow: &Flow) -> Self {
-        let (method, source) = match flow.score_method() {
-            ScoreMethod::Priority => (Method::Priority, "priority of the offer"),
-            ScoreMethod::Formula(_) => (Method::Formula, "formula of the flow"),
-            ScoreMethod::Model(NamedModel { found: Some(found), .. }) => {
-                (Method::Formula, found.title.as_str())
-            }
-            ScoreMethod::Model(_) => (Method::Prior, "prior: no model"),
-            ScoreMethod::Propensity => (Method::Prior, "prior: no data"),
-        };
-        Self { weights: flow.weights(), method, source: source.into() }
+        let method = flow.score_method().clone();
+        let source = method.source().into();
+        Self { weights: flow.weights(), method, source }
     }
 
-    /// The factors of an offer of which the formula, if there is one, gives `estimate`, when
-    /// `holding` of `count` affinities hold.
+    /// The factors of an offer of which `holding` of `count` affinities are true.
+    #[inline]
     pub fn factors(
         &self,
+        estimate: &Estimate<'_>,
         worth: &Worth,
-        estimate: Option<f64>,
         (holding, count): (usize, usize),
     ) -> Factors {
-        let propensity = match self.method {
-            Method::Prior => PROPENSITY_PRIOR,
-            Method::Priority => worth.priority / 100.0,
-            Method::Formula => estimate.unwrap_or(f64::NAN),
-        };
         let relevance = if count == 0 { RELEVANCE_PRIOR } else { holding as f64 / count as f64 };
-        Factors::of(worth, propensity, relevance)
+        estimate.factors(worth, relevance)
     }
 }

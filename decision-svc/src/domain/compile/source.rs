@@ -5,7 +5,7 @@ use formula::{
     program::{Constants, Datum, FormulaProgram, Memory, Record, Register, Why, Word},
 };
 
-use crate::domain::compile::{CompiledFlow, Facts};
+use crate::domain::{compile::CompiledFlow, facts::Facts};
 
 /// Where a register gets its value.
 #[derive(Debug)]

@@ -2,12 +2,12 @@
 //! groups are merged in their prepared order and counted as a whole; where they are not, every
 //! offer of a group that qualifies is met.
 
-use formula::program::Word;
-
 use super::{Case, Tally};
 use crate::domain::{
+    candidate::Candidate,
     compile::{CompiledFlow, Place, Program},
-    rank::{Factors, PROPENSITY_PRIOR},
+    rank::Factors,
+    score::{Estimate, PROPENSITY_PRIOR},
     scratch::{Ahead, Aside, Best, Scratch, way_aside},
 };
 
@@ -183,29 +183,39 @@ impl CompiledFlow {
         case: &Case<'_>,
         scratch: &mut Scratch,
     ) -> Option<Place> {
+        let candidate = &self.offers.get(offer as usize)?.candidate;
         let holding = self.holding(program.affinities, case, scratch);
-        let score =
-            self.factors(offer, program, holding, case, scratch)?.score(&self.scoring.weights)?;
-        let priority = self.offers.get(offer as usize)?.candidate.worth.priority;
-        Some(Place { score, priority, offer })
+        let estimate = self.estimate(candidate, program, case, scratch);
+        let factors = self.factors(&estimate, candidate, program, holding);
+        let score = factors.score(&self.scoring.weights)?;
+        Some(Place { score, priority: candidate.worth.priority, offer })
     }
 
-    /// The factors of an offer when so many of its affinities hold.
-    pub(in crate::domain) fn factors(
+    /// What the flow's score says about an offer.
+    #[inline]
+    pub(in crate::domain) fn estimate(
         &self,
-        offer: u32,
+        candidate: &Candidate,
         program: &Program,
-        holding: u32,
         case: &Case<'_>,
         scratch: &mut Scratch,
-    ) -> Option<Factors> {
-        let worth = &self.offers.get(offer as usize)?.candidate.worth;
+    ) -> Estimate<'_> {
+        let inputs = self.inputs.get(program.inputs);
+        let number = |index: usize| self.fill(*inputs.get(index)?, case, scratch).as_number();
+        self.scoring.method.estimate(candidate, number)
+    }
+
+    /// The factors of an offer when so many of its affinities are true.
+    #[inline]
+    pub(in crate::domain) fn factors(
+        &self,
+        estimate: &Estimate<'_>,
+        candidate: &Candidate,
+        program: &Program,
+        holding: u32,
+    ) -> Factors {
         let count = self.affinities.get(program.affinities as usize).map_or(0, |rules| rules.len());
-        let estimate = program
-            .score
-            .map(|register| self.fill(register, case, scratch))
-            .and_then(Word::as_number);
-        Some(self.scoring.factors(worth, estimate, (holding as usize, count)))
+        self.scoring.factors(estimate, &candidate.worth, (holding as usize, count))
     }
 
     /// The factors of an offer that is ranked without regard to them.

@@ -11,11 +11,14 @@ use formula::{
 };
 
 use crate::domain::{
-    compile::{CHAIN_MAX, Facts, literal_type},
+    candidate::Candidate,
+    compile::{CHAIN_MAX, literal_type},
     creative::{self, ReadyCreative},
+    facts::Facts,
     flow::Flow,
     metric::Metric,
     scalar::{Fields, Scalar},
+    score::Input,
     snapshot::{Catalog, Category, Offer, is_named},
 };
 
@@ -33,12 +36,10 @@ pub struct OracleFlow {
 /// An offer ready to be judged.
 #[derive(Debug)]
 pub struct OracleOffer {
-    /// The offer.
-    pub offer: Offer,
+    /// What the answer says about it.
+    pub candidate: Candidate,
     /// What it may say.
     pub creatives: Vec<Arc<ReadyCreative>>,
-    /// Id of its category, when that is stored.
-    pub category_id: String,
     /// What to evaluate; or why its rules cannot be.
     pub program: Result<Program, String>,
 }
@@ -53,7 +54,7 @@ pub struct Program {
     pub filters: Vec<OracleRule>,
     /// The share that is true is the relevance.
     pub affinities: Vec<OracleRule>,
-    score: Option<(Formula, Sources)>,
+    inputs: Vec<(Formula, Sources)>,
 }
 
 /// A rule and where its names get their values.
@@ -120,10 +121,10 @@ impl OracleFlow {
                 let (metrics, steps, open) = (&catalog.metrics, Vec::new(), Vec::new());
                 let program =
                     Builder { offer, own, categories: &categories, fields, metrics, steps, open };
+                let category_id = own.map_or("", |category| category.id.as_str());
                 OracleOffer {
-                    offer: (**offer).clone(),
+                    candidate: Candidate::new(offer, category_id),
                     creatives: creatives.remove(offer.id.as_str()).unwrap_or_default(),
-                    category_id: own.map(|category| category.id.clone()).unwrap_or_default(),
                     program: program.build(&flow),
                 }
             })
@@ -154,10 +155,12 @@ impl Program {
         values
     }
 
-    /// What the flow's formula gives; none when it has none.
-    pub fn score(&self, facts: &Facts<'_>, computed: &[Value]) -> Option<Value> {
-        let (formula, sources) = self.score.as_ref()?;
-        Some(formula.evaluate(&|name| value_of(sources, name, facts, computed), facts.moment))
+    /// What the flow's score reads.
+    pub fn inputs(&self, facts: &Facts<'_>, computed: &[Value]) -> Vec<Value> {
+        let value = |(formula, sources): &(Formula, Sources)| {
+            formula.evaluate(&|name| value_of(sources, name, facts, computed), facts.moment)
+        };
+        self.inputs.iter().map(value).collect()
     }
 
     /// The computed values by field name.
@@ -189,8 +192,8 @@ impl Program {
             .chain(&self.filters)
             .chain(&self.affinities)
             .map(|rule| &rule.sources);
-        let scores = self.score.iter().map(|(_, sources)| sources);
-        let all = self.steps.iter().map(|step| &step.sources).chain(rules).chain(scores);
+        let inputs = self.inputs.iter().map(|(_, sources)| sources);
+        let all = self.steps.iter().map(|step| &step.sources).chain(rules).chain(inputs);
         all.flat_map(|sources| sources.values())
     }
 }
@@ -289,15 +292,16 @@ impl Builder<'_> {
             let rule = Rule::Condition { field: field.clone(), op: Operator::Eq, value };
             affinities.push(self.rule(&rule)?);
         }
-        let score = match flow.score_formula() {
-            Some(text) => Some(self.score(text, flow).map_err(|why| format!("score: {why}"))?),
-            None => None,
-        };
-        Ok(Program { steps: self.steps, rules, filters, affinities, score })
+        let mut inputs = Vec::new();
+        for input in flow.score_method().inputs() {
+            inputs.push(self.input(&input).map_err(|why| format!("score: {why}"))?);
+        }
+        Ok(Program { steps: self.steps, rules, filters, affinities, inputs })
     }
 
-    fn score(&mut self, text: &str, flow: &Flow) -> Result<(Formula, Sources), String> {
-        let (formula, sources) = self.formula(text, self.own, &|name| flow.score_type(name))?;
+    fn input(&mut self, input: &Input) -> Result<(Formula, Sources), String> {
+        let (formula, sources) =
+            self.formula(&input.formula, self.own, &|name| input.type_of(name))?;
         match formula.result_type() {
             None | Some(Type::Number) => Ok((formula, sources)),
             Some(other) => Err(format!("the formula gives a {other}, not a number")),

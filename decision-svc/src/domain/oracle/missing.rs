@@ -13,7 +13,8 @@ use formula::{
 
 use super::tests::{CASES, Dice, FIELDS, WORDS, catalog, customer, flow, metrics, surface};
 use crate::domain::{
-    compile::{CompiledFlow, Facts},
+    compile::CompiledFlow,
+    facts::Facts,
     flow::Step,
     plan::{Wanted, plan},
     scalar::{Fields, Scalar},

@@ -1,6 +1,6 @@
 //! Offer by offer: computed, qualified, scored; then sorted.
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use formula::{
     Value,
@@ -8,14 +8,16 @@ use formula::{
 };
 
 use crate::domain::{
-    compile::Facts,
+    candidate::Candidate,
     creative::{self, ReadyCreative},
-    flow::{Flow, NamedModel, ScoreMethod, Step},
+    facts::Facts,
+    flow::{Flow, Step},
     oracle::compile::{OracleFlow, OracleOffer, OracleRule, Program},
     plan::no_creative,
-    rank::{Factors, PROPENSITY_PRIOR, RELEVANCE_PRIOR, Worth},
+    rank::{Factors, RELEVANCE_PRIOR},
     reason::Reason,
     scalar::Fields,
+    score::{PROPENSITY_PRIOR, Uplift},
     trace::{Refused, Stage},
 };
 
@@ -30,37 +32,33 @@ pub struct OraclePlan {
     pub refused: Vec<Refused>,
 }
 
-/// An offer a customer qualifies for.
+/// An offer a customer qualifies for. Dereferences to the candidate it is.
 #[derive(Clone, Debug)]
 pub struct OracleRanked {
-    /// The offer.
-    pub offer_id: String,
-    /// Its name.
-    pub name: String,
-    /// Category as the offer names it.
-    pub category: String,
-    /// Id of the category, when it is stored.
-    pub category_id: String,
-    /// A finer group.
-    pub subcategory: String,
-    /// Purpose of the contact.
-    pub purpose: String,
-    /// What one contact costs, in 1/10,000 of the currency.
-    pub cost_e4: i64,
-    /// Its priority, for ties.
-    pub priority: f64,
+    /// What does not depend on the customer.
+    pub candidate: Candidate,
     /// The rank score.
     pub score: f64,
     /// The factors of the score.
     pub factors: Factors,
     /// Where the propensity comes from.
     pub propensity_source: String,
-    /// It stands above the others whatever its factors.
+    /// Effect of contact; none without an uplift model.
+    pub uplift: Option<Uplift>,
+    /// It ranks above the others whatever its factors are.
     pub is_mandatory: bool,
     /// What it says.
     pub creative: Option<Arc<ReadyCreative>>,
     /// The computed fields.
     pub computed: Fields,
+}
+
+impl Deref for OracleRanked {
+    type Target = Candidate;
+
+    fn deref(&self) -> &Candidate {
+        &self.candidate
+    }
 }
 
 /// Plans one decision.
@@ -77,11 +75,11 @@ pub fn plan(compiled: &OracleFlow, facts: &Facts<'_>, exclude_offers: &[String])
     plan.ranked.sort_by(|a, b| {
         b.score
             .total_cmp(&a.score)
-            .then(b.priority.total_cmp(&a.priority))
+            .then(b.worth.priority.total_cmp(&a.worth.priority))
             .then_with(|| a.offer_id.cmp(&b.offer_id))
     });
     mandatory.sort_by(|a, b| {
-        b.priority.total_cmp(&a.priority).then_with(|| a.offer_id.cmp(&b.offer_id))
+        b.worth.priority.total_cmp(&a.worth.priority).then_with(|| a.offer_id.cmp(&b.offer_id))
     });
     plan.ranked.splice(0..0, mandatory);
     plan.stages = stages(compiled, &plan);
@@ -91,15 +89,15 @@ pub fn plan(compiled: &OracleFlow, facts: &Facts<'_>, exclude_offers: &[String])
 /// One offer's way through the flow.
 fn considered(
     flow: &Flow,
-    candidate: &OracleOffer,
+    considered: &OracleOffer,
     facts: &Facts<'_>,
     exclude_offers: &[String],
 ) -> Result<OracleRanked, Box<Refused>> {
-    let offer = &candidate.offer;
+    let offer = &considered.candidate;
     let refusal = |code: Reason, reason: String| {
-        Box::new(Refused::unranked(&offer.id, &offer.name, code, reason))
+        Box::new(Refused::unranked(&offer.offer_id, &offer.name, code, reason))
     };
-    if exclude_offers.contains(&offer.id) {
+    if exclude_offers.contains(&offer.offer_id) {
         return Err(refusal(Reason::Excluded, "excluded by the request".to_owned()));
     }
     if let Some(obstacle) = offer.schedule.obstacle(facts.moment.now) {
@@ -107,14 +105,14 @@ fn considered(
     }
     let invalid =
         |why: &String| refusal(Reason::RuleInvalid, format!("its rules cannot be applied: {why}"));
-    let program = candidate.program.as_ref().map_err(invalid)?;
+    let program = considered.program.as_ref().map_err(invalid)?;
     let is_mandatory =
         offer.mandate.as_ref().is_some_and(|mandate| facts.moment.now < mandate.expires_at);
     let computed = program.compute(facts);
     let failed = |code: Reason, rules: &[OracleRule]| {
         let failed = first_failure(rules, facts, &computed);
         failed.map_or(Ok(()), |failed| {
-            Err(Box::new(Refused::failed(&offer.id, &offer.name, code, failed)))
+            Err(Box::new(Refused::failed(&offer.offer_id, &offer.name, code, failed)))
         })
     };
     if flow.has("qualify") && !is_mandatory {
@@ -122,45 +120,48 @@ fn considered(
     }
     failed(Reason::Filtered, &program.filters)?;
     let how = flow.creative_match();
-    let creative = how.and_then(|how| creative::chosen(&candidate.creatives, how, facts.surface));
+    let creative = how.and_then(|how| creative::chosen(&considered.creatives, how, facts.surface));
     if how.is_some_and(|how| how.is_required) && creative.is_none() {
         return Err(refusal(Reason::NoCreative, no_creative(facts)));
     }
-    let estimate = program.score(facts, &computed);
-    let (propensity, propensity_source) = propensity(flow, candidate, estimate.as_ref());
-    let mut factors =
-        Factors::of(&Worth::of(offer), propensity, relevance(program, facts, &computed));
-    let score = match (is_mandatory, factors.score(&flow.weights()), estimate) {
-        (true, ..) => {
+    let inputs = program.inputs(facts, &computed);
+    let number = |index: usize| match inputs.get(index) {
+        Some(Value::Number(number)) => Some(*number),
+        _ => None,
+    };
+    let estimate = flow.score_method().estimate(offer, number);
+    let mut factors = estimate.factors(&offer.worth, relevance(program, facts, &computed));
+    let score = match (is_mandatory, factors.score(&flow.weights())) {
+        (true, _) => {
             if factors.propensity.is_nan() {
                 factors.propensity = PROPENSITY_PRIOR;
             }
             1.0
         }
-        (false, Some(score), _) => score,
-        (false, None, Some(Value::Null(cause))) => {
-            return Err(refusal(Reason::NotRanked, format!("its score is not a number: {cause}")));
-        }
-        (false, None, _) => {
-            return Err(refusal(Reason::NotRanked, "its score is not a number".to_owned()));
-        }
+        (false, Some(score)) => score,
+        (false, None) => return Err(refusal(Reason::NotRanked, no_score(&inputs))),
     };
     Ok(OracleRanked {
-        offer_id: offer.id.clone(),
-        name: offer.name.clone(),
-        category: offer.category.clone(),
-        category_id: candidate.category_id.clone(),
-        subcategory: offer.subcategory.clone(),
-        purpose: offer.purpose.clone(),
-        cost_e4: offer.cost_e4,
-        priority: offer.priority,
+        candidate: offer.clone(),
         score,
         factors,
-        propensity_source,
+        propensity_source: estimate.source.to_owned(),
+        uplift: estimate.uplift,
         is_mandatory,
         creative: creative.cloned(),
         computed: program.shown(&computed),
     })
+}
+
+fn no_score(inputs: &[Value]) -> String {
+    let cause = inputs.iter().find_map(|input| match input {
+        Value::Null(cause) => Some(cause),
+        _ => None,
+    });
+    match cause {
+        Some(cause) => format!("its score is not a number: {cause}"),
+        None => "its score is not a number".to_owned(),
+    }
 }
 
 /// Candidates through each step, counted by what became of them.
@@ -215,21 +216,5 @@ fn relevance(program: &Program, facts: &Facts<'_>, computed: &[Value]) -> f64 {
     match all {
         0 => RELEVANCE_PRIOR,
         _ => program.affinities.iter().filter(holds).count() as f64 / all as f64,
-    }
-}
-
-fn propensity(flow: &Flow, candidate: &OracleOffer, estimate: Option<&Value>) -> (f64, String) {
-    let number = match estimate {
-        Some(Value::Number(number)) => *number,
-        _ => f64::NAN,
-    };
-    match flow.score_method() {
-        ScoreMethod::Priority => {
-            (candidate.offer.priority / 100.0, "priority of the offer".to_owned())
-        }
-        ScoreMethod::Formula(_) => (number, "formula of the flow".to_owned()),
-        ScoreMethod::Model(NamedModel { found: Some(found), .. }) => (number, found.title.clone()),
-        ScoreMethod::Model(_) => (PROPENSITY_PRIOR, "prior: no model".to_owned()),
-        ScoreMethod::Propensity => (PROPENSITY_PRIOR, "prior: no data".to_owned()),
     }
 }

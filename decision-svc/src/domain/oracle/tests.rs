@@ -10,19 +10,19 @@ use formula::{
     rule::{Literal, Operator, Rule},
 };
 
-use super::{OracleFlow, OraclePlan, plan as planned_slowly};
+use super::{OracleFlow, plan as planned_slowly};
 use crate::domain::{
-    compile::{CompiledFlow, Facts},
+    compile::CompiledFlow,
     creative::{PlacementMatch, Surface},
     evaluate::Case,
-    flow::{
-        CreativeMatch, Flow, FoundModel, NamedModel, Node, Profile, ScoreMethod, Step, Weights,
-    },
+    facts::Facts,
+    flow::{CreativeMatch, Flow, Node, Profile, Step, Weights},
     metric::{Aggregate, Metric, Metrics},
     plan::{Plan, Wanted, plan},
     reason::Reason,
     scalar::{Fields, Scalar},
     schedule::{Mandate, Schedule},
+    score::{FoundModel, Logistic, ModelKind, NamedModel, ScoreMethod, Term},
     snapshot::{Catalog, Category, ComputedField, Creative, Offer, Placement, Schema},
 };
 
@@ -399,6 +399,21 @@ pub(super) fn catalog(dice: &mut Dice) -> Catalog {
     }
 }
 
+/// A model over some of the fields, an attribute and a metric.
+fn logistic(dice: &mut Dice) -> Logistic {
+    let names = ["age", "customer.spent", "attributes.cart", "metrics.clicks", "value", "minimum"];
+    let term = |dice: &mut Dice| {
+        let is_category = dice.one_in(3);
+        Term {
+            field: if is_category { "tier" } else { *dice.pick(&names) }.to_owned(),
+            coefficient: *dice.pick(&NUMBERS[..8]) / 100.0,
+            equals: is_category.then(|| Literal::String((*dice.pick(&WORDS)).to_owned())),
+            when_missing: dice.one_in(2).then_some(1.0),
+        }
+    };
+    Logistic { intercept: -0.5, terms: dice.many(3, term) }
+}
+
 pub(super) fn flow(dice: &mut Dice) -> Flow {
     let wanted = if dice.one_in(2) {
         Vec::new()
@@ -418,15 +433,10 @@ pub(super) fn flow(dice: &mut Dice) -> Flow {
         0 => ScoreMethod::Priority,
         1 => ScoreMethod::Formula(scored(dice)),
         2 => {
-            let types = vec![("attributes.cart".to_owned(), Type::Number)];
-            let found = (!dice.one_in(4)).then(|| {
-                let formula =
-                    if dice.one_in(3) { "attributes.cart / 10".to_owned() } else { scored(dice) };
-                FoundModel {
-                    formula,
-                    title: "model `M` (decision:3)".to_owned(),
-                    types: types.clone(),
-                }
+            let found = (!dice.one_in(4)).then(|| FoundModel {
+                title: "model `M` (decision:3)".to_owned(),
+                revision: 3,
+                kind: ModelKind::Logistic(logistic(dice)),
             });
             ScoreMethod::Model(NamedModel { reference: "M".to_owned(), found })
         }
@@ -487,44 +497,25 @@ pub(super) fn customer(dice: &mut Dice) -> (Fields, Fields) {
 }
 
 /// Everything that can be told apart, scores by their bits.
-fn told_by_oracle(plan: &OraclePlan) -> Vec<String> {
-    let ranked = plan.ranked.iter().map(|ranked| {
-        format!(
-            "{} {} {} {} {:x} {:?} {} {} {:?} {:?}",
-            ranked.offer_id,
-            ranked.category_id,
-            ranked.cost_e4,
-            ranked.priority,
-            ranked.score.to_bits(),
-            ranked.factors,
-            ranked.propensity_source,
-            ranked.is_mandatory,
-            ranked.creative,
-            ranked.computed
-        )
-    });
-    let stages = plan.stages.iter().map(|stage| format!("{stage:?}"));
-    stages.chain(ranked).chain(plan.refused.iter().map(|refused| format!("{refused:?}"))).collect()
-}
-
-fn told(plan: &Plan) -> Vec<String> {
-    let ranked = plan.ranked.iter().map(|ranked| {
-        format!(
-            "{} {} {} {} {:x} {:?} {} {} {:?} {:?}",
-            ranked.offer_id,
-            ranked.category_id,
-            ranked.cost_e4,
-            ranked.worth.priority,
-            ranked.score.to_bits(),
-            ranked.factors,
-            ranked.propensity_source,
-            ranked.is_mandatory,
-            ranked.creative,
-            ranked.computed
-        )
-    });
-    let stages = plan.stages.iter().map(|stage| format!("{stage:?}"));
-    stages.chain(ranked).chain(plan.refused.iter().map(|refused| format!("{refused:?}"))).collect()
+macro_rules! spelled {
+    ($plan:expr) => {{
+        let ranked = $plan.ranked.iter().map(|ranked| {
+            format!(
+                "{:?} {:x} {:?} {} {:?} {} {:?} {:?}",
+                ranked.candidate,
+                ranked.score.to_bits(),
+                ranked.factors,
+                ranked.propensity_source,
+                ranked.uplift,
+                ranked.is_mandatory,
+                ranked.creative,
+                ranked.computed
+            )
+        });
+        let stages = $plan.stages.iter().map(|stage| format!("{stage:?}"));
+        let refused = $plan.refused.iter().map(|refused| format!("{refused:?}"));
+        stages.chain(ranked).chain(refused).collect::<Vec<_>>()
+    }};
 }
 
 /// One catalogue and flow, several customers; counts what was met.
@@ -548,8 +539,8 @@ fn check(seed: u64, met: &mut BTreeMap<String, usize>) {
             Wanted { exclude_offers: &excluded, ranked_max: usize::MAX, refused_max: usize::MAX };
         let got = plan(&compiled, &facts, &all);
         assert_eq!(
-            told(&got),
-            told_by_oracle(&expected),
+            spelled!(got),
+            spelled!(expected),
             "seed {seed}: {catalog:#?} {facts:?} {excluded:?}"
         );
         let mut counts: BTreeMap<Reason, usize> = BTreeMap::new();
