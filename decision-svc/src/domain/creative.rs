@@ -6,7 +6,6 @@ use std::{
 };
 
 use crate::domain::{
-    flow::CreativeMatch,
     scalar::Fields,
     snapshot::{Catalog, Creative, Policy, is_named},
 };
@@ -111,11 +110,11 @@ fn placement(creative: &Creative, catalog: &Catalog) -> Option<Option<(String, S
 /// The creative for a surface: the first that fits.
 pub fn chosen<'c>(
     creatives: &'c [Arc<ReadyCreative>],
-    how: CreativeMatch,
+    placement: PlacementMatch,
     surface: &Surface,
 ) -> Option<&'c Arc<ReadyCreative>> {
     creatives.iter().find(|creative| {
-        creative.fits_channel(surface) && creative.fits_placement(how.placement, surface)
+        creative.fits_channel(surface) && creative.fits_placement(placement, surface)
     })
 }
 
@@ -188,7 +187,6 @@ mod tests {
         let policy =
             Policy { channels: BTreeMap::from([(web.id.clone(), web)]), ..Policy::default() };
         let surface = Surface::of(channel, Some(&policy), placement);
-        let how = CreativeMatch { is_required: true, placement: how };
         let found = chosen(&ready["off_jacket"], how, &surface).map_or("", |it| &it.id);
         assert_eq!(found, expected, "{how:?} {channel} {placement}");
     }

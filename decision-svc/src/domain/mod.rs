@@ -21,4 +21,6 @@ pub mod schedule;
 pub mod score;
 pub mod scratch;
 pub mod snapshot;
+pub mod step;
+pub mod tally;
 pub mod trace;

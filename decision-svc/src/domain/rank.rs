@@ -1,11 +1,32 @@
 //! PRIE-U: the weighted geometric mean (P^Wp · R^Wr · I^Wi · E^We · U^Wu)^(1/ΣW).
 
-use crate::domain::{flow::Weights, snapshot::Offer};
+use crate::domain::snapshot::Offer;
 
 /// Factors below this count as this, so that no single one decides alone.
 pub const FACTOR_MIN: f64 = 0.01;
 /// Relevance without affinities.
 pub const RELEVANCE_PRIOR: f64 = 0.5;
+
+/// Weights of the factors.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Weights {
+    /// Propensity.
+    pub propensity: f64,
+    /// Relevance.
+    pub relevance: f64,
+    /// Impact.
+    pub impact: f64,
+    /// Emphasis.
+    pub emphasis: f64,
+    /// Uplift; without an estimate of it, it is left out and the other weights count for more.
+    pub uplift: f64,
+}
+
+impl Default for Weights {
+    fn default() -> Self {
+        Self { propensity: 0.4, relevance: 0.2, impact: 0.3, emphasis: 0.1, uplift: 0.0 }
+    }
+}
 
 /// The factors of one offer for one customer, each in [0.01, 1].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -80,6 +101,19 @@ impl Factors {
     }
 }
 
+impl Weights {
+    /// What is wrong with the weights.
+    pub fn fault(&self) -> Option<String> {
+        let all = [self.propensity, self.relevance, self.impact, self.emphasis, self.uplift];
+        if all.iter().any(|weight| !weight.is_finite() || *weight < 0.0 || *weight > 1000.0) {
+            return Some("each weight must be 0 to 1000".to_owned());
+        }
+        // Without an uplift model U is left out: the others must carry the rank.
+        let carried: f64 = all.iter().take(4).sum();
+        (carried <= 0.0).then(|| "at least one of Wp, Wr, Wi, We must be greater than 0".to_owned())
+    }
+}
+
 fn clamped(factor: f64) -> f64 {
     if factor.is_nan() { factor } else { factor.clamp(FACTOR_MIN, 1.0) }
 }
@@ -135,6 +169,15 @@ mod tests {
         assert!((factors.score(&Weights::default()).unwrap() - FACTOR_MIN).abs() < 1e-12);
         let best = Factors::of(&worth(100.0, Some(100.0), 100.0), 1.0, 1.0);
         assert_eq!(best.score(&Weights::default()), Some(1.0));
+    }
+
+    #[test]
+    fn weights_must_carry_the_rank() {
+        assert_eq!(Weights::default().fault(), None);
+        assert!(Weights { propensity: f64::NAN, ..Weights::default() }.fault().is_some());
+        let uplift_only =
+            Weights { propensity: 0.0, relevance: 0.0, impact: 0.0, emphasis: 0.0, uplift: 1.0 };
+        assert!(uplift_only.fault().is_some());
     }
 
     #[test]

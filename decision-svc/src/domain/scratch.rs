@@ -23,17 +23,17 @@ pub struct Spares(Mutex<Vec<(Record, Scratch)>>);
 pub struct Scratch {
     pub(super) memory: Memory,
     pub(super) registers: Registers,
-    /// By rule: whether it holds.
+    /// By rule: whether it is true.
     pub(super) rules: Stamps,
-    /// By set of rules: whether all hold.
+    /// By set of rules: whether all are true.
     pub(super) sets: Stamps,
-    /// By list of affinities: how many hold.
+    /// By list of affinities: how many are true.
     pub(super) affinities: Stamps,
     /// By group whose offers qualify: whether the flow's own rules let them through.
     pub(super) groups: Stamps,
     pub(super) passing: Vec<Passing>,
     /// Offers that do not go the way of their group, by number.
-    pub(super) aside: Vec<(u32, Aside)>,
+    pub(super) exceptions: Vec<(u32, Exception)>,
     pub(super) ahead: BinaryHeap<Ahead>,
     pub(super) best: Vec<Best>,
 }
@@ -45,10 +45,10 @@ pub(super) struct Stamps(Vec<(u32, u32)>);
 /// A group that qualifies.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Passing {
-    /// How many offers it holds.
+    /// Number of its offers.
     pub size: u32,
-    /// Affinities that hold.
-    pub holding: u32,
+    /// Affinities that are true.
+    pub matching: u32,
     /// Bounds of its offers' order: best first, or by id when they are ranked one by one. Empty
     /// when it is left out.
     pub order: (u32, u32),
@@ -56,9 +56,9 @@ pub(super) struct Passing {
     pub is_filtered: bool,
 }
 
-/// Why an offer does not go the way of its group; the first holds.
+/// Why an offer does not go the way of its group; the first of several counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Aside {
+pub(super) enum Exception {
     /// Excluded by the request.
     Excluded,
     /// Outside its schedule.
@@ -67,16 +67,16 @@ pub(super) enum Aside {
     Mandatory,
     /// Mandatory, and left out by the flow's own rules.
     MandatoryFiltered,
-    /// Mandatory, and without a creative.
-    MandatoryWithoutCreative,
+    /// Mandatory, and left out by the sieve of this number.
+    MandatorySifted(usize),
 }
 
 /// An offer among the best.
 #[derive(Clone, Copy, Debug)]
 pub struct Best {
     pub(super) place: Place,
-    /// Affinities that hold.
-    pub(super) holding: u32,
+    /// Affinities that are true.
+    pub(super) matching: u32,
     /// It stands above the others.
     pub(super) is_mandatory: bool,
 }
@@ -97,8 +97,8 @@ impl Best {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ahead {
     pub place: Place,
-    /// Affinities that hold.
-    pub holding: u32,
+    /// Affinities that are true.
+    pub matching: u32,
 }
 
 impl Ord for Ahead {
@@ -153,7 +153,7 @@ impl Scratch {
         }
         self.memory.clear();
         self.passing.clear();
-        self.aside.clear();
+        self.exceptions.clear();
         self.ahead.clear();
         self.best.clear();
     }
@@ -176,15 +176,15 @@ impl Scratch {
     }
 
     /// Why the offer does not go the way of its group, if it does not.
-    pub(super) fn aside(&self, offer: u32) -> Option<Aside> {
-        way_aside(&self.aside, offer)
+    pub(super) fn exception(&self, offer: u32) -> Option<Exception> {
+        exception_of(&self.exceptions, offer)
     }
 }
 
-/// Why an offer is among those set aside, if it is.
-pub(super) fn way_aside(aside: &[(u32, Aside)], offer: u32) -> Option<Aside> {
-    let found = aside.binary_search_by_key(&offer, |(aside, _)| *aside).ok();
-    found.and_then(|place| aside.get(place)).map(|(_, why)| *why)
+/// Why an offer is among the exceptions, if it is.
+pub(super) fn exception_of(exceptions: &[(u32, Exception)], offer: u32) -> Option<Exception> {
+    let found = exceptions.binary_search_by_key(&offer, |(exception, _)| *exception).ok();
+    found.and_then(|index| exceptions.get(index)).map(|(_, why)| *why)
 }
 
 impl Stamps {

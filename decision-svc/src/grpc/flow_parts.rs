@@ -11,9 +11,10 @@ use tonic::Status;
 use super::{Context, flow_config, model, weight_profile};
 use crate::{
     domain::{
-        flow::{Flow, Step},
+        flow::Flow,
         score::ScoreMethod,
         snapshot::is_named,
+        step::{Score, Step},
     },
     neighbours::catalog::is_active,
 };
@@ -117,7 +118,7 @@ impl Context {
                     let known = names(&self.weight_profiles, tenant).await?;
                     ("config.profile", "weight profile", &profile.reference, known)
                 }
-                Step::Score(ScoreMethod::Model(model)) if parts.model.is_none() => {
+                Step::Score(Score { method: ScoreMethod::Model(model) }) if parts.model.is_none() => {
                     ("config.model", "model", &model.reference, names(&self.models, tenant).await?)
                 }
                 _ => continue,
@@ -149,7 +150,7 @@ impl Parts {
                     }
                     None => is_whole = false,
                 },
-                Step::Score(ScoreMethod::Model(model)) => match &self.model {
+                Step::Score(Score { method: ScoreMethod::Model(model) }) => match &self.model {
                     Some(found) => {
                         newest = newest.max(found.revision);
                         model.found = model::found(found).filter(|_| is_active(found.status));

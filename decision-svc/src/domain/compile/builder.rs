@@ -172,7 +172,7 @@ impl<'a> Builder<'_, 'a> {
                         ));
                         continue;
                     }
-                    let (register, of_type) = self.resolve(field, self.own, literal_type(value))?;
+                    let (register, of_type) = self.resolve(field, self.own, value.compared_type())?;
                     let known = types.iter_mut().find(|(name, _)| name == field);
                     match known {
                         Some((_, known)) => *known = of_type,
@@ -273,15 +273,5 @@ impl<'a> Builder<'_, 'a> {
         let (register, of_type) = self.interner.formula(&field.formula, field.output, &used)?;
         self.steps.push(Computed { category, name: name.to_owned(), register, of_type });
         Ok((register, of_type))
-    }
-}
-
-/// The type a field is taken to have that is compared with a literal, where nothing declares it.
-pub(crate) fn literal_type(literal: &Literal) -> Type {
-    match literal {
-        Literal::Number(_) => Type::Number,
-        Literal::Boolean(_) => Type::Boolean,
-        Literal::List(items) => items.first().map_or(Type::String, literal_type),
-        Literal::String(_) | Literal::None => Type::String,
     }
 }

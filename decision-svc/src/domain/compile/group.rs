@@ -1,4 +1,4 @@
-//! Offers that stand or fall together, ranked beforehand.
+//! Offers that qualify under the same rules, ranked beforehand.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -15,15 +15,15 @@ use super::{
 /// Offers that qualify under the same rules and have the same affinities.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Group {
-    /// The rules that must all hold besides the one that led here.
+    /// The rules that must all be true besides the one that led here.
     pub set: u32,
-    /// The rules of the flow's own that must all hold.
+    /// The flow's own rules, which must all be true.
     pub filters: u32,
     /// Their affinities.
     pub affinities: u32,
-    /// How many offers it holds.
+    /// Number of its offers.
     pub size: u32,
-    /// Its first order; one follows the other by number of affinities that hold. The only one, by
+    /// Its first order; one follows the other by number of affinities that are true. The only one, by
     /// id and without scores, when its members are ranked one by one.
     pub order: u32,
 }
@@ -175,8 +175,8 @@ pub(super) fn grouped(
                 offer: *offer,
             }));
         } else {
-            for holding in 0..=liked.len() {
-                grouped.orders.add(ranking(&members, offers, holding, liked.len(), scoring));
+            for matching in 0..=liked.len() {
+                grouped.orders.add(ranking(&members, offers, matching, liked.len(), scoring));
             }
         }
         let size = members.len() as u32;
@@ -211,19 +211,19 @@ fn split(set: &[u32], rules: &[RuleProgram]) -> (Vec<Check>, Vec<u32>) {
     (checks, others)
 }
 
-/// The members in ranking order when `holding` of `count` affinities hold, without those that have
-/// no score.
+/// The members in ranking order when `matching` of `count` affinities are true, without those that
+/// have no score.
 fn ranking(
     members: &[u32],
     offers: &[CompiledOffer],
-    holding: usize,
+    matching: usize,
     count: usize,
     scoring: &Scoring,
 ) -> Vec<Place> {
     let place = |offer: &u32| {
         let candidate = &offers.get(*offer as usize)?.candidate;
         let (estimate, worth) = (scoring.method.estimate(candidate, |_| None), &candidate.worth);
-        let score = scoring.factors(&estimate, worth, (holding, count)).score(&scoring.weights)?;
+        let score = scoring.factors(&estimate, worth, (matching, count)).score(&scoring.weights)?;
         Some(Place { score, priority: worth.priority, offer: *offer })
     };
     let mut places: Vec<Place> = members.iter().filter_map(place).collect();
@@ -245,7 +245,7 @@ impl Place {
 struct Chooser<'s, 'a> {
     interner: &'s Interner<'a>,
     is_qualifying: bool,
-    /// Rules on nothing but what an offer says about itself: whether they hold.
+    /// Rules on nothing but what an offer says about itself: whether they are true.
     fixed: HashMap<u32, bool>,
     followers: HashMap<(Register, Key), usize>,
 }
@@ -286,7 +286,7 @@ impl<'s, 'a> Chooser<'s, 'a> {
         fixed.map(|(rule, number)| (number, rule.judge(inputs, texts).is == Some(true))).collect()
     }
 
-    /// The rules that depend on the customer, each once; none when one can never hold.
+    /// The rules that depend on the customer, each once; none when one can never be true.
     fn remaining(&self, rules: &[u32]) -> Option<BTreeSet<u32>> {
         if !self.is_qualifying {
             return Some(BTreeSet::new());

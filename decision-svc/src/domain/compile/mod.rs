@@ -15,7 +15,6 @@ use chrono::{DateTime, Utc};
 
 use formula::program::{Check, Constants, Record, Register, RuleProgram};
 
-pub(crate) use builder::literal_type;
 pub(crate) use group::{Group, Lists, Place};
 pub(crate) use interner::EMPTY;
 pub(crate) use posting::Access;
@@ -23,14 +22,14 @@ pub(crate) use source::{Field, Source, Told};
 
 use crate::domain::{
     candidate::Candidate,
-    creative::{self, ReadyCreative},
-    flow::{Flow, Weights},
+    flow::{Flow, Node},
     metric::Metric,
-    rank::{Factors, RELEVANCE_PRIOR, Worth},
+    rank::{Factors, RELEVANCE_PRIOR, Weights, Worth},
     schedule::Schedule,
     score::{Estimate, ScoreMethod},
     scratch::Spares,
     snapshot::Catalog,
+    step::Sieve,
 };
 
 /// Longest chain of computed fields that need one another.
@@ -66,11 +65,11 @@ pub struct CompiledFlow {
     pub(crate) sources: Vec<Source>,
     pub(crate) constants: Constants,
     pub(crate) rules: Vec<RuleProgram>,
-    /// Comparisons that must all hold, by number of the set.
+    /// Comparisons that must all be true, by number of the set.
     pub(crate) checks: Lists<Check>,
-    /// Further rules that must all hold, by number of the set.
+    /// Further rules that must all be true, by number of the set.
     pub(crate) sets: Lists<u32>,
-    /// Rules of which the share that holds is the relevance, by number of the list.
+    /// Rules of which the true share is the relevance, by number of the list.
     pub(crate) affinities: Vec<Box<[u32]>>,
     /// Rankings of the groups.
     pub(crate) orders: Lists<Place>,
@@ -84,10 +83,10 @@ pub struct CompiledFlow {
     pub(crate) accesses: Vec<Access>,
     /// Offers whose rules cannot be applied.
     pub(crate) invalid: usize,
-    /// Offers are scored, or matched with creatives, one by one.
+    /// Offers are scored, or sifted, one by one.
     pub(crate) is_walked: bool,
-    /// Creatives of the offers, in the same order; empty when the flow matches none.
-    pub(crate) creatives: Vec<Vec<Arc<ReadyCreative>>>,
+    /// Nodes that leave out candidates one by one, in the order of the flow.
+    pub(crate) sieves: Vec<Sieve>,
     /// Offers that are not always offered.
     pub(crate) scheduled: Vec<(u32, Schedule)>,
     /// Mandatory offers until when, best first.
@@ -115,7 +114,7 @@ pub struct Program {
     pub(crate) shown: u32,
     /// The list of the inputs of the flow's score.
     pub(crate) inputs: u32,
-    /// None when a rule can never hold.
+    /// None when a rule can never be true.
     pub(crate) group: Option<u32>,
 }
 
@@ -156,7 +155,8 @@ impl CompiledFlow {
             }
         }
         let scoring = Scoring::of(&flow);
-        let is_walked = !score_inputs.is_empty() || flow.creative_match().is_some();
+        let sieves = sieves(&flow, &offers, catalog);
+        let is_walked = !score_inputs.is_empty() || !sieves.is_empty();
         let grouped =
             group::grouped(&mut offers, &interner, flow.has("qualify"), &scoring, is_walked);
         let registers = registers_read(&offers, &interner);
@@ -168,7 +168,6 @@ impl CompiledFlow {
         let metrics =
             sources.filter_map(Source::metric_key).filter_map(|key| catalog.metrics.get(key));
         let metrics_read = metrics.filter(|metric| metric.is_active).cloned().collect();
-        let creatives = creatives(&flow, &offers, catalog);
         Self {
             id: id.to_owned(),
             name: name.to_owned(),
@@ -183,7 +182,7 @@ impl CompiledFlow {
             metrics_read,
             scoring,
             is_walked,
-            creatives,
+            sieves,
             flow,
             fields_by_key: source::by_key(&interner.fields),
             fields: interner.fields,
@@ -204,19 +203,10 @@ impl CompiledFlow {
     }
 }
 
-/// The creatives of each offer.
-fn creatives(
-    flow: &Flow,
-    offers: &[CompiledOffer],
-    catalog: &Catalog,
-) -> Vec<Vec<Arc<ReadyCreative>>> {
-    if flow.creative_match().is_none() {
-        return Vec::new();
-    }
-    let mut ready = creative::ready(catalog);
-    let of =
-        |offer: &CompiledOffer| ready.remove(offer.candidate.offer_id.as_str()).unwrap_or_default();
-    offers.iter().map(of).collect()
+fn sieves(flow: &Flow, offers: &[CompiledOffer], catalog: &Catalog) -> Vec<Sieve> {
+    let offers: Vec<&Candidate> = offers.iter().map(|offer| &*offer.candidate).collect();
+    let sieve = |node: &Node| node.step.node_type().sieve(&offers, catalog);
+    flow.nodes.iter().filter_map(sieve).collect()
 }
 
 fn scheduled(offers: &[CompiledOffer]) -> Vec<(u32, Schedule)> {
@@ -277,15 +267,15 @@ impl Scoring {
         Self { weights: flow.weights(), method, source }
     }
 
-    /// The factors of an offer of which `holding` of `count` affinities are true.
+    /// The factors of an offer of which `matching` of `count` affinities are true.
     #[inline]
     pub fn factors(
         &self,
         estimate: &Estimate<'_>,
         worth: &Worth,
-        (holding, count): (usize, usize),
+        (matching, count): (usize, usize),
     ) -> Factors {
-        let relevance = if count == 0 { RELEVANCE_PRIOR } else { holding as f64 / count as f64 };
+        let relevance = if count == 0 { RELEVANCE_PRIOR } else { matching as f64 / count as f64 };
         estimate.factors(worth, relevance)
     }
 }

@@ -12,7 +12,7 @@ use formula::{
 
 use crate::domain::{
     candidate::Candidate,
-    compile::{CHAIN_MAX, literal_type},
+    compile::CHAIN_MAX,
     creative::{self, ReadyCreative},
     facts::Facts,
     flow::Flow,
@@ -20,6 +20,7 @@ use crate::domain::{
     scalar::{Fields, Scalar},
     score::Input,
     snapshot::{Catalog, Category, Offer, is_named},
+    step::MatchCreatives,
 };
 
 /// A flow with the offers it considers.
@@ -110,7 +111,7 @@ impl OracleFlow {
         let empty = BTreeMap::new();
         let fields = catalog.schema(flow.schema()).map_or(&empty, |schema| &schema.fields);
         let active = || catalog.offers.values().filter(|offer| offer.is_active);
-        let mut creatives = match flow.creative_match() {
+        let mut creatives = match flow.settings::<MatchCreatives>() {
             Some(_) => creative::ready(catalog),
             None => BTreeMap::new(),
         };
@@ -199,7 +200,7 @@ impl Program {
 }
 
 impl OracleRule {
-    /// Whether it holds, given the computed values.
+    /// Whether it is true, given the computed values.
     pub fn evaluate(&self, facts: &Facts<'_>, computed: &[Value]) -> Verdict {
         self.rule.evaluate(&|name, op| self.value(name, op, facts, computed))
     }
@@ -332,7 +333,7 @@ impl Builder<'_> {
         while let Some(rule) = open.pop() {
             match rule {
                 Rule::Condition { field, op, value } => {
-                    let (source, of_type) = self.resolve(field, self.own, literal_type(value))?;
+                    let (source, of_type) = self.resolve(field, self.own, value.compared_type())?;
                     match (op, source) {
                         (Operator::Exists | Operator::NotExists, Source::Attribute(key, _)) => {
                             // Whatever the attribute's type is elsewhere.

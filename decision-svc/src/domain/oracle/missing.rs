@@ -15,10 +15,10 @@ use super::tests::{CASES, Dice, FIELDS, WORDS, catalog, customer, flow, metrics,
 use crate::domain::{
     compile::CompiledFlow,
     facts::Facts,
-    flow::Step,
     plan::{Wanted, plan},
     scalar::{Fields, Scalar},
     snapshot::Catalog,
+    step::{Filter, Settings as _},
 };
 
 /// Values of a field in place of the missing one.
@@ -91,7 +91,8 @@ fn no_offer_passes_on_a_value_that_is_missing_or_does_not_fit() {
     for seed in 0..CASES {
         let dice = &mut Dice(seed);
         let (catalog, mut flow) = (without_presence(catalog(dice)), flow(dice));
-        flow.nodes.retain(|node| !matches!(&node.step, Step::Filter(rules) if rules.iter().any(asks_for_presence)));
+        let asks = |filter: &Filter| filter.rules.iter().any(asks_for_presence);
+        flow.nodes.retain(|node| !Filter::of(&node.step).is_some_and(asks));
         let compiled = CompiledFlow::compile(flow, "flow_f", "F", 1, &catalog);
         let (record, attributes) = customer(dice);
         let (metrics, surface) = (metrics(dice), surface(dice));

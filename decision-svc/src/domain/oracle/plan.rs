@@ -2,22 +2,22 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use formula::{
-    Value,
-    rule::{Refusal, Verdict},
-};
+use formula::{Value, rule::Verdict};
 
 use crate::domain::{
     candidate::Candidate,
-    creative::{self, ReadyCreative},
+    creative::ReadyCreative,
     facts::Facts,
-    flow::{Flow, Step},
-    oracle::compile::{OracleFlow, OracleOffer, OracleRule, Program},
-    plan::no_creative,
+    flow::Flow,
+    oracle::{
+        compile::{OracleFlow, OracleOffer, OracleRule, Program},
+        node::{self, Passage},
+    },
     rank::{Factors, RELEVANCE_PRIOR},
     reason::Reason,
     scalar::Fields,
-    score::{PROPENSITY_PRIOR, Uplift},
+    score::{Estimate, PROPENSITY_PRIOR, Uplift},
+    step::Step,
     trace::{Refused, Stage},
 };
 
@@ -61,15 +61,19 @@ impl Deref for OracleRanked {
     }
 }
 
+/// A refused offer, and the index of the node that left it out; none for what every flow leaves out
+/// at its first such node.
+type LeftOut = (Option<usize>, Refused);
+
 /// Plans one decision.
 pub fn plan(compiled: &OracleFlow, facts: &Facts<'_>, exclude_offers: &[String]) -> OraclePlan {
     let mut plan = OraclePlan::default();
-    let mut mandatory = Vec::new();
-    for candidate in &compiled.offers {
-        match considered(&compiled.flow, candidate, facts, exclude_offers) {
+    let (mut mandatory, mut left_out) = (Vec::new(), Vec::new());
+    for offer in &compiled.offers {
+        match considered(&compiled.flow, offer, facts, exclude_offers) {
             Ok(ranked) if ranked.is_mandatory => mandatory.push(ranked),
             Ok(ranked) => plan.ranked.push(ranked),
-            Err(refused) => plan.refused.push(*refused),
+            Err(refused) => left_out.push(*refused),
         }
     }
     plan.ranked.sort_by(|a, b| {
@@ -82,7 +86,8 @@ pub fn plan(compiled: &OracleFlow, facts: &Facts<'_>, exclude_offers: &[String])
         b.worth.priority.total_cmp(&a.worth.priority).then_with(|| a.offer_id.cmp(&b.offer_id))
     });
     plan.ranked.splice(0..0, mandatory);
-    plan.stages = stages(compiled, &plan);
+    plan.stages = stages(compiled, &left_out);
+    plan.refused = left_out.into_iter().map(|(_, refused)| refused).collect();
     plan
 }
 
@@ -92,54 +97,37 @@ fn considered(
     considered: &OracleOffer,
     facts: &Facts<'_>,
     exclude_offers: &[String],
-) -> Result<OracleRanked, Box<Refused>> {
+) -> Result<OracleRanked, Box<LeftOut>> {
     let offer = &considered.candidate;
-    let refusal = |code: Reason, reason: String| {
-        Box::new(Refused::unranked(&offer.offer_id, &offer.name, code, reason))
+    let refusal = |index: Option<usize>, code: Reason, reason: String| {
+        Box::new((index, Refused::unranked(&offer.offer_id, &offer.name, code, reason)))
     };
     if exclude_offers.contains(&offer.offer_id) {
-        return Err(refusal(Reason::Excluded, "excluded by the request".to_owned()));
+        return Err(refusal(None, Reason::Excluded, "excluded by the request".to_owned()));
     }
     if let Some(obstacle) = offer.schedule.obstacle(facts.moment.now) {
-        return Err(refusal(Reason::NotScheduled, obstacle));
+        let inventory = flow.nodes.iter().position(|node| matches!(node.step, Step::Inventory(_)));
+        return Err(refusal(inventory, Reason::NotScheduled, obstacle));
     }
-    let invalid =
-        |why: &String| refusal(Reason::RuleInvalid, format!("its rules cannot be applied: {why}"));
+    let invalid = |why: &String| {
+        refusal(None, Reason::RuleInvalid, format!("its rules cannot be applied: {why}"))
+    };
     let program = considered.program.as_ref().map_err(invalid)?;
     let is_mandatory =
         offer.mandate.as_ref().is_some_and(|mandate| facts.moment.now < mandate.expires_at);
     let computed = program.compute(facts);
-    let failed = |code: Reason, rules: &[OracleRule]| {
-        let failed = first_failure(rules, facts, &computed);
-        failed.map_or(Ok(()), |failed| {
-            Err(Box::new(Refused::failed(&offer.offer_id, &offer.name, code, failed)))
-        })
-    };
-    if flow.has("qualify") && !is_mandatory {
-        failed(Reason::NotQualified, &program.rules)?;
-    }
-    failed(Reason::Filtered, &program.filters)?;
-    let how = flow.creative_match();
-    let creative = how.and_then(|how| creative::chosen(&considered.creatives, how, facts.surface));
-    if how.is_some_and(|how| how.is_required) && creative.is_none() {
-        return Err(refusal(Reason::NoCreative, no_creative(facts)));
-    }
-    let inputs = program.inputs(facts, &computed);
-    let number = |index: usize| match inputs.get(index) {
-        Some(Value::Number(number)) => Some(*number),
-        _ => None,
-    };
-    let estimate = flow.score_method().estimate(offer, number);
-    let mut factors = estimate.factors(&offer.worth, relevance(program, facts, &computed));
-    let score = match (is_mandatory, factors.score(&flow.weights())) {
-        (true, _) => {
-            if factors.propensity.is_nan() {
-                factors.propensity = PROPENSITY_PRIOR;
-            }
-            1.0
+    let passage = Passage { offer: considered, program, facts, computed: &computed, is_mandatory };
+    for (index, node) in flow.nodes.iter().enumerate() {
+        if let Some(refused) = node::refusal(&node.step, &passage) {
+            return Err(Box::new((Some(index), refused)));
         }
-        (false, Some(score)) => score,
-        (false, None) => return Err(refusal(Reason::NotRanked, no_score(&inputs))),
+    }
+    let (factors, score, estimate) = match scored(flow, &passage) {
+        Ok(scored) => scored,
+        Err(why) => {
+            let rank = flow.nodes.iter().position(|node| matches!(node.step, Step::Rank(_)));
+            return Err(refusal(rank, Reason::NotRanked, why));
+        }
     };
     Ok(OracleRanked {
         candidate: offer.clone(),
@@ -148,9 +136,33 @@ fn considered(
         propensity_source: estimate.source.to_owned(),
         uplift: estimate.uplift,
         is_mandatory,
-        creative: creative.cloned(),
+        creative: passage.creative(flow.settings()).cloned(),
         computed: program.shown(&computed),
     })
+}
+
+/// Factors, score and estimate of an offer; or why it has no score.
+fn scored<'f>(
+    flow: &'f Flow,
+    passage: &Passage<'_>,
+) -> Result<(Factors, f64, Estimate<'f>), String> {
+    let Passage { program, facts, computed, is_mandatory, .. } = *passage;
+    let candidate = &passage.offer.candidate;
+    let inputs = program.inputs(facts, computed);
+    let number = |index: usize| match inputs.get(index) {
+        Some(Value::Number(number)) => Some(*number),
+        _ => None,
+    };
+    let estimate = flow.score_method().estimate(candidate, number);
+    let mut factors = estimate.factors(&candidate.worth, relevance(program, facts, computed));
+    if is_mandatory {
+        if factors.propensity.is_nan() {
+            factors.propensity = PROPENSITY_PRIOR;
+        }
+        return Ok((factors, 1.0, estimate));
+    }
+    let score = factors.score(&flow.weights()).ok_or_else(|| no_score(&inputs))?;
+    Ok((factors, score, estimate))
 }
 
 fn no_score(inputs: &[Value]) -> String {
@@ -164,57 +176,30 @@ fn no_score(inputs: &[Value]) -> String {
     }
 }
 
-/// Candidates through each step, counted by what became of them.
-fn stages(compiled: &OracleFlow, plan: &OraclePlan) -> Vec<Stage> {
-    let refused =
-        |code: Reason| plan.refused.iter().filter(|refused| refused.reason_code == code).count();
-    let mut count = compiled.offers_in_all;
+/// Candidates through each node, counted by where they were left out.
+fn stages(compiled: &OracleFlow, left_out: &[LeftOut]) -> Vec<Stage> {
+    let count = |at: Option<usize>| left_out.iter().filter(|(index, _)| *index == at).count();
+    let (mut left, mut anywhere) = (compiled.offers_in_all, count(None));
     let mut stages = Vec::new();
-    for node in &compiled.flow.nodes {
-        let entered = count;
-        count = match node.step {
-            Step::Inventory(_) => compiled.offers.len() - refused(Reason::NotScheduled),
-            Step::Qualify => {
-                entered
-                    - refused(Reason::Excluded)
-                    - refused(Reason::RuleInvalid)
-                    - refused(Reason::NotQualified)
-            }
-            Step::Filter(_) => {
-                let before = compiled.offers.len()
-                    - refused(Reason::NotScheduled)
-                    - refused(Reason::NotQualified);
-                before
-                    - refused(Reason::Excluded)
-                    - refused(Reason::RuleInvalid)
-                    - refused(Reason::Filtered)
-            }
-            Step::MatchCreatives(_) => plan.ranked.len() + refused(Reason::NotRanked),
-            Step::Rank(_) => plan.ranked.len(),
-            _ => entered,
-        };
-        stages.push(Stage {
-            node: node.id.clone(),
-            type_name: node.step.type_name(),
-            entered,
-            left: count,
-        });
+    for (index, node) in compiled.flow.nodes.iter().enumerate() {
+        let entered = left;
+        if matches!(node.step, Step::Inventory(_)) {
+            left = compiled.offers.len();
+        } else if node::is_leaving_out(&node.step) {
+            left -= std::mem::take(&mut anywhere);
+        }
+        left -= count(Some(index));
+        let type_name = node.step.type_name();
+        stages.push(Stage { node: node.id.clone(), type_name, entered, left });
     }
     stages
 }
 
-fn first_failure(rules: &[OracleRule], facts: &Facts<'_>, computed: &[Value]) -> Option<Refusal> {
-    rules.iter().find_map(|rule| match rule.evaluate(facts, computed) {
-        Verdict::True => None,
-        Verdict::False(refusal) | Verdict::Unknown(refusal) => Some(refusal),
-    })
-}
-
 fn relevance(program: &Program, facts: &Facts<'_>, computed: &[Value]) -> f64 {
     let all = program.affinities.len();
-    let holds = |rule: &&OracleRule| matches!(rule.evaluate(facts, computed), Verdict::True);
+    let is_true = |rule: &&OracleRule| matches!(rule.evaluate(facts, computed), Verdict::True);
     match all {
         0 => RELEVANCE_PRIOR,
-        _ => program.affinities.iter().filter(holds).count() as f64 / all as f64,
+        _ => program.affinities.iter().filter(is_true).count() as f64 / all as f64,
     }
 }

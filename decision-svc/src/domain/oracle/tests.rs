@@ -14,16 +14,20 @@ use super::{OracleFlow, plan as planned_slowly};
 use crate::domain::{
     compile::CompiledFlow,
     creative::{PlacementMatch, Surface},
-    evaluate::Case,
+    evaluate::Subject,
     facts::Facts,
-    flow::{CreativeMatch, Flow, Node, Profile, Step, Weights},
+    flow::{Flow, Node},
     metric::{Aggregate, Metric, Metrics},
     plan::{Plan, Wanted, plan},
+    rank::Weights,
     reason::Reason,
     scalar::{Fields, Scalar},
     schedule::{Mandate, Schedule},
     score::{FoundModel, Logistic, ModelKind, NamedModel, ScoreMethod, Term},
     snapshot::{Catalog, Category, ComputedField, Creative, Offer, Placement, Schema},
+    step::{
+        Enrich, Filter, Inventory, MatchCreatives, Optimize, Qualify, Rank, Response, Score, Step,
+    },
 };
 
 /// Catalogues, each with a flow and several customers.
@@ -442,35 +446,32 @@ pub(super) fn flow(dice: &mut Dice) -> Flow {
         }
         _ => ScoreMethod::Propensity,
     };
-    let mut steps =
-        vec![("inv", Step::Inventory(wanted)), ("enr", Step::Enrich("Customer".to_owned()))];
+    let mut steps: Vec<(&str, Step)> =
+        vec![("inv", Inventory { categories: wanted }.into()), ("enr", Enrich::default().into())];
     if !dice.one_in(8) {
-        steps.push(("qual", Step::Qualify));
+        steps.push(("qual", Qualify.into()));
     }
     if dice.one_in(3) {
-        steps.push((
-            "filter",
-            Step::Filter((0..dice.below(2) + 1).map(|_| rule(dice, 1)).collect()),
-        ));
+        let rules = (0..dice.below(2) + 1).map(|_| rule(dice, 1)).collect();
+        steps.push(("filter", Filter { rules }.into()));
     }
     if dice.one_in(3) {
         let placement =
             *dice.pick(&[PlacementMatch::Any, PlacementMatch::Exact, PlacementMatch::None]);
-        steps.push((
-            "say",
-            Step::MatchCreatives(CreativeMatch { is_required: !dice.one_in(3), placement }),
-        ));
+        let is_required = !dice.one_in(3);
+        steps.push(("say", MatchCreatives { is_required, placement }.into()));
     }
     if !dice.one_in(4) {
-        steps.push(("score", Step::Score(method)));
+        steps.push(("score", Score { method }.into()));
         let is_profiled = dice.one_in(3);
         if is_profiled {
             let found = (!dice.one_in(4)).then_some(weights);
-            steps.push(("opt", Step::Optimize(Profile { reference: "winback".to_owned(), found })));
+            steps.push(("opt", Optimize { reference: "winback".to_owned(), found }.into()));
         }
-        steps.push(("rank", Step::Rank((!is_profiled && !dice.one_in(4)).then_some(weights))));
+        let weights = (!is_profiled && !dice.one_in(4)).then_some(weights);
+        steps.push(("rank", Rank { weights }.into()));
     }
-    steps.push(("out", Step::Response));
+    steps.push(("out", Response.into()));
     Flow { nodes: steps.into_iter().map(|(id, step)| Node { id: id.to_owned(), step }).collect() }
 }
 
@@ -571,8 +572,8 @@ fn check(seed: u64, met: &mut BTreeMap<String, usize>) {
         );
         let (mut taken_in, mut scratch) = compiled.spares.take();
         compiled.take_in(facts.record, &mut taken_in);
-        let case = Case { facts: &facts, record: &taken_in };
-        let mut evaluate = || compiled.evaluate(&case, &excluded, 2, &mut scratch);
+        let subject = Subject { facts: &facts, record: &taken_in };
+        let mut evaluate = || compiled.evaluate(&subject, &excluded, 2, &mut scratch);
         assert_eq!(evaluate(), evaluate(), "the record is taken in once, seed {seed}");
         for (reason, count) in got.refused_by_reason {
             *met.entry(reason.code().to_owned()).or_insert(0) += count;
