@@ -7,7 +7,7 @@ use std::{
 
 use crate::domain::{
     scalar::Fields,
-    snapshot::{Catalog, Creative, Policy, is_named},
+    snapshot::{Catalog, Creative, Policy, folded, is_named},
 };
 
 /// Which creatives fit by their placement.
@@ -66,12 +66,11 @@ pub fn ready(catalog: &Catalog) -> BTreeMap<&str, Vec<Arc<ReadyCreative>>> {
     if active().next().is_none() {
         return BTreeMap::new();
     }
-    let named =
-        catalog.offers.values().map(|offer| (offer.name.trim().to_lowercase(), offer.id.as_str()));
+    let named = catalog.offers.values().map(|offer| (folded(&offer.name), offer.id.as_str()));
     let named: HashMap<String, &str> = named.collect();
     for creative in active() {
         let by_id = catalog.offers.get_key_value(creative.offer.trim()).map(|(id, _)| &**id);
-        let found = by_id.or_else(|| named.get(&creative.offer.trim().to_lowercase()).copied());
+        let found = by_id.or_else(|| named.get(&folded(&creative.offer)).copied());
         let (Some(offer), Some(placement)) = (found, placement(creative, catalog)) else {
             continue;
         };
@@ -121,7 +120,7 @@ pub fn chosen<'c>(
 impl ReadyCreative {
     fn fits_channel(&self, surface: &Surface) -> bool {
         let is_it = |(id, name): &(String, String)| is_named(&self.channel, id, name);
-        self.channel.is_empty() || surface.channel.as_ref().is_some_and(is_it)
+        self.channel.trim().is_empty() || surface.channel.as_ref().is_some_and(is_it)
     }
 
     fn fits_placement(&self, how: PlacementMatch, surface: &Surface) -> bool {

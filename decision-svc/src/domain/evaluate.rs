@@ -96,7 +96,12 @@ impl CompiledFlow {
 
     /// The value of a register, read or computed when it is the first time.
     #[inline]
-    pub(super) fn fill(&self, register: Register, subject: &Subject<'_>, scratch: &mut Scratch) -> Word {
+    pub(super) fn fill(
+        &self,
+        register: Register,
+        subject: &Subject<'_>,
+        scratch: &mut Scratch,
+    ) -> Word {
         let known = subject.record.word(register).or_else(|| scratch.registers.get(register));
         known.unwrap_or_else(|| self.fill_first(register, subject, scratch))
     }
@@ -144,7 +149,8 @@ impl CompiledFlow {
             return;
         }
         let is_filtered = !self.all_true(group.filters, subject, scratch);
-        let matching = if is_filtered { 0 } else { self.matching(group.affinities, subject, scratch) };
+        let matching =
+            if is_filtered { 0 } else { self.matching(group.affinities, subject, scratch) };
         let order = group.order + if self.is_walked { 0 } else { matching };
         let order = if is_filtered { (0, 0) } else { self.orders.bounds(order) };
         scratch.groups.note(number, scratch.epoch(), u32::from(!is_filtered));
@@ -177,7 +183,8 @@ impl CompiledFlow {
             return noted;
         }
         let rules = self.affinities.get(list as usize).map(|rules| &**rules).unwrap_or_default();
-        let matching = rules.iter().filter(|rule| self.is_true(**rule, subject, scratch)).count() as u32;
+        let matching =
+            rules.iter().filter(|rule| self.is_true(**rule, subject, scratch)).count() as u32;
         scratch.affinities.note(list, scratch.epoch(), matching);
         matching
     }

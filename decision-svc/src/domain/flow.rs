@@ -264,7 +264,13 @@ mod tests {
         let score = || ("s", Score { method: ScoreMethod::Propensity }.into());
         let optimize = || ("o", Step::Optimize(Optimize { reference: "p".into(), found: None }));
         check(
-            &[inventory(), score(), optimize(), ("r", Rank { weights: Some(Weights::default()) }.into()), OUT],
+            &[
+                inventory(),
+                score(),
+                optimize(),
+                ("r", Rank { weights: Some(Weights::default()) }.into()),
+                OUT,
+            ],
             &["node `r` names weights, and `optimize` takes them from a profile: give one of them"],
         );
     }

@@ -181,8 +181,10 @@ fn computed(
         compiled.shown.get(program.shown as usize).map(|shown| &**shown).unwrap_or_default()
     {
         let datum = compiled.fill(shown.register, subject, scratch).datum();
-        let value =
-            compiled.constants.texts(subject.record, &scratch.memory).value(datum, &|_| String::new());
+        let value = compiled
+            .constants
+            .texts(subject.record, &scratch.memory)
+            .value(datum, &|_| String::new());
         if let Some(value) = Scalar::shown(&value) {
             fields.insert(shown.name.clone(), value);
         }
@@ -239,7 +241,9 @@ fn refusal_of(
             ));
         }
         (Some(Exception::Mandatory), _) => return None,
-        (Some(Exception::MandatoryFiltered), Ok(program)) => return Some(filters(program, scratch)),
+        (Some(Exception::MandatoryFiltered), Ok(program)) => {
+            return Some(filters(program, scratch));
+        }
         (Some(Exception::MandatorySifted(sieve)), _) => return sifted(sieve),
         (Some(Exception::MandatoryFiltered) | None, _) => {}
     }

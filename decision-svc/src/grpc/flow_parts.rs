@@ -118,7 +118,9 @@ impl Context {
                     let known = names(&self.weight_profiles, tenant).await?;
                     ("config.profile", "weight profile", &profile.reference, known)
                 }
-                Step::Score(Score { method: ScoreMethod::Model(model) }) if parts.model.is_none() => {
+                Step::Score(Score { method: ScoreMethod::Model(model) })
+                    if parts.model.is_none() =>
+                {
                     ("config.model", "model", &model.reference, names(&self.models, tenant).await?)
                 }
                 _ => continue,

@@ -172,7 +172,8 @@ impl<'a> Builder<'_, 'a> {
                         ));
                         continue;
                     }
-                    let (register, of_type) = self.resolve(field, self.own, value.compared_type())?;
+                    let (register, of_type) =
+                        self.resolve(field, self.own, value.compared_type())?;
                     let known = types.iter_mut().find(|(name, _)| name == field);
                     match known {
                         Some((_, known)) => *known = of_type,

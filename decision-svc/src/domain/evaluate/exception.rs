@@ -23,8 +23,10 @@ impl CompiledFlow {
                 self.offers.binary_search_by(|offer| offer.candidate.offer_id.as_str().cmp(id));
             scratch.exceptions.extend(found.ok().map(|index| (index as u32, Exception::Excluded)));
         }
-        let closed =
-            self.scheduled.iter().filter(|(_, schedule)| !schedule.is_open(subject.facts.moment.now));
+        let closed = self
+            .scheduled
+            .iter()
+            .filter(|(_, schedule)| !schedule.is_open(subject.facts.moment.now));
         scratch.exceptions.extend(closed.map(|(offer, _)| (*offer, Exception::Closed)));
         for (offer, expires_at) in &self.mandates {
             if subject.facts.moment.now < *expires_at {
@@ -54,11 +56,7 @@ impl CompiledFlow {
 
     /// The number of the first sieve that leaves the offer out; none when all let it pass.
     #[inline]
-    pub(in crate::domain) fn sifted_by(
-        &self,
-        offer: u32,
-        subject: &Subject<'_>,
-    ) -> Option<usize> {
+    pub(in crate::domain) fn sifted_by(&self, offer: u32, subject: &Subject<'_>) -> Option<usize> {
         if self.sieves.is_empty() {
             return None;
         }

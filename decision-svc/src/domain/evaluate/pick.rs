@@ -15,7 +15,12 @@ use crate::domain::{
 impl CompiledFlow {
     /// The best offers, best first, go into the scratch: the mandatory ones, then the others by
     /// score.
-    pub(super) fn pick(&self, best_max: usize, subject: &Subject<'_>, scratch: &mut Scratch) -> Tally {
+    pub(super) fn pick(
+        &self,
+        best_max: usize,
+        subject: &Subject<'_>,
+        scratch: &mut Scratch,
+    ) -> Tally {
         let mut tally = self.tally(subject, scratch);
         self.pick_mandatory(best_max, subject, scratch);
         let best_max = best_max - scratch.best.len();
@@ -32,7 +37,8 @@ impl CompiledFlow {
                 if exceptions.is_empty() {
                     best.extend(ranking.get(..best_max).unwrap_or(ranking).iter().map(of_group));
                 } else {
-                    let is_wanted = |place: &&Place| exception_of(exceptions, place.offer).is_none();
+                    let is_wanted =
+                        |place: &&Place| exception_of(exceptions, place.offer).is_none();
                     best.extend(ranking.iter().filter(is_wanted).take(best_max).map(of_group));
                 }
                 return tally;
@@ -145,7 +151,13 @@ impl CompiledFlow {
     }
 
     /// Meets every offer of the groups that qualify.
-    fn walk(&self, best_max: usize, subject: &Subject<'_>, tally: &mut Tally, scratch: &mut Scratch) {
+    fn walk(
+        &self,
+        best_max: usize,
+        subject: &Subject<'_>,
+        tally: &mut Tally,
+        scratch: &mut Scratch,
+    ) {
         for index in 0..scratch.passing.len() {
             let Some(passing) = scratch.passing.get(index).copied() else { continue };
             for member in self.orders.between(passing.order) {

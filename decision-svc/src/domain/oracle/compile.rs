@@ -19,7 +19,7 @@ use crate::domain::{
     metric::Metric,
     scalar::{Fields, Scalar},
     score::Input,
-    snapshot::{Catalog, Category, Offer, is_named},
+    snapshot::{Catalog, Category, Offer, folded, is_named},
     step::MatchCreatives,
 };
 
@@ -95,11 +95,9 @@ impl OracleFlow {
         let is_wanted = |offer: &&Arc<Offer>| {
             let stored = catalog.category(&offer.category);
             wanted.is_empty()
-                || wanted.iter().any(|category| {
-                    let (id, name) = stored.map_or(("", offer.category.as_str()), |s| {
-                        (s.id.as_str(), s.name.as_str())
-                    });
-                    is_named(category, id, name)
+                || wanted.iter().any(|wanted| match stored {
+                    Some(stored) => is_named(wanted, &stored.id, &stored.name),
+                    None => folded(wanted) == folded(&offer.category),
                 })
         };
         let is_lending = |category: &&Category| {

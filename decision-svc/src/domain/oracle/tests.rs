@@ -18,7 +18,7 @@ use crate::domain::{
     facts::Facts,
     flow::{Flow, Node},
     metric::{Aggregate, Metric, Metrics},
-    plan::{Plan, Wanted, plan},
+    plan::{Plan, Ranked, Wanted, plan},
     rank::Weights,
     reason::Reason,
     scalar::{Fields, Scalar},
@@ -88,7 +88,9 @@ const USUAL: [(usize, Type); 5] = [
     (0, Type::Number),
 ];
 const CUSTOM: [&str; 4] = ["brand", "minimum", "days", "ratio"];
-const CATEGORIES: [&str; 4] = ["Apparel", "Home", "Toys", "Unstored"];
+const CATEGORIES: [&str; 3] = ["Apparel", "Home", "Toys"];
+/// Categories that flows take, by name and by id.
+const WANTED: [&str; 6] = ["Apparel", "Home", "Toys", "Unstored", "cat_home", ""];
 
 /// Scores of flows; some give nothing for some, some no number for any.
 const SCORES: [&str; 8] = [
@@ -255,6 +257,17 @@ fn rule(dice: &mut Dice, depth: usize) -> Rule {
     }
 }
 
+/// The name with other case or with space around it, mostly as it is.
+fn respelled(dice: &mut Dice, name: &str) -> String {
+    match dice.below(8) {
+        0 => name.to_lowercase(),
+        1 => name.to_uppercase(),
+        2 => format!(" {name}"),
+        3 => format!("\u{a0}{} \t", name.to_uppercase()),
+        _ => name.to_owned(),
+    }
+}
+
 fn category(dice: &mut Dice, name: &str) -> Category {
     let outputs = [
         None,
@@ -276,7 +289,7 @@ fn category(dice: &mut Dice, name: &str) -> Category {
     };
     Category {
         id: format!("cat_{}", name.to_lowercase()),
-        name: name.to_owned(),
+        name: respelled(dice, name),
         computed_fields: dice.many(6, field),
         is_active: !dice.one_in(8),
     }
@@ -292,11 +305,12 @@ fn offer(dice: &mut Dice, number: usize, pool: &[Rule]) -> Offer {
     };
     let worth =
         |dice: &mut Dice| if dice.one_in(30) { f64::NAN } else { dice.below(5) as f64 * 25.0 };
-    let names = ["Apparel", "apparel", "cat_home", "Home", "Toys", "Unstored"];
+    let names = ["Apparel", "cat_home", "Home", "Toys", "Unstored", ""];
+    let category = *dice.pick(&names);
     Offer {
         id: format!("off_{number:02}"),
         name: format!("Offer {number}"),
-        category: (*dice.pick(&names)).to_owned(),
+        category: respelled(dice, category),
         subcategory: String::new(),
         priority: worth(dice),
         business_value: worth(dice),
@@ -330,12 +344,14 @@ fn schedule(dice: &mut Dice) -> Schedule {
 
 fn creative(dice: &mut Dice, number: usize) -> Creative {
     let named = dice.below(14);
+    let offer = if dice.one_in(2) { format!("off_{named:02}") } else { format!("offer {named}") };
+    let (channel, placement) = (*dice.pick(&CHANNELS), *dice.pick(&PLACEMENTS));
     Creative {
         id: format!("cr_{number:02}"),
         name: format!("Creative {number}"),
-        offer: if dice.one_in(2) { format!("off_{named:02}") } else { format!("offer {named}") },
-        channel: (*dice.pick(&CHANNELS)).to_owned(),
-        placement: (*dice.pick(&PLACEMENTS)).to_owned(),
+        offer: respelled(dice, &offer),
+        channel: respelled(dice, channel),
+        placement: respelled(dice, placement),
         content: Fields::new(),
         weight: dice.below(3) as f64 * 50.0,
         is_active: !dice.one_in(8),
@@ -365,8 +381,7 @@ pub(super) fn catalog(dice: &mut Dice) -> Catalog {
     let fields = FIELDS.iter().map(|(name, of_type)| ((*name).to_owned(), *of_type)).collect();
     let schema = Schema { id: "schema_customer".to_owned(), name: "Customer".to_owned(), fields };
     let offers: Vec<Offer> = (0..dice.below(14)).map(|number| offer(dice, number, &pool)).collect();
-    let categories: Vec<Category> =
-        CATEGORIES[..3].iter().map(|name| category(dice, name)).collect();
+    let categories: Vec<Category> = CATEGORIES.iter().map(|name| category(dice, name)).collect();
     Catalog {
         revision: 1,
         offers: offers.into_iter().map(|offer| (offer.id.as_str().into(), offer.into())).collect(),
@@ -422,7 +437,10 @@ pub(super) fn flow(dice: &mut Dice) -> Flow {
     let wanted = if dice.one_in(2) {
         Vec::new()
     } else {
-        dice.many(3, |dice| (*dice.pick(&CATEGORIES)).to_lowercase())
+        dice.many(3, |dice| {
+            let name = *dice.pick(&WANTED);
+            respelled(dice, name)
+        })
     };
     let weight = |dice: &mut Dice| dice.below(4) as f64 / 4.0;
     let weights = Weights {
@@ -579,6 +597,12 @@ fn check(seed: u64, met: &mut BTreeMap<String, usize>) {
             *met.entry(reason.code().to_owned()).or_insert(0) += count;
         }
         *met.entry("ranked".to_owned()).or_insert(0) += got.ranked_in_all;
+        // Offers whose category is found only when the space around its name is left out.
+        let is_spaced = |ranked: &&Ranked| {
+            ranked.category.trim() != ranked.category && !ranked.category_id.is_empty()
+        };
+        let spaced = got.ranked.iter().filter(is_spaced).count();
+        *met.entry("spaced".to_owned()).or_insert(0) += spaced;
     }
     assert_eq!(compiled.fields_read, slow.fields_read(), "seed {seed}");
 }
@@ -591,7 +615,7 @@ fn a_compiled_flow_decides_what_the_oracle_decides() {
     }
     println!("{met:?}");
     // A comparison of nothings would prove nothing.
-    for reason in ["ranked", "not_qualified", "rule_invalid", "excluded", "not_ranked"] {
+    for reason in ["ranked", "spaced", "not_qualified", "rule_invalid", "excluded", "not_ranked"] {
         assert!(met.get(reason).is_some_and(|count| *count as u64 > CASES / 10), "{met:?}");
     }
 }
