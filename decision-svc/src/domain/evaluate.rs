@@ -10,7 +10,7 @@ use crate::domain::{
     compile::{CompiledFlow, EMPTY, Source},
     facts::Facts,
     scalar::{Fields, Scalar},
-    scratch::{Best, Passing, Scratch},
+    scratch::{Best, Passing, Room, Scratch},
     tally::Tally,
 };
 
@@ -37,7 +37,13 @@ impl CompiledFlow {
         best_max: usize,
         scratch: &mut Scratch,
     ) -> Tally {
-        scratch.begin(self);
+        scratch.begin(Room {
+            registers: self.sources.len(),
+            rules: self.rules.len(),
+            sets: self.sets.len(),
+            affinities: self.affinities.len(),
+            groups: self.groups.len(),
+        });
         for access in &self.accesses {
             let value = self.fill(access.register, subject, scratch);
             for group in access.groups(value) {

@@ -101,6 +101,26 @@ impl Factors {
     }
 }
 
+/// An offer in a ranking.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// Its score.
+    pub score: f64,
+    /// Its priority, for ties.
+    pub priority: f64,
+    /// Its index among the offers, which are numbered in the order of their ids.
+    pub offer: u32,
+}
+
+impl Place {
+    /// The better one is less: by score, then by priority, then by the lower id.
+    pub fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        let by_worth =
+            other.score.total_cmp(&self.score).then(other.priority.total_cmp(&self.priority));
+        by_worth.then(self.offer.cmp(&other.offer))
+    }
+}
+
 impl Weights {
     /// What is wrong with the weights.
     pub fn fault(&self) -> Option<String> {

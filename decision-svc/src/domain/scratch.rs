@@ -1,5 +1,5 @@
-//! Memory of an evaluation, kept for the next one. What is left in it never decides anything: it is
-//! stamped with the evaluation it belongs to.
+//! Memory of an evaluation, reused by the next one. What an earlier evaluation left in it has no
+//! effect: every value carries the number of its evaluation.
 
 use std::{
     cmp::Ordering,
@@ -9,12 +9,12 @@ use std::{
 
 use formula::program::{Inputs, Memory, Record, Registers};
 
-use crate::domain::compile::{CompiledFlow, Place};
+use crate::domain::rank::Place;
 
-/// Scratches kept at most by one flow: more than run at the same time on most machines.
+/// Most scratches that one flow keeps: more than evaluations run at once on most machines.
 const SPARES_MAX: usize = 64;
 
-/// Records and scratches that nobody uses now.
+/// Records and scratches that are not in use.
 #[derive(Debug, Default)]
 pub struct Spares(Mutex<Vec<(Record, Scratch)>>);
 
@@ -38,7 +38,17 @@ pub struct Scratch {
     pub(super) best: Vec<Best>,
 }
 
-/// Small numbers that hold for one evaluation.
+/// How many of each thing a flow has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    pub registers: usize,
+    pub rules: usize,
+    pub sets: usize,
+    pub affinities: usize,
+    pub groups: usize,
+}
+
+/// Small numbers that are valid for one evaluation.
 #[derive(Debug, Default)]
 pub(super) struct Stamps(Vec<(u32, u32)>);
 
@@ -123,7 +133,7 @@ impl PartialEq for Ahead {
 impl Eq for Ahead {}
 
 impl Spares {
-    /// Some that nobody uses.
+    /// A record and a scratch that are not in use, or new ones.
     pub fn take(&self) -> (Record, Scratch) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
@@ -138,12 +148,14 @@ impl Spares {
 }
 
 impl Scratch {
-    /// Forgets the last evaluation, keeps the room. One scratch serves one flow.
-    pub(super) fn begin(&mut self, compiled: &CompiledFlow) {
-        if self.registers.count() != compiled.sources.len()
-            || self.groups.0.len() != compiled.groups.len()
-        {
-            self.grow(compiled);
+    /// Forgets the last evaluation and keeps the room. One scratch serves one flow.
+    pub(super) fn begin(&mut self, room: Room) {
+        if self.registers.count() != room.registers || self.groups.0.len() != room.groups {
+            self.registers.resize(room.registers);
+            self.rules.0.resize(room.rules, (0, 0));
+            self.sets.0.resize(room.sets, (0, 0));
+            self.affinities.0.resize(room.affinities, (0, 0));
+            self.groups.0.resize(room.groups, (0, 0));
         }
         if self.registers.begin() {
             for stamps in [&mut self.rules, &mut self.sets, &mut self.affinities, &mut self.groups]
@@ -156,14 +168,6 @@ impl Scratch {
         self.exceptions.clear();
         self.ahead.clear();
         self.best.clear();
-    }
-
-    fn grow(&mut self, compiled: &CompiledFlow) {
-        self.registers.resize(compiled.sources.len());
-        self.rules.0.resize(compiled.rules.len(), (0, 0));
-        self.sets.0.resize(compiled.sets.len(), (0, 0));
-        self.affinities.0.resize(compiled.affinities.len(), (0, 0));
-        self.groups.0.resize(compiled.groups.len(), (0, 0));
     }
 
     /// What programs read, beside a record.

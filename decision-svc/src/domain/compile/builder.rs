@@ -11,36 +11,19 @@ use formula::{
 use super::{
     CHAIN_MAX, Program, Shown,
     directory::CategoryIndex,
-    interner::{Interner, Kind, Resolved},
+    interner::{CategoryField, InputKind, Interner, Ready, Resolved},
 };
 use crate::domain::{scalar::Scalar, score::Input, snapshot::Offer};
-
-/// A computed field of a category, ready.
-#[derive(Clone, Debug)]
-struct Computed {
-    category: CategoryIndex,
-    name: String,
-    register: Register,
-    of_type: Type,
-}
-
-/// The computed fields of a category as they are for every offer that has none of the names
-/// `asked`.
-#[derive(Debug)]
-pub(super) struct Ready {
-    steps: Result<Vec<Computed>, String>,
-    asked: Vec<String>,
-}
 
 struct Builder<'s, 'a> {
     interner: &'s mut Interner<'a>,
     offer: &'s Offer,
     own: Option<CategoryIndex>,
-    steps: Vec<Computed>,
+    steps: Vec<CategoryField>,
     /// Computed fields being resolved, to spell out a cycle.
     open: Vec<(CategoryIndex, String)>,
-    /// Names looked up in vain among the offer's fields.
-    asked: Vec<String>,
+    /// Names that are not among the offer's fields.
+    absent: Vec<String>,
     /// Something was found among the offer's fields.
     is_particular: bool,
 }
@@ -63,7 +46,7 @@ pub(super) fn program(
 ) -> Result<Program, String> {
     let (steps, open) = (Vec::new(), Vec::new());
     let mut builder =
-        Builder { interner, offer, own, steps, open, asked: Vec::new(), is_particular: false };
+        Builder { interner, offer, own, steps, open, absent: Vec::new(), is_particular: false };
     builder.own_steps()?;
     let mut rules = Vec::with_capacity(offer.rules.len());
     for rule in &offer.rules {
@@ -115,7 +98,7 @@ impl<'a> Builder<'_, 'a> {
     fn own_steps(&mut self) -> Result<(), String> {
         let Some(own) = self.own else { return Ok(()) };
         let is_as_others = |ready: &&Rc<Ready>| {
-            !ready.asked.iter().any(|name| self.offer.custom_fields.contains_key(name))
+            !ready.names.iter().any(|name| self.offer.custom_fields.contains_key(name))
         };
         if let Some(ready) = self.interner.ready.get(&own).filter(is_as_others) {
             self.steps = ready.steps.clone()?;
@@ -132,7 +115,7 @@ impl<'a> Builder<'_, 'a> {
             let steps = outcome.clone().map(|()| self.steps.clone());
             self.interner
                 .ready
-                .insert(own, Rc::new(Ready { steps, asked: std::mem::take(&mut self.asked) }));
+                .insert(own, Rc::new(Ready { steps, names: std::mem::take(&mut self.absent) }));
         }
         outcome
     }
@@ -168,7 +151,7 @@ impl<'a> Builder<'_, 'a> {
                         resolved.push((
                             field,
                             true,
-                            self.interner.input(field, key, Kind::Presence),
+                            self.interner.input(field, key, InputKind::Presence),
                         ));
                         continue;
                     }
@@ -204,14 +187,14 @@ impl<'a> Builder<'_, 'a> {
         let directory = self.interner.directory;
         if let Some(field) = name.strip_prefix("customer.") {
             let declared = *directory.record.get(field).ok_or_else(unknown)?;
-            return Ok((self.interner.input(name, field, Kind::Record(declared)), declared));
+            return Ok((self.interner.input(name, field, InputKind::Record(declared)), declared));
         }
         if let Some(key) = name.strip_prefix("attributes.") {
-            return Ok((self.interner.input(name, key, Kind::Attribute(used_as)), used_as));
+            return Ok((self.interner.input(name, key, InputKind::Attribute(used_as)), used_as));
         }
         if let Some(key) = name.strip_prefix("metrics.") {
             let key = *directory.metrics.get(key).ok_or_else(unknown)?;
-            return Ok((self.interner.input(name, key, Kind::Metric), Type::Number));
+            return Ok((self.interner.input(name, key, InputKind::Metric), Type::Number));
         }
         if let Some(field) = name.strip_prefix("offer.") {
             self.is_particular = true;
@@ -225,9 +208,9 @@ impl<'a> Builder<'_, 'a> {
             let of_type = value.own_type().ok_or_else(|| format!("`{name}` is a list"))?;
             return Ok((self.interner.offer_value(name, value, of_type)?, of_type));
         }
-        self.asked.push(name.to_owned());
+        self.absent.push(name.to_owned());
         if let Some(declared) = directory.record.get(name) {
-            return Ok((self.interner.input(name, name, Kind::Record(*declared)), *declared));
+            return Ok((self.interner.input(name, name, InputKind::Record(*declared)), *declared));
         }
         match directory.lent(name) {
             None => Err(unknown()),
@@ -272,7 +255,7 @@ impl<'a> Builder<'_, 'a> {
         }
         self.open.pop();
         let (register, of_type) = self.interner.formula(&field.formula, field.output, &used)?;
-        self.steps.push(Computed { category, name: name.to_owned(), register, of_type });
+        self.steps.push(CategoryField { category, name: name.to_owned(), register, of_type });
         Ok((register, of_type))
     }
 }

@@ -11,6 +11,7 @@ use super::{
     interner::{Interned, Interner},
     posting::Key,
 };
+use crate::domain::rank::Place;
 
 /// Offers that qualify under the same rules and have the same affinities.
 #[derive(Clone, Copy, Debug)]
@@ -26,17 +27,6 @@ pub(crate) struct Group {
     /// Its first order; one follows the other by number of affinities that are true. The only one, by
     /// id and without scores, when its members are ranked one by one.
     pub order: u32,
-}
-
-/// An offer in the ranking of its group.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
-    /// Its score.
-    pub score: f64,
-    /// Its priority, for ties.
-    pub priority: f64,
-    /// Its index among the offers.
-    pub offer: u32,
 }
 
 /// Lists of one kind, one after the other in one piece of memory.
@@ -229,16 +219,6 @@ fn ranking(
     let mut places: Vec<Place> = members.iter().filter_map(place).collect();
     places.sort_by(Place::cmp);
     places
-}
-
-impl Place {
-    /// The better is the less: by score, then priority, then the lower id, in whose order offers
-    /// are numbered.
-    pub fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        let by_worth =
-            other.score.total_cmp(&self.score).then(other.priority.total_cmp(&self.priority));
-        by_worth.then(self.offer.cmp(&other.offer))
-    }
 }
 
 /// Chooses the rule by which an offer is found: the test for equality that the fewest offers pass.

@@ -10,7 +10,6 @@ use formula::{
 
 use super::{
     Field, Shown, Source,
-    builder::Ready,
     directory::{CategoryIndex, Directory},
 };
 use crate::domain::scalar::Scalar;
@@ -30,7 +29,7 @@ pub(super) struct Interner<'a> {
     pub score_inputs: Interned<Box<[Register]>>,
     /// Computed fields of categories, for offers that add nothing of their own to them.
     pub ready: HashMap<CategoryIndex, Rc<Ready>>,
-    inputs: HashMap<String, Vec<(Kind, Register)>>,
+    inputs: HashMap<String, Vec<(InputKind, Register)>>,
     offer_values: HashMap<(String, String), Register>,
     names: HashMap<String, Result<Rc<[String]>, String>>,
     formulas: HashMap<FormulaKey, Result<(Register, Type), String>>,
@@ -41,9 +40,26 @@ pub(super) struct Interner<'a> {
 /// computed once.
 type FormulaKey = (String, Option<OutputType>, Vec<Register>);
 
-/// How an input is looked at.
+/// A computed field of a category, compiled.
+#[derive(Clone, Debug)]
+pub(super) struct CategoryField {
+    pub category: CategoryIndex,
+    pub name: String,
+    pub register: Register,
+    pub of_type: Type,
+}
+
+/// The computed fields of a category, the same for every offer without a custom field of these
+/// names.
+#[derive(Debug)]
+pub(super) struct Ready {
+    pub steps: Result<Vec<CategoryField>, String>,
+    pub names: Vec<String>,
+}
+
+/// How an input is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum InputKind {
     Record(Type),
     Attribute(Type),
     Presence,
@@ -126,7 +142,7 @@ impl<'a> Interner<'a> {
 
     /// The register of an input asked for by `name`; `key` is its name in the record or among the
     /// attributes.
-    pub fn input(&mut self, name: &str, key: &str, kind: Kind) -> Register {
+    pub fn input(&mut self, name: &str, key: &str, kind: InputKind) -> Register {
         let known =
             self.inputs.get(name).and_then(|all| all.iter().find(|(other, _)| *other == kind));
         if let Some((_, register)) = known {
@@ -134,13 +150,15 @@ impl<'a> Interner<'a> {
         }
         let (named, key) = (name.to_owned(), key.to_owned());
         let register = match kind {
-            Kind::Record(declared) => {
+            InputKind::Record(declared) => {
                 self.fields.push(Field { name: named, key, declared });
                 Record::register(self.fields.len() - 1)
             }
-            Kind::Attribute(declared) => self.add(Source::Attribute { name: named, key, declared }),
-            Kind::Presence => self.add(Source::Presence { name: named, key }),
-            Kind::Metric => self.add(Source::Metric { key }),
+            InputKind::Attribute(declared) => {
+                self.add(Source::Attribute { name: named, key, declared })
+            }
+            InputKind::Presence => self.add(Source::Presence { name: named, key }),
+            InputKind::Metric => self.add(Source::Metric { key }),
         };
         self.inputs.entry(name.to_owned()).or_default().push((kind, register));
         register

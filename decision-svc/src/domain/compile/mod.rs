@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 
 use formula::program::{Check, Constants, Record, Register, RuleProgram};
 
-pub(crate) use group::{Group, Lists, Place};
+pub(crate) use group::{Group, Lists};
 pub(crate) use interner::EMPTY;
 pub(crate) use posting::Access;
 pub(crate) use source::{Field, Source, Told};
@@ -24,7 +24,7 @@ use crate::domain::{
     candidate::Candidate,
     flow::{Flow, Node},
     metric::Metric,
-    rank::{Factors, RELEVANCE_PRIOR, Weights, Worth},
+    rank::{Factors, Place, RELEVANCE_PRIOR, Weights, Worth},
     schedule::Schedule,
     score::{Estimate, ScoreMethod},
     scratch::Spares,

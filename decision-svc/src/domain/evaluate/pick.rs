@@ -5,8 +5,8 @@
 use super::Subject;
 use crate::domain::{
     candidate::Candidate,
-    compile::{CompiledFlow, Place, Program},
-    rank::Factors,
+    compile::{CompiledFlow, Program},
+    rank::{Factors, Place},
     score::{Estimate, PROPENSITY_PRIOR},
     scratch::{Ahead, Best, Exception, Scratch, exception_of},
     tally::Tally,

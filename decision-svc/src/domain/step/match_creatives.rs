@@ -3,10 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{
-    NodeType,
-    sieve::{Sieve, Sifts},
-};
+use super::{NodeType, Sieve, Sifts};
 use crate::domain::{
     candidate::Candidate,
     creative::{self, PlacementMatch, ReadyCreative},

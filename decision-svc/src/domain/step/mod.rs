@@ -1,6 +1,7 @@
 //! The nodes of a flow: one file per type, listed in one table here. A node's file holds its
-//! settings, its place in the order, what else it needs, how many candidates it leaves, and for a
-//! sieve which candidates those are. The oracle has its own version of each (`oracle/node.rs`).
+//! settings, its place in the order, what else it needs and how many candidates it leaves. A node
+//! that tests candidates one by one compiles to a sieve, in the same file. The oracle has its own
+//! version of each (`oracle/node.rs`).
 
 mod compute;
 mod contact_policy;
@@ -13,7 +14,6 @@ mod qualify;
 mod rank;
 mod response;
 mod score;
-mod sieve;
 
 pub use compute::Compute;
 pub use contact_policy::ContactPolicy;
@@ -26,9 +26,18 @@ pub use qualify::Qualify;
 pub use rank::Rank;
 pub use response::Response;
 pub use score::Score;
-pub use sieve::Sieve;
 
-use crate::domain::{candidate::Candidate, snapshot::Catalog, tally::Tally};
+use std::sync::Arc;
+
+use crate::domain::{
+    candidate::Candidate,
+    creative::ReadyCreative,
+    facts::Facts,
+    reason::Reason,
+    snapshot::Catalog,
+    tally::{SIEVES_MAX, Tally},
+};
+use match_creatives::Creatives;
 
 /// What each type of node says about itself.
 pub(crate) trait NodeType {
@@ -63,6 +72,23 @@ pub(crate) trait NodeType {
 
     /// The sieve it compiles to, for offers in this order.
     fn sieve(&self, _offers: &[&Candidate], _catalog: &Catalog) -> Option<Sieve> {
+        None
+    }
+}
+
+/// What a compiled sieve does. A flow with a sieve tests every candidate of the groups that qualify.
+trait Sifts {
+    /// Whether the offer of this number goes on.
+    fn passes(&self, offer: u32, candidate: &Candidate, facts: &Facts<'_>) -> bool;
+
+    /// Why an offer does not.
+    fn refusal(&self, candidate: &Candidate, facts: &Facts<'_>) -> String;
+
+    /// The code of that refusal.
+    fn reason(&self) -> Reason;
+
+    /// What the offer says, when this sieve chooses creatives.
+    fn creative(&self, _offer: u32, _facts: &Facts<'_>) -> Option<&Arc<ReadyCreative>> {
         None
     }
 }
@@ -138,4 +164,52 @@ nodes! {
     Optimize is "optimize",
     Rank is "rank",
     Response is "response",
+}
+
+macro_rules! sieves {
+    ($($Sieve:ident),*) => {
+        /// A node that tests candidates one by one, compiled for the offers of a catalog.
+        #[derive(Debug)]
+        #[expect(missing_docs, reason = "each is documented in the file of its node")]
+        pub enum Sieve { $($Sieve($Sieve)),* }
+
+        impl Sieve {
+            /// Whether the offer of this number goes on. Runs for every candidate.
+            #[inline]
+            pub(crate) fn passes(
+                &self,
+                offer: u32,
+                candidate: &Candidate,
+                facts: &Facts<'_>,
+            ) -> bool {
+                match self { $(Self::$Sieve(sieve) => sieve.passes(offer, candidate, facts)),* }
+            }
+
+            fn sifts(&self) -> &dyn Sifts {
+                match self { $(Self::$Sieve(sieve) => sieve),* }
+            }
+        }
+
+        // The tally has room for all of them.
+        const _: () = assert!([$(stringify!($Sieve)),*].len() <= SIEVES_MAX);
+    };
+}
+
+sieves!(Creatives);
+
+impl Sieve {
+    /// Why an offer does not go on.
+    pub(crate) fn refusal(&self, candidate: &Candidate, facts: &Facts<'_>) -> String {
+        self.sifts().refusal(candidate, facts)
+    }
+
+    /// The code of that refusal.
+    pub(crate) fn reason(&self) -> Reason {
+        self.sifts().reason()
+    }
+
+    /// What the offer says, when this sieve chooses creatives.
+    pub(crate) fn creative(&self, offer: u32, facts: &Facts<'_>) -> Option<&Arc<ReadyCreative>> {
+        self.sifts().creative(offer, facts)
+    }
 }
