@@ -1,4 +1,4 @@
-//! What an answer says about an offer, whoever the customer is.
+//! What an answer says about an offer, the same for every customer.
 
 use crate::domain::{
     rank::Worth,

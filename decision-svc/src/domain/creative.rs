@@ -21,7 +21,7 @@ pub enum PlacementMatch {
     None,
 }
 
-/// Where an offer of this request will stand.
+/// Channel and placement of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Surface {
     /// Id and name of the channel, each as creatives may name it; none without a channel.
@@ -39,7 +39,8 @@ pub struct ReadyCreative {
     pub name: String,
     /// The channel as it names it; empty for all.
     channel: String,
-    /// Id and name of the placement, or what it names twice when nobody stored that; none for any.
+    /// Id and name of the placement; both are the raw reference when no such placement is stored.
+    /// `None` fits any.
     placement: Option<(String, String)>,
     /// The placement as it names it.
     pub placement_named: String,

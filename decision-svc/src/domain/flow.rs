@@ -198,7 +198,7 @@ mod tests {
     const OUT: (&str, Step) = ("out", Step::Response(Response));
 
     #[test]
-    fn compute_may_stand_on_either_side_of_qualify() {
+    fn compute_may_come_before_or_after_qualify() {
         check(&[inventory(), enrich(), ("c", Compute.into()), ("q", Qualify.into()), OUT], &[]);
         check(&[inventory(), enrich(), ("q", Qualify.into()), ("c", Compute.into()), OUT], &[]);
     }
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_and_types_stand_once() {
+    fn ids_and_types_are_unique() {
         check(&[inventory(), ("inv", Response.into())], &["the id `inv` is used twice"]);
         check(
             &[inventory(), enrich(), ("e2", Enrich { schema: "X".into() }.into()), OUT],

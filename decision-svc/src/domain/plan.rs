@@ -1,4 +1,5 @@
-//! Which offers a customer qualifies for and in which order, before policy is asked. Pure.
+//! Which offers a customer qualifies for and in which order, before contact policies are checked.
+//! Pure.
 
 use std::{collections::BTreeMap, ops::Deref, sync::Arc};
 
@@ -6,7 +7,7 @@ use formula::{program::Datum, rule::Refusal};
 
 use crate::domain::{
     candidate::Candidate,
-    compile::{CompiledFlow, CompiledOffer, Program, Told},
+    compile::{Causes, CompiledFlow, CompiledOffer, Program},
     creative::ReadyCreative,
     evaluate::Subject,
     facts::Facts,
@@ -21,7 +22,7 @@ use crate::domain::{
     trace::{Refused, Stage},
 };
 
-/// What a plan should tell.
+/// How much of a plan is listed.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
     /// Offers not to propose.
@@ -49,7 +50,7 @@ pub struct Plan {
     pub notes: Vec<String>,
 }
 
-/// An offer a customer qualifies for. Reads as the candidate it is.
+/// An offer a customer qualifies for. Dereferences to the candidate it is.
 #[derive(Clone, Debug)]
 pub struct Ranked {
     /// What does not depend on the customer.
@@ -62,7 +63,7 @@ pub struct Ranked {
     pub propensity_source: Arc<str>,
     /// Effect of contact; none without an uplift model.
     pub uplift: Option<Uplift>,
-    /// It stands above the others whatever its factors.
+    /// It ranks above the others whatever its factors are.
     pub is_mandatory: bool,
     /// What it says, when the flow matches creatives and one fits.
     pub creative: Option<Arc<ReadyCreative>>,
@@ -290,8 +291,8 @@ fn no_score(
         });
     match missing {
         Some(why) => {
-            let causes = Told { compiled, facts: subject.facts };
-            format!("its score is not a number: {}", causes.told(why))
+            let causes = Causes { compiled, facts: subject.facts };
+            format!("its score is not a number: {}", causes.text(why))
         }
         None => "its score is not a number".to_owned(),
     }
@@ -307,12 +308,11 @@ fn first_failure(
     let failing = rules.iter().find(|rule| !compiled.is_true(**rule, subject, scratch));
     let rule = failing.and_then(|rule| compiled.rules.get(*rule as usize));
     let Some(rule) = rule else { return Refusal::default() };
-    // INVARIANT: whatever the rule reads was filled when it was tested, in this evaluation or just
-    // now.
+    // INVARIANT: what the rule reads was filled when it was tested, in this evaluation or just now.
     for register in rule.reads() {
         compiled.fill(*register, subject, scratch);
     }
     let texts = compiled.constants.texts(subject.record, &scratch.memory);
-    let causes = Told { compiled, facts: subject.facts };
-    rule.judge(scratch.inputs(subject.record), texts).refusal(texts, &|why| causes.told(why))
+    let causes = Causes { compiled, facts: subject.facts };
+    rule.judge(scratch.inputs(subject.record), texts).refusal(texts, &|why| causes.text(why))
 }

@@ -87,7 +87,7 @@ pub struct Best {
     pub(super) place: Place,
     /// Affinities that are true.
     pub(super) matching: u32,
-    /// It stands above the others.
+    /// It ranks above the others.
     pub(super) is_mandatory: bool,
 }
 

@@ -179,7 +179,7 @@ pub struct Creative {
     pub is_active: bool,
 }
 
-/// A place where an offer can stand.
+/// A part of a page or message that shows an offer.
 #[derive(Clone, Debug)]
 pub struct Placement {
     /// Its id.

@@ -143,8 +143,8 @@ impl<'a> Builder<'_, 'a> {
                     let is_presence = matches!(op, Operator::Exists | Operator::NotExists);
                     let known = types.iter_mut().find(|(name, _)| name == field);
                     if let (true, Some(key)) = (is_presence, field.strip_prefix("attributes.")) {
-                        // Only presence is asked for: another condition on the attribute decides
-                        // its type.
+                        // Only presence matters: another condition on the attribute decides its
+                        // type.
                         if known.is_none() {
                             types.push((field, Type::String));
                         }

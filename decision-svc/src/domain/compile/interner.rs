@@ -1,4 +1,4 @@
-//! What the offers of a flow have in common, each thing once.
+//! Programs and tables that the offers of a flow share. Equal ones are kept once.
 
 use std::{collections::HashMap, hash::Hash, rc::Rc};
 
@@ -86,7 +86,7 @@ impl<T: Clone + Eq + Hash> Interned<Box<[T]>> {
 }
 
 impl<T: Clone + Eq + Hash> Interned<T> {
-    /// Nothing yet.
+    /// An empty table.
     pub fn new() -> Self {
         Self { all: Vec::new(), known: HashMap::new() }
     }
@@ -103,7 +103,7 @@ impl<T: Clone + Eq + Hash> Interned<T> {
     }
 }
 
-/// One condition's register: its field, whether only presence is asked for, and the register.
+/// One condition's register: its field, whether only presence matters, and the register.
 pub(super) type Resolved<'r> = (&'r str, bool, Register);
 
 fn is_presence(op: Operator) -> bool {
@@ -140,8 +140,8 @@ impl<'a> Interner<'a> {
         (self.sources.len() - 1) as Register
     }
 
-    /// The register of an input asked for by `name`; `key` is its name in the record or among the
-    /// attributes.
+    /// The register of the input that rules and formulas call `name`; `key` is its name in the record
+    /// or among the attributes.
     pub fn input(&mut self, name: &str, key: &str, kind: InputKind) -> Register {
         let known =
             self.inputs.get(name).and_then(|all| all.iter().find(|(other, _)| *other == kind));
@@ -164,7 +164,7 @@ impl<'a> Interner<'a> {
         register
     }
 
-    /// The register of what an offer says about itself.
+    /// The register of a value of the offer.
     pub fn offer_value(
         &mut self,
         name: &str,
@@ -177,11 +177,11 @@ impl<'a> Interner<'a> {
         }
         let typed = value.typed(name, declared);
         let register = self.sources.len() as Register;
-        let (value, told) = match &typed {
+        let (value, cause) = match &typed {
             Value::Null(cause) => (Word::null(Why::Register(register)), cause.to_string()),
             value => (self.constants.datum(value).ok_or_else(no_room)?.into(), String::new()),
         };
-        self.add(Source::Constant { value, told });
+        self.add(Source::Constant { value, cause });
         self.offer_values.insert(key, register);
         Ok(register)
     }
@@ -300,7 +300,8 @@ fn register_of(resolved: &[Resolved<'_>], field: &str, op: Operator) -> Option<R
     found.map(|(_, _, register)| *register)
 }
 
-/// Writes a rule so that equal rules over equal registers, and only they, are spelt alike.
+/// Writes a key of a rule: two rules have the same key when they are equal and read the same
+/// registers, and only then.
 fn spell(rule: &Rule, resolved: &[Resolved<'_>], key: &mut Vec<u8>) {
     let text = |text: &str, key: &mut Vec<u8>| {
         key.extend((text.len() as u32).to_le_bytes());

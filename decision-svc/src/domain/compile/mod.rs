@@ -1,5 +1,5 @@
-//! A flow made ready for one catalog: one immutable program of registers, rules and groups of
-//! offers. Names are resolved, equal formulas and rules stand once, tests for equality are posting
+//! A flow compiled for one catalog: one immutable program of registers, rules and groups of offers.
+//! Names are resolved, equal formulas and rules are kept once, tests for equality are posting
 //! lists, and every group is ranked beforehand. A broken offer spoils itself only.
 
 mod builder;
@@ -18,7 +18,7 @@ use formula::program::{Check, Constants, Record, Register, RuleProgram};
 pub(crate) use group::{Group, Lists};
 pub(crate) use interner::EMPTY;
 pub(crate) use posting::Access;
-pub(crate) use source::{Field, Source, Told};
+pub(crate) use source::{Causes, Field, Source};
 
 use crate::domain::{
     candidate::Candidate,

@@ -221,7 +221,7 @@ impl OracleRule {
     }
 }
 
-/// The key under which a name stands when only its presence is asked for. No name has a space.
+/// The key of a name of which only the presence matters. No name has a space.
 fn presence(name: &str) -> String {
     format!("presence of {name}")
 }

@@ -1,5 +1,5 @@
-//! No rule passes on data that are missing: whoever is let through without a value would be let
-//! through with any.
+//! No rule passes because data are missing: an offer that passes without a value passes with every
+//! value.
 
 #![allow(clippy::unwrap_used)]
 

@@ -7,7 +7,7 @@ use super::Input;
 
 /// Most terms of a model.
 pub const TERMS_MAX: usize = 40;
-/// Greatest coefficient, intercept or stand-in, without regard to sign.
+/// Greatest absolute value of a coefficient, an intercept or a stand-in.
 pub const COEFFICIENT_MAX: f64 = 1e9;
 /// Beyond this many log odds the propensity is 0 or 1 to the last bit that counts, and `exp` stays
 /// finite.
@@ -61,7 +61,8 @@ impl Logistic {
             let is_name =
                 Formula::names(&term.field).is_ok_and(|names| names == [term.field.as_str()]);
             if !is_name {
-                let message = "must be a name as in formulas: `customer.x`, `attributes.x`, `offer.x`, `metrics.x` or `x`";
+                let message = "must be a name as in formulas: `customer.x`, `attributes.x`, \
+                               `offer.x`, `metrics.x` or `x`";
                 faults.push((format!("terms[{index}].field"), message.to_owned()));
             }
             if matches!(term.equals, Some(Literal::List(_) | Literal::None)) {
