@@ -3,7 +3,10 @@
 
 use std::hint::black_box;
 
-use decision_svc::domain::rank::{Factors, PROPENSITY_PRIOR, RELEVANCE_PRIOR, Worth};
+use decision_svc::domain::{
+    rank::{Factors, RELEVANCE_PRIOR, Worth},
+    score::PROPENSITY_PRIOR,
+};
 
 use super::{
     BEST, Best,

@@ -3,8 +3,9 @@
 use std::hint::black_box;
 
 use decision_svc::domain::{
-    compile::{CompiledFlow, Facts},
-    evaluate::Case,
+    compile::CompiledFlow,
+    evaluate::Subject,
+    facts::Facts,
     oracle::{self, OracleFlow},
     plan::{Wanted, plan},
     scalar::Fields,
@@ -46,8 +47,8 @@ impl Ours {
     pub fn evaluate(&self, customer: usize, room: &mut Room) {
         let facts = self.facts(black_box(customer));
         self.compiled.take_in(facts.record, &mut room.0);
-        let case = Case { facts: &facts, record: &room.0 };
-        black_box(&self.compiled.evaluate(&case, &[], BEST, &mut room.1));
+        let subject = Subject { facts: &facts, record: &room.0 };
+        black_box(&self.compiled.evaluate(&subject, &[], BEST, &mut room.1));
     }
 
     /// The customers' records in a flow's own value type, each taken in beforehand.
@@ -65,8 +66,8 @@ impl Ours {
     #[cfg(feature = "peers")]
     pub fn evaluate_taken_in(&self, customer: usize, records: &[Record], scratch: &mut Scratch) {
         let customer = black_box(customer);
-        let case = Case { facts: &self.facts(customer), record: &records[customer] };
-        black_box(&self.compiled.evaluate(&case, &[], BEST, scratch));
+        let subject = Subject { facts: &self.facts(customer), record: &records[customer] };
+        black_box(&self.compiled.evaluate(&subject, &[], BEST, scratch));
     }
 
     /// All that a decision needs of it, for the clock.

@@ -6,9 +6,14 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use decision_svc::domain::{
     compile::CompiledFlow,
-    flow::{Flow, Node, ScoreMethod, Step, Weights},
+    flow::{Flow, Node},
+    rank::Weights,
     scalar::{Fields, Scalar},
+    score::ScoreMethod,
     snapshot::{Catalog, Category, ComputedField, Offer, Schema},
+    step::{
+        Compute, ContactPolicy, Enrich, Inventory, Qualify, Rank, Response, Score, Step,
+    },
 };
 use formula::{
     OutputType, Type,
@@ -108,14 +113,14 @@ impl Workload {
     /// The seed's flow.
     pub fn flow(&self) -> Flow {
         let steps = [
-            ("inv", Step::Inventory(Vec::new())),
-            ("enr", Step::Enrich("Customer".to_owned())),
-            ("compute", Step::Compute),
-            ("qual", Step::Qualify),
-            ("cp", Step::ContactPolicy),
-            ("score", Step::Score(ScoreMethod::Propensity)),
-            ("rank", Step::Rank(Some(WEIGHTS))),
-            ("out", Step::Response),
+            ("inv", Step::from(Inventory::default())),
+            ("enr", Enrich::default().into()),
+            ("compute", Compute.into()),
+            ("qual", Qualify.into()),
+            ("cp", ContactPolicy.into()),
+            ("score", Score { method: ScoreMethod::Propensity }.into()),
+            ("rank", Rank { weights: Some(WEIGHTS) }.into()),
+            ("out", Response.into()),
         ];
         Flow {
             nodes: steps.into_iter().map(|(id, step)| Node { id: id.to_owned(), step }).collect(),

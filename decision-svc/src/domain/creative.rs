@@ -6,9 +6,8 @@ use std::{
 };
 
 use crate::domain::{
-    flow::CreativeMatch,
     scalar::Fields,
-    snapshot::{Catalog, Creative, Policy, is_named},
+    snapshot::{Catalog, Creative, Policy, folded, is_named},
 };
 
 /// Which creatives fit by their placement.
@@ -22,7 +21,7 @@ pub enum PlacementMatch {
     None,
 }
 
-/// Where an offer of this request will stand.
+/// Channel and placement of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Surface {
     /// Id and name of the channel, each as creatives may name it; none without a channel.
@@ -40,7 +39,8 @@ pub struct ReadyCreative {
     pub name: String,
     /// The channel as it names it; empty for all.
     channel: String,
-    /// Id and name of the placement, or what it names twice when nobody stored that; none for any.
+    /// Id and name of the placement; both are the raw reference when no such placement is stored.
+    /// `None` fits any.
     placement: Option<(String, String)>,
     /// The placement as it names it.
     pub placement_named: String,
@@ -67,12 +67,11 @@ pub fn ready(catalog: &Catalog) -> BTreeMap<&str, Vec<Arc<ReadyCreative>>> {
     if active().next().is_none() {
         return BTreeMap::new();
     }
-    let named =
-        catalog.offers.values().map(|offer| (offer.name.trim().to_lowercase(), offer.id.as_str()));
+    let named = catalog.offers.values().map(|offer| (folded(&offer.name), offer.id.as_str()));
     let named: HashMap<String, &str> = named.collect();
     for creative in active() {
         let by_id = catalog.offers.get_key_value(creative.offer.trim()).map(|(id, _)| &**id);
-        let found = by_id.or_else(|| named.get(&creative.offer.trim().to_lowercase()).copied());
+        let found = by_id.or_else(|| named.get(&folded(&creative.offer)).copied());
         let (Some(offer), Some(placement)) = (found, placement(creative, catalog)) else {
             continue;
         };
@@ -111,18 +110,18 @@ fn placement(creative: &Creative, catalog: &Catalog) -> Option<Option<(String, S
 /// The creative for a surface: the first that fits.
 pub fn chosen<'c>(
     creatives: &'c [Arc<ReadyCreative>],
-    how: CreativeMatch,
+    placement: PlacementMatch,
     surface: &Surface,
 ) -> Option<&'c Arc<ReadyCreative>> {
     creatives.iter().find(|creative| {
-        creative.fits_channel(surface) && creative.fits_placement(how.placement, surface)
+        creative.fits_channel(surface) && creative.fits_placement(placement, surface)
     })
 }
 
 impl ReadyCreative {
     fn fits_channel(&self, surface: &Surface) -> bool {
         let is_it = |(id, name): &(String, String)| is_named(&self.channel, id, name);
-        self.channel.is_empty() || surface.channel.as_ref().is_some_and(is_it)
+        self.channel.trim().is_empty() || surface.channel.as_ref().is_some_and(is_it)
     }
 
     fn fits_placement(&self, how: PlacementMatch, surface: &Surface) -> bool {
@@ -188,7 +187,6 @@ mod tests {
         let policy =
             Policy { channels: BTreeMap::from([(web.id.clone(), web)]), ..Policy::default() };
         let surface = Surface::of(channel, Some(&policy), placement);
-        let how = CreativeMatch { is_required: true, placement: how };
         let found = chosen(&ready["off_jacket"], how, &surface).map_or("", |it| &it.id);
         assert_eq!(found, expected, "{how:?} {channel} {placement}");
     }

@@ -1,45 +1,26 @@
-//! Runs a compiled flow: who qualifies, and the best in order. Work follows the offers that may
-//! match; nothing is allocated once a scratch has grown.
+//! Runs a compiled flow: which offers the customer qualifies for, and the best in order. The work
+//! follows the offers that may match. Nothing is allocated once a scratch has grown.
 
-mod aside;
+mod exception;
 mod pick;
 
 use formula::program::{Inputs, Record, Register, Why, Word};
 
 use crate::domain::{
-    compile::{CompiledFlow, EMPTY, Facts, Source},
+    compile::{CompiledFlow, EMPTY, Source},
+    facts::Facts,
     scalar::{Fields, Scalar},
-    scratch::{Best, Passing, Scratch},
+    scratch::{Best, Passing, Room, Scratch},
+    tally::Tally,
 };
 
 /// Fields of a record for each that a flow reads, or the other way round, up to which both are
 /// walked together.
 const WALKED_MAX: usize = 4;
 
-/// How many offers went which way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Excluded by the request.
-    pub excluded: usize,
-    /// Outside their schedule.
-    pub closed: usize,
-    /// Their rules cannot be applied.
-    pub invalid: usize,
-    /// All rules hold, or need not since the offer is mandatory.
-    pub qualified: usize,
-    /// A rule does not hold.
-    pub not_qualified: usize,
-    /// Qualified, and left out by the flow's own rules.
-    pub filtered: usize,
-    /// Let through, and without a creative where one is required.
-    pub without_creative: usize,
-    /// What remains, and has a score.
-    pub ranked: usize,
-}
-
-/// Who is decided for: the facts, and the record among them as the flow took it in.
+/// The customer of an evaluation: the facts, and their record as the flow took it in.
 #[derive(Clone, Copy, Debug)]
-pub struct Case<'a> {
+pub struct Subject<'a> {
     /// The facts.
     pub facts: &'a Facts<'a>,
     /// Their record.
@@ -51,23 +32,29 @@ impl CompiledFlow {
     /// flow or new.
     pub fn evaluate(
         &self,
-        case: &Case<'_>,
+        subject: &Subject<'_>,
         exclude_offers: &[String],
         best_max: usize,
         scratch: &mut Scratch,
     ) -> Tally {
-        scratch.begin(self);
+        scratch.begin(Room {
+            registers: self.sources.len(),
+            rules: self.rules.len(),
+            sets: self.sets.len(),
+            affinities: self.affinities.len(),
+            groups: self.groups.len(),
+        });
         for access in &self.accesses {
-            let value = self.fill(access.register, case, scratch);
+            let value = self.fill(access.register, subject, scratch);
             for group in access.groups(value) {
-                self.visit(*group, case, scratch);
+                self.visit(*group, subject, scratch);
             }
         }
         for group in &self.always {
-            self.visit(*group, case, scratch);
+            self.visit(*group, subject, scratch);
         }
-        self.set_aside(case, exclude_offers, scratch);
-        self.pick(best_max, case, scratch)
+        self.find_exceptions(subject, exclude_offers, scratch);
+        self.pick(best_max, subject, scratch)
     }
 
     /// Takes in a customer's record: all that this flow reads of it.
@@ -115,13 +102,18 @@ impl CompiledFlow {
 
     /// The value of a register, read or computed when it is the first time.
     #[inline]
-    pub(super) fn fill(&self, register: Register, case: &Case<'_>, scratch: &mut Scratch) -> Word {
-        let known = case.record.word(register).or_else(|| scratch.registers.get(register));
-        known.unwrap_or_else(|| self.fill_first(register, case, scratch))
+    pub(super) fn fill(
+        &self,
+        register: Register,
+        subject: &Subject<'_>,
+        scratch: &mut Scratch,
+    ) -> Word {
+        let known = subject.record.word(register).or_else(|| scratch.registers.get(register));
+        known.unwrap_or_else(|| self.fill_first(register, subject, scratch))
     }
 
     #[inline(never)]
-    fn fill_first(&self, register: Register, case: &Case<'_>, scratch: &mut Scratch) -> Word {
+    fn fill_first(&self, register: Register, subject: &Subject<'_>, scratch: &mut Scratch) -> Word {
         let Some(source) = self.sources.get(register as usize) else {
             return Word::null(Why::Register(register));
         };
@@ -129,66 +121,67 @@ impl CompiledFlow {
             Source::Computed { program, output, needs } => {
                 // In their order each comes after what it needs itself, so this goes no deeper.
                 for needed in needs {
-                    self.fill(*needed, case, scratch);
+                    self.fill(*needed, subject, scratch);
                 }
                 let Scratch { registers, memory, .. } = scratch;
-                let inputs = Inputs { record: case.record, registers };
-                let value = program.run(inputs, &self.constants, case.facts.moment, memory);
+                let inputs = Inputs { record: subject.record, registers };
+                let value = program.run(inputs, &self.constants, subject.facts.moment, memory);
                 output.map_or(value, |output| output.convert(value, memory))
             }
-            input => input.read(register, case.facts, &self.constants, &mut scratch.memory),
+            input => input.read(register, subject.facts, &self.constants, &mut scratch.memory),
         };
         scratch.registers.set(register, word);
         word
     }
 
-    /// Whether a rule holds; tested once.
-    pub(super) fn holds(&self, rule: u32, case: &Case<'_>, scratch: &mut Scratch) -> bool {
+    /// Whether a rule is true; tested once per evaluation.
+    pub(super) fn is_true(&self, rule: u32, subject: &Subject<'_>, scratch: &mut Scratch) -> bool {
         if let Some(noted) = scratch.rules.get(rule, scratch.epoch()) {
             return noted == 1;
         }
         let Some(program) = self.rules.get(rule as usize) else { return false };
         for register in program.reads() {
-            self.fill(*register, case, scratch);
+            self.fill(*register, subject, scratch);
         }
-        let texts = self.constants.texts(case.record, &scratch.memory);
-        let holds = program.judge(scratch.inputs(case.record), texts).is == Some(true);
-        scratch.rules.note(rule, scratch.epoch(), u32::from(holds));
-        holds
+        let texts = self.constants.texts(subject.record, &scratch.memory);
+        let is_true = program.judge(scratch.inputs(subject.record), texts).is == Some(true);
+        scratch.rules.note(rule, scratch.epoch(), u32::from(is_true));
+        is_true
     }
 
-    fn visit(&self, number: u32, case: &Case<'_>, scratch: &mut Scratch) {
+    fn visit(&self, number: u32, subject: &Subject<'_>, scratch: &mut Scratch) {
         let Some(group) = self.groups.get(number as usize) else { return };
-        if !self.all_hold(group.set, case, scratch) {
+        if !self.all_true(group.set, subject, scratch) {
             return;
         }
-        let is_filtered = !self.all_hold(group.filters, case, scratch);
-        let holding = if is_filtered { 0 } else { self.holding(group.affinities, case, scratch) };
-        let order = group.order + if self.is_walked { 0 } else { holding };
+        let is_filtered = !self.all_true(group.filters, subject, scratch);
+        let matching =
+            if is_filtered { 0 } else { self.matching(group.affinities, subject, scratch) };
+        let order = group.order + if self.is_walked { 0 } else { matching };
         let order = if is_filtered { (0, 0) } else { self.orders.bounds(order) };
         scratch.groups.note(number, scratch.epoch(), u32::from(!is_filtered));
-        scratch.passing.push(Passing { size: group.size, holding, order, is_filtered });
+        scratch.passing.push(Passing { size: group.size, matching, order, is_filtered });
     }
 
     #[inline]
-    fn all_hold(&self, set: u32, case: &Case<'_>, scratch: &mut Scratch) -> bool {
-        set == EMPTY || self.all_of_set_hold(set, case, scratch)
+    fn all_true(&self, set: u32, subject: &Subject<'_>, scratch: &mut Scratch) -> bool {
+        set == EMPTY || self.set_is_true(set, subject, scratch)
     }
 
-    fn all_of_set_hold(&self, set: u32, case: &Case<'_>, scratch: &mut Scratch) -> bool {
+    fn set_is_true(&self, set: u32, subject: &Subject<'_>, scratch: &mut Scratch) -> bool {
         if let Some(noted) = scratch.sets.get(set, scratch.epoch()) {
             return noted == 1;
         }
         let (checks, rules) = (self.checks.get(set), self.sets.get(set));
-        let holds =
-            checks.iter().all(|check| check.holds(self.fill(check.register, case, scratch)))
-                && rules.iter().all(|rule| self.holds(*rule, case, scratch));
-        scratch.sets.note(set, scratch.epoch(), u32::from(holds));
-        holds
+        let is_true =
+            checks.iter().all(|check| check.holds(self.fill(check.register, subject, scratch)))
+                && rules.iter().all(|rule| self.is_true(*rule, subject, scratch));
+        scratch.sets.note(set, scratch.epoch(), u32::from(is_true));
+        is_true
     }
 
-    /// How many affinities of a list hold.
-    fn holding(&self, list: u32, case: &Case<'_>, scratch: &mut Scratch) -> u32 {
+    /// How many affinities of a list are true.
+    fn matching(&self, list: u32, subject: &Subject<'_>, scratch: &mut Scratch) -> u32 {
         if list == EMPTY {
             return 0;
         }
@@ -196,9 +189,10 @@ impl CompiledFlow {
             return noted;
         }
         let rules = self.affinities.get(list as usize).map(|rules| &**rules).unwrap_or_default();
-        let holding = rules.iter().filter(|rule| self.holds(**rule, case, scratch)).count() as u32;
-        scratch.affinities.note(list, scratch.epoch(), holding);
-        holding
+        let matching =
+            rules.iter().filter(|rule| self.is_true(**rule, subject, scratch)).count() as u32;
+        scratch.affinities.note(list, scratch.epoch(), matching);
+        matching
     }
 }
 

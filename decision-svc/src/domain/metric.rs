@@ -14,7 +14,7 @@ pub struct Metric {
     pub key: String,
     /// Key of the outcome type.
     pub outcome: String,
-    /// What is told of the outcomes in the window.
+    /// How the outcomes in the window become a number.
     pub aggregate: Aggregate,
     /// Length of the window in days of 86,400 s.
     pub window_days: i32,
@@ -22,7 +22,7 @@ pub struct Metric {
     pub is_active: bool,
 }
 
-/// What is told of the outcomes in a window.
+/// How outcomes become a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aggregate {
     /// How many there are.

@@ -1,14 +1,15 @@
 //! The rules of deciding: pure functions of (snapshot, request, facts, now).
 
 pub mod assignment;
+pub mod candidate;
 pub mod compile;
 pub mod creative;
 pub mod decide;
 pub mod evaluate;
+pub mod facts;
 pub mod flow;
 pub mod judgement;
 pub mod metric;
-pub mod model;
 pub mod offer_subject;
 pub mod oracle;
 pub mod outcome;
@@ -18,6 +19,9 @@ pub mod reason;
 pub mod request;
 pub mod scalar;
 pub mod schedule;
+pub mod score;
 pub mod scratch;
 pub mod snapshot;
+pub mod step;
+pub mod tally;
 pub mod trace;

@@ -1,22 +1,28 @@
-//! Which offers a customer qualifies for and in which order, before policy is asked. Pure.
+//! Which offers a customer qualifies for and in which order, before contact policies are checked.
+//! Pure.
 
 use std::{collections::BTreeMap, ops::Deref, sync::Arc};
 
 use formula::{program::Datum, rule::Refusal};
 
 use crate::domain::{
-    compile::{Candidate, CompiledFlow, CompiledOffer, Facts, Program, Told},
+    candidate::Candidate,
+    compile::{Causes, CompiledFlow, CompiledOffer, Program},
     creative::ReadyCreative,
-    evaluate::{Case, Tally},
-    flow::Step,
+    evaluate::Subject,
+    facts::Facts,
+    flow::Node,
     rank::Factors,
     reason::Reason,
     scalar::{Fields, Scalar},
-    scratch::{Aside, Scratch},
+    score::Uplift,
+    scratch::{Exception, Scratch},
+    step::Sieve,
+    tally::Tally,
     trace::{Refused, Stage},
 };
 
-/// What a plan should tell.
+/// How much of a plan is listed.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
     /// Offers not to propose.
@@ -44,7 +50,7 @@ pub struct Plan {
     pub notes: Vec<String>,
 }
 
-/// An offer a customer qualifies for. Reads as the candidate it is.
+/// An offer a customer qualifies for. Dereferences to the candidate it is.
 #[derive(Clone, Debug)]
 pub struct Ranked {
     /// What does not depend on the customer.
@@ -55,7 +61,9 @@ pub struct Ranked {
     pub factors: Factors,
     /// Where the propensity comes from.
     pub propensity_source: Arc<str>,
-    /// It stands above the others whatever its factors.
+    /// Effect of contact; none without an uplift model.
+    pub uplift: Option<Uplift>,
+    /// It ranks above the others whatever its factors are.
     pub is_mandatory: bool,
     /// What it says, when the flow matches creatives and one fits.
     pub creative: Option<Arc<ReadyCreative>>,
@@ -82,14 +90,14 @@ impl Plan {
 pub fn plan(compiled: &CompiledFlow, facts: &Facts<'_>, wanted: &Wanted<'_>) -> Plan {
     let (mut record, mut scratch) = compiled.spares.take();
     compiled.take_in(facts.record, &mut record);
-    let case = &Case { facts, record: &record };
-    let tally = compiled.evaluate(case, wanted.exclude_offers, wanted.ranked_max, &mut scratch);
+    let subject = &Subject { facts, record: &record };
+    let tally = compiled.evaluate(subject, wanted.exclude_offers, wanted.ranked_max, &mut scratch);
     let plan = Plan {
         stages: stages(compiled, &tally),
-        ranked: ranked(compiled, case, &mut scratch),
+        ranked: ranked(compiled, subject, &mut scratch),
         ranked_in_all: tally.ranked,
-        refused: refused(compiled, case, wanted.refused_max, &mut scratch),
-        refused_by_reason: refused_by_reason(&tally),
+        refused: refused(compiled, subject, wanted.refused_max, &mut scratch),
+        refused_by_reason: refused_by_reason(compiled, &tally),
         notes: compiled.flow.missing_parts(),
     };
     compiled.spares.give_back((record, scratch));
@@ -97,46 +105,40 @@ pub fn plan(compiled: &CompiledFlow, facts: &Facts<'_>, wanted: &Wanted<'_>) -> 
 }
 
 fn stages(compiled: &CompiledFlow, tally: &Tally) -> Vec<Stage> {
-    let mut count = compiled.offers_in_all;
-    let mut stages = Vec::with_capacity(compiled.flow.nodes.len());
-    let let_through = tally.qualified - tally.filtered;
-    for node in &compiled.flow.nodes {
-        let entered = count;
-        count = match node.step {
-            Step::Inventory(_) => compiled.offers.len() - tally.closed,
-            Step::Qualify => tally.qualified,
-            Step::Filter(_) => let_through,
-            Step::MatchCreatives(_) => let_through - tally.without_creative,
-            Step::Rank(_) => tally.ranked,
-            _ => entered,
+    let mut left = compiled.offers_in_all;
+    // INVARIANT: sieves come after the flow's own rules and before the ranking.
+    let (mut passing, mut sifted) = (tally.let_through(), tally.sifted.iter());
+    let stage = |node: &Node| {
+        let (entered, node_type) = (left, node.step.node_type());
+        left = if node_type.is_sieve() {
+            passing -= sifted.next().copied().unwrap_or_default();
+            passing
+        } else {
+            node_type.left(entered, tally)
         };
-        stages.push(Stage {
-            node: node.id.clone(),
-            type_name: node.step.type_name(),
-            entered,
-            left: count,
-        });
-    }
-    stages
+        Stage { node: node.id.clone(), type_name: node.step.type_name(), entered, left }
+    };
+    compiled.flow.nodes.iter().map(stage).collect()
 }
 
-fn refused_by_reason(tally: &Tally) -> BTreeMap<Reason, usize> {
+fn refused_by_reason(compiled: &CompiledFlow, tally: &Tally) -> BTreeMap<Reason, usize> {
     let counts = [
         (Reason::Excluded, tally.excluded),
         (Reason::NotScheduled, tally.closed),
         (Reason::RuleInvalid, tally.invalid),
         (Reason::NotQualified, tally.not_qualified),
         (Reason::Filtered, tally.filtered),
-        (Reason::NoCreative, tally.without_creative),
-        (
-            Reason::NotRanked,
-            tally.qualified - tally.filtered - tally.without_creative - tally.ranked,
-        ),
+        (Reason::NotRanked, tally.not_ranked()),
     ];
-    counts.into_iter().filter(|(_, count)| *count > 0).collect()
+    let sieves = compiled.sieves.iter().map(Sieve::reason).zip(tally.sifted);
+    let mut by_reason = BTreeMap::new();
+    for (reason, count) in counts.into_iter().chain(sieves).filter(|(_, count)| *count > 0) {
+        *by_reason.entry(reason).or_insert(0) += count;
+    }
+    by_reason
 }
 
-fn ranked(compiled: &CompiledFlow, case: &Case<'_>, scratch: &mut Scratch) -> Vec<Ranked> {
+fn ranked(compiled: &CompiledFlow, subject: &Subject<'_>, scratch: &mut Scratch) -> Vec<Ranked> {
     let best = std::mem::take(&mut scratch.best);
     let mut shown: BTreeMap<u32, Arc<Fields>> = BTreeMap::new();
     let ranked = best.iter().filter_map(|best| {
@@ -145,9 +147,10 @@ fn ranked(compiled: &CompiledFlow, case: &Case<'_>, scratch: &mut Scratch) -> Ve
         // Offers of one category mostly share their computed fields.
         let computed = shown
             .entry(program.shown)
-            .or_insert_with(|| Arc::new(computed(compiled, program, case, scratch)));
+            .or_insert_with(|| Arc::new(computed(compiled, program, subject, scratch)));
         let computed = computed.clone();
-        let factors = compiled.factors(best.place.offer, program, best.holding, case, scratch)?;
+        let estimate = compiled.estimate(candidate, program, subject, scratch);
+        let factors = compiled.factors(&estimate, candidate, program, best.matching);
         Some(Ranked {
             candidate: candidate.clone(),
             score: best.score(),
@@ -157,8 +160,9 @@ fn ranked(compiled: &CompiledFlow, case: &Case<'_>, scratch: &mut Scratch) -> Ve
                 factors
             },
             propensity_source: compiled.scoring.source.clone(),
+            uplift: estimate.uplift,
             is_mandatory: best.is_mandatory,
-            creative: compiled.creative(best.place.offer, case).cloned(),
+            creative: compiled.creative(best.place.offer, subject).cloned(),
             computed,
         })
     });
@@ -170,16 +174,18 @@ fn ranked(compiled: &CompiledFlow, case: &Case<'_>, scratch: &mut Scratch) -> Ve
 fn computed(
     compiled: &CompiledFlow,
     program: &Program,
-    case: &Case<'_>,
+    subject: &Subject<'_>,
     scratch: &mut Scratch,
 ) -> Fields {
     let mut fields = Fields::new();
     for shown in
         compiled.shown.get(program.shown as usize).map(|shown| &**shown).unwrap_or_default()
     {
-        let datum = compiled.fill(shown.register, case, scratch).datum();
-        let value =
-            compiled.constants.texts(case.record, &scratch.memory).value(datum, &|_| String::new());
+        let datum = compiled.fill(shown.register, subject, scratch).datum();
+        let value = compiled
+            .constants
+            .texts(subject.record, &scratch.memory)
+            .value(datum, &|_| String::new());
         if let Some(value) = Scalar::shown(&value) {
             fields.insert(shown.name.clone(), value);
         }
@@ -189,7 +195,7 @@ fn computed(
 
 fn refused(
     compiled: &CompiledFlow,
-    case: &Case<'_>,
+    subject: &Subject<'_>,
     most: usize,
     scratch: &mut Scratch,
 ) -> Vec<Refused> {
@@ -198,7 +204,7 @@ fn refused(
         if refused.len() >= most {
             break;
         }
-        refused.extend(refusal_of(compiled, offer, index, case, scratch));
+        refused.extend(refusal_of(compiled, offer, index, subject, scratch));
     }
     refused
 }
@@ -208,7 +214,7 @@ fn refusal_of(
     compiled: &CompiledFlow,
     offer: &CompiledOffer,
     index: u32,
-    case: &Case<'_>,
+    subject: &Subject<'_>,
     scratch: &mut Scratch,
 ) -> Option<Refused> {
     let candidate = &offer.candidate;
@@ -219,23 +225,28 @@ fn refusal_of(
         Refused::failed(&candidate.offer_id, &candidate.name, code, failed)
     };
     let filters = |program: &Program, scratch: &mut Scratch| {
-        failed(Reason::Filtered, first_failure(compiled, &program.filters, case, scratch))
+        failed(Reason::Filtered, first_failure(compiled, &program.filters, subject, scratch))
     };
-    let without_creative = || refusal(Reason::NoCreative, no_creative(case.facts));
-    match (scratch.aside(index), &offer.program) {
-        (Some(Aside::Excluded), _) => {
+    let sifted = |sieve: usize| {
+        let sieve = compiled.sieves.get(sieve)?;
+        Some(refusal(sieve.reason(), sieve.refusal(candidate, subject.facts)))
+    };
+    match (scratch.exception(index), &offer.program) {
+        (Some(Exception::Excluded), _) => {
             return Some(refusal(Reason::Excluded, "excluded by the request".to_owned()));
         }
-        (Some(Aside::Closed), _) => {
+        (Some(Exception::Closed), _) => {
             return Some(refusal(
                 Reason::NotScheduled,
-                candidate.schedule.obstacle(case.facts.moment.now).unwrap_or_default(),
+                candidate.schedule.obstacle(subject.facts.moment.now).unwrap_or_default(),
             ));
         }
-        (Some(Aside::Mandatory), _) => return None,
-        (Some(Aside::MandatoryFiltered), Ok(program)) => return Some(filters(program, scratch)),
-        (Some(Aside::MandatoryWithoutCreative), _) => return Some(without_creative()),
-        (Some(Aside::MandatoryFiltered) | None, _) => {}
+        (Some(Exception::Mandatory), _) => return None,
+        (Some(Exception::MandatoryFiltered), Ok(program)) => {
+            return Some(filters(program, scratch));
+        }
+        (Some(Exception::MandatorySifted(sieve)), _) => return sifted(sieve),
+        (Some(Exception::MandatoryFiltered) | None, _) => {}
     }
     let program = match &offer.program {
         Ok(program) => program,
@@ -250,67 +261,58 @@ fn refusal_of(
         None => {
             return Some(failed(
                 Reason::NotQualified,
-                first_failure(compiled, &program.rules, case, scratch),
+                first_failure(compiled, &program.rules, subject, scratch),
             ));
         }
         Some(false) => return Some(filters(program, scratch)),
         Some(true) => {}
     }
-    if compiled.lacks_creative(index, case) {
-        return Some(without_creative());
+    if let Some(sieve) = compiled.sifted_by(index, subject) {
+        return sifted(sieve);
     }
-    if compiled.place(index, program, case, scratch).is_none() {
-        return Some(refusal(Reason::NotRanked, no_score(compiled, program, case, scratch)));
+    if compiled.place(index, program, subject, scratch).is_none() {
+        return Some(refusal(Reason::NotRanked, no_score(compiled, program, subject, scratch)));
     }
     None
-}
-
-/// Why an offer has nothing to say.
-pub(super) fn no_creative(facts: &Facts<'_>) -> String {
-    let channel = facts
-        .surface
-        .channel
-        .as_ref()
-        .map_or("no channel".to_owned(), |(id, _)| format!("channel `{id}`"));
-    match facts.surface.placement.as_str() {
-        "" => format!("no active creative for {channel}"),
-        placement => format!("no active creative for {channel}, placement `{placement}`"),
-    }
 }
 
 /// Why an offer has no score.
 fn no_score(
     compiled: &CompiledFlow,
     program: &Program,
-    case: &Case<'_>,
+    subject: &Subject<'_>,
     scratch: &mut Scratch,
 ) -> String {
-    let datum = program.score.map(|register| compiled.fill(register, case, scratch).datum());
-    match datum {
-        Some(Datum::Null(why)) => {
-            let causes = Told { compiled, facts: case.facts };
-            format!("its score is not a number: {}", causes.told(why))
+    let mut inputs = compiled.inputs.get(program.inputs).iter();
+    let missing =
+        inputs.find_map(|register| match compiled.fill(*register, subject, scratch).datum() {
+            Datum::Null(why) => Some(why),
+            _ => None,
+        });
+    match missing {
+        Some(why) => {
+            let causes = Causes { compiled, facts: subject.facts };
+            format!("its score is not a number: {}", causes.text(why))
         }
-        _ => "its score is not a number".to_owned(),
+        None => "its score is not a number".to_owned(),
     }
 }
 
-/// The first of these rules that does not hold.
+/// The first of these rules that is not true.
 fn first_failure(
     compiled: &CompiledFlow,
     rules: &[u32],
-    case: &Case<'_>,
+    subject: &Subject<'_>,
     scratch: &mut Scratch,
 ) -> Refusal {
-    let failing = rules.iter().find(|rule| !compiled.holds(**rule, case, scratch));
+    let failing = rules.iter().find(|rule| !compiled.is_true(**rule, subject, scratch));
     let rule = failing.and_then(|rule| compiled.rules.get(*rule as usize));
     let Some(rule) = rule else { return Refusal::default() };
-    // INVARIANT: whatever the rule reads was filled when it was tested, in this evaluation or just
-    // now.
+    // INVARIANT: what the rule reads was filled when it was tested, in this evaluation or just now.
     for register in rule.reads() {
-        compiled.fill(*register, case, scratch);
+        compiled.fill(*register, subject, scratch);
     }
-    let texts = compiled.constants.texts(case.record, &scratch.memory);
-    let causes = Told { compiled, facts: case.facts };
-    rule.judge(scratch.inputs(case.record), texts).refusal(texts, &|why| causes.told(why))
+    let texts = compiled.constants.texts(subject.record, &scratch.memory);
+    let causes = Causes { compiled, facts: subject.facts };
+    rule.judge(scratch.inputs(subject.record), texts).refusal(texts, &|why| causes.text(why))
 }

@@ -1,13 +1,32 @@
 //! PRIE-U: the weighted geometric mean (P^Wp · R^Wr · I^Wi · E^We · U^Wu)^(1/ΣW).
 
-use crate::domain::{flow::Weights, snapshot::Offer};
+use crate::domain::snapshot::Offer;
 
 /// Factors below this count as this, so that no single one decides alone.
 pub const FACTOR_MIN: f64 = 0.01;
-/// Propensity without data.
-pub const PROPENSITY_PRIOR: f64 = 0.5;
 /// Relevance without affinities.
 pub const RELEVANCE_PRIOR: f64 = 0.5;
+
+/// Weights of the factors.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Weights {
+    /// Propensity.
+    pub propensity: f64,
+    /// Relevance.
+    pub relevance: f64,
+    /// Impact.
+    pub impact: f64,
+    /// Emphasis.
+    pub emphasis: f64,
+    /// Uplift; without an estimate of it, it is left out and the other weights count for more.
+    pub uplift: f64,
+}
+
+impl Default for Weights {
+    fn default() -> Self {
+        Self { propensity: 0.4, relevance: 0.2, impact: 0.3, emphasis: 0.1, uplift: 0.0 }
+    }
+}
 
 /// The factors of one offer for one customer, each in [0.01, 1].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,6 +79,11 @@ impl Factors {
         }
     }
 
+    /// The same with the probability that contact helps, where a model estimates it.
+    pub fn with_uplift(self, helps: Option<f64>) -> Self {
+        Self { uplift: helps.map(clamped), ..self }
+    }
+
     /// The rank score in [0.01, 1]; none when it is not a number.
     pub fn score(&self, weights: &Weights) -> Option<f64> {
         let weighted = [
@@ -77,6 +101,39 @@ impl Factors {
     }
 }
 
+/// An offer in a ranking.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// Its score.
+    pub score: f64,
+    /// Its priority, for ties.
+    pub priority: f64,
+    /// Its index among the offers, which are numbered in the order of their ids.
+    pub offer: u32,
+}
+
+impl Place {
+    /// The better one is less: by score, then by priority, then by the lower id.
+    pub fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        let by_worth =
+            other.score.total_cmp(&self.score).then(other.priority.total_cmp(&self.priority));
+        by_worth.then(self.offer.cmp(&other.offer))
+    }
+}
+
+impl Weights {
+    /// What is wrong with the weights.
+    pub fn fault(&self) -> Option<String> {
+        let all = [self.propensity, self.relevance, self.impact, self.emphasis, self.uplift];
+        if all.iter().any(|weight| !weight.is_finite() || *weight < 0.0 || *weight > 1000.0) {
+            return Some("each weight must be 0 to 1000".to_owned());
+        }
+        // Without an uplift model U is left out: the others must carry the rank.
+        let carried: f64 = all.iter().take(4).sum();
+        (carried <= 0.0).then(|| "at least one of Wp, Wr, Wi, We must be greater than 0".to_owned())
+    }
+}
+
 fn clamped(factor: f64) -> f64 {
     if factor.is_nan() { factor } else { factor.clamp(FACTOR_MIN, 1.0) }
 }
@@ -84,6 +141,8 @@ fn clamped(factor: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const HALF: f64 = 0.5;
 
     fn worth(business_value: f64, margin: Option<f64>, priority: f64) -> Worth {
         Worth { business_value, margin, priority }
@@ -93,8 +152,7 @@ mod tests {
     /// weights renormalise.
     #[test]
     fn the_seeds_apparel_offer_scores_as_worked_by_hand() {
-        let factors =
-            Factors::of(&worth(30.0, Some(50.0), 70.0), PROPENSITY_PRIOR, RELEVANCE_PRIOR);
+        let factors = Factors::of(&worth(30.0, Some(50.0), 70.0), HALF, RELEVANCE_PRIOR);
         assert_eq!(factors.impact, 0.225);
         let weights = Weights {
             propensity: 0.30,
@@ -113,12 +171,33 @@ mod tests {
         assert!((factors.score(&weights).unwrap() - by_hand).abs() < 1e-12);
     }
 
+    /// With an estimate of U every weight counts, and U counts no more than the others.
+    #[test]
+    fn an_uplift_takes_part_with_its_weight() {
+        let factors = Factors::of(&worth(30.0, Some(50.0), 70.0), HALF, RELEVANCE_PRIOR);
+        let weights = Weights { uplift: 0.5, ..Weights::default() };
+        let score = |helps: f64| factors.with_uplift(Some(helps)).score(&weights).unwrap();
+        assert!(score(0.9) > score(0.5) && score(0.5) > score(0.1));
+        assert_eq!(factors.with_uplift(Some(-1.0)).uplift, Some(FACTOR_MIN));
+        let without = factors.score(&weights).unwrap();
+        assert!((score(without) - without).abs() < 1e-12, "the weighted mean of itself");
+    }
+
     #[test]
     fn no_factor_falls_below_its_floor() {
         let factors = Factors::of(&worth(0.0, Some(0.0), 0.0), 0.0, 0.0);
         assert!((factors.score(&Weights::default()).unwrap() - FACTOR_MIN).abs() < 1e-12);
         let best = Factors::of(&worth(100.0, Some(100.0), 100.0), 1.0, 1.0);
         assert_eq!(best.score(&Weights::default()), Some(1.0));
+    }
+
+    #[test]
+    fn weights_must_carry_the_rank() {
+        assert_eq!(Weights::default().fault(), None);
+        assert!(Weights { propensity: f64::NAN, ..Weights::default() }.fault().is_some());
+        let uplift_only =
+            Weights { propensity: 0.0, relevance: 0.0, impact: 0.0, emphasis: 0.0, uplift: 1.0 };
+        assert!(uplift_only.fault().is_some());
     }
 
     #[test]

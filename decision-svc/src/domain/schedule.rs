@@ -1,4 +1,4 @@
-//! When an offer may be offered, and when it stands above the others.
+//! When an offer may be offered, and when it ranks above the others.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
@@ -23,11 +23,11 @@ pub struct Mandate {
 impl Schedule {
     /// Why the offer may not be offered at `now`; none when it may.
     pub fn obstacle(&self, now: DateTime<Utc>) -> Option<String> {
-        let told = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+        let text = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
         match (self.starts_at.filter(|start| now < *start), self.ends_at.filter(|end| now >= *end))
         {
-            (Some(start), _) => Some(format!("scheduled from {} on", told(start))),
-            (None, Some(end)) => Some(format!("its schedule ended at {}", told(end))),
+            (Some(start), _) => Some(format!("scheduled from {} on", text(start))),
+            (None, Some(end)) => Some(format!("its schedule ended at {}", text(end))),
             (None, None) => None,
         }
     }

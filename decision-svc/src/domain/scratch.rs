@@ -1,5 +1,5 @@
-//! Memory of an evaluation, kept for the next one. What is left in it never decides anything: it is
-//! stamped with the evaluation it belongs to.
+//! Memory of an evaluation, reused by the next one. What an earlier evaluation left in it has no
+//! effect: every value carries the number of its evaluation.
 
 use std::{
     cmp::Ordering,
@@ -9,12 +9,12 @@ use std::{
 
 use formula::program::{Inputs, Memory, Record, Registers};
 
-use crate::domain::compile::{CompiledFlow, Place};
+use crate::domain::rank::Place;
 
-/// Scratches kept at most by one flow: more than run at the same time on most machines.
+/// Most scratches that one flow keeps: more than evaluations run at once on most machines.
 const SPARES_MAX: usize = 64;
 
-/// Records and scratches that nobody uses now.
+/// Records and scratches that are not in use.
 #[derive(Debug, Default)]
 pub struct Spares(Mutex<Vec<(Record, Scratch)>>);
 
@@ -23,32 +23,42 @@ pub struct Spares(Mutex<Vec<(Record, Scratch)>>);
 pub struct Scratch {
     pub(super) memory: Memory,
     pub(super) registers: Registers,
-    /// By rule: whether it holds.
+    /// By rule: whether it is true.
     pub(super) rules: Stamps,
-    /// By set of rules: whether all hold.
+    /// By set of rules: whether all are true.
     pub(super) sets: Stamps,
-    /// By list of affinities: how many hold.
+    /// By list of affinities: how many are true.
     pub(super) affinities: Stamps,
     /// By group whose offers qualify: whether the flow's own rules let them through.
     pub(super) groups: Stamps,
     pub(super) passing: Vec<Passing>,
     /// Offers that do not go the way of their group, by number.
-    pub(super) aside: Vec<(u32, Aside)>,
+    pub(super) exceptions: Vec<(u32, Exception)>,
     pub(super) ahead: BinaryHeap<Ahead>,
     pub(super) best: Vec<Best>,
 }
 
-/// Small numbers that hold for one evaluation.
+/// How many of each thing a flow has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    pub registers: usize,
+    pub rules: usize,
+    pub sets: usize,
+    pub affinities: usize,
+    pub groups: usize,
+}
+
+/// Small numbers that are valid for one evaluation.
 #[derive(Debug, Default)]
 pub(super) struct Stamps(Vec<(u32, u32)>);
 
 /// A group that qualifies.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Passing {
-    /// How many offers it holds.
+    /// Number of its offers.
     pub size: u32,
-    /// Affinities that hold.
-    pub holding: u32,
+    /// Affinities that are true.
+    pub matching: u32,
     /// Bounds of its offers' order: best first, or by id when they are ranked one by one. Empty
     /// when it is left out.
     pub order: (u32, u32),
@@ -56,9 +66,9 @@ pub(super) struct Passing {
     pub is_filtered: bool,
 }
 
-/// Why an offer does not go the way of its group; the first holds.
+/// Why an offer does not go the way of its group; the first of several counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Aside {
+pub(super) enum Exception {
     /// Excluded by the request.
     Excluded,
     /// Outside its schedule.
@@ -67,17 +77,17 @@ pub(super) enum Aside {
     Mandatory,
     /// Mandatory, and left out by the flow's own rules.
     MandatoryFiltered,
-    /// Mandatory, and without a creative.
-    MandatoryWithoutCreative,
+    /// Mandatory, and left out by the sieve of this number.
+    MandatorySifted(usize),
 }
 
 /// An offer among the best.
 #[derive(Clone, Copy, Debug)]
 pub struct Best {
     pub(super) place: Place,
-    /// Affinities that hold.
-    pub(super) holding: u32,
-    /// It stands above the others.
+    /// Affinities that are true.
+    pub(super) matching: u32,
+    /// It ranks above the others.
     pub(super) is_mandatory: bool,
 }
 
@@ -97,8 +107,8 @@ impl Best {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ahead {
     pub place: Place,
-    /// Affinities that hold.
-    pub holding: u32,
+    /// Affinities that are true.
+    pub matching: u32,
 }
 
 impl Ord for Ahead {
@@ -123,7 +133,7 @@ impl PartialEq for Ahead {
 impl Eq for Ahead {}
 
 impl Spares {
-    /// Some that nobody uses.
+    /// A record and a scratch that are not in use, or new ones.
     pub fn take(&self) -> (Record, Scratch) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
@@ -138,12 +148,14 @@ impl Spares {
 }
 
 impl Scratch {
-    /// Forgets the last evaluation, keeps the room. One scratch serves one flow.
-    pub(super) fn begin(&mut self, compiled: &CompiledFlow) {
-        if self.registers.count() != compiled.sources.len()
-            || self.groups.0.len() != compiled.groups.len()
-        {
-            self.grow(compiled);
+    /// Forgets the last evaluation and keeps the room. One scratch serves one flow.
+    pub(super) fn begin(&mut self, room: Room) {
+        if self.registers.count() != room.registers || self.groups.0.len() != room.groups {
+            self.registers.resize(room.registers);
+            self.rules.0.resize(room.rules, (0, 0));
+            self.sets.0.resize(room.sets, (0, 0));
+            self.affinities.0.resize(room.affinities, (0, 0));
+            self.groups.0.resize(room.groups, (0, 0));
         }
         if self.registers.begin() {
             for stamps in [&mut self.rules, &mut self.sets, &mut self.affinities, &mut self.groups]
@@ -153,17 +165,9 @@ impl Scratch {
         }
         self.memory.clear();
         self.passing.clear();
-        self.aside.clear();
+        self.exceptions.clear();
         self.ahead.clear();
         self.best.clear();
-    }
-
-    fn grow(&mut self, compiled: &CompiledFlow) {
-        self.registers.resize(compiled.sources.len());
-        self.rules.0.resize(compiled.rules.len(), (0, 0));
-        self.sets.0.resize(compiled.sets.len(), (0, 0));
-        self.affinities.0.resize(compiled.affinities.len(), (0, 0));
-        self.groups.0.resize(compiled.groups.len(), (0, 0));
     }
 
     /// What programs read, beside a record.
@@ -176,15 +180,15 @@ impl Scratch {
     }
 
     /// Why the offer does not go the way of its group, if it does not.
-    pub(super) fn aside(&self, offer: u32) -> Option<Aside> {
-        way_aside(&self.aside, offer)
+    pub(super) fn exception(&self, offer: u32) -> Option<Exception> {
+        exception_of(&self.exceptions, offer)
     }
 }
 
-/// Why an offer is among those set aside, if it is.
-pub(super) fn way_aside(aside: &[(u32, Aside)], offer: u32) -> Option<Aside> {
-    let found = aside.binary_search_by_key(&offer, |(aside, _)| *aside).ok();
-    found.and_then(|place| aside.get(place)).map(|(_, why)| *why)
+/// Why an offer is among the exceptions, if it is.
+pub(super) fn exception_of(exceptions: &[(u32, Exception)], offer: u32) -> Option<Exception> {
+    let found = exceptions.binary_search_by_key(&offer, |(exception, _)| *exception).ok();
+    found.and_then(|index| exceptions.get(index)).map(|(_, why)| *why)
 }
 
 impl Stamps {

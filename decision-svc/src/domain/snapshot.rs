@@ -179,7 +179,7 @@ pub struct Creative {
     pub is_active: bool,
 }
 
-/// A place where an offer can stand.
+/// A part of a page or message that shows an offer.
 #[derive(Clone, Debug)]
 pub struct Placement {
     /// Its id.
@@ -226,10 +226,14 @@ pub struct Experiment {
     pub is_binding: bool,
 }
 
-/// True when `reference` names the thing, as its id or, without case, as its name.
+/// A name as it is compared: without space around it, in lower case.
+pub fn folded(name: &str) -> String {
+    name.trim().to_lowercase()
+}
+
+/// True when a reference means the thing of this id and name.
 pub fn is_named(reference: &str, id: &str, name: &str) -> bool {
-    let reference = reference.trim();
-    reference == id || reference.to_lowercase() == name.trim().to_lowercase()
+    reference.trim() == id || folded(reference) == folded(name)
 }
 
 impl Offer {
@@ -267,26 +271,23 @@ impl Catalog {
 
     /// The category an offer names, when it is stored.
     pub fn category(&self, reference: &str) -> Option<&Category> {
-        let by_name = || {
-            self.categories
-                .values()
-                .find(|category| is_named(reference, &category.id, &category.name))
-        };
-        self.categories.get(reference).or_else(by_name)
+        let is_it = |category: &&Category| is_named(reference, &category.id, &category.name);
+        let by_name = || self.categories.values().find(is_it);
+        self.categories.get(reference.trim()).or_else(by_name)
     }
 
     /// The offer of this id or name.
     pub fn offer(&self, reference: &str) -> Option<&Offer> {
         let by_name =
             || self.offers.values().find(|offer| is_named(reference, &offer.id, &offer.name));
-        self.offers.get(reference).or_else(by_name).map(|offer| &**offer)
+        self.offers.get(reference.trim()).or_else(by_name).map(|offer| &**offer)
     }
 
     /// The schema of this id or name.
     pub fn schema(&self, reference: &str) -> Option<&Schema> {
         let by_name =
             || self.schemas.values().find(|schema| is_named(reference, &schema.id, &schema.name));
-        self.schemas.get(reference).or_else(by_name)
+        self.schemas.get(reference.trim()).or_else(by_name)
     }
 }
 
@@ -296,7 +297,7 @@ impl Policy {
         let by_name = || {
             self.channels.values().find(|channel| is_named(reference, &channel.id, &channel.name))
         };
-        self.channels.get(reference).or_else(by_name)
+        self.channels.get(reference.trim()).or_else(by_name)
     }
 }
 

@@ -151,7 +151,7 @@ impl Context {
         let flow = flow.and_then(|flow| super::flow_config::parse(&flow).ok());
         let schema = flow
             .as_ref()
-            .map_or(crate::domain::flow::DEFAULT_SCHEMA, |flow| flow.schema())
+            .map_or(crate::domain::step::DEFAULT_SCHEMA, |flow| flow.schema())
             .to_owned();
         let (customer, pending) = tokio::join!(
             catalog::customer(&*self.neighbours.catalog, tenant, &shown.customer_id, &schema),

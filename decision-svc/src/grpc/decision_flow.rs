@@ -58,7 +58,7 @@ impl Context {
     /// What a flow's own rules and formula make of the offers there are now, as far as the catalog
     /// is known.
     async fn warning_of_catalog(&self, tenant: &str, flow: Flow) -> Result<Option<String>, Status> {
-        if flow.filters().is_empty() && flow.score_formula().is_none() {
+        if flow.filters().is_empty() && flow.score_method().inputs().is_empty() {
             return Ok(None);
         }
         let follower = self.followers.of(tenant).await;

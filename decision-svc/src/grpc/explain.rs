@@ -22,9 +22,10 @@ use super::{
 };
 use crate::{
     domain::{
-        compile::{CompiledFlow, Facts},
+        compile::CompiledFlow,
         creative::Surface,
         decide::Answer,
+        facts::Facts,
         judgement::Judgement,
         metric::Metrics,
         oracle::OracleFlow,

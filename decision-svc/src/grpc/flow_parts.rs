@@ -11,8 +11,10 @@ use tonic::Status;
 use super::{Context, flow_config, model, weight_profile};
 use crate::{
     domain::{
-        flow::{Flow, ScoreMethod, Step},
+        flow::Flow,
+        score::ScoreMethod,
         snapshot::is_named,
+        step::{Score, Step},
     },
     neighbours::catalog::is_active,
 };
@@ -116,7 +118,9 @@ impl Context {
                     let known = names(&self.weight_profiles, tenant).await?;
                     ("config.profile", "weight profile", &profile.reference, known)
                 }
-                Step::Score(ScoreMethod::Model(model)) if parts.model.is_none() => {
+                Step::Score(Score { method: ScoreMethod::Model(model) })
+                    if parts.model.is_none() =>
+                {
                     ("config.model", "model", &model.reference, names(&self.models, tenant).await?)
                 }
                 _ => continue,
@@ -148,10 +152,10 @@ impl Parts {
                     }
                     None => is_whole = false,
                 },
-                Step::Score(ScoreMethod::Model(model)) => match &self.model {
+                Step::Score(Score { method: ScoreMethod::Model(model) }) => match &self.model {
                     Some(found) => {
                         newest = newest.max(found.revision);
-                        model.found = is_active(found.status).then(|| model::found(found));
+                        model.found = model::found(found).filter(|_| is_active(found.status));
                     }
                     None => is_whole = false,
                 },

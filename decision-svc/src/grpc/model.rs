@@ -10,33 +10,33 @@ use super::{
     resource::{self, Checked},
 };
 use crate::{
-    domain::{
-        flow::FoundModel,
-        model::{Model, Term},
-    },
+    domain::score::{FoundModel, Logistic, ModelKind, Term},
     neighbours::catalog::literal,
 };
 
 /// The models of a tenant.
 pub struct Models(pub Context);
 
-/// A model as flows score by it.
-pub fn found(resource: &proto::Model) -> FoundModel {
-    let model = parse(resource).unwrap_or_default();
+/// A model as flows score by it; none without a kind.
+pub fn found(resource: &proto::Model) -> Option<FoundModel> {
     let title = format!("model `{}` (decision:{})", resource.name, resource.revision);
-    FoundModel { formula: model.formula(), title, types: model.types() }
+    Some(FoundModel { title, revision: resource.revision, kind: kind(resource.kind.as_ref()?) })
 }
 
-/// The model as the domain knows it; none without a kind.
-fn parse(resource: &proto::Model) -> Option<Model> {
-    let Some(Kind::LogisticRegression(found)) = &resource.kind else { return None };
+fn kind(found: &Kind) -> ModelKind {
+    match found {
+        Kind::LogisticRegression(found) => ModelKind::Logistic(logistic(found)),
+    }
+}
+
+fn logistic(found: &proto::LogisticRegression) -> Logistic {
     let term = |term: &proto::ModelTerm| Term {
         field: term.field.clone(),
         coefficient: term.coefficient,
         equals: term.equals.as_ref().map(|value| literal(Some(value))),
         when_missing: term.when_missing,
     };
-    Some(Model { intercept: found.intercept, terms: found.terms.iter().map(term).collect() })
+    Logistic { intercept: found.intercept, terms: found.terms.iter().map(term).collect() }
 }
 
 impl Checked for proto::Model {
@@ -47,15 +47,14 @@ impl Checked for proto::Model {
     async fn check(_: &Context, _: &str, resource: &mut Self) -> Result<Vec<String>, Status> {
         let mut faults = Collection::common_faults(resource);
         settle_status(Self::KIND, &mut resource.status, &mut faults);
-        match parse(resource) {
+        match resource.kind.as_ref().map(kind) {
             None => faults
                 .push(("model.type".to_owned(), "is required: `logistic_regression`".to_owned())),
-            Some(model) => faults.extend(
-                model
-                    .faults()
-                    .into_iter()
-                    .map(|(path, message)| (format!("model.logistic_regression.{path}"), message)),
-            ),
+            Some(kind) => {
+                let path_of = |path: String| format!("model.{}.{path}", kind.name());
+                let found = kind.faults().into_iter();
+                faults.extend(found.map(|(path, message)| (path_of(path), message)));
+            }
         }
         if faults.is_empty() { Ok(Vec::new()) } else { Err(Problem::invalid_fields(faults).into()) }
     }

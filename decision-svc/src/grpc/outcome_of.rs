@@ -4,7 +4,7 @@ use proffer_proto::decision::v1 as proto;
 
 use super::{reason_code::into_proto, record::failed_rule};
 use crate::domain::{
-    compile::Candidate,
+    candidate::Candidate,
     decide::{Answer, refusal},
     judgement::Refusal,
     plan::Plan,

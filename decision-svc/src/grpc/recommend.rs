@@ -32,8 +32,9 @@ use crate::{
     compiled_flows::Source,
     domain::{
         assignment::{self, Arm},
-        compile::{CompiledFlow, Facts},
+        compile::CompiledFlow,
         decide::{Answer, refusal},
+        facts::Facts,
         judgement::{Judgement, Refusal},
         plan::{self, Plan, Wanted},
         reason::Reason,

@@ -15,6 +15,7 @@ use crate::{
         plan::Plan,
         rank::Factors,
         reason::Reason,
+        score::Segment,
         trace::{FailedRule, Refused, Stage},
     },
     neighbours::scalar,
@@ -145,8 +146,8 @@ pub fn offer_decision(offered: &Offered) -> proto::OfferDecision {
             qualified: !ranked.is_mandatory,
             computed_fields: computed.clone(),
             contact_policy: offered.contact_policy.clone(),
-            uplift_segment: proto::UpliftSegment::Uncertain.into(),
-            cate: None,
+            uplift_segment: segment(Segment::of(ranked.uplift.as_ref())).into(),
+            cate: ranked.uplift.map(|uplift| uplift.effect),
             factors: Some(factors(&ranked.factors)),
             propensity_source: ranked.propensity_source.to_string(),
             policies: policy_verdicts(&offered.policies),
@@ -154,6 +155,16 @@ pub fn offer_decision(offered: &Offered) -> proto::OfferDecision {
         }),
         personalization: computed,
         creative: ranked.creative.as_deref().map(creative),
+    }
+}
+
+fn segment(segment: Segment) -> proto::UpliftSegment {
+    match segment {
+        Segment::Persuadable => proto::UpliftSegment::Persuadable,
+        Segment::SureThing => proto::UpliftSegment::SureThing,
+        Segment::LostCause => proto::UpliftSegment::LostCause,
+        Segment::SleepingDog => proto::UpliftSegment::SleepingDog,
+        Segment::Uncertain => proto::UpliftSegment::Uncertain,
     }
 }
 

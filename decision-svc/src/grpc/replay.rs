@@ -24,9 +24,10 @@ use super::{
 use crate::{
     compiled_flows::Source,
     domain::{
-        compile::{CompiledFlow, Facts},
+        compile::CompiledFlow,
         creative::Surface,
         decide::Answer,
+        facts::Facts,
         judgement::Judgement,
         metric::Metrics,
         plan::{self, Plan, Wanted},

@@ -11,7 +11,7 @@ use super::{
     Context, flow_config,
     resource::{self, Checked},
 };
-use crate::domain::flow::Weights;
+use crate::domain::rank::Weights;
 
 /// The weight profiles of a tenant.
 pub struct WeightProfiles(pub Context);

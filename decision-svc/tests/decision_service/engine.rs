@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use decision_svc::domain::{
-    compile::{CompiledFlow, Facts},
-    flow::{Flow, Node, ScoreMethod, Step},
+    compile::CompiledFlow,
+    facts::Facts,
+    flow::{Flow, Node},
     plan::{Plan, Wanted, plan},
     reason::Reason,
     scalar::{Fields, Scalar},
+    score::ScoreMethod,
     snapshot::{Catalog, Category, ComputedField, Offer, Schema},
+    step::{Compute, Enrich, Inventory, Qualify, Rank, Response, Score, Step},
 };
 use formula::{
     Moment, Type,
@@ -66,14 +69,15 @@ fn catalog(offers: Vec<Offer>, categories: Vec<Category>) -> Catalog {
 }
 
 fn flow(categories: &[&str]) -> Flow {
+    let categories = categories.iter().map(|name| (*name).to_owned()).collect();
     let steps = [
-        ("inv", Step::Inventory(categories.iter().map(|name| (*name).to_owned()).collect())),
-        ("enr", Step::Enrich("Customer".to_owned())),
-        ("comp", Step::Compute),
-        ("qual", Step::Qualify),
-        ("score", Step::Score(ScoreMethod::Propensity)),
-        ("rank", Step::Rank(None)),
-        ("out", Step::Response),
+        ("inv", Step::from(Inventory { categories })),
+        ("enr", Enrich::default().into()),
+        ("comp", Compute.into()),
+        ("qual", Qualify.into()),
+        ("score", Score { method: ScoreMethod::Propensity }.into()),
+        ("rank", Rank::default().into()),
+        ("out", Response.into()),
     ];
     Flow { nodes: steps.into_iter().map(|(id, step)| Node { id: id.to_owned(), step }).collect() }
 }

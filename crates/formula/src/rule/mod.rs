@@ -10,6 +10,8 @@ pub(crate) use compile::{Compiled, Condition, Test};
 pub use evaluate::{Refusal, Verdict};
 pub use trace::Trace;
 
+use crate::Type;
+
 /// A rule as written.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Rule {
@@ -43,6 +45,18 @@ pub enum Literal {
     List(Vec<Literal>),
     /// None was given.
     None,
+}
+
+impl Literal {
+    /// The type that a field compared with it has, where nothing declares that type.
+    pub fn compared_type(&self) -> Type {
+        match self {
+            Self::Number(_) => Type::Number,
+            Self::Boolean(_) => Type::Boolean,
+            Self::List(items) => items.first().map_or(Type::String, Self::compared_type),
+            Self::String(_) | Self::None => Type::String,
+        }
+    }
 }
 
 macro_rules! operators {

@@ -11,47 +11,30 @@ use formula::{
 use super::{
     CHAIN_MAX, Program, Shown,
     directory::CategoryIndex,
-    interner::{Interner, Kind, Resolved},
+    interner::{CategoryField, InputKind, Interner, Ready, Resolved},
 };
-use crate::domain::{flow::Flow, scalar::Scalar, snapshot::Offer};
-
-/// A computed field of a category, ready.
-#[derive(Clone, Debug)]
-struct Computed {
-    category: CategoryIndex,
-    name: String,
-    register: Register,
-    of_type: Type,
-}
-
-/// The computed fields of a category as they are for every offer that has none of the names
-/// `asked`.
-#[derive(Debug)]
-pub(super) struct Ready {
-    steps: Result<Vec<Computed>, String>,
-    asked: Vec<String>,
-}
+use crate::domain::{scalar::Scalar, score::Input, snapshot::Offer};
 
 struct Builder<'s, 'a> {
     interner: &'s mut Interner<'a>,
     offer: &'s Offer,
     own: Option<CategoryIndex>,
-    steps: Vec<Computed>,
+    steps: Vec<CategoryField>,
     /// Computed fields being resolved, to spell out a cycle.
     open: Vec<(CategoryIndex, String)>,
-    /// Names looked up in vain among the offer's fields.
-    asked: Vec<String>,
+    /// Names that are not among the offer's fields.
+    absent: Vec<String>,
     /// Something was found among the offer's fields.
     is_particular: bool,
 }
 
-/// What a flow asks of every offer.
+/// What a flow evaluates for every offer.
 #[derive(Clone, Copy)]
-pub(super) struct Asked<'f> {
-    /// The flow, with rules of its own.
-    pub flow: &'f Flow,
-    /// The formula by which it scores.
-    pub score: Option<&'f str>,
+pub(super) struct Demands<'f> {
+    /// The flow's own rules.
+    pub filters: &'f [Rule],
+    /// What its score reads.
+    pub inputs: &'f [Input],
 }
 
 /// The program of an offer whose active category is `own`.
@@ -59,18 +42,18 @@ pub(super) fn program(
     interner: &mut Interner<'_>,
     offer: &Offer,
     own: Option<CategoryIndex>,
-    asked: Asked<'_>,
+    demands: Demands<'_>,
 ) -> Result<Program, String> {
     let (steps, open) = (Vec::new(), Vec::new());
     let mut builder =
-        Builder { interner, offer, own, steps, open, asked: Vec::new(), is_particular: false };
+        Builder { interner, offer, own, steps, open, absent: Vec::new(), is_particular: false };
     builder.own_steps()?;
     let mut rules = Vec::with_capacity(offer.rules.len());
     for rule in &offer.rules {
         rules.push(builder.rule(rule)?);
     }
-    let mut filters = Vec::with_capacity(asked.flow.filters().len());
-    for rule in asked.flow.filters() {
+    let mut filters = Vec::with_capacity(demands.filters.len());
+    for rule in demands.filters {
         filters.push(builder.rule(rule).map_err(|why| format!("filter: {why}"))?);
     }
     let mut affinities = Vec::with_capacity(offer.affinities.len());
@@ -90,21 +73,22 @@ pub(super) fn program(
         let rule = Rule::Condition { field: field.clone(), op: Operator::Eq, value };
         affinities.push(builder.rule(&rule)?);
     }
-    let score = match asked.score {
-        Some(text) => Some(builder.score(text, asked.flow).map_err(|why| format!("score: {why}"))?),
-        None => None,
-    };
+    let mut inputs = Vec::with_capacity(demands.inputs.len());
+    for input in demands.inputs {
+        inputs.push(builder.input(input).map_err(|why| format!("score: {why}"))?);
+    }
     let steps = builder.steps.into_iter();
     let shown: Box<[Shown]> =
         steps.map(|step| Shown { name: step.name, register: step.register }).collect();
     let affinities = interner.affinities.number(affinities.into());
     let shown = interner.shown.number(shown);
+    let inputs = interner.score_inputs.number(inputs.into());
     Ok(Program {
         rules: rules.into(),
         filters: filters.into(),
         affinities,
         shown,
-        score,
+        inputs,
         group: None,
     })
 }
@@ -114,7 +98,7 @@ impl<'a> Builder<'_, 'a> {
     fn own_steps(&mut self) -> Result<(), String> {
         let Some(own) = self.own else { return Ok(()) };
         let is_as_others = |ready: &&Rc<Ready>| {
-            !ready.asked.iter().any(|name| self.offer.custom_fields.contains_key(name))
+            !ready.names.iter().any(|name| self.offer.custom_fields.contains_key(name))
         };
         if let Some(ready) = self.interner.ready.get(&own).filter(is_as_others) {
             self.steps = ready.steps.clone()?;
@@ -131,19 +115,19 @@ impl<'a> Builder<'_, 'a> {
             let steps = outcome.clone().map(|()| self.steps.clone());
             self.interner
                 .ready
-                .insert(own, Rc::new(Ready { steps, asked: std::mem::take(&mut self.asked) }));
+                .insert(own, Rc::new(Ready { steps, names: std::mem::take(&mut self.absent) }));
         }
         outcome
     }
 
-    /// The register of the formula by which the flow scores.
-    fn score(&mut self, text: &str, flow: &Flow) -> Result<Register, String> {
+    /// The register of a number that the flow's score reads.
+    fn input(&mut self, input: &Input) -> Result<Register, String> {
         let mut used = Vec::new();
-        for name in self.interner.names(text)?.iter() {
-            let (register, of_type) = self.resolve(name, self.own, flow.score_type(name))?;
+        for name in self.interner.names(&input.formula)?.iter() {
+            let (register, of_type) = self.resolve(name, self.own, input.type_of(name))?;
             used.push((name.clone(), register, of_type));
         }
-        match self.interner.formula(text, None, &used)? {
+        match self.interner.formula(&input.formula, None, &used)? {
             (register, Type::Number) => Ok(register),
             (_, other) => Err(format!("the formula gives a {other}, not a number")),
         }
@@ -159,19 +143,20 @@ impl<'a> Builder<'_, 'a> {
                     let is_presence = matches!(op, Operator::Exists | Operator::NotExists);
                     let known = types.iter_mut().find(|(name, _)| name == field);
                     if let (true, Some(key)) = (is_presence, field.strip_prefix("attributes.")) {
-                        // Only presence is asked for: another condition on the attribute decides
-                        // its type.
+                        // Only presence matters: another condition on the attribute decides its
+                        // type.
                         if known.is_none() {
                             types.push((field, Type::String));
                         }
                         resolved.push((
                             field,
                             true,
-                            self.interner.input(field, key, Kind::Presence),
+                            self.interner.input(field, key, InputKind::Presence),
                         ));
                         continue;
                     }
-                    let (register, of_type) = self.resolve(field, self.own, literal_type(value))?;
+                    let (register, of_type) =
+                        self.resolve(field, self.own, value.compared_type())?;
                     let known = types.iter_mut().find(|(name, _)| name == field);
                     match known {
                         Some((_, known)) => *known = of_type,
@@ -202,14 +187,14 @@ impl<'a> Builder<'_, 'a> {
         let directory = self.interner.directory;
         if let Some(field) = name.strip_prefix("customer.") {
             let declared = *directory.record.get(field).ok_or_else(unknown)?;
-            return Ok((self.interner.input(name, field, Kind::Record(declared)), declared));
+            return Ok((self.interner.input(name, field, InputKind::Record(declared)), declared));
         }
         if let Some(key) = name.strip_prefix("attributes.") {
-            return Ok((self.interner.input(name, key, Kind::Attribute(used_as)), used_as));
+            return Ok((self.interner.input(name, key, InputKind::Attribute(used_as)), used_as));
         }
         if let Some(key) = name.strip_prefix("metrics.") {
             let key = *directory.metrics.get(key).ok_or_else(unknown)?;
-            return Ok((self.interner.input(name, key, Kind::Metric), Type::Number));
+            return Ok((self.interner.input(name, key, InputKind::Metric), Type::Number));
         }
         if let Some(field) = name.strip_prefix("offer.") {
             self.is_particular = true;
@@ -223,9 +208,9 @@ impl<'a> Builder<'_, 'a> {
             let of_type = value.own_type().ok_or_else(|| format!("`{name}` is a list"))?;
             return Ok((self.interner.offer_value(name, value, of_type)?, of_type));
         }
-        self.asked.push(name.to_owned());
+        self.absent.push(name.to_owned());
         if let Some(declared) = directory.record.get(name) {
-            return Ok((self.interner.input(name, name, Kind::Record(*declared)), *declared));
+            return Ok((self.interner.input(name, name, InputKind::Record(*declared)), *declared));
         }
         match directory.lent(name) {
             None => Err(unknown()),
@@ -270,17 +255,7 @@ impl<'a> Builder<'_, 'a> {
         }
         self.open.pop();
         let (register, of_type) = self.interner.formula(&field.formula, field.output, &used)?;
-        self.steps.push(Computed { category, name: name.to_owned(), register, of_type });
+        self.steps.push(CategoryField { category, name: name.to_owned(), register, of_type });
         Ok((register, of_type))
-    }
-}
-
-/// The type a field is taken to have that is compared with a literal, where nothing declares it.
-pub(crate) fn literal_type(literal: &Literal) -> Type {
-    match literal {
-        Literal::Number(_) => Type::Number,
-        Literal::Boolean(_) => Type::Boolean,
-        Literal::List(items) => items.first().map_or(Type::String, literal_type),
-        Literal::String(_) | Literal::None => Type::String,
     }
 }

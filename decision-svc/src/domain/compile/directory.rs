@@ -6,7 +6,7 @@ use formula::Type;
 
 use crate::domain::{
     flow::Flow,
-    snapshot::{Catalog, Category, ComputedField},
+    snapshot::{Catalog, Category, ComputedField, folded},
 };
 
 /// Number of a category in the directory.
@@ -17,8 +17,10 @@ pub(super) struct Directory<'a> {
     categories: Vec<&'a Category>,
     by_id: HashMap<&'a str, CategoryIndex>,
     by_name: HashMap<String, CategoryIndex>,
-    /// Categories the flow names, as written and in lower case; none when it takes all.
-    wanted: Option<(HashSet<&'a str>, HashSet<String>)>,
+    /// Whether the flow takes offers of a category, by its number.
+    wanted: Vec<bool>,
+    /// Names, folded, of the categories that the flow takes; none when it takes all.
+    wanted_names: Option<HashSet<String>>,
     fields: HashMap<(CategoryIndex, &'a str), &'a ComputedField>,
     lent: HashMap<&'a str, Lent>,
     /// Types of the record's fields.
@@ -43,7 +45,8 @@ impl<'a> Directory<'a> {
         let mut directory = Self {
             by_id: catalog.categories.keys().map(String::as_str).zip(0..).collect(),
             by_name: HashMap::new(),
-            wanted: None,
+            wanted: Vec::new(),
+            wanted_names: None,
             fields: HashMap::new(),
             lent: HashMap::new(),
             record: BTreeMap::new(),
@@ -55,15 +58,17 @@ impl<'a> Directory<'a> {
                 schema.fields.iter().map(|(name, of_type)| (name.as_str(), *of_type)).collect();
         }
         let named = flow.categories();
-        let lower: HashSet<String> = named.iter().map(|name| name.to_lowercase()).collect();
-        let is_wanted = |category: &Category| {
-            named.is_empty()
-                || named.contains(&category.id)
-                || lower.contains(&category.name.to_lowercase())
+        let ids: HashSet<&str> = named.iter().map(|name| name.trim()).collect();
+        let names: HashSet<String> = named.iter().map(|name| folded(name)).collect();
+        let is_wanted = |category: &Category, name: &String| {
+            named.is_empty() || ids.contains(category.id.as_str()) || names.contains(name)
         };
         for (index, category) in directory.categories.iter().copied().enumerate() {
-            directory.by_name.entry(category.name.to_lowercase()).or_insert(index);
-            let is_lending = category.is_active && is_wanted(category);
+            let name = folded(&category.name);
+            let is_wanted = is_wanted(category, &name);
+            let is_lending = category.is_active && is_wanted;
+            directory.wanted.push(is_wanted);
+            directory.by_name.entry(name).or_insert(index);
             for field in &category.computed_fields {
                 let name = field.name.as_str();
                 if directory.fields.contains_key(&(index, name)) {
@@ -82,27 +87,20 @@ impl<'a> Directory<'a> {
                 }
             }
         }
-        if !named.is_empty() {
-            let ids = directory.categories.iter().map(|category| category.id.as_str());
-            directory.wanted =
-                Some((ids.filter(|id| named.iter().any(|name| name == id)).collect(), lower));
-        }
+        directory.wanted_names = (!named.is_empty()).then_some(names);
         directory
     }
 
     /// The active category an offer names, and whether the flow takes offers of it.
     pub fn place(&self, reference: &str) -> (Option<CategoryIndex>, bool) {
-        let by_name = || self.by_name.get(&reference.to_lowercase());
-        let stored = self.by_id.get(reference).or_else(by_name).copied();
-        let category = stored.and_then(|index| self.categories.get(index));
-        let is_wanted = match (&self.wanted, category) {
-            (None, _) => true,
-            (Some((ids, names)), Some(category)) => {
-                ids.contains(category.id.as_str()) || names.contains(&category.name.to_lowercase())
-            }
-            (Some((_, names)), None) => names.contains(&reference.to_lowercase()),
+        let by_name = || self.by_name.get(&folded(reference));
+        let Some(stored) = self.by_id.get(reference.trim()).or_else(by_name).copied() else {
+            let names = self.wanted_names.as_ref();
+            return (None, names.is_none_or(|names| names.contains(&folded(reference))));
         };
-        (stored.filter(|_| category.is_some_and(|category| category.is_active)), is_wanted)
+        let is_active = self.categories.get(stored).is_some_and(|category| category.is_active);
+        let is_wanted = self.wanted.get(stored).copied().unwrap_or_default();
+        (is_active.then_some(stored), is_wanted)
     }
 
     /// The id of a category.

@@ -1,4 +1,4 @@
-//! Offers that stand or fall together, ranked beforehand.
+//! Offers that qualify under the same rules, ranked beforehand.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -11,32 +11,22 @@ use super::{
     interner::{Interned, Interner},
     posting::Key,
 };
+use crate::domain::rank::Place;
 
 /// Offers that qualify under the same rules and have the same affinities.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Group {
-    /// The rules that must all hold besides the one that led here.
+    /// The rules that must all be true besides the one that led here.
     pub set: u32,
-    /// The rules of the flow's own that must all hold.
+    /// The flow's own rules, which must all be true.
     pub filters: u32,
     /// Their affinities.
     pub affinities: u32,
-    /// How many offers it holds.
+    /// Number of its offers.
     pub size: u32,
-    /// Its first order; one follows the other by number of affinities that hold. The only one, by
+    /// Its first order; one follows the other by number of affinities that are true. The only one, by
     /// id and without scores, when its members are ranked one by one.
     pub order: u32,
-}
-
-/// An offer in the ranking of its group.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
-    /// Its score.
-    pub score: f64,
-    /// Its priority, for ties.
-    pub priority: f64,
-    /// Its index among the offers.
-    pub offer: u32,
 }
 
 /// Lists of one kind, one after the other in one piece of memory.
@@ -79,6 +69,16 @@ impl<T> Lists<T> {
     /// How many lists there are.
     pub fn len(&self) -> usize {
         self.bounds.len() - 1
+    }
+}
+
+impl<T: Copy> FromIterator<Box<[T]>> for Lists<T> {
+    fn from_iter<I: IntoIterator<Item = Box<[T]>>>(all: I) -> Self {
+        let mut lists = Self::new();
+        for list in all {
+            lists.add(list);
+        }
+        lists
     }
 }
 
@@ -165,8 +165,8 @@ pub(super) fn grouped(
                 offer: *offer,
             }));
         } else {
-            for holding in 0..=liked.len() {
-                grouped.orders.add(ranking(&members, offers, holding, liked.len(), scoring));
+            for matching in 0..=liked.len() {
+                grouped.orders.add(ranking(&members, offers, matching, liked.len(), scoring));
             }
         }
         let size = members.len() as u32;
@@ -201,18 +201,19 @@ fn split(set: &[u32], rules: &[RuleProgram]) -> (Vec<Check>, Vec<u32>) {
     (checks, others)
 }
 
-/// The members in ranking order when `holding` of `count` affinities hold, without those that have
-/// no score.
+/// The members in ranking order when `matching` of `count` affinities are true, without those that
+/// have no score.
 fn ranking(
     members: &[u32],
     offers: &[CompiledOffer],
-    holding: usize,
+    matching: usize,
     count: usize,
     scoring: &Scoring,
 ) -> Vec<Place> {
     let place = |offer: &u32| {
-        let worth = &offers.get(*offer as usize)?.candidate.worth;
-        let score = scoring.factors(worth, None, (holding, count)).score(&scoring.weights)?;
+        let candidate = &offers.get(*offer as usize)?.candidate;
+        let (estimate, worth) = (scoring.method.estimate(candidate, |_| None), &candidate.worth);
+        let score = scoring.factors(&estimate, worth, (matching, count)).score(&scoring.weights)?;
         Some(Place { score, priority: worth.priority, offer: *offer })
     };
     let mut places: Vec<Place> = members.iter().filter_map(place).collect();
@@ -220,21 +221,11 @@ fn ranking(
     places
 }
 
-impl Place {
-    /// The better is the less: by score, then priority, then the lower id, in whose order offers
-    /// are numbered.
-    pub fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        let by_worth =
-            other.score.total_cmp(&self.score).then(other.priority.total_cmp(&self.priority));
-        by_worth.then(self.offer.cmp(&other.offer))
-    }
-}
-
 /// Chooses the rule by which an offer is found: the test for equality that the fewest offers pass.
 struct Chooser<'s, 'a> {
     interner: &'s Interner<'a>,
     is_qualifying: bool,
-    /// Rules on nothing but what an offer says about itself: whether they hold.
+    /// Rules on nothing but what an offer says about itself: whether they are true.
     fixed: HashMap<u32, bool>,
     followers: HashMap<(Register, Key), usize>,
 }
@@ -275,7 +266,7 @@ impl<'s, 'a> Chooser<'s, 'a> {
         fixed.map(|(rule, number)| (number, rule.judge(inputs, texts).is == Some(true))).collect()
     }
 
-    /// The rules that depend on the customer, each once; none when one can never hold.
+    /// The rules that depend on the customer, each once; none when one can never be true.
     fn remaining(&self, rules: &[u32]) -> Option<BTreeSet<u32>> {
         if !self.is_qualifying {
             return Some(BTreeSet::new());

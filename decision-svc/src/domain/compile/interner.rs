@@ -1,4 +1,4 @@
-//! What the offers of a flow have in common, each thing once.
+//! Programs and tables that the offers of a flow share. Equal ones are kept once.
 
 use std::{collections::HashMap, hash::Hash, rc::Rc};
 
@@ -10,7 +10,6 @@ use formula::{
 
 use super::{
     Field, Shown, Source,
-    builder::Ready,
     directory::{CategoryIndex, Directory},
 };
 use crate::domain::scalar::Scalar;
@@ -26,9 +25,11 @@ pub(super) struct Interner<'a> {
     pub rules: Vec<RuleProgram>,
     pub affinities: Interned<Box<[u32]>>,
     pub shown: Interned<Box<[Shown]>>,
+    /// Inputs of scores.
+    pub score_inputs: Interned<Box<[Register]>>,
     /// Computed fields of categories, for offers that add nothing of their own to them.
     pub ready: HashMap<CategoryIndex, Rc<Ready>>,
-    inputs: HashMap<String, Vec<(Kind, Register)>>,
+    inputs: HashMap<String, Vec<(InputKind, Register)>>,
     offer_values: HashMap<(String, String), Register>,
     names: HashMap<String, Result<Rc<[String]>, String>>,
     formulas: HashMap<FormulaKey, Result<(Register, Type), String>>,
@@ -39,9 +40,26 @@ pub(super) struct Interner<'a> {
 /// computed once.
 type FormulaKey = (String, Option<OutputType>, Vec<Register>);
 
-/// How an input is looked at.
+/// A computed field of a category, compiled.
+#[derive(Clone, Debug)]
+pub(super) struct CategoryField {
+    pub category: CategoryIndex,
+    pub name: String,
+    pub register: Register,
+    pub of_type: Type,
+}
+
+/// The computed fields of a category, the same for every offer without a custom field of these
+/// names.
+#[derive(Debug)]
+pub(super) struct Ready {
+    pub steps: Result<Vec<CategoryField>, String>,
+    pub names: Vec<String>,
+}
+
+/// How an input is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum InputKind {
     Record(Type),
     Attribute(Type),
     Presence,
@@ -68,7 +86,7 @@ impl<T: Clone + Eq + Hash> Interned<Box<[T]>> {
 }
 
 impl<T: Clone + Eq + Hash> Interned<T> {
-    /// Nothing yet.
+    /// An empty table.
     pub fn new() -> Self {
         Self { all: Vec::new(), known: HashMap::new() }
     }
@@ -85,7 +103,7 @@ impl<T: Clone + Eq + Hash> Interned<T> {
     }
 }
 
-/// One condition's register: its field, whether only presence is asked for, and the register.
+/// One condition's register: its field, whether only presence matters, and the register.
 pub(super) type Resolved<'r> = (&'r str, bool, Register);
 
 fn is_presence(op: Operator) -> bool {
@@ -107,6 +125,7 @@ impl<'a> Interner<'a> {
             rules: Vec::new(),
             affinities: Interned::lists(),
             shown: Interned::new(),
+            score_inputs: Interned::new(),
             ready: HashMap::new(),
             inputs: HashMap::new(),
             offer_values: HashMap::new(),
@@ -121,9 +140,9 @@ impl<'a> Interner<'a> {
         (self.sources.len() - 1) as Register
     }
 
-    /// The register of an input asked for by `name`; `key` is its name in the record or among the
-    /// attributes.
-    pub fn input(&mut self, name: &str, key: &str, kind: Kind) -> Register {
+    /// The register of the input that rules and formulas call `name`; `key` is its name in the record
+    /// or among the attributes.
+    pub fn input(&mut self, name: &str, key: &str, kind: InputKind) -> Register {
         let known =
             self.inputs.get(name).and_then(|all| all.iter().find(|(other, _)| *other == kind));
         if let Some((_, register)) = known {
@@ -131,19 +150,21 @@ impl<'a> Interner<'a> {
         }
         let (named, key) = (name.to_owned(), key.to_owned());
         let register = match kind {
-            Kind::Record(declared) => {
+            InputKind::Record(declared) => {
                 self.fields.push(Field { name: named, key, declared });
                 Record::register(self.fields.len() - 1)
             }
-            Kind::Attribute(declared) => self.add(Source::Attribute { name: named, key, declared }),
-            Kind::Presence => self.add(Source::Presence { name: named, key }),
-            Kind::Metric => self.add(Source::Metric { key }),
+            InputKind::Attribute(declared) => {
+                self.add(Source::Attribute { name: named, key, declared })
+            }
+            InputKind::Presence => self.add(Source::Presence { name: named, key }),
+            InputKind::Metric => self.add(Source::Metric { key }),
         };
         self.inputs.entry(name.to_owned()).or_default().push((kind, register));
         register
     }
 
-    /// The register of what an offer says about itself.
+    /// The register of a value of the offer.
     pub fn offer_value(
         &mut self,
         name: &str,
@@ -156,11 +177,11 @@ impl<'a> Interner<'a> {
         }
         let typed = value.typed(name, declared);
         let register = self.sources.len() as Register;
-        let (value, told) = match &typed {
+        let (value, cause) = match &typed {
             Value::Null(cause) => (Word::null(Why::Register(register)), cause.to_string()),
             value => (self.constants.datum(value).ok_or_else(no_room)?.into(), String::new()),
         };
-        self.add(Source::Constant { value, told });
+        self.add(Source::Constant { value, cause });
         self.offer_values.insert(key, register);
         Ok(register)
     }
@@ -279,7 +300,8 @@ fn register_of(resolved: &[Resolved<'_>], field: &str, op: Operator) -> Option<R
     found.map(|(_, _, register)| *register)
 }
 
-/// Writes a rule so that equal rules over equal registers, and only they, are spelt alike.
+/// Writes a key of a rule: two rules have the same key when they are equal and read the same
+/// registers, and only then.
 fn spell(rule: &Rule, resolved: &[Resolved<'_>], key: &mut Vec<u8>) {
     let text = |text: &str, key: &mut Vec<u8>| {
         key.extend((text.len() as u32).to_le_bytes());

@@ -1,5 +1,5 @@
-//! A flow made ready for one catalog: one immutable program of registers, rules and groups of
-//! offers. Names are resolved, equal formulas and rules stand once, tests for equality are posting
+//! A flow compiled for one catalog: one immutable program of registers, rules and groups of offers.
+//! Names are resolved, equal formulas and rules are kept once, tests for equality are posting
 //! lists, and every group is ranked beforehand. A broken offer spoils itself only.
 
 mod builder;
@@ -13,27 +13,23 @@ use std::{collections::BTreeSet, ops::Deref, sync::Arc};
 
 use chrono::{DateTime, Utc};
 
-use formula::{
-    Moment,
-    program::{Check, Constants, Record, Register, RuleProgram},
-};
+use formula::program::{Check, Constants, Record, Register, RuleProgram};
 
-pub(crate) use builder::literal_type;
-pub(crate) use group::{Group, Lists, Place};
+pub(crate) use group::{Group, Lists};
 pub(crate) use interner::EMPTY;
 pub(crate) use posting::Access;
-pub(crate) use source::{Field, Source, Told};
+pub(crate) use source::{Causes, Field, Source};
 
 use crate::domain::{
-    creative::{self, ReadyCreative, Surface},
-    flow::{Flow, NamedModel, ScoreMethod, Weights},
-    metric::{Metric, Metrics},
-    offer_subject::OfferSubject,
-    rank::{Factors, PROPENSITY_PRIOR, RELEVANCE_PRIOR, Worth},
-    scalar::Fields,
-    schedule::{Mandate, Schedule},
+    candidate::Candidate,
+    flow::{Flow, Node},
+    metric::Metric,
+    rank::{Factors, Place, RELEVANCE_PRIOR, Weights, Worth},
+    schedule::Schedule,
+    score::{Estimate, ScoreMethod},
     scratch::Spares,
-    snapshot::{Catalog, Offer},
+    snapshot::Catalog,
+    step::Sieve,
 };
 
 /// Longest chain of computed fields that need one another.
@@ -69,26 +65,28 @@ pub struct CompiledFlow {
     pub(crate) sources: Vec<Source>,
     pub(crate) constants: Constants,
     pub(crate) rules: Vec<RuleProgram>,
-    /// Comparisons that must all hold, by number of the set.
+    /// Comparisons that must all be true, by number of the set.
     pub(crate) checks: Lists<Check>,
-    /// Further rules that must all hold, by number of the set.
+    /// Further rules that must all be true, by number of the set.
     pub(crate) sets: Lists<u32>,
-    /// Rules of which the share that holds is the relevance, by number of the list.
+    /// Rules of which the true share is the relevance, by number of the list.
     pub(crate) affinities: Vec<Box<[u32]>>,
     /// Rankings of the groups.
     pub(crate) orders: Lists<Place>,
     /// Computed fields by number of the list.
     pub(crate) shown: Vec<Box<[Shown]>>,
+    /// Registers of the inputs of scores, by number of the list.
+    pub(crate) inputs: Lists<Register>,
     pub(crate) groups: Vec<Group>,
     /// Groups that no posting list leads to.
     pub(crate) always: Vec<u32>,
     pub(crate) accesses: Vec<Access>,
     /// Offers whose rules cannot be applied.
     pub(crate) invalid: usize,
-    /// Offers are scored, or matched with creatives, one by one.
+    /// Offers are scored, or sifted, one by one.
     pub(crate) is_walked: bool,
-    /// Creatives of the offers, in the same order; empty when the flow matches none.
-    pub(crate) creatives: Vec<Vec<Arc<ReadyCreative>>>,
+    /// Nodes that leave out candidates one by one, in the order of the flow.
+    pub(crate) sieves: Vec<Sieve>,
     /// Offers that are not always offered.
     pub(crate) scheduled: Vec<(u32, Schedule)>,
     /// Mandatory offers until when, best first.
@@ -105,21 +103,6 @@ pub struct CompiledOffer {
     pub program: Result<Program, String>,
 }
 
-/// What an answer says about an offer, the same for every customer. Reads as its subject.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Candidate {
-    /// What it is about.
-    pub subject: OfferSubject,
-    /// Its name.
-    pub name: String,
-    /// What the offer says about its rank.
-    pub worth: Worth,
-    /// When it may be offered.
-    pub schedule: Schedule,
-    /// Puts it above the others.
-    pub mandate: Option<Mandate>,
-}
-
 /// Computed fields and rules of one offer, by number.
 #[derive(Clone, Debug)]
 pub struct Program {
@@ -129,9 +112,9 @@ pub struct Program {
     pub(crate) filters: Box<[u32]>,
     pub(crate) affinities: u32,
     pub(crate) shown: u32,
-    /// What the flow's formula gives.
-    pub(crate) score: Option<Register>,
-    /// None when a rule can never hold.
+    /// The list of the inputs of the flow's score.
+    pub(crate) inputs: u32,
+    /// None when a rule can never be true.
     pub(crate) group: Option<u32>,
 }
 
@@ -146,42 +129,9 @@ pub(crate) struct Shown {
 #[derive(Clone, Debug)]
 pub(crate) struct Scoring {
     pub weights: Weights,
-    pub method: Method,
+    pub method: ScoreMethod,
     /// Where the propensity comes from, for the trace.
     pub source: Arc<str>,
-}
-
-/// Where propensities come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Method {
-    Prior,
-    Priority,
-    /// The offer's score register.
-    Formula,
-}
-
-/// What a program reads.
-#[derive(Clone, Copy, Debug)]
-pub struct Facts<'a> {
-    /// The customer's record.
-    pub record: &'a Fields,
-    /// The request's attributes.
-    pub attributes: &'a Fields,
-    /// The customer's behavioral metrics.
-    pub metrics: &'a Metrics,
-    /// Where the offer will stand.
-    pub surface: &'a Surface,
-    /// Now and here.
-    pub moment: &'a Moment,
-}
-
-impl<'a> Facts<'a> {
-    /// Facts without metrics, channel and placement.
-    pub fn of_record(record: &'a Fields, attributes: &'a Fields, moment: &'a Moment) -> Self {
-        static METRICS: Metrics = Metrics::new();
-        static SURFACE: Surface = Surface { channel: None, placement: String::new() };
-        Self { record, attributes, metrics: &METRICS, surface: &SURFACE, moment }
-    }
 }
 
 impl CompiledFlow {
@@ -191,12 +141,13 @@ impl CompiledFlow {
         let mut interner = interner::Interner::new(&directory);
         let active = || catalog.offers.values().filter(|offer| offer.is_active);
         let mut offers = Vec::new();
-        let asked = builder::Asked { flow: &flow, score: flow.score_formula() };
+        let score_inputs = flow.score_method().inputs();
+        let demands = builder::Demands { filters: flow.filters(), inputs: &score_inputs };
         for offer in active() {
             let (own, is_wanted) = directory.place(&offer.category);
             if is_wanted {
                 let category_id = own.map(|own| directory.id(own)).unwrap_or_default();
-                let program = builder::program(&mut interner, offer, own, asked);
+                let program = builder::program(&mut interner, offer, own, demands);
                 offers.push(CompiledOffer {
                     candidate: Arc::new(Candidate::new(offer, category_id)),
                     program,
@@ -204,18 +155,19 @@ impl CompiledFlow {
             }
         }
         let scoring = Scoring::of(&flow);
-        let is_walked = scoring.method == Method::Formula || flow.creative_match().is_some();
+        let sieves = sieves(&flow, &offers, catalog);
+        let is_walked = !score_inputs.is_empty() || !sieves.is_empty();
         let grouped =
             group::grouped(&mut offers, &interner, flow.has("qualify"), &scoring, is_walked);
-        let inputs = inputs_read(&offers, &interner);
+        let registers = registers_read(&offers, &interner);
         let fields =
-            inputs.iter().filter_map(|register| interner.fields.get(Record::field(*register)?));
+            registers.iter().filter_map(|register| interner.fields.get(Record::field(*register)?));
         let fields_read = fields.map(|field| field.key.clone()).collect();
-        let sources = inputs.iter().filter_map(|register| interner.sources.get(*register as usize));
+        let sources =
+            registers.iter().filter_map(|register| interner.sources.get(*register as usize));
         let metrics =
             sources.filter_map(Source::metric_key).filter_map(|key| catalog.metrics.get(key));
         let metrics_read = metrics.filter(|metric| metric.is_active).cloned().collect();
-        let creatives = creatives(&flow, &offers, catalog);
         Self {
             id: id.to_owned(),
             name: name.to_owned(),
@@ -230,7 +182,7 @@ impl CompiledFlow {
             metrics_read,
             scoring,
             is_walked,
-            creatives,
+            sieves,
             flow,
             fields_by_key: source::by_key(&interner.fields),
             fields: interner.fields,
@@ -239,6 +191,7 @@ impl CompiledFlow {
             rules: interner.rules,
             affinities: interner.affinities.all,
             shown: interner.shown.all,
+            inputs: interner.score_inputs.all.into_iter().collect(),
             checks: grouped.checks,
             sets: grouped.sets,
             orders: grouped.orders,
@@ -250,19 +203,10 @@ impl CompiledFlow {
     }
 }
 
-/// The creatives of each offer.
-fn creatives(
-    flow: &Flow,
-    offers: &[CompiledOffer],
-    catalog: &Catalog,
-) -> Vec<Vec<Arc<ReadyCreative>>> {
-    if flow.creative_match().is_none() {
-        return Vec::new();
-    }
-    let mut ready = creative::ready(catalog);
-    let of =
-        |offer: &CompiledOffer| ready.remove(offer.candidate.offer_id.as_str()).unwrap_or_default();
-    offers.iter().map(of).collect()
+fn sieves(flow: &Flow, offers: &[CompiledOffer], catalog: &Catalog) -> Vec<Sieve> {
+    let offers: Vec<&Candidate> = offers.iter().map(|offer| &*offer.candidate).collect();
+    let sieve = |node: &Node| node.step.node_type().sieve(&offers, catalog);
+    flow.nodes.iter().filter_map(sieve).collect()
 }
 
 fn scheduled(offers: &[CompiledOffer]) -> Vec<(u32, Schedule)> {
@@ -282,7 +226,10 @@ fn mandates(offers: &[CompiledOffer]) -> Vec<(u32, DateTime<Utc>)> {
 }
 
 /// Registers of all that offers with applicable rules read, and of what these need.
-fn inputs_read(offers: &[CompiledOffer], interner: &interner::Interner<'_>) -> BTreeSet<Register> {
+fn registers_read(
+    offers: &[CompiledOffer],
+    interner: &interner::Interner<'_>,
+) -> BTreeSet<Register> {
     let programs = || offers.iter().filter_map(|offer| offer.program.as_ref().ok());
     let affinities: BTreeSet<u32> = programs().map(|program| program.affinities).collect();
     let shown: BTreeSet<u32> = programs().map(|program| program.shown).collect();
@@ -297,7 +244,9 @@ fn inputs_read(offers: &[CompiledOffer], interner: &interner::Interner<'_>) -> B
         rules.flat_map(|rule| rule.reads().iter().copied()).collect();
     let shown = shown.iter().filter_map(|list| interner.shown.all.get(*list as usize)).flatten();
     registers.extend(shown.map(|shown| shown.register));
-    registers.extend(programs().filter_map(|program| program.score));
+    let inputs: BTreeSet<u32> = programs().map(|program| program.inputs).collect();
+    let lists = inputs.iter().filter_map(|list| interner.score_inputs.all.get(*list as usize));
+    registers.extend(lists.flatten());
     let mut read = BTreeSet::new();
     let mut open: Vec<Register> = registers.into_iter().collect();
     while let Some(register) = open.pop() {
@@ -310,56 +259,23 @@ fn inputs_read(offers: &[CompiledOffer], interner: &interner::Interner<'_>) -> B
     read
 }
 
-impl Deref for Candidate {
-    type Target = OfferSubject;
-
-    fn deref(&self) -> &OfferSubject {
-        &self.subject
-    }
-}
-
-impl Candidate {
-    /// What is known of an offer.
-    pub fn new(offer: &Offer, category_id: &str) -> Self {
-        Self {
-            subject: OfferSubject::of(offer, category_id),
-            name: offer.name.clone(),
-            worth: Worth::of(offer),
-            schedule: offer.schedule,
-            mandate: offer.mandate.clone(),
-        }
-    }
-}
-
 impl Scoring {
     /// As the flow says.
     fn of(flow: &Flow) -> Self {
-        let (method, source) = match flow.score_method() {
-            ScoreMethod::Priority => (Method::Priority, "priority of the offer"),
-            ScoreMethod::Formula(_) => (Method::Formula, "formula of the flow"),
-            ScoreMethod::Model(NamedModel { found: Some(found), .. }) => {
-                (Method::Formula, found.title.as_str())
-            }
-            ScoreMethod::Model(_) => (Method::Prior, "prior: no model"),
-            ScoreMethod::Propensity => (Method::Prior, "prior: no data"),
-        };
-        Self { weights: flow.weights(), method, source: source.into() }
+        let method = flow.score_method().clone();
+        let source = method.source().into();
+        Self { weights: flow.weights(), method, source }
     }
 
-    /// The factors of an offer of which the formula, if there is one, gives `estimate`, when
-    /// `holding` of `count` affinities hold.
+    /// The factors of an offer of which `matching` of `count` affinities are true.
+    #[inline]
     pub fn factors(
         &self,
+        estimate: &Estimate<'_>,
         worth: &Worth,
-        estimate: Option<f64>,
-        (holding, count): (usize, usize),
+        (matching, count): (usize, usize),
     ) -> Factors {
-        let propensity = match self.method {
-            Method::Prior => PROPENSITY_PRIOR,
-            Method::Priority => worth.priority / 100.0,
-            Method::Formula => estimate.unwrap_or(f64::NAN),
-        };
-        let relevance = if count == 0 { RELEVANCE_PRIOR } else { holding as f64 / count as f64 };
-        Factors::of(worth, propensity, relevance)
+        let relevance = if count == 0 { RELEVANCE_PRIOR } else { matching as f64 / count as f64 };
+        estimate.factors(worth, relevance)
     }
 }

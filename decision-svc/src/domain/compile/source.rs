@@ -5,7 +5,7 @@ use formula::{
     program::{Constants, Datum, FormulaProgram, Memory, Record, Register, Why, Word},
 };
 
-use crate::domain::compile::{CompiledFlow, Facts};
+use crate::domain::{compile::CompiledFlow, facts::Facts};
 
 /// Where a register gets its value.
 #[derive(Debug)]
@@ -16,15 +16,15 @@ pub(crate) enum Source {
     Presence { name: String, key: String },
     /// A behavioral metric, by its key.
     Metric { key: String },
-    /// What an offer says about itself; told when it is null.
-    Constant { value: Word, told: String },
+    /// A value of the offer; `cause` says why it is null.
+    Constant { value: Word, cause: String },
     /// A formula, after all the registers it needs, but for those of the record, which are filled
     /// before.
     Computed { program: FormulaProgram, output: Option<OutputType>, needs: Box<[Register]> },
 }
 
-/// A field of the customer's record, under the name it is asked by. Its number is that of its
-/// register.
+/// A field of the customer's record, under the name that rules and formulas use. Its number is that
+/// of its register.
 #[derive(Debug)]
 pub(crate) struct Field {
     pub name: String,
@@ -32,9 +32,9 @@ pub(crate) struct Field {
     pub declared: Type,
 }
 
-/// Spells out causes of null.
+/// Explains why a value is null.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Told<'a> {
+pub(crate) struct Causes<'a> {
     pub compiled: &'a CompiledFlow,
     pub facts: &'a Facts<'a>,
 }
@@ -48,12 +48,12 @@ impl Source {
         }
     }
 
-    /// True for what the request says.
+    /// True for an attribute of the request.
     pub fn is_attribute(&self) -> bool {
         matches!(self, Self::Attribute { .. })
     }
 
-    /// The value of a constant, or of what the request or a metric says; null for what is computed.
+    /// The value of a constant, an attribute or a metric; null for a computed register.
     pub fn read(
         &self,
         register: Register,
@@ -88,9 +88,9 @@ pub(super) fn by_key(fields: &[Field]) -> Vec<usize> {
     numbers
 }
 
-impl Told<'_> {
-    /// The cause in words.
-    pub fn told(&self, why: Why) -> String {
+impl Causes<'_> {
+    /// The cause as text.
+    pub fn text(&self, why: Why) -> String {
         let Why::Register(register) = why else { return why.to_string() };
         if let Some(field) =
             Record::field(register).and_then(|field| self.compiled.fields.get(field))
@@ -111,7 +111,7 @@ impl Told<'_> {
                 format!("missing {name}")
             }
             Some(Source::Metric { key }) => format!("missing metrics.{key}"),
-            Some(Source::Constant { told, .. }) => told.clone(),
+            Some(Source::Constant { cause, .. }) => cause.clone(),
             Some(Source::Computed { .. }) | None => why.to_string(),
         }
     }

@@ -2,48 +2,55 @@
 //! groups are merged in their prepared order and counted as a whole; where they are not, every
 //! offer of a group that qualifies is met.
 
-use formula::program::Word;
-
-use super::{Case, Tally};
+use super::Subject;
 use crate::domain::{
-    compile::{CompiledFlow, Place, Program},
-    rank::{Factors, PROPENSITY_PRIOR},
-    scratch::{Ahead, Aside, Best, Scratch, way_aside},
+    candidate::Candidate,
+    compile::{CompiledFlow, Program},
+    rank::{Factors, Place},
+    score::{Estimate, PROPENSITY_PRIOR},
+    scratch::{Ahead, Best, Exception, Scratch, exception_of},
+    tally::Tally,
 };
 
 impl CompiledFlow {
     /// The best offers, best first, go into the scratch: the mandatory ones, then the others by
     /// score.
-    pub(super) fn pick(&self, best_max: usize, case: &Case<'_>, scratch: &mut Scratch) -> Tally {
-        let mut tally = self.tally(case, scratch);
-        self.pick_mandatory(best_max, case, scratch);
+    pub(super) fn pick(
+        &self,
+        best_max: usize,
+        subject: &Subject<'_>,
+        scratch: &mut Scratch,
+    ) -> Tally {
+        let mut tally = self.tally(subject, scratch);
+        self.pick_mandatory(best_max, subject, scratch);
         let best_max = best_max - scratch.best.len();
         match scratch.passing.as_slice() {
             [] => return tally,
             [only] if !self.is_walked => {
-                let Scratch { best, aside, .. } = scratch;
+                let Scratch { best, exceptions, .. } = scratch;
                 let of_group = |place: &Place| Best {
                     place: *place,
-                    holding: only.holding,
+                    matching: only.matching,
                     is_mandatory: false,
                 };
                 let ranking = self.orders.between(only.order);
-                if aside.is_empty() {
+                if exceptions.is_empty() {
                     best.extend(ranking.get(..best_max).unwrap_or(ranking).iter().map(of_group));
                 } else {
-                    let is_wanted = |place: &&Place| way_aside(aside, place.offer).is_none();
+                    let is_wanted =
+                        |place: &&Place| exception_of(exceptions, place.offer).is_none();
                     best.extend(ranking.iter().filter(is_wanted).take(best_max).map(of_group));
                 }
                 return tally;
             }
-            _ if self.is_walked => self.walk(best_max, case, &mut tally, scratch),
+            _ if self.is_walked => self.walk(best_max, subject, &mut tally, scratch),
             _ => self.merge(best_max, scratch),
         }
         let Scratch { best, ahead, .. } = scratch;
         let first = best.len();
-        best.extend(ahead.drain().map(|Ahead { place, holding }| Best {
+        best.extend(ahead.drain().map(|Ahead { place, matching }| Best {
             place,
-            holding,
+            matching,
             is_mandatory: false,
         }));
         if let Some(others) = best.get_mut(first..) {
@@ -52,8 +59,9 @@ impl CompiledFlow {
         tally
     }
 
-    fn tally(&self, case: &Case<'_>, scratch: &mut Scratch) -> Tally {
-        let mut tally = Tally { invalid: self.invalid, ..Tally::default() };
+    fn tally(&self, subject: &Subject<'_>, scratch: &mut Scratch) -> Tally {
+        let (offers, invalid) = (self.offers.len(), self.invalid);
+        let mut tally = Tally { offers, invalid, ..Tally::default() };
         for passing in &scratch.passing {
             let size = passing.size as usize;
             tally.qualified += size;
@@ -61,19 +69,19 @@ impl CompiledFlow {
             tally.ranked +=
                 if self.is_walked { 0 } else { (passing.order.1 - passing.order.0) as usize };
         }
-        self.tally_aside(case, &mut tally, scratch);
+        self.tally_exceptions(subject, &mut tally, scratch);
         tally.not_qualified =
             self.offers.len() - tally.excluded - tally.closed - tally.invalid - tally.qualified;
         tally
     }
 
     /// Counts anew the offers that do not go the way of their group.
-    fn tally_aside(&self, case: &Case<'_>, tally: &mut Tally, scratch: &mut Scratch) {
-        if scratch.aside.is_empty() {
+    fn tally_exceptions(&self, subject: &Subject<'_>, tally: &mut Tally, scratch: &mut Scratch) {
+        if scratch.exceptions.is_empty() {
             return;
         }
-        let aside = std::mem::take(&mut scratch.aside);
-        for (number, why) in &aside {
+        let exceptions = std::mem::take(&mut scratch.exceptions);
+        for (number, why) in &exceptions {
             let Some(offer) = self.offers.get(*number as usize) else { continue };
             match &offer.program {
                 Err(_) => tally.invalid -= 1,
@@ -86,47 +94,48 @@ impl CompiledFlow {
                     Some(true) => {
                         tally.qualified -= 1;
                         let was_ranked = !self.is_walked
-                            && self.place(*number, program, case, scratch).is_some();
+                            && self.place(*number, program, subject, scratch).is_some();
                         tally.ranked -= usize::from(was_ranked);
                     }
                 },
             }
             match why {
-                Aside::Excluded => tally.excluded += 1,
-                Aside::Closed => tally.closed += 1,
-                Aside::Mandatory => tally.ranked += 1,
-                Aside::MandatoryFiltered => tally.filtered += 1,
-                Aside::MandatoryWithoutCreative => tally.without_creative += 1,
+                Exception::Excluded => tally.excluded += 1,
+                Exception::Closed => tally.closed += 1,
+                Exception::Mandatory => tally.ranked += 1,
+                Exception::MandatoryFiltered => tally.filtered += 1,
+                Exception::MandatorySifted(sieve) => tally.sift(*sieve),
             }
-            tally.qualified += usize::from(!matches!(why, Aside::Excluded | Aside::Closed));
+            let is_qualified = !matches!(why, Exception::Excluded | Exception::Closed);
+            tally.qualified += usize::from(is_qualified);
         }
-        scratch.aside = aside;
+        scratch.exceptions = exceptions;
     }
 
-    fn pick_mandatory(&self, best_max: usize, case: &Case<'_>, scratch: &mut Scratch) {
+    fn pick_mandatory(&self, best_max: usize, subject: &Subject<'_>, scratch: &mut Scratch) {
         for (offer, _) in &self.mandates {
             if scratch.best.len() >= best_max {
                 return;
             }
-            if scratch.aside(*offer) != Some(Aside::Mandatory) {
+            if scratch.exception(*offer) != Some(Exception::Mandatory) {
                 continue;
             }
             let Some(found) = self.offers.get(*offer as usize) else { continue };
             let Ok(program) = &found.program else { continue };
-            let holding = self.holding(program.affinities, case, scratch);
+            let matching = self.matching(program.affinities, subject, scratch);
             let place =
                 Place { score: 1.0, priority: found.candidate.worth.priority, offer: *offer };
-            scratch.best.push(Best { place, holding, is_mandatory: true });
+            scratch.best.push(Best { place, matching, is_mandatory: true });
         }
     }
 
     /// Takes the best of all groups, each in its prepared order.
     fn merge(&self, best_max: usize, scratch: &mut Scratch) {
-        let Scratch { aside, ahead, passing, .. } = scratch;
-        let is_wanted = |place: &&Place| way_aside(aside, place.offer).is_none();
+        let Scratch { exceptions, ahead, passing, .. } = scratch;
+        let is_wanted = |place: &&Place| exception_of(exceptions, place.offer).is_none();
         for group in passing {
             for place in self.orders.between(group.order).iter().filter(is_wanted) {
-                let candidate = Ahead { place: *place, holding: group.holding };
+                let candidate = Ahead { place: *place, matching: group.matching };
                 if ahead.len() < best_max {
                     ahead.push(candidate);
                 } else if let Some(mut worst) = ahead.peek_mut()
@@ -142,15 +151,21 @@ impl CompiledFlow {
     }
 
     /// Meets every offer of the groups that qualify.
-    fn walk(&self, best_max: usize, case: &Case<'_>, tally: &mut Tally, scratch: &mut Scratch) {
+    fn walk(
+        &self,
+        best_max: usize,
+        subject: &Subject<'_>,
+        tally: &mut Tally,
+        scratch: &mut Scratch,
+    ) {
         for index in 0..scratch.passing.len() {
             let Some(passing) = scratch.passing.get(index).copied() else { continue };
             for member in self.orders.between(passing.order) {
-                if scratch.aside(member.offer).is_some() {
+                if scratch.exception(member.offer).is_some() {
                     continue;
                 }
-                if self.lacks_creative(member.offer, case) {
-                    tally.without_creative += 1;
+                if let Some(sieve) = self.sifted_by(member.offer, subject) {
+                    tally.sift(sieve);
                     continue;
                 }
                 let program = self
@@ -158,12 +173,12 @@ impl CompiledFlow {
                     .get(member.offer as usize)
                     .and_then(|offer| offer.program.as_ref().ok());
                 let Some(place) =
-                    program.and_then(|program| self.place(member.offer, program, case, scratch))
+                    program.and_then(|program| self.place(member.offer, program, subject, scratch))
                 else {
                     continue;
                 };
                 tally.ranked += 1;
-                let candidate = Ahead { place, holding: passing.holding };
+                let candidate = Ahead { place, matching: passing.matching };
                 if scratch.ahead.len() < best_max {
                     scratch.ahead.push(candidate);
                 } else if let Some(mut worst) = scratch.ahead.peek_mut()
@@ -180,32 +195,42 @@ impl CompiledFlow {
         &self,
         offer: u32,
         program: &Program,
-        case: &Case<'_>,
+        subject: &Subject<'_>,
         scratch: &mut Scratch,
     ) -> Option<Place> {
-        let holding = self.holding(program.affinities, case, scratch);
-        let score =
-            self.factors(offer, program, holding, case, scratch)?.score(&self.scoring.weights)?;
-        let priority = self.offers.get(offer as usize)?.candidate.worth.priority;
-        Some(Place { score, priority, offer })
+        let candidate = &self.offers.get(offer as usize)?.candidate;
+        let matching = self.matching(program.affinities, subject, scratch);
+        let estimate = self.estimate(candidate, program, subject, scratch);
+        let factors = self.factors(&estimate, candidate, program, matching);
+        let score = factors.score(&self.scoring.weights)?;
+        Some(Place { score, priority: candidate.worth.priority, offer })
     }
 
-    /// The factors of an offer when so many of its affinities hold.
+    /// What the flow's score says about an offer.
+    #[inline]
+    pub(in crate::domain) fn estimate(
+        &self,
+        candidate: &Candidate,
+        program: &Program,
+        subject: &Subject<'_>,
+        scratch: &mut Scratch,
+    ) -> Estimate<'_> {
+        let inputs = self.inputs.get(program.inputs);
+        let number = |index: usize| self.fill(*inputs.get(index)?, subject, scratch).as_number();
+        self.scoring.method.estimate(candidate, number)
+    }
+
+    /// The factors of an offer when so many of its affinities are true.
+    #[inline]
     pub(in crate::domain) fn factors(
         &self,
-        offer: u32,
+        estimate: &Estimate<'_>,
+        candidate: &Candidate,
         program: &Program,
-        holding: u32,
-        case: &Case<'_>,
-        scratch: &mut Scratch,
-    ) -> Option<Factors> {
-        let worth = &self.offers.get(offer as usize)?.candidate.worth;
+        matching: u32,
+    ) -> Factors {
         let count = self.affinities.get(program.affinities as usize).map_or(0, |rules| rules.len());
-        let estimate = program
-            .score
-            .map(|register| self.fill(register, case, scratch))
-            .and_then(Word::as_number);
-        Some(self.scoring.factors(worth, estimate, (holding as usize, count)))
+        self.scoring.factors(estimate, &candidate.worth, (matching as usize, count))
     }
 
     /// The factors of an offer that is ranked without regard to them.

@@ -11,12 +11,16 @@ use formula::{
 };
 
 use crate::domain::{
-    compile::{CHAIN_MAX, Facts, literal_type},
+    candidate::Candidate,
+    compile::CHAIN_MAX,
     creative::{self, ReadyCreative},
+    facts::Facts,
     flow::Flow,
     metric::Metric,
     scalar::{Fields, Scalar},
-    snapshot::{Catalog, Category, Offer, is_named},
+    score::Input,
+    snapshot::{Catalog, Category, Offer, folded, is_named},
+    step::MatchCreatives,
 };
 
 /// A flow with the offers it considers.
@@ -33,12 +37,10 @@ pub struct OracleFlow {
 /// An offer ready to be judged.
 #[derive(Debug)]
 pub struct OracleOffer {
-    /// The offer.
-    pub offer: Offer,
+    /// What the answer says about it.
+    pub candidate: Candidate,
     /// What it may say.
     pub creatives: Vec<Arc<ReadyCreative>>,
-    /// Id of its category, when that is stored.
-    pub category_id: String,
     /// What to evaluate; or why its rules cannot be.
     pub program: Result<Program, String>,
 }
@@ -53,14 +55,14 @@ pub struct Program {
     pub filters: Vec<OracleRule>,
     /// The share that is true is the relevance.
     pub affinities: Vec<OracleRule>,
-    score: Option<(Formula, Sources)>,
+    inputs: Vec<(Formula, Origins)>,
 }
 
 /// A rule and where its names get their values.
 #[derive(Debug)]
 pub struct OracleRule {
     rule: CompiledRule,
-    sources: Sources,
+    sources: Origins,
 }
 
 #[derive(Debug)]
@@ -69,14 +71,14 @@ struct ComputedStep {
     name: String,
     formula: Formula,
     output: Option<OutputType>,
-    sources: Sources,
+    sources: Origins,
 }
 
-type Sources = BTreeMap<String, Source>;
+type Origins = BTreeMap<String, Origin>;
 
 /// Where a name gets its value.
 #[derive(Clone, Debug)]
-enum Source {
+enum Origin {
     Record(String, Type),
     Attribute(String, Type),
     /// An attribute of which only the presence matters.
@@ -93,11 +95,9 @@ impl OracleFlow {
         let is_wanted = |offer: &&Arc<Offer>| {
             let stored = catalog.category(&offer.category);
             wanted.is_empty()
-                || wanted.iter().any(|category| {
-                    let (id, name) = stored.map_or(("", offer.category.as_str()), |s| {
-                        (s.id.as_str(), s.name.as_str())
-                    });
-                    is_named(category, id, name)
+                || wanted.iter().any(|wanted| match stored {
+                    Some(stored) => is_named(wanted, &stored.id, &stored.name),
+                    None => folded(wanted) == folded(&offer.category),
                 })
         };
         let is_lending = |category: &&Category| {
@@ -109,7 +109,7 @@ impl OracleFlow {
         let empty = BTreeMap::new();
         let fields = catalog.schema(flow.schema()).map_or(&empty, |schema| &schema.fields);
         let active = || catalog.offers.values().filter(|offer| offer.is_active);
-        let mut creatives = match flow.creative_match() {
+        let mut creatives = match flow.settings::<MatchCreatives>() {
             Some(_) => creative::ready(catalog),
             None => BTreeMap::new(),
         };
@@ -120,10 +120,10 @@ impl OracleFlow {
                 let (metrics, steps, open) = (&catalog.metrics, Vec::new(), Vec::new());
                 let program =
                     Builder { offer, own, categories: &categories, fields, metrics, steps, open };
+                let category_id = own.map_or("", |category| category.id.as_str());
                 OracleOffer {
-                    offer: (**offer).clone(),
+                    candidate: Candidate::new(offer, category_id),
                     creatives: creatives.remove(offer.id.as_str()).unwrap_or_default(),
-                    category_id: own.map(|category| category.id.clone()).unwrap_or_default(),
                     program: program.build(&flow),
                 }
             })
@@ -154,10 +154,12 @@ impl Program {
         values
     }
 
-    /// What the flow's formula gives; none when it has none.
-    pub fn score(&self, facts: &Facts<'_>, computed: &[Value]) -> Option<Value> {
-        let (formula, sources) = self.score.as_ref()?;
-        Some(formula.evaluate(&|name| value_of(sources, name, facts, computed), facts.moment))
+    /// What the flow's score reads.
+    pub fn inputs(&self, facts: &Facts<'_>, computed: &[Value]) -> Vec<Value> {
+        let value = |(formula, sources): &(Formula, Origins)| {
+            formula.evaluate(&|name| value_of(sources, name, facts, computed), facts.moment)
+        };
+        self.inputs.iter().map(value).collect()
     }
 
     /// The computed values by field name.
@@ -169,7 +171,7 @@ impl Program {
     /// Record fields that rules and formulas read.
     pub fn fields_read(&self) -> impl Iterator<Item = &str> {
         self.sources().filter_map(|source| match source {
-            Source::Record(field, _) => Some(field.as_str()),
+            Origin::Record(field, _) => Some(field.as_str()),
             _ => None,
         })
     }
@@ -177,26 +179,26 @@ impl Program {
     /// Keys of the metrics that rules and formulas read.
     pub fn metrics_read(&self) -> impl Iterator<Item = &str> {
         self.sources().filter_map(|source| match source {
-            Source::Metric(key) => Some(key.as_str()),
+            Origin::Metric(key) => Some(key.as_str()),
             _ => None,
         })
     }
 
-    fn sources(&self) -> impl Iterator<Item = &Source> {
+    fn sources(&self) -> impl Iterator<Item = &Origin> {
         let rules = self
             .rules
             .iter()
             .chain(&self.filters)
             .chain(&self.affinities)
             .map(|rule| &rule.sources);
-        let scores = self.score.iter().map(|(_, sources)| sources);
-        let all = self.steps.iter().map(|step| &step.sources).chain(rules).chain(scores);
+        let inputs = self.inputs.iter().map(|(_, sources)| sources);
+        let all = self.steps.iter().map(|step| &step.sources).chain(rules).chain(inputs);
         all.flat_map(|sources| sources.values())
     }
 }
 
 impl OracleRule {
-    /// Whether it holds, given the computed values.
+    /// Whether it is true, given the computed values.
     pub fn evaluate(&self, facts: &Facts<'_>, computed: &[Value]) -> Verdict {
         self.rule.evaluate(&|name, op| self.value(name, op, facts, computed))
     }
@@ -210,7 +212,7 @@ impl OracleRule {
         let presence = presence(name);
         let is_presence = matches!(op, Operator::Exists | Operator::NotExists);
         match self.sources.get(&presence).filter(|_| is_presence) {
-            Some(Source::Presence(key)) if !facts.attributes.contains_key(key) => {
+            Some(Origin::Presence(key)) if !facts.attributes.contains_key(key) => {
                 Value::Null(Cause::missing(name))
             }
             Some(_) => Value::Boolean(true),
@@ -219,29 +221,29 @@ impl OracleRule {
     }
 }
 
-/// The key under which a name stands when only its presence is asked for. No name has a space.
+/// The key of a name of which only the presence matters. No name has a space.
 fn presence(name: &str) -> String {
     format!("presence of {name}")
 }
 
-fn value_of(sources: &Sources, name: &str, facts: &Facts<'_>, computed: &[Value]) -> Value {
+fn value_of(sources: &Origins, name: &str, facts: &Facts<'_>, computed: &[Value]) -> Value {
     let missing = || Value::Null(Cause::missing(name));
     match sources.get(name) {
-        Some(Source::Record(field, declared)) => match facts.record.get(field) {
+        Some(Origin::Record(field, declared)) => match facts.record.get(field) {
             Some(value) => value.typed(name, *declared),
             None => Value::Null(Cause::missing(&format!("customer.{field}"))),
         },
-        Some(Source::Attribute(key, declared)) => {
+        Some(Origin::Attribute(key, declared)) => {
             facts.attributes.get(key).map_or_else(missing, |value| value.typed(name, *declared))
         }
-        Some(Source::Presence(key)) => {
+        Some(Origin::Presence(key)) => {
             facts.attributes.get(key).map_or_else(missing, |_| Value::Boolean(true))
         }
-        Some(Source::Metric(key)) => {
+        Some(Origin::Metric(key)) => {
             facts.metrics.get(key).map_or_else(missing, |value| Value::Number(*value))
         }
-        Some(Source::Offer(value, declared)) => value.typed(name, *declared),
-        Some(Source::Step(index)) => computed.get(*index).cloned().unwrap_or_else(missing),
+        Some(Origin::Offer(value, declared)) => value.typed(name, *declared),
+        Some(Origin::Step(index)) => computed.get(*index).cloned().unwrap_or_else(missing),
         None => missing(),
     }
 }
@@ -289,15 +291,16 @@ impl Builder<'_> {
             let rule = Rule::Condition { field: field.clone(), op: Operator::Eq, value };
             affinities.push(self.rule(&rule)?);
         }
-        let score = match flow.score_formula() {
-            Some(text) => Some(self.score(text, flow).map_err(|why| format!("score: {why}"))?),
-            None => None,
-        };
-        Ok(Program { steps: self.steps, rules, filters, affinities, score })
+        let mut inputs = Vec::new();
+        for input in flow.score_method().inputs() {
+            inputs.push(self.input(&input).map_err(|why| format!("score: {why}"))?);
+        }
+        Ok(Program { steps: self.steps, rules, filters, affinities, inputs })
     }
 
-    fn score(&mut self, text: &str, flow: &Flow) -> Result<(Formula, Sources), String> {
-        let (formula, sources) = self.formula(text, self.own, &|name| flow.score_type(name))?;
+    fn input(&mut self, input: &Input) -> Result<(Formula, Origins), String> {
+        let (formula, sources) =
+            self.formula(&input.formula, self.own, &|name| input.type_of(name))?;
         match formula.result_type() {
             None | Some(Type::Number) => Ok((formula, sources)),
             Some(other) => Err(format!("the formula gives a {other}, not a number")),
@@ -309,8 +312,8 @@ impl Builder<'_> {
         text: &str,
         home: Option<&Category>,
         used_as: &dyn Fn(&str) -> Type,
-    ) -> Result<(Formula, Sources), String> {
-        let mut sources = Sources::new();
+    ) -> Result<(Formula, Origins), String> {
+        let mut sources = Origins::new();
         let mut types = BTreeMap::new();
         for used in Formula::names(text).map_err(|error| error.to_string())? {
             let (source, of_type) = self.resolve(&used, home, used_as(&used))?;
@@ -322,18 +325,18 @@ impl Builder<'_> {
     }
 
     fn rule(&mut self, rule: &Rule) -> Result<OracleRule, String> {
-        let mut sources = Sources::new();
+        let mut sources = Origins::new();
         let mut types = BTreeMap::new();
         let mut open = vec![rule];
         while let Some(rule) = open.pop() {
             match rule {
                 Rule::Condition { field, op, value } => {
-                    let (source, of_type) = self.resolve(field, self.own, literal_type(value))?;
+                    let (source, of_type) = self.resolve(field, self.own, value.compared_type())?;
                     match (op, source) {
-                        (Operator::Exists | Operator::NotExists, Source::Attribute(key, _)) => {
+                        (Operator::Exists | Operator::NotExists, Origin::Attribute(key, _)) => {
                             // Whatever the attribute's type is elsewhere.
                             types.entry(field.clone()).or_insert(of_type);
-                            sources.insert(presence(field), Source::Presence(key));
+                            sources.insert(presence(field), Origin::Presence(key));
                         }
                         (_, source) => {
                             types.insert(field.clone(), of_type);
@@ -360,18 +363,18 @@ impl Builder<'_> {
         name: &str,
         home: Option<&Category>,
         used_as: Type,
-    ) -> Result<(Source, Type), String> {
+    ) -> Result<(Origin, Type), String> {
         let unknown = || format!("`{name}` is not declared");
         if let Some(field) = name.strip_prefix("customer.") {
             let declared = *self.fields.get(field).ok_or_else(unknown)?;
-            return Ok((Source::Record(field.to_owned(), declared), declared));
+            return Ok((Origin::Record(field.to_owned(), declared), declared));
         }
         if let Some(key) = name.strip_prefix("attributes.") {
-            return Ok((Source::Attribute(key.to_owned(), used_as), used_as));
+            return Ok((Origin::Attribute(key.to_owned(), used_as), used_as));
         }
         if let Some(key) = name.strip_prefix("metrics.") {
             self.metrics.get(key).ok_or_else(unknown)?;
-            return Ok((Source::Metric(key.to_owned()), Type::Number));
+            return Ok((Origin::Metric(key.to_owned()), Type::Number));
         }
         if let Some(field) = name.strip_prefix("offer.") {
             return self.offer_field(field).ok_or_else(unknown);
@@ -383,10 +386,10 @@ impl Builder<'_> {
         }
         if let Some(value) = self.offer.custom_fields.get(name) {
             let of_type = value.own_type().ok_or_else(|| format!("`{name}` is a list"))?;
-            return Ok((Source::Offer(value.clone(), of_type), of_type));
+            return Ok((Origin::Offer(value.clone(), of_type), of_type));
         }
         if let Some(declared) = self.fields.get(name) {
-            return Ok((Source::Record(name.to_owned(), *declared), *declared));
+            return Ok((Origin::Record(name.to_owned(), *declared), *declared));
         }
         let lenders: Vec<&Category> =
             self.categories.iter().copied().filter(|category| declares(category)).collect();
@@ -405,18 +408,18 @@ impl Builder<'_> {
         }
     }
 
-    fn offer_field(&self, field: &str) -> Option<(Source, Type)> {
+    fn offer_field(&self, field: &str) -> Option<(Origin, Type)> {
         let value = self.offer.field(field)?;
         let of_type = value.own_type()?;
-        Some((Source::Offer(value, of_type), of_type))
+        Some((Origin::Offer(value, of_type), of_type))
     }
 
     /// The step that computes `name` of `category`, added after all it needs.
-    fn step(&mut self, category: &Category, name: &str) -> Result<(Source, Type), String> {
+    fn step(&mut self, category: &Category, name: &str) -> Result<(Origin, Type), String> {
         let is_it = |step: &ComputedStep| step.category_id == category.id && step.name == name;
         if let Some(index) = self.steps.iter().position(is_it) {
             let of_type = self.steps.get(index).and_then(type_of_step).unwrap_or(Type::Number);
-            return Ok((Source::Step(index), of_type));
+            return Ok((Origin::Step(index), of_type));
         }
         let key = (category.id.clone(), name.to_owned());
         if self.open.contains(&key) {
@@ -438,7 +441,7 @@ impl Builder<'_> {
         let step = ComputedStep { category_id, name, formula, output: field.output, sources };
         let of_type = type_of_step(&step).unwrap_or(Type::Number);
         self.steps.push(step);
-        Ok((Source::Step(self.steps.len() - 1), of_type))
+        Ok((Origin::Step(self.steps.len() - 1), of_type))
     }
 }
 

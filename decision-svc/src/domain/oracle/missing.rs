@@ -1,5 +1,5 @@
-//! No rule passes on data that are missing: whoever is let through without a value would be let
-//! through with any.
+//! No rule passes because data are missing: an offer that passes without a value passes with every
+//! value.
 
 #![allow(clippy::unwrap_used)]
 
@@ -13,11 +13,12 @@ use formula::{
 
 use super::tests::{CASES, Dice, FIELDS, WORDS, catalog, customer, flow, metrics, surface};
 use crate::domain::{
-    compile::{CompiledFlow, Facts},
-    flow::Step,
+    compile::CompiledFlow,
+    facts::Facts,
     plan::{Wanted, plan},
     scalar::{Fields, Scalar},
     snapshot::Catalog,
+    step::{Filter, Settings as _},
 };
 
 /// Values of a field in place of the missing one.
@@ -90,7 +91,8 @@ fn no_offer_passes_on_a_value_that_is_missing_or_does_not_fit() {
     for seed in 0..CASES {
         let dice = &mut Dice(seed);
         let (catalog, mut flow) = (without_presence(catalog(dice)), flow(dice));
-        flow.nodes.retain(|node| !matches!(&node.step, Step::Filter(rules) if rules.iter().any(asks_for_presence)));
+        let asks = |filter: &Filter| filter.rules.iter().any(asks_for_presence);
+        flow.nodes.retain(|node| !Filter::of(&node.step).is_some_and(asks));
         let compiled = CompiledFlow::compile(flow, "flow_f", "F", 1, &catalog);
         let (record, attributes) = customer(dice);
         let (metrics, surface) = (metrics(dice), surface(dice));

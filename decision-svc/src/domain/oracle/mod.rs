@@ -3,6 +3,7 @@
 //! compiled flow to it, and explanations are made by it, since it keeps every part.
 
 mod compile;
+mod node;
 mod plan;
 
 pub use compile::{OracleFlow, OracleOffer, OracleRule, Program};

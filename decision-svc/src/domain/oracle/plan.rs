@@ -1,21 +1,23 @@
 //! Offer by offer: computed, qualified, scored; then sorted.
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
-use formula::{
-    Value,
-    rule::{Refusal, Verdict},
-};
+use formula::{Value, rule::Verdict};
 
 use crate::domain::{
-    compile::Facts,
-    creative::{self, ReadyCreative},
-    flow::{Flow, NamedModel, ScoreMethod, Step},
-    oracle::compile::{OracleFlow, OracleOffer, OracleRule, Program},
-    plan::no_creative,
-    rank::{Factors, PROPENSITY_PRIOR, RELEVANCE_PRIOR, Worth},
+    candidate::Candidate,
+    creative::ReadyCreative,
+    facts::Facts,
+    flow::Flow,
+    oracle::{
+        compile::{OracleFlow, OracleOffer, OracleRule, Program},
+        node::{self, Passage},
+    },
+    rank::{Factors, RELEVANCE_PRIOR},
     reason::Reason,
     scalar::Fields,
+    score::{Estimate, PROPENSITY_PRIOR, Uplift},
+    step::Step,
     trace::{Refused, Stage},
 };
 
@@ -30,32 +32,20 @@ pub struct OraclePlan {
     pub refused: Vec<Refused>,
 }
 
-/// An offer a customer qualifies for.
+/// An offer a customer qualifies for. Dereferences to the candidate it is.
 #[derive(Clone, Debug)]
 pub struct OracleRanked {
-    /// The offer.
-    pub offer_id: String,
-    /// Its name.
-    pub name: String,
-    /// Category as the offer names it.
-    pub category: String,
-    /// Id of the category, when it is stored.
-    pub category_id: String,
-    /// A finer group.
-    pub subcategory: String,
-    /// Purpose of the contact.
-    pub purpose: String,
-    /// What one contact costs, in 1/10,000 of the currency.
-    pub cost_e4: i64,
-    /// Its priority, for ties.
-    pub priority: f64,
+    /// What does not depend on the customer.
+    pub candidate: Candidate,
     /// The rank score.
     pub score: f64,
     /// The factors of the score.
     pub factors: Factors,
     /// Where the propensity comes from.
     pub propensity_source: String,
-    /// It stands above the others whatever its factors.
+    /// Effect of contact; none without an uplift model.
+    pub uplift: Option<Uplift>,
+    /// It ranks above the others whatever its factors are.
     pub is_mandatory: bool,
     /// What it says.
     pub creative: Option<Arc<ReadyCreative>>,
@@ -63,173 +53,153 @@ pub struct OracleRanked {
     pub computed: Fields,
 }
 
+impl Deref for OracleRanked {
+    type Target = Candidate;
+
+    fn deref(&self) -> &Candidate {
+        &self.candidate
+    }
+}
+
+/// A refused offer, and the index of the node that left it out; none for what every flow leaves out
+/// at its first such node.
+type LeftOut = (Option<usize>, Refused);
+
 /// Plans one decision.
 pub fn plan(compiled: &OracleFlow, facts: &Facts<'_>, exclude_offers: &[String]) -> OraclePlan {
     let mut plan = OraclePlan::default();
-    let mut mandatory = Vec::new();
-    for candidate in &compiled.offers {
-        match considered(&compiled.flow, candidate, facts, exclude_offers) {
+    let (mut mandatory, mut left_out) = (Vec::new(), Vec::new());
+    for offer in &compiled.offers {
+        match considered(&compiled.flow, offer, facts, exclude_offers) {
             Ok(ranked) if ranked.is_mandatory => mandatory.push(ranked),
             Ok(ranked) => plan.ranked.push(ranked),
-            Err(refused) => plan.refused.push(*refused),
+            Err(refused) => left_out.push(*refused),
         }
     }
     plan.ranked.sort_by(|a, b| {
         b.score
             .total_cmp(&a.score)
-            .then(b.priority.total_cmp(&a.priority))
+            .then(b.worth.priority.total_cmp(&a.worth.priority))
             .then_with(|| a.offer_id.cmp(&b.offer_id))
     });
     mandatory.sort_by(|a, b| {
-        b.priority.total_cmp(&a.priority).then_with(|| a.offer_id.cmp(&b.offer_id))
+        b.worth.priority.total_cmp(&a.worth.priority).then_with(|| a.offer_id.cmp(&b.offer_id))
     });
     plan.ranked.splice(0..0, mandatory);
-    plan.stages = stages(compiled, &plan);
+    plan.stages = stages(compiled, &left_out);
+    plan.refused = left_out.into_iter().map(|(_, refused)| refused).collect();
     plan
 }
 
 /// One offer's way through the flow.
 fn considered(
     flow: &Flow,
-    candidate: &OracleOffer,
+    considered: &OracleOffer,
     facts: &Facts<'_>,
     exclude_offers: &[String],
-) -> Result<OracleRanked, Box<Refused>> {
-    let offer = &candidate.offer;
-    let refusal = |code: Reason, reason: String| {
-        Box::new(Refused::unranked(&offer.id, &offer.name, code, reason))
+) -> Result<OracleRanked, Box<LeftOut>> {
+    let offer = &considered.candidate;
+    let refusal = |index: Option<usize>, code: Reason, reason: String| {
+        Box::new((index, Refused::unranked(&offer.offer_id, &offer.name, code, reason)))
     };
-    if exclude_offers.contains(&offer.id) {
-        return Err(refusal(Reason::Excluded, "excluded by the request".to_owned()));
+    if exclude_offers.contains(&offer.offer_id) {
+        return Err(refusal(None, Reason::Excluded, "excluded by the request".to_owned()));
     }
     if let Some(obstacle) = offer.schedule.obstacle(facts.moment.now) {
-        return Err(refusal(Reason::NotScheduled, obstacle));
+        let inventory = flow.nodes.iter().position(|node| matches!(node.step, Step::Inventory(_)));
+        return Err(refusal(inventory, Reason::NotScheduled, obstacle));
     }
-    let invalid =
-        |why: &String| refusal(Reason::RuleInvalid, format!("its rules cannot be applied: {why}"));
-    let program = candidate.program.as_ref().map_err(invalid)?;
+    let invalid = |why: &String| {
+        refusal(None, Reason::RuleInvalid, format!("its rules cannot be applied: {why}"))
+    };
+    let program = considered.program.as_ref().map_err(invalid)?;
     let is_mandatory =
         offer.mandate.as_ref().is_some_and(|mandate| facts.moment.now < mandate.expires_at);
     let computed = program.compute(facts);
-    let failed = |code: Reason, rules: &[OracleRule]| {
-        let failed = first_failure(rules, facts, &computed);
-        failed.map_or(Ok(()), |failed| {
-            Err(Box::new(Refused::failed(&offer.id, &offer.name, code, failed)))
-        })
-    };
-    if flow.has("qualify") && !is_mandatory {
-        failed(Reason::NotQualified, &program.rules)?;
-    }
-    failed(Reason::Filtered, &program.filters)?;
-    let how = flow.creative_match();
-    let creative = how.and_then(|how| creative::chosen(&candidate.creatives, how, facts.surface));
-    if how.is_some_and(|how| how.is_required) && creative.is_none() {
-        return Err(refusal(Reason::NoCreative, no_creative(facts)));
-    }
-    let estimate = program.score(facts, &computed);
-    let (propensity, propensity_source) = propensity(flow, candidate, estimate.as_ref());
-    let mut factors =
-        Factors::of(&Worth::of(offer), propensity, relevance(program, facts, &computed));
-    let score = match (is_mandatory, factors.score(&flow.weights()), estimate) {
-        (true, ..) => {
-            if factors.propensity.is_nan() {
-                factors.propensity = PROPENSITY_PRIOR;
-            }
-            1.0
+    let passage = Passage { offer: considered, program, facts, computed: &computed, is_mandatory };
+    for (index, node) in flow.nodes.iter().enumerate() {
+        if let Some(refused) = node::refusal(&node.step, &passage) {
+            return Err(Box::new((Some(index), refused)));
         }
-        (false, Some(score), _) => score,
-        (false, None, Some(Value::Null(cause))) => {
-            return Err(refusal(Reason::NotRanked, format!("its score is not a number: {cause}")));
-        }
-        (false, None, _) => {
-            return Err(refusal(Reason::NotRanked, "its score is not a number".to_owned()));
+    }
+    let (factors, score, estimate) = match scored(flow, &passage) {
+        Ok(scored) => scored,
+        Err(why) => {
+            let rank = flow.nodes.iter().position(|node| matches!(node.step, Step::Rank(_)));
+            return Err(refusal(rank, Reason::NotRanked, why));
         }
     };
     Ok(OracleRanked {
-        offer_id: offer.id.clone(),
-        name: offer.name.clone(),
-        category: offer.category.clone(),
-        category_id: candidate.category_id.clone(),
-        subcategory: offer.subcategory.clone(),
-        purpose: offer.purpose.clone(),
-        cost_e4: offer.cost_e4,
-        priority: offer.priority,
+        candidate: offer.clone(),
         score,
         factors,
-        propensity_source,
+        propensity_source: estimate.source.to_owned(),
+        uplift: estimate.uplift,
         is_mandatory,
-        creative: creative.cloned(),
+        creative: passage.creative(flow.settings()).cloned(),
         computed: program.shown(&computed),
     })
 }
 
-/// Candidates through each step, counted by what became of them.
-fn stages(compiled: &OracleFlow, plan: &OraclePlan) -> Vec<Stage> {
-    let refused =
-        |code: Reason| plan.refused.iter().filter(|refused| refused.reason_code == code).count();
-    let mut count = compiled.offers_in_all;
+/// Factors, score and estimate of an offer; or why it has no score.
+fn scored<'f>(
+    flow: &'f Flow,
+    passage: &Passage<'_>,
+) -> Result<(Factors, f64, Estimate<'f>), String> {
+    let Passage { program, facts, computed, is_mandatory, .. } = *passage;
+    let candidate = &passage.offer.candidate;
+    let inputs = program.inputs(facts, computed);
+    let number = |index: usize| match inputs.get(index) {
+        Some(Value::Number(number)) => Some(*number),
+        _ => None,
+    };
+    let estimate = flow.score_method().estimate(candidate, number);
+    let mut factors = estimate.factors(&candidate.worth, relevance(program, facts, computed));
+    if is_mandatory {
+        if factors.propensity.is_nan() {
+            factors.propensity = PROPENSITY_PRIOR;
+        }
+        return Ok((factors, 1.0, estimate));
+    }
+    let score = factors.score(&flow.weights()).ok_or_else(|| no_score(&inputs))?;
+    Ok((factors, score, estimate))
+}
+
+fn no_score(inputs: &[Value]) -> String {
+    let cause = inputs.iter().find_map(|input| match input {
+        Value::Null(cause) => Some(cause),
+        _ => None,
+    });
+    match cause {
+        Some(cause) => format!("its score is not a number: {cause}"),
+        None => "its score is not a number".to_owned(),
+    }
+}
+
+/// Candidates through each node, counted by where they were left out.
+fn stages(compiled: &OracleFlow, left_out: &[LeftOut]) -> Vec<Stage> {
+    let count = |at: Option<usize>| left_out.iter().filter(|(index, _)| *index == at).count();
+    let (mut left, mut anywhere) = (compiled.offers_in_all, count(None));
     let mut stages = Vec::new();
-    for node in &compiled.flow.nodes {
-        let entered = count;
-        count = match node.step {
-            Step::Inventory(_) => compiled.offers.len() - refused(Reason::NotScheduled),
-            Step::Qualify => {
-                entered
-                    - refused(Reason::Excluded)
-                    - refused(Reason::RuleInvalid)
-                    - refused(Reason::NotQualified)
-            }
-            Step::Filter(_) => {
-                let before = compiled.offers.len()
-                    - refused(Reason::NotScheduled)
-                    - refused(Reason::NotQualified);
-                before
-                    - refused(Reason::Excluded)
-                    - refused(Reason::RuleInvalid)
-                    - refused(Reason::Filtered)
-            }
-            Step::MatchCreatives(_) => plan.ranked.len() + refused(Reason::NotRanked),
-            Step::Rank(_) => plan.ranked.len(),
-            _ => entered,
-        };
-        stages.push(Stage {
-            node: node.id.clone(),
-            type_name: node.step.type_name(),
-            entered,
-            left: count,
-        });
+    for (index, node) in compiled.flow.nodes.iter().enumerate() {
+        let entered = left;
+        if matches!(node.step, Step::Inventory(_)) {
+            left = compiled.offers.len();
+        } else if node::is_leaving_out(&node.step) {
+            left -= std::mem::take(&mut anywhere);
+        }
+        left -= count(Some(index));
+        let type_name = node.step.type_name();
+        stages.push(Stage { node: node.id.clone(), type_name, entered, left });
     }
     stages
 }
 
-fn first_failure(rules: &[OracleRule], facts: &Facts<'_>, computed: &[Value]) -> Option<Refusal> {
-    rules.iter().find_map(|rule| match rule.evaluate(facts, computed) {
-        Verdict::True => None,
-        Verdict::False(refusal) | Verdict::Unknown(refusal) => Some(refusal),
-    })
-}
-
 fn relevance(program: &Program, facts: &Facts<'_>, computed: &[Value]) -> f64 {
     let all = program.affinities.len();
-    let holds = |rule: &&OracleRule| matches!(rule.evaluate(facts, computed), Verdict::True);
+    let is_true = |rule: &&OracleRule| matches!(rule.evaluate(facts, computed), Verdict::True);
     match all {
         0 => RELEVANCE_PRIOR,
-        _ => program.affinities.iter().filter(holds).count() as f64 / all as f64,
-    }
-}
-
-fn propensity(flow: &Flow, candidate: &OracleOffer, estimate: Option<&Value>) -> (f64, String) {
-    let number = match estimate {
-        Some(Value::Number(number)) => *number,
-        _ => f64::NAN,
-    };
-    match flow.score_method() {
-        ScoreMethod::Priority => {
-            (candidate.offer.priority / 100.0, "priority of the offer".to_owned())
-        }
-        ScoreMethod::Formula(_) => (number, "formula of the flow".to_owned()),
-        ScoreMethod::Model(NamedModel { found: Some(found), .. }) => (number, found.title.clone()),
-        ScoreMethod::Model(_) => (PROPENSITY_PRIOR, "prior: no model".to_owned()),
-        ScoreMethod::Propensity => (PROPENSITY_PRIOR, "prior: no data".to_owned()),
+        _ => program.affinities.iter().filter(is_true).count() as f64 / all as f64,
     }
 }

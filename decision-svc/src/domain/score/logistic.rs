@@ -1,10 +1,13 @@
-//! Models: coefficients estimated elsewhere, evaluated as a formula.
+//! Logistic regression with coefficients that were estimated elsewhere. It is written out as one
+//! formula, so that names, types and missing values mean what they mean in formulas.
 
-use formula::{Formula, Type, rule::Literal};
+use ::formula::{Formula, Type, rule::Literal};
+
+use super::Input;
 
 /// Most terms of a model.
 pub const TERMS_MAX: usize = 40;
-/// Greatest coefficient, intercept or stand-in, without regard to sign.
+/// Greatest absolute value of a coefficient, an intercept or a stand-in.
 pub const COEFFICIENT_MAX: f64 = 1e9;
 /// Beyond this many log odds the propensity is 0 or 1 to the last bit that counts, and `exp` stays
 /// finite.
@@ -12,7 +15,7 @@ const LOG_ODDS_MAX: f64 = 700.0;
 
 /// Logistic regression: 1 / (1 + e^-z), z = intercept + Σ coefficient × x.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Model {
+pub struct Logistic {
     /// The estimate in log odds when every x is 0.
     pub intercept: f64,
     /// The terms of the sum.
@@ -33,7 +36,7 @@ pub struct Term {
     pub when_missing: Option<f64>,
 }
 
-impl Model {
+impl Logistic {
     /// Its faults: (path within the resource, what is wrong).
     pub fn faults(&self) -> Vec<(String, String)> {
         let mut faults = Vec::new();
@@ -58,7 +61,8 @@ impl Model {
             let is_name =
                 Formula::names(&term.field).is_ok_and(|names| names == [term.field.as_str()]);
             if !is_name {
-                let message = "must be a name as in formulas: `customer.x`, `attributes.x`, `offer.x`, `metrics.x` or `x`";
+                let message = "must be a name as in formulas: `customer.x`, `attributes.x`, \
+                               `offer.x`, `metrics.x` or `x`";
                 faults.push((format!("terms[{index}].field"), message.to_owned()));
             }
             if matches!(term.equals, Some(Literal::List(_) | Literal::None)) {
@@ -74,8 +78,19 @@ impl Model {
         faults
     }
 
+    /// One number: what the whole formula gives.
+    pub(super) fn inputs(&self) -> Vec<Input> {
+        vec![Input { formula: self.formula(), types: self.types() }]
+    }
+
+    /// The propensity, NaN where the formula gives none.
+    #[inline]
+    pub(super) fn propensity(&self, mut number: impl FnMut(usize) -> Option<f64>) -> f64 {
+        number(0).unwrap_or(f64::NAN)
+    }
+
     /// Types of the inputs: a number, or that of the value it is compared with.
-    pub fn types(&self) -> Vec<(String, Type)> {
+    fn types(&self) -> Vec<(String, Type)> {
         let of = |term: &Term| match &term.equals {
             Some(Literal::String(_)) => Type::String,
             Some(Literal::Boolean(_)) => Type::Boolean,
@@ -85,7 +100,7 @@ impl Model {
     }
 
     /// The model as a formula that gives the propensity.
-    pub fn formula(&self) -> String {
+    fn formula(&self) -> String {
         let mut sum = number(self.intercept);
         for term in &self.terms {
             sum.push_str(" + ");
@@ -138,7 +153,7 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use formula::{Cause, Moment, Value};
+    use ::formula::{Cause, Moment, Value};
 
     use super::*;
 
@@ -146,7 +161,7 @@ mod tests {
         Term { field: field.to_owned(), coefficient, equals: None, when_missing: None }
     }
 
-    fn score(model: &Model, values: &[(&str, Value)]) -> Value {
+    fn score(model: &Logistic, values: &[(&str, Value)]) -> Value {
         assert_eq!(model.faults(), []);
         let of = |name: &str| {
             values.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
@@ -165,7 +180,7 @@ mod tests {
     #[test]
     fn a_sum_of_numbers_scores_as_worked_by_hand() {
         let terms = vec![term("credit", 0.004), term("income", 0.000_015), term("age", 0.005)];
-        let model = Model { intercept: -3.2, terms };
+        let model = Logistic { intercept: -3.2, terms };
         let values = [("credit", 760.0), ("income", 95_000.0), ("age", 38.0)]
             .map(|(name, x)| (name, Value::Number(x)));
         let Value::Number(found) = score(&model, &values) else { panic!("no number") };
@@ -175,7 +190,7 @@ mod tests {
     #[test]
     fn a_category_counts_where_it_is_met() {
         let gold = Term { equals: Some(Literal::String("Go\"ld\\".into())), ..term("tier", 2.0) };
-        let model = Model { intercept: 0.0, terms: vec![gold] };
+        let model = Logistic { intercept: 0.0, terms: vec![gold] };
         let of = |text: &str| score(&model, &[("tier", Value::String(text.into()))]);
         assert_eq!(of("Go\"ld\\"), Value::Number(1.0 / (1.0 + libm::exp(-2.0))));
         assert_eq!(of("Silver"), Value::Number(0.5));
@@ -183,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_missing_input_has_no_score_unless_something_stands_in() {
-        let mut model = Model { intercept: 0.0, terms: vec![term("age", 1.0)] };
+        let mut model = Logistic { intercept: 0.0, terms: vec![term("age", 1.0)] };
         assert!(matches!(score(&model, &[]), Value::Null(_)));
         model.terms[0].when_missing = Some(0.0);
         assert_eq!(score(&model, &[]), Value::Number(0.5));
@@ -191,25 +206,25 @@ mod tests {
 
     #[test]
     fn no_sum_is_too_great() {
-        let of = |x: f64| score(&Model { intercept: x, terms: Vec::new() }, &[]);
+        let of = |x: f64| score(&Logistic { intercept: x, terms: Vec::new() }, &[]);
         assert!(
             matches!((of(-1e9), of(1e9)), (Value::Number(least), Value::Number(1.0)) if least < 1e-300)
         );
     }
 
     #[test]
-    fn every_fault_is_told_with_its_path() {
+    fn every_fault_has_its_path() {
         let terms = vec![
             Term { equals: Some(Literal::None), ..term("a + b", f64::NAN) },
             Term { when_missing: Some(2e9), ..term("customer.age", 1.0) },
         ];
         let paths: Vec<_> =
-            Model { intercept: 0.0, terms }.faults().into_iter().map(|(path, _)| path).collect();
+            Logistic { intercept: 0.0, terms }.faults().into_iter().map(|(path, _)| path).collect();
         assert_eq!(
             paths,
             ["terms[0].coefficient", "terms[1].when_missing", "terms[0].field", "terms[0].equals"]
         );
         let long = vec![term(&"x".repeat(110), 1.0); TERMS_MAX];
-        assert_eq!(Model { intercept: 0.0, terms: long }.faults()[0].0, "terms");
+        assert_eq!(Logistic { intercept: 0.0, terms: long }.faults()[0].0, "terms");
     }
 }

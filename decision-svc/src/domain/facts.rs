@@ -1,0 +1,29 @@
+//! What is known of a customer when a flow is evaluated.
+
+use formula::Moment;
+
+use crate::domain::{creative::Surface, metric::Metrics, scalar::Fields};
+
+/// The facts of one decision.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// The customer's record.
+    pub record: &'a Fields,
+    /// The request's attributes.
+    pub attributes: &'a Fields,
+    /// The customer's behavioral metrics.
+    pub metrics: &'a Metrics,
+    /// Channel and placement of the offer.
+    pub surface: &'a Surface,
+    /// The instant of the decision and the customer's time zone.
+    pub moment: &'a Moment,
+}
+
+impl<'a> Facts<'a> {
+    /// Facts without metrics, channel and placement.
+    pub fn of_record(record: &'a Fields, attributes: &'a Fields, moment: &'a Moment) -> Self {
+        static METRICS: Metrics = Metrics::new();
+        static SURFACE: Surface = Surface { channel: None, placement: String::new() };
+        Self { record, attributes, metrics: &METRICS, surface: &SURFACE, moment }
+    }
+}

@@ -1,0 +1,41 @@
+//! The effect of contact on conversion, as an uplift model estimates it.
+
+/// What contact changes, for a customer and an offer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Uplift {
+    /// Change of the conversion probability by contact, -1 to 1.
+    pub effect: f64,
+    /// Bounds within which the effect lies with a probability of 95 %.
+    pub interval: (f64, f64),
+    /// Probability that the effect is positive: the factor U of the rank.
+    pub helps: f64,
+    /// Conversion probability without contact.
+    pub baseline: f64,
+    /// How the customer reacts to contact.
+    pub segment: Segment,
+    /// Revision of the model.
+    pub model_revision: i64,
+}
+
+/// How a customer reacts to contact.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Segment {
+    /// Buys if contacted.
+    Persuadable,
+    /// Buys anyway.
+    SureThing,
+    /// Does not buy either way.
+    LostCause,
+    /// Buys unless contacted.
+    SleepingDog,
+    /// Not known, or there is no model.
+    #[default]
+    Uncertain,
+}
+
+impl Segment {
+    /// The segment of an estimate; uncertain when there is none.
+    pub fn of(uplift: Option<&Uplift>) -> Self {
+        uplift.map(|uplift| uplift.segment).unwrap_or_default()
+    }
+}

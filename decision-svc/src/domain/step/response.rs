@@ -1,0 +1,13 @@
+//! `response`: answers.
+
+use super::NodeType;
+
+/// Has no settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Response;
+
+impl NodeType for Response {
+    fn order(&self) -> Option<u8> {
+        Some(80)
+    }
+}
