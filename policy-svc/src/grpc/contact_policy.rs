@@ -8,11 +8,14 @@ use proffer_proto::{
 use serve::metadata;
 use tonic::{Request, Response, Status};
 
-use super::{Context, channel::too_many, configuration};
-use crate::domain::{
-    configuration::POLICIES_MAX,
-    contact_policy::{ContactPolicy, Rule},
-    scope::Scope,
+use super::{Context, channel::too_many};
+use crate::{
+    domain::{
+        configuration::POLICIES_MAX,
+        contact_policy::{ContactPolicy, Rule},
+        scope::Scope,
+    },
+    messages::contact_policy as messages,
 };
 
 /// The contact policies of a tenant.
@@ -25,9 +28,9 @@ const SCOPE_DEFAULT: &str = "global";
 fn checked(
     mut resource: proto::ContactPolicy,
 ) -> Result<(proto::ContactPolicy, ContactPolicy), HistoryError> {
-    configuration::settle_spend(&mut resource);
+    messages::settle_spend(&mut resource);
     let mut faults = Collection::common_faults(&resource);
-    let policy = match configuration::policy(&resource) {
+    let policy = match messages::policy(&resource) {
         Ok(policy) if faults.is_empty() => policy,
         found => {
             let found = found.err().unwrap_or_default();
@@ -72,7 +75,7 @@ impl ContactPolicies {
         written: &str,
         mut policy: ContactPolicy,
     ) -> Result<Vec<String>, HistoryError> {
-        let configuration = self.0.configuration(tenant).await?;
+        let configuration = self.0.configurations.newest(tenant).await?;
         policy.scope.resolve(&configuration.channels);
         let dangling = policy.scope.dangling_channels();
         let dangling = dangling
