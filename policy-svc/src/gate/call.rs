@@ -13,7 +13,7 @@ use crate::{
         facts::Facts,
         ledger::Ledger,
         question::{Candidate, Fields, Question},
-        verdict::{Asked, Judgement, Scrutiny, Slots, judge},
+        verdict::{Case, Judgement, Scrutiny, Slots, judge},
     },
     id::new_id,
     store::{Known, Wanted},
@@ -125,7 +125,7 @@ impl Call {
     pub fn evaluate(&self, facts: &Facts, limit: Option<usize>) -> Judgement {
         let until = facts.ledger_at + reservation_ttl(self.channel());
         let slots = Slots { limit: limit.unwrap_or(usize::MAX), until };
-        judge(&self.asked(self.question.now, Scrutiny::Full), facts, slots)
+        judge(&self.case(self.question.now, Scrutiny::Full), facts, slots)
     }
 
     pub(super) fn basis(&self, facts: Facts) -> Basis {
@@ -133,8 +133,8 @@ impl Call {
         Basis { facts, fields_read }
     }
 
-    pub(super) fn asked(&self, at: DateTime<Utc>, scrutiny: Scrutiny) -> Asked<'_> {
-        Asked {
+    pub(super) fn case(&self, at: DateTime<Utc>, scrutiny: Scrutiny) -> Case<'_> {
+        Case {
             configuration: &self.configuration,
             channel: self.channel(),
             at,

@@ -10,11 +10,7 @@ use tonic::{Request, Response, Status};
 
 use super::{Context, channel::too_many};
 use crate::{
-    domain::{
-        configuration::POLICIES_MAX,
-        contact_policy::{ContactPolicy, Rule},
-        scope::Scope,
-    },
+    domain::{configuration::POLICIES_MAX, contact_policy::ContactPolicy, scope::Scope},
     messages::contact_policy as messages,
 };
 
@@ -51,22 +47,6 @@ fn checked(
     Ok((resource, policy))
 }
 
-/// What a rule ignores of the scope it was written with.
-fn ignored(written: &str, rule: &Rule) -> Option<String> {
-    let scope = Scope::parse(written).unwrap_or_default();
-    match rule {
-        Rule::CustomerTotalCap(_) if !scope.is_global() => Some(
-            "customer_total_cap ignores its scope: it counts every contact and refuses every offer"
-                .to_owned(),
-        ),
-        Rule::CrossChannelCap(_) if scope.names_channels() => Some(
-            "cross_channel_cap ignores `channel:` in its scope: it counts on every channel"
-                .to_owned(),
-        ),
-        _ => None,
-    }
-}
-
 impl ContactPolicies {
     /// Channels the scope names and nobody created. Categories and offers are not known here.
     async fn warnings(
@@ -81,7 +61,9 @@ impl ContactPolicies {
         let dangling = dangling
             .iter()
             .map(|named| format!("scope names channel `{named}`, which does not exist"));
-        Ok(dangling.chain(ignored(written, &policy.rule)).collect())
+        let scope = Scope::parse(written).unwrap_or_default();
+        let ignored = policy.kind.ignored(&scope).map(str::to_owned);
+        Ok(dangling.chain(ignored).collect())
     }
 }
 

@@ -6,6 +6,7 @@ pub mod contact_policy;
 pub mod facts;
 pub mod judgement;
 pub mod question;
+pub mod rule;
 pub mod settings;
 
 use chrono::{DateTime, Datelike as _, Utc};

@@ -20,7 +20,7 @@ use crate::domain::{
     facts::{OutcomeFact, Subject},
     folded,
     question::Candidate,
-    rule::budget::Used,
+    shared_use::Used,
 };
 
 /// What is to be read of one customer, beside the reservations that are not known to have lapsed.
