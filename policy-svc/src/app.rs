@@ -62,12 +62,12 @@ impl App {
         grpc::routes(&self.context)
     }
 
-    /// The gate, for whoever runs in the same process.
-    pub fn gate(&self) -> grpc::Gate {
-        grpc::Gate(self.context.clone())
+    /// The gate, for services in the same process.
+    pub fn gate(&self) -> grpc::GateService {
+        grpc::GateService(self.context.clone())
     }
 
-    /// The channels, likewise.
+    /// The channels, for services in the same process.
     pub fn channels(&self) -> grpc::Channels {
         grpc::Channels(self.context.clone())
     }
@@ -98,7 +98,7 @@ impl App {
     pub async fn reconcile(&self) -> anyhow::Result<Drift> {
         let mut found = Drift::default();
         for tenant in self.context.store.tenants_with_budgets().await? {
-            let configuration = self.context.configuration(&tenant).await?;
+            let configuration = self.context.configurations.newest(&tenant).await?;
             found += self.context.store.reconcile(&tenant, &configuration).await?;
         }
         Ok(found)

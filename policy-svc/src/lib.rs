@@ -2,16 +2,22 @@
 //! the contact ledger.
 //!
 //! - [`domain`]: the rules; values in, values out, no I/O and no clock.
-//! - [`store`]: the ledger. What is written about a customer follows from what the one before
-//!   wrote, so no cap is ever passed.
-//! - [`grpc`]: the services, the only place that knows the contracts' messages.
+//! - [`configuration`]: channels, policies and settings, read from the log as rules.
+//! - [`gate`]: the use cases: reserve, check, commit, release, outcomes, consent.
+//! - [`store`]: the ledger. Writes about one customer are serialized, so no cap is ever exceeded.
+//! - [`messages`]: domain values as messages of the contract and back.
+//! - [`grpc`]: the services: parse, call the gate, print.
 //!
-//! It does not choose offers, and it learns about customers only what a question brings along.
+//! It does not choose offers, and it knows of customers only what a question contains.
 
 mod app;
 mod config;
+pub mod configuration;
 pub mod domain;
+pub mod gate;
 pub mod grpc;
+mod id;
+pub mod messages;
 pub mod store;
 
 pub use app::{App, Deps};

@@ -1,17 +1,12 @@
-//! The configuration of a tenant at one revision, ready to judge by.
+//! The configuration of a tenant at one revision, as judgments use it.
 
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 
 use super::{
-    channel::Channel,
-    contact_policy::{ContactPolicy, Rule},
-    question::Fields,
-    rule::budget::Budget,
-    scope::find_channel,
-    settings::Settings,
-    zone,
+    channel::Channel, contact_policy::ContactPolicy, question::Fields, rule::ground::Reads,
+    scope::find_channel, settings::Settings, shared_use::Limits, zone,
 };
 
 /// Channels of a tenant.
@@ -20,7 +15,7 @@ pub const CHANNELS_MAX: usize = 200;
 pub const POLICIES_MAX: usize = 200;
 
 /// Channels, policies and settings at one revision.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Configuration {
     /// The revision.
     pub revision: i64,
@@ -51,21 +46,23 @@ impl Configuration {
         find_channel(&self.channels, named)
     }
 
-    /// The longest window in which contacts count; none when nothing counts them.
+    /// What the policies read.
+    fn reads(&self) -> impl Iterator<Item = Reads<'_>> {
+        self.policies.iter().map(|policy| policy.kind.reads())
+    }
+
+    /// The longest window in which contacts count; `None` when nothing counts them.
     pub fn contact_window(&self) -> Option<TimeDelta> {
-        self.policies.iter().filter_map(|policy| policy.rule.contact_reach()).max()
+        self.reads().filter_map(|reads| reads.contacts).max()
     }
 
-    /// The policies that are budgets, by id.
-    pub fn budgets(&self) -> impl Iterator<Item = (&ContactPolicy, &Budget)> {
-        self.policies.iter().filter_map(|policy| match &policy.rule {
-            Rule::Budget(budget) => Some((policy, budget)),
-            _ => None,
-        })
+    /// The policies with limits over all customers, by id.
+    pub fn budgets(&self) -> impl Iterator<Item = (&ContactPolicy, &Limits)> {
+        self.policies.iter().filter_map(|policy| Some((policy, policy.kind.reads().shared_use?)))
     }
 
-    /// Customer fields that a judgement on a channel may read: zone, country, segments, and what
-    /// speaks of consent.
+    /// Customer fields that a judgment on a channel may read: zone, country, consent, and what
+    /// policies read. A replay needs no others.
     pub fn fields_read(&self, channel: Option<&Channel>, fields: &Fields) -> BTreeSet<String> {
         let mut read = BTreeSet::from([self.settings.country_field.clone()]);
         match channel {
@@ -76,23 +73,17 @@ impl Configuration {
                 read.extend(fields.keys().filter(|name| channel.is_consent_field(name)).cloned());
             }
         }
-        for policy in &self.policies {
-            if let Rule::SegmentExclusion(exclusion) = &policy.rule {
-                read.insert(exclusion.field.clone());
-            }
-        }
+        read.extend(self.reads().flat_map(|reads| reads.fields).cloned());
         read
     }
 
-    /// The outcomes some policy rests after, and the longest of these rests.
+    /// The keys of the outcomes that policies read, and the greatest age.
     pub fn outcome_window(&self) -> Option<(BTreeSet<&str>, TimeDelta)> {
-        let (mut keys, mut longest) = (BTreeSet::new(), None);
-        for policy in &self.policies {
-            if let Rule::OutcomeBased(suppression) = &policy.rule {
-                keys.extend(suppression.outcomes.iter().map(String::as_str));
-                longest = longest.max(Some(suppression.window.length()));
-            }
+        let (mut keys, mut oldest) = (BTreeSet::new(), None);
+        for (read, age) in self.reads().filter_map(|reads| reads.outcomes) {
+            keys.extend(read.iter().map(String::as_str));
+            oldest = oldest.max(Some(age));
         }
-        longest.map(|longest| (keys, longest))
+        oldest.map(|oldest| (keys, oldest))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::{folded, question::Candidate, rule::budget::Used};
+use super::{folded, question::Candidate, shared_use::Used};
 
 /// What a contact or an outcome was about, ready to be compared with scopes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -40,7 +40,7 @@ impl Subject {
     }
 }
 
-/// Where a contact stands.
+/// Whether a contact happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// It happened then.
@@ -56,7 +56,7 @@ pub struct ContactFact {
     pub contact_id: String,
     /// What it is about.
     pub subject: Subject,
-    /// Where it stands.
+    /// Whether it happened, and the instant that counts.
     pub standing: Standing,
 }
 
@@ -80,7 +80,7 @@ pub struct ConsentFact {
     pub at: DateTime<Utc>,
 }
 
-/// Everything a judgement rests on beside configuration and question.
+/// The inputs of a judgment beside configuration and question.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     /// The instant caps are judged at.

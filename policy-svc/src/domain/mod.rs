@@ -14,6 +14,7 @@ pub mod refusal;
 pub mod rule;
 pub mod scope;
 pub mod settings;
+pub mod shared_use;
 pub mod usage;
 pub mod verdict;
 pub mod wall_hours;

@@ -4,10 +4,8 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::{
-    configuration::Configuration,
-    facts::Facts,
-    question::Fields,
-    rule::{Ground, Rule, history::ContactHistory},
+    configuration::Configuration, contact_policy::ContactPolicy, facts::Facts, question::Fields,
+    rule::ground::Evidence,
 };
 
 /// What one policy has counted and leaves free.
@@ -27,45 +25,32 @@ pub struct Usage {
     pub limit: usize,
     /// Why it refuses now.
     pub refusal: Option<String>,
-    /// When it would allow one more; none while it does, or when nobody knows.
+    /// When it would allow one more; `None` while it does or when that is not known.
     pub next_allowed_at: Option<DateTime<Utc>>,
     /// Length of the window.
     pub window_seconds: i64,
 }
 
-/// What every active policy that looks at contacts, outcomes or the clock says, whatever the offer.
-/// Policies that look at the customer's record are left out: it is not at hand.
+/// What every active policy that looks at contacts, outcomes or the clock finds, whatever the offer.
+/// Policies that read the customer's record are left out, because the record is not known here.
 pub fn usage(configuration: &Configuration, facts: &Facts, zone: Tz) -> Vec<Usage> {
     let (zones, fields) = (Ok(vec![zone]), Fields::new());
-    let ground = Ground {
-        history: ContactHistory {
-            facts: &facts.contacts,
-            is_cut: facts.are_contacts_cut,
-            now: facts.ledger_at,
-        },
-        outcomes: &facts.outcomes,
-        are_outcomes_cut: facts.are_outcomes_cut,
-        at: facts.ledger_at,
-        fields: &fields,
-        zones: &zones,
-        budgets: &facts.budgets,
-        is_slot_held: false,
-    };
-    let needs_no_record =
-        |rule: &Rule| !matches!(rule, Rule::SegmentExclusion(_) | Rule::AllowOverride);
-    let policies = configuration.policies.iter().filter(|policy| needs_no_record(&policy.rule));
-    let usage = policies.map(|policy| {
-        let told = policy.rule.open(&policy.id, &policy.scope, &ground).overall();
+    let at = facts.ledger_at;
+    let evidence = Evidence { facts, fields: &fields, zones: &zones, at, is_slot_held: false };
+    let is_shown =
+        |policy: &&ContactPolicy| !policy.kind.lifts() && policy.kind.reads().fields.is_empty();
+    let usage = configuration.policies.iter().filter(is_shown).map(|policy| {
+        let found = policy.open(evidence).overall();
         Usage {
             policy_id: policy.id.clone(),
             name: policy.name.clone(),
-            rule_type: policy.rule.name(),
-            counted: told.counted,
-            reserved: told.reserved,
-            limit: told.limit,
-            refusal: told.refusal.map(|(_, text)| text),
-            next_allowed_at: told.next_allowed_at,
-            window_seconds: told.window_seconds,
+            rule_type: policy.kind.name(),
+            counted: found.counted,
+            reserved: found.reserved,
+            limit: found.limit,
+            refusal: found.refusal.map(|(_, text)| text),
+            next_allowed_at: found.next_allowed_at,
+            window_seconds: found.window_seconds,
         }
     });
     usage.collect()

@@ -8,11 +8,14 @@ use proffer_proto::{
 use serve::{Problem, metadata};
 use tonic::{Code, Request, Response, Status};
 
-use super::{Context, configuration};
-use crate::domain::{
-    channel::{ChannelType, default_type},
-    configuration::{CHANNELS_MAX, Configuration},
-    folded,
+use super::Context;
+use crate::{
+    domain::{
+        channel::{ChannelType, default_type},
+        configuration::{CHANNELS_MAX, Configuration},
+        folded,
+    },
+    messages,
 };
 
 /// The channels of a tenant.
@@ -21,7 +24,7 @@ pub struct Channels(pub Context);
 /// The resource with what nobody said filled in, or all its faults.
 fn checked(mut resource: proto::Channel) -> Result<proto::Channel, HistoryError> {
     let mut faults = Collection::common_faults(&resource);
-    let found = configuration::channel(&resource).err().unwrap_or_default();
+    let found = messages::channel::channel(&resource).err().unwrap_or_default();
     faults.extend(found.into_iter().map(|(path, message)| (format!("channel.{path}"), message)));
     if !faults.is_empty() {
         return Err(HistoryError::Invalid(faults));
@@ -72,7 +75,7 @@ impl ChannelService for Channels {
     ) -> Result<Response<proto::CreateChannelResponse>, Status> {
         let author = Author::of(request.metadata(), &self.0.clock)?;
         let resource = checked(request.into_inner().channel.unwrap_or_default())?;
-        if self.0.configuration(&author.tenant).await?.channels.len() >= CHANNELS_MAX {
+        if self.0.configurations.newest(&author.tenant).await?.channels.len() >= CHANNELS_MAX {
             return Err(too_many("channel", CHANNELS_MAX).into());
         }
         let stored = self.0.channels.create(&author, resource).await?;
@@ -114,7 +117,7 @@ impl ChannelService for Channels {
         let old_name = draft.stored.name.clone();
         let mut stored = self.0.channels.update(&author, draft).await?;
         if folded(&stored.name) != folded(&old_name) {
-            let configuration = self.0.configuration(&author.tenant).await?;
+            let configuration = self.0.configurations.newest(&author.tenant).await?;
             stored.warn(left_dangling(&configuration, &old_name));
         }
         Ok(Response::new(proto::UpdateChannelResponse { channel: Some(stored) }))

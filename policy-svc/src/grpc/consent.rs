@@ -4,10 +4,11 @@ use proffer_proto::policy::v1::{self as proto, consent_service_server::ConsentSe
 use serve::{Problem, metadata};
 use tonic::{Request, Response, Status};
 
-use super::{Context, id_fault, in_its_own_task, instant, place, status::status, text_fault};
+use super::{Context, in_its_own_task, page_position, status::status};
 use crate::{
     domain::consent::{AHEAD_MAX, ConsentRecord, EVERY_CHANNEL, is_effective},
-    store::NewConsent,
+    gate::NewConsent,
+    messages::{id_fault, instant, text_fault},
 };
 
 /// What customers said.
@@ -95,13 +96,10 @@ impl ConsentService for Consents {
         let tenant = metadata::tenant(request.metadata())?;
         let asked = request.into_inner();
         let new = self.parse(&asked)?;
-        let configuration = self.0.configuration(&tenant).await?;
-        let channel = configuration.channel(&asked.channel).cloned();
-        let channel = channel.ok_or_else(|| Problem::not_found("channel", &asked.channel))?;
-        let (store, customer_id) = (self.0.store.clone(), asked.customer_id.clone());
+        let (gate, customer_id) = (self.0.gate.clone(), asked.customer_id.clone());
+        let channel = asked.channel.clone();
         let put = in_its_own_task(async move {
-            let put = store.put_consent(&tenant, &customer_id, &channel, new).await;
-            put.map_err(status)
+            gate.put_consent(&tenant, &customer_id, &channel, new).await.map_err(status)
         });
         let put = put.await?;
         let consent = told(asked.customer_id, asked.channel, put.record, put.is_effective);
@@ -117,7 +115,7 @@ impl ConsentService for Consents {
         if let Some(message) = id_fault(&asked.customer_id) {
             return Err(Problem::invalid_field("customer_id", message).into());
         }
-        let configuration = self.0.configuration(&tenant).await?;
+        let configuration = self.0.configurations.newest(&tenant).await?;
         let channel = configuration.channel(&asked.channel);
         let channel = channel.ok_or_else(|| Problem::not_found("channel", &asked.channel))?;
         let found = self.0.store.consent(&tenant, &asked.customer_id, channel).await;
@@ -136,7 +134,7 @@ impl ConsentService for Consents {
         if let Some(message) = id_fault(&customer_id) {
             return Err(Problem::invalid_field("customer_id", message).into());
         }
-        let configuration = self.0.configuration(&tenant).await?;
+        let configuration = self.0.configurations.newest(&tenant).await?;
         let found = self.0.store.consents(&tenant, &customer_id).await;
         let records = found.map_err(|error| serve::store_status(&error))?;
         let mut consents = Vec::new();
@@ -176,8 +174,8 @@ impl ConsentService for Consents {
         }
         let (size, after) =
             history::page(asked.page_size, &asked.page_token).map_err(Problem::invalid_fields)?;
-        let (received_us, consent_id) = place(&after, i64::MIN)?;
-        let configuration = self.0.configuration(&tenant).await?;
+        let (received_us, consent_id) = page_position(&after, i64::MIN)?;
+        let configuration = self.0.configurations.newest(&tenant).await?;
         let store = &self.0.store;
         let found = store
             .consent_proof(&tenant, &customer_id, (received_us, &consent_id), i64::from(size) + 1)

@@ -6,12 +6,15 @@ use proffer_proto::policy::v1::{self as proto, contact_service_server::ContactSe
 use serve::{Problem, metadata};
 use tonic::{Request, Response, Status};
 
-use super::{Context, id_fault, status::status};
-use crate::domain::{
-    configuration::Configuration,
-    contact::{Contact, State},
-    usage::{Usage, usage},
-    zone,
+use super::{Context, status::status};
+use crate::{
+    domain::{
+        configuration::Configuration,
+        contact::{Contact, State},
+        usage::{Usage, usage},
+        zone,
+    },
+    messages::id_fault,
 };
 
 /// What was said to customers.
@@ -79,7 +82,7 @@ impl ContactService for Contacts {
         if let Some(message) = id_fault(&asked.customer_id) {
             return Err(Problem::invalid_field("customer_id", message).into());
         }
-        let configuration = self.0.configuration(&tenant).await?;
+        let configuration = self.0.configurations.newest(&tenant).await?;
         let zone = assumed_zone(&asked.timezone, &configuration)?;
         let (size, after) =
             history::page(asked.page_size, &asked.page_token).map_err(Problem::invalid_fields)?;
@@ -95,8 +98,7 @@ impl ContactService for Contacts {
         let contacts = contacts.into_iter().map(|contact| told(contact, at)).collect();
         let mut policies = Vec::new();
         if asked.page_token.is_empty() {
-            let facts =
-                self.0.store.facts(&tenant, configuration.clone(), &asked.customer_id).await;
+            let facts = self.0.gate.facts(&tenant, configuration.clone(), &asked.customer_id).await;
             let facts = facts.map_err(status)?;
             policies.extend(usage(&configuration, &facts, zone).into_iter().map(used));
         }

@@ -8,11 +8,10 @@ use proffer_proto::{
 use serve::metadata;
 use tonic::{Request, Response, Status};
 
-use super::{Context, channel::too_many, configuration};
-use crate::domain::{
-    configuration::POLICIES_MAX,
-    contact_policy::{ContactPolicy, Rule},
-    scope::Scope,
+use super::{Context, channel::too_many};
+use crate::{
+    domain::{configuration::POLICIES_MAX, contact_policy::ContactPolicy, scope::Scope},
+    messages::contact_policy as messages,
 };
 
 /// The contact policies of a tenant.
@@ -25,9 +24,9 @@ const SCOPE_DEFAULT: &str = "global";
 fn checked(
     mut resource: proto::ContactPolicy,
 ) -> Result<(proto::ContactPolicy, ContactPolicy), HistoryError> {
-    configuration::settle_spend(&mut resource);
+    messages::settle_spend(&mut resource);
     let mut faults = Collection::common_faults(&resource);
-    let policy = match configuration::policy(&resource) {
+    let policy = match messages::policy(&resource) {
         Ok(policy) if faults.is_empty() => policy,
         found => {
             let found = found.err().unwrap_or_default();
@@ -48,22 +47,6 @@ fn checked(
     Ok((resource, policy))
 }
 
-/// What a rule ignores of the scope it was written with.
-fn ignored(written: &str, rule: &Rule) -> Option<String> {
-    let scope = Scope::parse(written).unwrap_or_default();
-    match rule {
-        Rule::CustomerTotalCap(_) if !scope.is_global() => Some(
-            "customer_total_cap ignores its scope: it counts every contact and refuses every offer"
-                .to_owned(),
-        ),
-        Rule::CrossChannelCap(_) if scope.names_channels() => Some(
-            "cross_channel_cap ignores `channel:` in its scope: it counts on every channel"
-                .to_owned(),
-        ),
-        _ => None,
-    }
-}
-
 impl ContactPolicies {
     /// Channels the scope names and nobody created. Categories and offers are not known here.
     async fn warnings(
@@ -72,13 +55,15 @@ impl ContactPolicies {
         written: &str,
         mut policy: ContactPolicy,
     ) -> Result<Vec<String>, HistoryError> {
-        let configuration = self.0.configuration(tenant).await?;
+        let configuration = self.0.configurations.newest(tenant).await?;
         policy.scope.resolve(&configuration.channels);
         let dangling = policy.scope.dangling_channels();
         let dangling = dangling
             .iter()
             .map(|named| format!("scope names channel `{named}`, which does not exist"));
-        Ok(dangling.chain(ignored(written, &policy.rule)).collect())
+        let scope = Scope::parse(written).unwrap_or_default();
+        let ignored = policy.kind.ignored(&scope).map(str::to_owned);
+        Ok(dangling.chain(ignored).collect())
     }
 }
 

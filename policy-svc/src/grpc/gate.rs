@@ -6,24 +6,21 @@ use std::{pin::Pin, sync::Arc};
 
 use futures::{Stream, StreamExt as _};
 use proffer_proto::policy::v1::{self as proto, contact_gate_service_server::ContactGateService};
-use prost::Message as _;
 use serve::{Problem, metadata};
 use tonic::{Request, Response, Status};
 
-use super::{
-    Context,
-    configuration::usable_channel,
-    facts, id_fault, in_its_own_task, instant, judgement,
-    question::{CANDIDATES_MAX, DELIVERY_MAX, outcome, question},
-    status::status,
-};
+use super::{Context, in_its_own_task, status::status};
 use crate::{
-    domain::{Faults, facts::Facts},
-    store::{Call, Committed, Order, ReserveAnswer, Store},
+    domain::{Faults, facts::Facts, verdict::Judgement},
+    gate::{Basis, Committed, Order, ReserveAnswer, kept},
+    messages::{
+        facts, id_fault, instant, judgement,
+        question::{CANDIDATES_MAX, DELIVERY_MAX, outcome, question},
+    },
 };
 
-/// The gate every contact passes.
-pub struct Gate(pub Context);
+/// The gate that every contact passes.
+pub struct GateService(pub Context);
 
 /// Questions of one batch.
 const BATCH_MAX: usize = 256;
@@ -66,20 +63,19 @@ impl Context {
         }
         let question =
             valid(question(asked.question.unwrap_or_default(), 0..=CANDIDATES_MAX, false), faults)?;
-        let order = Order {
-            decision_id: asked.decision_id,
-            request_id: asked.request_id,
-            limit,
-            encode: judgement::kept,
-        };
-        let reserve = |store: Store, call| {
-            let order = order.clone();
-            async move { store.reserve(call, order).await }
-        };
-        match self.by_newest(tenant, question, reserve).await? {
-            ReserveAnswer::Judged(reserved) => Ok(judgement::reserved(*reserved)),
-            ReserveAnswer::Repeated(kept) => proto::ReserveResponse::decode(kept.as_slice())
-                .map_err(|error| serve::internal(&error)),
+        let order = Order { decision_id: asked.decision_id, request_id: asked.request_id, limit };
+        match self.gate.reserve(tenant, Arc::new(question), order).await.map_err(status)? {
+            ReserveAnswer::Judged(reserved) => {
+                let facts = printed_facts(&reserved.basis);
+                let mut response = kept::reserved(*reserved);
+                if let Some(judgement) = &mut response.judgement {
+                    judgement.facts = facts;
+                }
+                Ok(response)
+            }
+            ReserveAnswer::Repeated(kept) => {
+                kept::decoded(&kept).map_err(|error| serve::internal(&error))
+            }
         }
     }
 
@@ -91,14 +87,23 @@ impl Context {
     ) -> Result<proto::CheckResponse, Status> {
         let asked = asked.question.unwrap_or_default();
         let question = valid(question(asked, 0..=CANDIDATES_MAX, true), Faults::new())?;
-        let check = |store: Store, call| async move { store.check(&call).await };
-        let (found, basis) = self.by_newest(tenant, question, check).await?;
-        Ok(proto::CheckResponse { judgement: Some(judgement::judgement(found, Some(basis))) })
+        let found = self.gate.check(tenant, Arc::new(question)).await.map_err(status)?;
+        Ok(checked(found))
     }
 }
 
+fn printed_facts(basis: &Basis) -> Option<proto::ContactFacts> {
+    Some(facts::told(&basis.facts, basis.fields_read.iter().cloned()))
+}
+
+fn checked((found, basis): (Judgement, Basis)) -> proto::CheckResponse {
+    let facts = printed_facts(&basis);
+    let judgement = proto::Judgement { facts, ..judgement::judgement(found) };
+    proto::CheckResponse { judgement: Some(judgement) }
+}
+
 #[tonic::async_trait]
-impl ContactGateService for Gate {
+impl ContactGateService for GateService {
     async fn reserve(
         &self,
         request: Request<proto::ReserveRequest>,
@@ -162,18 +167,16 @@ impl ContactGateService for Gate {
             Some(at) => self.0.history.revision_at(&tenant, at).await?,
             None => asked.revision,
         };
-        let configuration = self.0.configuration_at(&tenant, revision).await?;
-        usable_channel(&configuration, &question.channel)?;
         let limit = usize::try_from(asked.limit).ok().filter(|limit| *limit > 0);
-        let call =
-            Call { tenant, configuration, is_newest_wanted: false, question: Arc::new(question) };
-        let found = call.evaluate(&known, limit);
-        let granted = found.granted.iter().filter_map(|place| call.question.candidates.get(*place));
+        let question = Arc::new(question);
+        let found = self.0.gate.replay(&tenant, revision, question.clone(), &known, limit).await;
+        let found = found.map_err(status)?;
+        let granted = found.granted.iter().filter_map(|index| question.candidates.get(*index));
         let granted = granted
             .map(|candidate| candidate.offer_id.clone())
             .filter(|_| limit.is_some())
             .collect();
-        let judgement = Some(judgement::judgement(found, None));
+        let judgement = Some(judgement::judgement(found));
         Ok(Response::new(proto::EvaluateFactsResponse { judgement, granted }))
     }
 
@@ -189,13 +192,10 @@ impl ContactGateService for Gate {
         }
         let rank = i64::from(asked.rank.max(1));
         let question = valid(question(asked.question.unwrap_or_default(), 1..=1, false), faults)?;
-        let (context, decision_id) = (self.0.clone(), asked.decision_id);
+        let (gate, decision_id) = (self.0.gate.clone(), asked.decision_id);
         let committed = in_its_own_task(async move {
-            let commit = |store: Store, call| {
-                let decision_id = decision_id.clone();
-                async move { store.commit(call, decision_id, rank).await }
-            };
-            context.by_newest(&tenant, question, commit).await
+            let committed = gate.commit(&tenant, Arc::new(question), &decision_id, rank).await;
+            committed.map_err(status)
         });
         Ok(Response::new(match committed.await? {
             Committed::Go(contact_id) => {
@@ -222,14 +222,9 @@ impl ContactGateService for Gate {
         }
         valid(Ok(()), faults)?;
         let rank = (asked.rank > 0).then_some(i64::from(asked.rank));
-        let context = self.0.clone();
+        let gate = self.0.gate.clone();
         let released = in_its_own_task(async move {
-            let configuration = context.configuration(&tenant).await?;
-            let (customer_id, decision_id) = (asked.customer_id, asked.decision_id);
-            let released = context
-                .store
-                .release(&tenant, &configuration, &customer_id, decision_id, rank)
-                .await;
+            let released = gate.release(&tenant, &asked.customer_id, asked.decision_id, rank).await;
             released.map_err(status)
         });
         let released = i32::try_from(released.await?).unwrap_or(i32::MAX);
@@ -253,12 +248,9 @@ impl ContactGateService for Gate {
             }
         }
         valid(Ok(()), faults)?;
-        let context = self.0.clone();
-        in_its_own_task(async move {
-            let configuration = context.configuration(&tenant).await?;
-            context.store.deliver(&tenant, &configuration, outcomes).await.map_err(status)
-        })
-        .await?;
+        let gate = self.0.gate.clone();
+        in_its_own_task(async move { gate.deliver(&tenant, outcomes).await.map_err(status) })
+            .await?;
         Ok(Response::new(proto::DeliverOutcomesResponse {}))
     }
 

@@ -1,23 +1,13 @@
 //! The services: parse, call, convert.
 
 mod channel;
-mod configuration;
 mod consent;
 mod contact;
 mod contact_policy;
-mod facts;
 mod gate;
-mod judgement;
-mod question;
 mod settings;
 mod status;
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
-};
-
-use chrono::{DateTime, Datelike as _, Utc};
 use history::{Collection, History};
 use proffer_proto::policy::v1::{
     self as proto, channel_service_server::ChannelServiceServer,
@@ -29,8 +19,8 @@ use proffer_proto::policy::v1::{
 use serve::{Clock, Problem};
 use tonic::{Status, service::Routes};
 
-pub use self::{channel::Channels, gate::Gate};
-use crate::{domain::configuration::Configuration, store::Store};
+pub use self::{channel::Channels, gate::GateService};
+use crate::{configuration::Configurations, gate::Gate, store::Store};
 
 /// Bytes of a request.
 pub const REQUEST_BYTES_MAX: usize = 256 * 1024;
@@ -38,11 +28,6 @@ pub const REQUEST_BYTES_MAX: usize = 256 * 1024;
 pub const QUESTION_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of an answer.
 pub const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
-
-/// Longest id of a customer, decision, request or outcome, in bytes.
-const ID_BYTES_MAX: usize = 128;
-/// Longest name or reference, in bytes.
-const TEXT_BYTES_MAX: usize = 1_024;
 
 /// What every service here works with. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -57,28 +42,24 @@ pub struct Context {
     pub policies: Collection<proto::ContactPolicy>,
     /// The time.
     pub clock: Clock,
-    /// The newest configuration made ready, by tenant.
-    ready: Arc<Mutex<HashMap<String, Arc<Configuration>>>>,
-    /// Configurations of the past made ready, by tenant and revision.
-    past: Arc<Mutex<Past>>,
+    /// Both, and the settings, as rules use them.
+    pub configurations: Configurations,
+    /// The use cases.
+    pub gate: Gate,
 }
-
-/// By tenant and revision.
-type Past = HashMap<(String, i64), Arc<Configuration>>;
 
 impl Context {
     /// Everything over one log and one ledger.
     pub fn new(store: Store, history: History, clock: Clock) -> Self {
-        let (channels, policies) =
-            (Collection::new(history.clone()), Collection::new(history.clone()));
+        let configurations = Configurations::new(history.clone());
         Self {
+            gate: Gate::new(store.clone(), configurations.clone()),
+            channels: Collection::new(history.clone()),
+            policies: Collection::new(history.clone()),
             store,
             history,
-            channels,
-            policies,
+            configurations,
             clock,
-            ready: Arc::default(),
-            past: Arc::default(),
         }
     }
 }
@@ -114,22 +95,22 @@ pub fn routes(context: &Context) -> Routes {
                 .max_encoding_message_size(ANSWER_BYTES_MAX),
         )
         .add_service(
-            ContactGateServiceServer::new(gate::Gate(context()))
+            ContactGateServiceServer::new(gate::GateService(context()))
                 .max_decoding_message_size(QUESTION_BYTES_MAX)
                 .max_encoding_message_size(ANSWER_BYTES_MAX),
         )
 }
 
-/// Runs what writes to its end: a caller that leaves does not leave a lock behind, and an answer
-/// nobody hears is kept.
+/// Runs a write to its end even when the caller disconnects, so that no lock stays behind and the
+/// answer is kept for a retry.
 async fn in_its_own_task<T: Send + 'static>(
     work: impl Future<Output = Result<T, Status>> + Send + 'static,
 ) -> Result<T, Status> {
     tokio::spawn(work).await.map_err(|error| serve::internal(&error))?
 }
 
-/// Where a page goes on: instant and id of the last one told.
-fn place(page_token: &str, first_us: i64) -> Result<(i64, String), Problem> {
+/// The position after which a page begins: instant and id of the last record of the page before.
+fn page_position(page_token: &str, first_us: i64) -> Result<(i64, String), Problem> {
     let (at_us, id) = match page_token {
         "" => return Ok((first_us, String::new())),
         text => text.split_once(' ').unwrap_or((text, "")),
@@ -138,34 +119,4 @@ fn place(page_token: &str, first_us: i64) -> Result<(i64, String), Problem> {
         Ok(at_us) => Ok((at_us, id.to_owned())),
         Err(_) => Err(Problem::invalid_field("page_token", "is not a token of an earlier page")),
     }
-}
-
-/// What is wrong with an id that must be given.
-fn id_fault(id: &str) -> Option<String> {
-    match id.len() {
-        0 => Some("is required".to_owned()),
-        1..=ID_BYTES_MAX if id.chars().any(char::is_control) => {
-            Some("must not hold control characters".to_owned())
-        }
-        1..=ID_BYTES_MAX => None,
-        length => Some(format!("has {length} bytes, which exceeds the maximum {ID_BYTES_MAX}")),
-    }
-}
-
-/// What is wrong with a text that may be empty.
-fn text_fault(text: &str, bytes_max: usize) -> Option<String> {
-    if text.len() > bytes_max {
-        return Some(format!("has {} bytes, which exceeds the maximum {bytes_max}", text.len()));
-    }
-    text.contains('\0').then(|| "must not hold a null character".to_owned())
-}
-
-/// An instant from proto; a fault when it is out of range.
-fn instant(at: &prost_types::Timestamp) -> Result<DateTime<Utc>, String> {
-    let nanos = u32::try_from(at.nanos).ok().filter(|nanos| *nanos < 1_000_000_000);
-    let found = nanos.and_then(|nanos| DateTime::from_timestamp(at.seconds, nanos));
-    found
-        .filter(|at| (1..=9999).contains(&at.year()))
-        .map(|at| serve::from_micros(at.timestamp_micros()))
-        .ok_or_else(|| "is not an instant of the years 1 to 9999".to_owned())
 }

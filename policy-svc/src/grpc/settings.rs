@@ -9,9 +9,10 @@ use prost::Message as _;
 use serve::metadata;
 use tonic::{Request, Response, Status};
 
-use super::{
-    Context,
-    configuration::{SETTINGS, rule_settings, with_defaults},
+use super::Context;
+use crate::{
+    configuration::SETTINGS,
+    messages::settings::{rule_settings, with_defaults},
 };
 
 /// The settings of a tenant.
@@ -28,7 +29,7 @@ impl Settings {
         patch: &proto::TenantSettings,
         paths: &[String],
     ) -> Result<Option<proto::TenantSettings>, HistoryError> {
-        let (before, etag) = self.0.settings(&author.tenant).await?;
+        let (before, etag) = self.0.configurations.settings(&author.tenant).await?;
         let merged = mask::apply(&before, patch, paths).map_err(|unknown| {
             HistoryError::Invalid(vec![(
                 "update_mask".to_owned(),
@@ -68,7 +69,7 @@ impl SettingsService for Settings {
         request: Request<proto::GetSettingsRequest>,
     ) -> Result<Response<proto::GetSettingsResponse>, Status> {
         let tenant = metadata::tenant(request.metadata())?;
-        let (settings, _) = self.0.settings(&tenant).await?;
+        let (settings, _) = self.0.configurations.settings(&tenant).await?;
         Ok(Response::new(proto::GetSettingsResponse { settings: Some(settings) }))
     }
 

@@ -1,22 +1,31 @@
-//! The ledger's errors as callers see them.
+//! The gate's errors as callers see them.
 
 use serve::Problem;
 use tonic::Status;
 
-use crate::store::StoreError;
+use crate::gate::GateError;
 
-/// The status of an error of the ledger.
-pub fn status(error: StoreError) -> Status {
+/// The status of an error of the gate.
+pub fn status(error: GateError) -> Status {
     match error {
-        StoreError::Database(error) => serve::store_status(&error),
-        StoreError::Reconfigured => serve::unavailable("policy", &error),
-        StoreError::DecisionUsed(decision_id) => {
+        GateError::Store(error) => serve::store_status(&error),
+        GateError::Configuration(error) => error.into(),
+        GateError::Stale => serve::unavailable("policy", &error),
+        GateError::UnknownRevision(revision) => {
+            Problem::not_found("policy revision", &revision.to_string()).into()
+        }
+        GateError::UnknownChannel(named) => Problem::not_found("channel", &named).into(),
+        GateError::InactiveChannel { named, id, status } => {
+            let message = format!("channel `{named}` is {status}; only active channels are used");
+            Problem::wrong_state(&id, status, message).into()
+        }
+        GateError::DecisionUsed(decision_id) => {
             let message = format!(
                 "decision `{decision_id}` has reserved before; a new question needs a new decision id"
             );
             Problem::wrong_state(&decision_id, "reserved", message).into()
         }
-        StoreError::OtherContact { offer_id, channel } => {
+        GateError::OtherContact { offer_id, channel } => {
             let on = if channel.is_empty() {
                 "without a channel".to_owned()
             } else {

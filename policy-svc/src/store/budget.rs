@@ -17,7 +17,7 @@ use crate::domain::{
     configuration::Configuration,
     contact::{Contact, State},
     contact_policy::ContactPolicy,
-    rule::budget::{Budget, Used},
+    shared_use::{Limits, Used},
 };
 
 /// Entries told of a budget that is nearly used, those that leave first.
@@ -44,19 +44,19 @@ const ENTRY: Columns = &[
 const CONTACT_ID: Columns = &[("place", Kind::Integer), ("contact_id", Kind::Text)];
 
 /// What a budget counts by. When it changes, what was counted before is worth nothing.
-fn definition(policy: &ContactPolicy, budget: &Budget) -> String {
-    format!("{} {:?} {budget:?}", policy.revision, policy.scope)
+fn definition(policy: &ContactPolicy, limits: &Limits) -> String {
+    format!("{} {:?} {limits:?}", policy.revision, policy.scope)
 }
 
 /// What a contact is to a budget at an instant; none when it does not count.
 fn entry(
     policy: &ContactPolicy,
-    budget: &Budget,
+    limits: &Limits,
     contact: &Contact,
     at: DateTime<Utc>,
 ) -> Option<Entry> {
     let (until, is_reserved) = match (contact.state, contact.committed_at, contact.reserved_until) {
-        (State::Committed, Some(committed_at), _) => (budget.window.end_for(committed_at), false),
+        (State::Committed, Some(committed_at), _) => (limits.window.end_for(committed_at), false),
         (State::Reserved, _, Some(until)) => (until, true),
         _ => return None,
     };
@@ -67,7 +67,7 @@ fn entry(
 /// A budget whose row is locked.
 pub(super) struct Held {
     policy: ContactPolicy,
-    budget: Budget,
+    limits: Limits,
     /// The ledger instant.
     pub at: DateTime<Utc>,
     /// The totals.
@@ -87,7 +87,7 @@ impl Held {
             self.added.remove(id);
             self.removed.insert(id.clone());
         }
-        if let Some(after) = entry(&self.policy, &self.budget, contact, self.at) {
+        if let Some(after) = entry(&self.policy, &self.limits, contact, self.at) {
             count(&mut self.used, &after, 1);
             self.removed.remove(id);
             self.present.insert(id.clone(), after);
@@ -110,20 +110,20 @@ impl Budgets {
         clock: &Clock,
     ) -> Result<Self, DatabaseError> {
         let mut budgets = Self::default();
-        let mut bound: BTreeMap<(&str, &str), (&ContactPolicy, &Budget)> = BTreeMap::new();
+        let mut bound: BTreeMap<(&str, &str), (&ContactPolicy, &Limits)> = BTreeMap::new();
         for wanted in wanted {
-            for (policy, budget) in
+            for (policy, limits) in
                 wanted.budgets.iter().flat_map(|configuration| configuration.budgets())
             {
-                bound.insert((&wanted.tenant, &policy.id), (policy, budget));
+                bound.insert((&wanted.tenant, &policy.id), (policy, limits));
             }
         }
-        for ((tenant, policy_id), (policy, budget)) in bound {
+        for ((tenant, policy_id), (policy, limits)) in bound {
             let of_tenant = wanted.iter().zip(known).filter(|(wanted, _)| wanted.tenant == tenant);
             let contacts = of_tenant
                 .flat_map(|(_, known)| &known.contacts)
                 .map(|contact| contact.contact_id.as_str());
-            let held = lock(transaction, tenant, policy, budget, contacts.collect(), clock).await?;
+            let held = lock(transaction, tenant, policy, limits, contacts.collect(), clock).await?;
             budgets.0.insert((tenant.to_owned(), policy_id.to_owned()), held);
         }
         Ok(budgets)
@@ -161,7 +161,7 @@ pub(super) async fn read(
     clock: &Clock,
 ) -> Result<BTreeMap<String, Used>, DatabaseError> {
     let mut all = BTreeMap::new();
-    for (policy, budget) in configuration.budgets() {
+    for (policy, limits) in configuration.budgets() {
         let row: Option<Row> = Select::new(
             "select definition, ledger_us, contacts, reserved, spend from budget
              where tenant_id = $1 and policy_id = $2",
@@ -171,18 +171,18 @@ pub(super) async fn read(
         .brief()
         .optional(&mut *source)
         .await?;
-        let counted = row.filter(|(counted_by, ..)| *counted_by == definition(policy, budget));
+        let counted = row.filter(|(counted_by, ..)| *counted_by == definition(policy, limits));
         let used = match counted {
             Some(row) => {
                 let at = clock.now().max(from_micros(row.1));
                 let mut used = remaining(&row, &lapsed(source, tenant, &policy.id, at).await?);
-                if budget.is_nearly_used(&used) {
+                if limits.is_nearly_used(&used) {
                     used.leaving = leaving(source, tenant, &policy.id, at).await?;
                 }
                 used
             }
             None => {
-                let entries = scan(source, tenant, policy, budget, clock.now()).await?;
+                let entries = scan(source, tenant, policy, limits, clock.now()).await?;
                 let mut used = totals(entries.values());
                 used.leaving = entries.values().map(|entry| (entry.until, entry.cost)).collect();
                 used.leaving.sort_unstable();
@@ -222,7 +222,7 @@ pub(super) async fn lock(
     transaction: &mut Transaction,
     tenant: &str,
     policy: &ContactPolicy,
-    budget: &Budget,
+    limits: &Limits,
     contact_ids: Vec<&str>,
     clock: &Clock,
 ) -> Result<Held, DatabaseError> {
@@ -242,21 +242,21 @@ pub(super) async fn lock(
     let row: Row = within!(&mut *transaction, connection =>
         sqlx::query_as(select).bind(tenant).bind(policy_id).fetch_one(connection))?;
     let at = clock.now().max(from_micros(row.1));
-    let used = if row.0 == definition(policy, budget) {
+    let used = if row.0 == definition(policy, limits) {
         remaining(&row, &sweep(transaction, tenant, policy_id, at).await?)
     } else {
         let entries =
-            scan(&mut Source::Within(&mut *transaction), tenant, policy, budget, at).await?;
+            scan(&mut Source::Within(&mut *transaction), tenant, policy, limits, at).await?;
         clear(transaction, tenant, policy_id).await?;
         add(transaction, tenant, policy_id, &entries).await?;
         totals(entries.values())
     };
     let source = &mut Source::Within(transaction);
     let present = present(source, tenant, policy_id, contact_ids).await?;
-    let (policy, budget) = (policy.clone(), *budget);
+    let (policy, limits) = (policy.clone(), *limits);
     let (added, removed) = (BTreeMap::new(), BTreeSet::new());
-    let mut held = Held { policy, budget, at, used, present, added, removed };
-    if budget.is_nearly_used(&held.used) {
+    let mut held = Held { policy, limits, at, used, present, added, removed };
+    if limits.is_nearly_used(&held.used) {
         held.used.leaving = leaving(source, tenant, &held.policy.id, at).await?;
     }
     Ok(held)
@@ -379,7 +379,7 @@ pub(super) async fn scan(
     source: &mut Source<'_>,
     tenant: &str,
     policy: &ContactPolicy,
-    budget: &Budget,
+    limits: &Limits,
     at: DateTime<Utc>,
 ) -> Result<BTreeMap<String, Entry>, DatabaseError> {
     let contact = source.dialect().array(CONTACT_COLUMNS);
@@ -393,7 +393,7 @@ pub(super) async fn scan(
     let (committed, reserved) =
         (page("committed", "committed_us"), page("reserved", "reserved_until_us"));
     let mut entries = BTreeMap::new();
-    for (sql, after) in [(committed, at - budget.window.length()), (reserved, at)] {
+    for (sql, after) in [(committed, at - limits.window.length()), (reserved, at)] {
         let (mut from_us, mut skipped) = (after.timestamp_micros() + 1, 0);
         loop {
             let rows: Vec<(String, i64)> = Select::new(sql.as_str())
@@ -410,7 +410,7 @@ pub(super) async fn scan(
             for (body, _) in rows {
                 let contact = contact_of(&body)?;
                 entries.extend(
-                    entry(policy, budget, &contact, at).map(|entry| (contact.contact_id, entry)),
+                    entry(policy, limits, &contact, at).map(|entry| (contact.contact_id, entry)),
                 );
             }
         }
@@ -499,7 +499,7 @@ pub(super) async fn save(
         )
         .bind(tenant)
         .bind(&held.policy.id)
-        .bind(definition(&held.policy, &held.budget))
+        .bind(definition(&held.policy, &held.limits))
         .bind(held.at.timestamp_micros())
         .bind(held.used.contacts)
         .bind(held.used.reserved)

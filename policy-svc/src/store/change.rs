@@ -11,18 +11,20 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::{
     known::{Known, Wanted},
-    new_id,
     request::Earlier,
 };
-use crate::domain::{
-    consent::ConsentRecord,
-    contact::Contact,
-    ledger::{Ledger, OutcomeRecord},
+use crate::{
+    domain::{
+        consent::ConsentRecord,
+        contact::Contact,
+        ledger::{Ledger, OutcomeRecord},
+    },
+    id::new_id,
 };
 
 /// What is to be written about one customer.
 #[derive(Clone, Debug)]
-pub(super) struct Change {
+pub struct Change {
     /// The version it was judged by; of a customer who has another by then nothing is written.
     pub version: i64,
     /// The ledger instant.

@@ -1,19 +1,13 @@
 //! Consent records.
 
-use chrono::{DateTime, Utc};
 use database::{DatabaseError, Select, Source};
 use serve::from_micros;
 
 use super::{
-    Store, StoreError,
-    change::Change,
-    known::{self, Known, Wanted},
+    Store,
+    known::{self, Wanted},
 };
-use crate::domain::{
-    channel::Channel,
-    consent::{ConsentRecord, event_instant},
-    folded,
-};
+use crate::domain::{channel::Channel, consent::ConsentRecord};
 
 /// Records of one customer looked through to say what decides: the latest by event time.
 pub const CONSENTS_MAX: i64 = 10_000;
@@ -27,65 +21,7 @@ pub(super) fn record(
     ConsentRecord { channel_id, channel_folded, is_grant, at, source, evidence, received_at }
 }
 
-/// What a customer said, to be recorded.
-#[derive(Clone, Debug)]
-pub struct NewConsent {
-    /// A grant, or a withdrawal.
-    pub is_grant: bool,
-    /// When the customer said so; receipt when nobody knows.
-    pub at: Option<DateTime<Utc>>,
-    /// Where it was said.
-    pub source: String,
-    /// Proof.
-    pub evidence: String,
-}
-
-/// A record as kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PutConsent {
-    /// The record.
-    pub record: ConsentRecord,
-    /// False when another record of the other kind decides.
-    pub is_effective: bool,
-}
-
 impl Store {
-    /// Records consent: once this answers, no later reserve or commit overlooks it.
-    pub async fn put_consent(
-        &self,
-        tenant: &str,
-        customer_id: &str,
-        channel: &Channel,
-        new: NewConsent,
-    ) -> Result<PutConsent, StoreError> {
-        let wanted = self.of_channel(tenant, customer_id, channel);
-        let channel = channel.clone();
-        let judge = move |known: Known| {
-            let record = ConsentRecord {
-                channel_id: channel.id.clone(),
-                channel_folded: folded(&channel.name),
-                is_grant: new.is_grant,
-                at: event_instant(new.at, known.ledger_at),
-                source: new.source.clone(),
-                evidence: new.evidence.clone(),
-                received_at: known.ledger_at,
-            };
-            // The latest decides, of two at one instant the withdrawal.
-            let strength = |record: &ConsentRecord| (record.at, !record.is_grant);
-            let outdone =
-                known.consent.as_ref().filter(|other| strength(other) > strength(&record));
-            let is_effective = outdone.is_none_or(|other| other.is_grant == record.is_grant);
-            let change = Change { consents: vec![record.clone()], ..Change::none(&known) };
-            Ok((Some(change), PutConsent { record, is_effective }))
-        };
-        self.write(wanted, judge).await
-    }
-
-    fn of_channel(&self, tenant: &str, customer_id: &str, channel: &Channel) -> Wanted {
-        let (tenant, customer_id) = (tenant.to_owned(), customer_id.to_owned());
-        Wanted { tenant, customer_id, channel: Some(channel.clone()), ..Wanted::default() }
-    }
-
     /// The record that decides on a channel.
     pub async fn consent(
         &self,
@@ -93,7 +29,7 @@ impl Store {
         customer_id: &str,
         channel: &Channel,
     ) -> Result<Option<ConsentRecord>, DatabaseError> {
-        let wanted = self.of_channel(tenant, customer_id, channel);
+        let wanted = Wanted::consent(tenant, customer_id, channel);
         Ok(known::one(&mut Source::Outside(&self.database), &wanted, &self.clock).await?.consent)
     }
 

@@ -20,12 +20,12 @@ use crate::domain::{
     facts::{OutcomeFact, Subject},
     folded,
     question::Candidate,
-    rule::budget::Used,
+    shared_use::Used,
 };
 
 /// What is to be read of one customer, beside the reservations that are not known to have lapsed.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Wanted {
+pub struct Wanted {
     /// Whose customer.
     pub tenant: String,
     /// The customer.
@@ -46,9 +46,17 @@ pub(super) struct Wanted {
     pub as_of: Option<DateTime<Utc>>,
 }
 
+impl Wanted {
+    /// The consent record that decides on a channel.
+    pub fn consent(tenant: &str, customer_id: &str, channel: &Channel) -> Self {
+        let (tenant, customer_id) = (tenant.to_owned(), customer_id.to_owned());
+        Self { tenant, customer_id, channel: Some(channel.clone()), ..Self::default() }
+    }
+}
+
 /// What is known of one customer.
 #[derive(Clone, Debug)]
-pub(super) struct Known {
+pub struct Known {
     /// How often the customer's rows were written; 0 before the first time.
     pub version: i64,
     /// The ledger instant: the later of the clock and the last one stored.

@@ -8,7 +8,7 @@ use super::{
     Store,
     budget::{Entry, add, entries, lock, save, scan, totals},
 };
-use crate::domain::{configuration::Configuration, rule::budget::Used};
+use crate::domain::{configuration::Configuration, shared_use::Used};
 
 /// What a reconciliation found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,13 +38,13 @@ impl Store {
         configuration: &Configuration,
     ) -> Result<Drift, DatabaseError> {
         let mut drift = Drift::default();
-        for (policy, budget) in configuration.budgets() {
+        for (policy, limits) in configuration.budgets() {
             let mut transaction = self.database.begin().await?;
             let mut held =
-                lock(&mut transaction, tenant, policy, budget, Vec::new(), &self.clock).await?;
+                lock(&mut transaction, tenant, policy, limits, Vec::new(), &self.clock).await?;
             let source = &mut Source::Within(&mut transaction);
             let counted = entries(source, tenant, &policy.id).await?;
-            let standing = scan(source, tenant, policy, budget, held.at).await?;
+            let standing = scan(source, tenant, policy, limits, held.at).await?;
             let surplus =
                 counted.keys().filter(|contact_id| !standing.contains_key(*contact_id)).count();
             let is_less = |(contact_id, entry): &(&String, &Entry)| {

@@ -12,7 +12,7 @@ const PURGE_BATCH: i64 = 500;
 
 /// An answer given before.
 #[derive(Clone, Debug)]
-pub(super) struct Earlier {
+pub struct Earlier {
     /// The decision that holds its slots.
     pub decision_id: String,
     /// The answer, encoded.

@@ -16,7 +16,7 @@ use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, pool::PoolConnection};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::{
-    Store, StoreError,
+    Store,
     budget::Budgets,
     change::{self, Change, Target},
     known::{self, Known, Wanted},
@@ -30,57 +30,66 @@ pub(super) const WRITERS: usize = 2;
 pub(super) const QUEUE_MAX: usize = 4 * BATCH_MAX;
 
 /// Something to be judged and written about one customer.
-pub(super) struct Entry {
+pub(super) struct Pending {
     wanted: Wanted,
     work: Box<dyn Work>,
 }
 
-/// What is done with an entry.
+/// The work of a caller that waits.
 trait Work: Send + Sync {
-    /// What is to be written, by what is known. Asked again when somebody else was first.
-    fn judge(&mut self, known: Known) -> Result<Option<Change>, StoreError>;
-    /// Tells the caller that the last judgement was written, or why not.
-    fn answer(self: Box<Self>, written: Result<(), StoreError>);
+    /// What to write, given the rows; `None` writes nothing. Called again when another writer was
+    /// first.
+    fn judge(&mut self, known: Known) -> Option<Change>;
+    /// Answers the caller: the last judgment was written, or the error.
+    fn answer(self: Box<Self>, written: Result<(), DatabaseError>);
 }
 
-struct Job<T, F> {
+struct Job<T, E, F> {
     judge: F,
-    found: Option<T>,
-    done: oneshot::Sender<Result<T, StoreError>>,
+    found: Option<Result<T, E>>,
+    done: oneshot::Sender<Result<T, E>>,
 }
 
-impl<T, F> Work for Job<T, F>
+impl<T, E, F> Work for Job<T, E, F>
 where
     T: Send + Sync,
-    F: FnMut(Known) -> Result<(Option<Change>, T), StoreError> + Send + Sync,
+    E: From<DatabaseError> + Send + Sync,
+    F: FnMut(Known) -> Result<(Option<Change>, T), E> + Send + Sync,
 {
-    fn judge(&mut self, known: Known) -> Result<Option<Change>, StoreError> {
-        let (change, found) = (self.judge)(known)?;
+    fn judge(&mut self, known: Known) -> Option<Change> {
+        let (change, found) = match (self.judge)(known) {
+            Ok((change, found)) => (change, Ok(found)),
+            Err(error) => (None, Err(error)),
+        };
         self.found = Some(found);
-        Ok(change)
+        change
     }
 
-    fn answer(self: Box<Self>, written: Result<(), StoreError>) {
-        let lost =
-            || DatabaseError::Corrupt("something was written that nobody judged".to_owned()).into();
+    fn answer(self: Box<Self>, written: Result<(), DatabaseError>) {
+        let lost = || Err(DatabaseError::Corrupt("a write without a judgment".to_owned()).into());
         let Self { found, done, .. } = *self;
-        // A caller that left hears nothing.
-        drop(done.send(written.and_then(|()| found.ok_or_else(lost))));
+        let answer = match written {
+            Ok(()) => found.unwrap_or_else(lost),
+            Err(error) => Err(error.into()),
+        };
+        // The caller may have left.
+        drop(done.send(answer));
     }
 }
 
 impl Store {
     /// Judges by what is known of a customer and writes what follows; returns once it is durable.
     /// Of one customer only one entry of this process is under way, so no commit holds two.
-    pub(super) async fn write<T: Send + Sync + 'static>(
-        &self,
-        wanted: Wanted,
-        judge: impl FnMut(Known) -> Result<(Option<Change>, T), StoreError> + Send + Sync + 'static,
-    ) -> Result<T, StoreError> {
+    pub async fn write<T, E, F>(&self, wanted: Wanted, judge: F) -> Result<T, E>
+    where
+        T: Send + Sync + 'static,
+        E: From<DatabaseError> + Send + Sync + 'static,
+        F: FnMut(Known) -> Result<(Option<Change>, T), E> + Send + Sync + 'static,
+    {
         let _turn = self.turn(&wanted.tenant, &wanted.customer_id).await;
         let (done, answer) = oneshot::channel();
         let gone = || DatabaseError::Unavailable(sqlx::Error::WorkerCrashed);
-        let entry = Entry { wanted, work: Box::new(Job { judge, found: None, done }) };
+        let entry = Pending { wanted, work: Box::new(Job { judge, found: None, done }) };
         self.writer.send(entry).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
     }
@@ -90,7 +99,7 @@ impl Store {
 pub(super) async fn run(
     database: Database,
     clock: Clock,
-    queue: Arc<Mutex<mpsc::Receiver<Entry>>>,
+    queue: Arc<Mutex<mpsc::Receiver<Pending>>>,
 ) {
     let mut writer = Writer { database, clock, held: None };
     let mut entries = Vec::with_capacity(BATCH_MAX);
@@ -100,7 +109,7 @@ pub(super) async fn run(
     }
 }
 
-impl Entry {
+impl Pending {
     fn key(&self) -> (&str, &str) {
         (&self.wanted.tenant, &self.wanted.customer_id)
     }
@@ -115,7 +124,7 @@ struct Writer {
 
 impl Writer {
     /// Judges and writes all; who loses is tried again under locks.
-    async fn together(&mut self, entries: Vec<Entry>) {
+    async fn together(&mut self, entries: Vec<Pending>) {
         let entries = match self.optimistically(entries).await {
             Ok(lost) => lost,
             Err((error, entries)) if !is_of_one(&error) => return refuse(&error, entries),
@@ -142,8 +151,8 @@ impl Writer {
     /// writer: nothing is gained.
     async fn optimistically(
         &mut self,
-        entries: Vec<Entry>,
-    ) -> Result<Vec<Entry>, (DatabaseError, Vec<Entry>)> {
+        entries: Vec<Pending>,
+    ) -> Result<Vec<Pending>, (DatabaseError, Vec<Pending>)> {
         let Database::Postgres(pool) = &self.database else { return Ok(entries) };
         // What all customers share is looked at under locks only.
         let (bound, entries): (Vec<_>, Vec<_>) =
@@ -174,7 +183,7 @@ impl Writer {
         &self,
         pool: &PgPool,
         held: Option<PoolConnection<Postgres>>,
-        entries: &[Entry],
+        entries: &[Pending],
     ) -> Result<(PoolConnection<Postgres>, Vec<Known>), DatabaseError> {
         let mut connection = match held {
             Some(connection) => connection,
@@ -187,7 +196,7 @@ impl Writer {
     }
 
     /// Under the locks of all.
-    async fn locked(&mut self, entries: Vec<Entry>) -> Result<(), (DatabaseError, Vec<Entry>)> {
+    async fn locked(&mut self, entries: Vec<Pending>) -> Result<(), (DatabaseError, Vec<Pending>)> {
         let (mut transaction, known, mut budgets) = match self.lock(&entries).await {
             Ok(locked) => locked,
             Err(error) => return Err((error, entries)),
@@ -215,7 +224,7 @@ impl Writer {
     /// Takes the locks, and then reads.
     async fn lock(
         &self,
-        entries: &[Entry],
+        entries: &[Pending],
     ) -> Result<(Transaction, Vec<Known>, Budgets), DatabaseError> {
         let wanted: Vec<_> = entries.iter().map(|entry| &entry.wanted).collect();
         let mut transaction = self.database.begin().await?;
@@ -228,7 +237,7 @@ impl Writer {
 }
 
 /// Both, in the order of ids.
-fn joined(mut some: Vec<Entry>, others: Vec<Entry>) -> Vec<Entry> {
+fn joined(mut some: Vec<Pending>, others: Vec<Pending>) -> Vec<Pending> {
     some.extend(others);
     some.sort_by(|a, b| a.key().cmp(&b.key()));
     some
@@ -241,28 +250,31 @@ fn is_of_one(error: &DatabaseError) -> bool {
 }
 
 /// Judges one after the other: what one takes of a budget the next does not find.
-fn judge(entries: Vec<Entry>, known: Vec<Known>, budgets: &mut Budgets) -> Vec<(Entry, Change)> {
+fn judge(
+    entries: Vec<Pending>,
+    known: Vec<Known>,
+    budgets: &mut Budgets,
+) -> Vec<(Pending, Change)> {
     let mut judged = Vec::with_capacity(entries.len());
     for (mut entry, mut known) in entries.into_iter().zip(known) {
         known.budgets = budgets.used(&entry.wanted.tenant);
         match entry.work.judge(known) {
-            Ok(Some(change)) => {
+            Some(change) => {
                 budgets.note(&entry.wanted.tenant, &change.contacts);
                 judged.push((entry, change));
             }
-            Ok(None) => entry.work.answer(Ok(())),
-            Err(error) => entry.work.answer(Err(error)),
+            None => entry.work.answer(Ok(())),
         }
     }
     judged
 }
 
-fn of(judged: &[(Entry, Change)]) -> Vec<(&Wanted, &Change)> {
+fn of(judged: &[(Pending, Change)]) -> Vec<(&Wanted, &Change)> {
     judged.iter().map(|(entry, change)| (&entry.wanted, change)).collect()
 }
 
 /// Answers those who were written to; gives the others back.
-fn answer(judged: Vec<(Entry, Change)>, won: &BTreeSet<usize>) -> Vec<Entry> {
+fn answer(judged: Vec<(Pending, Change)>, won: &BTreeSet<usize>) -> Vec<Pending> {
     let mut lost = Vec::new();
     metrics::counter!("proffer.policy.commit").increment(u64::from(!won.is_empty()));
     metrics::counter!("proffer.policy.commit.customer").increment(won.len() as u64);
@@ -280,7 +292,7 @@ fn answer(judged: Vec<(Entry, Change)>, won: &BTreeSet<usize>) -> Vec<Entry> {
     lost
 }
 
-fn refuse(error: &DatabaseError, entries: Vec<Entry>) {
+fn refuse(error: &DatabaseError, entries: Vec<Pending>) {
     for entry in entries {
         let same = match error {
             DatabaseError::Corrupt(text) => DatabaseError::Corrupt(text.clone()),
@@ -289,7 +301,7 @@ fn refuse(error: &DatabaseError, entries: Vec<Entry>) {
                 DatabaseError::Unavailable(sqlx::Error::Protocol(error.to_string()))
             }
         };
-        entry.work.answer(Err(same.into()));
+        entry.work.answer(Err(same));
     }
 }
 

@@ -1,7 +1,7 @@
 //! Channels, contact policies, settings, and following them.
 
 use futures::StreamExt as _;
-use policy_svc::domain::contact_policy::SUPPORTED;
+use policy_svc::messages::rule::NAMES;
 use proffer_proto::{policy::v1 as proto, values::v1::ResourceStatus};
 use prost::Message as _;
 use tonic::Code;
@@ -101,7 +101,7 @@ async fn what_a_policy_lacks_is_told_with_what_it_may_be() {
         [
             "contact_policy.scope: word `planet` is unknown; known are global, category, offer, channel, subcategory"
                 .to_owned(),
-            format!("contact_policy.rule_type: is required: one of {SUPPORTED}"),
+            format!("contact_policy.rule_type: is required: one of {}", NAMES.join(", ")),
         ]
     );
 }

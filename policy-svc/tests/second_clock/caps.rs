@@ -1,17 +1,20 @@
 //! Caps against plain counting on jiff's calendar: who gets a slot, and when there is room again.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use policy_svc::domain::{
     channel::{Channel, ChannelDraft},
     configuration::Configuration,
-    contact_policy::{ContactPolicy, PolicyDraft, RuleDraft},
+    contact_policy::{ContactPolicy, PolicyDraft},
     facts::{ContactFact, Facts, Standing, Subject},
     question::{Candidate, FieldValue},
-    rule::cap::CapDraft,
+    rule::{
+        cap::CapDraft, cross_channel_cap::CrossChannelCap, customer_total_cap::CustomerTotalCap,
+        frequency_cap::FrequencyCap, kind::PolicyKind,
+    },
     settings::Settings,
-    verdict::{Asked, Judgement, Scrutiny, Slots, judge},
+    verdict::{Case, Judgement, Scrutiny, Slots, judge},
 };
 use proptest::{prelude::*, test_runner::TestRng};
 
@@ -68,22 +71,15 @@ impl Policy {
     }
 
     fn parse(&self, id: &str) -> ContactPolicy {
-        let rule = match self.kind {
-            0 => RuleDraft::FrequencyCap(self.draft),
-            1 => RuleDraft::CustomerTotalCap(self.draft),
-            _ => RuleDraft::CrossChannelCap(self.draft),
+        let kind: Arc<dyn PolicyKind> = match self.kind {
+            0 => Arc::new(FrequencyCap::parse(self.draft).unwrap()),
+            1 => Arc::new(CustomerTotalCap::parse(self.draft).unwrap()),
+            _ => Arc::new(CrossChannelCap::parse(self.draft).unwrap()),
         };
         let scope = SCOPES[self.scope];
-        ContactPolicy::parse(&PolicyDraft {
-            id,
-            name: id,
-            revision: 1,
-            is_active: true,
-            scope,
-            priority: None,
-            rule,
-        })
-        .unwrap()
+        let (name, revision, is_active, priority) = (id, 1, true, None);
+        let draft = PolicyDraft { id, name, revision, is_active, scope, priority };
+        ContactPolicy::parse(&draft, Ok(kind)).unwrap()
     }
 }
 
@@ -200,7 +196,7 @@ fn judged(
     ]);
     let candidates: Vec<_> = offers.iter().map(|category| offer(*category)).collect();
     let (channel, scrutiny) = (configuration.channel("email"), Scrutiny::Full);
-    let asked = Asked {
+    let case = Case {
         configuration: &configuration,
         channel,
         at,
@@ -208,7 +204,7 @@ fn judged(
         candidates: &candidates,
         scrutiny,
     };
-    let judgement = judge(&asked, &history.facts(at), slots);
+    let judgement = judge(&case, &history.facts(at), slots);
     assert_eq!(judgement.refusal, None);
     judgement
 }

@@ -3,17 +3,18 @@
 //! Quiet hours of a channel, legal ones of a country and the allowed hours of a policy are judged
 //! together, in one zone or in two, by the whole of `judge`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use policy_svc::domain::{
     channel::{Channel, ChannelDraft},
     configuration::Configuration,
-    contact_policy::{ContactPolicy, PolicyDraft, RuleDraft},
+    contact_policy::{ContactPolicy, PolicyDraft},
     facts::Facts,
     question::{Candidate, FieldValue},
+    rule::time_window::TimeWindow,
     settings::{self, Settings},
-    verdict::{Asked, Scrutiny, Slots, judge},
+    verdict::{self, Scrutiny, Slots, judge},
 };
 use proptest::{prelude::*, test_runner::TestRng};
 
@@ -169,7 +170,7 @@ fn told(case: &Case<'_>) -> Told {
         let has_hours = hours.start != hours.end;
         let (start, end) = (hours.start_text(), hours.end_text());
         let (start, end) = if has_hours { (start.as_str(), end.as_str()) } else { ("", "") };
-        let rule = RuleDraft::TimeWindow { allowed_days: &days, start, end };
+        let window = TimeWindow::parse(&days, start, end).unwrap();
         let draft = PolicyDraft {
             id: "pol_1",
             name: "pol_1",
@@ -177,9 +178,8 @@ fn told(case: &Case<'_>) -> Told {
             is_active: true,
             scope: "",
             priority: None,
-            rule,
         };
-        ContactPolicy::parse(&draft).unwrap()
+        ContactPolicy::parse(&draft, Ok(Arc::new(window))).unwrap()
     });
     let policies = policies.into_iter().collect();
     let configuration = Configuration::new(1, vec![channel.unwrap()], policies, settings);
@@ -193,7 +193,7 @@ fn told(case: &Case<'_>) -> Told {
     ];
     let fields: BTreeMap<_, _> = zones.chain(others).collect();
     let candidates = [Candidate { offer_id: "off_1".to_owned(), ..Candidate::default() }];
-    let asked = Asked {
+    let judged = verdict::Case {
         configuration: &configuration,
         channel: configuration.channel("email"),
         at: case.now,
@@ -202,7 +202,8 @@ fn told(case: &Case<'_>) -> Told {
         scrutiny: Scrutiny::Full,
     };
     let facts = Facts { ledger_at: case.now, ..Facts::default() };
-    let judgement = judge(&asked, &facts, Slots { limit: 1, until: case.now + TimeDelta::days(1) });
+    let judgement =
+        judge(&judged, &facts, Slots { limit: 1, until: case.now + TimeDelta::days(1) });
     let refusal = judgement.refusal.or_else(|| judgement.verdicts[0].refusal.clone());
     assert_eq!(refusal.is_none(), judgement.granted == [0], "{case:?}");
     refusal.map_or(("", None), |refusal| (refusal.code.as_str(), refusal.deliver_after))

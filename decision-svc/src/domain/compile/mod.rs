@@ -9,7 +9,7 @@ mod interner;
 mod posting;
 mod source;
 
-use std::{collections::BTreeSet, ops::Deref, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::{DateTime, Utc};
 

@@ -4,11 +4,20 @@ use chrono::{DateTime, Utc};
 use rust_decimal::{Decimal, prelude::ToPrimitive as _};
 
 use super::{
-    Ground, ReasonCode, Told,
-    finding::{Finding, Verdict},
-    window::{self, WINDOW_DAYS_MAX, Window},
+    finding::{Constant, Evaluation, Finding},
+    ground::{Ground, Reads},
+    kind::PolicyKind,
+    window::{self, WINDOW_DAYS_MAX},
 };
-use crate::domain::{Faults, facts::Subject};
+use crate::domain::{
+    Faults,
+    facts::Subject,
+    refusal::ReasonCode,
+    shared_use::{Limits, Used},
+};
+
+/// The kind's name.
+pub const NAME: &str = "budget";
 
 /// Most contacts a budget may allow.
 pub const CONTACTS_MAX: i64 = 1_000_000_000;
@@ -19,28 +28,7 @@ pub const PARTS: i64 = 10_000;
 
 /// What all customers together may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Budget {
-    /// How long a contact counts.
-    pub window: Window,
-    /// Most contacts.
-    pub contacts_max: Option<i64>,
-    /// Most spend, in 1/10,000 of the currency.
-    pub spend_max: Option<i64>,
-}
-
-/// What a budget has been used for: contacts in its window and live reservations, over all
-/// customers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Used {
-    /// Contacts and reservations.
-    pub contacts: i64,
-    /// How many of them are reservations.
-    pub reserved: i64,
-    /// What they cost, in 1/10,000 of the currency.
-    pub spend: i64,
-    /// The first ones to leave and what they cost; empty while there is plenty of room.
-    pub leaving: Vec<(DateTime<Utc>, i64)>,
-}
+pub struct Budget(pub Limits);
 
 impl Budget {
     /// Checks a budget; `max_spend` is a decimal number as text.
@@ -66,28 +54,34 @@ impl Budget {
             None
         });
         if faults.is_empty() {
-            Ok(Self { window, contacts_max: max_contacts, spend_max })
+            Ok(Self(Limits { window, contacts_max: max_contacts, spend_max }))
         } else {
             Err(faults)
         }
     }
+}
 
-    /// True when so little is left that it matters when the first ones leave.
-    pub fn is_nearly_used(&self, used: &Used) -> bool {
-        let is_nearly =
-            |used: i64, most: Option<i64>| most.is_some_and(|most| used >= most - most / 10 - 1);
-        is_nearly(used.contacts, self.contacts_max) || is_nearly(used.spend, self.spend_max)
+impl PolicyKind for Budget {
+    fn name(&self) -> &'static str {
+        NAME
     }
 
-    /// Looks at what has been used. While a slot is held it is not asked again: the slot is
-    /// counted.
-    pub fn open<'a>(&'a self, policy_id: &str, ground: &Ground<'a>) -> Box<dyn Finding + 'a> {
+    fn reads(&self) -> Reads<'_> {
+        Reads { shared_use: Some(&self.0), ..Reads::default() }
+    }
+
+    fn yields(&self) -> bool {
+        false
+    }
+
+    /// While a slot is held the budget is not evaluated again: the slot is counted.
+    fn open<'a>(&'a self, ground: Ground<'a>) -> Box<dyn Evaluation + 'a> {
         if ground.is_slot_held {
-            return Box::new(Verdict(Told::default()));
+            return Box::new(Constant(Finding::default()));
         }
-        match ground.budgets.get(policy_id) {
-            Some(used) => Box::new(Spending { budget: self, used: used.clone() }),
-            None => Box::new(Verdict(Told::refused(
+        match ground.used {
+            Some(used) => Box::new(Spending { limits: &self.0, used: used.clone() }),
+            None => Box::new(Constant(Finding::refused(
                 ReasonCode::PolicyUnavailable,
                 "what it has been used for is not known",
             ))),
@@ -113,36 +107,36 @@ fn amount(parts: i64) -> String {
 }
 
 struct Spending<'a> {
-    budget: &'a Budget,
+    limits: &'a Limits,
     used: Used,
 }
 
 impl Spending<'_> {
-    fn told_of(&self, cost: i64) -> Told {
-        let (budget, used) = (self.budget, &self.used);
+    fn finding_for(&self, cost: i64) -> Finding {
+        let (limits, used) = (self.limits, &self.used);
         let over = |used: i64, most: Option<i64>, more: i64| {
             most.map_or(0, |most| (used + more - most).max(0))
         };
-        let contacts_over = over(used.contacts, budget.contacts_max, 1);
-        let spend_over = over(used.spend, budget.spend_max, cost);
+        let contacts_over = over(used.contacts, limits.contacts_max, 1);
+        let spend_over = over(used.spend, limits.spend_max, cost);
         let is_over = contacts_over > 0 || spend_over > 0;
         let of = |used: String, most: Option<String>| most.map(|most| format!("{used} of {most}"));
         let contacts = of(
             used.contacts.to_string(),
-            budget.contacts_max.map(|most| format!("{most} contacts")),
+            limits.contacts_max.map(|most| format!("{most} contacts")),
         );
         let spend =
-            of(amount(used.spend), budget.spend_max.map(|most| format!("{} spend", amount(most))));
+            of(amount(used.spend), limits.spend_max.map(|most| format!("{} spend", amount(most))));
         let both: Vec<_> = contacts.into_iter().chain(spend).collect();
-        let text = format!("{} in last {} over all customers", both.join(", "), budget.window);
+        let text = format!("{} in last {} over all customers", both.join(", "), limits.window);
         let count = |count: i64| usize::try_from(count).unwrap_or_default();
-        Told {
+        Finding {
             refusal: is_over.then(|| (ReasonCode::BudgetExhausted, text.clone())),
             passed: Some(format!("passed ({text})")),
             counted: count(used.contacts - used.reserved),
             reserved: count(used.reserved),
-            limit: budget.contacts_max.map(count).unwrap_or_default(),
-            window_seconds: budget.window.length().num_seconds(),
+            limit: limits.contacts_max.map(count).unwrap_or_default(),
+            window_seconds: limits.window.length().num_seconds(),
             next_allowed_at: is_over.then(|| self.room_at(contacts_over, spend_over)).flatten(),
         }
     }
@@ -162,9 +156,9 @@ impl Spending<'_> {
     }
 }
 
-impl Finding for Spending<'_> {
-    fn told(&mut self, subject: &Subject) -> Option<Told> {
-        Some(self.told_of(subject.cost))
+impl Evaluation for Spending<'_> {
+    fn finding(&mut self, subject: &Subject) -> Option<Finding> {
+        Some(self.finding_for(subject.cost))
     }
 
     fn reserve(&mut self, subject: &Subject, _: DateTime<Utc>) {
@@ -173,8 +167,8 @@ impl Finding for Spending<'_> {
         self.used.spend += subject.cost;
     }
 
-    fn overall(&self) -> Told {
-        self.told_of(0)
+    fn overall(&self) -> Finding {
+        self.finding_for(0)
     }
 }
 
@@ -190,9 +184,9 @@ mod tests {
     ) {
         let faults = Budget::parse(window_days, max_contacts, max_spend).map(|_| Faults::new());
         let faults = faults.unwrap_or_else(|faults| faults);
-        let told: Vec<_> =
+        let texts: Vec<_> =
             faults.into_iter().map(|(path, text)| format!("{path} {text}")).collect();
-        assert_eq!(told, expected, "{window_days} {max_contacts:?} {max_spend:?}");
+        assert_eq!(texts, expected, "{window_days} {max_contacts:?} {max_spend:?}");
     }
 
     #[test]
@@ -237,9 +231,9 @@ mod tests {
         check(1, None, Some("much"), &["budget.max_spend `much` is not a decimal number"]);
     }
 
-    fn told(budget: Budget, used: Used, cost: i64) -> (Option<String>, Option<i64>) {
-        let told = Spending { budget: &budget, used }.told_of(cost);
-        (told.refusal.map(|(_, text)| text), told.next_allowed_at.map(|at| at.timestamp()))
+    fn found(budget: Budget, used: Used, cost: i64) -> (Option<String>, Option<i64>) {
+        let found = Spending { limits: &budget.0, used }.finding_for(cost);
+        (found.refusal.map(|(_, text)| text), found.next_allowed_at.map(|at| at.timestamp()))
     }
 
     #[test]
@@ -253,14 +247,14 @@ mod tests {
             spend,
             leaving: leaving.clone(),
         };
-        assert_eq!(told(budget, used(2, 9_000), 6_000), (None, None));
+        assert_eq!(found(budget, used(2, 9_000), 6_000), (None, None));
         let text = |text: &str| Some(format!("{text} in last 7d over all customers"));
         let two = text("2 of 3 contacts, 0.9 of 1.5 spend");
-        assert_eq!(told(budget, used(2, 9_000), 6_001), (two.clone(), Some(10)));
-        assert_eq!(told(budget, used(2, 9_000), 12_000), (two.clone(), Some(20)));
-        assert_eq!(told(budget, used(2, 9_000), 20_000), (two, None));
+        assert_eq!(found(budget, used(2, 9_000), 6_001), (two.clone(), Some(10)));
+        assert_eq!(found(budget, used(2, 9_000), 12_000), (two.clone(), Some(20)));
+        assert_eq!(found(budget, used(2, 9_000), 20_000), (two, None));
         assert_eq!(
-            told(budget, used(3, 0), 0),
+            found(budget, used(3, 0), 0),
             (text("3 of 3 contacts, 0 of 1.5 spend"), Some(10))
         );
     }

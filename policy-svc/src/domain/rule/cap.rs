@@ -1,37 +1,19 @@
-//! At most so many contacts: `frequency_cap`, `customer_total_cap`, `cross_channel_cap`.
+//! At most so many contacts: what `frequency_cap`, `customer_total_cap` and `cross_channel_cap`
+//! share.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::{
-    Ground, Verdict,
-    finding::{Finding, Told},
+    finding::{Constant, Evaluation, Finding},
+    ground::{Ground, Reads},
     period::{self, Period},
-    tally::Tally,
+    tally::{Span, Tally},
     window::{WINDOW_DAYS_MAX, WINDOW_HOURS_MAX, Window},
 };
-use crate::domain::{Faults, facts::Subject, refusal::ReasonCode, scope::Scope};
+use crate::domain::{Faults, facts::Subject, refusal::ReasonCode};
 
 /// Highest limit of a cap.
 pub const LIMIT_MAX: i32 = 10_000;
-
-/// Where a cap counts contacts; live reservations count always.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Span {
-    /// In a sliding window.
-    Sliding(Window),
-    /// In a calendar period in the customer's zone.
-    Calendar(Period),
-}
-
-impl Span {
-    /// `in last 30d`, `today`.
-    pub fn text(self) -> String {
-        match self {
-            Self::Sliding(window) => format!("in last {window}"),
-            Self::Calendar(period) => period.text().to_owned(),
-        }
-    }
-}
 
 /// At most so many in a span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +44,7 @@ pub struct CapDraft {
 }
 
 impl Cap {
-    /// Checks a cap; `rule_type` is where its fields stand.
+    /// Checks a cap; `rule_type` is the path of its fields.
     pub fn parse(rule_type: &str, draft: CapDraft) -> Result<Self, Faults> {
         let mut faults = Faults::new();
         let calendar = [
@@ -83,47 +65,43 @@ impl Cap {
         if faults.is_empty() { Ok(Self { limits }) } else { Err(faults) }
     }
 
-    /// How far back contacts may count.
-    pub fn reach(&self) -> TimeDelta {
+    /// The contacts that may count.
+    pub fn reads(&self) -> Reads<'_> {
         let reach = |limit: &Limit| match limit.span {
             Span::Sliding(window) => window.length(),
             Span::Calendar(_) => period::LENGTH_MAX,
         };
-        self.limits.iter().map(reach).max().unwrap_or_default()
+        let contacts = Some(self.limits.iter().map(reach).max().unwrap_or_default());
+        Reads { contacts, ..Reads::default() }
     }
 
-    /// Counts; one count serves every candidate, because the scope is one shared budget.
-    pub fn open<'a>(
-        &self,
-        code: ReasonCode,
-        scope: &Scope,
-        ground: &Ground<'a>,
-    ) -> Box<dyn Finding + 'a> {
+    /// Counts. One count serves every candidate, because the scope is one shared budget. While a
+    /// slot is held nothing is counted again.
+    pub fn open<'a>(&self, code: ReasonCode, ground: Ground<'a>) -> Box<dyn Evaluation + 'a> {
         if ground.is_slot_held {
-            // They were asked when the slot was given, and it is still held.
-            return Box::new(Verdict(Told::default()));
+            return Box::new(Constant(Finding::default()));
         }
         let is_calendar = |limit: &Limit| matches!(limit.span, Span::Calendar(_));
         let zones = match ground.zones {
             Err(unknown) if self.limits.iter().any(is_calendar) => {
-                return Box::new(Verdict(Told::zone_unknown(unknown)));
+                return Box::new(Constant(Finding::zone_unknown(unknown)));
             }
             Ok(zones) => zones.as_slice(),
             Err(_) => &[],
         };
         let mut tallies = Vec::new();
-        for limit in &self.limits {
-            match limit.span {
+        for Limit { span, most } in &self.limits {
+            match *span {
                 Span::Sliding(window) => {
-                    tallies.push(Tally::sliding(window, limit.most, scope, &ground.history))
+                    tallies.push(Tally::sliding(window, *most, ground.scope, &ground.contacts));
                 }
                 Span::Calendar(period) => tallies.extend(zones.iter().map(|zone| {
-                    Tally::calendar(period, *zone, limit.most, scope, &ground.history)
+                    Tally::calendar(period, *zone, *most, ground.scope, &ground.contacts)
                 })),
             }
         }
-        let told = told(code, &tallies);
-        Box::new(Counted { code, tallies, told })
+        let finding = finding(code, &tallies);
+        Box::new(Counted { code, tallies, finding })
     }
 }
 
@@ -167,32 +145,32 @@ fn limit(
 struct Counted {
     code: ReasonCode,
     tallies: Vec<Tally>,
-    told: Told,
+    finding: Finding,
 }
 
-impl Finding for Counted {
-    fn told(&mut self, _: &Subject) -> Option<Told> {
-        Some(self.told.clone())
+impl Evaluation for Counted {
+    fn finding(&mut self, _: &Subject) -> Option<Finding> {
+        Some(self.finding.clone())
     }
 
     fn reserve(&mut self, _: &Subject, until: DateTime<Utc>) {
         self.tallies.iter_mut().for_each(|tally| tally.reserve(until));
-        self.told = told(self.code, &self.tallies);
+        self.finding = finding(self.code, &self.tallies);
     }
 
-    fn overall(&self) -> Told {
-        self.told.clone()
+    fn overall(&self) -> Finding {
+        self.finding.clone()
     }
 }
 
-/// The count that holds longest is told; of those with room the first.
-fn told(code: ReasonCode, tallies: &[Tally]) -> Told {
+/// The full count that lasts longest refuses; when all have room, the first one is shown.
+fn finding(code: ReasonCode, tallies: &[Tally]) -> Finding {
     let full = tallies.iter().filter(|tally| !tally.has_room());
-    // A count nobody can finish has no end: it outlasts all others.
+    // A count that was cut has no known end: it outlasts all others.
     let longest =
         full.max_by_key(|tally| tally.next_room_at().map_or((true, None), |at| (false, Some(at))));
-    let Some(tally) = longest.or(tallies.first()) else { return Told::default() };
-    Told {
+    let Some(tally) = longest.or(tallies.first()) else { return Finding::default() };
+    Finding {
         refusal: longest.map(|tally| (code, tally.refused_text())),
         passed: Some(tally.passed_text()),
         counted: tally.contacts(),
@@ -220,9 +198,9 @@ mod tests {
         let faults = Cap::parse("frequency_cap", draft)
             .map(|_| Faults::new())
             .unwrap_or_else(|faults| faults);
-        let told: Vec<_> =
+        let texts: Vec<_> =
             faults.into_iter().map(|(path, text)| format!("{path} {text}")).collect();
-        assert_eq!(told, expected, "{draft:?}");
+        assert_eq!(texts, expected, "{draft:?}");
     }
 
     #[test]

@@ -5,12 +5,16 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::{
-    Ground, ReasonCode, Told,
-    finding::Finding,
+    finding::{Evaluation, Finding},
+    ground::{Ground, Reads},
     history::Recent,
+    kind::PolicyKind,
     window::{self, WINDOW_DAYS_MAX, Window},
 };
-use crate::domain::{Faults, facts::Subject, scope::Scope};
+use crate::domain::{Faults, facts::Subject, refusal::ReasonCode};
+
+/// The kind's name.
+pub const NAME: &str = "category_suppression";
 
 /// No second contact of a category for a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,43 +35,55 @@ impl CategorySuppression {
         );
         if faults.is_empty() { Ok(Self { window }) } else { Err(faults) }
     }
+}
 
-    /// Looks at the contacts in scope.
-    pub fn open<'a>(self, scope: &Scope, ground: &Ground<'a>) -> Box<dyn Finding + 'a> {
-        Box::new(Categories {
-            recent: Recent::new(self.window, scope, &ground.history),
-            told: BTreeMap::new(),
-        })
+impl PolicyKind for CategorySuppression {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn reads(&self) -> Reads<'_> {
+        Reads { contacts: Some(self.window.length()), ..Reads::default() }
+    }
+
+    fn yields(&self) -> bool {
+        true
+    }
+
+    fn open<'a>(&'a self, ground: Ground<'a>) -> Box<dyn Evaluation + 'a> {
+        let recent = Recent::new(self.window, ground.scope, &ground.contacts);
+        Box::new(Categories { recent, findings: BTreeMap::new() })
     }
 }
 
 struct Categories {
     recent: Recent,
-    /// What was said about a category: many offers share one.
-    told: BTreeMap<(String, String), Told>,
+    /// By name and id of the category: many offers share one.
+    findings: BTreeMap<(String, String), Finding>,
 }
 
-impl Finding for Categories {
-    fn told(&mut self, subject: &Subject) -> Option<Told> {
+impl Evaluation for Categories {
+    fn finding(&mut self, subject: &Subject) -> Option<Finding> {
         if subject.category_folded.is_empty() && subject.category_id.is_empty() {
             return None;
         }
         let key = (subject.category_folded.clone(), subject.category_id.clone());
         let recent = &self.recent;
-        let told = self.told.entry(key).or_insert_with(|| {
-            recent.told(ReasonCode::CategorySuppression, |other| is_same_category(other, subject))
+        let finding = self.findings.entry(key).or_insert_with(|| {
+            let is_same = |other: &Subject| is_same_category(other, subject);
+            recent.finding(ReasonCode::CategorySuppression, is_same)
         });
-        Some(told.clone())
+        Some(finding.clone())
     }
 
     fn reserve(&mut self, subject: &Subject, until: DateTime<Utc>) {
         self.recent.reserve(subject, until);
-        self.told.clear();
+        self.findings.clear();
     }
 
-    /// Categories that were contacted rest; none can be told to be free.
-    fn overall(&self) -> Told {
-        self.recent.told(ReasonCode::CategorySuppression, |_| true)
+    /// Every category that was contacted rests.
+    fn overall(&self) -> Finding {
+        self.recent.finding(ReasonCode::CategorySuppression, |_| true)
     }
 }
 

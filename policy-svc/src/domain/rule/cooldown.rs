@@ -3,12 +3,16 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Ground, ReasonCode, Told,
-    finding::Finding,
+    finding::{Evaluation, Finding},
+    ground::{Ground, Reads},
     history::Recent,
+    kind::PolicyKind,
     window::{self, WINDOW_HOURS_MAX, Window},
 };
-use crate::domain::{Faults, facts::Subject, scope::Scope};
+use crate::domain::{Faults, facts::Subject, refusal::ReasonCode};
+
+/// The kind's name.
+pub const NAME: &str = "cooldown";
 
 /// No contact for a time after another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,32 +29,45 @@ impl Cooldown {
             window::hours("cooldown.window_hours", window_hours, WINDOW_HOURS_MAX, &mut faults);
         if faults.is_empty() { Ok(Self { window }) } else { Err(faults) }
     }
+}
 
-    /// Looks at the contacts in scope.
-    pub fn open<'a>(self, scope: &Scope, ground: &Ground<'a>) -> Box<dyn Finding + 'a> {
-        let recent = Recent::new(self.window, scope, &ground.history);
-        let told = recent.told(ReasonCode::Cooldown, |_| true);
-        Box::new(Cooling { recent, told })
+impl PolicyKind for Cooldown {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn reads(&self) -> Reads<'_> {
+        Reads { contacts: Some(self.window.length()), ..Reads::default() }
+    }
+
+    fn yields(&self) -> bool {
+        true
+    }
+
+    fn open<'a>(&'a self, ground: Ground<'a>) -> Box<dyn Evaluation + 'a> {
+        let recent = Recent::new(self.window, ground.scope, &ground.contacts);
+        let finding = recent.finding(ReasonCode::Cooldown, |_| true);
+        Box::new(Cooling { recent, finding })
     }
 }
 
-/// The same for every offer, so it is said once.
+/// The finding is the same for every offer, so it is made once.
 struct Cooling {
     recent: Recent,
-    told: Told,
+    finding: Finding,
 }
 
-impl Finding for Cooling {
-    fn told(&mut self, _: &Subject) -> Option<Told> {
-        Some(self.told.clone())
+impl Evaluation for Cooling {
+    fn finding(&mut self, _: &Subject) -> Option<Finding> {
+        Some(self.finding.clone())
     }
 
     fn reserve(&mut self, subject: &Subject, until: DateTime<Utc>) {
         self.recent.reserve(subject, until);
-        self.told = self.recent.told(ReasonCode::Cooldown, |_| true);
+        self.finding = self.recent.finding(ReasonCode::Cooldown, |_| true);
     }
 
-    fn overall(&self) -> Told {
-        self.told.clone()
+    fn overall(&self) -> Finding {
+        self.finding.clone()
     }
 }

@@ -1,4 +1,4 @@
-//! What a rule found.
+//! What a policy finds about a customer.
 
 use chrono::{DateTime, Utc};
 
@@ -6,9 +6,9 @@ use crate::domain::{
     facts::Subject, refusal::ReasonCode, wall_hours::WallHours, zone::ZoneUnknown,
 };
 
-/// What one rule says, for a candidate or for the customer.
+/// What one policy finds, for a candidate or for the customer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Told {
+pub struct Finding {
     /// Why it refuses.
     pub refusal: Option<(ReasonCode, String)>,
     /// How it passes, when it counts contacts against a cap.
@@ -21,17 +21,17 @@ pub struct Told {
     pub limit: usize,
     /// Length of the window.
     pub window_seconds: i64,
-    /// When it would pass again; none while it passes, or when nobody knows.
+    /// When it would pass again; `None` while it passes or when that is not known.
     pub next_allowed_at: Option<DateTime<Utc>>,
 }
 
-impl Told {
+impl Finding {
     /// A refusal without figures.
     pub fn refused(code: ReasonCode, text: impl Into<String>) -> Self {
         Self { refusal: Some((code, text.into())), ..Self::default() }
     }
 
-    /// A refusal because nobody knows what the customer's clock shows.
+    /// A refusal because the customer's zone is not known.
     pub fn zone_unknown(unknown: &ZoneUnknown) -> Self {
         Self::refused(
             ReasonCode::TimezoneUnknown,
@@ -40,16 +40,16 @@ impl Told {
     }
 }
 
-/// A rule that has looked at a customer. Every kind of rule gives one.
-pub trait Finding: Send {
-    /// What it says about an offer in its scope; none when the offer does not concern it.
-    fn told(&mut self, subject: &Subject) -> Option<Told>;
+/// A policy evaluated for one customer. Every kind gives one.
+pub trait Evaluation: Send {
+    /// What it finds about an offer in its scope; `None` when the offer does not concern it.
+    fn finding(&mut self, subject: &Subject) -> Option<Finding>;
 
-    /// An offer in its scope got a slot.
+    /// Counts a slot that an offer in its scope got.
     fn reserve(&mut self, _subject: &Subject, _until: DateTime<Utc>) {}
 
-    /// What it says about the customer, whatever the offer.
-    fn overall(&self) -> Told;
+    /// What it finds about the customer, whatever the offer.
+    fn overall(&self) -> Finding;
 
     /// Hours outside of which it refuses.
     fn hours(&self) -> Option<&WallHours> {
@@ -57,16 +57,16 @@ pub trait Finding: Send {
     }
 }
 
-/// The same for every offer, whatever gets a slot.
+/// The same finding for every offer, whatever gets a slot.
 #[derive(Debug)]
-pub struct Verdict(pub Told);
+pub struct Constant(pub Finding);
 
-impl Finding for Verdict {
-    fn told(&mut self, _: &Subject) -> Option<Told> {
+impl Evaluation for Constant {
+    fn finding(&mut self, _: &Subject) -> Option<Finding> {
         Some(self.0.clone())
     }
 
-    fn overall(&self) -> Told {
+    fn overall(&self) -> Finding {
         self.0.clone()
     }
 }

@@ -5,12 +5,16 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 
 use super::{
-    Ground, ReasonCode, Told,
-    finding::Finding,
+    finding::{Evaluation, Finding},
+    ground::{Ground, Reads},
     history::Recent,
+    kind::PolicyKind,
     window::{self, WINDOW_DAYS_MAX, Window},
 };
-use crate::domain::{Faults, facts::Subject, scope::Scope};
+use crate::domain::{Faults, facts::Subject, refusal::ReasonCode};
+
+/// The kind's name.
+pub const NAME: &str = "mutual_exclusion";
 
 /// Most offers of one policy.
 pub const OFFERS_MAX: usize = 200;
@@ -55,13 +59,24 @@ impl MutualExclusion {
             window::days("mutual_exclusion.window_days", window_days, WINDOW_DAYS_MAX, &mut faults);
         if faults.is_empty() { Ok(Self { offers: named, window }) } else { Err(faults) }
     }
+}
 
-    /// Looks at the contacts in scope.
-    pub fn open<'a>(&'a self, scope: &Scope, ground: &Ground<'a>) -> Box<dyn Finding + 'a> {
-        Box::new(Excluding {
-            offers: &self.offers,
-            recent: Recent::new(self.window, scope, &ground.history),
-        })
+impl PolicyKind for MutualExclusion {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn reads(&self) -> Reads<'_> {
+        Reads { contacts: Some(self.window.length()), ..Reads::default() }
+    }
+
+    fn yields(&self) -> bool {
+        true
+    }
+
+    fn open<'a>(&'a self, ground: Ground<'a>) -> Box<dyn Evaluation + 'a> {
+        let recent = Recent::new(self.window, ground.scope, &ground.contacts);
+        Box::new(Excluding { offers: &self.offers, recent })
     }
 }
 
@@ -70,21 +85,22 @@ struct Excluding<'a> {
     recent: Recent,
 }
 
-impl Finding for Excluding<'_> {
-    fn told(&mut self, subject: &Subject) -> Option<Told> {
+impl Evaluation for Excluding<'_> {
+    fn finding(&mut self, subject: &Subject) -> Option<Finding> {
         let is_listed = self.offers.contains(&subject.offer_id);
         let is_other = |other: &Subject| {
             other.offer_id != subject.offer_id && self.offers.contains(&other.offer_id)
         };
-        is_listed.then(|| self.recent.told(ReasonCode::MutualExclusion, is_other))
+        is_listed.then(|| self.recent.finding(ReasonCode::MutualExclusion, is_other))
     }
 
     fn reserve(&mut self, subject: &Subject, until: DateTime<Utc>) {
         self.recent.reserve(subject, until);
     }
 
-    /// Of the offers that were contacted none can be told to be free for others.
-    fn overall(&self) -> Told {
-        self.recent.told(ReasonCode::MutualExclusion, |other| self.offers.contains(&other.offer_id))
+    /// A contact with any listed offer excludes the others.
+    fn overall(&self) -> Finding {
+        let is_listed = |other: &Subject| self.offers.contains(&other.offer_id);
+        self.recent.finding(ReasonCode::MutualExclusion, is_listed)
     }
 }

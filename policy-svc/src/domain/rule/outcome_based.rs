@@ -5,12 +5,16 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 
 use super::{
-    Ground, ReasonCode, Told,
-    finding::{Finding, Verdict},
+    finding::{Constant, Evaluation, Finding},
+    ground::{Ground, Reads},
+    kind::PolicyKind,
     utc_text,
     window::{self, Window},
 };
-use crate::domain::{Faults, facts::OutcomeFact, scope::Scope, zone};
+use crate::domain::{Faults, refusal::ReasonCode, zone};
+
+/// The kind's name.
+pub const NAME: &str = "outcome_based";
 
 /// Most outcome keys of one policy.
 pub const OUTCOMES_MAX: usize = 50;
@@ -19,15 +23,15 @@ pub const WINDOW_DAYS_MAX: i32 = 3_650;
 
 /// No contact in scope for a time after one of the outcomes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Suppression {
+pub struct OutcomeBased {
     /// Keys of the outcomes.
     pub outcomes: BTreeSet<String>,
     /// How long it rests.
     pub window: Window,
 }
 
-impl Suppression {
-    /// Checks a rest. Keys need not exist: those of deleted types go on matching history.
+impl OutcomeBased {
+    /// Checks a rest. Keys need not exist: those of deleted outcome types still match history.
     pub fn parse(outcomes: &[String], window_days: i32) -> Result<Self, Faults> {
         let mut faults = Faults::new();
         match outcomes.len() {
@@ -54,15 +58,23 @@ impl Suppression {
         }
         Ok(Self { outcomes: outcomes.iter().cloned().collect(), window })
     }
+}
 
-    /// Looks at the outcomes in scope.
-    pub fn open<'a>(&self, scope: &Scope, ground: &Ground<'a>) -> Box<dyn Finding + 'a> {
-        let binds = |outcome: &&OutcomeFact| {
-            self.outcomes.contains(&outcome.key)
-                && self.window.holds(outcome.at, ground.history.now)
-                && scope.matches(&outcome.subject)
-        };
-        let binding: Vec<_> = ground.outcomes.iter().filter(binds).collect();
+impl PolicyKind for OutcomeBased {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn reads(&self) -> Reads<'_> {
+        Reads { outcomes: Some((&self.outcomes, self.window.length())), ..Reads::default() }
+    }
+
+    fn yields(&self) -> bool {
+        false
+    }
+
+    fn open<'a>(&'a self, ground: Ground<'a>) -> Box<dyn Evaluation + 'a> {
+        let binding: Vec<_> = ground.outcomes.within(ground.scope).collect();
         let latest = binding.iter().copied().max_by_key(|outcome| outcome.at);
         let end: Option<DateTime<Utc>> = latest.map(|outcome| self.window.end_for(outcome.at));
         let window = self.window;
@@ -70,16 +82,15 @@ impl Suppression {
             (Some(outcome), Some(end)) => {
                 Some(format!("{} in last {window}, rests until {}", outcome.key, utc_text(end)))
             }
-            _ => ground
-                .are_outcomes_cut
+            _ => (ground.outcomes.is_cut())
                 .then(|| format!("more outcomes than can be looked through in last {window}")),
         };
-        Box::new(Verdict(Told {
+        Box::new(Constant(Finding {
             refusal: text.map(|text| (ReasonCode::Suppressed, text)),
             counted: binding.len(),
             window_seconds: window.length().num_seconds(),
             next_allowed_at: end,
-            ..Told::default()
+            ..Finding::default()
         }))
     }
 }
@@ -99,12 +110,12 @@ mod tests {
     fn keys_and_days_are_checked_at_the_limit() {
         let check = |keys: &[&str], days: i32, expected: &[&str]| {
             let keys: Vec<_> = keys.iter().map(|key| (*key).to_owned()).collect();
-            let faults = Suppression::parse(&keys, days)
+            let faults = OutcomeBased::parse(&keys, days)
                 .map(|_| Faults::new())
                 .unwrap_or_else(|faults| faults);
-            let told: Vec<_> =
+            let texts: Vec<_> =
                 faults.into_iter().map(|(path, text)| format!("{path} {text}")).collect();
-            assert_eq!(told, expected, "{keys:?} {days}");
+            assert_eq!(texts, expected, "{keys:?} {days}");
         };
         check(&["complaint", "opt_out"], 90, &[]);
         check(&["a"; OUTCOMES_MAX], 3_650, &[]);

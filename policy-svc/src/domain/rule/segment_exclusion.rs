@@ -3,10 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Ground, ReasonCode, Told,
-    finding::{Finding, Verdict},
+    finding::{Constant, Evaluation, Finding},
+    ground::{Ground, Reads},
+    kind::PolicyKind,
 };
-use crate::domain::{Faults, folded, question::FieldValue, zone};
+use crate::domain::{Faults, folded, question::FieldValue, refusal::ReasonCode, zone};
+
+/// The kind's name.
+pub const NAME: &str = "segment_exclusion";
 
 /// Most segments of one policy.
 pub const SEGMENTS_MAX: usize = 200;
@@ -60,9 +64,29 @@ impl SegmentExclusion {
         })
     }
 
-    /// Looks at the customer's field. One that is missing refuses: absence never becomes
-    /// eligibility.
-    pub fn open<'a>(&self, ground: &Ground<'a>) -> Box<dyn Finding + 'a> {
+    fn refusal(&self, value: &str) -> Option<String> {
+        let is_named = self.segments.contains(&folded(value));
+        is_named.then(|| {
+            format!("customer.{} is {}, an excluded segment", self.field, zone::shown(value))
+        })
+    }
+}
+
+impl PolicyKind for SegmentExclusion {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn reads(&self) -> Reads<'_> {
+        Reads { fields: std::slice::from_ref(&self.field), ..Reads::default() }
+    }
+
+    fn yields(&self) -> bool {
+        true
+    }
+
+    /// A missing field refuses: absence never becomes eligibility.
+    fn open<'a>(&'a self, ground: Ground<'a>) -> Box<dyn Evaluation + 'a> {
         let field = &self.field;
         let text = match ground.fields.get(field) {
             None | Some(FieldValue::Null) => Some(format!("customer.{field} is not set")),
@@ -72,17 +96,10 @@ impl SegmentExclusion {
             Some(FieldValue::Boolean(value)) => self.refusal(&value.to_string()),
             Some(FieldValue::Number(text) | FieldValue::Text(text)) => self.refusal(text),
         };
-        Box::new(Verdict(Told {
+        Box::new(Constant(Finding {
             refusal: text.map(|text| (ReasonCode::SegmentExcluded, text)),
-            ..Told::default()
+            ..Finding::default()
         }))
-    }
-
-    fn refusal(&self, value: &str) -> Option<String> {
-        let is_named = self.segments.contains(&folded(value));
-        is_named.then(|| {
-            format!("customer.{} is {}, an excluded segment", self.field, zone::shown(value))
-        })
     }
 }
 
@@ -97,9 +114,9 @@ mod tests {
             let faults = SegmentExclusion::parse(field, &segments)
                 .map(|_| Faults::new())
                 .unwrap_or_else(|f| f);
-            let told: Vec<_> =
+            let texts: Vec<_> =
                 faults.into_iter().map(|(path, text)| format!("{path} {text}")).collect();
-            assert_eq!(told, expected, "{field} {segments:?}");
+            assert_eq!(texts, expected, "{field} {segments:?}");
         };
         check("customer.tier", &["gold"], &[]);
         check("tier", &["gold"; SEGMENTS_MAX], &[]);

@@ -3,8 +3,27 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-use super::{cap::Span, history::ContactHistory, period::Period, utc_text, window::Window};
+use super::{history::ContactHistory, period::Period, utc_text, window::Window};
 use crate::domain::{facts::Standing, scope::Scope};
+
+/// Where a cap counts contacts; live reservations count always.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Span {
+    /// In a sliding window.
+    Sliding(Window),
+    /// In a calendar period in the customer's zone.
+    Calendar(Period),
+}
+
+impl Span {
+    /// `in last 30d`, `today`.
+    pub fn text(self) -> String {
+        match self {
+            Self::Sliding(window) => format!("in last {window}"),
+            Self::Calendar(period) => period.text().to_owned(),
+        }
+    }
+}
 
 /// Contacts in the span and live reservations, in scope.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +47,7 @@ impl Tally {
         scope: &Scope,
         history: &ContactHistory<'_>,
     ) -> Self {
-        let end = |at: DateTime<Utc>| window.holds(at, history.now).then(|| window.end_for(at));
+        let end = |at: DateTime<Utc>| window.holds(at, history.now()).then(|| window.end_for(at));
         Self::new(Span::Sliding(window), limit, window.length(), scope, history, end)
     }
 
@@ -41,7 +60,7 @@ impl Tally {
         history: &ContactHistory<'_>,
     ) -> Self {
         let (first_date, (from, to)) =
-            (period.first_date(zone, history.now), period.bounds(zone, history.now));
+            (period.first_date(zone, history.now()), period.bounds(zone, history.now()));
         let end = |at: DateTime<Utc>| (period.first_date(zone, at) == first_date).then_some(to);
         Self::new(Span::Calendar(period), limit, to - from, scope, history, end)
     }
@@ -62,12 +81,12 @@ impl Tally {
             length,
             contacts: Vec::new(),
             reserved: Vec::new(),
-            is_cut: history.is_cut,
+            is_cut: history.is_cut(),
         };
         for fact in history.within(scope) {
             match fact.standing {
                 Standing::Committed(at) => tally.contacts.extend(end(at)),
-                Standing::Reserved(until) if until > history.now => tally.reserved.push(until),
+                Standing::Reserved(until) if until > history.now() => tally.reserved.push(until),
                 Standing::Reserved(_) => {}
             }
         }
@@ -105,8 +124,8 @@ impl Tally {
         self.limit
     }
 
-    /// When there is room again, live reservations taken to lapse; none while there is, or when
-    /// nobody knows.
+    /// When there is room again if no live reservation is committed; `None` while there is room, or
+    /// when the count was cut.
     pub fn next_room_at(&self) -> Option<DateTime<Utc>> {
         if self.is_cut {
             return None;

@@ -5,15 +5,20 @@ use std::fmt;
 use chrono::Weekday;
 
 use super::{
-    Ground, ReasonCode, Told,
-    finding::{Finding, Verdict},
+    finding::{Constant, Evaluation, Finding},
+    ground::{Ground, Reads},
+    kind::PolicyKind,
 };
 use crate::domain::{
     Faults,
     facts::Subject,
+    refusal::ReasonCode,
     wall_hours::{self, Days, Demand, Opening, WallHours, minute_of_day},
     zone,
 };
+
+/// The kind's name.
+pub const NAME: &str = "time_window";
 
 const DAYS: [(Weekday, &str); 7] = [
     (Weekday::Mon, "mon"),
@@ -78,34 +83,37 @@ impl TimeWindow {
         }
         if faults.is_empty() { Ok(Self { hours, days, has_hours }) } else { Err(faults) }
     }
+}
 
-    /// Looks at the clock on the customer's wall.
-    pub fn open<'a>(&'a self, ground: &Ground<'a>) -> Box<dyn Finding + 'a> {
+impl PolicyKind for TimeWindow {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn reads(&self) -> Reads<'_> {
+        Reads::default()
+    }
+
+    fn yields(&self) -> bool {
+        true
+    }
+
+    fn open<'a>(&'a self, ground: Ground<'a>) -> Box<dyn Evaluation + 'a> {
         let zones = match ground.zones {
             Ok(zones) => zones,
-            Err(unknown) => {
-                return Box::new(Verdict(Told::zone_unknown(unknown)));
-            }
+            Err(unknown) => return Box::new(Constant(Finding::zone_unknown(unknown))),
         };
-        let opening = wall_hours::opening(
-            &[Demand { hours: &self.hours, is_within: true, zones }],
-            ground.at,
-        );
-        let told = match opening {
-            Opening::Now => Told::default(),
-            Opening::At(at) => Told {
-                next_allowed_at: Some(at),
-                ..Told::refused(
-                    ReasonCode::TimeWindow,
-                    format!("outside the allowed hours ({self} local)"),
-                )
-            },
-            Opening::Beyond => Told::refused(
-                ReasonCode::TimeWindow,
-                format!("outside the allowed hours ({self} local)"),
-            ),
+        let demand = Demand { hours: &self.hours, is_within: true, zones };
+        let outside = |next_allowed_at| {
+            let text = format!("outside the allowed hours ({self} local)");
+            Finding { next_allowed_at, ..Finding::refused(ReasonCode::TimeWindow, text) }
         };
-        Box::new(Timed { hours: &self.hours, told })
+        let finding = match wall_hours::opening(&[demand], ground.at) {
+            Opening::Now => Finding::default(),
+            Opening::At(at) => outside(Some(at)),
+            Opening::Beyond => outside(None),
+        };
+        Box::new(Timed { hours: &self.hours, finding })
     }
 }
 
@@ -126,16 +134,16 @@ impl fmt::Display for TimeWindow {
 
 struct Timed<'a> {
     hours: &'a WallHours,
-    told: Told,
+    finding: Finding,
 }
 
-impl Finding for Timed<'_> {
-    fn told(&mut self, _: &Subject) -> Option<Told> {
-        Some(self.told.clone())
+impl Evaluation for Timed<'_> {
+    fn finding(&mut self, _: &Subject) -> Option<Finding> {
+        Some(self.finding.clone())
     }
 
-    fn overall(&self) -> Told {
-        self.told.clone()
+    fn overall(&self) -> Finding {
+        self.finding.clone()
     }
 
     fn hours(&self) -> Option<&WallHours> {
@@ -149,7 +157,7 @@ mod tests {
 
     fn check(days: &[&str], start: &str, end: &str, expected: &str) {
         let days: Vec<_> = days.iter().map(|day| (*day).to_owned()).collect();
-        let told = match TimeWindow::parse(&days, start, end) {
+        let text = match TimeWindow::parse(&days, start, end) {
             Ok(window) => window.to_string(),
             Err(faults) => {
                 let faults: Vec<_> =
@@ -157,7 +165,7 @@ mod tests {
                 faults.join("; ")
             }
         };
-        assert_eq!(told, expected, "{days:?} {start} {end}");
+        assert_eq!(text, expected, "{days:?} {start} {end}");
     }
 
     #[test]

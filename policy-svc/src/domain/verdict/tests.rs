@@ -1,16 +1,20 @@
 mod kinds;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::TimeDelta;
 
 use super::*;
 use crate::domain::{
+    Faults,
     channel::ChannelDraft,
-    contact_policy::{PolicyDraft, RuleDraft},
+    contact_policy::{ContactPolicy, PolicyDraft},
     facts::{ConsentFact, ContactFact, OutcomeFact, Standing},
     question::FieldValue,
-    rule::cap::CapDraft,
+    rule::{
+        cap::CapDraft, frequency_cap::FrequencyCap, kind::PolicyKind, outcome_based::OutcomeBased,
+        unreadable::Unreadable,
+    },
     settings::Settings,
 };
 
@@ -20,24 +24,30 @@ fn noon() -> DateTime<Utc> {
     "2026-07-03T11:00:00Z".parse().unwrap()
 }
 
-fn cap<'a>(id: &'a str, scope: &'a str, priority: i32, limit: i32) -> PolicyDraft<'a> {
-    let rule = RuleDraft::FrequencyCap(CapDraft {
-        window_days: 30,
-        max_impressions: limit,
-        ..CapDraft::default()
-    });
-    PolicyDraft {
-        id,
-        name: id,
-        revision: 1,
-        is_active: true,
-        scope,
-        priority: Some(priority),
-        rule,
-    }
+/// A policy as written.
+type Written<'a> = (PolicyDraft<'a>, Arc<dyn PolicyKind>);
+
+fn kind(parsed: Result<impl PolicyKind + 'static, Faults>) -> Arc<dyn PolicyKind> {
+    Arc::new(parsed.unwrap())
 }
 
-fn configuration(policies: &[PolicyDraft<'_>]) -> Configuration {
+fn policy<'a>(
+    id: &'a str,
+    scope: &'a str,
+    priority: i32,
+    kind: &Arc<dyn PolicyKind>,
+) -> Written<'a> {
+    let priority = Some(priority);
+    let draft = PolicyDraft { id, name: id, revision: 1, is_active: true, scope, priority };
+    (draft, kind.clone())
+}
+
+fn cap<'a>(id: &'a str, scope: &'a str, priority: i32, limit: i32) -> Written<'a> {
+    let draft = CapDraft { window_days: 30, max_impressions: limit, ..CapDraft::default() };
+    policy(id, scope, priority, &kind(FrequencyCap::parse(draft)))
+}
+
+fn configuration(policies: &[Written<'_>]) -> Configuration {
     let email = ChannelDraft {
         id: "ch_email",
         name: "email",
@@ -47,7 +57,9 @@ fn configuration(policies: &[PolicyDraft<'_>]) -> Configuration {
     };
     let web = ChannelDraft { id: "ch_web", name: "web", ..Default::default() };
     let channels = vec![Channel::parse(&email).unwrap(), Channel::parse(&web).unwrap()];
-    let policies = policies.iter().map(|draft| ContactPolicy::parse(draft).unwrap()).collect();
+    let parsed =
+        |(draft, kind): &Written<'_>| ContactPolicy::parse(draft, Ok(kind.clone())).unwrap();
+    let policies = policies.iter().map(parsed).collect();
     Configuration::new(4, channels, policies, Settings::default())
 }
 
@@ -81,14 +93,14 @@ fn facts(contacts: Vec<ContactFact>) -> Facts {
     Facts { ledger_at: noon(), contacts, ..Default::default() }
 }
 
-fn asked<'a>(
+fn case<'a>(
     configuration: &'a Configuration,
     channel: &str,
     fields: &'a Fields,
     candidates: &'a [Candidate],
-) -> Asked<'a> {
+) -> Case<'a> {
     let channel = configuration.channel(channel);
-    Asked { configuration, channel, at: noon(), fields, candidates, scrutiny: Scrutiny::Full }
+    Case { configuration, channel, at: noon(), fields, candidates, scrutiny: Scrutiny::Full }
 }
 
 fn slots(limit: usize) -> Slots {
@@ -106,23 +118,23 @@ const THREE: [(&str, &str); 3] = [("a", "Apparel"), ("e", "Electronics"), ("h", 
 fn the_short_forms_are_those_of_the_seed() {
     let yes = fields("Europe/London", true);
     let candidates = offers(&[("a", "Apparel")]);
-    let check = |policies: &[PolicyDraft<'_>], contacts: Vec<ContactFact>, expected: &str| {
+    let check = |policies: &[Written<'_>], contacts: Vec<ContactFact>, expected: &str| {
         let configuration = configuration(policies);
         let judgement =
-            judge(&asked(&configuration, "email", &yes, &candidates), &facts(contacts), slots(1));
+            judge(&case(&configuration, "email", &yes, &candidates), &facts(contacts), slots(1));
         assert_eq!(summaries(&judgement), [expected]);
     };
     let seed = cap("pol_1", SEED, 50, 3);
-    check(&[seed], Vec::new(), "passed (0 contacts in last 30d)");
+    check(&[seed.clone()], Vec::new(), "passed (0 contacts in last 30d)");
     check(&[], Vec::new(), "passed (no policy)");
     check(&[cap("pol_1", "category:Toys", 50, 3)], Vec::new(), "passed (no policy)");
     check(
-        &[seed],
+        &[seed.clone()],
         vec![contact(("h", "Home"), 3), contact(("t", "Toys"), 3)],
         "passed (1 contacts in last 30d)",
     );
     let three = THREE.iter().map(|offer| contact(*offer, 3)).collect();
-    check(&[seed], three, "3 of 3 in last 30d (3 contacts)");
+    check(&[seed.clone()], three, "3 of 3 in last 30d (3 contacts)");
     // The first policy in id order that counts the offer, whatever the order of writing.
     let other = cap("pol_0", "offer:a", 50, 9);
     check(&[seed, other], vec![contact(("h", "Home"), 3)], "passed (0 contacts in last 30d)");
@@ -135,7 +147,7 @@ fn a_list_is_one_shared_budget_and_ranking_order_wins_the_last_slot() {
     let yes = fields("Europe/London", true);
     let candidates = offers(&THREE);
     let judgement = judge(
-        &asked(&configuration, "email", &yes, &candidates),
+        &case(&configuration, "email", &yes, &candidates),
         &facts(vec![contact(("e2", "Electronics"), 3)]),
         slots(50),
     );
@@ -162,7 +174,7 @@ fn slots_are_given_to_the_first_that_pass() {
     let yes = fields("Europe/London", true);
     let candidates = offers(&[("a", "Apparel"), ("b", "Apparel"), ("c", "Toys"), ("d", "Toys")]);
     let judgement =
-        judge(&asked(&configuration, "email", &yes, &candidates), &facts(Vec::new()), slots(2));
+        judge(&case(&configuration, "email", &yes, &candidates), &facts(Vec::new()), slots(2));
     assert_eq!(judgement.granted, [0, 2]);
     assert!(judgement.verdicts[3].refusal.is_none());
 }
@@ -178,8 +190,7 @@ fn the_strongest_refusal_is_told_and_all_are_listed() {
     let yes = fields("Europe/London", true);
     let candidates = offers(&[("a", "Apparel")]);
     let two = vec![contact(("x", "Toys"), 1), contact(("x", "Toys"), 2)];
-    let judgement =
-        judge(&asked(&configuration, "email", &yes, &candidates), &facts(two), slots(1));
+    let judgement = judge(&case(&configuration, "email", &yes, &candidates), &facts(two), slots(1));
     let verdict = &judgement.verdicts[0];
     assert_eq!(verdict.policies.len(), 3);
     let refusal = verdict.refusal.as_ref().unwrap();
@@ -194,7 +205,7 @@ fn quiet_hours_are_told_in_the_seeds_words() {
     let candidates = offers(&[("a", "Apparel")]);
     let at = "2026-07-03T01:00:00Z".parse().unwrap();
     let judgement = judge(
-        &Asked { at, ..asked(&configuration, "email", &yes, &candidates) },
+        &Case { at, ..case(&configuration, "email", &yes, &candidates) },
         &facts(Vec::new()),
         slots(1),
     );
@@ -214,13 +225,13 @@ fn consent_comes_before_quiet_hours_and_these_before_policies() {
     let configuration = configuration(&[cap("pol_1", "global", 50, 1)]);
     let candidates = offers(&[("a", "Apparel")]);
     let check = |fields: &Fields, at: &str, expected: &str| {
-        let asked = Asked {
+        let case = Case {
             at: at.parse().unwrap(),
-            ..asked(&configuration, "email", fields, &candidates)
+            ..self::case(&configuration, "email", fields, &candidates)
         };
-        let judgement = judge(&asked, &facts(vec![contact(("a", "Apparel"), 1)]), slots(1));
-        let told = judgement.refusal.as_ref().or(judgement.verdicts[0].refusal.as_ref());
-        assert_eq!(told.map_or("passed", |refusal| refusal.code.as_str()), expected);
+        let judgement = judge(&case, &facts(vec![contact(("a", "Apparel"), 1)]), slots(1));
+        let found = judgement.refusal.as_ref().or(judgement.verdicts[0].refusal.as_ref());
+        assert_eq!(found.map_or("passed", |refusal| refusal.code.as_str()), expected);
     };
     let (night, day) = ("2026-07-03T01:00:00Z", "2026-07-03T11:00:00Z");
     check(&fields("Europe/London", false), night, "consent_withheld");
@@ -235,7 +246,7 @@ fn without_a_channel_channel_rules_are_skipped() {
     let nothing = Fields::new();
     let candidates = offers(&[("a", "Apparel")]);
     let judgement = judge(
-        &asked(&configuration, "", &nothing, &candidates),
+        &case(&configuration, "", &nothing, &candidates),
         &facts(vec![contact(("a", "Apparel"), 1)]),
         slots(1),
     );
@@ -251,16 +262,15 @@ fn the_fallback_zone_stands_in() {
     let nowhere = fields("Mars/Base", true);
     let candidates = offers(&[("a", "Apparel")]);
     let judgement =
-        judge(&asked(&configuration, "email", &nowhere, &candidates), &facts(Vec::new()), slots(1));
+        judge(&case(&configuration, "email", &nowhere, &candidates), &facts(Vec::new()), slots(1));
     assert_eq!((judgement.refusal, judgement.timezone.as_str()), (None, "Europe/Paris"));
 }
 
 #[test]
 fn an_outcome_suppresses_within_its_scope_until_the_rest_is_over() {
     let complaint = ["complaint".to_owned()];
-    let rule = RuleDraft::OutcomeBased { outcomes: &complaint, window_days: 90 };
-    let configuration =
-        configuration(&[PolicyDraft { rule, ..cap("pol_1", "category:Apparel", 50, 1) }]);
+    let rest = kind(OutcomeBased::parse(&complaint, 90));
+    let configuration = configuration(&[policy("pol_1", "category:Apparel", 50, &rest)]);
     let yes = fields("Europe/London", true);
     let candidates = offers(&[("a", "Apparel"), ("t", "Toys")]);
     let judged = |days_ago: i64, key: &str, category: &str| {
@@ -268,7 +278,7 @@ fn an_outcome_suppresses_within_its_scope_until_the_rest_is_over() {
         let outcomes =
             vec![OutcomeFact { key: key.into(), at: noon() - TimeDelta::days(days_ago), subject }];
         judge(
-            &asked(&configuration, "email", &yes, &candidates),
+            &case(&configuration, "email", &yes, &candidates),
             &Facts { outcomes, ..facts(Vec::new()) },
             slots(9),
         )
@@ -296,7 +306,7 @@ fn a_held_slot_is_not_asked_about_caps_again() {
     let candidates = offers(&[("a", "Apparel")]);
     let full = facts(vec![contact(("a", "Apparel"), 1)]);
     let held =
-        Asked { scrutiny: Scrutiny::SlotHeld, ..asked(&configuration, "email", &yes, &candidates) };
+        Case { scrutiny: Scrutiny::SlotHeld, ..case(&configuration, "email", &yes, &candidates) };
     assert!(judge(&held, &full, slots(1)).verdicts[0].refusal.is_none());
 }
 
@@ -307,16 +317,16 @@ fn what_cannot_be_read_or_counted_refuses() {
     let yes = fields("Europe/London", true);
     let candidates = offers(&[("a", "Apparel")]);
     let cut = Facts { are_contacts_cut: true, ..facts(Vec::new()) };
-    let judged = judge(&asked(&configuration, "email", &yes, &candidates), &cut, slots(1));
+    let judged = judge(&case(&configuration, "email", &yes, &candidates), &cut, slots(1));
     assert!(judged.granted.is_empty());
-    configuration.policies[0].rule = Rule::Unreadable;
+    configuration.policies[0].kind = Arc::new(Unreadable);
     let judged =
-        judge(&asked(&configuration, "email", &yes, &candidates), &facts(Vec::new()), slots(1));
+        judge(&case(&configuration, "email", &yes, &candidates), &facts(Vec::new()), slots(1));
     assert_eq!(judged.verdicts[0].refusal.as_ref().unwrap().code, ReasonCode::PolicyUnavailable);
     configuration.channels[0] = Channel::unreadable("ch_email", "email", "active");
     let consents = vec![ConsentFact { is_grant: true, at: noon() }];
     let judged = judge(
-        &asked(&configuration, "email", &Fields::new(), &candidates),
+        &case(&configuration, "email", &Fields::new(), &candidates),
         &Facts { consents, ..facts(Vec::new()) },
         slots(1),
     );
@@ -333,8 +343,8 @@ fn the_list_of_single_verdicts_is_bounded() {
     let candidates: Vec<_> =
         names.iter().map(|name| offers(&[(name, "Apparel")])[0].clone()).collect();
     let judgement =
-        judge(&asked(&configuration, "email", &yes, &candidates), &facts(Vec::new()), slots(50));
-    let told: usize = judgement.verdicts.iter().map(|verdict| verdict.policies.len()).sum();
-    assert!(told <= POLICY_VERDICTS_MAX && told > POLICY_VERDICTS_MAX - 150);
+        judge(&case(&configuration, "email", &yes, &candidates), &facts(Vec::new()), slots(50));
+    let listed: usize = judgement.verdicts.iter().map(|verdict| verdict.policies.len()).sum();
+    assert!(listed <= POLICY_VERDICTS_MAX && listed > POLICY_VERDICTS_MAX - 150);
     assert_eq!((judgement.verdicts.len(), judgement.granted.len()), (500, 50));
 }

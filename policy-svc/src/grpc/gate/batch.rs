@@ -1,6 +1,6 @@
-//! Questions asked together: those about one customer in their order, those about different
-//! customers side by side, so that the writer takes them all with one commit. Who is only checked
-//! is read together with all others like that.
+//! A batch of questions. Questions about one customer are answered in order, customers
+//! concurrently, so that the writer commits them together. Customers that are only checked are read
+//! in one statement.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -9,25 +9,25 @@ use proffer_proto::policy::v1::{self as proto, gate_answer, gate_question::Kind}
 use serve::Problem;
 use tonic::Status;
 
-use super::{CANDIDATES_MAX, Context, Faults, judgement, question, status, valid};
+use super::{CANDIDATES_MAX, Context, Faults, checked, question, status, valid};
 
-/// A question that waits for its answer, by place.
-type Asked = (usize, Option<Kind>);
-/// The answer to the question in a place.
+/// A question with its number in the batch.
+type Numbered = (usize, Option<Kind>);
+/// The answer to the question of a number.
 type Answered = (usize, Result<gate_answer::Kind, Status>);
 
-/// One answer per question, in their order. They write: run it in a task of its own.
+/// One answer per question, in their order. Spawn it: cancelling it could lose a reserved slot.
 pub async fn answers(
     context: &Context,
     tenant: &str,
     questions: Vec<proto::GateQuestion>,
 ) -> Vec<proto::GateAnswer> {
-    let mut by_customer: BTreeMap<String, Vec<Asked>> = BTreeMap::new();
-    for (place, question) in questions.into_iter().enumerate() {
+    let mut by_customer: BTreeMap<String, Vec<Numbered>> = BTreeMap::new();
+    for (number, question) in questions.into_iter().enumerate() {
         by_customer
             .entry(customer_of(question.kind.as_ref()))
             .or_default()
-            .push((place, question.kind));
+            .push((number, question.kind));
     }
     let (mut checks, mut others) = (Vec::new(), Vec::new());
     for asked in by_customer.into_values() {
@@ -39,15 +39,15 @@ pub async fn answers(
     }
     let others = others.into_iter().map(|asked| async move {
         let mut answers = Vec::with_capacity(asked.len());
-        for (place, kind) in asked {
-            answers.push((place, answer(context, tenant, kind).await));
+        for (number, kind) in asked {
+            answers.push((number, answer(context, tenant, kind).await));
         }
         answers
     });
-    let (checks, others) = tokio::join!(checked(context, tenant, checks), join_all(others));
+    let (checks, others) = tokio::join!(check_all(context, tenant, checks), join_all(others));
     let mut answers: Vec<Answered> =
         checks.into_iter().chain(others.into_iter().flatten()).collect();
-    answers.sort_by_key(|(place, _)| *place);
+    answers.sort_by_key(|(number, _)| *number);
     let told =
         |answer: Result<_, Status>| proto::GateAnswer { kind: Some(answer.unwrap_or_else(fault)) };
     answers.into_iter().map(|(_, answer)| told(answer)).collect()
@@ -78,44 +78,30 @@ async fn answer(
     }
 }
 
-/// Answers questions that write nothing.
-async fn checked(context: &Context, tenant: &str, asked: Vec<Asked>) -> Vec<Answered> {
-    let (mut places, mut questions, mut answers) = (Vec::new(), Vec::new(), Vec::new());
-    for (place, kind) in asked {
+/// Answers questions that write nothing; their customers are read together.
+async fn check_all(context: &Context, tenant: &str, asked: Vec<Numbered>) -> Vec<Answered> {
+    let (mut numbers, mut questions, mut answers) = (Vec::new(), Vec::new(), Vec::new());
+    for (number, kind) in asked {
         let Some(Kind::Check(check)) = kind else { continue };
         match valid(
             question(check.question.unwrap_or_default(), 0..=CANDIDATES_MAX, true),
             Faults::new(),
         ) {
             Ok(question) => {
-                places.push(place);
+                numbers.push(number);
                 questions.push(Arc::new(question));
             }
-            Err(problem) => answers.push((place, Err(problem.into()))),
+            Err(problem) => answers.push((number, Err(problem.into()))),
         }
     }
-    let judged = match context.check_at_hand(tenant, &questions).await {
-        Ok(judged) => judged,
-        Err(error) => {
-            let failed = status(error);
-            answers.extend(places.into_iter().map(|place| (place, Err(failed.clone()))));
-            return answers;
+    match context.gate.check_all(tenant, questions).await.map_err(status) {
+        Ok(judged) => answers.extend(numbers.into_iter().zip(judged).map(|(number, judged)| {
+            let judged = judged.map(checked).map_err(status);
+            (number, judged.map(gate_answer::Kind::Check))
+        })),
+        Err(failed) => {
+            answers.extend(numbers.into_iter().map(|number| (number, Err(failed.clone()))));
         }
-    };
-    for ((place, question), judged) in places.into_iter().zip(questions).zip(judged) {
-        let judged = match judged {
-            Some(judged) => Ok(judged),
-            None => {
-                let check =
-                    |store: crate::store::Store, call| async move { store.check(&call).await };
-                context.by_newest(tenant, question.as_ref().clone(), check).await
-            }
-        };
-        let answer = |(judged, basis)| {
-            let judgement = Some(judgement::judgement(judged, Some(basis)));
-            gate_answer::Kind::Check(proto::CheckResponse { judgement })
-        };
-        answers.push((place, judged.map(answer)));
     }
     answers
 }

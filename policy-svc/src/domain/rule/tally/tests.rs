@@ -2,7 +2,7 @@ use chrono::TimeDelta;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::facts::{ContactFact, Subject};
+use crate::domain::facts::{ContactFact, Facts, Subject};
 
 const DAY: i64 = 86_400;
 
@@ -24,9 +24,14 @@ fn fact(standing: Standing) -> ContactFact {
     ContactFact { contact_id: String::new(), subject: Subject::default(), standing }
 }
 
+fn facts(contacts: &[ContactFact]) -> Facts {
+    Facts { ledger_at: now(), contacts: contacts.to_vec(), ..Facts::default() }
+}
+
 fn tally(limit: usize, facts: &[ContactFact]) -> Tally {
-    let history = ContactHistory { facts, is_cut: false, now: now() };
-    Tally::sliding(Window::Days(30), limit, &Scope::default(), &history)
+    let (window, facts) = (Window::Days(30), self::facts(facts));
+    let history = ContactHistory::of(&facts, Some(window.length()));
+    Tally::sliding(window, limit, &Scope::default(), &history)
 }
 
 #[test]
@@ -62,8 +67,8 @@ fn room_comes_back_when_the_oldest_contact_leaves_the_window() {
 
 #[test]
 fn what_could_not_be_counted_refuses() {
-    let facts = [contact(1)];
-    let history = ContactHistory { facts: &facts, is_cut: true, now: now() };
+    let facts = Facts { are_contacts_cut: true, ..facts(&[contact(1)]) };
+    let history = ContactHistory::of(&facts, Some(TimeDelta::hours(48)));
     let cut = Tally::sliding(Window::Hours(48), 3, &Scope::default(), &history);
     assert!(!cut.has_room());
     assert_eq!(cut.next_room_at(), None);

@@ -1,18 +1,12 @@
 //! Every kind of rule against a small history: a table per kind.
 
 use super::*;
-
-fn policy<'a>(id: &'a str, scope: &'a str, priority: i32, rule: RuleDraft<'a>) -> PolicyDraft<'a> {
-    PolicyDraft {
-        id,
-        name: id,
-        revision: 1,
-        is_active: true,
-        scope,
-        priority: Some(priority),
-        rule,
-    }
-}
+use crate::domain::rule::{
+    allow_override::AllowOverride, category_suppression::CategorySuppression, cooldown::Cooldown,
+    cross_channel_cap::CrossChannelCap, customer_total_cap::CustomerTotalCap,
+    mutual_exclusion::MutualExclusion, segment_exclusion::SegmentExclusion,
+    time_window::TimeWindow,
+};
 
 /// A contact on a channel, so many seconds ago.
 fn on(offer: (&str, &str), channel: &str, seconds_ago: i64) -> ContactFact {
@@ -30,8 +24,8 @@ fn held(offer: (&str, &str)) -> ContactFact {
 }
 
 /// What each candidate gets: `granted`, `passed`, or the reason code; by e-mail at noon in London.
-fn told(
-    policies: &[PolicyDraft<'_>],
+fn found(
+    policies: &[Written<'_>],
     contacts: Vec<ContactFact>,
     names: &[(&str, &str)],
 ) -> Vec<&'static str> {
@@ -46,7 +40,7 @@ fn told(
 }
 
 fn judged(
-    policies: &[PolicyDraft<'_>],
+    policies: &[Written<'_>],
     contacts: Vec<ContactFact>,
     names: &[(&str, &str)],
     at: DateTime<Utc>,
@@ -54,7 +48,7 @@ fn judged(
 ) -> Judgement {
     let (configuration, candidates) = (configuration(policies), offers(names));
     let facts = Facts { ledger_at: at, contacts, ..Default::default() };
-    judge(&Asked { at, ..asked(&configuration, "email", fields, &candidates) }, &facts, slots(9))
+    judge(&Case { at, ..case(&configuration, "email", fields, &candidates) }, &facts, slots(9))
 }
 
 const A: (&str, &str) = ("a", "Apparel");
@@ -64,10 +58,10 @@ const HOUR: i64 = 3_600;
 
 #[test]
 fn a_cooldown_rests_after_any_contact_in_scope_and_after_a_slot() {
-    let rule = RuleDraft::Cooldown { window_hours: 24 };
+    let rest = kind(Cooldown::parse(24));
     let check = |scope: &str, contacts: Vec<ContactFact>, expected: &[&str]| {
         assert_eq!(
-            told(&[policy("pol_1", scope, 50, rule)], contacts, &[A, T]),
+            found(&[policy("pol_1", scope, 50, &rest)], contacts, &[A, T]),
             expected,
             "{scope}"
         );
@@ -79,7 +73,7 @@ fn a_cooldown_rests_after_any_contact_in_scope_and_after_a_slot() {
     check("category:Apparel", vec![on(B, "email", 1)], &["cooldown", "granted"]);
     check("category:Apparel", vec![on(T, "email", 1)], &["granted", "granted"]);
     let rested = judged(
-        &[policy("pol_1", "", 50, rule)],
+        &[policy("pol_1", "", 50, &rest)],
         vec![on(T, "sms", HOUR), held(B)],
         &[A],
         noon(),
@@ -96,9 +90,9 @@ fn a_cooldown_rests_after_any_contact_in_scope_and_after_a_slot() {
 
 #[test]
 fn a_category_rests_after_a_contact_of_the_same_category() {
-    let rule = RuleDraft::CategorySuppression { window_days: 7 };
+    let rest = kind(CategorySuppression::parse(7));
     let check = |contacts: Vec<ContactFact>, expected: &[&str]| {
-        assert_eq!(told(&[policy("pol_1", "", 50, rule)], contacts, &[A, B, T]), expected);
+        assert_eq!(found(&[policy("pol_1", "", 50, &rest)], contacts, &[A, B, T]), expected);
     };
     check(vec![], &["granted", "category_suppression", "granted"]);
     check(
@@ -112,9 +106,9 @@ fn a_category_rests_after_a_contact_of_the_same_category() {
 #[test]
 fn listed_offers_exclude_each_other_and_nothing_else() {
     let listed = ["a".to_owned(), "b".to_owned()];
-    let rule = RuleDraft::MutualExclusion { offers: &listed, window_days: 7 };
+    let exclusion = kind(MutualExclusion::parse(&listed, 7));
     let check = |contacts: Vec<ContactFact>, expected: &[&str]| {
-        assert_eq!(told(&[policy("pol_1", "", 50, rule)], contacts, &[A, B, T]), expected);
+        assert_eq!(found(&[policy("pol_1", "", 50, &exclusion)], contacts, &[A, B, T]), expected);
     };
     check(vec![], &["granted", "mutual_exclusion", "granted"]);
     check(vec![on(A, "sms", 1)], &["granted", "mutual_exclusion", "granted"]);
@@ -128,25 +122,26 @@ fn listed_offers_exclude_each_other_and_nothing_else() {
 fn total_and_cross_channel_caps_ignore_what_they_say_of_the_scope() {
     let two = CapDraft { window_days: 7, max_impressions: 2, ..CapDraft::default() };
     let contacts = || vec![on(T, "sms", 1), on(A, "web", 2)];
-    let check = |scope: &str, rule: RuleDraft<'_>, expected: &[&str]| {
+    let check = |scope: &str, cap: &Arc<dyn PolicyKind>, expected: &[&str]| {
         assert_eq!(
-            told(&[policy("pol_1", scope, 50, rule)], contacts(), &[A, T]),
+            found(&[policy("pol_1", scope, 50, cap)], contacts(), &[A, T]),
             expected,
-            "{scope} {rule:?}"
+            "{scope} {cap:?}"
         );
     };
-    let (total, cross) = (RuleDraft::CustomerTotalCap(two), RuleDraft::CrossChannelCap(two));
-    check("channel:email;category:Apparel", total, &["customer_total_cap", "customer_total_cap"]);
-    check("channel:email", cross, &["cross_channel_cap", "cross_channel_cap"]);
-    check("channel:email;category:Apparel", cross, &["granted", "granted"]);
-    check("channel:email", RuleDraft::FrequencyCap(two), &["granted", "granted"]);
-    check("global", RuleDraft::FrequencyCap(two), &["frequency_cap", "frequency_cap"]);
+    let (total, cross) = (kind(CustomerTotalCap::parse(two)), kind(CrossChannelCap::parse(two)));
+    let frequency = kind(FrequencyCap::parse(two));
+    check("channel:email;category:Apparel", &total, &["customer_total_cap", "customer_total_cap"]);
+    check("channel:email", &cross, &["cross_channel_cap", "cross_channel_cap"]);
+    check("channel:email;category:Apparel", &cross, &["granted", "granted"]);
+    check("channel:email", &frequency, &["granted", "granted"]);
+    check("global", &frequency, &["frequency_cap", "frequency_cap"]);
 }
 
 #[test]
 fn calendar_limits_count_in_the_customers_own_days() {
-    let rule = RuleDraft::FrequencyCap(CapDraft { max_per_day: 1, ..CapDraft::default() });
-    let policies = [policy("pol_1", "", 50, rule)];
+    let daily = kind(FrequencyCap::parse(CapDraft { max_per_day: 1, ..CapDraft::default() }));
+    let policies = [policy("pol_1", "", 50, &daily)];
     let check = |zone: &str, contact_at: &str, at: &str, expected: &str, next: Option<&str>| {
         let (at, contact_at): (DateTime<Utc>, DateTime<Utc>) =
             (at.parse().unwrap(), contact_at.parse().unwrap());
@@ -184,13 +179,14 @@ fn calendar_limits_count_in_the_customers_own_days() {
 #[test]
 fn segments_are_excluded_and_a_missing_one_refuses() {
     let gold = ["gold".to_owned(), "7".to_owned()];
-    let rule = RuleDraft::SegmentExclusion { field: "customer.tier", segments: &gold };
+    let exclusion = kind(SegmentExclusion::parse("customer.tier", &gold));
     let check = |value: Option<FieldValue>, expected: Option<&str>| {
         let mut fields = fields("Europe/London", true);
         fields.extend(value.clone().map(|value| ("tier".to_owned(), value)));
-        let judgement = judged(&[policy("pol_1", "", 50, rule)], vec![], &[A], noon(), &fields);
-        let told = judgement.verdicts[0].refusal.as_ref().map(|refusal| refusal.reason.as_str());
-        assert_eq!(told, expected, "{value:?}");
+        let judgement =
+            judged(&[policy("pol_1", "", 50, &exclusion)], vec![], &[A], noon(), &fields);
+        let reason = judgement.verdicts[0].refusal.as_ref().map(|refusal| refusal.reason.as_str());
+        assert_eq!(reason, expected, "{value:?}");
     };
     let text = |text: &str| Some(FieldValue::Text(text.to_owned()));
     check(text("silver"), None);
@@ -210,11 +206,11 @@ fn segments_are_excluded_and_a_missing_one_refuses() {
 #[test]
 fn a_time_window_says_when_quiet_hours_and_it_both_allow() {
     let days = ["mon", "tue", "wed", "thu", "fri"].map(str::to_owned);
-    let office = RuleDraft::TimeWindow { allowed_days: &days, start: "07:00", end: "17:00" };
+    let office = kind(TimeWindow::parse(&days, "07:00", "17:00"));
     let check = |at: &str, code: &str, reason: &str, after: &str| {
         let at = at.parse().unwrap();
         let judgement = judged(
-            &[policy("office", "", 50, office)],
+            &[policy("office", "", 50, &office)],
             vec![],
             &[A],
             at,
@@ -247,13 +243,13 @@ fn the_law_is_a_floor_that_a_channel_can_only_raise() {
         fields.extend(
             country.map(|country| ("country".to_owned(), FieldValue::Text(country.to_owned()))),
         );
-        let asked = Asked {
+        let case = Case {
             at: at.parse().unwrap(),
-            ..asked(&configuration, channel, &fields, &candidates)
+            ..self::case(&configuration, channel, &fields, &candidates)
         };
-        let judgement = judge(&asked, &facts(Vec::new()), slots(1));
-        let told = judgement.refusal.map(|refusal| refusal.reason);
-        assert_eq!(told.as_deref(), expected, "{channel} {country:?} {at}");
+        let judgement = judge(&case, &facts(Vec::new()), slots(1));
+        let reason = judgement.refusal.map(|refusal| refusal.reason);
+        assert_eq!(reason.as_deref(), expected, "{channel} {country:?} {at}");
     };
     let evening = "2026-07-04T00:30:00Z";
     let legal = "channel email is within the legal quiet hours of US (20:00-09:00 local) — deliver after 09:00";
@@ -272,36 +268,34 @@ fn an_override_lifts_softer_policies_of_lower_priority_only() {
     let gold = ["gold".to_owned()];
     let weekend = ["sat".to_owned(), "sun".to_owned()];
     let capped = CapDraft { window_days: 7, max_impressions: 1, ..CapDraft::default() };
-    let check = |priority: i32, rule: RuleDraft<'_>, expected: &str| {
-        let policies = [
-            policy("lift", "category:Apparel", 60, RuleDraft::AllowOverride),
-            policy("pol", "", priority, rule),
-        ];
+    let lift = kind(Ok(AllowOverride));
+    let check = |priority: i32, kind: &Arc<dyn PolicyKind>, expected: &str| {
+        let policies =
+            [policy("lift", "category:Apparel", 60, &lift), policy("pol", "", priority, kind)];
         assert_eq!(
-            told(&policies, vec![on(B, "email", 1)], &[A]),
+            found(&policies, vec![on(B, "email", 1)], &[A]),
             [expected],
-            "{priority} {rule:?}"
+            "{priority} {kind:?}"
         );
     };
     let soft = [
-        (RuleDraft::Cooldown { window_hours: 24 }, "cooldown"),
-        (RuleDraft::CategorySuppression { window_days: 7 }, "category_suppression"),
-        (RuleDraft::MutualExclusion { offers: &listed, window_days: 7 }, "mutual_exclusion"),
-        (RuleDraft::SegmentExclusion { field: "tier", segments: &gold }, "segment_excluded"),
-        (RuleDraft::TimeWindow { allowed_days: &weekend, start: "", end: "" }, "time_window"),
+        (kind(Cooldown::parse(24)), "cooldown"),
+        (kind(CategorySuppression::parse(7)), "category_suppression"),
+        (kind(MutualExclusion::parse(&listed, 7)), "mutual_exclusion"),
+        (kind(SegmentExclusion::parse("tier", &gold)), "segment_excluded"),
+        (kind(TimeWindow::parse(&weekend, "", "")), "time_window"),
     ];
-    for (rule, code) in soft {
-        check(59, rule, "granted");
-        check(60, rule, code);
-        check(61, rule, code);
+    for (kind, code) in &soft {
+        check(59, kind, "granted");
+        check(60, kind, code);
+        check(61, kind, code);
     }
-    check(0, RuleDraft::FrequencyCap(capped), "frequency_cap");
-    check(0, RuleDraft::CustomerTotalCap(capped), "customer_total_cap");
-    check(0, RuleDraft::CrossChannelCap(capped), "cross_channel_cap");
-    let lift = policy("lift", "", 60, RuleDraft::AllowOverride);
-    let rest = policy("pol", "", 50, RuleDraft::Cooldown { window_hours: 24 });
+    check(0, &kind(FrequencyCap::parse(capped)), "frequency_cap");
+    check(0, &kind(CustomerTotalCap::parse(capped)), "customer_total_cap");
+    check(0, &kind(CrossChannelCap::parse(capped)), "cross_channel_cap");
+    let rest = policy("pol", "", 50, &kind(Cooldown::parse(24)));
     let judgement = judged(
-        &[lift, rest],
+        &[policy("lift", "", 60, &lift), rest.clone()],
         vec![on(B, "email", 1)],
         &[A],
         noon(),
@@ -311,8 +305,8 @@ fn an_override_lifts_softer_policies_of_lower_priority_only() {
     assert_eq!((row.is_passed, row.lifted_by.as_deref(), row.counted), (true, Some("lift"), 1));
     // Outside of the override's scope the rest holds.
     assert_eq!(
-        told(
-            &[policy("lift", "category:Apparel", 60, RuleDraft::AllowOverride), rest],
+        found(
+            &[policy("lift", "category:Apparel", 60, &lift), rest],
             vec![on(B, "email", 1)],
             &[T]
         ),

@@ -10,7 +10,7 @@ use super::instant;
 use crate::domain::{
     Faults,
     facts::{ConsentFact, ContactFact, Facts, OutcomeFact, Standing, Subject},
-    rule::budget::Used,
+    shared_use::Used,
 };
 
 /// The facts, with the customer fields that were read beside them.

@@ -1,20 +1,12 @@
-//! Judgements as proto carries them.
+//! Judgments as messages.
 
 use chrono::SecondsFormat;
 use proffer_proto::policy::v1 as proto;
-use prost::Message as _;
 
-use super::facts;
-use crate::{
-    domain::verdict::{Judgement, PolicyVerdict, Refusal, Verdict},
-    store::{Basis, Grant, Reserved},
-};
+use crate::domain::verdict::{Judgement, PolicyVerdict, Refusal, Verdict};
 
-/// A kept answer larger than this goes without the lists of policies of offers that got no slot.
-const KEPT_BYTES_MAX: usize = 16 * 1024;
-
-/// A judgement, with what it was judged by when that is to be kept.
-pub fn judgement(found: Judgement, basis: Option<Basis>) -> proto::Judgement {
+/// A judgment, without the facts.
+pub fn judgement(found: Judgement) -> proto::Judgement {
     proto::Judgement {
         refusal: found.refusal.map(refusal),
         verdicts: found.verdicts.into_iter().map(verdict).collect(),
@@ -23,7 +15,7 @@ pub fn judgement(found: Judgement, basis: Option<Basis>) -> proto::Judgement {
         timezone: found.timezone,
         tz_version: chrono_tz::IANA_TZDB_VERSION.to_owned(),
         consent_sources: found.consent_sources,
-        facts: basis.map(|basis| facts::told(&basis.facts, basis.fields_read)),
+        facts: None,
     }
 }
 
@@ -37,39 +29,6 @@ pub fn refusal(found: Refusal) -> proto::Refusal {
         reason: found.reason,
         deliver_after: deliver_after.unwrap_or_default(),
     }
-}
-
-/// What was granted.
-pub fn reserved(found: Reserved) -> proto::ReserveResponse {
-    let grant = |grant: Grant| proto::Grant {
-        offer_id: grant.offer_id,
-        rank: i32::try_from(grant.rank).unwrap_or(i32::MAX),
-        reserved_until: Some(history::timestamp(grant.reserved_until)),
-    };
-    proto::ReserveResponse {
-        judgement: Some(judgement(found.judgement, Some(found.basis))),
-        grants: found.grants.into_iter().map(grant).collect(),
-        decision_id: found.decision_id,
-    }
-}
-
-/// What was granted, as it is kept for repeats.
-pub fn kept(found: &Reserved) -> Vec<u8> {
-    let mut response = reserved(found.clone());
-    if let Some(judgement) = &mut response.judgement {
-        // A repeat is told the judgement itself.
-        judgement.facts = None;
-    }
-    if response.encoded_len() > KEPT_BYTES_MAX
-        && let Some(judgement) = &mut response.judgement
-    {
-        for verdict in &mut judgement.verdicts {
-            if !found.grants.iter().any(|grant| grant.offer_id == verdict.offer_id) {
-                verdict.policies.clear();
-            }
-        }
-    }
-    response.encode_to_vec()
 }
 
 fn verdict(found: Verdict) -> proto::Verdict {

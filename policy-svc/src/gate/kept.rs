@@ -1,0 +1,44 @@
+//! The answer to a reservation: what the caller gets, and the bytes kept for retries.
+
+use proffer_proto::policy::v1 as proto;
+use prost::{DecodeError, Message as _};
+
+use super::reserve::{Grant, Reserved};
+use crate::messages::judgement::judgement;
+
+/// A kept answer larger than this loses the lists of policies of offers that got no slot.
+const KEPT_BYTES_MAX: usize = 16 * 1024;
+
+/// What was granted, without the facts.
+pub fn reserved(found: Reserved) -> proto::ReserveResponse {
+    let grant = |grant: Grant| proto::Grant {
+        offer_id: grant.offer_id,
+        rank: i32::try_from(grant.rank).unwrap_or(i32::MAX),
+        reserved_until: Some(history::timestamp(grant.reserved_until)),
+    };
+    proto::ReserveResponse {
+        judgement: Some(judgement(found.judgement)),
+        grants: found.grants.into_iter().map(grant).collect(),
+        decision_id: found.decision_id,
+    }
+}
+
+/// The bytes kept for retries: the answer without the facts, which only the first answer carries.
+pub fn encoded(found: &Reserved) -> Vec<u8> {
+    let mut response = reserved(found.clone());
+    if response.encoded_len() > KEPT_BYTES_MAX
+        && let Some(judgement) = &mut response.judgement
+    {
+        for verdict in &mut judgement.verdicts {
+            if !found.grants.iter().any(|grant| grant.offer_id == verdict.offer_id) {
+                verdict.policies.clear();
+            }
+        }
+    }
+    response.encode_to_vec()
+}
+
+/// The answer in kept bytes.
+pub fn decoded(kept: &[u8]) -> Result<proto::ReserveResponse, DecodeError> {
+    proto::ReserveResponse::decode(kept)
+}
