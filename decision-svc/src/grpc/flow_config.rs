@@ -22,7 +22,7 @@ type Faults = Vec<(String, String)>;
 /// A fault of a node: the field within it, and what is wrong.
 type Fault = (String, String);
 
-const NODES: &str = "decision_flow.config.nodes";
+const NODES: &str = "config.nodes";
 const SUPPORTED: &str = "inventory, enrich, compute, qualify, contact_policy, filter, match_creatives, score, optimize, \
                          rank, response";
 /// Most categories of an inventory.
@@ -30,13 +30,10 @@ const CATEGORIES_MAX: usize = 100;
 /// Most rules of a filter.
 const FILTERS_MAX: usize = 100;
 
-/// The flow as the domain knows it, or all faults by path.
+/// The flow as the domain knows it, or all faults by path within the resource.
 pub fn parse(resource: &proto::DecisionFlow) -> Result<Flow, Faults> {
     let Some(config) = resource.config.as_ref() else {
-        return Err(vec![(
-            "decision_flow.config".to_owned(),
-            "is required: {\"nodes\": […]}".to_owned(),
-        )]);
+        return Err(vec![("config".to_owned(), "is required: {\"nodes\": […]}".to_owned())]);
     };
     let mut faults = Faults::new();
     let mut nodes = Vec::new();

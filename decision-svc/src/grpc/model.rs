@@ -1,14 +1,12 @@
 //! ModelService.
 
-use history::{Collection, Resource as _, settle_status};
-use proffer_proto::decision::v1::{self as proto, model::Kind, model_service_server::ModelService};
-use serve::Problem;
+use history::{Draft, Kind};
+use proffer_proto::decision::v1::{
+    self as proto, model::Kind as ModelKind, model_service_server::ModelService,
+};
 use tonic::Status;
 
-use super::{
-    Context,
-    resource::{self, Checked},
-};
+use super::Context;
 use crate::{
     domain::{
         flow::FoundModel,
@@ -29,7 +27,7 @@ pub fn found(resource: &proto::Model) -> FoundModel {
 
 /// The model as the domain knows it; none without a kind.
 fn parse(resource: &proto::Model) -> Option<Model> {
-    let Some(Kind::LogisticRegression(found)) = &resource.kind else { return None };
+    let Some(ModelKind::LogisticRegression(found)) = &resource.kind else { return None };
     let term = |term: &proto::ModelTerm| Term {
         field: term.field.clone(),
         coefficient: term.coefficient,
@@ -39,34 +37,27 @@ fn parse(resource: &proto::Model) -> Option<Model> {
     Some(Model { intercept: found.intercept, terms: found.terms.iter().map(term).collect() })
 }
 
-impl Checked for proto::Model {
-    fn collection(context: &Context) -> &Collection<Self> {
-        &context.models
-    }
-
-    async fn check(_: &Context, _: &str, resource: &mut Self) -> Result<Vec<String>, Status> {
-        let mut faults = Collection::common_faults(resource);
-        settle_status(Self::KIND, &mut resource.status, &mut faults);
-        match parse(resource) {
-            None => faults
-                .push(("model.type".to_owned(), "is required: `logistic_regression`".to_owned())),
-            Some(model) => faults.extend(
-                model
-                    .faults()
-                    .into_iter()
-                    .map(|(path, message)| (format!("model.logistic_regression.{path}"), message)),
-            ),
+impl Kind<Context> for proto::Model {
+    async fn check(draft: &mut Draft<'_, Context, Self>) -> Result<(), Status> {
+        match parse(&draft.resource) {
+            None => draft.add_faults([("type", "is required: `logistic_regression`")]),
+            Some(model) => {
+                let faults = model.faults().into_iter();
+                draft.add_faults(
+                    faults.map(|(path, message)| (format!("logistic_regression.{path}"), message)),
+                );
+            }
         }
-        if faults.is_empty() { Ok(Vec::new()) } else { Err(Problem::invalid_fields(faults).into()) }
+        Ok(())
     }
 }
 
-resource::service! {
-    impl ModelService for Models of Model as model, models {
-        create_model(CreateModelRequest) -> CreateModelResponse,
-        get_model(GetModelRequest) -> GetModelResponse,
-        list_models(ListModelsRequest) -> ListModelsResponse,
-        update_model(UpdateModelRequest) -> UpdateModelResponse,
-        delete_model(DeleteModelRequest) -> DeleteModelResponse,
+history::resource_service! {
+    impl ModelService for Models of Model as model, models by id {
+        create create_model(CreateModelRequest) -> CreateModelResponse,
+        get get_model(GetModelRequest) -> GetModelResponse,
+        list list_models(ListModelsRequest) -> ListModelsResponse,
+        update update_model(UpdateModelRequest) -> UpdateModelResponse,
+        delete delete_model(DeleteModelRequest) -> DeleteModelResponse,
     }
 }

@@ -18,7 +18,7 @@ use std::{
 };
 
 use chrono::{DateTime, Datelike as _, Utc};
-use history::{Collection, History};
+use history::{Collection, History, ServiceContext};
 use proffer_proto::policy::v1::{
     self as proto, channel_service_server::ChannelServiceServer,
     consent_service_server::ConsentServiceServer,
@@ -80,6 +80,16 @@ impl Context {
             ready: Arc::default(),
             past: Arc::default(),
         }
+    }
+}
+
+impl ServiceContext for Context {
+    fn history(&self) -> &History {
+        &self.history
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.clock
     }
 }
 
