@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use database::{Database, Location, PoolSizes};
-use history::{Collection, History};
+use history::History;
 use serve::{Clock, Readiness, Task};
 use tonic::service::Routes;
 
@@ -46,18 +46,7 @@ impl App {
             .await
             .context("open the store")?;
         let history = History::new(database.clone());
-        let context = Context {
-            schemas: Collection::new(history.clone()),
-            categories: Collection::new(history.clone()),
-            offers: Collection::new(history.clone()),
-            outcome_types: Collection::new(history.clone()),
-            metrics: Collection::new(history.clone()),
-            creatives: Collection::new(history.clone()),
-            placements: Collection::new(history.clone()),
-            records: Records::new(database),
-            history,
-            clock: deps.clock,
-        };
+        let context = Context { records: Records::new(database), history, clock: deps.clock };
         let readiness = Readiness::default();
         readiness.set(true);
         Ok(Self { context, readiness })

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use database::{Database, Location, PoolSizes};
-use history::{Collection, History};
+use history::History;
 use proffer_proto::experiment::v1::{
     experiment_service_server::ExperimentServiceServer, ledger_service_server::LedgerServiceServer,
 };
@@ -43,13 +43,7 @@ impl App {
             .await
             .context("open the store of experiment-svc")?;
         let history = History::new(database.clone());
-        let experiments = Collection::new(history.clone());
-        let context = Context {
-            store: Store::new(database, history.clone()),
-            experiments,
-            history,
-            clock: deps.clock,
-        };
+        let context = Context { store: Store::new(database), history, clock: deps.clock };
         let readiness = Readiness::default();
         readiness.set(true);
         Ok(Self { context, readiness })

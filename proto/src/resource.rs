@@ -39,6 +39,10 @@ pub trait Resource: Message + Name + Default + Clone + Send + Sync + 'static {
     fn description(&self) -> &str;
     /// The etag as given, or empty.
     fn etag(&self) -> &str;
+    /// The status, for kinds that have a `ResourceStatus`.
+    fn status_mut(&mut self) -> Option<&mut i32> {
+        None
+    }
     /// Sets what the store says; `Stamp::default()` clears it.
     fn stamp(&mut self, stamp: Stamp);
     /// Sets the warnings of an answer.
@@ -46,10 +50,7 @@ pub trait Resource: Message + Name + Default + Clone + Send + Sync + 'static {
 }
 
 macro_rules! resource {
-    ($message:ty, $kind:literal, $prefix:literal) => {
-        resource!($message, $kind, $prefix, id);
-    };
-    ($message:ty, $kind:literal, $prefix:literal, $identity:ident) => {
+    ($message:ty, $kind:literal, $prefix:literal, $identity:ident $(, $status:ident)?) => {
         impl Resource for $message {
             const KIND: &'static str = $kind;
             const PREFIX: &'static str = $prefix;
@@ -66,6 +67,9 @@ macro_rules! resource {
             fn etag(&self) -> &str {
                 &self.etag
             }
+            $(fn status_mut(&mut self) -> Option<&mut i32> {
+                Some(&mut self.$status)
+            })?
             fn stamp(&mut self, stamp: Stamp) {
                 self.$identity = stamp.id;
                 self.revision = stamp.revision;
@@ -81,18 +85,18 @@ macro_rules! resource {
     };
 }
 
-resource!(catalog::Schema, "schema", "schema");
-resource!(catalog::Category, "category", "cat");
-resource!(catalog::Offer, "offer", "off");
-resource!(catalog::Creative, "creative", "cre");
-resource!(catalog::Placement, "placement", "plc");
-resource!(catalog::BehavioralMetric, "behavioral_metric", "metric", key);
-resource!(policy::Channel, "channel", "ch");
-resource!(policy::ContactPolicy, "contact_policy", "pol");
-resource!(decision::DecisionFlow, "decision_flow", "flow");
-resource!(decision::WeightProfile, "weight_profile", "prof");
-resource!(decision::Model, "model", "model");
-resource!(experiment::Experiment, "experiment", "exp");
+resource!(catalog::Schema, "schema", "schema", id, status);
+resource!(catalog::Category, "category", "cat", id, status);
+resource!(catalog::Offer, "offer", "off", id, status);
+resource!(catalog::Creative, "creative", "cre", id, status);
+resource!(catalog::Placement, "placement", "plc", id, status);
+resource!(catalog::BehavioralMetric, "behavioral_metric", "metric", key, status);
+resource!(policy::Channel, "channel", "ch", id, status);
+resource!(policy::ContactPolicy, "contact_policy", "pol", id, status);
+resource!(decision::DecisionFlow, "decision_flow", "flow", id, status);
+resource!(decision::WeightProfile, "weight_profile", "prof", id, status);
+resource!(decision::Model, "model", "model", id, status);
+resource!(experiment::Experiment, "experiment", "exp", id);
 
 impl Resource for catalog::OutcomeType {
     const KIND: &'static str = "outcome_type";
@@ -118,4 +122,24 @@ impl Resource for catalog::OutcomeType {
     fn warn(&mut self, warnings: Vec<String>) {
         self.warnings = warnings;
     }
+}
+
+/// Each tenant has exactly one, whose kind is its id and its name.
+impl Resource for policy::TenantSettings {
+    const KIND: &'static str = "settings";
+    const PREFIX: &'static str = "settings";
+    fn id(&self) -> &str {
+        Self::KIND
+    }
+    fn name(&self) -> &str {
+        Self::KIND
+    }
+    fn description(&self) -> &str {
+        ""
+    }
+    fn etag(&self) -> &str {
+        ""
+    }
+    fn stamp(&mut self, _stamp: Stamp) {}
+    fn warn(&mut self, _warnings: Vec<String>) {}
 }

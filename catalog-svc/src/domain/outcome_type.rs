@@ -108,17 +108,6 @@ pub fn counts_as_contact(key: &str, category: Category) -> bool {
     category == Impression && key != NEVER_SEEN
 }
 
-/// The system type of this key.
-pub fn with_key(key: &str) -> Option<&'static SystemType> {
-    SYSTEM_TYPES.iter().find(|system| system.key == key)
-}
-
-/// The system type of this name, without regard to case and surrounding space.
-pub fn with_name(name: &str) -> Option<&'static SystemType> {
-    let name = name.trim().to_lowercase();
-    SYSTEM_TYPES.iter().find(|system| system.name.to_lowercase() == name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,12 +149,5 @@ mod tests {
         check("banner_seen", Impression, true);
         check("expired", Impression, false);
         check("click", Response, false);
-    }
-
-    #[test]
-    fn a_system_type_is_found_by_key_or_name() {
-        assert_eq!(with_key("opt_out").map(|system| system.name), Some("Opt Out"));
-        assert_eq!(with_name(" opt OUT ").map(|system| system.key), Some("opt_out"));
-        assert_eq!(with_key("Opt Out"), None);
     }
 }

@@ -1,134 +1,94 @@
 //! CreativeService.
 
-use std::collections::BTreeMap;
-
-use formula::rule::Literal;
-use history::{Collection, Resource as _};
+use history::{Draft, Kind, ServiceContext as _};
 use proffer_proto::catalog::v1::{self as proto, creative_service_server::CreativeService};
-use prost::Message as _;
 use tonic::Status;
 
-use super::{
-    Context,
-    reference::{self, is_known},
-    resource::{self, Checked, settle_status},
-    status::{invalid, refused, within},
-    value::{self, literal},
-};
-use crate::domain::{
-    Faults,
-    creative::{Creative, WEIGHT_DEFAULT, content_path},
-    name::quoted,
-};
+use super::{Context, parse, value};
+use crate::domain::{creative::WEIGHT_DEFAULT, name::quoted};
 
 /// The creatives of a tenant.
 pub struct Creatives(pub Context);
 
-/// The creative as the domain knows it, and the faults of its values by path.
-fn parse(found: &proto::Creative) -> (Creative, Faults) {
-    let mut faults = Faults::new();
-    let mut content = BTreeMap::new();
-    for (key, value) in &found.content {
-        match literal(Some(value)) {
-            Ok(value) => drop(content.insert(key.clone(), value)),
-            Err(message) => {
-                faults.push((content_path(key), message));
-                // Stands for the faulty value, whose own fault is told, so that its key is counted
-                // and judged.
-                content.insert(key.clone(), Literal::Boolean(false));
-            }
+impl Kind<Context> for proto::Creative {
+    async fn check(draft: &mut Draft<'_, Context, Self>) -> Result<(), Status> {
+        draft.resource.weight.get_or_insert(WEIGHT_DEFAULT);
+        draft.resource.content.values_mut().for_each(value::settle);
+        let (creative, faults) = parse::creative(&draft.resource);
+        draft.add_faults(faults);
+        draft.add_faults(creative.faults());
+        draft.refuse_faults()?;
+        let (context, tenant) = (draft.context, draft.tenant());
+        if context.stored::<proto::Offer>().find(tenant, &creative.offer).await?.is_none() {
+            draft.warn([unknown("offer", &creative.offer)]);
         }
-    }
-    let alone = proto::Creative { content: found.content.clone(), ..Default::default() };
-    let creative = Creative {
-        offer: found.offer.clone(),
-        channel: found.channel.clone(),
-        placement: found.placement.clone(),
-        weight: found.weight.unwrap_or(WEIGHT_DEFAULT),
-        content,
-        content_bytes: alone.encoded_len(),
-    };
-    (creative, faults)
-}
-
-impl Checked for proto::Creative {
-    fn collection(context: &Context) -> &Collection<Self> {
-        &context.creatives
-    }
-
-    async fn check(
-        context: &Context,
-        tenant: &str,
-        resource: &mut Self,
-        _stored: Option<&Self>,
-    ) -> Result<Vec<String>, Status> {
-        let mut faults: Faults = Collection::common_faults(resource);
-        settle_status(Self::KIND, &mut resource.status, &mut faults);
-        resource.weight.get_or_insert(WEIGHT_DEFAULT);
-        resource.content.values_mut().for_each(value::settle);
-        let (creative, found) = parse(resource);
-        faults.extend(within(Self::KIND, found));
-        faults.extend(within(Self::KIND, creative.faults()));
-        if !faults.is_empty() {
-            return Err(invalid(faults));
-        }
-        let mut warnings = Vec::new();
-        if !is_known(&context.offers, tenant, &resource.offer).await? {
-            let offer = quoted(&resource.offer);
-            warnings
-                .push(format!("offer `{offer}` does not exist: the creative is used once it does"));
-        }
-        if !resource.placement.is_empty()
-            && !is_known(&context.placements, tenant, &resource.placement).await?
+        let placements = context.stored::<proto::Placement>();
+        if !creative.placement.is_empty()
+            && placements.find(tenant, &creative.placement).await?.is_none()
         {
-            let placement = quoted(&resource.placement);
-            warnings.push(format!(
-                "placement `{placement}` does not exist: the creative is used once it does"
-            ));
+            draft.warn([unknown("placement", &creative.placement)]);
         }
-        Ok(warnings)
+        Ok(())
     }
 }
 
-/// Creatives that named a resource by the name it had before this edit, and by `named` name nothing
-/// any more.
-pub async fn left_behind<R: Checked>(
-    context: &Context,
-    tenant: &str,
-    edited: &R,
-    before: Option<&R>,
+fn unknown(kind: &str, named: &str) -> String {
+    format!("{kind} `{}` does not exist: the creative is used once it does", quoted(named))
+}
+
+/// Warns of creatives that named the resource by its name before this edit, and that `named` name
+/// nothing any more.
+pub async fn warn_left_behind<R: Kind<Context>>(
+    draft: &mut Draft<'_, Context, R>,
     named: fn(&proto::Creative) -> &str,
-) -> Result<Vec<String>, Status> {
+) -> Result<(), Status> {
+    let edited = &draft.resource;
     let Some(before) =
-        before.filter(|before| !reference::is_same_name(before.name(), edited.name()))
+        draft.stored.as_ref().filter(|before| !is_same_name(before.name(), edited.name()))
     else {
-        return Ok(Vec::new());
+        return Ok(());
     };
+    let (tenant, others) = (draft.tenant(), draft.context.stored::<R>());
     let mut warnings = Vec::new();
-    for creative in context.creatives.all(tenant).await.map_err(refused)? {
+    for creative in draft.context.stored::<proto::Creative>().all(tenant).await? {
         let by = named(&creative);
         // An id comes before a name, and this one's id stays.
-        if reference::is_same_name(by, before.name())
-            && by != edited.id()
-            && reference::id_of(R::collection(context), tenant, by).await?.as_deref()
-                == Some(edited.id())
-        {
-            let (id, kind) = (&creative.id, R::KIND);
-            warnings.push(format!(
-                "creative `{id}` names {kind} `{}`, which no longer exists",
-                quoted(by)
-            ));
+        if !is_same_name(by, before.name()) || by == edited.id() {
+            continue;
+        }
+        let found = others.find(tenant, by).await?;
+        if found.is_some_and(|found| found.id() == edited.id()) {
+            let (id, kind, by) = (&creative.id, R::KIND, quoted(by));
+            let broken = format!("creative `{id}` names {kind} `{by}`, which no longer exists");
+            warnings.push(broken);
         }
     }
-    Ok(warnings)
+    draft.warn(warnings);
+    Ok(())
 }
 
-resource::service! {
-    impl CreativeService for Creatives of Creative as creative, creatives {
-        create_creative(CreateCreativeRequest) -> CreateCreativeResponse,
-        get_creative(GetCreativeRequest) -> GetCreativeResponse,
-        list_creatives(ListCreativesRequest) -> ListCreativesResponse,
-        update_creative(UpdateCreativeRequest) -> UpdateCreativeResponse,
-        delete_creative(DeleteCreativeRequest) -> DeleteCreativeResponse,
+/// True when both are one name: without regard to case and surrounding space.
+fn is_same_name(a: &str, b: &str) -> bool {
+    a.trim().to_lowercase() == b.trim().to_lowercase()
+}
+
+history::resource_service! {
+    impl CreativeService for Creatives of Creative as creative, creatives by id {
+        create create_creative(CreateCreativeRequest) -> CreateCreativeResponse,
+        get get_creative(GetCreativeRequest) -> GetCreativeResponse,
+        list list_creatives(ListCreativesRequest) -> ListCreativesResponse,
+        update update_creative(UpdateCreativeRequest) -> UpdateCreativeResponse,
+        delete delete_creative(DeleteCreativeRequest) -> DeleteCreativeResponse,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_the_same_in_any_case() {
+        assert!(is_same_name(" Home HERO", "home hero"));
+        assert!(!is_same_name("Home hero", "Homehero"));
     }
 }

@@ -8,16 +8,16 @@ use std::{
 };
 
 use futures::{Stream, StreamExt as _};
+use history::ServiceContext as _;
 use proffer_proto::catalog::v1::{self as proto, import_records_request::Part};
 use serve::Problem;
 use tokio::sync::mpsc;
 use tonic::Status;
 
 use super::{
-    Context,
-    record::{store, whole as whole_record},
-    schema,
-    status::{clipped, invalid, invalid_field, reference, refused},
+    Context, parse,
+    status::clipped,
+    stored_record::{store_error, whole as whole_record},
 };
 use crate::{
     domain::{
@@ -62,9 +62,8 @@ pub async fn import(
 ) -> Result<proto::ImportRecordsResponse, Status> {
     let header = header(parts.next().await.transpose()?)?;
     let format = format(&header)?;
-    let found =
-        context.schemas.get(tenant, reference("schema", &header.schema)?).await.map_err(refused)?;
-    let schema = schema::stored(&found);
+    let found: proto::Schema = context.stored().get(tenant, &header.schema).await?;
+    let schema = parse::schema(&found);
     let schema_id = schema.id.clone();
 
     let (pieces, incoming) = mpsc::channel(WAITING_MAX);
@@ -130,7 +129,11 @@ impl Writer<'_> {
         }
         let count = i64::try_from(records.len()).unwrap_or(i64::MAX);
         let (context, at) = (self.context, self.context.clock.now());
-        context.records.put_all(self.tenant, &self.schema_id, records, at).await.map_err(store)?;
+        context
+            .records
+            .put_all(self.tenant, &self.schema_id, records, at)
+            .await
+            .map_err(store_error)?;
         self.answer.accepted += count;
         Ok(())
     }
@@ -139,7 +142,9 @@ impl Writer<'_> {
 fn header(first: Option<proto::ImportRecordsRequest>) -> Result<proto::ImportHeader, Status> {
     match first.and_then(|first| first.part) {
         Some(Part::Header(header)) => Ok(header),
-        Some(Part::Piece(_)) | None => Err(invalid_field("header", "must come first".to_owned())),
+        Some(Part::Piece(_)) | None => {
+            Err(Problem::invalid_field("header", "must come first").into())
+        }
     }
 }
 
@@ -148,7 +153,7 @@ fn format(header: &proto::ImportHeader) -> Result<Format, Status> {
         proto::ImportFormat::Csv => Ok(Format::Csv),
         proto::ImportFormat::JsonLines => Ok(Format::JsonLines),
         proto::ImportFormat::Unspecified => {
-            Err(invalid_field("header.format", "is required: csv or json_lines".to_owned()))
+            Err(Problem::invalid_field("header.format", "is required: csv or json_lines").into())
         }
     }
 }
@@ -165,9 +170,11 @@ async fn send(
             }
             Ok(Some(Part::Piece(piece))) => Ok(piece),
             Ok(Some(Part::Header(_))) => {
-                Err(invalid_field("header", "must come only once".to_owned()))
+                Err(Problem::invalid_field("header", "must come only once").into())
             }
-            Ok(None) => Err(invalid_field("part", "is required: a piece of the file".to_owned())),
+            Ok(None) => {
+                Err(Problem::invalid_field("part", "is required: a piece of the file").into())
+            }
             Err(status) => Err(status),
         };
         match piece {
@@ -193,9 +200,9 @@ fn told(error: FileError, answer: &proto::ImportRecordsResponse) -> Status {
         kept => format!("{kept} rows before it are kept"),
     };
     match error {
-        FileError::Names(faults) => invalid(faults),
+        FileError::Names(faults) => Problem::invalid_fields(faults).into(),
         FileError::Row { .. } | FileError::Broken(_) | FileError::Rows => {
-            invalid_field("rows", format!("{error}; {kept}"))
+            Problem::invalid_field("rows", format!("{error}; {kept}")).into()
         }
     }
 }

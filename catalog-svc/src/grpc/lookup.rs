@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures::{StreamExt as _, stream::BoxStream};
-use history::{AtHead, HistoryError, Resource as _};
+use history::{AtHead, Resource as _, ServiceContext as _};
 use proffer_proto::{
     catalog::v1::{
         self as proto, CustomerRecord, OutcomeType, lookup_service_server::LookupService,
@@ -17,10 +17,7 @@ use prost::Message as _;
 use serve::{Problem, metadata};
 use tonic::{Request, Response, Status};
 
-use super::{
-    Context, outcome_type, record, schema,
-    status::{invalid_field, reference, refused},
-};
+use super::{Context, outcome_type, parse, stored_record};
 use crate::domain::{outcome_type::SYSTEM_TYPES, record::customer_id_fault, schema::Schema};
 
 /// Lookups for decisions.
@@ -91,7 +88,7 @@ impl Lookups {
             found.push(schema_of(request).and_then(|schema| {
                 let row = rows.get(&(schema.id.clone(), request.customer_id.clone()))?;
                 bytes += row.payload.len();
-                Some(record::shown(schema, row.clone()))
+                Some(stored_record::shown(schema, row.clone()))
             }));
         }
         Ok((found, head))
@@ -115,7 +112,7 @@ impl Lookups {
         tenant: &str,
         names: &BTreeSet<&'a str>,
     ) -> Result<Schemas<'a>, Status> {
-        let head = self.context.history.head(tenant).await.map_err(refused)?;
+        let head = self.context.history.head(tenant).await?;
         let mut schemas = Schemas::new();
         for name in names {
             if let Some(schema) = self.schema(tenant, name).await? {
@@ -127,14 +124,8 @@ impl Lookups {
 
     /// The schema; none when nobody created it, and for what can name none.
     async fn schema(&self, tenant: &str, named: &str) -> Result<Option<Schema>, Status> {
-        if reference("schema", named).is_err() {
-            return Ok(None);
-        }
-        match self.context.schemas.get(tenant, named).await {
-            Ok(found) => Ok(Some(schema::stored(&found))),
-            Err(HistoryError::NotFound { .. }) => Ok(None),
-            Err(error) => Err(refused(error)),
-        }
+        let found = self.context.stored::<proto::Schema>().find(tenant, named).await?;
+        Ok(found.as_ref().map(parse::schema))
     }
 }
 
@@ -192,16 +183,17 @@ impl LookupService for Lookups {
         let tenant = metadata::tenant(request.metadata())?;
         let after = request.into_inner().after_revision;
         if after < 0 {
-            return Err(invalid_field(
+            return Err(Problem::invalid_field(
                 "after_revision",
                 format!("is {after}; it must be 0 or a revision seen"),
-            ));
+            )
+            .into());
         }
         // Whoever knows nothing yet learns of the system types with the first page, which comes at
         // once.
         let mut system = if after == 0 { system_changes() } else { Vec::new() };
         let pages = self.context.history.watch(tenant, after).map(move |page| {
-            let (mut found, head_revision) = page.map_err(refused)?;
+            let (mut found, head_revision) = page?;
             let mut changes = std::mem::take(&mut system);
             changes.append(&mut found);
             Ok(proto::WatchCatalogResponse { changes, head_revision })

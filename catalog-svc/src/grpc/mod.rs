@@ -1,25 +1,24 @@
 //! The services: parse, call, convert.
 
 mod behavioral_metric;
+mod catalogue;
 mod category;
-mod configuration;
 mod creative;
 mod import;
 mod lookup;
 mod offer;
 mod outcome_type;
+mod parse;
 mod placement;
 mod record;
-mod reference;
-mod resource;
 mod rule;
 mod schema;
 mod status;
+mod stored_record;
 mod value;
 
-use history::{Collection, History};
+use history::{History, ServiceContext};
 use proffer_proto::catalog::v1::{
-    BehavioralMetric, Category, Creative, Offer, OutcomeType, Placement, Schema,
     behavioral_metric_service_server::BehavioralMetricServiceServer,
     category_service_server::CategoryServiceServer, creative_service_server::CreativeServiceServer,
     lookup_service_server::LookupServiceServer, offer_service_server::OfferServiceServer,
@@ -28,7 +27,7 @@ use proffer_proto::catalog::v1::{
     schema_service_server::SchemaServiceServer,
 };
 use serve::Clock;
-use tonic::service::Routes;
+use tonic::{Status, service::Routes};
 
 pub use self::lookup::Lookups;
 use crate::store::Records;
@@ -39,32 +38,33 @@ pub const REQUEST_BYTES_MAX: usize = 256 * 1024;
 pub const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of an answer.
 pub const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Bytes after which a page of a list ends, so that an answer stays far below its limit.
-pub const PAGE_BYTES_MAX: usize = 1024 * 1024;
-
 /// What every service here works with. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// Schemas.
-    pub schemas: Collection<Schema>,
-    /// Categories.
-    pub categories: Collection<Category>,
-    /// Offers.
-    pub offers: Collection<Offer>,
-    /// Custom outcome types.
-    pub outcome_types: Collection<OutcomeType>,
-    /// Behavioral metrics.
-    pub metrics: Collection<BehavioralMetric>,
-    /// Creatives.
-    pub creatives: Collection<Creative>,
-    /// Placements.
-    pub placements: Collection<Placement>,
-    /// Customer records.
+    /// Customers' records.
     pub records: Records,
-    /// The log all but the records are in.
+    /// The log, which holds everything but the records.
     pub history: History,
-    /// The time.
+    /// Where instants come from.
     pub clock: Clock,
+}
+
+impl ServiceContext for Context {
+    fn history(&self) -> &History {
+        &self.history
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.clock
+    }
+}
+
+/// Runs a check of everything against everything on a thread for blocking work, so that it delays
+/// no other call.
+async fn blocking<T: Send + 'static>(
+    check: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Status> {
+    tokio::task::spawn_blocking(check).await.map_err(|error| serve::internal(&error))
 }
 
 /// The services, with every message size limited.

@@ -1,51 +1,30 @@
 //! PlacementService.
 
-use history::{Collection, Resource as _};
+use history::{Draft, Kind};
 use proffer_proto::catalog::v1::{self as proto, placement_service_server::PlacementService};
 use tonic::Status;
 
-use super::{
-    Context, creative,
-    resource::{self, Checked, settle_status},
-    status::invalid,
-};
-use crate::domain::{Faults, name::word_fault};
+use super::{Context, creative};
+use crate::domain::name::word_fault;
 
 /// The placements of a tenant.
 pub struct Placements(pub Context);
 
-impl Checked for proto::Placement {
-    fn collection(context: &Context) -> &Collection<Self> {
-        &context.placements
-    }
-
-    async fn check(
-        context: &Context,
-        tenant: &str,
-        resource: &mut Self,
-        stored: Option<&Self>,
-    ) -> Result<Vec<String>, Status> {
-        let mut faults: Faults = Collection::common_faults(resource);
-        settle_status(Self::KIND, &mut resource.status, &mut faults);
+impl Kind<Context> for proto::Placement {
+    async fn check(draft: &mut Draft<'_, Context, Self>) -> Result<(), Status> {
         // The catalog knows no channels.
-        faults.extend(
-            word_fault(&resource.channel)
-                .map(|message| (format!("{}.channel", Self::KIND), message)),
-        );
-        if !faults.is_empty() {
-            return Err(invalid(faults));
-        }
-        creative::left_behind(context, tenant, resource, stored, |creative| &creative.placement)
-            .await
+        draft.add_faults(word_fault(&draft.resource.channel).map(|message| ("channel", message)));
+        draft.refuse_faults()?;
+        creative::warn_left_behind(draft, |creative| &creative.placement).await
     }
 }
 
-resource::service! {
-    impl PlacementService for Placements of Placement as placement, placements {
-        create_placement(CreatePlacementRequest) -> CreatePlacementResponse,
-        get_placement(GetPlacementRequest) -> GetPlacementResponse,
-        list_placements(ListPlacementsRequest) -> ListPlacementsResponse,
-        update_placement(UpdatePlacementRequest) -> UpdatePlacementResponse,
-        delete_placement(DeletePlacementRequest) -> DeletePlacementResponse,
+history::resource_service! {
+    impl PlacementService for Placements of Placement as placement, placements by id {
+        create create_placement(CreatePlacementRequest) -> CreatePlacementResponse,
+        get get_placement(GetPlacementRequest) -> GetPlacementResponse,
+        list list_placements(ListPlacementsRequest) -> ListPlacementsResponse,
+        update update_placement(UpdatePlacementRequest) -> UpdatePlacementResponse,
+        delete delete_placement(DeletePlacementRequest) -> DeletePlacementResponse,
     }
 }

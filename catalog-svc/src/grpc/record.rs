@@ -1,33 +1,30 @@
 //! RecordService.
 
-use std::collections::BTreeMap;
-
 use database::DatabaseError;
-use history::{page, timestamp, token};
-use proffer_proto::{
-    catalog::v1::{self as proto, CustomerRecord, record_service_server::RecordService},
-    values::v1::Value,
+use history::{PAGE_BYTES_MAX, ServiceContext as _, page, token};
+use proffer_proto::catalog::v1::{
+    self as proto, CustomerRecord, record_service_server::RecordService,
 };
-use prost::Message as _;
 use serve::{Problem, metadata};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{
-    Context, PAGE_BYTES_MAX, import, schema,
-    status::{clipped, invalid, invalid_field, reference, refused},
-    value::{given, into_proto},
+    Context, import, parse,
+    status::clipped,
+    stored_record::{merged, shown, store_error, whole},
+    value::given,
 };
 use crate::{
     domain::{
         Faults,
         name::quoted,
         record::{
-            BATCH_MAX, Changes, ROW_FAULTS_MAX, Row, customer_id_fault, parse, refuse,
-            refuse_unfit_customers, size_fault,
+            BATCH_MAX, Changes, ROW_FAULTS_MAX, Row, customer_id_fault, parse as parse_record,
+            refuse, refuse_unfit_customers,
         },
         schema::Schema,
     },
-    store::{NewRecord, RecordRow},
+    store::NewRecord,
 };
 
 /// Rows of a list read at once.
@@ -51,61 +48,19 @@ impl From<DatabaseError> for Unchanged {
 impl From<Unchanged> for Status {
     fn from(unchanged: Unchanged) -> Self {
         match unchanged {
-            Unchanged::TooLarge(message) => invalid_field("record", message),
+            Unchanged::TooLarge(message) => Problem::invalid_field("record", message).into(),
             Unchanged::Store(error) => serve::store_status(&error),
         }
     }
 }
 
-/// A record as it is answered: of its stored values those whose fields the schema still has.
-pub fn shown(schema: &Schema, row: RecordRow) -> CustomerRecord {
-    let mut fields = decoded(&row.payload);
-    fields.retain(|name, _| schema.fields.contains_key(name));
-    let updated_at = Some(timestamp(row.updated_at));
-    CustomerRecord { customer_id: row.customer_id, fields, version: row.version, updated_at }
-}
-
-fn encoded(fields: BTreeMap<String, Value>) -> Vec<u8> {
-    CustomerRecord { fields, ..Default::default() }.encode_to_vec()
-}
-
-fn decoded(payload: &[u8]) -> BTreeMap<String, Value> {
-    // INVARIANT: payloads are written by `encoded`; an unreadable one reads as a record without
-    // values.
-    CustomerRecord::decode(payload).map(|record| record.fields).unwrap_or_default()
-}
-
-/// A new record of these values, encoded; a fault when it is too large.
-pub(super) fn whole(changes: Changes) -> Result<Vec<u8>, String> {
-    let set = changes.into_iter().filter_map(|(name, value)| Some((name, into_proto(value?))));
-    sized(encoded(set.collect()))
-}
-
-fn merged(payload: &[u8], changes: Changes) -> Result<Vec<u8>, String> {
-    let mut fields = decoded(payload);
-    for (name, value) in changes {
-        match value {
-            Some(value) => drop(fields.insert(name, into_proto(value))),
-            None => drop(fields.remove(&name)),
-        }
-    }
-    sized(encoded(fields))
-}
-
-fn sized(payload: Vec<u8>) -> Result<Vec<u8>, String> {
-    match size_fault(payload.len()) {
-        Some(message) => Err(message),
-        None => Ok(payload),
-    }
-}
-
 fn row(schema: &Schema, record: &CustomerRecord) -> Row {
-    parse(schema, record.fields.iter().map(|(name, value)| (name.as_str(), given(value))))
+    parse_record(schema, record.fields.iter().map(|(name, value)| (name.as_str(), given(value))))
 }
 
 /// The values of a record and its customer, or all faults.
 fn read(schema: &Schema, record: Option<CustomerRecord>) -> Result<(String, Changes), Status> {
-    let record = record.ok_or_else(|| invalid_field("record", "is required"))?;
+    let record = record.ok_or_else(|| Problem::invalid_field("record", "is required"))?;
     let mut faults = Faults::new();
     if let Some(message) = customer_id_fault(&record.customer_id) {
         faults.push(("record.customer_id".to_owned(), message));
@@ -116,12 +71,12 @@ fn read(schema: &Schema, record: Option<CustomerRecord>) -> Result<(String, Chan
         Err(found) => faults
             .extend(found.into_iter().map(|(name, text)| (format!("record.fields.{name}"), text))),
     }
-    Err(invalid(faults))
+    Err(Problem::invalid_fields(faults).into())
 }
 
 fn customer(customer_id: &str) -> Result<&str, Status> {
     match customer_id_fault(customer_id) {
-        Some(message) => Err(invalid_field("customer_id", message)),
+        Some(message) => Err(Problem::invalid_field("customer_id", message).into()),
         None => Ok(customer_id),
     }
 }
@@ -130,15 +85,10 @@ fn unknown(customer_id: &str) -> Status {
     Problem::not_found("record", customer_id).into()
 }
 
-pub(super) fn store(error: DatabaseError) -> Status {
-    serve::store_status(&error)
-}
-
 impl CustomerRecords {
     async fn schema(&self, tenant: &str, named: &str) -> Result<Schema, Status> {
-        let found =
-            self.0.schemas.get(tenant, reference("schema", named)?).await.map_err(refused)?;
-        Ok(schema::stored(&found))
+        let found: proto::Schema = self.0.stored().get(tenant, named).await?;
+        Ok(parse::schema(&found))
     }
 
     async fn list(
@@ -157,7 +107,7 @@ impl CustomerRecords {
                 .records
                 .list(tenant, &schema.id, &last, wanted as i64)
                 .await
-                .map_err(store)?;
+                .map_err(store_error)?;
             let is_end = rows.len() < wanted;
             for row in rows {
                 bytes += row.payload.len() + row.customer_id.len();
@@ -211,14 +161,15 @@ impl RecordService for CustomerRecords {
         let request = request.into_inner();
         let schema = self.schema(&tenant, &request.schema).await?;
         let (customer_id, changes) = read(&schema, request.record)?;
-        let payload = whole(changes).map_err(|message| invalid_field("record", message))?;
+        let payload =
+            whole(changes).map_err(|message| Problem::invalid_field("record", message))?;
         let record = NewRecord { customer_id, payload };
         let row = self
             .0
             .records
             .put(&tenant, &schema.id, record, self.0.clock.now())
             .await
-            .map_err(store)?;
+            .map_err(store_error)?;
         Ok(Response::new(proto::PutRecordResponse { record: Some(shown(&schema, row)) }))
     }
 
@@ -248,7 +199,8 @@ impl RecordService for CustomerRecords {
         let request = request.into_inner();
         let schema = self.schema(&tenant, &request.schema).await?;
         let customer_id = customer(&request.customer_id)?;
-        let row = self.0.records.get(&tenant, &schema.id, customer_id).await.map_err(store)?;
+        let row =
+            self.0.records.get(&tenant, &schema.id, customer_id).await.map_err(store_error)?;
         let row = row.ok_or_else(|| unknown(customer_id))?;
         Ok(Response::new(proto::GetRecordResponse { record: Some(shown(&schema, row)) }))
     }
@@ -259,7 +211,8 @@ impl RecordService for CustomerRecords {
     ) -> Result<Response<proto::ListRecordsResponse>, Status> {
         let tenant = metadata::tenant(request.metadata())?;
         let request = request.into_inner();
-        let (size, after) = page(request.page_size, &request.page_token).map_err(invalid)?;
+        let (size, after) =
+            page(request.page_size, &request.page_token).map_err(Problem::invalid_fields)?;
         let schema = self.schema(&tenant, &request.schema).await?;
         let size = usize::try_from(size).unwrap_or_default();
         let (records, next_page_token) = self.list(&tenant, &schema, size, after).await?;
@@ -274,7 +227,7 @@ impl RecordService for CustomerRecords {
         let request = request.into_inner();
         let schema = self.schema(&tenant, &request.schema).await?;
         let customer_id = customer(&request.customer_id)?;
-        match self.0.records.delete(&tenant, &schema.id, customer_id).await.map_err(store)? {
+        match self.0.records.delete(&tenant, &schema.id, customer_id).await.map_err(store_error)? {
             true => Ok(Response::new(proto::DeleteRecordResponse {})),
             false => Err(unknown(customer_id)),
         }
@@ -322,7 +275,7 @@ impl RecordService for CustomerRecords {
                 .records
                 .put_all(&tenant, &schema.id, kept, self.0.clock.now())
                 .await
-                .map_err(store)?;
+                .map_err(store_error)?;
         }
         let count = |rows: usize| i32::try_from(rows).unwrap_or(i32::MAX);
         let (accepted, refused) = (count(accepted), count(rows.len() - accepted));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use history::{Collection, Resource as _};
+use history::{Draft, Kind, Resource as _};
 use proffer_proto::{
     catalog::v1::{self as proto, schema_service_server::SchemaService},
     errors::v1::ErrorReason,
@@ -11,15 +11,10 @@ use prost::Message as _;
 use serve::Problem;
 use tonic::{Code, Status};
 
-use super::{
-    Context, configuration,
-    resource::{self, Checked, settle_status},
-    status::{invalid, refused, within},
-};
+use super::{Context, blocking, catalogue, parse, status::clipped};
 use crate::domain::{
-    Faults,
     breakage::breakage,
-    schema::{FieldDraft, FieldType, Retyped, Schema, parse_fields, retyped},
+    schema::{FieldType, Retyped, Schema, parse_fields, retyped},
 };
 
 /// Revisions of a schema read at once.
@@ -32,65 +27,31 @@ const PAST_PAGE: i64 = 100;
 /// its fields are broken until another schema declares them.
 pub struct Schemas(pub Context);
 
-/// A stored schema as rules and records use it.
-pub fn stored(found: &proto::Schema) -> Schema {
-    let typed = |field: &proto::SchemaField| Some((field.name.clone(), field_type(field)?));
-    let fields = found.fields.iter().filter_map(typed).collect();
-    Schema { id: found.id.clone(), name: found.name.clone(), fields }
-}
-
-fn field_type(field: &proto::SchemaField) -> Option<FieldType> {
-    Some(match proto::FieldType::try_from(field.r#type).ok()? {
-        proto::FieldType::Unspecified => return None,
-        proto::FieldType::String => FieldType::String,
-        proto::FieldType::Integer => FieldType::Integer,
-        proto::FieldType::Decimal => FieldType::Decimal,
-        proto::FieldType::Boolean => FieldType::Boolean,
-        proto::FieldType::Date => FieldType::Date,
-        proto::FieldType::Timestamp => FieldType::Timestamp,
-    })
-}
-
-fn draft(field: &proto::SchemaField) -> FieldDraft<'_> {
-    FieldDraft { name: &field.name, field_type: field_type(field), description: &field.description }
-}
-
-impl Checked for proto::Schema {
-    fn collection(context: &Context) -> &Collection<Self> {
-        &context.schemas
-    }
-
-    async fn check(
-        context: &Context,
-        tenant: &str,
-        resource: &mut Self,
-        stored_before: Option<&Self>,
-    ) -> Result<Vec<String>, Status> {
-        let mut faults: Faults = Collection::common_faults(resource);
-        settle_status(Self::KIND, &mut resource.status, &mut faults);
-        let drafts: Vec<_> = resource.fields.iter().map(draft).collect();
+impl Kind<Context> for proto::Schema {
+    async fn check(draft: &mut Draft<'_, Context, Self>) -> Result<(), Status> {
+        let drafts: Vec<_> = draft.resource.fields.iter().map(parse::field_draft).collect();
         let fields = match parse_fields(&drafts) {
-            Ok(fields) if faults.is_empty() => fields,
-            Ok(_) => return Err(invalid(faults)),
-            Err(more) => {
-                faults.extend(within(Self::KIND, more));
-                return Err(invalid(faults));
+            Ok(fields) => fields,
+            Err(faults) => {
+                draft.add_faults(faults);
+                return draft.refuse_faults();
             }
         };
-        if let Some(before) = stored_before {
-            let changes = changed_types(context, tenant, &stored(before), &fields).await?;
+        draft.refuse_faults()?;
+        let (context, tenant) = (draft.context, draft.tenant());
+        if let Some(before) = &draft.stored {
+            let changes = changed_types(context, tenant, &parse::schema(before), &fields).await?;
             if !changes.is_empty() {
                 return Err(refuse_retyped(&changes));
             }
         }
-        let before = configuration::catalogue(context, tenant).await?;
-        let offers = configuration::offers(context, tenant).await?;
-        let edited = stored(resource);
-        let broken = configuration::aside(move || {
-            breakage(&before, &before.with_schema(edited), &offers, None)
-        })
-        .await?;
-        Ok(broken.warnings)
+        let before = catalogue::catalogue(context, tenant).await?;
+        let offers = catalogue::offers(context, tenant).await?;
+        let edited = parse::schema(&draft.resource);
+        let broken =
+            blocking(move || breakage(&before, &before.with_schema(edited), &offers, None)).await?;
+        draft.warn(broken.warnings);
+        Ok(())
     }
 }
 
@@ -113,11 +74,12 @@ async fn changed_types(
     while !added.is_empty() {
         let past =
             context.history.past(tenant, proto::Schema::KIND, &before.id, oldest, PAST_PAGE).await;
-        let past = past.map_err(refused)?;
+        let past = past?;
         let Some(last) = past.last() else { break };
         oldest = last.revision;
         for entry in past.iter().filter_map(|entry| entry.payload.as_deref()) {
-            let then = proto::Schema::decode(entry).map(|found| stored(&found)).unwrap_or_default();
+            let then =
+                proto::Schema::decode(entry).map(|found| parse::schema(&found)).unwrap_or_default();
             changes.extend(retyped(&then.fields, &added));
         }
         changes.sort_by(|a, b| a.field.cmp(&b.field));
@@ -127,24 +89,24 @@ async fn changed_types(
 }
 
 fn refuse_retyped(changes: &[Retyped]) -> Status {
-    let told = |change: &Retyped| {
+    let sentence = |change: &Retyped| {
         let (field, was, wanted) = (&change.field, change.was.word(), change.wanted.word());
         format!("field `{field}` is of type {was} and cannot become {wanted}")
     };
-    let message = changes.iter().map(told).collect::<Vec<_>>().join("; ");
-    let message = format!("{}: add a field of another name", super::status::clipped(&message));
+    let message = changes.iter().map(sentence).collect::<Vec<_>>().join("; ");
+    let message = format!("{}: add a field of another name", clipped(&message));
     let first = changes.first().map(|change| change.field.clone()).unwrap_or_default();
     Problem::new(Code::FailedPrecondition, ErrorReason::FieldRetyped, message)
         .with("field", first)
         .into()
 }
 
-resource::service! {
-    impl SchemaService for Schemas of Schema as schema, schemas {
-        create_schema(CreateSchemaRequest) -> CreateSchemaResponse,
-        get_schema(GetSchemaRequest) -> GetSchemaResponse,
-        list_schemas(ListSchemasRequest) -> ListSchemasResponse,
-        update_schema(UpdateSchemaRequest) -> UpdateSchemaResponse,
-        delete_schema(DeleteSchemaRequest) -> DeleteSchemaResponse,
+history::resource_service! {
+    impl SchemaService for Schemas of Schema as schema, schemas by id {
+        create create_schema(CreateSchemaRequest) -> CreateSchemaResponse,
+        get get_schema(GetSchemaRequest) -> GetSchemaResponse,
+        list list_schemas(ListSchemasRequest) -> ListSchemasResponse,
+        update update_schema(UpdateSchemaRequest) -> UpdateSchemaResponse,
+        delete delete_schema(DeleteSchemaRequest) -> DeleteSchemaResponse,
     }
 }

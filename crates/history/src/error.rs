@@ -1,8 +1,9 @@
 //! Why the log refuses.
 
 use database::DatabaseError;
+use proffer_proto::errors::v1::ErrorReason;
 use serve::Problem;
-use tonic::Status;
+use tonic::{Code, Status};
 
 /// Why a read or write of the log failed.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +39,17 @@ pub enum HistoryError {
     /// Faults of the request, by field path.
     #[error("the resource is not valid")]
     Invalid(Vec<(String, String)>),
+    /// The tenant has as many of this kind as it may have.
+    #[error("the tenant has {limit} of kind {kind}")]
+    TooMany {
+        /// Kind of the resource.
+        kind: &'static str,
+        /// The limit.
+        limit: usize,
+    },
+    /// A service refuses what it stores beside the resource, in the same transaction.
+    #[error("{0}")]
+    Refused(Status),
     /// The store failed.
     #[error(transparent)]
     Database(#[from] DatabaseError),
@@ -54,7 +66,17 @@ impl From<HistoryError> for Status {
                 Problem::etag_mismatch(kind, &id, &current).into()
             }
             HistoryError::Invalid(faults) => Problem::invalid_fields(faults).into(),
+            HistoryError::TooMany { kind, limit } => too_many(kind, limit).into(),
+            HistoryError::Refused(status) => status,
             HistoryError::Database(error) => serve::store_status(&error),
         }
     }
+}
+
+fn too_many(kind: &str, limit: usize) -> Problem {
+    let message =
+        format!("the tenant has {limit} of kind {kind}, which is the maximum; delete one first");
+    Problem::new(Code::ResourceExhausted, ErrorReason::LimitExceeded, message)
+        .with("limit", limit.to_string())
+        .with("value", (limit + 1).to_string())
 }

@@ -3,28 +3,40 @@
 //!
 //! - [`History`]: the log of one service, on SQLite or PostgreSQL. Revisions count from 1 per
 //!   tenant, without a gap; each entry's hash covers the one before it.
-//! - [`Collection`]: one kind of resource in the log, typed by its proto message: create, get,
-//!   list, update, delete.
+//! - [`crud`]: create, get, list, update and delete of every kind of resource; a service adds what
+//!   only its [`Kind`] checks.
+//! - [`Collection`]: the resources of one kind, read as they are or were.
 //!
 //! It knows no domain word, and customer data never enters it: an entry stays for ever.
 
 mod at_head;
+mod author;
 mod chain;
 mod collection;
+pub mod crud;
+mod draft;
+mod entry;
 mod error;
 mod id;
+mod kind;
 mod log;
+mod page;
 mod past;
 mod service;
 mod watch;
+mod write;
 
 pub use at_head::AtHead;
+pub use author::Author;
 pub use chain::hash_of;
-pub use collection::{
-    Author, Collection, Draft, PAGE_MAX, Page, Resource, page, settle_status, timestamp, token,
-};
+pub use collection::{Collection, Resource, timestamp};
+pub use draft::Draft;
+pub use entry::{Entry, Present};
 pub use error::HistoryError;
 pub use id::{IdChoice, is_id, made_id};
-pub use log::{Change, Entry, History, Present, Verified, Write, head_of, migrations};
+pub use kind::{Kind, ServiceContext};
+pub use log::{History, Verified, head_of, migrations};
+pub use page::{PAGE_BYTES_MAX, PAGE_MAX, Page, page, token};
 pub use past::AsOf;
 pub use watch::{Changes, WATCH_PAGE};
+pub use write::{Change, Write};

@@ -5,7 +5,7 @@ use database::Select;
 
 use crate::{
     Entry, History, HistoryError, Present,
-    log::{EntryRow, entry},
+    entry::{EntryRow, entry},
 };
 
 /// A moment of the log.

@@ -1,18 +1,19 @@
-//! The services of resources, written once.
+//! The gRPC services of resources, written once.
 
-/// Writes the five methods of a service whose messages follow the common pattern.
+/// Writes the methods of a service whose messages follow the common pattern: the common ones by
+/// [`crate::crud`], others by a function of the service that takes context, metadata and request.
 ///
-/// At the place of use `proto` holds the messages, and `resource` the functions `create`, `get`,
-/// `list`, `update` and `delete`, which take what the holder's first field holds.
+/// At the place of use `proto` holds the messages; the holder's first field is the context.
 #[macro_export]
 macro_rules! resource_service {
     (
-        impl $service:ident for $holder:ident of $resource:ident as $one:ident, $many:ident {
-            $create:ident($create_request:ident) -> $created:ident,
-            $get:ident($get_request:ident) -> $got:ident,
-            $list:ident($list_request:ident) -> $listed:ident,
-            $update:ident($update_request:ident) -> $updated:ident,
-            $delete:ident($delete_request:ident) -> $deleted:ident,
+        impl $service:ident for $holder:ident of $resource:ident as $one:ident, $many:ident by $id:ident {
+            create $create:ident($create_request:ident) -> $created:ident,
+            get $get:ident($get_request:ident) -> $got:ident,
+            list $list:ident($list_request:ident) -> $listed:ident,
+            $(update $update:ident($update_request:ident) -> $updated:ident,)?
+            delete $delete:ident($delete_request:ident) -> $deleted:ident,
+            $($by:path => $other:ident($other_request:ident) -> $other_answer:ident,)*
         }
     ) => {
         #[tonic::async_trait]
@@ -22,7 +23,7 @@ macro_rules! resource_service {
                 request: tonic::Request<proto::$create_request>,
             ) -> Result<tonic::Response<proto::$created>, tonic::Status> {
                 let (metadata, _, request) = request.into_parts();
-                let $one = Some(resource::create(&self.0, &metadata, request.$one).await?);
+                let $one = Some($crate::crud::create(&self.0, &metadata, request.$one).await?);
                 Ok(tonic::Response::new(proto::$created { $one }))
             }
 
@@ -31,7 +32,7 @@ macro_rules! resource_service {
                 request: tonic::Request<proto::$get_request>,
             ) -> Result<tonic::Response<proto::$got>, tonic::Status> {
                 let (metadata, _, request) = request.into_parts();
-                let $one = Some(resource::get(&self.0, &metadata, &request.id).await?);
+                let $one = Some($crate::crud::get(&self.0, &metadata, &request.$id).await?);
                 Ok(tonic::Response::new(proto::$got { $one }))
             }
 
@@ -40,38 +41,39 @@ macro_rules! resource_service {
                 request: tonic::Request<proto::$list_request>,
             ) -> Result<tonic::Response<proto::$listed>, tonic::Status> {
                 let (metadata, _, request) = request.into_parts();
-                let page =
-                    resource::list(&self.0, &metadata, request.page_size, &request.page_token)
-                        .await?;
+                let (size, token) = (request.page_size, &request.page_token);
+                let page = $crate::crud::list(&self.0, &metadata, size, token).await?;
                 let ($many, next_page_token) = (page.items, page.next);
                 Ok(tonic::Response::new(proto::$listed { $many, next_page_token }))
             }
 
-            async fn $update(
+            $(async fn $update(
                 &self,
                 request: tonic::Request<proto::$update_request>,
             ) -> Result<tonic::Response<proto::$updated>, tonic::Status> {
                 let (metadata, _, request) = request.into_parts();
-                let (id, mask) = (&request.id, request.update_mask);
-                let $one =
-                    Some(resource::update(&self.0, &metadata, id, request.$one, mask).await?);
+                let (id, patch, mask) = (&request.$id, request.$one, request.update_mask);
+                let $one = Some($crate::crud::update(&self.0, &metadata, id, patch, mask).await?);
                 Ok(tonic::Response::new(proto::$updated { $one }))
-            }
+            })?
 
             async fn $delete(
                 &self,
                 request: tonic::Request<proto::$delete_request>,
             ) -> Result<tonic::Response<proto::$deleted>, tonic::Status> {
                 let (metadata, _, request) = request.into_parts();
-                resource::delete::<proto::$resource>(
-                    &self.0,
-                    &metadata,
-                    &request.id,
-                    &request.etag,
-                )
-                .await?;
+                let (id, etag) = (&request.$id, &request.etag);
+                $crate::crud::delete::<_, proto::$resource>(&self.0, &metadata, id, etag).await?;
                 Ok(tonic::Response::new(proto::$deleted {}))
             }
+
+            $(async fn $other(
+                &self,
+                request: tonic::Request<proto::$other_request>,
+            ) -> Result<tonic::Response<proto::$other_answer>, tonic::Status> {
+                let (metadata, _, request) = request.into_parts();
+                $by(&self.0, &metadata, request).await.map(tonic::Response::new)
+            })*
         }
     };
 }

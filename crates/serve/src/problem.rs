@@ -17,7 +17,7 @@ pub const RETRY_AFTER: Duration = Duration::from_secs(1);
 const MESSAGE_BYTES_MAX: usize = 768;
 /// Longest metadata value, field path and description of a fault, in bytes.
 const TEXT_BYTES_MAX: usize = 512;
-/// Bytes of all faults together; the message says how many there are.
+/// Bytes of all faults together, the count of the others left out.
 const FAULT_BYTES_MAX: usize = 6 * 1024;
 
 /// An error with its reason; becomes a [`Status`] with `ErrorInfo`, `BadRequest` and `RetryInfo`.
@@ -125,26 +125,37 @@ impl From<Problem> for Status {
             problem.metadata.into_iter().map(|(key, value)| (key, cut(&value, TEXT_BYTES_MAX)));
         let mut details =
             ErrorDetails::with_error_info(reason, "proffer", metadata.collect::<HashMap<_, _>>());
-        let mut fault_bytes = 0;
-        let faults = problem.violations.into_iter().map(|fault| FieldViolation {
-            field: cut(&fault.field, TEXT_BYTES_MAX),
-            description: cut(&fault.description, TEXT_BYTES_MAX),
-            ..fault
-        });
-        let told: Vec<_> = faults
-            .take_while(|fault| {
-                fault_bytes += fault.field.len() + fault.description.len();
-                fault_bytes <= FAULT_BYTES_MAX
-            })
-            .collect();
-        if !told.is_empty() {
-            details.set_bad_request(told);
+        let faults = shortened(problem.violations);
+        if !faults.is_empty() {
+            details.set_bad_request(faults);
         }
         if let Some(delay) = problem.retry_after {
             details.set_retry_info(Some(delay));
         }
         Status::with_error_details(problem.code, cut(&problem.message, MESSAGE_BYTES_MAX), details)
     }
+}
+
+/// The faults that fit; the last of them says how many others there are.
+fn shortened(faults: Vec<FieldViolation>) -> Vec<FieldViolation> {
+    let (mut bytes, count) = (0, faults.len());
+    let mut kept: Vec<FieldViolation> = Vec::new();
+    for fault in faults {
+        let field = cut(&fault.field, TEXT_BYTES_MAX);
+        let description = cut(&fault.description, TEXT_BYTES_MAX);
+        bytes += field.len() + description.len();
+        if bytes > FAULT_BYTES_MAX {
+            let more = count - kept.len();
+            let field = kept.last().map(|fault| fault.field.clone()).unwrap_or_default();
+            kept.push(FieldViolation::new(
+                field,
+                format!("and {more} more faults: mend these first"),
+            ));
+            break;
+        }
+        kept.push(FieldViolation::new(field, description));
+    }
+    kept
 }
 
 /// `text`, or as much of it as fits, marked.
@@ -245,6 +256,17 @@ mod tests {
             let status = Status::from(problem);
             assert!(header_bytes(&status) < 16 * 1024, "{} bytes", header_bytes(&status));
         }
+    }
+
+    #[test]
+    fn faults_that_do_not_fit_are_counted() {
+        let faults =
+            (0..500).map(|n| (format!("offer.qualification_rules[{n}].field"), "x".repeat(500)));
+        let status = Status::from(Problem::invalid_fields(faults));
+        let told = status.get_error_details().bad_request().unwrap().field_violations.clone();
+        assert!(told.len() > 10);
+        let more = format!("and {} more faults: mend these first", 500 - (told.len() - 1));
+        assert_eq!(told.last().unwrap().description, more);
     }
 
     #[test]

@@ -1,17 +1,13 @@
 //! DecisionFlowService.
 
-use history::{Collection, Resource as _, settle_status};
+use history::{Draft, Kind};
 use proffer_proto::{
     decision::v1::{self as proto, decision_flow_service_server::DecisionFlowService},
     values::v1::ResourceStatus,
 };
-use serve::Problem;
 use tonic::Status;
 
-use super::{
-    Context, flow_config,
-    resource::{self, Checked},
-};
+use super::{Context, flow_config};
 use crate::{
     aside,
     domain::{compile::CompiledFlow, flow::Flow, snapshot::Catalog},
@@ -20,37 +16,24 @@ use crate::{
 /// The flows of a tenant.
 pub struct DecisionFlows(pub Context);
 
-impl Checked for proto::DecisionFlow {
-    fn collection(context: &Context) -> &Collection<Self> {
-        &context.flows
-    }
-
-    async fn check(
-        context: &Context,
-        tenant: &str,
-        resource: &mut Self,
-    ) -> Result<Vec<String>, Status> {
-        let mut faults = Collection::common_faults(resource);
-        settle_status(Self::KIND, &mut resource.status, &mut faults);
-        let flow = match flow_config::parse(resource) {
-            Ok(flow) => {
-                // What does not decide may be put aside whatever has become of its parts.
-                if resource.status() == ResourceStatus::Active {
-                    faults.extend(context.missing_parts(tenant, &flow).await?);
-                }
-                flow
-            }
-            Err(more) => {
-                faults.extend(more);
-                return Err(Problem::invalid_fields(faults).into());
+impl Kind<Context> for proto::DecisionFlow {
+    async fn check(draft: &mut Draft<'_, Context, Self>) -> Result<(), Status> {
+        let (context, tenant) = (draft.context, draft.tenant());
+        let flow = match flow_config::parse(&draft.resource) {
+            Ok(flow) => flow,
+            Err(faults) => {
+                draft.add_faults(faults);
+                return Ok(());
             }
         };
-        if !faults.is_empty() {
-            return Err(Problem::invalid_fields(faults).into());
+        // A flow that does not decide may name parts that no longer exist.
+        if draft.resource.status() == ResourceStatus::Active {
+            draft.add_faults(context.missing_parts(tenant, &flow).await?);
         }
-        let mut warnings = flow.warnings();
-        warnings.extend(context.warning_of_catalog(tenant, flow).await?);
-        Ok(warnings)
+        draft.refuse_faults()?;
+        draft.warn(flow.warnings());
+        draft.warn(context.warning_of_catalog(tenant, flow).await?);
+        Ok(())
     }
 }
 
@@ -82,12 +65,12 @@ fn warning(flow: Flow, catalog: &Catalog) -> Option<String> {
     Some(format!("{count} of {all} offers are refused, `rule_invalid`; `{offer_id}`: {why}"))
 }
 
-resource::service! {
-    impl DecisionFlowService for DecisionFlows of DecisionFlow as decision_flow, decision_flows {
-        create_decision_flow(CreateDecisionFlowRequest) -> CreateDecisionFlowResponse,
-        get_decision_flow(GetDecisionFlowRequest) -> GetDecisionFlowResponse,
-        list_decision_flows(ListDecisionFlowsRequest) -> ListDecisionFlowsResponse,
-        update_decision_flow(UpdateDecisionFlowRequest) -> UpdateDecisionFlowResponse,
-        delete_decision_flow(DeleteDecisionFlowRequest) -> DeleteDecisionFlowResponse,
+history::resource_service! {
+    impl DecisionFlowService for DecisionFlows of DecisionFlow as decision_flow, decision_flows by id {
+        create create_decision_flow(CreateDecisionFlowRequest) -> CreateDecisionFlowResponse,
+        get get_decision_flow(GetDecisionFlowRequest) -> GetDecisionFlowResponse,
+        list list_decision_flows(ListDecisionFlowsRequest) -> ListDecisionFlowsResponse,
+        update update_decision_flow(UpdateDecisionFlowRequest) -> UpdateDecisionFlowResponse,
+        delete delete_decision_flow(DeleteDecisionFlowRequest) -> DeleteDecisionFlowResponse,
     }
 }

@@ -19,15 +19,12 @@ type Faults = Vec<(String, String)>;
 /// A fault of a node: the field within it, and what is wrong.
 type Fault = (String, String);
 
-const NODES: &str = "decision_flow.config.nodes";
+const NODES: &str = "config.nodes";
 
-/// The flow as the domain knows it, or all faults by path.
+/// The flow as the domain knows it, or all faults by path within the resource.
 pub fn parse(resource: &proto::DecisionFlow) -> Result<Flow, Faults> {
     let Some(config) = resource.config.as_ref() else {
-        return Err(vec![(
-            "decision_flow.config".to_owned(),
-            "is required: {\"nodes\": […]}".to_owned(),
-        )]);
+        return Err(vec![("config".to_owned(), "is required: {\"nodes\": […]}".to_owned())]);
     };
     let mut faults = Faults::new();
     let mut nodes = Vec::new();

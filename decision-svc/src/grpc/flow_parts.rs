@@ -22,6 +22,9 @@ use crate::{
 /// Most readings of flow and parts until nothing is written meanwhile.
 const READINGS_MAX: usize = 8;
 
+/// Known parts that an error lists.
+const NAMES_MAX: usize = 10;
+
 /// A flow with its parts.
 #[derive(Debug)]
 pub struct WholeFlow {
@@ -193,11 +196,11 @@ async fn names<R: Resource>(
     collection: &Collection<R>,
     tenant: &str,
 ) -> Result<String, HistoryError> {
-    let page = collection.list(tenant, 10, "").await?;
-    let names: Vec<_> = page.items.iter().map(|found| format!("`{}`", found.name())).collect();
+    let (found, has_more) = collection.page(tenant, "", NAMES_MAX).await?;
+    let names: Vec<_> = found.iter().map(|found| format!("`{}`", found.name())).collect();
     Ok(match names.as_slice() {
         [] => "there is none yet".to_owned(),
-        names if page.next.is_empty() => format!("there are {}", names.join(", ")),
+        names if !has_more => format!("there are {}", names.join(", ")),
         names => format!("there are {} and more", names.join(", ")),
     })
 }

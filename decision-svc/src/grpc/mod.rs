@@ -15,13 +15,12 @@ pub mod recommend;
 pub mod recommend_batch;
 pub mod record;
 pub mod replay;
-pub mod resource;
 pub mod weight_profile;
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use history::{AtHead, Collection};
+use history::{AtHead, Collection, History, ServiceContext};
 use proffer_proto::decision::v1::{DecisionFlow, Model, WeightProfile};
 use serve::Clock;
 
@@ -45,7 +44,7 @@ pub struct Context {
     /// Models.
     pub models: Collection<Model>,
     /// The log these are in.
-    pub history: history::History,
+    pub history: History,
     /// Snapshots.
     pub followers: Followers,
     /// The other services.
@@ -66,6 +65,16 @@ pub struct Context {
     pub past: PastCatalogs,
     /// Rung when there is something to deliver.
     pub bell: std::sync::Arc<tokio::sync::Notify>,
+}
+
+impl ServiceContext for Context {
+    fn history(&self) -> &History {
+        &self.history
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.clock
+    }
 }
 
 /// Bytes of a request; bulk reports are larger.

@@ -1,14 +1,12 @@
 //! ModelService.
 
-use history::{Collection, Resource as _, settle_status};
-use proffer_proto::decision::v1::{self as proto, model::Kind, model_service_server::ModelService};
-use serve::Problem;
+use history::{Draft, Kind};
+use proffer_proto::decision::v1::{
+    self as proto, model::Kind as ModelMessage, model_service_server::ModelService,
+};
 use tonic::Status;
 
-use super::{
-    Context,
-    resource::{self, Checked},
-};
+use super::Context;
 use crate::{
     domain::score::{FoundModel, Logistic, ModelKind, Term},
     neighbours::catalog::literal,
@@ -23,9 +21,9 @@ pub fn found(resource: &proto::Model) -> Option<FoundModel> {
     Some(FoundModel { title, revision: resource.revision, kind: kind(resource.kind.as_ref()?) })
 }
 
-fn kind(found: &Kind) -> ModelKind {
+fn kind(found: &ModelMessage) -> ModelKind {
     match found {
-        Kind::LogisticRegression(found) => ModelKind::Logistic(logistic(found)),
+        ModelMessage::LogisticRegression(found) => ModelKind::Logistic(logistic(found)),
     }
 }
 
@@ -39,33 +37,26 @@ fn logistic(found: &proto::LogisticRegression) -> Logistic {
     Logistic { intercept: found.intercept, terms: found.terms.iter().map(term).collect() }
 }
 
-impl Checked for proto::Model {
-    fn collection(context: &Context) -> &Collection<Self> {
-        &context.models
-    }
-
-    async fn check(_: &Context, _: &str, resource: &mut Self) -> Result<Vec<String>, Status> {
-        let mut faults = Collection::common_faults(resource);
-        settle_status(Self::KIND, &mut resource.status, &mut faults);
-        match resource.kind.as_ref().map(kind) {
-            None => faults
-                .push(("model.type".to_owned(), "is required: `logistic_regression`".to_owned())),
+impl Kind<Context> for proto::Model {
+    async fn check(draft: &mut Draft<'_, Context, Self>) -> Result<(), Status> {
+        match draft.resource.kind.as_ref().map(kind) {
+            None => draft.add_faults([("type", "is required: `logistic_regression`")]),
             Some(kind) => {
-                let path_of = |path: String| format!("model.{}.{path}", kind.name());
-                let found = kind.faults().into_iter();
-                faults.extend(found.map(|(path, message)| (path_of(path), message)));
+                let path_of = |path: String| format!("{}.{path}", kind.name());
+                let faults = kind.faults().into_iter();
+                draft.add_faults(faults.map(|(path, message)| (path_of(path), message)));
             }
         }
-        if faults.is_empty() { Ok(Vec::new()) } else { Err(Problem::invalid_fields(faults).into()) }
+        Ok(())
     }
 }
 
-resource::service! {
-    impl ModelService for Models of Model as model, models {
-        create_model(CreateModelRequest) -> CreateModelResponse,
-        get_model(GetModelRequest) -> GetModelResponse,
-        list_models(ListModelsRequest) -> ListModelsResponse,
-        update_model(UpdateModelRequest) -> UpdateModelResponse,
-        delete_model(DeleteModelRequest) -> DeleteModelResponse,
+history::resource_service! {
+    impl ModelService for Models of Model as model, models by id {
+        create create_model(CreateModelRequest) -> CreateModelResponse,
+        get get_model(GetModelRequest) -> GetModelResponse,
+        list list_models(ListModelsRequest) -> ListModelsResponse,
+        update update_model(UpdateModelRequest) -> UpdateModelResponse,
+        delete delete_model(DeleteModelRequest) -> DeleteModelResponse,
     }
 }

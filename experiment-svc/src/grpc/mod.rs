@@ -1,13 +1,13 @@
 //! The services: parse, call, convert.
 
+mod assignment;
 pub mod experiment;
 pub mod ledger;
 mod resource;
 mod results;
 
 use chrono::{DateTime, Datelike as _, Utc};
-use history::{Collection, History};
-use proffer_proto::experiment::v1::Experiment;
+use history::{History, ServiceContext};
 use serve::Clock;
 
 use crate::store::Store;
@@ -24,14 +24,22 @@ pub const CUSTOMER_ID_BYTES_MAX: usize = 128;
 /// What every service here works with. Cheap to clone.
 #[derive(Clone)]
 pub struct Context {
-    /// The ledger, and experiments with their flows.
+    /// The ledger, and which experiment runs on a flow.
     pub store: Store,
-    /// Experiments.
-    pub experiments: Collection<Experiment>,
-    /// The log they are in.
+    /// The log of the experiments.
     pub history: History,
-    /// The time.
+    /// Where instants come from.
     pub clock: Clock,
+}
+
+impl ServiceContext for Context {
+    fn history(&self) -> &History {
+        &self.history
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.clock
+    }
 }
 
 /// An instant from proto, to the microsecond; a fault when it is out of range.

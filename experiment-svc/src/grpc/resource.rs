@@ -1,6 +1,6 @@
 //! Experiments between proto and domain.
 
-use history::{Collection, timestamp};
+use history::timestamp;
 use proffer_proto::experiment::v1 as proto;
 use tonic::Status;
 
@@ -12,34 +12,23 @@ use crate::domain::{
     share,
 };
 
-/// Faults by path, as they are reported.
-pub type PathFaults = Vec<(String, String)>;
-
-/// Paths of the domain's faults.
-pub fn paths(faults: Faults) -> PathFaults {
-    faults.into_iter().map(|(field, message)| (format!("experiment.{field}"), message)).collect()
-}
-
 /// What is asked for, and the faults of what cannot be read.
-pub fn draft(resource: &proto::Experiment) -> (ExperimentDraft, PathFaults) {
-    let mut faults = Collection::common_faults(resource);
+pub fn draft(resource: &proto::Experiment) -> (ExperimentDraft, Faults) {
+    let mut faults = Faults::new();
     let status = match proto::ExperimentStatus::try_from(resource.status) {
         Ok(proto::ExperimentStatus::Unspecified) => None,
         Ok(proto::ExperimentStatus::Draft) => Some(Stage::Draft),
         Ok(proto::ExperimentStatus::Running) => Some(Stage::Running),
         Ok(proto::ExperimentStatus::Concluded) => Some(Stage::Concluded),
         Err(_) => {
-            faults.extend(paths(vec![(
-                "status",
-                format!("is {}; it must be draft or running", resource.status),
-            )]));
+            faults.push(("status", format!("is {}; it must be draft or running", resource.status)));
             None
         }
     };
     let starts_at = resource.starts_at.as_ref().and_then(|at| match instant(at) {
         Ok(at) => Some(at),
         Err(fault) => {
-            faults.extend(paths(vec![("starts_at", fault)]));
+            faults.push(("starts_at", fault));
             None
         }
     });

@@ -1,13 +1,39 @@
 //! A read-out as proto carries it.
 
 use chrono::{DateTime, Utc};
-use history::timestamp;
+use history::{ServiceContext as _, timestamp};
 use proffer_proto::experiment::v1 as proto;
+use serve::{Problem, metadata};
+use tonic::{Status, metadata::MetadataMap};
 
-use crate::domain::analysis::{Effect, Interval, Pair, ReadOut, Sample, Verdict};
+use super::{Context, resource};
+use crate::domain::{
+    analysis::{self, Effect, Interval, Pair, ReadOut, Sample, Verdict},
+    metric::Metric,
+};
 
-/// The read-out.
-pub fn into_proto(read_out: ReadOut, counted_through: Option<DateTime<Utc>>) -> proto::Results {
+/// Reads an experiment out by one metric.
+pub async fn get(
+    context: &Context,
+    metadata: &MetadataMap,
+    request: proto::GetResultsRequest,
+) -> Result<proto::GetResultsResponse, Status> {
+    let tenant = metadata::tenant(metadata)?;
+    let stored: proto::Experiment = context.stored().get(&tenant, &request.id).await?;
+    let experiment = resource::stored(&stored)?;
+    let metric = match request.metric.as_str() {
+        "" => experiment.primary_metric,
+        name => Metric::parse(name).map_err(|fault| Problem::invalid_field("metric", fault))?,
+    };
+    let window = analysis::window(&experiment);
+    let read = context.store.read(&tenant, &stored.id, metric, window).await;
+    let read = read.map_err(|error| serve::store_status(&error))?;
+    let read_out = analysis::read_out(&experiment, &read.counts, context.clock.now());
+    let results = Some(into_proto(read_out, read.counted_through));
+    Ok(proto::GetResultsResponse { results })
+}
+
+fn into_proto(read_out: ReadOut, counted_through: Option<DateTime<Utc>>) -> proto::Results {
     let (effect, units) = (read_out.effect.as_ref(), read_out.metric.units());
     let total = read_out.incremental_total;
     let verdict = match read_out.verdict {

@@ -1,96 +1,31 @@
-//! Experiments, each written together with its hold on the flow.
+//! Which experiment runs on a flow. Written in the transaction that writes the experiment.
 
 use database::{DatabaseError, Transaction, execute, within};
-use history::{Author, Collection, Draft, HistoryError, Resource};
 
-use super::Store;
-
-/// What a write does to the flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FlowUse<'a> {
-    /// The experiment runs on this flow, folded, from now on.
-    Take(&'a str),
-    /// It runs no longer.
-    GiveBack,
-    /// As before.
-    Keep,
-}
-
-/// Why a write is refused.
+/// Why an experiment cannot have its flow.
 #[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The log refuses.
-    #[error(transparent)]
-    History(#[from] HistoryError),
+pub enum FlowError {
     /// Another experiment runs on the flow.
     #[error("experiment `{running}` runs on the flow")]
-    FlowTaken {
+    Taken {
         /// Id of the other one.
         running: String,
     },
+    /// The store failed.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
 }
 
-impl From<DatabaseError> for StoreError {
-    fn from(error: DatabaseError) -> Self {
-        Self::History(error.into())
-    }
-}
-
-impl Store {
-    /// Writes a new experiment.
-    pub async fn create<R: Resource>(
-        &self,
-        experiments: &Collection<R>,
-        author: &Author,
-        experiment: R,
-        flow: FlowUse<'_>,
-    ) -> Result<R, StoreError> {
-        let mut transaction = self.database.begin().await?;
-        let stored = experiments.create_in(&mut transaction, author, experiment).await?;
-        self.finish(transaction, author, stored, flow).await
-    }
-
-    /// Writes a changed experiment, unless somebody else wrote in between.
-    pub async fn update<R: Resource>(
-        &self,
-        experiments: &Collection<R>,
-        author: &Author,
-        draft: Draft<R>,
-        flow: FlowUse<'_>,
-    ) -> Result<R, StoreError> {
-        let mut transaction = self.database.begin().await?;
-        let stored = experiments.update_in(&mut transaction, author, draft).await?;
-        self.finish(transaction, author, stored, flow).await
-    }
-
-    async fn finish<R: Resource>(
-        &self,
-        mut transaction: Transaction,
-        author: &Author,
-        stored: R,
-        flow: FlowUse<'_>,
-    ) -> Result<R, StoreError> {
-        match flow {
-            FlowUse::Take(flow) => {
-                take(&mut transaction, &author.tenant, flow, stored.id()).await?
-            }
-            FlowUse::GiveBack => give_back(&mut transaction, &author.tenant, stored.id()).await?,
-            FlowUse::Keep => {}
-        }
-        transaction.commit().await?;
-        self.history.ring();
-        Ok(stored)
-    }
-}
-
-/// INVARIANT: the log's head is locked by now, so whoever holds the flow has committed and is seen
-/// here.
-async fn take(
+/// The experiment runs on this flow, folded, from now on.
+///
+/// INVARIANT: the log's head is locked by now, so an experiment that took the flow before has
+/// committed and is visible here.
+pub async fn take_flow(
     transaction: &mut Transaction,
     tenant: &str,
     flow: &str,
     own_id: &str,
-) -> Result<(), StoreError> {
+) -> Result<(), FlowError> {
     let taken = execute!(
         &mut *transaction,
         sqlx::query(
@@ -107,10 +42,11 @@ async fn take(
     let (running,): (String,) = within!(&mut *transaction, connection => sqlx::query_as(
         "select experiment_id from running_flow where tenant_id = $1 and flow_folded = $2")
         .bind(tenant).bind(flow).fetch_one(connection))?;
-    if running == own_id { Ok(()) } else { Err(StoreError::FlowTaken { running }) }
+    if running == own_id { Ok(()) } else { Err(FlowError::Taken { running }) }
 }
 
-async fn give_back(
+/// The experiment runs on its flow no longer.
+pub async fn give_flow_back(
     transaction: &mut Transaction,
     tenant: &str,
     own_id: &str,

@@ -1,8 +1,7 @@
 //! What experiment-svc keeps. Promises:
 //!
 //! - One experiment runs per tenant and flow, under any interleaving and number of replicas:
-//!   [`Store::create`] and [`Store::update`] take the flow in the transaction that writes the
-//!   experiment.
+//!   [`take_flow`] runs in the transaction that writes the experiment.
 //! - What [`Store::deliver`] acknowledged is durable, all of it or nothing. Delivered again it
 //!   changes nothing: a customer's first arm, earliest exposure and each outcome are kept once.
 //! - The ledger outlives the experiment.
@@ -12,9 +11,7 @@ mod ledger;
 mod reading;
 
 use database::{Database, Migrations};
-use history::History;
-
-pub use flow::{FlowUse, StoreError};
+pub use flow::{FlowError, give_flow_back, take_flow};
 pub use ledger::{Assignment, Delivered, Delivery, Exposure, Outcome};
 pub use reading::{ArmRow, Read};
 
@@ -30,12 +27,11 @@ pub fn migrations() -> Migrations {
 #[derive(Clone, Debug)]
 pub struct Store {
     database: Database,
-    history: History,
 }
 
 impl Store {
-    /// The store kept in `database`, beside the log of the same database.
-    pub fn new(database: Database, history: History) -> Self {
-        Self { database, history }
+    /// The store kept in `database`.
+    pub fn new(database: Database) -> Self {
+        Self { database }
     }
 }

@@ -8,7 +8,7 @@ mod gate;
 mod settings;
 mod status;
 
-use history::{Collection, History};
+use history::{Collection, History, ServiceContext};
 use proffer_proto::policy::v1::{
     self as proto, channel_service_server::ChannelServiceServer,
     consent_service_server::ConsentServiceServer,
@@ -61,6 +61,16 @@ impl Context {
             configurations,
             clock,
         }
+    }
+}
+
+impl ServiceContext for Context {
+    fn history(&self) -> &History {
+        &self.history
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.clock
     }
 }
 

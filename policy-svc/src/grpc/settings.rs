@@ -1,64 +1,26 @@
-//! SettingsService.
+//! SettingsService: each tenant has one resource of settings, which exists from the start.
 
-use history::{Author, Change, HistoryError, IdChoice, Write};
-use proffer_proto::{
-    mask,
-    policy::v1::{self as proto, settings_service_server::SettingsService},
+use history::{Draft, Kind, Resource as _, crud};
+use proffer_proto::policy::v1::{
+    self as proto, TenantSettings, settings_service_server::SettingsService,
 };
-use prost::Message as _;
-use serve::metadata;
 use tonic::{Request, Response, Status};
 
 use super::Context;
-use crate::{
-    configuration::SETTINGS,
-    messages::settings::{rule_settings, with_defaults},
-};
+use crate::messages::settings::{rule_settings, with_defaults};
 
 /// The settings of a tenant.
 pub struct Settings(pub Context);
 
-/// Tries until a change of single fields is not overtaken by another.
-const TRIES_MAX: usize = 10;
+impl Kind<Context> for TenantSettings {
+    async fn check(draft: &mut Draft<'_, Context, Self>) -> Result<(), Status> {
+        draft.resource = with_defaults(std::mem::take(&mut draft.resource));
+        draft.add_faults(rule_settings(&draft.resource).err().unwrap_or_default());
+        Ok(())
+    }
 
-impl Settings {
-    /// Changes the fields in the mask; none when another write came in between.
-    async fn change(
-        &self,
-        author: &Author,
-        patch: &proto::TenantSettings,
-        paths: &[String],
-    ) -> Result<Option<proto::TenantSettings>, HistoryError> {
-        let (before, etag) = self.0.configurations.settings(&author.tenant).await?;
-        let merged = mask::apply(&before, patch, paths).map_err(|unknown| {
-            HistoryError::Invalid(vec![(
-                "update_mask".to_owned(),
-                format!("names the unknown field `{}`", unknown.0),
-            )])
-        })?;
-        let merged = with_defaults(merged);
-        if let Err(faults) = rule_settings(&merged) {
-            let faults =
-                faults.into_iter().map(|(path, message)| (format!("settings.{path}"), message));
-            return Err(HistoryError::Invalid(faults.collect()));
-        }
-        let (name, payload) = (SETTINGS.to_owned(), merged.encode_to_vec());
-        let write = match etag {
-            None => Write::Create { id: IdChoice::Given(SETTINGS.to_owned()), name, payload },
-            expected => Write::Update { id: SETTINGS.to_owned(), name, payload, expected },
-        };
-        let change = Change {
-            tenant: &author.tenant,
-            actor: &author.actor,
-            at: author.at,
-            kind: SETTINGS,
-            write,
-        };
-        match self.0.history.write(change).await {
-            Ok(_) => Ok(Some(merged)),
-            Err(HistoryError::StaleEtag { .. } | HistoryError::AlreadyExists { .. }) => Ok(None),
-            Err(other) => Err(other),
-        }
+    fn initial() -> Option<Self> {
+        Some(with_defaults(Self::default()))
     }
 }
 
@@ -68,8 +30,7 @@ impl SettingsService for Settings {
         &self,
         request: Request<proto::GetSettingsRequest>,
     ) -> Result<Response<proto::GetSettingsResponse>, Status> {
-        let tenant = metadata::tenant(request.metadata())?;
-        let (settings, _) = self.0.configurations.settings(&tenant).await?;
+        let settings = crud::get(&self.0, request.metadata(), TenantSettings::KIND).await?;
         Ok(Response::new(proto::GetSettingsResponse { settings: Some(settings) }))
     }
 
@@ -77,17 +38,9 @@ impl SettingsService for Settings {
         &self,
         request: Request<proto::UpdateSettingsRequest>,
     ) -> Result<Response<proto::UpdateSettingsResponse>, Status> {
-        let author = Author::of(request.metadata(), &self.0.clock)?;
-        let request = request.into_inner();
-        let paths = request.update_mask.unwrap_or_default().paths;
-        let patch = request.settings.unwrap_or_default();
-        for _ in 0..TRIES_MAX {
-            if let Some(settings) = self.change(&author, &patch, &paths).await? {
-                return Ok(Response::new(proto::UpdateSettingsResponse {
-                    settings: Some(settings),
-                }));
-            }
-        }
-        Err(serve::unavailable("policy", &"the settings kept changing"))
+        let (metadata, _, request) = request.into_parts();
+        let (patch, mask) = (request.settings, request.update_mask);
+        let settings = crud::update(&self.0, &metadata, TenantSettings::KIND, patch, mask).await?;
+        Ok(Response::new(proto::UpdateSettingsResponse { settings: Some(settings) }))
     }
 }

@@ -1,0 +1,316 @@
+//! Create, get, list, update and delete, for every kind of resource of every service.
+//!
+//! - An update or delete with an etag fails with `ETAG_MISMATCH` when the resource has another one.
+//!   Without an etag it overwrites whatever is there, also what another writer wrote meanwhile.
+//! - An update changes the fields in its mask, all without a mask.
+//! - A page ends after so many resources or so many bytes, whichever comes first.
+
+use std::future::Future;
+
+use database::{Transaction, within};
+use proffer_proto::errors::v1::ErrorReason;
+use prost_types::FieldMask;
+use serve::{Problem, metadata};
+use tonic::{Code, Status, metadata::MetadataMap};
+
+use crate::{
+    Author, Change, Draft, HistoryError, IdChoice, Kind, Page, Present, Resource, ServiceContext,
+    Write,
+    collection::{payload, read},
+    draft::shortened,
+    log::folded,
+    page::{Start, page, token},
+};
+
+/// How often a write without an etag is tried over what others wrote meanwhile. Each failed attempt
+/// is another writer's success, so only that many writers at once exhaust it.
+const ATTEMPTS_MAX: usize = 256;
+
+/// Writes a new resource.
+pub async fn create<C: ServiceContext, R: Kind<C>>(
+    context: &C,
+    metadata: &MetadataMap,
+    resource: Option<R>,
+) -> Result<R, Status> {
+    let author = Author::of(metadata, context.clock())?;
+    let mut draft = Draft::new(context, &author, required(resource)?, None);
+    draft.check().await?;
+    refuse_built_in(&draft.resource)?;
+    let id = match draft.resource.id() {
+        "" => IdChoice::FromName { prefix: R::PREFIX },
+        given => IdChoice::Given(given.to_owned()),
+    };
+    let (name, payload) = (draft.resource.name().to_owned(), payload(&draft.resource));
+    match write(&draft, Write::Create { id, name, payload }).await {
+        Err(HistoryError::AlreadyExists { attribute, .. }) if attribute == R::IDENTITY => {
+            revive(draft).await
+        }
+        written => Ok(warned(written?, draft)),
+    }
+}
+
+/// Reads a resource by id or name.
+pub async fn get<C: ServiceContext, R: Kind<C>>(
+    context: &C,
+    metadata: &MetadataMap,
+    named: &str,
+) -> Result<R, Status> {
+    let tenant = metadata::tenant(metadata)?;
+    if let Some(found) = built_in(named) {
+        return Ok(found);
+    }
+    let found = context.stored::<R>().get(&tenant, named).await;
+    Ok(or_initial(found)?)
+}
+
+/// Reads a page of resources: the built-in ones, then the others by id.
+pub async fn list<C: ServiceContext, R: Kind<C>>(
+    context: &C,
+    metadata: &MetadataMap,
+    page_size: i32,
+    page_token: &str,
+) -> Result<Page<R>, Status> {
+    let tenant = metadata::tenant(metadata)?;
+    let (size, key) = page(page_size, page_token).map_err(HistoryError::Invalid)?;
+    let (size, built_in) = (usize::try_from(size).unwrap_or_default(), R::built_in());
+    let built_in_count = built_in.len();
+    let start = Start::parse(key, built_in_count)?;
+    let mut items: Vec<R> = built_in.into_iter().skip(start.built_in).take(size).collect();
+    let reached = start.built_in + items.len();
+    if reached < built_in_count {
+        return Ok(Page { items, next: Start::token(reached) });
+    }
+    let room = size - items.len();
+    let (stored, has_more) = context.stored::<R>().page(&tenant, &start.after, room).await?;
+    let next = match stored.last() {
+        _ if !has_more => String::new(),
+        Some(last) => token(last.id()),
+        None => Start::token(built_in_count),
+    };
+    items.extend(stored);
+    Ok(Page { items, next })
+}
+
+/// Changes the fields named by the mask.
+pub async fn update<C: ServiceContext, R: Kind<C>>(
+    context: &C,
+    metadata: &MetadataMap,
+    named: &str,
+    patch: Option<R>,
+    mask: Option<FieldMask>,
+) -> Result<R, Status> {
+    let author = Author::of(metadata, context.clock())?;
+    let patch = required(patch)?;
+    let paths = mask.unwrap_or_default().paths;
+    let (patch, paths) = (&patch, paths.as_slice());
+    rewrite(context, &author, named, patch.etag(), |mut draft: Draft<'_, C, R>| async move {
+        draft.merge(patch, paths)?;
+        draft.check().await?;
+        Ok(draft)
+    })
+    .await
+}
+
+/// Writes what `edit` makes of the stored resource; again from the start when another writer was
+/// faster and `etag` is empty.
+pub async fn rewrite<'a, C: ServiceContext, R: Kind<C>, F>(
+    context: &'a C,
+    author: &'a Author,
+    named: &str,
+    etag: &str,
+    edit: impl Fn(Draft<'a, C, R>) -> F + Send,
+) -> Result<R, Status>
+where
+    F: Future<Output = Result<Draft<'a, C, R>, Status>> + Send,
+{
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let found = context.history().find(&author.tenant, R::KIND, named).await;
+        let expected = found.as_ref().ok().map(|present| present.etag.clone());
+        if let Ok(present) = &found {
+            refuse_stale::<R>(present, etag)?;
+        }
+        let stored: R = or_initial(found.map(|present| read(&present)))?;
+        let draft = edit(Draft::new(context, author, stored.clone(), Some(stored))).await?;
+        match overwrite(&draft, expected).await {
+            Err(HistoryError::StaleEtag { .. }) if etag.is_empty() && attempts < ATTEMPTS_MAX => {}
+            written => return Ok(warned(written?, draft)),
+        }
+    }
+}
+
+/// Deletes the resource of this id or name.
+pub async fn delete<C: ServiceContext, R: Kind<C>>(
+    context: &C,
+    metadata: &MetadataMap,
+    named: &str,
+    etag: &str,
+) -> Result<(), Status> {
+    let author = Author::of(metadata, context.clock())?;
+    if let Some(found) = built_in::<C, R>(named) {
+        return Err(system_resource(&found));
+    }
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let present = context.history().find(&author.tenant, R::KIND, named).await?;
+        refuse_stale::<R>(&present, etag)?;
+        let stored: R = read(&present);
+        R::check_delete(&stored)?;
+        // Over the etag just read: what was checked is what is deleted.
+        let (id, expected) = (present.id, Some(present.etag));
+        match context.history().write(change::<R>(&author, Write::Delete { id, expected })).await {
+            Err(HistoryError::StaleEtag { .. }) if etag.is_empty() && attempts < ATTEMPTS_MAX => {}
+            written => return Ok(written.map(drop)?),
+        }
+    }
+}
+
+/// Brings a deleted resource back under its own id, if its kind allows that.
+async fn revive<C: ServiceContext, R: Kind<C>>(draft: Draft<'_, C, R>) -> Result<R, Status> {
+    let history = draft.context.history();
+    let id = draft.resource.id().to_owned();
+    let taken = || taken::<R>(R::IDENTITY, &id);
+    let past = history.past(draft.tenant(), R::KIND, &id, i64::MAX, 2).await?;
+    let mut payloads = past.iter().map(|entry| entry.payload.as_deref());
+    let (Some(None), Some(Some(deleted))) = (payloads.next(), payloads.next()) else {
+        return Err(taken().into());
+    };
+    let deleted = R::decode(deleted).unwrap_or_default();
+    if !R::may_revive(&deleted, &draft.resource) {
+        return Err(taken().into());
+    }
+    let (name, payload) = (draft.resource.name().to_owned(), payload(&draft.resource));
+    Ok(warned(write(&draft, Write::Revive { id, name, payload }).await?, draft))
+}
+
+/// Writes over the state with this etag; creates what has none yet.
+async fn overwrite<C: ServiceContext, R: Kind<C>>(
+    draft: &Draft<'_, C, R>,
+    expected: Option<String>,
+) -> Result<R, HistoryError> {
+    let (id, name) = (draft.resource.id().to_owned(), draft.resource.name().to_owned());
+    let payload = payload(&draft.resource);
+    if expected.is_some() {
+        return write(draft, Write::Update { id, name, payload, expected }).await;
+    }
+    let created = Write::Create { id: IdChoice::Given(id), name, payload };
+    write(draft, created).await.map_err(|error| match error {
+        // Another writer created it meanwhile.
+        HistoryError::AlreadyExists { kind, value: id, .. } => {
+            HistoryError::StaleEtag { kind, id, current: String::new() }
+        }
+        other => other,
+    })
+}
+
+/// Writes the resource and what belongs to it in one transaction.
+async fn write<C: ServiceContext, R: Kind<C>>(
+    draft: &Draft<'_, C, R>,
+    write: Write,
+) -> Result<R, HistoryError> {
+    let Draft { context, author, stored: before, .. } = draft;
+    let history = context.history();
+    let mut transaction = history.database.begin().await?;
+    let present = history.write_in(&mut transaction, change::<R>(author, write)).await;
+    let written: R = read(&present.map_err(named_identity::<R>)?);
+    if let (None, Some(limit)) = (before, R::COUNT_MAX) {
+        refuse_too_many::<R>(&mut transaction, &author.tenant, limit).await?;
+    }
+    R::write_beside(&mut transaction, author, before.as_ref(), &written)
+        .await
+        .map_err(HistoryError::Refused)?;
+    transaction.commit().await?;
+    history.ring();
+    Ok(written)
+}
+
+async fn refuse_too_many<R: Resource>(
+    transaction: &mut Transaction,
+    tenant: &str,
+    limit: usize,
+) -> Result<(), HistoryError> {
+    let (count,): (i64,) = within!(transaction, connection => sqlx::query_as(
+        "select count(*) from resource where tenant_id = $1 and kind = $2 and payload is not null")
+        .bind(tenant).bind(R::KIND).fetch_one(connection))?;
+    match usize::try_from(count) {
+        Ok(count) if count <= limit => Ok(()),
+        _ => Err(HistoryError::TooMany { kind: R::KIND, limit }),
+    }
+}
+
+fn change<R: Resource>(author: &Author, write: Write) -> Change<'_> {
+    Change { tenant: &author.tenant, actor: &author.actor, at: author.at, kind: R::KIND, write }
+}
+
+fn refuse_stale<R: Resource>(present: &Present, etag: &str) -> Result<(), HistoryError> {
+    if etag.is_empty() || etag == present.etag {
+        return Ok(());
+    }
+    let (id, current) = (present.id.clone(), present.etag.clone());
+    Err(HistoryError::StaleEtag { kind: R::KIND, id, current })
+}
+
+/// What was found, or what exists before the first write.
+fn or_initial<C: ServiceContext, R: Kind<C>>(
+    found: Result<R, HistoryError>,
+) -> Result<R, HistoryError> {
+    match found {
+        Err(HistoryError::NotFound { kind, id }) => {
+            R::initial().ok_or(HistoryError::NotFound { kind, id })
+        }
+        found => found,
+    }
+}
+
+/// The built-in resource of this id, else of this name.
+fn built_in<C: ServiceContext, R: Kind<C>>(named: &str) -> Option<R> {
+    let all = R::built_in();
+    let by_name = || all.iter().find(|found| folded(found.name()) == folded(named));
+    all.iter().find(|found| found.id() == named).or_else(by_name).cloned()
+}
+
+/// Id and name of a built-in resource are taken.
+fn refuse_built_in<C: ServiceContext, R: Kind<C>>(resource: &R) -> Result<(), HistoryError> {
+    for found in R::built_in() {
+        if found.id() == resource.id() {
+            return Err(taken::<R>(R::IDENTITY, resource.id()));
+        }
+        if folded(found.name()) == folded(resource.name()) {
+            return Err(taken::<R>("name", resource.name()));
+        }
+    }
+    Ok(())
+}
+
+fn taken<R: Resource>(attribute: &'static str, value: &str) -> HistoryError {
+    HistoryError::AlreadyExists { kind: R::KIND, attribute, value: value.to_owned() }
+}
+
+/// A taken id is called by the kind's own word for it.
+fn named_identity<R: Resource>(error: HistoryError) -> HistoryError {
+    match error {
+        HistoryError::AlreadyExists { attribute: "id", value, .. } => {
+            taken::<R>(R::IDENTITY, &value)
+        }
+        other => other,
+    }
+}
+
+fn system_resource<R: Resource>(found: &R) -> Status {
+    let (kind, id) = (R::KIND.replace('_', " "), found.id());
+    let message = format!("{kind} `{id}` is a system resource and cannot be deleted");
+    Problem::new(Code::FailedPrecondition, ErrorReason::SystemResource, message)
+        .with("id", id)
+        .into()
+}
+
+fn required<R: Resource>(resource: Option<R>) -> Result<R, Status> {
+    resource.ok_or_else(|| Problem::invalid_field(R::KIND, "is required").into())
+}
+
+fn warned<C: ServiceContext, R: Kind<C>>(mut written: R, draft: Draft<'_, C, R>) -> R {
+    written.warn(shortened(draft.warnings));
+    written
+}

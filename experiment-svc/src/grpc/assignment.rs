@@ -1,0 +1,62 @@
+//! Which arm customers are in.
+
+use history::{ServiceContext as _, page, timestamp, token};
+use proffer_proto::experiment::v1::{self as proto, Experiment};
+use serve::{Problem, metadata};
+use tonic::{Status, metadata::MetadataMap};
+
+use super::{Context, id_fault};
+use crate::{domain::analysis::Arm, store::ArmRow};
+
+/// A page of assignments, by customer.
+pub async fn list(
+    context: &Context,
+    metadata: &MetadataMap,
+    request: proto::ListAssignmentsRequest,
+) -> Result<proto::ListAssignmentsResponse, Status> {
+    let tenant = metadata::tenant(metadata)?;
+    let (size, after) =
+        page(request.page_size, &request.page_token).map_err(Problem::invalid_fields)?;
+    let experiment: Experiment = context.stored().get(&tenant, &request.id).await?;
+    // One more than asked for shows whether there is a next page.
+    let rows = context.store.arms(&tenant, &experiment.id, &after, i64::from(size) + 1).await;
+    let mut rows = rows.map_err(|error| serve::store_status(&error))?;
+    let has_more = rows.len() > size as usize;
+    rows.truncate(size as usize);
+    let next_page_token =
+        rows.last().filter(|_| has_more).map(|row| token(&row.customer_id)).unwrap_or_default();
+    let assignments = rows.into_iter().map(assignment).collect();
+    Ok(proto::ListAssignmentsResponse { assignments, next_page_token })
+}
+
+/// The assignment of one customer.
+pub async fn get(
+    context: &Context,
+    metadata: &MetadataMap,
+    request: proto::GetAssignmentRequest,
+) -> Result<proto::GetAssignmentResponse, Status> {
+    let tenant = metadata::tenant(metadata)?;
+    if let Some(fault) = id_fault(&request.customer_id) {
+        return Err(Problem::invalid_field("customer_id", fault).into());
+    }
+    let experiment: Experiment = context.stored().get(&tenant, &request.id).await?;
+    let row = context.store.arm(&tenant, &experiment.id, &request.customer_id).await;
+    let row = row.map_err(|error| serve::store_status(&error))?.ok_or_else(|| {
+        Problem::not_found("assignment", &request.customer_id).with("experiment", experiment.id)
+    })?;
+    Ok(proto::GetAssignmentResponse { assignment: Some(assignment(row)) })
+}
+
+fn assignment(row: ArmRow) -> proto::Assignment {
+    let arm = match row.arm {
+        Arm::Treatment => proto::Arm::Treatment,
+        Arm::Holdout => proto::Arm::Holdout,
+    };
+    proto::Assignment {
+        customer_id: row.customer_id,
+        arm: arm.into(),
+        epoch: row.epoch,
+        assigned_at: Some(timestamp(row.assigned_at)),
+        first_exposure_at: row.first_exposure_at.map(timestamp),
+    }
+}
