@@ -1,65 +1,78 @@
-//! The answers of questions that walk together.
+//! Calls that are decided together, and their answers.
 
-use proffer_proto::decision::v1::Decision;
+use std::sync::Arc;
+
+use proffer_proto::decision::v1::{Decision, RecommendRequest};
+use serve::Stopwatch;
 use tonic::Status;
 
-use super::Run;
+use crate::domain::request::Question;
 
-/// A question that has no answer yet.
-#[derive(Clone, Copy)]
-pub struct Asked<'r> {
-    /// Its place among those that walk together.
-    pub place: usize,
+/// A question to be decided.
+#[derive(Clone, Debug)]
+pub struct Call {
     /// The question.
-    pub run: &'r Run,
+    pub question: Arc<Question>,
+    /// The request it was read from, for the record.
+    pub request: RecommendRequest,
+    /// Started when the request arrived.
+    pub stopwatch: Stopwatch,
 }
 
-/// Answers by the place of their questions.
+/// A call that has no answer yet.
+#[derive(Clone, Copy)]
+pub struct OpenCall<'c> {
+    /// Its index in the batch.
+    index: usize,
+    /// The call.
+    pub call: &'c Call,
+}
+
+/// Answers in the order of their calls.
 pub struct Answers(Vec<Option<Result<Decision, Status>>>);
 
 impl Answers {
-    /// None yet.
+    /// No answer yet to `count` calls.
     pub fn new(count: usize) -> Self {
         Self(std::iter::repeat_with(|| None).take(count).collect())
     }
 
-    /// The questions without an answer, in order.
-    pub fn open<'r>(&self, runs: &'r [Run]) -> Vec<Asked<'r>> {
-        let asked = runs.iter().enumerate().map(|(place, run)| Asked { place, run });
-        asked.zip(&self.0).filter(|(_, answer)| answer.is_none()).map(|(asked, _)| asked).collect()
+    /// The calls without an answer.
+    pub fn open<'c>(&self, calls: &'c [Call]) -> Vec<OpenCall<'c>> {
+        let all = calls.iter().enumerate().map(|(index, call)| OpenCall { index, call });
+        all.zip(&self.0).filter(|(_, answer)| answer.is_none()).map(|(open, _)| open).collect()
     }
 
-    /// Answers a question.
-    pub fn give(&mut self, asked: Asked<'_>, answer: Result<Decision, Status>) {
-        if let Some(place) = self.0.get_mut(asked.place) {
-            *place = Some(answer);
+    /// Answers a call.
+    pub fn give(&mut self, open: OpenCall<'_>, answer: Result<Decision, Status>) {
+        if let Some(slot) = self.0.get_mut(open.index) {
+            *slot = Some(answer);
         }
     }
 
-    /// Those that go on; the others are answered by what stopped them.
-    pub fn keep<'r, T>(
+    /// The calls that go on; the others are answered by what stopped them.
+    pub fn keep<'c, T>(
         &mut self,
-        found: Vec<(Asked<'r>, Result<T, Status>)>,
-    ) -> Vec<(Asked<'r>, T)> {
-        let mut kept = Vec::with_capacity(found.len());
-        for (asked, found) in found {
+        found: impl IntoIterator<Item = (OpenCall<'c>, Result<T, Status>)>,
+    ) -> Vec<(OpenCall<'c>, T)> {
+        let found = found.into_iter();
+        let mut kept = Vec::with_capacity(found.size_hint().0);
+        for (open, found) in found {
             match found {
-                Ok(found) => kept.push((asked, found)),
-                Err(status) => self.give(asked, Err(status)),
+                Ok(found) => kept.push((open, found)),
+                Err(status) => self.give(open, Err(status)),
             }
         }
         kept
     }
 
-    /// Answers all that are open alike.
+    /// Gives all open calls the same answer.
     pub fn fail(&mut self, status: &Status) {
-        self.0
-            .iter_mut()
-            .filter(|answer| answer.is_none())
-            .for_each(|answer| *answer = Some(Err(status.clone())));
+        let open = self.0.iter_mut().filter(|answer| answer.is_none());
+        open.for_each(|answer| *answer = Some(Err(status.clone())));
     }
 
-    /// All, in order.
+    /// All answers.
     pub fn into_all(self) -> impl Iterator<Item = Result<Decision, Status>> {
         let changing = || Err(serve::unavailable("decision", &"the customer's arm kept changing"));
         self.0.into_iter().map(move |answer| answer.unwrap_or_else(changing))

@@ -1,19 +1,19 @@
-//! What a decision rested on, kept beside what is shown of it, so that it can be decided again.
+//! The stored form of the facts of a decision, kept so that it can be made again.
 
 use std::collections::BTreeSet;
 
 use crate::domain::{
+    case::Case,
     compile::CompiledFlow,
     creative::Surface,
-    decide::refusal,
     judgement::{Basis, Grant, Judgement, Refusal},
     metric::Metrics,
     reason::Reason,
     scalar::Fields,
 };
 
-/// Kept facts: what no log holds. The question, the record's fields that were read and the zone
-/// stand in what is shown.
+/// The facts that no log holds. The question, the record's fields that were read and the zone are
+/// in the record that is shown.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct KeptFacts {
     /// Revision of the catalogue.
@@ -31,7 +31,7 @@ pub struct KeptFacts {
     /// The experiment that held the customer out; empty without.
     #[prost(string, tag = "5")]
     pub held_out_of: String,
-    /// What policy said; absent when it was not asked or did not answer.
+    /// What policy-svc judged; absent when it was not asked or did not answer.
     #[prost(message, optional, tag = "6")]
     pub judgement: Option<KeptJudgement>,
     /// Id of the channel, as creatives may name it; what was asked when nobody stored that.
@@ -90,111 +90,33 @@ pub struct KeptGrant {
     pub until_us: i64,
 }
 
-/// What is to be kept.
-#[derive(Clone, Copy, Debug)]
-pub struct Rested<'a> {
-    /// The flow as it was applied.
-    pub flow: &'a CompiledFlow,
-    /// The customer's record.
-    pub record: &'a Fields,
-    /// The customer's metrics.
-    pub metrics: &'a Metrics,
-    /// Where the offer will stand.
-    pub surface: &'a Surface,
-    /// Why nothing could be planned.
-    pub obstacle: Option<&'a Refusal>,
-    /// The experiment that holds the customer out.
-    pub held_out_of: Option<&'a str>,
-    /// What policy said.
-    pub judgement: Option<&'a Judgement>,
-}
-
-impl Rested<'_> {
-    /// Customer fields that were, or may have been, read.
-    fn fields_read(&self) -> BTreeSet<&str> {
-        let mut read: BTreeSet<&str> = self.flow.fields_read.iter().map(String::as_str).collect();
-        if let Some(Basis::Facts { fields_read, .. }) =
-            self.judgement.and_then(|judgement| judgement.basis.as_ref())
-        {
-            read.extend(fields_read.iter().map(String::as_str));
-        }
-        // The zone of `today()` where the channel names none.
-        read.insert("timezone");
-        read
-    }
-
-    /// The metrics that were read, with their values.
-    pub fn metrics_read(&self) -> Metrics {
-        let read = self
-            .flow
-            .metrics_read
-            .iter()
-            .filter_map(|metric| self.metrics.get_key_value(&metric.key));
-        read.map(|(key, value)| (key.clone(), *value)).collect()
-    }
-
-    /// The fields that were read, as the record had them, and the facts.
-    pub fn kept(&self) -> (Fields, KeptFacts) {
-        let read = self.fields_read();
+impl KeptFacts {
+    /// The fields of the record that were read, as the record had them, and the other facts.
+    pub fn of(case: &Case, judgement: Option<&Judgement>) -> (Fields, Self) {
+        let (flow, record) = (&*case.configuration.flow, case.record());
+        let read = fields_read(flow, judgement);
         let is_read = |(name, _): &(&String, _)| read.contains(name.as_str());
-        let fields = self
-            .record
-            .iter()
-            .filter(is_read)
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect();
-        let missing = read.iter().filter(|name| !self.record.contains_key(**name));
-        let metrics =
-            self.flow.metrics_read.iter().filter(|metric| !self.metrics.contains_key(&metric.key));
-        let (channel_id, channel_name) = self.surface.channel.clone().unwrap_or_default();
-        let facts = KeptFacts {
+        let fields = record.iter().filter(is_read);
+        let fields = fields.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let missing = read.iter().filter(|name| !record.contains_key(**name));
+        let metrics = flow.metrics_read.iter().map(|metric| &metric.key);
+        let metrics_missing = metrics.filter(|key| !case.facts.metrics.contains_key(*key));
+        let (channel_id, channel_name) = case.facts.surface.channel.clone().unwrap_or_default();
+        let facts = Self {
             channel_id,
             channel_name,
-            metrics_missing: metrics.map(|metric| metric.key.clone()).collect(),
-            catalog_revision: self.flow.catalog_revision,
-            flow_revision: self.flow.revision,
-            obstacle: self.obstacle.map(|refusal| KeptRefusal {
-                reason_code: refusal.reason_code.code().to_owned(),
-                reason: refusal.reason.clone(),
-            }),
+            metrics_missing: metrics_missing.cloned().collect(),
+            catalog_revision: flow.catalog_revision,
+            flow_revision: flow.revision,
+            obstacle: case.obstacle().map(KeptRefusal::of),
             fields_missing: missing.map(|name| (*name).to_owned()).collect(),
-            held_out_of: self.held_out_of.unwrap_or_default().to_owned(),
-            judgement: self.judgement.map(kept_judgement),
+            held_out_of: case.facts.held_out_of.clone().unwrap_or_default(),
+            judgement: judgement.map(KeptJudgement::of),
         };
         (fields, facts)
     }
-}
 
-fn kept_judgement(found: &Judgement) -> KeptJudgement {
-    let (facts, judgement) = match &found.basis {
-        Some(Basis::Facts { encoded, .. }) => (Some(encoded.clone()), None),
-        Some(Basis::Judgement(encoded)) => (None, Some(encoded.clone())),
-        None => (None, None),
-    };
-    let grant = |grant: &Grant| KeptGrant {
-        offer_id: grant.offer_id.clone(),
-        rank: grant.rank,
-        until_us: grant.reserved_until.timestamp_micros(),
-    };
-    KeptJudgement {
-        revision: found.revision,
-        facts,
-        judgement,
-        is_reserving: found.grants.is_some(),
-        grants: found.grants.iter().flatten().map(grant).collect(),
-    }
-}
-
-impl KeptRefusal {
-    /// The refusal.
-    pub fn refusal(&self) -> Refusal {
-        // INVARIANT: written from a reason.
-        refusal(Reason::of(&self.reason_code).unwrap_or(Reason::Unavailable), &self.reason)
-    }
-}
-
-impl KeptFacts {
-    /// Where the offer stood; `placement` is the request's.
+    /// Where the offer was shown; `placement` is the request's.
     pub fn surface(&self, placement: &str) -> Surface {
         let channel = (self.channel_id.clone(), self.channel_name.clone());
         Surface {
@@ -202,10 +124,72 @@ impl KeptFacts {
             placement: placement.to_owned(),
         }
     }
+
+    /// Why nothing could be planned.
+    pub fn obstacle(&self) -> Option<Refusal> {
+        self.obstacle.as_ref().map(KeptRefusal::refusal)
+    }
+
+    /// The experiment that held the customer out.
+    pub fn held_out_of(&self) -> Option<String> {
+        Some(self.held_out_of.clone()).filter(|name| !name.is_empty())
+    }
+}
+
+/// Customer fields that were, or may have been, read.
+fn fields_read<'a>(flow: &'a CompiledFlow, judgement: Option<&'a Judgement>) -> BTreeSet<&'a str> {
+    let mut read: BTreeSet<&str> = flow.fields_read.iter().map(String::as_str).collect();
+    if let Some(Basis::Facts { fields_read, .. }) =
+        judgement.and_then(|judgement| judgement.basis.as_ref())
+    {
+        read.extend(fields_read.iter().map(String::as_str));
+    }
+    // The zone of `today()` where the channel names none.
+    read.insert("timezone");
+    read
+}
+
+/// The metrics that were read, with their values.
+pub fn metrics_read(case: &Case) -> Metrics {
+    let read = case.configuration.flow.metrics_read.iter();
+    let known = read.filter_map(|metric| case.facts.metrics.get_key_value(&metric.key));
+    known.map(|(key, value)| (key.clone(), *value)).collect()
+}
+
+impl KeptRefusal {
+    fn of(refusal: &Refusal) -> Self {
+        Self { reason_code: refusal.reason_code.code().to_owned(), reason: refusal.reason.clone() }
+    }
+
+    fn refusal(&self) -> Refusal {
+        // INVARIANT: written from a reason.
+        let reason_code = Reason::of(&self.reason_code).unwrap_or(Reason::Unavailable);
+        Refusal::new(reason_code, self.reason.as_str())
+    }
 }
 
 impl KeptJudgement {
-    /// The slots; none when none were asked for.
+    fn of(found: &Judgement) -> Self {
+        let (facts, judgement) = match &found.basis {
+            Some(Basis::Facts { encoded, .. }) => (Some(encoded.clone()), None),
+            Some(Basis::Judgement(encoded)) => (None, Some(encoded.clone())),
+            None => (None, None),
+        };
+        let grant = |grant: &Grant| KeptGrant {
+            offer_id: grant.offer_id.clone(),
+            rank: grant.rank,
+            until_us: grant.reserved_until.timestamp_micros(),
+        };
+        Self {
+            revision: found.revision,
+            facts,
+            judgement,
+            is_reserving: found.grants.is_some(),
+            grants: found.grants.iter().flatten().map(grant).collect(),
+        }
+    }
+
+    /// The slots; `None` when none were asked for.
     pub fn grants(&self) -> Option<Vec<Grant>> {
         let grant = |kept: &KeptGrant| Grant {
             offer_id: kept.offer_id.clone(),

@@ -1,8 +1,9 @@
 //! Which arm a customer gets.
 
+use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::snapshot::Experiment;
+use crate::domain::snapshot::{Experiment, Experiments};
 
 /// An arm as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,15 @@ pub struct Arm {
     pub assigned_us: i64,
     /// When an offer was, or would have been, returned for the first time.
     pub exposed_us: Option<i64>,
+}
+
+/// An arm that binds a decision.
+#[derive(Clone, Debug)]
+pub struct BindingArm {
+    /// The arm.
+    pub arm: Arm,
+    /// The experiment has not been concluded in favor of treating everyone.
+    pub is_counted: bool,
 }
 
 /// True when the customer is held out: the first 8 bytes, big-endian, of SHA-256(salt ‖ 0x00 ‖
@@ -44,6 +54,30 @@ pub fn draw(experiment: &Experiment, customer_id: &str, now_us: i64) -> Option<A
         assigned_us: now_us,
         exposed_us: None,
     })
+}
+
+/// The arms that bind a decision of this flow, by experiment id: stored ones, and new ones of
+/// running experiments.
+pub fn binding_arms(
+    experiments: &Experiments,
+    (flow_id, flow_name): (&str, &str),
+    stored: &[Arm],
+    customer_id: &str,
+    now: DateTime<Utc>,
+) -> Vec<BindingArm> {
+    let mut arms = Vec::new();
+    for experiment in experiments.on_flow(flow_id, flow_name).filter(|it| it.is_binding) {
+        let known = stored.iter().find(|arm| arm.experiment_id == experiment.id).cloned();
+        let arm = known.or_else(|| draw(experiment, customer_id, now.timestamp_micros()));
+        arms.extend(arm.map(|arm| BindingArm { arm, is_counted: !experiment.is_shipped }));
+    }
+    arms
+}
+
+/// The experiment that holds the customer out.
+pub fn held_out_of(arms: &[BindingArm]) -> Option<&str> {
+    let holdout = arms.iter().find(|it| it.arm.is_holdout && it.is_counted)?;
+    Some(&holdout.arm.experiment_id)
 }
 
 #[cfg(test)]

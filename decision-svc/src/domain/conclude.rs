@@ -1,27 +1,26 @@
-//! From plan and judgement to the answer. Pure.
+//! The answer to a case, from its plan and what policy-svc judged.
 
 use chrono::{DateTime, Utc};
 
 use crate::domain::{
+    case::Case,
     judgement::{Grant, Judgement, PolicyVerdict, Refusal, Verdict},
     plan::{Plan, Ranked},
     reason::Reason,
     trace::Refused,
 };
 
-/// What is known when the answer is made.
-#[derive(Debug)]
-pub struct Inputs<'a> {
-    /// Why nothing could be planned: customer unknown or unreadable.
-    pub obstacle: Option<Refusal>,
-    /// The plan.
-    pub plan: &'a Plan,
-    /// What policy said; none when it was not asked or did not answer.
-    pub judgement: Option<&'a Judgement>,
-    /// The experiment that holds the customer out.
-    pub held_out_of: Option<&'a str>,
-    /// Offers wanted.
-    pub limit: usize,
+/// A decided case.
+#[derive(Clone, Debug)]
+pub struct Conclusion {
+    /// The plan it follows from.
+    pub plan: Plan,
+    /// What policy-svc judged; `None` when it was not asked or did not answer.
+    pub judgement: Option<Judgement>,
+    /// The answer.
+    pub answer: Answer,
+    /// What people should know about it.
+    pub notes: Vec<String>,
 }
 
 /// The answer.
@@ -60,11 +59,17 @@ pub struct Offered {
     pub policies: Vec<PolicyVerdict>,
 }
 
-/// Makes the answer.
-pub fn decide(inputs: &Inputs<'_>) -> Answer {
-    let Inputs { obstacle, plan, judgement, held_out_of, limit } = inputs;
+/// Concludes a case. Without a judgement of ranked offers nothing is offered.
+pub fn conclude(case: &Case, plan: Plan, judgement: Option<Judgement>) -> Conclusion {
+    let answer = answer(case, &plan, judgement.as_ref());
+    let notes = notes(case, &plan, judgement.as_ref());
+    Conclusion { plan, judgement, answer, notes }
+}
+
+fn answer(case: &Case, plan: &Plan, judgement: Option<&Judgement>) -> Answer {
+    let (held_out_of, limit) = (case.facts.held_out_of.as_deref(), case.question.limit);
     let mut answer = Answer::default();
-    if let Some(obstacle) = obstacle {
+    if let Some(obstacle) = case.obstacle() {
         answer.refusal = Some(obstacle.clone());
         return answer;
     }
@@ -75,65 +80,58 @@ pub fn decide(inputs: &Inputs<'_>) -> Answer {
     let Some(judgement) = judgement else {
         answer.refusal = Some(match held_out_of {
             Some(experiment) => holdout(experiment),
-            None => refusal(
+            None => Refusal::new(
                 Reason::PolicyUnavailable,
                 "contact policies cannot be checked now; nothing is offered",
             ),
         });
         return answer;
     };
-    let passes =
-        |ranked: &&Ranked| judgement.refusal.is_none() && verdict(judgement, ranked).is_none();
-    answer.passed = plan.ranked.iter().filter(passes).count();
-    let chosen = chosen(plan, judgement, *limit);
-    for ranked in &plan.ranked {
-        if !chosen.iter().any(|(offered, _)| offered.offer_id == ranked.offer_id) {
-            answer.refused.push(refused(judgement, ranked));
-        }
-    }
-    let unasked = plan.ranked_in_all.saturating_sub(plan.ranked.len());
-    if unasked > 0 {
-        let why =
-            judgement.refusal.as_ref().map_or(Reason::Outranked, |refusal| refusal.reason_code);
-        answer.unasked = Some((why, unasked));
-    }
-    let first_refused = plan.ranked.iter().find_map(|ranked| verdict(judgement, ranked));
+    answer.passed = plan.ranked.iter().filter(|ranked| passes(judgement, ranked)).count();
+    let chosen = chosen(plan, judgement, limit);
+    let is_chosen = |id: &str| chosen.iter().any(|(ranked, _)| ranked.offer_id == id);
+    let others = plan.ranked.iter().filter(|ranked| !is_chosen(&ranked.offer_id));
+    answer.refused = others.map(|ranked| refused(judgement, ranked)).collect();
+    answer.unasked = unasked(plan, judgement);
     if let Some(experiment) = held_out_of {
-        answer.ghost_offers =
-            chosen.into_iter().map(|(ranked, _)| ranked.offer_id.clone()).collect();
+        answer.ghost_offers = chosen.iter().map(|(ranked, _)| ranked.offer_id.clone()).collect();
         answer.refusal = Some(holdout(experiment));
         return answer;
     }
-    if chosen.len() < *limit {
-        answer.refusal = judgement.refusal.clone().or(first_refused);
+    if chosen.len() < limit {
+        let first_refused = || plan.ranked.iter().find_map(|ranked| verdict(judgement, ranked));
+        answer.refusal = judgement.refusal.clone().or_else(first_refused);
     }
     if chosen.is_empty() && judgement.refusal.is_none() {
-        answer.next_allowed_at = plan
-            .ranked
-            .iter()
-            .filter_map(|ranked| found(judgement, ranked)?.next_allowed_at())
-            .min();
+        let verdicts = plan.ranked.iter().filter_map(|ranked| found(judgement, ranked));
+        answer.next_allowed_at = verdicts.filter_map(Verdict::next_allowed_at).min();
     }
     if let Some(grants) = &judgement.grants {
-        let is_used =
-            |grant: &&Grant| chosen.iter().any(|(ranked, _)| ranked.offer_id == grant.offer_id);
-        answer.unused = grants.iter().filter(|grant| !is_used(grant)).cloned().collect();
-        answer.reserved_until =
-            grants.iter().filter(is_used).map(|grant| grant.reserved_until).min();
+        let (used, unused): (Vec<_>, Vec<_>) =
+            grants.iter().partition(|grant| is_chosen(&grant.offer_id));
+        answer.unused = unused.into_iter().cloned().collect();
+        answer.reserved_until = used.into_iter().map(|grant| grant.reserved_until).min();
     }
-    answer.offers = chosen
-        .into_iter()
-        .map(|(ranked, rank)| {
-            let verdict = found(judgement, ranked);
-            Offered {
-                ranked: ranked.clone(),
-                rank,
-                contact_policy: verdict.map(|verdict| verdict.summary.clone()).unwrap_or_default(),
-                policies: policies(verdict),
-            }
-        })
-        .collect();
+    answer.offers =
+        chosen.into_iter().map(|(ranked, rank)| offered(judgement, ranked, rank)).collect();
     answer
+}
+
+/// Why the offers that policy-svc was not asked about are refused, and how many they are.
+fn unasked(plan: &Plan, judgement: &Judgement) -> Option<(Reason, usize)> {
+    let count = plan.ranked_in_all.saturating_sub(plan.ranked.len());
+    let why = judgement.refusal.as_ref().map_or(Reason::Outranked, |refusal| refusal.reason_code);
+    (count > 0).then_some((why, count))
+}
+
+fn offered(judgement: &Judgement, ranked: &Ranked, rank: i32) -> Offered {
+    let verdict = found(judgement, ranked);
+    Offered {
+        ranked: ranked.clone(),
+        rank,
+        contact_policy: verdict.map(|verdict| verdict.summary.clone()).unwrap_or_default(),
+        policies: policies(verdict),
+    }
 }
 
 /// Granted offers under the ranks they are held by; without reservation the first that pass.
@@ -149,15 +147,18 @@ fn chosen<'a>(plan: &'a Plan, judgement: &Judgement, limit: usize) -> Vec<(&'a R
         chosen.sort_by_key(|(_, rank)| *rank);
         return chosen;
     }
-    let passes =
-        |ranked: &&Ranked| judgement.refusal.is_none() && verdict(judgement, ranked).is_none();
-    plan.ranked.iter().filter(passes).take(limit).zip(1..).collect()
+    plan.ranked.iter().filter(|ranked| passes(judgement, ranked)).take(limit).zip(1..).collect()
+}
+
+fn passes(judgement: &Judgement, ranked: &Ranked) -> bool {
+    let is_let_through = |verdict: &Verdict| verdict.refusal.is_none();
+    judgement.refusal.is_none() && found(judgement, ranked).is_some_and(is_let_through)
 }
 
 fn verdict(judgement: &Judgement, ranked: &Ranked) -> Option<Refusal> {
     match found(judgement, ranked) {
         Some(verdict) => verdict.refusal.clone(),
-        None => Some(refusal(Reason::Outranked, "too many better offers were sent to policy")),
+        None => Some(Refusal::new(Reason::Outranked, "too many better offers were sent to policy")),
     }
 }
 
@@ -170,7 +171,7 @@ fn policies(verdict: Option<&Verdict>) -> Vec<PolicyVerdict> {
 }
 
 fn refused(judgement: &Judgement, ranked: &Ranked) -> Refused {
-    let outranked = || refusal(Reason::Outranked, "better offers filled the limit");
+    let outranked = || Refusal::new(Reason::Outranked, "better offers filled the limit");
     let why =
         judgement.refusal.clone().or_else(|| verdict(judgement, ranked)).unwrap_or_else(outranked);
     Refused {
@@ -189,19 +190,29 @@ fn refused(judgement: &Judgement, ranked: &Ranked) -> Refused {
 fn nothing(plan: &Plan) -> Refusal {
     let refused = plan.refused_in_all();
     if refused == 0 {
-        return refusal(Reason::NoCandidates, "the flow's inventory holds no active offer");
+        return Refusal::new(Reason::NoCandidates, "the flow's inventory holds no active offer");
     }
-    refusal(
+    Refusal::new(
         Reason::NothingQualified,
-        &format!("the customer qualifies for none of {} offers", refused),
+        format!("the customer qualifies for none of {refused} offers"),
     )
 }
 
-fn holdout(experiment: &str) -> Refusal {
-    refusal(Reason::Holdout, &format!("customer is held out of experiment `{experiment}`"))
+fn notes(case: &Case, plan: &Plan, judgement: Option<&Judgement>) -> Vec<String> {
+    let mut notes = plan.notes.clone();
+    let skewed = judgement.filter(|judgement| judgement.tz_version != chrono_tz::IANA_TZDB_VERSION);
+    if let Some(judgement) = skewed {
+        notes.push(format!(
+            "quiet hours were judged by time zone database {}",
+            judgement.tz_version
+        ));
+    }
+    if case.question.channel.is_empty() {
+        notes.push("no channel: channel rules skipped".to_owned());
+    }
+    notes
 }
 
-/// A refusal without an instant.
-pub fn refusal(reason_code: Reason, reason: &str) -> Refusal {
-    Refusal { reason_code, reason: reason.to_owned(), deliver_after: None }
+fn holdout(experiment: &str) -> Refusal {
+    Refusal::new(Reason::Holdout, format!("customer is held out of experiment `{experiment}`"))
 }

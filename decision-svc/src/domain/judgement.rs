@@ -15,6 +15,13 @@ pub struct Refusal {
     pub deliver_after: Option<String>,
 }
 
+impl Refusal {
+    /// A refusal that names no instant.
+    pub fn new(reason_code: Reason, reason: impl Into<String>) -> Self {
+        Self { reason_code, reason: reason.into(), deliver_after: None }
+    }
+}
+
 /// The verdict on one candidate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {

@@ -1,9 +1,10 @@
 //! The rules of deciding: pure functions of (snapshot, request, facts, now).
 
 pub mod assignment;
+pub mod case;
 pub mod compile;
+pub mod conclude;
 pub mod creative;
-pub mod decide;
 pub mod evaluate;
 pub mod flow;
 pub mod judgement;
@@ -20,3 +21,4 @@ pub mod schedule;
 pub mod scratch;
 pub mod snapshot;
 pub mod trace;
+pub mod zone;

@@ -49,6 +49,25 @@ pub struct DecidedOffer {
     pub cost_e4: i64,
 }
 
+/// An outcome with everything its report refers to.
+#[derive(Clone, Debug)]
+pub struct ResolvedOutcome {
+    /// Its id.
+    pub outcome_id: String,
+    /// The report.
+    pub report: Report,
+    /// The type it names.
+    pub of_type: OutcomeType,
+    /// The offer it is about.
+    pub offer: Option<DecidedOffer>,
+    /// The channel: as reported, else that of the decision.
+    pub channel: String,
+    /// When it happened.
+    pub occurred_at: DateTime<Utc>,
+    /// When it was received.
+    pub received_at: DateTime<Utc>,
+}
+
 /// What an outcome says about contact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContactMeaning {
@@ -103,6 +122,14 @@ impl Report {
             }
         };
         Ok(Some(found))
+    }
+
+    /// What the caller identifies a retry by.
+    pub fn retry_key(&self) -> &str {
+        match self.idempotency_key.as_str() {
+            "" => &self.decision_id,
+            given => given,
+        }
     }
 
     /// The key of this outcome; none when nothing tells a retry from a second outcome.

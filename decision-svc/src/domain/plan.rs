@@ -1,10 +1,11 @@
-//! Which offers a customer qualifies for and in which order, before policy is asked. Pure.
+//! Which offers a customer qualifies for and in which order, before policy is asked.
 
 use std::{collections::BTreeMap, ops::Deref, sync::Arc};
 
 use formula::{program::Datum, rule::Refusal};
 
 use crate::domain::{
+    case::{Case as DecisionCase, Detail},
     compile::{Candidate, CompiledFlow, CompiledOffer, Facts, Program, Told},
     creative::ReadyCreative,
     evaluate::{Case, Tally},
@@ -16,7 +17,12 @@ use crate::domain::{
     trace::{Refused, Stage},
 };
 
-/// What a plan should tell.
+/// Ranked offers that an answer needs: as many as policy-svc judges; lower ones are outranked.
+pub const RANKED_MAX: usize = 500;
+/// Refused candidates that an answer lists when it is asked to.
+pub const REFUSED_MAX: usize = 500;
+
+/// What a plan lists.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
     /// Offers not to propose.
@@ -78,8 +84,23 @@ impl Plan {
     }
 }
 
-/// Plans one decision.
-pub fn plan(compiled: &CompiledFlow, facts: &Facts<'_>, wanted: &Wanted<'_>) -> Plan {
+/// Plans a decision; nothing when the customer's record is missing.
+pub fn plan(case: &DecisionCase) -> Plan {
+    if case.obstacle().is_some() {
+        return Plan::default();
+    }
+    let (ranked_max, refused_max) = match case.detail {
+        Detail::Answer if case.question.is_explained => (RANKED_MAX, REFUSED_MAX),
+        Detail::Answer => (RANKED_MAX, 0),
+        Detail::Everything => (usize::MAX, usize::MAX),
+    };
+    let exclude_offers = &case.question.exclude_offers;
+    let wanted = Wanted { exclude_offers, ranked_max, refused_max };
+    apply(&case.configuration.flow, &case.inputs(), &wanted)
+}
+
+/// Applies a flow to facts.
+pub fn apply(compiled: &CompiledFlow, facts: &Facts<'_>, wanted: &Wanted<'_>) -> Plan {
     let (mut record, mut scratch) = compiled.spares.take();
     compiled.take_in(facts.record, &mut record);
     let case = &Case { facts, record: &record };

@@ -9,12 +9,13 @@ use serve::Problem;
 use tonic::Status;
 
 use super::{
-    Context, flow_config,
+    Context,
     resource::{self, Checked},
 };
 use crate::{
-    aside,
+    background,
     domain::{compile::CompiledFlow, flow::Flow, snapshot::Catalog},
+    messages::flow_config,
 };
 
 /// The flows of a tenant.
@@ -36,7 +37,7 @@ impl Checked for proto::DecisionFlow {
             Ok(flow) => {
                 // What does not decide may be put aside whatever has become of its parts.
                 if resource.status() == ResourceStatus::Active {
-                    faults.extend(context.missing_parts(tenant, &flow).await?);
+                    faults.extend(context.whole_flows.missing_parts(tenant, &flow).await?);
                 }
                 flow
             }
@@ -64,7 +65,7 @@ impl Context {
         let follower = self.followers.of(tenant).await;
         let catalog = follower.and_then(|follower| follower.borrow().catalog.clone());
         let Some(catalog) = catalog else { return Ok(None) };
-        let warning = aside::run(move || warning(flow, &catalog)).await;
+        let warning = background::run(move || warning(flow, &catalog)).await;
         warning.map_err(|error| serve::internal(&error))
     }
 }

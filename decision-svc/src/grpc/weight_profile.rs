@@ -8,10 +8,10 @@ use serve::Problem;
 use tonic::Status;
 
 use super::{
-    Context, flow_config,
+    Context,
     resource::{self, Checked},
 };
-use crate::domain::flow::Weights;
+use crate::{domain::flow::Weights, messages::flow_config};
 
 /// The weight profiles of a tenant.
 pub struct WeightProfiles(pub Context);

@@ -1,93 +1,83 @@
-//! The answer as it is shown, made of the same parts whether it is given now or again.
+//! The answer to a case as the message that is given and kept.
 
 use proffer_proto::decision::v1 as proto;
 
 use super::{
-    reason_code::into_proto,
-    record::{self, Circumstances},
+    reason_code,
+    scalar::fields_into_proto,
+    trace::{self, factors, policy_verdicts},
 };
 use crate::domain::{
-    decide::{self, Answer, Inputs},
-    judgement::{Judgement, Refusal},
-    plan::Plan,
-    request::Question,
+    case::Case,
+    conclude::{Conclusion, Offered},
+    creative::ReadyCreative,
 };
 
-/// What an answer is made of beside question, plan and judgement.
+/// What an answer says beside the case and its conclusion.
 #[derive(Clone, Debug, Default)]
-pub struct About {
-    /// Why nothing could be planned.
-    pub obstacle: Option<Refusal>,
-    /// The experiment that holds the customer out.
-    pub held_out_of: Option<String>,
-    /// IANA zone of `today()`.
-    pub timezone: String,
-    /// Where the zone comes from.
-    pub timezone_source: String,
-    /// The decision that holds the slots; none on a dry run.
+pub struct Circumstances {
+    /// The decision that holds the slots; `None` on a dry run.
     pub decision_id: Option<String>,
-    /// What was not as it should be.
+    /// What was not as it should be, for example `snapshot_stale`.
     pub degraded: Vec<String>,
-    /// The configuration used.
+    /// The configuration used, as `catalog:17`.
     pub snapshot: Vec<String>,
-    /// Time since the question, in milliseconds.
+    /// Time since the request arrived.
     pub latency_ms: f64,
 }
 
-/// Makes the answer, and shows it.
-pub fn answer(
-    question: &Question,
-    plan: &Plan,
-    judgement: Option<&Judgement>,
-    about: About,
-) -> (Answer, proto::Decision) {
-    let held_out_of = about.held_out_of.as_deref();
-    let inputs =
-        Inputs { obstacle: about.obstacle, plan, judgement, held_out_of, limit: question.limit };
-    let answer = decide::decide(&inputs);
-    let circumstances = Circumstances {
-        timezone: about.timezone,
-        timezone_source: about.timezone_source,
-        tz_version: chrono_tz::IANA_TZDB_VERSION.to_owned(),
-        consent_sources: judgement
-            .map(|judgement| judgement.consent_sources.clone())
-            .unwrap_or_default(),
-        notes: notes(question, plan, judgement),
-        is_explained: question.is_explained,
-    };
+/// The answer.
+pub fn decision(case: &Case, conclusion: &Conclusion, about: Circumstances) -> proto::Decision {
+    let answer = &conclusion.answer;
     let refusal = answer.refusal.as_ref();
-    let shown = proto::Decision {
-        decisions: answer.offers.iter().map(record::offer_decision).collect(),
+    let reason_code = refusal.map(|refusal| reason_code::into_proto(refusal.reason_code));
+    proto::Decision {
+        decisions: answer.offers.iter().map(offer_decision).collect(),
         reason: refusal.map(|refusal| refusal.reason.clone()).unwrap_or_default(),
-        reason_code: refusal
-            .map(|refusal| into_proto(refusal.reason_code))
-            .unwrap_or_default()
-            .into(),
+        reason_code: reason_code.unwrap_or_default().into(),
         deliver_after: refusal.and_then(|refusal| refusal.deliver_after.clone()),
         decision_id: about.decision_id,
         latency_ms: about.latency_ms,
-        control_group: held_out_of.is_some(),
+        control_group: case.facts.held_out_of.is_some(),
         reserved_until: answer.reserved_until.map(history::timestamp),
-        dry_run: question.is_dry_run,
+        dry_run: case.question.is_dry_run,
         degraded: about.degraded,
         snapshot: about.snapshot,
-        trace: Some(record::trace(plan, &answer, &circumstances)),
+        trace: Some(trace::trace(case, conclusion)),
         next_allowed_at: answer.next_allowed_at.map(history::timestamp),
-    };
-    (answer, shown)
+    }
 }
 
-fn notes(question: &Question, plan: &Plan, judgement: Option<&Judgement>) -> Vec<String> {
-    let mut notes = plan.notes.clone();
-    let skewed = judgement.filter(|judgement| judgement.tz_version != chrono_tz::IANA_TZDB_VERSION);
-    if let Some(judgement) = skewed {
-        notes.push(format!(
-            "quiet hours were judged by time zone database {}",
-            judgement.tz_version
-        ));
+fn offer_decision(offered: &Offered) -> proto::OfferDecision {
+    let ranked = &offered.ranked;
+    let mandate = ranked.mandate.as_ref().filter(|_| ranked.is_mandatory);
+    let computed = fields_into_proto(&ranked.computed);
+    proto::OfferDecision {
+        offer_id: ranked.offer_id.clone(),
+        name: ranked.name.clone(),
+        score: ranked.score,
+        rank: offered.rank,
+        trace: Some(proto::OfferTrace {
+            qualified: !ranked.is_mandatory,
+            computed_fields: computed.clone(),
+            contact_policy: offered.contact_policy.clone(),
+            uplift_segment: proto::UpliftSegment::Uncertain.into(),
+            cate: None,
+            factors: Some(factors(&ranked.factors)),
+            propensity_source: ranked.propensity_source.to_string(),
+            policies: policy_verdicts(&offered.policies),
+            mandatory: mandate.map(|mandate| mandate.reason.clone()).unwrap_or_default(),
+        }),
+        personalization: computed,
+        creative: ranked.creative.as_deref().map(creative),
     }
-    if question.channel.is_empty() {
-        notes.push("no channel: channel rules skipped".to_owned());
+}
+
+fn creative(found: &ReadyCreative) -> proto::OfferCreative {
+    proto::OfferCreative {
+        creative_id: found.id.clone(),
+        name: found.name.clone(),
+        placement: found.placement_named.clone(),
+        content: fields_into_proto(&found.content),
     }
-    notes
 }

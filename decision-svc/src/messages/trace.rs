@@ -1,85 +1,67 @@
-//! The answer and the kept record, as proto.
+//! How a decision came about, as messages.
 
 use std::collections::BTreeMap;
 
 use proffer_proto::decision::v1 as proto;
-use prost::Message as _;
 
-use super::{facts::KeptFacts, reason_code::into_proto};
-use crate::{
-    domain::{
-        creative::ReadyCreative,
-        decide::{Answer, Offered},
-        judgement::PolicyVerdict,
-        outcome::DecidedOffer,
-        plan::Plan,
-        rank::Factors,
-        reason::Reason,
-        trace::{FailedRule, Refused, Stage},
-    },
-    neighbours::scalar,
+use super::reason_code::into_proto;
+use crate::domain::{
+    case::Case,
+    conclude::{Answer, Conclusion},
+    judgement::PolicyVerdict,
+    plan::{Plan, REFUSED_MAX},
+    rank::Factors,
+    reason::Reason,
+    trace::{FailedRule, Refused, Stage},
 };
 
-/// Refused candidates that had not come to ranking are listed up to here; the rest is counted.
-pub const EXPLAIN_CANDIDATES_MAX: usize = 500;
-/// What policies found about refused candidates is listed up to here, so that a record stays small.
-pub const REFUSED_POLICIES_MAX: usize = 500;
-
-/// What the trace says beside plan and answer.
-#[derive(Clone, Debug, Default)]
-pub struct Circumstances {
-    /// Where local time was read.
-    pub timezone: String,
-    /// Where the zone comes from.
-    pub timezone_source: String,
-    /// Version of the time zone database.
-    pub tz_version: String,
-    /// Consent sources that spoke.
-    pub consent_sources: Vec<String>,
-    /// Notes.
-    pub notes: Vec<String>,
-    /// List all refused candidates.
-    pub is_explained: bool,
-}
+/// Verdicts of policies on refused candidates that a trace lists, so that a record stays small.
+const REFUSED_POLICIES_MAX: usize = 500;
 
 /// The trace of a decision.
-pub fn trace(plan: &Plan, answer: &Answer, about: &Circumstances) -> proto::DecisionTrace {
-    let mut refused_by_reason = BTreeMap::new();
+pub fn trace(case: &Case, conclusion: &Conclusion) -> proto::DecisionTrace {
+    let Conclusion { plan, judgement, answer, notes } = conclusion;
+    let is_explained = case.question.is_explained;
+    let consent_sources = judgement.as_ref().map(|judgement| judgement.consent_sources.clone());
+    let others = plan.refused.iter().filter(|_| is_explained).take(REFUSED_MAX);
+    let mut refused = refused_of_ranked(answer, is_explained);
+    refused.extend(others.map(refused_candidate));
+    proto::DecisionTrace {
+        stages: plan.stages.iter().map(|stage| stage_trace(stage, answer, plan)).collect(),
+        refused,
+        timezone: case.moment.zone.name().to_owned(),
+        timezone_source: case.facts.timezone_source.clone(),
+        tz_version: chrono_tz::IANA_TZDB_VERSION.to_owned(),
+        consent_sources: consent_sources.unwrap_or_default(),
+        notes: notes.clone(),
+        refused_by_reason: refused_by_reason(plan, answer),
+    }
+}
+
+fn refused_by_reason(plan: &Plan, answer: &Answer) -> BTreeMap<String, i32> {
+    let mut counts = BTreeMap::new();
     let mut add = |reason: Reason, many: usize| {
-        *refused_by_reason.entry(reason.code().to_owned()).or_insert(0) += count(many)
+        *counts.entry(reason.code().to_owned()).or_insert(0) += count(many)
     };
     plan.refused_by_reason.iter().for_each(|(reason, many)| add(*reason, *many));
     answer.refused.iter().for_each(|refused| add(refused.reason_code, 1));
     answer.unasked.iter().for_each(|(reason, many)| add(*reason, *many));
+    counts
+}
+
+/// Ranked candidates that are not offered, each with what all policies found about it or with
+/// nothing: a part would read as if the others had not looked.
+fn refused_of_ranked(answer: &Answer, is_explained: bool) -> Vec<proto::RefusedCandidate> {
     let mut room = REFUSED_POLICIES_MAX;
-    let ranked = answer.refused.iter().map(|refused| {
-        let is_told = refused.is_refused_by_policy || about.is_explained;
-        // All that looked at a candidate, or none: a part would read as if the others had not.
-        let told = if is_told && refused.policies.len() <= room {
-            refused.policies.as_slice()
-        } else {
-            &[]
-        };
-        room -= told.len();
-        proto::RefusedCandidate { policies: policy_verdicts(told), ..refused_candidate(refused) }
+    let listed = answer.refused.iter().map(|refused| {
+        let is_wanted = refused.is_refused_by_policy || is_explained;
+        let has_room = refused.policies.len() <= room;
+        let policies = refused.policies.iter().filter(|_| is_wanted && has_room);
+        let policies: Vec<_> = policies.map(policy_verdict).collect();
+        room -= policies.len();
+        proto::RefusedCandidate { policies, ..refused_candidate(refused) }
     });
-    let ranked: Vec<_> = ranked.collect();
-    let others = plan
-        .refused
-        .iter()
-        .filter(|_| about.is_explained)
-        .take(EXPLAIN_CANDIDATES_MAX)
-        .map(refused_candidate);
-    proto::DecisionTrace {
-        stages: plan.stages.iter().map(|stage| stage_trace(stage, answer, plan)).collect(),
-        refused: ranked.into_iter().chain(others).collect(),
-        timezone: about.timezone.clone(),
-        timezone_source: about.timezone_source.clone(),
-        tz_version: about.tz_version.clone(),
-        consent_sources: about.consent_sources.clone(),
-        notes: about.notes.clone(),
-        refused_by_reason,
-    }
+    listed.collect()
 }
 
 fn count(number: usize) -> i32 {
@@ -117,7 +99,11 @@ pub fn failed_rule(rule: FailedRule) -> proto::FailedRule {
 
 /// What policies found.
 pub fn policy_verdicts(found: &[PolicyVerdict]) -> Vec<proto::PolicyVerdict> {
-    let verdict = |found: &PolicyVerdict| proto::PolicyVerdict {
+    found.iter().map(policy_verdict).collect()
+}
+
+fn policy_verdict(found: &PolicyVerdict) -> proto::PolicyVerdict {
+    proto::PolicyVerdict {
         policy_id: found.policy_id.clone(),
         rule_type: found.rule_type.clone(),
         passed: found.is_passed,
@@ -127,42 +113,6 @@ pub fn policy_verdicts(found: &[PolicyVerdict]) -> Vec<proto::PolicyVerdict> {
         window_seconds: found.window_seconds,
         next_allowed_at: found.next_allowed_at.map(history::timestamp),
         lifted_by: found.lifted_by.clone(),
-    };
-    found.iter().map(verdict).collect()
-}
-
-/// An offer of the answer.
-pub fn offer_decision(offered: &Offered) -> proto::OfferDecision {
-    let ranked = &offered.ranked;
-    let mandate = ranked.mandate.as_ref().filter(|_| ranked.is_mandatory);
-    let computed = scalar::fields_into_proto(&ranked.computed);
-    proto::OfferDecision {
-        offer_id: ranked.offer_id.clone(),
-        name: ranked.name.clone(),
-        score: ranked.score,
-        rank: offered.rank,
-        trace: Some(proto::OfferTrace {
-            qualified: !ranked.is_mandatory,
-            computed_fields: computed.clone(),
-            contact_policy: offered.contact_policy.clone(),
-            uplift_segment: proto::UpliftSegment::Uncertain.into(),
-            cate: None,
-            factors: Some(factors(&ranked.factors)),
-            propensity_source: ranked.propensity_source.to_string(),
-            policies: policy_verdicts(&offered.policies),
-            mandatory: mandate.map(|mandate| mandate.reason.clone()).unwrap_or_default(),
-        }),
-        personalization: computed,
-        creative: ranked.creative.as_deref().map(creative),
-    }
-}
-
-fn creative(found: &ReadyCreative) -> proto::OfferCreative {
-    proto::OfferCreative {
-        creative_id: found.id.clone(),
-        name: found.name.clone(),
-        placement: found.placement_named.clone(),
-        content: scalar::fields_into_proto(&found.content),
     }
 }
 
@@ -174,89 +124,5 @@ pub fn factors(factors: &Factors) -> proto::RankFactors {
         impact: factors.impact,
         emphasis: factors.emphasis,
         uplift: factors.uplift,
-    }
-}
-
-/// The stored form of a record: what is shown, and what later calls about the decision need.
-#[derive(Clone, PartialEq, prost::Message)]
-pub struct KeptRecord {
-    /// What is shown.
-    #[prost(message, optional, tag = "1")]
-    pub shown: Option<proto::DecisionRecord>,
-    /// The offers with their categories.
-    #[prost(message, repeated, tag = "2")]
-    pub offers: Vec<KeptOffer>,
-    /// What it rested on; none in records of versions before facts were kept.
-    #[prost(message, optional, tag = "3")]
-    pub facts: Option<KeptFacts>,
-}
-
-/// An offer as it was decided.
-#[derive(Clone, PartialEq, prost::Message)]
-pub struct KeptOffer {
-    /// The offer.
-    #[prost(string, tag = "1")]
-    pub offer_id: String,
-    /// Its place.
-    #[prost(int32, tag = "2")]
-    pub rank: i32,
-    /// Category as the offer named it.
-    #[prost(string, tag = "3")]
-    pub category: String,
-    /// Id of the category, when it was stored.
-    #[prost(string, tag = "4")]
-    pub category_id: String,
-    /// A finer group.
-    #[prost(string, tag = "5")]
-    pub subcategory: String,
-    /// Purpose of the contact.
-    #[prost(string, tag = "6")]
-    pub purpose: String,
-    /// What one contact costs, in 1/10,000 of the currency.
-    #[prost(int64, tag = "7")]
-    pub cost_e4: i64,
-}
-
-impl KeptRecord {
-    /// The record to be stored for an answer.
-    pub fn of(shown: proto::DecisionRecord, facts: KeptFacts, answer: &Answer) -> Self {
-        let offer = |offered: &Offered| KeptOffer {
-            offer_id: offered.ranked.offer_id.clone(),
-            rank: offered.rank,
-            category: offered.ranked.category.clone(),
-            category_id: offered.ranked.category_id.clone(),
-            subcategory: offered.ranked.subcategory.clone(),
-            purpose: offered.ranked.purpose.clone(),
-            cost_e4: offered.ranked.cost_e4,
-        };
-        Self {
-            shown: Some(shown),
-            offers: answer.offers.iter().map(offer).collect(),
-            facts: Some(facts),
-        }
-    }
-
-    /// The stored bytes.
-    pub fn bytes(&self) -> Vec<u8> {
-        self.encode_to_vec()
-    }
-
-    /// The record from its stored bytes.
-    pub fn read(bytes: &[u8]) -> Self {
-        // INVARIANT: written by `bytes` above.
-        Self::decode(bytes).unwrap_or_default()
-    }
-
-    /// The offers, for reports about them.
-    pub fn decided_offers(&self) -> Vec<DecidedOffer> {
-        let offer = |kept: &KeptOffer| DecidedOffer {
-            offer_id: kept.offer_id.clone(),
-            rank: kept.rank,
-            category: kept.category.clone(),
-            category_id: kept.category_id.clone(),
-            subcategory: kept.subcategory.clone(),
-            cost_e4: kept.cost_e4,
-        };
-        self.offers.iter().map(offer).collect()
     }
 }

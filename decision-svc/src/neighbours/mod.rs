@@ -6,7 +6,6 @@ pub mod follow;
 pub mod past;
 pub mod policy;
 mod remote;
-pub mod scalar;
 
 use std::sync::Arc;
 

@@ -9,42 +9,55 @@ use prost::{DecodeError, Message as _};
 use serve::metadata;
 use tonic::{Code, Status};
 
-use super::{Channels, Gate, instant, scalar};
+use super::{Channels, Gate, instant};
 use crate::{
     domain::{
+        case::Case,
         judgement::{Basis, Grant, Judgement, PolicyVerdict, Refusal, Verdict},
-        plan::Ranked,
+        outcome::{DecidedOffer, ResolvedOutcome},
+        plan::{RANKED_MAX, Ranked},
         reason::Reason,
         scalar::Fields,
         snapshot::{Channel, Policy},
     },
+    messages::scalar,
     store::OutboxRow,
 };
 
-/// Candidates sent at most; lower ones are outranked.
-pub const CANDIDATES_MAX: usize = 500;
 /// Undelivered outcomes sent at most; a customer with more gets nothing until the relay has caught
 /// up.
 pub const PENDING_MAX: usize = 100;
 
 /// Who is to be contacted, where and when.
 #[derive(Clone, Copy, Debug)]
-pub struct Question<'a> {
+pub struct Contact<'a> {
     /// The customer.
     pub customer_id: &'a str,
     /// The channel; empty without.
     pub channel: &'a str,
-    /// The decision's instant.
+    /// The instant of the decision.
     pub now: DateTime<Utc>,
     /// The customer's record.
     pub record: &'a Fields,
-    /// Acknowledged and not yet delivered.
+    /// Outcomes acknowledged and not yet delivered.
     pub pending: &'a [OutboxRow],
     /// Leave out what is later.
     pub as_of: Option<DateTime<Utc>>,
 }
 
-impl Question<'_> {
+impl<'a> Contact<'a> {
+    /// The contact that a case is about.
+    pub fn of(case: &'a Case, pending: &'a [OutboxRow]) -> Self {
+        Self {
+            customer_id: &case.question.customer_id,
+            channel: &case.question.channel,
+            now: case.moment.now,
+            record: case.record(),
+            pending,
+            as_of: case.question.at,
+        }
+    }
+
     fn about(&self, candidates: Vec<proto::Candidate>) -> proto::ContactQuestion {
         let pending = self
             .pending
@@ -71,7 +84,7 @@ fn candidates(ranked: &[Ranked]) -> Vec<proto::Candidate> {
         purpose: ranked.purpose.clone(),
         cost_ten_thousandths: ranked.cost_e4,
     };
-    ranked.iter().take(CANDIDATES_MAX).map(candidate).collect()
+    ranked.iter().take(RANKED_MAX).map(candidate).collect()
 }
 
 /// Asks the owner about a channel that the snapshot does not know: NOT_FOUND when there is none.
@@ -99,11 +112,11 @@ pub struct Hold<'a> {
     pub limit: usize,
 }
 
-/// What one decision asks the gate.
+/// What is asked about one case.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct ContactQuestion<'a> {
     /// Who, where, when.
-    pub question: Question<'a>,
+    pub contact: Contact<'a>,
     /// The offers, best first.
     pub ranked: &'a [Ranked],
     /// Reserves slots; without, it only judges.
@@ -123,7 +136,11 @@ const CALL_BYTES_MAX: usize = 3 * 1024 * 1024;
 
 /// Judges, and reserves where slots are wanted; one answer per question, in their order. A lone
 /// question is asked alone.
-pub async fn judge(gate: &Gate, tenant: &str, asked: &[Asked<'_>]) -> Vec<Result<Judged, Status>> {
+pub async fn judge(
+    gate: &Gate,
+    tenant: &str,
+    asked: &[ContactQuestion<'_>],
+) -> Vec<Result<Judged, Status>> {
     if let [one] = asked {
         return vec![match &one.hold {
             Some(hold) => reserve(gate, tenant, one.reserve(hold)).await,
@@ -146,10 +163,10 @@ pub async fn judge(gate: &Gate, tenant: &str, asked: &[Asked<'_>]) -> Vec<Result
     answers
 }
 
-impl Asked<'_> {
+impl ContactQuestion<'_> {
     fn reserve(&self, hold: &Hold<'_>) -> proto::ReserveRequest {
         proto::ReserveRequest {
-            question: Some(self.question.about(candidates(self.ranked))),
+            question: Some(self.contact.about(candidates(self.ranked))),
             decision_id: hold.decision_id.to_owned(),
             request_id: hold.request_id.to_owned(),
             limit: i32::try_from(hold.limit).unwrap_or(i32::MAX),
@@ -157,7 +174,7 @@ impl Asked<'_> {
     }
 
     fn check(&self) -> proto::CheckRequest {
-        proto::CheckRequest { question: Some(self.question.about(candidates(self.ranked))) }
+        proto::CheckRequest { question: Some(self.contact.about(candidates(self.ranked))) }
     }
 
     fn gate_question(&self) -> proto::GateQuestion {
@@ -252,7 +269,7 @@ pub enum Rules {
 pub async fn evaluate(
     gate: &Gate,
     tenant: &str,
-    question: Question<'_>,
+    contact: Contact<'_>,
     ranked: &[Ranked],
     facts: &[u8],
     (rules, slots): (Rules, Option<usize>),
@@ -263,7 +280,7 @@ pub async fn evaluate(
         Rules::At(at) => (0, Some(history::timestamp(at))),
     };
     let limit = slots.map_or(0, |slots| i32::try_from(slots).unwrap_or(i32::MAX));
-    let question = Some(question.about(candidates(ranked)));
+    let question = Some(contact.about(candidates(ranked)));
     let request = proto::EvaluateFactsRequest {
         question,
         facts: Some(facts),
@@ -279,12 +296,12 @@ pub async fn evaluate(
 pub async fn commit(
     gate: &Gate,
     tenant: &str,
-    question: Question<'_>,
+    contact: Contact<'_>,
     candidate: proto::Candidate,
     decision_id: &str,
     rank: i32,
 ) -> Result<Result<String, Refusal>, Status> {
-    let question = Some(question.about(vec![candidate]));
+    let question = Some(contact.about(vec![candidate]));
     let request =
         proto::CommitContactRequest { question, decision_id: decision_id.to_owned(), rank };
     let answer = gate.commit_contact(metadata::request(tenant, request)).await?.into_inner();
@@ -307,6 +324,35 @@ pub async fn release(
     let request = proto::ReleaseContactRequest { customer_id, decision_id, rank };
     let answer = gate.release_contact(metadata::request(tenant, request)).await?;
     Ok(answer.into_inner().released)
+}
+
+/// The message about an outcome, once its number among the customer's is known.
+pub fn outcome_message(
+    outcome: &ResolvedOutcome,
+) -> impl Fn(i64) -> Vec<u8> + Send + Sync + 'static {
+    let ResolvedOutcome { report, of_type, offer, .. } = outcome;
+    let meaning = of_type.contact_meaning();
+    let of =
+        |part: fn(&DecidedOffer) -> &String| offer.as_ref().map(part).cloned().unwrap_or_default();
+    let fact = proto::OutcomeFact {
+        outcome_id: outcome.outcome_id.clone(),
+        customer_id: report.customer_id.clone(),
+        customer_seq: 0,
+        key: report.key.clone(),
+        counts_as_contact: meaning.counts_as_contact,
+        releases: meaning.releases,
+        decision_id: report.decision_id.clone(),
+        rank: offer.as_ref().map_or(0, |offer| offer.rank),
+        offer_id: of(|offer| &offer.offer_id),
+        category: of(|offer| &offer.category),
+        category_id: of(|offer| &offer.category_id),
+        cost_ten_thousandths: offer.as_ref().map_or(0, |offer| offer.cost_e4),
+        subcategory: of(|offer| &offer.subcategory),
+        channel: outcome.channel.clone(),
+        occurred_at: Some(history::timestamp(outcome.occurred_at)),
+        received_at: Some(history::timestamp(outcome.received_at)),
+    };
+    move |customer_seq| proto::OutcomeFact { customer_seq, ..fact.clone() }.encode_to_vec()
 }
 
 /// Delivers outcomes.

@@ -111,11 +111,12 @@ fn places(file: &Rust, found: &mut Vec<Violation>) {
     let may_sql =
         is_test || in_any(&["/store/", "crates/history/", "crates/database/", "crates/testkit/"]);
     let is_service = path.contains("-svc/src/");
-    let may_proto = in_any(&["/grpc/", "/neighbours/"]) || path.ends_with("/app.rs");
+    let may_proto = in_any(&["/grpc/", "/neighbours/", "/messages/", "/deciding/"])
+        || path.ends_with("/app.rs");
     for ((line, code), strings) in file.product().zip(&file.strings) {
         if is_service && !may_proto && !is_pure_place(path) && has_word(code, "proffer_proto") {
             let what =
-                "proto types outside grpc/ and neighbours/: convert there, pass domain types here";
+                "proto types outside grpc/, neighbours/, messages/ and deciding/: pass domain types";
             found.push(Violation::new(path, line, what));
         }
         if !may_sql && has_word(code, "sqlx") {
