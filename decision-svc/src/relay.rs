@@ -22,7 +22,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 pub struct Relay {
     /// Where the outbox is.
     pub store: Store,
-    /// Who is delivered to.
+    /// policy-svc and experiment-svc.
     pub neighbours: Neighbours,
     /// Outcomes received and not yet recorded.
     pub receipts: Receipts,

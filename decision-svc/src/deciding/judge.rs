@@ -2,7 +2,7 @@
 
 use tonic::{Code, Status};
 
-use super::{live::LiveCase, new_id};
+use super::{gathered::LiveCase, new_id};
 use crate::{
     domain::{
         judgement::Judgement,
@@ -28,8 +28,7 @@ pub struct PlannedCase {
 pub struct Judged {
     /// `None` when policy-svc was not asked or did not answer.
     pub judgement: Option<Judgement>,
-    /// The decision that holds the slots: the one that asked, or an earlier one of the same
-    /// request.
+    /// The decision that holds the slots: this one or an earlier one of the same request.
     pub holder: String,
 }
 

@@ -16,7 +16,7 @@ use crate::domain::{
 /// in the record that is shown.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct KeptFacts {
-    /// Revision of the catalogue.
+    /// Revision of the catalog.
     #[prost(int64, tag = "1")]
     pub catalog_revision: i64,
     /// Revision of the flow.
@@ -34,7 +34,8 @@ pub struct KeptFacts {
     /// What policy-svc judged; absent when it was not asked or did not answer.
     #[prost(message, optional, tag = "6")]
     pub judgement: Option<KeptJudgement>,
-    /// Id of the channel, as creatives may name it; what was asked when nobody stored that.
+    /// Id of the channel, as creatives may name it; the raw reference when there was no such
+    /// channel.
     #[prost(string, tag = "7")]
     pub channel_id: String,
     /// Its name.

@@ -1,5 +1,5 @@
-//! Decides what to offer: builds cases, plans, asks policy-svc, concludes, writes. Calls are decided
-//! alone or together; whatever a decision needs from elsewhere is then asked once for all.
+//! Decides what to offer: builds cases, plans, asks policy-svc, concludes, writes. Calls that are
+//! decided together share each read, each call to a neighbour and the commit.
 
 use std::sync::Arc;
 
@@ -11,9 +11,10 @@ use tonic::{Code, Status};
 
 use super::{
     batch::{Answers, Call, OpenCall},
+    gathered::LiveCase,
     judge::{Judged, PlannedCase, judge},
     kept::KeptRecord,
-    live::{Live, LiveCase},
+    live::Live,
     write::{body_hash, new_decision},
 };
 use crate::{

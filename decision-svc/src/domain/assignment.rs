@@ -42,7 +42,7 @@ pub fn is_held_out(salt: &str, customer_id: &str, holdout_basis_points: u32) -> 
     u128::from(head) * 10_000 < u128::from(holdout_basis_points) << 64
 }
 
-/// The arm of a customer that has none yet; none when the experiment assigns nobody at `now_us`.
+/// The arm of a customer that has none yet; `None` when the experiment assigns no arms at `now_us`.
 pub fn draw(experiment: &Experiment, customer_id: &str, now_us: i64) -> Option<Arm> {
     let is_open = experiment.is_running
         && experiment.starts_at.timestamp_micros() <= now_us

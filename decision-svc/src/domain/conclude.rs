@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::{
     case::Case,
-    judgement::{Grant, Judgement, PolicyVerdict, Refusal, Verdict},
+    judgement::{Grant, Judgement, OfferVerdict, PolicyVerdict, Refusal},
     plan::{Plan, Ranked},
     reason::Reason,
     trace::Refused,
@@ -36,7 +36,7 @@ pub struct Answer {
     pub next_allowed_at: Option<DateTime<Utc>>,
     /// Candidates refused by policy or outranked.
     pub refused: Vec<Refused>,
-    /// Reason code of the offers ranked lower than the plan tells, and how many they are.
+    /// Reason of the ranked offers that the plan does not list, and how many they are.
     pub unasked: Option<(Reason, usize)>,
     /// When the slots lapse.
     pub reserved_until: Option<DateTime<Utc>>,
@@ -104,7 +104,7 @@ fn answer(case: &Case, plan: &Plan, judgement: Option<&Judgement>) -> Answer {
     }
     if chosen.is_empty() && judgement.refusal.is_none() {
         let verdicts = plan.ranked.iter().filter_map(|ranked| found(judgement, ranked));
-        answer.next_allowed_at = verdicts.filter_map(Verdict::next_allowed_at).min();
+        answer.next_allowed_at = verdicts.filter_map(OfferVerdict::next_allowed_at).min();
     }
     if let Some(grants) = &judgement.grants {
         let (used, unused): (Vec<_>, Vec<_>) =
@@ -151,7 +151,7 @@ fn chosen<'a>(plan: &'a Plan, judgement: &Judgement, limit: usize) -> Vec<(&'a R
 }
 
 fn passes(judgement: &Judgement, ranked: &Ranked) -> bool {
-    let is_let_through = |verdict: &Verdict| verdict.refusal.is_none();
+    let is_let_through = |verdict: &OfferVerdict| verdict.refusal.is_none();
     judgement.refusal.is_none() && found(judgement, ranked).is_some_and(is_let_through)
 }
 
@@ -162,11 +162,11 @@ fn verdict(judgement: &Judgement, ranked: &Ranked) -> Option<Refusal> {
     }
 }
 
-fn found<'a>(judgement: &'a Judgement, ranked: &Ranked) -> Option<&'a Verdict> {
+fn found<'a>(judgement: &'a Judgement, ranked: &Ranked) -> Option<&'a OfferVerdict> {
     judgement.verdicts.iter().find(|verdict| verdict.offer_id == ranked.offer_id)
 }
 
-fn policies(verdict: Option<&Verdict>) -> Vec<PolicyVerdict> {
+fn policies(verdict: Option<&OfferVerdict>) -> Vec<PolicyVerdict> {
     verdict.map(|verdict| verdict.policies.clone()).unwrap_or_default()
 }
 

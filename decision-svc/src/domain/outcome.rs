@@ -132,7 +132,7 @@ impl Report {
         }
     }
 
-    /// The key of this outcome; none when nothing tells a retry from a second outcome.
+    /// The key of this outcome; `None` when a retry could not be told from a second outcome.
     pub fn key(&self, rank: Option<i32>) -> Option<String> {
         let occurred = self.occurred_at.map(|at| at.timestamp_micros().to_string());
         if !self.idempotency_key.is_empty() {
@@ -158,7 +158,7 @@ impl Report {
 pub fn value_e4(value: &Scalar) -> Result<i64, String> {
     let decimal = match value {
         Scalar::Integer(number) => rust_decimal::Decimal::from(*number),
-        // An exact decimal may be written as text: whoever cannot send one as a number still can.
+        // An exact decimal may be written as text, for callers whose numbers are not exact.
         Scalar::Decimal(text) | Scalar::String(text) => rust_decimal::Decimal::from_str_exact(text)
             .map_err(|_| format!("`{text}` is not a decimal number of at most 28 digits"))?,
         Scalar::Double(number) => {

@@ -61,9 +61,9 @@ pub struct Ranked {
     pub factors: Factors,
     /// Where the propensity comes from.
     pub propensity_source: Arc<str>,
-    /// It stands above the others whatever its factors.
+    /// It ranks above the others regardless of its factors.
     pub is_mandatory: bool,
-    /// What it says, when the flow matches creatives and one fits.
+    /// Its creative, when the flow matches creatives and one fits.
     pub creative: Option<Arc<ReadyCreative>>,
     /// The computed fields.
     pub computed: Arc<Fields>,

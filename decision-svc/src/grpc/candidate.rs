@@ -32,7 +32,7 @@ pub fn outcome_of(candidate: &Candidate, conclusion: &Conclusion) -> proto::Cand
         outcome.rule = refused.rule.clone().map(failed_rule);
         return outcome;
     }
-    // What holds for the whole decision: customer unknown, policy away, held out.
+    // What applies to the whole decision: customer unknown, policy unavailable, held out.
     let Refusal { reason_code, reason, .. } = answer
         .refusal
         .clone()

@@ -45,7 +45,7 @@ pub fn into_proto(reason: Reason) -> ReasonCode {
 mod tests {
     use super::*;
 
-    /// JSON says the name without its prefix, and so do counts by reason.
+    /// JSON and counts by reason use the name without its prefix.
     #[test]
     fn a_code_is_the_name_in_the_contract() {
         for reason in Reason::ALL {

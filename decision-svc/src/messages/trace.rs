@@ -69,8 +69,8 @@ fn count(number: usize) -> i32 {
 }
 
 fn stage_trace(stage: &Stage, answer: &Answer, plan: &Plan) -> proto::StageTrace {
-    // Policy is asked once, after the ranking; its mark and what follows the ranking show what it
-    // let through.
+    // policy-svc judges once, after the ranking: the stages of its node and of the response show
+    // what it let through.
     let (entered, left) = match stage.type_name {
         "contact_policy" => (plan.ranked_in_all, answer.passed),
         "response" => (answer.passed, answer.offers.len()),

@@ -13,7 +13,7 @@ use super::{Channels, Gate, instant};
 use crate::{
     domain::{
         case::Case,
-        judgement::{Basis, Grant, Judgement, PolicyVerdict, Refusal, Verdict},
+        judgement::{Basis, Grant, Judgement, OfferVerdict, PolicyVerdict, Refusal},
         outcome::{DecidedOffer, ResolvedOutcome},
         plan::{RANKED_MAX, Ranked},
         reason::Reason,
@@ -88,7 +88,7 @@ fn candidates(ranked: &[Ranked]) -> Vec<proto::Candidate> {
 }
 
 /// Asks the owner about a channel that the snapshot does not know: NOT_FOUND when there is none.
-/// When policy-svc is away nobody can tell, and the decision will say so itself.
+/// When policy-svc is unavailable the answer is unknown; the decision then reports that itself.
 pub async fn require_channel(
     channels: &dyn Channels,
     tenant: &str,
@@ -123,8 +123,8 @@ pub struct ContactQuestion<'a> {
     pub hold: Option<Hold<'a>>,
 }
 
-/// A judgement and, when slots were reserved, the id of the decision that holds them: the one that
-/// asked, or an earlier one of the same request.
+/// A judgement and, when slots were reserved, the id of the decision that holds them: this one or an
+/// earlier one of the same request.
 pub type Judged = (Judgement, Option<String>);
 
 /// Questions of one call.
@@ -396,7 +396,7 @@ fn judgement(mut found: proto::Judgement) -> Judgement {
         }
         None => Basis::Judgement(found.encode_to_vec()),
     };
-    let verdict = |verdict: proto::Verdict| Verdict {
+    let verdict = |verdict: proto::Verdict| OfferVerdict {
         offer_id: verdict.offer_id,
         refusal: verdict.refusal.map(refusal),
         summary: verdict.summary,
