@@ -165,7 +165,7 @@ impl CompiledFlows {
         of_tenant.map(|(_, slot)| slot.clone()).collect()
     }
 
-    /// Compiles it, for a task of its own: the compilation finishes and is kept even when its caller
+    /// Compiles it, in its own task: the compilation finishes and is kept even when its caller
     /// disconnects.
     fn making(
         &self,

@@ -142,8 +142,8 @@ impl AsOfCase {
         (self.shown.decision_id.clone(), known)
     }
 
-    /// The facts policy-svc judged the decision by, and its revision. Consent and zone were read for
-    /// the channel of that decision only.
+    /// The facts policy-svc judged the decision by, and its revision. Consent and zone were read
+    /// for the channel of that decision only.
     fn contact_facts(&self) -> Option<(&[u8], i64)> {
         let is_its_channel = self.case.question.channel == self.shown.channel;
         let kept = self.facts.judgement.as_ref().filter(|_| is_its_channel)?;
@@ -157,7 +157,8 @@ impl AsOfCase {
         let channel = &self.case.question.channel;
         if judgement.is_none() && !plan.ranked.is_empty() {
             notes.push(format!(
-                "contact policies are not judged: it kept no facts about contacts on channel `{channel}`"
+                "contact policies are not judged: \
+                 it kept no facts about contacts on channel `{channel}`"
             ));
         }
         let kept = self.contact_facts().map(|(_, revision)| revision);
@@ -165,7 +166,8 @@ impl AsOfCase {
             && judged != kept
         {
             notes.push(format!(
-                "contacts and outcomes were recorded as far as policy:{kept} looked; policy:{judged} may look further"
+                "contacts and outcomes were recorded as far as policy:{kept} looked; \
+                 policy:{judged} may look further"
             ));
         }
         notes

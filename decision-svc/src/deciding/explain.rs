@@ -56,7 +56,7 @@ pub struct Explanation {
     pub snapshot: Vec<String>,
     /// The offer.
     pub offer: Offer,
-    /// What the offer's own rules and formulas give; `None` when they cannot be applied or the offer
+    /// What its own rules and formulas give; empty when they cannot be applied or the offer
     /// is not a candidate.
     pub parts: OfferParts,
     /// The decision whose facts were used; empty for facts of now.
@@ -180,8 +180,8 @@ impl Explain {
     }
 }
 
-/// The question that is explained: flow and channel as asked, else those of the latest decision. Its
-/// attributes belong to the past.
+/// The question that is explained: flow and channel as asked, else those of the latest decision.
+/// The attributes of that decision apply to the past only.
 fn question(asked: &ExplainQuestion, latest: Option<&KeptRecord>) -> Question {
     let latest = latest.and_then(|latest| latest.shown.as_ref());
     let request = latest.and_then(|latest| latest.request.as_ref());

@@ -162,7 +162,8 @@ impl Recommend {
                 }
                 self.bell.notify_one();
                 shown.latency_ms = call.stopwatch.elapsed_ms();
-                tracing::debug!(decision.id = %holder, offers = shown.decisions.len(), "decision made");
+                let offers = shown.decisions.len();
+                tracing::debug!(decision.id = %holder, offers, "decision made");
                 Ok(Some(shown))
             }
             Written::LostTo(winner) => {

@@ -204,7 +204,8 @@ fn offer_named(named: &str, catalog: &Catalog) -> Result<Option<DecidedOffer>, P
 fn new_outcome(outcome: &ResolvedOutcome, body: Vec<u8>) -> Result<NewOutcome, Problem> {
     let report = &outcome.report;
     let key = report.key(outcome.offer.as_ref().map(|offer| offer.rank)).ok_or_else(|| {
-        let message = "is required without `decisionId` and `occurredAt`: it tells a retry from a second outcome";
+        let message = "is required without `decisionId` and `occurredAt`: \
+                       it tells a retry from a second outcome";
         Problem::invalid_field("outcome.idempotency_key", message)
     })?;
     Ok(NewOutcome {
