@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use database::{Database, Location, PoolSizes};
-use history::{AtHead, Collection, History};
+use history::History;
 use proffer_proto::decision::v1::{
     decision_flow_service_server::DecisionFlowServiceServer,
     decision_service_server::DecisionServiceServer, model_service_server::ModelServiceServer,
@@ -11,18 +11,25 @@ use proffer_proto::decision::v1::{
     weight_profile_service_server::WeightProfileServiceServer,
 };
 use serve::{Clock, Readiness, Task, metadata::DEFAULT_TENANT};
+use tokio::sync::Notify;
 use tonic::service::Routes;
 
 use crate::{
-    compiled_flows::{CompiledFlows, PastFlows},
+    compiled_flows::CompiledFlows,
+    deciding::{
+        as_of::AsOfCases, candidates::Candidates, commit::Commit, explain::Explain,
+        ground::Grounds, live::Live, past::Past, recommend::Recommend, recorded::Recorded,
+        release::Release, replay::Replay, respond::Respond, whole_flow::WholeFlows,
+    },
     grpc::{
         ANSWER_BYTES_MAX, BULK_BYTES_MAX, Context, REQUEST_BYTES_MAX, decision::Decisions,
         decision_flow::DecisionFlows, model::Models, outcome::Outcomes,
         weight_profile::WeightProfiles,
     },
     neighbours::{Neighbours, follow::Followers, past::PastCatalogs},
+    past_flows::PastFlows,
     receipt::Receipts,
-    relay,
+    relay::Relay,
     store::{self, Store},
 };
 
@@ -38,7 +45,10 @@ pub struct Deps {
 
 /// decision-svc.
 pub struct App {
-    context: Context,
+    configuration: Context,
+    decisions: Decisions,
+    respond: Respond,
+    relay: Relay,
     readiness: Readiness,
 }
 
@@ -58,29 +68,30 @@ impl App {
         let database =
             Database::open(location, "decision", PoolSizes::default(), &migrations).await?;
         let history = History::new(database.clone());
-        let context = Context {
-            store: Store::new(database),
-            flows: Collection::new(history.clone()),
-            weight_profiles: Collection::new(history.clone()),
-            models: Collection::new(history.clone()),
+        let Deps { clock, neighbours, snapshot_wait_max } = deps;
+        let configuration = Context {
+            whole_flows: WholeFlows::new(history.clone()),
             history,
-            followers: Followers::new(deps.neighbours.clone()),
-            neighbours: deps.neighbours,
-            receipts: Receipts::new(deps.clock.clone()),
-            clock: deps.clock,
-            snapshot_wait_max: deps.snapshot_wait_max,
-            whole_flows: AtHead::default(),
-            compiled: CompiledFlows::default(),
-            compiled_past: PastFlows::default(),
-            past: PastCatalogs::default(),
-            bell: Arc::default(),
+            followers: Followers::new(neighbours.clone()),
+            clock: clock.clone(),
         };
-        Ok(Self { context, readiness: Readiness::default() })
+        let (store, bell) = (Store::new(database), Arc::<Notify>::default());
+        let receipts = Receipts::new(clock);
+        let relay = Relay {
+            store: store.clone(),
+            neighbours,
+            receipts: receipts.clone(),
+            bell: bell.clone(),
+        };
+        let followers = configuration.followers.clone();
+        let respond = Respond { store, followers, receipts, bell };
+        let decisions = decisions(&configuration, &relay, snapshot_wait_max);
+        Ok(Self { configuration, decisions, respond, relay, readiness: Readiness::default() })
     }
 
     /// Its gRPC services.
     pub fn routes(&self) -> Routes {
-        let context = || self.context.clone();
+        let context = || self.configuration.clone();
         let flows = DecisionFlowServiceServer::new(DecisionFlows(context()))
             .max_decoding_message_size(REQUEST_BYTES_MAX)
             .max_encoding_message_size(ANSWER_BYTES_MAX);
@@ -90,10 +101,10 @@ impl App {
         let models = ModelServiceServer::new(Models(context()))
             .max_decoding_message_size(REQUEST_BYTES_MAX)
             .max_encoding_message_size(ANSWER_BYTES_MAX);
-        let decisions = DecisionServiceServer::new(Decisions(context()))
+        let decisions = DecisionServiceServer::new(self.decisions.clone())
             .max_decoding_message_size(BULK_BYTES_MAX)
             .max_encoding_message_size(ANSWER_BYTES_MAX);
-        let outcomes = OutcomeServiceServer::new(Outcomes(context()))
+        let outcomes = OutcomeServiceServer::new(Outcomes(self.respond.clone()))
             .max_decoding_message_size(BULK_BYTES_MAX)
             .max_encoding_message_size(ANSWER_BYTES_MAX);
         Routes::new(flows)
@@ -105,19 +116,68 @@ impl App {
 
     /// Work beside the listener: the relay, and readiness once every neighbour has been heard of.
     pub fn tasks(&self) -> Vec<Task> {
-        let (context, readiness) = (self.context.clone(), self.readiness.clone());
+        let (followers, readiness) = (self.respond.followers.clone(), self.readiness.clone());
         let watching = async move {
-            let Some(mut follower) = context.followers.of(DEFAULT_TENANT).await else { return };
+            let Some(mut follower) = followers.of(DEFAULT_TENANT).await else { return };
             while follower.wait_for(|snapshot| snapshot.is_complete()).await.is_err() {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
             readiness.set(true);
         };
-        vec![Box::pin(relay::relay(self.context.clone())), Box::pin(watching)]
+        vec![Box::pin(self.relay.clone().run()), Box::pin(watching)]
     }
 
     /// Whether it may be sent work.
     pub fn readiness(&self) -> Readiness {
         self.readiness.clone()
+    }
+}
+
+/// Puts the use cases of decisions together.
+fn decisions(configuration: &Context, relay: &Relay, snapshot_wait_max: Duration) -> Decisions {
+    let Context { whole_flows, followers, clock, .. } = configuration;
+    let Relay { store, neighbours, bell, .. } = relay;
+    let Neighbours { catalog, gate, channels, .. } = neighbours;
+    let live = Live {
+        store: store.clone(),
+        grounds: Grounds {
+            flows: whole_flows.clone(),
+            channels: channels.clone(),
+            snapshot_wait_max,
+        },
+        followers: followers.clone(),
+        compiled: CompiledFlows::default(),
+        catalog: catalog.clone(),
+        clock: clock.clone(),
+    };
+    let past = Past {
+        flows: whole_flows.clone(),
+        lookup: catalog.clone(),
+        catalogs: PastCatalogs::default(),
+        compiled: PastFlows::default(),
+    };
+    let recorded = Recorded { store: store.clone(), past: past.clone(), gate: gate.clone() };
+    let as_of = AsOfCases { past, followers: followers.clone(), gate: gate.clone() };
+    Decisions {
+        store: store.clone(),
+        explain: Explain { live: live.clone(), as_of, store: store.clone(), gate: gate.clone() },
+        recommend: Recommend {
+            live,
+            store: store.clone(),
+            gate: gate.clone(),
+            clock: clock.clone(),
+            bell: bell.clone(),
+        },
+        commit: Commit {
+            store: store.clone(),
+            flows: whole_flows.clone(),
+            catalog: catalog.clone(),
+            gate: gate.clone(),
+            clock: clock.clone(),
+        },
+        release: Release { store: store.clone(), gate: gate.clone() },
+        replay: Replay { recorded: recorded.clone() },
+        candidates: Candidates { recorded },
+        clock: clock.clone(),
     }
 }

@@ -1,17 +1,21 @@
 //! Decides which offer a customer should get now, or that they should get none.
 //!
-//! A decision is a pure function of (snapshot, request, facts, now): [`domain`]. Everything else
-//! fetches these four values or ships the answer: [`grpc`] takes questions, [`neighbours`] fetch
-//! facts and ask policy, [`store`] keeps decisions and outcomes, [`relay`] tells the neighbours
-//! what happened.
+//! A decision is a pure function of a case: question, configuration, facts and time ([`domain`]).
+//! [`deciding`] builds cases and holds the use cases; [`grpc`] reads requests and writes responses;
+//! [`messages`] converts between the two; [`neighbours`] are called for facts and contact
+//! judgements; [`store`] keeps decisions and outcomes; [`relay`] delivers outcomes to the
+//! neighbours.
 
 pub mod app;
-mod aside;
+mod background;
 pub mod compiled_flows;
 pub mod config;
+pub mod deciding;
 pub mod domain;
 pub mod grpc;
+pub mod messages;
 pub mod neighbours;
+pub mod past_flows;
 pub mod receipt;
 pub mod relay;
 pub mod store;

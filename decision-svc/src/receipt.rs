@@ -1,4 +1,4 @@
-//! When outcomes were received, and up to when none is still on its way into the store.
+//! When outcomes were received, and up to when none is in flight to the store.
 
 use std::{
     collections::BTreeMap,
@@ -32,8 +32,8 @@ impl Receipts {
 
     /// Receives something now.
     pub fn receive(&self) -> Receipt {
-        // The clock is read under the lock: whoever looks later sees this receipt, whoever looked
-        // before has an earlier instant.
+        // The clock is read under the lock: a later `settled_through` sees this receipt, an earlier
+        // one has returned an earlier instant.
         let mut open = self.lock();
         let at = self.clock.now();
         *open.entry(at).or_default() += 1;

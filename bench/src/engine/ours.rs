@@ -7,7 +7,7 @@ use decision_svc::domain::{
     evaluate::Subject,
     facts::Facts,
     oracle::{self, OracleFlow},
-    plan::{Wanted, plan},
+    plan::{Wanted, apply},
     scalar::Fields,
     scratch::Scratch,
 };
@@ -73,7 +73,7 @@ impl Ours {
     /// All that a decision needs of it, for the clock.
     pub fn plan(&self, customer: usize) {
         let wanted = Wanted { exclude_offers: &[], ranked_max: 500, refused_max: 0 };
-        black_box(plan(&self.compiled, &self.facts(black_box(customer)), &wanted));
+        black_box(apply(&self.compiled, &self.facts(black_box(customer)), &wanted));
     }
 
     /// The best by number.

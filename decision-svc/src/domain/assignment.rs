@@ -1,8 +1,9 @@
 //! Which arm a customer gets.
 
+use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::snapshot::Experiment;
+use crate::domain::snapshot::{Experiment, Experiments};
 
 /// An arm as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,15 @@ pub struct Arm {
     pub exposed_us: Option<i64>,
 }
 
+/// An arm that binds a decision.
+#[derive(Clone, Debug)]
+pub struct BindingArm {
+    /// The arm.
+    pub arm: Arm,
+    /// The experiment has not been concluded in favor of treating everyone.
+    pub is_counted: bool,
+}
+
 /// True when the customer is held out: the first 8 bytes, big-endian, of SHA-256(salt ‖ 0x00 ‖
 /// customer id), as a share of 2^64, lie below the holdout's share. Integers of 128 bits, so every
 /// machine and language agrees.
@@ -32,7 +42,7 @@ pub fn is_held_out(salt: &str, customer_id: &str, holdout_basis_points: u32) -> 
     u128::from(head) * 10_000 < u128::from(holdout_basis_points) << 64
 }
 
-/// The arm of a customer that has none yet; none when the experiment assigns nobody at `now_us`.
+/// The arm of a customer that has none yet; `None` when the experiment assigns no arms at `now_us`.
 pub fn draw(experiment: &Experiment, customer_id: &str, now_us: i64) -> Option<Arm> {
     let is_open = experiment.is_running
         && experiment.starts_at.timestamp_micros() <= now_us
@@ -44,6 +54,30 @@ pub fn draw(experiment: &Experiment, customer_id: &str, now_us: i64) -> Option<A
         assigned_us: now_us,
         exposed_us: None,
     })
+}
+
+/// The arms that bind a decision of this flow, by experiment id: stored ones, and new ones of
+/// running experiments.
+pub fn binding_arms(
+    experiments: &Experiments,
+    (flow_id, flow_name): (&str, &str),
+    stored: &[Arm],
+    customer_id: &str,
+    now: DateTime<Utc>,
+) -> Vec<BindingArm> {
+    let mut arms = Vec::new();
+    for experiment in experiments.on_flow(flow_id, flow_name).filter(|it| it.is_binding) {
+        let known = stored.iter().find(|arm| arm.experiment_id == experiment.id).cloned();
+        let arm = known.or_else(|| draw(experiment, customer_id, now.timestamp_micros()));
+        arms.extend(arm.map(|arm| BindingArm { arm, is_counted: !experiment.is_shipped }));
+    }
+    arms
+}
+
+/// The experiment that holds the customer out.
+pub fn held_out_of(arms: &[BindingArm]) -> Option<&str> {
+    let holdout = arms.iter().find(|it| it.arm.is_holdout && it.is_counted)?;
+    Some(&holdout.arm.experiment_id)
 }
 
 #[cfg(test)]

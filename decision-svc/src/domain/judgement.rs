@@ -1,4 +1,4 @@
-//! What policy answered, as decisions use it.
+//! What policy-svc judged.
 
 use chrono::{DateTime, Utc};
 
@@ -15,9 +15,16 @@ pub struct Refusal {
     pub deliver_after: Option<String>,
 }
 
+impl Refusal {
+    /// A refusal that names no instant.
+    pub fn new(reason_code: Reason, reason: impl Into<String>) -> Self {
+        Self { reason_code, reason: reason.into(), deliver_after: None }
+    }
+}
+
 /// The verdict on one candidate.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct OfferVerdict {
     /// The offer.
     pub offer_id: String,
     /// The strongest refusal; none when it passes.
@@ -28,7 +35,7 @@ pub struct Verdict {
     pub policies: Vec<PolicyVerdict>,
 }
 
-impl Verdict {
+impl OfferVerdict {
     /// When every policy that refuses the candidate would let it through; none when one never does
     /// by itself.
     pub fn next_allowed_at(&self) -> Option<DateTime<Utc>> {
@@ -78,14 +85,14 @@ pub struct Judgement {
     /// A refusal that holds for every candidate.
     pub refusal: Option<Refusal>,
     /// One per candidate.
-    pub verdicts: Vec<Verdict>,
+    pub verdicts: Vec<OfferVerdict>,
     /// The slots; none when nothing was to be reserved.
     pub grants: Option<Vec<Grant>>,
     /// The policy revision used.
     pub revision: i64,
     /// Version of the time zone database.
     pub tz_version: String,
-    /// Consent sources that spoke.
+    /// The sources that consent was read from.
     pub consent_sources: Vec<String>,
     /// What it can be made again from; none of a judgement that was made again.
     pub basis: Option<Basis>,
@@ -101,6 +108,6 @@ pub enum Basis {
         /// Customer fields policy may have read.
         fields_read: Vec<String>,
     },
-    /// The judgement itself: a repeat of a request tells no facts.
+    /// The judgement itself: the answer to a retry carries no facts.
     Judgement(Vec<u8>),
 }

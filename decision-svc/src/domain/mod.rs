@@ -2,9 +2,10 @@
 
 pub mod assignment;
 pub mod candidate;
+pub mod case;
 pub mod compile;
+pub mod conclude;
 pub mod creative;
-pub mod decide;
 pub mod evaluate;
 pub mod facts;
 pub mod flow;
@@ -25,3 +26,4 @@ pub mod snapshot;
 pub mod step;
 pub mod tally;
 pub mod trace;
+pub mod zone;

@@ -41,6 +41,25 @@ pub struct DecidedOffer {
     pub subject: OfferSubject,
 }
 
+/// An outcome with everything its report refers to.
+#[derive(Clone, Debug)]
+pub struct ResolvedOutcome {
+    /// Its id.
+    pub outcome_id: String,
+    /// The report.
+    pub report: Report,
+    /// The type it names.
+    pub of_type: OutcomeType,
+    /// The offer it is about.
+    pub offer: Option<DecidedOffer>,
+    /// The channel: as reported, else that of the decision.
+    pub channel: String,
+    /// When it happened.
+    pub occurred_at: DateTime<Utc>,
+    /// When it was received.
+    pub received_at: DateTime<Utc>,
+}
+
 /// What an outcome says about contact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContactMeaning {
@@ -96,7 +115,15 @@ impl Report {
         Ok(Some(found))
     }
 
-    /// The key of this outcome; none when nothing tells a retry from a second outcome.
+    /// What the caller identifies a retry by.
+    pub fn retry_key(&self) -> &str {
+        match self.idempotency_key.as_str() {
+            "" => &self.decision_id,
+            given => given,
+        }
+    }
+
+    /// The key of this outcome; `None` when a retry could not be told apart from one.
     pub fn key(&self, rank: Option<i32>) -> Option<String> {
         let occurred = self.occurred_at.map(|at| at.timestamp_micros().to_string());
         if !self.idempotency_key.is_empty() {
@@ -122,7 +149,7 @@ impl Report {
 pub fn value_e4(value: &Scalar) -> Result<i64, String> {
     let decimal = match value {
         Scalar::Integer(number) => rust_decimal::Decimal::from(*number),
-        // An exact decimal may be written as text: whoever cannot send one as a number still can.
+        // An exact decimal may be written as text, for callers whose numbers are not exact.
         Scalar::Decimal(text) | Scalar::String(text) => rust_decimal::Decimal::from_str_exact(text)
             .map_err(|_| format!("`{text}` is not a decimal number of at most 28 digits"))?,
         Scalar::Double(number) => {

@@ -7,6 +7,7 @@ use formula::{program::Datum, rule::Refusal};
 
 use crate::domain::{
     candidate::Candidate,
+    case::{Case, Detail},
     compile::{Causes, CompiledFlow, CompiledOffer, Program},
     creative::ReadyCreative,
     evaluate::Subject,
@@ -22,7 +23,12 @@ use crate::domain::{
     trace::{Refused, Stage},
 };
 
-/// How much of a plan is listed.
+/// Ranked offers that an answer needs: as many as policy-svc judges; lower ones are outranked.
+pub const RANKED_MAX: usize = 500;
+/// Refused candidates that an answer lists when it is asked to.
+pub const REFUSED_MAX: usize = 500;
+
+/// What a plan lists.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
     /// Offers not to propose.
@@ -63,9 +69,9 @@ pub struct Ranked {
     pub propensity_source: Arc<str>,
     /// Effect of contact; none without an uplift model.
     pub uplift: Option<Uplift>,
-    /// It ranks above the others whatever its factors are.
+    /// It ranks above the others regardless of its factors.
     pub is_mandatory: bool,
-    /// What it says, when the flow matches creatives and one fits.
+    /// Its creative, when the flow matches creatives and one fits.
     pub creative: Option<Arc<ReadyCreative>>,
     /// The computed fields.
     pub computed: Arc<Fields>,
@@ -86,8 +92,23 @@ impl Plan {
     }
 }
 
-/// Plans one decision.
-pub fn plan(compiled: &CompiledFlow, facts: &Facts<'_>, wanted: &Wanted<'_>) -> Plan {
+/// Plans a decision; nothing when the customer's record is missing.
+pub fn plan(case: &Case) -> Plan {
+    if case.obstacle().is_some() {
+        return Plan::default();
+    }
+    let (ranked_max, refused_max) = match case.detail {
+        Detail::Answer if case.question.is_explained => (RANKED_MAX, REFUSED_MAX),
+        Detail::Answer => (RANKED_MAX, 0),
+        Detail::Everything => (usize::MAX, usize::MAX),
+    };
+    let exclude_offers = &case.question.exclude_offers;
+    let wanted = Wanted { exclude_offers, ranked_max, refused_max };
+    apply(&case.configuration.flow, &case.inputs(), &wanted)
+}
+
+/// Applies a flow to facts.
+pub fn apply(compiled: &CompiledFlow, facts: &Facts<'_>, wanted: &Wanted<'_>) -> Plan {
     let (mut record, mut scratch) = compiled.spares.take();
     compiled.take_in(facts.record, &mut record);
     let subject = &Subject { facts, record: &record };

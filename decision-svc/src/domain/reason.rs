@@ -2,7 +2,7 @@
 
 macro_rules! reasons {
     ($($reason:ident => $code:literal),* $(,)?) => {
-        /// A reason for programs; what each means stands in the contract.
+        /// A reason for programs. The contract says what each means.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         #[expect(missing_docs, reason = "the names say it")]
         pub enum Reason { $($reason),* }
@@ -11,7 +11,7 @@ macro_rules! reasons {
             /// All of them.
             pub const ALL: &'static [Self] = &[$(Self::$reason),*];
 
-            /// As REST says it.
+            /// Its name in JSON.
             pub fn code(self) -> &'static str {
                 match self { $(Self::$reason => $code),* }
             }
@@ -54,7 +54,7 @@ reasons! {
 }
 
 impl Reason {
-    /// The reason of a code; none for a code that nobody knows here.
+    /// The reason of a code; `None` for an unknown code.
     pub fn of(code: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|reason| reason.code() == code)
     }

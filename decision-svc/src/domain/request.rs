@@ -24,7 +24,7 @@ pub struct Question {
     pub channel: String,
     /// Name or id of the flow.
     pub flow: String,
-    /// Where the offer will stand; empty without.
+    /// Where the offer will be shown; empty without.
     pub placement: String,
     /// Offers wanted.
     pub limit: usize,
@@ -32,7 +32,7 @@ pub struct Question {
     pub attributes: Fields,
     /// Offers not to propose.
     pub exclude_offers: Vec<String>,
-    /// Makes a retry the same decision; empty without.
+    /// Identifies a retry; empty without.
     pub request_id: String,
     /// Reserve contact slots.
     pub is_holding: bool,

@@ -7,10 +7,11 @@ use proffer_proto::{
 };
 use tonic::Status;
 
-use super::{Context, flow_config};
+use super::Context;
 use crate::{
-    aside,
+    background,
     domain::{compile::CompiledFlow, flow::Flow, snapshot::Catalog},
+    messages::flow_config,
 };
 
 /// The flows of a tenant.
@@ -28,7 +29,7 @@ impl Kind<Context> for proto::DecisionFlow {
         };
         // A flow that does not decide may name parts that no longer exist.
         if draft.resource.status() == ResourceStatus::Active {
-            draft.add_faults(context.missing_parts(tenant, &flow).await?);
+            draft.add_faults(context.whole_flows.missing_parts(tenant, &flow).await?);
         }
         draft.refuse_faults()?;
         draft.warn(flow.warnings());
@@ -47,7 +48,7 @@ impl Context {
         let follower = self.followers.of(tenant).await;
         let catalog = follower.and_then(|follower| follower.borrow().catalog.clone());
         let Some(catalog) = catalog else { return Ok(None) };
-        let warning = aside::run(move || warning(flow, &catalog)).await;
+        let warning = background::run(move || warning(flow, &catalog)).await;
         warning.map_err(|error| serve::internal(&error))
     }
 }

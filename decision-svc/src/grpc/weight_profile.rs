@@ -6,8 +6,8 @@ use proffer_proto::decision::v1::{
 };
 use tonic::Status;
 
-use super::{Context, flow_config};
-use crate::domain::rank::Weights;
+use super::Context;
+use crate::{domain::rank::Weights, messages::flow_config};
 
 /// The weight profiles of a tenant.
 pub struct WeightProfiles(pub Context);

@@ -6,14 +6,11 @@ use formula::{
     OutputType, Type,
     rule::{Literal, Operator, Rule},
 };
-use proffer_proto::{
-    catalog::v1 as proto,
-    values::v1::{ConfigurationChange, ResourceStatus},
-};
+use proffer_proto::{catalog::v1 as proto, values::v1::ConfigurationChange};
 use serve::metadata;
 use tonic::Status;
 
-use super::{Lookup, instant, scalar};
+use super::{Lookup, instant};
 use crate::domain::{
     metric::{Aggregate, Metric},
     outcome::value_e4,
@@ -23,6 +20,7 @@ use crate::domain::{
         Catalog, Category, ComputedField, Creative, Offer, OutcomeType, Placement, Schema, Shared,
     },
 };
+use crate::messages::{is_active, scalar};
 
 /// A customer as catalog-svc knows it now.
 #[derive(Clone, Debug)]
@@ -123,14 +121,6 @@ fn share<M: prost::Message + Default, T>(
     } else if let Ok(found) = M::decode(change.resource.as_slice()) {
         all.insert_mut(change.id.as_str().into(), Arc::new(read(change.id.clone(), found)));
     }
-}
-
-/// Only what is active takes part in decisions.
-pub fn is_active(status: i32) -> bool {
-    matches!(
-        ResourceStatus::try_from(status),
-        Ok(ResourceStatus::Active | ResourceStatus::Unspecified)
-    )
 }
 
 fn offer(id: String, found: proto::Offer) -> Offer {

@@ -1,4 +1,4 @@
-//! experiment-svc: the experiments, and what it is told.
+//! experiment-svc: reads its experiments, delivers arms, exposures and outcomes.
 
 use proffer_proto::{experiment::v1 as proto, values::v1::ConfigurationChange};
 use prost::Message as _;
@@ -8,6 +8,7 @@ use tonic::Status;
 use super::{Ledger, instant};
 use crate::domain::{
     assignment::Arm,
+    outcome::ResolvedOutcome,
     snapshot::{Experiment, Experiments},
 };
 
@@ -40,7 +41,7 @@ fn experiment(id: String, found: &proto::Experiment) -> Experiment {
     }
 }
 
-/// The message that tells of an arm.
+/// The message about an arm.
 pub fn assignment_message(customer_id: &str, arm: &Arm) -> Vec<u8> {
     let entry = proto::ledger_entry::Entry::Assignment(proto::AssignmentEntry {
         experiment_id: arm.experiment_id.clone(),
@@ -52,7 +53,7 @@ pub fn assignment_message(customer_id: &str, arm: &Arm) -> Vec<u8> {
     proto::LedgerEntry { entry: Some(entry) }.encode_to_vec()
 }
 
-/// The message that tells of an exposure.
+/// The message about an exposure.
 pub fn exposure_message(customer_id: &str, arm: &Arm, decision_id: &str, at_us: i64) -> Vec<u8> {
     let entry = proto::ledger_entry::Entry::Exposure(proto::ExposureEntry {
         experiment_id: arm.experiment_id.clone(),
@@ -64,7 +65,21 @@ pub fn exposure_message(customer_id: &str, arm: &Arm, decision_id: &str, at_us: 
     proto::LedgerEntry { entry: Some(entry) }.encode_to_vec()
 }
 
-/// Ships entries that were encoded by the functions above or for outcomes.
+/// The message about an outcome.
+pub fn outcome_message(outcome: &ResolvedOutcome) -> Vec<u8> {
+    let entry = proto::ledger_entry::Entry::Outcome(proto::OutcomeEntry {
+        outcome_id: outcome.outcome_id.clone(),
+        customer_id: outcome.report.customer_id.clone(),
+        key: outcome.report.key.clone(),
+        positive: outcome.of_type.is_positive,
+        value_e4: outcome.report.value_e4.unwrap_or_default(),
+        occurred_at: Some(history::timestamp(outcome.occurred_at)),
+        received_at: Some(history::timestamp(outcome.received_at)),
+    });
+    proto::LedgerEntry { entry: Some(entry) }.encode_to_vec()
+}
+
+/// Ships entries that were encoded by the functions above.
 pub async fn deliver(
     ledger: &Ledger,
     tenant: &str,

@@ -6,7 +6,6 @@ pub mod follow;
 pub mod past;
 pub mod policy;
 mod remote;
-pub mod scalar;
 
 use std::sync::Arc;
 
@@ -51,11 +50,11 @@ impl<T: ChannelService> Channels for T {
     }
 }
 
-/// What it tells experiment-svc.
+/// What it sends to experiment-svc.
 pub type Ledger = dyn LedgerService<WatchExperimentsStream = Pages<WatchExperimentsResponse>>;
 
 /// The services decision-svc calls: each is the service itself when it runs in this process, and a
-/// client of it otherwise. Nobody who calls one asks which.
+/// client of it otherwise. Callers do not see which.
 #[derive(Clone)]
 pub struct Neighbours {
     /// catalog-svc.
@@ -85,7 +84,7 @@ impl Neighbours {
     }
 }
 
-/// An instant from proto; who sent it has checked it.
+/// An instant that its sender has checked.
 fn instant(at: Option<prost_types::Timestamp>) -> Option<DateTime<Utc>> {
     at.and_then(|at| DateTime::from_timestamp(at.seconds, at.nanos.unsigned_abs()))
 }

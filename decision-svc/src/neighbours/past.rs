@@ -1,5 +1,4 @@
-//! The catalogue as it was: read from its log like the present one, up to a moment instead of for
-//! ever.
+//! The catalog of the past: read from its log like the present one, but only up to a moment.
 
 use std::{
     collections::VecDeque,
@@ -42,11 +41,11 @@ impl Moment {
 #[derive(Clone, Debug, Default)]
 pub struct PastCatalogs(Arc<Mutex<Kept>>);
 
-/// With their tenants, the one asked for last first.
+/// With their tenants, the most recently used first.
 type Kept = VecDeque<(String, Arc<Catalog>)>;
 
 impl PastCatalogs {
-    /// The catalogue of a moment at or before `head`, a revision that the log has.
+    /// The catalog of a moment at or before `head`, a revision that the log has.
     pub async fn at(
         &self,
         lookup: &Lookup,
@@ -92,7 +91,7 @@ impl PastCatalogs {
         Ok(self.used(tenant, Arc::new(known)))
     }
 
-    /// The newest kept catalogue that is not newer than a revision.
+    /// The newest kept catalog that is not newer than a revision.
     fn up_to(&self, tenant: &str, revision: i64) -> Option<Arc<Catalog>> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let of_tenant =

@@ -9,43 +9,55 @@ use prost::{DecodeError, Message as _};
 use serve::metadata;
 use tonic::{Code, Status};
 
-use super::{Channels, Gate, instant, scalar};
+use super::{Channels, Gate, instant};
 use crate::{
     domain::{
-        judgement::{Basis, Grant, Judgement, PolicyVerdict, Refusal, Verdict},
-        offer_subject::OfferSubject,
-        plan::Ranked,
+        case::Case,
+        judgement::{Basis, Grant, Judgement, OfferVerdict, PolicyVerdict, Refusal},
+        outcome::ResolvedOutcome,
+        plan::{RANKED_MAX, Ranked},
         reason::Reason,
         scalar::Fields,
         snapshot::{Channel, Policy},
     },
+    messages::scalar,
     store::OutboxRow,
 };
 
-/// Candidates sent at most; lower ones are outranked.
-pub const CANDIDATES_MAX: usize = 500;
 /// Undelivered outcomes sent at most; a customer with more gets nothing until the relay has caught
 /// up.
 pub const PENDING_MAX: usize = 100;
 
 /// Who is to be contacted, where and when.
 #[derive(Clone, Copy, Debug)]
-pub struct Question<'a> {
+pub struct Contact<'a> {
     /// The customer.
     pub customer_id: &'a str,
     /// The channel; empty without.
     pub channel: &'a str,
-    /// The decision's instant.
+    /// The instant of the decision.
     pub now: DateTime<Utc>,
     /// The customer's record.
     pub record: &'a Fields,
-    /// Acknowledged and not yet delivered.
+    /// Outcomes acknowledged and not yet delivered.
     pub pending: &'a [OutboxRow],
     /// Leave out what is later.
     pub as_of: Option<DateTime<Utc>>,
 }
 
-impl Question<'_> {
+impl<'a> Contact<'a> {
+    /// The contact that a case is about.
+    pub fn of(case: &'a Case, pending: &'a [OutboxRow]) -> Self {
+        Self {
+            customer_id: &case.question.customer_id,
+            channel: &case.question.channel,
+            now: case.moment.now,
+            record: case.record(),
+            pending,
+            as_of: case.question.at,
+        }
+    }
+
     fn about(&self, candidates: Vec<proto::OfferSubject>) -> proto::ContactQuestion {
         let pending = self
             .pending
@@ -64,37 +76,11 @@ impl Question<'_> {
 }
 
 fn candidates(ranked: &[Ranked]) -> Vec<proto::OfferSubject> {
-    ranked.iter().take(CANDIDATES_MAX).map(|ranked| (&ranked.subject).into()).collect()
-}
-
-impl From<&OfferSubject> for proto::OfferSubject {
-    fn from(subject: &OfferSubject) -> Self {
-        Self {
-            offer_id: subject.offer_id.clone(),
-            category: subject.category.clone(),
-            category_id: subject.category_id.clone(),
-            subcategory: subject.subcategory.clone(),
-            purpose: subject.purpose.clone(),
-            cost_ten_thousandths: subject.cost_e4,
-        }
-    }
-}
-
-impl From<proto::OfferSubject> for OfferSubject {
-    fn from(subject: proto::OfferSubject) -> Self {
-        Self {
-            offer_id: subject.offer_id,
-            category: subject.category,
-            category_id: subject.category_id,
-            subcategory: subject.subcategory,
-            purpose: subject.purpose,
-            cost_e4: subject.cost_ten_thousandths,
-        }
-    }
+    ranked.iter().take(RANKED_MAX).map(|ranked| (&ranked.subject).into()).collect()
 }
 
 /// Asks the owner about a channel that the snapshot does not know: NOT_FOUND when there is none.
-/// When policy-svc is away nobody can tell, and the decision will say so itself.
+/// When policy-svc is unavailable the answer is unknown; the decision then reports that itself.
 pub async fn require_channel(
     channels: &dyn Channels,
     tenant: &str,
@@ -118,19 +104,19 @@ pub struct Hold<'a> {
     pub limit: usize,
 }
 
-/// What one decision asks the gate.
+/// What is asked about one case.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct ContactQuestion<'a> {
     /// Who, where, when.
-    pub question: Question<'a>,
+    pub contact: Contact<'a>,
     /// The offers, best first.
     pub ranked: &'a [Ranked],
     /// Reserves slots; without, it only judges.
     pub hold: Option<Hold<'a>>,
 }
 
-/// A judgement and, when slots were reserved, the id of the decision that holds them: the one that
-/// asked, or an earlier one of the same request.
+/// A judgement and, when slots were reserved, the id of the decision that holds them: this one or an
+/// earlier one of the same request.
 pub type Judged = (Judgement, Option<String>);
 
 /// Questions of one call.
@@ -142,7 +128,11 @@ const CALL_BYTES_MAX: usize = 3 * 1024 * 1024;
 
 /// Judges, and reserves where slots are wanted; one answer per question, in their order. A lone
 /// question is asked alone.
-pub async fn judge(gate: &Gate, tenant: &str, asked: &[Asked<'_>]) -> Vec<Result<Judged, Status>> {
+pub async fn judge(
+    gate: &Gate,
+    tenant: &str,
+    asked: &[ContactQuestion<'_>],
+) -> Vec<Result<Judged, Status>> {
     if let [one] = asked {
         return vec![match &one.hold {
             Some(hold) => reserve(gate, tenant, one.reserve(hold)).await,
@@ -165,10 +155,10 @@ pub async fn judge(gate: &Gate, tenant: &str, asked: &[Asked<'_>]) -> Vec<Result
     answers
 }
 
-impl Asked<'_> {
+impl ContactQuestion<'_> {
     fn reserve(&self, hold: &Hold<'_>) -> proto::ReserveRequest {
         proto::ReserveRequest {
-            question: Some(self.question.about(candidates(self.ranked))),
+            question: Some(self.contact.about(candidates(self.ranked))),
             decision_id: hold.decision_id.to_owned(),
             request_id: hold.request_id.to_owned(),
             limit: i32::try_from(hold.limit).unwrap_or(i32::MAX),
@@ -176,7 +166,7 @@ impl Asked<'_> {
     }
 
     fn check(&self) -> proto::CheckRequest {
-        proto::CheckRequest { question: Some(self.question.about(candidates(self.ranked))) }
+        proto::CheckRequest { question: Some(self.contact.about(candidates(self.ranked))) }
     }
 
     fn gate_question(&self) -> proto::GateQuestion {
@@ -271,7 +261,7 @@ pub enum Rules {
 pub async fn evaluate(
     gate: &Gate,
     tenant: &str,
-    question: Question<'_>,
+    contact: Contact<'_>,
     ranked: &[Ranked],
     facts: &[u8],
     (rules, slots): (Rules, Option<usize>),
@@ -282,7 +272,7 @@ pub async fn evaluate(
         Rules::At(at) => (0, Some(history::timestamp(at))),
     };
     let limit = slots.map_or(0, |slots| i32::try_from(slots).unwrap_or(i32::MAX));
-    let question = Some(question.about(candidates(ranked)));
+    let question = Some(contact.about(candidates(ranked)));
     let request = proto::EvaluateFactsRequest {
         question,
         facts: Some(facts),
@@ -298,12 +288,12 @@ pub async fn evaluate(
 pub async fn commit(
     gate: &Gate,
     tenant: &str,
-    question: Question<'_>,
+    contact: Contact<'_>,
     candidate: proto::OfferSubject,
     decision_id: &str,
     rank: i32,
 ) -> Result<Result<String, Refusal>, Status> {
-    let question = Some(question.about(vec![candidate]));
+    let question = Some(contact.about(vec![candidate]));
     let request =
         proto::CommitContactRequest { question, decision_id: decision_id.to_owned(), rank };
     let answer = gate.commit_contact(metadata::request(tenant, request)).await?.into_inner();
@@ -326,6 +316,29 @@ pub async fn release(
     let request = proto::ReleaseContactRequest { customer_id, decision_id, rank };
     let answer = gate.release_contact(metadata::request(tenant, request)).await?;
     Ok(answer.into_inner().released)
+}
+
+/// The message about an outcome, once its number among the customer's is known.
+pub fn outcome_message(
+    outcome: &ResolvedOutcome,
+) -> impl Fn(i64) -> Vec<u8> + Send + Sync + 'static {
+    let ResolvedOutcome { report, of_type, offer, .. } = outcome;
+    let meaning = of_type.contact_meaning();
+    let fact = proto::OutcomeFact {
+        outcome_id: outcome.outcome_id.clone(),
+        customer_id: report.customer_id.clone(),
+        customer_seq: 0,
+        key: report.key.clone(),
+        counts_as_contact: meaning.counts_as_contact,
+        releases: meaning.releases,
+        decision_id: report.decision_id.clone(),
+        rank: offer.as_ref().map_or(0, |offer| offer.rank),
+        offer: offer.as_ref().map(|offer| (&offer.subject).into()),
+        channel: outcome.channel.clone(),
+        occurred_at: Some(history::timestamp(outcome.occurred_at)),
+        received_at: Some(history::timestamp(outcome.received_at)),
+    };
+    move |customer_seq| proto::OutcomeFact { customer_seq, ..fact.clone() }.encode_to_vec()
 }
 
 /// Delivers outcomes.
@@ -369,7 +382,7 @@ fn judgement(mut found: proto::Judgement) -> Judgement {
         }
         None => Basis::Judgement(found.encode_to_vec()),
     };
-    let verdict = |verdict: proto::Verdict| Verdict {
+    let verdict = |verdict: proto::Verdict| OfferVerdict {
         offer_id: verdict.offer_id,
         refusal: verdict.refusal.map(refusal),
         summary: verdict.summary,

@@ -6,7 +6,7 @@ use decision_svc::domain::{
     compile::CompiledFlow,
     facts::Facts,
     flow::{Flow, Node},
-    plan::{Plan, Wanted, plan},
+    plan::{Plan, Wanted, apply},
     reason::Reason,
     scalar::{Fields, Scalar},
     score::ScoreMethod,
@@ -86,7 +86,7 @@ fn planned(catalog: &Catalog, categories: &[&str], record: &Fields) -> Plan {
     let compiled = CompiledFlow::compile(flow(categories), "flow_f", "F", 1, catalog);
     let moment = Moment::new(serve::from_micros(1_795_341_600_000_000), chrono_tz::Europe::London);
     let attributes = Fields::new();
-    plan(&compiled, &Facts::of_record(record, &attributes, &moment), &ALL)
+    apply(&compiled, &Facts::of_record(record, &attributes, &moment), &ALL)
 }
 
 const ALL: Wanted<'_> =
@@ -222,7 +222,7 @@ fn an_attribute_exists_whatever_its_type() {
         let attributes: Fields = cart.into_iter().map(|value| ("cart".to_owned(), value)).collect();
         let record = Fields::new();
         let facts = Facts::of_record(&record, &attributes, &moment);
-        assert_eq!(ids(&plan(&compiled, &facts, &ALL)), expected, "{attributes:?}");
+        assert_eq!(ids(&apply(&compiled, &facts, &ALL)), expected, "{attributes:?}");
     };
     check(None, &["off_c"]);
     check(Some(Scalar::Integer(5)), &["off_a", "off_b", "off_c"]);

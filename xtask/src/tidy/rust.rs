@@ -111,13 +111,13 @@ fn places(file: &Rust, found: &mut Vec<Violation>) {
     let may_sql =
         is_test || in_any(&["/store/", "crates/history/", "crates/database/", "crates/testkit/"]);
     let is_service = path.contains("-svc/src/");
-    let may_proto = in_any(&["/grpc/", "/messages/", "/neighbours/"])
+    let may_proto = in_any(&["/grpc/", "/messages/", "/neighbours/", "/deciding/"])
         || ["/app.rs", "/configuration.rs", "/gate/kept.rs"]
             .iter()
             .any(|file| path.ends_with(file));
     for ((line, code), strings) in file.product().zip(&file.strings) {
         if is_service && !may_proto && !is_pure_place(path) && has_word(code, "proffer_proto") {
-            let what = "proto types outside grpc/, messages/ and neighbours/: convert there, pass domain types";
+            let what = "proto types outside grpc/, neighbours/, messages/ and deciding/: pass domain types";
             found.push(Violation::new(path, line, what));
         }
         if !may_sql && has_word(code, "sqlx") {

@@ -15,7 +15,7 @@ use super::tests::{CASES, Dice, FIELDS, WORDS, catalog, customer, flow, metrics,
 use crate::domain::{
     compile::CompiledFlow,
     facts::Facts,
-    plan::{Wanted, plan},
+    plan::{Wanted, apply},
     scalar::{Fields, Scalar},
     snapshot::Catalog,
     step::{Filter, Settings as _},
@@ -100,7 +100,7 @@ fn no_offer_passes_on_a_value_that_is_missing_or_does_not_fit() {
             let (attributes, metrics, surface) = (&attributes, &metrics, &surface);
             let facts = Facts { record, attributes, metrics, surface, moment: &moment };
             let all = Wanted { exclude_offers: &[], ranked_max: usize::MAX, refused_max: 0 };
-            plan(&compiled, &facts, &all)
+            apply(&compiled, &facts, &all)
                 .ranked
                 .iter()
                 .map(|ranked| ranked.offer_id.clone())

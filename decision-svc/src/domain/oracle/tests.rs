@@ -18,7 +18,7 @@ use crate::domain::{
     facts::Facts,
     flow::{Flow, Node},
     metric::{Aggregate, Metric, Metrics},
-    plan::{Plan, Ranked, Wanted, plan},
+    plan::{Plan, Ranked, Wanted, apply},
     rank::Weights,
     reason::Reason,
     scalar::{Fields, Scalar},
@@ -556,7 +556,7 @@ fn check(seed: u64, met: &mut BTreeMap<String, usize>) {
         let expected = planned_slowly(&slow, &facts, &excluded);
         let all =
             Wanted { exclude_offers: &excluded, ranked_max: usize::MAX, refused_max: usize::MAX };
-        let got = plan(&compiled, &facts, &all);
+        let got = apply(&compiled, &facts, &all);
         assert_eq!(
             spelled!(got),
             spelled!(expected),
@@ -569,7 +569,7 @@ fn check(seed: u64, met: &mut BTreeMap<String, usize>) {
             .for_each(|refused| *counts.entry(refused.reason_code).or_insert(0) += 1);
         assert_eq!(got.refused_by_reason, counts, "seed {seed}");
         let few = Wanted { ranked_max: 2, refused_max: 1, ..all };
-        let some = plan(&compiled, &facts, &few);
+        let some = apply(&compiled, &facts, &few);
         assert_eq!(
             (some.ranked_in_all, &some.refused_by_reason),
             (expected.ranked.len(), &counts),

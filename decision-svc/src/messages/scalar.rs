@@ -11,7 +11,7 @@ pub const TEXT_BYTES_MAX: usize = 16 * 1024;
 /// Most values in a list.
 pub const LIST_MAX: usize = 1_000;
 
-/// A value as the domain knows it; none for null. A fault says what is wrong.
+/// A value; `None` for null. The error is the fault of the field.
 pub fn parse(value: &Value) -> Result<Option<Scalar>, String> {
     let Some(kind) = &value.kind else { return Ok(None) };
     Ok(Some(match kind {

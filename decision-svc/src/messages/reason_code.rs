@@ -15,7 +15,7 @@ pub fn into_proto(found: Reason) -> ReasonCode {
 mod tests {
     use super::*;
 
-    /// JSON says the name without its prefix, and so do counts by reason.
+    /// JSON and counts by reason use the name without its prefix.
     #[test]
     fn every_reason_is_in_the_contract_and_the_other_way_round() {
         for found in Reason::ALL {

@@ -1,5 +1,4 @@
-//! Threads for work that takes long and need not be done at once: they give way to those that
-//! answer.
+//! Threads of low priority for long work, so that it does not slow down answers.
 
 use std::{num::NonZero, sync::LazyLock, thread::available_parallelism};
 
@@ -8,21 +7,26 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// Where processors are scarce the work gets about a third of what a thread that answers gets, so
-/// that it is done soon all the same.
+/// Where processors are scarce such a thread gets about a third of the time of one that answers,
+/// so that its work still finishes soon.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 5;
 
 static THREADS: LazyLock<Option<Runtime>> = LazyLock::new(|| {
     let count = available_parallelism().map_or(1, NonZero::get);
     let mut threads = Builder::new_current_thread();
-    threads.max_blocking_threads(count).thread_name("aside").on_thread_start(give_way).build().ok()
+    threads
+        .max_blocking_threads(count)
+        .thread_name("background")
+        .on_thread_start(lower_priority)
+        .build()
+        .ok()
 });
 
-/// On Linux niceness is a thread's own; elsewhere it would be that of the whole process.
-fn give_way() {
+/// On Linux each thread has its own niceness; elsewhere it would be that of the whole process.
+fn lower_priority() {
     #[cfg(target_os = "linux")]
-    // A thread that may not give way works all the same.
+    // Without the permission the thread works at normal priority.
     rustix::process::setpriority_process(None, NICENESS).ok();
 }
 

@@ -1,4 +1,6 @@
-//! Many questions in one call, or in a stream: each is read on its own and answered in its place.
+//! Many requests in one call, or in a stream. A faulty request does not touch the others.
+
+use std::sync::Arc;
 
 use futures::{Stream, StreamExt as _, stream};
 use proffer_proto::decision::v1 as proto;
@@ -7,12 +9,12 @@ use serve::Problem;
 use tonic::{Status, Streaming};
 use tonic_types::StatusExt as _;
 
-use super::{
-    Context,
-    decision::{in_its_own_task, parse},
-    recommend::Run,
+use super::{REQUEST_BYTES_MAX, spawned};
+use crate::{
+    deciding::{batch::Call, recommend::Recommend},
+    domain::request::LIMIT_DEFAULT,
+    messages::question,
 };
-use crate::domain::request::LIMIT_DEFAULT;
 
 /// Questions of one batch.
 pub const QUESTIONS_MAX: usize = 1_000;
@@ -40,26 +42,25 @@ pub fn limits(requests: &[proto::RecommendRequest]) -> Result<(), Problem> {
     Ok(())
 }
 
-/// One result per question, in their order. It writes: run it in a task of its own.
+/// One result per request, in their order. It writes: spawn it.
 pub async fn results(
-    context: &Context,
+    recommend: &Recommend,
     tenant: &str,
     requests: Vec<proto::RecommendRequest>,
 ) -> Vec<proto::RecommendResult> {
-    let mut runs = Vec::with_capacity(requests.len());
+    let mut calls = Vec::with_capacity(requests.len());
     let mut faults = Vec::with_capacity(requests.len());
-    for asked in requests {
-        match parse(&asked) {
-            Ok(question) => {
-                let (tenant, stopwatch) = (tenant.to_owned(), context.clock.stopwatch());
-                runs.push(Run { tenant, question, asked, stopwatch });
+    for request in requests {
+        match call(recommend, request) {
+            Ok(call) => {
+                calls.push(call);
                 faults.push(None);
             }
             Err(problem) => faults.push(Some(Status::from(problem))),
         }
     }
-    let mut answers = context.recommend_all(runs).await.into_iter();
-    let missing = || Err(serve::internal(&"a question without an answer"));
+    let mut answers = recommend.all(tenant, calls).await.into_iter();
+    let missing = || Err(serve::internal(&"a request without an answer"));
     let result = |fault: Option<Status>| match fault {
         Some(status) => result(Err(status)),
         None => result(answers.next().unwrap_or_else(missing)),
@@ -67,32 +68,41 @@ pub async fn results(
     faults.into_iter().map(result).collect()
 }
 
-/// Answers a stream: what waits is decided together, and nothing more is read until its answers are
-/// taken.
+/// The call of a request, or all its faults.
+pub fn call(recommend: &Recommend, request: proto::RecommendRequest) -> Result<Call, Problem> {
+    let stopwatch = recommend.clock.stopwatch();
+    // Batches are larger, and come by the same service.
+    if request.encoded_len() > REQUEST_BYTES_MAX {
+        return Err(Problem::limit("request", request.encoded_len(), REQUEST_BYTES_MAX));
+    }
+    let (question, faults) = question::read(&request);
+    if !faults.is_empty() {
+        return Err(Problem::invalid_fields(faults));
+    }
+    Ok(Call { question: Arc::new(question), request, stopwatch })
+}
+
+/// Answers a stream: requests that wait are decided together, and no more are read until their
+/// answers are taken.
 pub fn answers(
-    context: Context,
+    recommend: Recommend,
     tenant: String,
-    questions: Streaming<proto::RecommendStreamRequest>,
+    requests: Streaming<proto::RecommendStreamRequest>,
 ) -> impl Stream<Item = Result<proto::RecommendStreamResponse, Status>> {
-    let waiting = questions.ready_chunks(WAITING_MAX);
-    let answered = waiting.then(move |questions| {
-        let (context, tenant) = (context.clone(), tenant.clone());
+    let answered = requests.ready_chunks(WAITING_MAX).then(move |waiting| {
+        let (recommend, tenant) = (recommend.clone(), tenant.clone());
         async move {
-            let (mut requests, mut broken) = (Vec::with_capacity(questions.len()), None);
-            for question in questions {
-                match question {
-                    Ok(question) => requests.push(question.request.unwrap_or_default()),
+            let (mut requests, mut broken) = (Vec::with_capacity(waiting.len()), None);
+            for request in waiting {
+                match request {
+                    Ok(request) => requests.push(request.request.unwrap_or_default()),
                     Err(status) => broken = Some(Err(status)),
                 }
             }
-            let decided =
-                in_its_own_task(async move { Ok(results(&context, &tenant, requests).await) })
-                    .await;
-            let mut answers: Vec<_> = match decided {
-                Ok(results) => results
-                    .into_iter()
-                    .map(|result| Ok(proto::RecommendStreamResponse { result: Some(result) }))
-                    .collect(),
+            let decided = spawned(async move { Ok(results(&recommend, &tenant, requests).await) });
+            let response = |result| Ok(proto::RecommendStreamResponse { result: Some(result) });
+            let mut answers: Vec<_> = match decided.await {
+                Ok(results) => results.into_iter().map(response).collect(),
                 Err(status) => vec![Err(status)],
             };
             answers.extend(broken);

@@ -1,19 +1,15 @@
-//! What became of one candidate: every one has exactly one first reason, or a place in the answer.
+//! What became of one candidate: it has exactly one first reason, or a rank in the answer.
 
 use proffer_proto::decision::v1 as proto;
 
-use super::{reason_code::into_proto, record::failed_rule};
-use crate::domain::{
-    candidate::Candidate,
-    decide::{Answer, refusal},
-    judgement::Refusal,
-    plan::Plan,
-    reason::Reason,
+use crate::{
+    domain::{candidate::Candidate, conclude::Conclusion, judgement::Refusal, reason::Reason},
+    messages::{reason_code::into_proto, trace::failed_rule},
 };
 
-/// The outcome of a candidate of the flow's inventory. The plan tells all it ranked and all it
-/// refused.
-pub fn outcome_of(candidate: &Candidate, plan: &Plan, answer: &Answer) -> proto::CandidateOutcome {
+/// The outcome of a candidate of the flow's inventory. The conclusion must list the candidate.
+pub fn outcome_of(candidate: &Candidate, conclusion: &Conclusion) -> proto::CandidateOutcome {
+    let Conclusion { plan, answer, .. } = conclusion;
     let offer_id = &candidate.offer_id;
     let score =
         plan.ranked.iter().find(|ranked| ranked.offer_id == *offer_id).map(|ranked| ranked.score);
@@ -36,11 +32,11 @@ pub fn outcome_of(candidate: &Candidate, plan: &Plan, answer: &Answer) -> proto:
         outcome.rule = refused.rule.clone().map(failed_rule);
         return outcome;
     }
-    // What holds for the whole decision: customer unknown, policy away, held out.
+    // What applies to the whole decision: customer unknown, policy unavailable, held out.
     let Refusal { reason_code, reason, .. } = answer
         .refusal
         .clone()
-        .unwrap_or_else(|| refusal(Reason::Outranked, "better offers filled the limit"));
+        .unwrap_or_else(|| Refusal::new(Reason::Outranked, "better offers filled the limit"));
     (outcome.reason_code, outcome.reason) = (into_proto(reason_code).into(), reason);
     outcome
 }

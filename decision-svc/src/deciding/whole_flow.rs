@@ -1,22 +1,23 @@
-//! What a flow names and does not hold itself: weight profile and model. They stand in the same
-//! log, so that one revision names them all.
+//! Flows with the weight profile and the model that they name. All three are in one log, so that
+//! one revision names them all.
 
 use std::sync::Arc;
 
-use history::{AsOf, Collection, HistoryError, Resource};
+use history::{AsOf, AtHead, Collection, History, HistoryError, Resource};
 use proffer_proto::decision::v1::{self as proto, DecisionFlow};
 use serve::Problem;
 use tonic::Status;
 
-use super::{Context, flow_config, model, weight_profile};
 use crate::{
+    compiled_flows::FlowKey,
     domain::{
         flow::Flow,
         score::ScoreMethod,
         snapshot::is_named,
-        step::{Score, Step},
+        step::{DEFAULT_SCHEMA, Score, Step},
     },
-    neighbours::catalog::is_active,
+    grpc::{model, weight_profile},
+    messages::{flow_config, is_active},
 };
 
 /// Most readings of flow and parts until nothing is written meanwhile.
@@ -36,51 +37,82 @@ pub struct WholeFlow {
     pub revision: i64,
 }
 
-impl Context {
-    /// The flow of this id or name as it is now, when the log's head was `head` a moment ago. It is
-    /// read again when that is not the head at which it was read last.
-    pub(super) async fn whole_flow_at(
-        &self,
-        tenant: &str,
-        named: &str,
-        head: i64,
-    ) -> Result<Arc<WholeFlow>, Status> {
-        if let Some(flow) = self.whole_flows.at(tenant, named, head) {
-            return Ok(flow);
+/// The flows of all tenants. Cheap to clone.
+#[derive(Clone)]
+pub struct WholeFlows {
+    flows: Collection<DecisionFlow>,
+    weight_profiles: Collection<proto::WeightProfile>,
+    models: Collection<proto::Model>,
+    history: History,
+    /// Flows with their parts as last read.
+    last_read: AtHead<WholeFlow>,
+}
+
+impl WholeFlows {
+    /// The flows in a log.
+    pub fn new(history: History) -> Self {
+        Self {
+            flows: Collection::new(history.clone()),
+            weight_profiles: Collection::new(history.clone()),
+            models: Collection::new(history.clone()),
+            history,
+            last_read: AtHead::default(),
         }
-        Ok(self.whole_flows.keep(tenant, named, head, self.whole_flow(tenant, named).await?))
     }
 
-    async fn whole_flow(&self, tenant: &str, named: &str) -> Result<WholeFlow, Status> {
-        let resource = self.flows.get(tenant, named).await?;
-        let flow = flow_config::parse(&resource).map_err(Problem::invalid_fields)?;
+    /// The flow of this id or name as it is now, when the log's head was `head` a moment ago. It is
+    /// read again when that is not the head at which it was read last.
+    pub async fn at(&self, tenant: &str, named: &str, head: i64) -> Result<Arc<WholeFlow>, Status> {
+        if let Some(flow) = self.last_read.at(tenant, named, head) {
+            return Ok(flow);
+        }
+        Ok(self.last_read.keep(tenant, named, head, self.now(tenant, named).await?))
+    }
+
+    async fn now(&self, tenant: &str, named: &str) -> Result<WholeFlow, Status> {
+        let (resource, flow) = self.read(tenant, named).await?;
         if flow.part_names() == (None, None) {
             let revision = resource.revision;
             return Ok(WholeFlow { resource, flow, revision });
         }
         for _ in 0..READINGS_MAX {
             let before = self.history.head(tenant).await?;
-            let resource = self.flows.get(tenant, named).await?;
-            let mut flow = flow_config::parse(&resource).map_err(Problem::invalid_fields)?;
+            let (resource, mut flow) = self.read(tenant, named).await?;
             let parts = self.parts(tenant, &flow, None).await?;
             if self.history.head(tenant).await? == before {
                 // What is missing leaves no revision of its own.
-                let revision = parts
-                    .put_into(&mut flow)
-                    .map_or(before, |newest| newest.max(resource.revision));
+                let newest = parts.put_into(&mut flow);
+                let revision = newest.map_or(before, |newest| newest.max(resource.revision));
                 return Ok(WholeFlow { resource, flow, revision });
             }
         }
         Err(serve::unavailable("decision", &"the configuration is being written; try again"))
     }
 
-    /// A flow of the past with its parts as they were.
-    pub(super) async fn whole_flow_then(
+    async fn read(&self, tenant: &str, named: &str) -> Result<(DecisionFlow, Flow), Status> {
+        let resource = self.flows.get(tenant, named).await?;
+        let flow = flow_config::parse(&resource).map_err(Problem::invalid_fields)?;
+        Ok((resource, flow))
+    }
+
+    /// The schema of the customers of a flow.
+    pub async fn schema(&self, tenant: &str, flow_id: &str) -> String {
+        let flow = self.read(tenant, flow_id).await.ok();
+        flow.as_ref().map_or(DEFAULT_SCHEMA, |(_, flow)| flow.schema()).to_owned()
+    }
+
+    /// A flow with its parts as of a moment of the past.
+    pub async fn as_of(
         &self,
         tenant: &str,
-        resource: DecisionFlow,
+        named: &str,
         moment: AsOf,
-    ) -> Result<WholeFlow, Status> {
+    ) -> Result<Option<WholeFlow>, Status> {
+        let resource = match moment {
+            AsOf::Revision(_) => self.flows.get_as_of(tenant, named, moment).await?,
+            AsOf::Time(_) => found(&self.flows, tenant, Some(named), Some(moment)).await?,
+        };
+        let Some(resource) = resource else { return Ok(None) };
         let mut flow = flow_config::parse(&resource).map_err(Problem::invalid_fields)?;
         let mut revision = resource.revision;
         if flow.part_names() != (None, None) {
@@ -91,7 +123,7 @@ impl Context {
                 (None, AsOf::Time(at)) => self.history.revision_at(tenant, at).await?,
             };
         }
-        Ok(WholeFlow { resource, flow, revision })
+        Ok(Some(WholeFlow { resource, flow, revision }))
     }
 
     async fn parts(
@@ -107,8 +139,8 @@ impl Context {
         })
     }
 
-    /// Faults of a flow that names what nobody created.
-    pub(super) async fn missing_parts(
+    /// Faults of a flow that names a weight profile or model that does not exist.
+    pub async fn missing_parts(
         &self,
         tenant: &str,
         flow: &Flow,
@@ -135,7 +167,27 @@ impl Context {
     }
 }
 
-/// Profile and model of a flow, as far as they are there.
+impl WholeFlow {
+    /// Its key among compiled flows.
+    pub fn key<'a>(&'a self, tenant: &'a str) -> FlowKey<'a> {
+        let DecisionFlow { id, name, .. } = &self.resource;
+        FlowKey { tenant, id, name, revision: self.revision }
+    }
+
+    /// Refuses a flow that is not active.
+    pub fn require_active(&self) -> Result<(), Problem> {
+        let flow = &self.resource;
+        if is_active(flow.status) {
+            return Ok(());
+        }
+        let status = flow.status().as_str_name();
+        let status = status.trim_start_matches("RESOURCE_STATUS_").to_lowercase();
+        let message = format!("decision flow `{}` is {status}; only active flows decide", flow.id);
+        Err(Problem::wrong_state(&flow.id, &status, message))
+    }
+}
+
+/// Profile and model of a flow, as far as they exist.
 struct Parts {
     profile: Option<proto::WeightProfile>,
     model: Option<proto::Model>,

@@ -1,0 +1,75 @@
+//! Commits the contact of a decided offer, with the customer's record as it is now.
+
+use std::sync::Arc;
+
+use serve::{Clock, Problem};
+use tonic::{Code, Status};
+
+use super::{kept::KeptRecord, whole_flow::WholeFlows};
+use crate::{
+    domain::{judgement::Refusal, reason::Reason},
+    neighbours::{
+        Gate, Lookup, catalog,
+        policy::{self, Contact},
+    },
+    store::Store,
+};
+
+/// The use case. Cheap to clone.
+#[derive(Clone)]
+pub struct Commit {
+    /// Decisions and undelivered outcomes.
+    pub store: Store,
+    /// Which schema a flow reads.
+    pub flows: WholeFlows,
+    /// Customer records.
+    pub catalog: Arc<Lookup>,
+    /// Judges and commits.
+    pub gate: Arc<Gate>,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Commit {
+    /// Commits the offer of a rank: the contact's id, or why there must be no contact. Spawn it.
+    pub async fn commit(
+        &self,
+        tenant: &str,
+        decision_id: &str,
+        rank: i32,
+    ) -> Result<Result<String, Refusal>, Status> {
+        let KeptRecord { shown, offers, .. } =
+            KeptRecord::find(&self.store, tenant, decision_id).await?;
+        let shown = shown.unwrap_or_default();
+        let offer = offers.iter().find(|offer| offer.rank == rank);
+        let offer = offer.ok_or_else(|| Problem::not_found("rank", &rank.to_string()))?;
+        let schema = self.flows.schema(tenant, &shown.flow_id).await;
+        let pending_max = policy::PENDING_MAX as i64 + 1;
+        let (customer, pending) = tokio::join!(
+            catalog::customer(&*self.catalog, tenant, &shown.customer_id, &schema),
+            self.store.pending(tenant, &shown.customer_id, pending_max),
+        );
+        let pending = pending.map_err(|error| serve::store_status(&error))?;
+        let Ok(customer) = customer else { return Ok(Err(unavailable())) };
+        if pending.len() > policy::PENDING_MAX {
+            return Ok(Err(unavailable()));
+        }
+        let contact = Contact {
+            customer_id: &shown.customer_id,
+            channel: &shown.channel,
+            now: self.clock.now(),
+            record: &customer.record.unwrap_or_default(),
+            pending: &pending,
+            as_of: None,
+        };
+        let candidate = offer.subject.clone().unwrap_or_default();
+        match policy::commit(&*self.gate, tenant, contact, candidate, decision_id, rank).await {
+            Err(status) if status.code() == Code::Unavailable => Ok(Err(unavailable())),
+            answer => answer,
+        }
+    }
+}
+
+fn unavailable() -> Refusal {
+    Refusal::new(Reason::Unavailable, "the contact cannot be judged now; try again shortly")
+}

@@ -1,0 +1,136 @@
+//! The case of each question, from all that was read for some questions together.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use formula::Moment;
+use tonic::Status;
+
+use super::ground::{self, Ground, GroundKey, no_snapshot};
+use crate::{
+    domain::{
+        assignment::{self, BindingArm},
+        case::{Case, Configuration, CustomerFacts, Detail},
+        compile::CompiledFlow,
+        creative::Surface,
+        judgement::Refusal,
+        metric::Metrics,
+        reason::Reason,
+        request::Question,
+        scalar::Fields,
+        snapshot::{Catalog, Snapshot},
+        zone::zone_of,
+    },
+    store::{Known, OutboxRow},
+};
+
+/// A case built from live data, and what writing its decision needs.
+pub struct LiveCase {
+    /// The case.
+    pub case: Case,
+    /// The newest catalog; the flow may be compiled for an older one.
+    pub catalog: Arc<Catalog>,
+    /// The customer's outcomes that are acknowledged and not yet delivered to policy-svc.
+    pub pending: Vec<OutboxRow>,
+    /// The arms that bind the decision.
+    pub arms: Vec<BindingArm>,
+    /// What was not as it should be, for example `snapshot_stale`.
+    pub degraded: Vec<String>,
+}
+
+/// All that some questions need.
+pub struct Gathered<'q> {
+    pub grounds: BTreeMap<GroundKey<'q>, Result<Ground, Status>>,
+    pub flows: BTreeMap<GroundKey<'q>, Arc<CompiledFlow>>,
+    pub records: Result<Records, Refusal>,
+    /// By index of the question.
+    pub metrics: BTreeMap<usize, Metrics>,
+    pub known: Known,
+}
+
+/// Customer records, and the snapshot they are read with.
+pub struct Records {
+    /// By index of the question; `None` for an unknown customer.
+    pub by_question: Vec<Option<Arc<Fields>>>,
+    pub snapshot: Arc<Snapshot>,
+    /// The snapshot is as new as the records.
+    pub is_fresh: bool,
+}
+
+impl Gathered<'_> {
+    /// The case of one question.
+    pub fn case(
+        &self,
+        index: usize,
+        question: &Arc<Question>,
+        metrics: Metrics,
+        detail: Detail,
+        now: impl FnOnce() -> DateTime<Utc>,
+    ) -> Result<LiveCase, Status> {
+        let key = ground::key(question);
+        let ground = self.grounds.get(&key).ok_or_else(no_snapshot)?;
+        let ground = ground.as_ref().map_err(Status::clone)?;
+        let flow = self.flows.get(&key).cloned().ok_or_else(no_snapshot)?;
+        let is_stale = match &self.records {
+            Ok(records) => records.is_stale(&flow, question)?,
+            Err(_) => false,
+        };
+        let (snapshot, record) = match &self.records {
+            Ok(records) => (&records.snapshot, records.of(index)),
+            Err(refusal) => (&ground.snapshot, Err(refusal.clone())),
+        };
+        let (customer_id, channel, now) = (&question.customer_id, &question.channel, now());
+        let stored = self.known.arms.get(customer_id).map(Vec::as_slice).unwrap_or_default();
+        let arms = match &snapshot.experiment {
+            Some(experiments) if record.is_ok() => {
+                let flow = (flow.id.as_str(), flow.name.as_str());
+                assignment::binding_arms(experiments, flow, stored, customer_id, now)
+            }
+            _ => Vec::new(),
+        };
+        let policy = snapshot.policy.clone().unwrap_or_default();
+        let no_fields = Fields::new();
+        let fields = record.as_deref().unwrap_or(&no_fields);
+        let (zone, timezone_source) = zone_of(&policy, channel, fields);
+        let experiment_revision = snapshot.experiment.as_ref().map_or(0, |part| part.revision);
+        let case = Case {
+            question: question.clone(),
+            configuration: Configuration {
+                flow,
+                policy_revision: Some(policy.revision),
+                experiment_revision: Some(experiment_revision),
+            },
+            facts: CustomerFacts {
+                surface: Surface::of(channel, Some(&*policy), &question.placement),
+                record,
+                metrics,
+                held_out_of: assignment::held_out_of(&arms).map(str::to_owned),
+                timezone_source,
+            },
+            moment: Moment::new(now, zone),
+            detail,
+        };
+        let pending = self.known.pending.get(customer_id).cloned().unwrap_or_default();
+        let degraded = if is_stale { vec!["snapshot_stale".to_owned()] } else { Vec::new() };
+        let catalog = snapshot.catalog.clone().unwrap_or_default();
+        Ok(LiveCase { case, catalog, pending, arms, degraded })
+    }
+}
+
+impl Records {
+    /// Whether the decision is made with configuration older than the record; refused when the
+    /// question asks for newer.
+    fn is_stale(&self, flow: &CompiledFlow, question: &Question) -> Result<bool, Status> {
+        let least = &question.min_revisions;
+        if !self.is_fresh && least.is_given || flow.catalog_revision < least.catalog {
+            return Err(ground::stale());
+        }
+        let newest = self.snapshot.catalog.as_ref().map_or(0, |catalog| catalog.revision);
+        Ok(!self.is_fresh || flow.catalog_revision < newest)
+    }
+
+    fn of(&self, index: usize) -> Result<Arc<Fields>, Refusal> {
+        let unknown = || Refusal::new(Reason::CustomerUnknown, "the customer has no record");
+        self.by_question.get(index).cloned().flatten().ok_or_else(unknown)
+    }
+}

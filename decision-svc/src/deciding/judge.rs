@@ -1,0 +1,98 @@
+//! Asks policy-svc about live cases once they are planned, in one call for all.
+
+use tonic::{Code, Status};
+
+use super::{gathered::LiveCase, new_id};
+use crate::{
+    domain::{
+        judgement::Judgement,
+        plan::{self, Plan},
+    },
+    neighbours::{
+        Gate,
+        policy::{self, Contact, ContactQuestion, Hold},
+    },
+};
+
+/// A live case with its plan.
+pub struct PlannedCase {
+    /// The case.
+    pub live: LiveCase,
+    /// The plan.
+    pub plan: Plan,
+    /// Id of the decision that is to hold the slots.
+    decision_id: String,
+}
+
+/// What policy-svc judged.
+pub struct Judged {
+    /// `None` when policy-svc was not asked or did not answer.
+    pub judgement: Option<Judgement>,
+    /// The decision that holds the slots: this one or an earlier one of the same request.
+    pub holder: String,
+}
+
+impl PlannedCase {
+    /// Plans a case.
+    pub fn of(live: LiveCase) -> Self {
+        let plan = plan::plan(&live.case);
+        let decision_id = new_id("dec", live.case.moment.now);
+        Self { live, plan, decision_id }
+    }
+
+    /// What policy-svc is asked; nothing when there is nothing to offer, or the customer has more
+    /// undelivered outcomes than policy-svc takes.
+    fn contact_question(&self) -> Option<ContactQuestion<'_>> {
+        let LiveCase { case, pending, .. } = &self.live;
+        if self.plan.ranked.is_empty() || pending.len() > policy::PENDING_MAX {
+            return None;
+        }
+        let question = &case.question;
+        let is_held_out = case.facts.held_out_of.is_some();
+        let is_holding = question.is_holding && !question.is_dry_run && !is_held_out;
+        Some(ContactQuestion {
+            contact: Contact::of(case, pending),
+            ranked: &self.plan.ranked,
+            hold: is_holding.then_some(Hold {
+                decision_id: &self.decision_id,
+                request_id: &question.request_id,
+                limit: question.limit,
+            }),
+        })
+    }
+}
+
+/// Judges planned cases; one answer per case, in their order.
+pub async fn judge<'p>(
+    gate: &Gate,
+    tenant: &str,
+    planned: impl Iterator<Item = &'p PlannedCase>,
+) -> Vec<Result<Judged, Status>> {
+    let planned: Vec<_> = planned.map(|case| (case, case.contact_question())).collect();
+    let questions: Vec<_> = planned.iter().filter_map(|(_, question)| *question).collect();
+    let mut answers = policy::judge(gate, tenant, &questions).await.into_iter();
+    let judged = planned.into_iter().map(|(case, question)| {
+        let answer = question.and_then(|_| answers.next());
+        judged(answer, case.decision_id.clone())
+    });
+    judged.collect()
+}
+
+fn judged(answer: Option<Result<policy::Judged, Status>>, own: String) -> Result<Judged, Status> {
+    match answer {
+        None => Ok(Judged { judgement: None, holder: own }),
+        Some(Ok((judgement, holder))) => {
+            Ok(Judged { judgement: Some(judgement), holder: holder.unwrap_or(own) })
+        }
+        Some(Err(status)) if is_callers(status.code()) => Err(status),
+        Some(Err(status)) => {
+            tracing::warn!(code = ?status.code(), "policy-svc did not answer; nothing is offered");
+            Ok(Judged { judgement: None, holder: own })
+        }
+    }
+}
+
+/// Whether policy-svc refuses the question itself, for example its unknown or inactive channel.
+fn is_callers(code: Code) -> bool {
+    matches!(code, Code::NotFound | Code::InvalidArgument | Code::FailedPrecondition)
+}

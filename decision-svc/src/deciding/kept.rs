@@ -1,0 +1,110 @@
+//! The stored form of a decision: the record that is shown, and what later calls about the decision
+//! need.
+
+use proffer_proto::{decision::v1 as proto, policy::v1::OfferSubject};
+use prost::Message as _;
+use serve::Problem;
+use tonic::Status;
+
+use super::{
+    ENGINE,
+    kept_facts::{KeptFacts, metrics_read},
+};
+use crate::{
+    domain::{
+        assignment::Arm,
+        case::Case,
+        conclude::{Conclusion, Offered},
+        outcome::DecidedOffer,
+    },
+    messages::scalar::fields_into_proto,
+    store::Store,
+};
+
+/// A decision as it is stored.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct KeptRecord {
+    /// What is shown.
+    #[prost(message, optional, tag = "1")]
+    pub shown: Option<proto::DecisionRecord>,
+    /// The offers with their categories.
+    #[prost(message, repeated, tag = "2")]
+    pub offers: Vec<KeptOffer>,
+    /// The facts it was made by.
+    #[prost(message, optional, tag = "3")]
+    pub facts: Option<KeptFacts>,
+}
+
+/// An offer as it was decided.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct KeptOffer {
+    /// Its rank, from 1.
+    #[prost(int32, tag = "1")]
+    pub rank: i32,
+    /// What it is about.
+    #[prost(message, optional, tag = "2")]
+    pub subject: Option<OfferSubject>,
+}
+
+impl KeptRecord {
+    /// The record of a concluded case. `arm` is that of its first experiment.
+    pub fn of(
+        case: &Case,
+        conclusion: &Conclusion,
+        request: proto::RecommendRequest,
+        shown: proto::Decision,
+        arm: Option<&Arm>,
+    ) -> Self {
+        let (fields, facts) = KeptFacts::of(case, conclusion.judgement.as_ref());
+        let arm_name = |arm: &Arm| if arm.is_holdout { "holdout" } else { "treatment" }.to_owned();
+        let offer = |offered: &Offered| KeptOffer {
+            rank: offered.rank,
+            subject: Some((&offered.ranked.subject).into()),
+        };
+        let offers = conclusion.answer.offers.iter().map(offer).collect();
+        let shown = proto::DecisionRecord {
+            decision_id: shown.decision_id.clone().unwrap_or_default(),
+            customer_id: case.question.customer_id.clone(),
+            channel: case.question.channel.clone(),
+            flow_id: case.configuration.flow.id.clone(),
+            decided_at: Some(history::timestamp(case.moment.now)),
+            request: Some(request),
+            answer: Some(shown),
+            customer_fields: fields_into_proto(&fields),
+            arm: arm.map(arm_name).unwrap_or_default(),
+            experiment_id: arm.map(|arm| arm.experiment_id.clone()).unwrap_or_default(),
+            ghost_offers: conclusion.answer.ghost_offers.clone(),
+            metrics: metrics_read(case),
+            engine: ENGINE.to_owned(),
+        };
+        Self { shown: Some(shown), offers, facts: Some(facts) }
+    }
+
+    /// The stored bytes.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.encode_to_vec()
+    }
+
+    /// The record from its stored bytes.
+    pub fn read(bytes: &[u8]) -> Self {
+        // INVARIANT: written by `bytes` above.
+        Self::decode(bytes).unwrap_or_default()
+    }
+
+    /// The record of a decision; NOT_FOUND when there is none.
+    pub async fn find(store: &Store, tenant: &str, decision_id: &str) -> Result<Self, Status> {
+        let found = store.decision(tenant, decision_id).await;
+        let found = found.map_err(|error| serve::store_status(&error))?;
+        let found = found.ok_or_else(|| Problem::not_found("decision", decision_id))?;
+        Ok(Self::read(&found.record))
+    }
+
+    /// The offers, for reports about them.
+    pub fn decided_offers(&self) -> Vec<DecidedOffer> {
+        let offer = |kept: &KeptOffer| DecidedOffer {
+            rank: kept.rank,
+            subject: kept.subject.clone().unwrap_or_default().into(),
+        };
+        self.offers.iter().map(offer).collect()
+    }
+}

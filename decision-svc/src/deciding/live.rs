@@ -1,0 +1,177 @@
+//! Builds cases from live data: configuration, customer records, metrics, undelivered outcomes and
+//! stored arms. Each is read once for all questions that are decided together.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use database::DatabaseError;
+use futures::future::join_all;
+use serve::Clock;
+use tonic::Status;
+
+use super::{
+    gathered::{Gathered, LiveCase, Records},
+    ground::{self, Ground, GroundKey, Grounds, no_snapshot},
+};
+use crate::{
+    compiled_flows::CompiledFlows,
+    domain::{
+        case::Detail, compile::CompiledFlow, judgement::Refusal, metric::Metrics, reason::Reason,
+        request::Question, snapshot::Snapshot,
+    },
+    neighbours::{
+        Lookup, catalog,
+        follow::{self, Follower, Followers},
+        policy,
+    },
+    store::{AskedMetric, Store},
+};
+
+/// Builds live cases. Cheap to clone.
+#[derive(Clone)]
+pub struct Live {
+    /// Outcomes, arms and metrics.
+    pub store: Store,
+    /// Flows and snapshots.
+    pub grounds: Grounds,
+    /// Snapshots as they arrive.
+    pub followers: Followers,
+    /// Flows compiled for them.
+    pub compiled: CompiledFlows,
+    /// Customer records.
+    pub catalog: Arc<Lookup>,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Live {
+    /// The case of each question, in their order.
+    pub async fn cases(
+        &self,
+        tenant: &str,
+        questions: &[&Arc<Question>],
+        detail: Detail,
+    ) -> Vec<Result<LiveCase, Status>> {
+        let mut gathered = match self.gather(tenant, questions).await {
+            Ok(gathered) => gathered,
+            Err(status) => return questions.iter().map(|_| Err(status.clone())).collect(),
+        };
+        let mut metrics = std::mem::take(&mut gathered.metrics);
+        let case = |(index, question): (usize, &&Arc<Question>)| {
+            let metrics = metrics.remove(&index).unwrap_or_default();
+            let now = || question.at.unwrap_or_else(|| self.clock.now());
+            gathered.case(index, question, metrics, detail, now)
+        };
+        questions.iter().enumerate().map(case).collect()
+    }
+
+    async fn gather<'q>(
+        &self,
+        tenant: &str,
+        questions: &[&'q Arc<Question>],
+    ) -> Result<Gathered<'q>, Status> {
+        let waited = self.clock.stopwatch();
+        let mut follower = self.followers.of(tenant).await.ok_or_else(no_snapshot)?;
+        self.compiled.follow(tenant, &follower);
+        let customer_ids: BTreeSet<_> =
+            questions.iter().map(|question| question.customer_id.as_str()).collect();
+        let customer_ids: Vec<_> = customer_ids.into_iter().collect();
+        let pending_max = policy::PENDING_MAX as i64 + 1;
+        let known = self.store.known_of(tenant, &customer_ids, pending_max).await;
+        let known = known.map_err(|error| serve::store_status(&error))?;
+        let all = questions.iter().map(|question| &***question);
+        let grounds = self.grounds.of(tenant, &follower, known.head, all).await;
+        let records = self.records(tenant, &mut follower, questions, &grounds).await;
+        let newest = records.as_ref().ok().map(|records| &records.snapshot);
+        let wait_left = self.grounds.snapshot_wait_max.saturating_sub(waited.elapsed());
+        let flows = self.flows(tenant, &grounds, newest, wait_left).await?;
+        let metrics = self.metrics(tenant, questions, &flows).await;
+        let metrics = metrics.map_err(|error| serve::store_status(&error))?;
+        Ok(Gathered { grounds, flows, records, metrics, known })
+    }
+
+    /// The customers' records with a snapshot as new as they are, or the newest there is.
+    async fn records<'q>(
+        &self,
+        tenant: &str,
+        follower: &mut Follower,
+        questions: &[&'q Arc<Question>],
+        grounds: &BTreeMap<GroundKey<'q>, Result<Ground, Status>>,
+    ) -> Result<Records, Refusal> {
+        let wanted_by = |question: &&'q Arc<Question>| {
+            let ground = grounds.get(&ground::key(question))?.as_ref().ok()?;
+            Some((question.customer_id.as_str(), ground.whole.flow.schema()))
+        };
+        let wanted: BTreeSet<_> = questions.iter().filter_map(wanted_by).collect();
+        let wanted: Vec<_> = wanted.into_iter().collect();
+        let read = catalog::customers(&*self.catalog, tenant, &wanted).await;
+        let (records, head) = read.map_err(|status| {
+            tracing::warn!(code = ?status.code(), "customer records could not be read");
+            let reason = "the customer's record cannot be read now; nothing is offered";
+            Refusal::new(Reason::CustomerUnavailable, reason)
+        })?;
+        let records: Vec<_> = records.into_iter().map(|record| record.map(Arc::new)).collect();
+        let by_question = questions.iter().map(|question| {
+            let index = wanted.binary_search(&wanted_by(question)?).ok()?;
+            records.get(index).cloned().flatten()
+        });
+        let by_question = by_question.collect();
+        let wait_max = self.grounds.snapshot_wait_max;
+        let (snapshot, is_fresh) = follow::wait_for(follower, wait_max, |snapshot| {
+            snapshot.is_complete()
+                && snapshot.catalog.as_ref().is_some_and(|catalog| catalog.revision >= head)
+        })
+        .await;
+        Ok(Records { by_question, snapshot, is_fresh })
+    }
+
+    /// The flow of each ground, compiled for the newest snapshot; or for an older one, when
+    /// compiling takes longer than `wait`.
+    async fn flows<'q>(
+        &self,
+        tenant: &str,
+        grounds: &BTreeMap<GroundKey<'q>, Result<Ground, Status>>,
+        newest: Option<&Arc<Snapshot>>,
+        wait: Duration,
+    ) -> Result<BTreeMap<GroundKey<'q>, Arc<CompiledFlow>>, Status> {
+        let known = grounds.iter().filter_map(|(key, ground)| Some((key, ground.as_ref().ok()?)));
+        let flows = known.map(|(key, ground)| async move {
+            let catalog = newest.unwrap_or(&ground.snapshot).catalog.clone().unwrap_or_default();
+            let flow_key = ground.whole.key(tenant);
+            let flow = self.compiled.within(wait, flow_key, &ground.whole.flow, &catalog).await;
+            Ok((*key, flow.map_err(|error| serve::internal(&error))?))
+        });
+        join_all(flows).await.into_iter().collect()
+    }
+
+    /// The metrics that each question's flow reads, by index of the question.
+    async fn metrics(
+        &self,
+        tenant: &str,
+        questions: &[&Arc<Question>],
+        flows: &BTreeMap<GroundKey<'_>, Arc<CompiledFlow>>,
+    ) -> Result<BTreeMap<usize, Metrics>, DatabaseError> {
+        let (now, mut wanted, mut indexes) = (self.clock.now(), Vec::new(), Vec::new());
+        for (index, question) in questions.iter().enumerate() {
+            let Some(flow) = flows.get(&ground::key(question)) else { continue };
+            let at = question.at.unwrap_or(now);
+            let until_us = question.at.map_or(i64::MAX, |at| at.timestamp_micros());
+            for metric in &flow.metrics_read {
+                let (customer_id, after_us) = (question.customer_id.as_str(), metric.after_us(at));
+                wanted.push(AskedMetric { customer_id, metric, after_us, until_us });
+                indexes.push(index);
+            }
+        }
+        let found = self.store.metrics(tenant, &wanted).await?;
+        let mut metrics: BTreeMap<usize, Metrics> = BTreeMap::new();
+        for (place, value) in found {
+            if let (Some(wanted), Some(index)) = (wanted.get(place), indexes.get(place)) {
+                metrics.entry(*index).or_default().insert(wanted.metric.key.clone(), value);
+            }
+        }
+        Ok(metrics)
+    }
+}

@@ -1,0 +1,63 @@
+//! Configuration of the past: a catalog as it was, and a flow as it was, compiled for it.
+
+use std::sync::Arc;
+
+use history::AsOf;
+use tonic::Status;
+
+use super::whole_flow::{WholeFlow, WholeFlows};
+use crate::{
+    domain::{compile::CompiledFlow, snapshot::Catalog},
+    neighbours::{
+        Lookup,
+        past::{Moment, PastCatalogs},
+    },
+    past_flows::PastFlows,
+};
+
+/// Reads configuration of the past. Cheap to clone.
+#[derive(Clone)]
+pub struct Past {
+    /// The flows.
+    pub flows: WholeFlows,
+    /// Whose log has the catalogs.
+    pub lookup: Arc<Lookup>,
+    /// Catalogs read before.
+    pub catalogs: PastCatalogs,
+    /// Flows compiled before.
+    pub compiled: PastFlows,
+}
+
+impl Past {
+    /// The catalog of a moment at or before `head`, a revision that the log has.
+    pub async fn catalog(
+        &self,
+        tenant: &str,
+        moment: Moment,
+        head: i64,
+    ) -> Result<Arc<Catalog>, Status> {
+        self.catalogs.at(&*self.lookup, tenant, moment, head).await
+    }
+
+    /// The flow of this id or name as it was; `None` when there was none.
+    pub async fn flow(
+        &self,
+        tenant: &str,
+        named: &str,
+        moment: AsOf,
+    ) -> Result<Option<WholeFlow>, Status> {
+        self.flows.as_of(tenant, named, moment).await
+    }
+
+    /// A flow of the past, compiled for a catalog of the past.
+    pub async fn compiled(
+        &self,
+        tenant: &str,
+        whole: &WholeFlow,
+        catalog: &Arc<Catalog>,
+    ) -> Result<Arc<CompiledFlow>, Status> {
+        let key = whole.key(tenant);
+        let compiled = self.compiled.of(key, whole.flow.clone(), catalog).await;
+        compiled.map_err(|error| serve::internal(&error))
+    }
+}

@@ -1,0 +1,213 @@
+//! Decides what to offer: builds cases, plans, asks policy-svc, concludes, writes. Calls that are
+//! decided together share each read, each call to a neighbour and the commit.
+
+use std::sync::Arc;
+
+use futures::future::join_all;
+use proffer_proto::{decision::v1::Decision, errors::v1::ErrorReason};
+use serve::{Clock, Problem};
+use tokio::sync::Notify;
+use tonic::{Code, Status};
+
+use super::{
+    batch::{Answers, Call, OpenCall},
+    gathered::LiveCase,
+    judge::{Judged, PlannedCase, judge},
+    kept::KeptRecord,
+    live::Live,
+    write::{body_hash, new_decision},
+};
+use crate::{
+    domain::{case::Detail, conclude::conclude, judgement::Grant},
+    messages::answer::{self, Circumstances},
+    neighbours::{Gate, policy},
+    store::{NewDecision, RequestRow, Store, Written},
+};
+
+/// How often a call is decided before it fails: a changed arm asks for a second time.
+const ROUNDS_MAX: usize = 3;
+/// Calls that are decided together: as many as the store commits together.
+const TOGETHER_MAX: usize = 128;
+
+/// The use case. Cheap to clone.
+#[derive(Clone)]
+pub struct Recommend {
+    /// Builds cases.
+    pub live: Live,
+    /// Where decisions are written.
+    pub store: Store,
+    /// Where slots are reserved.
+    pub gate: Arc<Gate>,
+    /// The time.
+    pub clock: Clock,
+    /// Rung when there is something to deliver.
+    pub bell: Arc<Notify>,
+}
+
+/// A decided call.
+struct Decided {
+    shown: Decision,
+    /// Slots of an earlier round that this one does not use.
+    unused: Vec<Grant>,
+    /// What is written; nothing for a dry run.
+    new: Option<NewDecision>,
+}
+
+impl Recommend {
+    /// Decides one call. Spawn it, unless it is a dry run: cancelling it would lose a reserved
+    /// slot.
+    pub async fn one(&self, tenant: &str, call: Call) -> Result<Decision, Status> {
+        let answer = self.all(tenant, vec![call]).await.pop();
+        answer.unwrap_or_else(|| Err(serve::internal(&"a call without an answer")))
+    }
+
+    /// Decides calls of one tenant; answers in their order. A call that fails does not touch the
+    /// others. Spawn it.
+    pub async fn all(&self, tenant: &str, calls: Vec<Call>) -> Vec<Result<Decision, Status>> {
+        let mut all = Vec::with_capacity(calls.len());
+        for calls in calls.chunks(TOGETHER_MAX) {
+            let mut answers = Answers::new(calls.len());
+            self.answer_retries(tenant, &mut answers, calls).await;
+            for _ in 0..ROUNDS_MAX {
+                let open = answers.open(calls);
+                if open.is_empty() {
+                    break;
+                }
+                self.decide(tenant, &mut answers, open).await;
+            }
+            all.extend(answers.into_all());
+        }
+        all
+    }
+
+    /// Calls whose request id was answered before get that answer.
+    async fn answer_retries(&self, tenant: &str, answers: &mut Answers, calls: &[Call]) {
+        let is_repeatable =
+            |call: &&Call| !call.question.request_id.is_empty() && !call.question.is_dry_run;
+        let repeatable = calls.iter().filter(is_repeatable);
+        let ids: Vec<_> = repeatable.map(|call| call.question.request_id.as_str()).collect();
+        if ids.is_empty() {
+            return;
+        }
+        let known = match self.store.requests_of(tenant, &ids).await {
+            Ok(known) => known,
+            Err(error) => return answers.fail(&serve::store_status(&error)),
+        };
+        let now_us = self.clock.now().timestamp_micros();
+        for open in answers.open(calls).into_iter().filter(|open| is_repeatable(&open.call)) {
+            let row = known.get(&open.call.question.request_id).filter(|row| row.stands(now_us));
+            if let Some(row) = row {
+                answers.give(open, self.answer_of(tenant, open.call, row).await);
+            }
+        }
+    }
+
+    async fn answer_of(
+        &self,
+        tenant: &str,
+        call: &Call,
+        row: &RequestRow,
+    ) -> Result<Decision, Status> {
+        if row.body_hash != body_hash(call) {
+            let message = format!("request id `{}` was used with another body", row.request_id);
+            let problem = Problem::new(Code::Aborted, ErrorReason::IdempotencyMismatch, message);
+            return Err(problem.with("key", row.request_id.as_str()).into());
+        }
+        let found = self.store.decision(tenant, &row.decision_id).await;
+        let found = found.map_err(|error| serve::store_status(&error))?;
+        let shown = found.and_then(|row| KeptRecord::read(&row.record).shown);
+        let answer = shown.and_then(|shown| shown.answer);
+        answer.ok_or_else(|| {
+            serve::internal(&format!("decision {} of a request has no record", row.decision_id))
+        })
+    }
+
+    /// Decides the open calls once. Those stay open for which another replica stored another arm
+    /// meanwhile.
+    async fn decide(&self, tenant: &str, answers: &mut Answers, open: Vec<OpenCall<'_>>) {
+        let questions: Vec<_> = open.iter().map(|open| &open.call.question).collect();
+        let cases = self.live.cases(tenant, &questions, Detail::Answer).await;
+        let cases = answers.keep(open.into_iter().zip(cases)).into_iter();
+        let planned: Vec<_> = cases.map(|(open, live)| (open, PlannedCase::of(live))).collect();
+        let judged = judge(&*self.gate, tenant, planned.iter().map(|(_, planned)| planned)).await;
+        let judged = planned.into_iter().zip(judged);
+        let judged = judged.map(|((open, planned), judged)| {
+            (open, judged.map(|judged| decided(tenant, open.call, planned, judged)))
+        });
+        let written = answers.keep(judged).into_iter().map(|(open, decided)| async move {
+            (open, self.write(tenant, open.call, decided).await)
+        });
+        for (open, answer) in join_all(written).await {
+            if let Some(answer) = answer.transpose() {
+                answers.give(open, answer);
+            }
+        }
+    }
+
+    /// Writes a decision; `None` when it must be made again under another arm.
+    async fn write(
+        &self,
+        tenant: &str,
+        call: &Call,
+        Decided { mut shown, unused, new }: Decided,
+    ) -> Result<Option<Decision>, Status> {
+        let Some(new) = new else { return Ok(Some(shown)) };
+        let holder = new.decision_id.clone();
+        let written = self.store.write_decision(new).await;
+        match written.map_err(|error| serve::store_status(&error))? {
+            Written::Stored => {
+                // Only the round whose answer is given knows which slots are not needed.
+                for grant in &unused {
+                    drop(self.release(tenant, call, &holder, grant.rank).await);
+                }
+                self.bell.notify_one();
+                shown.latency_ms = call.stopwatch.elapsed_ms();
+                let offers = shown.decisions.len();
+                tracing::debug!(decision.id = %holder, offers, "decision made");
+                Ok(Some(shown))
+            }
+            Written::LostTo(winner) => {
+                if winner.decision_id != holder {
+                    drop(self.release(tenant, call, &holder, 0).await);
+                }
+                self.answer_of(tenant, call, &winner).await.map(Some)
+            }
+            Written::OtherArm(_) => {
+                drop(self.release(tenant, call, &holder, 0).await);
+                Ok(None)
+            }
+        }
+    }
+
+    async fn release(
+        &self,
+        tenant: &str,
+        call: &Call,
+        decision_id: &str,
+        rank: i32,
+    ) -> Result<i32, Status> {
+        policy::release(&*self.gate, tenant, &call.question.customer_id, decision_id, rank).await
+    }
+}
+
+/// Concludes a case, and prepares what is written of it.
+fn decided(tenant: &str, call: &Call, planned: PlannedCase, judged: Judged) -> Decided {
+    let PlannedCase { live: LiveCase { case, arms, degraded, .. }, plan, .. } = planned;
+    let Judged { judgement, holder } = judged;
+    let mut conclusion = conclude(&case, plan, judgement);
+    let unused = std::mem::take(&mut conclusion.answer.unused);
+    let is_written = !case.question.is_dry_run;
+    let about = Circumstances {
+        decision_id: is_written.then(|| holder.clone()),
+        degraded,
+        snapshot: case.revision_names(conclusion.judgement.as_ref()),
+        latency_ms: call.stopwatch.elapsed_ms(),
+    };
+    let shown = answer::decision(&case, &conclusion, about);
+    let new = is_written.then(|| {
+        let arm = arms.first().map(|it| &it.arm);
+        let record = KeptRecord::of(&case, &conclusion, call.request.clone(), shown.clone(), arm);
+        new_decision((tenant, &holder), call, &case, &arms, &conclusion, &record)
+    });
+    Decided { shown, unused, new }
+}

@@ -1,0 +1,143 @@
+//! Builds the case of a recorded decision, from the configuration and the facts of the time, and
+//! concludes it again.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use formula::Moment;
+use history::AsOf;
+use proffer_proto::decision::v1 as proto;
+use tonic::Status;
+
+use super::{
+    kept::KeptRecord,
+    kept_facts::{KeptFacts, KeptJudgement},
+    past::Past,
+};
+use crate::{
+    domain::{
+        case::{Case, Configuration, CustomerFacts, Detail},
+        conclude::{Conclusion, conclude},
+        judgement::Judgement,
+        plan,
+    },
+    messages::{instant, question, scalar},
+    neighbours::{
+        Gate, past,
+        policy::{self, Contact, Rules},
+    },
+    store::Store,
+};
+
+/// A recorded decision as a case.
+pub struct RecordedCase {
+    /// The case.
+    pub case: Case,
+    /// The record as it is shown.
+    pub shown: proto::DecisionRecord,
+    judgement: Option<KeptJudgement>,
+}
+
+/// Builds recorded cases. Cheap to clone.
+#[derive(Clone)]
+pub struct Recorded {
+    /// Records.
+    pub store: Store,
+    /// Configuration.
+    pub past: Past,
+    /// Judges by recorded facts.
+    pub gate: Arc<Gate>,
+}
+
+impl Recorded {
+    /// The case of a decision.
+    pub async fn case(
+        &self,
+        tenant: &str,
+        decision_id: &str,
+        detail: Detail,
+    ) -> Result<RecordedCase, Status> {
+        let KeptRecord { shown, facts, .. } =
+            KeptRecord::find(&self.store, tenant, decision_id).await?;
+        let (shown, facts) = (shown.unwrap_or_default(), facts.unwrap_or_default());
+        let moment = past::Moment::Revision(facts.catalog_revision);
+        let catalog = self.past.catalog(tenant, moment, facts.catalog_revision).await?;
+        let at = AsOf::Revision(facts.flow_revision);
+        let whole = self.past.flow(tenant, &shown.flow_id, at).await?;
+        let whole = whole.ok_or_else(|| {
+            serve::internal(&format!("flow {} has no such revision", shown.flow_id))
+        })?;
+        let flow = self.past.compiled(tenant, &whole, &catalog).await?;
+        let configuration =
+            Configuration { flow, policy_revision: None, experiment_revision: None };
+        let (question, _) = question::read(&shown.request.clone().unwrap_or_default());
+        let facts_of_case = customer_facts(&shown, &facts, &question.placement);
+        let case = Case {
+            question: Arc::new(question),
+            configuration,
+            facts: facts_of_case,
+            moment: Moment::new(decided_at(&shown), zone(&shown)),
+            detail,
+        };
+        Ok(RecordedCase { case, shown, judgement: facts.judgement })
+    }
+
+    /// Concludes the case again: contact policies of the recorded revision judge by the recorded
+    /// facts.
+    pub async fn conclude(
+        &self,
+        tenant: &str,
+        recorded: &RecordedCase,
+    ) -> Result<Conclusion, Status> {
+        let case = &recorded.case;
+        let plan = plan::plan(case);
+        let Some(kept) = &recorded.judgement else { return Ok(conclude(case, plan, None)) };
+        let judgement = match (&kept.facts, &kept.judgement) {
+            (Some(facts), _) => {
+                let slots = kept.is_reserving.then_some(case.question.limit);
+                let by = (Rules::Revision(kept.revision), slots);
+                let contact = Contact::of(case, &[]);
+                policy::evaluate(&*self.gate, tenant, contact, &plan.ranked, facts, by).await?
+            }
+            (None, Some(judgement)) => {
+                policy::decoded(judgement).map_err(|error| serve::internal(&error))?
+            }
+            (None, None) => Judgement::default(),
+        };
+        // The grant is a fact.
+        let judgement = Judgement { grants: kept.grants(), ..judgement };
+        Ok(conclude(case, plan, Some(judgement)))
+    }
+}
+
+/// The facts of a record about its customer, for an offer in `placement`.
+pub fn customer_facts(
+    shown: &proto::DecisionRecord,
+    facts: &KeptFacts,
+    placement: &str,
+) -> CustomerFacts {
+    let trace = shown.answer.as_ref().and_then(|answer| answer.trace.as_ref());
+    CustomerFacts {
+        record: match facts.obstacle() {
+            Some(obstacle) => Err(obstacle),
+            None => Ok(Arc::new(scalar::fields(&shown.customer_fields))),
+        },
+        metrics: shown.metrics.clone(),
+        surface: facts.surface(placement),
+        held_out_of: facts.held_out_of(),
+        timezone_source: trace.map(|trace| trace.timezone_source.clone()).unwrap_or_default(),
+    }
+}
+
+/// The zone of a recorded decision. It is a fact: the field it was read from may mean something
+/// else by now.
+pub fn zone(shown: &proto::DecisionRecord) -> Tz {
+    let trace = shown.answer.as_ref().and_then(|answer| answer.trace.as_ref());
+    trace.and_then(|trace| trace.timezone.parse().ok()).unwrap_or(Tz::UTC)
+}
+
+fn decided_at(shown: &proto::DecisionRecord) -> DateTime<Utc> {
+    let at = shown.decided_at.as_ref().and_then(|at| instant(at).ok());
+    at.unwrap_or(DateTime::<Utc>::UNIX_EPOCH)
+}

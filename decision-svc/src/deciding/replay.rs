@@ -1,0 +1,61 @@
+//! Makes a recorded decision again and compares.
+
+use proffer_proto::{
+    decision::v1::{Decision, DecisionRecord},
+    difference::{self, Difference},
+};
+use tonic::Status;
+
+use super::recorded::Recorded;
+use crate::{
+    domain::case::Detail,
+    messages::answer::{self, Circumstances},
+};
+
+/// Differences listed at most.
+pub const DIFFERENCES_MAX: usize = 100;
+
+/// The use case. Cheap to clone.
+#[derive(Clone)]
+pub struct Replay {
+    /// Builds the cases.
+    pub recorded: Recorded,
+}
+
+/// What replaying a decision showed.
+pub struct Replayed {
+    /// Where the answers differ; empty when the decision is the same.
+    pub differences: Vec<Difference>,
+    /// The engine that made the recorded decision.
+    pub recorded_engine: String,
+}
+
+impl Replay {
+    /// Replays a decision.
+    pub async fn replay(&self, tenant: &str, decision_id: &str) -> Result<Replayed, Status> {
+        let recorded = self.recorded.case(tenant, decision_id, Detail::Answer).await?;
+        let conclusion = self.recorded.conclude(tenant, &recorded).await?;
+        let before = recorded.shown.answer.unwrap_or_default();
+        let about = Circumstances {
+            decision_id: before.decision_id.clone(),
+            degraded: before.degraded.clone(),
+            snapshot: before.snapshot.clone(),
+            latency_ms: before.latency_ms,
+        };
+        let again = answer::decision(&recorded.case, &conclusion, about);
+        let ghosts = [recorded.shown.ghost_offers, conclusion.answer.ghost_offers];
+        Ok(Replayed {
+            differences: differences(&before, &again, ghosts),
+            recorded_engine: recorded.shown.engine,
+        })
+    }
+}
+
+fn differences(before: &Decision, again: &Decision, ghosts: [Vec<String>; 2]) -> Vec<Difference> {
+    let mut found = difference::differences(before, again, DIFFERENCES_MAX);
+    let [was, now] =
+        ghosts.map(|ghost_offers| DecisionRecord { ghost_offers, ..Default::default() });
+    let room = DIFFERENCES_MAX - found.len().min(DIFFERENCES_MAX);
+    found.extend(difference::differences(&was, &now, room));
+    found
+}

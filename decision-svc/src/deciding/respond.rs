@@ -1,0 +1,232 @@
+//! Records what customers did.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use proffer_proto::errors::v1::ErrorReason;
+use serve::Problem;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::Notify;
+use tonic::{Code, Status};
+
+use super::{ground::no_snapshot, kept::KeptRecord, new_id};
+use crate::{
+    domain::{
+        offer_subject::OfferSubject,
+        outcome::{DecidedOffer, Report, ResolvedOutcome},
+        snapshot::{Catalog, OutcomeType, Snapshot},
+    },
+    neighbours::{
+        experiment,
+        follow::{self, Followers},
+        policy,
+    },
+    receipt::{Receipt, Receipts},
+    store::{NewOutcome, Recorded, Store},
+};
+
+/// A report as it came.
+pub struct Reported {
+    /// What it says.
+    pub report: Report,
+    /// Its message, encoded.
+    pub body: Vec<u8>,
+}
+
+/// A recorded outcome.
+pub struct Accepted {
+    /// Its id.
+    pub outcome_id: String,
+    /// It had been recorded before.
+    pub is_duplicate: bool,
+}
+
+/// The use case. Cheap to clone.
+#[derive(Clone)]
+pub struct Respond {
+    /// Where outcomes are written.
+    pub store: Store,
+    /// Which types of outcome there are.
+    pub followers: Followers,
+    /// What was received and is not yet recorded.
+    pub receipts: Receipts,
+    /// Rung when there is something to deliver.
+    pub bell: Arc<Notify>,
+}
+
+impl Respond {
+    /// Receives reports now; the receipt ends when they are recorded.
+    pub fn receive(&self) -> Receipt {
+        self.receipts.receive()
+    }
+
+    /// Records reports in one transaction. Each is recorded or refused, in their order; those that
+    /// are refused already stay so. Spawn it: a caller that disconnects does not undo a write.
+    pub async fn record(
+        &self,
+        tenant: &str,
+        receipt: Receipt,
+        reported: Vec<Result<Reported, Problem>>,
+    ) -> Result<Vec<Result<Accepted, Problem>>, Status> {
+        let valid = || reported.iter().filter_map(|it| it.as_ref().ok()).map(|it| &it.report);
+        let keys: Vec<&str> = valid().map(|report| report.key.as_str()).collect();
+        let catalog = self.catalog_knowing(tenant, &keys).await?;
+        let decisions = self.decisions(tenant, valid()).await?;
+        let (mut answers, mut keys, mut new) = (Vec::new(), Vec::new(), Vec::new());
+        for reported in reported {
+            let outcome = reported.and_then(|Reported { report, body }| {
+                let decision = decisions.get(&report.decision_id);
+                let key = report.retry_key().to_owned();
+                let resolved = resolved(report, decision, &catalog, receipt.at)?;
+                Ok((key, new_outcome(&resolved, body)?))
+            });
+            answers.push(outcome.map(|(key, outcome)| {
+                keys.push(key);
+                new.push(outcome);
+            }));
+        }
+        let mut recorded = self.write(tenant, &new).await?.into_iter().zip(keys);
+        let lost = || serve::internal(&"an outcome was neither recorded nor refused");
+        let answer = |answer: Result<(), Problem>| match answer {
+            Err(refused) => Ok(Err(refused)),
+            Ok(()) => recorded.next().map(accepted).ok_or_else(lost),
+        };
+        answers.into_iter().map(answer).collect()
+    }
+
+    async fn write(&self, tenant: &str, new: &[NewOutcome]) -> Result<Vec<Recorded>, Status> {
+        if new.is_empty() {
+            return Ok(Vec::new());
+        }
+        let recorded = self.store.write_outcomes(tenant, new).await;
+        let recorded = recorded.map_err(|error| serve::store_status(&error))?;
+        self.bell.notify_one();
+        Ok(recorded)
+    }
+
+    /// The tenant's catalog, once it has all outcome types `keys` or the wait is over.
+    async fn catalog_knowing(&self, tenant: &str, keys: &[&str]) -> Result<Arc<Catalog>, Status> {
+        let mut follower = self.followers.of(tenant).await.ok_or_else(no_snapshot)?;
+        let knows = |snapshot: &Snapshot| {
+            let types = snapshot.catalog.as_ref().map(|catalog| &catalog.outcome_types);
+            types.is_some_and(|types| keys.iter().all(|key| types.contains_key(*key)))
+        };
+        let (snapshot, _) = follow::wait_for(&mut follower, follow::SNAPSHOT_WAIT_MAX, knows).await;
+        snapshot.catalog.clone().ok_or_else(no_snapshot)
+    }
+
+    /// The decisions that the reports name, by id.
+    async fn decisions(
+        &self,
+        tenant: &str,
+        reports: impl Iterator<Item = &Report>,
+    ) -> Result<BTreeMap<String, KeptRecord>, Status> {
+        let mut decisions = BTreeMap::new();
+        let named = reports.filter(|report| !report.decision_id.is_empty());
+        for report in named {
+            let found = self.store.decision(tenant, &report.decision_id).await;
+            let found = found.map_err(|error| serve::store_status(&error))?;
+            let kept = found.map(|row| (row.decision_id, KeptRecord::read(&row.record)));
+            decisions.extend(kept);
+        }
+        Ok(decisions)
+    }
+}
+
+/// Finds what a report refers to: its type, its offer, its channel.
+fn resolved(
+    report: Report,
+    decision: Option<&KeptRecord>,
+    catalog: &Catalog,
+    received_at: DateTime<Utc>,
+) -> Result<ResolvedOutcome, Problem> {
+    let of_type = outcome_type(&report.key, catalog)?;
+    let (offer, channel) = match (report.decision_id.as_str(), decision) {
+        ("", _) => (offer_named(&report.offer_id, catalog)?, ""),
+        (decision_id, None) => return Err(Problem::not_found("decision", decision_id)),
+        (decision_id, Some(KeptRecord { shown: Some(shown), .. }))
+            if shown.customer_id != report.customer_id =>
+        {
+            let message = format!("`{decision_id}` is not a decision of this customer");
+            return Err(Problem::invalid_field("outcome.decision_id", message));
+        }
+        (_, Some(decision)) => {
+            let offers = decision.decided_offers();
+            let offer = report.offer_in(&offers).map_err(|(field, message)| {
+                Problem::invalid_field(format!("outcome.{field}"), message)
+            })?;
+            let channel = decision.shown.as_ref().map(|shown| shown.channel.as_str());
+            (offer.cloned(), channel.unwrap_or_default())
+        }
+    };
+    let channel = if report.channel.is_empty() { channel } else { &report.channel };
+    Ok(ResolvedOutcome {
+        outcome_id: new_id("out", received_at),
+        of_type,
+        offer,
+        channel: channel.to_owned(),
+        occurred_at: report.occurred_at.unwrap_or(received_at),
+        received_at,
+        report,
+    })
+}
+
+fn outcome_type(key: &str, catalog: &Catalog) -> Result<OutcomeType, Problem> {
+    catalog.outcome_types.get(key).cloned().ok_or_else(|| {
+        let known: Vec<_> = catalog.outcome_types.keys().map(String::as_str).collect();
+        let message = format!("`{key}` is not an outcome type; known are {}", known.join(", "));
+        Problem::invalid_field("outcome.outcome", message)
+    })
+}
+
+/// The offer of a report that names no decision.
+fn offer_named(named: &str, catalog: &Catalog) -> Result<Option<DecidedOffer>, Problem> {
+    if named.is_empty() {
+        return Ok(None);
+    }
+    let offer = catalog.offer(named).ok_or_else(|| {
+        let message = format!(
+            "`{named}` is not an offer; name an offer by id or name, or give the `decisionId`"
+        );
+        Problem::invalid_field("outcome.offer_id", message)
+    })?;
+    let category = catalog.category(&offer.category);
+    let category_id = category.map(|category| category.id.as_str()).unwrap_or_default();
+    Ok(Some(DecidedOffer { rank: 0, subject: OfferSubject::of(offer, category_id) }))
+}
+
+/// What is written of an outcome.
+fn new_outcome(outcome: &ResolvedOutcome, body: Vec<u8>) -> Result<NewOutcome, Problem> {
+    let report = &outcome.report;
+    let key = report.key(outcome.offer.as_ref().map(|offer| offer.rank)).ok_or_else(|| {
+        let message = "is required without `decisionId` and `occurredAt`: \
+                       it tells a retry from a second outcome";
+        Problem::invalid_field("outcome.idempotency_key", message)
+    })?;
+    Ok(NewOutcome {
+        customer_id: report.customer_id.clone(),
+        outcome_id: outcome.outcome_id.clone(),
+        idempotency_key: key,
+        body_hash: Sha256::digest(&body).to_vec(),
+        outcome_key: report.key.clone(),
+        occurred_us: outcome.occurred_at.timestamp_micros(),
+        value_e4: report.value_e4,
+        received_us: outcome.received_at.timestamp_micros(),
+        record: body,
+        policy_message: Box::new(policy::outcome_message(outcome)),
+        experiment_message: experiment::outcome_message(outcome),
+    })
+}
+
+fn accepted((recorded, key): (Recorded, String)) -> Result<Accepted, Problem> {
+    let (outcome_id, is_duplicate) = match recorded {
+        Recorded::Stored(id) => (id, false),
+        Recorded::Duplicate(id) => (id, true),
+        Recorded::Mismatch => {
+            let message = format!("idempotency key `{key}` was used with another body");
+            let problem = Problem::new(Code::Aborted, ErrorReason::IdempotencyMismatch, message);
+            return Err(problem.with("key", key.as_str()));
+        }
+    };
+    Ok(Accepted { outcome_id, is_duplicate })
+}

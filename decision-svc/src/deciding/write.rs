@@ -1,0 +1,68 @@
+//! What is written of a decision: its record, and the rows that must be true together with it.
+
+use chrono::DateTime;
+use prost::Message as _;
+use sha2::{Digest as _, Sha256};
+
+use super::{batch::Call, kept::KeptRecord};
+use crate::{
+    domain::{
+        assignment::BindingArm,
+        case::Case,
+        conclude::{Answer, Conclusion},
+    },
+    neighbours::experiment,
+    store::{NewDecision, RequestRow},
+};
+
+/// The decision of a concluded case, to be written under `decision_id`.
+pub fn new_decision(
+    (tenant, decision_id): (&str, &str),
+    call: &Call,
+    case: &Case,
+    arms: &[BindingArm],
+    conclusion: &Conclusion,
+    record: &KeptRecord,
+) -> NewDecision {
+    let customer_id = &case.question.customer_id;
+    let decided_us = case.moment.now.timestamp_micros();
+    let answer = &conclusion.answer;
+    let is_exposed = !answer.offers.is_empty() || !answer.ghost_offers.is_empty();
+    let exposed = arms.iter().filter(|it| is_exposed && it.arm.exposed_us.is_none());
+    let exposure = |it: &BindingArm| {
+        experiment::exposure_message(customer_id, &it.arm, decision_id, decided_us)
+    };
+    let assignment =
+        |it: &BindingArm| (it.arm.clone(), experiment::assignment_message(customer_id, &it.arm));
+    NewDecision {
+        tenant: tenant.to_owned(),
+        decision_id: decision_id.to_owned(),
+        customer_id: customer_id.clone(),
+        decided_us,
+        record: record.bytes(),
+        request: request(call, decision_id, decided_us, answer),
+        arms: arms.iter().map(assignment).collect(),
+        exposed_us: is_exposed.then_some(decided_us),
+        experiment_messages: exposed.map(exposure).collect(),
+    }
+}
+
+fn request(call: &Call, decision_id: &str, decided_us: i64, answer: &Answer) -> Option<RequestRow> {
+    let request_id = &call.question.request_id;
+    let deliver_after = answer.refusal.as_ref().and_then(|refusal| refusal.deliver_after.as_ref());
+    let deliver_after = deliver_after.filter(|_| answer.offers.is_empty());
+    let deliver_after = deliver_after.and_then(|text| DateTime::parse_from_rfc3339(text).ok());
+    (!request_id.is_empty()).then(|| RequestRow {
+        request_id: request_id.clone(),
+        decision_id: decision_id.to_owned(),
+        body_hash: body_hash(call),
+        decided_us,
+        deliver_after_us: deliver_after.map(|at| at.timestamp_micros()),
+        now_us: decided_us,
+    })
+}
+
+/// Tells a retry from another request with the same id.
+pub fn body_hash(call: &Call) -> Vec<u8> {
+    Sha256::digest(call.request.encode_to_vec()).to_vec()
+}

@@ -1,0 +1,107 @@
+//! A decision as a value: everything its answer follows from. It is built from live data, from a
+//! record, or for an instant of the past; [`plan`](super::plan::plan) and
+//! [`conclude`](super::conclude::conclude) then do the same for each.
+
+use std::sync::Arc;
+
+use formula::Moment;
+
+use crate::domain::{
+    compile::CompiledFlow,
+    creative::Surface,
+    facts::Facts,
+    judgement::{Judgement, Refusal},
+    metric::Metrics,
+    request::Question,
+    scalar::Fields,
+};
+
+/// A decision to be made, or to be made again.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// What is asked.
+    pub question: Arc<Question>,
+    /// What it is decided with.
+    pub configuration: Configuration,
+    /// What is known about the customer and this contact.
+    pub facts: CustomerFacts,
+    /// The instant of the decision, in the customer's zone.
+    pub moment: Moment,
+    /// How much of the plan is listed.
+    pub detail: Detail,
+}
+
+/// The configuration of a decision.
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    /// The flow, compiled for the catalog of the decision; it names the revisions of both.
+    pub flow: Arc<CompiledFlow>,
+    /// Revision of policy-svc's log when the case was built; `None` when unknown. A judgement names
+    /// the revision it used.
+    pub policy_revision: Option<i64>,
+    /// Revision of experiment-svc's log; `None` when unknown.
+    pub experiment_revision: Option<i64>,
+}
+
+/// What is known about a customer.
+#[derive(Clone, Debug)]
+pub struct CustomerFacts {
+    /// The customer's record; or why nothing can be offered without one.
+    pub record: Result<Arc<Fields>, Refusal>,
+    /// The behavioral metrics that the flow reads.
+    pub metrics: Metrics,
+    /// Where the offer will be shown.
+    pub surface: Surface,
+    /// The experiment whose holdout the customer is in.
+    pub held_out_of: Option<String>,
+    /// Where the customer's zone comes from, for example `customer.timezone`.
+    pub timezone_source: String,
+}
+
+/// How much of a plan is listed; the rest is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// What an answer needs: the best offers, and refused ones when the question asks for them.
+    Answer,
+    /// Every candidate.
+    Everything,
+}
+
+impl Case {
+    /// The customer's record; empty when there is none.
+    pub fn record(&self) -> &Fields {
+        static NO_FIELDS: Fields = Fields::new();
+        self.facts.record.as_deref().unwrap_or(&NO_FIELDS)
+    }
+
+    /// Why nothing can be planned.
+    pub fn obstacle(&self) -> Option<&Refusal> {
+        self.facts.record.as_ref().err()
+    }
+
+    /// What rules and formulas read.
+    pub fn inputs(&self) -> Facts<'_> {
+        Facts {
+            record: self.record(),
+            attributes: &self.question.attributes,
+            metrics: &self.facts.metrics,
+            surface: &self.facts.surface,
+            moment: &self.moment,
+        }
+    }
+
+    /// The configuration used, each part as `catalog:17`; a judgement names its own revision of
+    /// policy-svc's log.
+    pub fn revision_names(&self, judgement: Option<&Judgement>) -> Vec<String> {
+        let Configuration { flow, policy_revision, experiment_revision } = &self.configuration;
+        let policy = judgement.map(|judgement| judgement.revision).or(*policy_revision);
+        let named = [
+            ("catalog", Some(flow.catalog_revision)),
+            ("policy", policy),
+            ("decision", Some(flow.revision)),
+            ("experiment", *experiment_revision),
+        ];
+        let known = named.into_iter().filter_map(|(service, revision)| Some((service, revision?)));
+        known.map(|(service, revision)| format!("{service}:{revision}")).collect()
+    }
+}

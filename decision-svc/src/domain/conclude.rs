@@ -1,0 +1,218 @@
+//! The answer to a case, from its plan and what policy-svc judged.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::{
+    case::Case,
+    judgement::{Grant, Judgement, OfferVerdict, PolicyVerdict, Refusal},
+    plan::{Plan, Ranked},
+    reason::Reason,
+    trace::Refused,
+};
+
+/// A decided case.
+#[derive(Clone, Debug)]
+pub struct Conclusion {
+    /// The plan it follows from.
+    pub plan: Plan,
+    /// What policy-svc judged; `None` when it was not asked or did not answer.
+    pub judgement: Option<Judgement>,
+    /// The answer.
+    pub answer: Answer,
+    /// What people should know about it.
+    pub notes: Vec<String>,
+}
+
+/// The answer.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    /// The offers.
+    pub offers: Vec<Offered>,
+    /// Why nothing, or less than asked.
+    pub refusal: Option<Refusal>,
+    /// Offers a held-out customer would have received.
+    pub ghost_offers: Vec<String>,
+    /// When contact policies refuse every offer: when they would let one through.
+    pub next_allowed_at: Option<DateTime<Utc>>,
+    /// Candidates refused by policy or outranked.
+    pub refused: Vec<Refused>,
+    /// Reason of the ranked offers that the plan does not list, and how many they are.
+    pub unasked: Option<(Reason, usize)>,
+    /// When the slots lapse.
+    pub reserved_until: Option<DateTime<Utc>>,
+    /// Slots of an earlier run that this one does not use.
+    pub unused: Vec<Grant>,
+    /// Offers policy let through.
+    pub passed: usize,
+}
+
+/// An offer in the answer.
+#[derive(Clone, Debug)]
+pub struct Offered {
+    /// The offer as ranked.
+    pub ranked: Ranked,
+    /// Its place, from 1.
+    pub rank: i32,
+    /// The contact verdict in short.
+    pub contact_policy: String,
+    /// Every policy that looked at it.
+    pub policies: Vec<PolicyVerdict>,
+}
+
+/// Concludes a case. Without a judgement of ranked offers nothing is offered.
+pub fn conclude(case: &Case, plan: Plan, judgement: Option<Judgement>) -> Conclusion {
+    let answer = answer(case, &plan, judgement.as_ref());
+    let notes = notes(case, &plan, judgement.as_ref());
+    Conclusion { plan, judgement, answer, notes }
+}
+
+fn answer(case: &Case, plan: &Plan, judgement: Option<&Judgement>) -> Answer {
+    let (held_out_of, limit) = (case.facts.held_out_of.as_deref(), case.question.limit);
+    let mut answer = Answer::default();
+    if let Some(obstacle) = case.obstacle() {
+        answer.refusal = Some(obstacle.clone());
+        return answer;
+    }
+    if plan.ranked.is_empty() {
+        answer.refusal = Some(nothing(plan));
+        return answer;
+    }
+    let Some(judgement) = judgement else {
+        answer.refusal = Some(match held_out_of {
+            Some(experiment) => holdout(experiment),
+            None => Refusal::new(
+                Reason::PolicyUnavailable,
+                "contact policies cannot be checked now; nothing is offered",
+            ),
+        });
+        return answer;
+    };
+    answer.passed = plan.ranked.iter().filter(|ranked| passes(judgement, ranked)).count();
+    let chosen = chosen(plan, judgement, limit);
+    let is_chosen = |id: &str| chosen.iter().any(|(ranked, _)| ranked.offer_id == id);
+    let others = plan.ranked.iter().filter(|ranked| !is_chosen(&ranked.offer_id));
+    answer.refused = others.map(|ranked| refused(judgement, ranked)).collect();
+    answer.unasked = unasked(plan, judgement);
+    if let Some(experiment) = held_out_of {
+        answer.ghost_offers = chosen.iter().map(|(ranked, _)| ranked.offer_id.clone()).collect();
+        answer.refusal = Some(holdout(experiment));
+        return answer;
+    }
+    if chosen.len() < limit {
+        let first_refused = || plan.ranked.iter().find_map(|ranked| verdict(judgement, ranked));
+        answer.refusal = judgement.refusal.clone().or_else(first_refused);
+    }
+    if chosen.is_empty() && judgement.refusal.is_none() {
+        let verdicts = plan.ranked.iter().filter_map(|ranked| found(judgement, ranked));
+        answer.next_allowed_at = verdicts.filter_map(OfferVerdict::next_allowed_at).min();
+    }
+    if let Some(grants) = &judgement.grants {
+        let (used, unused): (Vec<_>, Vec<_>) =
+            grants.iter().partition(|grant| is_chosen(&grant.offer_id));
+        answer.unused = unused.into_iter().cloned().collect();
+        answer.reserved_until = used.into_iter().map(|grant| grant.reserved_until).min();
+    }
+    answer.offers =
+        chosen.into_iter().map(|(ranked, rank)| offered(judgement, ranked, rank)).collect();
+    answer
+}
+
+/// Why the offers that policy-svc was not asked about are refused, and how many they are.
+fn unasked(plan: &Plan, judgement: &Judgement) -> Option<(Reason, usize)> {
+    let count = plan.ranked_in_all.saturating_sub(plan.ranked.len());
+    let why = judgement.refusal.as_ref().map_or(Reason::Outranked, |refusal| refusal.reason_code);
+    (count > 0).then_some((why, count))
+}
+
+fn offered(judgement: &Judgement, ranked: &Ranked, rank: i32) -> Offered {
+    let verdict = found(judgement, ranked);
+    Offered {
+        ranked: ranked.clone(),
+        rank,
+        contact_policy: verdict.map(|verdict| verdict.summary.clone()).unwrap_or_default(),
+        policies: policies(verdict),
+    }
+}
+
+/// Granted offers under the ranks they are held by; without reservation the first that pass.
+fn chosen<'a>(plan: &'a Plan, judgement: &Judgement, limit: usize) -> Vec<(&'a Ranked, i32)> {
+    if let Some(grants) = &judgement.grants {
+        let granted = |ranked: &'a Ranked| {
+            grants
+                .iter()
+                .find(|grant| grant.offer_id == ranked.offer_id)
+                .map(|grant| (ranked, grant.rank))
+        };
+        let mut chosen: Vec<_> = plan.ranked.iter().filter_map(granted).collect();
+        chosen.sort_by_key(|(_, rank)| *rank);
+        return chosen;
+    }
+    plan.ranked.iter().filter(|ranked| passes(judgement, ranked)).take(limit).zip(1..).collect()
+}
+
+fn passes(judgement: &Judgement, ranked: &Ranked) -> bool {
+    let is_let_through = |verdict: &OfferVerdict| verdict.refusal.is_none();
+    judgement.refusal.is_none() && found(judgement, ranked).is_some_and(is_let_through)
+}
+
+fn verdict(judgement: &Judgement, ranked: &Ranked) -> Option<Refusal> {
+    match found(judgement, ranked) {
+        Some(verdict) => verdict.refusal.clone(),
+        None => Some(Refusal::new(Reason::Outranked, "too many better offers were sent to policy")),
+    }
+}
+
+fn found<'a>(judgement: &'a Judgement, ranked: &Ranked) -> Option<&'a OfferVerdict> {
+    judgement.verdicts.iter().find(|verdict| verdict.offer_id == ranked.offer_id)
+}
+
+fn policies(verdict: Option<&OfferVerdict>) -> Vec<PolicyVerdict> {
+    verdict.map(|verdict| verdict.policies.clone()).unwrap_or_default()
+}
+
+fn refused(judgement: &Judgement, ranked: &Ranked) -> Refused {
+    let outranked = || Refusal::new(Reason::Outranked, "better offers filled the limit");
+    let why =
+        judgement.refusal.clone().or_else(|| verdict(judgement, ranked)).unwrap_or_else(outranked);
+    Refused {
+        offer_id: ranked.offer_id.clone(),
+        name: ranked.name.clone(),
+        reason_code: why.reason_code,
+        reason: why.reason,
+        rule: None,
+        was_ranked: true,
+        is_refused_by_policy: found(judgement, ranked)
+            .is_some_and(|verdict| verdict.refusal.is_some()),
+        policies: policies(found(judgement, ranked)),
+    }
+}
+
+fn nothing(plan: &Plan) -> Refusal {
+    let refused = plan.refused_in_all();
+    if refused == 0 {
+        return Refusal::new(Reason::NoCandidates, "the flow's inventory holds no active offer");
+    }
+    Refusal::new(
+        Reason::NothingQualified,
+        format!("the customer qualifies for none of {refused} offers"),
+    )
+}
+
+fn notes(case: &Case, plan: &Plan, judgement: Option<&Judgement>) -> Vec<String> {
+    let mut notes = plan.notes.clone();
+    let skewed = judgement.filter(|judgement| judgement.tz_version != chrono_tz::IANA_TZDB_VERSION);
+    if let Some(judgement) = skewed {
+        notes.push(format!(
+            "quiet hours were judged by time zone database {}",
+            judgement.tz_version
+        ));
+    }
+    if case.question.channel.is_empty() {
+        notes.push("no channel: channel rules skipped".to_owned());
+    }
+    notes
+}
+
+fn holdout(experiment: &str) -> Refusal {
+    Refusal::new(Reason::Holdout, format!("customer is held out of experiment `{experiment}`"))
+}

@@ -1,0 +1,94 @@
+//! The answer to a case as the message that is given and kept.
+
+use proffer_proto::decision::v1 as proto;
+
+use super::{
+    reason_code,
+    scalar::fields_into_proto,
+    trace::{self, factors, policy_verdicts},
+};
+use crate::domain::{
+    case::Case,
+    conclude::{Conclusion, Offered},
+    creative::ReadyCreative,
+    score::Segment,
+};
+
+/// What an answer says beside the case and its conclusion.
+#[derive(Clone, Debug, Default)]
+pub struct Circumstances {
+    /// The decision that holds the slots; `None` on a dry run.
+    pub decision_id: Option<String>,
+    /// What was not as it should be, for example `snapshot_stale`.
+    pub degraded: Vec<String>,
+    /// The configuration used, as `catalog:17`.
+    pub snapshot: Vec<String>,
+    /// Time since the request arrived.
+    pub latency_ms: f64,
+}
+
+/// The answer.
+pub fn decision(case: &Case, conclusion: &Conclusion, about: Circumstances) -> proto::Decision {
+    let answer = &conclusion.answer;
+    let refusal = answer.refusal.as_ref();
+    let reason_code = refusal.map(|refusal| reason_code::into_proto(refusal.reason_code));
+    proto::Decision {
+        decisions: answer.offers.iter().map(offer_decision).collect(),
+        reason: refusal.map(|refusal| refusal.reason.clone()).unwrap_or_default(),
+        reason_code: reason_code.unwrap_or_default().into(),
+        deliver_after: refusal.and_then(|refusal| refusal.deliver_after.clone()),
+        decision_id: about.decision_id,
+        latency_ms: about.latency_ms,
+        control_group: case.facts.held_out_of.is_some(),
+        reserved_until: answer.reserved_until.map(history::timestamp),
+        dry_run: case.question.is_dry_run,
+        degraded: about.degraded,
+        snapshot: about.snapshot,
+        trace: Some(trace::trace(case, conclusion)),
+        next_allowed_at: answer.next_allowed_at.map(history::timestamp),
+    }
+}
+
+fn offer_decision(offered: &Offered) -> proto::OfferDecision {
+    let ranked = &offered.ranked;
+    let mandate = ranked.mandate.as_ref().filter(|_| ranked.is_mandatory);
+    let computed = fields_into_proto(&ranked.computed);
+    proto::OfferDecision {
+        offer_id: ranked.offer_id.clone(),
+        name: ranked.name.clone(),
+        score: ranked.score,
+        rank: offered.rank,
+        trace: Some(proto::OfferTrace {
+            qualified: !ranked.is_mandatory,
+            computed_fields: computed.clone(),
+            contact_policy: offered.contact_policy.clone(),
+            uplift_segment: segment(Segment::of(ranked.uplift.as_ref())).into(),
+            cate: ranked.uplift.map(|uplift| uplift.effect),
+            factors: Some(factors(&ranked.factors)),
+            propensity_source: ranked.propensity_source.to_string(),
+            policies: policy_verdicts(&offered.policies),
+            mandatory: mandate.map(|mandate| mandate.reason.clone()).unwrap_or_default(),
+        }),
+        personalization: computed,
+        creative: ranked.creative.as_deref().map(creative),
+    }
+}
+
+fn segment(segment: Segment) -> proto::UpliftSegment {
+    match segment {
+        Segment::Persuadable => proto::UpliftSegment::Persuadable,
+        Segment::SureThing => proto::UpliftSegment::SureThing,
+        Segment::LostCause => proto::UpliftSegment::LostCause,
+        Segment::SleepingDog => proto::UpliftSegment::SleepingDog,
+        Segment::Uncertain => proto::UpliftSegment::Uncertain,
+    }
+}
+
+fn creative(found: &ReadyCreative) -> proto::OfferCreative {
+    proto::OfferCreative {
+        creative_id: found.id.clone(),
+        name: found.name.clone(),
+        placement: found.placement_named.clone(),
+        content: fields_into_proto(&found.content),
+    }
+}
