@@ -17,7 +17,7 @@ use crate::{
     domain::{
         analysis::{self, Arm},
         experiment::{ChangeError, Experiment, Status as Stage, folded_flow},
-        metric::Metric,
+        measure::Metric,
     },
     store::{ArmRow, FlowUse, StoreError},
 };
@@ -53,9 +53,9 @@ impl Experiments {
     }
 }
 
-/// Unguessable, so that nobody can choose who is held out. A flow as two experiments on it compare.
-/// This service knows no flows: a name stands for the id that is made from it, so that `Winback`
-/// and `flow_winback` are one. A flow with another id is told apart only when it is named alike.
+/// A flow in the form in which two references are compared. This service knows no flows, so a name
+/// means the id that is made from it: `Winback` and `flow_winback` are one flow. A flow that was
+/// created with another id is the same only when both experiments refer to it alike.
 fn flow_key(reference: &str) -> String {
     let folded = folded_flow(reference);
     if folded.starts_with("flow_") {
@@ -65,6 +65,7 @@ fn flow_key(reference: &str) -> String {
     }
 }
 
+/// Unguessable, so that no caller can choose who is held out.
 fn random_salt() -> Result<String, Status> {
     let mut bytes = [0_u8; SALT_BYTES];
     getrandom::fill(&mut bytes).map_err(|error| serve::internal(&error))?;
@@ -76,7 +77,8 @@ fn refused(error: StoreError, flow: &str) -> Status {
         StoreError::History(error) => error.into(),
         StoreError::FlowTaken { running } => {
             let message = format!(
-                "experiment `{running}` already runs on flow `{flow}`; conclude it first, or keep this one as a draft"
+                "experiment `{running}` already runs on flow `{flow}`; conclude it first, or keep \
+                 this one as a draft"
             );
             Problem::wrong_state(&running, Stage::Running.name(), message)
                 .with("flow_id", flow)
@@ -222,7 +224,7 @@ impl ExperimentService for Experiments {
         let request = request.into_inner();
         let (stored, experiment) = self.found(&tenant, &request.id).await?;
         let metric = match request.metric.as_str() {
-            "" => experiment.primary_metric,
+            "" => experiment.primary_metric.clone(),
             name => Metric::parse(name).map_err(|fault| Problem::invalid_field("metric", fault))?,
         };
         let window = analysis::window(&experiment);

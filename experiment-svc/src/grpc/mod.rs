@@ -26,11 +26,11 @@ pub const CUSTOMER_ID_BYTES_MAX: usize = 128;
 pub struct Context {
     /// The ledger, and experiments with their flows.
     pub store: Store,
-    /// Experiments.
+    /// Experiments, as callers create and change them.
     pub experiments: Collection<Experiment>,
-    /// The log they are in.
+    /// The log they are written to.
     pub history: History,
-    /// The time.
+    /// Every instant the service writes comes from it.
     pub clock: Clock,
 }
 

@@ -1,25 +1,25 @@
-//! Experiments, each written together with its hold on the flow.
+//! Experiments, each written in one transaction with the row that reserves its flow.
 
 use database::{DatabaseError, Transaction, execute, within};
 use history::{Author, Collection, Draft, HistoryError, Resource};
 
 use super::Store;
 
-/// What a write does to the flow.
+/// What a write does to the row that reserves the flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FlowUse<'a> {
     /// The experiment runs on this flow, folded, from now on.
     Take(&'a str),
-    /// It runs no longer.
+    /// The experiment runs no longer.
     GiveBack,
-    /// As before.
+    /// The row stays as it is.
     Keep,
 }
 
 /// Why a write is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The log refuses.
+    /// The revision log refuses the write.
     #[error(transparent)]
     History(#[from] HistoryError),
     /// Another experiment runs on the flow.
@@ -50,7 +50,7 @@ impl Store {
         self.finish(transaction, author, stored, flow).await
     }
 
-    /// Writes a changed experiment, unless somebody else wrote in between.
+    /// Writes a changed experiment, unless another write came in between.
     pub async fn update<R: Resource>(
         &self,
         experiments: &Collection<R>,
@@ -83,8 +83,8 @@ impl Store {
     }
 }
 
-/// INVARIANT: the log's head is locked by now, so whoever holds the flow has committed and is seen
-/// here.
+/// INVARIANT: the log's head is locked by now, so an experiment that took the flow earlier has
+/// committed and is seen here.
 async fn take(
     transaction: &mut Transaction,
     tenant: &str,

@@ -7,6 +7,7 @@
 //!   changes nothing: a customer's first arm, earliest exposure and each outcome are kept once.
 //! - The ledger outlives the experiment.
 
+mod arm;
 mod flow;
 mod ledger;
 mod reading;
@@ -14,9 +15,10 @@ mod reading;
 use database::{Database, Migrations};
 use history::History;
 
+pub use arm::ArmRow;
 pub use flow::{FlowUse, StoreError};
 pub use ledger::{Assignment, Delivered, Delivery, Exposure, Outcome};
-pub use reading::{ArmRow, Read};
+pub use reading::Read;
 
 static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
