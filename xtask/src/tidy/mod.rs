@@ -17,6 +17,7 @@ mod size;
 mod source;
 mod text;
 mod threat;
+mod word;
 
 use std::fmt;
 
@@ -69,6 +70,7 @@ fn check_files(files: &[SourceFile]) -> Vec<Violation> {
     let mut rust = rust_files(files);
     let mut found = Vec::new();
     size::check(files, &rust, &mut found);
+    word::check(files, &rust, &mut found);
     circle::check(&rust, &mut found);
     // The benchmarks put services, stores and peers together to measure them; none of it is served.
     let is_served = |path: &str| !path.starts_with("bench/");
