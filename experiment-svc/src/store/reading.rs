@@ -81,24 +81,29 @@ impl Store {
             window.received_max.timestamp_micros().into(),
             PAGE.into(),
         ];
-        let summands: Vec<_> = sums.iter().map(|sum| summand(sum, &mut parameters)).collect();
-        let statement = format!(
-            "select a.customer_id, a.is_holdout, a.epoch, e.exposed_us,
-               {since_assignment}, {since_exposure}
-             from (select tenant_id, customer_id, experiment_id, is_holdout, epoch, assigned_us
-                   from assignment
-                   where tenant_id = $1 and experiment_id = $2 and customer_id > $3
-                   order by customer_id limit $6) a
-             left join exposure e on e.tenant_id = a.tenant_id
-               and e.customer_id = a.customer_id and e.experiment_id = a.experiment_id
-             left join outcome o on o.tenant_id = a.tenant_id and o.customer_id = a.customer_id
-               and o.occurred_us >= a.assigned_us and o.occurred_us < $4 and o.received_us <= $5
-             group by a.customer_id, a.is_holdout, a.epoch, e.exposed_us order by a.customer_id",
-            since_assignment = sums_column(&summands, "true"),
-            since_exposure = sums_column(&summands, "o.occurred_us >= e.exposed_us"),
-        );
+        let statement = customers_statement(sums, &mut parameters);
         parameters.into_iter().fold(Select::new(statement), Select::bind).all(&self.database).await
     }
+}
+
+/// The statement of one page; the parameters of the sums follow those that are there.
+fn customers_statement<'a>(sums: &'a [Sum], parameters: &mut Vec<Cell<'a>>) -> String {
+    let summands: Vec<_> = sums.iter().map(|sum| summand(sum, parameters)).collect();
+    format!(
+        "select a.customer_id, a.is_holdout, a.epoch, e.exposed_us,
+           {since_assignment}, {since_exposure}
+         from (select tenant_id, customer_id, experiment_id, is_holdout, epoch, assigned_us
+               from assignment
+               where tenant_id = $1 and experiment_id = $2 and customer_id > $3
+               order by customer_id limit $6) a
+         left join exposure e on e.tenant_id = a.tenant_id
+           and e.customer_id = a.customer_id and e.experiment_id = a.experiment_id
+         left join outcome o on o.tenant_id = a.tenant_id and o.customer_id = a.customer_id
+           and o.occurred_us >= a.assigned_us and o.occurred_us < $4 and o.received_us <= $5
+         group by a.customer_id, a.is_holdout, a.epoch, e.exposed_us order by a.customer_id",
+        since_assignment = sums_column(&summands, "true"),
+        since_exposure = sums_column(&summands, "o.occurred_us >= e.exposed_us"),
+    )
 }
 
 /// What one outcome adds to a sum; null adds nothing. A value it compares with becomes a parameter.
