@@ -16,7 +16,7 @@ use tonic::{
 };
 use tonic_types::StatusExt as _;
 
-use crate::{Answer, Call, Told, contract::Routes, suite::Suite};
+use crate::{Answer, Call, Fault, contract::Routes, suite::Suite};
 
 /// Names the grpcurl the tests use.
 pub const GRPCURL_VARIABLE: &str = "PROFFER_TEST_GRPCURL";
@@ -48,7 +48,7 @@ impl Door {
     pub fn open(kind: Kind, suite: &Suite) -> anyhow::Result<Self> {
         let folder = suite.folder().join("curl");
         std::fs::create_dir_all(&folder)?;
-        // The seed's lines stand as they are; how curl reports is said here.
+        // The seed's lines stay unchanged; this file says how curl reports.
         std::fs::write(
             folder.join(".curlrc"),
             "silent\nshow-error\nmax-time = 60\nwrite-out = \"\\n%{http_code}\"\n",
@@ -102,7 +102,7 @@ impl Door {
             "" => Value::Null,
             text => serde_json::from_str(text).with_context(|| format!("{status} with {text}"))?,
         };
-        Ok(Answer { status: status.parse()?, error: told_in_json(&body), body })
+        Ok(Answer { status: status.parse()?, error: Fault::in_json(&body), body })
     }
 
     async fn grpc(&self, call: &Call) -> anyhow::Result<Answer> {
@@ -143,8 +143,8 @@ impl Door {
                 let mut answer = answer_of(&Status::new(code, message), &route.body);
                 // The details are of types that reflection here does not hold, so grpcurl cannot
                 // show them.
-                if let Some(told) = &mut answer.error {
-                    (told.reason, told.fields) = (None, None);
+                if let Some(fault) = &mut answer.error {
+                    (fault.reason, fault.fields) = (None, None);
                 }
                 Ok(answer)
             }
@@ -161,7 +161,7 @@ pub fn grpcurl() -> anyhow::Result<Command> {
     Ok(Command::new(path))
 }
 
-/// Runs a command with `input`; tells its exit code, output and errors.
+/// Runs a command with `input`; gives its exit code, output and errors.
 pub async fn run(
     mut command: Command,
     input: &str,
@@ -178,17 +178,6 @@ pub async fn run(
     Ok((output.status.code(), text(&output.stdout), text(&output.stderr)))
 }
 
-/// What REST's error envelope tells.
-pub fn told_in_json(body: &Value) -> Option<Told> {
-    let error = body.get("error").filter(|error| error.is_object())?;
-    let text = |key: &str| error[key].as_str().unwrap_or_default().to_owned();
-    let details = error["details"].as_array().cloned().unwrap_or_default();
-    let reason = details.iter().find_map(|detail| detail["reason"].as_str().map(str::to_owned));
-    let fields = details.iter().filter_map(|detail| detail["fieldViolations"].as_array()).flatten();
-    let fields = fields.filter_map(|fault| fault["field"].as_str().map(str::to_owned)).collect();
-    Some(Told { code: text("code"), message: text("message"), reason, fields: Some(fields) })
-}
-
 fn answer_of(status: &Status, body_field: &str) -> Answer {
     let details = status.get_error_details();
     let prefix = format!("{body_field}.");
@@ -199,13 +188,13 @@ fn answer_of(status: &Status, body_field: &str) -> Answer {
         // The one map that is flattened in JSON: a record's fields.
         camel_case(path.strip_prefix("fields.").unwrap_or(path))
     };
-    let told = Told {
+    let fault = Fault {
         code: code_name(status.code()),
         message: status.message().to_owned(),
         reason: details.error_info().map(|info| info.reason.clone()),
         fields: Some(faults.iter().map(|fault| path_of(&fault.field)).collect()),
     };
-    Answer { status: http_status(status.code()), body: Value::Null, error: Some(told) }
+    Answer { status: http_status(status.code()), body: Value::Null, error: Some(fault) }
 }
 
 fn http_status(code: Code) -> u16 {

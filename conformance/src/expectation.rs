@@ -99,8 +99,8 @@ mod tests {
 
     #[test]
     fn differences_are_told_with_their_path() {
-        let check = |expected: Value, actual: Value, told: &[&str]| {
-            assert_eq!(differences(&expected, Some(&actual)), told, "{expected} against {actual}");
+        let check = |expected: Value, actual: Value, found: &[&str]| {
+            assert_eq!(differences(&expected, Some(&actual)), found, "{expected} against {actual}");
         };
         check(json!({"a": 1}), json!({"a": 1.0, "b": 2}), &[]);
         check(json!({"a": null}), json!({"a": null}), &[]);

@@ -10,7 +10,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::{net::TcpStream, sync::Mutex};
 
-use crate::{Answer, door::told_in_json};
+use crate::{Answer, Fault};
 
 /// A client of one address. Clones share the connection.
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ impl Client {
             text => serde_json::from_slice(text)
                 .with_context(|| format!("{status} with {:?}", String::from_utf8_lossy(text)))?,
         };
-        Ok(Answer { status, error: told_in_json(&body), body })
+        Ok(Answer { status, error: Fault::in_json(&body), body })
     }
 
     /// Sends a JSON body.

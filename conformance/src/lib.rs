@@ -7,6 +7,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+pub mod answer;
 pub mod contract;
 pub mod door;
 pub mod drill;
@@ -20,31 +21,9 @@ pub mod seed;
 pub mod suite;
 pub mod variable;
 
+pub use answer::{Answer, Fault};
+
 use serde_json::Value;
-
-/// What a call answered, whatever the door.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    /// HTTP status, or the one that belongs to the gRPC code.
-    pub status: u16,
-    /// The body as REST shows it; null when there is none.
-    pub body: Value,
-    /// What is told about an error.
-    pub error: Option<Told>,
-}
-
-/// An error as a caller sees it. A door that cannot show a part leaves it out.
-#[derive(Clone, Debug, Default)]
-pub struct Told {
-    /// `INVALID_ARGUMENT` and so on.
-    pub code: String,
-    /// The text.
-    pub message: String,
-    /// The reason of `google.rpc.ErrorInfo`.
-    pub reason: Option<String>,
-    /// Paths of wrong fields, as REST writes them.
-    pub fields: Option<Vec<String>>,
-}
 
 /// One call as a scenario writes it.
 #[derive(Clone, Debug)]
@@ -55,6 +34,6 @@ pub struct Call {
     pub path: String,
     /// JSON body.
     pub body: Option<Value>,
-    /// The seed's own text of this call; curl runs it as it stands.
+    /// The seed's own text of this call; curl runs it unchanged.
     pub script: Option<String>,
 }

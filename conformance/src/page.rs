@@ -105,7 +105,8 @@ mod tests {
 
     #[test]
     fn commands_come_with_their_answers() {
-        let text = "# A\n```sh\n# start\ncargo run\ncurl -d '{\n  \"a\": 1\n}' $BASE\n```\n\nanswers\n\n```json\n{\"a\": 1}\n```\n\
+        let text = "# A\n```sh\n# start\ncargo run\ncurl -d '{\n  \"a\": 1\n}' $BASE\n```\n\n\
+            answers\n\n```json\n{\"a\": 1}\n```\n\
             ```sh\ngrpcurl x list\n```\n```text\ncurl no\n```\n";
         let found = commands(text).unwrap();
         let check = |index: usize, line: usize, command: &str, answer: Option<Value>| {
@@ -118,8 +119,10 @@ mod tests {
 
     #[test]
     fn what_changes_from_run_to_run_is_a_shape() {
-        let printed = json!({"decisionId": "dec_1", "rank": 1, "score": 1, "at": "2026-07-03T10:00:00Z", "p": 0.5});
-        let expected = json!({"decisionId": "<id dec_>", "rank": 1, "score": "<number>", "at": "<instant>", "p": "<number>"});
+        let printed = json!({"decisionId": "dec_1", "rank": 1, "score": 1,
+            "at": "2026-07-03T10:00:00Z", "p": 0.5});
+        let expected = json!({"decisionId": "<id dec_>", "rank": 1, "score": "<number>",
+            "at": "<instant>", "p": "<number>"});
         assert_eq!(expectation(&printed), expected);
     }
 }

@@ -39,7 +39,7 @@ pub async fn play(scenario: &Scenario, door: &Door) -> anyhow::Result<()> {
             if let Some(counter) = counter {
                 variables.insert(counter.clone(), count.into());
             }
-            let told = || {
+            let context = || {
                 let name = step
                     .name
                     .as_deref()
@@ -50,7 +50,7 @@ pub async fn play(scenario: &Scenario, door: &Door) -> anyhow::Result<()> {
                     counter.map(|counter| format!(" ({counter} = {count})")).unwrap_or_default();
                 format!("step {number}{count}: {name}")
             };
-            take(step, door, &mut variables, clock.now()).await.with_context(told)?;
+            take(step, door, &mut variables, clock.now()).await.with_context(context)?;
         }
     }
     Ok(())
@@ -131,27 +131,27 @@ fn judge(
 }
 
 fn error_differences(expected: &ExpectedError, answer: &Answer) -> Vec<String> {
-    let Some(told) = &answer.error else {
+    let Some(fault) = &answer.error else {
         return vec![format!("expected {}, got no error", expected.code)];
     };
     let mut found = Vec::new();
-    if told.code != expected.code {
-        found.push(format!("code: expected {}, got {}", expected.code, told.code));
+    if fault.code != expected.code {
+        found.push(format!("code: expected {}, got {}", expected.code, fault.code));
     }
-    if let (Some(wanted), Some(reason)) = (&expected.reason, &told.reason)
+    if let (Some(wanted), Some(reason)) = (&expected.reason, &fault.reason)
         && wanted != reason
     {
         found.push(format!("reason: expected {wanted}, got {reason}"));
     }
     for field in &expected.fields {
-        if told.fields.as_ref().is_some_and(|fields| !fields.contains(field)) {
-            found.push(format!("expected `{field}` among the wrong fields {:?}", told.fields));
+        if fault.fields.as_ref().is_some_and(|fields| !fields.contains(field)) {
+            found.push(format!("expected `{field}` among the wrong fields {:?}", fault.fields));
         }
     }
     if let Some(text) = &expected.message
-        && !told.message.contains(text)
+        && !fault.message.contains(text)
     {
-        found.push(format!("message: expected `{text}` in `{}`", told.message));
+        found.push(format!("message: expected `{text}` in `{}`", fault.message));
     }
     found
 }

@@ -34,7 +34,8 @@ pub fn program(name: &str) -> anyhow::Result<PathBuf> {
     let path = if beside.exists() { beside } else { folder.join(name) };
     if !path.exists() {
         bail!(
-            "{name} is not built: run the tests with `cargo xtask test`, or `cargo build --workspace --bins` first"
+            "{name} is not built: run the tests with `cargo xtask test`, or `cargo build \
+             --workspace --bins` first"
         );
     }
     Ok(path)

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// A story told in calls, played on a fresh suite.
+/// A list of calls and their answers, played on a fresh suite.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
@@ -39,7 +39,7 @@ pub struct Step {
     pub status: Option<u16>,
     /// What the body must look like.
     pub expect: Option<Value>,
-    /// What is told about the error.
+    /// What the error must say.
     pub error: Option<ExpectedError>,
     /// Variables taken from the answer: name → dotted path.
     #[serde(default)]
@@ -60,7 +60,7 @@ pub struct Step {
     pub doors: Option<Vec<crate::door::Kind>>,
 }
 
-/// What is told about an error. What a door cannot show is not compared.
+/// What an error must say. What a door cannot show is not compared.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExpectedError {
@@ -68,7 +68,7 @@ pub struct ExpectedError {
     pub code: String,
     /// Reason of `google.rpc.ErrorInfo`.
     pub reason: Option<String>,
-    /// Paths of wrong fields as REST writes them; each must be told.
+    /// Paths of wrong fields as REST writes them; each must be among the faults.
     #[serde(default)]
     pub fields: Vec<String>,
     /// A text the message must contain.

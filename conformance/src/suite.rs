@@ -128,7 +128,8 @@ async fn all_in_one(place: &Place) -> anyhow::Result<(String, Vec<Process>)> {
     Ok((base, vec![process]))
 }
 
-/// The address in a line such as `proffer is ready: REST and gRPC on http://127.0.0.1:8080, data in …`.
+/// The address in a line such as `proffer is ready: REST and gRPC on http://127.0.0.1:8080, data in
+/// …`.
 pub fn base_in(line: &str) -> Option<String> {
     let at = line.find("http://")?;
     let address = line.get(at..)?;

@@ -4,7 +4,7 @@
 //! 12:59, `${day -142 zone}` the date 142 days ago there, `${local 08:00 zone}` that wall time
 //! today as an instant, `${is_workday zone}` whether it is Monday to Friday there, and `${held_out
 //! salt customer basisPoints}` whether the published rule holds a customer out. An argument that
-//! names a variable stands for its value.
+//! names a variable means its value.
 
 use std::collections::BTreeMap;
 

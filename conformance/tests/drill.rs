@@ -14,7 +14,7 @@ const SEED: u64 = 20_261_125;
 
 async fn check(store: Store, run: impl AsyncFn(&Order) -> anyhow::Result<Report>) {
     let folder = tempfile::tempdir().unwrap();
-    // A busy machine does less of it in this time; how much is told.
+    // A busy machine does less of it in this time; the report says how much.
     let time = Time::of(Duration::from_secs(75));
     let order = Order {
         seed: SEED,

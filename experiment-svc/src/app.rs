@@ -20,11 +20,11 @@ use crate::{
 /// What the service needs from its process.
 #[derive(Clone, Debug)]
 pub struct Deps {
-    /// The time.
+    /// Every instant the service writes comes from it.
     pub clock: Clock,
 }
 
-/// experiment-svc.
+/// The whole service; cheap to clone.
 #[derive(Clone)]
 pub struct App {
     context: Context,
@@ -60,7 +60,7 @@ impl App {
         Routes::builder().routes().add_service(experiments).add_service(ledger)
     }
 
-    /// The ledger, for whoever runs in the same process.
+    /// The ledger, for callers in the same process.
     pub fn ledger(&self) -> Ledger {
         Ledger(self.context.clone())
     }

@@ -22,11 +22,12 @@ pub fn succeeds(command: &mut Command) -> bool {
 /// The cargo that runs this task.
 pub fn cargo() -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    // Cargo tells this task which package runs. ring's build script reads that, and with it all
-    // that lies upon ring would be built anew whenever people and this task call cargo in turn.
+    // Cargo sets variables that name the package of this task. ring's build script reads them, so
+    // ring and all that depends on it would be rebuilt whenever people and this task call cargo in
+    // turn.
     for (name, _) in std::env::vars_os() {
-        let told = name.to_string_lossy();
-        if told.starts_with("CARGO_MANIFEST_") || told.starts_with("CARGO_PKG_") {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_MANIFEST_") || text.starts_with("CARGO_PKG_") {
             cargo.env_remove(name);
         }
     }

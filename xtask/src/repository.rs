@@ -21,12 +21,12 @@ pub fn root() -> anyhow::Result<PathBuf> {
     Ok(Path::new(&own).parent().context("xtask lies in the workspace")?.to_owned())
 }
 
-/// A text file.
+/// A file that is UTF-8.
 #[derive(Clone, Debug)]
 pub struct SourceFile {
     /// Path from the root, with `/`.
     pub path: String,
-    /// Its text.
+    /// All of it.
     pub text: String,
 }
 

@@ -64,7 +64,8 @@ fn install_debian_packages() -> anyhow::Result<()> {
         Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"));
     if !is_root || !command::succeeds(Command::new("apt-get").arg("--version")) {
         bail!(
-            "the tests need {names}: install them (on Debian: sudo apt-get install {names}) and run this again"
+            "the tests need {names}: install them (on Debian: sudo apt-get install {names}) and \
+             run this again"
         );
     }
     println!("installing {names} with apt-get");

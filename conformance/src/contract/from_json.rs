@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::option::{self, Tagged};
 
-/// The message that `json` stands for.
+/// The message that `json` means.
 pub fn message(descriptor: &MessageDescriptor, json: &Value) -> anyhow::Result<DynamicMessage> {
     let mut message = DynamicMessage::new(descriptor.clone());
     if descriptor.full_name() == "google.protobuf.Timestamp" {

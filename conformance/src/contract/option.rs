@@ -61,7 +61,7 @@ pub fn token(enumeration: &EnumDescriptor, number: i32) -> String {
     value.name().trim_start_matches(&format!("{prefix}_")).to_lowercase()
 }
 
-/// The value a word stands for.
+/// The value of a word.
 pub fn number(enumeration: &EnumDescriptor, word: &str) -> Option<i32> {
     let aliases = |value: &prost_reflect::EnumValueDescriptor| {
         let listed = own(&value.options(), "token_alias");

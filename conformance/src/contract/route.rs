@@ -258,7 +258,8 @@ mod tests {
         let offer =
             json!({"name": "A", "category": "B", "qualificationRules": [rule, {"not": rule}]});
         check("POST", "/api/v1/offers", offer.clone(), "CreateOffer", json!({"offer": offer}));
-        let policy = json!({"name": "P", "ruleType": "frequency_cap", "windowDays": 30, "maxImpressions": 3});
+        let policy = json!({"name": "P", "ruleType": "frequency_cap", "windowDays": 30,
+            "maxImpressions": 3});
         check(
             "POST",
             "/api/v1/contact-policies",

@@ -1,4 +1,4 @@
-//! Choices from a seed: the same seed and number choose the same, whoever draws and when.
+//! Choices from a seed: the same seed and number choose the same, in any order of draws.
 
 /// A row of draws.
 #[derive(Clone, Debug)]

@@ -12,7 +12,7 @@ use proffer_proto::policy::v1::{
 use serve::Clock;
 use tonic::{Code, Status, transport::Channel};
 
-use super::log::{Log, Told, Verb};
+use super::log::{Log, Reply, Verb};
 
 /// First and longest pause of a caller who got no answer.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -97,12 +97,12 @@ impl Callers {
     }
 
     /// Sends a call to one replica, once.
-    pub async fn send(&self, replica: usize, call: &Call) -> anyhow::Result<Told> {
+    pub async fn send(&self, replica: usize, call: &Call) -> anyhow::Result<Reply> {
         let (verb, about, orphan) = call.noted();
         let id = self.log.attempt(verb, about, orphan)?;
-        let told = self.ask(replica, call).await.unwrap_or_else(|status| Told::Cut(cut(&status)));
-        self.log.answer(id, &told)?;
-        Ok(told)
+        let reply = self.ask(replica, call).await.unwrap_or_else(|status| Reply::Cut(cut(&status)));
+        self.log.answer(id, &reply)?;
+        Ok(reply)
     }
 
     /// Sends a call until it is answered, to the replicas in turn, at most `tries` times.
@@ -111,12 +111,12 @@ impl Callers {
         replica: usize,
         call: &Call,
         tries: usize,
-    ) -> anyhow::Result<Told> {
+    ) -> anyhow::Result<Reply> {
         let mut pause = PAUSE;
         for attempt in 1.. {
-            let told = self.send(replica + attempt, call).await?;
-            if !matches!(told, Told::Cut(_)) || attempt >= tries {
-                return Ok(told);
+            let reply = self.send(replica + attempt, call).await?;
+            if !matches!(reply, Reply::Cut(_)) || attempt >= tries {
+                return Ok(reply);
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(PAUSE_MAX);
@@ -124,29 +124,29 @@ impl Callers {
         anyhow::bail!("an endless range ended")
     }
 
-    async fn ask(&self, replica: usize, call: &Call) -> Result<Told, Status> {
+    async fn ask(&self, replica: usize, call: &Call) -> Result<Reply, Status> {
         let channel = self.channel(replica);
         let mut gate = ContactGateServiceClient::new(channel.clone());
         Ok(match call.clone() {
             Call::Reserve(request) => granted(gate.reserve(request).await?.into_inner()),
             Call::Commit(request) => {
-                let told = gate.commit_contact(request).await?.into_inner();
-                match told.go {
-                    true => Told::Go(told.contact_id),
-                    false => Told::Refused(told.refusal.map(code).unwrap_or_default()),
+                let reply = gate.commit_contact(request).await?.into_inner();
+                match reply.go {
+                    true => Reply::Go(reply.contact_id),
+                    false => Reply::Refused(reply.refusal.map(code).unwrap_or_default()),
                 }
             }
             Call::Release(request) => {
-                Told::Released(gate.release_contact(request).await?.into_inner().released)
+                Reply::Released(gate.release_contact(request).await?.into_inner().released)
             }
             Call::Impression(outcome, _) | Call::OptOut(outcome) => {
                 gate.deliver_outcomes(proto::DeliverOutcomesRequest { outcomes: vec![outcome] })
                     .await?;
-                Told::Done
+                Reply::Done
             }
             Call::Consent(request) => {
                 ConsentServiceClient::new(channel).put_consent(request).await?;
-                Told::Done
+                Reply::Done
             }
         })
     }
@@ -155,7 +155,7 @@ impl Callers {
         self.channels[replica % self.channels.len()].clone()
     }
 
-    /// A judgement that takes nothing; not logged.
+    /// Judges without reserving; not logged.
     pub async fn check(
         &self,
         question: proto::ContactQuestion,
@@ -259,17 +259,17 @@ impl Callers {
     }
 }
 
-fn granted(response: proto::ReserveResponse) -> Told {
+fn granted(response: proto::ReserveResponse) -> Reply {
     if !response.grants.is_empty() {
         let offers = response.grants.into_iter().map(|grant| grant.offer_id).collect();
-        return Told::Granted { decision: response.decision_id, offers };
+        return Reply::Granted { decision: response.decision_id, offers };
     }
     let judgement = response.judgement.unwrap_or_default();
     let refusals = judgement
         .refusal
         .into_iter()
         .chain(judgement.verdicts.into_iter().filter_map(|v| v.refusal));
-    Told::Refused(refusals.map(code).next().unwrap_or_default())
+    Reply::Refused(refusals.map(code).next().unwrap_or_default())
 }
 
 fn code(refusal: proto::Refusal) -> String {

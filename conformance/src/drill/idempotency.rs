@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     Order, Report,
     gate::{Call, Callers, Subject},
-    log::{Entry, Told},
+    log::{Entry, Reply},
     rig::{Rig, numbered},
     store::ledger,
 };
@@ -84,7 +84,7 @@ async fn ask(callers: &Callers, number: u64, count: usize) -> anyhow::Result<()>
     Ok(())
 }
 
-/// The decision each customer was told first.
+/// The first decision that each customer was answered with.
 fn judge_log(report: &mut Report, log: &[Entry]) -> BTreeMap<String, String> {
     let mut begun = BTreeMap::new();
     let mut decisions: BTreeMap<String, String> = BTreeMap::new();
@@ -94,10 +94,10 @@ fn judge_log(report: &mut Report, log: &[Entry]) -> BTreeMap<String, String> {
             Entry::Attempt { id, customer, decision, .. } => {
                 begun.insert(*id, (customer, decision));
             }
-            Entry::Answer { id, told, .. } => {
+            Entry::Answer { id, reply, .. } => {
                 let Some((customer, own)) = begun.get(id) else { continue };
-                match told {
-                    Told::Granted { decision, offers } if offers.len() == SLOTS => {
+                match reply {
+                    Reply::Granted { decision, offers } if offers.len() == SLOTS => {
                         let first = decisions
                             .entry((*customer).clone())
                             .or_insert_with(|| decision.clone());
@@ -108,7 +108,7 @@ fn judge_log(report: &mut Report, log: &[Entry]) -> BTreeMap<String, String> {
                             differing.push(format!("{customer}: {first} and {decision}"));
                         }
                     }
-                    told => unanswered.push(format!("{customer}: {told:?}")),
+                    reply => unanswered.push(format!("{customer}: {reply:?}")),
                 }
             }
         }

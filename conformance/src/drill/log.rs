@@ -1,7 +1,7 @@
-//! What callers did and were told, kept outside the system, one JSON object a line, only ever
+//! What callers did and were answered, kept outside the system, one JSON object a line, only ever
 //! appended.
 //!
-//! An attempt is written before its call is sent, an answer after it came in: whatever stands after
+//! An attempt is written before its call is sent, an answer after it came in: whatever follows
 //! an answer began after it was known.
 
 use std::{
@@ -31,10 +31,10 @@ pub enum Verb {
     Withdraw,
 }
 
-/// What was told.
+/// What the service answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Told {
+pub enum Reply {
     /// Slots of these offers, by rank from 1, for this decision.
     Granted {
         /// The decision that holds them.
@@ -81,8 +81,8 @@ pub enum Entry {
         id: u64,
         /// Microseconds since the drill began.
         us: u64,
-        /// What was told.
-        told: Told,
+        /// What the service answered.
+        reply: Reply,
     },
 }
 
@@ -118,9 +118,9 @@ impl Log {
     }
 
     /// Notes an answer.
-    pub fn answer(&self, id: u64, told: &Told) -> anyhow::Result<()> {
+    pub fn answer(&self, id: u64, reply: &Reply) -> anyhow::Result<()> {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = Entry::Answer { id, us: self.time.elapsed_us(), told: told.clone() };
+        let entry = Entry::Answer { id, us: self.time.elapsed_us(), reply: reply.clone() };
         writeln!(file.1, "{}", serde_json::to_string(&entry)?)?;
         Ok(())
     }

@@ -2,7 +2,7 @@
 //! them.
 //!
 //! A drill prints what it ran, with its seed, and what it found; it fails when a promise was broken
-//! or when its rig could not have noticed. What each proves and what not is told in docs/drills.md.
+//! or when its rig could not have noticed. docs/drills.md says what each proves and what not.
 
 pub mod cap;
 pub mod draw;
@@ -93,7 +93,7 @@ impl Order {
     }
 }
 
-/// Time a drill may take; what is left undone is told.
+/// Time a drill may take; the report says what is left undone.
 #[derive(Clone, Copy, Debug)]
 pub struct Time {
     since: Stopwatch,

@@ -7,7 +7,7 @@ use std::sync::{
 
 use super::{Order, Report, gate::Callers, log::Log, place::Place};
 
-/// The processes a drill calls, the log it is judged by, and what it has told so far.
+/// The processes a drill calls, the log it is judged by, and what it has reported so far.
 pub struct Rig {
     /// What was found.
     pub report: Report,

@@ -9,7 +9,7 @@ use super::{
     Order, Report,
     draw::Draw,
     gate::{Call, Callers, Subject, TRIES_MAX},
-    log::{Entry, Told, Verb},
+    log::{Entry, Reply, Verb},
     rig::{Rig, numbered},
     store::ledger,
 };
@@ -77,9 +77,9 @@ async fn race(callers: &Callers, number: u64, draw: &mut Draw) -> anyhow::Result
     };
     let held = format!("held_{number}");
     let (one, other) = (draw.below(2), draw.below(2));
-    let is_told = |told: &Told| !matches!(told, Told::Cut(_));
-    let told = callers.send_until_answered(one, &consent(true), TRIES_MAX).await?;
-    anyhow::ensure!(is_told(&told), "a grant of consent was not answered: {told:?}");
+    let is_answer = |reply: &Reply| !matches!(reply, Reply::Cut(_));
+    let reply = callers.send_until_answered(one, &consent(true), TRIES_MAX).await?;
+    anyhow::ensure!(is_answer(&reply), "a grant of consent was not answered: {reply:?}");
     callers
         .send_until_answered(other, &callers.reserve(&customer, &held, &SUBJECTS, 2), TRIES_MAX)
         .await?;
@@ -108,8 +108,8 @@ async fn race(callers: &Callers, number: u64, draw: &mut Draw) -> anyhow::Result
         callers.send(one + 1, &racer).await
     };
     let late = async {
-        let told = withdrawing.await?;
-        anyhow::ensure!(told == Told::Done, "a withdrawal was not answered: {told:?}");
+        let reply = withdrawing.await?;
+        anyhow::ensure!(reply == Reply::Done, "a withdrawal was not answered: {reply:?}");
         let reserve = callers.reserve(&customer, &format!("late_{number}"), &SUBJECTS, 1);
         let commit = callers.commit(&customer, &held, 2, SUBJECTS[1]);
         let (reserve, commit) =
@@ -132,23 +132,23 @@ fn judge_log(report: &mut Report, log: &[Entry]) {
     let (mut contacted, mut unanswered) = (Vec::new(), Vec::new());
     let (mut late, mut ahead, mut beaten) = (0, 0, 0);
     for (place, entry) in (0_usize..).zip(log) {
-        let (id, told) = match entry {
+        let (id, reply) = match entry {
             Entry::Attempt { id, .. } => {
                 begun.insert(*id, (place, entry));
                 continue;
             }
-            Entry::Answer { id, told, .. } => (id, told),
+            Entry::Answer { id, reply, .. } => (id, reply),
         };
         let Some((from, Entry::Attempt { verb, customer, decision, rank, .. })) = begun.get(id)
         else {
             continue;
         };
-        if let Told::Cut(code) = told {
+        if let Reply::Cut(code) = reply {
             unanswered.push(format!("{customer} {verb:?}: {code}"));
         }
-        let is_contact = matches!(told, Told::Granted { .. } | Told::Go(_));
+        let is_contact = matches!(reply, Reply::Granted { .. } | Reply::Go(_));
         match verb {
-            Verb::Withdraw | Verb::OptOut if *told == Told::Done => {
+            Verb::Withdraw | Verb::OptOut if *reply == Reply::Done => {
                 withdrawn.insert(customer, place);
             }
             Verb::Reserve | Verb::Commit => {
@@ -156,7 +156,7 @@ fn judge_log(report: &mut Report, log: &[Entry]) {
                 late += usize::from(is_late);
                 if is_late && is_contact {
                     contacted
-                        .push(format!("{customer} {verb:?} of {decision} rank {rank}: {told:?}"));
+                        .push(format!("{customer} {verb:?} of {decision} rank {rank}: {reply:?}"));
                 }
                 let is_racer =
                     decision.starts_with("race_") || (*verb == Verb::Commit && *rank == 1);
@@ -168,8 +168,10 @@ fn judge_log(report: &mut Report, log: &[Entry]) {
     }
     let answered = withdrawn.len();
     report.tell(format!("  withdrawals answered: {answered}; asked after the answer: {late}"));
-    report
-        .tell(format!("  asked beside it: {ahead} came first and got contact, {beaten} came second and were refused"));
+    report.tell(format!(
+        "  asked beside it: {ahead} came first and got contact, {beaten} came second and were \
+             refused"
+    ));
     report.promise("contacts after an answered withdrawal", &contacted);
     report.promise("calls without an answer", &unanswered);
     if ahead == 0 || beaten == 0 || late < answered {

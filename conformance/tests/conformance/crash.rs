@@ -19,7 +19,7 @@ const KILLS: usize = 3;
 /// Acknowledgements between two kills.
 const LEAST_ACKNOWLEDGED: usize = 300;
 
-/// What a caller was told is done.
+/// What was acknowledged to a caller is done.
 #[derive(Clone, Debug)]
 enum Acknowledged {
     Record { customer: String, purchases: i64 },
@@ -42,7 +42,8 @@ async fn write(
             done.lock().unwrap().push(acknowledged);
             count.fetch_add(1, Ordering::SeqCst);
         };
-        let record = json!({"lifetimePurchases": turn + 3, "lifetimeRevenue": 100, "primaryCategory": "apparel",
+        let record = json!({"lifetimePurchases": turn + 3, "lifetimeRevenue": 100,
+            "primaryCategory": "apparel",
             "lastPurchaseDate": day_before_days(140), "timezone": "Etc/GMT", "consentEmail": true});
         let path = format!("/api/v1/schemas/Customer/records/{customer}");
         let Ok(_) = client.ok("PUT", &path, &record).await else { return };

@@ -15,7 +15,8 @@ fn calls() -> Vec<(String, String, Value)> {
         .chain([seed::call("outcome-types", 2).unwrap()])
         .map(|call| (call.method, call.path, call.body.unwrap()))
         .collect();
-    let record = json!({"lastPurchaseDate": "2026-07-03", "lifetimePurchases": 5, "lifetimeRevenue": 320.5,
+    let record = json!({"lastPurchaseDate": "2026-07-03", "lifetimePurchases": 5,
+        "lifetimeRevenue": 320.5,
         "primaryCategory": "apparel", "timezone": "Europe/London", "consentEmail": true});
     let named = |id: &str| {
         let mut named = record.clone();
@@ -78,7 +79,8 @@ fn calls() -> Vec<(String, String, Value)> {
             "POST",
             "/api/v1/recommend",
             json!({"customerId": "ann", "channel": "email", "flow": "Winback", "limit": 2,
-            "attributes": {"cart": 3}, "placement": "top", "excludeOffers": ["off_x"], "dryRun": true,
+            "attributes": {"cart": 3}, "placement": "top", "excludeOffers": ["off_x"],
+                "dryRun": true,
             "at": "2026-07-03T10:00:00Z", "explain": true, "minRevision": ["catalog:1"]}),
         ),
     ] {
@@ -87,7 +89,7 @@ fn calls() -> Vec<(String, String, Value)> {
     calls
 }
 
-/// Values of every type; whichever is wrong for a field must be told, whichever is right may pass.
+/// Values of every type: a wrong one for a field must be refused, a right one may pass.
 fn strange() -> Vec<Value> {
     let (big, long) = (json!(1e300), Value::String("x".repeat(300)));
     vec![
@@ -155,16 +157,16 @@ async fn send(client: &Client, method: &str, path: &str, body: String) -> u16 {
     let answer = client.send(method, path, body.clone()).await.unwrap();
     assert!(answer.status < 500, "{method} {path} {body}: {} {}", answer.status, answer.body);
     if answer.status >= 400 {
-        let told = answer
+        let fault = answer
             .error
             .unwrap_or_else(|| panic!("{method} {path} {body}: no error in {}", answer.body));
         assert!(
-            !told.message.is_empty() && !told.code.is_empty(),
+            !fault.message.is_empty() && !fault.code.is_empty(),
             "{method} {path} {body}: {}",
             answer.body
         );
-        if told.code == "INVALID_ARGUMENT" {
-            let names_it = told.fields.is_some_and(|fields| !fields.is_empty());
+        if fault.code == "INVALID_ARGUMENT" {
+            let names_it = fault.fields.is_some_and(|fields| !fields.is_empty());
             assert!(names_it, "{method} {path} {body}: no field is named in {}", answer.body);
         }
     }

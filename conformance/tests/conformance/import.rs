@@ -29,10 +29,20 @@ async fn post(suite: &Suite, query: &str, kind: &str, file: &str) -> (u16, Value
 
 async fn check(shape: Shape, store: Store) {
     let suite = Suite::start(shape, store).await.unwrap();
-    let client = suite.client();
     let schema = seed::call("winback-tutorial", 1).unwrap();
-    client.ok("POST", "/api/v1/schemas", &schema.body.unwrap()).await.unwrap();
+    suite.client().ok("POST", "/api/v1/schemas", &schema.body.unwrap()).await.unwrap();
+    good_rows_are_kept(&suite).await;
+    all_or_nothing_keeps_none(&suite).await;
+    wrong_requests_name_their_faults(&suite).await;
+    a_stream_is_taken_in(&suite).await;
+}
 
+async fn record(suite: &Suite, customer: &str) -> Value {
+    let path = format!("/api/v1/schemas/Customer/records/{customer}");
+    suite.client().ok("GET", &path, &json!(null)).await.unwrap()
+}
+
+async fn good_rows_are_kept(suite: &Suite) {
     let mut file = String::from(
         "customerId,lastPurchaseDate,lifetimePurchases,lifetimeRevenue,primaryCategory\n",
     );
@@ -40,7 +50,7 @@ async fn check(shape: Shape, store: Store) {
         let _ = writeln!(file, "c{number:05},2026-07-03,{number},{number}.50,home");
     }
     file.push_str("wrong,2026-7-3,x,1e,home\n");
-    let (status, answer) = post(&suite, "", "text/csv; charset=utf-8", &file).await;
+    let (status, answer) = post(suite, "", "text/csv; charset=utf-8", &file).await;
     assert_eq!(
         (status, &answer["accepted"], &answer["refused"]),
         (200, &json!(20_000), &json!(1)),
@@ -54,47 +64,50 @@ async fn check(shape: Shape, store: Store) {
         (&json!(20_001), &json!(20_002))
     );
     assert_eq!(answer["faults"][0]["customerId"], "wrong");
-    let last =
-        client.ok("GET", "/api/v1/schemas/Customer/records/c19999", &json!(null)).await.unwrap();
+    let last = record(suite, "c19999").await;
     assert_eq!(
         (&last["lifetimePurchases"], &last["lifetimeRevenue"]),
         (&json!(19_999), &json!(19_999.5))
     );
+}
 
-    let lines = "{\"customerId\":\"d1\",\"lifetimePurchases\":1}\n{\"customerId\":\"d2\",\"lifetimePurchases\":\"2\"}\n";
-    let (status, answer) = post(&suite, "?allOrNothing=true", "application/x-ndjson", lines).await;
-    assert_eq!(
-        (status, &answer["accepted"], &answer["refused"]),
-        (200, &json!(0), &json!(2)),
-        "{answer}"
-    );
-    let (status, answer) = post(&suite, "?allOrNothing=false", "application/x-ndjson", lines).await;
-    assert_eq!(
-        (status, &answer["accepted"], &answer["refused"]),
-        (200, &json!(1), &json!(1)),
-        "{answer}"
-    );
+async fn all_or_nothing_keeps_none(suite: &Suite) {
+    let lines = "{\"customerId\":\"d1\",\"lifetimePurchases\":1}\n\
+                 {\"customerId\":\"d2\",\"lifetimePurchases\":\"2\"}\n";
+    for (query, accepted, refused) in [("?allOrNothing=true", 0, 2), ("?allOrNothing=false", 1, 1)]
+    {
+        let (status, answer) = post(suite, query, "application/x-ndjson", lines).await;
+        assert_eq!(
+            (status, &answer["accepted"], &answer["refused"]),
+            (200, &json!(accepted), &json!(refused)),
+            "{answer}"
+        );
+    }
+}
 
+async fn wrong_requests_name_their_faults(suite: &Suite) {
     for (query, kind, file, fields) in [
         (
-            "?colour=red&allOrNothing=yes",
+            "?size=red&allOrNothing=yes",
             "text/plain",
             "",
-            vec!["colour", "allOrNothing", "Content-Type"],
+            vec!["size", "allOrNothing", "Content-Type"],
         ),
         ("", "text/csv", "customerId,visit\n", vec!["names"]),
         ("", "text/csv", "", vec!["names"]),
     ] {
-        let (status, answer) = post(&suite, query, kind, file).await;
+        let (status, answer) = post(suite, query, kind, file).await;
         assert_eq!(
             (status, &answer["error"]["code"]),
             (400, &json!("INVALID_ARGUMENT")),
             "{answer}"
         );
-        let told = conformance::door::told_in_json(&answer).unwrap();
-        assert_eq!(told.fields.unwrap(), fields, "{answer}");
+        let fault = conformance::Fault::in_json(&answer).unwrap();
+        assert_eq!(fault.fields.unwrap(), fields, "{answer}");
     }
+}
 
+async fn a_stream_is_taken_in(suite: &Suite) {
     let header = ImportHeader {
         schema: "Customer".to_owned(),
         format: ImportFormat::JsonLines.into(),
@@ -111,7 +124,7 @@ async fn check(shape: Shape, store: Store) {
         .await
         .unwrap();
     assert_eq!(answer.into_inner().accepted, 5_000);
-    client.ok("GET", "/api/v1/schemas/Customer/records/e4999", &json!(null)).await.unwrap();
+    record(suite, "e4999").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

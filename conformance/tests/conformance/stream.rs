@@ -21,7 +21,8 @@ async fn check(shape: Shape) {
         let call = seed::call("winback-tutorial", number).unwrap();
         client.ok(&call.method, &call.path, &call.body.unwrap()).await.unwrap();
     }
-    let record = json!({"lastPurchaseDate": "2020-01-01", "lifetimePurchases": 5, "primaryCategory": "apparel"});
+    let record = json!({"lastPurchaseDate": "2020-01-01", "lifetimePurchases": 5,
+        "primaryCategory": "apparel"});
     client.ok("PUT", "/api/v1/schemas/Customer/records/lost", &record).await.unwrap();
     let questions = (0..500).map(|number| {
         let customer_id = if number % 2 == 0 { "lost" } else { "nobody" }.to_owned();

@@ -21,7 +21,10 @@ const DROPS_PER_CALL: usize = 4;
 pub async fn fresh_database_url() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let server = std::env::var(SERVER_VARIABLE).unwrap_or_else(|_| {
-        panic!("{SERVER_VARIABLE} is not set: run the tests with `cargo xtask test`, which starts a private server")
+        panic!(
+            "{SERVER_VARIABLE} is not set: run the tests with `cargo xtask test`, which starts a \
+             private server"
+        )
     });
     let name = format!("test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     let mut connection = PgConnection::connect(&server).await.expect("the test server answers");

@@ -20,7 +20,8 @@ pub fn golden(file: impl AsRef<Path>, actual: &str) {
     if let Some(difference) = first_difference(&expected, actual) {
         let name = file.display();
         panic!(
-            "{name} is not what the code says now:\n{difference}\nAccept it with `cargo xtask bless`."
+            "{name} is not what the code says now:\n{difference}\n\
+             Accept it with `cargo xtask bless`."
         );
     }
 }

@@ -14,19 +14,20 @@ use anyhow::{Context as _, bail};
 /// Names the server that tests use, for example `postgres://postgres@127.0.0.1:5433/postgres`.
 pub const SERVER_VARIABLE: &str = "PROFFER_TEST_POSTGRES_URL";
 
-/// How often a start is looked at, and how many times.
+/// How often the server is asked whether it has started, and how many times.
 const POLL: Duration = Duration::from_millis(50);
 const POLLS_MAX: u32 = 600;
 /// Looks at a crashed server between two attempts to start it.
 const STARTS_APART: u32 = 10;
 
 /// Runs the server until standard input ends, then stops it and removes its folder. The pipe ends
-/// with the starter, however that dies, so no server is left behind; a process group of its own
-/// keeps Ctrl-C for the starter. `crash` kills the server as it stands; `start` starts it again
-/// unless it runs (an ended process has no program any more).
+/// with the starter, however that dies, so no server is left behind. A process group of its own
+/// keeps Ctrl-C for the starter. `crash` kills the server at once; `start` starts it again unless it
+/// runs (an ended process has no program any more).
 const KEEPER: &str = r#"
 launch() {
-  "$1" -D "$2/data" -p "$3" -k "$2" -c listen_addresses=127.0.0.1 -c max_connections=400 >>"$2/log" 2>&1 </dev/null &
+  "$1" -D "$2/data" -p "$3" -k "$2" -c listen_addresses=127.0.0.1 -c max_connections=400 \
+    >>"$2/log" 2>&1 </dev/null &
   server=$!
 }
 launch "$@"
@@ -50,7 +51,7 @@ pub struct Postgres {
     lifeline: Option<ChildStdin>,
     folder: PathBuf,
     binaries: PathBuf,
-    /// Its address.
+    /// Its address, for `psql` and for the tests.
     pub url: String,
 }
 
@@ -58,7 +59,8 @@ impl Postgres {
     /// Starts a server in a temporary folder on a free port, as user `postgres` when run by root.
     pub fn start() -> anyhow::Result<Self> {
         let binaries = find_binaries().context(
-            "PostgreSQL's server binaries are missing: install Debian's `postgresql` (apt-get install postgresql)",
+            "PostgreSQL's server binaries are missing: install Debian's `postgresql` \
+             (apt-get install postgresql)",
         )?;
         let folder = tempfile::Builder::new().prefix("proffer-postgres-").tempdir()?;
         let is_root = fs::metadata("/proc/self")

@@ -3,7 +3,7 @@
 pub mod analysis;
 pub mod duration;
 pub mod experiment;
-pub mod metric;
+pub mod measure;
 pub mod share;
 
 /// Faults of a request: the field, and what would be right.

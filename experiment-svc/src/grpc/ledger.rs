@@ -16,10 +16,10 @@ use crate::store::{Assignment, Delivery, Exposure, Outcome};
 pub const ENTRIES_MAX: usize = 500;
 /// Largest amount of an outcome, in 1/10,000.
 const VALUE_E4_MAX: u64 = 10_000_000_000_000;
-/// Most faults told of one delivery: they travel in headers, and the sender is a program.
+/// Most faults reported for one delivery: they travel in headers, and the sender is a program.
 const FAULTS_MAX: usize = 20;
 
-/// The ledger.
+/// What decision-svc calls: deliveries to the ledger, and the experiments to follow.
 pub struct Ledger(pub Context);
 
 #[tonic::async_trait]

@@ -28,7 +28,7 @@ pub struct Context {
     pub store: Store,
     /// The log of the experiments.
     pub history: History,
-    /// Where instants come from.
+    /// Every instant the service writes comes from it.
     pub clock: Clock,
 }
 

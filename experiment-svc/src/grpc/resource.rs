@@ -8,7 +8,7 @@ use super::instant;
 use crate::domain::{
     Faults,
     experiment::{Experiment, ExperimentDraft, SplitEpoch, Status as Stage},
-    metric::Metric,
+    measure::Metric,
     share,
 };
 
@@ -97,7 +97,7 @@ pub fn into_proto(resource: proto::Experiment, experiment: &Experiment) -> proto
         status: status.into(),
         flow_id: experiment.flow.clone(),
         holdout_percentage: share::percent(experiment.holdout_basis_points()),
-        primary_metric: experiment.primary_metric.name().to_owned(),
+        primary_metric: experiment.primary_metric.name.clone(),
         duration: experiment.duration.clone(),
         starts_at: experiment.starts_at.map(timestamp),
         planned_end: experiment.planned_end.map(timestamp),

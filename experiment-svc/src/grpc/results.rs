@@ -8,8 +8,8 @@ use tonic::{Status, metadata::MetadataMap};
 
 use super::{Context, resource};
 use crate::domain::{
-    analysis::{self, Effect, Interval, Pair, ReadOut, Sample, Verdict},
-    metric::Metric,
+    analysis::{self, Effect, Estimate, Interval, Method, Pair, ReadOut, Sample, Verdict},
+    measure::Metric,
 };
 
 /// Reads an experiment out by one metric.
@@ -22,7 +22,7 @@ pub async fn get(
     let stored: proto::Experiment = context.stored().get(&tenant, &request.id).await?;
     let experiment = resource::stored(&stored)?;
     let metric = match request.metric.as_str() {
-        "" => experiment.primary_metric,
+        "" => experiment.primary_metric.clone(),
         name => Metric::parse(name).map_err(|fault| Problem::invalid_field("metric", fault))?,
     };
     let window = analysis::window(&experiment);
@@ -33,28 +33,19 @@ pub async fn get(
     Ok(proto::GetResultsResponse { results })
 }
 
+/// The read-out, and the instant up to which every outcome is counted.
 fn into_proto(read_out: ReadOut, counted_through: Option<DateTime<Utc>>) -> proto::Results {
-    let (effect, units) = (read_out.effect.as_ref(), read_out.metric.units());
+    let (effect, units) = (read_out.effect.as_ref(), read_out.metric.units);
+    let (test, lift) = (effect.and_then(|effect| effect.test), relative_lift(effect));
     let total = read_out.incremental_total;
-    let verdict = match read_out.verdict {
-        Verdict::Gain => proto::ResultVerdict::Gain,
-        Verdict::Loss => proto::ResultVerdict::Loss,
-        Verdict::Inconclusive => proto::ResultVerdict::Inconclusive,
-        Verdict::Withheld => proto::ResultVerdict::Withheld,
-    };
     proto::Results {
-        metric: read_out.metric.name().to_owned(),
         arms: arms(&read_out.assigned, units),
         difference: effect.map(|effect| effect.difference),
         ci95: bounds(effect.and_then(|effect| effect.interval)),
-        z: effect.and_then(|effect| effect.test).map(|test| test.statistic),
-        p: effect.and_then(|effect| effect.test).map(|test| test.p),
-        newcombe_ci95: bounds(effect.and_then(|effect| effect.newcombe)),
-        relative_lift: Some(proto::RelativeLift {
-            value: read_out.relative_lift.value,
-            ci95: bounds(read_out.relative_lift.interval),
-            g: read_out.relative_lift.g,
-        }),
+        statistic: test.map(|test| test.statistic),
+        p: test.map(|test| test.p),
+        estimates: effect.map(estimates).unwrap_or_default(),
+        relative_lift: Some(lift),
         incremental_total: Some(proto::IncrementalTotal {
             value: total.map(|(value, _)| value),
             ci95: bounds(total.and_then(|(_, interval)| interval)),
@@ -64,7 +55,7 @@ fn into_proto(read_out: ReadOut, counted_through: Option<DateTime<Utc>>) -> prot
             degrees_of_freedom: i32::try_from(read_out.srm.degrees_of_freedom).unwrap_or(i32::MAX),
             p: read_out.srm.p,
         }),
-        verdict: verdict.into(),
+        verdict: verdict(read_out.verdict).into(),
         withheld: read_out.withheld,
         methods: read_out
             .methods
@@ -73,7 +64,34 @@ fn into_proto(read_out: ReadOut, counted_through: Option<DateTime<Utc>>) -> prot
             .collect(),
         counted_through: counted_through.map(timestamp),
         ghost_matched: Some(matched(&read_out.matched, read_out.matched_effect.as_ref(), units)),
+        metric: read_out.metric.name,
     }
+}
+
+fn verdict(verdict: Verdict) -> proto::ResultVerdict {
+    match verdict {
+        Verdict::Gain => proto::ResultVerdict::Gain,
+        Verdict::Loss => proto::ResultVerdict::Loss,
+        Verdict::Inconclusive => proto::ResultVerdict::Inconclusive,
+        Verdict::Withheld => proto::ResultVerdict::Withheld,
+    }
+}
+
+fn estimates(effect: &Effect) -> Vec<proto::Estimate> {
+    let estimate = |(method, estimate): &(&Method, Estimate)| proto::Estimate {
+        method: method.name.to_owned(),
+        description: method.description.to_owned(),
+        difference: Some(estimate.difference),
+        ci95: bounds(estimate.interval),
+        statistic: estimate.test.map(|test| test.statistic),
+        p: estimate.test.map(|test| test.p),
+    };
+    effect.estimates.iter().map(estimate).collect()
+}
+
+fn relative_lift(effect: Option<&Effect>) -> proto::RelativeLift {
+    let lift = effect.map(|effect| effect.relative_lift).unwrap_or_default();
+    proto::RelativeLift { value: lift.value, ci95: bounds(lift.interval), g: lift.g }
 }
 
 fn matched(pair: &Pair, effect: Option<&Effect>, units: f64) -> proto::GhostMatched {

@@ -5,63 +5,63 @@ use database::{DatabaseError, Transaction, execute, within};
 
 use super::Store;
 
-/// A customer's arm.
+/// The arm of a customer in an experiment, written once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assignment {
-    /// The experiment.
+    /// Id of the experiment.
     pub experiment_id: String,
-    /// The customer.
+    /// Id of the customer, as callers know it.
     pub customer_id: String,
-    /// Gets nothing.
+    /// True in the holdout, false in treatment.
     pub is_holdout: bool,
     /// The split under which it was drawn.
     pub epoch: i32,
-    /// When.
+    /// The instant of the decision that drew it.
     pub assigned_at: DateTime<Utc>,
 }
 
 /// A customer received, or would have received, an offer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exposure {
-    /// The experiment.
+    /// Id of the experiment.
     pub experiment_id: String,
-    /// The customer.
+    /// Id of the customer, as callers know it.
     pub customer_id: String,
-    /// The decision.
+    /// Id of the decision that returned, or would have returned, the offer.
     pub decision_id: String,
-    /// Would have received.
+    /// True for a held-out customer, who received nothing.
     pub is_ghost: bool,
-    /// When.
+    /// The instant of the decision.
     pub at: DateTime<Utc>,
 }
 
-/// An outcome.
+/// What a customer did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// Its id.
+    /// Its id; a second entry with the same id changes nothing.
     pub outcome_id: String,
-    /// The customer.
+    /// Id of the customer, as callers know it.
     pub customer_id: String,
-    /// Key of its type.
+    /// Key of the outcome type.
     pub key: String,
-    /// Of a positive classification.
+    /// True when its type has the positive classification.
     pub is_positive: bool,
-    /// Amount in 1/10,000.
+    /// Its value in 1/10,000; 0 without one.
     pub value_e4: i64,
-    /// When it happened.
+    /// The instant it happened, as reported.
     pub occurred_at: DateTime<Utc>,
-    /// When it was received.
+    /// The instant decision-svc received it.
     pub received_at: DateTime<Utc>,
 }
 
-/// Some entries.
+/// Entries that are stored together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delivery {
-    /// Arms.
+    /// In the order in which they were drawn.
     pub assignments: Vec<Assignment>,
-    /// Exposures.
+    /// In any order: the earliest of a customer stays.
     pub exposures: Vec<Exposure>,
-    /// Outcomes.
+    /// In any order.
     pub outcomes: Vec<Outcome>,
     /// Every outcome received up to here is in this or an earlier delivery.
     pub counted_through: Option<DateTime<Utc>>,
@@ -83,8 +83,9 @@ impl Store {
         tenant: &str,
         mut delivery: Delivery,
     ) -> Result<Delivered, DatabaseError> {
-        // Two deliveries at once touch their rows in one order and so cannot wait for each other in
-        // a circle. The sort is stable: of two arms for one customer the first stays first.
+        // Concurrent deliveries touch their rows in the same order, so that none waits for the
+        // other in a circle. The sort is stable: of two arms for one customer the first stays
+        // first.
         delivery.assignments.sort_by(|a, b| {
             (&a.customer_id, &a.experiment_id).cmp(&(&b.customer_id, &b.experiment_id))
         });
@@ -125,8 +126,10 @@ async fn insert_assignment(
     let done = execute!(
         transaction,
         sqlx::query(
-            "insert into assignment (tenant_id, customer_id, experiment_id, is_holdout, epoch, assigned_us)
-             values ($1, $2, $3, $4, $5, $6) on conflict (tenant_id, customer_id, experiment_id) do nothing"
+            "insert into assignment
+               (tenant_id, customer_id, experiment_id, is_holdout, epoch, assigned_us)
+             values ($1, $2, $3, $4, $5, $6)
+             on conflict (tenant_id, customer_id, experiment_id) do nothing"
         )
         .bind(tenant)
         .bind(&assignment.customer_id)
@@ -144,8 +147,12 @@ async fn has_other_arm(
     assignment: &Assignment,
 ) -> Result<bool, DatabaseError> {
     let (is_holdout,): (bool,) = within!(transaction, connection => sqlx::query_as(
-        "select is_holdout from assignment where tenant_id = $1 and customer_id = $2 and experiment_id = $3")
-        .bind(tenant).bind(&assignment.customer_id).bind(&assignment.experiment_id).fetch_one(connection))?;
+        "select is_holdout from assignment
+         where tenant_id = $1 and customer_id = $2 and experiment_id = $3")
+        .bind(tenant)
+        .bind(&assignment.customer_id)
+        .bind(&assignment.experiment_id)
+        .fetch_one(connection))?;
     Ok(is_holdout != assignment.is_holdout)
 }
 
@@ -157,10 +164,12 @@ async fn insert_exposure(
     let done = execute!(
         transaction,
         sqlx::query(
-            "insert into exposure (tenant_id, customer_id, experiment_id, decision_id, is_ghost, exposed_us)
+            "insert into exposure
+               (tenant_id, customer_id, experiment_id, decision_id, is_ghost, exposed_us)
              values ($1, $2, $3, $4, $5, $6)
-             on conflict (tenant_id, customer_id, experiment_id) do update set decision_id = excluded.decision_id,
-               is_ghost = excluded.is_ghost, exposed_us = excluded.exposed_us
+             on conflict (tenant_id, customer_id, experiment_id) do update
+               set decision_id = excluded.decision_id, is_ghost = excluded.is_ghost,
+                 exposed_us = excluded.exposed_us
              where excluded.exposed_us < exposure.exposed_us"
         )
         .bind(tenant)
@@ -181,9 +190,11 @@ async fn insert_outcome(
     let done = execute!(
         transaction,
         sqlx::query(
-            "insert into outcome (tenant_id, customer_id, outcome_id, outcome_key, is_positive, value_e4, occurred_us,
-               received_us)
-             values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (tenant_id, customer_id, outcome_id) do nothing"
+            "insert into outcome
+               (tenant_id, customer_id, outcome_id, outcome_key, is_positive, value_e4,
+                occurred_us, received_us)
+             values ($1, $2, $3, $4, $5, $6, $7, $8)
+             on conflict (tenant_id, customer_id, outcome_id) do nothing"
         )
         .bind(tenant)
         .bind(&outcome.customer_id)
@@ -197,7 +208,7 @@ async fn insert_outcome(
     Ok(done.rows)
 }
 
-/// An older delivery sent once more does not turn the instant back.
+/// Moves the instant forward; a repeat of an older delivery leaves it.
 async fn advance(
     transaction: &mut Transaction,
     tenant: &str,

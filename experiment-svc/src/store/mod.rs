@@ -6,14 +6,16 @@
 //!   changes nothing: a customer's first arm, earliest exposure and each outcome are kept once.
 //! - The ledger outlives the experiment.
 
+mod arm;
 mod flow;
 mod ledger;
 mod reading;
 
+pub use arm::ArmRow;
 use database::{Database, Migrations};
 pub use flow::{FlowError, give_flow_back, take_flow};
 pub use ledger::{Assignment, Delivered, Delivery, Exposure, Outcome};
-pub use reading::{ArmRow, Read};
+pub use reading::Read;
 
 static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");

@@ -1,34 +1,22 @@
-//! Reading the ledger.
+//! Reading the ledger: the sums that a metric asks for, customer by customer.
 
 use chrono::{DateTime, Utc};
-use database::{DatabaseError, Select};
+use database::{Cell, DatabaseError, Select};
 
-use super::Store;
+use super::{
+    Store,
+    arm::{arm, epoch},
+};
 use crate::domain::{
-    analysis::{Arm, Behavior, Counts, Customer, Window},
-    metric::Metric,
+    analysis::{Counts, Customer, Window},
+    measure::{Metric, Sum},
 };
 
 /// Customers of one page of a read-out: a page is one statement, far within its time limit.
 const PAGE: i64 = 5_000;
-/// Values are summed in two parts, multiples of this and the rest, so that no customer's outcomes
-/// overflow 64 bits. The statement below spells it out.
+/// Sums are taken in two parts, multiples of this and the rest, so that no customer's outcomes
+/// overflow SQLite's 64 bits.
 const PART: i128 = 100_000_000;
-
-/// One customer's arm.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ArmRow {
-    /// The customer.
-    pub customer_id: String,
-    /// Their arm.
-    pub arm: Arm,
-    /// The split under which it was drawn.
-    pub epoch: i32,
-    /// When.
-    pub assigned_at: DateTime<Utc>,
-    /// First time they received, or would have received, an offer.
-    pub first_exposure_at: Option<DateTime<Utc>>,
-}
 
 /// What the ledger holds of an experiment.
 #[derive(Clone, Debug)]
@@ -39,57 +27,11 @@ pub struct Read {
     pub counted_through: Option<DateTime<Utc>>,
 }
 
-type ArmColumns = (String, bool, i64, i64, Option<i64>);
-/// Customer, arm, split and exposure; then conversions and revenue in two parts, since assignment
-/// and since exposure.
-type CustomerColumns = (String, bool, i64, Option<i64>, i64, i64, i64, i64, i64, i64);
+/// Customer, arm, split and exposure; then the parts of the sums since assignment and since
+/// exposure, as [`sums_column`] writes them.
+type Columns = (String, bool, i64, Option<i64>, String, String);
 
 impl Store {
-    /// Arms of an experiment of customers after `after`, at most `limit`, by customer.
-    pub async fn arms(
-        &self,
-        tenant: &str,
-        experiment_id: &str,
-        after: &str,
-        limit: i64,
-    ) -> Result<Vec<ArmRow>, DatabaseError> {
-        let rows: Vec<ArmColumns> = Select::new(
-            "select a.customer_id, a.is_holdout, a.epoch, a.assigned_us, e.exposed_us
-             from assignment a left join exposure e on e.tenant_id = a.tenant_id and e.customer_id = a.customer_id
-               and e.experiment_id = a.experiment_id
-             where a.tenant_id = $1 and a.experiment_id = $2 and a.customer_id > $3 order by a.customer_id limit $4",
-        )
-        .bind(tenant)
-        .bind(experiment_id)
-        .bind(after)
-        .bind(limit)
-        .all(&self.database)
-        .await?;
-        rows.into_iter().map(arm_row).collect()
-    }
-
-    /// One customer's arm; none when they were never assigned.
-    pub async fn arm(
-        &self,
-        tenant: &str,
-        experiment_id: &str,
-        customer_id: &str,
-    ) -> Result<Option<ArmRow>, DatabaseError> {
-        let row: Option<ArmColumns> = Select::new(
-            "select a.customer_id, a.is_holdout, a.epoch, a.assigned_us, e.exposed_us
-             from assignment a left join exposure e on e.tenant_id = a.tenant_id and e.customer_id = a.customer_id
-               and e.experiment_id = a.experiment_id
-             where a.tenant_id = $1 and a.customer_id = $2 and a.experiment_id = $3",
-        )
-        .bind(tenant)
-        .bind(customer_id)
-        .bind(experiment_id)
-        .brief()
-        .optional(&self.database)
-        .await?;
-        row.map(arm_row).transpose()
-    }
-
     /// Everything the ledger holds of an experiment within `window`. Outcomes that arrive meanwhile
     /// may be in it or not.
     pub async fn read(
@@ -108,7 +50,8 @@ impl Store {
         let mut counts = Counts::new(metric);
         let mut after = String::new();
         loop {
-            let page = self.customers(tenant, experiment_id, &after, window).await?;
+            let sums = &counts.metric.sums;
+            let page = self.customers(tenant, experiment_id, &after, sums, window).await?;
             for row in &page {
                 counts.add(&customer(row)?);
             }
@@ -120,87 +63,87 @@ impl Store {
         Ok(Read { counts, counted_through: through.map(|(us,)| serve::from_micros(us)) })
     }
 
+    /// One page. A customer joins with every outcome of theirs that counts, whatever decision or
+    /// flow it names.
     async fn customers(
         &self,
         tenant: &str,
         experiment_id: &str,
         after: &str,
+        sums: &[Sum],
         window: Window,
-    ) -> Result<Vec<CustomerColumns>, DatabaseError> {
-        // An experiment's customer joins with every outcome of theirs that counts, whatever
-        // decision or flow it names.
-        Select::new(
-            "select a.customer_id, a.is_holdout, a.epoch, e.exposed_us,
-               count(case when o.outcome_key = 'conversion' then 1 end),
-               cast(coalesce(sum(case when o.is_positive then o.value_e4 / 100000000 end), 0) as bigint),
-               cast(coalesce(sum(case when o.is_positive then o.value_e4 % 100000000 end), 0) as bigint),
-               count(case when o.outcome_key = 'conversion' and o.occurred_us >= e.exposed_us then 1 end),
-               cast(coalesce(sum(case when o.is_positive and o.occurred_us >= e.exposed_us
-                 then o.value_e4 / 100000000 end), 0) as bigint),
-               cast(coalesce(sum(case when o.is_positive and o.occurred_us >= e.exposed_us
-                 then o.value_e4 % 100000000 end), 0) as bigint)
-             from (select tenant_id, customer_id, experiment_id, is_holdout, epoch, assigned_us from assignment
-                   where tenant_id = $1 and experiment_id = $2 and customer_id > $3
-                   order by customer_id limit $6) a
-             left join exposure e on e.tenant_id = a.tenant_id and e.customer_id = a.customer_id
-               and e.experiment_id = a.experiment_id
-             left join outcome o on o.tenant_id = a.tenant_id and o.customer_id = a.customer_id
-               and o.occurred_us >= a.assigned_us and o.occurred_us < $4 and o.received_us <= $5
-             group by a.customer_id, a.is_holdout, a.epoch, e.exposed_us order by a.customer_id",
-        )
-        .bind(tenant)
-        .bind(experiment_id)
-        .bind(after)
-        .bind(window.end.timestamp_micros())
-        .bind(window.received_max.timestamp_micros())
-        .bind(PAGE)
-        .all(&self.database)
-        .await
+    ) -> Result<Vec<Columns>, DatabaseError> {
+        let mut parameters: Vec<Cell<'_>> = vec![
+            tenant.into(),
+            experiment_id.into(),
+            after.into(),
+            window.end.timestamp_micros().into(),
+            window.received_max.timestamp_micros().into(),
+            PAGE.into(),
+        ];
+        let statement = customers_statement(sums, &mut parameters);
+        parameters.into_iter().fold(Select::new(statement), Select::bind).all(&self.database).await
     }
 }
 
-fn customer(row: &CustomerColumns) -> Result<Customer, DatabaseError> {
-    let (
-        _,
-        is_holdout,
-        epoch,
-        exposed_us,
-        conversions,
-        high,
-        low,
-        conversions_since,
-        high_since,
-        low_since,
-    ) = *row;
-    let behavior = |conversions: i64, high: i64, low: i64| Behavior {
-        has_converted: conversions > 0,
-        revenue_e4: i128::from(high) * PART + i128::from(low),
+/// The statement of one page; the parameters of the sums follow those that are there.
+fn customers_statement<'a>(sums: &'a [Sum], parameters: &mut Vec<Cell<'a>>) -> String {
+    let summands: Vec<_> = sums.iter().map(|sum| summand(sum, parameters)).collect();
+    format!(
+        "select a.customer_id, a.is_holdout, a.epoch, e.exposed_us,
+           {since_assignment}, {since_exposure}
+         from (select tenant_id, customer_id, experiment_id, is_holdout, epoch, assigned_us
+               from assignment
+               where tenant_id = $1 and experiment_id = $2 and customer_id > $3
+               order by customer_id limit $6) a
+         left join exposure e on e.tenant_id = a.tenant_id
+           and e.customer_id = a.customer_id and e.experiment_id = a.experiment_id
+         left join outcome o on o.tenant_id = a.tenant_id and o.customer_id = a.customer_id
+           and o.occurred_us >= a.assigned_us and o.occurred_us < $4 and o.received_us <= $5
+         group by a.customer_id, a.is_holdout, a.epoch, e.exposed_us order by a.customer_id",
+        since_assignment = sums_column(&summands, "true"),
+        since_exposure = sums_column(&summands, "o.occurred_us >= e.exposed_us"),
+    )
+}
+
+/// What one outcome adds to a sum; null adds nothing. A value it compares with becomes a parameter.
+fn summand<'a>(sum: &'a Sum, parameters: &mut Vec<Cell<'a>>) -> String {
+    match sum {
+        Sum::Outcomes { key } => {
+            parameters.push(key.into());
+            format!("case when o.outcome_key = ${} then 1 end", parameters.len())
+        }
+        Sum::PositiveValues => "case when o.is_positive then o.value_e4 end".to_owned(),
+    }
+}
+
+/// One text column: both parts of each sum over the outcomes for which `condition` holds, apart by
+/// spaces.
+fn sums_column(summands: &[String], condition: &str) -> String {
+    let part = |summand: &str, operator: char| {
+        format!(
+            "cast(coalesce(sum(case when {condition} then ({summand}) {operator} {PART} end), 0)
+               as text)"
+        )
     };
+    let parts = summands.iter().flat_map(|summand| ['/', '%'].map(|sign| part(summand, sign)));
+    parts.collect::<Vec<_>>().join(" || ' ' || ")
+}
+
+fn customer(row: &Columns) -> Result<Customer, DatabaseError> {
+    let (_, is_holdout, split, exposed_us, since_assignment, since_exposure) = row;
     Ok(Customer {
-        arm: arm(is_holdout),
-        epoch: self::epoch(epoch)?,
-        since_assignment: behavior(conversions, high, low),
-        since_exposure: exposed_us.map(|_| behavior(conversions_since, high_since, low_since)),
+        arm: arm(*is_holdout),
+        epoch: epoch(*split)?,
+        since_assignment: sums(since_assignment)?,
+        since_exposure: exposed_us.map(|_| sums(since_exposure)).transpose()?,
     })
 }
 
-fn arm_row(
-    (customer_id, is_holdout, epoch, assigned_us, exposed_us): ArmColumns,
-) -> Result<ArmRow, DatabaseError> {
-    Ok(ArmRow {
-        customer_id,
-        arm: arm(is_holdout),
-        epoch: self::epoch(epoch)?,
-        assigned_at: serve::from_micros(assigned_us),
-        first_exposure_at: exposed_us.map(serve::from_micros),
-    })
-}
-
-fn arm(is_holdout: bool) -> Arm {
-    if is_holdout { Arm::Holdout } else { Arm::Treatment }
-}
-
-/// INVARIANT: epochs are written from `i32`.
-fn epoch(stored: i64) -> Result<i32, DatabaseError> {
-    i32::try_from(stored).map_err(|_| DatabaseError::Corrupt(format!("split {stored}")))
+/// The sums whose parts a column holds.
+fn sums(column: &str) -> Result<Vec<i128>, DatabaseError> {
+    let parts: Result<Vec<i128>, _> = column.split(' ').map(str::parse).collect();
+    let parts = parts.map_err(|_| DatabaseError::Corrupt(format!("sums `{column}`")))?;
+    let sum = |both: &[i128]| both.iter().fold(0, |multiple, part| multiple * PART + part);
+    Ok(parts.chunks(2).map(sum).collect())
 }

@@ -105,16 +105,20 @@ async fn every_fault_of_a_create_is_named() {
             "experiment.primary_metric",
             "experiment.duration",
         ];
-        assert_eq!(told(&status), invalid(&fields));
+        assert_eq!(shown(&status), invalid(&fields));
         let concluded = proto::Experiment { status: Stage::Concluded.into(), ..seed() };
-        assert_eq!(told(&suite.create(concluded).await.unwrap_err()), invalid(&["experiment.status"]));
+        assert_eq!(
+            shown(&suite.create(concluded).await.unwrap_err()),
+            invalid(&["experiment.status"])
+        );
         let nothing = suite.create(proto::Experiment::default()).await.unwrap_err();
-        assert_eq!(told(&nothing), invalid(&["experiment.name", "experiment.flow_id"]));
+        assert_eq!(shown(&nothing), invalid(&["experiment.name", "experiment.flow_id"]));
         let later = proto::Experiment { primary_metric: "outcome:click".to_owned(), ..seed() };
         let status = suite.create(later).await.unwrap_err();
         assert_eq!(
             status.message(),
-            "`experiment.primary_metric` `outcome:click` is not yet supported; supported are conversion_rate and \
+            "`experiment.primary_metric` `outcome:click` is not yet supported; supported are \
+             conversion_rate and \
              revenue_per_customer"
         );
     })
@@ -126,10 +130,10 @@ async fn a_name_and_an_id_are_taken_once() {
     on_both(async |suite| {
         suite.create(seed()).await.unwrap();
         let same_name = suite.create(on_flow("WINBACK q4 holdout", "other")).await.unwrap_err();
-        assert_eq!(told(&same_name), refused(Code::AlreadyExists, "ALREADY_EXISTS"));
+        assert_eq!(shown(&same_name), refused(Code::AlreadyExists, "ALREADY_EXISTS"));
         let same_id = proto::Experiment { id: SEED.to_owned(), ..on_flow("Other", "other") };
         let status = suite.create(same_id).await.unwrap_err();
-        assert_eq!(told(&status), refused(Code::AlreadyExists, "ALREADY_EXISTS"));
+        assert_eq!(shown(&status), refused(Code::AlreadyExists, "ALREADY_EXISTS"));
         // The refused writes took no flow.
         suite.create(on_flow("Other", "other")).await.unwrap();
     })
@@ -142,26 +146,33 @@ async fn one_experiment_runs_per_flow() {
         suite.create(seed()).await.unwrap();
         let second = on_flow("Second", "Flow_WINBACK");
         let status = suite.create(second.clone()).await.unwrap_err();
-        assert_eq!(told(&status), refused(Code::FailedPrecondition, "WRONG_STATE"));
+        assert_eq!(shown(&status), refused(Code::FailedPrecondition, "WRONG_STATE"));
         assert_eq!(
             status.message(),
-            "experiment `exp_winback_q4_holdout` already runs on flow `Flow_WINBACK`; conclude it first, or keep this \
+            "experiment `exp_winback_q4_holdout` already runs on flow `Flow_WINBACK`; conclude it \
+             first, or keep this \
              one as a draft"
         );
         assert_eq!(suite.get("Second").await.unwrap_err().code(), Code::NotFound);
 
         let draft = proto::Experiment { status: Stage::Draft.into(), ..second };
         let draft = suite.create(draft).await.unwrap();
-        assert_eq!((draft.status(), draft.starts_at, draft.planned_end), (Stage::Draft, None, None));
+        assert_eq!(
+            (draft.status(), draft.starts_at, draft.planned_end),
+            (Stage::Draft, None, None)
+        );
         let running = proto::Experiment { status: Stage::Running.into(), ..Default::default() };
         let status = suite.patch(&draft.id, running.clone(), &["status"]).await.unwrap_err();
-        assert_eq!(told(&status), refused(Code::FailedPrecondition, "WRONG_STATE"));
+        assert_eq!(shown(&status), refused(Code::FailedPrecondition, "WRONG_STATE"));
         assert_eq!(suite.get(&draft.id).await.unwrap(), draft);
 
         suite.conclude(SEED, false).await.unwrap();
         suite.clock.set(hour(5));
         let started = suite.patch(&draft.id, running, &["status"]).await.unwrap();
-        assert_eq!((started.status(), started.starts_at), (Stage::Running, Some(timestamp(hour(5)))));
+        assert_eq!(
+            (started.status(), started.starts_at),
+            (Stage::Running, Some(timestamp(hour(5))))
+        );
         assert_eq!(started.planned_end, Some(timestamp(hour(5 + 90 * 24))));
         assert_eq!(started.epochs, [epoch(1, 1_500, hour(5))]);
         let third = suite.create(on_flow("Third", "flow_winback")).await.unwrap_err();
@@ -251,7 +262,7 @@ async fn a_changed_split_appends_an_epoch() {
             (created.starts_at, created.planned_end)
         );
         let status = suite.patch(SEED, patch(15.255), &["holdout_percentage"]).await.unwrap_err();
-        assert_eq!(told(&status), invalid(&["experiment.holdout_percentage"]));
+        assert_eq!(shown(&status), invalid(&["experiment.holdout_percentage"]));
         let none = suite.patch(SEED, patch(0.0), &["holdout_percentage"]).await.unwrap();
         assert_eq!(
             none.warnings,
@@ -274,17 +285,17 @@ async fn salt_flow_and_conclusion_are_not_for_patches() {
         };
         let status = suite.patch(SEED, patch, &["salt", "flow_id", "status"]).await.unwrap_err();
         assert_eq!(
-            told(&status),
+            shown(&status),
             invalid(&["experiment.salt", "experiment.flow_id", "experiment.status"])
         );
         let draft = proto::Experiment { status: Stage::Draft.into(), ..Default::default() };
         let status = suite.patch(SEED, draft, &["status"]).await.unwrap_err();
-        assert_eq!(told(&status), refused(Code::FailedPrecondition, "WRONG_STATE"));
+        assert_eq!(shown(&status), refused(Code::FailedPrecondition, "WRONG_STATE"));
         let longer = proto::Experiment { duration: "120 days".to_owned(), ..Default::default() };
         let status = suite.patch(SEED, longer, &["duration"]).await.unwrap_err();
-        assert_eq!(told(&status), refused(Code::FailedPrecondition, "WRONG_STATE"));
+        assert_eq!(shown(&status), refused(Code::FailedPrecondition, "WRONG_STATE"));
         let unknown = suite.patch(SEED, seed(), &["colour"]).await.unwrap_err();
-        assert_eq!(told(&unknown), invalid(&["update_mask"]));
+        assert_eq!(shown(&unknown), invalid(&["update_mask"]));
     })
     .await;
 }
@@ -300,7 +311,7 @@ async fn an_old_etag_is_refused() {
         };
         suite.patch(SEED, patch.clone(), &["description"]).await.unwrap();
         let status = suite.patch(SEED, patch, &["description"]).await.unwrap_err();
-        assert_eq!(told(&status), refused(Code::Aborted, "ETAG_MISMATCH"));
+        assert_eq!(shown(&status), refused(Code::Aborted, "ETAG_MISMATCH"));
     })
     .await;
 }
@@ -316,7 +327,7 @@ async fn a_conclusion_is_final() {
         assert_eq!(concluded.epochs.len(), 1);
         for ship in [true, false] {
             let status = suite.conclude(SEED, ship).await.unwrap_err();
-            assert_eq!(told(&status), refused(Code::FailedPrecondition, "WRONG_STATE"));
+            assert_eq!(shown(&status), refused(Code::FailedPrecondition, "WRONG_STATE"));
             assert_eq!(
                 status.message(),
                 "experiment `exp_winback_q4_holdout` is already concluded"
@@ -324,7 +335,7 @@ async fn a_conclusion_is_final() {
         }
         let running = proto::Experiment { status: Stage::Running.into(), ..Default::default() };
         let status = suite.patch(SEED, running, &["status"]).await.unwrap_err();
-        assert_eq!(told(&status), refused(Code::FailedPrecondition, "WRONG_STATE"));
+        assert_eq!(shown(&status), refused(Code::FailedPrecondition, "WRONG_STATE"));
         let named = proto::Experiment { name: "Done".to_owned(), ..Default::default() };
         assert_eq!(suite.patch(SEED, named, &["name"]).await.unwrap().shipped, Some(true));
         assert_eq!(suite.conclude("nope", true).await.unwrap_err().code(), Code::NotFound);
@@ -339,7 +350,7 @@ async fn a_running_experiment_is_not_deleted() {
     on_both(async |suite| {
         suite.create(seed()).await.unwrap();
         let status = suite.delete(SEED).await.unwrap_err();
-        assert_eq!(told(&status), refused(Code::FailedPrecondition, "WRONG_STATE"));
+        assert_eq!(shown(&status), refused(Code::FailedPrecondition, "WRONG_STATE"));
         assert_eq!(
             status.message(),
             "experiment `exp_winback_q4_holdout` is running; conclude it before you delete it"
@@ -347,10 +358,10 @@ async fn a_running_experiment_is_not_deleted() {
         suite.conclude(SEED, false).await.unwrap();
         let stale = proto::DeleteExperimentRequest { id: SEED.to_owned(), etag: "0".to_owned() };
         let status = suite.experiments.clone().delete_experiment(stale).await.unwrap_err();
-        assert_eq!(told(&status), refused(Code::Aborted, "ETAG_MISMATCH"));
+        assert_eq!(shown(&status), refused(Code::Aborted, "ETAG_MISMATCH"));
         suite.delete(SEED).await.unwrap();
         assert_eq!(
-            told(&suite.delete(SEED).await.unwrap_err()),
+            shown(&suite.delete(SEED).await.unwrap_err()),
             refused(Code::NotFound, "NOT_FOUND")
         );
         assert_eq!(
@@ -383,8 +394,8 @@ async fn experiments_are_listed_by_id_in_pages() {
         let second = list(2, &first.next_page_token).await.unwrap();
         assert_eq!((first.experiments.len(), second.experiments.len()), (2, 1));
         assert_eq!(second.next_page_token, "");
-        assert_eq!(told(&list(1_001, "").await.unwrap_err()), invalid(&["page_size"]));
-        assert_eq!(told(&list(1, "?").await.unwrap_err()), invalid(&["page_token"]));
+        assert_eq!(shown(&list(1_001, "").await.unwrap_err()), invalid(&["page_size"]));
+        assert_eq!(shown(&list(1, "?").await.unwrap_err()), invalid(&["page_token"]));
     })
     .await;
 }

@@ -34,15 +34,18 @@ async fn an_unassigned_customer_is_not_found() {
         suite.create(seed()).await.unwrap();
         suite.deliver([Entry::Outcome(bought("o1", "bob", 5, hour(1)))]).await.unwrap();
         let status = suite.assignment(SEED, "bob").await.unwrap_err();
-        assert_eq!(told(&status), refused(Code::NotFound, "NOT_FOUND"));
+        assert_eq!(shown(&status), refused(Code::NotFound, "NOT_FOUND"));
         assert_eq!(status.message(), "assignment `bob` not found");
         assert_eq!(
             suite.assignment("nope", "bob").await.unwrap_err().message(),
             "experiment `nope` not found"
         );
-        assert_eq!(told(&suite.assignment(SEED, "").await.unwrap_err()), invalid(&["customer_id"]));
         assert_eq!(
-            told(&suite.assignment(SEED, "a\0b").await.unwrap_err()),
+            shown(&suite.assignment(SEED, "").await.unwrap_err()),
+            invalid(&["customer_id"])
+        );
+        assert_eq!(
+            shown(&suite.assignment(SEED, "a\0b").await.unwrap_err()),
             invalid(&["customer_id"])
         );
     })
@@ -204,7 +207,7 @@ async fn a_malformed_entry_refuses_the_whole_delivery_with_its_place() {
             "entries[4].outcome.occurred_at",
             "counted_through",
         ];
-        assert_eq!(told(&status), invalid(&fields));
+        assert_eq!(shown(&status), invalid(&fields));
         assert_eq!(
             suite.assignment(SEED, "ann").await.unwrap_err().code(),
             Code::NotFound,
@@ -222,7 +225,7 @@ async fn five_hundred_entries_are_taken_and_one_more_is_refused() {
             (0..count).map(|n| assigned(&format!("c{n:03}"), Arm::Treatment, hour(1)))
         };
         let status = suite.deliver(entries(501)).await.unwrap_err();
-        let (code, reason, fields) = told(&status);
+        let (code, reason, fields) = shown(&status);
         assert_eq!(
             (code, reason.as_str(), fields),
             (Code::InvalidArgument, "LIMIT_EXCEEDED", vec!["entries".to_owned()])
@@ -230,7 +233,7 @@ async fn five_hundred_entries_are_taken_and_one_more_is_refused() {
         suite.deliver(entries(500)).await.unwrap();
         let malformed = (0..500).map(|_| Entry::Assignment(proto::AssignmentEntry::default()));
         assert_eq!(
-            told(&suite.deliver(malformed).await.unwrap_err()).2.len(),
+            shown(&suite.deliver(malformed).await.unwrap_err()).2.len(),
             20,
             "faults travel in headers"
         );
@@ -267,11 +270,11 @@ async fn arms_are_listed_by_customer_in_pages() {
         let exact = suite.assignments(SEED, 5, "").await.unwrap();
         assert_eq!((exact.assignments.len(), exact.next_page_token.as_str()), (5, ""));
         assert_eq!(
-            told(&suite.assignments(SEED, -1, "").await.unwrap_err()),
+            shown(&suite.assignments(SEED, -1, "").await.unwrap_err()),
             invalid(&["page_size"])
         );
         assert_eq!(
-            told(&suite.assignments(SEED, 1, "zz").await.unwrap_err()),
+            shown(&suite.assignments(SEED, 1, "zz").await.unwrap_err()),
             invalid(&["page_token"])
         );
         assert_eq!(suite.assignments("nope", 1, "").await.unwrap_err().code(), Code::NotFound);

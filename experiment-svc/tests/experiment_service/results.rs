@@ -63,7 +63,7 @@ async fn revenue_is_read_out_from_deliveries_to_verdict() {
         close(treatment.variance.unwrap(), 275.611_445_991_824_3);
         close(holdout.variance.unwrap(), 0.671_140_939_597_315_5);
         close(results.difference.unwrap(), 7.352_941_176_470_589);
-        close(results.z.unwrap(), 5.421_084_842_578_949);
+        close(results.statistic.unwrap(), 5.421_084_842_578_949);
         close(results.p.unwrap(), 7.429_756_314_554_182e-8);
         check_interval(&results.ci95, [6.227_645_571_332_102, 8.478_236_781_609_075]);
         let total = results.incremental_total.unwrap();
@@ -80,6 +80,9 @@ async fn revenue_is_read_out_from_deliveries_to_verdict() {
         assert_eq!((srm.chi_square, srm.degrees_of_freedom, srm.p), (0.0, 1, 1.0));
         assert_eq!(results.counted_through, Some(timestamp(day(1))));
         assert_eq!((results.verdict, results.withheld.len()), (ResultVerdict::Gain.into(), 0));
+        let estimates: Vec<_> =
+            results.estimates.iter().map(|estimate| estimate.method.as_str()).collect();
+        assert_eq!(estimates, ["pooled_t", "welch"]);
         let named: Vec<_> = results.methods.keys().map(String::as_str).collect();
         assert_eq!(named, ["ghost", "interval", "lift", "population", "srm", "test", "total"]);
     })
@@ -99,10 +102,15 @@ async fn conversions_are_read_out_with_newcombe_beside_wald() {
         // statsmodels 0.15.0: `proportions_ztest`, `confint_proportions_2indep` with `wald` and
         // `newcomb`.
         close(results.difference.unwrap(), -0.431_372_549_019_607_8);
-        close(results.z.unwrap(), -10.629_135_653_628_22);
+        close(results.statistic.unwrap(), -10.629_135_653_628_22);
         close(results.p.unwrap(), 2.181_246_247_786_591_3e-26);
         check_interval(&results.ci95, [-0.512_021_310_593_164_1, -0.350_723_787_446_051_4]);
-        check_interval(&results.newcombe_ci95, [-0.506_918_018_200_306, -0.347_201_596_985_281_2]);
+        let [pooled_z, wald, newcombe] = &results.estimates[..] else { panic!("{results:?}") };
+        let named = [pooled_z, wald, newcombe].map(|estimate| estimate.method.as_str());
+        assert_eq!(named, ["pooled_z", "wald", "newcombe"]);
+        assert_eq!((pooled_z.statistic, pooled_z.p), (results.statistic, results.p));
+        assert_eq!((&wald.ci95, wald.p), (&results.ci95, None));
+        check_interval(&newcombe.ci95, [-0.506_918_018_200_306, -0.347_201_596_985_281_2]);
         assert_eq!(results.methods["test"], "z test of two proportions, pooled variance");
         assert_eq!(results.verdict(), ResultVerdict::Withheld);
         assert!(
@@ -235,12 +243,13 @@ async fn an_experiment_without_customers_has_no_figures_and_says_so() {
         for metric in ["conversion_rate", "revenue_per_customer"] {
             let results = suite.results(SEED, metric).await.unwrap();
             assert_eq!(
-                (results.difference, results.z, results.p, results.ci95.len()),
+                (results.difference, results.statistic, results.p, results.ci95.len()),
                 (None, None, None, 0)
             );
             let arms: Vec<_> =
                 results.arms.iter().map(|arm| (arm.n, arm.mean, arm.variance, arm.total)).collect();
             assert_eq!(arms, [(0, 0.0, None, 0.0), (0, 0.0, None, 0.0)]);
+            assert!(results.estimates.is_empty());
             assert_eq!(results.relative_lift.unwrap(), proto::RelativeLift::default());
             assert_eq!(results.incremental_total.unwrap(), proto::IncrementalTotal::default());
             assert_eq!(results.verdict, i32::from(ResultVerdict::Withheld));
@@ -255,7 +264,7 @@ async fn an_unknown_metric_is_refused_with_the_known_ones() {
     on_both(async |suite| {
         suite.create(seed()).await.unwrap();
         let status = suite.results(SEED, "profit").await.unwrap_err();
-        assert_eq!(told(&status), invalid(&["metric"]));
+        assert_eq!(shown(&status), invalid(&["metric"]));
         let known = "known are conversion_rate and revenue_per_customer";
         assert_eq!(status.message(), format!("`metric` `profit` is not a metric; {known}"));
         assert_eq!(suite.results("nope", "").await.unwrap_err().code(), Code::NotFound);

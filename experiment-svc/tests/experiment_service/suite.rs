@@ -223,7 +223,7 @@ pub fn bought(
 }
 
 /// Code and reason of an error, and the fields it names.
-pub fn told(status: &Status) -> (Code, String, Vec<String>) {
+pub fn shown(status: &Status) -> (Code, String, Vec<String>) {
     let details = status.get_error_details();
     let reason = details.error_info().map(|info| info.reason.clone()).unwrap_or_default();
     let violations =

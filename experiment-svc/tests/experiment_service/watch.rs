@@ -60,7 +60,7 @@ async fn a_follower_goes_on_where_it_was() {
             (0, 2),
             "the first page comes at once, even when empty"
         );
-        assert_eq!(told(&watch(-1).await.unwrap_err()), invalid(&["after_revision"]));
+        assert_eq!(shown(&watch(-1).await.unwrap_err()), invalid(&["after_revision"]));
     })
     .await;
 }

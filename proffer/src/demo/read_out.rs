@@ -21,8 +21,8 @@ pub struct ReadOut {
     pub difference: Option<f64>,
     /// 95 % interval of the difference.
     pub ci95: Vec<f64>,
-    /// Test statistic.
-    pub z: Option<f64>,
+    /// Test statistic: t, for means.
+    pub statistic: Option<f64>,
     /// Two-sided p-value.
     pub p: Option<f64>,
     /// Lift relative to the holdout.

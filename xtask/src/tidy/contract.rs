@@ -6,7 +6,7 @@ use crate::repository::SourceFile;
 const REASONS: &str = "proto/proffer/errors/v1/error_reason.proto";
 const PREFIX: &str = "ERROR_REASON_";
 
-/// Every reason an error may carry is produced by somebody.
+/// Every reason that the contract lists is produced somewhere.
 pub fn check(files: &[SourceFile], rust: &[Rust], found: &mut Vec<Violation>) {
     let Some(contract) = files.iter().find(|file| file.path == REASONS) else { return };
     for (line, text) in (1..).zip(contract.text.lines()) {

@@ -20,7 +20,8 @@ pub fn check(files: &[SourceFile], found: &mut Vec<Violation>) {
             let named = text.split(['.', ' ', '=']).next().unwrap_or_default();
             if SERVICES.contains(&named) && !file.path.starts_with(COMPOSER) {
                 let what = format!(
-                    "no service imports another, and only `proffer` puts them together: drop `{named}`"
+                    "no service imports another, and only `proffer` puts them together: drop \
+                     `{named}`"
                 );
                 found.push(Violation::new(&file.path, line, what));
             }
@@ -33,7 +34,8 @@ pub fn check(files: &[SourceFile], found: &mut Vec<Violation>) {
         let Some(name) = folder.strip_prefix("crates/") else { continue };
         if !map.lines().any(|line| line.trim_start().starts_with(&format!("{name}/"))) {
             let what = format!(
-                "`{folder}` has no line in the map of ARCHITECTURE.md: say in a sentence what it is for"
+                "`{folder}` has no line in the map of ARCHITECTURE.md: say in a sentence what it \
+                 is for"
             );
             found.push(Violation::new(&file.path, 1, what));
         }

@@ -64,7 +64,8 @@ mod tests {
 
     #[test]
     fn a_command_with_a_body_is_one_command() {
-        let text = "```sh\n# says\ncurl -d '{\n  \"a\": 1\n}' x\n\ncargo run \\\n  --release\n```\n```json\n{}\n```\n";
+        let text = "```sh\n# says\ncurl -d '{\n  \"a\": 1\n}' x\n\ncargo run \\\n  --release\n```\n\
+                    ```json\n{}\n```\n";
         let found = commands(text);
         assert_eq!(found, [(3, "curl -d '{".to_owned()), (7, "cargo run \\".to_owned())]);
     }

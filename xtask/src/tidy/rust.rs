@@ -5,9 +5,6 @@ use super::{
     source::{Rust, has_word},
 };
 
-const MAIN_LINES_MAX: usize = 40;
-const FILE_LINES_MAX: usize = 500;
-
 /// What a pure place may not name: input, output, waiting, clocks, chance, the wire.
 const IMPURE: [&str; 15] = [
     "proffer_proto",
@@ -51,7 +48,7 @@ const SQL: [(&str, &str); 4] =
 /// Checks all files.
 pub fn check(files: &[Rust], found: &mut Vec<Violation>) {
     for file in files {
-        size(file, found);
+        doc(file, found);
         purity(file, found);
         places(file, found);
         globals(file, found);
@@ -59,24 +56,10 @@ pub fn check(files: &[Rust], found: &mut Vec<Violation>) {
     }
 }
 
-fn size(file: &Rust, found: &mut Vec<Violation>) {
-    let most = if file.path.ends_with("/main.rs") && file.path.contains("-svc/") {
-        MAIN_LINES_MAX
-    } else {
-        FILE_LINES_MAX
-    };
-    let lines = file.code.len().saturating_sub(1);
-    if lines > most {
-        let what =
-            format!("longer than {most} lines ({lines}): give one of its nouns a file of its own");
-        found.push(Violation::new(&file.path, most + 1, what));
-    }
+fn doc(file: &Rust, found: &mut Vec<Violation>) {
     if !file.has_doc && !file.path.ends_with("/tests.rs") && file.path.contains("/src/") {
-        found.push(Violation::new(
-            &file.path,
-            1,
-            "what is this file for? open it with a `//!` sentence",
-        ));
+        let what = "what is this file for? open it with a `//!` sentence";
+        found.push(Violation::new(&file.path, 1, what));
     }
 }
 
@@ -89,7 +72,8 @@ fn purity(file: &Rust, found: &mut Vec<Violation>) {
         if is_pure_place(&file.path) {
             for word in IMPURE.iter().filter(|word| has_word(code, word)) {
                 let what = format!(
-                    "`{word}` in a pure place: pass in what it would fetch, or move this out of domain/"
+                    "`{word}` in a pure place: pass in what it would fetch, or move this out of \
+                     domain/"
                 );
                 found.push(Violation::new(&file.path, line, what));
             }
@@ -152,7 +136,7 @@ fn globals(file: &Rust, found: &mut Vec<Violation>) {
             found.push(Violation::new(
                 &file.path,
                 line,
-                "a global that changes: make it a field of who needs it",
+                "a global that changes: make it a field of what needs it",
             ));
         }
     }
@@ -161,14 +145,14 @@ fn globals(file: &Rust, found: &mut Vec<Violation>) {
 fn tests(file: &Rust, found: &mut Vec<Violation>) {
     for (line, code) in file.lines() {
         if code.contains("#[ignore") {
-            let what = "a test that does not run: assert today's behaviour and say why it is wrong";
+            let what = "a test that does not run: assert today's behavior and say why it is wrong";
             found.push(Violation::new(&file.path, line, what));
         }
         if code.contains("fn test_") {
             found.push(Violation::new(
                 &file.path,
                 line,
-                "a test's name is a sentence about behaviour, without `test_`",
+                "a test's name is a sentence about behavior, without `test_`",
             ));
         }
     }

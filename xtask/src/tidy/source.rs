@@ -10,6 +10,8 @@ pub struct Rust {
     pub code: Vec<String>,
     /// Content of the strings that begin on each line.
     pub strings: Vec<Vec<String>>,
+    /// Text of the line comment on each line, if there is one.
+    pub comments: Vec<String>,
     /// First line, from 0, of the tests at the end.
     pub tests_from: usize,
     /// Whether it opens with a sentence on what it is for.
@@ -24,20 +26,25 @@ impl Rust {
             at: 0,
             code: vec![String::new()],
             strings: vec![vec![]],
+            comments: vec![String::new()],
         };
         reader.read_all();
-        let is_test_file =
-            path.contains("/tests/") || path.contains("/tests.rs") || path.contains("/benches/");
         let marker = reader.code.iter().position(|line| line.trim() == "#[cfg(test)]");
-        let tests_from = if is_test_file { 0 } else { marker.unwrap_or(reader.code.len()) };
+        let tests_from = if is_test_path(path) { 0 } else { marker.unwrap_or(reader.code.len()) };
         let has_doc = text.trim_start().starts_with("//!");
         Self {
             path: path.to_owned(),
             code: reader.code,
             strings: reader.strings,
+            comments: reader.comments,
             tests_from,
             has_doc,
         }
+    }
+
+    /// Whether all of it is tests.
+    pub fn is_test_file(&self) -> bool {
+        is_test_path(&self.path)
     }
 
     /// Lines of the product's own code, numbered from 1.
@@ -51,11 +58,16 @@ impl Rust {
     }
 }
 
+fn is_test_path(path: &str) -> bool {
+    path.contains("/tests/") || path.contains("/tests.rs") || path.contains("/benches/")
+}
+
 struct Reader {
     rest: Vec<char>,
     at: usize,
     code: Vec<String>,
     strings: Vec<Vec<String>>,
+    comments: Vec<String>,
 }
 
 impl Reader {
@@ -64,7 +76,7 @@ impl Reader {
             let after_word =
                 self.code.last().and_then(|line| line.chars().last()).is_some_and(is_word);
             match (next, self.peek(1)) {
-                ('/', Some('/')) => self.skip_while(|c| c != '\n'),
+                ('/', Some('/')) => self.line_comment(),
                 ('/', Some('*')) => self.block_comment(),
                 ('"', _) => self.string(0, false),
                 ('r' | 'b' | 'c', _) if !after_word && self.raw_hashes().is_some() => {
@@ -92,6 +104,7 @@ impl Reader {
         if c == '\n' {
             self.code.push(String::new());
             self.strings.push(Vec::new());
+            self.comments.push(String::new());
         } else if let Some(line) = self.code.last_mut() {
             line.push(c);
         }
@@ -99,6 +112,13 @@ impl Reader {
 
     fn skip_while(&mut self, skips: impl Fn(char) -> bool) {
         while self.peek(0).is_some_and(&skips) {
+            self.at += 1;
+        }
+    }
+
+    fn line_comment(&mut self) {
+        while let Some(c) = self.peek(0).filter(|c| *c != '\n') {
+            self.comments.last_mut().into_iter().for_each(|comment| comment.push(c));
             self.at += 1;
         }
     }
@@ -170,7 +190,7 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// Whether `word` stands in `code` as a word of its own.
+/// Whether `code` has `word` as a word of its own.
 pub fn has_word(code: &str, word: &str) -> bool {
     code.match_indices(word).any(|(at, _)| {
         let before = code.get(..at).and_then(|text| text.chars().last());
@@ -186,12 +206,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn code_strings_and_comments_are_told_apart() {
+    fn code_strings_and_comments_are_separated() {
         let check = |text: &str, code: &str, strings: &[&str]| {
             let read = Rust::read("x.rs", text);
             assert_eq!(read.code.join("\n"), code);
             assert_eq!(read.strings.concat(), strings);
         };
+        assert_eq!(Rust::read("x.rs", "a // b\n\"// c\"").comments, ["// b", ""]);
         check("a(\"b // c\"); // d", "a(\"\"); ", &["b // c"]);
         check("r#\"a\"b\"# + 'x' /* y\n z */ w", "\"\" +  \n w", &["a\"b"]);
         check("fn f<'a>(x: &'a str) -> char { '\\'' }", "fn f<'a>(x: &'a str) -> char {  }", &[]);

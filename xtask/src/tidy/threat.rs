@@ -9,7 +9,7 @@ const THREATS: &str = "docs/threat-model.md";
 /// What a row says that names no test.
 const DEBT: &str = "No test";
 
-/// Checks every row: each test it names stands in a file below that crate and module, and a row
+/// Checks every row: each test it names is in a file below that crate and module, and a row
 /// without one says so.
 pub fn check(files: &[SourceFile], rust: &[Rust], found: &mut Vec<Violation>) {
     let Some(threats) = files.iter().find(|file| file.path == THREATS) else { return };
@@ -54,7 +54,7 @@ fn is_row(line: &str) -> bool {
         && letters.all(|letter| letter.is_ascii_digit())
 }
 
-/// What stands in backticks and is a path of a test.
+/// What is in backticks and is a path of a test.
 fn names(line: &str) -> Vec<&str> {
     line.split('`').skip(1).step_by(2).filter(|quoted| quoted.contains("::")).collect()
 }
@@ -90,11 +90,11 @@ mod tests {
                 [Rust::read("a-svc/tests/x.rs", code), Rust::read("crates/b/src/x.rs", code)];
             let mut found = Vec::new();
             super::check(&files, &rust, &mut found);
-            let told: Vec<_> = found.iter().map(Violation::to_string).collect();
-            assert_eq!(told.len(), expected.len(), "{told:?}");
+            let listed: Vec<_> = found.iter().map(Violation::to_string).collect();
+            assert_eq!(listed.len(), expected.len(), "{listed:?}");
             assert!(
-                told.iter().zip(expected).all(|(told, expected)| told.contains(expected)),
-                "{told:?}"
+                listed.iter().zip(expected).all(|(line, expected)| line.contains(expected)),
+                "{listed:?}"
             );
         };
         check("| P1 | `a-svc::x::it_holds`, `b::x::it_holds` |", &[]);
@@ -105,7 +105,7 @@ mod tests {
         check("| P1 | `a-svc::y::it_holds` |", &["`a-svc::y::it_holds` is no test of `a-svc::y`"]);
         check("| P1 | `a-svc::helper` |", &["`a-svc::helper` is no test"]);
         check("| P1 | nothing |", &["threat-model.md:3: a danger without a test"]);
-        check("| P1 | No test: nobody can tell. |", &[]);
+        check("| P1 | No test: it cannot be seen. |", &[]);
         check("| danger | nothing |", &[]);
     }
 }

@@ -15,7 +15,7 @@ use super::super::{
     Order,
     draw::Draw,
     gate::{Call, Callers, Subject, TRIES_MAX},
-    log::Told,
+    log::Reply,
 };
 
 /// Tries of a caller who is patient; the others send once and never learn what became of it.
@@ -52,7 +52,7 @@ struct Held {
     round: u64,
     standing: Standing,
     /// Reported by impressions, by one caller at a time, so that it is known whether a slot is
-    /// live; the others are committed and released by whoever comes.
+    /// live; the others may be committed and released by any worker.
     is_reported: bool,
 }
 
@@ -208,18 +208,18 @@ impl Load {
         Some(if stays { held[index].clone() } else { held.swap_remove(index) })
     }
 
-    async fn send(&self, call: &Call, draw: &mut Draw) -> anyhow::Result<Told> {
+    async fn send(&self, call: &Call, draw: &mut Draw) -> anyhow::Result<Reply> {
         let tries = match call {
             // As the relay does: an outcome is delivered until it is taken.
             Call::Impression(..) | Call::OptOut(_) => TRIES_MAX,
             _ if draw.percent(75) => TRIES_PATIENT,
             _ => 1,
         };
-        let told = self.callers.send_until_answered(draw.below(2), call, tries).await?;
-        if !matches!(told, Told::Cut(_)) {
+        let reply = self.callers.send_until_answered(draw.below(2), call, tries).await?;
+        if !matches!(reply, Reply::Cut(_)) {
             self.acknowledged.fetch_add(1, Ordering::SeqCst);
         }
-        Ok(told)
+        Ok(reply)
     }
 
     async fn reserve(
@@ -240,7 +240,7 @@ impl Load {
         let decision = format!("decision_{number}");
         let call = self.callers.reserve(&customer.id, &decision, &subjects, 1 + draw.below(2));
         *locked(&customer.last_reserve) = Some(call.clone());
-        let Told::Granted { offers, .. } = self.send(&call, draw).await? else { return Ok(()) };
+        let Reply::Granted { offers, .. } = self.send(&call, draw).await? else { return Ok(()) };
         let mut held = locked(&customer.held);
         for (rank, offer) in (1..).zip(offers) {
             let Some(subject) = subjects.iter().find(|subject| subject.offer == offer).copied()
@@ -277,7 +277,7 @@ impl Load {
         customer: &Customer,
         held: &Held,
         draw: &mut Draw,
-    ) -> anyhow::Result<Told> {
+    ) -> anyhow::Result<Reply> {
         let (customer_id, decision_id, rank) =
             (customer.id.clone(), held.decision.clone(), held.rank);
         let call = Call::Release(proto::ReleaseContactRequest { customer_id, decision_id, rank });
@@ -304,7 +304,7 @@ impl Load {
         draw: &mut Draw,
     ) -> anyhow::Result<()> {
         if held.standing == Standing::Live && held.round == round && draw.percent(50) {
-            if matches!(self.release(customer, &held, draw).await?, Told::Released(_)) {
+            if matches!(self.release(customer, &held, draw).await?, Reply::Released(_)) {
                 held.standing = Standing::GivenBack;
                 locked(&customer.held).push(held);
             }
@@ -340,8 +340,8 @@ impl Load {
             channel: held.subject.channel.to_owned(),
             ..self.callers.outcome(&customer.id, *delivered + 1, "impression")
         };
-        let told = self.send(&Call::Impression(outcome, orphan), draw).await?;
-        anyhow::ensure!(told == Told::Done, "an impression was not taken: {told:?}");
+        let reply = self.send(&Call::Impression(outcome, orphan), draw).await?;
+        anyhow::ensure!(reply == Reply::Done, "an impression was not taken: {reply:?}");
         *delivered += 1;
         Ok(())
     }

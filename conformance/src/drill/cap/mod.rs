@@ -1,7 +1,9 @@
 //! No window of any cap ever holds more contacts than the cap, whatever is killed meanwhile.
 
 mod check;
+mod free;
 mod load;
+mod window;
 
 use std::sync::Arc;
 
@@ -25,6 +27,7 @@ use load::Load;
 const BETWEEN_ROUNDS: TimeDelta = TimeDelta::minutes(25);
 /// Rounds at least; caps would fill once and stay full if time did not pass.
 const ROUNDS_MIN: u64 = 20;
+const HOUR_US: i64 = 3_600_000_000;
 
 /// A cap of the drill. They overlap: one contact counts under several.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +64,7 @@ const CAPS: [Cap; 4] = [
     },
 ];
 
-/// Whoever is killed.
+/// What a kill ends.
 #[derive(Clone, Copy, Debug)]
 enum Victim {
     Replica(usize),
@@ -110,7 +113,8 @@ pub async fn run(order: &Order) -> anyhow::Result<Report> {
             killed.push(acknowledged);
             let took_ms = kill(&mut place, victim, order).await?;
             report.tell(format!(
-                "  kill {} of {victim:?}: {since} acknowledgements since the last, serving again after {took_ms} ms",
+                "  kill {} of {victim:?}: {since} acknowledgements since the last, serving again \
+                 after {took_ms} ms",
                 killed.len()
             ));
             if since == 0 {
@@ -139,14 +143,15 @@ pub async fn run(order: &Order) -> anyhow::Result<Report> {
     ));
     let rows = place.with_store(async |store| ledger::contacts(store).await).await?;
     check::judge(&mut report, &log.read()?, &rows);
-    check::free_slots(&mut report, &mut place, &callers, order.size.customers).await?;
+    window::check(&mut report, &rows);
+    free::check(&mut report, &mut place, &callers, order.size.customers).await?;
     if let Some(url) = place.postgres_url() {
         naive_ways(&mut report, url, order).await?;
     }
     Ok(report)
 }
 
-/// Kills and starts again; says how long nobody served, in milliseconds.
+/// Kills and starts again; returns how long no process served, in milliseconds.
 async fn kill(place: &mut Place, victim: Victim, order: &Order) -> anyhow::Result<u64> {
     let from_us = order.time.elapsed_us();
     match victim {

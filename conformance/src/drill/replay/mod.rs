@@ -82,9 +82,9 @@ pub async fn run(order: &Order) -> anyhow::Result<Report> {
         .iter()
         .map(now)
         .find(|now| now.contains(r#""field":"score","op":">=","expected":"10""#));
-    let is_told = flipped["identical"] == json!(false) && at_its_rule.is_some();
+    let is_noticed = flipped["identical"] == json!(false) && at_its_rule.is_some();
     report.tell(format!("  one recorded input turned: {}", at_its_rule.unwrap_or_default()));
-    if !is_told {
+    if !is_noticed {
         report.violations.push(format!("a turned input was not noticed at its rule: {flipped}"));
     }
     if again == 0 {

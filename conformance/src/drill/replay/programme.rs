@@ -49,7 +49,8 @@ pub async fn configure(client: &Client, seed: u64, customers: usize) -> anyhow::
     let probe = json!({"id": "off_probe", "name": "Probe", "category": "Probe",
         "qualificationRules": [{"field": "score", "op": ">=", "value": 10}]});
     create(client, "offers", &probe).await?;
-    let quiet = json!({"name": "email", "config": {"quietHoursStart": "21:00", "quietHoursEnd": "08:00",
+    let quiet = json!({"name": "email", "config": {"quietHoursStart": "21:00",
+        "quietHoursEnd": "08:00",
         "timezoneSource": "customer.timezone"}});
     for channel in [quiet, json!({"name": "web"})] {
         create(client, "channels", &channel).await?;
@@ -64,7 +65,8 @@ pub async fn configure(client: &Client, seed: u64, customers: usize) -> anyhow::
         {"id": "e", "type": "enrich"}, {"id": "q", "type": "qualify"}, {"id": "s", "type": "score"},
         {"id": "r", "type": "rank"}, {"id": "o", "type": "response"}]);
     create(client, "decision-flows", &json!({"name": "Probe", "config": {"nodes": nodes}})).await?;
-    let experiment = json!({"name": "Held out", "flowId": "flow_flow_0", "holdoutPercentage": 20, "salt": "replay",
+    let experiment = json!({"name": "Held out", "flowId": "flow_flow_0", "holdoutPercentage": 20,
+        "salt": "replay",
         "primaryMetric": "conversion_rate", "duration": "90 days"});
     create(client, "experiments", &experiment).await?;
     put_records(client, &mut draw, customers).await
@@ -77,9 +79,12 @@ async fn create(client: &Client, collection: &str, body: &Value) -> anyhow::Resu
 fn of_category(draw: &mut Draw, index: usize) -> Value {
     let most = 1 + draw.below(9);
     json!({"name": category(index), "computedFields": [
-        {"name": "days", "formula": "round((today() - customer.since) / 86400)", "outputType": "integer"},
-        {"name": format!("ratio{index}"), "formula": format!("customer.spend / max(customer.score, {most})")},
-        {"name": format!("fresh{index}"), "formula": format!("days < {} && customer.member", 100 + draw.below(300)),
+        {"name": "days", "formula": "round((today() - customer.since) / 86400)",
+            "outputType": "integer"},
+        {"name": format!("ratio{index}"),
+            "formula": format!("customer.spend / max(customer.score, {most})")},
+        {"name": format!("fresh{index}"), "formula": format!("days < {} && customer.member",
+            100 + draw.below(300)),
          "outputType": "boolean"},
     ]})
 }
@@ -87,13 +92,16 @@ fn of_category(draw: &mut Draw, index: usize) -> Value {
 fn offer(draw: &mut Draw, index: usize) -> Value {
     let home = draw.below(CATEGORIES);
     let rules: Vec<_> = (0..draw.below(4)).map(|_| rule(draw, home, 0)).collect();
-    let mut offer = json!({"id": format!("off_{index}"), "name": format!("Offer {index}"), "category": category(home),
-        "priority": draw.below(101), "businessValue": draw.below(101), "qualificationRules": rules});
+    let mut offer = json!({"id": format!("off_{index}"), "name": format!("Offer {index}"),
+        "category": category(home),
+        "priority": draw.below(101), "businessValue": draw.below(101),
+            "qualificationRules": rules});
     if draw.percent(50) {
         offer["margin"] = json!(draw.below(101));
     }
     if draw.percent(30) {
-        offer["affinities"] = json!([{"field": "tier", "value": draw.of(&TIERS)}, {"field": "member", "value": true}]);
+        offer["affinities"] = json!([{"field": "tier", "value": draw.of(&TIERS)},
+            {"field": "member", "value": true}]);
     }
     if draw.percent(20) {
         offer["cost"] = json!(draw.below(20));
@@ -114,14 +122,16 @@ fn rule(draw: &mut Draw, home: usize, depth: usize) -> Value {
         0 => json!({"field": "score", "op": draw.of(&[">=", "<", "!="]), "value": number}),
         1 => json!({"field": "customer.spend", "op": draw.of(&["<=", ">"]), "value": number * 5}),
         2 => {
-            json!({"field": "tier", "op": draw.of(&["in", "not_in"]), "value": [draw.of(&TIERS), draw.of(&TIERS)]})
+            json!({"field": "tier", "op": draw.of(&["in", "not_in"]), "value": [draw.of(&TIERS),
+                draw.of(&TIERS)]})
         }
         3 => json!({"field": "days", "op": ">=", "value": number * 3}),
         4 => json!({"field": format!("ratio{home}"), "op": "<", "value": number}),
         5 => json!({"field": format!("fresh{home}"), "op": "==", "value": draw.percent(50)}),
         6 => json!({"field": "attributes.weather", "op": "in", "value": [draw.of(&WEATHERS)]}),
         7 => {
-            json!({"field": draw.of(&["customer.seen", "since", "country"]), "op": draw.of(&["exists", "not_exists"])})
+            json!({"field": draw.of(&["customer.seen", "since", "country"]),
+                "op": draw.of(&["exists", "not_exists"])})
         }
         8 => json!({"field": "tier", "op": "matches", "value": "^(g|s)"}),
         9 => json!({"field": draw.of(&parts::METRICS), "op": "<", "value": draw.below(6)}),
@@ -134,12 +144,17 @@ fn rule(draw: &mut Draw, home: usize, depth: usize) -> Value {
 fn policies() -> Vec<Value> {
     vec![
         json!({"name": "Cap", "ruleType": "frequency_cap", "windowDays": 7, "maxImpressions": 12}),
-        json!({"name": "Day", "ruleType": "frequency_cap", "scope": "category:Group 0,Group 1", "maxPerDay": 4}),
-        json!({"name": "Rest", "ruleType": "outcome_based", "outcomes": ["complaint"], "windowDays": 90}),
-        json!({"name": "Cool", "ruleType": "cooldown", "scope": "category:Group 2", "windowHours": 1}),
-        json!({"name": "Hours", "ruleType": "time_window", "scope": "channel:email", "start": "06:00", "end": "23:00",
+        json!({"name": "Day", "ruleType": "frequency_cap", "scope": "category:Group 0,Group 1",
+            "maxPerDay": 4}),
+        json!({"name": "Rest", "ruleType": "outcome_based", "outcomes": ["complaint"],
+            "windowDays": 90}),
+        json!({"name": "Cool", "ruleType": "cooldown", "scope": "category:Group 2",
+            "windowHours": 1}),
+        json!({"name": "Hours", "ruleType": "time_window", "scope": "channel:email",
+            "start": "06:00", "end": "23:00",
             "allowedDays": ["mon", "tue", "wed", "thu", "fri"]}),
-        json!({"name": "Segment", "ruleType": "segment_exclusion", "scope": "category:Group 3", "field": "tier",
+        json!({"name": "Segment", "ruleType": "segment_exclusion", "scope": "category:Group 3",
+            "field": "tier",
             "segments": ["new"]}),
         json!({"name": "Budget", "ruleType": "budget", "scope": "category:Group 4", "windowDays": 1,
             "maxContacts": 500}),
@@ -152,12 +167,14 @@ fn flow(draw: &mut Draw, index: usize) -> Value {
     let score = match index {
         1 => json!({"method": "priority"}),
         2 => {
-            json!({"method": "formula", "formula": "clamp(customer.score / 100, 0, offer.priority / 100)"})
+            json!({"method": "formula",
+                "formula": "clamp(customer.score / 100, 0, offer.priority / 100)"})
         }
         3 => json!({"method": "model", "model": "Response"}),
         _ => json!({"method": "propensity"}),
     };
-    let weights = json!({"Wp": 0.1 * (1 + draw.below(4)) as f64, "Wr": 0.2, "Wi": 0.1 * draw.below(5) as f64, "We": 0.1});
+    let weights = json!({"Wp": 0.1 * (1 + draw.below(4)) as f64, "Wr": 0.2,
+        "Wi": 0.1 * draw.below(5) as f64, "We": 0.1});
     let mut nodes = json!([
         {"id": "inventory", "type": "inventory", "config": {"categories": categories}},
         {"id": "enrich", "type": "enrich", "config": {"schema": "Customer"}},
@@ -250,7 +267,8 @@ pub async fn decide(
         client.ok("POST", "/api/v1/respond", &report).await?;
     }
     if draw.percent(5) {
-        let bought = json!({"customerId": customer, "outcome": "conversion", "value": draw.below(100),
+        let bought = json!({"customerId": customer, "outcome": "conversion",
+            "value": draw.below(100),
             "idempotencyKey": format!("order_{number}")});
         client.ok("POST", "/api/v1/respond", &bought).await?;
     }
@@ -261,7 +279,8 @@ pub async fn decide(
 pub async fn edit_everything(client: &Client, seed: u64, customers: usize) -> anyhow::Result<()> {
     let mut draw = Draw::new(seed, u64::MAX);
     for index in 0..OFFERS {
-        let never = json!({"priority": 1, "name": format!("Edited {index}"), "businessValue": 2, "mandatory": null,
+        let never = json!({"priority": 1, "name": format!("Edited {index}"), "businessValue": 2,
+            "mandatory": null,
             "schedule": {"startsAt": parts::ENDS[1], "endsAt": "3000-01-01T00:00:00Z"},
             "qualificationRules": [{"field": "score", "op": ">", "value": 1000}]});
         client.ok("PATCH", &format!("/api/v1/offers/off_{index}"), &never).await?;

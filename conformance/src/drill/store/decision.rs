@@ -1,4 +1,4 @@
-//! A decision record as it stands in the store.
+//! A decision record in the store.
 
 use database::{Database, Select, execute};
 use proffer_proto::{

@@ -1,4 +1,4 @@
-//! The contact ledger as it stands in the store.
+//! The contact ledger in the store.
 
 use chrono::TimeDelta;
 use database::{Database, Select, execute};
@@ -46,8 +46,9 @@ pub async fn contacts(database: &Database) -> anyhow::Result<Vec<Row>> {
         bool,
     );
     let select = Select::new(
-        "select customer_id, contact_id, decision_id, rank, offer_id, category, channel_name, state, reserved_us,
-           reserved_until_us, committed_us, unreserved from contact order by customer_id, contact_id",
+        "select customer_id, contact_id, decision_id, rank, offer_id, category, channel_name, state,
+           reserved_us, reserved_until_us, committed_us, unreserved
+         from contact order by customer_id, contact_id",
     );
     let rows: Vec<Columns> = select.all(database).await?;
     let row = |row: Columns| {

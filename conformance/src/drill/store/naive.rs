@@ -29,8 +29,8 @@ enum Kind {
 
 /// A customer's row is locked, counted and inserted in three statements of a function. Each sees
 /// what was committed when it began, unless the transaction's snapshot is older.
-const FUNCTION: &str =
-    "create function TABLE_take(customer int, cap bigint) returns bigint language plpgsql volatile as $$
+const FUNCTION: &str = "create function TABLE_take(customer int, cap bigint) returns bigint
+language plpgsql volatile as $$
 declare held bigint;
 begin
   insert into TABLE_customer values (customer) on conflict do nothing;
@@ -57,7 +57,8 @@ pub const WAYS: [Way; 5] = [
         table: "naive_one",
         is_repeatable_read: false,
         kind: Kind::OneStatement(
-            "insert into TABLE select $1 where (select count(*) from TABLE where customer_id = $1) < $2",
+            "insert into TABLE select $1
+             where (select count(*) from TABLE where customer_id = $1) < $2",
         ),
         is_exact: false,
     },

@@ -3,7 +3,7 @@
 //! Dividing the interval of the difference by the holdout's mean would treat that mean as known; it
 //! is estimated, often from few buyers.
 
-use super::{Estimate, Interval, tail::normal_quantile};
+use super::{Interval, comparison::ArmMean, tail::normal_quantile};
 
 /// Mean of treatment over mean of holdout, minus 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -13,12 +13,12 @@ pub struct RelativeLift {
     /// Its 95 % interval; none when g is 1 or more.
     pub interval: Option<Interval>,
     /// Squared normal quantile times the squared relative error of the holdout's mean: at 1 that
-    /// mean cannot be told from zero, and the ratio has no bounded interval.
+    /// mean cannot be distinguished from zero, and the ratio has no bounded interval.
     pub g: Option<f64>,
 }
 
 /// The lift of two independent means.
-pub fn fieller(treatment: Estimate, holdout: Estimate) -> RelativeLift {
+pub fn fieller(treatment: ArmMean, holdout: ArmMean) -> RelativeLift {
     if holdout.mean <= 0.0 {
         return RelativeLift::default();
     }

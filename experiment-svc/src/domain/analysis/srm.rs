@@ -1,4 +1,4 @@
-//! Sample ratio mismatch: whether the arms have the sizes the split asks for. When they have not,
+//! Sample ratio mismatch: whether the arms have the sizes the split asks for. If they do not,
 //! customers were lost or moved, and no difference between the arms means anything.
 
 use super::{Pair, strata::Strata, tail::chi_square_p};
@@ -14,7 +14,7 @@ pub struct SampleRatio {
     pub chi_square: f64,
     /// Degrees of freedom, summed likewise.
     pub degrees_of_freedom: u32,
-    /// Upper tail; 0 when somebody is where nobody can be.
+    /// Upper tail; 0 when any customer is misplaced.
     pub p: f64,
     /// Customers in an arm to which their split gives no share, or under a split the experiment
     /// never had.

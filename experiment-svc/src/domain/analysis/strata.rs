@@ -18,12 +18,12 @@ pub struct Stratum {
 }
 
 impl Strata {
-    /// Counts one customer.
+    /// Counts one customer's figure.
     pub fn add(&mut self, epoch: i32, arm: Arm, value: i128) {
         self.0.entry(epoch).or_default().of(arm).add(value);
     }
 
-    /// Splits with customers.
+    /// How many splits have customers.
     pub fn len(&self) -> usize {
         self.0.len()
     }
@@ -33,7 +33,7 @@ impl Strata {
         self.0.iter().map(|(epoch, pair)| (*epoch, pair))
     }
 
-    /// All splits together.
+    /// The arms over all splits, unweighted.
     pub fn total(&self) -> Pair {
         self.0.values().fold(Pair::default(), |total, pair| Pair {
             treatment: total.treatment.with(&pair.treatment),

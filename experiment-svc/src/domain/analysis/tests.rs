@@ -3,10 +3,22 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::*;
 use crate::domain::experiment::{ExperimentDraft, SplitEpoch};
 
+const CONVERSION: &str = "conversion_rate";
+const REVENUE: &str = "revenue_per_customer";
+
 mod figures;
 mod simulation;
 
 const CENTS: f64 = 100.0;
+
+fn conversions() -> Metric {
+    Metric::parse(CONVERSION).unwrap()
+}
+
+/// Revenue whose figures are in cents.
+fn revenue_in_cents() -> Metric {
+    Metric { units: CENTS, ..Metric::parse(REVENUE).unwrap() }
+}
 
 fn close(what: &str, actual: f64, expected: f64) {
     let near = (actual - expected).abs() <= 1e-6 * expected.abs().max(1e-12);
@@ -86,17 +98,22 @@ fn experiment() -> Experiment {
 }
 
 /// `repeated` customers for each figure, in units of currency.
-fn counts(metric: Metric, treated: &[(u64, i128)], held_out: &[(u64, i128)]) -> Counts {
+fn counts(metric: &str, treated: &[(u64, i128)], held_out: &[(u64, i128)]) -> Counts {
+    let metric = Metric::parse(metric).unwrap();
+    let units = metric.units as i128;
     let mut counts = Counts::new(metric);
     for (arm, figures) in [(Arm::Treatment, treated), (Arm::Holdout, held_out)] {
         for (repeated, figure) in figures {
-            let behavior = Behavior { has_converted: *figure > 0, revenue_e4: figure * 10_000 };
-            let customer =
-                Customer { arm, epoch: 1, since_assignment: behavior, since_exposure: None };
+            let customer = customer(arm, figure * units, None);
             (0..*repeated).for_each(|_| counts.add(&customer));
         }
     }
     counts
+}
+
+fn customer(arm: Arm, assigned: i128, exposed: Option<i128>) -> Customer {
+    let since_exposure = exposed.map(|sum| vec![sum]);
+    Customer { arm, epoch: 1, since_assignment: vec![assigned], since_exposure }
 }
 
 fn check_verdict(
@@ -115,22 +132,22 @@ fn check_verdict(
 
 #[test]
 fn a_verdict_comes_at_the_planned_end() {
-    let more = counts(Metric::ConversionRate, &[(850, 1), (7_650, 0)], &[(75, 1), (1_425, 0)]);
+    let more = counts(CONVERSION, &[(850, 1), (7_650, 0)], &[(75, 1), (1_425, 0)]);
     check_verdict(&experiment(), &more, 90, Verdict::Gain, &[]);
-    let early = "the planned end at 2026-12-20T14:13:20Z has not come: a look before it finds an effect too often \
-                 where there is none";
+    let early = "the planned end at 2026-12-20T14:13:20Z has not come: a look before it finds an \
+                 effect too often where there is none";
     check_verdict(&experiment(), &more, 89, Verdict::Withheld, &[early]);
-    let less = counts(Metric::ConversionRate, &[(425, 1), (8_075, 0)], &[(150, 1), (1_350, 0)]);
+    let less = counts(CONVERSION, &[(425, 1), (8_075, 0)], &[(150, 1), (1_350, 0)]);
     check_verdict(&experiment(), &less, 90, Verdict::Loss, &[]);
-    let same = counts(Metric::ConversionRate, &[(850, 1), (7_650, 0)], &[(150, 1), (1_350, 0)]);
+    let same = counts(CONVERSION, &[(850, 1), (7_650, 0)], &[(150, 1), (1_350, 0)]);
     check_verdict(&experiment(), &same, 90, Verdict::Inconclusive, &[]);
 }
 
 #[test]
 fn an_early_conclusion_withholds_the_verdict_and_a_late_one_does_not() {
-    let more = counts(Metric::ConversionRate, &[(850, 1), (7_650, 0)], &[(75, 1), (1_425, 0)]);
-    let early = "it was concluded at 2026-10-31T14:13:20Z, before its planned end at 2026-12-20T14:13:20Z: the figures \
-                 of an early stop mislead";
+    let more = counts(CONVERSION, &[(850, 1), (7_650, 0)], &[(75, 1), (1_425, 0)]);
+    let early = "it was concluded at 2026-10-31T14:13:20Z, before its planned end at \
+                 2026-12-20T14:13:20Z: the figures of an early stop mislead";
     check_verdict(
         &experiment().concluded(true, at(40)).unwrap(),
         &more,
@@ -143,8 +160,9 @@ fn an_early_conclusion_withholds_the_verdict_and_a_late_one_does_not() {
 
 #[test]
 fn a_sample_ratio_mismatch_withholds_the_verdict() {
-    let more = counts(Metric::ConversionRate, &[(850, 1), (7_650, 0)], &[(75, 1), (1_125, 0)]);
-    let why = "the arms do not have the sizes asked for (sample ratio mismatch, p 4.1e-13): 8500 treated and 1200 held out";
+    let more = counts(CONVERSION, &[(850, 1), (7_650, 0)], &[(75, 1), (1_125, 0)]);
+    let why = "the arms do not have the sizes asked for (sample ratio mismatch, p 4.1e-13): \
+               8500 treated and 1200 held out";
     check_verdict(&experiment(), &more, 90, Verdict::Withheld, &[why]);
 }
 
@@ -152,7 +170,7 @@ fn a_sample_ratio_mismatch_withholds_the_verdict() {
 fn few_buyers_withhold_a_verdict_on_revenue() {
     let check = |held_out_buyers: u64, verdict: Verdict, withheld: &[&str]| {
         let held_out = [(held_out_buyers, 10), (1_500 - held_out_buyers, 0)];
-        let counts = counts(Metric::RevenuePerCustomer, &[(1_700, 20), (6_800, 0)], &held_out);
+        let counts = counts(REVENUE, &[(1_700, 20), (6_800, 0)], &held_out);
         check_verdict(&experiment(), &counts, 90, verdict, withheld);
     };
     check(100, Verdict::Gain, &[]);
@@ -167,7 +185,7 @@ fn few_buyers_withhold_a_verdict_on_revenue() {
 fn few_events_withhold_a_verdict_on_a_rate() {
     let check = |converted: u64, verdict: Verdict, withheld: &[&str]| {
         let held_out = [(converted, 1), (1_500 - converted, 0)];
-        let counts = counts(Metric::ConversionRate, &[(850, 1), (7_650, 0)], &held_out);
+        let counts = counts(CONVERSION, &[(850, 1), (7_650, 0)], &held_out);
         check_verdict(&experiment(), &counts, 90, verdict, withheld);
     };
     check(10, Verdict::Gain, &[]);
@@ -180,7 +198,7 @@ fn few_events_withhold_a_verdict_on_a_rate() {
 #[test]
 fn little_data_is_said_to_be_little() {
     for held_out in [&[][..], &[(1, 0)], &[(20, 0)]] {
-        for metric in [Metric::ConversionRate, Metric::RevenuePerCustomer] {
+        for metric in [CONVERSION, REVENUE] {
             let read_out = read_out(&experiment(), &counts(metric, &[(85, 0)], held_out), at(100));
             assert_eq!(read_out.verdict, Verdict::Withheld);
             assert!(
@@ -188,9 +206,11 @@ fn little_data_is_said_to_be_little() {
                 "{:?}",
                 read_out.withheld
             );
-            assert_eq!(read_out.effect.and_then(|effect| effect.test), None);
+            let effect = read_out.effect.as_ref();
+            assert_eq!(effect.and_then(|effect| effect.test), None);
             assert_eq!(read_out.incremental_total.and_then(|(_, interval)| interval), None);
-            assert_eq!(read_out.relative_lift, RelativeLift::default());
+            let lift = effect.map(|effect| effect.relative_lift).unwrap_or_default();
+            assert_eq!(lift, RelativeLift::default());
             assert!(read_out.srm.p.is_finite());
         }
     }
@@ -198,7 +218,7 @@ fn little_data_is_said_to_be_little() {
 
 #[test]
 fn the_total_is_the_difference_times_the_treated() {
-    let counts = counts(Metric::RevenuePerCustomer, &[(2, 10), (2, 30)], &[(3, 5), (3, 7)]);
+    let counts = counts(REVENUE, &[(2, 10), (2, 30)], &[(3, 5), (3, 7)]);
     let read_out = read_out(&experiment(), &counts, at(100));
     let (total, interval) = read_out.incremental_total.unwrap();
     let effect = read_out.effect.unwrap();
@@ -209,7 +229,7 @@ fn the_total_is_the_difference_times_the_treated() {
 
 #[test]
 fn only_the_exposed_are_in_the_ghost_matched_figures() {
-    let mut counts = Counts::new(Metric::RevenuePerCustomer);
+    let mut counts = Counts::new(Metric::parse(REVENUE).unwrap());
     for (arm, assigned, exposed) in [
         (Arm::Treatment, 5, Some(4)),
         (Arm::Treatment, 7, Some(0)),
@@ -218,14 +238,8 @@ fn only_the_exposed_are_in_the_ghost_matched_figures() {
         (Arm::Holdout, 2, Some(1)),
         (Arm::Holdout, 8, None),
     ] {
-        let behavior = |units: i128| Behavior { has_converted: false, revenue_e4: units * 10_000 };
-        let since_exposure = exposed.map(behavior);
-        counts.add(&Customer {
-            arm,
-            epoch: 1,
-            since_assignment: behavior(assigned),
-            since_exposure,
-        });
+        let exposed = exposed.map(|units: i128| units * 10_000);
+        counts.add(&customer(arm, assigned * 10_000, exposed));
     }
     let read_out = read_out(&experiment(), &counts, at(1));
     let totals = |pair: Pair| {

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use super::{Effect, Pair, Sample, SampleRatio};
 use crate::domain::{
     experiment::{Experiment, Status, rfc3339},
-    metric::Metric,
+    measure::{Metric, Scale},
 };
 
 /// Fewest buyers in an arm for a verdict on revenue: below, one big spender decides.
@@ -19,11 +19,11 @@ const SIGNIFICANCE: f64 = 0.05;
 /// What may be said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Treatment is better.
+    /// Treatment is better: p and interval both exclude no effect.
     Gain,
-    /// Treatment is worse.
+    /// Treatment is worse, likewise.
     Loss,
-    /// Neither is shown.
+    /// The figures show neither.
     Inconclusive,
     /// Too early or unsound.
     Withheld,
@@ -32,7 +32,7 @@ pub enum Verdict {
 /// The verdict, and why it is withheld.
 pub fn verdict(
     experiment: &Experiment,
-    metric: Metric,
+    metric: &Metric,
     assigned: &Pair,
     effect: Option<&Effect>,
     srm: &SampleRatio,
@@ -45,7 +45,9 @@ pub fn verdict(
     let measured = effect.and_then(|effect| Some((effect.test?.p, effect.interval?)));
     if measured.is_none() {
         withheld.push(
-            "not enough data: a comparison needs two customers in each arm, and some variation among them".to_owned(),
+            "not enough data: a comparison needs two customers in each arm, and some variation \
+             among them"
+                .to_owned(),
         );
     }
     let verdict = match measured {
@@ -57,7 +59,7 @@ pub fn verdict(
     (verdict, withheld)
 }
 
-/// Whoever stops at the first look that pleases declares an effect far too often.
+/// Stopping at the first look that pleases declares an effect far too often.
 fn early(experiment: &Experiment, now: DateTime<Utc>) -> Option<String> {
     let planned = experiment.planned_end.filter(|_| experiment.status != Status::Draft);
     let Some(planned) = planned else {
@@ -65,12 +67,14 @@ fn early(experiment: &Experiment, now: DateTime<Utc>) -> Option<String> {
     };
     match experiment.concluded_at {
         Some(concluded) if concluded < planned => Some(format!(
-            "it was concluded at {}, before its planned end at {}: the figures of an early stop mislead",
+            "it was concluded at {}, before its planned end at {}: the figures of an early stop \
+             mislead",
             rfc3339(concluded),
             rfc3339(planned)
         )),
         None if now < planned => Some(format!(
-            "the planned end at {} has not come: a look before it finds an effect too often where there is none",
+            "the planned end at {} has not come: a look before it finds an effect too often where \
+             there is none",
             rfc3339(planned)
         )),
         _ => None,
@@ -86,16 +90,17 @@ fn mismatch(assigned: &Pair, srm: &SampleRatio) -> Option<String> {
     }
     srm.is_alarm().then(|| {
         format!(
-            "the arms do not have the sizes asked for (sample ratio mismatch, p {:.1e}): {} treated and {} held out",
+            "the arms do not have the sizes asked for (sample ratio mismatch, p {:.1e}): {} \
+             treated and {} held out",
             srm.p, assigned.treatment.n, assigned.holdout.n
         )
     })
 }
 
-fn few_events(metric: Metric, assigned: &Pair) -> Option<String> {
-    let (min, what) = match metric {
-        Metric::ConversionRate => (EVENTS_MIN, "customers with a conversion"),
-        Metric::RevenuePerCustomer => (BUYERS_MIN, "buyers"),
+fn few_events(metric: &Metric, assigned: &Pair) -> Option<String> {
+    let (what, min) = match metric.scale {
+        Scale::Rate => (metric.events, EVENTS_MIN),
+        Scale::Amount => (metric.events, BUYERS_MIN),
     };
     let few = |arm: &str, sample: &Sample| {
         (sample.events < min).then(|| format!("{} in {arm}", sample.events))

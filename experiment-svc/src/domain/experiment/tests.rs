@@ -33,7 +33,7 @@ fn unchanged(experiment: &Experiment) -> ExperimentDraft {
         status: Some(experiment.status),
         flow: experiment.flow.clone(),
         holdout_percentage: share::percent(experiment.holdout_basis_points()),
-        primary_metric: experiment.primary_metric.name().to_owned(),
+        primary_metric: experiment.primary_metric.name.clone(),
         duration: experiment.duration.clone(),
         starts_at: experiment.starts_at,
         salt: experiment.salt.clone(),
@@ -49,8 +49,8 @@ fn the_seeds_experiment_runs_from_its_creation_for_ninety_days() {
         (Some(at(0)), Some(at(90 * 86_400)))
     );
     assert_eq!(
-        (experiment.salt.as_str(), experiment.primary_metric),
-        ("random", Metric::RevenuePerCustomer)
+        (experiment.salt.as_str(), experiment.primary_metric.name.as_str()),
+        ("random", "revenue_per_customer")
     );
     assert_eq!(experiment.epochs, [split(1, 1_500, at(0))]);
     assert_eq!((experiment.concluded_at, experiment.is_shipped), (None, false));
@@ -62,8 +62,8 @@ fn what_is_left_out_has_its_default_and_what_is_given_stays() {
         ExperimentDraft { flow: "f".to_owned(), holdout_percentage: 1.0, ..Default::default() };
     let experiment = created(bare.clone());
     assert_eq!(
-        (experiment.primary_metric, experiment.duration.as_str()),
-        (Metric::ConversionRate, "90 days")
+        (experiment.primary_metric.name.as_str(), experiment.duration.as_str()),
+        ("conversion_rate", "90 days")
     );
     let given =
         created(ExperimentDraft { salt: "winback".to_owned(), starts_at: Some(at(500)), ..bare });
@@ -171,7 +171,7 @@ fn salt_and_flow_never_change() {
     }
 }
 
-/// Whoever may move the end or the metric after a look at the figures finds an effect sooner or
+/// Moving the end or the metric after looks at the figures finds an effect sooner or
 /// later.
 #[test]
 fn end_and_metric_of_a_running_experiment_stand() {

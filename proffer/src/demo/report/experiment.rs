@@ -55,7 +55,7 @@ pub fn read_out(out: &mut impl Write, read_out: &ReadOut) -> io::Result<()> {
     )?;
     arms(out, &read_out.arms)?;
     difference(out, read_out.difference, &read_out.ci95)?;
-    let statistic = known(read_out.z, |t| format!("t {t:.2}"));
+    let statistic = known(read_out.statistic, |t| format!("t {t:.2}"));
     line(out, "test", &format!("{statistic}, {}", known(read_out.p, p_value)))?;
     let lift = &read_out.relative_lift;
     let bounds = match lift.ci95.is_empty() {

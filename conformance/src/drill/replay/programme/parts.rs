@@ -18,7 +18,8 @@ pub async fn create_metrics(client: &Client) -> anyhow::Result<()> {
         ("last_spent", "conversion", "last"),
     ];
     for (key, outcome, aggregate) in metrics {
-        let metric = json!({"key": key, "name": key, "outcome": outcome, "aggregate": aggregate, "windowDays": 7});
+        let metric = json!({"key": key, "name": key, "outcome": outcome, "aggregate": aggregate,
+            "windowDays": 7});
         create_one(client, "behavioral-metrics", &metric).await?;
     }
     Ok(())
@@ -29,14 +30,16 @@ pub async fn create(client: &Client, draw: &mut Draw) -> anyhow::Result<()> {
     create_one(client, "placements", &json!({"name": "Banner", "channel": "web"})).await?;
     for index in 0..OFFERS {
         let creative = json!({"id": format!("cre_{index}"), "name": format!("Creative {index}"),
-            "offer": format!("off_{}", draw.below(OFFERS)), "channel": draw.of(&["", "web", "email"]),
+            "offer": format!("off_{}", draw.below(OFFERS)), "channel": draw.of(&["", "web",
+                "email"]),
             "placement": draw.of(&["", "Banner"]), "weight": draw.below(101),
             "content": {"headline": format!("Headline {index}")}});
         create_one(client, "creatives", &creative).await?;
     }
     let weights = json!({"Wp": 0.5, "Wr": 0.2, "Wi": 0.1, "We": 0.3});
     create_one(client, "weight-profiles", &json!({"name": "Shared", "weights": weights})).await?;
-    let model = json!({"name": "Response", "type": "logistic_regression", "config": {"intercept": -1, "terms": [
+    let model = json!({"name": "Response", "type": "logistic_regression",
+        "config": {"intercept": -1, "terms": [
         {"field": "customer.score", "coefficient": 0.02, "whenMissing": 50},
         {"field": "tier", "coefficient": 0.7, "equals": "gold", "whenMissing": 0},
         {"field": "metrics.seen", "coefficient": -0.3},

@@ -40,8 +40,12 @@ fn check(effect: Option<Effect>, expected: &Expected) {
         (test, expected) => assert_eq!(test.map(|test| (test.statistic, test.p)), expected),
     }
     close_interval("interval", effect.interval, expected.interval);
-    close_interval("newcombe", effect.newcombe, expected.newcombe);
-    let lift = relative_lift::fieller(effect.treatment, effect.holdout);
+    close_interval(
+        "newcombe",
+        by(&effect, "newcombe").and_then(|of| of.interval),
+        expected.newcombe,
+    );
+    let lift = effect.relative_lift;
     match expected.lift {
         Some((value, interval, g)) => {
             close("lift", lift.value.unwrap(), value);
@@ -52,12 +56,42 @@ fn check(effect: Option<Effect>, expected: &Expected) {
     }
 }
 
+/// What the method of this name says.
+fn by(effect: &Effect, method: &str) -> Option<Estimate> {
+    let named = effect.estimates.iter().find(|(known, _)| known.name == method);
+    named.map(|(_, estimate)| *estimate)
+}
+
+fn rates_effect(strata: &strata::Strata) -> Option<Effect> {
+    Effect::of(&conversions(), strata)
+}
+
+fn means_effect(strata: &strata::Strata) -> Option<Effect> {
+    Effect::of(&revenue_in_cents(), strata)
+}
+
+/// The headline is one of the estimates, and the others agree on the difference.
+#[test]
+fn each_method_gives_its_own_estimate_and_two_give_the_headline() {
+    let check = |effect: Effect, methods: &[&str]| {
+        let named: Vec<_> = effect.estimates.iter().map(|(method, _)| method.name).collect();
+        assert_eq!(named, methods);
+        let estimates: Vec<_> = effect.estimates.iter().map(|(_, estimate)| *estimate).collect();
+        assert!(estimates.iter().all(|estimate| estimate.difference == effect.difference));
+        assert_eq!((estimates[0].test, estimates[0].interval), (effect.test, None));
+        assert_eq!((estimates[1].test, estimates[1].interval), (None, effect.interval));
+    };
+    let rates = rates_effect(&strata([rates((68, 1_700), (6, 300))])).unwrap();
+    check(rates, &["pooled_z", "wald", "newcombe"]);
+    check(means_effect(&strata([tight()])).unwrap(), &["pooled_t", "welch"]);
+}
+
 fn check_rates(pairs: impl IntoIterator<Item = Pair>, expected: Expected) {
-    check(proportion::effect(&strata(pairs).comparable()), &expected);
+    check(rates_effect(&strata(pairs)), &expected);
 }
 
 fn check_means(pairs: impl IntoIterator<Item = Pair>, expected: Expected) {
-    check(mean::effect(&strata(pairs).comparable(), CENTS), &expected);
+    check(means_effect(&strata(pairs)), &expected);
 }
 
 /// Hillstrom's e-mail experiment (MineThatData, 2008), both e-mails against none: 456 of 42,694 and
@@ -273,9 +307,9 @@ fn splits_are_compared_within_and_combined_by_size() {
 #[test]
 fn a_split_moved_in_between_makes_no_effect() {
     let both = strata([rates((900, 9_000), (100, 1_000)), rates((300, 1_000), (300, 1_000))]);
-    let effect = proportion::effect(&both.comparable()).unwrap();
+    let effect = rates_effect(&both).unwrap();
     assert!(effect.difference.abs() < 1e-12, "{}", effect.difference);
-    let thrown_together = proportion::effect(&strata([both.total()]).comparable()).unwrap();
+    let thrown_together = rates_effect(&strata([both.total()])).unwrap();
     assert!(thrown_together.difference < -0.07 && thrown_together.test.unwrap().p < 1e-9);
 }
 
@@ -284,31 +318,27 @@ fn a_split_without_both_arms_is_left_out_and_named() {
     let with_one_arm =
         strata([rates((90, 900), (0, 0)), rates((9, 90), (5, 100)), rates((5, 9), (1, 1))]);
     let alone = strata([rates((9, 90), (5, 100))]);
-    assert_eq!(
-        proportion::effect(&with_one_arm.comparable()),
-        proportion::effect(&alone.comparable())
-    );
-    let methods = methods(Metric::ConversionRate, &with_one_arm);
+    let of = |strata| comparison::Comparison::of(&conversions(), strata);
+    assert_eq!(of(&with_one_arm), of(&alone));
+    let methods = wording::methods(&conversions(), &with_one_arm);
     let splits =
         methods.iter().find(|(figure, _)| *figure == "splits").map(|(_, method)| method.as_str());
-    let expected = "each split compared by itself, 1 combined by their customers; 2 left out for want of two customers \
-                    in each arm";
+    let expected = "each split compared by itself, 1 combined by their customers; 2 left out for \
+                    want of two customers in each arm";
     assert_eq!(splits, Some(expected));
 }
 
 #[test]
 fn without_variation_there_is_a_difference_and_nothing_more() {
     for pair in [rates((0, 50), (0, 20)), rates((50, 50), (20, 20))] {
-        let effect = proportion::effect(&strata([pair]).comparable()).unwrap();
+        let effect = rates_effect(&strata([pair])).unwrap();
         assert_eq!((effect.difference, effect.test, effect.interval), (0.0, None, None));
     }
     for (treated, difference) in [(0.0, 0.0), (5.0, 5.0)] {
-        let effect =
-            mean::effect(&strata([means(&[treated; 9], &[0.0; 4])]).comparable(), CENTS).unwrap();
+        let effect = means_effect(&strata([means(&[treated; 9], &[0.0; 4])])).unwrap();
         assert_eq!((effect.difference, effect.test, effect.interval), (difference, None, None));
     }
-    let one_sided =
-        mean::effect(&strata([means(&[1.0, 2.0, 3.0], &[0.0; 4])]).comparable(), CENTS).unwrap();
+    let one_sided = means_effect(&strata([means(&[1.0, 2.0, 3.0], &[0.0; 4])])).unwrap();
     assert!(
         one_sided.test.is_some() && one_sided.interval.is_some(),
         "one arm's variation is enough"
@@ -320,14 +350,13 @@ fn fewer_than_two_customers_in_an_arm_are_not_enough_data() {
     for pair in
         [rates((0, 0), (0, 0)), rates((3, 9), (0, 0)), rates((3, 9), (1, 1)), rates((1, 1), (3, 9))]
     {
-        assert_eq!(proportion::effect(&strata([pair]).comparable()), None);
-        assert_eq!(mean::effect(&strata([pair]).comparable(), CENTS), None);
+        assert!(rates_effect(&strata([pair])).is_none());
+        assert!(means_effect(&strata([pair])).is_none());
     }
 }
 
 #[test]
 fn losses_have_no_lift_to_be_relative_to() {
-    let effect =
-        mean::effect(&strata([means(&[1.0, 2.0], &[-3.0, -1.0])]).comparable(), CENTS).unwrap();
-    assert_eq!(relative_lift::fieller(effect.treatment, effect.holdout), RelativeLift::default());
+    let effect = means_effect(&strata([means(&[1.0, 2.0], &[-3.0, -1.0])])).unwrap();
+    assert_eq!(effect.relative_lift, RelativeLift::default());
 }

@@ -47,9 +47,11 @@ fn heavy_tailed_revenue_without_an_effect_is_not_declared_a_gain() {
     let (mut pooled, mut unpooled, mut unpooled_gains) = (0, 0, 0);
     for _ in 0..RUNS {
         let pair = Pair { treatment: random.arm(18_110), holdout: random.arm(3_196) };
-        let effect = mean::effect(&strata([pair]).comparable(), CENTS).unwrap();
+        let strata = strata([pair]);
+        let effect = Effect::of(&revenue_in_cents(), &strata).unwrap();
         pooled += usize::from(effect.test.unwrap().p < 0.05);
-        let z = effect.difference / (effect.treatment.variance + effect.holdout.variance).sqrt();
+        let arms = comparison::Comparison::of(&revenue_in_cents(), &strata).unwrap();
+        let z = effect.difference / (arms.treatment.variance + arms.holdout.variance).sqrt();
         unpooled += usize::from(z.abs() > 1.96);
         unpooled_gains += usize::from(z > 1.96);
     }
@@ -70,7 +72,7 @@ fn rates_without_an_effect_are_declared_at_the_level_promised() {
     let mut declared = 0;
     for _ in 0..RUNS {
         let pair = Pair { treatment: random.arm(54_400), holdout: random.arm(9_600) };
-        let effect = proportion::effect(&strata([pair]).comparable()).unwrap();
+        let effect = Effect::of(&conversions(), &strata([pair])).unwrap();
         declared += usize::from(effect.test.unwrap().p < 0.05);
     }
     let share = 100.0 * declared as f64 / RUNS as f64;

@@ -1,25 +1,22 @@
 //! Figures per arm, as exact sums.
 
-use super::{Customer, strata::Strata};
-use crate::domain::metric::Metric;
-
-/// Arms.
+/// What a customer was drawn for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arm {
     /// Gets what the flow decides.
     Treatment,
-    /// Gets nothing.
+    /// Gets no offer.
     Holdout,
 }
 
 /// Customers of one arm and their figures, in whole units of the metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sample {
-    /// Customers.
+    /// How many customers.
     pub n: u64,
     /// Customers whose figure is not zero.
     pub events: u64,
-    /// Sum of the figures; none when it passed 128 bits, which no ledger's limits let it do.
+    /// Sum of the figures; none beyond 128 bits, which the ledger's limits exclude.
     pub(super) sum: Option<i128>,
     /// Sum of their squares, likewise.
     pub(super) squares: Option<u128>,
@@ -32,7 +29,7 @@ impl Default for Sample {
 }
 
 impl Sample {
-    /// Counts one customer.
+    /// Counts one customer's figure.
     pub fn add(&mut self, value: i128) {
         let magnitude = value.unsigned_abs();
         *self = self.with(&Self {
@@ -43,7 +40,7 @@ impl Sample {
         });
     }
 
-    /// Both samples together.
+    /// The customers of both samples.
     #[must_use]
     pub fn with(&self, other: &Self) -> Self {
         let sum = self.sum.zip(other.sum).and_then(|(one, two)| one.checked_add(two));
@@ -56,7 +53,7 @@ impl Sample {
         Some(self.sum? as f64 / units)
     }
 
-    /// Mean figure.
+    /// Mean per customer; none without customers.
     pub fn mean(&self, units: f64) -> Option<f64> {
         if self.n == 0 { None } else { Some(self.sum? as f64 / (self.n as f64 * units)) }
     }
@@ -74,53 +71,26 @@ impl Sample {
     }
 }
 
-/// Both arms.
+/// The two arms that are compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pair {
-    /// The treated.
+    /// Customers that get what the flow decides.
     pub treatment: Sample,
-    /// The held out.
+    /// Customers that get no offer.
     pub holdout: Sample,
 }
 
 impl Pair {
-    /// Customers of both.
+    /// Customers of both arms.
     pub fn n(&self) -> u64 {
         self.treatment.n + self.holdout.n
     }
 
-    /// One arm of the two.
+    /// The sample of one arm.
     pub fn of(&mut self, arm: Arm) -> &mut Sample {
         match arm {
             Arm::Treatment => &mut self.treatment,
             Arm::Holdout => &mut self.holdout,
-        }
-    }
-}
-
-/// All customers of an experiment on one metric.
-#[derive(Clone, Debug)]
-pub struct Counts {
-    /// The metric.
-    pub metric: Metric,
-    /// Everyone assigned.
-    pub(super) assigned: Strata,
-    /// Those who received, or would have received, an offer.
-    pub(super) matched: Strata,
-}
-
-impl Counts {
-    /// Nobody yet.
-    pub fn new(metric: Metric) -> Self {
-        Self { metric, assigned: Strata::default(), matched: Strata::default() }
-    }
-
-    /// Counts one customer.
-    pub fn add(&mut self, customer: &Customer) {
-        let Customer { arm, epoch, .. } = *customer;
-        self.assigned.add(epoch, arm, self.metric.value(&customer.since_assignment));
-        if let Some(behavior) = &customer.since_exposure {
-            self.matched.add(epoch, arm, self.metric.value(behavior));
         }
     }
 }

@@ -1,0 +1,132 @@
+//! Changes of an experiment: what may still change, and when.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{Experiment, ExperimentDraft, SplitEpoch, Status, draft};
+use crate::domain::{Faults, duration};
+
+/// Most splits over an experiment's life.
+pub const EPOCHS_MAX: usize = 100;
+
+/// Why a change is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChangeError {
+    /// The request is wrong.
+    Invalid(Faults),
+    /// The request would be right in another state; the text says what may be done.
+    WrongState(String),
+}
+
+impl Experiment {
+    /// The experiment after a change. Once it runs, a field left empty keeps its value.
+    pub fn changed(&self, draft: ExperimentDraft, now: DateTime<Utc>) -> Result<Self, ChangeError> {
+        let draft = ExperimentDraft {
+            primary_metric: self.kept(draft.primary_metric, &self.primary_metric.name),
+            duration: self.kept(draft.duration, &self.duration),
+            starts_at: draft
+                .starts_at
+                .or_else(|| self.starts_at.filter(|_| self.status != Status::Draft)),
+            ..draft
+        };
+        let (checked, mut faults) = draft::check(&draft);
+        if !draft.salt.is_empty() && draft.salt != self.salt {
+            faults.push(("salt", "cannot change: customers would move to another arm".to_owned()));
+        }
+        if draft.flow != self.flow && !draft.flow.trim().is_empty() {
+            let message = format!(
+                "cannot change from `{}`; create another experiment for another flow",
+                self.flow
+            );
+            faults.push(("flow_id", message));
+        }
+        if draft.status == Some(Status::Concluded) && self.status != Status::Concluded {
+            faults.push((
+                "status",
+                "cannot be set to concluded; conclude the experiment by its own call".to_owned(),
+            ));
+        }
+        let Some(checked) = checked.filter(|_| faults.is_empty()) else {
+            return Err(ChangeError::Invalid(faults));
+        };
+        let wanted = draft.status.unwrap_or(self.status);
+        if wanted != self.status && (self.status, wanted) != (Status::Draft, Status::Running) {
+            return Err(ChangeError::WrongState(format!(
+                "a {} experiment cannot become {}; only a draft can be set running",
+                self.status.name(),
+                wanted.name()
+            )));
+        }
+        let mut changed = Self {
+            primary_metric: checked.primary_metric,
+            duration: checked.duration,
+            starts_at: draft.starts_at,
+            planned_end: draft.starts_at.map(|start| start + checked.length),
+            ..self.clone()
+        };
+        if self.status != Status::Draft {
+            self.refuse_moved_horizon(&changed, checked.length)?;
+        }
+        changed.split(checked.holdout_basis_points, now)?;
+        if wanted == Status::Running && self.status == Status::Draft {
+            return changed.started(checked.length, now).map_err(ChangeError::Invalid);
+        }
+        Ok(changed)
+    }
+
+    fn kept(&self, given: String, stored: &str) -> String {
+        if given.is_empty() && self.status != Status::Draft { stored.to_owned() } else { given }
+    }
+
+    /// Once customers are assigned, the end and the metric are fixed: moving the end after a look
+    /// at the figures finds an effect too often.
+    fn refuse_moved_horizon(&self, changed: &Self, length: TimeDelta) -> Result<(), ChangeError> {
+        let moved = [
+            ("primary_metric", self.primary_metric != changed.primary_metric),
+            ("duration", duration::parse(&self.duration) != Ok(length)),
+            ("starts_at", self.starts_at != changed.starts_at),
+        ];
+        let moved: Vec<_> = moved
+            .iter()
+            .filter(|(_, is_moved)| *is_moved)
+            .map(|(field, _)| format!("`{field}`"))
+            .collect();
+        if moved.is_empty() {
+            return Ok(());
+        }
+        let (fields, status) = (moved.join(", "), self.status.name());
+        Err(ChangeError::WrongState(format!(
+            "{fields} can only change in a draft; the experiment is {status}"
+        )))
+    }
+
+    fn split(&mut self, holdout_basis_points: u32, now: DateTime<Utc>) -> Result<(), ChangeError> {
+        let Some(last) = self.epochs.last().copied() else { return Ok(()) };
+        if last.holdout_basis_points == holdout_basis_points {
+            return Ok(());
+        }
+        match self.status {
+            // A draft has assigned nobody: its one split is corrected.
+            Status::Draft => {
+                self.epochs = vec![SplitEpoch { epoch: 1, holdout_basis_points, since: now }];
+                Ok(())
+            }
+            Status::Running if self.epochs.len() < EPOCHS_MAX => {
+                self.epochs.push(SplitEpoch {
+                    epoch: last.epoch + 1,
+                    holdout_basis_points,
+                    since: now,
+                });
+                Ok(())
+            }
+            Status::Running => {
+                let message =
+                    format!("the split has changed {EPOCHS_MAX} times, which is the maximum");
+                Err(ChangeError::WrongState(message))
+            }
+            Status::Concluded => Err(ChangeError::WrongState(
+                "`holdout_percentage` cannot change any more; the experiment is concluded"
+                    .to_owned(),
+            )),
+        }
+    }
+}

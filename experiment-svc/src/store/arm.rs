@@ -1,0 +1,96 @@
+//! Arms, one or page by page.
+
+use chrono::{DateTime, Utc};
+use database::{DatabaseError, Select};
+
+use super::Store;
+use crate::domain::analysis::Arm;
+
+/// One customer's arm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArmRow {
+    /// The customer.
+    pub customer_id: String,
+    /// Their arm.
+    pub arm: Arm,
+    /// The split under which it was drawn.
+    pub epoch: i32,
+    /// The instant of the decision that drew it.
+    pub assigned_at: DateTime<Utc>,
+    /// First time they received, or would have received, an offer.
+    pub first_exposure_at: Option<DateTime<Utc>>,
+}
+
+type Columns = (String, bool, i64, i64, Option<i64>);
+
+impl Store {
+    /// Arms of an experiment of customers after `after`, at most `limit`, by customer.
+    pub async fn arms(
+        &self,
+        tenant: &str,
+        experiment_id: &str,
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<ArmRow>, DatabaseError> {
+        let rows: Vec<Columns> = Select::new(
+            "select a.customer_id, a.is_holdout, a.epoch, a.assigned_us, e.exposed_us
+             from assignment a
+             left join exposure e on e.tenant_id = a.tenant_id
+               and e.customer_id = a.customer_id and e.experiment_id = a.experiment_id
+             where a.tenant_id = $1 and a.experiment_id = $2 and a.customer_id > $3
+             order by a.customer_id limit $4",
+        )
+        .bind(tenant)
+        .bind(experiment_id)
+        .bind(after)
+        .bind(limit)
+        .all(&self.database)
+        .await?;
+        rows.into_iter().map(arm_row).collect()
+    }
+
+    /// One customer's arm; none when they were never assigned.
+    pub async fn arm(
+        &self,
+        tenant: &str,
+        experiment_id: &str,
+        customer_id: &str,
+    ) -> Result<Option<ArmRow>, DatabaseError> {
+        let row: Option<Columns> = Select::new(
+            "select a.customer_id, a.is_holdout, a.epoch, a.assigned_us, e.exposed_us
+             from assignment a
+             left join exposure e on e.tenant_id = a.tenant_id
+               and e.customer_id = a.customer_id and e.experiment_id = a.experiment_id
+             where a.tenant_id = $1 and a.customer_id = $2 and a.experiment_id = $3",
+        )
+        .bind(tenant)
+        .bind(customer_id)
+        .bind(experiment_id)
+        .brief()
+        .optional(&self.database)
+        .await?;
+        row.map(arm_row).transpose()
+    }
+}
+
+fn arm_row(
+    (customer_id, is_holdout, epoch, assigned_us, exposed_us): Columns,
+) -> Result<ArmRow, DatabaseError> {
+    Ok(ArmRow {
+        customer_id,
+        arm: arm(is_holdout),
+        epoch: self::epoch(epoch)?,
+        assigned_at: serve::from_micros(assigned_us),
+        first_exposure_at: exposed_us.map(serve::from_micros),
+    })
+}
+
+/// The arm of a column `is_holdout`.
+pub(super) fn arm(is_holdout: bool) -> Arm {
+    if is_holdout { Arm::Holdout } else { Arm::Treatment }
+}
+
+/// INVARIANT: epochs are written from `i32`.
+pub(super) fn epoch(stored: i64) -> Result<i32, DatabaseError> {
+    i32::try_from(stored).map_err(|_| DatabaseError::Corrupt(format!("split {stored}")))
+}
