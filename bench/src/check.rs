@@ -27,8 +27,11 @@ async fn contact(gate: &Gate, customer_id: &str, count: i64, first_day: i64) -> 
             customer_seq: seq,
             key: "impression".into(),
             counts_as_contact: true,
-            offer_id: "off_apparel".into(),
-            category: "Apparel".into(),
+            offer: Some(proto::OfferSubject {
+                offer_id: "off_apparel".into(),
+                category: "Apparel".into(),
+                ..Default::default()
+            }),
             channel: "email".into(),
             occurred_at: Some(history::timestamp(gate.clock.now() - ago)),
             ..Default::default()

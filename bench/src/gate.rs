@@ -71,7 +71,7 @@ impl Gate {
                 ("timezone".to_owned(), text("Europe/London")),
                 ("consentEmail".to_owned(), yes),
             ]),
-            candidates: vec![proto::Candidate {
+            candidates: vec![proto::OfferSubject {
                 offer_id: "off_apparel".into(),
                 category: "Apparel".into(),
                 ..Default::default()

@@ -9,8 +9,9 @@ use std::{
 
 use anyhow::Context as _;
 use hdrhistogram::Histogram;
-use proffer_proto::decision::v1::{
-    ReasonCode, RecommendRequest, decision_service_client::DecisionServiceClient,
+use proffer_proto::{
+    decision::v1::{RecommendRequest, decision_service_client::DecisionServiceClient},
+    values::v1::ReasonCode,
 };
 use tokio::sync::mpsc as channel;
 use tonic::{Code, transport::Channel};

@@ -133,9 +133,7 @@ impl Callers {
                 let told = gate.commit_contact(request).await?.into_inner();
                 match told.go {
                     true => Told::Go(told.contact_id),
-                    false => Told::Refused(
-                        told.refusal.map(|refusal| refusal.reason_code).unwrap_or_default(),
-                    ),
+                    false => Told::Refused(told.refusal.map(code).unwrap_or_default()),
                 }
             }
             Call::Release(request) => {
@@ -205,7 +203,7 @@ impl Callers {
 
     /// A question about a customer, now.
     pub fn question(&self, customer: &str, subjects: &[Subject]) -> proto::ContactQuestion {
-        let candidate = |subject: &Subject| proto::Candidate {
+        let candidate = |subject: &Subject| proto::OfferSubject {
             offer_id: subject.offer.to_owned(),
             category: subject.category.to_owned(),
             ..Default::default()
@@ -271,7 +269,11 @@ fn granted(response: proto::ReserveResponse) -> Told {
         .refusal
         .into_iter()
         .chain(judgement.verdicts.into_iter().filter_map(|v| v.refusal));
-    Told::Refused(refusals.map(|refusal| refusal.reason_code).next().unwrap_or_default())
+    Told::Refused(refusals.map(code).next().unwrap_or_default())
+}
+
+fn code(refusal: proto::Refusal) -> String {
+    wire::reason::word(refusal.reason_code()).to_owned()
 }
 
 /// The code; with its text when a service that is being killed or has lost its store would not say

@@ -5,9 +5,11 @@ use conformance::{
     suite::{Shape, Store, Suite},
 };
 use futures::StreamExt as _;
-use proffer_proto::decision::v1::{
-    ReasonCode, RecommendRequest, RecommendStreamRequest,
-    decision_service_client::DecisionServiceClient,
+use proffer_proto::{
+    decision::v1::{
+        RecommendRequest, RecommendStreamRequest, decision_service_client::DecisionServiceClient,
+    },
+    values::v1::ReasonCode,
 };
 use serde_json::json;
 use tonic::transport::Channel;

@@ -9,6 +9,7 @@ pub mod flow;
 pub mod judgement;
 pub mod metric;
 pub mod model;
+pub mod offer_subject;
 pub mod oracle;
 pub mod outcome;
 pub mod plan;

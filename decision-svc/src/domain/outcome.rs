@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::domain::{scalar::Scalar, snapshot::OutcomeType};
+use crate::domain::{offer_subject::OfferSubject, scalar::Scalar, snapshot::OutcomeType};
 
 /// How far ahead of the clock an outcome may claim to have happened.
 pub const FUTURE_MAX: TimeDelta = TimeDelta::minutes(5);
@@ -33,20 +33,12 @@ pub struct Report {
 }
 
 /// An offer as a decision returned it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DecidedOffer {
-    /// The offer.
-    pub offer_id: String,
-    /// Its place, from 1.
+    /// Its place, from 1; 0 for an offer reported without a decision.
     pub rank: i32,
-    /// Category as the offer named it.
-    pub category: String,
-    /// Id of the category, when it was stored.
-    pub category_id: String,
-    /// A finer group.
-    pub subcategory: String,
-    /// What one contact costs, in 1/10,000 of the currency.
-    pub cost_e4: i64,
+    /// What it is about.
+    pub subject: OfferSubject,
 }
 
 /// What an outcome says about contact.
@@ -82,11 +74,10 @@ impl Report {
                 let found = found.ok_or_else(|| {
                     ("rank", format!("{rank} is not in the decision: {}", held()))
                 })?;
-                if !self.offer_id.is_empty() && self.offer_id != found.offer_id {
-                    return Err((
-                        "offer_id",
-                        format!("is not the offer of rank {rank}, which is `{}`", found.offer_id),
-                    ));
+                let of_rank = &found.subject.offer_id;
+                if !self.offer_id.is_empty() && self.offer_id != *of_rank {
+                    let fault = format!("is not the offer of rank {rank}, which is `{of_rank}`");
+                    return Err(("offer_id", fault));
                 }
                 found
             }
@@ -96,7 +87,7 @@ impl Report {
                 _ => return Err(("rank", format!("is required: {}", held()))),
             },
             (None, offer_id) => {
-                let found = offers.iter().find(|offer| offer.offer_id == offer_id);
+                let found = offers.iter().find(|offer| offer.subject.offer_id == offer_id);
                 found.ok_or_else(|| {
                     ("offer_id", format!("`{offer_id}` is not in the decision: {}", held()))
                 })?
@@ -170,12 +161,8 @@ mod tests {
 
     fn offers(ids: &[&str]) -> Vec<DecidedOffer> {
         let offer = |(id, rank): (&&str, i32)| DecidedOffer {
-            offer_id: (*id).into(),
             rank,
-            category: "Apparel".into(),
-            category_id: String::new(),
-            subcategory: String::new(),
-            cost_e4: 0,
+            subject: OfferSubject { offer_id: (*id).into(), ..Default::default() },
         };
         ids.iter().zip(1..).map(offer).collect()
     }

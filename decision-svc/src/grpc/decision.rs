@@ -1,10 +1,7 @@
 //! DecisionService.
 
 use futures::{StreamExt as _, stream::BoxStream};
-use proffer_proto::{
-    decision::v1::{self as proto, decision_service_server::DecisionService},
-    policy::v1::Candidate,
-};
+use proffer_proto::decision::v1::{self as proto, decision_service_server::DecisionService};
 use prost::Message as _;
 use serve::{Problem, metadata};
 use tonic::{Code, Request, Response, Status, Streaming};
@@ -174,14 +171,7 @@ impl Context {
             pending: &pending,
             as_of: None,
         };
-        let candidate = Candidate {
-            offer_id: offer.offer_id.clone(),
-            category: offer.category.clone(),
-            category_id: offer.category_id.clone(),
-            subcategory: offer.subcategory.clone(),
-            purpose: offer.purpose.clone(),
-            cost_ten_thousandths: offer.cost_e4,
-        };
+        let candidate = offer.subject.clone().unwrap_or_default();
         match policy::commit(
             &*self.neighbours.gate,
             tenant,

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use chrono::{DateTime, Utc};
 use formula::{Moment, rule::Trace};
 use history::AsOf;
-use proffer_proto::decision::v1::{self as proto, ReasonCode};
+use proffer_proto::{decision::v1 as proto, values::v1::ReasonCode};
 use serve::Problem;
 use tonic::Status;
 

@@ -16,6 +16,7 @@ use tonic::{Code, Request, Response, Status};
 use super::{Context, instant, new_id, record::KeptRecord};
 use crate::{
     domain::{
+        offer_subject::OfferSubject,
         outcome::{DecidedOffer, FUTURE_MAX, Report, value_e4},
         request::{TEXT_BYTES_MAX, id_fault},
         snapshot::{Catalog, OutcomeType, Snapshot},
@@ -264,17 +265,9 @@ fn offer_named(named: &str, catalog: &Catalog) -> Result<Option<DecidedOffer>, R
         );
         Problem::invalid_field("outcome.offer_id", message)
     })?;
-    Ok(Some(DecidedOffer {
-        offer_id: offer.id.clone(),
-        rank: 0,
-        category: offer.category.clone(),
-        category_id: catalog
-            .category(&offer.category)
-            .map(|category| category.id.clone())
-            .unwrap_or_default(),
-        subcategory: offer.subcategory.clone(),
-        cost_e4: offer.cost_e4,
-    }))
+    let category = catalog.category(&offer.category);
+    let category_id = category.map(|category| category.id.as_str()).unwrap_or_default();
+    Ok(Some(DecidedOffer { rank: 0, subject: OfferSubject::of(offer, category_id) }))
 }
 
 fn fact(
@@ -287,7 +280,6 @@ fn fact(
     now: chrono::DateTime<chrono::Utc>,
 ) -> OutcomeFact {
     let meaning = of_type.contact_meaning();
-    let of = |part: fn(&DecidedOffer) -> &String| offer.map(part).cloned().unwrap_or_default();
     OutcomeFact {
         outcome_id: outcome_id.to_owned(),
         customer_id: report.customer_id.clone(),
@@ -297,11 +289,7 @@ fn fact(
         releases: meaning.releases,
         decision_id: report.decision_id.clone(),
         rank: offer.map_or(0, |offer| offer.rank),
-        offer_id: of(|offer| &offer.offer_id),
-        category: of(|offer| &offer.category),
-        category_id: of(|offer| &offer.category_id),
-        cost_ten_thousandths: offer.map_or(0, |offer| offer.cost_e4),
-        subcategory: of(|offer| &offer.subcategory),
+        offer: offer.map(|offer| (&offer.subject).into()),
         channel: channel.to_owned(),
         occurred_at: Some(occurred),
         received_at: Some(history::timestamp(now)),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use proffer_proto::decision::v1 as proto;
+use proffer_proto::{decision::v1 as proto, policy::v1 as policy};
 use prost::Message as _;
 
 use super::{facts::KeptFacts, reason_code::into_proto};
@@ -116,8 +116,8 @@ pub fn failed_rule(rule: FailedRule) -> proto::FailedRule {
 }
 
 /// What policies found.
-pub fn policy_verdicts(found: &[PolicyVerdict]) -> Vec<proto::PolicyVerdict> {
-    let verdict = |found: &PolicyVerdict| proto::PolicyVerdict {
+pub fn policy_verdicts(found: &[PolicyVerdict]) -> Vec<policy::PolicyVerdict> {
+    let verdict = |found: &PolicyVerdict| policy::PolicyVerdict {
         policy_id: found.policy_id.clone(),
         rule_type: found.rule_type.clone(),
         passed: found.is_passed,
@@ -194,40 +194,20 @@ pub struct KeptRecord {
 /// An offer as it was decided.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct KeptOffer {
-    /// The offer.
-    #[prost(string, tag = "1")]
-    pub offer_id: String,
-    /// Its place.
-    #[prost(int32, tag = "2")]
+    /// Its place, from 1.
+    #[prost(int32, tag = "1")]
     pub rank: i32,
-    /// Category as the offer named it.
-    #[prost(string, tag = "3")]
-    pub category: String,
-    /// Id of the category, when it was stored.
-    #[prost(string, tag = "4")]
-    pub category_id: String,
-    /// A finer group.
-    #[prost(string, tag = "5")]
-    pub subcategory: String,
-    /// Purpose of the contact.
-    #[prost(string, tag = "6")]
-    pub purpose: String,
-    /// What one contact costs, in 1/10,000 of the currency.
-    #[prost(int64, tag = "7")]
-    pub cost_e4: i64,
+    /// What it is about.
+    #[prost(message, optional, tag = "2")]
+    pub subject: Option<policy::OfferSubject>,
 }
 
 impl KeptRecord {
     /// The record to be stored for an answer.
     pub fn of(shown: proto::DecisionRecord, facts: KeptFacts, answer: &Answer) -> Self {
         let offer = |offered: &Offered| KeptOffer {
-            offer_id: offered.ranked.offer_id.clone(),
             rank: offered.rank,
-            category: offered.ranked.category.clone(),
-            category_id: offered.ranked.category_id.clone(),
-            subcategory: offered.ranked.subcategory.clone(),
-            purpose: offered.ranked.purpose.clone(),
-            cost_e4: offered.ranked.cost_e4,
+            subject: Some((&offered.ranked.subject).into()),
         };
         Self {
             shown: Some(shown),
@@ -250,12 +230,8 @@ impl KeptRecord {
     /// The offers, for reports about them.
     pub fn decided_offers(&self) -> Vec<DecidedOffer> {
         let offer = |kept: &KeptOffer| DecidedOffer {
-            offer_id: kept.offer_id.clone(),
             rank: kept.rank,
-            category: kept.category.clone(),
-            category_id: kept.category_id.clone(),
-            subcategory: kept.subcategory.clone(),
-            cost_e4: kept.cost_e4,
+            subject: kept.subject.clone().unwrap_or_default().into(),
         };
         self.offers.iter().map(offer).collect()
     }

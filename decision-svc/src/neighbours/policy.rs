@@ -13,6 +13,7 @@ use super::{Channels, Gate, instant, scalar};
 use crate::{
     domain::{
         judgement::{Basis, Grant, Judgement, PolicyVerdict, Refusal, Verdict},
+        offer_subject::OfferSubject,
         plan::Ranked,
         reason::Reason,
         scalar::Fields,
@@ -45,7 +46,7 @@ pub struct Question<'a> {
 }
 
 impl Question<'_> {
-    fn about(&self, candidates: Vec<proto::Candidate>) -> proto::ContactQuestion {
+    fn about(&self, candidates: Vec<proto::OfferSubject>) -> proto::ContactQuestion {
         let pending = self
             .pending
             .iter()
@@ -62,16 +63,34 @@ impl Question<'_> {
     }
 }
 
-fn candidates(ranked: &[Ranked]) -> Vec<proto::Candidate> {
-    let candidate = |ranked: &Ranked| proto::Candidate {
-        offer_id: ranked.offer_id.clone(),
-        category: ranked.category.clone(),
-        category_id: ranked.category_id.clone(),
-        subcategory: ranked.subcategory.clone(),
-        purpose: ranked.purpose.clone(),
-        cost_ten_thousandths: ranked.cost_e4,
-    };
-    ranked.iter().take(CANDIDATES_MAX).map(candidate).collect()
+fn candidates(ranked: &[Ranked]) -> Vec<proto::OfferSubject> {
+    ranked.iter().take(CANDIDATES_MAX).map(|ranked| (&ranked.subject).into()).collect()
+}
+
+impl From<&OfferSubject> for proto::OfferSubject {
+    fn from(subject: &OfferSubject) -> Self {
+        Self {
+            offer_id: subject.offer_id.clone(),
+            category: subject.category.clone(),
+            category_id: subject.category_id.clone(),
+            subcategory: subject.subcategory.clone(),
+            purpose: subject.purpose.clone(),
+            cost_ten_thousandths: subject.cost_e4,
+        }
+    }
+}
+
+impl From<proto::OfferSubject> for OfferSubject {
+    fn from(subject: proto::OfferSubject) -> Self {
+        Self {
+            offer_id: subject.offer_id,
+            category: subject.category,
+            category_id: subject.category_id,
+            subcategory: subject.subcategory,
+            purpose: subject.purpose,
+            cost_e4: subject.cost_ten_thousandths,
+        }
+    }
 }
 
 /// Asks the owner about a channel that the snapshot does not know: NOT_FOUND when there is none.
@@ -280,7 +299,7 @@ pub async fn commit(
     gate: &Gate,
     tenant: &str,
     question: Question<'_>,
-    candidate: proto::Candidate,
+    candidate: proto::OfferSubject,
     decision_id: &str,
     rank: i32,
 ) -> Result<Result<String, Refusal>, Status> {
@@ -382,8 +401,9 @@ fn policy_verdict(found: proto::PolicyVerdict) -> PolicyVerdict {
 }
 
 fn refusal(found: proto::Refusal) -> Refusal {
-    let deliver_after = (!found.deliver_after.is_empty()).then_some(found.deliver_after);
     // A policy-svc newer than this one may know more reasons.
-    let reason_code = Reason::of(&found.reason_code).unwrap_or(Reason::PolicyUnavailable);
+    let word = wire::reason::word(found.reason_code());
+    let reason_code = Reason::of(word).unwrap_or(Reason::PolicyUnavailable);
+    let deliver_after = (!found.deliver_after.is_empty()).then_some(found.deliver_after);
     Refusal { reason_code, reason: found.reason, deliver_after }
 }

@@ -224,17 +224,18 @@ impl lookup::LookupService for Fakes {
 impl Script {
     fn judgement(&self, question: Option<&policy::ContactQuestion>) -> policy::Judgement {
         let candidates = question.map(|question| question.candidates.clone()).unwrap_or_default();
-        let passed = |candidate: &policy::Candidate| policy::Verdict {
+        let passed = |candidate: &policy::OfferSubject| policy::Verdict {
             offer_id: candidate.offer_id.clone(),
             summary: "passed (0 contacts in last 30d)".to_owned(),
             ..Default::default()
         };
-        let verdict = |candidate: &policy::Candidate| match self.verdicts.get(&candidate.offer_id) {
-            Some(verdict) => {
-                policy::Verdict { offer_id: candidate.offer_id.clone(), ..verdict.clone() }
-            }
-            None => passed(candidate),
-        };
+        let verdict =
+            |candidate: &policy::OfferSubject| match self.verdicts.get(&candidate.offer_id) {
+                Some(verdict) => {
+                    policy::Verdict { offer_id: candidate.offer_id.clone(), ..verdict.clone() }
+                }
+                None => passed(candidate),
+            };
         policy::Judgement {
             refusal: self.refusal.clone(),
             verdicts: candidates.iter().map(verdict).collect(),

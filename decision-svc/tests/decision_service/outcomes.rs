@@ -38,8 +38,9 @@ async fn the_same_outcome_twice_is_one() {
         assert_eq!(seen, [("impression", 1), ("click", 0)]);
         let fact = &script.outcomes[0];
         assert!(fact.counts_as_contact && !fact.releases);
-        assert_eq!((fact.offer_id.as_str(), fact.category.as_str()), ("off_apparel", "Apparel"));
-        assert_eq!((fact.category_id.as_str(), fact.channel.as_str()), ("cat_apparel", "email"));
+        let offer = fact.offer.as_ref().unwrap();
+        assert_eq!((offer.offer_id.as_str(), offer.category.as_str()), ("off_apparel", "Apparel"));
+        assert_eq!((offer.category_id.as_str(), fact.channel.as_str()), ("cat_apparel", "email"));
         assert!(script.outcomes.is_sorted_by_key(|fact| fact.customer_seq));
     })
     .await;

@@ -6,7 +6,7 @@ use proffer_proto::{
     decision::v1 as proto,
     experiment::v1::{self as experiment, ledger_entry::Entry},
     policy::v1 as policy,
-    values::v1::{Value, value::Kind},
+    values::v1::{ReasonCode, Value, value::Kind},
 };
 use prost_types::Timestamp;
 use tonic::Code;
@@ -102,17 +102,14 @@ async fn refusals_are_answers_with_a_reason() {
             assert_eq!(reason(&suite, customer).await, "nothing_qualified");
         }
         let refusal = policy::Refusal {
-            reason_code: "quiet_hours".to_owned(),
+            reason_code: ReasonCode::QuietHours.into(),
             reason: "channel email is within quiet hours (21:00-08:00 local) — deliver after 08:00"
                 .to_owned(),
             deliver_after: "2026-11-23T08:00:00+00:00".to_owned(),
         };
         suite.fakes.script.lock().unwrap().refusal = Some(refusal.clone());
         let night = suite.recommend(question("cust_lapsed_1")).await.unwrap();
-        assert_eq!(
-            (code(night.reason_code()), night.reason),
-            (refusal.reason_code, refusal.reason)
-        );
+        assert_eq!((night.reason_code(), night.reason), (ReasonCode::QuietHours, refusal.reason));
         assert_eq!(night.deliver_after, Some(refusal.deliver_after));
         assert!(night.decisions.is_empty() && night.decision_id.is_some());
     })
@@ -324,7 +321,7 @@ async fn a_customer_who_is_unknown_is_not_assigned() {
         let decision = suite.recommend(asked).await.unwrap();
         assert_eq!(
             (decision.reason_code(), decision.control_group),
-            (proto::ReasonCode::CustomerUnknown, false)
+            (ReasonCode::CustomerUnknown, false)
         );
         let request = proto::GetDecisionRequest { decision_id: decision.decision_id.unwrap() };
         let kept = suite
@@ -385,7 +382,7 @@ async fn commit_and_release_reach_policy_by_decision_and_rank() {
         suite.fakes.script.lock().unwrap().policy_away = true;
         let no_go =
             suite.decisions.clone().commit_decision(commit(Some(1))).await.unwrap().into_inner();
-        assert_eq!((no_go.go, no_go.reason_code()), (false, proto::ReasonCode::Unavailable));
+        assert_eq!((no_go.go, no_go.reason_code()), (false, ReasonCode::Unavailable));
         let release = proto::ReleaseDecisionRequest { decision_id: id.clone(), rank: None };
         assert_eq!(
             suite.decisions.clone().release_decision(release).await.unwrap().into_inner().released,
@@ -443,7 +440,10 @@ async fn what_a_contact_costs_travels_to_policy_as_decided() {
         assert_eq!(costs(script.checks[0].question.as_ref()), both(501));
         assert_eq!(costs(script.checks[1].question.as_ref()), both(9_999_999_999_999));
         assert_eq!(costs(script.commits[0].question.as_ref()), [("off_priced".to_owned(), 501)]);
-        let told: Vec<i64> = script.outcomes.iter().map(|fact| fact.cost_ten_thousandths).collect();
+        let cost = |fact: &policy::OutcomeFact| {
+            fact.offer.as_ref().map_or(0, |offer| offer.cost_ten_thousandths)
+        };
+        let told: Vec<i64> = script.outcomes.iter().map(cost).collect();
         assert_eq!(told, [501, 9_999_999_999_999, 0, 0]);
     })
     .await;

@@ -12,7 +12,7 @@ use proffer_proto::{
         outcome_service_client::OutcomeServiceClient,
     },
     policy::v1 as policy,
-    values::v1::{Value, value::Kind},
+    values::v1::{ReasonCode, Value, value::Kind},
 };
 use prost::Message as _;
 use serve::{Clock, Neighbour};
@@ -126,9 +126,8 @@ pub fn told(status: &Status) -> (Code, String, Vec<String>) {
 }
 
 /// A reason as REST says it; empty without one.
-pub fn code(reason: proto::ReasonCode) -> String {
-    let name = reason.as_str_name().trim_start_matches("REASON_CODE_").to_lowercase();
-    if reason == proto::ReasonCode::Unspecified { String::new() } else { name }
+pub fn code(reason: ReasonCode) -> String {
+    wire::reason::word(reason).to_owned()
 }
 
 pub fn string(text: &str) -> Kind {

@@ -1,9 +1,6 @@
 //! What each contact policy found, in the trace, the record and the instant of the next contact.
 
-use proffer_proto::{
-    decision::v1::{self as proto, ReasonCode},
-    policy::v1 as policy,
-};
+use proffer_proto::{decision::v1 as proto, policy::v1 as policy, values::v1::ReasonCode};
 use prost_types::Timestamp;
 
 use super::suite::{Suite, lapsed, on_both, priced, question};
@@ -30,25 +27,10 @@ fn looked(
     }
 }
 
-/// The same as decisions show it.
-fn shown(found: policy::PolicyVerdict) -> proto::PolicyVerdict {
-    proto::PolicyVerdict {
-        policy_id: found.policy_id,
-        rule_type: found.rule_type,
-        passed: found.passed,
-        contacts: found.contacts,
-        reserved: found.reserved,
-        limit: found.limit,
-        window_seconds: found.window_seconds,
-        next_allowed_at: found.next_allowed_at,
-        lifted_by: found.lifted_by,
-    }
-}
-
 fn verdict(suite: &Suite, offer_id: &str, policies: Vec<policy::PolicyVerdict>) {
     let is_refused = policies.iter().any(|policy| !policy.passed);
     let refusal = policy::Refusal {
-        reason_code: "frequency_cap".to_owned(),
+        reason_code: ReasonCode::FrequencyCap.into(),
         reason: "contact policy Cap: 3 of 3 in last 30d".to_owned(),
         deliver_after: String::new(),
     };
@@ -80,7 +62,7 @@ async fn every_policy_that_looked_at_an_offer_stands_in_its_trace_and_record() {
         verdict(&suite, "off_apparel", policies.clone());
         let decision = suite.recommend(question("cust_lapsed_1")).await.unwrap();
         let trace = decision.decisions[0].trace.clone().unwrap();
-        assert_eq!(trace.policies, policies.into_iter().map(shown).collect::<Vec<_>>());
+        assert_eq!(trace.policies, policies);
         assert_eq!(trace.contact_policy, "in short");
         assert_eq!(decision.next_allowed_at, None);
         assert_eq!(kept(&suite, &decision).await.decisions, decision.decisions);
@@ -109,7 +91,7 @@ async fn a_refusal_by_policy_tells_when_contact_is_next_allowed() {
         );
         assert_eq!(decision.next_allowed_at, at(200));
         let told = &refused(&decision, "off_priced").policies;
-        assert_eq!(*told, first.into_iter().map(shown).collect::<Vec<_>>());
+        assert_eq!(*told, first);
         assert_eq!(refused(&decision, "off_apparel").policies.len(), 1);
         let kept = kept(&suite, &decision).await;
         assert_eq!((kept.next_allowed_at, kept.trace), (decision.next_allowed_at, decision.trace));
@@ -134,8 +116,10 @@ async fn no_instant_is_told_when_something_else_refuses_or_an_offer_is_made() {
         let decision = suite.recommend(question("cust_lapsed_1")).await.unwrap();
         assert_eq!((decision.decisions.len(), decision.next_allowed_at), (1, None));
         verdict(&suite, "off_apparel", vec![looked("pol_a", false, at(100))]);
-        let consent =
-            policy::Refusal { reason_code: "consent_withdrawn".to_owned(), ..Default::default() };
+        let consent = policy::Refusal {
+            reason_code: ReasonCode::ConsentWithdrawn.into(),
+            ..Default::default()
+        };
         suite.fakes.script.lock().unwrap().refusal = Some(consent);
         let decision = suite.recommend(question("cust_lapsed_1")).await.unwrap();
         assert_eq!(

@@ -2,51 +2,45 @@
 
 use chrono::{DateTime, FixedOffset};
 
-/// Why contact is refused, for programs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum ReasonCode {
-    ConsentWithheld,
-    ConsentWithdrawn,
-    ConsentUnknown,
-    QuietHours,
-    TimeWindow,
-    TimezoneUnknown,
-    FrequencyCap,
-    CustomerTotalCap,
-    CrossChannelCap,
-    Cooldown,
-    Suppressed,
-    MutualExclusion,
-    CategorySuppression,
-    BudgetExhausted,
-    SegmentExcluded,
-    PolicyUnavailable,
+macro_rules! reason_codes {
+    ($($code:ident => $word:literal),* $(,)?) => {
+        /// Why contact is refused, for programs; the contract says what each means.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[expect(missing_docs, reason = "the contract describes them")]
+        pub enum ReasonCode { $($code),* }
+
+        impl ReasonCode {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$code),*];
+
+            /// The word for it in JSON.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$code => $word),* }
+            }
+        }
+    };
+}
+
+reason_codes! {
+    ConsentWithheld => "consent_withheld",
+    ConsentWithdrawn => "consent_withdrawn",
+    ConsentUnknown => "consent_unknown",
+    QuietHours => "quiet_hours",
+    TimeWindow => "time_window",
+    TimezoneUnknown => "timezone_unknown",
+    FrequencyCap => "frequency_cap",
+    CustomerTotalCap => "customer_total_cap",
+    CrossChannelCap => "cross_channel_cap",
+    Cooldown => "cooldown",
+    Suppressed => "suppressed",
+    MutualExclusion => "mutual_exclusion",
+    CategorySuppression => "category_suppression",
+    BudgetExhausted => "budget_exhausted",
+    SegmentExcluded => "segment_excluded",
+    PolicyUnavailable => "policy_unavailable",
 }
 
 impl ReasonCode {
-    /// As REST says it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ConsentWithheld => "consent_withheld",
-            Self::ConsentWithdrawn => "consent_withdrawn",
-            Self::ConsentUnknown => "consent_unknown",
-            Self::QuietHours => "quiet_hours",
-            Self::TimeWindow => "time_window",
-            Self::TimezoneUnknown => "timezone_unknown",
-            Self::FrequencyCap => "frequency_cap",
-            Self::CustomerTotalCap => "customer_total_cap",
-            Self::CrossChannelCap => "cross_channel_cap",
-            Self::Cooldown => "cooldown",
-            Self::Suppressed => "suppressed",
-            Self::MutualExclusion => "mutual_exclusion",
-            Self::CategorySuppression => "category_suppression",
-            Self::BudgetExhausted => "budget_exhausted",
-            Self::SegmentExcluded => "segment_excluded",
-            Self::PolicyUnavailable => "policy_unavailable",
-        }
-    }
-
     /// Quiet hours and their kin are told before any other policy.
     pub fn is_about_time(self) -> bool {
         matches!(self, Self::QuietHours | Self::TimeWindow | Self::TimezoneUnknown)

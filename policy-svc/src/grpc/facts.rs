@@ -63,13 +63,16 @@ impl<'a> Subjects<'a> {
         let place = *self.places.entry(subject).or_insert(next);
         if place == next {
             self.told.push(proto::FactSubject {
-                offer_id: subject.offer_id.clone(),
-                category: subject.category_folded.clone(),
-                category_id: subject.category_id.clone(),
-                subcategory: subject.subcategory_folded.clone(),
+                offer: Some(proto::OfferSubject {
+                    offer_id: subject.offer_id.clone(),
+                    category: subject.category_folded.clone(),
+                    category_id: subject.category_id.clone(),
+                    subcategory: subject.subcategory_folded.clone(),
+                    purpose: String::new(),
+                    cost_ten_thousandths: subject.cost,
+                }),
                 channel_id: subject.channel_id.clone(),
                 channel: subject.channel_folded.clone(),
-                cost_ten_thousandths: subject.cost,
             });
         }
         place
@@ -144,14 +147,15 @@ pub fn facts(told: proto::ContactFacts) -> Result<Facts, Faults> {
 }
 
 fn subject(told: proto::FactSubject) -> Subject {
+    let offer = told.offer.unwrap_or_default();
     Subject {
-        offer_id: told.offer_id,
-        category_folded: told.category,
-        category_id: told.category_id,
-        subcategory_folded: told.subcategory,
+        offer_id: offer.offer_id,
+        category_folded: offer.category,
+        category_id: offer.category_id,
+        subcategory_folded: offer.subcategory,
         channel_id: told.channel_id,
         channel_folded: told.channel,
-        cost: told.cost_ten_thousandths,
+        cost: offer.cost_ten_thousandths,
     }
 }
 

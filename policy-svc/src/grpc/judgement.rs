@@ -32,7 +32,8 @@ pub fn refusal(found: Refusal) -> proto::Refusal {
     let deliver_after =
         found.deliver_after.map(|at| at.to_rfc3339_opts(SecondsFormat::AutoSi, false));
     proto::Refusal {
-        reason_code: found.code.as_str().to_owned(),
+        // INVARIANT: every reason is in the contract; the test below.
+        reason_code: wire::reason::code(found.code.as_str()).unwrap_or_default().into(),
         reason: found.reason,
         deliver_after: deliver_after.unwrap_or_default(),
     }
@@ -92,5 +93,18 @@ fn policy_verdict(found: PolicyVerdict) -> proto::PolicyVerdict {
         window_seconds: found.window_seconds,
         next_allowed_at: found.next_allowed_at.map(history::timestamp),
         lifted_by: found.lifted_by.unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::domain::verdict::ReasonCode;
+
+    #[test]
+    fn every_reason_is_in_the_contract() {
+        for code in ReasonCode::ALL {
+            let in_contract = wire::reason::code(code.as_str()).map(wire::reason::word);
+            assert_eq!(in_contract, Some(code.as_str()));
+        }
     }
 }

@@ -82,7 +82,7 @@ pub fn question(
     let mut offers = BTreeSet::new();
     for (index, candidate) in asked.candidates.iter().enumerate().take(*candidates.end()) {
         let path = format!("question.candidates[{index}]");
-        faults.extend(candidate_faults(candidate, &path));
+        faults.extend(subject_faults(candidate, &path, true));
         if !offers.insert(&candidate.offer_id) && !candidate.offer_id.is_empty() {
             faults.push((format!("{path}.offer_id"), "is named twice".to_owned()));
         }
@@ -131,26 +131,14 @@ pub fn outcome(fact: proto::OutcomeFact, path: &str) -> Result<Outcome, Faults> 
             fault(field, message);
         }
     }
-    for (field, id) in [("decision_id", &fact.decision_id), ("offer_id", &fact.offer_id)] {
-        if let Some(message) = id_fault(id).filter(|_| !id.is_empty()) {
-            fault(field, message);
-        }
+    if let Some(message) = id_fault(&fact.decision_id).filter(|_| !fact.decision_id.is_empty()) {
+        fault("decision_id", message);
     }
-    for (field, text) in [
-        ("category", &fact.category),
-        ("category_id", &fact.category_id),
-        ("subcategory", &fact.subcategory),
-        ("channel", &fact.channel),
-    ] {
-        if let Some(message) = text_fault(text, TEXT_BYTES_MAX) {
-            fault(field, message);
-        }
+    if let Some(message) = text_fault(&fact.channel, TEXT_BYTES_MAX) {
+        fault("channel", message);
     }
     if fact.customer_seq < 1 {
         fault("customer_seq", format!("is {}; it must be 1 or more", fact.customer_seq));
-    }
-    if let Some(message) = cost_fault(fact.cost_ten_thousandths) {
-        fault("cost_ten_thousandths", message);
     }
     if fact.rank < 0 {
         fault("rank", format!("is {}; it must be 0 or more", fact.rank));
@@ -163,6 +151,8 @@ pub fn outcome(fact: proto::OutcomeFact, path: &str) -> Result<Outcome, Faults> 
     };
     let occurred_at = at("occurred_at", fact.occurred_at.as_ref());
     let received_at = at("received_at", fact.received_at.as_ref());
+    let offer = fact.offer.unwrap_or_default();
+    faults.extend(subject_faults(&offer, &format!("{path}.offer"), false));
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -175,23 +165,18 @@ pub fn outcome(fact: proto::OutcomeFact, path: &str) -> Result<Outcome, Faults> 
         releases: fact.releases,
         decision_id: fact.decision_id,
         rank: i64::from(fact.rank),
-        offer: Candidate {
-            offer_id: fact.offer_id,
-            category: fact.category,
-            category_id: fact.category_id,
-            subcategory: fact.subcategory,
-            purpose: PURPOSE_DEFAULT.to_owned(),
-            cost: fact.cost_ten_thousandths,
-        },
+        offer: candidate(offer),
         channel: fact.channel,
         occurred_at,
         received_at,
     })
 }
 
-fn candidate_faults(candidate: &proto::Candidate, path: &str) -> Faults {
+/// An outcome may be about no offer.
+fn subject_faults(candidate: &proto::OfferSubject, path: &str, is_required: bool) -> Faults {
     let mut faults = Faults::new();
-    if let Some(message) = id_fault(&candidate.offer_id) {
+    let is_given = is_required || !candidate.offer_id.is_empty();
+    if let Some(message) = id_fault(&candidate.offer_id).filter(|_| is_given) {
         faults.push((format!("{path}.offer_id"), message));
     }
     if let Some(message) = cost_fault(candidate.cost_ten_thousandths) {
@@ -210,7 +195,7 @@ fn candidate_faults(candidate: &proto::Candidate, path: &str) -> Faults {
     faults
 }
 
-fn candidate(found: proto::Candidate) -> Candidate {
+fn candidate(found: proto::OfferSubject) -> Candidate {
     let purpose = if found.purpose.is_empty() { PURPOSE_DEFAULT.to_owned() } else { found.purpose };
     Candidate {
         offer_id: found.offer_id,

@@ -34,7 +34,7 @@ fn told_of(answer: &proto::GateAnswer) -> String {
             judgement
                 .refusal
                 .or(refused)
-                .map_or("checked".to_owned(), |refusal| refusal.reason_code)
+                .map_or("checked".to_owned(), |refusal| code(&refusal).to_owned())
         }
         gate_answer::Kind::Fault(fault) => format!("{:?}", Code::from(fault.code)),
     }

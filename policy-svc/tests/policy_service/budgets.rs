@@ -12,7 +12,7 @@ use proffer_proto::{
 use serve::Neighbour;
 use sqlx::{Connection as _, PgConnection};
 
-use super::world::{World, candidate, cap, faults, impression, on_both, reservation, told};
+use super::world::{World, candidate, cap, code, faults, impression, on_both, reservation, told};
 
 fn budget(
     id: &str,
@@ -28,7 +28,7 @@ fn budget(
 /// A question about an offer that costs so much, in 1/10,000.
 fn priced(world: &World, customer: &str, cost: i64) -> proto::ContactQuestion {
     let offer =
-        proto::Candidate { cost_ten_thousandths: cost, ..candidate("off_apparel", "Apparel") };
+        proto::OfferSubject { cost_ten_thousandths: cost, ..candidate("off_apparel", "Apparel") };
     proto::ContactQuestion { candidates: vec![offer], ..world.question(customer) }
 }
 
@@ -58,7 +58,7 @@ async fn the_last_contact_of_a_budget_is_the_last_whoever_asks() {
             .verdicts
             .remove(0);
         let refusal = refused.refusal.unwrap();
-        assert_eq!(refusal.reason_code, "budget_exhausted");
+        assert_eq!(code(&refusal), "budget_exhausted");
         assert!(
             refusal.reason.contains("3 of 3 contacts in last 7d over all customers"),
             "{}",
@@ -74,7 +74,7 @@ async fn the_last_contact_of_a_budget_is_the_last_whoever_asks() {
         assert_eq!(told(&world.reserve(other, "dec_other").await), "granted");
         // A check tells the same without taking anything.
         let checked = world.check(world.question("eve")).await.verdicts.remove(0).refusal.unwrap();
-        assert_eq!(checked.reason_code, "budget_exhausted");
+        assert_eq!(code(&checked), "budget_exhausted");
     })
     .await;
 }
@@ -117,7 +117,10 @@ async fn spend_is_summed_to_the_ten_thousandth() {
         assert_eq!(ask(world, "eve", 0).await, "granted");
         // A contact nobody reserved is a fact: it is counted, beyond the budget too.
         let seen = proto::OutcomeFact {
-            cost_ten_thousandths: 5_000,
+            offer: Some(proto::OfferSubject {
+                cost_ten_thousandths: 5_000,
+                ..candidate("off_apparel", "Apparel")
+            }),
             ..impression("fay", 1, "", world.clock.now())
         };
         world.deliver(vec![seen]).await;

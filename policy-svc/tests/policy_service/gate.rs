@@ -30,7 +30,7 @@ async fn the_night_is_refused_in_the_seeds_words() {
         world.clock.set("2026-07-03T01:00:00Z".parse().unwrap());
         let response = world.reserve(world.question("ann"), "dec_1").await;
         let refusal = response.judgement.unwrap().refusal.unwrap();
-        assert_eq!(refusal.reason_code, "quiet_hours");
+        assert_eq!(code(&refusal), "quiet_hours");
         assert_eq!(
             refusal.reason,
             "channel email is within quiet hours (21:00-08:00 local) — deliver after 08:00"
@@ -53,10 +53,7 @@ async fn the_fourth_touch_in_thirty_days_is_refused_and_the_next_window_lets_it_
         let verdict = &refused.verdicts[0];
         assert_eq!(verdict.summary, "3 of 3 in last 30d (3 contacts)");
         let refusal = verdict.refusal.as_ref().unwrap();
-        assert_eq!(
-            (refusal.reason_code.as_str(), refusal.deliver_after.as_str()),
-            ("frequency_cap", "")
-        );
+        assert_eq!((code(&refusal), refusal.deliver_after.as_str()), ("frequency_cap", ""));
         let policy = &verdict.policies[0];
         assert_eq!(
             (policy.contacts, policy.reserved, policy.limit, policy.window_seconds),
@@ -232,12 +229,12 @@ async fn quiet_hours_keep_the_reservation_and_a_withdrawal_gives_it_back() {
         world.clock.set("2026-07-03T22:30:00Z".parse().unwrap());
         let refused = world.commit(question.clone(), "dec_1").await;
         let refusal = refused.refusal.unwrap();
-        assert_eq!((refused.go, refusal.reason_code.as_str()), (false, "quiet_hours"));
+        assert_eq!((refused.go, code(&refusal)), (false, "quiet_hours"));
         assert_eq!(refusal.deliver_after, "2026-07-04T08:00:00+01:00");
         assert_eq!(world.ledger("ann").await, ["dec_1 reserved"]);
         world.put_consent("ann", "email", false).await;
         assert_eq!(
-            world.commit(question, "dec_1").await.refusal.unwrap().reason_code,
+            code(&world.commit(question, "dec_1").await.refusal.unwrap()),
             "consent_withdrawn"
         );
         assert_eq!(world.ledger("ann").await, ["dec_1 released"]);
@@ -253,7 +250,7 @@ async fn a_commit_without_a_live_slot_is_judged_as_a_new_contact() {
         }
         // Held back without a reservation: caps bind.
         assert_eq!(
-            world.commit(world.question("ann"), "dec_x").await.refusal.unwrap().reason_code,
+            code(&world.commit(world.question("ann"), "dec_x").await.refusal.unwrap()),
             "frequency_cap"
         );
         assert_eq!(world.release("ann", "dec_2", 0).await, 1);
@@ -262,7 +259,7 @@ async fn a_commit_without_a_live_slot_is_judged_as_a_new_contact() {
         assert!(world.commit(world.question("ann"), "dec_1").await.go);
         assert!(world.commit(world.question("ann"), "dec_x").await.go);
         assert_eq!(
-            world.commit(world.question("ann"), "dec_3").await.refusal.unwrap().reason_code,
+            code(&world.commit(world.question("ann"), "dec_3").await.refusal.unwrap()),
             "frequency_cap"
         );
         let mut ledger = world.ledger("ann").await;

@@ -76,11 +76,13 @@ async fn check(between: &Between<'_>, expected: &End) {
             world.ledger("ann").await.into_iter().find(|row| row.starts_with("dec_1 ")).unwrap();
         let end = match (&committed.refusal, expected, state.as_str()) {
             (None, _, "dec_1 committed") if committed.go => End::Go,
-            (Some(refusal), End::Kept(code), "dec_1 reserved") if refusal.reason_code == *code => {
+            (Some(refusal), End::Kept(code), "dec_1 reserved")
+                if super::world::code(refusal) == *code =>
+            {
                 End::Kept(code)
             }
             (Some(refusal), End::GivenBack(code), "dec_1 released")
-                if refusal.reason_code == *code =>
+                if super::world::code(refusal) == *code =>
             {
                 End::GivenBack(code)
             }

@@ -7,10 +7,9 @@ use super::world::*;
 
 /// Not a contact: a fact of this key.
 fn fact(customer: &str, seq: i64, key: &str, channel: &str, world: &World) -> proto::OutcomeFact {
-    let (counts_as_contact, offer_id, category) = (false, String::new(), String::new());
     let (key, channel) = (key.into(), channel.into());
     let impression = impression(customer, seq, "", world.clock.now());
-    proto::OutcomeFact { counts_as_contact, offer_id, category, key, channel, ..impression }
+    proto::OutcomeFact { counts_as_contact: false, offer: None, key, channel, ..impression }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -87,7 +86,7 @@ async fn opt_out_binds_the_next_reserve_and_commit() {
         world.deliver(vec![fact("ann", 1, "opt_out", "email", world)]).await;
         assert_eq!(world.outcome_of_reserve("ann", "dec_2").await, "consent_withdrawn");
         let refused = world.commit(world.question("ann"), "dec_1").await.refusal.unwrap();
-        assert_eq!(refused.reason_code, "consent_withdrawn");
+        assert_eq!(code(&refused), "consent_withdrawn");
         assert_eq!(world.ledger("ann").await, ["dec_1 released"]);
         let mut by_text = world.question("ann");
         by_text.channel = "sms".into();
@@ -153,12 +152,12 @@ async fn a_pending_opt_out_binds_the_reserve_it_comes_along_with() {
         let mut question = world.question("ann");
         question.pending_outcomes = vec![withdrawal.clone()];
         let judged = world.check(question.clone()).await.refusal.unwrap();
-        assert_eq!(judged.reason_code, "consent_withdrawn");
+        assert_eq!(code(&judged), "consent_withdrawn");
         // A check leaves nothing behind.
         assert_eq!(world.outcome_of_reserve("ann", "dec_1").await, "granted");
         assert_eq!(told(&world.reserve(question.clone(), "dec_2").await), "consent_withdrawn");
         assert_eq!(
-            world.commit(question, "dec_1").await.refusal.unwrap().reason_code,
+            code(&world.commit(question, "dec_1").await.refusal.unwrap()),
             "consent_withdrawn"
         );
         // A grant between the two deliveries stands: the withdrawal is not applied a second time.
@@ -187,7 +186,7 @@ async fn a_complaint_suppresses_until_the_rest_is_over() {
         world.deliver(vec![fact("ann", 2, "complaint", "", world)]).await;
         assert_eq!(world.outcome_of_reserve("ann", "dec_2").await, "suppressed");
         assert_eq!(
-            world.commit(world.question("ann"), "dec_1").await.refusal.unwrap().reason_code,
+            code(&world.commit(world.question("ann"), "dec_1").await.refusal.unwrap()),
             "suppressed"
         );
         assert_eq!(world.ledger("ann").await, ["dec_1 released"]);

@@ -227,7 +227,7 @@ async fn a_zone_that_is_not_known_refuses_unless_a_fallback_stands_in() {
             world.reserve(question, decision).await
         };
         let refused = ask("dec_1").await.judgement.unwrap().refusal.unwrap();
-        assert_eq!(refused.reason_code, "timezone_unknown");
+        assert_eq!(code(&refused), "timezone_unknown");
         let settings = Some(proto::TenantSettings {
             fallback_timezone: "Europe/Paris".into(),
             ..Default::default()

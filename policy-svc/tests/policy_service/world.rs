@@ -104,8 +104,9 @@ pub fn willing() -> BTreeMap<String, Value> {
     ])
 }
 
-pub fn candidate(offer_id: &str, category: &str) -> proto::Candidate {
-    proto::Candidate { offer_id: offer_id.into(), category: category.into(), ..Default::default() }
+pub fn candidate(offer_id: &str, category: &str) -> proto::OfferSubject {
+    let (offer_id, category) = (offer_id.into(), category.into());
+    proto::OfferSubject { offer_id, category, ..Default::default() }
 }
 
 /// An impression of an offer of Apparel on e-mail, as it happens.
@@ -123,8 +124,7 @@ pub fn impression(
         counts_as_contact: true,
         decision_id: decision.into(),
         rank: i32::from(!decision.is_empty()),
-        offer_id: "off_apparel".into(),
-        category: "Apparel".into(),
+        offer: Some(candidate("off_apparel", "Apparel")),
         channel: "email".into(),
         occurred_at: Some(stamp(at)),
         received_at: Some(stamp(at)),
@@ -340,5 +340,10 @@ pub fn told(response: &proto::ReserveResponse) -> String {
         .refusal
         .into_iter()
         .chain(judgement.verdicts.into_iter().filter_map(|v| v.refusal));
-    refusals.map(|refusal| refusal.reason_code).next().unwrap_or_default()
+    refusals.map(|refusal| code(&refusal).to_owned()).next().unwrap_or_default()
+}
+
+/// The reason code as REST says it.
+pub fn code(refusal: &proto::Refusal) -> &'static str {
+    wire::reason::word(refusal.reason_code())
 }

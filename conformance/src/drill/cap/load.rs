@@ -332,8 +332,11 @@ impl Load {
             counts_as_contact: true,
             decision_id: held.decision.clone(),
             rank: held.rank,
-            offer_id: held.subject.offer.to_owned(),
-            category: held.subject.category.to_owned(),
+            offer: Some(proto::OfferSubject {
+                offer_id: held.subject.offer.to_owned(),
+                category: held.subject.category.to_owned(),
+                ..Default::default()
+            }),
             channel: held.subject.channel.to_owned(),
             ..self.callers.outcome(&customer.id, *delivered + 1, "impression")
         };

@@ -9,7 +9,7 @@ mod interner;
 mod posting;
 mod source;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, ops::Deref, sync::Arc};
 
 use chrono::{DateTime, Utc};
 
@@ -28,6 +28,7 @@ use crate::domain::{
     creative::{self, ReadyCreative, Surface},
     flow::{Flow, NamedModel, ScoreMethod, Weights},
     metric::{Metric, Metrics},
+    offer_subject::OfferSubject,
     rank::{Factors, PROPENSITY_PRIOR, RELEVANCE_PRIOR, Worth},
     scalar::Fields,
     schedule::{Mandate, Schedule},
@@ -104,23 +105,13 @@ pub struct CompiledOffer {
     pub program: Result<Program, String>,
 }
 
-/// What an answer says about an offer whoever the customer is.
+/// What an answer says about an offer, the same for every customer. Reads as its subject.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Candidate {
-    /// The offer.
-    pub offer_id: String,
+    /// What it is about.
+    pub subject: OfferSubject,
     /// Its name.
     pub name: String,
-    /// Category as the offer names it.
-    pub category: String,
-    /// Id of the category, when it is stored and active.
-    pub category_id: String,
-    /// A finer group.
-    pub subcategory: String,
-    /// Purpose of the contact.
-    pub purpose: String,
-    /// What one contact costs, in 1/10,000 of the currency.
-    pub cost_e4: i64,
     /// What the offer says about its rank.
     pub worth: Worth,
     /// When it may be offered.
@@ -319,17 +310,20 @@ fn inputs_read(offers: &[CompiledOffer], interner: &interner::Interner<'_>) -> B
     read
 }
 
+impl Deref for Candidate {
+    type Target = OfferSubject;
+
+    fn deref(&self) -> &OfferSubject {
+        &self.subject
+    }
+}
+
 impl Candidate {
     /// What is known of an offer.
     pub fn new(offer: &Offer, category_id: &str) -> Self {
         Self {
-            offer_id: offer.id.clone(),
+            subject: OfferSubject::of(offer, category_id),
             name: offer.name.clone(),
-            category: offer.category.clone(),
-            category_id: category_id.to_owned(),
-            subcategory: offer.subcategory.clone(),
-            purpose: offer.purpose.clone(),
-            cost_e4: offer.cost_e4,
             worth: Worth::of(offer),
             schedule: offer.schedule,
             mandate: offer.mandate.clone(),
