@@ -17,7 +17,7 @@ pub const NODES_MAX: usize = 512;
 pub(crate) struct Parsed {
     pub root: Node,
     pub names: Vec<String>,
-    /// Where each name stands first.
+    /// The first position of each name.
     pub positions: Vec<usize>,
 }
 

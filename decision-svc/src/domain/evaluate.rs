@@ -174,7 +174,7 @@ impl CompiledFlow {
         }
         let (checks, rules) = (self.checks.get(set), self.sets.get(set));
         let is_true =
-            checks.iter().all(|check| check.holds(self.fill(check.register, subject, scratch)))
+            checks.iter().all(|check| check.is_true(self.fill(check.register, subject, scratch)))
                 && rules.iter().all(|rule| self.is_true(*rule, subject, scratch));
         scratch.sets.note(set, scratch.epoch(), u32::from(is_true));
         is_true

@@ -149,7 +149,7 @@ mod tests {
     }
 
     /// The seed's Apparel offer under the seed's weights, worked by hand: U is left out and the
-    /// weights renormalise.
+    /// weights renormalize.
     #[test]
     fn the_seeds_apparel_offer_scores_as_worked_by_hand() {
         let factors = Factors::of(&worth(30.0, Some(50.0), 70.0), HALF, RELEVANCE_PRIOR);

@@ -116,7 +116,7 @@ impl Run<'_> {
         const SIGMA: char = '\u{3A3}';
         let text = self.texts().get(handle);
         if !is_upper && text.contains(SIGMA) {
-            // The only letter whose lower case depends on where it stands.
+            // The only letter whose lower case depends on its neighbors.
             let lower = text.to_lowercase();
             return self.memory.text(&lower);
         }

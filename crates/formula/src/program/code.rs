@@ -12,7 +12,7 @@ use crate::{
     function::Function,
 };
 
-/// A part of a program. What is common is told apart first.
+/// A part of a program, the common ones first.
 #[derive(Clone, Debug)]
 pub(super) enum Part {
     Leaf(Leaf),
@@ -44,7 +44,7 @@ pub(super) enum Leaf {
 pub(super) enum Rare {
     Negate(Part),
     Not(Part),
-    /// The condition, and what holds with and without it.
+    /// The condition, and the parts for true and for false.
     Conditional([Part; 3]),
     /// Comparison with the literal null; whether it is to be null.
     IsNull(Part, bool),
@@ -60,7 +60,7 @@ pub struct FormulaProgram {
 }
 
 impl FormulaProgram {
-    /// Makes the program of a formula whose names, in their order, stand for these registers. None
+    /// Makes the program of a formula whose names, in their order, are these registers. None
     /// when `constants` has no room.
     pub fn new(
         formula: &Formula,

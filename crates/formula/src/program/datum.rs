@@ -35,7 +35,7 @@ pub struct Text {
 /// Why a value is null.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// The register's own reason: whoever fills registers knows it.
+    /// The register's own reason, known to the code that fills it.
     Register(Register),
     /// Converted to a type it does not fit.
     Misfit(Type, Type),

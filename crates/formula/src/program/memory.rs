@@ -12,7 +12,7 @@ const CONSTANT: u32 = 1 << 31;
 /// Set in the offset of a text of the record.
 const RECORD: u32 = 1 << 30;
 
-/// The texts that programs hold, each once.
+/// The texts of programs, each once.
 #[derive(Clone, Debug, Default)]
 pub struct Constants {
     all: String,
@@ -185,10 +185,10 @@ impl<'a> Texts<'a> {
         }
     }
 
-    /// The value with an owner; `told` spells out the cause of a null.
-    pub fn value(self, datum: Datum, told: &dyn Fn(Why) -> String) -> Value {
+    /// The value with its own text; `cause` explains a null.
+    pub fn value(self, datum: Datum, cause: &dyn Fn(Why) -> String) -> Value {
         match datum {
-            Datum::Null(why) => Value::Null(Cause::new(told(why))),
+            Datum::Null(why) => Value::Null(Cause::new(cause(why))),
             Datum::Number(number) => Value::Number(number),
             Datum::Text(text) => Value::String(self.get(text).into()),
             Datum::Boolean(is) => Value::Boolean(is),

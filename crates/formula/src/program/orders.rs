@@ -1,4 +1,4 @@
-//! Comparisons as the orders of two values under which they hold.
+//! Comparisons as the orders of two values under which they are true.
 
 use std::cmp::Ordering;
 
@@ -11,7 +11,7 @@ const UNEQUAL: u8 = LESS | GREATER;
 const AT_MOST: u8 = LESS | EQUAL;
 const AT_LEAST: u8 = GREATER | EQUAL;
 
-/// Orders under which a comparison holds.
+/// Orders under which a comparison is true.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Orders(u8);
 
@@ -49,8 +49,8 @@ impl Orders {
         }))
     }
 
-    /// Whether the comparison of values in this order holds.
-    pub fn hold(self, order: Ordering) -> bool {
+    /// Whether the comparison is true for values in this order.
+    pub fn contain(self, order: Ordering) -> bool {
         let order = match order {
             Ordering::Less => LESS,
             Ordering::Equal => EQUAL,

@@ -55,7 +55,7 @@ impl Record {
         memory::of_record(start, text.len())
     }
 
-    /// What one of its registers holds; none for another.
+    /// The value of one of its registers; none for another.
     #[inline]
     pub fn word(&self, register: Register) -> Option<Word> {
         let field = Self::field(register)?;
@@ -64,7 +64,7 @@ impl Record {
 }
 
 impl Inputs<'_> {
-    /// What a register holds that has been filled.
+    /// The value of a register that has been filled.
     #[inline]
     pub(super) fn word(self, register: Register) -> Word {
         self.record.word(register).unwrap_or_else(|| self.registers.word(register))

@@ -1,5 +1,5 @@
-//! Numbered places for values that hold for one evaluation. Nothing is wiped: what is out of date
-//! is told by its stamp.
+//! Numbered places for the values of one evaluation. Nothing is cleared: the stamp of a value says
+//! to which evaluation it belongs.
 
 use super::{Register, Why, Word};
 
@@ -54,14 +54,14 @@ impl Registers {
         }
     }
 
-    /// What one holds; none when it is empty.
+    /// The value of one; none when it is empty.
     #[inline]
     pub fn get(&self, register: Register) -> Option<Word> {
         let place = self.places.get(register as usize)?;
         (place.stamp == self.epoch).then_some(place.word)
     }
 
-    /// What one holds that has been filled.
+    /// The value of one that has been filled.
     #[inline]
     pub(super) fn word(&self, register: Register) -> Word {
         self.places

@@ -57,10 +57,10 @@ enum Expected {
     Boolean(bool),
 }
 
-/// Whether a rule holds, and the condition that explains it.
+/// Whether a rule is true, and the condition that explains it.
 #[derive(Clone, Copy, Debug)]
 pub struct Judged<'a> {
-    /// True, false or, when it cannot be told, none.
+    /// None when it is unknown.
     pub is: Option<bool>,
     why: Option<(&'a Comparison, Datum)>,
 }
@@ -111,16 +111,16 @@ impl RuleProgram {
         Some(Check { register: comparison.register, expected })
     }
 
-    /// Whether it holds. The registers it reads must have been filled.
+    /// Whether it is true. The registers it reads must have been filled.
     pub fn judge(&self, inputs: Inputs<'_>, texts: Texts<'_>) -> Judged<'_> {
         self.root.judge(inputs, texts)
     }
 }
 
 impl Check {
-    /// Whether it holds for the value of its register, as [`RuleProgram::judge`] would say; never
+    /// Whether it is true for the value of its register, as [`RuleProgram::judge`] would say; never
     /// for a null.
-    pub fn holds(&self, actual: Word) -> bool {
+    pub fn is_true(&self, actual: Word) -> bool {
         match self.expected {
             Expected::Number(range) => {
                 actual.as_number().is_some_and(|actual| range.contains(actual))
@@ -141,10 +141,10 @@ impl Check {
 }
 
 impl Judged<'_> {
-    /// The condition that decided, in words; `told` spells out the cause of a null.
-    pub fn refusal(&self, texts: Texts<'_>, told: &dyn Fn(Why) -> String) -> Refusal {
+    /// The condition that decided, as text; `cause` explains a null.
+    pub fn refusal(&self, texts: Texts<'_>, cause: &dyn Fn(Why) -> String) -> Refusal {
         let Some((comparison, actual)) = self.why else { return Refusal::default() };
-        let (actual, cause) = match texts.value(actual, told) {
+        let (actual, cause) = match texts.value(actual, cause) {
             Value::Null(cause) => (None, Some(cause.to_string())),
             value => (Some(value.to_string()), None),
         };
@@ -193,7 +193,7 @@ impl Shape {
         match self {
             Self::Condition(comparison) => {
                 let actual = inputs.word(comparison.register).datum();
-                Judged { is: comparison.holds(actual, texts), why: Some((comparison, actual)) }
+                Judged { is: comparison.is_true(actual, texts), why: Some((comparison, actual)) }
             }
             Self::Not(inner) => {
                 let judged = inner.judge(inputs, texts);
@@ -231,7 +231,7 @@ fn join<'a>(
 }
 
 impl Comparison {
-    fn holds(&self, actual: Datum, texts: Texts<'_>) -> Option<bool> {
+    fn is_true(&self, actual: Datum, texts: Texts<'_>) -> Option<bool> {
         let is_null = matches!(actual, Datum::Null(_));
         match (self.op, &self.with) {
             (Operator::Exists, _) => Some(!is_null),
@@ -263,5 +263,5 @@ fn compare(op: Operator, actual: Datum, expected: Datum, texts: Texts<'_>) -> Op
         }
     }
     let (orders, order) = (Orders::of_rule(op)?, texts.order(actual, expected)?);
-    Some(orders.hold(order))
+    Some(orders.contain(order))
 }

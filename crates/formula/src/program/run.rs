@@ -226,9 +226,9 @@ impl Run<'_> {
             }
             _ => {
                 let order = self.texts().order(left, right);
-                let holds =
-                    Orders::of(operator).zip(order).map(|(orders, order)| orders.hold(order));
-                holds.map_or(Datum::Null(Why::Operands), Datum::Boolean)
+                let is_true =
+                    Orders::of(operator).zip(order).map(|(orders, order)| orders.contain(order));
+                is_true.map_or(Datum::Null(Why::Operands), Datum::Boolean)
             }
         };
         value.into()
@@ -246,8 +246,9 @@ fn of_numbers(operator: Operator, left: f64, right: f64) -> Word {
         Operator::Remainder => Word::finite(left % right),
         _ => {
             let order = left.partial_cmp(&right);
-            let holds = Orders::of(operator).zip(order).map(|(orders, order)| orders.hold(order));
-            holds.map_or(Word::null(Why::Operands), Word::boolean)
+            let is_true =
+                Orders::of(operator).zip(order).map(|(orders, order)| orders.contain(order));
+            is_true.map_or(Word::null(Why::Operands), Word::boolean)
         }
     }
 }

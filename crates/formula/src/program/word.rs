@@ -1,5 +1,5 @@
-//! A [`Datum`] in two machine words, as registers hold it. The processor waits when an enum that
-//! was just written in parts is copied as a whole; two words it hands on at once.
+//! A [`Datum`] in two machine words, the form in registers. A processor stalls when it copies an enum
+//! as a whole that was just written in parts; two words are forwarded at once.
 
 use chrono::{DateTime, Datelike as _, NaiveDate};
 
@@ -11,10 +11,10 @@ const NUMBER: u64 = 1;
 const TEXT: u64 = 2;
 const BOOLEAN: u64 = 3;
 const DATE: u64 = 4;
-/// The nanoseconds stand above it.
+/// The nanoseconds are in the bits above it.
 const TIMESTAMP: u64 = 5;
 
-/// A value as a register holds it.
+/// The value of a register.
 #[derive(Clone, Copy, Debug)]
 pub struct Word {
     kind: u64,

@@ -6,14 +6,14 @@ use super::{
 };
 use crate::{Cause, Value, evaluate::order};
 
-/// Whether a rule holds.
+/// What a rule comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It holds.
+    /// It is true.
     True,
     /// It does not; the first condition that explains it.
     False(Refusal),
-    /// It cannot be told; the first condition that explains it.
+    /// It is unknown; the first condition that explains it.
     Unknown(Refusal),
 }
 
@@ -39,7 +39,7 @@ struct Judged<'a> {
 }
 
 impl CompiledRule {
-    /// Whether the rule holds for the values of its fields, asked for with the operator that looks
+    /// Whether the rule is true for the values of its fields, read with the operator that looks
     /// at them.
     pub fn evaluate(&self, value_of: &dyn Fn(&str, Operator) -> Value) -> Verdict {
         let judged = judge(&self.root, value_of);
@@ -74,7 +74,7 @@ fn judge<'a>(rule: &'a Compiled, value_of: &dyn Fn(&str, Operator) -> Value) -> 
     match rule {
         Compiled::Condition(condition) => {
             let actual = value_of(&condition.field, condition.op);
-            Judged { is: holds(condition, &actual), why: Some((condition, actual)) }
+            Judged { is: is_true(condition, &actual), why: Some((condition, actual)) }
         }
         Compiled::Not(inner) => {
             let judged = judge(inner, value_of);
@@ -109,7 +109,7 @@ fn join<'a>(
     outcome
 }
 
-pub(super) fn holds(condition: &Condition, actual: &Value) -> Option<bool> {
+pub(super) fn is_true(condition: &Condition, actual: &Value) -> Option<bool> {
     let is_null = matches!(actual, Value::Null(_));
     match (condition.op, &condition.test) {
         (Operator::Exists, _) => Some(!is_null),

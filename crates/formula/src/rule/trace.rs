@@ -3,14 +3,14 @@
 use super::{
     CompiledRule, Operator,
     compile::{Compiled, Condition},
-    evaluate::{holds, refusal},
+    evaluate::{Refusal, is_true, refusal},
 };
 use crate::Value;
 
-/// A rule, or a part of one, and whether it holds.
+/// A rule, or a part of one, and whether it is true.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trace {
-    /// True, false, or none when it cannot be told.
+    /// None when it is unknown.
     pub is: Option<bool>,
     /// The field; empty for a rule made of rules.
     pub field: String,
@@ -27,7 +27,7 @@ pub struct Trace {
 }
 
 impl CompiledRule {
-    /// Whether the rule and all its parts hold for the values of its fields, asked for with the
+    /// Whether the rule and all its parts are true for the values of its fields, read with the
     /// operator that looks at them. The whole says what [`CompiledRule::evaluate`] says.
     pub fn trace(&self, value_of: &dyn Fn(&str, Operator) -> Value) -> Trace {
         trace(&self.root, value_of)
@@ -55,10 +55,10 @@ fn trace(rule: &Compiled, value_of: &dyn Fn(&str, Operator) -> Value) -> Trace {
 }
 
 fn of_condition(condition: &Condition, actual: Value) -> Trace {
-    let is = holds(condition, &actual);
-    let told = refusal(condition, actual);
-    let (field, op, expected, actual) = (told.field, told.op, told.expected, told.actual);
-    Trace { is, field, op, expected, actual, cause: told.cause, rules: Vec::new() }
+    let is = is_true(condition, &actual);
+    let refusal = refusal(condition, actual);
+    let Refusal { field, op, expected, actual, cause } = refusal;
+    Trace { is, field, op, expected, actual, cause, rules: Vec::new() }
 }
 
 /// All (decided by false) and any (decided by true): an unknown part leaves the whole unknown

@@ -125,8 +125,9 @@ fn considered(
     let (factors, score, estimate) = match scored(flow, &passage) {
         Ok(scored) => scored,
         Err(why) => {
+            // Without such a node no stage counts the offer out.
             let rank = flow.nodes.iter().position(|node| matches!(node.step, Step::Rank(_)));
-            return Err(refusal(rank, Reason::NotRanked, why));
+            return Err(refusal(rank.or(Some(usize::MAX)), Reason::NotRanked, why));
         }
     };
     Ok(OracleRanked {

@@ -1,4 +1,4 @@
-//! The compiled flow against the oracle, on random catalogues, flows and customers.
+//! The compiled flow against the oracle, on random catalogs, flows and customers.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
@@ -30,7 +30,7 @@ use crate::domain::{
     },
 };
 
-/// Catalogues, each with a flow and several customers.
+/// Catalogs, each with a flow and several customers.
 pub(super) const CASES: u64 = 10_000;
 const CUSTOMERS: usize = 4;
 
@@ -515,7 +515,7 @@ pub(super) fn customer(dice: &mut Dice) -> (Fields, Fields) {
     (record, attributes.into_iter().map(|name| (name, scalar(dice))).collect())
 }
 
-/// Everything that can be told apart, scores by their bits.
+/// Everything that may differ, scores by their bits.
 macro_rules! spelled {
     ($plan:expr) => {{
         let ranked = $plan.ranked.iter().map(|ranked| {
@@ -537,7 +537,7 @@ macro_rules! spelled {
     }};
 }
 
-/// One catalogue and flow, several customers; counts what was met.
+/// One catalog and flow, several customers; counts what was met.
 fn check(seed: u64, met: &mut BTreeMap<String, usize>) {
     let dice = &mut Dice(seed);
     let (catalog, flow) = (catalog(dice), flow(dice));
