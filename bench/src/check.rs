@@ -1,5 +1,5 @@
-//! Checks of customers with few and with many past contacts, on SQLite: all the work is done in
-//! this process, whose CPU time is the term.
+//! Checks of customers with few and with many past contacts, on SQLite. All work happens in this
+//! process, so its CPU time is the term.
 
 use chrono::TimeDelta;
 use cpu_time::ProcessTime;
@@ -13,10 +13,11 @@ use crate::{
 
 /// Checks per term of a round.
 const CHECKS: usize = 2_000;
-/// Outcomes of one delivery.
+/// Outcomes per delivery.
 const DELIVERY: i64 = 500;
 
-/// Reports `count` contacts from `first_day` days ago on, further and further back over two years.
+/// Reports `count` contacts. The first is `first_day` days old; the others spread back over two
+/// years.
 async fn contact(gate: &Gate, customer_id: &str, count: i64, first_day: i64) -> anyhow::Result<()> {
     let minutes = (730 - first_day) * 24 * 60;
     let reported = |seq: i64| {
@@ -45,7 +46,7 @@ async fn contact(gate: &Gate, customer_id: &str, count: i64, first_day: i64) -> 
     Ok(())
 }
 
-/// CPU of one check in µs.
+/// CPU time of one check in µs.
 async fn check(gate: &Gate, customer_id: &str) -> anyhow::Result<f64> {
     let mut client = gate.client();
     let started = ProcessTime::now();
@@ -56,7 +57,7 @@ async fn check(gate: &Gate, customer_id: &str) -> anyhow::Result<f64> {
     Ok(started.elapsed().as_secs_f64() * 1e6 / CHECKS as f64)
 }
 
-/// Measures and prints.
+/// Runs the rounds and prints the report.
 pub async fn run(rounds: usize) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let gate = Gate::open(&Location::Folder(folder.path().to_owned())).await?;

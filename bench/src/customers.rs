@@ -1,24 +1,25 @@
-//! Decisions as the base grows: any of many customers against any of few, each base a server of its
-//! own on SQLite.
+//! Decisions with many customers compared with few. Each number of customers has its own server on
+//! SQLite.
 
 use crate::{
+    campaign::{Campaign, Size},
     drive::Cost,
     processor,
-    programme::{Programme, Size},
     ratio::{self, Goal, Term},
     recommend::decisions,
 };
 
-/// Customers of the small base.
+/// Customers of the small server.
 const FEW: u64 = 1_000;
-/// Calls on their way at once, where CPU time is asked.
+/// Calls in flight when CPU time is measured.
 const IN_FLIGHT: usize = 16;
 
-/// Settings of the comparison.
+/// Settings of `customers`.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct Settings {
-    /// Customers of the large base.
-    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    /// Customers of the large server.
+    #[arg(long, default_value_t = 1_000_000,
+        value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     pub customers: u64,
 }
 
@@ -28,15 +29,15 @@ impl Default for Settings {
     }
 }
 
-async fn ask(programme: &Programme, callers: usize) -> anyhow::Result<Cost> {
-    decisions(programme, callers, |question| question).await
+async fn ask(campaign: &Campaign, callers: usize) -> anyhow::Result<Cost> {
+    decisions(campaign, callers, |request| request).await
 }
 
-/// Measures and prints.
+/// Runs the rounds and prints the report.
 pub fn run(rounds: usize, settings: Settings) -> anyhow::Result<()> {
     processor::call(move || async move {
-        let many = Programme::start(Size { offers: 9, customers: settings.customers }).await?;
-        let few = Programme::start(Size { offers: 9, customers: FEW }).await?;
+        let many = Campaign::start(Size { offers: 9, customers: settings.customers }).await?;
+        let few = Campaign::start(Size { offers: 9, customers: FEW }).await?;
         let name =
             |what: &str, customers: u64| Term::new(&format!("{what}, {customers} customers, µs"));
         let terms = |what: &str| {
@@ -47,9 +48,9 @@ pub fn run(rounds: usize, settings: Settings) -> anyhow::Result<()> {
         ask(&many, IN_FLIGHT).await?;
         ask(&few, IN_FLIGHT).await?;
         for _ in 0..rounds {
-            for (place, programme) in [&many, &few, &few].into_iter().enumerate() {
-                cpu[place].rounds.push(ask(programme, IN_FLIGHT).await?.cpu_us);
-                p50[place].rounds.push(ask(programme, 1).await?.p50_us);
+            for (place, campaign) in [&many, &few, &few].into_iter().enumerate() {
+                cpu[place].rounds.push(ask(campaign, IN_FLIGHT).await?.cpu_us);
+                p50[place].rounds.push(ask(campaign, 1).await?.p50_us);
             }
         }
         let goal = Goal::AtMost(1.3);

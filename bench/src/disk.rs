@@ -1,13 +1,13 @@
-//! Where files of a run are put: beside this program, which lies on a disk. A system's own folder
-//! for temporary files may be memory, and flushing that costs nothing.
+//! A temporary folder on a real disk, beside this program. The system's temporary folder may be in
+//! memory, where a flush costs nothing.
 
 use anyhow::Context as _;
 use tempfile::TempDir;
 
-/// A fresh folder, removed when dropped.
+/// A new folder, removed when dropped.
 pub fn folder() -> anyhow::Result<TempDir> {
     let program = std::env::current_exe().context("find this program")?;
-    let beside = program.parent().context("this program lies nowhere")?;
+    let beside = program.parent().context("this program is in no folder")?;
     tempfile::Builder::new()
         .prefix("bench-")
         .tempdir_in(beside)

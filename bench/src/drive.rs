@@ -1,4 +1,5 @@
-//! Callers that each ask again as soon as they are answered, and what that cost the server.
+//! A closed loop of callers: each sends its next call when its last one is answered. The result is
+//! the server's cost per call.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -9,31 +10,31 @@ use futures::future::try_join_all;
 
 use crate::{ratio::median, server::Server};
 
-/// How long each term of a round is measured.
+/// Duration of one term of a round.
 const ROUND: Duration = Duration::from_secs(2);
-/// Calls of each caller before that.
+/// Warm-up calls of each caller.
 const WARM_UP: usize = 20;
 
-/// Numbers of calls, so that no two of a run ask the same.
+/// Counts the calls of a run, so that no two calls are equal.
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
-/// The number of another call.
+/// The number of the next call.
 pub fn number() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// What calls cost.
+/// The cost of a call.
 #[derive(Clone, Copy, Debug)]
 pub struct Cost {
-    /// CPU time of the server for one of them, in µs.
+    /// CPU time of the server per call, in µs.
     pub cpu_us: f64,
-    /// Half of them were answered within, in µs.
+    /// Median time of a call, in µs.
     pub p50_us: f64,
     /// Calls per second.
     pub rate: f64,
 }
 
-/// Lets all `callers` ask at once, over and over.
+/// Runs all `callers` at once for a fixed time.
 pub async fn drive<C>(
     server: &Server,
     callers: &mut [C],

@@ -1,4 +1,4 @@
-//! policy-svc by itself, asked in process as the all-in-one does.
+//! policy-svc by itself, called in process as `proffer serve` calls it.
 
 use std::collections::BTreeMap;
 
@@ -14,16 +14,16 @@ use proffer_proto::{
 };
 use serve::{Clock, Neighbour};
 
-/// The service with the seed's channel and policy, at noon in London.
+/// The service with the example's channel and policy, at noon in London.
 #[derive(Clone)]
 pub struct Gate {
-    /// Its clock.
+    /// The clock of the service.
     pub clock: Clock,
     neighbour: Neighbour,
 }
 
 impl Gate {
-    /// Starts it on an empty store.
+    /// Starts the service on an empty store.
     pub async fn open(location: &Location) -> anyhow::Result<Self> {
         let clock = Clock::starting_at("2026-07-03T11:00:00Z".parse()?);
         let app = App::build(location, Deps { clock: clock.clone() }).await?;
@@ -54,12 +54,12 @@ impl Gate {
         Ok(gate)
     }
 
-    /// A client.
+    /// A client of the service.
     pub fn client(&self) -> ContactGateServiceClient<Neighbour> {
         ContactGateServiceClient::new(self.neighbour.clone())
     }
 
-    /// A question about a willing customer, now, by e-mail, with one offer.
+    /// A request for one e-mail offer now, for a customer who consents.
     pub fn question(&self, customer_id: &str) -> proto::ContactQuestion {
         let text = |text: &str| Value { kind: Some(Kind::StringValue(text.into())) };
         let yes = Value { kind: Some(Kind::BooleanValue(true)) };

@@ -1,6 +1,6 @@
-//! Records streamed in as a file, against the same rows by the database's own bulk path: COPY on
-//! PostgreSQL, one prepared insert per row in one transaction on SQLite. The bulk path gets its
-//! rows ready to be written, and a table with the same key.
+//! A CSV import compared with the database's own bulk path for the same rows. The bulk path is COPY
+//! on PostgreSQL. On SQLite it is one prepared insert per row in one transaction. It gets rows that
+//! are already encoded, and a table with the same key.
 
 use std::{
     fmt::Write as _,
@@ -24,13 +24,13 @@ use sqlx::{Connection as _, Executor as _, PgConnection, SqliteConnection};
 
 use crate::ratio::{self, Goal, Term};
 
-/// Rows of one term of a round.
+/// Rows per term of a round.
 const ROWS: usize = 50_000;
-/// Bytes of a piece.
+/// Bytes per piece of the file.
 const PIECE: usize = 64 * 1024;
 const TENANT: &str = "default";
 
-/// Tells tables, and customers of rounds, apart.
+/// Numbers the rounds, so that each has its own tables and customers.
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
 const FIELDS: [(&str, proto::FieldType); 8] = [
@@ -56,7 +56,7 @@ fn value(field: &str, number: usize) -> String {
     }
 }
 
-/// The rows as a file.
+/// The rows as a CSV file.
 fn csv(round: usize) -> Vec<u8> {
     let mut file = String::from("customerId");
     FIELDS.iter().for_each(|(field, _)| file.extend([",", field]));
@@ -70,7 +70,7 @@ fn csv(round: usize) -> Vec<u8> {
     file.into_bytes()
 }
 
-/// The rows as they are stored.
+/// The rows in the encoding of the store.
 fn stored(round: usize) -> Vec<(String, Vec<u8>)> {
     let kind = |of_type, text: String| match of_type {
         proto::FieldType::Integer => Kind::IntegerValue(text.parse().unwrap_or_default()),
@@ -89,7 +89,7 @@ fn stored(round: usize) -> Vec<(String, Vec<u8>)> {
     (0..ROWS).map(row).collect()
 }
 
-/// Rows per second through the service.
+/// Rows per second through catalog-svc.
 async fn import(service: &Neighbour, round: usize) -> anyhow::Result<f64> {
     let header = proto::ImportHeader {
         schema: "Customer".into(),
@@ -112,15 +112,15 @@ async fn import(service: &Neighbour, round: usize) -> anyhow::Result<f64> {
     Ok(ROWS as f64 / spent)
 }
 
-/// A database that takes rows by its own bulk path.
+/// A database with its own bulk path.
 enum Bulk {
     Sqlite(SqliteConnection),
     Postgres(PgConnection),
 }
 
-const TABLE: &str =
-    "(tenant_id text not null, schema_id text not null, customer_id text not null, payload BYTES not null,
-    version bigint not null, updated_us bigint not null, primary key (tenant_id, schema_id, customer_id))";
+const TABLE: &str = "(tenant_id text not null, schema_id text not null, customer_id text not null,
+    payload BYTES not null, version bigint not null, updated_us bigint not null,
+    primary key (tenant_id, schema_id, customer_id))";
 
 impl Bulk {
     async fn create(&mut self) -> anyhow::Result<()> {
@@ -139,7 +139,7 @@ impl Bulk {
         Ok(())
     }
 
-    /// Rows per second.
+    /// Rows per second through the bulk path.
     async fn take(&mut self, round: usize) -> anyhow::Result<f64> {
         let rows = stored(round);
         match self {
@@ -215,7 +215,7 @@ async fn compare(
     Ok(())
 }
 
-/// Measures and prints.
+/// Runs the rounds and prints the report.
 pub async fn run(rounds: usize) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let file = format!("sqlite://{}?mode=rwc", folder.path().join("bulk.db").display());

@@ -1,6 +1,7 @@
-//! Comparisons within one run: both terms, an A/A pair that says how much the run itself sways, and
-//! the ratio.
+//! Benchmarks. Each compares two terms within one run and prints both terms, an A/A pair and the
+//! ratio. The A/A pair shows how much the run itself varies. See docs/performance.md.
 
+mod campaign;
 mod check;
 mod customers;
 mod disk;
@@ -11,7 +12,6 @@ mod gate;
 mod import;
 mod load;
 mod processor;
-mod programme;
 mod ratio;
 mod recommend;
 mod reservation;
@@ -23,48 +23,48 @@ use clap::{Parser, Subcommand};
 #[global_allocator]
 static ALLOCATOR: engine::allocation::Counting = engine::allocation::Counting;
 
-/// Measures; each figure is a ratio of two terms of the same run.
+/// Runs benchmarks. Each figure is the ratio of two terms of the same run.
 #[derive(Debug, Parser)]
 struct Arguments {
     #[command(subcommand)]
     bench: Bench,
-    /// Rounds of each term; medians are told.
+    /// Rounds of each term; the report shows medians.
     #[arg(long, default_value_t = 5, global = true)]
     rounds: usize,
 }
 
 #[derive(Clone, Debug, Subcommand)]
 enum Bench {
-    /// Durable reservations: 64 callers against one, one against a bare flush of the disk.
+    /// Durable reservations: 64 callers compared with one, and one with a bare flush of the disk.
     Reservation,
-    /// A check of a customer with many past contacts against one with few.
+    /// A check of a customer with many past contacts compared with one with few.
     Check,
-    /// Records streamed in as CSV, against the database's own bulk path.
+    /// A CSV import compared with the database's own bulk path.
     Import,
-    /// The evaluation of a flow: over a hand-written floor, as the catalogue grows, and what it
-    /// allocates.
+    /// The evaluation of a flow compared with hand-written code, and with larger catalogs; its
+    /// allocations.
     Engine,
-    /// Server CPU of a decision by gRPC over an empty call.
+    /// Server CPU time of a decision over gRPC compared with an empty call.
     Recommend,
-    /// Server CPU of a decision with `explain: true` over one without, 9 and 100 offers.
+    /// Server CPU time of a decision with `explain: true` compared with one without.
     Explain,
-    /// Server CPU of a decision by REST over the same by gRPC.
+    /// Server CPU time of a decision over REST compared with gRPC.
     Rest,
-    /// Server CPU of a customer in a batch of 64 over a single call.
+    /// Server CPU time of a customer in a batch of 64 compared with a single call.
     Batch,
-    /// Server CPU and time of a decision with a million customers over a thousand.
+    /// CPU time and duration of a decision with a million customers compared with a thousand.
     Customers(customers::Settings),
-    /// How soon a written offer is seen by decisions among 10,000, and what its arrival does to
-    /// those who ask meanwhile.
+    /// How soon decisions use a changed offer, among 10,000, and how the change slows other
+    /// decisions.
     Freshness,
-    /// Questions at a constant rate: the knee, half of it, and twice as much.
+    /// Requests at a constant rate: half the knee, the knee, and twice the knee.
     Load(load::Settings),
-    /// The engines of others over ours; needs the feature `peers`, which takes minutes to build.
+    /// Other engines compared with ours; needs the feature `peers`, which takes minutes to build.
     #[cfg(feature = "peers")]
     Peers,
-    /// All of them but `peers`, in about ten minutes.
+    /// Everything but `peers`, in about ten minutes.
     All,
-    /// The suite as a process of its own, for the others.
+    /// The suite as a separate process, started by the other benchmarks.
     #[command(hide = true)]
     Serve(server::Settings),
 }
@@ -90,7 +90,7 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-/// Runs what needs no process of its own, on two threads.
+/// Runs a benchmark in this process, on two threads.
 fn here(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

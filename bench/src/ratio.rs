@@ -1,9 +1,9 @@
-//! Terms, medians and ratios.
+//! What every benchmark prints: its terms, their medians, the A/A pair and the ratio.
 
-/// A/A pairs that differ by more make the run void.
-const SWAY_MAX: f64 = 1.10;
+/// If the A/A pair differs by more than this factor, the run is void.
+const SPREAD_MAX: f64 = 1.10;
 
-/// The middle value; of an even number the upper one.
+/// The median. For an even count it is the upper of the two middle values.
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
@@ -12,14 +12,14 @@ pub fn median(mut values: Vec<f64>) -> f64 {
 /// A measured quantity, by round.
 #[derive(Clone, Debug)]
 pub struct Term {
-    /// What it is, with its unit.
+    /// What was measured, with its unit.
     pub name: String,
     /// One value per round.
     pub rounds: Vec<f64>,
 }
 
 impl Term {
-    /// No rounds yet.
+    /// A term without rounds.
     pub fn new(name: &str) -> Self {
         Self { name: name.to_owned(), rounds: Vec::new() }
     }
@@ -29,33 +29,33 @@ impl Term {
     }
 }
 
-/// What a ratio should come to.
+/// The goal of a ratio.
 #[derive(Clone, Copy, Debug)]
 pub enum Goal {
-    /// This or more.
+    /// Met at this value or above.
     AtLeast(f64),
-    /// This or less.
+    /// Met at this value or below.
     AtMost(f64),
-    /// Whatever it comes to.
+    /// Printed without a goal.
     None,
 }
 
-/// Prints both terms, the A/A pair of the denominator and the ratio. `again` is the same as
-/// `below`, measured beside it.
+/// Prints both terms, the A/A pair and the ratio. `again` is a second measurement of `below` in the
+/// same rounds.
 pub fn print(name: &str, above: &Term, below: &Term, again: &Term, goal: Goal) {
     let ratio = above.middle() / below.middle();
     let (is_met, wanted) = match goal {
-        Goal::AtLeast(least) => (ratio >= least, format!("wanted ≥ {least}: ")),
-        Goal::AtMost(most) => (ratio <= most, format!("wanted ≤ {most}: ")),
+        Goal::AtLeast(least) => (ratio >= least, format!("goal ≥ {least}: ")),
+        Goal::AtMost(most) => (ratio <= most, format!("goal ≤ {most}: ")),
         Goal::None => (true, String::new()),
     };
-    let sway = again.middle() / below.middle();
-    let is_void = !(1.0 / SWAY_MAX..=SWAY_MAX).contains(&sway);
+    let spread = again.middle() / below.middle();
+    let is_void = !(1.0 / SPREAD_MAX..=SPREAD_MAX).contains(&spread);
     let verdict = match (is_void, is_met) {
         (true, _) => "void: the A/A pair differs by more than 10 %",
         (false, true) => {
             if wanted.is_empty() {
-                "told only"
+                "no goal"
             } else {
                 "met"
             }
@@ -64,13 +64,13 @@ pub fn print(name: &str, above: &Term, below: &Term, again: &Term, goal: Goal) {
     };
     println!("{name}");
     [above, below].into_iter().for_each(print_term);
-    println!("  {:<58} {sway:>12.3}", "A/A");
+    println!("  {:<58} {spread:>12.3}", "A/A");
     println!("  {:<58} {ratio:>12.2}   {wanted}{verdict}", "ratio");
 }
 
-/// Prints a term by itself.
+/// Prints a term without a ratio.
 pub fn print_term(term: &Term) {
-    // Milliseconds need their digits.
+    // Small values, such as milliseconds, need two digits.
     let digits = if term.middle() < 100.0 { 2 } else { 1 };
     let rounds: Vec<_> = term.rounds.iter().map(|value| format!("{value:.digits$}")).collect();
     println!("  {:<58} {:>12.digits$}   rounds {}", term.name, term.middle(), rounds.join(" "));

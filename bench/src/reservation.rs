@@ -1,5 +1,5 @@
-//! Durable reservations, each of a customer of its own: many callers against one on PostgreSQL, and
-//! one caller against a bare flush of the disk on both stores.
+//! Durable reservations, each for another customer. Compares 64 callers with one on PostgreSQL, and
+//! one caller with a bare flush of the disk on both databases.
 
 use std::{
     fs::OpenOptions,
@@ -18,24 +18,24 @@ use crate::{
     ratio::{self, Goal, Term, median},
 };
 
-/// How long each term of a round is measured.
+/// Duration of one term of a round.
 const ROUND: Duration = Duration::from_secs(3);
-/// Callers at once.
+/// Callers of the larger term.
 const CALLERS: usize = 64;
-/// Bytes of a bare write, a page of the log.
+/// Bytes of a bare write: one page of the log.
 const PAGE: usize = 4_096;
-/// Pages written over.
+/// Pages that the bare write overwrites in turn.
 const PAGES: u64 = 1_024;
 
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
-/// What callers did in one round.
+/// The result of one round.
 struct Load {
     /// Reservations granted per second.
     rate: f64,
-    /// Half of them were answered within, in µs.
+    /// Median time of a reservation, in µs.
     p50_us: f64,
-    /// Reservations granted.
+    /// Number of reservations granted.
     granted: usize,
 }
 
@@ -67,7 +67,7 @@ async fn load(gate: &Gate, callers: usize) -> anyhow::Result<Load> {
     })
 }
 
-/// Half of so many flushes of an overwritten page took at most this, in µs.
+/// Median time of a flush of an overwritten page, in µs.
 fn flush_p50_us(folder: &std::path::Path) -> anyhow::Result<f64> {
     let path = folder.join("flush");
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
@@ -87,18 +87,18 @@ fn flush_p50_us(folder: &std::path::Path) -> anyhow::Result<f64> {
     Ok(median(spent))
 }
 
-/// Transactions that wrote contacts so far: each row names the one that wrote it.
+/// Number of transactions that wrote contacts; `xmin` of a row names its transaction.
 async fn commits(connection: &mut PgConnection) -> anyhow::Result<i64> {
     let count = "select count(distinct xmin::text) from proffer_policy.contact";
     Ok(sqlx::query_scalar(count).fetch_one(connection).await?)
 }
 
-/// Measures and prints.
+/// Runs the rounds and prints the report.
 pub async fn run(rounds: usize) -> anyhow::Result<()> {
     let url = testkit::fresh_database_url().await;
     let gate = Gate::open(&Location::Url(url.clone())).await?;
     let mut connection = PgConnection::connect(&url).await?;
-    // Beside the server's data: both flush the same disk.
+    // In the folder of the server's data, so that both flush the same disk.
     let folder = tempfile::tempdir()?;
     let mut many = Term::new("reservations per second, 64 callers");
     let mut one = Term::new("reservations per second, 1 caller");
@@ -108,7 +108,7 @@ pub async fn run(rounds: usize) -> anyhow::Result<()> {
     let mut p50 = Term::new("p50 of a reservation, 1 caller, µs");
     let mut flush = Term::new("p50 of a 4 KiB write and fdatasync, µs");
     let mut flush_again = Term::new("the same again");
-    // The first load fills caches and plans.
+    // The first load warms caches and plans.
     load(&gate, CALLERS).await?;
     load(&gate, 1).await?;
     for _ in 0..rounds {
@@ -148,7 +148,7 @@ pub async fn run(rounds: usize) -> anyhow::Result<()> {
     one_on_sqlite(rounds).await
 }
 
-/// One caller on SQLite, whose file lies beside the one that is flushed.
+/// One caller on SQLite; its file is on the same disk as the flushed one.
 async fn one_on_sqlite(rounds: usize) -> anyhow::Result<()> {
     let folder = disk::folder()?;
     let gate = Gate::open(&Location::Folder(folder.path().join("data"))).await?;

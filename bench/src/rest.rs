@@ -1,4 +1,4 @@
-//! REST over one connection of HTTP/1.1 that is kept.
+//! A REST client with one persistent HTTP/1.1 connection.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// A connection.
+/// A client with its connection.
 #[derive(Debug)]
 pub struct Rest {
     connection: SendRequest<Full<Bytes>>,
@@ -18,7 +18,7 @@ pub struct Rest {
 }
 
 impl Rest {
-    /// Connects.
+    /// Connects to the server.
     pub async fn connect(address: SocketAddr) -> anyhow::Result<Self> {
         let socket = TcpStream::connect(address).await.context("connect to the server")?;
         socket.set_nodelay(true)?;
@@ -27,7 +27,7 @@ impl Rest {
         Ok(Self { connection, host: address.to_string() })
     }
 
-    /// Posts JSON; the body of the answer. Whatever is no success is an error.
+    /// Posts JSON and returns the body of the answer. Any status other than success is an error.
     pub async fn post(&mut self, path: &str, body: impl Into<Bytes>) -> anyhow::Result<Bytes> {
         let request = Request::post(path)
             .header(header::HOST, &self.host)

@@ -1,6 +1,6 @@
-//! The whole suite as a process of its own, so that its CPU time is not its callers': this program
-//! again, with a sub-command that people are not shown. It is the suite of `proffer serve`, on a
-//! clock that begins at noon in London.
+//! The suite in a separate process, so that its CPU time can be measured. The process is this
+//! program with a hidden subcommand. It runs the suite of `proffer serve` with a clock that starts
+//! at noon in London.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
@@ -21,36 +21,36 @@ use crate::{
 };
 use proffer::suite::{Addresses, Suite};
 
-/// Name of the sub-command.
+/// Name of the hidden subcommand.
 const COMMAND: &str = "serve";
-/// When its clock begins: nobody is quiet.
+/// Start of its clock, outside all quiet hours.
 const NOON: &str = "2026-07-03T11:00:00Z";
 
-/// Settings of the process.
+/// Settings of the hidden subcommand.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Settings {
-    /// Folder of its data.
+    /// Folder of the SQLite databases.
     #[arg(long)]
     data: PathBuf,
-    /// How fresh configuration must be.
+    /// How long a decision waits for newer configuration.
     #[command(flatten)]
     snapshot: decision_svc::SnapshotSettings,
-    /// How many calls it works on at once; also by `PROFFER_MAX_IN_FLIGHT` and
+    /// How many calls may run and wait; also set by `PROFFER_MAX_IN_FLIGHT` and
     /// `PROFFER_MAX_WAITING`.
     #[command(flatten)]
     admission: serve::AdmissionSettings,
 }
 
-/// Where it runs.
+/// The processors of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// On the server's processor.
+    /// Pinned to the server's processor.
     OfItsOwn,
-    /// On any.
+    /// Any processor.
     Anywhere,
 }
 
-/// Serves until its standard input ends, which it does with the process that started it.
+/// Serves until standard input closes, which happens when the parent process ends.
 pub fn serve(settings: &Settings) -> anyhow::Result<()> {
     serve::telemetry::start("warn", false);
     serve::block_on(async {
@@ -72,17 +72,18 @@ pub fn serve(settings: &Settings) -> anyhow::Result<()> {
     })?
 }
 
-/// The process, from its parent's side; killed when dropped.
+/// The server process, as its parent sees it. Dropping it kills the process.
 #[derive(Debug)]
 pub struct Server {
     child: Child,
-    /// Where REST and gRPC answer.
+    /// Address of REST and gRPC.
     pub address: SocketAddr,
     _folder: TempDir,
 }
 
 impl Server {
-    /// Starts one on an empty folder, whose decisions wait so long for newer configuration.
+    /// Starts a server on an empty folder. Its decisions wait up to `snapshot_wait_max_ms` for
+    /// newer configuration.
     pub fn start(place: Place, snapshot_wait_max_ms: u64) -> anyhow::Result<Self> {
         let folder = disk::folder()?;
         let mut command = Command::new(std::env::current_exe()?);
@@ -94,18 +95,18 @@ impl Server {
             if place == Place::OfItsOwn { processor::on(Side::Server, start) } else { start() }?;
         let mut server =
             Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), _folder: folder };
-        let told = server.child.stdout.take().context("the server's output is not read")?;
+        let output = server.child.stdout.take().context("the server has no output")?;
         let mut line = String::new();
-        BufReader::new(told).read_line(&mut line)?;
+        BufReader::new(output).read_line(&mut line)?;
         server.address = line.trim().parse().context("the server did not start")?;
         Ok(server)
     }
 
-    /// CPU time it has used, in µs.
+    /// CPU time used so far, in µs.
     pub fn cpu_us(&self) -> anyhow::Result<f64> {
-        let told = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // The name in parentheses may hold anything; after it come the state and numbers.
-        let (_, numbers) = told.rsplit_once(')').context("/proc tells no name")?;
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // The name in parentheses may contain anything; the state and the numbers follow it.
+        let (_, numbers) = stat.rsplit_once(')').context("/proc has no name of the process")?;
         let ticks: u64 = numbers
             .split_whitespace()
             .skip(11)
@@ -115,7 +116,7 @@ impl Server {
         Ok(ticks as f64 * 1e6 / rustix::param::clock_ticks_per_second() as f64)
     }
 
-    /// A connection of its own.
+    /// A new connection.
     pub async fn channel(&self) -> anyhow::Result<Channel> {
         let endpoint = Endpoint::from_shared(format!("http://{}", self.address))?.tcp_nodelay(true);
         endpoint.connect().await.context("connect to the server")

@@ -1,4 +1,4 @@
-//! Counts the allocations of a thread.
+//! An allocator that counts the allocations of each thread.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -9,15 +9,15 @@ thread_local! {
     static COUNT: Cell<u64> = const { Cell::new(0) };
 }
 
-/// The system's allocator, counting.
+/// The system's allocator with a counter.
 pub struct Counting;
 
 fn add() {
-    // A thread that ends may allocate after its counter is gone.
+    // A thread may still allocate at its end, after its counter is gone.
     let _ = COUNT.try_with(|count| count.set(count.get() + 1));
 }
 
-// SAFETY: everything is passed on to the system's allocator as it came.
+// SAFETY: every call is passed unchanged to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         add();
@@ -39,7 +39,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// Allocations of this thread so far.
+/// Number of allocations of this thread so far.
 pub fn count() -> u64 {
     COUNT.with(Cell::get)
 }

@@ -1,5 +1,5 @@
-//! The floor: what somebody would write by hand for exactly this programme. Typed columns,
-//! customers ready in their own type, no text, no null, no allocation, one loop.
+//! The floor: code written by hand for exactly this campaign. It has typed columns and typed
+//! customers, no text, no null, no allocation, and one loop.
 
 use std::hint::black_box;
 
@@ -13,14 +13,14 @@ use super::{
     workload::{WEIGHTS, Workload},
 };
 
-/// Columns.
+/// The offers as typed columns.
 pub struct Floor {
     today: i32,
     category: Vec<u16>,
     days_min: Vec<i32>,
     days_max: Vec<i32>,
     is_recoverable: Vec<bool>,
-    /// Logarithms of the factors.
+    /// Logarithms of the rank factors.
     propensity: Vec<f64>,
     relevance: Vec<f64>,
     impact: Vec<f64>,
@@ -29,7 +29,7 @@ pub struct Floor {
     customers: Vec<Row>,
 }
 
-/// A customer.
+/// A customer as typed values.
 struct Row {
     category: u16,
     last_purchase: i32,
@@ -37,13 +37,13 @@ struct Row {
     revenue: f64,
 }
 
-/// The best three: score and number.
+/// The best three offers, each as score and number.
 pub type Top = [(f64, u32); BEST];
 
-const NOBODY: (f64, u32) = (f64::NEG_INFINITY, u32::MAX);
+const NO_OFFER: (f64, u32) = (f64::NEG_INFINITY, u32::MAX);
 
 impl Floor {
-    /// Prepares the columns.
+    /// Builds the columns.
     pub fn new(workload: &Workload) -> Self {
         let offers = &workload.offers;
         let day = |date: chrono::NaiveDate| chrono::Datelike::num_days_from_ce(&date);
@@ -82,13 +82,13 @@ impl Floor {
         }
     }
 
-    /// The best for a customer.
+    /// The best offers for a customer.
     #[inline(never)]
     pub fn top(&self, customer: usize) -> Top {
         let customer = &self.customers[customer];
         let days = self.today - customer.last_purchase;
         let is_recoverable = customer.purchases >= 3 && customer.revenue >= 50.0;
-        let mut top = [NOBODY; BEST];
+        let mut top = [NO_OFFER; BEST];
         let count = self.category.len();
         let (days_min, days_max) = (&self.days_min[..count], &self.days_max[..count]);
         let recoverable = &self.is_recoverable[..count];
@@ -104,7 +104,7 @@ impl Floor {
         top
     }
 
-    /// The logarithm of the score, up to a positive factor: it orders as the score does.
+    /// The logarithm of the score up to a positive factor, which gives the same order as the score.
     pub fn score(&self, offer: usize) -> f64 {
         WEIGHTS.propensity * self.propensity[offer]
             + WEIGHTS.relevance * self.relevance[offer]
@@ -112,8 +112,8 @@ impl Floor {
             + WEIGHTS.emphasis * self.emphasis[offer]
     }
 
-    /// Puts an offer where it belongs among the best; a later one of equal score and priority
-    /// stands behind.
+    /// Inserts an offer into the best. An offer of equal score and priority goes behind the earlier
+    /// one.
     pub fn place(&self, offer: usize, score: f64, top: &mut Top) {
         let is_before = |other: (f64, u32)| {
             score > other.0
@@ -130,18 +130,18 @@ impl Floor {
         top[at] = (score, offer as u32);
     }
 
-    /// Once, for the clock.
+    /// One evaluation.
     pub fn run(&self, customer: usize) {
         black_box(self.top(black_box(customer)));
     }
 
-    /// The best by number.
+    /// Numbers of the best offers.
     pub fn best(&self, customer: usize) -> Best {
         best_of(&self.top(customer))
     }
 }
 
-/// The numbers of the best.
+/// Numbers of the best offers.
 pub fn best_of(top: &Top) -> Best {
     top.iter().map(|(_, offer)| *offer).filter(|offer| *offer != u32::MAX).collect()
 }

@@ -1,5 +1,5 @@
-//! The evaluation of a flow in this process: against a hand-written floor, against itself as the
-//! catalogue grows, and how much it allocates. The term is the CPU time of one thread.
+//! The evaluation of a flow in this process: compared with hand-written code, and with itself on a
+//! larger catalog; and its allocations. The term is the CPU time of one thread.
 
 pub mod allocation;
 mod floor;
@@ -16,15 +16,15 @@ use floor::Floor;
 use ours::{Ours, Room};
 use workload::{CUSTOMERS, Shape, Workload};
 
-/// CPU time of one term in one round, in seconds, at least.
+/// Minimum CPU time of one term in one round, in seconds.
 const ROUND_SECONDS: f64 = 0.05;
-/// Offers that both sides must find.
+/// Number of best offers that both sides must find.
 pub const BEST: usize = 3;
 
-/// The best offers by number, best first; fewer when fewer qualify.
+/// Numbers of the best offers, best first; fewer if fewer qualify.
 pub type Best = Vec<u32>;
 
-/// CPU of one decision in ns, over whole rotations of the customers.
+/// CPU time of one decision in ns, over whole rotations of the customers.
 fn time(mut decide: impl FnMut(usize)) -> f64 {
     let mut decisions = 0;
     let started = ThreadTime::now();
@@ -35,7 +35,7 @@ fn time(mut decide: impl FnMut(usize)) -> f64 {
     started.elapsed().as_secs_f64() * 1e9 / decisions as f64
 }
 
-/// Measures one term over another, interleaved, after both have run once.
+/// Measures two terms in alternation, after one warm-up of both.
 fn compare(
     rounds: usize,
     title: &str,
@@ -54,7 +54,7 @@ fn compare(
     ratio::print(title, &terms[0], &terms[1], &terms[2], goal);
 }
 
-/// Both find the same best offers for every customer.
+/// Checks that both sides find the same best offers for every customer.
 fn agree(
     name: &str,
     left: impl Fn(usize) -> Best,
@@ -119,8 +119,8 @@ fn growth(rounds: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a decision does besides evaluating: up to 500 ranked offers with their texts and factors,
-/// no refusals told.
+/// The rest of a decision's plan: up to 500 ranked offers with their texts and factors, without the
+/// refusals.
 fn whole_plan(rounds: usize) {
     for offers in [9, 1_000] {
         let ours = Ours::new(&Workload::new(offers, Shape::Shared));
@@ -128,7 +128,7 @@ fn whole_plan(rounds: usize) {
         compare(
             rounds,
             &format!("The whole plan of a decision over its evaluation, dense, {offers} offers"),
-            ("CPU of a plan, best 500 told, ns", &mut |customer| ours.plan(customer)),
+            ("CPU of a plan, best 500, ns", &mut |customer| ours.plan(customer)),
             ("CPU of an evaluation, best three, ns", &mut |customer| {
                 ours.evaluate(customer, &mut room)
             }),
@@ -162,13 +162,13 @@ fn allocations() -> anyhow::Result<()> {
             if offers == 9 { count(&mut |customer| drop(ours.by_oracle(customer))) } else { 0 };
         most = most.max(evaluated).max(again);
         println!(
-            "  {offers:>6} offers, {shape:?}: {evaluated} and again {again} in {CUSTOMERS} decisions"
+            "  {offers:>6} offers, {shape:?}: {evaluated}, then {again} in {CUSTOMERS} decisions"
         );
         if oracle > 0 {
             println!("  {offers:>6} offers, {shape:?}, tree-walking oracle: {oracle}");
         }
     }
-    println!("  most {most}   wanted 0: {}", if most == 0 { "met" } else { "missed" });
+    println!("  most {most}   goal 0: {}", if most == 0 { "met" } else { "missed" });
     ensure!(allocation::count() > 0, "the allocations are not counted");
     Ok(())
 }
@@ -189,7 +189,7 @@ fn compiling() {
     }
 }
 
-/// Measures and prints.
+/// Runs the rounds and prints the report.
 pub fn run(rounds: usize) -> anyhow::Result<()> {
     over_floor(rounds, Shape::Shared, "dense", Goal::AtMost(8.0))?;
     over_floor(rounds, Shape::Single, "dense, every offer with bounds of its own", Goal::None)?;
@@ -200,7 +200,7 @@ pub fn run(rounds: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Measures the engines of others and prints.
+/// Measures other engines and prints the report.
 #[cfg(feature = "peers")]
 pub fn run_peers(rounds: usize) -> anyhow::Result<()> {
     peers::run(rounds)

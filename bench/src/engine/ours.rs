@@ -1,4 +1,4 @@
-//! The compiled flow, and the oracle it is held to.
+//! Our engine: the compiled flow, and the oracle that checks it.
 
 use std::hint::black_box;
 
@@ -15,10 +15,10 @@ use formula::{Moment, program::Record};
 
 use super::{BEST, Best, workload::Workload};
 
-/// Room for a record and evaluations.
+/// Reusable memory for a record and its evaluation.
 pub type Room = (Record, Scratch);
 
-/// The programme, compiled both ways, and the customers' records.
+/// The campaign, compiled for both engines, and the customers' records.
 pub struct Ours {
     compiled: CompiledFlow,
     oracle: OracleFlow,
@@ -28,7 +28,7 @@ pub struct Ours {
 }
 
 impl Ours {
-    /// Compiles.
+    /// Compiles the flow for both engines.
     pub fn new(workload: &Workload) -> Self {
         Self {
             compiled: workload.compile(),
@@ -43,7 +43,7 @@ impl Ours {
         Facts::of_record(&self.records[customer], &self.attributes, &self.moment)
     }
 
-    /// Once, for the clock, the reading of the record included.
+    /// One evaluation, including the loading of the record.
     pub fn evaluate(&self, customer: usize, room: &mut Room) {
         let facts = self.facts(black_box(customer));
         self.compiled.take_in(facts.record, &mut room.0);
@@ -51,7 +51,7 @@ impl Ours {
         black_box(&self.compiled.evaluate(&subject, &[], BEST, &mut room.1));
     }
 
-    /// The customers' records in a flow's own value type, each taken in beforehand.
+    /// The customers' records, loaded into the flow's own value type.
     #[cfg(feature = "peers")]
     pub fn taken_in(&self) -> Vec<Record> {
         let taken_in = |fields| {
@@ -62,7 +62,7 @@ impl Ours {
         self.records.iter().map(taken_in).collect()
     }
 
-    /// Once, for the clock, of a customer whose record is taken in.
+    /// One evaluation of a customer whose record is already loaded.
     #[cfg(feature = "peers")]
     pub fn evaluate_taken_in(&self, customer: usize, records: &[Record], scratch: &mut Scratch) {
         let customer = black_box(customer);
@@ -70,20 +70,20 @@ impl Ours {
         black_box(&self.compiled.evaluate(&subject, &[], BEST, scratch));
     }
 
-    /// All that a decision needs of it, for the clock.
+    /// The whole plan of a decision.
     pub fn plan(&self, customer: usize) {
         let wanted = Wanted { exclude_offers: &[], ranked_max: 500, refused_max: 0 };
         black_box(apply(&self.compiled, &self.facts(black_box(customer)), &wanted));
     }
 
-    /// The best by number.
+    /// Numbers of the best offers.
     pub fn best(&self, customer: usize) -> Best {
         let mut room = Room::default();
         self.evaluate(customer, &mut room);
         room.1.best().iter().map(|best| best.offer() as u32).collect()
     }
 
-    /// The best by number, as the oracle says.
+    /// The best by number, according to the oracle.
     pub fn by_oracle(&self, customer: usize) -> Best {
         let plan = oracle::plan(&self.oracle, &self.facts(customer), &[]);
         let number =

@@ -1,8 +1,8 @@
-//! Engines of others on the same catalogue: the two formulas of every category and the rules of
-//! every offer. Customers are ready in each engine's own value type, ours included, and expressions
-//! are compiled. What qualifies is scored by the floor's code and dates are numbers already, which
-//! favours the others. Formulas are worked out once for each category, as the catalogue has them;
-//! that they are alike is ours to find out, and the decision table is given them once.
+//! Other engines on the same catalog: the two formulas of every category and the rules of every
+//! offer. Customers are loaded into each engine's own value type, also into ours, and expressions
+//! are compiled. The floor's code scores qualifying offers, and dates are already numbers; both
+//! favor the other engines. Formulas run once per category, as in the catalog. Only our engine may
+//! find out that they are equal; the decision table gets them once.
 
 use std::hint::black_box;
 
@@ -24,9 +24,12 @@ use super::{
 };
 use crate::ratio::Goal;
 
-/// The two computed fields, as every engine is asked for them.
+/// Names of the two computed fields.
 const DAYS: &str = "daysSinceLastPurchase";
 const RECOVERABLE: &str = "isRecoverable";
+/// Their formulas in the language of zen-engine's decision graph.
+const ZEN_DAYS: &str = "round((today - lastPurchaseDate) / 86400)";
+const ZEN_RECOVERABLE: &str = "lifetimePurchases >= 3 and lifetimeRevenue >= 50";
 
 fn customer_json(customer: &Customer, workload: &Workload) -> Value {
     json!({
@@ -57,14 +60,14 @@ fn conjunction(offer: &OfferRow, and: &str, quote: char) -> String {
 
 const NONE: Top = [(f64::NEG_INFINITY, u32::MAX); BEST];
 
-/// A category as an engine has compiled it: its formulas, and its offers by number.
+/// A category compiled for an engine: its formulas, and the numbers of its offers.
 struct Category<E> {
     days: E,
     recoverable: E,
     offers: Vec<(usize, E)>,
 }
 
-/// Compiles category by category.
+/// Compiles each category.
 fn categories<E>(
     workload: &Workload,
     days: &str,
@@ -148,8 +151,8 @@ impl ZenTable {
                 { "id": "fx", "name": "computed", "type": "expressionNode", "content": {
                     "passThrough": true,
                     "expressions": [
-                        { "id": "e1", "key": DAYS, "value": "round((today - lastPurchaseDate) / 86400)" },
-                        { "id": "e2", "key": RECOVERABLE, "value": "lifetimePurchases >= 3 and lifetimeRevenue >= 50" },
+                        { "id": "e1", "key": DAYS, "value": ZEN_DAYS },
+                        { "id": "e2", "key": RECOVERABLE, "value": ZEN_RECOVERABLE },
                     ],
                 } },
                 { "id": "dt", "name": "offers", "type": "decisionTableNode", "content": {
@@ -220,7 +223,7 @@ impl Cel {
             context
         };
         Ok(Self {
-            // Whole numbers, divided without a rest: CEL has no `round`.
+            // CEL has no `round`, so this divides whole numbers without a remainder.
             categories: categories(
                 workload,
                 "(today - lastPurchaseDate) / 86400",
@@ -249,7 +252,7 @@ impl Cel {
     }
 }
 
-/// Measures and prints.
+/// Runs the rounds and prints the report.
 pub fn run(rounds: usize) -> anyhow::Result<()> {
     for offers in [9, 100, 1_000, 10_000] {
         let workload = Workload::new(offers, Shape::Shared);
@@ -257,7 +260,10 @@ pub fn run(rounds: usize) -> anyhow::Result<()> {
         let (records, mut scratch) = (ours.taken_in(), Scratch::default());
         let best = |customer: usize| -> Best { floor.best(customer) };
         agree("the floor and ours", best, |customer| ours.best(customer))?;
-        ensure!((0..CUSTOMERS).any(|customer| !best(customer).is_empty()), "nobody qualifies");
+        ensure!(
+            (0..CUSTOMERS).any(|customer| !best(customer).is_empty()),
+            "no customer qualifies for an offer"
+        );
         let ours_name = "CPU of our evaluation, best three, ns";
 
         let mut zen = ZenExpressions::new(&workload)?;

@@ -1,5 +1,5 @@
-//! The winback programme writ large: many offers with the seed's four rules, and 64 customers in
-//! rotation.
+//! The winback campaign with many offers, each with the four rules of the example, and 64 customers
+//! in rotation.
 
 use std::collections::BTreeMap;
 
@@ -22,22 +22,22 @@ use formula::{
 
 /// Customers in rotation.
 pub const CUSTOMERS: usize = 64;
-/// The seed's weights.
+/// The weights of the example.
 pub const WEIGHTS: Weights =
     Weights { propensity: 0.30, relevance: 0.20, impact: 0.20, emphasis: 0.05, uplift: 0.25 };
 
-/// How offers resemble each other.
+/// What offers have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// Three categories; all offers of one have the same rules.
+    /// Three categories; all offers of a category have the same rules.
     Shared,
-    /// Three categories; every offer has bounds of its own.
+    /// Three categories; every offer has its own bounds.
     Single,
-    /// Three offers a category.
+    /// Three offers per category.
     Sparse,
 }
 
-/// Offers and customers, before any engine has seen them.
+/// Offers and customers, independent of any engine.
 pub struct Workload {
     pub today: NaiveDate,
     pub now: DateTime<Utc>,
@@ -66,7 +66,7 @@ pub struct Customer {
     pub revenue: f64,
 }
 
-/// The same numbers everywhere (SplitMix64).
+/// Pseudo-random numbers, equal on every machine (SplitMix64).
 struct Dice(u64);
 
 impl Dice {
@@ -80,7 +80,7 @@ impl Dice {
 }
 
 impl Workload {
-    /// So many offers of a shape.
+    /// Generates that many offers of a shape.
     pub fn new(offers: usize, shape: Shape) -> Self {
         let mut dice = Dice(7);
         let now: DateTime<Utc> = "2026-11-22T10:00:00Z".parse().expect("an instant");
@@ -105,12 +105,12 @@ impl Workload {
         Self { today, now, offers, customers, categories }
     }
 
-    /// The flow, compiled.
+    /// Compiles the flow.
     pub fn compile(&self) -> CompiledFlow {
         CompiledFlow::compile(self.flow(), "flow_winback", "Winback", 1, &self.catalog())
     }
 
-    /// The seed's flow.
+    /// The flow of the example.
     pub fn flow(&self) -> Flow {
         let steps = [
             ("inv", Step::from(Inventory::default())),
@@ -127,7 +127,7 @@ impl Workload {
         }
     }
 
-    /// The catalogue: every category computes the seed's two fields.
+    /// The catalog: every category computes the two fields of the example.
     pub fn catalog(&self) -> Catalog {
         let field = |name: &str, formula: &str, output| ComputedField {
             name: name.to_owned(),
@@ -176,7 +176,7 @@ impl Workload {
     }
 }
 
-/// What customers have in `primaryCategory`.
+/// The value of `primaryCategory` for a category.
 pub fn category_word(category: usize) -> String {
     format!("word{category}")
 }
@@ -217,7 +217,7 @@ impl OfferRow {
 }
 
 impl Customer {
-    /// The record as catalog-svc answers it.
+    /// The record as catalog-svc returns it.
     pub fn record(&self) -> Fields {
         let fields = [
             ("age", Scalar::Integer(40)),

@@ -1,6 +1,6 @@
-//! A load generator: questions at a constant rate, whether answered or not. It finds the knee, the
-//! highest rate the server keeps up with, and tells how it behaves at half of it, at it, and at
-//! twice as much.
+//! A load generator with an open loop: it sends requests at a constant rate, answered or not. It
+//! finds the knee, the highest rate that the server keeps up with. Then it measures the server at
+//! half the knee, at the knee and at twice the knee.
 
 mod step;
 
@@ -14,71 +14,71 @@ use tonic::transport::Channel;
 
 use self::step::{Step, at_ms, step};
 use crate::{
+    campaign::{Campaign, Size},
     processor,
-    programme::{Programme, Size},
     ratio::{self, Goal, Term},
     recommend::{CUSTOMERS, decisions},
 };
 
-/// Connections the questions are spread over.
+/// Connections that share the requests.
 const CONNECTIONS: usize = 8;
-/// Callers that ask again at once, to learn about where the knee is.
+/// Callers of the closed loop that estimates the knee.
 const CALLERS: usize = 32;
-/// The knee is looked for between these parts of what they reach.
+/// The search for the knee starts between these fractions of the estimate.
 const LEAST: f64 = 0.2;
 const MOST: f64 = 1.6;
-/// Halvings of that range.
+/// Halvings of the first range.
 const HALVINGS: usize = 7;
-/// Later rounds look for it between these parts of what the round before found: machines become
-/// slower and quicker.
+/// Later rounds search between these fractions of the last knee, because the speed of a shared
+/// machine changes.
 const NEAR: (f64, f64) = (0.75, 1.35);
-/// Halvings of that range.
+/// Halvings of the later ranges.
 const HALVINGS_NEAR: usize = 5;
-/// Misses in a row that give a rate up.
+/// Misses in a row after which a rate counts as too high.
 const MISSES: usize = 2;
-/// Part of the questions that a server decides which keeps up.
+/// Fraction of the requests that a server must decide to keep up.
 const COMPLETED_LEAST: f64 = 0.99;
-/// Customers when slots are reserved: so many that few reach their cap.
+/// Customers in a run that reserves slots; with so many, few reach their cap.
 const CUSTOMERS_RESERVED: u64 = 200_000;
-/// A pause after each step, so that none bears what the one before left.
+/// Pause after each step, so that steps do not influence each other.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Settings of the load.
+/// Settings of `load`.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct Settings {
-    /// A server keeps up as long as 99 of 100 answers take at most this, in milliseconds.
+    /// Longest p99 of a server that keeps up, in milliseconds.
     #[arg(long, default_value_t = 50.0)]
     pub bound_ms: f64,
-    /// Length of a step in seconds.
+    /// Duration of a step in seconds.
     #[arg(long, default_value_t = 5)]
     pub seconds: u64,
-    /// Reserve contacts and keep records, instead of dry runs.
+    /// Reserve contacts and store records, instead of dry runs.
     #[arg(long)]
     pub reserve: bool,
 }
 
 impl Default for Settings {
-    /// As part of the whole report: shorter steps.
+    /// As part of the whole report, with shorter steps.
     fn default() -> Self {
         Self { bound_ms: 50.0, seconds: 3, reserve: false }
     }
 }
 
-/// Who is asked what.
+/// The server and the requests for it.
 #[derive(Clone, Debug)]
 pub struct Target {
-    programme: Arc<Programme>,
+    campaign: Arc<Campaign>,
     clients: Vec<DecisionServiceClient<Channel>>,
     is_dry: bool,
 }
 
 impl Target {
-    fn question(&self, number: u64) -> RecommendRequest {
-        RecommendRequest { dry_run: self.is_dry, ..self.programme.question(number) }
+    fn request(&self, number: u64) -> RecommendRequest {
+        RecommendRequest { dry_run: self.is_dry, ..self.campaign.request(number) }
     }
 }
 
-/// Steps of one length against one target, each printed.
+/// Runs steps against one target and prints each.
 struct Steps {
     target: Target,
     settings: Settings,
@@ -92,8 +92,8 @@ impl Steps {
         Ok(found)
     }
 
-    /// A rate is given up when it is missed so many times in a row: what else the machine did
-    /// misses it once.
+    /// True unless the rate is missed several times in a row. Other work on the machine can cause a
+    /// single miss.
     async fn keeps_up(&self, rate: f64) -> anyhow::Result<bool> {
         for _ in 0..MISSES {
             let found = self.at(rate).await?;
@@ -109,17 +109,17 @@ impl Steps {
     /// The highest rate that the server keeps up with.
     async fn knee(&self) -> anyhow::Result<f64> {
         let is_dry = self.target.is_dry;
-        let asked = |question| RecommendRequest { dry_run: is_dry, ..question };
-        let reached = decisions(&self.target.programme, CALLERS, asked).await?.rate;
-        println!("  {reached:>7.0}/s by {CALLERS} callers that ask again at once");
+        let asked = |request| RecommendRequest { dry_run: is_dry, ..request };
+        let reached = decisions(&self.target.campaign, CALLERS, asked).await?.rate;
+        println!("  {reached:>7.0}/s by {CALLERS} callers in a closed loop");
         let low = reached * LEAST;
         let knee = self.between(low, reached * MOST, HALVINGS).await?;
         knee.with_context(|| {
-            format!("the server does not keep up with {low:.0} questions a second")
+            format!("the server does not keep up with {low:.0} requests per second")
         })
     }
 
-    /// The same, near what it was.
+    /// The knee, searched near the last one.
     async fn knee_near(&self, knee: f64) -> anyhow::Result<f64> {
         match self.between(knee * NEAR.0, knee * NEAR.1, HALVINGS_NEAR).await? {
             Some(knee) => Ok(knee),
@@ -127,7 +127,7 @@ impl Steps {
         }
     }
 
-    /// The same, by halving; none when it is below `low`.
+    /// The knee between two rates, by halving; `None` when it is below `low`.
     async fn between(
         &self,
         mut low: f64,
@@ -145,18 +145,18 @@ impl Steps {
     }
 }
 
-/// Measures and prints.
+/// Runs the rounds and prints the report.
 pub fn run(rounds: usize, settings: Settings) -> anyhow::Result<()> {
     processor::call(move || async move {
         let customers = if settings.reserve { CUSTOMERS_RESERVED } else { CUSTOMERS };
-        let programme = Programme::start(Size { offers: 9, customers }).await?;
+        let campaign = Campaign::start(Size { offers: 9, customers }).await?;
         let mut clients = Vec::new();
         for _ in 0..CONNECTIONS {
-            clients.push(DecisionServiceClient::new(programme.server.channel().await?));
+            clients.push(DecisionServiceClient::new(campaign.server.channel().await?));
         }
-        let target = Target { programme: Arc::new(programme), clients, is_dry: !settings.reserve };
+        let target = Target { campaign: Arc::new(campaign), clients, is_dry: !settings.reserve };
         let what =
-            if settings.reserve { "decisions that reserve and are kept" } else { "dry runs" };
+            if settings.reserve { "decisions that reserve and are stored" } else { "dry runs" };
         println!(
             "Load, gRPC, 9 offers, {what}, {CONNECTIONS} connections, steps of {} s",
             settings.seconds
@@ -191,11 +191,16 @@ async fn report(rounds: usize, steps: &Steps) -> anyhow::Result<()> {
             Some(knee) => steps.knee_near(knee).await?,
         };
         found_knee = Some(knee);
-        println!("  knee: {knee:.0}/s; at half of it, at it, at twice as much, and at it again:");
+        println!(
+            "  knee: {knee:.0}/s; next: half the knee, the knee, twice the knee, the knee again"
+        );
         let at_half = steps.at(knee / 2.0).await?;
         let at_knee = steps.at(knee).await?;
         let at_twice = steps.at(knee * 2.0).await?;
-        ensure!(at_twice.failed == 0, "beyond the knee calls failed otherwise than by a refusal");
+        ensure!(
+            at_twice.failed == 0,
+            "at twice the knee, calls failed in another way than by a refusal"
+        );
         let again = steps.at(knee).await?;
         for (term, quantile) in [(&mut half, 0.5), (&mut most, 0.99), (&mut nearly, 0.999)] {
             term.rounds.push(at_ms(&at_half.accepted, quantile));
@@ -212,7 +217,7 @@ async fn report(rounds: usize, steps: &Steps) -> anyhow::Result<()> {
             refusal.rounds.push(at_ms(&at_twice.refused, 0.99));
         }
     }
-    ensure!(!refusal.rounds.is_empty(), "twice the knee was not too much: nothing was refused");
+    ensure!(!refusal.rounds.is_empty(), "nothing was refused at twice the knee");
     [&half, &most, &nearly, &refusal].into_iter().for_each(ratio::print_term);
     ratio::print(
         "Decisions at twice the knee, their time",

@@ -1,6 +1,6 @@
-//! Questions sent at a constant rate for some seconds, whatever becomes of the ones before. The
-//! time of an answer counts from the instant its question was to be sent: a server that stalls is
-//! charged for all that were due meanwhile.
+//! One step of the load: requests at a constant rate for some seconds, without waiting for answers.
+//! The time of an answer counts from the instant at which its request was due. So a stall of the
+//! server counts for every request that was due during the stall.
 
 use std::{
     sync::mpsc,
@@ -17,30 +17,30 @@ use tokio::sync::mpsc as channel;
 use tonic::{Code, transport::Channel};
 
 use super::Target;
-use crate::{drive::number, programme::checked};
+use crate::{campaign::checked, drive::number};
 
-/// Times are kept from 1 µs to a minute, to three digits.
+/// Histograms cover 1 µs to one minute with three digits.
 const LONGEST_US: u64 = 60_000_000;
 const DIGITS: u8 = 3;
-/// An answer that takes longer is none.
+/// Time limit of an answer; a later one counts as failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What became of the questions of a step.
+/// The results of a step.
 #[derive(Debug)]
 pub struct Step {
-    /// Questions per second.
+    /// Requests per second.
     pub offered: f64,
-    /// How long they were sent.
+    /// Duration of the step.
     pub lasted: Duration,
     /// Times of decisions, in µs.
     pub accepted: Histogram<u64>,
     /// Times of refusals for overload, in µs.
     pub refused: Histogram<u64>,
-    /// Whatever else was answered, or nothing.
+    /// Number of other errors and missing answers.
     pub failed: u64,
-    /// One of those.
+    /// Text of one of them.
     pub failure: Option<String>,
-    /// How late questions were sent, in µs.
+    /// How late requests were sent, in µs.
     pub late: Histogram<u64>,
 }
 
@@ -61,18 +61,19 @@ impl Step {
         self.accepted.len() as f64 / self.lasted.as_secs_f64()
     }
 
-    /// The part of the questions that was decided.
+    /// Fraction of the requests that were decided.
     pub fn completed(&self) -> f64 {
         self.accepted.len() as f64
             / (self.accepted.len() + self.refused.len() + self.failed).max(1) as f64
     }
 
-    /// Prints it as a line.
+    /// Prints the step as one line.
     pub fn print(&self) {
         let [half, most, nearly] =
             [0.5, 0.99, 0.999].map(|quantile| at_ms(&self.accepted, quantile));
         print!(
-            "  {:>7.0}/s asked {:>7.0}/s decided, p50 {half:>7.2} p99 {most:>7.2} p99.9 {nearly:>7.2} ms",
+            "  {:>7.0}/s sent {:>7.0}/s decided, p50 {half:>7.2} p99 {most:>7.2} \
+             p99.9 {nearly:>7.2} ms",
             self.offered,
             self.goodput()
         );
@@ -87,7 +88,7 @@ impl Step {
     }
 }
 
-/// Asks `target` at `rate` for `lasting`.
+/// Sends requests to `target` at `rate` for `lasting`.
 pub async fn step(target: &Target, rate: f64, lasting: Duration) -> anyhow::Result<Step> {
     let histogram = || Histogram::new_with_max(LONGEST_US, DIGITS);
     let mut step = Step {
@@ -101,16 +102,16 @@ pub async fn step(target: &Target, rate: f64, lasting: Duration) -> anyhow::Resu
     };
     let count = (rate * lasting.as_secs_f64()) as u64;
     let (due, mut dues) = channel::unbounded_channel();
-    // A thread of its own keeps time better than a task: it sleeps to some 50 µs.
+    // A thread keeps time better than a task: it sleeps with an accuracy of about 50 µs.
     let pace = std::thread::spawn(move || pace(count, rate, &due));
     let (outcome, outcomes) = mpsc::channel();
     let mut clients = target.clients.iter().cycle();
     while let Some(due) = dues.recv().await {
         step.late.saturating_record(micros(due));
         let client = clients.next().context("no connection")?.clone();
-        let (question, outcome) = (target.question(number()), outcome.clone());
+        let (request, outcome) = (target.request(number()), outcome.clone());
         tokio::spawn(async move {
-            let found = ask(client, question).await;
+            let found = ask(client, request).await;
             drop(outcome.send((micros(due), found)));
         });
     }
@@ -148,16 +149,15 @@ fn pace(count: u64, rate: f64, due: &channel::UnboundedSender<Instant>) {
     }
 }
 
-async fn ask(mut client: DecisionServiceClient<Channel>, question: RecommendRequest) -> Outcome {
-    match tokio::time::timeout(PATIENCE, client.recommend(question)).await {
+async fn ask(mut client: DecisionServiceClient<Channel>, request: RecommendRequest) -> Outcome {
+    match tokio::time::timeout(PATIENCE, client.recommend(request)).await {
         Err(_) => Outcome::Failed(format!("no answer within {PATIENCE:?}")),
         Ok(Err(status)) if status.code() == Code::ResourceExhausted => Outcome::Refused,
         Ok(Err(status)) => Outcome::Failed(status.to_string()),
         Ok(Ok(answer)) => {
             let decision = answer.into_inner().decision.unwrap_or_default();
             match checked(&decision) {
-                // Some customers are asked about more often than their cap allows: that is a
-                // decision as well.
+                // Some customers exceed their cap during the run. That refusal is a decision too.
                 Err(error) if decision.reason_code() != ReasonCode::FrequencyCap => {
                     Outcome::Failed(error.to_string())
                 }

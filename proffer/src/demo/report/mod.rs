@@ -177,7 +177,8 @@ pub fn rows(out: &mut impl Write, rows: &[Row<'_>], now: DateTime<Utc>) -> io::R
         let revenue = pounds(*revenue);
         writeln!(
             out,
-            "  {id}  {country:<18} {days:>4} d {purchases:>3} × {revenue:>11} {channel:<5}  {answer}"
+            "  {id}  {country:<18} {days:>4} d {purchases:>3} × {revenue:>11} {channel:<5}  \
+             {answer}"
         )?;
         writeln!(out, "         {why}")?;
         if let Some(instant) = &decided.answer.deliver_after {
@@ -229,34 +230,28 @@ pub fn try_next(
     let Customer { id, channel, .. } = decided.customer;
     let decision = decided.answer.decision_id.as_deref().unwrap_or_default();
     let address = base.strip_prefix("http://").unwrap_or(base);
+    let api = format!("{base}/api/v1");
+    let rest = format!(r#""channel":"{channel}","flow":"Winback""#);
+    let request = format!(r#""customerId":"{id}",{rest}"#);
     heading(out, "Try next", "every line runs as shown")?;
     writeln!(out, "  Request a decision:")?;
-    writeln!(
-        out,
-        r#"    curl -X POST {base}/api/v1/recommend -d '{{"customerId":"{id}","channel":"{channel}","flow":"Winback"}}'"#
-    )?;
+    writeln!(out, "    curl -X POST {api}/recommend -d '{{{request}}}'")?;
     writeln!(out, "  The same at two in the morning, as a dry run that writes nothing:")?;
-    writeln!(
-        out,
-        r#"    curl -X POST {base}/api/v1/recommend -d '{{"customerId":"{id}","channel":"{channel}","flow":"Winback","dryRun":true,"at":"{at}"}}'"#
-    )?;
+    let dry_run = format!(r#""dryRun":true,"at":"{at}""#);
+    writeln!(out, "    curl -X POST {api}/recommend -d '{{{request},{dry_run}}}'")?;
     writeln!(out, "  Read the record of a decision, and of a customer:")?;
-    writeln!(out, "    curl {base}/api/v1/decisions/{decision}")?;
-    writeln!(out, "    curl {base}/api/v1/schemas/Customer/records/{id}")?;
+    writeln!(out, "    curl {api}/decisions/{decision}")?;
+    writeln!(out, "    curl {api}/schemas/Customer/records/{id}")?;
     writeln!(out, "  Withdraw consent, then request again:")?;
-    writeln!(
-        out,
-        r#"    curl -X PUT {base}/api/v1/customers/{id}/consents/{channel} -d '{{"granted":false,"source":"demo"}}'"#
-    )?;
+    let withdrawal = r#"{"granted":false,"source":"demo"}"#;
+    writeln!(out, "    curl -X PUT {api}/customers/{id}/consents/{channel} -d '{withdrawal}'")?;
     writeln!(out, "  Read the results of the experiment:")?;
-    writeln!(
-        out,
-        "    curl '{base}/api/v1/experiments/{experiment}/results?metric=conversion_rate'"
-    )?;
+    writeln!(out, "    curl '{api}/experiments/{experiment}/results?metric=conversion_rate'")?;
     writeln!(out, "  The same port serves gRPC with reflection:")?;
     writeln!(out, "    grpcurl -plaintext {address} list")?;
+    let method = "proffer.decision.v1.DecisionService/Recommend";
     writeln!(
         out,
-        r#"    grpcurl -plaintext -d '{{"customer_id":"{id}","channel":"{channel}","flow":"Winback"}}' {address} proffer.decision.v1.DecisionService/Recommend"#
+        r#"    grpcurl -plaintext -d '{{"customer_id":"{id}",{rest}}}' {address} {method}"#
     )
 }

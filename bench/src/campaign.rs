@@ -1,6 +1,6 @@
-//! The winback programme of the examples, with as many offers and customers as a comparison wants.
-//! The offers are spread over the three categories, each with the example's four rules and bounds
-//! of its own; every customer is willing, awake and qualifies for all offers of one category.
+//! The winback campaign of the examples, with any number of offers and customers. Each offer has
+//! the four rules of the example with its own bounds. Every customer consents, is awake, and
+//! qualifies for all offers of one of the three categories.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -27,43 +27,43 @@ const CONTACT_POLICY: &str = include_str!("../../examples/winback/08-contact-pol
 const FLOW: &str = include_str!("../../examples/winback/09-decision-flow.json");
 const CATEGORIES: [&str; 3] = ["Apparel", "Electronics", "Home"];
 
-/// Rows of one file: a server's processor takes them well within the time of a request.
+/// Rows per imported file. The server imports them well within the time limit of a request.
 const FILE_ROWS: u64 = 100_000;
-/// Rows of a piece of it.
+/// Rows per piece of a file.
 const PIECE_ROWS: u64 = 1_000;
-/// Looks at whether decisions are made as configured, and between two of them.
-const LOOKS_MAX: usize = 500;
-const LOOK: Duration = Duration::from_millis(20);
+/// Polls until decisions use the whole configuration, and the pause between two polls.
+const POLLS_MAX: usize = 500;
+const POLL: Duration = Duration::from_millis(20);
 
-/// How long decisions wait for newer configuration, where nothing else is said.
+/// Default wait of decisions for newer configuration.
 const SNAPSHOT_WAIT_MAX_MS: u64 = 250;
 
-/// How much there is.
+/// Size of a campaign.
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
-    /// Offers.
+    /// Number of offers.
     pub offers: u64,
-    /// Customers.
+    /// Number of customers.
     pub customers: u64,
 }
 
-/// A server with the programme, and who may be asked about.
+/// A server with the campaign loaded.
 #[derive(Debug)]
-pub struct Programme {
-    /// The server.
+pub struct Campaign {
+    /// The process of the server.
     pub server: Server,
-    /// A connection to it.
+    /// A connection to the server.
     pub channel: Channel,
     size: Size,
 }
 
-impl Programme {
-    /// Starts a server on a processor of its own and gives it everything.
+impl Campaign {
+    /// Starts a server pinned to its own processor and loads the campaign.
     pub async fn start(size: Size) -> anyhow::Result<Self> {
         Self::start_at(Place::OfItsOwn, SNAPSHOT_WAIT_MAX_MS, size).await
     }
 
-    /// Starts a server and gives it everything.
+    /// Starts a server and loads the campaign.
     pub async fn start_at(
         place: Place,
         snapshot_wait_max_ms: u64,
@@ -85,18 +85,18 @@ impl Programme {
         for first in (0..size.customers).step_by(FILE_ROWS as usize) {
             import(channel.clone(), first, size.customers.min(first + FILE_ROWS)).await?;
         }
-        let programme = Self { server, channel, size };
-        programme.settled().await?;
-        Ok(programme)
+        let campaign = Self { server, channel, size };
+        campaign.settled().await?;
+        Ok(campaign)
     }
 
-    /// A client of decisions.
+    /// A client for decisions.
     pub fn decisions(&self) -> DecisionServiceClient<Channel> {
         DecisionServiceClient::new(self.channel.clone())
     }
 
-    /// The question of this number: a dry run about any of the customers.
-    pub fn question(&self, number: u64) -> RecommendRequest {
+    /// Request `number`: a dry run for one of the customers.
+    pub fn request(&self, number: u64) -> RecommendRequest {
         RecommendRequest {
             customer_id: customer(scattered(number) % self.size.customers),
             channel: "email".into(),
@@ -106,11 +106,11 @@ impl Programme {
         }
     }
 
-    /// Returns once decisions know the whole configuration.
+    /// Waits until decisions use the whole configuration.
     async fn settled(&self) -> anyhow::Result<()> {
         let mut client = self.decisions();
-        for _ in 0..LOOKS_MAX {
-            let answer = client.recommend(self.question(0)).await;
+        for _ in 0..POLLS_MAX {
+            let answer = client.recommend(self.request(0)).await;
             if let Ok(answer) = &answer
                 && let Some(decision) = &answer.get_ref().decision
                 && checked(decision).is_ok()
@@ -119,30 +119,33 @@ impl Programme {
             {
                 return Ok(());
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL).await;
         }
-        bail!("the programme is not decided by: {:?}", client.recommend(self.question(0)).await)
+        bail!(
+            "decisions do not use the whole campaign: {:?}",
+            client.recommend(self.request(0)).await
+        )
     }
 }
 
-/// An answer with an offer and its trace; what else came is told.
+/// Checks that a decision has an offer and a trace.
 pub fn checked(decision: &Decision) -> anyhow::Result<()> {
     let is_whole =
         decision.trace.is_some() && decision.decisions.iter().all(|offer| offer.trace.is_some());
     ensure!(
         is_whole && !decision.decisions.is_empty(),
-        "a decision without an offer or a trace: {decision:?}"
+        "the decision has no offer or no trace: {decision:?}"
     );
     Ok(())
 }
 
-/// Candidates that a decision began with.
+/// Number of candidates at the start of a decision.
 fn entered(decision: &Decision) -> u64 {
     let stages = decision.trace.iter().flat_map(|trace| &trace.stages);
     stages.map(|stage| stage.left.max(0) as u64).max().unwrap_or_default()
 }
 
-/// The offer of this number.
+/// The body of offer `number`.
 fn offer(number: u64) -> String {
     let category = CATEGORIES[(number % 3) as usize];
     let (priority, value, margin) = (50 + number % 40, 20 + number * 7 % 60, 30 + number * 3 % 40);
@@ -163,7 +166,7 @@ fn customer(number: u64) -> String {
     format!("c{number:07}")
 }
 
-/// The customers from `first` on up to `end`, a file of their own.
+/// Imports the customers from `first` up to, but not including, `end` as one file.
 async fn import(channel: Channel, first: u64, end: u64) -> anyhow::Result<()> {
     let header = ImportHeader {
         schema: "Customer".into(),
@@ -173,7 +176,8 @@ async fn import(channel: Channel, first: u64, end: u64) -> anyhow::Result<()> {
     let pieces = (first..end)
         .step_by(PIECE_ROWS as usize)
         .map(move |from| rows(from, end.min(from + PIECE_ROWS)));
-    let columns = "customerId,lastPurchaseDate,lifetimePurchases,lifetimeRevenue,primaryCategory,timezone,consentEmail\n";
+    let columns = "customerId,lastPurchaseDate,lifetimePurchases,lifetimeRevenue,\
+                   primaryCategory,timezone,consentEmail\n";
     let parts = [Part::Header(header), Part::Piece(columns.into())]
         .into_iter()
         .chain(pieces.map(Part::Piece));
@@ -184,7 +188,8 @@ async fn import(channel: Channel, first: u64, end: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Last purchase half a year to a year ago, at least three of them.
+/// CSV rows of customers with at least three purchases, the last one half a year to a year
+/// ago.
 fn rows(from: u64, end: u64) -> Vec<u8> {
     let mut text = String::new();
     for number in from..end {
@@ -193,15 +198,15 @@ fn rows(from: u64, end: u64) -> Vec<u8> {
         let (purchases, revenue, id) = (3 + number % 40, 50 + number % 5_000, customer(number));
         let _ = writeln!(
             text,
-            "{id},2025-{month:02}-{day:02},{purchases},{revenue}.{:02},{category},Europe/London,true",
+            "{id},2025-{month:02}-{day:02},{purchases},{revenue}.{:02},\
+             {category},Europe/London,true",
             number % 100
         );
     }
     text.into_bytes()
 }
 
-/// The bits of `number` stirred (SplitMix64), so that numbers in a row are customers from
-/// everywhere.
+/// Mixes the bits of `number` (SplitMix64), so that consecutive requests hit scattered customers.
 fn scattered(number: u64) -> u64 {
     let stirred = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let stirred = (stirred ^ (stirred >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
