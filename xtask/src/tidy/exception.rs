@@ -3,7 +3,7 @@
 use super::Violation;
 
 /// The beginning of a path, and a part of what is wrong there.
-const OPEN: [(&str, &str); 52] = [
+const OPEN: [(&str, &str); 50] = [
     ("catalog-svc/", "in a circle"),
     ("conformance/", "in a circle"),
     ("crates/formula/", "in a circle"),
@@ -12,7 +12,6 @@ const OPEN: [(&str, &str); 52] = [
     ("policy-svc/", "in a circle"),
     ("conformance/", "`judge` has"),
     ("conformance/", "`check` has"),
-    ("decision-svc/", "`grouped` has"),
     ("decision-svc/", "`parse` has"),
     ("decision-svc/", "`considered_then` has"),
     ("decision-svc/", "`fetch` has"),
@@ -24,7 +23,6 @@ const OPEN: [(&str, &str); 52] = [
     ("catalog-svc/src/domain/resolve.rs", "longer than 500"),
     ("crates/database/src/rows.rs", "longer than 500"),
     ("crates/history/src/log.rs", "longer than 500"),
-    ("decision-svc/src/domain/oracle/tests.rs", "longer than 500"),
     ("decision-svc/src/", "longer than 500"),
     ("policy-svc/src/store/", "longer than 500"),
     ("bench/", "columns, more than"),

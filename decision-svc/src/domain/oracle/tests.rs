@@ -13,7 +13,7 @@ use super::{
 use crate::domain::{
     compile::CompiledFlow,
     creative::PlacementMatch,
-    evaluate::Subject,
+    evaluate::Customer,
     facts::Facts,
     flow::{Flow, Node},
     plan::{Plan, Ranked, Wanted, apply},
@@ -194,7 +194,7 @@ fn check(seed: u64, met: &mut BTreeMap<String, usize>) {
         );
         let (mut taken_in, mut scratch) = compiled.spares.take();
         compiled.take_in(facts.record, &mut taken_in);
-        let subject = Subject { facts: &facts, record: &taken_in };
+        let subject = Customer { facts: &facts, record: &taken_in };
         let mut evaluate = || compiled.evaluate(&subject, &excluded, 2, &mut scratch);
         assert_eq!(evaluate(), evaluate(), "the record is taken in once, seed {seed}");
         for (reason, count) in got.refused_by_reason {
