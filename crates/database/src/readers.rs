@@ -1,7 +1,6 @@
-//! Connections that only read an SQLite file. A statement that finds a few rows is run on the
-//! thread that asks: to wake another and be woken by it costs several times the reading. One that
-//! turns out to be long is given up there, and asked again, like all others, on a thread that may
-//! wait.
+//! Read connections to an SQLite file. A brief statement runs on the calling thread, because waking
+//! another thread costs several times the read. If it turns out to be long, it stops and runs again
+//! on a thread that may block, like all other statements.
 
 use std::{
     path::PathBuf,

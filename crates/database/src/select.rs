@@ -1,4 +1,4 @@
-//! Statements that read: written once, run on either store, outside a transaction or within one.
+//! Read statements: one text for both databases, run inside or outside a transaction.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! Decision records, requests and arms.
+//! SQL of decision records, request ids and arms.
 
 use database::{Database, DatabaseError, Select, Transaction, execute, within};
 use tokio::sync::{mpsc, oneshot};

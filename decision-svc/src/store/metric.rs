@@ -1,4 +1,4 @@
-//! What customers' own outcomes come to.
+//! Counts behavioral metrics from stored outcomes, in SQL.
 
 use std::{collections::BTreeMap, sync::LazyLock};
 

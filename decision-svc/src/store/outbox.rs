@@ -1,4 +1,4 @@
-//! What the neighbours have not been told yet.
+//! SQL of the outbox: rows not yet delivered to the neighbors.
 
 use database::{DatabaseError, Select, Transaction, execute};
 

@@ -1,4 +1,4 @@
-//! Outcomes and their way into the outbox.
+//! SQL of outcomes, which are written with their outbox rows.
 
 use database::{DatabaseError, Transaction, execute, within};
 
