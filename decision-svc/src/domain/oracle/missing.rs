@@ -1,5 +1,5 @@
-//! No rule passes because data are missing: an offer that passes without a value passes with every
-//! value.
+//! Test: no rule passes because data are missing. An offer that passes without a value must pass
+//! with every value.
 
 #![allow(clippy::unwrap_used)]
 
@@ -11,7 +11,10 @@ use formula::{
     rule::{Operator, Rule},
 };
 
-use super::tests::{CASES, Dice, FIELDS, WORDS, catalog, customer, flow, metrics, surface};
+use super::{
+    random::{Dice, FIELDS, WORDS, catalog, customer, metrics, surface},
+    tests::{CASES, flow},
+};
 use crate::domain::{
     compile::CompiledFlow,
     facts::Facts,
