@@ -182,11 +182,15 @@ mod tests {
         let mut schema = customer();
         schema.fields.remove("lifetimeRevenue");
         let after = winback().with_schema(schema);
-        let fault = "formula `lifetimePurchases >= 3 && lifetimeRevenue >= 50`: `lifetimeRevenue` is declared nowhere; \
-                     known are daysSinceLastPurchase, isRecoverable, consentEmail, lastPurchaseDate, \
+        let fault = "formula `lifetimePurchases >= 3 && lifetimeRevenue >= 50`: `lifetimeRevenue` \
+                     is declared nowhere; \
+                     known are daysSinceLastPurchase, isRecoverable, consentEmail, \
+                     lastPurchaseDate, \
                      lifetimePurchases, primaryCategory at column 27";
-        let needed = "qualification_rules[3].field: `isRecoverable` cannot be computed: `lifetimeRevenue` is declared \
-                      nowhere; known are daysSinceLastPurchase, isRecoverable, consentEmail, lastPurchaseDate, \
+        let needed = "qualification_rules[3].field: `isRecoverable` cannot be computed: \
+                      `lifetimeRevenue` is declared \
+                      nowhere; known are daysSinceLastPurchase, isRecoverable, consentEmail, \
+                      lastPurchaseDate, \
                       lifetimePurchases, primaryCategory";
         check(
             &after,
@@ -218,8 +222,10 @@ mod tests {
     fn an_added_field_can_break_an_offer_too() {
         let mut schema = customer();
         schema.fields.insert("isRecoverable".into(), FieldType::String);
-        let warning = "offer `off_home` is refused in decisions from now on: qualification_rules[3].value: condition on \
-                       `isRecoverable`: the field is a string and cannot be compared with the boolean true";
+        let warning = "offer `off_home` is refused in decisions from now on: \
+                       qualification_rules[3].value: condition on \
+                       `isRecoverable`: the field is a string and cannot be compared with the \
+                       boolean true";
         check(&winback().with_schema(schema), None, &[warning]);
     }
 

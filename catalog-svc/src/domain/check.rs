@@ -120,7 +120,8 @@ fn judge(catalogue: &Catalogue, resolver: &mut Resolver<'_>, offer: &Offer) -> R
     let index = catalogue.category(&offer.category);
     match index.and_then(|index| catalogue.categories().get(index)) {
         None => report.warnings.push(format!(
-            "category `{}` does not exist: the offer belongs to it by name and has no computed fields of its own",
+            "category `{}` does not exist: the offer belongs to it by name and has no computed \
+             fields of its own",
             offer.category
         )),
         Some(category) if !category.is_active => report.warnings.push(format!(
@@ -254,7 +255,8 @@ mod tests {
         for name in ["Electronics", "Home"] {
             let report = check_offer(&winback(), &offer(name, winback_rules("x")));
             let warning = format!(
-                "category `{name}` does not exist: the offer belongs to it by name and has no computed fields of its own"
+                "category `{name}` does not exist: the offer belongs to it by name and has no \
+                 computed fields of its own"
             );
             assert_eq!(
                 (report.faults, report.warnings, report.broken),
@@ -276,13 +278,17 @@ mod tests {
         check(
             &offer,
             &[
-                "qualification_rules[0].value condition on `daysSinceLastPurchase`: the field is a number and cannot be \
+                "qualification_rules[0].value condition on `daysSinceLastPurchase`: the field is \
+                 a number and cannot be \
                  compared with the string `90`",
-                "qualification_rules[1].any[0].field `isRecoverabl` is declared nowhere; did you mean `isRecoverable`?",
-                "qualification_rules[1].any[1].not.value condition on `primaryCategory`: the field is a string and \
+                "qualification_rules[1].any[0].field `isRecoverabl` is declared nowhere; did you \
+                 mean `isRecoverable`?",
+                "qualification_rules[1].any[1].not.value condition on `primaryCategory`: the \
+                 field is a string and \
                  cannot be compared with the number 1",
                 "qualification_rules[2].field is required",
-                "affinities[0].value condition on `consentEmail`: the field is a boolean and cannot be compared with \
+                "affinities[0].value condition on `consentEmail`: the field is a boolean and \
+                 cannot be compared with \
                  the number 1",
             ],
         );
@@ -294,9 +300,8 @@ mod tests {
             vec![text("attributes.tier", "gold"), number("attributes.tier", Operator::Gt, 1.0)];
         check(
             &offer("Apparel", both),
-            &[
-                "qualification_rules[1].value `attributes.tier` is compared with a string elsewhere and with a number here",
-            ],
+            &["qualification_rules[1].value `attributes.tier` is compared with a string \
+                 elsewhere and with a number here"],
         );
         let exists = Rule::Condition {
             field: "attributes.tier".into(),
@@ -361,8 +366,10 @@ mod tests {
         assert_eq!(
             category_faults(own, &[]),
             [
-                "computed_fields[1].formula formula `1 + 'x'`: `+` cannot take a number and a string at column 3",
-                "computed_fields[3].formula formula `c`: computed fields need each other: c -> d -> c at column 1",
+                "computed_fields[1].formula formula `1 + 'x'`: `+` cannot take a number and a \
+                 string at column 3",
+                "computed_fields[3].formula formula `c`: computed fields need each other: c -> d \
+                 -> c at column 1",
             ]
         );
     }

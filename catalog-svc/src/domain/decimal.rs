@@ -187,7 +187,8 @@ mod tests {
     fn every_exact_text_is_a_rust_decimal() {
         proptest::proptest!(|(text in "-?[0-9]{1,14}(\\.[0-9]{1,14})?")| {
             let exact = exact(&text).unwrap();
-            let (ours, theirs): (Decimal, Decimal) = (exact.parse().unwrap(), text.parse().unwrap());
+            let ours: Decimal = exact.parse().unwrap();
+            let theirs: Decimal = text.parse().unwrap();
             proptest::prop_assert_eq!(ours, theirs);
             proptest::prop_assert_eq!(Decimal::from_str_exact(&exact).unwrap().to_string(), exact);
         });

@@ -75,7 +75,8 @@ mod tests {
     #[test]
     fn a_new_end_lies_ahead() {
         check(&recall("2026-11-25T12:00:00.000001Z"), None, &[]);
-        let fault = "mandatory.expires_at is 2026-11-25T12:00:00Z; it must be later than now, 2026-11-25T12:00:00Z";
+        let fault = "mandatory.expires_at is 2026-11-25T12:00:00Z; it must be later than now, \
+                     2026-11-25T12:00:00Z";
         check(&recall(NOW), None, &[fault]);
         check(&recall(NOW), Some(&recall("2026-12-24T00:00:00Z")), &[fault]);
         check(&recall(NOW), Some(&recall("2026-11-25T11:00:00Z")), &[fault]);

@@ -126,7 +126,8 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "lifetimePurchase is not a field of schema `Customer`; did you mean `lifetimePurchases`?",
+                "lifetimePurchase is not a field of schema `Customer`; did you mean \
+                 `lifetimePurchases`?",
                 "lastPurchaseDate `yesterday` is not a calendar date: write YYYY-MM-DD",
                 "lifetimePurchases must be an integer, not the boolean true",
             ]

@@ -21,7 +21,8 @@ impl Schedule {
     pub fn faults(&self) -> Faults {
         match (self.starts_at, self.ends_at) {
             (None, None) => {
-                let message = "needs `starts_at`, `ends_at` or both: leave it out for an offer that always stands";
+                let message = "needs `starts_at`, `ends_at` or both: leave it out for an offer \
+                               that always stands";
                 vec![(SCHEDULE.to_owned(), message.to_owned())]
             }
             (Some(starts_at), Some(ends_at)) if ends_at <= starts_at => {
@@ -63,13 +64,15 @@ mod tests {
         let fault =
             "schedule.ends_at is 2026-11-25T12:00:00Z; it must be later than 2026-11-25T12:00:00Z";
         check(noon, noon, &[fault]);
-        let fault = "schedule.ends_at is 2026-11-25T11:59:59.500Z; it must be later than 2026-11-25T12:00:00Z";
+        let fault = "schedule.ends_at is 2026-11-25T11:59:59.500Z; it must be later than \
+                     2026-11-25T12:00:00Z";
         check(noon, Some("2026-11-25T12:59:59.5+01:00"), &[fault]);
     }
 
     #[test]
     fn a_schedule_without_any_instant_says_nothing() {
-        let fault = "schedule needs `starts_at`, `ends_at` or both: leave it out for an offer that always stands";
+        let fault = "schedule needs `starts_at`, `ends_at` or both: leave it out for an offer \
+                     that always stands";
         check(None, None, &[fault]);
     }
 }

@@ -191,7 +191,8 @@ mod tests {
                 "fields[1].name `a` is used twice",
                 "fields[2].name `customerId` is taken: every record has it",
                 "fields[3].name `9` must match [A-Za-z_][A-Za-z0-9_]{0,62}",
-                "fields[4].type of `b` must be one of string, integer, decimal, boolean, date, timestamp",
+                "fields[4].type of `b` must be one of string, integer, decimal, boolean, date, \
+                 timestamp",
                 "fields[5].name is required",
             ]
         );

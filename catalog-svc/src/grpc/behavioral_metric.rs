@@ -48,11 +48,16 @@ async fn unknown_outcome(
 }
 
 history::resource_service! {
-    impl BehavioralMetricService for BehavioralMetrics of BehavioralMetric as behavioral_metric, behavioral_metrics by id {
-        create create_behavioral_metric(CreateBehavioralMetricRequest) -> CreateBehavioralMetricResponse,
+    impl BehavioralMetricService for BehavioralMetrics
+        of BehavioralMetric as behavioral_metric, behavioral_metrics by id
+    {
+        create create_behavioral_metric(CreateBehavioralMetricRequest)
+            -> CreateBehavioralMetricResponse,
         get get_behavioral_metric(GetBehavioralMetricRequest) -> GetBehavioralMetricResponse,
         list list_behavioral_metrics(ListBehavioralMetricsRequest) -> ListBehavioralMetricsResponse,
-        update update_behavioral_metric(UpdateBehavioralMetricRequest) -> UpdateBehavioralMetricResponse,
-        delete delete_behavioral_metric(DeleteBehavioralMetricRequest) -> DeleteBehavioralMetricResponse,
+        update update_behavioral_metric(UpdateBehavioralMetricRequest)
+            -> UpdateBehavioralMetricResponse,
+        delete delete_behavioral_metric(DeleteBehavioralMetricRequest)
+            -> DeleteBehavioralMetricResponse,
     }
 }

@@ -6,7 +6,8 @@ use proffer_proto::catalog::v1::{self as proto, rule::Kind};
 use super::value;
 use crate::domain::Faults;
 
-const OPERATORS: &str = "==, !=, >, >=, <, <=, in, not_in, contains, not_contains, starts_with, ends_with, matches, \
+const OPERATORS: &str = "==, !=, >, >=, <, <=, in, not_in, contains, not_contains, starts_with, \
+                         ends_with, matches, \
                          exists, not_exists";
 
 /// The rules as the domain knows them; faults of values and operators by path. What is at fault is

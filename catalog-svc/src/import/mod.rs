@@ -153,8 +153,10 @@ mod tests {
              a,\"Ann, \"\"A\"\"\",3,19.90,true,2026-07-03,2026-07-03T12:00:00+02:00\r\n\
              b,,,,,,\r\n\r\nc,,,,,,",
             &[
-                "1@2 a born=Some(Date(2026-07-03)) member=Some(Boolean(true)) name=Some(Text(\"Ann, \\\"A\\\"\")) \
-                 seen=Some(Timestamp(2026-07-03T10:00:00Z)) spent=Some(Decimal(\"19.90\")) visits=Some(Integer(3))",
+                "1@2 a born=Some(Date(2026-07-03)) member=Some(Boolean(true)) \
+                 name=Some(Text(\"Ann, \\\"A\\\"\")) \
+                 seen=Some(Timestamp(2026-07-03T10:00:00Z)) spent=Some(Decimal(\"19.90\")) \
+                 visits=Some(Integer(3))",
                 "2@3 b born=None member=None name=None seen=None spent=None visits=None",
                 "3@5 c born=None member=None name=None seen=None spent=None visits=None",
             ],
@@ -165,9 +167,11 @@ mod tests {
     fn a_csv_row_is_refused_by_field_and_the_others_are_read() {
         check(
             Format::Csv,
-            "visits,customerId,member\n1.5,a,yes\n2,b,false\n3,\"two\nlines\",true\n,,\n4,e\n5,f,true,6\n6,g,true",
+            "visits,customerId,member\n1.5,a,yes\n2,b,false\n3,\"two\nlines\",true\n,,\n4,e\n\
+             5,f,true,6\n6,g,true",
             &[
-                "1@2 a !visits: must be an integer, not the number 1.5 !member: must be true or false, not the string `yes`",
+                "1@2 a !visits: must be an integer, not the number 1.5 !member: must be true or \
+                 false, not the string `yes`",
                 "2@3 b member=Some(Boolean(false)) visits=Some(Integer(2))",
                 "3@4 two\nlines !customerId: must not hold control characters",
                 "4@6  !customerId: is required",
@@ -183,12 +187,14 @@ mod tests {
         let told = |file: &str, expected: &str| check(Format::Csv, file, &[expected]);
         told(
             "",
-            "[(\"names\", \"the file is empty: the first line must name the fields, `customerId` among them\")]",
+            "[(\"names\", \"the file is empty: the first line must name the fields, `customerId` \
+             among them\")]",
         );
         told("name,visits\n", "[(\"names\", \"`customerId` is missing\")]");
         told(
             "customerId,visit,name,name\n",
-            "[(\"names\", \"`visit` is not a field of schema `Customer`; did you mean `visits`?\"), (\"names\", \"`name` stands twice\")]",
+            "[(\"names\", \"`visit` is not a field of schema `Customer`; did you mean \
+             `visits`?\"), (\"names\", \"`name` stands twice\")]",
         );
     }
 
@@ -196,10 +202,12 @@ mod tests {
     fn a_json_line_is_an_object_with_exact_numbers() {
         check(
             Format::JsonLines,
-            "{\"customerId\":\"a\",\"name\":\"\\u00e4\",\"visits\":3,\"spent\":0.1000,\"member\":true}\n\n\
+            "{\"customerId\":\"a\",\"name\":\"\\u00e4\",\"visits\":3,\"spent\":0.1000,\
+             \"member\":true}\n\n\
              {\"spent\":\"12345678901234567890.1234\",\"customerId\":\"b\",\"born\":null}",
             &[
-                "1@1 a member=Some(Boolean(true)) name=Some(Text(\"ä\")) spent=Some(Decimal(\"0.1000\")) visits=Some(Integer(3))",
+                "1@1 a member=Some(Boolean(true)) name=Some(Text(\"ä\")) \
+                 spent=Some(Decimal(\"0.1000\")) visits=Some(Integer(3))",
                 "2@3 b born=None spent=Some(Decimal(\"12345678901234567890.1234\"))",
             ],
         );
@@ -209,12 +217,16 @@ mod tests {
     fn a_json_line_is_refused_by_field_and_the_others_are_read() {
         check(
             Format::JsonLines,
-            "{\"customerId\":\"a\",\"visits\":\"3\",\"colour\":[1]}\n[1]\n{\"customerId\":7}\n{\"customerId\":\"d\"\n\
-             {\"customerId\":\"e\",\"name\":\"x\",\"name\":\"y\"}\n{\"customerId\":\"f\",\"name\":{}}\n{\"customerId\":\"g\"}\n",
+            "{\"customerId\":\"a\",\"visits\":\"3\",\"colour\":[1]}\n[1]\n{\"customerId\":7}\n\
+             {\"customerId\":\"d\"\n\
+             {\"customerId\":\"e\",\"name\":\"x\",\"name\":\"y\"}\n\
+             {\"customerId\":\"f\",\"name\":{}}\n{\"customerId\":\"g\"}\n",
             &[
-                "1@1 a !visits: must be an integer, not the string `3` !colour: is not a field of schema `Customer`; \
+                "1@1 a !visits: must be an integer, not the string `3` !colour: is not a field of \
+                 schema `Customer`; \
                  known are born, member, name, seen, spent, visits",
-                "2@2  !: is not a JSON object: invalid type: sequence, expected an object at column 0",
+                "2@2  !: is not a JSON object: invalid type: sequence, expected an object at \
+                 column 0",
                 "3@3  !customerId: must be a string",
                 "4@4  !: is not a JSON object: EOF while parsing an object at column 17",
                 "5@5 e !name: stands twice",

@@ -109,7 +109,8 @@ async fn every_fault_of_a_metric_is_told() {
             "behavioral_metric.name is required",
             "behavioral_metric.status must be one of active, draft, paused, archived",
             "behavioral_metric.key is required",
-            "behavioral_metric.outcome `Opt Out` is no key: write the key of the outcome type, not its name",
+            "behavioral_metric.outcome `Opt Out` is no key: write the key of the outcome type, \
+             not its name",
             "behavioral_metric.aggregate must be one of count, sum, last",
             "behavioral_metric.window_days is 0; it must be 1 to 365",
         ]
@@ -141,7 +142,8 @@ async fn an_outcome_type_that_nobody_created_is_warned_of() {
         ..clicks()
     };
     let near = catalog.create_metric(count("a", "clik")).await.unwrap();
-    let warning = "outcome type `clik` does not exist: no outcome counts until it does; did you mean `click`?";
+    let warning = "outcome type `clik` does not exist: no outcome counts until it does; did you \
+                   mean `click`?";
     assert_eq!(near.warnings, [warning]);
     let quote = OutcomeType {
         key: "quote_requested".into(),
@@ -166,12 +168,17 @@ async fn an_outcome_type_that_nobody_created_is_warned_of() {
 async fn rules_affinities_and_formulas_read_a_metric_as_a_number() {
     on_both(async |catalog| {
         let early = offer("Early", "Apparel", vec![keen()]);
-        let unknown = "offer.qualification_rules[0].field `metrics.clicks_7d` is not a behavioral metric";
+        let unknown = "offer.qualification_rules[0].field `metrics.clicks_7d` is not a behavioral \
+                       metric";
         assert_eq!(faults(catalog.create_offer(early).await), [unknown]);
         catalog.create_metric(clicks()).await.unwrap();
         let fields = [("isKeen", "metrics.clicks_7d > 3", OutputType::Boolean)];
         catalog.create_category(category("Apparel", &fields)).await.unwrap();
-        let mut keen = offer("Keen", "Apparel", vec![keen(), condition("isKeen", Operator::Eq, boolean(true))]);
+        let mut keen = offer(
+            "Keen",
+            "Apparel",
+            vec![keen(), condition("isKeen", Operator::Eq, boolean(true))],
+        );
         keen.affinities = vec![affinity("metrics.clicks_7d", integer(1))];
         assert_eq!(catalog.create_offer(keen).await.unwrap().warnings, [""; 0]);
         let wrong = vec![
@@ -181,9 +188,11 @@ async fn rules_affinities_and_formulas_read_a_metric_as_a_number() {
         assert_eq!(
             faults(catalog.create_offer(offer("Wrong", "Apparel", wrong)).await),
             [
-                "offer.qualification_rules[0].value condition on `metrics.clicks_7d`: the field is a number and cannot be \
+                "offer.qualification_rules[0].value condition on `metrics.clicks_7d`: the field \
+                 is a number and cannot be \
                  compared with the string `many`",
-                "offer.qualification_rules[1].field `metrics.click_7d` is not a behavioral metric; did you mean \
+                "offer.qualification_rules[1].field `metrics.click_7d` is not a behavioral \
+                 metric; did you mean \
                  `clicks_7d`?",
             ]
         );
@@ -243,7 +252,8 @@ async fn a_deleted_metric_is_no_longer_known_to_rules() {
     catalog.create_offer(offer("Keen", "Apparel", vec![keen()])).await.unwrap();
     delete(&catalog, "clicks_7d").await.unwrap();
     let patch = proffer_proto::catalog::v1::Offer { priority: Some(1.0), ..Default::default() };
-    let fault = "offer.qualification_rules[0].field `metrics.clicks_7d` is not a behavioral metric; did you mean \
+    let fault = "offer.qualification_rules[0].field `metrics.clicks_7d` is not a behavioral \
+                 metric; did you mean \
                  `clicks_30d`?";
     assert_eq!(faults(catalog.update_offer("keen", patch, &["priority"]).await), [fault]);
 }

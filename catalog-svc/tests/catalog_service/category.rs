@@ -34,15 +34,20 @@ async fn every_fault_of_a_formula_is_told_with_its_place() {
     assert_eq!(
         faults(catalog.create_category(wrong).await),
         [
-            "category.computed_fields[0].formula formula `round(1`: expected `)` or `,` at column 8",
-            "category.computed_fields[1].formula formula `lifetimePurchases + primaryCategory`: `+` cannot take a \
+            "category.computed_fields[0].formula formula `round(1`: expected `)` or `,` at column \
+             8",
+            "category.computed_fields[1].formula formula `lifetimePurchases + primaryCategory`: \
+             `+` cannot take a \
              number and a string at column 19",
-            "category.computed_fields[2].formula formula `lifetimeRevenu >= 50`: `lifetimeRevenu` is declared nowhere; \
+            "category.computed_fields[2].formula formula `lifetimeRevenu >= 50`: `lifetimeRevenu` \
+             is declared nowhere; \
              did you mean `lifetimeRevenue`? at column 1",
             "category.computed_fields[3].formula the formula gives a boolean, which is not a date",
-            "category.computed_fields[5].formula formula `e + 1`: computed fields need each other: e -> f -> e at \
+            "category.computed_fields[5].formula formula `e + 1`: computed fields need each \
+             other: e -> f -> e at \
              column 1",
-            "category.computed_fields[6].formula formula `metrics.clicks > 1`: `metrics.clicks` is not a \
+            "category.computed_fields[6].formula formula `metrics.clicks > 1`: `metrics.clicks` \
+             is not a \
              behavioral metric at column 1",
         ]
     );
@@ -61,7 +66,8 @@ async fn names_and_types_of_computed_fields_are_checked() {
         faults(catalog.create_category(wrong).await),
         [
             "category.name is required",
-            "category.computed_fields[3].output_type must be one of integer, number, decimal, boolean, string, text, date",
+            "category.computed_fields[3].output_type must be one of integer, number, decimal, \
+             boolean, string, text, date",
             "category.computed_fields[1].name `a` is used twice",
             "category.computed_fields[2].name `b c` must match [A-Za-z_][A-Za-z0-9_]{0,62}",
             "category.computed_fields[2].formula is required",
@@ -77,10 +83,9 @@ async fn a_cycle_through_another_category_is_refused() {
     let cycle = category("", &[("b", "a + 1", OWN)]);
     assert_eq!(
         faults(catalog.update_category("B", cycle, &["computed_fields"]).await),
-        [
-            "category.computed_fields[0].formula formula `a + 1`: `a` cannot be computed: computed fields need each other: \
-          b -> a -> b at column 1"
-        ]
+        ["category.computed_fields[0].formula formula `a + 1`: `a` cannot be computed: \
+             computed fields need each other: \
+          b -> a -> b at column 1"]
     );
 }
 
@@ -93,19 +98,30 @@ async fn an_edit_that_breaks_a_stored_offer_succeeds_and_names_it() {
         }
         let mut edited = apparel();
         edited.computed_fields[1].name = "isWorthIt".into();
-        let updated = catalog.update_category("Apparel", edited, &["computed_fields"]).await.unwrap();
+        let updated =
+            catalog.update_category("Apparel", edited, &["computed_fields"]).await.unwrap();
         let warning = |id: &str| {
             format!(
-                "offer `{id}` is refused in decisions from now on: qualification_rules[3].field: `isRecoverable` is \
-                 declared nowhere; known are daysSinceLastPurchase, isWorthIt, consentEmail, consentSMS, \
+                "offer `{id}` is refused in decisions from now on: qualification_rules[3].field: \
+                 `isRecoverable` is \
+                 declared nowhere; known are daysSinceLastPurchase, isWorthIt, consentEmail, \
+                 consentSMS, \
                  lastPurchaseDate, lifetimePurchases, lifetimeRevenue, preferredChannel"
             )
         };
         assert_eq!(updated.warnings, [warning("off_apparel"), warning("off_home")]);
         let request = GetCategoryRequest { id: "Apparel".into() };
-        let read = catalog.categories().get_category(request).await.unwrap().into_inner().category.unwrap();
+        let read = catalog
+            .categories()
+            .get_category(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .category
+            .unwrap();
         assert_eq!(read.warnings, [""; 0]);
-        let mended = catalog.update_category("Apparel", apparel(), &["computed_fields"]).await.unwrap();
+        let mended =
+            catalog.update_category("Apparel", apparel(), &["computed_fields"]).await.unwrap();
         assert_eq!(mended.warnings, [""; 0]);
     })
     .await;
@@ -162,10 +178,9 @@ async fn categories_may_lend_the_same_name_when_types_agree() {
                 ))
                 .await
         ),
-        [
-            "offer.qualification_rules[0].field `x` is a number in category `A` and a string in category `C`: give one of \
-          them another name"
-        ]
+        ["offer.qualification_rules[0].field `x` is a number in category `A` and a string in \
+             category `C`: give one of \
+          them another name"]
     );
 }
 

@@ -60,8 +60,10 @@ fn told(answer: &proto::ImportRecordsResponse) -> Vec<String> {
 
 const CSV: &str =
     "customerId,visits,spent,name\nann,3,19.90,\"Ann\nB\"\nbob,many,,Bob\n,1,,\nann,4,,\ncid,,,\n";
-const JSON_LINES: &str = "{\"customerId\":\"ann\",\"visits\":3,\"spent\":19.90,\"name\":\"Ann\\nB\"}\n\
-    {\"customerId\":\"bob\",\"visits\":\"many\"}\n{\"visits\":1}\n\n{\"customerId\":\"ann\",\"visits\":4}\n{\"customerId\":\"cid\"}";
+const JSON_LINES: &str = "\
+    {\"customerId\":\"ann\",\"visits\":3,\"spent\":19.90,\"name\":\"Ann\\nB\"}\n\
+    {\"customerId\":\"bob\",\"visits\":\"many\"}\n{\"visits\":1}\n\n\
+    {\"customerId\":\"ann\",\"visits\":4}\n{\"customerId\":\"cid\"}";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_rows_are_refused_by_row_and_field_and_the_rest_is_kept() {

@@ -71,28 +71,36 @@ async fn every_fault_of_the_rules_is_told_with_its_place() {
         condition("timezone", Operator::Exists, boolean(true)),
         condition("customer.nope", Operator::Exists, None),
     ];
-    let known = "consentEmail, consentSMS, lastPurchaseDate, lifetimePurchases, lifetimeRevenue, preferredChannel, \
+    let known = "consentEmail, consentSMS, lastPurchaseDate, lifetimePurchases, lifetimeRevenue, \
+                 preferredChannel, \
                  primaryCategory, timezone";
     check(
         &catalog,
         wrong,
         &[
-            "offer.qualification_rules[1].op is required: one of ==, !=, >, >=, <, <=, in, not_in, contains, \
+            "offer.qualification_rules[1].op is required: one of ==, !=, >, >=, <, <=, in, \
+             not_in, contains, \
              not_contains, starts_with, ends_with, matches, exists, not_exists",
             "offer.qualification_rules[5].value must not hold null",
             "offer.qualification_rules[4].all holds 0 rules; it must hold 1 to 100",
-            "offer.qualification_rules[0].field `daysSinceLastPurchas` is declared nowhere; did you mean \
+            "offer.qualification_rules[0].field `daysSinceLastPurchas` is declared nowhere; did \
+             you mean \
              `daysSinceLastPurchase`?",
-            "offer.qualification_rules[2].any[0].op condition on `isRecoverable`: operator `>` needs a field with an \
+            "offer.qualification_rules[2].any[0].op condition on `isRecoverable`: operator `>` \
+             needs a field with an \
              order, and this is a boolean",
-            "offer.qualification_rules[2].any[1].not.value condition on `lifetimePurchases`: the field is a number and \
+            "offer.qualification_rules[2].any[1].not.value condition on `lifetimePurchases`: the \
+             field is a number and \
              cannot be compared with the string `3`",
-            "offer.qualification_rules[2].any[2].value condition on `primaryCategory`: `(` is not a regular expression",
+            "offer.qualification_rules[2].any[2].value condition on `primaryCategory`: `(` is not \
+             a regular expression",
             "offer.qualification_rules[3].field is required",
             "offer.qualification_rules[6].field `metrics.clicks` is not a behavioral metric",
-            "offer.qualification_rules[7].value condition on `timezone`: operator `exists` takes no value",
+            "offer.qualification_rules[7].value condition on `timezone`: operator `exists` takes \
+             no value",
             &format!(
-                "offer.qualification_rules[8].field `customer.nope` is not a field of any schema; known are {known}"
+                "offer.qualification_rules[8].field `customer.nope` is not a field of any schema; \
+                 known are {known}"
             ),
         ],
     )
@@ -142,7 +150,8 @@ async fn scales_words_affinities_and_custom_fields_are_checked() {
             "offer.affinities[1].value is required",
             "offer.custom_fields.none must not be null: leave the field out",
             "offer.custom_fields.priority `priority` is taken: every offer has it",
-            "offer.affinities[0].value condition on `primaryCategory`: the field is a string and cannot be compared \
+            "offer.affinities[0].value condition on `primaryCategory`: the field is a string and \
+             cannot be compared \
              with the number 1",
         ]
     );
@@ -261,9 +270,11 @@ async fn an_offers_own_fields_are_known_to_its_rules() {
         faults(catalog.create_offer(bare).await),
         [
             "offer.qualification_rules[0].field `tier` is declared nowhere",
-            "offer.qualification_rules[1].field `offer.tier` is not a field of the offer; known are id, name, category, \
+            "offer.qualification_rules[1].field `offer.tier` is not a field of the offer; known \
+             are id, name, category, \
              subcategory, priority, businessValue, margin",
-            "offer.qualification_rules[2].field `offer.margin` has no value: give the offer a `margin`",
+            "offer.qualification_rules[2].field `offer.margin` has no value: give the offer a \
+             `margin`",
         ]
     );
 }
@@ -273,17 +284,23 @@ async fn a_patch_changes_the_fields_of_its_mask_and_checks_the_whole() {
     on_both(async |catalog| {
         prepare(&catalog).await;
         let rules = vec![condition("isRecoverable", Operator::Eq, boolean(true))];
-        let created =
-            catalog.create_offer(Offer { priority: Some(70.0), ..offer("Home", "Home", rules) }).await.unwrap();
+        let created = catalog
+            .create_offer(Offer { priority: Some(70.0), ..offer("Home", "Home", rules) })
+            .await
+            .unwrap();
         assert_eq!(created.warnings.len(), 1);
         let moved = Offer { category: "Apparel".into(), ..Default::default() };
         let updated = catalog.update_offer("home", moved, &["category", "priority"]).await.unwrap();
-        assert_eq!((updated.category.as_str(), updated.priority, updated.warnings.len()), ("Apparel", None, 0));
+        assert_eq!(
+            (updated.category.as_str(), updated.priority, updated.warnings.len()),
+            ("Apparel", None, 0)
+        );
         assert_eq!(updated.qualification_rules, created.qualification_rules);
         let wrong = offer("", "", vec![condition("isRecoverable", Operator::Eq, integer(1))]);
         assert_eq!(
             faults(catalog.update_offer("off_home", wrong, &["qualification_rules"]).await),
-            ["offer.qualification_rules[0].value condition on `isRecoverable`: the field is a boolean and cannot be \
+            ["offer.qualification_rules[0].value condition on `isRecoverable`: the field is a \
+              boolean and cannot be \
               compared with the number 1"]
         );
     })

@@ -54,9 +54,11 @@ async fn a_wrong_schedule_is_told_with_its_part() {
         assert_eq!(told, expected);
     };
     let noon = at("2026-12-01T12:00:00Z");
-    let fault = "offer.schedule.ends_at is 2026-12-01T12:00:00Z; it must be later than 2026-12-01T12:00:00Z";
+    let fault = "offer.schedule.ends_at is 2026-12-01T12:00:00Z; it must be later than \
+                 2026-12-01T12:00:00Z";
     check(noon, noon, &[fault]).await;
-    let fault = "offer.schedule needs `starts_at`, `ends_at` or both: leave it out for an offer that always stands";
+    let fault = "offer.schedule needs `starts_at`, `ends_at` or both: leave it out for an offer \
+                 that always stands";
     check(None, None, &[fault]).await;
     let fault = "must be an instant of the years 1 to 9999";
     check(Some(BEYOND), None, &[&format!("offer.schedule.starts_at {fault}")]).await;
@@ -71,7 +73,8 @@ async fn a_part_of_a_schedule_is_judged_against_the_rest() {
     let catalog = on_sqlite().await;
     catalog.create_offer(scheduled(at("2026-12-01T00:00:00Z"), None)).await.unwrap();
     let early = scheduled(None, at("2026-11-30T00:00:00Z"));
-    let fault = "offer.schedule.ends_at is 2026-11-30T00:00:00Z; it must be later than 2026-12-01T00:00:00Z";
+    let fault = "offer.schedule.ends_at is 2026-11-30T00:00:00Z; it must be later than \
+                 2026-12-01T00:00:00Z";
     assert_eq!(faults(catalog.update_offer("sale", early, &["schedule.ends_at"]).await), [fault]);
 }
 
@@ -83,7 +86,8 @@ async fn a_mandate_needs_a_reason_and_an_end_ahead() {
     };
     let required = ["offer.mandatory.reason is required", "offer.mandatory.expires_at is required"];
     check(mandatory("", None), &required).await;
-    let fault = "offer.mandatory.expires_at is 2026-11-25T10:00:00Z; it must be later than now, 2026-11-25T10:00:00Z";
+    let fault = "offer.mandatory.expires_at is 2026-11-25T10:00:00Z; it must be later than now, \
+                 2026-11-25T10:00:00Z";
     check(mandatory("Recall", at("2026-11-25T10:00:00Z")), &[fault]).await;
     let fault = "offer.mandatory.expires_at must be an instant of the years 1 to 9999";
     check(mandatory("Recall", Some(BEYOND)), &[fault]).await;
@@ -106,15 +110,20 @@ async fn an_offer_whose_mandate_has_expired_can_still_be_changed() {
 
         let earlier = mandatory("", at("2026-11-26T09:00:00Z"));
         let fault =
-            "offer.mandatory.expires_at is 2026-11-26T09:00:00Z; it must be later than now, 2026-11-27T10:00:00Z";
-        assert_eq!(faults(catalog.update_offer("recall", earlier, &["mandatory.expires_at"]).await), [fault]);
+            "offer.mandatory.expires_at is 2026-11-26T09:00:00Z; it must be later than now, \
+             2026-11-27T10:00:00Z";
+        let refused = catalog.update_offer("recall", earlier, &["mandatory.expires_at"]).await;
+        assert_eq!(faults(refused), [fault]);
         let later = mandatory("", at("2026-11-28T10:00:00Z"));
-        let updated = catalog.update_offer("recall", later, &["mandatory.expires_at"]).await.unwrap();
+        let updated = catalog.update_offer("recall", later, &["mandatory.expires_at"]).await;
+        let updated = updated.unwrap();
         assert_eq!(updated.mandatory.unwrap().expires_at, at("2026-11-28T10:00:00Z"));
-        assert_eq!(catalog.update_offer("recall", Offer::default(), &["mandatory"]).await.unwrap().mandatory, None);
+        let removed = catalog.update_offer("recall", Offer::default(), &["mandatory"]).await;
+        assert_eq!(removed.unwrap().mandatory, None);
         let again = mandatory("Recall", end);
         let fault =
-            "offer.mandatory.expires_at is 2026-11-26T10:00:00Z; it must be later than now, 2026-11-27T10:00:00Z";
+            "offer.mandatory.expires_at is 2026-11-26T10:00:00Z; it must be later than now, \
+             2026-11-27T10:00:00Z";
         assert_eq!(faults(catalog.update_offer("recall", again, &["mandatory"]).await), [fault]);
     })
     .await;

@@ -140,7 +140,8 @@ async fn every_fault_of_a_record_is_told() {
         faults(catalog.put("a\nb", &wrong).await),
         [
             "record.customer_id must not hold control characters",
-            "record.fields.consentEmial is not a field of schema `Customer`; did you mean `consentEmail`?",
+            "record.fields.consentEmial is not a field of schema `Customer`; did you mean \
+             `consentEmail`?",
             "record.fields.consentSMS must be true or false, not the number 1",
             "record.fields.lastPurchaseDate `2026-02-30` is not a calendar date: write YYYY-MM-DD",
             "record.fields.lifetimePurchases must be an integer, not the string `four`",

@@ -33,7 +33,8 @@ fn mixed() -> Vec<CustomerRecord> {
 }
 
 const MIXED_FAULTS: [&str; 4] = [
-    "1 c2 colour is not a field of schema `Customer`; known are consentEmail, consentSMS, lastPurchaseDate, \
+    "1 c2 colour is not a field of schema `Customer`; known are consentEmail, consentSMS, \
+     lastPurchaseDate, \
      lifetimePurchases, lifetimeRevenue, preferredChannel, primaryCategory, timezone",
     "1 c2 lifetimePurchases must be an integer, not the string `two`",
     "2  customerId is required",

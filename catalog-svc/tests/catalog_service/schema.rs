@@ -29,7 +29,8 @@ async fn every_fault_of_a_schema_is_told() {
             "schema.status must be one of active, draft, paused, archived",
             "schema.fields[1].name `a` is used twice",
             "schema.fields[2].name `version` is taken: every record has it",
-            "schema.fields[3].type of `b` must be one of string, integer, decimal, boolean, date, timestamp",
+            "schema.fields[3].type of `b` must be one of string, integer, decimal, boolean, date, \
+             timestamp",
         ]
     );
 }

@@ -59,12 +59,18 @@ async fn the_winback_tutorial_is_taken_as_it_stands() {
         assert_eq!(customer.fields[0].r#type(), FieldType::Date);
         assert_eq!(customer.warnings, [""; 0]);
         let category = catalog.create_category(apparel()).await.unwrap();
-        assert_eq!((category.id.as_str(), category.status()), ("cat_apparel", ResourceStatus::Active));
+        assert_eq!(
+            (category.id.as_str(), category.status()),
+            ("cat_apparel", ResourceStatus::Active)
+        );
         assert_eq!(category.warnings, [""; 0]);
 
         let apparel = winback_offer("Apparel — 20% back", "Apparel", "apparel", [70.0, 30.0, 50.0]);
         let apparel = catalog.create_offer(apparel).await.unwrap();
-        assert_eq!((apparel.id.as_str(), apparel.status()), ("off_apparel_20_back", ResourceStatus::Active));
+        assert_eq!(
+            (apparel.id.as_str(), apparel.status()),
+            ("off_apparel_20_back", ResourceStatus::Active)
+        );
         assert_eq!((apparel.warnings.len(), apparel.purpose.as_str()), (0, "marketing"));
         let name = "Electronics — free shipping + 10% off";
         let electronics = winback_offer(name, "Electronics", "electronics", [75.0, 60.0, 35.0]);
@@ -73,7 +79,8 @@ async fn the_winback_tutorial_is_taken_as_it_stands() {
             let created = catalog.create_offer(offer.clone()).await.unwrap();
             let category = &offer.category;
             let warning = format!(
-                "category `{category}` does not exist: the offer belongs to it by name and has no computed fields of \
+                "category `{category}` does not exist: the offer belongs to it by name and has no \
+                 computed fields of \
                  its own"
             );
             assert_eq!(created.warnings, [warning]);

@@ -69,7 +69,8 @@ macro_rules! clients {
 clients! {
     schemas SchemaServiceClient, records RecordServiceClient, categories CategoryServiceClient,
     offers OfferServiceClient, outcome_types OutcomeTypeServiceClient, lookup LookupServiceClient,
-    metrics BehavioralMetricServiceClient, creatives CreativeServiceClient, placements PlacementServiceClient
+    metrics BehavioralMetricServiceClient, creatives CreativeServiceClient,
+    placements PlacementServiceClient
 }
 
 impl Catalog {

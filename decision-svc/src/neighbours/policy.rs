@@ -115,8 +115,8 @@ pub struct ContactQuestion<'a> {
     pub hold: Option<Hold<'a>>,
 }
 
-/// A judgement and, when slots were reserved, the id of the decision that holds them: this one or an
-/// earlier one of the same request.
+/// A judgment and, when slots were reserved, the id of the decision that holds them: this one or
+/// an earlier one of the same request.
 pub type Judged = (Judgement, Option<String>);
 
 /// Questions of one call.

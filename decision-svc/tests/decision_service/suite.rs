@@ -151,6 +151,15 @@ fn configure(fakes: &Fakes) {
     if !fakes.script.lock().unwrap().records.is_empty() {
         return;
     }
+    configure_customers(fakes);
+    configure_offers(fakes);
+    configure_outcome_types(fakes);
+    let channel = policy::Channel { name: "email".to_owned(), ..Default::default() };
+    fakes.write_policy("channel", "ch_email", "email", channel.encode_to_vec());
+    lapsed(fakes, "cust_lapsed_1", "apparel", "2026-07-03");
+}
+
+fn configure_customers(fakes: &Fakes) {
     use catalog::FieldType;
     let field = |name: &str, of_type: FieldType| catalog::SchemaField {
         name: name.to_owned(),
@@ -170,6 +179,9 @@ fn configure(fakes: &Fakes) {
         ..Default::default()
     };
     fakes.write_catalog("schema", "schema_customer", "Customer", schema.encode_to_vec());
+}
+
+fn configure_offers(fakes: &Fakes) {
     let computed =
         |name: &str, formula: &str, output: catalog::OutputType| catalog::ComputedField {
             name: name.to_owned(),
@@ -222,6 +234,9 @@ fn configure(fakes: &Fakes) {
         };
         fakes.write_catalog("offer", id, name, offer.encode_to_vec());
     }
+}
+
+fn configure_outcome_types(fakes: &Fakes) {
     for (key, positive, impression) in [
         ("impression", false, true),
         ("click", true, false),
@@ -246,9 +261,6 @@ fn configure(fakes: &Fakes) {
         };
         fakes.write_catalog("outcome_type", key, key, of_type.encode_to_vec());
     }
-    let channel = policy::Channel { name: "email".to_owned(), ..Default::default() };
-    fakes.write_policy("channel", "ch_email", "email", channel.encode_to_vec());
-    lapsed(fakes, "cust_lapsed_1", "apparel", "2026-07-03");
 }
 
 /// Writes an offer anyone qualifies for, ahead of the seed's, that costs so much.

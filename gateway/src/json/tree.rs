@@ -457,7 +457,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_as_serde_json_reads_it(text in "[\\[\\]{}:,\"\\\\a-cu0-9 .eE+\\-\u{e9}ntrfl\n]{0,24}") {
+        fn any_text_is_read_as_serde_json_reads_it(
+            text in "[\\[\\]{}:,\"\\\\a-cu0-9 .eE+\\-\u{e9}ntrfl\n]{0,24}"
+        ) {
             check_against_serde(&text);
         }
 

@@ -17,7 +17,8 @@ const OFFERS: &str = "/api/v1/offers";
 async fn a_wrong_body_names_every_fault_with_its_path() {
     let stand_in = StandIn::default();
     let world = World::start(&stand_in).await;
-    let body = r#"{"config":{"nodes":[{"id":"a","type":"rank","config":{"colour":1}},{"id":5}]},"name":null}"#;
+    let body = r#"{"config":{"nodes":[{"id":"a","type":"rank","config":{"colour":1}},{"id":5}]},
+        "name":null}"#;
     let answer = world.post("/api/v1/decision-flows", body).await;
     assert_eq!(answer.status, 400);
     assert_eq!(answer.error("code"), "INVALID_ARGUMENT");

@@ -372,6 +372,30 @@ fn slots_and_the_next_room_are_those_of_plain_counting() {
     assert!(met.on_short_days > 100 && met.on_long_days > 100, "{met:?}");
 }
 
+/// The spans that are full at a contact; none of them holds more than its cap. Calendar periods are
+/// left out for a customer who moved.
+fn full_spans(
+    policy: &Policy,
+    history: &History,
+    zone: &Zone,
+    has_moved: bool,
+    life: &str,
+) -> usize {
+    let mut full = 0;
+    for (_, end) in &history.contacts {
+        for (span, most) in policy.limits() {
+            if has_moved && !matches!(span, Span::Sliding(_)) {
+                continue;
+            }
+            let is_held = |at: &DateTime<Utc>| at <= end && span.counts(zone, *at, *end);
+            let held = history.contacts.iter().filter(|(_, at)| is_held(at)).count();
+            assert!(held <= most, "{life}: {held} of {most} in {span:?}: {history:?}");
+            full += usize::from(held == most);
+        }
+    }
+    full
+}
+
 /// A life of some weeks: slots are asked for, committed later, given back or left to lapse, while
 /// the customer moves.
 ///
@@ -430,25 +454,8 @@ fn no_window_and_no_period_ever_holds_more_than_the_cap_wherever_the_customer_mo
             }
         }
         met.moves += moves;
-        for (_, end) in &history.contacts {
-            let until_then = |contact: DateTime<Utc>| contact <= *end;
-            for (span, most) in policy.limits() {
-                if moves > 0 && !matches!(span, Span::Sliding(_)) {
-                    continue;
-                }
-                let held = history
-                    .contacts
-                    .iter()
-                    .filter(|(_, at)| until_then(*at) && span.counts(zone, *at, *end));
-                let held = held.count();
-                assert!(
-                    held <= most,
-                    "seed {} life {number}: {held} of {most} in {span:?}: {history:?}",
-                    drill.seed
-                );
-                met.rooms += usize::from(held == most);
-            }
-        }
+        let life = format!("seed {} life {number}", drill.seed);
+        met.rooms += full_spans(&policy, &history, zone, moves > 0, &life);
     };
     let met = on_all_processors(drill.of(LIVES), one, Met::add);
     println!(

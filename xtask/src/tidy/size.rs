@@ -12,8 +12,11 @@ const FUNCTION_LINES_MAX: usize = 80;
 const COLUMNS_MAX: usize = 100;
 /// Kinds of files whose lines are measured.
 const MEASURED: [&str; 3] = [".rs", ".proto", ".sql"];
-/// Contracts of others, as they publish them.
-const VENDORED: &str = "proto/google/";
+/// Files whose lines may be wider, and why.
+const WIDE: [(&str, &str); 2] = [
+    ("proto/google/", "contracts of others, as they publish them"),
+    ("gateway/src/json/tests/examples.rs", "documents byte for byte, as callers send them"),
+];
 /// What half of the product's files may reach, and what nine tenths may.
 const MEDIAN_GOAL: usize = 115;
 const P90_GOAL: usize = 280;
@@ -54,7 +57,7 @@ fn function_lengths(file: &Rust, found: &mut Vec<Violation>) {
 }
 
 fn widths(file: &SourceFile, found: &mut Vec<Violation>) {
-    if file.path.starts_with(VENDORED) {
+    if WIDE.iter().any(|(path, _)| file.path.starts_with(path)) {
         return;
     }
     for (line, text) in (1..).zip(file.text.lines()) {

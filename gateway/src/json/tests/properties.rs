@@ -55,8 +55,8 @@ impl Maker {
             }
             let value = self.field(&field, depth);
             // Null in place of a bare value reads as unset.
-            let is_null = matches!(&value, Value::Message(value) if value.descriptor().name() == "Value"
-                && value.fields().next().is_none());
+            let is_null = matches!(&value, Value::Message(value)
+                if value.descriptor().name() == "Value" && value.fields().next().is_none());
             if !is_null {
                 message.set_field(&field, value);
             }
@@ -167,11 +167,13 @@ proptest! {
 
     #[test]
     fn any_other_message_is_the_same_after_printing_and_reading(seed: [u8; 32]) {
-        for name in ["catalog.BatchPutRecordsRequest", "catalog.Schema", "catalog.Category", "catalog.OutcomeType",
-            "catalog.BehavioralMetric", "catalog.Creative", "catalog.Placement",
-            "policy.Channel", "policy.PutConsentRequest", "decision.RecommendRequest", "decision.BulkRespondRequest",
-            "decision.DecisionRecord", "decision.Decision", "experiment.Experiment", "experiment.Results"]
-        {
+        for name in [
+            "catalog.BatchPutRecordsRequest", "catalog.Schema", "catalog.Category",
+            "catalog.OutcomeType", "catalog.BehavioralMetric", "catalog.Creative",
+            "catalog.Placement", "policy.Channel", "policy.PutConsentRequest",
+            "decision.RecommendRequest", "decision.BulkRespondRequest", "decision.DecisionRecord",
+            "decision.Decision", "experiment.Experiment", "experiment.Results",
+        ] {
             check_round_trip(name, seed);
         }
     }
