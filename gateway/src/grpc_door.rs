@@ -9,10 +9,9 @@ use tower::{Service as _, ServiceExt as _};
 
 use crate::{rest::Rest, route_table::BULK_BODY_BYTES_MAX};
 
-/// Bytes of a message, with its frame, that are read. Services refuse smaller ones themselves and
-/// say by what limit.
+/// Bytes of a message with its frame. Services have lower limits and report them.
 const MESSAGE_BYTES_MAX: usize = 2 * BULK_BODY_BYTES_MAX;
-/// Headers of this prefix say who calls. They are ours to set.
+/// Prefix of the headers that name the caller; only the gateway sets them.
 const OUR_HEADERS: &str = "x-proffer-";
 
 /// True for a gRPC request; gRPC-Web is another protocol.
@@ -22,7 +21,7 @@ pub fn is_grpc(headers: &HeaderMap) -> bool {
         .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }
 
-/// Hands a request on and its answer back.
+/// Forwards a request and returns the answer.
 pub async fn forward(doors: &Rest, request: Request<HttpBody>) -> Response<HttpBody> {
     if doors.origins.caller(request.headers()) == crate::origin::Caller::Foreign {
         return Status::permission_denied("pages of this origin may not call").into_http();
@@ -48,10 +47,10 @@ pub async fn forward(doors: &Rest, request: Request<HttpBody>) -> Response<HttpB
     }
 }
 
-/// The request once it is its turn. It is read before: whoever sends slowly takes nobody's turn.
-/// The turn ends with the head of the answer, which a service sends when its work is done: whoever
-/// reads slowly keeps none either. A stream, in either direction, takes none: it lasts as long as
-/// its caller likes, and takes in no more than its service asks for.
+/// The request, once it has a permit. It is read before, so a slow client holds no permit while it
+/// sends. The permit ends with the head of the answer, which a service sends when its work is done,
+/// so a client that reads slowly holds none either. A stream needs no permit: flow control limits
+/// it.
 async fn admitted(
     doors: &Rest,
     request: Request<HttpBody>,
@@ -70,8 +69,8 @@ async fn admitted(
     Ok((Request::from_parts(parts, HttpBody::from(body)), Some(permit)))
 }
 
-/// The request with our own word about who calls: there is no authentication yet, so every caller
-/// is of one tenant.
+/// The request with the caller's identity. There is no authentication yet: every caller belongs to
+/// one tenant.
 fn sanitized(request: Request<HttpBody>) -> Request<HttpBody> {
     let (mut parts, body) = request.into_parts();
     let ours: Vec<HeaderName> = parts

@@ -31,7 +31,7 @@ use crate::{origin::Origins, rest::Rest, route_table::RouteTable};
 
 /// Full names of the public services.
 static SERVICE_NAMES: LazyLock<Vec<String>> = LazyLock::new(|| {
-    // INVARIANT: contracts that cannot be planned for fail `Gateway::build`, which tells why.
+    // INVARIANT: contracts without a plan fail `Gateway::build`, which reports the reason.
     RouteTable::build(&proffer_proto::POOL)
         .map(|table| table.services().into_iter().collect())
         .unwrap_or_default()
@@ -46,15 +46,14 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Plans every public call of the contracts and stands in front of `neighbours`. Binds and
-    /// spawns nothing.
+    /// Plans every public call of the contracts. Binds and spawns nothing.
     pub fn build(config: Config, neighbours: Neighbours) -> anyhow::Result<Self> {
         let table = RouteTable::build(&proffer_proto::POOL).context("plan the REST calls")?;
         let origins = Origins::new(config.allowed_origins);
         let admission = serve::Admission::new(&config.admission);
         let rest = Rest { table, neighbours, origins, deadline: config.deadline, admission };
         let doors = Router::new().fallback(answer).with_state(Arc::new(rest));
-        // Its own health says that it answers; the admin listener says whether it may be sent work.
+        // Health reports that it answers; the admin listener reports readiness.
         let (_, health) = tonic_health::server::health_reporter();
         let whole = Routes::from(doors.clone()).add_service(health);
         let whole =

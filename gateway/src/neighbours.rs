@@ -10,19 +10,19 @@ use tonic::{
     codegen::http::uri::PathAndQuery,
 };
 
-/// Largest answer taken from a neighbour.
+/// Bytes of an answer from a service.
 const ANSWER_BYTES_MAX: usize = 4 << 20;
 
-/// The services the gateway stands in front of.
+/// The services behind the gateway.
 #[derive(Clone, Debug)]
 pub struct Neighbours {
-    /// What may be offered.
+    /// catalog-svc: what may be offered.
     pub catalog: Neighbour,
-    /// Who may be contacted.
+    /// policy-svc: who may be contacted.
     pub policy: Neighbour,
-    /// What is decided.
+    /// decision-svc: decisions and outcomes.
     pub decision: Neighbour,
-    /// Who is held out.
+    /// experiment-svc: who is held out.
     pub experiment: Neighbour,
 }
 
@@ -86,8 +86,8 @@ impl Neighbours {
         let answered = client.unary(request, path, Untouched).await;
         match answered {
             Ok(answer) => Ok(answer.into_inner()),
-            // A status with a source was made here, because the connection failed; the neighbour
-            // sent none.
+            // A status with a source was made here, because the connection failed; the service sent
+            // none.
             Err(status) if std::error::Error::source(&status).is_some() => {
                 Err(serve::unavailable(service.name(), &status))
             }

@@ -5,20 +5,20 @@ use std::collections::HashSet;
 
 use http::{HeaderMap, HeaderValue, header};
 
-/// Headers a page may send beside those every page may.
+/// Headers that a page may send, besides the safe-listed ones.
 const ALLOWED_HEADERS: HeaderValue =
     HeaderValue::from_static("content-type, idempotency-key, x-request-id");
-/// Headers of an answer a page may read beside those every page may.
+/// Headers that a page may read, besides the safe-listed ones.
 const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static("x-request-id, retry-after");
 
 /// The origins that may call.
 #[derive(Clone, Debug, Default)]
 pub struct Origins(HashSet<String>);
 
-/// Where a request comes from, as far as that matters.
+/// The origin of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Caller {
-    /// No browser, or none that says so.
+    /// No origin: not a browser.
     Program,
     /// A page of an allowed origin.
     Page(HeaderValue),
@@ -32,7 +32,7 @@ impl Origins {
         Self(allowed.into_iter().map(|origin| origin.trim_end_matches('/').to_owned()).collect())
     }
 
-    /// Who sent a request with these headers.
+    /// The origin in these headers.
     pub fn caller(&self, headers: &HeaderMap) -> Caller {
         let mut origins = headers.get_all(header::ORIGIN).iter();
         match (origins.next(), origins.next()) {
@@ -45,14 +45,14 @@ impl Origins {
     }
 }
 
-/// Tells the browser that the page may read the answer.
+/// Adds the headers that let a page read the answer.
 pub fn admit(page: &HeaderValue, headers: &mut HeaderMap) {
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, page.clone());
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED_HEADERS);
     headers.insert(header::VARY, HeaderValue::from_static("origin"));
 }
 
-/// Tells the browser what the page may send.
+/// Answers a preflight request: what the page may send.
 pub fn admit_methods(allowed: &HeaderValue, headers: &mut HeaderMap) {
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, allowed.clone());
     headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS);

@@ -14,7 +14,7 @@ use crate::json::field_path::Root;
 #[derive(Debug)]
 pub struct Problem {
     status: Status,
-    /// It was made here and speaks of JSON already; a service's speaks of protobuf.
+    /// True when it was made here, with JSON names; errors of services have protobuf names.
     is_ours: bool,
     http: Option<StatusCode>,
     allow: Option<HeaderValue>,
@@ -33,14 +33,14 @@ impl From<serve::Problem> for Problem {
 }
 
 impl Problem {
-    /// With a status of HTTP's own instead of the code's.
+    /// With this HTTP status instead of the code's.
     #[must_use]
     pub fn with_http(mut self, status: StatusCode) -> Self {
         self.http = Some(status);
         self
     }
 
-    /// With the methods that may be used.
+    /// With the allowed methods.
     #[must_use]
     pub fn allow(mut self, methods: HeaderValue) -> Self {
         self.allow = Some(methods);
@@ -49,7 +49,7 @@ impl Problem {
 
     /// The answer. Field paths are read against `root`, when the call is known.
     pub fn into_response(self, root: Option<Root<'_>>, request_id: &str) -> Response<Body> {
-        let status = told(self.status);
+        let status = shown(self.status);
         let details = status.get_error_details();
         let wording = Wording::of(&status, details.bad_request(), root.filter(|_| !self.is_ours));
         let mut listed = Vec::new();
@@ -73,7 +73,7 @@ impl Problem {
             listed.push(Detail::RetryInfo { retry_delay: format!("{}s", delay.as_secs_f64()) });
         }
         let envelope = Envelope {
-            error: Told {
+            error: Shown {
                 code: serve::code_name(status.code()),
                 reason: info.map(|info| info.reason.as_str()),
                 message: wording.message,
@@ -100,9 +100,8 @@ impl Problem {
     }
 }
 
-/// The status a caller may read: a fault of ours that no service has worded says nothing about our
-/// insides.
-fn told(status: Status) -> Status {
+/// The status that a caller may see: an internal error without a reason gets a fixed sentence.
+fn shown(status: Status) -> Status {
     let is_ours =
         matches!(status.code(), Code::Internal | Code::Unknown | Code::DataLoss | Code::Ok);
     if is_ours && status.get_details_error_info().is_none() {
@@ -112,7 +111,7 @@ fn told(status: Status) -> Status {
     }
 }
 
-/// The words of an error, in the names of JSON.
+/// The text of an error, with JSON names.
 struct Wording {
     message: String,
     violations: Vec<Violation>,
@@ -123,11 +122,11 @@ impl Wording {
         let faults = bad_request.map(|bad| bad.field_violations.as_slice()).unwrap_or_default();
         let message = status.message().to_owned();
         let Some(root) = root else {
-            let as_told = |fault: &FieldViolation| Violation {
+            let violation = |fault: &FieldViolation| Violation {
                 field: fault.field.clone(),
                 description: fault.description.clone(),
             };
-            return Self { message, violations: faults.iter().map(as_told).collect() };
+            return Self { message, violations: faults.iter().map(violation).collect() };
         };
         let translated =
             |fault: &FieldViolation| (fault.field.clone(), root.translate(&fault.field).text);
@@ -136,7 +135,7 @@ impl Wording {
         for (fault, (proto, json)) in faults.iter().zip(&known) {
             let description =
                 root.translate_text(&fault.description, &known, Some(proto)).into_owned();
-            // The message repeats descriptions, in which names stand beside their own field.
+            // The message repeats descriptions, whose names are relative to their own field.
             if description != fault.description {
                 message = message.replace(&fault.description, &description);
             }
@@ -149,12 +148,12 @@ impl Wording {
 
 #[derive(Serialize)]
 struct Envelope<'a> {
-    error: Told<'a>,
+    error: Shown<'a>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Told<'a> {
+struct Shown<'a> {
     code: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
@@ -191,7 +190,7 @@ fn http_status(code: Code) -> StatusCode {
         Code::NotFound => StatusCode::NOT_FOUND,
         Code::AlreadyExists | Code::Aborted => StatusCode::CONFLICT,
         Code::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
-        // "Client closed request": nginx's word, which HTTP lacks.
+        // "Client closed request", nginx's status; HTTP has none for it.
         Code::Cancelled => StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
         Code::Unimplemented => StatusCode::NOT_IMPLEMENTED,
         Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,

@@ -24,10 +24,10 @@ use crate::{
     route_table::{Found, Route, RouteTable},
 };
 
-/// Headers of a trace, handed on as they come.
+/// Headers of a trace, forwarded unchanged.
 const TRACE_HEADERS: [&str; 2] = ["traceparent", "tracestate"];
 
-/// The REST door.
+/// The REST handler.
 #[derive(Debug)]
 pub struct Rest {
     /// All calls.
@@ -36,9 +36,9 @@ pub struct Rest {
     pub neighbours: Neighbours,
     /// Which pages may call.
     pub origins: Origins,
-    /// Longest a call may take, its body's arrival included.
+    /// Timeout of a call, including the arrival of its body.
     pub deadline: Duration,
-    /// How many calls are worked on at once, by either door.
+    /// Limit of the calls in flight, REST and gRPC together.
     pub admission: Admission,
 }
 
@@ -109,7 +109,7 @@ impl Rest {
         request_id: &str,
     ) -> Result<Response<HttpBody>, Problem> {
         let body = request::read_body(&parts.headers, body, route.body_bytes_max).await?;
-        // Not before the body is here: whoever sends slowly takes nobody's turn.
+        // After the body has arrived: a slow client holds no permit while it sends.
         let _permit = self.admission.admit().await?;
         let message = self.request(
             route,

@@ -33,9 +33,9 @@ pub const BULK_BODY_BYTES_MAX: usize = 4 << 20;
 pub struct RouteTable {
     /// How messages read as JSON.
     pub shapes: Shapes,
-    /// The gRPC paths of public methods, and who serves them.
+    /// The gRPC paths of public methods, and the services that serve them.
     pub methods: HashMap<String, Service>,
-    /// The gRPC paths of streams, and the plans of what they answer.
+    /// The gRPC paths of streams, and the plans of their answers.
     pub streams: HashMap<String, ShapeId>,
     root: Node,
     depth: usize,
@@ -46,7 +46,7 @@ pub struct RouteTable {
 pub struct Route {
     /// Path of the gRPC method.
     pub path: PathAndQuery,
-    /// Who serves it.
+    /// The service that serves it.
     pub service: Service,
     /// Plan of the request.
     pub request: ShapeId,
@@ -68,7 +68,7 @@ pub struct Route {
     pub idempotency_key: Option<FieldDescriptor>,
     /// Largest body.
     pub body_bytes_max: usize,
-    /// The field of the answer that lists what the call broke.
+    /// The field of the answer that holds warnings.
     pub warnings: Option<FieldDescriptor>,
 }
 
@@ -92,12 +92,12 @@ pub struct Variable {
     pub field: Arc<Field>,
 }
 
-/// What stands at a path.
+/// The calls of a path.
 #[derive(Debug)]
 pub struct Found<'t, 'p> {
     /// The calls by method.
     pub routes: &'t [(Method, Arc<Route>)],
-    /// Raw segments that the variables stand for.
+    /// Raw segments, the values of the variables.
     pub values: Vec<&'p str>,
 }
 
@@ -108,7 +108,7 @@ impl Found<'_, '_> {
         self.routes.iter().find(|(known, _)| known == method).map(|(_, route)| route)
     }
 
-    /// The methods that may be used, as a header.
+    /// The allowed methods, as a header value.
     pub fn allow(&self) -> HeaderValue {
         let mut methods: BTreeSet<_> =
             self.routes.iter().map(|(method, _)| method.as_str()).collect();
@@ -133,7 +133,7 @@ impl Node {
         let Some((first, rest)) = segments.split_first() else {
             return (!self.routes.is_empty()).then_some(self);
         };
-        // A word outranks a variable; where the word leads nowhere, the variable is tried.
+        // A word is tried before a variable.
         if let Some(node) = self.literals.get(*first).and_then(|node| node.find(rest, values)) {
             return Some(node);
         }
@@ -182,7 +182,7 @@ impl RouteTable {
         services.map(|(service, _)| service.to_owned()).collect()
     }
 
-    /// What stands at a raw path.
+    /// The calls of a raw path.
     pub fn find<'t, 'p>(&'t self, path: &'p str) -> Option<Found<'t, 'p>> {
         let segments: Vec<_> = path_template::split(path).take(self.depth + 1).collect();
         let mut values = Vec::new();
@@ -190,7 +190,7 @@ impl RouteTable {
         Some(Found { routes: &node.routes, values })
     }
 
-    /// What field paths in errors of a call are read against.
+    /// The messages against which field paths in errors are resolved.
     pub fn error_root<'t>(&'t self, route: &'t Route) -> Root<'t> {
         let body =
             if let Body::Field(field) = &route.body { Some(field.name.as_str()) } else { None };
@@ -252,7 +252,7 @@ impl RouteTable {
         Ok(())
     }
 
-    /// Lets a method through the gRPC door; tells who serves it and its path there.
+    /// Adds a public method to the gRPC paths; returns its service and its path there.
     fn admit(&mut self, method: &MethodDescriptor) -> anyhow::Result<(Service, String)> {
         let service = Service::of_package(method.parent_service().package_name())?;
         let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
@@ -342,7 +342,7 @@ fn is_scalar(field: &Field) -> bool {
     field.plurality == Plurality::One && !matches!(field.kind, Kind::Message(_))
 }
 
-/// Whatever stands neither in the path nor in the body, if it can be written as text.
+/// The fields that are in neither path nor body and can be written as text.
 fn query(object: &Object, variables: &[Variable], body: &Body) -> HashMap<String, Arc<Field>> {
     let body = match body {
         Body::Whole => return HashMap::new(),

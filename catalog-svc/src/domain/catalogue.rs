@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use formula::Type;
+use wire::name::is_same;
 
 use super::{
     behavioral_metric::BehavioralMetric,
@@ -27,8 +28,7 @@ pub struct Catalogue {
 impl Catalogue {
     /// The catalogue of these schemas and categories, without any metric.
     pub fn new(mut schemas: Vec<Schema>, mut categories: Vec<Category>) -> Self {
-        let is_other =
-            |schema: &Schema| schema.name.to_lowercase() != CUSTOMER_SCHEMA.to_lowercase();
+        let is_other = |schema: &Schema| !is_same(&schema.name, CUSTOMER_SCHEMA);
         schemas.sort_by(|a, b| (is_other(a), &a.id).cmp(&(is_other(b), &b.id)));
         categories.sort_by(|a, b| a.id.cmp(&b.id));
         let mut fields: BTreeMap<String, Vec<Type>> = BTreeMap::new();
@@ -74,13 +74,13 @@ impl Catalogue {
         &self.categories
     }
 
-    /// Index of the category a reference names: as its id, else as its name without regard to case
-    /// and to the space around it.
+    /// Index of the category a reference names: as its id, else as its name.
     pub fn category(&self, reference: &str) -> Option<usize> {
-        let (reference, folded) = (reference.trim(), reference.trim().to_lowercase());
-        let is_named = |category: &Category| category.name.trim().to_lowercase() == folded;
-        let by_id = self.categories.iter().position(|category| category.id == reference);
-        by_id.or_else(|| self.categories.iter().position(is_named))
+        let id = reference.trim();
+        let by_id = self.categories.iter().position(|category| category.id == id);
+        by_id.or_else(|| {
+            self.categories.iter().position(|category| is_same(reference, &category.name))
+        })
     }
 
     /// The type of a field under a reading: a flow reads one schema, and a field is declared when
@@ -193,6 +193,8 @@ mod tests {
         );
         assert_eq!(catalogue.category("cat_a"), Some(0));
         assert_eq!(catalogue.category("APPAREL"), Some(0));
+        assert_eq!(catalogue.category(" Apparel"), Some(0));
+        assert_eq!(catalogue.category("cat_a "), Some(0));
         assert_eq!(catalogue.category("CAT_A"), Some(1));
         assert_eq!(catalogue.category("Home"), None);
     }

@@ -2,10 +2,9 @@
 
 use chrono::{DateTime, Datelike as _, NaiveDate, SecondsFormat, Utc};
 
-use super::{decimal, name::quoted, schema::FieldType};
+use wire::{decimal, text::null_fault, value::TEXT_BYTES_MAX};
 
-/// Longest text value, in bytes.
-pub const TEXT_BYTES_MAX: usize = 16 * 1024;
+use super::{name::quoted, schema::FieldType};
 
 /// A value as it arrived, of whatever type.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -94,10 +93,7 @@ fn text_value(text: &str) -> Result<String, String> {
             text.len()
         ));
     }
-    if text.contains('\0') {
-        return Err("must not hold a null character".to_owned());
-    }
-    Ok(text.to_owned())
+    null_fault(text).map_or_else(|| Ok(text.to_owned()), Err)
 }
 
 fn date(text: &str) -> Result<NaiveDate, String> {

@@ -1,11 +1,11 @@
-//! Checks names of fields and words, quotes text of callers in errors, and hints at known names.
+//! Checks names of fields and words, and hints at known names.
+
+pub use wire::text::quoted;
 
 /// Longest field name, in bytes.
 pub const FIELD_NAME_MAX: usize = 63;
 /// Longest free word about an offer, in characters.
 pub const WORD_MAX: usize = 200;
-/// Characters of input that a message quotes.
-const QUOTED_MAX: usize = 64;
 /// Known names a message lists when none is near.
 const KNOWN_LISTED: usize = 8;
 
@@ -38,15 +38,6 @@ pub fn word_fault(text: &str) -> Option<String> {
     }
     (length > WORD_MAX)
         .then(|| format!("has {length} characters, which exceeds the maximum {WORD_MAX}"))
-}
-
-/// Input as a message quotes it: not endless and without control characters.
-pub fn quoted(text: &str) -> String {
-    let mut shown: String = text.chars().filter(|c| !c.is_control()).take(QUOTED_MAX).collect();
-    if text.chars().count() > QUOTED_MAX {
-        shown.push('…');
-    }
-    shown
 }
 
 /// Names the known name that was likely meant, else some of the known ones.
@@ -82,11 +73,5 @@ mod tests {
         assert_eq!(hint("timezon", known.into_iter()), "; did you mean `timezone`?");
         assert_eq!(hint("colour", known.into_iter()), "; known are lifetimePurchases, timezone");
         assert_eq!(hint("colour", [].into_iter()), "");
-    }
-
-    #[test]
-    fn quoted_input_is_short_and_printable() {
-        assert_eq!(quoted("a\u{7}b"), "ab");
-        assert_eq!(quoted(&"é".repeat(70)), format!("{}…", "é".repeat(64)));
     }
 }

@@ -1,11 +1,12 @@
 //! Offers: what a decision may propose.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use formula::{
     Type,
     rule::{Literal, Rule},
 };
+use wire::amount;
 
 use super::{
     Faults,
@@ -19,8 +20,8 @@ use super::{
 pub const AFFINITIES_MAX: usize = 20;
 /// Most custom fields of an offer.
 pub const CUSTOM_FIELDS_MAX: usize = 50;
-/// The purpose of a contact when the offer names none.
-pub const PURPOSE_DEFAULT: &str = "marketing";
+/// What one contact may cost, in 1/10,000 of the currency: 0 to 10^9 units.
+pub const COST: RangeInclusive<i64> = 0..=1_000_000_000 * amount::PARTS;
 /// Names that `offer.x` has for every offer, as formulas write them.
 pub const BUILT_IN: [(&str, Type); 7] = [
     ("id", Type::String),

@@ -9,8 +9,6 @@ use super::{
     schema::Schema,
 };
 
-/// Longest customer id, in bytes.
-pub const CUSTOMER_ID_BYTES_MAX: usize = 128;
 /// Most rows of a batch.
 pub const BATCH_MAX: usize = 1_000;
 /// Largest record, encoded, in bytes. A decision sends the record along with its candidates, so it
@@ -26,19 +24,6 @@ pub type Changes = BTreeMap<String, Option<FieldValue>>;
 
 /// A row of a batch, parsed or refused.
 pub type Row = Result<Changes, Faults>;
-
-/// What is wrong with a customer id, if anything.
-pub fn customer_id_fault(id: &str) -> Option<String> {
-    if id.is_empty() {
-        return Some("is required".to_owned());
-    }
-    if id.chars().any(char::is_control) {
-        return Some("must not hold control characters".to_owned());
-    }
-    let length = id.len();
-    (length > CUSTOMER_ID_BYTES_MAX)
-        .then(|| format!("has {length} bytes, which exceeds the maximum {CUSTOMER_ID_BYTES_MAX}"))
-}
 
 /// Reads values by the schema's types; all faults by field name.
 pub fn parse<'a>(schema: &Schema, given: impl IntoIterator<Item = (&'a str, Given<'a>)>) -> Row {
@@ -70,7 +55,7 @@ pub fn size_fault(bytes: usize) -> Option<String> {
 pub fn refuse_unfit_customers(ids: &[&str], rows: &mut [Row]) {
     let mut first = HashMap::new();
     for (index, (id, row)) in ids.iter().zip(rows).enumerate() {
-        if let Some(message) = customer_id_fault(id) {
+        if let Some(message) = wire::text::id_fault(id) {
             refuse(row, CUSTOMER_ID, message);
             continue;
         }
@@ -101,16 +86,6 @@ mod tests {
             [("lifetimePurchases", FieldType::Integer), ("lastPurchaseDate", FieldType::Date)];
         let fields = fields.map(|(name, of_type)| (name.to_owned(), of_type));
         Schema { id: "schema_customer".into(), name: "Customer".into(), fields: fields.into() }
-    }
-
-    #[test]
-    fn a_customer_id_is_short_text_without_control_characters() {
-        for right in ["c", "a@b.c", "日本", " spaced ", &"x".repeat(128), "../etc"] {
-            assert_eq!(customer_id_fault(right), None, "{right}");
-        }
-        for wrong in ["", "a\nb", "a\0b", "\u{7f}", "\u{85}", &"x".repeat(129), &"é".repeat(65)] {
-            assert!(customer_id_fault(wrong).is_some(), "{wrong:?}");
-        }
     }
 
     #[test]

@@ -9,8 +9,6 @@ use super::Faults;
 
 /// Most rules of an offer, and of one list.
 pub const RULES_MAX: usize = 100;
-/// Most values of a list.
-pub const LIST_MAX: usize = 1_000;
 
 /// A condition and where it stands, as `qualification_rules[0].any[1]`.
 #[derive(Clone, Debug)]

@@ -4,6 +4,7 @@
 use history::{Draft, Kind};
 use proffer_proto::catalog::v1::{self as proto, category_service_server::CategoryService};
 use tonic::Status;
+use wire::output_type;
 
 use super::{Context, blocking, catalogue, parse};
 use crate::domain::{
@@ -36,11 +37,12 @@ impl Kind<Context> for proto::Category {
 }
 
 fn unknown_output_types(resource: &proto::Category) -> Faults {
-    let known = "must be one of integer, number, decimal, boolean, string, text, date";
     let fields = resource.computed_fields.iter().enumerate();
-    let unknown = fields.filter(|(_, field)| parse::output_type(field.output_type).is_none());
+    let unknown = fields.filter(|(_, field)| output_type::parse(field.output_type).is_none());
     unknown
-        .map(|(index, _)| (format!("computed_fields[{index}].output_type"), known.to_owned()))
+        .map(|(index, _)| {
+            (format!("computed_fields[{index}].output_type"), output_type::KNOWN.to_owned())
+        })
         .collect()
 }
 

@@ -4,7 +4,7 @@ use history::{Draft, Kind, ServiceContext as _};
 use proffer_proto::catalog::v1::{self as proto, creative_service_server::CreativeService};
 use tonic::Status;
 
-use super::{Context, parse, value};
+use super::{Context, parse};
 use crate::domain::{creative::WEIGHT_DEFAULT, name::quoted};
 
 /// The creatives of a tenant.
@@ -13,7 +13,7 @@ pub struct Creatives(pub Context);
 impl Kind<Context> for proto::Creative {
     async fn check(draft: &mut Draft<'_, Context, Self>) -> Result<(), Status> {
         draft.resource.weight.get_or_insert(WEIGHT_DEFAULT);
-        draft.resource.content.values_mut().for_each(value::settle);
+        draft.resource.content.values_mut().for_each(wire::value::settle);
         let (creative, faults) = parse::creative(&draft.resource);
         draft.add_faults(faults);
         draft.add_faults(creative.faults());
@@ -44,7 +44,7 @@ pub async fn warn_left_behind<R: Kind<Context>>(
 ) -> Result<(), Status> {
     let edited = &draft.resource;
     let Some(before) =
-        draft.stored.as_ref().filter(|before| !is_same_name(before.name(), edited.name()))
+        draft.stored.as_ref().filter(|before| !wire::name::is_same(before.name(), edited.name()))
     else {
         return Ok(());
     };
@@ -53,7 +53,7 @@ pub async fn warn_left_behind<R: Kind<Context>>(
     for creative in draft.context.stored::<proto::Creative>().all(tenant).await? {
         let by = named(&creative);
         // An id comes before a name, and this one's id stays.
-        if !is_same_name(by, before.name()) || by == edited.id() {
+        if !wire::name::is_same(by, before.name()) || by == edited.id() {
             continue;
         }
         let found = others.find(tenant, by).await?;
@@ -67,11 +67,6 @@ pub async fn warn_left_behind<R: Kind<Context>>(
     Ok(())
 }
 
-/// True when both are one name: without regard to case and surrounding space.
-fn is_same_name(a: &str, b: &str) -> bool {
-    a.trim().to_lowercase() == b.trim().to_lowercase()
-}
-
 history::resource_service! {
     impl CreativeService for Creatives of Creative as creative, creatives by id {
         create create_creative(CreateCreativeRequest) -> CreateCreativeResponse,
@@ -79,16 +74,5 @@ history::resource_service! {
         list list_creatives(ListCreativesRequest) -> ListCreativesResponse,
         update update_creative(UpdateCreativeRequest) -> UpdateCreativeResponse,
         delete delete_creative(DeleteCreativeRequest) -> DeleteCreativeResponse,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_is_the_same_in_any_case() {
-        assert!(is_same_name(" Home HERO", "home hero"));
-        assert!(!is_same_name("Home hero", "Homehero"));
     }
 }

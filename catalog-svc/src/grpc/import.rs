@@ -23,7 +23,7 @@ use crate::{
     domain::{
         Faults,
         name::quoted,
-        record::{CUSTOMER_ID, ROW_FAULTS_MAX, customer_id_fault},
+        record::{CUSTOMER_ID, ROW_FAULTS_MAX},
         schema::Schema,
     },
     import::{self, FileError, FileRow, Format, Incoming, ROWS_MAX},
@@ -261,7 +261,7 @@ fn record(seen: &mut Seen, row: FileRow) -> Result<NewRecord, Vec<proto::ImportF
 }
 
 fn faults_of(number: u64, line: u64, customer_id: &str, faults: Faults) -> Vec<proto::ImportFault> {
-    let customer_id = match customer_id_fault(customer_id) {
+    let customer_id = match wire::text::id_fault(customer_id) {
         None => customer_id.to_owned(),
         Some(_) => quoted(customer_id),
     };

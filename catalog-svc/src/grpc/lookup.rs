@@ -18,7 +18,7 @@ use serve::{Problem, metadata};
 use tonic::{Request, Response, Status};
 
 use super::{Context, outcome_type, parse, stored_record};
-use crate::domain::{outcome_type::SYSTEM_TYPES, record::customer_id_fault, schema::Schema};
+use crate::domain::{outcome_type::SYSTEM_TYPES, schema::Schema};
 
 /// Lookups for decisions.
 pub struct Lookups {
@@ -69,7 +69,7 @@ impl Lookups {
         let schema_of = |request: &proto::LookupCustomerRequest| {
             schemas
                 .get(request.schema.as_str())
-                .filter(|_| customer_id_fault(&request.customer_id).is_none())
+                .filter(|_| wire::text::id_fault(&request.customer_id).is_none())
         };
         let wanted: BTreeSet<(&str, &str)> = asked
             .iter()

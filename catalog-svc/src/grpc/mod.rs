@@ -11,7 +11,6 @@ mod outcome_type;
 mod parse;
 mod placement;
 mod record;
-mod rule;
 mod schema;
 mod status;
 mod stored_record;

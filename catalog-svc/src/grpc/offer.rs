@@ -5,26 +5,20 @@ use std::collections::BTreeSet;
 use history::{Draft, Kind};
 use proffer_proto::catalog::v1::{self as proto, offer_service_server::OfferService};
 use tonic::Status;
+use wire::{amount, purpose, rule, value};
 
-use super::{
-    Context, blocking, catalogue, creative, parse, rule,
-    value::{self, given},
-};
-use crate::domain::{
-    Faults, check::check_offer, cost, field_value::FieldValue, offer::PURPOSE_DEFAULT,
-};
+use super::{Context, blocking, catalogue, creative, parse, value::into_proto};
+use crate::domain::{Faults, check::check_offer, field_value::FieldValue, offer::COST};
 
 /// The offers of a tenant.
 pub struct Offers(pub Context);
 
 /// Fills in what was left out and brings values into the form in which they are stored.
 fn settle(resource: &mut proto::Offer) {
-    if resource.purpose.is_empty() {
-        resource.purpose = PURPOSE_DEFAULT.to_owned();
-    }
+    resource.purpose = purpose::or_default(std::mem::take(&mut resource.purpose));
     // What is no cost stays as it is and is refused by `parse::offer`.
-    if let Some(Ok(settled)) = resource.cost.as_ref().map(|value| cost::exact(&given(value))) {
-        resource.cost = settled.map(|text| value::into_proto(FieldValue::Decimal(text)));
+    if let Some(Ok(cost)) = resource.cost.as_ref().map(|value| amount::read(value, COST)) {
+        resource.cost = cost.map(|parts| into_proto(FieldValue::Decimal(amount::text(parts))));
     }
     resource.qualification_rules.iter_mut().for_each(rule::settle);
     resource.affinities.iter_mut().flat_map(|affinity| &mut affinity.value).for_each(value::settle);

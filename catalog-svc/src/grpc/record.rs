@@ -19,8 +19,8 @@ use crate::{
         Faults,
         name::quoted,
         record::{
-            BATCH_MAX, Changes, ROW_FAULTS_MAX, Row, customer_id_fault, parse as parse_record,
-            refuse, refuse_unfit_customers,
+            BATCH_MAX, Changes, ROW_FAULTS_MAX, Row, parse as parse_record, refuse,
+            refuse_unfit_customers,
         },
         schema::Schema,
     },
@@ -62,7 +62,7 @@ fn row(schema: &Schema, record: &CustomerRecord) -> Row {
 fn read(schema: &Schema, record: Option<CustomerRecord>) -> Result<(String, Changes), Status> {
     let record = record.ok_or_else(|| Problem::invalid_field("record", "is required"))?;
     let mut faults = Faults::new();
-    if let Some(message) = customer_id_fault(&record.customer_id) {
+    if let Some(message) = wire::text::id_fault(&record.customer_id) {
         faults.push(("record.customer_id".to_owned(), message));
     }
     match row(schema, &record) {
@@ -75,7 +75,7 @@ fn read(schema: &Schema, record: Option<CustomerRecord>) -> Result<(String, Chan
 }
 
 fn customer(customer_id: &str) -> Result<&str, Status> {
-    match customer_id_fault(customer_id) {
+    match wire::text::id_fault(customer_id) {
         Some(message) => Err(Problem::invalid_field("customer_id", message).into()),
         None => Ok(customer_id),
     }
@@ -139,7 +139,7 @@ fn row_faults(records: &[CustomerRecord], rows: &[Row]) -> Vec<proto::RowFault> 
             };
             told.push(proto::RowFault {
                 index: i32::try_from(index).unwrap_or(i32::MAX),
-                customer_id: match customer_id_fault(&record.customer_id) {
+                customer_id: match wire::text::id_fault(&record.customer_id) {
                     None => record.customer_id.clone(),
                     Some(_) => quoted(&record.customer_id),
                 },

@@ -7,11 +7,7 @@ mod json_lines;
 
 use std::io::{self, Read};
 
-use crate::domain::{
-    Faults,
-    record::{Changes, customer_id_fault},
-    schema::Schema,
-};
+use crate::domain::{Faults, record::Changes, schema::Schema};
 
 pub use incoming::Incoming;
 
@@ -77,7 +73,7 @@ pub fn read(
 
 /// The faults of a row with those of its customer id.
 fn checked(customer_id: &str, read: Result<Changes, Faults>) -> Result<Changes, Faults> {
-    match customer_id_fault(customer_id) {
+    match wire::text::id_fault(customer_id) {
         None => read,
         Some(message) => {
             let mut faults = vec![(crate::domain::record::CUSTOMER_ID.to_owned(), message)];

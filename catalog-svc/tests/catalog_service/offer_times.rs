@@ -60,7 +60,7 @@ async fn a_wrong_schedule_is_told_with_its_part() {
     let fault = "offer.schedule needs `starts_at`, `ends_at` or both: leave it out for an offer \
                  that always stands";
     check(None, None, &[fault]).await;
-    let fault = "must be an instant of the years 1 to 9999";
+    let fault = "is not an instant of the years 1 to 9999";
     check(Some(BEYOND), None, &[&format!("offer.schedule.starts_at {fault}")]).await;
     let backwards = Some(Timestamp { seconds: 0, nanos: -1 });
     let both =
@@ -89,7 +89,7 @@ async fn a_mandate_needs_a_reason_and_an_end_ahead() {
     let fault = "offer.mandatory.expires_at is 2026-11-25T10:00:00Z; it must be later than now, \
                  2026-11-25T10:00:00Z";
     check(mandatory("Recall", at("2026-11-25T10:00:00Z")), &[fault]).await;
-    let fault = "offer.mandatory.expires_at must be an instant of the years 1 to 9999";
+    let fault = "offer.mandatory.expires_at is not an instant of the years 1 to 9999";
     check(mandatory("Recall", Some(BEYOND)), &[fault]).await;
     let long = "offer.mandatory.reason has 501 characters, which exceeds the maximum 500";
     check(mandatory(&"x".repeat(501), at("2026-11-26T10:00:00Z")), &[long]).await;

@@ -18,7 +18,6 @@ use crate::{
     Write,
     collection::{payload, read},
     draft::shortened,
-    log::folded,
     page::{Start, page, token},
 };
 
@@ -267,7 +266,7 @@ fn or_initial<C: ServiceContext, R: Kind<C>>(
 /// The built-in resource of this id, else of this name.
 fn built_in<C: ServiceContext, R: Kind<C>>(named: &str) -> Option<R> {
     let all = R::built_in();
-    let by_name = || all.iter().find(|found| folded(found.name()) == folded(named));
+    let by_name = || all.iter().find(|found| wire::name::is_same(found.name(), named));
     all.iter().find(|found| found.id() == named).or_else(by_name).cloned()
 }
 
@@ -277,7 +276,7 @@ fn refuse_built_in<C: ServiceContext, R: Kind<C>>(resource: &R) -> Result<(), Hi
         if found.id() == resource.id() {
             return Err(taken::<R>(R::IDENTITY, resource.id()));
         }
-        if folded(found.name()) == folded(resource.name()) {
+        if wire::name::is_same(found.name(), resource.name()) {
             return Err(taken::<R>("name", resource.name()));
         }
     }

@@ -95,7 +95,7 @@ impl History {
         .bind(tenant)
         .bind(kind)
         .bind(named)
-        .bind(folded(named))
+        .bind(wire::name::folded(named))
         .brief()
         .all(&self.database)
         .await?;
@@ -211,11 +211,6 @@ impl History {
 /// a service that reads it together with tables of its own.
 pub fn head_of(tenant: &str) -> String {
     format!("coalesce((select revision from head where head.tenant_id = {tenant}), 0)")
-}
-
-/// A name as names are compared.
-pub(crate) fn folded(name: &str) -> String {
-    name.trim().to_lowercase()
 }
 
 /// An impossible reference as an error quotes it: short and without control characters.

@@ -8,7 +8,6 @@ use crate::{
     chain::hash_of,
     entry::{PresentRow, micros, present},
     id::nth_id,
-    log::folded,
 };
 
 /// Generated ids are tried with this many suffixes.
@@ -128,7 +127,7 @@ pub(crate) async fn append(
             .bind(entry.revision)
             .bind(&entry.hash)
     )?;
-    let name_folded = entry.payload.as_ref().map(|_| folded(&entry.name));
+    let name_folded = entry.payload.as_ref().map(|_| wire::name::folded(&entry.name));
     execute!(transaction, sqlx::query(
         "insert into resource (tenant_id, kind, id, name, name_folded, payload, etag, revision, created_us, updated_us)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
@@ -227,7 +226,7 @@ async fn refuse_taken_name(
 ) -> Result<(), HistoryError> {
     let holder: Option<(String,)> = within!(transaction, connection => sqlx::query_as(
         "select id from resource where tenant_id = $1 and kind = $2 and name_folded = $3")
-        .bind(tenant).bind(kind).bind(folded(name)).fetch_optional(connection))?;
+        .bind(tenant).bind(kind).bind(wire::name::folded(name)).fetch_optional(connection))?;
     match holder {
         Some((id,)) if Some(id.as_str()) != own_id => {
             Err(HistoryError::AlreadyExists { kind, attribute: "name", value: name.to_owned() })

@@ -14,20 +14,20 @@ use tonic::{Code, Status};
 
 use crate::Problem;
 
-/// Calls worked on at once, for each processor, when no other number is set. It must cover what
-/// waits for a disk or a neighbour beside what computes; with more, all take longer and no more are
-/// done.
+/// Default number of calls in flight per processor. It must cover calls that wait for a disk or
+/// another service as well as those that compute; a larger number makes all calls slower and
+/// completes no more of them.
 const IN_FLIGHT_PER_PROCESSOR: usize = 8;
-/// Calls that wait for each that is worked on, when no other number is set: a short burst is let
-/// in, and whoever is last waits for no more than six others to be done.
+/// Default number of queued calls per call in flight: enough for a short burst, and the last in the
+/// queue waits for six others.
 const WAITING_PER_CALL: usize = 6;
 /// Largest number that may be set.
 const CALLS_MAX: usize = 100_000;
-/// How long a refused caller is asked to wait.
+/// Retry delay in a refusal.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// What the others are told. Made once: where most are refused, what a refusal costs is what those
-/// let in go without.
+/// The refusal, built once: under overload most answers are refusals, and their cost is taken from
+/// the admitted calls.
 static REFUSAL: LazyLock<Status> = LazyLock::new(|| {
     let message = "more calls are under way than are worked on at once; try again shortly";
     Problem::new(Code::ResourceExhausted, ErrorReason::Overloaded, message)
@@ -35,7 +35,7 @@ static REFUSAL: LazyLock<Status> = LazyLock::new(|| {
         .into()
 });
 
-/// Settings of a door.
+/// Limits of admission.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct AdmissionSettings {
     /// Calls that may run at once, at most 100,000; 8 per processor by default. Streams and health
@@ -54,7 +54,7 @@ fn calls(least: usize) -> impl clap::builder::TypedValueParser<Value = usize> {
     clap::value_parser!(u32).range(bounds).map(|calls| calls as usize)
 }
 
-/// Lets calls in.
+/// Gives permits to calls.
 #[derive(Clone, Debug)]
 pub struct Admission {
     turns: Arc<Semaphore>,
@@ -62,7 +62,7 @@ pub struct Admission {
 }
 
 impl Admission {
-    /// Lets in as many as `settings` say.
+    /// Permits and queue as `settings` say.
     pub fn new(settings: &AdmissionSettings) -> Self {
         let processors = available_parallelism().map_or(1, NonZero::get);
         let in_flight = settings
@@ -76,12 +76,12 @@ impl Admission {
         }
     }
 
-    /// Waits for a turn, in the order of arrival; refuses at once when there is no place to wait at
-    /// either. A caller who leaves gives its place back, and so does a dropped permit.
+    /// Waits for a permit, in the order of arrival; refuses at once when the queue is full. A dropped
+    /// wait or permit frees its place.
     ///
-    /// Whoever has a turn lets the others who came meanwhile be let in or refused first. Work that
-    /// waits for nothing would otherwise be done before anybody learns how many wait, and nobody
-    /// would be refused.
+    /// A call that gets a permit yields once before working, so that calls which arrived meanwhile
+    /// are queued or refused. A call that never awaits would otherwise finish before the next is
+    /// counted, and none would be refused.
     pub async fn admit(&self) -> Result<Permit, Status> {
         let permit = self.turn().await?;
         tokio::task::yield_now().await;
@@ -93,13 +93,13 @@ impl Admission {
             metrics::counter!("proffer.calls.refused").increment(1);
             return Err(REFUSAL.clone());
         };
-        // INVARIANT: nobody closes it, so that there is always a turn to wait for.
+        // INVARIANT: the semaphore is never closed, so a permit always becomes free.
         let turn = Arc::clone(&self.turns).acquire_owned().await.ok();
         Ok(Permit { _turn: turn, _place: place })
     }
 }
 
-/// Held while a call is worked on.
+/// Held while a call is in flight.
 #[derive(Debug)]
 pub struct Permit {
     _turn: Option<OwnedSemaphorePermit>,
@@ -121,7 +121,7 @@ mod tests {
         })
     }
 
-    /// The permit when there is a turn now, nothing while it waits.
+    /// The permit when one is free now; `None` while it waits.
     fn now(admission: &Admission) -> Option<Result<Permit, Status>> {
         admission.turn().now_or_never()
     }

@@ -26,12 +26,12 @@ impl Clock {
         Self(Source::Shifted(TimeDelta::zero()))
     }
 
-    /// A clock that reads `start` now and runs on at the machine's pace.
+    /// A clock that reads `start` now and runs at the machine's rate.
     pub fn starting_at(start: DateTime<Utc>) -> Self {
         Self(Source::Shifted(start - machine_now()))
     }
 
-    /// A clock that stands still until [`Clock::set`]; for tests.
+    /// A clock that changes only by [`Clock::set`]; for tests.
     pub fn fixed(at: DateTime<Utc>) -> Self {
         Self(Source::Set(Arc::new(AtomicI64::new(at.timestamp_micros()))))
     }

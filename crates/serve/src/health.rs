@@ -9,24 +9,24 @@ use axum::{Router, http::StatusCode, routing::get};
 
 use crate::telemetry;
 
-/// Shared flag: ready for work or not. Not ready at first.
+/// Shared flag: whether the process is ready. Not ready at first.
 #[derive(Clone, Debug, Default)]
 pub struct Readiness(Arc<AtomicBool>);
 
 impl Readiness {
-    /// Says whether work may come.
+    /// Sets whether the process is ready.
     pub fn set(&self, is_ready: bool) {
         self.0.store(is_ready, Ordering::SeqCst);
     }
 
-    /// True when work may come.
+    /// True when the process is ready.
     pub fn is_ready(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
 }
 
 /// The admin listener's routes: `/livez` answers 200 while the process runs, `/readyz` 200 or 503,
-/// `/metrics` the process's figures in Prometheus' text format.
+/// `/metrics` the metrics of the process in the Prometheus text format.
 pub fn admin(readiness: Readiness) -> Router {
     let ready = move || {
         let readiness = readiness.clone();

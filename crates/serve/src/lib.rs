@@ -1,11 +1,11 @@
-//! How a process starts, limits, observes itself and stops.
+//! How a process starts, limits its load, reports health and stops.
 //!
-//! It knows no domain word: the five services and the all-in-one binary are built on it alike.
+//! It has no words of the domain: the five services and the all-in-one binary use it alike.
 //!
 //! - [`Neighbour`]: another service, in this process or over the network, behind one type.
 //! - [`Clock`]: the only place that reads the time.
 //! - [`listen`]: a hardened gRPC listener with health and reflection, stopped gracefully.
-//! - [`Admission`]: how many calls a door works on at once; the rest is refused at once.
+//! - [`Admission`]: limits the calls in flight; calls beyond the queue are refused at once.
 //! - [`Problem`]: builds a status with reason, metadata and field violations.
 //! - [`metadata`]: tenant and actor of a call.
 

@@ -1,4 +1,4 @@
-//! A listener with every limit set, health and reflection beside the services, stopped gracefully.
+//! A listener with all limits set, health and reflection, and a graceful stop.
 
 use std::{future::Future, net::SocketAddr, time::Duration};
 
@@ -12,7 +12,7 @@ use tonic::{
 
 use crate::Readiness;
 
-/// Cancelled when the process shall stop.
+/// Cancelled when the process is to stop.
 pub type Shutdown = CancellationToken;
 
 /// Limits of a listener. tonic's defaults leave most of them open.
@@ -20,17 +20,17 @@ pub type Shutdown = CancellationToken;
 pub struct Limits {
     /// Streams at once on one connection.
     pub streams_max: u32,
-    /// Longest a request may take before it is answered as cancelled.
+    /// Timeout of a request; beyond it the answer is CANCELLED.
     pub request_timeout: Duration,
-    /// A connection is asked to end after this time, so that load spreads over replicas.
+    /// Largest age of a connection; it then ends, so that load spreads over replicas.
     pub connection_age: Duration,
-    /// A quiet connection is probed this often.
+    /// Interval of keepalive probes on an idle connection.
     pub keepalive_interval: Duration,
-    /// A probe without an answer ends the connection after this time.
+    /// Time until a probe without an answer ends the connection.
     pub keepalive_timeout: Duration,
-    /// Bytes of headers a request may bring.
+    /// Bytes of headers of a request.
     pub header_bytes_max: u32,
-    /// Time running requests get after a stop was asked for.
+    /// Time that requests in flight get after the stop.
     pub drain_timeout: Duration,
 }
 
@@ -48,7 +48,7 @@ impl Default for Limits {
     }
 }
 
-/// What a gRPC service process offers beside its own services.
+/// What a gRPC server offers besides its own services.
 #[derive(Clone, Debug)]
 pub struct Surface {
     /// Server reflection, v1 and v1alpha.
@@ -111,13 +111,13 @@ impl Listener {
         Ok(Self { socket, limits })
     }
 
-    /// Where it listens.
+    /// The bound address.
     pub fn address(&self) -> anyhow::Result<SocketAddr> {
         Ok(self.socket.local_addr()?)
     }
 
-    /// Serves HTTP/2 and HTTP/1.1 until `shutdown`, then lets running requests end within the drain
-    /// timeout.
+    /// Serves HTTP/2 and HTTP/1.1 until `shutdown`, then lets requests in flight finish within the
+    /// drain timeout.
     pub async fn serve(self, routes: Routes, shutdown: Shutdown) -> anyhow::Result<()> {
         let limits = self.limits;
         let serving = Server::builder()
@@ -145,9 +145,9 @@ impl Listener {
     }
 }
 
-/// Connections that send at once. Otherwise the second packet of an answer waits until the caller's
-/// machine acknowledges the first, which it puts off by 40 ms. The setting of the same name on
-/// tonic's builder is for sockets it binds itself.
+/// Connections without Nagle's algorithm. With it, the second packet of an answer waits until the
+/// client acknowledges the first, which may take 40 ms. tonic's setting of the same name applies
+/// only to sockets that it binds itself.
 fn connections(socket: TcpListener) -> TcpIncoming {
     TcpIncoming::from(socket).with_nodelay(Some(true))
 }

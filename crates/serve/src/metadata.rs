@@ -30,7 +30,7 @@ pub fn actor(metadata: &MetadataMap) -> String {
     named.unwrap_or("anonymous").chars().take(128).collect()
 }
 
-/// A request to a neighbour on behalf of `tenant`.
+/// A request to another service on behalf of `tenant`.
 pub fn request<T>(tenant: &str, message: T) -> Request<T> {
     let mut request = Request::new(message);
     if let Ok(value) = MetadataValue::try_from(tenant) {

@@ -13,13 +13,13 @@ use tonic::{
 };
 use tower::Service;
 
-/// How long a connection attempt may take before the call fails as unavailable.
+/// Timeout of a connection attempt; beyond it the call fails as unavailable.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Deadline of a call that brings none of its own.
+/// Deadline of a call that has none.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Another service: its own routes called in process, or a channel to it. Requests and answers are
-/// those of HTTP either way, so whoever forwards them does not ask where a service runs.
+/// HTTP in both cases, so code that forwards them does not depend on where the service runs.
 #[derive(Clone, Debug)]
 pub enum Neighbour {
     /// The service runs in this process; no socket is involved.

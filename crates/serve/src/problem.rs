@@ -7,12 +7,11 @@ use proffer_proto::errors::v1::ErrorReason;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 
-/// How long a caller is asked to wait before it tries again when something is away.
+/// Retry delay when a service or store is unavailable.
 pub const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 // An error travels in HTTP/2 headers, base64 and percent-encoded, and peers take 16 KiB of them:
-// beyond that the caller would see a broken stream instead of what is wrong. Together these stay
-// below it.
+// a larger one would reach the caller as a broken stream. Together these limits stay below it.
 /// Longest message, in bytes.
 const MESSAGE_BYTES_MAX: usize = 768;
 /// Longest metadata value, field path and description of a fault, in bytes.
@@ -38,7 +37,7 @@ impl Problem {
         Self { code, reason, message: message.into(), metadata, violations, retry_after: None }
     }
 
-    /// One wrong field: INVALID_ARGUMENT with its path and what would be right.
+    /// One wrong field: INVALID_ARGUMENT with its path and the correction.
     pub fn invalid_field(path: impl Into<String>, message: impl Into<String>) -> Self {
         Self::invalid_fields([(path.into(), message.into())])
     }
@@ -72,7 +71,7 @@ impl Problem {
             .with(attribute, value)
     }
 
-    /// Somebody else wrote in between: ABORTED.
+    /// The etag is stale, because of another write: ABORTED.
     pub fn etag_mismatch(kind: &str, id: &str, current: &str) -> Self {
         let kind_spoken = spoken(kind);
         let message = format!(
@@ -84,14 +83,14 @@ impl Problem {
             .with("etag", current)
     }
 
-    /// Something has a state that does not allow the call: FAILED_PRECONDITION.
+    /// The resource is in a state that forbids the call: FAILED_PRECONDITION.
     pub fn wrong_state(id: &str, status: &str, message: impl Into<String>) -> Self {
         Self::new(Code::FailedPrecondition, ErrorReason::WrongState, message)
             .with("id", id)
             .with("status", status)
     }
 
-    /// A stated limit was passed: INVALID_ARGUMENT.
+    /// A value is above its limit: INVALID_ARGUMENT.
     pub fn limit(path: &str, value: usize, limit: usize) -> Self {
         let message = format!("`{path}` holds {value}, which exceeds the maximum {limit}");
         let violations = vec![FieldViolation::new(
@@ -110,7 +109,7 @@ impl Problem {
         self
     }
 
-    /// Asks the caller to wait that long.
+    /// Adds the delay before a retry.
     #[must_use]
     pub fn retry_after(mut self, delay: Duration) -> Self {
         self.retry_after = Some(delay);
@@ -194,8 +193,8 @@ pub fn code_name(code: Code) -> &'static str {
     }
 }
 
-/// A neighbour or a store is away: UNAVAILABLE with a delay. The cause is logged here and told to
-/// nobody.
+/// A service or a store is unavailable: UNAVAILABLE with a delay. The cause is logged here and not
+/// returned.
 pub fn unavailable(service: &str, cause: &dyn std::fmt::Display) -> Status {
     tracing::warn!(service, %cause, "unavailable");
     Problem::new(
@@ -208,7 +207,7 @@ pub fn unavailable(service: &str, cause: &dyn std::fmt::Display) -> Status {
     .into()
 }
 
-/// A fault of ours: logged once with an id, and only that id is told.
+/// An internal error: logged once with an id; the caller gets only that id.
 pub fn internal(cause: &dyn std::fmt::Display) -> Status {
     let quote = uuid::Uuid::now_v7().simple().to_string();
     tracing::error!(%cause, quote, "internal error");
@@ -216,7 +215,7 @@ pub fn internal(cause: &dyn std::fmt::Display) -> Status {
         .into()
 }
 
-/// A store's failure as a status: away is UNAVAILABLE, anything else is ours.
+/// A store's failure as a status: UNAVAILABLE, or an internal error.
 pub fn store_status(error: &database::DatabaseError) -> Status {
     match error {
         database::DatabaseError::Unavailable(cause) => unavailable("store", cause),
@@ -226,7 +225,7 @@ pub fn store_status(error: &database::DatabaseError) -> Status {
     }
 }
 
-/// A kind as people say it: `decision_flow` is a decision flow.
+/// A kind in words: `decision_flow` is a decision flow.
 fn spoken(kind: &str) -> String {
     kind.replace('_', " ")
 }

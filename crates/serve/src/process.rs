@@ -8,29 +8,28 @@ use tonic::service::Routes;
 
 use crate::{Limits, Listener, Readiness, Shutdown, Surface, admin, shutdown_on_signal, telemetry};
 
-/// Polls of tasks after which a busy thread looks for what came in over sockets, and for tasks that
-/// other threads woke.
+/// Task polls after which a busy thread polls its sockets and takes tasks woken by other threads.
 const LOOK_AFTER: u32 = 7;
 
-/// How long threads that may wait are waited for at the end.
+/// How long the stop waits for blocking threads.
 const LEAVE_AFTER: Duration = Duration::from_secs(1);
 
-/// Runs `work` on the threads of a process. With tokio's own 61 polls, a processor that has more to
-/// do than it can hears of calls so late that even a refusal takes a hundred milliseconds.
+/// Runs `work` on the runtime of a process. With tokio's default of 61 polls an overloaded processor
+/// sees new calls so late that even a refusal takes a hundred milliseconds.
 pub fn block_on<F: Future>(work: F) -> std::io::Result<F::Output> {
     let mut threads = tokio::runtime::Builder::new_multi_thread();
     threads.enable_all().event_interval(LOOK_AFTER).global_queue_interval(LOOK_AFTER);
     let runtime = threads.build()?;
     let done = runtime.block_on(work);
-    // A store may still be read for somebody who has left.
+    // A read of the store may outlive its caller.
     runtime.shutdown_timeout(LEAVE_AFTER);
     Ok(done)
 }
 
-/// Work beside the listener; ends when the process stops.
+/// A background task; ends when the process stops.
 pub type Task = BoxFuture<'static, ()>;
 
-/// Settings every process has. Each service flattens them and adds its own.
+/// Settings of every process. Each service flattens them and adds its own.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ProcessSettings {
     /// Log filter, for example `info` or `warn,decision_svc=debug`.
@@ -48,17 +47,17 @@ pub struct ProcessSettings {
 pub struct Process {
     /// Its name in logs.
     pub name: &'static str,
-    /// Where it answers.
+    /// Address of its gRPC services.
     pub listen: SocketAddr,
-    /// Where health is.
+    /// Address of health and metrics.
     pub admin_listen: SocketAddr,
     /// Its gRPC services.
     pub routes: Routes,
     /// Their names, for reflection.
     pub services: &'static [&'static str],
-    /// Work beside the listener.
+    /// Background tasks.
     pub tasks: Vec<Task>,
-    /// Whether it may be sent work.
+    /// Its readiness.
     pub readiness: Readiness,
 }
 

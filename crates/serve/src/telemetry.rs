@@ -5,11 +5,11 @@ use std::sync::LazyLock;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
-/// Where this process's figures are gathered. Like the log there is one per process.
+/// The metrics recorder. Like the log there is one per process.
 static FIGURES: LazyLock<Option<PrometheusHandle>> =
     LazyLock::new(|| PrometheusBuilder::new().install_recorder().ok());
 
-/// Starts logging and counting. `filter` is a tracing filter such as `info` or
+/// Starts logging and metrics. `filter` is a tracing filter such as `info` or
 /// `warn,decision_svc=debug`; JSON when `is_json`. Calling it twice keeps the first.
 pub fn start(filter: &str, is_json: bool) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
@@ -23,7 +23,7 @@ pub fn start(filter: &str, is_json: bool) {
     LazyLock::force(&FIGURES);
 }
 
-/// The figures in Prometheus' text format; empty when somebody else gathers them.
+/// The metrics in the Prometheus text format; empty when another recorder is installed.
 pub fn figures() -> String {
     FIGURES.as_ref().map(PrometheusHandle::render).unwrap_or_default()
 }

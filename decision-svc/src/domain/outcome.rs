@@ -2,12 +2,12 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::domain::{offer_subject::OfferSubject, scalar::Scalar, snapshot::OutcomeType};
+use crate::domain::{offer_subject::OfferSubject, snapshot::OutcomeType};
 
 /// How far ahead of the clock an outcome may claim to have happened.
 pub const FUTURE_MAX: TimeDelta = TimeDelta::minutes(5);
-/// Largest absolute value, in units of the currency.
-pub const VALUE_MAX: i64 = 1_000_000_000;
+/// Largest absolute value, in 1/10,000 of the currency: 10^9 units.
+pub const VALUE_MAX: i64 = 10_000_000_000_000;
 
 /// An outcome as reported, checked as far as it can be alone.
 #[derive(Clone, Debug)]
@@ -145,29 +145,6 @@ impl Report {
     }
 }
 
-/// An amount in 1/10,000, exact; a fault says what is wrong.
-pub fn value_e4(value: &Scalar) -> Result<i64, String> {
-    let decimal = match value {
-        Scalar::Integer(number) => rust_decimal::Decimal::from(*number),
-        // An exact decimal may be written as text, for callers whose numbers are not exact.
-        Scalar::Decimal(text) | Scalar::String(text) => rust_decimal::Decimal::from_str_exact(text)
-            .map_err(|_| format!("`{text}` is not a decimal number of at most 28 digits"))?,
-        Scalar::Double(number) => {
-            number.to_string().parse().map_err(|_| format!("{number} is not a decimal number"))?
-        }
-        Scalar::Boolean(_) | Scalar::List(_) => return Err("must be a number".to_owned()),
-    };
-    if decimal.normalize().scale() > 4 {
-        return Err(format!("{decimal} has more than 4 decimals"));
-    }
-    if decimal.abs() > rust_decimal::Decimal::from(VALUE_MAX) {
-        return Err(format!("{decimal} is beyond the maximum {VALUE_MAX}"));
-    }
-    let scaled = decimal * rust_decimal::Decimal::from(10_000);
-    i64::try_from(scaled.trunc())
-        .map_err(|_| format!("{decimal} is beyond the maximum {VALUE_MAX}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,23 +187,6 @@ mod tests {
         check(Some(2), "a", &["a", "b"], Err("offer_id"));
         check(Some(3), "", &["a", "b"], Err("rank"));
         check(None, "z", &["a"], Err("offer_id"));
-    }
-
-    #[test]
-    fn amounts_are_exact_to_a_ten_thousandth() {
-        let check = |text: &str, expected: Option<i64>| {
-            assert_eq!(value_e4(&Scalar::Decimal(text.into())).ok(), expected, "{text}");
-        };
-        check("19.90", Some(199_000));
-        check("-0.0001", Some(-1));
-        check("0.00001", None);
-        check("1000000000", Some(10_000_000_000_000));
-        check("1000000000.0001", None);
-        check("1.10000", Some(11_000));
-        assert_eq!(value_e4(&Scalar::Integer(3)), Ok(30_000));
-        assert_eq!(value_e4(&Scalar::String("3.5".into())), Ok(35_000));
-        assert!(value_e4(&Scalar::String("three".into())).is_err());
-        assert!(value_e4(&Scalar::Boolean(true)).is_err());
     }
 
     #[test]

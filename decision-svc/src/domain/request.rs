@@ -1,6 +1,7 @@
 //! A checked request for a decision.
 
 use chrono::{DateTime, Utc};
+pub use wire::text::id_fault;
 
 use crate::domain::scalar::Fields;
 
@@ -8,8 +9,6 @@ use crate::domain::scalar::Fields;
 pub const LIMIT_DEFAULT: i32 = 1;
 /// Most offers a request may want.
 pub const LIMIT_MAX: i32 = 50;
-/// Longest customer id and request id, in bytes.
-pub const ID_BYTES_MAX: usize = 128;
 /// Most attributes, and most excluded offers.
 pub const ITEMS_MAX: usize = 100;
 /// Longest text of a reference or placement, in bytes.
@@ -85,28 +84,9 @@ impl MinRevisions {
     }
 }
 
-/// What is wrong with an id of a customer or a request; none when it fits.
-pub fn id_fault(id: &str) -> Option<String> {
-    if id.is_empty() {
-        Some("is required".to_owned())
-    } else if id.len() > ID_BYTES_MAX {
-        Some(format!("has {} bytes, which exceeds the maximum {ID_BYTES_MAX}", id.len()))
-    } else if id.chars().any(char::is_control) {
-        Some("must not hold control characters".to_owned())
-    } else {
-        None
-    }
-}
-
 /// What is wrong with a reference or another text that may be empty; none when it fits.
 pub fn text_fault(text: &str) -> Option<String> {
-    if text.len() > TEXT_BYTES_MAX {
-        return Some(format!(
-            "has {} bytes, which exceeds the maximum {TEXT_BYTES_MAX}",
-            text.len()
-        ));
-    }
-    text.chars().any(char::is_control).then(|| "must not hold control characters".to_owned())
+    wire::text::text_fault(text, TEXT_BYTES_MAX)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use chrono::{DateTime, Utc};
 use formula::{OutputType, Type, rule::Rule};
 use rpds::RedBlackTreeMapSync;
+pub use wire::name::{folded, is_named};
 
 use crate::domain::{
     metric::Metric,
@@ -224,16 +225,6 @@ pub struct Experiment {
     pub is_shipped: bool,
     /// Not a draft: arms, if any, bind.
     pub is_binding: bool,
-}
-
-/// A name as it is compared: without space around it, in lower case.
-pub fn folded(name: &str) -> String {
-    name.trim().to_lowercase()
-}
-
-/// True when a reference means the thing of this id and name.
-pub fn is_named(reference: &str, id: &str, name: &str) -> bool {
-    reference.trim() == id || folded(reference) == folded(name)
 }
 
 impl Offer {

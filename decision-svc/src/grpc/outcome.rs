@@ -5,15 +5,16 @@ use proffer_proto::decision::v1::{self as proto, outcome_service_server::Outcome
 use prost::Message as _;
 use serve::{Problem, metadata};
 use tonic::{Code, Request, Response, Status};
+use wire::amount;
 
 use super::spawned;
 use crate::{
     deciding::respond::{Accepted, Reported, Respond},
     domain::{
-        outcome::{FUTURE_MAX, Report, value_e4},
+        outcome::{FUTURE_MAX, Report, VALUE_MAX},
         request::{id_fault, text_fault},
     },
-    messages::{instant, scalar},
+    messages::instant,
 };
 
 /// What customers did.
@@ -51,7 +52,7 @@ fn read(reported: proto::OutcomeReport, now: DateTime<Utc>) -> Result<Report, Pr
     if reported.rank.is_some() && reported.decision_id.is_empty() {
         fault("decision_id", "is required with `rank`".to_owned());
     }
-    let value_e4 = amount(&reported, &mut fault);
+    let value_e4 = reported_amount(&reported, &mut fault);
     let occurred_at =
         reported.occurred_at.as_ref().map(instant).transpose().unwrap_or_else(|message| {
             fault("occurred_at", message);
@@ -77,13 +78,16 @@ fn read(reported: proto::OutcomeReport, now: DateTime<Utc>) -> Result<Report, Pr
 }
 
 /// The amount, which has two names, in 1/10,000 of the currency; all faults by field.
-fn amount(reported: &proto::OutcomeReport, fault: &mut impl FnMut(&str, String)) -> Option<i64> {
+fn reported_amount(
+    reported: &proto::OutcomeReport,
+    fault: &mut impl FnMut(&str, String),
+) -> Option<i64> {
     let mut amounts = Vec::new();
     for (field, value) in
         [("value", &reported.value), ("conversion_value", &reported.conversion_value)]
     {
         let Some(value) = value else { continue };
-        match scalar::parse(value).and_then(|parsed| parsed.as_ref().map(value_e4).transpose()) {
+        match amount::read(value, -VALUE_MAX..=VALUE_MAX) {
             Ok(amount) => amounts.extend(amount),
             Err(message) => fault(field, message),
         }

@@ -1,11 +1,10 @@
 //! Models, from proto to domain: one small function per kind.
 
+use formula::rule::Literal;
 use proffer_proto::decision::v1::{self as proto, model::Kind};
+use wire::value::literal;
 
-use crate::{
-    domain::score::{FoundModel, Logistic, ModelKind, Term},
-    neighbours::catalog::literal,
-};
+use crate::domain::score::{FoundModel, Logistic, ModelKind, Term};
 
 /// A model as flows score by it; `None` without a kind.
 pub fn found(resource: &proto::Model) -> Option<FoundModel> {
@@ -24,7 +23,8 @@ fn logistic(found: &proto::LogisticRegression) -> Logistic {
     let term = |term: &proto::ModelTerm| Term {
         field: term.field.clone(),
         coefficient: term.coefficient,
-        equals: term.equals.as_ref().map(|value| literal(Some(value))),
+        // A value that cannot be read is a fault of the model.
+        equals: term.equals.as_ref().map(|value| literal(Some(value)).unwrap_or(Literal::None)),
         when_missing: term.when_missing,
     };
     Logistic { intercept: found.intercept, terms: found.terms.iter().map(term).collect() }

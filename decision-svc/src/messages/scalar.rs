@@ -1,68 +1,34 @@
 //! Converts scalar values between proto and domain.
 
 use proffer_proto::values::v1::{Value, ValueList, value::Kind};
-
-use rust_decimal::Decimal;
+use wire::decimal;
 
 use crate::domain::scalar::{Fields, Scalar};
 
-/// Longest text value, in bytes.
-pub const TEXT_BYTES_MAX: usize = 16 * 1024;
-/// Most values in a list.
-pub const LIST_MAX: usize = 1_000;
-
 /// A value; `None` for null. The error is the fault of the field.
 pub fn parse(value: &Value) -> Result<Option<Scalar>, String> {
-    let Some(kind) = &value.kind else { return Ok(None) };
-    Ok(Some(match kind {
-        Kind::StringValue(text) if text.len() > TEXT_BYTES_MAX => {
-            return Err(format!(
-                "has {} bytes, which exceeds the maximum {TEXT_BYTES_MAX}",
-                text.len()
-            ));
-        }
-        Kind::StringValue(text) if text.contains('\0') => {
-            return Err("must not hold a null character".to_owned());
-        }
-        Kind::StringValue(text) => Scalar::String(text.clone()),
-        Kind::IntegerValue(number) => Scalar::Integer(*number),
-        Kind::DoubleValue(number) if !number.is_finite() => {
-            return Err("must be a finite number".to_owned());
-        }
-        Kind::DoubleValue(number) => Scalar::Double(*number),
-        Kind::BooleanValue(is) => Scalar::Boolean(*is),
-        Kind::DecimalValue(text) => match Decimal::from_str_exact(text)
-            .or_else(|_| Decimal::from_scientific(text))
-        {
-            Ok(number) => Scalar::Decimal(number.to_string()),
-            Err(_) => return Err(format!("`{text}` is not a decimal number of at most 28 digits")),
-        },
-        Kind::ListValue(list) if list.values.len() > LIST_MAX => {
-            return Err(format!(
-                "holds {} values, which exceeds the maximum {LIST_MAX}",
-                list.values.len()
-            ));
-        }
-        Kind::ListValue(list) => {
-            let mut items = Vec::with_capacity(list.values.len());
-            for item in &list.values {
-                match &item.kind {
-                    Some(Kind::ListValue(_)) => {
-                        return Err("must not hold lists of lists".to_owned());
-                    }
-                    _ => items.extend(parse(item)?),
-                }
-            }
-            Scalar::List(items)
-        }
-    }))
+    match wire::value::fault(value) {
+        Some(fault) => Err(fault),
+        None => Ok(read(value)),
+    }
 }
 
-/// Values by name; nulls are left out, and so is what does not parse (it was checked where it was
-/// written).
+/// A value that has been checked.
+fn read(value: &Value) -> Option<Scalar> {
+    Some(match value.kind.as_ref()? {
+        Kind::StringValue(text) => Scalar::String(text.clone()),
+        Kind::IntegerValue(number) => Scalar::Integer(*number),
+        Kind::DoubleValue(number) => Scalar::Double(*number),
+        Kind::BooleanValue(is) => Scalar::Boolean(*is),
+        Kind::DecimalValue(text) => Scalar::Decimal(decimal::exact(text).ok()?),
+        Kind::ListValue(list) => Scalar::List(list.values.iter().filter_map(read).collect()),
+    })
+}
+
+/// Values that were checked when they were written, by name; nulls are left out.
 pub fn fields<'a>(values: impl IntoIterator<Item = (&'a String, &'a Value)>) -> Fields {
-    let parsed = |(name, value): (&String, &Value)| Some((name.clone(), parse(value).ok()??));
-    values.into_iter().filter_map(parsed).collect()
+    let read = |(name, value): (&String, &Value)| Some((name.clone(), read(value)?));
+    values.into_iter().filter_map(read).collect()
 }
 
 /// A value as proto carries it.
@@ -83,4 +49,24 @@ pub fn into_proto(scalar: &Scalar) -> Value {
 /// Values by name as proto carries them.
 pub fn fields_into_proto(fields: &Fields) -> std::collections::BTreeMap<String, Value> {
     fields.iter().map(|(name, scalar)| (name.clone(), into_proto(scalar))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attributes_are_read_as_strictly_as_records_and_rules() {
+        let check = |kind: Kind, expected: Result<Scalar, &str>| {
+            let got = parse(&Value { kind: Some(kind.clone()) });
+            assert_eq!(got, expected.map(Some).map_err(str::to_owned), "{kind:?}");
+        };
+        let decimal = |text: &str| Kind::DecimalValue(text.to_owned());
+        check(decimal("1e3"), Ok(Scalar::Decimal("1000".to_owned())));
+        for wrong in ["1_000", "+1", ".5", "5."] {
+            check(decimal(wrong), Err(&format!("`{wrong}` is not a decimal number")));
+        }
+        let list = ValueList { values: vec![Value::default()] };
+        check(Kind::ListValue(list), Err("must not hold null"));
+    }
 }

@@ -2,19 +2,16 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use formula::{
-    OutputType, Type,
-    rule::{Literal, Operator, Rule},
-};
+use formula::Type;
 use proffer_proto::{catalog::v1 as proto, values::v1::ConfigurationChange};
 use serve::metadata;
 use tonic::Status;
+use wire::{amount, output_type, purpose, rule};
 
 use super::{Lookup, instant};
 use crate::domain::{
     metric::{Aggregate, Metric},
-    outcome::value_e4,
-    scalar::{Fields, Scalar},
+    scalar::Fields,
     schedule::{Mandate, Schedule},
     snapshot::{
         Catalog, Category, ComputedField, Creative, Offer, OutcomeType, Placement, Schema, Shared,
@@ -128,14 +125,14 @@ fn offer(id: String, found: proto::Offer) -> Offer {
         let value = scalar::parse(&affinity.value.clone().unwrap_or_default()).ok()??;
         Some((affinity.field.clone(), value))
     };
-    let cost = found.cost.as_ref().and_then(|value| scalar::parse(value).ok().flatten());
+    let cost = found.cost.as_ref().and_then(|value| amount::read(value, 0..=i64::MAX).ok()?);
     Offer {
         id,
-        // Checked where it was written.
-        cost_e4: cost.and_then(|cost| value_e4(&cost).ok()).unwrap_or_default(),
+        // Checked when it was written.
+        cost_e4: cost.unwrap_or_default(),
         is_active: is_active(found.status),
         affinities: found.affinities.iter().filter_map(affinity).collect(),
-        rules: found.qualification_rules.iter().map(rule).collect(),
+        rules: found.qualification_rules.iter().map(rule::stored).collect(),
         custom_fields: scalar::fields(&found.custom_fields),
         schedule: found.schedule.map(schedule).unwrap_or_default(),
         mandate: found.mandatory.and_then(mandate),
@@ -145,7 +142,7 @@ fn offer(id: String, found: proto::Offer) -> Offer {
         priority: found.priority.unwrap_or(50.0),
         business_value: found.business_value.unwrap_or(50.0),
         margin: found.margin,
-        purpose: if found.purpose.is_empty() { "marketing".to_owned() } else { found.purpose },
+        purpose: purpose::or_default(found.purpose),
     }
 }
 
@@ -185,73 +182,9 @@ fn metric(key: String, found: proto::BehavioralMetric) -> Metric {
     Metric { key, outcome: found.outcome, aggregate, window_days, is_active }
 }
 
-/// A rule as the language knows it. What is unset becomes a rule that compiles for no field, so
-/// that its offer is refused rather than let through.
-pub fn rule(found: &proto::Rule) -> Rule {
-    use proto::rule::Kind;
-    let all = |list: &proto::RuleList| list.rules.iter().map(rule).collect();
-    match &found.kind {
-        Some(Kind::All(list)) => Rule::All(all(list)),
-        Some(Kind::Any(list)) => Rule::Any(all(list)),
-        Some(Kind::Not(inner)) => Rule::Not(Box::new(rule(inner))),
-        Some(Kind::Condition(condition)) => Rule::Condition {
-            field: condition.field.clone(),
-            op: operator(condition.op()),
-            value: literal(condition.value.as_ref()),
-        },
-        None => Rule::Any(Vec::new()),
-    }
-}
-
-fn operator(op: proto::Operator) -> Operator {
-    match op {
-        proto::Operator::Eq | proto::Operator::Unspecified => Operator::Eq,
-        proto::Operator::Neq => Operator::Neq,
-        proto::Operator::Gt => Operator::Gt,
-        proto::Operator::Gte => Operator::Gte,
-        proto::Operator::Lt => Operator::Lt,
-        proto::Operator::Lte => Operator::Lte,
-        proto::Operator::In => Operator::In,
-        proto::Operator::NotIn => Operator::NotIn,
-        proto::Operator::Contains => Operator::Contains,
-        proto::Operator::NotContains => Operator::NotContains,
-        proto::Operator::StartsWith => Operator::StartsWith,
-        proto::Operator::EndsWith => Operator::EndsWith,
-        proto::Operator::Matches => Operator::Matches,
-        proto::Operator::Exists => Operator::Exists,
-        proto::Operator::NotExists => Operator::NotExists,
-    }
-}
-
-/// A value as rules compare with it.
-pub fn literal(value: Option<&proffer_proto::values::v1::Value>) -> Literal {
-    let scalar = value.and_then(|value| scalar::parse(value).ok().flatten());
-    scalar.as_ref().map_or(Literal::None, literal_of)
-}
-
-fn literal_of(scalar: &Scalar) -> Literal {
-    match scalar {
-        Scalar::String(text) => Literal::String(text.clone()),
-        Scalar::Boolean(is) => Literal::Boolean(*is),
-        Scalar::Integer(number) => Literal::Number(*number as f64),
-        Scalar::Double(number) => Literal::Number(*number),
-        Scalar::Decimal(text) => text.parse().map_or(Literal::None, Literal::Number),
-        Scalar::List(items) => Literal::List(items.iter().map(literal_of).collect()),
-    }
-}
-
 fn category(id: String, found: proto::Category) -> Category {
     let computed = |field: proto::ComputedField| {
-        let output = match field.output_type() {
-            proto::OutputType::Unspecified => None,
-            proto::OutputType::Integer => Some(OutputType::Integer),
-            proto::OutputType::Number => Some(OutputType::Number),
-            proto::OutputType::Decimal => Some(OutputType::Decimal),
-            proto::OutputType::Boolean => Some(OutputType::Boolean),
-            proto::OutputType::String => Some(OutputType::String),
-            proto::OutputType::Text => Some(OutputType::Text),
-            proto::OutputType::Date => Some(OutputType::Date),
-        };
+        let output = output_type::parse(field.output_type).flatten();
         ComputedField { name: field.name, formula: field.formula, output }
     };
     let is_active = is_active(found.status);

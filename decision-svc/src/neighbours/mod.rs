@@ -9,7 +9,6 @@ mod remote;
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use futures::stream::BoxStream;
 use proffer_proto::{
     catalog::v1::{WatchCatalogResponse, lookup_service_server::LookupService},
@@ -21,6 +20,7 @@ use proffer_proto::{
 };
 use serve::NeighbourError;
 use tonic::{Request, Response, Status};
+use wire::instant::stored as instant;
 
 use self::remote::Remote;
 
@@ -82,9 +82,4 @@ impl Neighbours {
             experiment: Arc::new(Remote::ledger(serve::channel(experiment_url)?)),
         })
     }
-}
-
-/// An instant that its sender has checked.
-fn instant(at: Option<prost_types::Timestamp>) -> Option<DateTime<Utc>> {
-    at.and_then(|at| DateTime::from_timestamp(at.seconds, at.nanos.unsigned_abs()))
 }

@@ -3,7 +3,7 @@
 use proffer_proto::{
     catalog::v1::{Condition, Operator, Rule, rule},
     decision::v1::{self as proto, node::Config},
-    values::v1::{ResourceStatus, Value, value},
+    values::v1::{ResourceStatus, Value, ValueList, value},
 };
 use prost_types::FieldMask;
 use tonic::Code;
@@ -18,7 +18,11 @@ fn with_node(id: &str, config: Option<Config>) -> proto::DecisionFlow {
 }
 
 fn condition(field: &str, op: Operator, value: &str) -> Rule {
-    let value = Some(Value { kind: Some(value::Kind::StringValue(value.to_owned())) });
+    compared(field, op, value::Kind::StringValue(value.to_owned()))
+}
+
+fn compared(field: &str, op: Operator, value: value::Kind) -> Rule {
+    let value = Some(Value { kind: Some(value) });
     Rule {
         kind: Some(rule::Kind::Condition(Condition {
             field: field.to_owned(),
@@ -68,6 +72,17 @@ async fn a_wrong_flow_is_refused_with_its_node() {
         check(unreadable, &format!("{nodes}[4].config.rules[0]"), "`a b` is no name").await;
         let endless = filter(vec![condition("offer.name", Operator::Matches, "(")]);
         check(endless, &format!("{nodes}[4].config.rules[0]"), "condition on `offer.name`").await;
+        // As in an offer's rules: nothing is assumed for an operator or a value that is missing.
+        let unsaid = filter(vec![condition("offer.name", Operator::Unspecified, "x")]);
+        check(unsaid, &format!("{nodes}[4].config.rules[0].op"), "is required: one of ==, !=")
+            .await;
+        let values = vec![Value { kind: Some(value::Kind::IntegerValue(1)) }, Value::default()];
+        let list = value::Kind::ListValue(ValueList { values });
+        let holed = filter(vec![compared("customer.visits", Operator::In, list)]);
+        check(holed, &format!("{nodes}[4].config.rules[0].value"), "must not hold null").await;
+        let odd = value::Kind::DecimalValue("1_0".to_owned());
+        let odd = filter(vec![compared("customer.visits", Operator::Gt, odd)]);
+        check(odd, &format!("{nodes}[4].config.rules[0].value"), "`1_0` is not a decimal").await;
         let optimize = proto::OptimizeNode { profile: "Winbak".into() };
         check(
             scored(proto::ScoreNode::default(), Some(optimize)),

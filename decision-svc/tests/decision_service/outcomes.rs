@@ -97,7 +97,7 @@ async fn what_is_wrong_with_a_report_is_told_with_the_remedy() {
         let amount = |text: &str| Some(Value { kind: Some(Kind::DecimalValue(text.to_owned())) });
         let fine =
             proto::OutcomeReport { value: amount("1.00001"), ..report("c", "conversion", "k") };
-        check(fine, invalid, "outcome.value", "more than 4 decimals").await;
+        check(fine, invalid, "outcome.value", "at most 4 decimals").await;
         let two = proto::OutcomeReport {
             value: amount("1"),
             conversion_value: amount("2"),

@@ -6,9 +6,9 @@ pub mod ledger;
 mod resource;
 mod results;
 
-use chrono::{DateTime, Datelike as _, Utc};
 use history::{History, ServiceContext};
 use serve::Clock;
+use wire::{instant::parse as instant, text::id_fault};
 
 use crate::store::Store;
 
@@ -18,8 +18,6 @@ pub const REQUEST_BYTES_MAX: usize = 256 * 1024;
 pub const DELIVERY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of an answer.
 pub const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Longest customer id, in bytes.
-pub const CUSTOMER_ID_BYTES_MAX: usize = 128;
 
 /// What every service here works with. Cheap to clone.
 #[derive(Clone)]
@@ -39,28 +37,5 @@ impl ServiceContext for Context {
 
     fn clock(&self) -> &Clock {
         &self.clock
-    }
-}
-
-/// An instant from proto, to the microsecond; a fault when it is out of range.
-fn instant(at: &prost_types::Timestamp) -> Result<DateTime<Utc>, String> {
-    let nanos = u32::try_from(at.nanos).ok().filter(|nanos| *nanos < 1_000_000_000);
-    nanos
-        .and_then(|nanos| DateTime::from_timestamp(at.seconds, nanos))
-        .filter(|at| (1..=9999).contains(&at.year()))
-        .map(|at| serve::from_micros(at.timestamp_micros()))
-        .ok_or_else(|| "is not an instant of the years 1 to 9999".to_owned())
-}
-
-/// What is wrong with an id that another service made or a caller chose.
-fn id_fault(id: &str) -> Option<String> {
-    if id.is_empty() {
-        Some("is required".to_owned())
-    } else if id.len() > CUSTOMER_ID_BYTES_MAX {
-        Some(format!("has {} bytes, which exceeds the maximum {CUSTOMER_ID_BYTES_MAX}", id.len()))
-    } else if id.chars().any(char::is_control) {
-        Some("must not hold control characters".to_owned())
-    } else {
-        None
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Faults told about one request; more are left out.
+/// Faults reported for one request; more are left out.
 pub const FAULTS_MAX: usize = 100;
 /// Characters of the caller's own text repeated in a fault.
 const QUOTED_CHARS_MAX: usize = 64;
@@ -55,7 +55,7 @@ impl fmt::Display for Place<'_> {
 /// How the body as a whole is named in a fault.
 pub const BODY: &str = "body";
 
-/// Adds a key to a written path; one that is no plain word stands in brackets.
+/// Adds a key to a written path, in brackets unless it is a plain word.
 pub fn push_key(out: &mut String, key: &str) {
     let is_word = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if !is_word {

@@ -24,12 +24,12 @@ pub struct Root<'a> {
 pub struct JsonPath {
     /// The path.
     pub text: String,
-    /// True when every part was recognised.
+    /// True when every part was recognized.
     pub is_exact: bool,
 }
 
 impl Root<'_> {
-    /// `path` in JSON's names; parts that are not recognised are put into camelCase.
+    /// `path` in JSON's names; parts that are not recognized are put into camelCase.
     pub fn translate(&self, path: &str) -> JsonPath {
         let mut walk =
             Walk { shapes: self.shapes, at: self.at(), out: String::new(), is_exact: true };
@@ -53,8 +53,8 @@ impl Root<'_> {
         self.shapes.at(self.request).map_or(At::Unknown, At::Message)
     }
 
-    /// `text` with the paths it quotes in backticks translated. `beside` is the path of the field
-    /// it speaks of: names of its neighbours are recognised as well.
+    /// `text` with the paths in backticks translated. `beside` is the path of the field that it is
+    /// about: fields of the same object are recognized by their bare names.
     pub fn translate_text<'t>(
         &self,
         text: &'t str,
@@ -131,7 +131,7 @@ fn parts(path: &str) -> Vec<Part<'_>> {
     parts
 }
 
-/// Where a walk stands.
+/// Position of a walk along a path.
 enum At<'s> {
     Message(&'s Shape),
     List(&'s Field),
@@ -221,7 +221,7 @@ impl<'s> Walk<'s> {
                 return self.at = At::Content(tagged);
             }
         }
-        // A field of a message that stands in this object, written without that message's name.
+        // A field of a message written in this object, without that message's name.
         for field in &object.inline {
             if let Some(Step::Field(inner)) =
                 self.object(field).and_then(|inner| inner.names.get(name))

@@ -7,7 +7,7 @@ use super::{
 };
 
 /// The proto paths that a body names. Keys of nested messages make nested paths; lists and maps are
-/// replaced whole; what only the service sets is not named.
+/// replaced whole; output-only fields are left out.
 pub fn of_body(shapes: &Shapes, shape: &Shape, body: &Json<'_>) -> Vec<String> {
     let mut paths = Vec::new();
     if let (Form::Object(object), Json::Object(entries)) = (&shape.form, body) {

@@ -13,7 +13,7 @@ use super::{
     tree::{Entry, Json},
 };
 
-/// Known keys told when one is unknown.
+/// Known keys that a fault of an unknown key lists.
 const TOLD_KEYS_MAX: usize = 24;
 
 /// What null means for a field that cannot be unset.
@@ -38,7 +38,7 @@ pub fn message(
     read.unwrap_or_else(|| DynamicMessage::new(shape.descriptor.clone()))
 }
 
-/// Reads a value of a path or a query: text that stands for a scalar.
+/// Reads a value of a path or a query: a scalar as text.
 pub fn text_value(
     shapes: &Shapes,
     kind: &Kind,
@@ -178,8 +178,7 @@ impl<'s> Reader<'s, '_> {
         place: &Place<'_>,
         nulls: Nulls,
     ) -> bool {
-        // What only the service sets is accepted and not looked at, so that what was read can be
-        // sent back.
+        // Output-only fields are accepted and ignored, so that a read resource can be sent back.
         if field.options.output_only {
             return false;
         }
@@ -261,7 +260,7 @@ impl<'s> Reader<'s, '_> {
         self.set(message, &variant.descriptor, Value::Message(part), place);
     }
 
-    /// A member without fields; later versions may give it some.
+    /// A member without fields.
     fn without_settings(
         &mut self,
         word: &str,
@@ -365,18 +364,18 @@ impl<'s> Reader<'s, '_> {
         if entries.is_empty() {
             return;
         }
-        let mut told: Vec<_> =
+        let mut listed: Vec<_> =
             known.clone().take(TOLD_KEYS_MAX).map(|key| format!("`{key}`")).collect();
         if known.count() > TOLD_KEYS_MAX {
-            told.push("…".to_owned());
+            listed.push("…".to_owned());
         }
-        let told = if told.is_empty() {
+        let listed = if listed.is_empty() {
             "it has none".to_owned()
         } else {
-            format!("known are {}", told.join(", "))
+            format!("known are {}", listed.join(", "))
         };
         for (key, _) in entries {
-            self.faults.add(&place.key(key), format!("is not a field of this object; {told}"));
+            self.faults.add(&place.key(key), format!("is not a field of this object; {listed}"));
         }
     }
 
@@ -414,7 +413,7 @@ impl<'s> Reader<'s, '_> {
     }
 }
 
-/// What an object says about one tagged oneof.
+/// The keys of one tagged oneof in an object.
 struct Tagging<'a> {
     of: &'a Arc<Tagged>,
     tag: Option<&'a Json<'a>>,
@@ -428,7 +427,7 @@ impl<'a> Tagging<'a> {
     }
 }
 
-/// Null says as little as a key that is not there.
+/// Null, like an absent key.
 fn given<'a>(value: &'a Json<'a>) -> Option<&'a Json<'a>> {
     Some(value).filter(|value| !matches!(value, Json::Null))
 }

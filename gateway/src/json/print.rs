@@ -243,7 +243,7 @@ impl<'s> Printer<'s> {
     }
 }
 
-/// True for an enum at the value that says nothing: it has no word.
+/// True for an enum at its unspecified value, which has no word.
 fn says_nothing(field: &Field, message: &DynamicMessage) -> bool {
     let Kind::Enum(words) = &field.kind else { return false };
     let number = message.get_field(&field.descriptor).as_enum_number();

@@ -50,7 +50,7 @@ pub struct Object {
     pub members: Vec<Member>,
     /// What a key of the input means.
     pub keys: HashMap<String, Target>,
-    /// The keys as told to people, in order.
+    /// The keys, as faults list them.
     pub known: Vec<String>,
     /// What a name in a proto path means.
     pub names: HashMap<String, Step>,
@@ -58,9 +58,9 @@ pub struct Object {
     pub rest: Option<Arc<Field>>,
     /// The oneofs that read as a tag and a content.
     pub tagged: Vec<Arc<Tagged>>,
-    /// The one of them whose member's fields stand beside the tag.
+    /// The one of them whose member's fields are written beside the tag.
     pub flat: Option<Arc<Tagged>>,
-    /// Fields whose message stands in this object.
+    /// Fields whose message is written in this object.
     pub inline: Vec<Arc<Field>>,
 }
 
@@ -82,7 +82,7 @@ pub enum Member {
 pub enum Target {
     /// A field.
     Field(Arc<Field>),
-    /// A key of the message that stands in this object.
+    /// A key of a message that is written in this object.
     Inline(Arc<Field>),
     /// The name of a tagged member.
     Tag(Arc<Tagged>),
@@ -95,7 +95,7 @@ pub enum Target {
 pub enum Step {
     /// A field with a key.
     Field(Arc<Field>),
-    /// A field whose message stands in this object.
+    /// A field whose message is written in this object.
     Inline(Arc<Field>),
     /// The map that takes all other keys.
     Rest(Arc<Field>),
@@ -112,7 +112,7 @@ pub struct Tagged {
     pub tag: String,
     /// Key that holds the member's fields.
     pub content: String,
-    /// The member's fields stand beside the tag.
+    /// The member's fields are written beside the tag.
     pub is_flat: bool,
     /// The members; the word is the field's name.
     pub variants: Vec<Arc<Field>>,
@@ -185,9 +185,9 @@ pub enum Kind {
 pub struct Words {
     by_word: HashMap<String, i32>,
     by_number: HashMap<i32, String>,
-    /// The words as told to people.
-    pub told: String,
-    /// The value that says nothing, when there is one; it has no word.
+    /// The words, as faults list them.
+    pub listed: String,
+    /// The value for unspecified, when there is one; it has no word.
     pub unsaid: Option<i32>,
 }
 

@@ -7,9 +7,9 @@ use std::{borrow::Cow, collections::HashSet};
 
 use super::fault::{Faults, Place};
 
-/// How deep lists and objects may stand inside each other.
+/// Largest depth of nested lists and objects.
 pub const DEPTH_MAX: usize = 32;
-/// Up to here repeated keys are looked for pair by pair.
+/// Objects of up to this many keys are searched for repeated keys pair by pair.
 const PAIRWISE_KEYS_MAX: usize = 8;
 
 /// A value.

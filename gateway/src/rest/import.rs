@@ -31,7 +31,7 @@ pub fn schema_in(path: &str) -> Option<&str> {
 }
 
 impl Rest {
-    /// Takes a file in. It may take as long as a request may.
+    /// Imports a file, within the request timeout.
     pub async fn import(
         &self,
         schema: &str,
@@ -43,7 +43,7 @@ impl Rest {
         let first = ImportRecordsRequest { part: Some(Part::Header(header)) };
         let request = metadata::request(metadata::DEFAULT_TENANT, pieces(first, body));
         let mut request = super::labelled(request, &parts.headers, request_id);
-        // A file takes as long as it takes; the listener says how long at most.
+        // Only the listener's request timeout applies.
         request.metadata_mut().remove("grpc-timeout");
         let neighbour = self.neighbours.of(Service::Catalog).clone();
         let answer =
@@ -58,7 +58,7 @@ impl Rest {
     }
 }
 
-/// What the path, the query and the content type say; all faults.
+/// The header of the import from path, query and content type, or all faults.
 fn header(schema: &str, parts: &http::request::Parts) -> Result<ImportHeader, Problem> {
     let mut faults: Vec<(String, String)> = Vec::new();
     let schema = path_template::decode(schema).unwrap_or_else(|| {
@@ -123,7 +123,7 @@ fn format(headers: &HeaderMap) -> Option<ImportFormat> {
     }
 }
 
-/// The header, then the body in pieces. A body that breaks off ends as one that was never whole.
+/// The header, then the body in pieces. A body that breaks off ends with an empty part.
 fn pieces(first: ImportRecordsRequest, body: HttpBody) -> impl Stream<Item = ImportRecordsRequest> {
     let frames = body.into_data_stream().flat_map(|frame| {
         let pieces: Vec<_> = match frame {

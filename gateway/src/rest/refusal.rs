@@ -29,7 +29,7 @@ pub fn foreign(headers: &HeaderMap) -> Problem {
     problem.with("origin", origin).into()
 }
 
-/// Nothing stands at the path.
+/// There is no route at the path.
 pub fn not_found(method: &Method, path: &str) -> Problem {
     let path = quoted(path);
     let message = format!("no call `{method} {path}`");

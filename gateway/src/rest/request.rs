@@ -20,11 +20,11 @@ use crate::{
     route_table::{Body, Route, Variable},
 };
 
-/// The caller's key that makes a retry safe.
+/// Header that identifies retries.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 impl Rest {
-    /// The message of a call. All its faults are told together.
+    /// The message of a call, or all its faults.
     pub fn request(
         &self,
         route: &Route,
@@ -137,7 +137,7 @@ impl Rest {
         }
     }
 
-    /// A mask in the query takes the place of the one made from the body's keys.
+    /// A mask in the query replaces the one made from the body's keys.
     fn given_mask(
         &self,
         route: &Route,
@@ -216,7 +216,7 @@ fn set_mask(message: &mut DynamicMessage, mask: &Field, paths: Vec<String>, faul
     }
 }
 
-/// The header's key serves when the body has none.
+/// The header's key is used when the body has none.
 fn fill_idempotency_key(
     route: &Route,
     headers: &HeaderMap,

@@ -4,9 +4,6 @@ use chrono::{DateTime, Utc};
 
 use super::{channel::Channel, facts::Subject, question::Candidate, scope::find_channel};
 
-/// Purpose of a contact that names none.
-pub const PURPOSE_DEFAULT: &str = "marketing";
-
 /// Where a contact stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {

@@ -23,7 +23,4 @@ pub mod zone;
 /// Faults of something written, by field path within the resource.
 pub type Faults = Vec<(String, String)>;
 
-/// Names compare without case and without space around them.
-pub fn folded(name: &str) -> String {
-    name.trim().to_lowercase()
-}
+pub use wire::name::folded;

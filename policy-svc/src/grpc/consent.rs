@@ -8,7 +8,7 @@ use super::{Context, in_its_own_task, page_position, status::status};
 use crate::{
     domain::consent::{AHEAD_MAX, ConsentRecord, EVERY_CHANNEL, is_effective},
     gate::NewConsent,
-    messages::{id_fault, instant, text_fault},
+    messages::{id_fault, instant},
 };
 
 /// What customers said.
@@ -52,7 +52,7 @@ impl Consents {
                     path,
                     format!("has {length} characters, which exceeds the maximum {characters_max}"),
                 );
-            } else if let Some(message) = text_fault(text, usize::MAX) {
+            } else if let Some(message) = wire::text::null_fault(text) {
                 fault(path, message);
             }
         }

@@ -48,11 +48,7 @@ pub fn settle_spend(resource: &mut proto::ContactPolicy) {
     else {
         return;
     };
-    let text = match &value.kind {
-        Some(Kind::IntegerValue(number)) => number.to_string(),
-        Some(Kind::DoubleValue(number)) => number.to_string(),
-        Some(Kind::StringValue(text) | Kind::DecimalValue(text)) => text.trim().to_owned(),
-        _ => return,
-    };
-    value.kind = Some(Kind::DecimalValue(text));
+    if let Ok(Some(text)) = wire::amount::exact(value) {
+        value.kind = Some(Kind::DecimalValue(text));
+    }
 }

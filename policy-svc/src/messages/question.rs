@@ -11,7 +11,6 @@ use proffer_proto::{
 use super::{TEXT_BYTES_MAX, id_fault, instant, text_fault};
 use crate::domain::{
     Faults,
-    contact::PURPOSE_DEFAULT,
     question::{Candidate, FieldValue, Outcome, Question},
 };
 
@@ -196,13 +195,12 @@ fn subject_faults(candidate: &proto::OfferSubject, path: &str, is_required: bool
 }
 
 fn candidate(found: proto::OfferSubject) -> Candidate {
-    let purpose = if found.purpose.is_empty() { PURPOSE_DEFAULT.to_owned() } else { found.purpose };
     Candidate {
         offer_id: found.offer_id,
         category: found.category,
         category_id: found.category_id,
         subcategory: found.subcategory,
-        purpose,
+        purpose: wire::purpose::or_default(found.purpose),
         cost: found.cost_ten_thousandths,
     }
 }

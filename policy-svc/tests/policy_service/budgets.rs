@@ -178,6 +178,17 @@ async fn a_budget_needs_a_window_and_a_limit() {
             "contact_policy.budget.max_spend: is 0.00001; it must be 0.0001 to 1000000000000",
         ]
     );
+    // More decimals than an amount has are never rounded away.
+    let longer = Some("0.0001000000000000000000000000000001");
+    let request = proto::CreateContactPolicyRequest {
+        contact_policy: Some(budget("pol_b", "", None, longer)),
+    };
+    let refused = world.policies().create_contact_policy(request).await.unwrap_err();
+    assert!(faults(&refused)[0].starts_with("contact_policy.budget.max_spend"), "{refused:?}");
+    // An exponent is read here as in an offer's cost.
+    let kept = world.create_policy(budget("pol_e", "", None, Some("1.5e3"))).await;
+    let Some(Rule::Budget(kept)) = kept.rule else { panic!("not a budget") };
+    assert_eq!(kept.max_spend.unwrap().kind, Some(Kind::DecimalValue("1500".into())));
     let kept = world.create_policy(budget("pol_c", "", None, Some(" 12.50 "))).await;
     let Some(Rule::Budget(kept)) = kept.rule else { panic!("not a budget") };
     assert_eq!(kept.max_spend.unwrap().kind, Some(Kind::DecimalValue("12.50".into())));

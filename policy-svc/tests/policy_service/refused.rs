@@ -34,7 +34,7 @@ async fn every_fault_of_a_question_is_told() {
             "question.now: is required",
             "question.as_of: is allowed only in Check: a slot is given and a contact committed now",
             "question.candidates[0].offer_id: is required",
-            "question.candidates[0].category: must not hold a null character",
+            "question.candidates[0].category: must not hold control characters",
             "question.candidates[2].offer_id: is named twice",
             "question.pending_outcomes[0].outcome_id: is required",
             "question.pending_outcomes[0].customer_id: is required",

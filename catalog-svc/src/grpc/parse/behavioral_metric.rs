@@ -1,6 +1,6 @@
 //! Parses the message of a behavioral metric.
 
-use proffer_proto::{catalog::v1 as proto, values::v1::ResourceStatus};
+use proffer_proto::catalog::v1 as proto;
 
 use crate::domain::behavioral_metric::{Aggregate, BehavioralMetric};
 
@@ -8,7 +8,7 @@ use crate::domain::behavioral_metric::{Aggregate, BehavioralMetric};
 pub fn behavioral_metric(found: &proto::BehavioralMetric) -> BehavioralMetric {
     BehavioralMetric {
         key: found.key.clone(),
-        is_active: matches!(found.status(), ResourceStatus::Active | ResourceStatus::Unspecified),
+        is_active: wire::status::is_active(found.status),
         outcome: found.outcome.clone(),
         aggregate: aggregate(found.aggregate),
         window_days: found.window_days,

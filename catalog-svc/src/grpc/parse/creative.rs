@@ -6,7 +6,8 @@ use formula::rule::Literal;
 use proffer_proto::catalog::v1 as proto;
 use prost::Message as _;
 
-use super::super::value::literal;
+use wire::value::literal;
+
 use crate::domain::{
     Faults,
     creative::{Creative, WEIGHT_DEFAULT, content_path},
@@ -21,8 +22,7 @@ pub fn creative(found: &proto::Creative) -> (Creative, Faults) {
             Ok(value) => drop(content.insert(key.clone(), value)),
             Err(message) => {
                 faults.push((content_path(key), message));
-                // Stands for the faulty value, whose own fault is told, so that its key is counted
-                // and judged.
+                // In place of the faulty value, whose own fault is reported: its key is checked too.
                 content.insert(key.clone(), Literal::Boolean(false));
             }
         }

@@ -8,7 +8,7 @@ mod schema;
 
 pub use self::{
     behavioral_metric::behavioral_metric,
-    category::{category, output_type},
+    category::category,
     creative::creative,
     offer::offer,
     schema::{field_draft, schema},

@@ -4,15 +4,13 @@ use formula::rule::Literal;
 use proffer_proto::catalog::v1 as proto;
 use prost_types::Timestamp;
 
-use super::super::{
-    rule,
-    value::{given, instant, literal},
-};
+use wire::{amount, instant::parse as instant, rule, value::literal};
+
 use crate::domain::{
-    Faults, cost,
+    Faults,
     mandate::{MANDATORY, Mandate},
     name::quoted,
-    offer::{Affinity, Offer, RULES},
+    offer::{Affinity, COST, Offer, RULES},
     schedule::{SCHEDULE, Schedule},
 };
 
@@ -22,7 +20,7 @@ pub fn offer(found: &proto::Offer) -> (Offer, Faults) {
     let mut read = |path: String, value: Option<&proffer_proto::values::v1::Value>| {
         literal(value).unwrap_or_else(|message| {
             faults.push((path, message));
-            // Stands for the faulty value, whose own fault is told.
+            // In place of the faulty value, whose own fault is reported.
             Literal::None
         })
     };
@@ -36,7 +34,7 @@ pub fn offer(found: &proto::Offer) -> (Offer, Faults) {
         (name.clone(), read(format!("custom_fields.{}", quoted(name)), Some(value)))
     });
     let custom_fields = custom_fields.collect();
-    if let Some(Err(message)) = found.cost.as_ref().map(|value| cost::exact(&given(value))) {
+    if let Some(Err(message)) = found.cost.as_ref().map(|value| amount::read(value, COST)) {
         faults.push(("cost".to_owned(), message));
     }
     let rules = rule::rules(RULES, &found.qualification_rules, &mut faults);
@@ -57,7 +55,7 @@ pub fn offer(found: &proto::Offer) -> (Offer, Faults) {
     (offer, faults)
 }
 
-/// None when an instant is at fault, so that nothing is said of what follows from it.
+/// `None` when an instant is at fault: faults that follow from it are not reported.
 fn schedule(found: &proto::Schedule, faults: &mut Faults) -> Option<Schedule> {
     let count = faults.len();
     let mut read = |part: &str, at: Option<&Timestamp>| {

@@ -8,10 +8,7 @@ use formula::{
 use proffer_proto::decision::v1 as proto;
 
 use super::{Fault, fault};
-use crate::{
-    domain::step::{FILTERS_MAX, Filter},
-    neighbours::catalog,
-};
+use crate::domain::step::{FILTERS_MAX, Filter};
 
 /// The node, or its first fault.
 pub(super) fn parse(found: &proto::FilterNode) -> Result<Filter, Fault> {
@@ -20,7 +17,11 @@ pub(super) fn parse(found: &proto::FilterNode) -> Result<Filter, Fault> {
         let message = format!("holds {count} rules; it must hold 1 to {FILTERS_MAX}");
         return Err(fault("config.rules", message));
     }
-    let rules: Vec<Rule> = found.rules.iter().map(catalog::rule).collect();
+    let mut faults = Vec::new();
+    let rules = wire::rule::rules("config.rules", &found.rules, &mut faults);
+    if let Some(first) = faults.into_iter().next() {
+        return Err(first);
+    }
     for (index, rule) in rules.iter().enumerate() {
         if let Some((path, message)) = shape_fault(rule) {
             let path = if path.is_empty() { path } else { format!(".{path}") };

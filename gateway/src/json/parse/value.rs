@@ -64,7 +64,7 @@ impl Reader<'_, '_> {
         None
     }
 
-    /// A whole number; one of 64 bits may also stand in quotes, because JavaScript cannot hold it
+    /// A whole number; one of 64 bits may also be quoted, because JavaScript cannot hold it
     /// otherwise.
     fn whole<T: TryFrom<i128>>(
         &mut self,
@@ -101,7 +101,7 @@ impl Reader<'_, '_> {
     }
 
     fn word(&mut self, words: &Words, json: &Json<'_>, place: &Place<'_>) -> Option<Value> {
-        let wanted = || format!("one of {}", words.told);
+        let wanted = || format!("one of {}", words.listed);
         match json {
             Json::Text(word) => match words.number(word) {
                 Some(number) => Some(Value::EnumNumber(number)),

@@ -198,8 +198,8 @@ impl Shapes {
         })
     }
 
-    /// Gives every object the keys of the messages that stand in it. They are known only when all
-    /// are planned.
+    /// Gives every object the keys of the messages written in it. They are known only when all are
+    /// planned.
     fn inline_keys(&mut self) -> anyhow::Result<()> {
         for index in 0..self.list.len() {
             let Some(Shape { form: Form::Object(object), .. }) = self.list.get(index) else {
@@ -291,7 +291,7 @@ fn plan_words(annotations: &Annotations, descriptor: &EnumDescriptor) -> anyhow:
     let zero = descriptor.default_value();
     let prefix = zero.name().strip_suffix("UNSPECIFIED");
     let unsaid = prefix.map(|_| zero.number());
-    let (mut by_word, mut by_number, mut told) = (HashMap::new(), HashMap::new(), Vec::new());
+    let (mut by_word, mut by_number, mut listed) = (HashMap::new(), HashMap::new(), Vec::new());
     let mut seen = HashSet::new();
     for value in descriptor.values().filter(|value| Some(value.number()) != unsaid) {
         let bare = value.name().strip_prefix(prefix.unwrap_or_default()).unwrap_or(value.name());
@@ -304,8 +304,8 @@ fn plan_words(annotations: &Annotations, descriptor: &EnumDescriptor) -> anyhow:
             );
             by_word.insert(word, value.number());
         }
-        told.push(format!("`{word}`"));
+        listed.push(format!("`{word}`"));
         by_number.insert(value.number(), word);
     }
-    Ok(Words { by_word, by_number, told: told.join(", "), unsaid })
+    Ok(Words { by_word, by_number, listed: listed.join(", "), unsaid })
 }

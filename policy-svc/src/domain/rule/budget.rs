@@ -1,7 +1,7 @@
 //! `budget`: a maximum of contacts, or of spend, over all customers.
 
 use chrono::{DateTime, Utc};
-use rust_decimal::{Decimal, prelude::ToPrimitive as _};
+use wire::amount::{self, PARTS};
 
 use super::{
     finding::{Constant, Evaluation, Finding},
@@ -23,8 +23,6 @@ pub const NAME: &str = "budget";
 pub const CONTACTS_MAX: i64 = 1_000_000_000;
 /// Most spend a budget may allow, in the tenant's currency.
 pub const SPEND_MAX: i64 = 1_000_000_000_000;
-/// Parts of one unit of the currency that costs are kept in.
-pub const PARTS: i64 = 10_000;
 
 /// What all customers together may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,10 +47,13 @@ impl Budget {
                 format!("is {most}; it must be 1 to {CONTACTS_MAX}"),
             ));
         }
-        let spend_max = max_spend.map(parts).transpose().unwrap_or_else(|text| {
-            faults.push(("budget.max_spend".to_owned(), text));
-            None
-        });
+        let spend_max = max_spend
+            .map(|text| amount::parts(text, 1..=SPEND_MAX * PARTS))
+            .transpose()
+            .unwrap_or_else(|text| {
+                faults.push(("budget.max_spend".to_owned(), text));
+                None
+            });
         if faults.is_empty() {
             Ok(Self(Limits { window, contacts_max: max_contacts, spend_max }))
         } else {
@@ -89,23 +90,6 @@ impl PolicyKind for Budget {
     }
 }
 
-/// An amount in 1/10,000, or what is wrong with it.
-fn parts(text: &str) -> Result<i64, String> {
-    let amount: Decimal = text.parse().map_err(|_| format!("`{text}` is not a decimal number"))?;
-    let bounds = Decimal::new(1, 4)..=Decimal::from(SPEND_MAX);
-    if !bounds.contains(&amount) {
-        return Err(format!("is {text}; it must be 0.0001 to {SPEND_MAX}"));
-    }
-    let parts = amount * Decimal::from(PARTS);
-    let whole = parts.is_integer().then(|| parts.to_i64()).flatten();
-    whole.ok_or_else(|| format!("is {text}; it may have at most 4 decimals"))
-}
-
-/// An amount as texts say it.
-fn amount(parts: i64) -> String {
-    Decimal::new(parts, 4).normalize().to_string()
-}
-
 struct Spending<'a> {
     limits: &'a Limits,
     used: Used,
@@ -125,8 +109,10 @@ impl Spending<'_> {
             used.contacts.to_string(),
             limits.contacts_max.map(|most| format!("{most} contacts")),
         );
-        let spend =
-            of(amount(used.spend), limits.spend_max.map(|most| format!("{} spend", amount(most))));
+        let spend = of(
+            amount::text(used.spend),
+            limits.spend_max.map(|most| format!("{} spend", amount::text(most))),
+        );
         let both: Vec<_> = contacts.into_iter().chain(spend).collect();
         let text = format!("{} in last {} over all customers", both.join(", "), limits.window);
         let count = |count: i64| usize::try_from(count).unwrap_or_default();

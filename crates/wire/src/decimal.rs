@@ -16,7 +16,7 @@ const EXPONENT_MAX: i32 = 100;
 /// The number as plain text, exact: no exponent, no leading zeros, the fraction as long as it was
 /// written.
 pub fn exact(text: &str) -> Result<String, String> {
-    let fault = || format!("`{}` is not a decimal number", super::name::quoted(text));
+    let fault = || format!("`{}` is not a decimal number", crate::text::quoted(text));
     if text.len() > TEXT_MAX {
         return Err(format!("has more than {DIGITS_MAX} significant digits"));
     }
