@@ -7,8 +7,8 @@ use std::{
 
 use anyhow::Context as _;
 
-/// Folders that hold no source.
-const SKIPPED_FOLDERS: [&str; 4] = ["target", "proffer-data", "node_modules", ".git"];
+/// Folders that hold no source; `.git` is a file in a linked worktree.
+const SKIPPED: [&str; 4] = ["target", "proffer-data", "node_modules", ".git"];
 /// Files larger than this are data.
 const SOURCE_BYTES_MAX: u64 = 1 << 20;
 
@@ -43,7 +43,10 @@ fn collect(root: &Path, folder: &Path, files: &mut Vec<SourceFile>) -> anyhow::R
         let entry = entry?;
         let (path, kind) = (entry.path(), entry.file_type()?);
         let name = entry.file_name().to_string_lossy().into_owned();
-        if kind.is_dir() && !SKIPPED_FOLDERS.contains(&name.as_str()) {
+        if SKIPPED.contains(&name.as_str()) {
+            continue;
+        }
+        if kind.is_dir() {
             collect(root, &path, files)?;
         } else if kind.is_file() && entry.metadata()?.len() <= SOURCE_BYTES_MAX {
             // A file that is not UTF-8 is data.

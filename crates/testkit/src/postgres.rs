@@ -22,8 +22,8 @@ const STARTS_APART: u32 = 10;
 
 /// Runs the server until standard input ends, then stops it and removes its folder. The pipe ends
 /// with the starter, however that dies, so no server is left behind. A process group of its own
-/// keeps Ctrl-C for the starter. `crash` kills the server at once; `start` starts it again unless it
-/// runs (an ended process has no program any more).
+/// keeps Ctrl-C for the starter. `crash` kills the server at once; `start` starts it again unless
+/// it runs (an ended process has no program any more).
 const KEEPER: &str = r#"
 launch() {
   "$1" -D "$2/data" -p "$3" -k "$2" -c listen_addresses=127.0.0.1 -c max_connections=400 \

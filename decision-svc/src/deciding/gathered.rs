@@ -40,11 +40,15 @@ pub struct LiveCase {
 
 /// All that some questions need.
 pub struct Gathered<'q> {
+    /// Flow and snapshot by flow and channel; or why there are none.
     pub grounds: BTreeMap<GroundKey<'q>, Result<Ground, Status>>,
+    /// The flows, compiled for the newest snapshot where that is quick enough.
     pub flows: BTreeMap<GroundKey<'q>, Arc<CompiledFlow>>,
+    /// The customers' records; or why they could not be read.
     pub records: Result<Records, Refusal>,
     /// By index of the question.
     pub metrics: BTreeMap<usize, Metrics>,
+    /// Undelivered outcomes and arms by customer.
     pub known: Known,
 }
 
@@ -52,6 +56,7 @@ pub struct Gathered<'q> {
 pub struct Records {
     /// By index of the question; `None` for an unknown customer.
     pub by_question: Vec<Option<Arc<Fields>>>,
+    /// The snapshot the records are read with.
     pub snapshot: Arc<Snapshot>,
     /// The snapshot is as new as the records.
     pub is_fresh: bool,

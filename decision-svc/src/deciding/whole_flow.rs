@@ -16,8 +16,7 @@ use crate::{
         snapshot::is_named,
         step::{DEFAULT_SCHEMA, Score, Step},
     },
-    grpc::{model, weight_profile},
-    messages::{flow_config, is_active},
+    messages::{flow_config, is_active, model},
 };
 
 /// Most readings of flow and parts until nothing is written meanwhile.
@@ -202,8 +201,9 @@ impl Parts {
                 Step::Optimize(profile) => match &self.profile {
                     Some(found) => {
                         newest = newest.max(found.revision);
+                        let weights = found.weights.as_ref().map(flow_config::weights);
                         profile.found =
-                            is_active(found.status).then(|| weight_profile::weights(found));
+                            is_active(found.status).then(|| weights.unwrap_or_default());
                     }
                     None => is_whole = false,
                 },

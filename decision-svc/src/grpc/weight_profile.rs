@@ -7,15 +7,10 @@ use proffer_proto::decision::v1::{
 use tonic::Status;
 
 use super::Context;
-use crate::{domain::rank::Weights, messages::flow_config};
+use crate::messages::flow_config;
 
 /// The weight profiles of a tenant.
 pub struct WeightProfiles(pub Context);
-
-/// The weights of a profile.
-pub fn weights(profile: &proto::WeightProfile) -> Weights {
-    profile.weights.as_ref().map(flow_config::weights).unwrap_or_default()
-}
 
 impl Kind<Context> for proto::WeightProfile {
     async fn check(draft: &mut Draft<'_, Context, Self>) -> Result<(), Status> {

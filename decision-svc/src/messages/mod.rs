@@ -3,6 +3,7 @@
 
 pub mod answer;
 pub mod flow_config;
+pub mod model;
 pub mod offer_subject;
 pub mod question;
 pub mod reason_code;

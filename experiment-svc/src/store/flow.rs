@@ -16,6 +16,22 @@ pub enum FlowError {
     Database(#[from] DatabaseError),
 }
 
+const TAKE: &str = "insert into running_flow (tenant_id, flow_folded, experiment_id)
+    values ($1, $2, $3) on conflict (tenant_id, flow_folded) do nothing";
+
+const RUNNING: &str =
+    "select experiment_id from running_flow where tenant_id = $1 and flow_folded = $2";
+
+const GIVE_BACK: &str = "delete from running_flow where tenant_id = $1 and experiment_id = $2";
+
+pub(super) fn statements() -> Vec<Statement> {
+    vec![
+        Statement::new("take a flow", TAKE),
+        Statement::new("experiment on a flow", RUNNING),
+        Statement::new("give a flow back", GIVE_BACK),
+    ]
+}
+
 /// The experiment runs on this flow, folded, from now on.
 ///
 /// INVARIANT: the log's head is locked by now, so an experiment that took the flow before has

@@ -96,7 +96,11 @@ fn reach(arrows: &Arrows, nodes: &BTreeSet<Name>, from: &Name) -> BTreeSet<Name>
 fn shortest(arrows: &Arrows, part: &BTreeSet<Name>) -> Option<Vec<Name>> {
     let circles = part.iter().flat_map(|from| {
         let targets = arrows.get(from).into_iter().flat_map(BTreeMap::keys);
-        targets.filter(|to| part.contains(*to)).filter_map(|to| way(arrows, part, to, from))
+        targets.filter(|to| part.contains(*to)).filter_map(|to| {
+            let mut circle = way(arrows, part, to, from)?;
+            circle.rotate_right(1);
+            Some(circle)
+        })
     });
     circles.min_by_key(|circle| (top(circle.iter()).is_some(), circle.len()))
 }

@@ -101,7 +101,8 @@ fn places(file: &Rust, found: &mut Vec<Violation>) {
             .any(|file| path.ends_with(file));
     for ((line, code), strings) in file.product().zip(&file.strings) {
         if is_service && !may_proto && !is_pure_place(path) && has_word(code, "proffer_proto") {
-            let what = "proto types outside grpc/, neighbours/, messages/ and deciding/: pass domain types";
+            let what = "proto types outside grpc/, neighbours/, messages/ and deciding/: pass \
+                        domain types";
             found.push(Violation::new(path, line, what));
         }
         if !may_sql && has_word(code, "sqlx") {

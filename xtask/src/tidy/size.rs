@@ -139,8 +139,9 @@ mod tests {
 
     #[test]
     fn a_function_reaches_from_its_name_to_its_last_brace() {
-        let code = "trait A {\n    fn no_body(&self);\n}\nimpl A for B {\n    fn outer(x: [u8; 2])\n\
-                    \n    {\n        fn inner() { if x {} }\n        let f: fn(u8) -> u8 = g;\n    }\n}\n";
+        let code = "trait A {\n    fn no_body(&self);\n}\nimpl A for B {\n\
+                    fn outer(x: [u8; 2])\n\n{\nfn inner() { if x {} }\n\
+                    let f: fn(u8) -> u8 = g;\n}\n}\n";
         let found: Vec<_> = functions(&Rust::read("a/src/x.rs", code))
             .into_iter()
             .map(|function| (function.name, function.line, function.lines))

@@ -152,8 +152,8 @@ fn pages_and_contracts_name_what_exists() {
 
 #[test]
 fn words_in_comments_strings_and_tests_do_not_count_as_code() {
-    let text = "//! About tonic.\nconst A: &str = \"tonic\";\n// tonic\n#[cfg(test)]\nmod tests {\n    \
-                use tonic::Status;\n}\n";
+    let text = "//! About tonic.\nconst A: &str = \"tonic\";\n// tonic\n#[cfg(test)]\n\
+                mod tests {\n    use tonic::Status;\n}\n";
     let file = SourceFile { path: "a-svc/src/domain/x.rs".to_owned(), text: text.to_owned() };
     let found = check_files(&[file]);
     assert!(!found.iter().any(|violation| violation.what.contains("pure place")), "{found:?}");
