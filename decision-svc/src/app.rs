@@ -1,4 +1,4 @@
-//! The service put together; binds nothing, spawns only what its store needs.
+//! Wires the service: store, neighbors, gRPC services and background tasks.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! When outcomes were received, and up to when none is in flight to the store.
+//! Receive instants of outcomes in flight, and the instant up to which none is in flight.
 
 use std::{
     collections::BTreeMap,

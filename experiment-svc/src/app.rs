@@ -1,4 +1,4 @@
-//! The service put together; binds nothing, spawns nothing.
+//! Wires the service: opens the store, builds the gRPC services, names them for reflection.
 
 use anyhow::Context as _;
 use database::{Database, Location, PoolSizes};

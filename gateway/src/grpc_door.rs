@@ -1,5 +1,4 @@
-//! The gRPC door: public methods are handed to the service that serves them, byte by byte, in their
-//! turn.
+//! Forwards gRPC calls of public methods unchanged to the service that serves them.
 
 use axum::body::Body as HttpBody;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Version, header};

@@ -1,9 +1,8 @@
-//! One door in front of the four services: gRPC and REST on one port. No state, no rules.
+//! The gateway: gRPC and REST on one port, in front of the four services. No state, no rules.
 //!
-//! The REST calls, their paths and their JSON come from the descriptors of the contracts:
-//! [`route_table`] holds every call, [`json`] reads and prints messages, [`rest`] serves a call and
-//! [`problem`] words what went wrong. [`grpc_door`] hands gRPC on untouched. A new RPC needs no
-//! code here.
+//! The REST calls, their paths and their JSON come from the descriptors of the contracts.
+//! [`route_table`] holds every call, [`json`] converts messages, [`rest`] serves a call and
+//! [`problem`] forms errors. [`grpc_door`] forwards gRPC unchanged. A new RPC needs no code here.
 
 mod annotation;
 pub mod config;

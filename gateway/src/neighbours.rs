@@ -1,4 +1,4 @@
-//! The four services behind the gateway.
+//! The four services behind the gateway, and how a call reaches them.
 
 use anyhow::bail;
 use bytes::{Buf as _, BufMut as _, Bytes};

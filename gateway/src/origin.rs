@@ -1,4 +1,5 @@
-//! Which web pages may call. A browser names the page's origin; whoever is no browser names none.
+//! Decides which web pages may call. A browser sends the origin of its page; other callers send
+//! none.
 
 use std::collections::HashSet;
 

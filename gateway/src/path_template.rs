@@ -1,4 +1,4 @@
-//! Path templates of `google.api.http`, and the paths that fit them.
+//! Path templates of `google.api.http`, and how a path matches one.
 
 use std::borrow::Cow;
 

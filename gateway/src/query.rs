@@ -1,4 +1,4 @@
-//! Query strings.
+//! Parses query strings into decoded parameters.
 
 use std::borrow::Cow;
 

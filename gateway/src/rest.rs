@@ -1,5 +1,4 @@
-//! The REST door: a call in JSON becomes a message for the service that serves it, its answer
-//! becomes JSON.
+//! Serves REST calls: converts JSON to a message for the service, and its answer to JSON.
 
 mod import;
 mod refusal;

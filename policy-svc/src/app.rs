@@ -1,4 +1,4 @@
-//! Wiring: store, services, background work.
+//! Wires the service: store, gRPC services, background tasks.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Ids that sort by time.
+//! Makes ids that sort by time.
 
 use chrono::{DateTime, Utc};
 

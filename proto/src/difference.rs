@@ -1,4 +1,4 @@
-//! Where two messages of one type differ.
+//! Compares two messages of one type field by field, for replays.
 
 use prost::{Message, Name};
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, ReflectMessage as _, Value};

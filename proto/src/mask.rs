@@ -1,4 +1,4 @@
-//! Field masks against our own messages.
+//! Applies a field mask: takes the named fields of one message into another.
 
 use prost::{Message, Name};
 use prost_reflect::{DynamicMessage, ReflectMessage as _, Value};

@@ -1,4 +1,4 @@
-//! What all configuration resources have in common, so that one piece of code keeps them.
+//! The trait of all configuration resources: kind, id, name, etag, stamp. One CRUD works on it.
 
 use prost::{Message, Name};
 use prost_types::Timestamp;

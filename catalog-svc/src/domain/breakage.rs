@@ -1,5 +1,5 @@
-//! What an edit of a schema or category does to what is stored: it succeeds, and says what it
-//! broke.
+//! Finds the stored offers and categories that an edit of a schema or category breaks. The edit
+//! succeeds and lists them as warnings.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,4 @@
-//! Everything names can be resolved against: the schemas, categories and behavioral metrics of a
-//! tenant.
+//! The schemas, categories and behavioral metrics of a tenant, against which names are resolved.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,5 @@
-//! Whether offers and categories can be decided with, given everything else there is.
+//! Checks offers and categories against all other configuration of the tenant: names, types,
+//! cycles.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Creatives: what an offer says on a channel.
+//! Creatives: the content of an offer's message on a channel.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Values of record fields: read strictly by the field's type.
+//! Values of record fields, parsed strictly by the type of the field.
 
 use chrono::{DateTime, Datelike as _, NaiveDate, SecondsFormat, Utc};
 

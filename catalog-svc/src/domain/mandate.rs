@@ -1,4 +1,4 @@
-//! What puts an offer above all others for a time.
+//! The mandate of an offer: it is ranked above all others until it expires.
 
 use chrono::{DateTime, Utc};
 

@@ -1,4 +1,4 @@
-//! Names of fields, and how text from outside is quoted.
+//! Checks names of fields and words, quotes text of callers in errors, and hints at known names.
 
 /// Longest field name, in bytes.
 pub const FIELD_NAME_MAX: usize = 63;

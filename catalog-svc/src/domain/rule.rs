@@ -1,4 +1,4 @@
-//! Qualification rules as they are written: their shape, and their conditions with their places.
+//! Qualification rules as written: checks of their form, and their conditions with field paths.
 
 use formula::{
     Type,

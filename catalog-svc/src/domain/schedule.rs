@@ -1,4 +1,4 @@
-//! When an offer may be offered.
+//! The schedule of an offer: from when until when it may be offered.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 

@@ -1,4 +1,4 @@
-//! Schemas, categories, metrics and offers that the tests of several rules share.
+//! Test data that several test modules share: schemas, categories, metrics and offers.
 
 use formula::{
     OutputType,

@@ -1,4 +1,5 @@
-//! BehavioralMetricService.
+//! BehavioralMetricService: the checks of behavioral metrics; create, get, list, update and delete
+//! are in `history`.
 
 use history::{Draft, Kind, ServiceContext as _};
 use proffer_proto::catalog::v1::{

@@ -1,5 +1,4 @@
-//! Everything a tenant has configured, as the domain knows it, for checking one resource against
-//! the others.
+//! Reads all configuration of a tenant as domain values, to check one resource against the others.
 
 use futures::try_join;
 use history::ServiceContext as _;

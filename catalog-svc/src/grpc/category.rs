@@ -1,4 +1,5 @@
-//! CategoryService.
+//! CategoryService: the checks of categories; create, get, list, update and delete are in
+//! `history`.
 
 use history::{Draft, Kind};
 use proffer_proto::catalog::v1::{self as proto, category_service_server::CategoryService};

@@ -1,4 +1,4 @@
-//! CreativeService.
+//! CreativeService: the checks of creatives; create, get, list, update and delete are in `history`.
 
 use history::{Draft, Kind, ServiceContext as _};
 use proffer_proto::catalog::v1::{self as proto, creative_service_server::CreativeService};

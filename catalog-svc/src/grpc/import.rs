@@ -1,5 +1,5 @@
-//! Files of records: read in a thread of its own while the next pieces arrive and the last rows are
-//! written. Whoever sends faster than is written waits.
+//! Imports a file of records. A thread parses rows while the next pieces arrive and the last rows
+//! are written. Back-pressure slows a caller that sends faster than rows are written.
 
 use std::{
     collections::HashSet,

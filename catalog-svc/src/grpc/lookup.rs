@@ -1,4 +1,4 @@
-//! LookupService: what a decision asks.
+//! LookupService: the records and configuration that decision-svc reads.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

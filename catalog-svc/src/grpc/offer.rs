@@ -1,4 +1,4 @@
-//! OfferService.
+//! OfferService: the checks of offers; create, get, list, update and delete are in `history`.
 
 use std::collections::BTreeSet;
 

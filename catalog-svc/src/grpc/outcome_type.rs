@@ -1,4 +1,5 @@
-//! OutcomeTypeService.
+//! OutcomeTypeService: the checks of outcome types, and the built-in types; create, get, list and
+//! delete are in `history`.
 
 use history::{Draft, Kind};
 use proffer_proto::catalog::v1::{

@@ -1,4 +1,5 @@
-//! PlacementService.
+//! PlacementService: the checks of placements; create, get, list, update and delete are in
+//! `history`.
 
 use history::{Draft, Kind};
 use proffer_proto::catalog::v1::{self as proto, placement_service_server::PlacementService};

@@ -1,4 +1,4 @@
-//! RecordService.
+//! RecordService: writes, reads, lists and imports customer records.
 
 use database::DatabaseError;
 use history::{PAGE_BYTES_MAX, ServiceContext as _, page, token};

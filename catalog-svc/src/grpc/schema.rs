@@ -1,4 +1,4 @@
-//! SchemaService.
+//! SchemaService: the checks of schemas; create, get, list, update and delete are in `history`.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Messages as callers see them.
+//! Shortens messages of errors that are too long for a status.
 
 /// Longest message of one fault, in bytes.
 const FAULT_BYTES_MAX: usize = 400;

@@ -1,4 +1,4 @@
-//! CSV: a line of names, then one record a row.
+//! Reads CSV: a header line, then one record per row.
 
 use csv::{ByteRecord, ReaderBuilder, Terminator};
 

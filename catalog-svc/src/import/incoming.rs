@@ -1,4 +1,4 @@
-//! The bytes of a file, piece by piece, as a reader that waits for the next piece.
+//! The bytes of an import as a blocking reader that waits for the next piece.
 
 use std::io::{self, Read};
 

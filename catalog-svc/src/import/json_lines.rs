@@ -1,4 +1,4 @@
-//! JSON Lines: one object a line.
+//! Reads JSON Lines: one object per line.
 
 use std::{
     borrow::Cow,

@@ -1,5 +1,5 @@
-//! Files of customer records, read row by row as they arrive. Reading is blocking work: run it in a
-//! thread for that.
+//! Reads a file of customer records row by row as it arrives. Reading blocks, so it needs a thread
+//! of its own.
 
 mod csv_rows;
 mod incoming;

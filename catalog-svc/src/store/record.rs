@@ -1,4 +1,4 @@
-//! Records as rows: one per tenant, schema and customer.
+//! SQL of customer records: one row per tenant, schema and customer.
 
 use std::{collections::BTreeMap, sync::LazyLock};
 

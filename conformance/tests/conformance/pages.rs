@@ -18,15 +18,14 @@ const PRINTED: &str = "127.0.0.1:8080";
 /// The date in the pages. The test sends tomorrow instead: with every day more customers of the
 /// demo leave the range of its rules.
 const PRINTED_DAY: &str = "2027-01-15";
+/// How often the test waits for the demo as long as for a service.
+const WAITS_MAX: usize = 8;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_command_of_readme_and_api_page_answers_as_printed() {
     let arguments = ["demo", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
     let mut demo = Process::start("proffer", &arguments, &[]).unwrap();
-    let base = demo
-        .line(|line| line.starts_with("Serving on").then(|| base_in(line)).flatten())
-        .await
-        .unwrap();
+    let base = base_of(&mut demo).await.unwrap();
     let mut reader = Reader {
         address: base.trim_start_matches("http://").to_owned(),
         tomorrow: (serve::Clock::system().now() + chrono::TimeDelta::days(1))
@@ -43,6 +42,18 @@ async fn every_command_of_readme_and_api_page_answers_as_printed() {
             reader.follow(path, &shown).await;
         }
     }
+}
+
+/// Where the demo serves. It plays the whole campaign first, so it may take several times as long
+/// as a service takes to be ready.
+async fn base_of(demo: &mut Process) -> anyhow::Result<String> {
+    let serving = |line: &str| line.starts_with("Serving on").then(|| base_in(line)).flatten();
+    for _ in 1..WAITS_MAX {
+        if let Ok(base) = demo.line(serving).await {
+            return Ok(base);
+        }
+    }
+    demo.line(serving).await
 }
 
 /// Runs the commands of the pages one after the other.

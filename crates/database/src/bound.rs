@@ -1,4 +1,4 @@
-//! Bound rows as a statement names them.
+//! Names for bound rows within a statement: parameters for one row, a table for several.
 
 use crate::{Columns, Count, Dialect};
 

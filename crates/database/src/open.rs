@@ -1,4 +1,4 @@
-//! Opening, guarding and migrating.
+//! Opens a database, guards it against a second process, and migrates it.
 
 use std::{fs::File, path::PathBuf, str::FromStr as _, sync::Arc, time::Duration};
 

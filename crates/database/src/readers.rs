@@ -1,6 +1,6 @@
-//! Read-only connections to an SQLite file. A statement that finds a few rows runs on the calling
-//! thread: waking another thread costs several times the reading. A statement that takes long is
-//! interrupted there and runs again, like all others, on a thread that may block.
+//! Read connections to an SQLite file. A brief statement runs on the calling thread, because waking
+//! another thread costs several times the read. If it turns out to be long, it stops and runs again
+//! on a thread that may block, like all other statements.
 
 use std::{
     path::PathBuf,

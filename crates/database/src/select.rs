@@ -1,4 +1,4 @@
-//! Statements that read: one text for both stores, outside a transaction or within one.
+//! Read statements: one text for both databases, run inside or outside a transaction.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! The text of a statement for each store and number of rows.
+//! The texts of one statement, for each database and for one row or several.
 
 use crate::{Count, Dialect};
 

@@ -1,4 +1,4 @@
-//! A transaction on either store.
+//! A write transaction on either database.
 
 use sqlx::{AssertSqlSafe, Postgres, Sqlite, Transaction as SqlxTransaction};
 

@@ -1,4 +1,4 @@
-//! The shape of a formula.
+//! The syntax tree of a formula.
 
 use crate::{Type, Value, function::Function};
 

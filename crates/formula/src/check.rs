@@ -1,4 +1,4 @@
-//! Types, before anything is evaluated.
+//! The type check of a formula: gives every node a type, or the fault with its position.
 
 use chrono::{DateTime, NaiveDate};
 

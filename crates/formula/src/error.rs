@@ -1,4 +1,4 @@
-//! What is wrong with a formula.
+//! The error of a formula that does not parse or type-check: position, message, source.
 
 use std::fmt;
 

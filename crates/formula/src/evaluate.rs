@@ -1,4 +1,4 @@
-//! What a formula comes to.
+//! Evaluates a formula by walking its syntax tree.
 
 use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
 use chrono_tz::Tz;

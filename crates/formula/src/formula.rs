@@ -1,4 +1,4 @@
-//! A compiled formula.
+//! A formula that was parsed and type-checked: the public type for one expression.
 
 use crate::{
     FormulaError, Moment, Type, Value,

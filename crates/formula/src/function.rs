@@ -1,4 +1,4 @@
-//! The functions: which there are, what they take, what they give.
+//! The functions of the language: their names, argument types and result types.
 
 use crate::{Type, ast::MaybeType, nearest};
 

@@ -1,4 +1,4 @@
-//! From text to tokens.
+//! Splits the text of a formula into tokens.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Did you mean …?
+//! Finds the known name that is most like a misspelled one, for `did you mean …?`.
 
 /// The known name most like `name`, when one is near: at most a third of its letters differ.
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {

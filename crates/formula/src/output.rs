@@ -1,4 +1,4 @@
-//! What a computed field is converted to.
+//! The declared type of a computed field, and the conversion of a value to it.
 
 use crate::{Cause, Type, Value};
 

@@ -1,4 +1,5 @@
-//! From tokens to the shape. Depth is counted before recursing, so no input can exhaust the stack.
+//! Parses tokens into the syntax tree. The parser counts depth before it recurses, so no input can
+//! exhaust the stack.
 
 use crate::{
     FormulaError, Value,

@@ -1,4 +1,4 @@
-//! Values and their types.
+//! Values of the language, their types, and the cause of a null.
 
 use std::{fmt, sync::Arc};
 

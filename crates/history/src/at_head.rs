@@ -1,4 +1,4 @@
-//! What was read from the log, kept for as long as nothing new is written.
+//! A cache of what was read from the log. An entry is valid until the log has a newer revision.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,4 +1,4 @@
-//! Why the log refuses.
+//! Errors of reads and writes of the log.
 
 use database::DatabaseError;
 use proffer_proto::errors::v1::ErrorReason;

@@ -1,4 +1,4 @@
-//! Ids of resources.
+//! Ids of resources: their form, and how one is made from a name.
 
 /// Longest id and longest generated stem, in bytes.
 pub const ID_MAX: usize = 63;

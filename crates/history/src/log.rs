@@ -1,4 +1,4 @@
-//! The log and the present state derived from it.
+//! The revision log and the table of present resources: reads, and the append of an entry.
 
 use std::sync::Arc;
 

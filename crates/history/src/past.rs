@@ -1,4 +1,4 @@
-//! The log read as it was.
+//! Reads the log as of a revision or an instant.
 
 use chrono::{DateTime, Utc};
 use database::Select;

@@ -1,4 +1,4 @@
-//! Following the log.
+//! A watch: the entries after a revision, then every new one.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! How many calls a door works on at once. Beyond that some wait, and the rest is refused at once:
-//! a caller who is told early costs little, and those who were let in are still answered in time.
+//! Limits the calls in flight. Some further calls wait for a permit; the rest is refused at once,
+//! so that admitted calls still finish in time.
 
 use std::{
     num::NonZero,

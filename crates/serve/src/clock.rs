@@ -1,5 +1,4 @@
-//! The only place that reads the time. Everything else takes instants as arguments or asks a
-//! [`Clock`] it was given.
+//! The only place that reads the time. All other code gets instants or a [`Clock`] as arguments.
 
 use std::{
     sync::{

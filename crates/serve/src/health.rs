@@ -1,4 +1,4 @@
-//! Whether a process lives and whether it may be sent work.
+//! The readiness flag of a process, and the routes of its admin address.
 
 use std::sync::{
     Arc,

@@ -1,4 +1,4 @@
-//! Who calls: tenant and actor travel as gRPC metadata, set by the gateway.
+//! Tenant and actor of a call, which the gateway sets as gRPC metadata.
 
 use tonic::{Request, Status, metadata::MetadataMap, metadata::MetadataValue};
 

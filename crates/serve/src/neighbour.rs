@@ -1,4 +1,4 @@
-//! Another service, wherever it runs.
+//! Another service behind one type, in this process or over the network.
 
 use std::{
     task::{Context, Poll},

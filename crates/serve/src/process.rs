@@ -1,5 +1,4 @@
-//! One service as a process of its own: settings in, listeners up, tasks running, stopped by a
-//! signal.
+//! Runs one service as a process: reads settings, listens, runs tasks, stops on a signal.
 
 use std::{net::SocketAddr, time::Duration};
 

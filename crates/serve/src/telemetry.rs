@@ -1,4 +1,4 @@
-//! What a process tells about itself: logs, to standard error, and figures, on the admin listener.
+//! Logs on standard error, and metrics for the admin address.
 
 use std::sync::LazyLock;
 

@@ -1,4 +1,4 @@
-//! Golden files: what the code says today, kept in the repository and reviewed as a diff.
+//! Golden files: recorded output of the code, kept in the repository and reviewed as a diff.
 
 use std::{fs, path::Path};
 

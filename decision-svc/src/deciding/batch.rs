@@ -1,4 +1,4 @@
-//! Calls that are decided together, and their answers.
+//! The calls that are decided together, and their answers in order.
 
 use std::sync::Arc;
 

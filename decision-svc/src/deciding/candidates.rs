@@ -1,4 +1,4 @@
-//! Lists what became of the candidates of a recorded decision.
+//! Lists the result of every candidate of a recorded decision.
 
 use std::{collections::HashSet, sync::Arc};
 

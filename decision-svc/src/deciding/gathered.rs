@@ -1,4 +1,4 @@
-//! The case of each question, from all that was read for some questions together.
+//! Builds the case of each question from all that was read for several questions together.
 
 use std::{collections::BTreeMap, sync::Arc};
 

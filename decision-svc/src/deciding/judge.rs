@@ -1,4 +1,4 @@
-//! Asks policy-svc about live cases once they are planned, in one call for all.
+//! Asks policy-svc about planned cases, in one call for all of them.
 
 use tonic::{Code, Status};
 

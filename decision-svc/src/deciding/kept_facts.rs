@@ -1,4 +1,4 @@
-//! The stored form of the facts of a decision, kept so that it can be made again.
+//! The stored form of a decision's facts, from which the decision can be replayed.
 
 use std::collections::BTreeSet;
 

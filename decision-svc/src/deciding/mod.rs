@@ -1,4 +1,4 @@
-//! What the service does, a use case a file. Everything that decides builds a
+//! The use cases, one per file. Everything that decides builds a
 //! [`Case`](crate::domain::case::Case) from live data, from a record, or for an instant of the
 //! past, and calls [`plan`](crate::domain::plan::plan) and
 //! [`conclude`](crate::domain::conclude::conclude).

@@ -1,4 +1,4 @@
-//! Configuration of the past: a catalog as it was, and a flow as it was, compiled for it.
+//! Configuration of the past: a catalog and a flow as of a revision or an instant, compiled.
 
 use std::sync::Arc;
 

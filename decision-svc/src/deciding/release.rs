@@ -1,4 +1,4 @@
-//! Gives the slots of a decision back.
+//! Releases the slots of a decision.
 
 use std::sync::Arc;
 

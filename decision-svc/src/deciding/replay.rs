@@ -1,4 +1,4 @@
-//! Makes a recorded decision again and compares.
+//! Replays a recorded decision and compares it with the record.
 
 use proffer_proto::{
     decision::v1::{Decision, DecisionRecord},

@@ -1,4 +1,4 @@
-//! Records what customers did.
+//! Respond: records outcomes.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

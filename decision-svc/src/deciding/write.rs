@@ -1,4 +1,4 @@
-//! What is written of a decision: its record, and the rows that must be true together with it.
+//! Builds what is written for a decision: its record, and the rows of the same transaction.
 
 use chrono::DateTime;
 use prost::Message as _;

@@ -1,4 +1,4 @@
-//! Which arm a customer gets.
+//! Assigns a customer to treatment or holdout by a published hash.
 
 use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};

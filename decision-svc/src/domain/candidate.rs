@@ -1,4 +1,4 @@
-//! What an answer says about an offer, the same for every customer.
+//! A candidate: the parts of an answer about an offer that are the same for every customer.
 
 use std::ops::Deref;
 

@@ -1,4 +1,5 @@
-//! Creatives: what an offer says on a channel and in a placement.
+//! Creatives: the content of an offer's message on a channel and in a placement, and how one is
+//! matched.
 
 use std::{
     collections::{BTreeMap, HashMap},

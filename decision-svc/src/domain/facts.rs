@@ -1,4 +1,4 @@
-//! What is known of a customer when a flow is evaluated.
+//! The inputs of an evaluation: record, attributes, metrics and instant.
 
 use formula::Moment;
 

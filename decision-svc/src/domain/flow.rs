@@ -1,4 +1,4 @@
-//! Decision flows: nodes and the order in which they may come.
+//! Decision flows: their nodes, and the rules for the order of nodes.
 
 use formula::rule::Rule;
 

@@ -1,4 +1,4 @@
-//! What policy-svc judged.
+//! The judgment of policy-svc as decisions use it: grants, refusals, verdicts.
 
 use chrono::{DateTime, Utc};
 

@@ -1,4 +1,4 @@
-//! Behavioral metrics: numbers counted from a customer's own outcomes.
+//! Behavioral metrics: which outcomes a metric counts, and in which window.
 
 use std::collections::BTreeMap;
 

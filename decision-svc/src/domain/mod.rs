@@ -1,4 +1,4 @@
-//! The rules of deciding: pure functions of (snapshot, request, facts, now).
+//! The rules of a decision, pure: no I/O, no clock, no proto messages.
 
 pub mod assignment;
 pub mod candidate;

@@ -1,4 +1,4 @@
-//! What an offer is about.
+//! What contact policies need to know about an offer: category, subcategory, purpose, cost.
 
 use crate::domain::snapshot::Offer;
 

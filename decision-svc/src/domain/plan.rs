@@ -1,5 +1,5 @@
-//! Which offers a customer qualifies for and in which order, before contact policies are checked.
-//! Pure.
+//! The plan of a case: which offers the customer qualifies for, and in which order, before
+//! policy-svc judges them.
 
 use std::{collections::BTreeMap, ops::Deref, sync::Arc};
 

@@ -1,4 +1,5 @@
-//! PRIE-U: the weighted geometric mean (P^Wp · R^Wr · I^Wi · E^We · U^Wu)^(1/ΣW).
+//! The rank score PRIE-U: the weighted geometric mean (P^Wp · R^Wr · I^Wi · E^We · U^Wu)^(1/ΣW) of
+//! propensity, relevance, impact, emphasis and uplift.
 
 use crate::domain::snapshot::Offer;
 

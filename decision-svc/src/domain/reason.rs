@@ -1,4 +1,4 @@
-//! Why nothing is offered, or a candidate is not.
+//! Reasons for an empty answer or for refusing a candidate.
 
 macro_rules! reasons {
     ($($reason:ident => $code:literal),* $(,)?) => {

@@ -1,4 +1,4 @@
-//! The question, checked.
+//! A checked request for a decision.
 
 use chrono::{DateTime, Utc};
 

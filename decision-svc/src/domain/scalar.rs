@@ -1,4 +1,4 @@
-//! Values as they are stored and exchanged, and what formulas see of them.
+//! Scalar values as stored and exchanged, and their conversion to values of formulas.
 
 use std::collections::BTreeMap;
 

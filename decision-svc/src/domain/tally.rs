@@ -1,4 +1,4 @@
-//! How many offers of an evaluation took which way.
+//! Counts of an evaluation: how many offers each step dropped or passed.
 
 /// Sieves of a flow at most: one for each type of node that compiles to one.
 pub const SIEVES_MAX: usize = 4;

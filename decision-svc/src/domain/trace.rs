@@ -1,4 +1,4 @@
-//! How a decision came about, for people and for replay.
+//! The trace of a decision, for people and for replays.
 
 use formula::rule::Refusal;
 

@@ -1,4 +1,5 @@
-//! Many requests in one call, or in a stream. A faulty request does not touch the others.
+//! RecommendBatch and RecommendStream: parses many requests and prints their answers within the
+//! size limits. A faulty request does not affect the others.
 
 use std::sync::Arc;
 

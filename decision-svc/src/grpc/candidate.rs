@@ -1,4 +1,4 @@
-//! What became of one candidate: it has exactly one first reason, or a rank in the answer.
+//! Prints the result of one candidate: its first reason for a refusal, or its rank in the answer.
 
 use proffer_proto::decision::v1 as proto;
 

@@ -1,4 +1,4 @@
-//! DecisionService.
+//! DecisionService: parses requests, calls the use cases and prints their answers.
 
 use futures::{StreamExt as _, stream::BoxStream};
 use proffer_proto::{

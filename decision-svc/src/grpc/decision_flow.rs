@@ -1,4 +1,4 @@
-//! DecisionFlowService.
+//! DecisionFlowService: the checks of flows; create, get, list, update and delete are in `history`.
 
 use history::{Draft, Kind};
 use proffer_proto::{

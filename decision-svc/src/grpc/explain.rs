@@ -1,4 +1,4 @@
-//! Explanations: the question read, the answer written.
+//! Parses a request for an explanation and prints the answer.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! ModelService.
+//! ModelService: the checks of models; create, get, list, update and delete are in `history`.
 
 use history::{Draft, Kind};
 use proffer_proto::decision::v1::{self as proto, model_service_server::ModelService};

@@ -1,4 +1,4 @@
-//! OutcomeService.
+//! OutcomeService: takes outcomes, one or many.
 
 use chrono::{DateTime, Utc};
 use proffer_proto::decision::v1::{self as proto, outcome_service_server::OutcomeService};

@@ -1,4 +1,5 @@
-//! WeightProfileService.
+//! WeightProfileService: the checks of weight profiles; create, get, list, update and delete are in
+//! `history`.
 
 use history::{Draft, Kind};
 use proffer_proto::decision::v1::{

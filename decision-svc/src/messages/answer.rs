@@ -1,4 +1,4 @@
-//! The answer to a case as the message that is given and kept.
+//! Prints the answer to a case as the message that is returned and stored.
 
 use proffer_proto::decision::v1 as proto;
 

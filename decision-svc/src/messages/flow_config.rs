@@ -1,4 +1,4 @@
-//! The nodes of a flow, from proto to domain: one small function per type.
+//! Parses the nodes of a flow: one small function per type.
 
 mod filter;
 mod score;

@@ -1,5 +1,5 @@
-//! The question of a `RecommendRequest`. A request is read when it arrives, and again from the
-//! record when its decision is replayed.
+//! Parses a `RecommendRequest`. A request is parsed when it arrives, and again from the record when
+//! its decision is replayed.
 
 use proffer_proto::decision::v1 as proto;
 

@@ -1,4 +1,4 @@
-//! Values between proto and domain.
+//! Converts scalar values between proto and domain.
 
 use proffer_proto::values::v1::{Value, ValueList, value::Kind};
 

@@ -1,4 +1,4 @@
-//! How a decision came about, as messages.
+//! Prints the trace of a decision as proto messages.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! catalog-svc: customers, and what may be offered.
+//! Calls to catalog-svc: records, and the configuration of a snapshot.
 
 use std::{collections::BTreeMap, sync::Arc};
 

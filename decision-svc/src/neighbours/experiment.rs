@@ -1,4 +1,4 @@
-//! experiment-svc: reads its experiments, delivers arms, exposures and outcomes.
+//! Calls to experiment-svc: reads experiments, delivers arms, exposures and outcomes.
 
 use proffer_proto::{experiment::v1 as proto, values::v1::ConfigurationChange};
 use prost::Message as _;

@@ -1,4 +1,4 @@
-//! Outbound calls: proto on the way out and in, domain values for everyone else.
+//! Calls to other services: proto messages on the wire, domain values for the rest of the crate.
 
 pub mod catalog;
 pub mod experiment;

@@ -1,4 +1,4 @@
-//! policy-svc: the gate every contact passes.
+//! Calls to policy-svc: reserve, check, commit, release, and the delivery of outcomes.
 
 use chrono::{DateTime, Utc};
 use proffer_proto::{

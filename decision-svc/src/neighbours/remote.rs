@@ -1,4 +1,4 @@
-//! Services in other processes: a client of each, called like the service itself.
+//! Clients of neighbors in other processes. They implement the same traits as the services.
 
 use futures::StreamExt as _;
 use proffer_proto::{

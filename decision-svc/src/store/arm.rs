@@ -1,4 +1,4 @@
-//! Customers' arms: the first decision writes one, none changes it.
+//! SQL of customers' arms: the first decision writes one, none changes it.
 
 use database::{DatabaseError, Statement, Transaction, execute, within};
 

@@ -1,4 +1,4 @@
-//! The customer's row: its lock orders everything about the customer.
+//! SQL of the customer's row, whose lock orders everything about the customer.
 
 use database::{DatabaseError, Dialect, Statement, Transaction, execute, within};
 

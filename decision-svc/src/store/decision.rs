@@ -1,4 +1,4 @@
-//! Decision records.
+//! SQL of decision records.
 
 use std::{borrow::Cow, collections::BTreeMap, sync::LazyLock};
 

@@ -1,4 +1,4 @@
-//! What decisions read before they plan: one statement for all customers of a batch.
+//! SQL of what decisions read before they plan: one statement for all customers of a batch.
 
 use std::{collections::BTreeMap, sync::LazyLock};
 

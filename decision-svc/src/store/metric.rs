@@ -1,4 +1,4 @@
-//! Behavioral metrics: counts, sums and last values of a customer's outcomes.
+//! Counts behavioral metrics from stored outcomes, in SQL.
 
 use std::{collections::BTreeMap, sync::LazyLock};
 

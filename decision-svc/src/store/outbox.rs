@@ -1,4 +1,4 @@
-//! Messages for the neighbours that are not delivered yet.
+//! SQL of the outbox: rows not yet delivered to the neighbors.
 
 use database::{DatabaseError, Select, Statement, Transaction, execute};
 

@@ -1,4 +1,4 @@
-//! Outcomes and their messages for the neighbours.
+//! SQL of outcomes, which are written with their outbox rows.
 
 use database::{DatabaseError, Statement, Transaction, execute, within};
 

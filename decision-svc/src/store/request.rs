@@ -1,4 +1,4 @@
-//! Which decision answers a request id of a customer.
+//! SQL of request ids: which decision answers a customer's request.
 
 use std::{collections::BTreeMap, sync::LazyLock};
 

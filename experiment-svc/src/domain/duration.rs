@@ -1,4 +1,4 @@
-//! How long an experiment runs.
+//! The duration of an experiment, parsed from text such as `90 days`.
 
 use chrono::TimeDelta;
 

@@ -1,4 +1,4 @@
-//! The share held out.
+//! The share of customers in the holdout, as an exact percentage.
 
 /// All, in basis points.
 pub const WHOLE: u32 = 10_000;

@@ -1,4 +1,4 @@
-//! ExperimentService.
+//! ExperimentService: experiments, their results and their assignments.
 
 use std::future::ready;
 

@@ -1,4 +1,4 @@
-//! LedgerService.
+//! LedgerService: takes arms, exposures and outcomes from decision-svc.
 
 use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, stream::BoxStream};

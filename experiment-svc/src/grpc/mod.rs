@@ -1,4 +1,4 @@
-//! The services: parse, call, convert.
+//! The gRPC services: each parses a request, calls the domain or the store, and prints the answer.
 
 mod assignment;
 pub mod experiment;

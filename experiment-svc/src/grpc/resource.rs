@@ -1,4 +1,4 @@
-//! Experiments between proto and domain.
+//! Converts experiments between proto and domain.
 
 use history::timestamp;
 use proffer_proto::experiment::v1 as proto;

@@ -1,4 +1,4 @@
-//! A read-out as proto carries it.
+//! Prints the results of an experiment as a proto message.
 
 use chrono::{DateTime, Utc};
 use history::{ServiceContext as _, timestamp};

@@ -1,4 +1,4 @@
-//! Arms, one or page by page.
+//! Reads assignments from the ledger: one, or a page.
 
 use chrono::{DateTime, Utc};
 use database::{DatabaseError, Select, Statement};

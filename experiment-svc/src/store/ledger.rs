@@ -1,4 +1,4 @@
-//! What decision-svc ships: arms, exposures, outcomes.
+//! Writes what decision-svc delivers: arms, exposures and outcomes.
 
 use chrono::{DateTime, Utc};
 use database::{DatabaseError, Statement, Transaction, execute, within};

@@ -1,4 +1,4 @@
-//! What is wrong with a request, and where.
+//! Faults of a request: message and JSON path of each.
 
 use std::fmt;
 

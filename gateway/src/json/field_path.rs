@@ -1,5 +1,5 @@
-//! Field paths of services in the names of JSON: `offer.qualification_rules[0].value` is
-//! `qualificationRules[0].value` to a REST caller.
+//! Translates field paths of services to JSON names: `offer.qualification_rules[0].value` is
+//! `qualificationRules[0].value` for a REST caller.
 
 use std::{borrow::Cow, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! Which fields a PATCH changes: the keys of its body.
+//! The field mask of a PATCH, made from the keys of its body.
 
 use super::{
     fault::{Faults, Place},

@@ -1,6 +1,7 @@
-//! JSON of the REST contract to protobuf and back, by plans made once from the descriptors.
+//! Converts JSON of the REST contract to protobuf and back, by plans built once from the
+//! descriptors.
 //!
-//! It knows no message by name: what is special about one is said by its options
+//! It knows no message by name. Options of the contract say what is special about a message
 //! (`proffer/values/v1/json.proto`).
 
 pub mod fault;

@@ -1,4 +1,4 @@
-//! Numbers as they are written. Whole numbers and decimals never pass through a double.
+//! Numbers as JSON text. Integers and decimals never pass through a double.
 
 use std::borrow::Cow;
 

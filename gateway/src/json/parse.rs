@@ -1,5 +1,5 @@
-//! JSON to protobuf. All faults are collected with their places; a faulty value is left out and
-//! reading goes on.
+//! Converts JSON to protobuf. It collects all faults with their paths: a faulty value is skipped
+//! and parsing continues.
 
 mod value;
 

@@ -1,4 +1,4 @@
-//! Protobuf to JSON.
+//! Converts protobuf to JSON.
 
 use std::{borrow::Cow, io::Write as _};
 

@@ -1,4 +1,4 @@
-//! How every message of the contracts reads as JSON: plans made once, at the start.
+//! The plan of every message: its form as JSON. Plans are built once, at the start.
 
 mod plan;
 

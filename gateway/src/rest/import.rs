@@ -1,4 +1,4 @@
-//! A file of customer records as a raw body, handed on in pieces as it arrives.
+//! The import of a file of customer records: forwards a raw body in pieces as it arrives.
 
 use axum::body::Body as HttpBody;
 use futures::{Stream, StreamExt as _, stream};

@@ -1,4 +1,4 @@
-//! What this door itself refuses.
+//! The errors of the gateway itself: body too large, unknown path, foreign origin, timeout.
 
 use std::{borrow::Cow, time::Duration};
 

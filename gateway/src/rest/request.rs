@@ -1,4 +1,4 @@
-//! The message of a REST call: its path, its query, its body and a header.
+//! Builds the message of a REST call from path, query, body and headers.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};

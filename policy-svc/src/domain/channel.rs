@@ -1,4 +1,4 @@
-//! Ways to reach customers.
+//! Channels: type, quiet hours, consent field, time zone sources, duration of a reservation.
 
 use chrono::TimeDelta;
 

@@ -1,5 +1,5 @@
-//! May the customer be contacted on this channel? Denied unless known, and the strictest source
-//! wins.
+//! Consent: may the customer be contacted on this channel? Unknown means no, and the strictest
+//! source wins.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 

@@ -1,4 +1,4 @@
-//! Rules about how often and after what a customer may be contacted.
+//! A contact policy: its id, scope, priority and kind of rule.
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
-//! A customer's contacts under the customer's lock, and what outcomes do to them.
+//! A customer's contacts, and how outcomes change them.
 //!
-//! Outcomes are applied here whether they were delivered, are pending inside a Reserve or are only
-//! laid over a Check: the same code, so that the answers agree. What changed is written by whoever
-//! holds the lock, or by nobody.
+//! The same code applies outcomes that were delivered, that are pending inside a Reserve, and that
+//! a Check only assumes, so the answers agree. A caller with the lock writes the changes; a Check
+//! writes nothing.
 
 use std::collections::BTreeSet;
 

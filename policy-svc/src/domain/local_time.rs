@@ -1,5 +1,5 @@
-//! The customer's local time: quiet hours, legal quiet hours, and when they and the hours of
-//! policies are over.
+//! The customer's local time: quiet hours, legal quiet hours, and when these and the hours of
+//! policies end.
 
 use chrono::{DateTime, FixedOffset, Offset as _, TimeDelta, Utc};
 use chrono_tz::Tz;

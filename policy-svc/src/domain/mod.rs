@@ -1,4 +1,4 @@
-//! The rules: values in, values out. No I/O, no clock, no messages.
+//! The rules of the service, pure: no I/O, no clock, no proto messages.
 
 pub mod channel;
 pub mod configuration;

@@ -1,4 +1,4 @@
-//! What policy is asked.
+//! The question to the gate: a customer, a channel, candidates, and the facts that come with them.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Why contact is refused.
+//! Reasons for refusing a contact, and which of them return the slot at a commit.
 
 use chrono::{DateTime, FixedOffset};
 

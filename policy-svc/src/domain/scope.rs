@@ -1,4 +1,4 @@
-//! What a contact policy looks at and refuses.
+//! The scope of a contact policy: which contacts it counts and which offers it refuses.
 
 use super::{channel::Channel, facts::Subject, folded, zone};
 

@@ -1,4 +1,4 @@
-//! Settings of a tenant.
+//! Settings of a tenant that rules read: time zones, country field, legal quiet hours.
 
 use std::collections::BTreeMap;
 

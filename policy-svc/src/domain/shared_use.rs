@@ -1,4 +1,4 @@
-//! What all customers together may use, and what they have used.
+//! The limits of a budget, and how much all customers together have used.
 
 use chrono::{DateTime, Utc};
 

@@ -1,4 +1,4 @@
-//! What a customer's contacts leave free, policy by policy.
+//! What each policy still allows a customer, for `GET /customers/{id}/contacts`.
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;

@@ -1,4 +1,4 @@
-//! Consent that is recorded.
+//! Records consent under the customer's lock.
 
 use chrono::{DateTime, Utc};
 

@@ -1,5 +1,5 @@
-//! The gate that every contact passes, one use case a file. A use case says what it must know of a
-//! customer, judges, and says what to write. The store reads and writes.
+//! The gate that every contact passes, one use case per file. A use case says what it must know of
+//! a customer, judges, and says what to write. The store reads and writes.
 
 mod call;
 mod check;

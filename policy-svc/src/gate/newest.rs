@@ -1,5 +1,4 @@
-//! Answers by the newest configuration: the cached one first, again when that turns out to be
-//! stale.
+//! Answers with the newest configuration: tries the cached one, and tries again if that is stale.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Outcomes that come in: each is applied once, in the order of its customer.
+//! Delivers outcomes: applies each once, in order per customer.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

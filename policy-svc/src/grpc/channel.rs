@@ -1,4 +1,4 @@
-//! ChannelService.
+//! ChannelService: the checks of channels; create, get, list, update and delete are in `history`.
 
 use history::{Draft, Kind};
 use proffer_proto::policy::v1::{self as proto, channel_service_server::ChannelService};

@@ -1,4 +1,4 @@
-//! ConsentService.
+//! ConsentService: records consent, and lists it with its evidence.
 
 use proffer_proto::policy::v1::{self as proto, consent_service_server::ConsentService};
 use serve::{Problem, metadata};

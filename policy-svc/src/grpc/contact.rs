@@ -1,4 +1,4 @@
-//! ContactService.
+//! ContactService: lists a customer's contacts, and what each policy still allows.
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;

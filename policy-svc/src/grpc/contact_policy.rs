@@ -1,4 +1,5 @@
-//! ContactPolicyService.
+//! ContactPolicyService: the checks of contact policies; create, get, list, update and delete are
+//! in `history`.
 
 use history::{Draft, Kind};
 use proffer_proto::policy::v1::{

@@ -1,4 +1,4 @@
-//! ContactGateService.
+//! ContactGateService: reserve, check, commit, release and outcomes, called by decision-svc.
 
 mod batch;
 

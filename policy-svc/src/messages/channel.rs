@@ -1,4 +1,4 @@
-//! Channels as rules use them.
+//! Converts the resource of a channel into the value that rules use.
 
 use proffer_proto::{policy::v1 as proto, values::v1::ResourceStatus};
 

@@ -1,4 +1,4 @@
-//! Contact policies as rules use them.
+//! Converts the resource of a contact policy into the value that rules use.
 
 use proffer_proto::{
     policy::v1::{self as proto, contact_policy::Rule},

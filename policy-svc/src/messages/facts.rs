@@ -1,4 +1,4 @@
-//! What was judged by, as proto carries it to whoever keeps it and back.
+//! Converts the facts of a judgment to proto and back. decision-svc stores them for replays.
 
 use std::collections::HashMap;
 

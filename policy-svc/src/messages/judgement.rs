@@ -1,4 +1,4 @@
-//! Judgments as messages.
+//! Prints judgments as proto messages.
 
 use chrono::SecondsFormat;
 use proffer_proto::policy::v1 as proto;

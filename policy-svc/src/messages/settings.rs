@@ -1,4 +1,4 @@
-//! Settings as rules use them.
+//! Converts the settings of a tenant into the value that rules use.
 
 use proffer_proto::policy::v1 as proto;
 

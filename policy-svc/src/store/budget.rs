@@ -1,7 +1,7 @@
-//! What budgets have been used for, over all customers: entries, and totals that follow them.
+//! The use of budgets over all customers: entries, and totals of them.
 //!
-//! The totals are kept on one row per budget, locked after the customers of a commit and in the
-//! order of ids. A budget that is new or written otherwise is counted afresh from the contacts.
+//! Each budget has one row with its totals. A commit locks it after the customers, in the order of
+//! ids. A new or changed budget is counted again from the contacts.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! What is to be written about some customers, written together: one statement on PostgreSQL, one
-//! after another within the only writer's transaction on SQLite; the same texts on both.
+//! Writes the changes of several customers together: one statement on PostgreSQL, several
+//! statements in the transaction of the only writer on SQLite. Both use the same texts.
 
 use std::{collections::BTreeSet, sync::LazyLock};
 

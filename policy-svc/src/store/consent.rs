@@ -1,4 +1,4 @@
-//! Consent records.
+//! SQL of consent records.
 
 use database::{DatabaseError, Select, Source};
 use serve::from_micros;

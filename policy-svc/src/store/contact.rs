@@ -1,4 +1,4 @@
-//! Contacts and reservations as they are listed.
+//! SQL of the list of a customer's contacts and reservations.
 
 use chrono::{DateTime, Utc};
 use database::{DatabaseError, Select, Source};

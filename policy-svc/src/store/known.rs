@@ -1,5 +1,4 @@
-//! What is known of some customers, read together: one statement, one snapshot, one round trip,
-//! however many they are.
+//! Reads everything known about some customers in one statement, one snapshot and one round trip.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,4 +1,4 @@
-//! Budgets compared with the contacts they count.
+//! Compares budgets with the contacts they count, adds what is missing and reports the drift.
 
 use std::collections::BTreeMap;
 

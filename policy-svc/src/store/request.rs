@@ -1,4 +1,4 @@
-//! Answers that granted something, for repeats of the same request.
+//! Stored answers that granted something, for retries of the same request.
 
 use chrono::TimeDelta;
 use database::{DatabaseError, Select, execute};

@@ -1,10 +1,9 @@
-//! Group commit without a timer: a writer takes whatever queued while its last commit was in
-//! flight, judges it together and commits it together. A lone caller never waits; many share one
-//! flush.
+//! Group commit without a timer. A writer takes all that queued during its last commit, judges it
+//! together and commits it together. A single caller never waits, and many callers share one flush.
 //!
-//! On PostgreSQL what is judged without locks is written only to customers whom nobody else has
-//! written to since. Who lost such a race is judged again under the locks of the customers' rows,
-//! taken in the order of their ids.
+//! On PostgreSQL a write without locks succeeds only for customers that nobody changed since they
+//! were read. A request that loses such a race is judged again under the locks of the customers'
+//! rows, taken in the order of their ids.
 
 use std::{collections::BTreeSet, sync::Arc};
 

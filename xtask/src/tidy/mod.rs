@@ -8,6 +8,7 @@ mod contract;
 mod exception;
 mod key;
 mod manifest;
+mod mention;
 mod migration;
 mod module;
 mod name;
@@ -73,6 +74,7 @@ fn check_files(files: &[SourceFile]) -> Vec<Violation> {
     size::check(files, &rust, &mut found);
     word::check(files, &rust, &mut found);
     circle::check(&rust, &mut found);
+    mention::check(files, &mut found);
     // The benchmarks put services, stores and peers together to measure them; none of it is served.
     let is_served = |path: &str| !path.starts_with("bench/");
     let files: Vec<_> = files.iter().filter(|file| is_served(&file.path)).cloned().collect();

@@ -1,4 +1,4 @@
-//! A behavioral metric from its message.
+//! Parses the message of a behavioral metric.
 
 use proffer_proto::{catalog::v1 as proto, values::v1::ResourceStatus};
 

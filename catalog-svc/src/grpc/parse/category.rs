@@ -1,4 +1,4 @@
-//! A category from its message.
+//! Parses the message of a category.
 
 use formula::OutputType;
 use proffer_proto::{catalog::v1 as proto, values::v1::ResourceStatus};

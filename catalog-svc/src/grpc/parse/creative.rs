@@ -1,4 +1,4 @@
-//! A creative from its message.
+//! Parses the message of a creative.
 
 use std::collections::BTreeMap;
 

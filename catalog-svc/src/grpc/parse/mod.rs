@@ -1,5 +1,4 @@
-//! Resources from their messages, as the domain knows them. Knows neither the log nor the other
-//! resources.
+//! Parses messages of resources into values of the domain, without reading the log.
 
 mod behavioral_metric;
 mod category;

@@ -1,4 +1,4 @@
-//! An offer from its message.
+//! Parses the message of an offer.
 
 use formula::rule::Literal;
 use proffer_proto::catalog::v1 as proto;

@@ -1,4 +1,4 @@
-//! A schema from its message.
+//! Parses the message of a schema.
 
 use proffer_proto::catalog::v1 as proto;
 

@@ -1,4 +1,4 @@
-//! The functions of a program.
+//! Evaluates a function call in a program.
 
 use chrono::{DateTime, Datelike as _, NaiveDate};
 

@@ -1,5 +1,5 @@
-//! From the shape of a formula to a program: names are registers, texts are handles, and the
-//! commonest comparison is one part.
+//! Compiles the syntax tree of a formula into a program. Names become registers, texts become
+//! handles, and the most common comparison becomes a single part.
 
 use super::{
     Constants, Register, Why, Word,

@@ -1,4 +1,4 @@
-//! Values as programs handle them: small, copied, without an owner.
+//! A value in a program: small, copyable, with texts as handles.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Where text lives while programs run.
+//! The memory of running programs: the texts of constants, records and results, and the stack.
 
 use std::{cmp::Ordering, collections::HashMap, fmt::Write as _};
 

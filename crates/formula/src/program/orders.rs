@@ -1,4 +1,4 @@
-//! Comparisons as the orders of two values under which they are true.
+//! A comparison as a set of orders (less, equal, greater), and as a range of numbers.
 
 use std::cmp::Ordering;
 

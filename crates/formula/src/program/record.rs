@@ -1,4 +1,4 @@
-//! What a customer's record says, in the words of programs: taken in once, read by any number of
+//! A customer's record loaded for programs. It is loaded once and read by any number of
 //! evaluations.
 
 use super::{Datum, Register, Registers, Why, Word, memory};

@@ -1,5 +1,5 @@
-//! Numbered places for the values of one evaluation. Nothing is cleared: the stamp of a value says
-//! to which evaluation it belongs.
+//! Numbered registers with the values of one evaluation. They are not cleared between evaluations:
+//! an old value is recognized by its stamp.
 
 use super::{Register, Why, Word};
 

@@ -1,4 +1,4 @@
-//! Rules over registers.
+//! A rule compiled into a program over registers.
 
 use regex::Regex;
 

@@ -1,4 +1,4 @@
-//! Running a program.
+//! Runs a program and gives its value.
 
 use super::{
     Constants, Datum, FormulaProgram, Inputs, Memory, Register, Texts, Why, Word,

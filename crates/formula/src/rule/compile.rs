@@ -1,4 +1,4 @@
-//! Checking a rule and making it ready.
+//! Compiles a rule: checks it against the types of the fields and prepares its tests.
 
 use chrono::{DateTime, NaiveDate};
 use regex::{Regex, RegexBuilder};

@@ -1,4 +1,4 @@
-//! Whether a customer fits a rule.
+//! Evaluates a rule: true, false or unknown, with the condition that explains it.
 
 use super::{
     CompiledRule, Operator,

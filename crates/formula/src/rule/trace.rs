@@ -1,4 +1,4 @@
-//! What every part of a rule comes to.
+//! Evaluates every part of a rule, for explanations.
 
 use super::{
     CompiledRule, Operator,

@@ -1,4 +1,4 @@
-//! The categories of a catalog, found by name at once.
+//! An index of the categories of a catalog by name.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! Which groups a value leads to.
+//! Posting lists: the groups of offers that a value leads to.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -1,4 +1,4 @@
-//! Where registers get their values.
+//! The source of each register: record field, attribute, metric, constant or formula.
 
 use formula::{
     OutputType, Type,

@@ -1,5 +1,5 @@
-//! Offers that do not go the way of their group: excluded by the request, outside their schedule,
-//! mandatory.
+//! Offers that are handled apart from their group: excluded by the request, outside their schedule,
+//! or mandatory.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
-//! Counts what became of the offers and finds the best of them. Where scores are known beforehand,
-//! groups are merged in their prepared order and counted as a whole; where they are not, every
-//! offer of a group that qualifies is met.
+//! Counts the offers and finds the best of them. If scores are known at compile time, groups are
+//! merged in their prepared order and counted as a whole. Otherwise every offer of a qualifying
+//! group is visited.
 
 use super::Subject;
 use crate::domain::{

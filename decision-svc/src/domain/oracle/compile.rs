@@ -1,4 +1,4 @@
-//! Offer by offer, tree by tree: names resolved, formulas and rules compiled.
+//! The oracle's compiler: resolves names and compiles formulas and rules, offer by offer.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

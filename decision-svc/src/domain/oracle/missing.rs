@@ -1,5 +1,5 @@
-//! No rule passes because data are missing: an offer that passes without a value passes with every
-//! value.
+//! Test: no rule passes because data are missing. An offer that passes without a value must pass
+//! with every value.
 
 #![allow(clippy::unwrap_used)]
 

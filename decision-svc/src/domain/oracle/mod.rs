@@ -1,6 +1,6 @@
-//! The slow, obvious way to plan a decision: every offer by itself, its formulas and rules as
-//! trees, names looked up when they are met. What it says is what a decision means; tests hold the
-//! compiled flow to it, and explanations are made by it, since it keeps every part.
+//! The oracle: the slow, obvious way to plan a decision. It evaluates every offer by itself, with
+//! formulas and rules as trees. Its result defines what a decision means. Tests compare the
+//! compiled flow with it, and explanations use it because it keeps every part of a rule.
 
 mod compile;
 mod node;

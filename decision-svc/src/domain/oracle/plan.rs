@@ -1,4 +1,4 @@
-//! Offer by offer: computed, qualified, scored; then sorted.
+//! The oracle's plan: computes, qualifies and scores offer by offer, then sorts.
 
 use std::{ops::Deref, sync::Arc};
 

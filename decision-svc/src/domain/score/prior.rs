@@ -1,4 +1,4 @@
-//! The propensity of which nothing is known.
+//! Score method `propensity` without data: the prior of 0.5.
 
 use super::{Estimate, Method};
 use crate::domain::candidate::Candidate;

@@ -1,5 +1,5 @@
-//! The rules of a `filter` node. The decision's catalog says which fields there are; only the shape
-//! of the rules is checked here.
+//! Parses the rules of a `filter` node and checks their form. Which fields exist depends on the
+//! catalog of a decision.
 
 use formula::{
     Formula, Type,

@@ -1,4 +1,4 @@
-//! Figures per arm, as exact sums.
+//! Figures per arm as exact sums.
 
 /// What a customer was drawn for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,5 @@
-//! Quantiles and upper tails; every one rests on statrs, none on 1 − cdf, which cancels.
+//! Quantiles and p-values of the normal, t and chi-square distributions, from statrs. Upper tails
+//! use `sf`, because 1 − cdf cancels.
 
 use statrs::distribution::{ChiSquared, ContinuousCDF as _, Normal, StudentsT};
 

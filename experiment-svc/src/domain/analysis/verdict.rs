@@ -1,5 +1,5 @@
-//! What may be said. Figures are always shown; a verdict is withheld while it could mislead, and
-//! the reasons are words.
+//! The verdict on an experiment. Figures are always shown. A verdict is withheld while it could
+//! mislead, and the result says why in words.
 
 use chrono::{DateTime, Utc};
 

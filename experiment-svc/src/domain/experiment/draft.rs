@@ -1,4 +1,4 @@
-//! An experiment as a caller asks for it, and what is checked alike on create and update.
+//! The draft of an experiment as a caller sends it, and the checks for create and update.
 
 use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 

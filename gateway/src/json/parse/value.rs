@@ -1,4 +1,4 @@
-//! Single values: scalars, words, bare values and instants.
+//! Parses single values: scalars, words of enums, bare values and instants.
 
 use chrono::{DateTime, Datelike as _};
 use prost_reflect::{DynamicMessage, FieldDescriptor, Value};

@@ -1,4 +1,4 @@
-//! Makes the plans.
+//! Builds the plans of messages from their descriptors.
 
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},

@@ -1,4 +1,4 @@
-//! Lifts softer policies of lower priority: `allow_override`.
+//! `allow_override`: lifts refusals by softer policies of lower priority.
 
 use super::{
     finding::{Constant, Evaluation, Finding},

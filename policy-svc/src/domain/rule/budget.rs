@@ -1,4 +1,4 @@
-//! At most so many contacts, or so much spend, over all customers: `budget`.
+//! `budget`: a maximum of contacts, or of spend, over all customers.
 
 use chrono::{DateTime, Utc};
 use rust_decimal::{Decimal, prelude::ToPrimitive as _};

@@ -1,5 +1,5 @@
-//! At most so many contacts: what `frequency_cap`, `customer_total_cap` and `cross_channel_cap`
-//! share.
+//! The shared part of `frequency_cap`, `customer_total_cap` and `cross_channel_cap`: a maximum of
+//! contacts per window or calendar period.
 
 use chrono::{DateTime, Utc};
 

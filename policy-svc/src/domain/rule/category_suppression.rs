@@ -1,4 +1,5 @@
-//! Rest after a contact with an offer of the same category: `category_suppression`.
+//! `category_suppression`: no contact for a time after a contact with an offer of the same
+//! category.
 
 use std::collections::BTreeMap;
 

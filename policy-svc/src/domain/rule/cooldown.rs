@@ -1,4 +1,4 @@
-//! Rest after any contact in scope: `cooldown`.
+//! `cooldown`: no contact for a time after any contact in scope.
 
 use chrono::{DateTime, Utc};
 

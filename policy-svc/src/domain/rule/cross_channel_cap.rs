@@ -1,4 +1,4 @@
-//! At most so many contacts over all channels: `cross_channel_cap`.
+//! `cross_channel_cap`: a maximum of contacts over all channels.
 
 use super::{
     cap::{Cap, CapDraft},

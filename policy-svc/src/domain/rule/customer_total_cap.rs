@@ -1,4 +1,4 @@
-//! At most so many contacts with a customer, whatever they are about: `customer_total_cap`.
+//! `customer_total_cap`: a maximum of contacts with a customer, with any offer.
 
 use super::{
     cap::{Cap, CapDraft},

@@ -1,4 +1,4 @@
-//! At most so many contacts in scope: `frequency_cap`.
+//! `frequency_cap`: a maximum of contacts in scope.
 
 use super::{
     cap::{Cap, CapDraft},

@@ -1,4 +1,4 @@
-//! The facts that one policy judges by: of everything known, what its kind reads.
+//! The facts that one policy may use: of everything known, only what its kind reads.
 
 use std::collections::BTreeSet;
 

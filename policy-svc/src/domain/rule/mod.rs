@@ -1,4 +1,4 @@
-//! The kinds of contact policy, one a file, and what they share.
+//! The kinds of contact policy, one per file, and what they share.
 //!
 //! A kind implements [`kind::PolicyKind`] and gets its facts as a [`ground::Ground`]. The table of
 //! kinds is `messages/rule.rs`.

@@ -1,4 +1,4 @@
-//! Only one of some offers: `mutual_exclusion`.
+//! `mutual_exclusion`: only one of several offers within a window.
 
 use std::collections::BTreeSet;
 

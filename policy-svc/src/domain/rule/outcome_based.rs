@@ -1,4 +1,4 @@
-//! Rest after outcomes: `outcome_based`.
+//! `outcome_based`: no contact for a time after certain outcomes.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Refuses named segments: `segment_exclusion`.
+//! `segment_exclusion`: refuses customers of named segments.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Allowed days and hours: `time_window`.
+//! `time_window`: contact only on certain days and hours.
 
 use std::fmt;
 
