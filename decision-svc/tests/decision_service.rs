@@ -7,9 +7,11 @@ mod decision_service {
     pub mod batch;
     pub mod engine;
     pub mod flows;
+    pub mod keys;
     pub mod neighbours;
     pub mod outcomes;
     pub mod recommend;
     pub mod suite;
+    pub mod tenants;
     pub mod verdicts;
 }

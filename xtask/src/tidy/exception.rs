@@ -25,7 +25,6 @@ const OPEN: [(&str, &str); 28] = [
     ("policy-svc/", "columns, more than"),
     ("proto/proffer/", "columns, more than"),
     ("catalog-svc/", "plain words"),
-    ("crates/database/", "plain words"),
     ("crates/history/", "plain words"),
     ("crates/serve/", "plain words"),
     ("decision-svc/", "plain words"),
