@@ -1,8 +1,7 @@
 //! A customer's contacts under the customer's lock, and what outcomes do to them.
 //!
-//! Outcomes are applied here whether they were delivered, are pending inside a Reserve or are only
-//! laid over a Check: the same code, so that the answers agree. What changed is written by whoever
-//! holds the lock, or by nobody.
+//! The same code applies outcomes that were delivered, that are pending inside a Reserve, and that a
+//! Check only assumes, so that the answers agree. A Check does not write what changed.
 
 use std::collections::BTreeSet;
 
@@ -38,7 +37,7 @@ pub struct OutcomeRecord {
 }
 
 impl OutcomeRecord {
-    /// What a judgement needs of it.
+    /// The part that policies read.
     pub fn fact(&self) -> OutcomeFact {
         let subject = Subject::new(&self.offer, &self.channel.id, &self.channel.name);
         OutcomeFact { key: self.key.clone(), at: self.at, subject }
@@ -174,7 +173,7 @@ impl Ledger {
         released
     }
 
-    /// Applies an outcome, once. `new_contact_id` is used when it is a contact nobody knew of.
+    /// Applies an outcome, once. `new_contact_id` is used for a contact that was not known.
     pub fn apply(
         &mut self,
         outcome: &Outcome,
