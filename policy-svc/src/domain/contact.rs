@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{channel::Channel, facts::Subject, question::Candidate, scope::find_channel};
 
-/// Where a contact stands.
+/// The state of a contact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// A slot is held.
@@ -53,8 +53,7 @@ impl ChannelRef {
             .unwrap_or_default()
     }
 
-    /// The channel of this id or name; as named when nobody knows it, so that nothing reported is
-    /// lost.
+    /// The channel of this id or name. An unknown one keeps the name it was reported by.
     pub fn named(named: &str, channels: &[Channel]) -> Self {
         match find_channel(channels, named) {
             _ if named.is_empty() => Self::default(),
@@ -77,7 +76,7 @@ pub struct Contact {
     pub offer: Candidate,
     /// The channel.
     pub channel: ChannelRef,
-    /// Where it stands.
+    /// Its state.
     pub state: State,
     /// When it was written first.
     pub created_at: DateTime<Utc>,
