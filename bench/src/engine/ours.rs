@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use decision_svc::domain::{
     compile::CompiledFlow,
-    evaluate::Subject,
+    evaluate::Customer,
     facts::Facts,
     oracle::{self, OracleFlow},
     plan::{Wanted, apply},
@@ -47,7 +47,7 @@ impl Ours {
     pub fn evaluate(&self, customer: usize, room: &mut Room) {
         let facts = self.facts(black_box(customer));
         self.compiled.take_in(facts.record, &mut room.0);
-        let subject = Subject { facts: &facts, record: &room.0 };
+        let subject = Customer { facts: &facts, record: &room.0 };
         black_box(&self.compiled.evaluate(&subject, &[], BEST, &mut room.1));
     }
 
@@ -66,7 +66,7 @@ impl Ours {
     #[cfg(feature = "peers")]
     pub fn evaluate_taken_in(&self, customer: usize, records: &[Record], scratch: &mut Scratch) {
         let customer = black_box(customer);
-        let subject = Subject { facts: &self.facts(customer), record: &records[customer] };
+        let subject = Customer { facts: &self.facts(customer), record: &records[customer] };
         black_box(&self.compiled.evaluate(&subject, &[], BEST, scratch));
     }
 

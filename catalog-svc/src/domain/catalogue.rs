@@ -74,13 +74,13 @@ impl Catalogue {
         &self.categories
     }
 
-    /// Index of the category a reference names: as its id, else as its name without regard to case.
+    /// Index of the category a reference names: as its id, else as its name without regard to case
+    /// and to the space around it.
     pub fn category(&self, reference: &str) -> Option<usize> {
-        let folded = reference.to_lowercase();
+        let (reference, folded) = (reference.trim(), reference.trim().to_lowercase());
+        let is_named = |category: &Category| category.name.trim().to_lowercase() == folded;
         let by_id = self.categories.iter().position(|category| category.id == reference);
-        by_id.or_else(|| {
-            self.categories.iter().position(|category| category.name.to_lowercase() == folded)
-        })
+        by_id.or_else(|| self.categories.iter().position(is_named))
     }
 
     /// The type of a field under a reading: a flow reads one schema, and a field is declared when
@@ -130,7 +130,7 @@ impl Catalogue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::schema::FieldType;
+    use crate::domain::{schema::FieldType, testing::category};
 
     fn schema(id: &str, name: &str, fields: &[(&str, FieldType)]) -> Schema {
         let fields = fields.iter().map(|(name, of_type)| ((*name).to_owned(), *of_type)).collect();
@@ -152,6 +152,15 @@ mod tests {
         assert_eq!(catalogue.field_type("colour", 0), None);
         assert_eq!(catalogue.readings(), 0..2);
         assert_eq!(Catalogue::default().readings(), 0..1);
+    }
+
+    #[test]
+    fn a_category_is_found_without_the_space_around_its_name() {
+        let catalogue = Catalogue::new(Vec::new(), vec![category("Apparel", &[])]);
+        for reference in ["Apparel", " apparel", "APPAREL\u{a0}", " cat_apparel "] {
+            assert_eq!(catalogue.category(reference), Some(0), "{reference:?}");
+        }
+        assert_eq!(catalogue.category("CAT_APPAREL"), None);
     }
 
     #[test]

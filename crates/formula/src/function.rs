@@ -14,11 +14,13 @@ macro_rules! functions {
 }
 
 functions! {
-    Today "today", Now "now", Min "min", Max "max", Round "round", Floor "floor", Ceil "ceil", Abs "abs", Sqrt "sqrt",
-    Pow "pow", Log "log", Log10 "log10", Exp "exp", Clamp "clamp", Coalesce "coalesce", Concat "concat",
-    Lower "lower", Upper "upper", Trim "trim", Length "length", Contains "contains", StartsWith "starts_with",
-    EndsWith "ends_with", In "in", Date "date", Timestamp "timestamp", DaysBetween "days_between", Year "year",
-    Month "month", Day "day", Weekday "weekday",
+    Today "today", Now "now",
+    Min "min", Max "max", Round "round", Floor "floor", Ceil "ceil", Abs "abs", Sqrt "sqrt",
+    Pow "pow", Log "log", Log10 "log10", Exp "exp", Clamp "clamp",
+    Coalesce "coalesce", Concat "concat", Lower "lower", Upper "upper", Trim "trim",
+    Length "length", Contains "contains", StartsWith "starts_with", EndsWith "ends_with", In "in",
+    Date "date", Timestamp "timestamp", DaysBetween "days_between",
+    Year "year", Month "month", Day "day", Weekday "weekday",
 }
 
 /// What an argument may be.

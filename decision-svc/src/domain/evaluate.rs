@@ -20,7 +20,7 @@ const WALKED_MAX: usize = 4;
 
 /// The customer of an evaluation: the facts, and their record as the flow took it in.
 #[derive(Clone, Copy, Debug)]
-pub struct Subject<'a> {
+pub struct Customer<'a> {
     /// The facts.
     pub facts: &'a Facts<'a>,
     /// Their record.
@@ -32,7 +32,7 @@ impl CompiledFlow {
     /// flow or new.
     pub fn evaluate(
         &self,
-        subject: &Subject<'_>,
+        customer: &Customer<'_>,
         exclude_offers: &[String],
         best_max: usize,
         scratch: &mut Scratch,
@@ -45,16 +45,16 @@ impl CompiledFlow {
             groups: self.groups.len(),
         });
         for access in &self.accesses {
-            let value = self.fill(access.register, subject, scratch);
+            let value = self.fill(access.register, customer, scratch);
             for group in access.groups(value) {
-                self.visit(*group, subject, scratch);
+                self.visit(*group, customer, scratch);
             }
         }
         for group in &self.always {
-            self.visit(*group, subject, scratch);
+            self.visit(*group, customer, scratch);
         }
-        self.find_exceptions(subject, exclude_offers, scratch);
-        self.pick(best_max, subject, scratch)
+        self.find_exceptions(customer, exclude_offers, scratch);
+        self.pick(best_max, customer, scratch)
     }
 
     /// Takes in a customer's record: all that this flow reads of it.
@@ -105,15 +105,20 @@ impl CompiledFlow {
     pub(super) fn fill(
         &self,
         register: Register,
-        subject: &Subject<'_>,
+        customer: &Customer<'_>,
         scratch: &mut Scratch,
     ) -> Word {
-        let known = subject.record.word(register).or_else(|| scratch.registers.get(register));
-        known.unwrap_or_else(|| self.fill_first(register, subject, scratch))
+        let known = customer.record.word(register).or_else(|| scratch.registers.get(register));
+        known.unwrap_or_else(|| self.fill_first(register, customer, scratch))
     }
 
     #[inline(never)]
-    fn fill_first(&self, register: Register, subject: &Subject<'_>, scratch: &mut Scratch) -> Word {
+    fn fill_first(
+        &self,
+        register: Register,
+        customer: &Customer<'_>,
+        scratch: &mut Scratch,
+    ) -> Word {
         let Some(source) = self.sources.get(register as usize) else {
             return Word::null(Why::Register(register));
         };
@@ -121,42 +126,47 @@ impl CompiledFlow {
             Source::Computed { program, output, needs } => {
                 // In their order each comes after what it needs itself, so this goes no deeper.
                 for needed in needs {
-                    self.fill(*needed, subject, scratch);
+                    self.fill(*needed, customer, scratch);
                 }
                 let Scratch { registers, memory, .. } = scratch;
-                let inputs = Inputs { record: subject.record, registers };
-                let value = program.run(inputs, &self.constants, subject.facts.moment, memory);
+                let inputs = Inputs { record: customer.record, registers };
+                let value = program.run(inputs, &self.constants, customer.facts.moment, memory);
                 output.map_or(value, |output| output.convert(value, memory))
             }
-            input => input.read(register, subject.facts, &self.constants, &mut scratch.memory),
+            input => input.read(register, customer.facts, &self.constants, &mut scratch.memory),
         };
         scratch.registers.set(register, word);
         word
     }
 
     /// Whether a rule is true; tested once per evaluation.
-    pub(super) fn is_true(&self, rule: u32, subject: &Subject<'_>, scratch: &mut Scratch) -> bool {
+    pub(super) fn is_true(
+        &self,
+        rule: u32,
+        customer: &Customer<'_>,
+        scratch: &mut Scratch,
+    ) -> bool {
         if let Some(noted) = scratch.rules.get(rule, scratch.epoch()) {
             return noted == 1;
         }
         let Some(program) = self.rules.get(rule as usize) else { return false };
         for register in program.reads() {
-            self.fill(*register, subject, scratch);
+            self.fill(*register, customer, scratch);
         }
-        let texts = self.constants.texts(subject.record, &scratch.memory);
-        let is_true = program.judge(scratch.inputs(subject.record), texts).is == Some(true);
+        let texts = self.constants.texts(customer.record, &scratch.memory);
+        let is_true = program.judge(scratch.inputs(customer.record), texts).is == Some(true);
         scratch.rules.note(rule, scratch.epoch(), u32::from(is_true));
         is_true
     }
 
-    fn visit(&self, number: u32, subject: &Subject<'_>, scratch: &mut Scratch) {
+    fn visit(&self, number: u32, customer: &Customer<'_>, scratch: &mut Scratch) {
         let Some(group) = self.groups.get(number as usize) else { return };
-        if !self.all_true(group.set, subject, scratch) {
+        if !self.all_true(group.set, customer, scratch) {
             return;
         }
-        let is_filtered = !self.all_true(group.filters, subject, scratch);
+        let is_filtered = !self.all_true(group.filters, customer, scratch);
         let matching =
-            if is_filtered { 0 } else { self.matching(group.affinities, subject, scratch) };
+            if is_filtered { 0 } else { self.matching(group.affinities, customer, scratch) };
         let order = group.order + if self.is_walked { 0 } else { matching };
         let order = if is_filtered { (0, 0) } else { self.orders.bounds(order) };
         scratch.groups.note(number, scratch.epoch(), u32::from(!is_filtered));
@@ -164,24 +174,24 @@ impl CompiledFlow {
     }
 
     #[inline]
-    fn all_true(&self, set: u32, subject: &Subject<'_>, scratch: &mut Scratch) -> bool {
-        set == EMPTY || self.set_is_true(set, subject, scratch)
+    fn all_true(&self, set: u32, customer: &Customer<'_>, scratch: &mut Scratch) -> bool {
+        set == EMPTY || self.set_is_true(set, customer, scratch)
     }
 
-    fn set_is_true(&self, set: u32, subject: &Subject<'_>, scratch: &mut Scratch) -> bool {
+    fn set_is_true(&self, set: u32, customer: &Customer<'_>, scratch: &mut Scratch) -> bool {
         if let Some(noted) = scratch.sets.get(set, scratch.epoch()) {
             return noted == 1;
         }
         let (checks, rules) = (self.checks.get(set), self.sets.get(set));
         let is_true =
-            checks.iter().all(|check| check.is_true(self.fill(check.register, subject, scratch)))
-                && rules.iter().all(|rule| self.is_true(*rule, subject, scratch));
+            checks.iter().all(|check| check.is_true(self.fill(check.register, customer, scratch)))
+                && rules.iter().all(|rule| self.is_true(*rule, customer, scratch));
         scratch.sets.note(set, scratch.epoch(), u32::from(is_true));
         is_true
     }
 
     /// How many affinities of a list are true.
-    fn matching(&self, list: u32, subject: &Subject<'_>, scratch: &mut Scratch) -> u32 {
+    fn matching(&self, list: u32, customer: &Customer<'_>, scratch: &mut Scratch) -> u32 {
         if list == EMPTY {
             return 0;
         }
@@ -190,7 +200,7 @@ impl CompiledFlow {
         }
         let rules = self.affinities.get(list as usize).map(|rules| &**rules).unwrap_or_default();
         let matching =
-            rules.iter().filter(|rule| self.is_true(**rule, subject, scratch)).count() as u32;
+            rules.iter().filter(|rule| self.is_true(**rule, customer, scratch)).count() as u32;
         scratch.affinities.note(list, scratch.epoch(), matching);
         matching
     }

@@ -10,7 +10,7 @@ use crate::domain::{
     case::{Case, Detail},
     compile::{Causes, CompiledFlow, CompiledOffer, Program},
     creative::ReadyCreative,
-    evaluate::Subject,
+    evaluate::Customer,
     facts::Facts,
     flow::Node,
     rank::Factors,
@@ -111,13 +111,13 @@ pub fn plan(case: &Case) -> Plan {
 pub fn apply(compiled: &CompiledFlow, facts: &Facts<'_>, wanted: &Wanted<'_>) -> Plan {
     let (mut record, mut scratch) = compiled.spares.take();
     compiled.take_in(facts.record, &mut record);
-    let subject = &Subject { facts, record: &record };
-    let tally = compiled.evaluate(subject, wanted.exclude_offers, wanted.ranked_max, &mut scratch);
+    let customer = &Customer { facts, record: &record };
+    let tally = compiled.evaluate(customer, wanted.exclude_offers, wanted.ranked_max, &mut scratch);
     let plan = Plan {
         stages: stages(compiled, &tally),
-        ranked: ranked(compiled, subject, &mut scratch),
+        ranked: ranked(compiled, customer, &mut scratch),
         ranked_in_all: tally.ranked,
-        refused: refused(compiled, subject, wanted.refused_max, &mut scratch),
+        refused: refused(compiled, customer, wanted.refused_max, &mut scratch),
         refused_by_reason: refused_by_reason(compiled, &tally),
         notes: compiled.flow.missing_parts(),
     };
@@ -159,7 +159,7 @@ fn refused_by_reason(compiled: &CompiledFlow, tally: &Tally) -> BTreeMap<Reason,
     by_reason
 }
 
-fn ranked(compiled: &CompiledFlow, subject: &Subject<'_>, scratch: &mut Scratch) -> Vec<Ranked> {
+fn ranked(compiled: &CompiledFlow, customer: &Customer<'_>, scratch: &mut Scratch) -> Vec<Ranked> {
     let best = std::mem::take(&mut scratch.best);
     let mut shown: BTreeMap<u32, Arc<Fields>> = BTreeMap::new();
     let ranked = best.iter().filter_map(|best| {
@@ -168,9 +168,9 @@ fn ranked(compiled: &CompiledFlow, subject: &Subject<'_>, scratch: &mut Scratch)
         // Offers of one category mostly share their computed fields.
         let computed = shown
             .entry(program.shown)
-            .or_insert_with(|| Arc::new(computed(compiled, program, subject, scratch)));
+            .or_insert_with(|| Arc::new(computed(compiled, program, customer, scratch)));
         let computed = computed.clone();
-        let estimate = compiled.estimate(candidate, program, subject, scratch);
+        let estimate = compiled.estimate(candidate, program, customer, scratch);
         let factors = compiled.factors(&estimate, candidate, program, best.matching);
         Some(Ranked {
             candidate: candidate.clone(),
@@ -183,7 +183,7 @@ fn ranked(compiled: &CompiledFlow, subject: &Subject<'_>, scratch: &mut Scratch)
             propensity_source: compiled.scoring.source.clone(),
             uplift: estimate.uplift,
             is_mandatory: best.is_mandatory,
-            creative: compiled.creative(best.place.offer, subject).cloned(),
+            creative: compiled.creative(best.place.offer, customer).cloned(),
             computed,
         })
     });
@@ -195,17 +195,17 @@ fn ranked(compiled: &CompiledFlow, subject: &Subject<'_>, scratch: &mut Scratch)
 fn computed(
     compiled: &CompiledFlow,
     program: &Program,
-    subject: &Subject<'_>,
+    customer: &Customer<'_>,
     scratch: &mut Scratch,
 ) -> Fields {
     let mut fields = Fields::new();
     for shown in
         compiled.shown.get(program.shown as usize).map(|shown| &**shown).unwrap_or_default()
     {
-        let datum = compiled.fill(shown.register, subject, scratch).datum();
+        let datum = compiled.fill(shown.register, customer, scratch).datum();
         let value = compiled
             .constants
-            .texts(subject.record, &scratch.memory)
+            .texts(customer.record, &scratch.memory)
             .value(datum, &|_| String::new());
         if let Some(value) = Scalar::shown(&value) {
             fields.insert(shown.name.clone(), value);
@@ -216,7 +216,7 @@ fn computed(
 
 fn refused(
     compiled: &CompiledFlow,
-    subject: &Subject<'_>,
+    customer: &Customer<'_>,
     most: usize,
     scratch: &mut Scratch,
 ) -> Vec<Refused> {
@@ -225,7 +225,7 @@ fn refused(
         if refused.len() >= most {
             break;
         }
-        refused.extend(refusal_of(compiled, offer, index, subject, scratch));
+        refused.extend(refusal_of(compiled, offer, index, customer, scratch));
     }
     refused
 }
@@ -235,7 +235,7 @@ fn refusal_of(
     compiled: &CompiledFlow,
     offer: &CompiledOffer,
     index: u32,
-    subject: &Subject<'_>,
+    customer: &Customer<'_>,
     scratch: &mut Scratch,
 ) -> Option<Refused> {
     let candidate = &offer.candidate;
@@ -246,11 +246,11 @@ fn refusal_of(
         Refused::failed(&candidate.offer_id, &candidate.name, code, failed)
     };
     let filters = |program: &Program, scratch: &mut Scratch| {
-        failed(Reason::Filtered, first_failure(compiled, &program.filters, subject, scratch))
+        failed(Reason::Filtered, first_failure(compiled, &program.filters, customer, scratch))
     };
     let sifted = |sieve: usize| {
         let sieve = compiled.sieves.get(sieve)?;
-        Some(refusal(sieve.reason(), sieve.refusal(candidate, subject.facts)))
+        Some(refusal(sieve.reason(), sieve.refusal(candidate, customer.facts)))
     };
     match (scratch.exception(index), &offer.program) {
         (Some(Exception::Excluded), _) => {
@@ -259,7 +259,7 @@ fn refusal_of(
         (Some(Exception::Closed), _) => {
             return Some(refusal(
                 Reason::NotScheduled,
-                candidate.schedule.obstacle(subject.facts.moment.now).unwrap_or_default(),
+                candidate.schedule.obstacle(customer.facts.moment.now).unwrap_or_default(),
             ));
         }
         (Some(Exception::Mandatory), _) => return None,
@@ -282,17 +282,17 @@ fn refusal_of(
         None => {
             return Some(failed(
                 Reason::NotQualified,
-                first_failure(compiled, &program.rules, subject, scratch),
+                first_failure(compiled, &program.rules, customer, scratch),
             ));
         }
         Some(false) => return Some(filters(program, scratch)),
         Some(true) => {}
     }
-    if let Some(sieve) = compiled.sifted_by(index, subject) {
+    if let Some(sieve) = compiled.sifted_by(index, customer) {
         return sifted(sieve);
     }
-    if compiled.place(index, program, subject, scratch).is_none() {
-        return Some(refusal(Reason::NotRanked, no_score(compiled, program, subject, scratch)));
+    if compiled.place(index, program, customer, scratch).is_none() {
+        return Some(refusal(Reason::NotRanked, no_score(compiled, program, customer, scratch)));
     }
     None
 }
@@ -301,18 +301,18 @@ fn refusal_of(
 fn no_score(
     compiled: &CompiledFlow,
     program: &Program,
-    subject: &Subject<'_>,
+    customer: &Customer<'_>,
     scratch: &mut Scratch,
 ) -> String {
     let mut inputs = compiled.inputs.get(program.inputs).iter();
     let missing =
-        inputs.find_map(|register| match compiled.fill(*register, subject, scratch).datum() {
+        inputs.find_map(|register| match compiled.fill(*register, customer, scratch).datum() {
             Datum::Null(why) => Some(why),
             _ => None,
         });
     match missing {
         Some(why) => {
-            let causes = Causes { compiled, facts: subject.facts };
+            let causes = Causes { compiled, facts: customer.facts };
             format!("its score is not a number: {}", causes.text(why))
         }
         None => "its score is not a number".to_owned(),
@@ -323,17 +323,17 @@ fn no_score(
 fn first_failure(
     compiled: &CompiledFlow,
     rules: &[u32],
-    subject: &Subject<'_>,
+    customer: &Customer<'_>,
     scratch: &mut Scratch,
 ) -> Refusal {
-    let failing = rules.iter().find(|rule| !compiled.is_true(**rule, subject, scratch));
+    let failing = rules.iter().find(|rule| !compiled.is_true(**rule, customer, scratch));
     let rule = failing.and_then(|rule| compiled.rules.get(*rule as usize));
     let Some(rule) = rule else { return Refusal::default() };
     // INVARIANT: what the rule reads was filled when it was tested, in this evaluation or just now.
     for register in rule.reads() {
-        compiled.fill(*register, subject, scratch);
+        compiled.fill(*register, customer, scratch);
     }
-    let texts = compiled.constants.texts(subject.record, &scratch.memory);
-    let causes = Causes { compiled, facts: subject.facts };
-    rule.judge(scratch.inputs(subject.record), texts).refusal(texts, &|why| causes.text(why))
+    let texts = compiled.constants.texts(customer.record, &scratch.memory);
+    let causes = Causes { compiled, facts: customer.facts };
+    rule.judge(scratch.inputs(customer.record), texts).refusal(texts, &|why| causes.text(why))
 }

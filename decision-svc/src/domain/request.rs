@@ -67,9 +67,8 @@ impl MinRevisions {
         let mut revisions = Self { is_given: !list.is_empty(), ..Self::default() };
         for entry in list {
             let fault = || {
-                format!(
-                    "`{entry}` must look like `catalog:17` (catalog, policy, decision or experiment)"
-                )
+                let services = "catalog, policy, decision or experiment";
+                format!("`{entry}` must look like `catalog:17` ({services})")
             };
             let (service, number) = entry.split_once(':').ok_or_else(fault)?;
             let number: i64 = number.parse().map_err(|_| fault())?;

@@ -1,5 +1,5 @@
-//! A [`Datum`] in two machine words, the form in registers. A processor stalls when it copies an enum
-//! as a whole that was just written in parts; two words are forwarded at once.
+//! A [`Datum`] in two machine words, the form in registers. A processor stalls when it copies an
+//! enum as a whole that was just written in parts; two words are forwarded at once.
 
 use chrono::{DateTime, Datelike as _, NaiveDate};
 

@@ -81,8 +81,11 @@ macro_rules! operators {
 }
 
 operators! {
-    Eq "==" "eq", Neq "!=" "neq", Gt ">" "gt", Gte ">=" "gte", Lt "<" "lt", Lte "<=" "lte", In "in" "one_of",
-    NotIn "not_in" "none_of", Contains "contains" "has", NotContains "not_contains" "has_not",
-    StartsWith "starts_with" "begins_with", EndsWith "ends_with" "finishes_with", Matches "matches" "regex",
+    Eq "==" "eq", Neq "!=" "neq",
+    Gt ">" "gt", Gte ">=" "gte", Lt "<" "lt", Lte "<=" "lte",
+    In "in" "one_of", NotIn "not_in" "none_of",
+    Contains "contains" "has", NotContains "not_contains" "has_not",
+    StartsWith "starts_with" "begins_with", EndsWith "ends_with" "finishes_with",
+    Matches "matches" "regex",
     Exists "exists" "is_set", NotExists "not_exists" "is_not_set",
 }

@@ -24,8 +24,8 @@ pub(crate) struct Group {
     pub affinities: u32,
     /// Number of its offers.
     pub size: u32,
-    /// Its first order; one follows the other by number of affinities that are true. The only one, by
-    /// id and without scores, when its members are ranked one by one.
+    /// Its first order, for no affinity that is true; the order for each further one follows. The
+    /// only one, by id and without scores, when its members are ranked one by one.
     pub order: u32,
 }
 
@@ -105,36 +105,8 @@ pub(super) fn grouped(
 ) -> Grouped {
     let chooser = Chooser::new(offers, interner, is_qualifying);
     let mut sets: Interned<Box<[u32]>> = Interned::lists();
-    let mut members: BTreeMap<GroupKey, Vec<u32>> = BTreeMap::new();
-    let mut keys = Vec::with_capacity(offers.len());
-    for offer in offers.iter() {
-        let Ok(program) = &offer.program else {
-            keys.push(None);
-            continue;
-        };
-        let key = chooser.remaining(&program.rules).map(|mut rules| {
-            let access = chooser.access(&rules);
-            rules.retain(|rule| Some(*rule) != access);
-            let filters: BTreeSet<u32> = program.filters.iter().copied().collect();
-            let (set, filters) = (
-                sets.number(rules.into_iter().collect()),
-                sets.number(filters.into_iter().collect()),
-            );
-            (access, set, filters, program.affinities)
-        });
-        keys.push(key);
-    }
-    for (key, offer) in keys.iter().zip(0..) {
-        if let Some(key) = key {
-            members.entry(*key).or_default().push(offer);
-        }
-    }
-    let numbers: HashMap<GroupKey, u32> = members.keys().copied().zip(0..).collect();
-    for (offer, key) in offers.iter_mut().zip(&keys) {
-        if let Ok(program) = &mut offer.program {
-            program.group = key.and_then(|key| numbers.get(&key).copied());
-        }
-    }
+    let keys = keys(offers, &chooser, &mut sets);
+    let members = members(offers, &keys);
     let mut grouped = Grouped {
         checks: Lists::new(),
         sets: Lists::new(),
@@ -151,22 +123,15 @@ pub(super) fn grouped(
     let mut leads: BTreeMap<Register, BTreeMap<Key, Vec<u32>>> = BTreeMap::new();
     for ((access, set, filters, affinities), members) in members {
         let number = grouped.groups.len() as u32;
-        let liked = interner
-            .affinities
-            .all
-            .get(affinities as usize)
-            .map(|rules| &**rules)
-            .unwrap_or_default();
         let order = grouped.orders.len() as u32;
         if is_walked {
-            grouped.orders.add(members.iter().map(|offer| Place {
-                score: 0.0,
-                priority: 0.0,
-                offer: *offer,
-            }));
+            let place = |offer: &u32| Place { score: 0.0, priority: 0.0, offer: *offer };
+            grouped.orders.add(members.iter().map(place));
         } else {
-            for matching in 0..=liked.len() {
-                grouped.orders.add(ranking(&members, offers, matching, liked.len(), scoring));
+            let liked = interner.affinities.all.get(affinities as usize);
+            let count = liked.map_or(0, |rules| rules.len());
+            for matching in 0..=count {
+                grouped.orders.add(ranking(&members, offers, matching, count, scoring));
             }
         }
         let size = members.len() as u32;
@@ -182,6 +147,45 @@ pub(super) fn grouped(
     grouped.accesses =
         leads.into_iter().map(|(register, leads)| Access::new(register, leads)).collect();
     grouped
+}
+
+/// The group of every offer; none when its rules cannot be applied, or can never be true.
+fn keys(
+    offers: &[CompiledOffer],
+    chooser: &Chooser<'_, '_>,
+    sets: &mut Interned<Box<[u32]>>,
+) -> Vec<Option<GroupKey>> {
+    let key = |offer: &CompiledOffer| {
+        let program = offer.program.as_ref().ok()?;
+        let mut rules = chooser.remaining(&program.rules)?;
+        let access = chooser.access(&rules);
+        rules.retain(|rule| Some(*rule) != access);
+        let filters: BTreeSet<u32> = program.filters.iter().copied().collect();
+        let set = sets.number(rules.into_iter().collect());
+        let filters = sets.number(filters.into_iter().collect());
+        Some((access, set, filters, program.affinities))
+    };
+    offers.iter().map(key).collect()
+}
+
+/// The offers of every group. Each offer's program gets the number of its group.
+fn members(
+    offers: &mut [CompiledOffer],
+    keys: &[Option<GroupKey>],
+) -> BTreeMap<GroupKey, Vec<u32>> {
+    let mut members: BTreeMap<GroupKey, Vec<u32>> = BTreeMap::new();
+    for (key, offer) in keys.iter().zip(0..) {
+        if let Some(key) = key {
+            members.entry(*key).or_default().push(offer);
+        }
+    }
+    let numbers: HashMap<GroupKey, u32> = members.keys().copied().zip(0..).collect();
+    for (offer, key) in offers.iter_mut().zip(keys) {
+        if let Ok(program) = &mut offer.program {
+            program.group = key.and_then(|key| numbers.get(&key).copied());
+        }
+    }
+    members
 }
 
 /// The rules of a set that are simple comparisons, those with one register's number as one; and the

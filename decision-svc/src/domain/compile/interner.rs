@@ -140,8 +140,8 @@ impl<'a> Interner<'a> {
         (self.sources.len() - 1) as Register
     }
 
-    /// The register of the input that rules and formulas call `name`; `key` is its name in the record
-    /// or among the attributes.
+    /// The register of the input that rules and formulas call `name`; `key` is its name in the
+    /// record or among the attributes.
     pub fn input(&mut self, name: &str, key: &str, kind: InputKind) -> Register {
         let known =
             self.inputs.get(name).and_then(|all| all.iter().find(|(other, _)| *other == kind));

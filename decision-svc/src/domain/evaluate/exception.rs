@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::Subject;
+use super::Customer;
 use crate::domain::{
     compile::{CompiledFlow, Program},
     creative::ReadyCreative,
@@ -14,7 +14,7 @@ impl CompiledFlow {
     /// Notes them, by number.
     pub(super) fn find_exceptions(
         &self,
-        subject: &Subject<'_>,
+        customer: &Customer<'_>,
         exclude_offers: &[String],
         scratch: &mut Scratch,
     ) {
@@ -26,11 +26,11 @@ impl CompiledFlow {
         let closed = self
             .scheduled
             .iter()
-            .filter(|(_, schedule)| !schedule.is_open(subject.facts.moment.now));
+            .filter(|(_, schedule)| !schedule.is_open(customer.facts.moment.now));
         scratch.exceptions.extend(closed.map(|(offer, _)| (*offer, Exception::Closed)));
         for (offer, expires_at) in &self.mandates {
-            if subject.facts.moment.now < *expires_at {
-                let exception = self.exception_of_mandatory(*offer, subject, scratch);
+            if customer.facts.moment.now < *expires_at {
+                let exception = self.exception_of_mandatory(*offer, customer, scratch);
                 scratch.exceptions.push((*offer, exception));
             }
         }
@@ -43,34 +43,38 @@ impl CompiledFlow {
     fn exception_of_mandatory(
         &self,
         offer: u32,
-        subject: &Subject<'_>,
+        customer: &Customer<'_>,
         scratch: &mut Scratch,
     ) -> Exception {
         let program = self.offers.get(offer as usize).and_then(|offer| offer.program.as_ref().ok());
         let filters = program.map(|program| &*program.filters).unwrap_or_default();
-        if !filters.iter().all(|rule| self.is_true(*rule, subject, scratch)) {
+        if !filters.iter().all(|rule| self.is_true(*rule, customer, scratch)) {
             return Exception::MandatoryFiltered;
         }
-        self.sifted_by(offer, subject).map_or(Exception::Mandatory, Exception::MandatorySifted)
+        self.sifted_by(offer, customer).map_or(Exception::Mandatory, Exception::MandatorySifted)
     }
 
     /// The number of the first sieve that leaves the offer out; none when all let it pass.
     #[inline]
-    pub(in crate::domain) fn sifted_by(&self, offer: u32, subject: &Subject<'_>) -> Option<usize> {
+    pub(in crate::domain) fn sifted_by(
+        &self,
+        offer: u32,
+        customer: &Customer<'_>,
+    ) -> Option<usize> {
         if self.sieves.is_empty() {
             return None;
         }
         let candidate = &self.offers.get(offer as usize)?.candidate;
-        self.sieves.iter().position(|sieve| !sieve.passes(offer, candidate, subject.facts))
+        self.sieves.iter().position(|sieve| !sieve.passes(offer, candidate, customer.facts))
     }
 
     /// What an offer says on the surface, when the flow matches creatives.
     pub(in crate::domain) fn creative(
         &self,
         offer: u32,
-        subject: &Subject<'_>,
+        customer: &Customer<'_>,
     ) -> Option<&Arc<ReadyCreative>> {
-        self.sieves.iter().find_map(|sieve| sieve.creative(offer, subject.facts))
+        self.sieves.iter().find_map(|sieve| sieve.creative(offer, customer.facts))
     }
 
     /// Whether the offer of a program went as far as the flow's own rules, and whether these let it

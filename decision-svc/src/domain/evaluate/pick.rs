@@ -2,7 +2,7 @@
 //! merged in their prepared order and counted as a whole. Otherwise every offer of a qualifying
 //! group is visited.
 
-use super::Subject;
+use super::Customer;
 use crate::domain::{
     candidate::Candidate,
     compile::{CompiledFlow, Program},
@@ -18,11 +18,11 @@ impl CompiledFlow {
     pub(super) fn pick(
         &self,
         best_max: usize,
-        subject: &Subject<'_>,
+        customer: &Customer<'_>,
         scratch: &mut Scratch,
     ) -> Tally {
-        let mut tally = self.tally(subject, scratch);
-        self.pick_mandatory(best_max, subject, scratch);
+        let mut tally = self.tally(customer, scratch);
+        self.pick_mandatory(best_max, customer, scratch);
         let best_max = best_max - scratch.best.len();
         match scratch.passing.as_slice() {
             [] => return tally,
@@ -43,7 +43,7 @@ impl CompiledFlow {
                 }
                 return tally;
             }
-            _ if self.is_walked => self.walk(best_max, subject, &mut tally, scratch),
+            _ if self.is_walked => self.walk(best_max, customer, &mut tally, scratch),
             _ => self.merge(best_max, scratch),
         }
         let Scratch { best, ahead, .. } = scratch;
@@ -59,7 +59,7 @@ impl CompiledFlow {
         tally
     }
 
-    fn tally(&self, subject: &Subject<'_>, scratch: &mut Scratch) -> Tally {
+    fn tally(&self, customer: &Customer<'_>, scratch: &mut Scratch) -> Tally {
         let (offers, invalid) = (self.offers.len(), self.invalid);
         let mut tally = Tally { offers, invalid, ..Tally::default() };
         for passing in &scratch.passing {
@@ -69,14 +69,14 @@ impl CompiledFlow {
             tally.ranked +=
                 if self.is_walked { 0 } else { (passing.order.1 - passing.order.0) as usize };
         }
-        self.tally_exceptions(subject, &mut tally, scratch);
+        self.tally_exceptions(customer, &mut tally, scratch);
         tally.not_qualified =
             self.offers.len() - tally.excluded - tally.closed - tally.invalid - tally.qualified;
         tally
     }
 
     /// Counts anew the offers that do not go the way of their group.
-    fn tally_exceptions(&self, subject: &Subject<'_>, tally: &mut Tally, scratch: &mut Scratch) {
+    fn tally_exceptions(&self, customer: &Customer<'_>, tally: &mut Tally, scratch: &mut Scratch) {
         if scratch.exceptions.is_empty() {
             return;
         }
@@ -94,7 +94,7 @@ impl CompiledFlow {
                     Some(true) => {
                         tally.qualified -= 1;
                         let was_ranked = !self.is_walked
-                            && self.place(*number, program, subject, scratch).is_some();
+                            && self.place(*number, program, customer, scratch).is_some();
                         tally.ranked -= usize::from(was_ranked);
                     }
                 },
@@ -112,7 +112,7 @@ impl CompiledFlow {
         scratch.exceptions = exceptions;
     }
 
-    fn pick_mandatory(&self, best_max: usize, subject: &Subject<'_>, scratch: &mut Scratch) {
+    fn pick_mandatory(&self, best_max: usize, customer: &Customer<'_>, scratch: &mut Scratch) {
         for (offer, _) in &self.mandates {
             if scratch.best.len() >= best_max {
                 return;
@@ -122,7 +122,7 @@ impl CompiledFlow {
             }
             let Some(found) = self.offers.get(*offer as usize) else { continue };
             let Ok(program) = &found.program else { continue };
-            let matching = self.matching(program.affinities, subject, scratch);
+            let matching = self.matching(program.affinities, customer, scratch);
             let place =
                 Place { score: 1.0, priority: found.candidate.worth.priority, offer: *offer };
             scratch.best.push(Best { place, matching, is_mandatory: true });
@@ -154,7 +154,7 @@ impl CompiledFlow {
     fn walk(
         &self,
         best_max: usize,
-        subject: &Subject<'_>,
+        customer: &Customer<'_>,
         tally: &mut Tally,
         scratch: &mut Scratch,
     ) {
@@ -164,7 +164,7 @@ impl CompiledFlow {
                 if scratch.exception(member.offer).is_some() {
                     continue;
                 }
-                if let Some(sieve) = self.sifted_by(member.offer, subject) {
+                if let Some(sieve) = self.sifted_by(member.offer, customer) {
                     tally.sift(sieve);
                     continue;
                 }
@@ -172,8 +172,8 @@ impl CompiledFlow {
                     .offers
                     .get(member.offer as usize)
                     .and_then(|offer| offer.program.as_ref().ok());
-                let Some(place) =
-                    program.and_then(|program| self.place(member.offer, program, subject, scratch))
+                let Some(place) = program
+                    .and_then(|program| self.place(member.offer, program, customer, scratch))
                 else {
                     continue;
                 };
@@ -195,12 +195,12 @@ impl CompiledFlow {
         &self,
         offer: u32,
         program: &Program,
-        subject: &Subject<'_>,
+        customer: &Customer<'_>,
         scratch: &mut Scratch,
     ) -> Option<Place> {
         let candidate = &self.offers.get(offer as usize)?.candidate;
-        let matching = self.matching(program.affinities, subject, scratch);
-        let estimate = self.estimate(candidate, program, subject, scratch);
+        let matching = self.matching(program.affinities, customer, scratch);
+        let estimate = self.estimate(candidate, program, customer, scratch);
         let factors = self.factors(&estimate, candidate, program, matching);
         let score = factors.score(&self.scoring.weights)?;
         Some(Place { score, priority: candidate.worth.priority, offer })
@@ -212,11 +212,11 @@ impl CompiledFlow {
         &self,
         candidate: &Candidate,
         program: &Program,
-        subject: &Subject<'_>,
+        customer: &Customer<'_>,
         scratch: &mut Scratch,
     ) -> Estimate<'_> {
         let inputs = self.inputs.get(program.inputs);
-        let number = |index: usize| self.fill(*inputs.get(index)?, subject, scratch).as_number();
+        let number = |index: usize| self.fill(*inputs.get(index)?, customer, scratch).as_number();
         self.scoring.method.estimate(candidate, number)
     }
 

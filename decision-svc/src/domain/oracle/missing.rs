@@ -11,7 +11,10 @@ use formula::{
     rule::{Operator, Rule},
 };
 
-use super::tests::{CASES, Dice, FIELDS, WORDS, catalog, customer, flow, metrics, surface};
+use super::{
+    random::{Dice, FIELDS, WORDS, catalog, customer, metrics, surface},
+    tests::{CASES, flow},
+};
 use crate::domain::{
     compile::CompiledFlow,
     facts::Facts,

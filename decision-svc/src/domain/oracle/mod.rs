@@ -12,4 +12,6 @@ pub use plan::{OraclePlan, OracleRanked, plan};
 #[cfg(test)]
 mod missing;
 #[cfg(test)]
+mod random;
+#[cfg(test)]
 mod tests;

@@ -76,7 +76,7 @@ pub(crate) trait NodeType {
     }
 }
 
-/// What a compiled sieve does. A flow with a sieve tests every candidate of the groups that qualify.
+/// What a compiled sieve does. A flow with a sieve tests each candidate of the groups that qualify.
 trait Sifts {
     /// Whether the offer of this number goes on.
     fn passes(&self, offer: u32, candidate: &Candidate, facts: &Facts<'_>) -> bool;
