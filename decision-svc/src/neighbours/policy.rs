@@ -115,8 +115,8 @@ pub struct ContactQuestion<'a> {
     pub hold: Option<Hold<'a>>,
 }
 
-/// A judgement and, when slots were reserved, the id of the decision that holds them: this one or an
-/// earlier one of the same request.
+/// A judgment and, when slots were reserved, the id of the decision that holds them: this one or
+/// an earlier one of the same request.
 pub type Judged = (Judgement, Option<String>);
 
 /// Questions of one call.
@@ -370,7 +370,7 @@ pub fn apply(policy: &mut Policy, change: &ConfigurationChange) {
     }
 }
 
-/// The judgement in its encoded form.
+/// The judgment in its encoded form.
 pub fn decoded(encoded: &[u8]) -> Result<Judgement, DecodeError> {
     proto::Judgement::decode(encoded).map(|found| Judgement { basis: None, ..judgement(found) })
 }
