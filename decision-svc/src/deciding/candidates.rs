@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use tonic::Status;
 
-use super::recorded::Recorded;
+use super::recorded::RecordedCases;
 use crate::{
     domain::{candidate::Candidate, case::Detail, conclude::Conclusion},
     store::DecisionName,
@@ -14,7 +14,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Candidates {
     /// Builds the cases.
-    pub recorded: Recorded,
+    pub recorded: RecordedCases,
 }
 
 /// Some candidates of a decision.

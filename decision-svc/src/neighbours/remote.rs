@@ -34,8 +34,7 @@ macro_rules! remote {
         impl Remote<$client<Channel>> {
             /// The service at the other end of a channel.
             pub fn $made(channel: Channel) -> Self {
-                let client = $client::new(channel);
-                let client = client.max_decoding_message_size(MESSAGE_BYTES_MAX);
+                let client = $client::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
                 Self(client.max_encoding_message_size(MESSAGE_BYTES_MAX))
             }
         }
