@@ -55,6 +55,12 @@ impl Present {
     }
 }
 
+/// A name as names are compared: without regard to case and surrounding space.
+pub(crate) fn folded(name: &str) -> String {
+    name.trim().to_lowercase()
+}
+
+/// An instant as the tables hold it.
 pub(crate) fn micros(us: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(us).unwrap_or_default()
 }
