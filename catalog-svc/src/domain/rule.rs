@@ -12,7 +12,7 @@ pub const RULES_MAX: usize = 100;
 /// Most values of a list.
 pub const LIST_MAX: usize = 1_000;
 
-/// A condition and where it stands, as `qualification_rules[0].any[1]`.
+/// A condition and its path, as `qualification_rules[0].any[1]`.
 #[derive(Clone, Debug)]
 pub struct Placed<'a> {
     /// Where.

@@ -21,7 +21,7 @@ pub fn creative(found: &proto::Creative) -> (Creative, Faults) {
             Ok(value) => drop(content.insert(key.clone(), value)),
             Err(message) => {
                 faults.push((content_path(key), message));
-                // Stands for the faulty value, whose own fault is told, so that its key is counted
+                // In place of the faulty value, whose own fault is reported: its key is counted
                 // and judged.
                 content.insert(key.clone(), Literal::Boolean(false));
             }

@@ -22,7 +22,7 @@ pub fn offer(found: &proto::Offer) -> (Offer, Faults) {
     let mut read = |path: String, value: Option<&proffer_proto::values::v1::Value>| {
         literal(value).unwrap_or_else(|message| {
             faults.push((path, message));
-            // Stands for the faulty value, whose own fault is told.
+            // In place of the faulty value, whose own fault is reported.
             Literal::None
         })
     };
