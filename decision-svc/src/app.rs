@@ -18,8 +18,9 @@ use crate::{
     compiled_flows::CompiledFlows,
     deciding::{
         as_of::AsOfCases, candidates::Candidates, commit::Commit, explain::Explain,
-        ground::Grounds, live::Live, past::Past, recommend::Recommend, recorded::Recorded,
-        release::Release, replay::Replay, respond::Respond, whole_flow::WholeFlows,
+        ground::Grounds, live::LiveCases, past::PastConfiguration, recommend::Recommend,
+        recorded::RecordedCases, release::Release, replay::Replay, respond::Respond,
+        whole_flow::WholeFlows,
     },
     grpc::{
         ANSWER_BYTES_MAX, BULK_BYTES_MAX, Context, REQUEST_BYTES_MAX, decision::Decisions,
@@ -138,7 +139,7 @@ fn decisions(configuration: &Context, relay: &Relay, snapshot_wait_max: Duration
     let Context { whole_flows, followers, clock, .. } = configuration;
     let Relay { store, neighbours, bell, .. } = relay;
     let Neighbours { catalog, gate, channels, .. } = neighbours;
-    let live = Live {
+    let live = LiveCases {
         store: store.clone(),
         grounds: Grounds {
             flows: whole_flows.clone(),
@@ -150,13 +151,13 @@ fn decisions(configuration: &Context, relay: &Relay, snapshot_wait_max: Duration
         catalog: catalog.clone(),
         clock: clock.clone(),
     };
-    let past = Past {
+    let past = PastConfiguration {
         flows: whole_flows.clone(),
         lookup: catalog.clone(),
         catalogs: PastCatalogs::default(),
         compiled: PastFlows::default(),
     };
-    let recorded = Recorded { store: store.clone(), past: past.clone(), gate: gate.clone() };
+    let recorded = RecordedCases { store: store.clone(), past: past.clone(), gate: gate.clone() };
     let as_of = AsOfCases { past, followers: followers.clone(), gate: gate.clone() };
     Decisions {
         store: store.clone(),

@@ -3,7 +3,7 @@
 //! A decision is a pure function of a case: question, configuration, facts and time ([`domain`]).
 //! [`deciding`] builds cases and holds the use cases; [`grpc`] reads requests and writes responses;
 //! [`messages`] converts between the two; [`neighbours`] are called for facts and contact
-//! judgements; [`store`] keeps decisions and outcomes; [`relay`] delivers outcomes to the
+//! judgments; [`store`] keeps decisions and outcomes; [`relay`] delivers outcomes to the
 //! neighbours.
 
 pub mod app;

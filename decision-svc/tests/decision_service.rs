@@ -1,5 +1,4 @@
-//! decision-svc through its generated clients, on both stores, beside neighbours that do as they
-//! are told.
+//! decision-svc through its generated clients, on both stores, beside scripted neighbours.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 

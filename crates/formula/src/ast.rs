@@ -1,6 +1,6 @@
 //! The syntax tree of a formula.
 
-use crate::{Type, Value, function::Function};
+use crate::{Value, function::Function};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
@@ -59,6 +59,3 @@ impl Operator {
         }
     }
 }
-
-/// A type, or nothing for what is always null.
-pub(crate) type MaybeType = Option<Type>;

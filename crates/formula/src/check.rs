@@ -4,8 +4,9 @@ use chrono::{DateTime, NaiveDate};
 
 use crate::{
     FormulaError, Type, Value,
-    ast::{Kind, MaybeType, Node, Operator},
+    ast::{Kind, Node, Operator},
     function::Function,
+    value::MaybeType,
 };
 
 /// The type of a node, given the types of the names.

@@ -1,11 +1,8 @@
 //! A formula that was parsed and type-checked: the public type for one expression.
 
 use crate::{
-    FormulaError, Moment, Type, Value,
-    ast::{MaybeType, Node},
-    check::check,
-    evaluate::evaluate,
-    parser::parse,
+    FormulaError, Moment, Type, Value, ast::Node, check::check, evaluate::evaluate, parser::parse,
+    value::MaybeType,
 };
 
 /// A formula that was parsed and type-checked; evaluating it cannot fail. Linear in its parts.

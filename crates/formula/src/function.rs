@@ -1,6 +1,6 @@
 //! The functions of the language: their names, argument types and result types.
 
-use crate::{Type, ast::MaybeType, nearest};
+use crate::{Type, nearest, value::MaybeType};
 
 macro_rules! functions {
     ($($variant:ident $name:literal),* $(,)?) => {

@@ -19,6 +19,9 @@ pub enum Type {
     Timestamp,
 }
 
+/// A type, or nothing for what is always null.
+pub(crate) type MaybeType = Option<Type>;
+
 impl fmt::Display for Type {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -14,7 +14,7 @@ use super::{
     ground::no_snapshot,
     kept::KeptRecord,
     kept_facts::KeptFacts,
-    past::Past,
+    past::PastConfiguration,
     recorded::{customer_facts, zone},
 };
 use crate::{
@@ -51,7 +51,7 @@ pub struct AsOfCase {
 #[derive(Clone)]
 pub struct AsOfCases {
     /// Configuration.
-    pub past: Past,
+    pub past: PastConfiguration,
     /// The head of the catalog's log.
     pub followers: Followers,
     /// Judges by recorded facts.

@@ -4,14 +4,14 @@ use std::{collections::HashSet, sync::Arc};
 
 use tonic::Status;
 
-use super::recorded::Recorded;
+use super::recorded::RecordedCases;
 use crate::domain::{candidate::Candidate, case::Detail, conclude::Conclusion};
 
 /// The use case. Cheap to clone.
 #[derive(Clone)]
 pub struct Candidates {
     /// Builds the cases.
-    pub recorded: Recorded,
+    pub recorded: RecordedCases,
 }
 
 /// Some candidates of a decision.

@@ -11,7 +11,7 @@ use super::{
     as_of::{AsOfCase, AsOfCases},
     judge::{PlannedCase, judge},
     kept::KeptRecord,
-    live::Live,
+    live::LiveCases,
 };
 use crate::{
     compiled_flows::FlowKey,
@@ -80,7 +80,7 @@ pub struct OfferParts {
 #[derive(Clone)]
 pub struct Explain {
     /// Builds cases of now.
-    pub live: Live,
+    pub live: LiveCases,
     /// Builds cases of the past.
     pub as_of: AsOfCases,
     /// The customer's latest decision.

@@ -10,7 +10,7 @@ use crate::{
     },
     neighbours::{
         Gate,
-        policy::{self, Contact, ContactQuestion, Hold},
+        policy::{self, Contact, Hold, Inquiry},
     },
 };
 
@@ -42,7 +42,7 @@ impl PlannedCase {
 
     /// What policy-svc is asked; nothing when there is nothing to offer, or the customer has more
     /// undelivered outcomes than policy-svc takes.
-    fn contact_question(&self) -> Option<ContactQuestion<'_>> {
+    fn inquiry(&self) -> Option<Inquiry<'_>> {
         let LiveCase { case, pending, .. } = &self.live;
         if self.plan.ranked.is_empty() || pending.len() > policy::PENDING_MAX {
             return None;
@@ -50,7 +50,7 @@ impl PlannedCase {
         let question = &case.question;
         let is_held_out = case.facts.held_out_of.is_some();
         let is_holding = question.is_holding && !question.is_dry_run && !is_held_out;
-        Some(ContactQuestion {
+        Some(Inquiry {
             contact: Contact::of(case, pending),
             ranked: &self.plan.ranked,
             hold: is_holding.then_some(Hold {
@@ -68,7 +68,7 @@ pub async fn judge<'p>(
     tenant: &str,
     planned: impl Iterator<Item = &'p PlannedCase>,
 ) -> Vec<Result<Judged, Status>> {
-    let planned: Vec<_> = planned.map(|case| (case, case.contact_question())).collect();
+    let planned: Vec<_> = planned.map(|case| (case, case.inquiry())).collect();
     let questions: Vec<_> = planned.iter().filter_map(|(_, question)| *question).collect();
     let mut answers = policy::judge(gate, tenant, &questions).await.into_iter();
     let judged = planned.into_iter().map(|(case, question)| {
@@ -78,7 +78,10 @@ pub async fn judge<'p>(
     judged.collect()
 }
 
-fn judged(answer: Option<Result<policy::Judged, Status>>, own: String) -> Result<Judged, Status> {
+fn judged(
+    answer: Option<Result<policy::HeldJudgement, Status>>,
+    own: String,
+) -> Result<Judged, Status> {
     match answer {
         None => Ok(Judged { judgement: None, holder: own }),
         Some(Ok((judgement, holder))) => {

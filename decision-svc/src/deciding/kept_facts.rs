@@ -57,7 +57,7 @@ pub struct KeptRefusal {
     pub reason: String,
 }
 
-/// A judgement of policy.
+/// A judgment of policy.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct KeptJudgement {
     /// The policy revision used.
@@ -66,7 +66,7 @@ pub struct KeptJudgement {
     /// The facts it was judged by, as policy encodes them.
     #[prost(bytes = "vec", optional, tag = "2")]
     pub facts: Option<Vec<u8>>,
-    /// The judgement as policy encodes it, when there are no facts.
+    /// The judgment as policy encodes it, when there are no facts.
     #[prost(bytes = "vec", optional, tag = "3")]
     pub judgement: Option<Vec<u8>>,
     /// Slots were asked for.

@@ -32,7 +32,7 @@ use crate::{
 
 /// Builds live cases. Cheap to clone.
 #[derive(Clone)]
-pub struct Live {
+pub struct LiveCases {
     /// Outcomes, arms and metrics.
     pub store: Store,
     /// Flows and snapshots.
@@ -47,7 +47,7 @@ pub struct Live {
     pub clock: Clock,
 }
 
-impl Live {
+impl LiveCases {
     /// The case of each question, in their order.
     pub async fn cases(
         &self,

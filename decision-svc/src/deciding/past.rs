@@ -17,7 +17,7 @@ use crate::{
 
 /// Reads configuration of the past. Cheap to clone.
 #[derive(Clone)]
-pub struct Past {
+pub struct PastConfiguration {
     /// The flows.
     pub flows: WholeFlows,
     /// Whose log has the catalogs.
@@ -28,7 +28,7 @@ pub struct Past {
     pub compiled: PastFlows,
 }
 
-impl Past {
+impl PastConfiguration {
     /// The catalog of a moment at or before `head`, a revision that the log has.
     pub async fn catalog(
         &self,

@@ -14,7 +14,7 @@ use super::{
     gathered::LiveCase,
     judge::{Judged, PlannedCase, judge},
     kept::KeptRecord,
-    live::Live,
+    live::LiveCases,
     write::{body_hash, new_decision},
 };
 use crate::{
@@ -33,7 +33,7 @@ const TOGETHER_MAX: usize = 128;
 #[derive(Clone)]
 pub struct Recommend {
     /// Builds cases.
-    pub live: Live,
+    pub live: LiveCases,
     /// Where decisions are written.
     pub store: Store,
     /// Where slots are reserved.

@@ -13,7 +13,7 @@ use tonic::Status;
 use super::{
     kept::KeptRecord,
     kept_facts::{KeptFacts, KeptJudgement},
-    past::Past,
+    past::PastConfiguration,
 };
 use crate::{
     domain::{
@@ -41,16 +41,16 @@ pub struct RecordedCase {
 
 /// Builds recorded cases. Cheap to clone.
 #[derive(Clone)]
-pub struct Recorded {
+pub struct RecordedCases {
     /// Records.
     pub store: Store,
     /// Configuration.
-    pub past: Past,
+    pub past: PastConfiguration,
     /// Judges by recorded facts.
     pub gate: Arc<Gate>,
 }
 
-impl Recorded {
+impl RecordedCases {
     /// The case of a decision.
     pub async fn case(
         &self,

@@ -6,7 +6,7 @@ use proffer_proto::{
 };
 use tonic::Status;
 
-use super::recorded::Recorded;
+use super::recorded::RecordedCases;
 use crate::{
     domain::case::Detail,
     messages::answer::{self, Circumstances},
@@ -19,7 +19,7 @@ pub const DIFFERENCES_MAX: usize = 100;
 #[derive(Clone)]
 pub struct Replay {
     /// Builds the cases.
-    pub recorded: Recorded,
+    pub recorded: RecordedCases,
 }
 
 /// What replaying a decision showed.

@@ -36,7 +36,7 @@ pub struct Case {
 pub struct Configuration {
     /// The flow, compiled for the catalog of the decision; it names the revisions of both.
     pub flow: Arc<CompiledFlow>,
-    /// Revision of policy-svc's log when the case was built; `None` when unknown. A judgement names
+    /// Revision of policy-svc's log when the case was built; `None` when unknown. A judgment names
     /// the revision it used.
     pub policy_revision: Option<i64>,
     /// Revision of experiment-svc's log; `None` when unknown.
@@ -90,7 +90,7 @@ impl Case {
         }
     }
 
-    /// The configuration used, each part as `catalog:17`; a judgement names its own revision of
+    /// The configuration used, each part as `catalog:17`; a judgment names its own revision of
     /// policy-svc's log.
     pub fn revision_names(&self, judgement: Option<&Judgement>) -> Vec<String> {
         let Configuration { flow, policy_revision, experiment_revision } = &self.configuration;

@@ -59,7 +59,7 @@ pub struct Offered {
     pub policies: Vec<PolicyVerdict>,
 }
 
-/// Concludes a case. Without a judgement of ranked offers nothing is offered.
+/// Concludes a case. Without a judgment of ranked offers nothing is offered.
 pub fn conclude(case: &Case, plan: Plan, judgement: Option<Judgement>) -> Conclusion {
     let answer = answer(case, &plan, judgement.as_ref());
     let notes = notes(case, &plan, judgement.as_ref());

@@ -94,11 +94,11 @@ pub struct Judgement {
     pub tz_version: String,
     /// The sources that consent was read from.
     pub consent_sources: Vec<String>,
-    /// What it can be made again from; none of a judgement that was made again.
+    /// What it can be made again from; none of a judgment that was made again.
     pub basis: Option<Basis>,
 }
 
-/// What a judgement can be made again from, as policy encodes it.
+/// What a judgment can be made again from, as policy encodes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Basis {
     /// The facts policy judged by.
@@ -108,6 +108,6 @@ pub enum Basis {
         /// Customer fields policy may have read.
         fields_read: Vec<String>,
     },
-    /// The judgement itself: the answer to a retry carries no facts.
+    /// The judgment itself: the answer to a retry carries no facts.
     Judgement(Vec<u8>),
 }

@@ -123,7 +123,7 @@ impl Report {
         }
     }
 
-    /// The key of this outcome; `None` when a retry could not be told apart from one.
+    /// The key of this outcome; `None` when nothing identifies a retry.
     pub fn key(&self, rank: Option<i32>) -> Option<String> {
         let occurred = self.occurred_at.map(|at| at.timestamp_micros().to_string());
         if !self.idempotency_key.is_empty() {

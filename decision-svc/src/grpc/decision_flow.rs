@@ -67,7 +67,8 @@ fn warning(flow: Flow, catalog: &Catalog) -> Option<String> {
 }
 
 history::resource_service! {
-    impl DecisionFlowService for DecisionFlows of DecisionFlow as decision_flow, decision_flows by id {
+    impl DecisionFlowService for DecisionFlows
+        of DecisionFlow as decision_flow, decision_flows by id {
         create create_decision_flow(CreateDecisionFlowRequest) -> CreateDecisionFlowResponse,
         get get_decision_flow(GetDecisionFlowRequest) -> GetDecisionFlowResponse,
         list list_decision_flows(ListDecisionFlowsRequest) -> ListDecisionFlowsResponse,

@@ -165,7 +165,9 @@ mod tests {
         let unknown = BTreeSet::from(["age".to_owned()]);
         let text =
             "missing customer.age; missing customer.ageGroup; missing customer.age".to_owned();
-        let expected = "customer.age was not recorded by dec_1; missing customer.ageGroup; customer.age was not recorded by dec_1";
+        let expected = "customer.age was not recorded by dec_1; \
+                        missing customer.ageGroup; \
+                        customer.age was not recorded by dec_1";
         assert_eq!(reworded(text, &unknown, "dec_1"), expected);
     }
 }

@@ -25,7 +25,8 @@ impl Kind<Context> for proto::WeightProfile {
 }
 
 history::resource_service! {
-    impl WeightProfileService for WeightProfiles of WeightProfile as weight_profile, weight_profiles by id {
+    impl WeightProfileService for WeightProfiles
+        of WeightProfile as weight_profile, weight_profiles by id {
         create create_weight_profile(CreateWeightProfileRequest) -> CreateWeightProfileResponse,
         get get_weight_profile(GetWeightProfileRequest) -> GetWeightProfileResponse,
         list list_weight_profiles(ListWeightProfilesRequest) -> ListWeightProfilesResponse,

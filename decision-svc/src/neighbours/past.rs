@@ -13,7 +13,7 @@ use tonic::Status;
 use super::{Lookup, catalog::apply, follow::streaming};
 use crate::domain::snapshot::Catalog;
 
-/// Catalogues of the past that are kept for the next question, over all tenants.
+/// Most catalogs of the past that are kept, over all tenants.
 pub const KEPT_MAX: usize = 64;
 
 /// Longest wait for the next page: what is behind is there.
@@ -37,7 +37,7 @@ impl Moment {
     }
 }
 
-/// Catalogues by tenant and revision. Cheap to clone.
+/// Catalogs by tenant and revision. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct PastCatalogs(Arc<Mutex<Kept>>);
 

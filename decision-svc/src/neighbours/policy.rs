@@ -106,7 +106,7 @@ pub struct Hold<'a> {
 
 /// What is asked about one case.
 #[derive(Clone, Copy, Debug)]
-pub struct ContactQuestion<'a> {
+pub struct Inquiry<'a> {
     /// Who, where, when.
     pub contact: Contact<'a>,
     /// The offers, best first.
@@ -115,9 +115,9 @@ pub struct ContactQuestion<'a> {
     pub hold: Option<Hold<'a>>,
 }
 
-/// A judgement and, when slots were reserved, the id of the decision that holds them: this one or an
-/// earlier one of the same request.
-pub type Judged = (Judgement, Option<String>);
+/// A judgment and, when slots were reserved, the id of the decision that holds them: this one or
+/// an earlier one of the same request.
+pub type HeldJudgement = (Judgement, Option<String>);
 
 /// Questions of one call.
 const QUESTIONS_MAX: usize = 256;
@@ -131,8 +131,8 @@ const CALL_BYTES_MAX: usize = 3 * 1024 * 1024;
 pub async fn judge(
     gate: &Gate,
     tenant: &str,
-    asked: &[ContactQuestion<'_>],
-) -> Vec<Result<Judged, Status>> {
+    asked: &[Inquiry<'_>],
+) -> Vec<Result<HeldJudgement, Status>> {
     if let [one] = asked {
         return vec![match &one.hold {
             Some(hold) => reserve(gate, tenant, one.reserve(hold)).await,
@@ -155,7 +155,7 @@ pub async fn judge(
     answers
 }
 
-impl ContactQuestion<'_> {
+impl Inquiry<'_> {
     fn reserve(&self, hold: &Hold<'_>) -> proto::ReserveRequest {
         proto::ReserveRequest {
             question: Some(self.contact.about(candidates(self.ranked))),
@@ -194,7 +194,7 @@ impl Call {
                 && self.bytes + bytes <= CALL_BYTES_MAX)
     }
 
-    async fn make(self, gate: &Gate, tenant: &str) -> Vec<Result<Judged, Status>> {
+    async fn make(self, gate: &Gate, tenant: &str) -> Vec<Result<HeldJudgement, Status>> {
         let count = self.questions.len();
         if count == 0 {
             return Vec::new();
@@ -210,7 +210,7 @@ impl Call {
     }
 }
 
-fn answered(answer: proto::GateAnswer) -> Result<Judged, Status> {
+fn answered(answer: proto::GateAnswer) -> Result<HeldJudgement, Status> {
     match answer.kind {
         Some(gate_answer::Kind::Reserve(answer)) => Ok(reserved(answer)),
         Some(gate_answer::Kind::Check(answer)) => {
@@ -227,17 +227,21 @@ async fn reserve(
     gate: &Gate,
     tenant: &str,
     request: proto::ReserveRequest,
-) -> Result<Judged, Status> {
+) -> Result<HeldJudgement, Status> {
     let answer = gate.reserve(metadata::request(tenant, request)).await?;
     Ok(reserved(answer.into_inner()))
 }
 
-async fn check(gate: &Gate, tenant: &str, request: proto::CheckRequest) -> Result<Judged, Status> {
+async fn check(
+    gate: &Gate,
+    tenant: &str,
+    request: proto::CheckRequest,
+) -> Result<HeldJudgement, Status> {
     let answer = gate.check(metadata::request(tenant, request)).await?.into_inner();
     Ok((judgement(answer.judgement.unwrap_or_default()), None))
 }
 
-fn reserved(answer: proto::ReserveResponse) -> Judged {
+fn reserved(answer: proto::ReserveResponse) -> HeldJudgement {
     let grant = |grant: proto::Grant| Grant {
         offer_id: grant.offer_id,
         rank: grant.rank,
@@ -370,7 +374,7 @@ pub fn apply(policy: &mut Policy, change: &ConfigurationChange) {
     }
 }
 
-/// The judgement in its encoded form.
+/// The judgment in its encoded form.
 pub fn decoded(encoded: &[u8]) -> Result<Judgement, DecodeError> {
     proto::Judgement::decode(encoded).map(|found| Judgement { basis: None, ..judgement(found) })
 }

@@ -34,8 +34,8 @@ macro_rules! remote {
         impl Remote<$client<Channel>> {
             /// The service at the other end of a channel.
             pub fn $made(channel: Channel) -> Self {
-                let client = $client::new(channel);
-                Self(client.max_decoding_message_size(MESSAGE_BYTES_MAX).max_encoding_message_size(MESSAGE_BYTES_MAX))
+                let client = $client::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
+                Self(client.max_encoding_message_size(MESSAGE_BYTES_MAX))
             }
         }
 
@@ -50,7 +50,10 @@ macro_rules! remote {
 
             $(type $pages = Pages<$package::$page>;
 
-            async fn $watch(&self, request: Request<$package::$asked>) -> Result<Response<Self::$pages>, Status> {
+            async fn $watch(
+                &self,
+                request: Request<$package::$asked>,
+            ) -> Result<Response<Self::$pages>, Status> {
                 Ok(self.0.clone().$watch(request).await?.map(|pages| pages.boxed()))
             })?
         }
@@ -98,6 +101,7 @@ impl Channels for Remote<ChannelServiceClient<Channel>> {
 remote! {
     experiment.LedgerService by LedgerServiceClient ledger {
         deliver_entries(DeliverEntriesRequest) -> DeliverEntriesResponse;
-        .. watch_experiments(WatchExperimentsRequest) -> WatchExperimentsStream of WatchExperimentsResponse;
+        .. watch_experiments(WatchExperimentsRequest)
+            -> WatchExperimentsStream of WatchExperimentsResponse;
     }
 }

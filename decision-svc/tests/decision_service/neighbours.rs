@@ -1,4 +1,4 @@
-//! Neighbours that do as they are told and remember what they were asked.
+//! Scripted neighbours that remember what they were asked.
 
 use std::{
     collections::BTreeMap,
@@ -198,7 +198,7 @@ impl lookup::LookupService for Fakes {
         let asked = request.into_inner().customers;
         self.script.lock().unwrap().lookups.push(asked.len());
         let mut answer = catalog::BatchLookupCustomersResponse::default();
-        // Never all at once: whoever asks must ask again for the rest.
+        // Never all at once: the caller must ask again for the rest.
         for request in asked.into_iter().take(LOOKUPS_ANSWERED) {
             let found = lookup::LookupService::lookup_customer(self, Request::new(request))
                 .await?

@@ -30,7 +30,7 @@ async fn the_same_outcome_twice_is_one() {
         assert_eq!(fresh.count(), 1);
         let other = suite.respond(report("cust_lapsed_1", "conversion", "k")).await.unwrap_err();
         assert_eq!(told(&other).1, "IDEMPOTENCY_MISMATCH");
-        // Two outcomes, each told to policy and to experiment-svc once, in order.
+        // Two outcomes, each delivered to policy-svc and experiment-svc once, in order.
         suite.fakes.delivered(4).await;
         let script = suite.fakes.script.lock().unwrap();
         let seen: Vec<_> =
@@ -217,8 +217,8 @@ async fn experiments_count_amounts_exactly_and_know_up_to_when() {
     .await;
 }
 
-/// Whoever waits until everything acknowledged by now is counted does not wait for somebody else's
-/// report.
+/// A caller that waits until everything acknowledged so far is counted does not wait for the report
+/// of another.
 #[tokio::test(flavor = "multi_thread")]
 async fn when_nothing_follows_experiments_are_told_so() {
     on_both(async |suite| {

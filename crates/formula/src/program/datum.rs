@@ -4,7 +4,7 @@ use std::fmt;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::Register;
+use super::{Register, Text};
 use crate::Type;
 
 /// A value.
@@ -22,14 +22,6 @@ pub enum Datum {
     Date(NaiveDate),
     /// An instant.
     Timestamp(DateTime<Utc>),
-}
-
-/// Where a text is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Text {
-    /// Byte offset; in the constants when the highest bit is set, in the record when the next is.
-    pub(super) start: u32,
-    pub(super) bytes: u32,
 }
 
 /// Why a value is null.

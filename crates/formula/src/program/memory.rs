@@ -7,11 +7,6 @@ use foldhash::fast::RandomState;
 use super::{Datum, Record, Text, Why, Word};
 use crate::{Cause, Value};
 
-/// Set in the offset of a text that is a constant.
-const CONSTANT: u32 = 1 << 31;
-/// Set in the offset of a text of the record.
-const RECORD: u32 = 1 << 30;
-
 /// The texts of programs, each once.
 #[derive(Clone, Debug, Default)]
 pub struct Constants {
@@ -40,7 +35,7 @@ impl Constants {
         if let Some(known) = self.known.get(text) {
             return Some(*known);
         }
-        let handle = handle(self.all.len(), text.len(), CONSTANT)?;
+        let handle = Text::of_constants(self.all.len(), text.len())?;
         self.all.push_str(text);
         self.known.insert(text.into(), handle);
         Some(handle)
@@ -85,7 +80,7 @@ impl Memory {
 
     /// What was written from `start` on.
     pub(super) fn since(&self, start: usize) -> Datum {
-        let handle = handle(start, self.written.len().saturating_sub(start), 0);
+        let handle = Text::of_memory(start, self.written.len().saturating_sub(start));
         handle.map_or(Datum::Null(Why::TextTooLong), Datum::Text)
     }
 
@@ -114,40 +109,6 @@ impl Memory {
         }
         self.since(start)
     }
-}
-
-impl Text {
-    pub(super) fn is_constant(self) -> bool {
-        self.start & CONSTANT != 0
-    }
-
-    fn is_of_record(self) -> bool {
-        self.start & RECORD != 0
-    }
-
-    pub(super) fn range(self) -> (usize, usize) {
-        let start = (self.start & !(CONSTANT | RECORD)) as usize;
-        (start, start + self.bytes as usize)
-    }
-
-    /// A part of the text.
-    pub(super) fn part(self, from: usize, bytes: usize) -> Self {
-        // INVARIANT: both lie within the text, whose bounds fit.
-        Self { start: self.start + from as u32, bytes: bytes as u32 }
-    }
-}
-
-/// The handle of a text that a record keeps there.
-pub(super) fn of_record(start: usize, bytes: usize) -> Datum {
-    handle(start, bytes, RECORD).map_or(Datum::Null(Why::TextTooLong), Datum::Text)
-}
-
-fn handle(start: usize, bytes: usize, flag: u32) -> Option<Text> {
-    let end = start.checked_add(bytes)?;
-    if end >= RECORD as usize {
-        return None;
-    }
-    Some(Text { start: u32::try_from(start).ok()? | flag, bytes: u32::try_from(bytes).ok()? })
 }
 
 impl<'a> Texts<'a> {

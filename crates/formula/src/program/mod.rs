@@ -15,14 +15,16 @@ mod record;
 mod registers;
 mod rule;
 mod run;
+mod text;
 mod word;
 
 pub use code::FormulaProgram;
-pub use datum::{Datum, Text, Why};
+pub use datum::{Datum, Why};
 pub use memory::{Constants, Memory, Texts};
 pub use record::{Inputs, Record};
 pub use registers::Registers;
 pub use rule::{Check, Judged, RuleProgram};
+pub use text::Text;
 pub use word::Word;
 
 /// A numbered place for one value: an input, or what another formula came to.

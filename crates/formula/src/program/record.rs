@@ -1,7 +1,7 @@
 //! A customer's record loaded for programs. It is loaded once and read by any number of
 //! evaluations.
 
-use super::{Datum, Register, Registers, Why, Word, memory};
+use super::{Datum, Register, Registers, Text, Why, Word};
 
 /// Set in the number of a register that the record fills.
 const RECORD: Register = 1 << 31;
@@ -52,7 +52,7 @@ impl Record {
     pub fn text(&mut self, text: &str) -> Datum {
         let start = self.texts.len();
         self.texts.push_str(text);
-        memory::of_record(start, text.len())
+        Text::of_record(start, text.len()).map_or(Datum::Null(Why::TextTooLong), Datum::Text)
     }
 
     /// The value of one of its registers; none for another.
