@@ -27,17 +27,7 @@ pub struct App {
 
 impl App {
     /// Names of the services, for reflection.
-    pub const SERVICES: &'static [&'static str] = &[
-        "proffer.catalog.v1.SchemaService",
-        "proffer.catalog.v1.RecordService",
-        "proffer.catalog.v1.CategoryService",
-        "proffer.catalog.v1.OfferService",
-        "proffer.catalog.v1.OutcomeTypeService",
-        "proffer.catalog.v1.BehavioralMetricService",
-        "proffer.catalog.v1.CreativeService",
-        "proffer.catalog.v1.PlacementService",
-        "proffer.catalog.v1.LookupService",
-    ];
+    pub const SERVICES: &'static [&'static str] = grpc::SERVICES;
 
     /// Opens and migrates the store.
     pub async fn build(location: &Location, deps: Deps) -> anyhow::Result<Self> {
@@ -57,7 +47,7 @@ impl App {
         grpc::routes(&self.context)
     }
 
-    /// The lookups that decisions need, for whoever runs in the same process.
+    /// The lookups that decisions need, for a decision-svc in the same process.
     pub fn lookups(&self) -> Lookups {
         Lookups::new(self.context.clone())
     }

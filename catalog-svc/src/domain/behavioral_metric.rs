@@ -16,7 +16,7 @@ pub struct BehavioralMetric {
     pub is_active: bool,
     /// Key of the outcome type that it counts.
     pub outcome: String,
-    /// What is told of the outcomes; none when that is not known.
+    /// What is computed from the outcomes; `None` when unknown.
     pub aggregate: Option<Aggregate>,
     /// Length of the window, in days.
     pub window_days: i32,
@@ -61,7 +61,7 @@ impl BehavioralMetric {
     }
 }
 
-/// True for `[a-z][a-z0-9_]{0,62}`: nobody can create an outcome type of another key.
+/// True for `[a-z][a-z0-9_]{0,62}`: no outcome type has another key.
 fn is_key(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_lowercase())
         && text.len() <= KEY_BYTES_MAX

@@ -76,7 +76,7 @@ pub fn breakage(
 pub fn bereft(catalogue: &Catalogue, key: &str, offers: &[Offer]) -> Vec<String> {
     // Whoever could not be resolved without it reads it.
     let without = catalogue.without_metric(key);
-    let told = |what: &str| {
+    let sentence = |what: &str| {
         format!("{what} reads `metrics.{key}`, which is missing in decisions from now on")
     };
     let mut warnings = Vec::new();
@@ -88,13 +88,13 @@ pub fn bereft(catalogue: &Catalogue, key: &str, offers: &[Offer]) -> Vec<String>
                 .iter()
                 .find(|other| other.id == category)
                 .map_or("", |other| &other.name);
-            warnings.push(told(&format!("computed field `{field}` of category `{title}`")));
+            warnings.push(sentence(&format!("computed field `{field}` of category `{title}`")));
         }
     }
     let offers_with = faulty_offers(catalogue, offers);
     for id in faulty_offers(&without, offers).into_keys().filter(|id| !offers_with.contains_key(id))
     {
-        warnings.push(told(&format!("offer `{id}`")));
+        warnings.push(sentence(&format!("offer `{id}`")));
     }
     shorten(&mut warnings);
     warnings

@@ -42,20 +42,20 @@ pub fn check_offer(catalogue: &Catalogue, offer: &Offer) -> Report {
 
 /// Why decisions would refuse each offer.
 pub fn broken_offers<'o>(catalogue: &Catalogue, offers: &'o [Offer]) -> BTreeMap<&'o str, String> {
-    told_offers(catalogue, offers, |report| report.broken)
+    found_offers(catalogue, offers, |report| report.broken)
 }
 
 /// Why an offer's own rules or affinities cannot be judged, whatever else its category holds.
 pub fn faulty_offers<'o>(catalogue: &Catalogue, offers: &'o [Offer]) -> BTreeMap<&'o str, String> {
-    told_offers(catalogue, offers, |report| report.faults.into_iter().next().map(|(path, _)| path))
+    found_offers(catalogue, offers, |report| report.faults.into_iter().next().map(|(path, _)| path))
 }
 
-/// What `told` finds about each offer under every reading; offers that bring the same names along
+/// What `found` says about each offer under every reading; offers that bring the same names along
 /// share the work.
-fn told_offers<'o>(
+fn found_offers<'o>(
     catalogue: &Catalogue,
     offers: &'o [Offer],
-    told: impl Fn(Report) -> Option<String>,
+    found: impl Fn(Report) -> Option<String>,
 ) -> BTreeMap<&'o str, String> {
     let mut groups: BTreeMap<OfferNames, Vec<&Offer>> = BTreeMap::new();
     for offer in offers {
@@ -68,7 +68,7 @@ fn told_offers<'o>(
         for offer in offers {
             let mut first = None;
             let is_right = resolvers.iter_mut().any(|resolver| {
-                let found = told(judge(catalogue, resolver, offer));
+                let found = found(judge(catalogue, resolver, offer));
                 let is_right = found.is_none();
                 first = first.take().or(found);
                 is_right
@@ -207,7 +207,7 @@ fn condition_fault<'p>(
 }
 
 /// Faults of a category's computed fields. A field that only needs a faulty one of the same
-/// category is not told: the one at the bottom is.
+/// category is not reported: the one at the root is.
 fn category_faults(resolver: &mut Resolver<'_>, index: usize, category: &Category) -> Faults {
     let mut found = Vec::new();
     for (place, field) in category.computed_fields.iter().enumerate() {
@@ -217,12 +217,13 @@ fn category_faults(resolver: &mut Resolver<'_>, index: usize, category: &Categor
     }
     let own: BTreeSet<&str> =
         found.iter().filter(|(_, fault)| fault.is_own).map(|(_, f)| f.root.as_str()).collect();
-    let is_told = |fault: &Unresolved| fault.is_own || !own.contains(fault.root.as_str());
-    let told = found.iter().filter(|(_, fault)| is_told(fault));
-    told.flat_map(|(path, fault)| {
-        fault.messages.iter().map(|message| (path.clone(), message.clone()))
-    })
-    .collect()
+    let is_root = |fault: &Unresolved| fault.is_own || !own.contains(fault.root.as_str());
+    let roots = found.iter().filter(|(_, fault)| is_root(fault));
+    roots
+        .flat_map(|(path, fault)| {
+            fault.messages.iter().map(|message| (path.clone(), message.clone()))
+        })
+        .collect()
 }
 
 #[cfg(test)]

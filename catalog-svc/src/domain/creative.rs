@@ -83,7 +83,7 @@ impl Creative {
     }
 }
 
-/// Where a value stands within a creative.
+/// The path of a value within a creative.
 pub fn content_path(key: &str) -> String {
     if key.is_empty() { CONTENT.to_owned() } else { format!("{CONTENT}.{}", quoted(key)) }
 }

@@ -76,7 +76,7 @@ impl FieldValue {
         }))
     }
 
-    /// The text that stands for a date or an instant.
+    /// A date or an instant as text.
     pub fn calendar_text(&self) -> Option<String> {
         match self {
             Self::Date(date) => Some(date.to_string()),

@@ -102,8 +102,8 @@ const fn system(
     SystemType { key, name, description, classification, category }
 }
 
-/// Whether outcomes of a type are contacts when nobody says: impressions are, except one that
-/// nobody saw.
+/// Whether outcomes of a type are contacts by default: impressions are, except one that no customer
+/// saw.
 pub fn counts_as_contact(key: &str, category: Category) -> bool {
     category == Impression && key != NEVER_SEEN
 }

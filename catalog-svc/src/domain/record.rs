@@ -14,7 +14,7 @@ pub const BATCH_MAX: usize = 1_000;
 /// Largest record, encoded, in bytes. A decision sends the record along with its candidates, so it
 /// must stay small.
 pub const RECORD_BYTES_MAX: usize = 64 * 1024;
-/// Most faults told of one row of a batch.
+/// Most faults reported for one row of a batch.
 pub const ROW_FAULTS_MAX: usize = 10;
 /// The part of a record that names its customer, as people write it.
 pub const CUSTOMER_ID: &str = "customerId";

@@ -10,7 +10,7 @@ use super::Faults;
 /// Most rules of an offer, and of one list.
 pub const RULES_MAX: usize = 100;
 
-/// A condition and where it stands, as `qualification_rules[0].any[1]`.
+/// A condition and its path, as `qualification_rules[0].any[1]`.
 #[derive(Clone, Debug)]
 pub struct Placed<'a> {
     /// Where.

@@ -21,8 +21,8 @@ impl Schedule {
     pub fn faults(&self) -> Faults {
         match (self.starts_at, self.ends_at) {
             (None, None) => {
-                let message = "needs `starts_at`, `ends_at` or both: leave it out for an offer \
-                               that always stands";
+                let message = "needs `starts_at`, `ends_at` or both: leave it out for an offer that \
+                               always stands";
                 vec![(SCHEDULE.to_owned(), message.to_owned())]
             }
             (Some(starts_at), Some(ends_at)) if ends_at <= starts_at => {

@@ -36,7 +36,7 @@ pub const PIECE_BYTES_MAX: usize = 256 * 1024;
 pub const WHOLE_ROWS_MAX: usize = 100_000;
 /// Bytes of such rows.
 pub const WHOLE_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Faults told of one import; more are counted.
+/// Faults reported for one import; more are counted.
 pub const FAULTS_MAX: usize = 1_000;
 /// Rows written together.
 const BATCH_ROWS: usize = 2_000;
@@ -79,7 +79,7 @@ pub async fn import(
     let waiting = written?;
     sent?;
     if let Err(error) = ended {
-        return Err(told(error, &writer.answer));
+        return Err(broken_off(error, &writer.answer));
     }
     if writer.answer.refused == 0 {
         writer.write(waiting).await?;
@@ -194,7 +194,7 @@ async fn send(
 }
 
 /// Why the rest of a file could not be read, and what became of the rows before.
-fn told(error: FileError, answer: &proto::ImportRecordsResponse) -> Status {
+fn broken_off(error: FileError, answer: &proto::ImportRecordsResponse) -> Status {
     let kept = match answer.accepted {
         0 => "no row is kept".to_owned(),
         kept => format!("{kept} rows before it are kept"),
@@ -214,7 +214,7 @@ fn read_all(
     incoming: Incoming,
     batches: &mpsc::Sender<Batch>,
 ) -> Result<(), FileError> {
-    let (mut seen, mut batch, mut told, mut is_too_long) =
+    let (mut seen, mut batch, mut reported, mut is_too_long) =
         (Seen::default(), Batch::default(), 0, false);
     import::read(format, schema, incoming, &mut |row| {
         if row.number > ROWS_MAX {
@@ -228,8 +228,8 @@ fn read_all(
             }
             Err(faults) => {
                 batch.refused += 1;
-                let room = FAULTS_MAX.saturating_sub(told);
-                told += faults.len().min(room);
+                let room = FAULTS_MAX.saturating_sub(reported);
+                reported += faults.len().min(room);
                 batch.faults.extend(faults.into_iter().take(room));
             }
         }

@@ -32,7 +32,7 @@ const BATCH_MAX: usize = 256;
 /// Bytes of records in one answer; the last one may pass it.
 const RECORDS_BYTES_MAX: usize = 3 * 1024 * 1024;
 
-/// Schemas by the names in a request; those that nobody created are left out.
+/// Schemas by the names in a request; names of no schema are left out.
 type Schemas<'a> = BTreeMap<&'a str, Arc<Schema>>;
 
 impl Lookups {
@@ -122,7 +122,7 @@ impl Lookups {
         Ok(schemas)
     }
 
-    /// The schema; none when nobody created it, and for what can name none.
+    /// The schema of this id or name, if there is one.
     async fn schema(&self, tenant: &str, named: &str) -> Result<Option<Schema>, Status> {
         let found = self.context.stored::<proto::Schema>().find(tenant, named).await?;
         Ok(found.as_ref().map(parse::schema))
@@ -180,19 +180,12 @@ impl LookupService for Lookups {
         &self,
         request: Request<proto::WatchCatalogRequest>,
     ) -> Result<Response<Self::WatchCatalogStream>, Status> {
-        let tenant = metadata::tenant(request.metadata())?;
-        let after = request.into_inner().after_revision;
-        if after < 0 {
-            return Err(Problem::invalid_field(
-                "after_revision",
-                format!("is {after}; it must be 0 or a revision seen"),
-            )
-            .into());
-        }
-        // Whoever knows nothing yet learns of the system types with the first page, which comes at
+        let (metadata, _, request) = request.into_parts();
+        let after = request.after_revision;
+        // A caller that knows nothing yet gets the system types with the first page, which comes at
         // once.
         let mut system = if after == 0 { system_changes() } else { Vec::new() };
-        let pages = self.context.history.watch(tenant, after).map(move |page| {
+        let pages = self.context.history.watch_call(&metadata, after)?.map(move |page| {
             let (mut found, head_revision) = page?;
             let mut changes = std::mem::take(&mut system);
             changes.append(&mut found);

@@ -66,6 +66,19 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(check).await.map_err(|error| serve::internal(&error))
 }
 
+/// Names of the services in [`routes`].
+pub const SERVICES: &[&str] = &[
+    "proffer.catalog.v1.SchemaService",
+    "proffer.catalog.v1.RecordService",
+    "proffer.catalog.v1.CategoryService",
+    "proffer.catalog.v1.OfferService",
+    "proffer.catalog.v1.OutcomeTypeService",
+    "proffer.catalog.v1.BehavioralMetricService",
+    "proffer.catalog.v1.CreativeService",
+    "proffer.catalog.v1.PlacementService",
+    "proffer.catalog.v1.LookupService",
+];
+
 /// The services, with every message size limited.
 pub fn routes(context: &Context) -> Routes {
     macro_rules! limited {

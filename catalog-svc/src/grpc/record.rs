@@ -126,7 +126,7 @@ impl CustomerRecords {
 
 /// The faults of a batch in row order, at most [`ROW_FAULTS_MAX`] of each row.
 fn row_faults(records: &[CustomerRecord], rows: &[Row]) -> Vec<proto::RowFault> {
-    let mut told = Vec::new();
+    let mut shown = Vec::new();
     for (index, (record, row)) in records.iter().zip(rows).enumerate() {
         let Err(faults) = row else { continue };
         let more = faults.len().saturating_sub(ROW_FAULTS_MAX);
@@ -137,7 +137,7 @@ fn row_faults(records: &[CustomerRecord], rows: &[Row]) -> Vec<proto::RowFault> 
             } else {
                 String::new()
             };
-            told.push(proto::RowFault {
+            shown.push(proto::RowFault {
                 index: i32::try_from(index).unwrap_or(i32::MAX),
                 customer_id: match wire::text::id_fault(&record.customer_id) {
                     None => record.customer_id.clone(),
@@ -148,7 +148,7 @@ fn row_faults(records: &[CustomerRecord], rows: &[Row]) -> Vec<proto::RowFault> 
             });
         }
     }
-    told
+    shown
 }
 
 #[tonic::async_trait]

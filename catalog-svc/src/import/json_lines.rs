@@ -64,7 +64,7 @@ fn row(schema: &Schema, object: &[u8]) -> (String, Result<Changes, Faults>) {
         .and_then(|members| deserializer.end().map(|()| members));
     let members = match members {
         Ok(members) => members,
-        Err(error) => return whole(format!("is not a JSON object: {}", told(&error))),
+        Err(error) => return whole(format!("is not a JSON object: {}", shown(&error))),
     };
     let (mut customer_id, mut faults) = (None, Faults::new());
     let mut values: Vec<(&str, Cell<'_>)> = Vec::with_capacity(members.len());
@@ -96,7 +96,7 @@ fn row(schema: &Schema, object: &[u8]) -> (String, Result<Changes, Faults>) {
 }
 
 /// What the parser says; it sees one line only, and calls it the first.
-fn told(error: &serde_json::Error) -> String {
+fn shown(error: &serde_json::Error) -> String {
     error.to_string().replace(" at line 1 column ", " at column ")
 }
 
@@ -139,7 +139,7 @@ impl<'a> Cell<'a> {
     }
 }
 
-/// A string without escapes stands for itself.
+/// A string without escapes is borrowed as it is.
 fn plain(raw: &str) -> Option<&str> {
     let text = raw.strip_prefix('"')?.strip_suffix('"')?;
     (!text.contains('\\')).then_some(text)

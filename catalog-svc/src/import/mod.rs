@@ -11,7 +11,7 @@ use crate::domain::{Faults, record::Changes, schema::Schema};
 
 pub use incoming::Incoming;
 
-/// Most bytes of a row as it stands in the file.
+/// Most bytes of a row in the file.
 pub const ROW_BYTES_MAX: usize = 1024 * 1024;
 /// Most rows of a file.
 pub const ROWS_MAX: u64 = 1_000_000;

@@ -122,7 +122,7 @@ impl Records {
         Ok(record_row(row))
     }
 
-    /// Writes records whole, all in one transaction. Each customer stands once.
+    /// Writes records whole, all in one transaction. Each customer may be in them only once.
     pub async fn put_all(
         &self,
         tenant: &str,
@@ -163,7 +163,7 @@ impl Records {
         transaction.commit().await
     }
 
-    /// Writes what `change` makes of the record's payload while nobody else can write it; none when
+    /// Writes what `change` makes of the record's payload while no other writer can; none when
     /// there is no record.
     pub async fn change<E: From<DatabaseError>>(
         &self,

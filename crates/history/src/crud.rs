@@ -8,17 +8,17 @@
 use std::future::Future;
 
 use database::{Transaction, within};
-use proffer_proto::errors::v1::ErrorReason;
 use prost_types::FieldMask;
 use serve::{Problem, metadata};
-use tonic::{Code, Status, metadata::MetadataMap};
+use tonic::{Status, metadata::MetadataMap};
 
 use crate::{
     Author, Change, Draft, HistoryError, IdChoice, Kind, Page, Present, Resource, ServiceContext,
     Write,
+    built_in::{Start, built_in, refuse_built_in, system_resource, taken},
     collection::{payload, read},
     draft::shortened,
-    page::{Start, page, token},
+    page::{page, token},
 };
 
 /// How often a write without an etag is tried over what others wrote meanwhile. Each failed attempt
@@ -263,30 +263,6 @@ fn or_initial<C: ServiceContext, R: Kind<C>>(
     }
 }
 
-/// The built-in resource of this id, else of this name.
-fn built_in<C: ServiceContext, R: Kind<C>>(named: &str) -> Option<R> {
-    let all = R::built_in();
-    let by_name = || all.iter().find(|found| wire::name::is_same(found.name(), named));
-    all.iter().find(|found| found.id() == named).or_else(by_name).cloned()
-}
-
-/// Id and name of a built-in resource are taken.
-fn refuse_built_in<C: ServiceContext, R: Kind<C>>(resource: &R) -> Result<(), HistoryError> {
-    for found in R::built_in() {
-        if found.id() == resource.id() {
-            return Err(taken::<R>(R::IDENTITY, resource.id()));
-        }
-        if wire::name::is_same(found.name(), resource.name()) {
-            return Err(taken::<R>("name", resource.name()));
-        }
-    }
-    Ok(())
-}
-
-fn taken<R: Resource>(attribute: &'static str, value: &str) -> HistoryError {
-    HistoryError::AlreadyExists { kind: R::KIND, attribute, value: value.to_owned() }
-}
-
 /// A taken id is called by the kind's own word for it.
 fn named_identity<R: Resource>(error: HistoryError) -> HistoryError {
     match error {
@@ -295,14 +271,6 @@ fn named_identity<R: Resource>(error: HistoryError) -> HistoryError {
         }
         other => other,
     }
-}
-
-fn system_resource<R: Resource>(found: &R) -> Status {
-    let (kind, id) = (R::KIND.replace('_', " "), found.id());
-    let message = format!("{kind} `{id}` is a system resource and cannot be deleted");
-    Problem::new(Code::FailedPrecondition, ErrorReason::SystemResource, message)
-        .with("id", id)
-        .into()
 }
 
 fn required<R: Resource>(resource: Option<R>) -> Result<R, Status> {

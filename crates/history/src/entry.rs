@@ -55,6 +55,7 @@ impl Present {
     }
 }
 
+/// An instant as the tables hold it.
 pub(crate) fn micros(us: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(us).unwrap_or_default()
 }

@@ -11,12 +11,14 @@
 
 mod at_head;
 mod author;
+mod built_in;
 mod chain;
 mod collection;
 pub mod crud;
 mod draft;
 mod entry;
 mod error;
+mod guard;
 mod id;
 mod kind;
 mod log;

@@ -8,7 +8,7 @@ use tokio::sync::watch::{self, Sender};
 use crate::{
     Change, Entry, HistoryError, Present,
     chain::hash_of,
-    entry::{EntryRow, PresentRow, entry, present},
+    entry::{EntryRow, PresentRow, entry, folded, present},
     write::append,
 };
 
@@ -48,8 +48,8 @@ impl History {
         Self { database, bell: Arc::new(watch::channel(()).0) }
     }
 
-    /// Appends one entry. Writers of a tenant wait for each other on its head, so revisions follow
-    /// without a gap.
+    /// Appends one entry. Writers of a tenant queue for the lock on its head, so that revisions have
+    /// no gap.
     pub async fn write(&self, change: Change<'_>) -> Result<Present, HistoryError> {
         let mut transaction = self.database.begin().await?;
         let present = self.write_in(&mut transaction, change).await?;
@@ -58,8 +58,8 @@ impl History {
         Ok(present)
     }
 
-    /// Appends one entry as part of `transaction`, which then holds the tenant's head: what a
-    /// service keeps beside its log is checked and written with it. Ring once it is committed.
+    /// Appends one entry as part of `transaction`, which from then on locks the tenant's head. So a
+    /// service checks and writes its own tables together with the log. Ring after the commit.
     pub async fn write_in(
         &self,
         transaction: &mut Transaction,
@@ -90,7 +90,8 @@ impl History {
         }
         let rows: Vec<PresentRow> = Select::new(
             "select id, name, payload, etag, revision, created_us, updated_us from resource
-             where tenant_id = $1 and kind = $2 and payload is not null and (id = $3 or name_folded = $4)",
+             where tenant_id = $1 and kind = $2 and payload is not null
+               and (id = $3 or name_folded = $4)",
         )
         .bind(tenant)
         .bind(kind)
@@ -135,7 +136,8 @@ impl History {
         // One more than wanted shows whether there is a next page.
         let rows: Vec<(String, String, Option<Vec<u8>>, String, i64, i64, i64, i64)> = Select::new(
             "select id, name, payload, etag, revision, created_us, updated_us, found from (
-               select p.*, count(*) over () as found, cast(sum(length(payload)) over (order by id) as bigint) as bytes
+               select p.*, count(*) over () as found,
+                 cast(sum(length(payload)) over (order by id) as bigint) as bytes
                from (select id, name, payload, etag, revision, created_us, updated_us from resource
                  where tenant_id = $1 and kind = $2 and payload is not null and id > $3
                  order by id limit $4) p) q

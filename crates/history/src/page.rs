@@ -1,7 +1,5 @@
 //! Pages: their size, and the token of the next one.
 
-use crate::HistoryError;
-
 /// Largest page.
 pub const PAGE_MAX: i32 = 1_000;
 /// Page size when the request names none.
@@ -41,40 +39,7 @@ pub fn token(last: &str) -> String {
     hex::encode(last)
 }
 
-/// Begins the place of a built-in resource in a token; no id does.
-const BUILT_IN_MARK: char = '#';
-
-/// Where a page of a kind with built-in resources begins. Those come first, in their own order.
-pub(crate) struct Start {
-    /// Built-in resources of earlier pages.
-    pub(crate) built_in: usize,
-    /// The id after which stored resources go on.
-    pub(crate) after: String,
-}
-
-impl Start {
-    /// Reads the key of a page token.
-    pub(crate) fn parse(key: String, built_in_count: usize) -> Result<Self, HistoryError> {
-        if key.is_empty() {
-            return Ok(Self { built_in: 0, after: key });
-        }
-        let Some(place) = key.strip_prefix(BUILT_IN_MARK) else {
-            return Ok(Self { built_in: built_in_count, after: key });
-        };
-        match place.parse() {
-            Ok(built_in) if built_in <= built_in_count => {
-                Ok(Self { built_in, after: String::new() })
-            }
-            _ => Err(HistoryError::Invalid(unknown_token())),
-        }
-    }
-
-    /// The token of the page that begins after this many built-in resources.
-    pub(crate) fn token(built_in: usize) -> String {
-        token(&format!("{BUILT_IN_MARK}{built_in}"))
-    }
-}
-
-fn unknown_token() -> Vec<(String, String)> {
+/// The fault of a token that no page gave.
+pub(crate) fn unknown_token() -> Vec<(String, String)> {
     vec![("page_token".to_owned(), "is not a token of an earlier page".to_owned())]
 }

@@ -63,7 +63,8 @@ impl History {
         let (revision_max, us_max) = moment.bounds();
         let rows: Vec<EntryRow> = Select::new(
             "select revision, kind, id, name, payload, actor, written_us, hash from (
-               select e.*, row_number() over (partition by id order by revision desc) as nth from entry e
+               select e.*, row_number() over (partition by id order by revision desc) as nth
+               from entry e
                where tenant_id = $1 and kind = $2 and revision <= $3 and written_us <= $4) e
              where nth = 1 order by id",
         )
@@ -78,12 +79,14 @@ impl History {
 
     /// The last revision written at or before an instant; 0 when there was none.
     pub async fn revision_at(&self, tenant: &str, at: DateTime<Utc>) -> Result<i64, HistoryError> {
-        let (revision,): (i64,) =
-            Select::new("select coalesce(max(revision), 0) from entry where tenant_id = $1 and written_us <= $2")
-                .bind(tenant)
-                .bind(at.timestamp_micros())
-                .one(&self.database)
-                .await?;
+        let (revision,): (i64,) = Select::new(
+            "select coalesce(max(revision), 0) from entry
+                         where tenant_id = $1 and written_us <= $2",
+        )
+        .bind(tenant)
+        .bind(at.timestamp_micros())
+        .one(&self.database)
+        .await?;
         Ok(revision)
     }
 
@@ -99,7 +102,8 @@ impl History {
     ) -> Result<Vec<Entry>, HistoryError> {
         let rows: Vec<EntryRow> = Select::new(
             "select revision, kind, id, name, payload, actor, written_us, hash from entry
-             where tenant_id = $1 and kind = $2 and id = $3 and revision < $4 order by revision desc limit $5",
+             where tenant_id = $1 and kind = $2 and id = $3 and revision < $4
+             order by revision desc limit $5",
         )
         .bind(tenant)
         .bind(kind)

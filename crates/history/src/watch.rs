@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use futures::Stream;
+use futures::{Stream, StreamExt as _};
 use proffer_proto::values::v1::ConfigurationChange;
+use serve::{Problem, metadata};
+use tonic::{Status, metadata::MetadataMap};
 
 use crate::{Entry, History, HistoryError};
 
@@ -14,10 +16,24 @@ const PAGE_BYTES: usize = 200 * 1024;
 /// How often the log is looked at for writes of other processes.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Some changes, and the revision up to which the log is now known.
+/// Changes, and the revision up to which the log is now known.
 pub type Changes = (Vec<ConfigurationChange>, i64);
 
 impl History {
+    /// Answers a watch call: what [`Self::watch`] gives to its tenant.
+    pub fn watch_call(
+        &self,
+        metadata: &MetadataMap,
+        after: i64,
+    ) -> Result<impl Stream<Item = Result<Changes, Status>> + Send + 'static, Status> {
+        let tenant = metadata::tenant(metadata)?;
+        if after < 0 {
+            let message = format!("is {after}; it must be 0 or more");
+            return Err(Problem::invalid_field("after_revision", message).into());
+        }
+        Ok(self.watch(tenant, after).map(|page| Ok(page?)))
+    }
+
     /// The entries of a tenant after a revision, then every new one as it is written; never ends by
     /// itself. The first item comes at once, even when it is empty.
     pub fn watch(
@@ -42,7 +58,7 @@ impl History {
                     changes.push(change(entry));
                 }
                 if changes.is_empty() && !is_first {
-                    // A poll that times out looks again: the write may have happened in another process.
+                    // A poll that times out looks again: another process may have written.
                     drop(tokio::time::timeout(POLL_INTERVAL, bell.changed()).await);
                     continue;
                 }

@@ -6,12 +6,9 @@ use database::{DatabaseError, Transaction, execute, within};
 use crate::{
     Entry, HistoryError, IdChoice, Present,
     chain::hash_of,
-    entry::{PresentRow, micros, present},
-    id::nth_id,
+    entry::micros,
+    guard::{current, deleted, free_id, refuse_taken_name},
 };
-
-/// Generated ids are tried with this many suffixes.
-const SUFFIXES_MAX: usize = 10_000;
 
 /// What to write.
 #[derive(Clone, Debug)]
@@ -69,14 +66,15 @@ pub struct Change<'a> {
     pub write: Write,
 }
 
+/// Appends one entry under the lock of the tenant's head.
 pub(crate) async fn append(
     transaction: &mut Transaction,
     change: Change<'_>,
 ) -> Result<Present, HistoryError> {
     let Change { tenant, actor, at, kind, write } = change;
     let (revision, previous) = lock_head(transaction, tenant).await?;
-    // An entry is never older than the one before, whatever the replicas' clocks: what held at an
-    // instant is a prefix.
+    // An entry is never older than the one before it, even if the clocks of replicas differ. So the
+    // state at an instant is a prefix of the log.
     let at = at.max(written_at(transaction, tenant, revision).await?);
     let (id, name, payload, created_us) = match write {
         Write::Create { id, name, payload } => {
@@ -85,12 +83,12 @@ pub(crate) async fn append(
             (id, name, Some(payload), at.timestamp_micros())
         }
         Write::Update { id, name, payload, expected } => {
-            let current = lock_current(transaction, tenant, kind, &id, expected).await?;
+            let current = current(transaction, tenant, kind, &id, expected).await?;
             refuse_taken_name(transaction, tenant, kind, &name, Some(&id)).await?;
             (id, name, Some(payload), current.created_at.timestamp_micros())
         }
         Write::Delete { id, expected } => {
-            let current = lock_current(transaction, tenant, kind, &id, expected).await?;
+            let current = current(transaction, tenant, kind, &id, expected).await?;
             (id, current.name, None, current.created_at.timestamp_micros())
         }
         Write::Revive { id, name, payload } => {
@@ -102,13 +100,24 @@ pub(crate) async fn append(
     let (kind, actor, hash) = (kind.to_owned(), actor.to_owned(), Vec::new());
     let mut entry = Entry { revision: revision + 1, kind, id, name, payload, actor, at, hash };
     entry.hash = hash_of(&previous, tenant, &entry);
+    insert(transaction, tenant, entry, created_us).await
+}
+
+/// Writes an entry, the new head and the present state.
+async fn insert(
+    transaction: &mut Transaction,
+    tenant: &str,
+    entry: Entry,
+    created_us: i64,
+) -> Result<Present, HistoryError> {
     let etag = hex::encode(entry.hash.get(..8).unwrap_or_default());
-    let at_us = at.timestamp_micros();
+    let at_us = entry.at.timestamp_micros();
     execute!(
         transaction,
         sqlx::query(
-            "insert into entry (tenant_id, revision, kind, id, name, payload, actor, written_us, hash)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+            "insert into entry
+               (tenant_id, revision, kind, id, name, payload, actor, written_us, hash)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
         )
         .bind(tenant)
         .bind(entry.revision)
@@ -128,14 +137,28 @@ pub(crate) async fn append(
             .bind(&entry.hash)
     )?;
     let name_folded = entry.payload.as_ref().map(|_| wire::name::folded(&entry.name));
-    execute!(transaction, sqlx::query(
-        "insert into resource (tenant_id, kind, id, name, name_folded, payload, etag, revision, created_us, updated_us)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-         on conflict (tenant_id, kind, id) do update set name = excluded.name, name_folded = excluded.name_folded,
-           payload = excluded.payload, etag = excluded.etag, revision = excluded.revision,
-           created_us = excluded.created_us, updated_us = excluded.updated_us")
-        .bind(tenant).bind(&entry.kind).bind(&entry.id).bind(&entry.name).bind(name_folded).bind(&entry.payload)
-        .bind(&etag).bind(entry.revision).bind(created_us).bind(at_us))?;
+    execute!(
+        transaction,
+        sqlx::query(
+            "insert into resource (tenant_id, kind, id, name, name_folded, payload, etag, revision,
+               created_us, updated_us)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+             on conflict (tenant_id, kind, id) do update set name = excluded.name,
+               name_folded = excluded.name_folded, payload = excluded.payload,
+               etag = excluded.etag, revision = excluded.revision,
+               created_us = excluded.created_us, updated_us = excluded.updated_us"
+        )
+        .bind(tenant)
+        .bind(&entry.kind)
+        .bind(&entry.id)
+        .bind(&entry.name)
+        .bind(name_folded)
+        .bind(&entry.payload)
+        .bind(&etag)
+        .bind(entry.revision)
+        .bind(created_us)
+        .bind(at_us)
+    )?;
     Ok(Present {
         id: entry.id,
         name: entry.name,
@@ -143,7 +166,7 @@ pub(crate) async fn append(
         etag,
         revision: entry.revision,
         created_at: micros(created_us),
-        updated_at: at,
+        updated_at: entry.at,
     })
 }
 
@@ -156,13 +179,15 @@ async fn lock_head(
     execute!(
         transaction,
         sqlx::query(
-            "insert into head (tenant_id, revision, hash) values ($1, 0, $2) on conflict (tenant_id) do nothing"
+            "insert into head (tenant_id, revision, hash) values ($1, 0, $2)
+             on conflict (tenant_id) do nothing"
         )
         .bind(tenant)
         .bind(Vec::<u8>::new())
     )?;
     let select = transaction.locking("select revision, hash from head where tenant_id = $1");
-    within!(transaction, connection => sqlx::query_as::<_, (i64, Vec<u8>)>(select).bind(tenant).fetch_one(connection))
+    within!(transaction, connection =>
+        sqlx::query_as::<_, (i64, Vec<u8>)>(select).bind(tenant).fetch_one(connection))
 }
 
 /// When a revision was written; the beginning of time for none.
@@ -175,97 +200,4 @@ async fn written_at(
         "select written_us from entry where tenant_id = $1 and revision = $2")
         .bind(tenant).bind(revision).fetch_optional(connection))?;
     Ok(row.map_or(DateTime::<Utc>::MIN_UTC, |(us,)| micros(us)))
-}
-
-async fn lock_current(
-    transaction: &mut Transaction,
-    tenant: &str,
-    kind: &'static str,
-    id: &str,
-    expected: Option<String>,
-) -> Result<Present, HistoryError> {
-    let row: Option<PresentRow> = within!(transaction, connection => sqlx::query_as(
-        "select id, name, payload, etag, revision, created_us, updated_us from resource
-         where tenant_id = $1 and kind = $2 and id = $3")
-        .bind(tenant).bind(kind).bind(id).fetch_optional(connection))?;
-    let current =
-        row.and_then(present).ok_or_else(|| HistoryError::NotFound { kind, id: id.to_owned() })?;
-    match expected {
-        Some(etag) if etag != current.etag => {
-            Err(HistoryError::StaleEtag { kind, id: current.id, current: current.etag })
-        }
-        _ => Ok(current),
-    }
-}
-
-/// When a deleted resource was created.
-async fn deleted(
-    transaction: &mut Transaction,
-    tenant: &str,
-    kind: &'static str,
-    id: &str,
-) -> Result<i64, HistoryError> {
-    let row: Option<(Option<Vec<u8>>, i64)> = within!(transaction, connection => sqlx::query_as(
-        "select payload, created_us from resource where tenant_id = $1 and kind = $2 and id = $3")
-        .bind(tenant).bind(kind).bind(id).fetch_optional(connection))?;
-    match row {
-        None => Err(HistoryError::NotFound { kind, id: id.to_owned() }),
-        Some((Some(_), _)) => {
-            Err(HistoryError::AlreadyExists { kind, attribute: "id", value: id.to_owned() })
-        }
-        Some((None, created_us)) => Ok(created_us),
-    }
-}
-
-async fn refuse_taken_name(
-    transaction: &mut Transaction,
-    tenant: &str,
-    kind: &'static str,
-    name: &str,
-    own_id: Option<&str>,
-) -> Result<(), HistoryError> {
-    let holder: Option<(String,)> = within!(transaction, connection => sqlx::query_as(
-        "select id from resource where tenant_id = $1 and kind = $2 and name_folded = $3")
-        .bind(tenant).bind(kind).bind(wire::name::folded(name)).fetch_optional(connection))?;
-    match holder {
-        Some((id,)) if Some(id.as_str()) != own_id => {
-            Err(HistoryError::AlreadyExists { kind, attribute: "name", value: name.to_owned() })
-        }
-        _ => Ok(()),
-    }
-}
-
-async fn free_id(
-    transaction: &mut Transaction,
-    tenant: &str,
-    kind: &'static str,
-    choice: IdChoice,
-    name: &str,
-) -> Result<String, HistoryError> {
-    let prefix = match choice {
-        IdChoice::Given(id) if is_taken(transaction, tenant, kind, &id).await? => {
-            return Err(HistoryError::AlreadyExists { kind, attribute: "id", value: id });
-        }
-        IdChoice::Given(id) => return Ok(id),
-        IdChoice::FromName { prefix } => prefix,
-    };
-    for nth in 1..=SUFFIXES_MAX {
-        let id = nth_id(prefix, name, nth);
-        if !is_taken(transaction, tenant, kind, &id).await? {
-            return Ok(id);
-        }
-    }
-    Err(HistoryError::AlreadyExists { kind, attribute: "name", value: name.to_owned() })
-}
-
-async fn is_taken(
-    transaction: &mut Transaction,
-    tenant: &str,
-    kind: &str,
-    id: &str,
-) -> Result<bool, DatabaseError> {
-    let row: Option<(i64,)> = within!(transaction, connection => sqlx::query_as(
-        "select revision from resource where tenant_id = $1 and kind = $2 and id = $3")
-        .bind(tenant).bind(kind).bind(id).fetch_optional(connection))?;
-    Ok(row.is_some())
 }

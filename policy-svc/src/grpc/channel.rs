@@ -24,7 +24,8 @@ impl Kind<Context> for proto::Channel {
         let channel = match messages::channel::channel(&draft.resource) {
             Ok(channel) => channel,
             Err(faults) => {
-                draft.add_faults(faults);
+                // The status was checked before.
+                draft.add_faults(faults.into_iter().filter(|(path, _)| path != "status"));
                 return Ok(());
             }
         };

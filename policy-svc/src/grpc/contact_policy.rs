@@ -27,7 +27,8 @@ impl Kind<Context> for proto::ContactPolicy {
         let mut policy = match messages::policy(&draft.resource) {
             Ok(policy) => policy,
             Err(faults) => {
-                draft.add_faults(faults);
+                // The status was checked before.
+                draft.add_faults(faults.into_iter().filter(|(path, _)| path != "status"));
                 return Ok(());
             }
         };

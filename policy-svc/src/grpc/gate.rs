@@ -261,16 +261,8 @@ impl ContactGateService for GateService {
         &self,
         request: Request<proto::WatchPolicyRequest>,
     ) -> Result<Response<Self::WatchPolicyStream>, Status> {
-        let tenant = metadata::tenant(request.metadata())?;
-        let after = request.into_inner().after_revision;
-        if after < 0 {
-            return Err(Problem::invalid_field(
-                "after_revision",
-                format!("is {after}; it must be 0 or more"),
-            )
-            .into());
-        }
-        let pages = self.0.history.watch(tenant, after).map(|page| {
+        let (metadata, _, request) = request.into_parts();
+        let pages = self.0.history.watch_call(&metadata, request.after_revision)?.map(|page| {
             let (changes, head_revision) = page?;
             Ok(proto::WatchPolicyResponse { changes, head_revision })
         });

@@ -82,7 +82,7 @@ async fn wrong_channels_are_refused_with_every_fault() {
             .create_channel(proto::CreateChannelRequest::default())
             .await
             .unwrap_err();
-        assert_eq!(faults(&empty), ["channel.name: is required"]);
+        assert_eq!(faults(&empty), ["channel: is required"]);
     })
     .await;
 }

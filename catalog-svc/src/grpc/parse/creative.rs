@@ -22,7 +22,8 @@ pub fn creative(found: &proto::Creative) -> (Creative, Faults) {
             Ok(value) => drop(content.insert(key.clone(), value)),
             Err(message) => {
                 faults.push((content_path(key), message));
-                // In place of the faulty value, whose own fault is reported: its key is checked too.
+                // In place of the faulty value, whose own fault is reported: its key is counted
+                // and judged.
                 content.insert(key.clone(), Literal::Boolean(false));
             }
         }

@@ -1,0 +1,108 @@
+//! What a write requires of the present state. Each runs under the lock of the tenant's head.
+
+use database::{DatabaseError, Transaction, within};
+
+use crate::{
+    HistoryError, IdChoice, Present,
+    entry::{PresentRow, present},
+    id::nth_id,
+};
+
+/// Generated ids are tried with this many suffixes.
+const SUFFIXES_MAX: usize = 10_000;
+
+/// The resource as it is, if it still has the expected etag.
+pub(crate) async fn current(
+    transaction: &mut Transaction,
+    tenant: &str,
+    kind: &'static str,
+    id: &str,
+    expected: Option<String>,
+) -> Result<Present, HistoryError> {
+    let row: Option<PresentRow> = within!(transaction, connection => sqlx::query_as(
+        "select id, name, payload, etag, revision, created_us, updated_us from resource
+         where tenant_id = $1 and kind = $2 and id = $3")
+        .bind(tenant).bind(kind).bind(id).fetch_optional(connection))?;
+    let current =
+        row.and_then(present).ok_or_else(|| HistoryError::NotFound { kind, id: id.to_owned() })?;
+    match expected {
+        Some(etag) if etag != current.etag => {
+            Err(HistoryError::StaleEtag { kind, id: current.id, current: current.etag })
+        }
+        _ => Ok(current),
+    }
+}
+
+/// When a deleted resource was created.
+pub(crate) async fn deleted(
+    transaction: &mut Transaction,
+    tenant: &str,
+    kind: &'static str,
+    id: &str,
+) -> Result<i64, HistoryError> {
+    let row: Option<(Option<Vec<u8>>, i64)> = within!(transaction, connection => sqlx::query_as(
+        "select payload, created_us from resource where tenant_id = $1 and kind = $2 and id = $3")
+        .bind(tenant).bind(kind).bind(id).fetch_optional(connection))?;
+    match row {
+        None => Err(HistoryError::NotFound { kind, id: id.to_owned() }),
+        Some((Some(_), _)) => {
+            Err(HistoryError::AlreadyExists { kind, attribute: "id", value: id.to_owned() })
+        }
+        Some((None, created_us)) => Ok(created_us),
+    }
+}
+
+/// Refuses a name that another resource of the kind has.
+pub(crate) async fn refuse_taken_name(
+    transaction: &mut Transaction,
+    tenant: &str,
+    kind: &'static str,
+    name: &str,
+    own_id: Option<&str>,
+) -> Result<(), HistoryError> {
+    let holder: Option<(String,)> = within!(transaction, connection => sqlx::query_as(
+        "select id from resource where tenant_id = $1 and kind = $2 and name_folded = $3")
+        .bind(tenant).bind(kind).bind(wire::name::folded(name)).fetch_optional(connection))?;
+    match holder {
+        Some((id,)) if Some(id.as_str()) != own_id => {
+            Err(HistoryError::AlreadyExists { kind, attribute: "name", value: name.to_owned() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The given id, or one made from the name; never one that was used before.
+pub(crate) async fn free_id(
+    transaction: &mut Transaction,
+    tenant: &str,
+    kind: &'static str,
+    choice: IdChoice,
+    name: &str,
+) -> Result<String, HistoryError> {
+    let prefix = match choice {
+        IdChoice::Given(id) if is_taken(transaction, tenant, kind, &id).await? => {
+            return Err(HistoryError::AlreadyExists { kind, attribute: "id", value: id });
+        }
+        IdChoice::Given(id) => return Ok(id),
+        IdChoice::FromName { prefix } => prefix,
+    };
+    for nth in 1..=SUFFIXES_MAX {
+        let id = nth_id(prefix, name, nth);
+        if !is_taken(transaction, tenant, kind, &id).await? {
+            return Ok(id);
+        }
+    }
+    Err(HistoryError::AlreadyExists { kind, attribute: "name", value: name.to_owned() })
+}
+
+async fn is_taken(
+    transaction: &mut Transaction,
+    tenant: &str,
+    kind: &str,
+    id: &str,
+) -> Result<bool, DatabaseError> {
+    let row: Option<(i64,)> = within!(transaction, connection => sqlx::query_as(
+        "select revision from resource where tenant_id = $1 and kind = $2 and id = $3")
+        .bind(tenant).bind(kind).bind(id).fetch_optional(connection))?;
+    Ok(row.is_some())
+}

@@ -1,0 +1,78 @@
+//! Pages of large resources: a page ends before its answer outgrows 4 MiB.
+
+use std::path::Path;
+
+use database::{Database, Location, PoolSizes};
+use history::{Change, History, IdChoice, Write};
+use prost::Message as _;
+use prost_reflect::{DynamicMessage, Value as Field};
+
+use super::{
+    kind::{Kind, kinds},
+    suite::Door,
+};
+
+/// Resources of each kind.
+const COUNT: usize = 700;
+/// Longest description: 2,000 characters of four bytes.
+const DESCRIPTION_CHARS: usize = 2_000;
+/// Bytes that an answer may have.
+const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// As many resources as would need several answers, written at once into the service's log.
+async fn fill(folder: &Path, kind: &Kind) {
+    let location = Location::Folder(folder.to_owned());
+    let migrations = [history::migrations()];
+    let database = Database::open(&location, kind.store, PoolSizes::default(), &migrations);
+    let database = database.await.unwrap();
+    let history = History::new(database.clone());
+    let descriptor = proffer_proto::POOL.get_message_by_name(kind.message).unwrap();
+    let mut message = DynamicMessage::new(descriptor);
+    message.set_field_by_name("description", Field::String("𝄞".repeat(DESCRIPTION_CHARS)));
+    let mut transaction = database.begin().await.unwrap();
+    for n in 0..COUNT {
+        let (id, name) = (IdChoice::Given(id(n)), format!("R {n}"));
+        message.set_field_by_name("name", Field::String(name.clone()));
+        let change = Change {
+            tenant: "default",
+            actor: "test",
+            at: chrono::DateTime::UNIX_EPOCH,
+            kind: Box::leak(kind.name().into_boxed_str()),
+            write: Write::Create { id, name, payload: message.encode_to_vec() },
+        };
+        history.write_in(&mut transaction, change).await.unwrap();
+    }
+    transaction.commit().await.unwrap();
+}
+
+fn id(n: usize) -> String {
+    format!("r{n:04}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_large_resources_ends_early_and_the_next_one_goes_on_exactly() {
+    let folder = tempfile::tempdir().unwrap();
+    for kind in kinds() {
+        fill(folder.path(), &kind).await;
+    }
+    let door = Door::open(folder.path()).await;
+    for kind in kinds() {
+        let (mut ids, mut token, mut pages) = (Vec::new(), String::new(), 0);
+        loop {
+            let path = format!("{}?pageSize=1000&pageToken={token}", kind.path);
+            let answer = door.get(&path).await;
+            assert!(answer.bytes < ANSWER_BYTES_MAX, "{}: {} bytes", kind.message, answer.bytes);
+            let page = answer.ok();
+            let data = page["data"].as_array().unwrap();
+            let own = data.iter().filter(|resource| resource["isSystem"] != true);
+            ids.extend(own.map(|found| found[kind.identity()].as_str().unwrap().to_owned()));
+            pages += 1;
+            token = page["nextPageToken"].as_str().unwrap().to_owned();
+            if token.is_empty() {
+                break;
+            }
+        }
+        assert_eq!(ids, (0..COUNT).map(id).collect::<Vec<_>>(), "{}", kind.message);
+        assert!(pages > 4, "{}: {pages} pages", kind.message);
+    }
+}
