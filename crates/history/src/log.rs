@@ -8,7 +8,7 @@ use tokio::sync::watch::{self, Sender};
 use crate::{
     Change, Entry, HistoryError, Present,
     chain::hash_of,
-    entry::{EntryRow, PresentRow, entry, folded, present},
+    entry::{EntryRow, PresentRow, entry, present},
     write::append,
 };
 
