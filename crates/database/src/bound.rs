@@ -2,8 +2,8 @@
 
 use crate::{Columns, Count, Dialect};
 
-/// Bound rows under a name. To SQLite one row alone is its parameters: of a table it would make a
-/// new one, and fill it, wherever the table is joined.
+/// Bound rows under a name. For SQLite a single row is its parameters: a table of one row would be
+/// built again wherever it is joined.
 #[derive(Clone, Debug)]
 pub struct Bound {
     columns: Columns,
@@ -14,8 +14,8 @@ pub struct Bound {
 enum Seen {
     /// One row, from this parameter on.
     Parameters(usize),
-    /// A table under a name.
-    Table { name: &'static str, table: String },
+    /// A table under a name. PostgreSQL makes it of an array per column, from this parameter on.
+    Table { name: &'static str, table: String, arrays_from: Option<usize> },
 }
 
 impl Dialect {
@@ -23,7 +23,11 @@ impl Dialect {
     pub fn bound(self, name: &'static str, columns: Columns, count: Count, first: usize) -> Bound {
         let seen = match (self, count) {
             (Self::Sqlite, Count::One) => Seen::Parameters(first),
-            _ => Seen::Table { name, table: self.table(columns, count, first) },
+            _ => Seen::Table {
+                name,
+                table: self.table(columns, count, first),
+                arrays_from: (self == Self::Postgres).then_some(first),
+            },
         };
         Bound { columns, seen }
     }
@@ -34,7 +38,7 @@ impl Bound {
     pub fn with(&self, others: &[&str]) -> String {
         let rows = match &self.seen {
             Seen::Parameters(_) => None,
-            Seen::Table { name, table } => {
+            Seen::Table { name, table, .. } => {
                 Some(format!("{name} as (select * from {table} {name})"))
             }
         };
@@ -45,12 +49,29 @@ impl Bound {
 
     /// A cell of a row, by its column, which must be one of the rows'.
     pub fn cell(&self, column: &str) -> String {
-        let place = self.columns.iter().position(|(name, _)| *name == column);
-        debug_assert!(place.is_some(), "{column} is not among {:?}", self.columns);
         match &self.seen {
-            Seen::Parameters(first) => format!("${}", first + place.unwrap_or_default()),
+            Seen::Parameters(first) => format!("${}", first + self.place(column)),
             Seen::Table { name, .. } => format!("{name}.{column}"),
         }
+    }
+
+    /// The condition that the text `other` equals a cell. For PostgreSQL it says as well that it is
+    /// one of all cells of the column: by that a customer's rows are found by their key, and on
+    /// their servers, whatever the planner knows about the table.
+    pub fn is_cell(&self, other: &str, column: &str) -> String {
+        let condition = format!("{other} = {}", self.cell(column));
+        match self.seen {
+            Seen::Table { arrays_from: Some(first), .. } => {
+                format!("{condition} and {other} = any(${}::text[])", first + self.place(column))
+            }
+            _ => condition,
+        }
+    }
+
+    fn place(&self, column: &str) -> usize {
+        let place = self.columns.iter().position(|(name, _)| *name == column);
+        debug_assert!(place.is_some(), "{column} is not among {:?}", self.columns);
+        place.unwrap_or_default()
     }
 
     /// The rows to join others to.

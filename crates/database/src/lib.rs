@@ -5,18 +5,26 @@
 //! [`Select`] and [`within!`]; what differs (locks, transactions) is here. It knows no table.
 
 mod bound;
+mod cell;
+mod dialect;
+mod migrate;
 mod open;
 mod readers;
 mod rows;
 mod select;
+mod statement;
 mod texts;
 mod transaction;
 
 pub use bound::Bound;
-pub use open::{Database, Location, Migrations, PoolSizes};
+pub use cell::Cell;
+pub use dialect::{Columns, Count, Dialect, Kind};
+pub use migrate::Migrations;
+pub use open::{Database, Location, PoolSizes};
 pub use readers::Readers;
-pub use rows::{BindRows, Cell, Columns, Count, Dialect, Kind, Rows};
+pub use rows::{BindRows, Rows};
 pub use select::{Row, Select, Source};
+pub use statement::Statement;
 pub use texts::Texts;
 pub use transaction::Transaction;
 

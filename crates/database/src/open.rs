@@ -5,12 +5,11 @@ use std::{fs::File, path::PathBuf, str::FromStr as _, sync::Arc, time::Duration}
 use anyhow::{Context as _, bail};
 use sqlx::{
     AssertSqlSafe, Connection as _, Executor as _, PgPool, SqlitePool,
-    migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use crate::Readers;
+use crate::{Migrations, Readers};
 
 /// Where a process keeps its data.
 #[derive(Clone, Debug)]
@@ -38,15 +37,6 @@ impl Default for PoolSizes {
     }
 }
 
-/// The same steps in both dialects.
-#[derive(Debug)]
-pub struct Migrations {
-    /// For SQLite.
-    pub sqlite: &'static Migrator,
-    /// For PostgreSQL.
-    pub postgres: &'static Migrator,
-}
-
 /// The store of one service. Cheap to clone.
 #[derive(Clone, Debug)]
 pub enum Database {
@@ -70,7 +60,7 @@ const STATEMENT_TIMEOUT: &str = "15s";
 const TRUSTED: Duration = Duration::from_secs(1);
 
 impl Database {
-    /// Opens the store of `service` and migrates it.
+    /// Opens the store of `service` and migrates it. A store of another version is refused.
     pub async fn open(
         location: &Location,
         service: &str,
@@ -81,12 +71,7 @@ impl Database {
             Location::Folder(folder) => Self::open_file(folder, service, sizes).await?,
             Location::Url(url) => Self::open_schema(url, service, sizes).await?,
         };
-        for step in migrations {
-            database
-                .migrate(step)
-                .await
-                .with_context(|| format!("migrate the store of {service}"))?;
-        }
+        database.migrate(location, service, migrations).await?;
         Ok(database)
     }
 
@@ -187,21 +172,6 @@ impl Database {
         Ok(Self::Postgres(pool))
     }
 
-    async fn migrate(&self, migrations: &Migrations) -> anyhow::Result<()> {
-        // Two crates share the table of applied steps, each with numbers of its own.
-        match self {
-            Self::Sqlite { writer, .. } => {
-                let mut steps = clone_of(migrations.sqlite);
-                steps.set_ignore_missing(true).run(writer).await?;
-            }
-            Self::Postgres(pool) => {
-                let mut steps = clone_of(migrations.postgres);
-                steps.set_ignore_missing(true).run(pool).await?;
-            }
-        }
-        Ok(())
-    }
-
     /// Closes every connection once it is idle.
     pub async fn close(&self) {
         match self {
@@ -212,8 +182,4 @@ impl Database {
             Self::Postgres(pool) => pool.close().await,
         }
     }
-}
-
-fn clone_of(migrator: &'static Migrator) -> Migrator {
-    Migrator { migrations: migrator.migrations.clone(), ..Migrator::DEFAULT }
 }

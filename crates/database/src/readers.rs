@@ -16,25 +16,24 @@ use tokio::sync::Semaphore;
 
 use crate::DatabaseError;
 
-/// Statements that a connection keeps ready.
+/// Prepared statements that a connection caches.
 const STATEMENTS_MAX: usize = 256;
-/// Steps of SQLite's machine between two looks at whether to go on. On the calling thread a
-/// question is given up after one to two times as many, less than a millisecond.
+/// Steps of SQLite's virtual machine between two checks whether to go on. On the calling thread a
+/// query is interrupted after one to two times as many, less than a millisecond.
 const STEPS: i32 = 10_000;
-/// How long a thread that may wait does so for a file that somebody else has locked.
+/// How long a thread that may block waits for a locked file.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// Connections that only read; opened when first needed. Cheap to clone.
+/// Read-only connections, opened when first needed. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Readers(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     file: PathBuf,
-    /// Those nobody uses, the one used last at the end: it has its statements and pages at hand.
-    /// None once closed.
+    /// Idle connections, the one used last at the end: its caches are warm. None once closed.
     idle: Mutex<Option<Vec<Reader>>>,
-    /// Connections kept, and questions at once on threads that may wait.
+    /// Idle connections kept, and concurrent queries on threads that may block.
     max: usize,
     turns: Arc<Semaphore>,
     wait: Duration,
@@ -46,34 +45,34 @@ struct Reader {
     question: Arc<Question>,
 }
 
-/// What a connection is asked now.
+/// The query that runs on a connection.
 #[derive(Debug, Default)]
 struct Question {
-    /// Its number.
+    /// Counts the queries of the connection.
     number: AtomicU64,
-    /// Looks until it is given up.
+    /// Checks left until the query is interrupted.
     looks_left: AtomicI64,
-    /// The number of the question whose caller has left.
+    /// The number of the query whose caller disconnected.
     left: AtomicU64,
 }
 
 impl Question {
-    /// Begins the next; its number.
+    /// Begins the next query and returns its number.
     fn next(&self, is_brief: bool) -> u64 {
-        // The first look may come right after the beginning: SQLite counts the steps of a statement
-        // over all its runs.
+        // The first check may come right after the beginning: SQLite counts the steps of a
+        // statement over all its runs.
         self.looks_left.store(if is_brief { 2 } else { i64::MAX }, Ordering::Relaxed);
         self.number.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Whether to give it up.
+    /// True when the query is to be interrupted.
     fn look(&self) -> bool {
         let is_last = self.looks_left.fetch_sub(1, Ordering::Relaxed) <= 1;
         is_last || self.left.load(Ordering::Relaxed) == self.number.load(Ordering::Relaxed)
     }
 }
 
-/// Ends a question whose caller leaves.
+/// Interrupts a query when its caller disconnects.
 struct Caller {
     question: Arc<Question>,
     number: u64,
@@ -91,7 +90,7 @@ impl Readers {
         Self(Arc::new(Shared { file, idle, max, turns, wait }))
     }
 
-    /// Asks on this thread; none when that would take long.
+    /// Queries on this thread; `None` when that would take long.
     pub(crate) fn ask_briefly<T>(
         &self,
         ask: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -107,7 +106,7 @@ impl Readers {
         }
     }
 
-    /// Asks on a thread that may wait. When the caller leaves, the question is given up.
+    /// Queries on a thread that may block. The query is interrupted when the caller disconnects.
     pub(crate) async fn ask<T: Send + 'static>(
         &self,
         ask: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -130,14 +129,14 @@ impl Readers {
         Ok(asked.await.map_err(|_| sqlx::Error::WorkerCrashed)??)
     }
 
-    /// Closes those that are idle, and the others as they come back.
+    /// Closes idle connections now, and the others as they are returned.
     pub(crate) fn close(&self) {
         self.0.turns.close();
         drop(self.0.idle.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 
-/// True when a question was given up, or came upon a file that is locked.
+/// True when a query was interrupted, or found the file locked.
 fn is_given_up(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),
@@ -180,7 +179,7 @@ mod tests {
 
     use super::*;
 
-    /// One connection to a new file; whoever waits for a turn gives up at once.
+    /// One connection to a new file; the wait for a permit ends at once.
     fn open(folder: &Path) -> Readers {
         let file = folder.join("some.sqlite");
         drop(Connection::open(&file).unwrap());
@@ -192,8 +191,10 @@ mod tests {
     }
 
     /// Some 10 steps for each of so many numbers.
-    const SHORT: &str = "with recursive n(i) as (select 1 union all select i + 1 from n where i < 100) select sum(i) from n";
-    const LONG: &str = "with recursive n(i) as (select 1 union all select i + 1 from n where i < 9000) select sum(i) from n";
+    const SHORT: &str = "with recursive n(i) as (
+        select 1 union all select i + 1 from n where i < 100) select sum(i) from n";
+    const LONG: &str = "with recursive n(i) as (
+        select 1 union all select i + 1 from n where i < 9000) select sum(i) from n";
     const ENDLESS: &str =
         "with recursive n(i) as (select 1 union all select i + 1 from n) select sum(i) from n";
 
@@ -201,7 +202,7 @@ mod tests {
     fn a_connection_is_used_again_also_after_a_refused_statement() {
         let folder = tempfile::tempdir().unwrap();
         let readers = open(folder.path());
-        // Temporary tables belong to a connection: who sees one has the same.
+        // Temporary tables belong to a connection: a visible one proves that it is the same.
         let is_marked = || readers.ask_briefly(number("select count(*) from mark")).is_ok();
         assert!(!is_marked());
         readers
@@ -218,7 +219,7 @@ mod tests {
     async fn what_takes_long_is_given_up_on_the_calling_thread_and_what_does_not_never_is() {
         let folder = tempfile::tempdir().unwrap();
         let readers = open(folder.path());
-        // SQLite looks after so many steps of a statement over all its runs; many short ones are
+        // SQLite checks after so many steps of a statement over all its runs; many short runs are
         // not a long one.
         for _ in 0..1_000 {
             assert_eq!(readers.ask_briefly(number(SHORT)).unwrap(), Some(5_050));
@@ -254,7 +255,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn on_the_calling_thread_nobody_waits_for_a_locked_file() {
+    async fn on_the_calling_thread_a_locked_file_is_not_waited_for() {
         let folder = tempfile::tempdir().unwrap();
         let readers = open(folder.path());
         let writer = Connection::open(folder.path().join("some.sqlite")).unwrap();
@@ -265,7 +266,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_closed_file_answers_nobody() {
+    async fn a_closed_file_is_not_read() {
         let folder = tempfile::tempdir().unwrap();
         let readers = open(folder.path());
         assert_eq!(readers.ask_briefly(number("select 1")).unwrap(), Some(1));

@@ -7,10 +7,10 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::{BindRows as _, Cell, Database, DatabaseError, Dialect, Readers, Rows, Transaction};
 
-/// Rows about which SQLite is asked on the calling thread.
+/// Bound rows up to which SQLite is queried on the calling thread.
 const FEW: usize = 8;
 
-/// A statement that reads: its text, with `$1`, `$2`, … for its parameters, and those.
+/// A statement that reads: its text, with `$1`, `$2`, … for its parameters, and their values.
 #[derive(Debug)]
 pub struct Select<'a> {
     sql: Cow<'a, str>,
@@ -22,6 +22,7 @@ pub struct Select<'a> {
 enum Parameter<'a> {
     Cell(Cell<'a>),
     Rows(&'a Rows<'a>),
+    Any(&'a [&'a str]),
 }
 
 /// What a row is read into: a tuple of texts, whole numbers, numbers, booleans, bytes, and options
@@ -46,19 +47,19 @@ impl<T> Row for T where
 {
 }
 
-/// Where something is read.
+/// Where a statement reads.
 #[derive(Debug)]
 pub enum Source<'a> {
-    /// By whatever connection is free.
+    /// On any free connection.
     Outside(&'a Database),
     /// Inside a transaction, under its locks.
     Within(&'a mut Transaction),
-    /// On a connection of one's own, without a transaction.
+    /// On the caller's connection, without a transaction.
     Alone(&'a mut PgConnection),
 }
 
 impl Source<'_> {
-    /// Which words it has.
+    /// The dialect of the store.
     pub fn dialect(&self) -> Dialect {
         match self {
             Self::Outside(database) => database.dialect(),
@@ -91,20 +92,30 @@ impl<'a> From<&'a mut Source<'_>> for Source<'a> {
 }
 
 macro_rules! bound {
-    ($query:expr, $parameters:expr) => {
+    ($query:expr, $parameters:expr, $any:expr) => {
         $parameters.iter().fold($query, |query, parameter| match parameter {
             Parameter::Cell(Cell::Text(text)) => query.bind(text.as_deref()),
             Parameter::Cell(Cell::Integer(number)) => query.bind(*number),
             Parameter::Cell(Cell::Boolean(is)) => query.bind(*is),
             Parameter::Cell(Cell::Bytes(bytes)) => query.bind(*bytes),
             Parameter::Rows(rows) => query.bind_rows(rows),
+            Parameter::Any([only]) => query.bind(*only),
+            Parameter::Any(texts) => query.bind($any(texts)),
         })
     };
 }
 
+fn array<'t>(texts: &'t [&'t str]) -> &'t [&'t str] {
+    texts
+}
+
+fn json(texts: &[&str]) -> String {
+    // INVARIANT: an array of texts is JSON.
+    serde_json::to_string(texts).unwrap_or_default()
+}
+
 impl<'a> Select<'a> {
-    /// A statement without parameters. What it is put together from is ours: values of others are
-    /// bound.
+    /// A statement without parameters. The text must be the service's own: values are bound.
     pub fn new(sql: impl Into<Cow<'a, str>>) -> Self {
         Self { sql: sql.into(), parameters: Vec::new(), is_brief: false }
     }
@@ -121,9 +132,16 @@ impl<'a> Select<'a> {
         self
     }
 
+    /// Binds texts to the next parameter, as [`Dialect::is_any`] reads them. The text of the
+    /// statement must be the one for their [`Count`].
+    pub fn bind_any(mut self, texts: &'a [&'a str]) -> Self {
+        self.parameters.push(Parameter::Any(texts));
+        self
+    }
+
     /// Says that it mostly finds a few rows by their keys, or, when rows are bound, a few for each.
-    /// SQLite is then asked about [`FEW`] on the calling thread: to wake another costs more than to
-    /// read.
+    /// With at most [`FEW`] bound rows SQLite is then read on the calling thread: waking another
+    /// thread costs more than the reading.
     pub fn brief(mut self) -> Self {
         self.is_brief = true;
         self
@@ -137,20 +155,24 @@ impl<'a> Select<'a> {
                 return self.of_file(readers).await;
             }
             Source::Outside(Database::Postgres(pool)) => {
-                bound!(sqlx::query_as(sql(self.sql)), self.parameters).fetch_all(pool).await?
+                bound!(sqlx::query_as(sql(self.sql)), self.parameters, array)
+                    .fetch_all(pool)
+                    .await?
             }
             Source::Within(Transaction::Sqlite(inner)) => {
-                bound!(sqlx::query_as(sql(self.sql)), self.parameters)
+                bound!(sqlx::query_as(sql(self.sql)), self.parameters, json)
                     .fetch_all(&mut **inner)
                     .await?
             }
             Source::Within(Transaction::Postgres(inner)) => {
-                bound!(sqlx::query_as(sql(self.sql)), self.parameters)
+                bound!(sqlx::query_as(sql(self.sql)), self.parameters, array)
                     .fetch_all(&mut **inner)
                     .await?
             }
             Source::Alone(connection) => {
-                bound!(sqlx::query_as(sql(self.sql)), self.parameters).fetch_all(connection).await?
+                bound!(sqlx::query_as(sql(self.sql)), self.parameters, array)
+                    .fetch_all(connection)
+                    .await?
             }
         })
     }
@@ -174,11 +196,12 @@ impl<'a> Select<'a> {
         let is_about_few = |parameter: &Parameter<'_>| match parameter {
             Parameter::Cell(_) => true,
             Parameter::Rows(rows) => rows.len() <= FEW,
+            Parameter::Any(texts) => texts.len() <= FEW,
         };
         let mut values = Vec::with_capacity(self.parameters.len());
         self.parameters.iter().for_each(|parameter| parameter.put(&mut values));
         if self.is_brief && self.parameters.iter().all(is_about_few) {
-            // Whoever asks one thing after the other lets others have their turn.
+            // Lets other tasks run between many short reads.
             tokio::task::coop::consume_budget().await;
             if let Some(rows) =
                 readers.ask_briefly(|connection| rows(connection, &self.sql, &values))?
@@ -197,6 +220,10 @@ impl Parameter<'_> {
         match self {
             Self::Cell(cell) => values.push(cell.value()),
             Self::Rows(rows) => rows.put(values),
+            Self::Any([only]) => {
+                values.push(ToSqlOutput::Borrowed(ValueRef::Text(only.as_bytes())));
+            }
+            Self::Any(texts) => values.push(ToSqlOutput::Owned(Value::Text(json(texts)))),
         }
     }
 }
@@ -210,7 +237,7 @@ fn owned(value: ToSqlOutput<'_>) -> ToSqlOutput<'static> {
     })
 }
 
-/// What an open file answers.
+/// The rows that a statement finds in an open file.
 fn rows<T: Row>(
     connection: &rusqlite::Connection,
     sql: &str,
@@ -218,7 +245,7 @@ fn rows<T: Row>(
 ) -> rusqlite::Result<Vec<T>> {
     let mut statement = connection.prepare_cached(sql)?;
     for place in 1..=statement.parameter_count() {
-        // SQLite numbers parameters as they come in the text; `$2` may stand before `$1`.
+        // SQLite numbers parameters as they come in the text; `$2` may come before `$1`.
         let number = statement
             .parameter_name(place)
             .and_then(|name| name.strip_prefix('$')?.parse::<usize>().ok());
@@ -232,19 +259,4 @@ fn rows<T: Row>(
         rows.push(T::try_from(row)?);
     }
     Ok(rows)
-}
-
-impl Cell<'_> {
-    /// As SQLite takes it.
-    pub(crate) fn value(&self) -> ToSqlOutput<'_> {
-        ToSqlOutput::Borrowed(match self {
-            Self::Text(Some(text)) => ValueRef::Text(text.as_bytes()),
-            Self::Integer(Some(number)) => ValueRef::Integer(*number),
-            Self::Boolean(Some(is)) => ValueRef::Integer((*is).into()),
-            Self::Bytes(Some(bytes)) => ValueRef::Blob(bytes),
-            Self::Text(None) | Self::Integer(None) | Self::Boolean(None) | Self::Bytes(None) => {
-                ValueRef::Null
-            }
-        })
-    }
 }

@@ -2,7 +2,7 @@
 
 use crate::{Count, Dialect};
 
-/// A statement that rows are bound to, put together once: `static FOUND: LazyLock<Texts> =
+/// The texts of a statement that rows are bound to, made once: `static FOUND: LazyLock<Texts> =
 /// LazyLock::new(|| Texts::new(…))`.
 #[derive(Debug)]
 pub struct Texts {

@@ -38,9 +38,6 @@ impl Transaction {
 
     /// `select` with row locks. SQLite needs none: its writer is alone.
     pub fn locking(&self, select: &'static str) -> AssertSqlSafe<String> {
-        AssertSqlSafe(match self {
-            Self::Sqlite(_) => select.to_owned(),
-            Self::Postgres(_) => format!("{select} for update"),
-        })
+        AssertSqlSafe(self.dialect().locking(select))
     }
 }

@@ -115,8 +115,8 @@ async fn write_to_schema(pool: &PgPool, number: i64) -> bool {
 const SECOND: i64 = 1_000_000;
 const THIRD: i64 = 2_000_000;
 
-/// On SQLite sqlx 0.9.0 undoes a BEGIN whose caller has gone by itself, so the plain pool loses
-/// nothing either; the guard stands for the day that changes.
+/// On SQLite sqlx 0.9.0 itself undoes a BEGIN whose caller disconnected, so the plain pool loses
+/// nothing either; the guard is for the day that changes.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_begin_dropped_anywhere_costs_nobody_a_write_on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
