@@ -21,12 +21,17 @@ use crate::{
         ground::Grounds, live::Live, past::Past, recommend::Recommend, recorded::Recorded,
         release::Release, replay::Replay, respond::Respond, whole_flow::WholeFlows,
     },
+    domain::snapshot::Snapshot,
     grpc::{
         ANSWER_BYTES_MAX, BULK_BYTES_MAX, Context, REQUEST_BYTES_MAX, decision::Decisions,
         decision_flow::DecisionFlows, model::Models, outcome::Outcomes,
         weight_profile::WeightProfiles,
     },
-    neighbours::{Neighbours, follow::Followers, past::PastCatalogs},
+    neighbours::{
+        Neighbours,
+        follow::{self, Followers},
+        past::PastCatalogs,
+    },
     past_flows::PastFlows,
     receipt::Receipts,
     relay::Relay,
@@ -42,6 +47,9 @@ pub struct Deps {
     /// How long a decision waits for configuration that it knows to be newer than its own.
     pub snapshot_wait_max: Duration,
 }
+
+/// Longest wait at start for the configuration of the default tenant.
+const WARM_UP_MAX: Duration = Duration::from_secs(5);
 
 /// decision-svc.
 pub struct App {
@@ -114,14 +122,14 @@ impl App {
             .add_service(outcomes)
     }
 
-    /// Work beside the listener: the relay, and readiness once every neighbour has been heard of.
+    /// Work beside the listener: the relay, and readiness once every neighbour has answered.
     pub fn tasks(&self) -> Vec<Task> {
         let (followers, readiness) = (self.respond.followers.clone(), self.readiness.clone());
         let watching = async move {
-            let Some(mut follower) = followers.of(DEFAULT_TENANT).await else { return };
-            while follower.wait_for(|snapshot| snapshot.is_complete()).await.is_err() {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
+            followers.all_answer().await;
+            // Where there is one tenant, its first decisions find their configuration.
+            let mut follower = followers.of(DEFAULT_TENANT);
+            follow::wait_for(&mut follower, WARM_UP_MAX, Snapshot::is_complete).await;
             readiness.set(true);
         };
         vec![Box::pin(self.relay.clone().run()), Box::pin(watching)]

@@ -1,7 +1,7 @@
 //! Compiled flows, kept until the flow or the catalog changes.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use serve::Recent;
 use tokio::{sync::watch, task::JoinError};
 
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
     },
 };
 
-/// Most flows kept, over all tenants.
+/// Flows kept at most, over all tenants; the one used least recently is evicted.
 pub const KEPT_MAX: usize = 4_096;
 /// Revisions kept of a flow: decisions in flight still need the one before the newest.
 const REVISIONS_MAX: usize = 2;
@@ -42,12 +43,18 @@ pub struct FlowKey<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct CompiledFlows(Arc<Mutex<Kept>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Kept {
     /// By tenant and id.
-    slots: BTreeMap<(String, String), Arc<FlowSlot>>,
+    slots: Recent<(String, String), Arc<FlowSlot>>,
     /// Tenants whose snapshots are followed.
     followed: BTreeSet<String>,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self { slots: Recent::new(KEPT_MAX), followed: BTreeSet::new() }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -130,7 +137,7 @@ impl CompiledFlows {
     }
 
     /// From now on flows in use are compiled again when the tenant's catalog changes, so that the
-    /// next decision finds them.
+    /// next decision finds them. The flows of a tenant whose snapshots end are released.
     pub fn follow(&self, tenant: &str, snapshots: &watch::Receiver<Arc<Snapshot>>) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !kept.followed.contains(tenant) {
@@ -157,6 +164,9 @@ impl CompiledFlows {
                 }
             }
         }
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.followed.remove(&tenant);
+        kept.slots.retain(|(owner, _)| *owner != tenant);
     }
 
     fn of_tenant(&self, tenant: &str) -> Vec<Arc<FlowSlot>> {
@@ -210,10 +220,9 @@ impl CompiledFlows {
         if let Some(slot) = kept.slots.get(&key) {
             return slot.clone();
         }
-        if kept.slots.len() >= KEPT_MAX {
-            kept.slots.clear();
-        }
-        kept.slots.entry(key).or_default().clone()
+        let slot = Arc::<FlowSlot>::default();
+        kept.slots.insert(key, slot.clone());
+        slot
     }
 }
 

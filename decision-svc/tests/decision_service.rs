@@ -11,5 +11,6 @@ mod decision_service {
     pub mod outcomes;
     pub mod recommend;
     pub mod suite;
+    pub mod tenants;
     pub mod verdicts;
 }

@@ -1,13 +1,12 @@
 //! A cache of what was read from the log. An entry is valid until the log has a newer revision.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// Things kept at most, over all tenants.
+use serve::Recent;
+
+/// Values kept at most, over all tenants; the one used least recently is evicted.
 const KEPT_MAX: usize = 1_024;
-/// Longer names are nobody's but a caller's invention, and are not kept.
+/// No resource has a longer name, so what is read by one is not kept.
 const NAME_BYTES_MAX: usize = 1_024;
 
 /// What was read from tenants' logs, each with the head the log had before the reading: it is the
@@ -16,12 +15,12 @@ const NAME_BYTES_MAX: usize = 1_024;
 pub struct AtHead<T>(Arc<Mutex<Kept<T>>>);
 
 /// By tenant and name: the head, and what was read.
-type Kept<T> = BTreeMap<(String, String), (i64, Arc<T>)>;
+type Kept<T> = Recent<(String, String), (i64, Arc<T>)>;
 
 impl<T> AtHead<T> {
     /// What was read last, with the head before that reading.
     pub fn last(&self, tenant: &str, name: &str) -> Option<(i64, Arc<T>)> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.get(&(tenant.to_owned(), name.to_owned())).cloned()
     }
 
@@ -38,9 +37,6 @@ impl<T> AtHead<T> {
             return value;
         }
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= KEPT_MAX {
-            kept.clear();
-        }
         kept.insert((tenant.to_owned(), name.to_owned()), (head, value.clone()));
         value
     }
@@ -48,7 +44,7 @@ impl<T> AtHead<T> {
 
 impl<T> Default for AtHead<T> {
     fn default() -> Self {
-        Self(Arc::default())
+        Self(Arc::new(Mutex::new(Recent::new(KEPT_MAX))))
     }
 }
 
@@ -76,12 +72,13 @@ mod tests {
     }
 
     #[test]
-    fn names_nobody_asks_for_again_do_not_pile_up() {
+    fn values_in_use_are_kept_and_others_evicted() {
         let kept = AtHead::default();
         for number in 0..3 * KEPT_MAX {
             kept.keep("t", &number.to_string(), 1, number);
+            assert!(kept.last("t", "0").is_some());
         }
-        assert!(kept.0.lock().unwrap().len() <= KEPT_MAX);
+        assert_eq!(kept.0.lock().unwrap().iter().count(), KEPT_MAX);
         let long = "x".repeat(NAME_BYTES_MAX + 1);
         assert_eq!((*kept.keep("t", &long, 1, 7), kept.last("t", &long)), (7, None));
     }

@@ -7,6 +7,7 @@
 //! - [`listen`]: a hardened gRPC listener with health and reflection, stopped gracefully.
 //! - [`Admission`]: how many calls a door works on at once; the rest is refused at once.
 //! - [`Problem`]: builds a status with reason, metadata and field violations.
+//! - [`Recent`]: a map with a bound, for what is kept per tenant.
 //! - [`metadata`]: tenant and actor of a call.
 
 mod admission;
@@ -17,6 +18,7 @@ pub mod metadata;
 mod neighbour;
 mod problem;
 mod process;
+mod recent;
 pub mod telemetry;
 
 pub use admission::{Admission, AdmissionSettings, Permit};
@@ -28,3 +30,4 @@ pub use problem::{Problem, RETRY_AFTER, code_name, internal, store_status, unava
 pub use process::{
     Process, ProcessSettings, StoreSettings, Task, block_on, run, spawn_until, start_logging,
 };
+pub use recent::Recent;

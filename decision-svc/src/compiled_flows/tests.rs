@@ -95,3 +95,23 @@ async fn a_flow_in_use_is_compiled_when_the_catalog_changes() {
     }
     assert_eq!(newest(), Some(2));
 }
+
+/// No flow of a tenant stays that is no longer followed; another tenant's flows do.
+#[tokio::test]
+async fn the_flows_of_an_evicted_tenant_are_released() {
+    let compiled = CompiledFlows::default();
+    let catalog = Arc::new(Catalog::default());
+    let mut senders = Vec::new();
+    for tenant in ["t", "u"] {
+        let (sender, follower) = watch::channel(Arc::new(Snapshot::default()));
+        compiled.follow(tenant, &follower);
+        senders.push(sender);
+        let key = FlowKey { tenant, id: "flow_f", name: "F", revision: 1 };
+        compiled.of(key, Flow { nodes: Vec::new() }, &catalog).await.unwrap();
+    }
+    drop(senders.remove(0));
+    while !compiled.of_tenant("t").is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(compiled.of_tenant("u").len(), 1);
+}

@@ -30,7 +30,7 @@ use crate::{
     messages::{instant, scalar},
     neighbours::{
         Gate,
-        follow::Followers,
+        follow::{self, Followers},
         past,
         policy::{self, Contact, Rules},
     },
@@ -98,9 +98,10 @@ impl AsOfCases {
     }
 
     async fn snapshot(&self, tenant: &str) -> Result<Arc<Snapshot>, Status> {
-        let follower = self.followers.of(tenant).await;
-        let snapshot = follower.map(|follower| follower.borrow().clone());
-        snapshot.filter(|snapshot| snapshot.is_complete()).ok_or_else(no_snapshot)
+        let (mut follower, wait) = (self.followers.of(tenant), follow::SNAPSHOT_WAIT_MAX);
+        let (snapshot, is_complete) =
+            follow::wait_for(&mut follower, wait, Snapshot::is_complete).await;
+        if is_complete { Ok(snapshot) } else { Err(no_snapshot()) }
     }
 
     /// Concludes the case; with notes on the facts. Contact policies of the instant judge by the

@@ -14,7 +14,7 @@ use tonic::Status;
 
 use super::{
     gathered::{Gathered, LiveCase, Records},
-    ground::{self, Ground, GroundKey, Grounds, no_snapshot},
+    ground::{self, Ground, GroundKey, Grounds},
 };
 use crate::{
     compiled_flows::CompiledFlows,
@@ -74,7 +74,7 @@ impl Live {
         questions: &[&'q Arc<Question>],
     ) -> Result<Gathered<'q>, Status> {
         let waited = self.clock.stopwatch();
-        let mut follower = self.followers.of(tenant).await.ok_or_else(no_snapshot)?;
+        let mut follower = self.followers.of(tenant);
         self.compiled.follow(tenant, &follower);
         let customer_ids: BTreeSet<_> =
             questions.iter().map(|question| question.customer_id.as_str()).collect();

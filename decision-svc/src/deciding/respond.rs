@@ -106,7 +106,7 @@ impl Respond {
 
     /// The tenant's catalog, once it has all outcome types `keys` or the wait is over.
     async fn catalog_knowing(&self, tenant: &str, keys: &[&str]) -> Result<Arc<Catalog>, Status> {
-        let mut follower = self.followers.of(tenant).await.ok_or_else(no_snapshot)?;
+        let mut follower = self.followers.of(tenant);
         let knows = |snapshot: &Snapshot| {
             let types = snapshot.catalog.as_ref().map(|catalog| &catalog.outcome_types);
             types.is_some_and(|types| keys.iter().all(|key| types.contains_key(*key)))

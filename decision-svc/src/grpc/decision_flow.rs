@@ -45,8 +45,7 @@ impl Context {
         if flow.filters().is_empty() && flow.score_method().inputs().is_empty() {
             return Ok(None);
         }
-        let follower = self.followers.of(tenant).await;
-        let catalog = follower.and_then(|follower| follower.borrow().catalog.clone());
+        let catalog = self.followers.of(tenant).borrow().catalog.clone();
         let Some(catalog) = catalog else { return Ok(None) };
         let warning = background::run(move || warning(flow, &catalog)).await;
         warning.map_err(|error| serve::internal(&error))

@@ -1,22 +1,31 @@
 //! Follows the neighbours' configuration and keeps one immutable snapshot per tenant.
 
-use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures::{Stream, StreamExt as _};
 use proffer_proto::{
     catalog::v1 as catalog, experiment::v1 as experiment, policy::v1 as policy,
     values::v1::ConfigurationChange,
 };
-use serve::metadata;
-use tokio::sync::{Mutex, watch};
-use tonic::Status;
+use serve::{
+    Recent,
+    metadata::{self, DEFAULT_TENANT},
+};
+use tokio::{sync::watch, task::JoinSet};
+use tonic::{Response, Status};
 
 use super::{
-    Neighbours, catalog as catalog_client, experiment as experiment_client, policy as policy_client,
+    Neighbours, Pages, catalog as catalog_client, experiment as experiment_client,
+    policy as policy_client,
 };
 use crate::domain::snapshot::{Catalog, Experiments, Policy, Snapshot};
 
-/// Most tenants followed by one process.
+/// Tenants followed by one process. Beyond, the one that was asked for least recently is evicted,
+/// and followed again when it is asked for the next time.
 pub const TENANTS_MAX: usize = 256;
 /// How long a report waits for an outcome type that was just created, and a decision for the first
 /// snapshot of all.
@@ -28,35 +37,82 @@ const RETRY_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Clone)]
 pub struct Followers {
     neighbours: Neighbours,
-    tenants: Arc<Mutex<HashMap<String, Follower>>>,
+    tenants: Arc<Mutex<Recent<String, Following>>>,
 }
 
-/// The snapshot of one tenant as it moves on.
+/// The snapshot of one tenant as it moves on. It moves no more once the tenant is evicted.
 pub type Follower = watch::Receiver<Arc<Snapshot>>;
 
+/// A tenant's snapshot and the tasks that move it on; they end when it is dropped.
+struct Following {
+    follower: Follower,
+    _tasks: JoinSet<()>,
+}
+
 impl Followers {
-    /// Follows nobody yet.
+    /// Follows no tenant yet.
     pub fn new(neighbours: Neighbours) -> Self {
-        Self { neighbours, tenants: Arc::default() }
+        Self { neighbours, tenants: Arc::new(Mutex::new(Recent::new(TENANTS_MAX))) }
     }
 
-    /// The follower of a tenant, started when it is the first to ask; none beyond the limit of
-    /// tenants.
-    pub async fn of(&self, tenant: &str) -> Option<Follower> {
-        let mut tenants = self.tenants.lock().await;
-        if let Some(follower) = tenants.get(tenant) {
-            return Some(follower.clone());
+    /// The follower of a tenant, started when it is not followed.
+    pub fn of(&self, tenant: &str) -> Follower {
+        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(following) = tenants.get(tenant) {
+            return following.follower.clone();
         }
-        if tenants.len() >= TENANTS_MAX {
-            return None;
-        }
-        let (sender, receiver) = watch::channel(Arc::new(Snapshot::default()));
+        let following = Following::start(&self.neighbours, tenant);
+        let follower = following.follower.clone();
+        tenants.insert(tenant.to_owned(), following);
+        follower
+    }
+
+    /// Returns once every neighbour has answered, whatever it knows of any tenant.
+    pub async fn all_answer(&self) {
+        let Neighbours { catalog: lookup, gate, experiment: ledger, .. } = &self.neighbours;
+        let (tenant, after_revision) = (DEFAULT_TENANT, i64::MAX);
+        tokio::join!(
+            answers(|| {
+                let request = catalog::WatchCatalogRequest { after_revision };
+                lookup.watch_catalog(streaming(tenant, request))
+            }),
+            answers(|| {
+                let request = policy::WatchPolicyRequest { after_revision };
+                gate.watch_policy(streaming(tenant, request))
+            }),
+            answers(|| {
+                let request = experiment::WatchExperimentsRequest { after_revision };
+                ledger.watch_experiments(streaming(tenant, request))
+            }),
+        );
+    }
+}
+
+impl Following {
+    fn start(neighbours: &Neighbours, tenant: &str) -> Self {
+        let (sender, follower) = watch::channel(Arc::new(Snapshot::default()));
         let sender = Arc::new(sender);
-        tokio::spawn(follow_catalog(self.neighbours.clone(), tenant.to_owned(), sender.clone()));
-        tokio::spawn(follow_policy(self.neighbours.clone(), tenant.to_owned(), sender.clone()));
-        tokio::spawn(follow_experiments(self.neighbours.clone(), tenant.to_owned(), sender));
-        tenants.insert(tenant.to_owned(), receiver.clone());
-        Some(receiver)
+        let arguments = || (neighbours.clone(), tenant.to_owned(), sender.clone());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(follow_catalog(arguments()));
+        tasks.spawn(follow_policy(arguments()));
+        tasks.spawn(follow_experiments(arguments()));
+        Self { follower, _tasks: tasks }
+    }
+}
+
+/// Returns once a watch has answered.
+async fn answers<T, F>(open: impl Fn() -> F)
+where
+    F: Future<Output = Result<Response<Pages<T>>, Status>>,
+{
+    loop {
+        if let Ok(pages) = open().await
+            && let Some(Ok(_)) = pages.into_inner().next().await
+        {
+            return;
+        }
+        pause().await;
     }
 }
 
@@ -75,9 +131,10 @@ pub async fn wait_for(
     }
 }
 
-type Sender = Arc<watch::Sender<Arc<Snapshot>>>;
+/// The neighbours, the tenant, and where its snapshot goes.
+type Arguments = (Neighbours, String, Arc<watch::Sender<Arc<Snapshot>>>);
 
-async fn follow_catalog(neighbours: Neighbours, tenant: String, sender: Sender) {
+async fn follow_catalog((neighbours, tenant, sender): Arguments) {
     let mut known = Catalog::default();
     loop {
         let request = catalog::WatchCatalogRequest { after_revision: known.revision };
@@ -97,7 +154,7 @@ async fn follow_catalog(neighbours: Neighbours, tenant: String, sender: Sender) 
     }
 }
 
-async fn follow_policy(neighbours: Neighbours, tenant: String, sender: Sender) {
+async fn follow_policy((neighbours, tenant, sender): Arguments) {
     let mut known = Policy { timezone: "UTC".to_owned(), ..Policy::default() };
     loop {
         let request = policy::WatchPolicyRequest { after_revision: known.revision };
@@ -117,7 +174,7 @@ async fn follow_policy(neighbours: Neighbours, tenant: String, sender: Sender) {
     }
 }
 
-async fn follow_experiments(neighbours: Neighbours, tenant: String, sender: Sender) {
+async fn follow_experiments((neighbours, tenant, sender): Arguments) {
     let mut known = Experiments::default();
     loop {
         let request = experiment::WatchExperimentsRequest { after_revision: known.revision };

@@ -126,6 +126,11 @@ impl Fakes {
         self.script.lock().unwrap().records.insert(customer_id.to_owned(), fields);
     }
 
+    /// How many streams follow the catalog.
+    pub fn catalog_streams(&self) -> usize {
+        self.catalog.receiver_count()
+    }
+
     /// Returns once `count` outcomes or entries have been delivered.
     pub async fn delivered(&self, count: usize) {
         self.delivered.subscribe().wait_for(|seen| *seen >= count).await.unwrap();
@@ -163,7 +168,7 @@ fn watching(log: &watch::Sender<Vec<ConfigurationChange>>, after: i64) -> BoxStr
     let reader = log.subscribe();
     stream::unfold((reader, after as usize, true), |(mut reader, known, is_first)| async move {
         let log = reader.wait_for(|log| is_first || log.len() > known).await.ok()?.clone();
-        let page = (log[known..].to_vec(), log.len() as i64);
+        let page = (log[known.min(log.len())..].to_vec(), log.len() as i64);
         Some((page, (reader, log.len(), false)))
     })
     .boxed()
@@ -262,9 +267,10 @@ impl gate::ContactGateService for Fakes {
             return Err(Status::unavailable("away"));
         }
         script.reserves.push(request.clone());
-        let key =
+        let id =
             if request.request_id.is_empty() { &request.decision_id } else { &request.request_id };
-        if let Some(first) = script.grants.get(key) {
+        let key = format!("{} {id}", request.question.as_ref().unwrap().customer_id);
+        if let Some(first) = script.grants.get(&key) {
             return Ok(Response::new(first.clone()));
         }
         let judgement = script.judgement(request.question.as_ref());
@@ -282,7 +288,7 @@ impl gate::ContactGateService for Fakes {
             .collect();
         let decision_id = request.decision_id.clone();
         let answer = policy::ReserveResponse { judgement: Some(judgement), grants, decision_id };
-        script.grants.insert(key.clone(), answer.clone());
+        script.grants.insert(key, answer.clone());
         Ok(Response::new(answer))
     }
 
