@@ -7,6 +7,7 @@ mod decision_service {
     pub mod batch;
     pub mod engine;
     pub mod flows;
+    pub mod keys;
     pub mod neighbours;
     pub mod outcomes;
     pub mod recommend;

@@ -7,7 +7,7 @@
 
 mod record;
 
-use database::Migrations;
+use database::{Dialect, Migrations, Statement};
 
 pub use record::{NewRecord, RecordRow, Records};
 
@@ -17,4 +17,9 @@ static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres")
 /// The service's tables; run them after the log's.
 pub fn migrations() -> Migrations {
     Migrations { sqlite: &SQLITE, postgres: &POSTGRES }
+}
+
+/// Every statement on the service's tables.
+pub fn statements(dialect: Dialect) -> Vec<Statement> {
+    record::statements(dialect)
 }

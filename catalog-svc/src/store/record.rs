@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::LazyLock};
 
 use chrono::{DateTime, Utc};
 use database::{
-    BindRows as _, Bound, Cell, Columns, Database, DatabaseError, Dialect, Kind, Rows, Select,
-    Texts, Transaction, execute, within,
+    BindRows as _, Bound, Cell, Columns, Count, Database, DatabaseError, Dialect, Kind, Rows,
+    Select, Statement, Texts, Transaction, execute, within,
 };
 use sqlx::{AssertSqlSafe, query::Query};
 
@@ -43,10 +43,46 @@ pub struct RecordRow {
 
 type Row = (String, Vec<u8>, i64, i64);
 
-/// What becomes of a record that is there already.
-const ON_CONFLICT: &str =
-    "on conflict (tenant_id, schema_id, customer_id) do update set payload = excluded.payload,
-    version = customer_record.version + 1, updated_us = excluded.updated_us";
+const PUT: &str = "insert into customer_record
+      (tenant_id, schema_id, customer_id, payload, version, updated_us)
+    values ($1, $2, $3, $4, 1, $5)
+    on conflict (tenant_id, customer_id, schema_id) do update set payload = excluded.payload,
+      version = customer_record.version + 1, updated_us = excluded.updated_us
+    returning customer_id, payload, version, updated_us";
+
+/// With a lock on PostgreSQL.
+const READ_PAYLOAD: &str = "select payload from customer_record
+    where tenant_id = $1 and schema_id = $2 and customer_id = $3";
+
+const CHANGE: &str = "update customer_record
+    set payload = $4, version = version + 1, updated_us = $5
+    where tenant_id = $1 and schema_id = $2 and customer_id = $3
+    returning customer_id, payload, version, updated_us";
+
+const READ: &str = "select customer_id, payload, version, updated_us from customer_record
+    where tenant_id = $1 and schema_id = $2 and customer_id = $3";
+
+const LIST: &str = "select customer_id, payload, version, updated_us from customer_record
+    where tenant_id = $1 and schema_id = $2 and customer_id > $3
+    order by customer_id limit $4";
+
+const DELETE: &str = "delete from customer_record
+    where tenant_id = $1 and schema_id = $2 and customer_id = $3";
+
+pub(super) fn statements(dialect: Dialect) -> Vec<Statement> {
+    let found = |count| found_statement(&dialect.bound("asked", WANTED, count, 2));
+    vec![
+        Statement::new("put a record", PUT),
+        Statement::new("put records", put_statement(dialect, STATEMENT_ROWS)),
+        Statement::new("lock of a record", dialect.locking(READ_PAYLOAD)),
+        Statement::new("change of a record", CHANGE),
+        Statement::new("record", READ),
+        Statement::new("record of one customer", found(Count::One)),
+        Statement::new("records of customers", found(Count::Many)),
+        Statement::new("records of a schema", LIST).scan("a schema's records are listed by page"),
+        Statement::new("delete a record", DELETE),
+    ]
+}
 
 /// Records to be written, as a statement takes them.
 const NEW: Columns =
@@ -75,13 +111,12 @@ impl Records {
         at: DateTime<Utc>,
     ) -> Result<RecordRow, DatabaseError> {
         let mut transaction = self.database.begin().await?;
-        let row: Row = within!(&mut transaction, connection => sqlx::query_as(
-            "insert into customer_record (tenant_id, schema_id, customer_id, payload, version, updated_us)
-             values ($1, $2, $3, $4, 1, $5)
-             on conflict (tenant_id, schema_id, customer_id) do update set payload = excluded.payload,
-               version = customer_record.version + 1, updated_us = excluded.updated_us
-             returning customer_id, payload, version, updated_us")
-            .bind(tenant).bind(schema_id).bind(&record.customer_id).bind(&record.payload).bind(at.timestamp_micros())
+        let row: Row = within!(&mut transaction, connection => sqlx::query_as(PUT)
+            .bind(tenant)
+            .bind(schema_id)
+            .bind(&record.customer_id)
+            .bind(&record.payload)
+            .bind(at.timestamp_micros())
             .fetch_one(connection))?;
         transaction.commit().await?;
         Ok(record_row(row))
@@ -102,7 +137,8 @@ impl Records {
         match &mut transaction {
             Transaction::Sqlite(inner) => {
                 for rows in records.chunks(STATEMENT_ROWS) {
-                    let query = sqlx::query(AssertSqlSafe(insert_statement(rows.len())));
+                    let text = put_statement(Dialect::Sqlite, rows.len());
+                    let query = sqlx::query(AssertSqlSafe(text));
                     bound(query, tenant, schema_id, rows, at.timestamp_micros())
                         .execute(&mut **inner)
                         .await?;
@@ -119,12 +155,8 @@ impl Records {
                         Cell::Bytes(Some(&record.payload)),
                     ]);
                 }
-                let statement = format!(
-                    "insert into customer_record (tenant_id, schema_id, customer_id, payload, version, updated_us)
-                     select $1, $2, customer_id, payload, 1, $3 from {} new order by place {ON_CONFLICT}",
-                    rows.table(Dialect::Postgres, 4)
-                );
-                let query = sqlx::query(AssertSqlSafe(statement)).bind(tenant).bind(schema_id);
+                let text = put_statement(Dialect::Postgres, records.len());
+                let query = sqlx::query(AssertSqlSafe(text)).bind(tenant).bind(schema_id);
                 query.bind(at.timestamp_micros()).bind_rows(&rows).execute(&mut **inner).await?;
             }
         }
@@ -142,18 +174,21 @@ impl Records {
         change: impl FnOnce(&[u8]) -> Result<Vec<u8>, E> + Send,
     ) -> Result<Option<RecordRow>, E> {
         let mut transaction = self.database.begin().await?;
-        let select = transaction.locking(
-            "select payload from customer_record where tenant_id = $1 and schema_id = $2 and customer_id = $3",
-        );
-        let found: Option<(Vec<u8>,)> = within!(&mut transaction, connection => sqlx::query_as(select)
-            .bind(tenant).bind(schema_id).bind(customer_id).fetch_optional(connection))?;
+        let select = transaction.locking(READ_PAYLOAD);
+        let found: Option<(Vec<u8>,)> = within!(&mut transaction, connection =>
+            sqlx::query_as(select)
+                .bind(tenant)
+                .bind(schema_id)
+                .bind(customer_id)
+                .fetch_optional(connection))?;
         let Some((payload,)) = found else { return Ok(None) };
         let payload = change(&payload)?;
-        let row: Row = within!(&mut transaction, connection => sqlx::query_as(
-            "update customer_record set payload = $4, version = version + 1, updated_us = $5
-             where tenant_id = $1 and schema_id = $2 and customer_id = $3
-             returning customer_id, payload, version, updated_us")
-            .bind(tenant).bind(schema_id).bind(customer_id).bind(&payload).bind(at.timestamp_micros())
+        let row: Row = within!(&mut transaction, connection => sqlx::query_as(CHANGE)
+            .bind(tenant)
+            .bind(schema_id)
+            .bind(customer_id)
+            .bind(&payload)
+            .bind(at.timestamp_micros())
             .fetch_one(connection))?;
         transaction.commit().await?;
         Ok(Some(record_row(row)))
@@ -166,16 +201,13 @@ impl Records {
         schema_id: &str,
         customer_id: &str,
     ) -> Result<Option<RecordRow>, DatabaseError> {
-        let row: Option<Row> = Select::new(
-            "select customer_id, payload, version, updated_us from customer_record
-             where tenant_id = $1 and schema_id = $2 and customer_id = $3",
-        )
-        .bind(tenant)
-        .bind(schema_id)
-        .bind(customer_id)
-        .brief()
-        .optional(&self.database)
-        .await?;
+        let row: Option<Row> = Select::new(READ)
+            .bind(tenant)
+            .bind(schema_id)
+            .bind(customer_id)
+            .brief()
+            .optional(&self.database)
+            .await?;
         Ok(row.map(record_row))
     }
 
@@ -221,16 +253,13 @@ impl Records {
         after: &str,
         limit: i64,
     ) -> Result<Vec<RecordRow>, DatabaseError> {
-        let rows: Vec<Row> = Select::new(
-            "select customer_id, payload, version, updated_us from customer_record
-             where tenant_id = $1 and schema_id = $2 and customer_id > $3 order by customer_id limit $4",
-        )
-        .bind(tenant)
-        .bind(schema_id)
-        .bind(after)
-        .bind(limit)
-        .all(&self.database)
-        .await?;
+        let rows: Vec<Row> = Select::new(LIST)
+            .bind(tenant)
+            .bind(schema_id)
+            .bind(after)
+            .bind(limit)
+            .all(&self.database)
+            .await?;
         Ok(rows.into_iter().map(record_row).collect())
     }
 
@@ -244,10 +273,7 @@ impl Records {
         let mut transaction = self.database.begin().await?;
         let done = execute!(
             &mut transaction,
-            sqlx::query("delete from customer_record where tenant_id = $1 and schema_id = $2 and customer_id = $3")
-                .bind(tenant)
-                .bind(schema_id)
-                .bind(customer_id)
+            sqlx::query(DELETE).bind(tenant).bind(schema_id).bind(customer_id)
         )?;
         transaction.commit().await?;
         Ok(done.rows > 0)
@@ -257,26 +283,37 @@ impl Records {
 fn found_statement(asked: &Bound) -> String {
     format!(
         "{} select r.schema_id, r.customer_id, r.payload, r.version, r.updated_us from {}
-         where r.tenant_id = $1 and r.schema_id = {} and r.customer_id = {}
+         where r.tenant_id = $1 and r.schema_id = {} and {}
          union all select '', '', null, {}, 0",
         asked.with(&[]),
         asked.joined("customer_record r"),
         asked.cell("schema_id"),
-        asked.cell("customer_id"),
+        asked.is_cell("r.customer_id", "customer_id"),
         history::head_of("$1"),
     )
 }
 
-fn insert_statement(rows: usize) -> String {
-    let values = |row: usize| {
-        let first = row * 2 + 4;
-        format!("($1, $2, ${first}, ${}, 1, $3)", first + 1)
+/// So many records, of one schema.
+fn put_statement(dialect: Dialect, rows: usize) -> String {
+    let values = match dialect {
+        Dialect::Sqlite => {
+            let value = |row: usize| {
+                let first = row * 2 + 4;
+                format!("($1, $2, ${first}, ${}, 1, $3)", first + 1)
+            };
+            format!("values {}", (0..rows).map(value).collect::<Vec<_>>().join(", "))
+        }
+        Dialect::Postgres => {
+            let new = dialect.table(NEW, Count::Many, 4);
+            format!("select $1, $2, customer_id, payload, 1, $3 from {new} new order by place")
+        }
     };
-    let values: Vec<_> = (0..rows).map(values).collect();
     format!(
-        "insert into customer_record (tenant_id, schema_id, customer_id, payload, version, updated_us)
-         values {} {ON_CONFLICT}",
-        values.join(", ")
+        "insert into customer_record
+           (tenant_id, schema_id, customer_id, payload, version, updated_us)
+         {values} on conflict (tenant_id, customer_id, schema_id) do update
+           set payload = excluded.payload, version = customer_record.version + 1,
+             updated_us = excluded.updated_us"
     )
 }
 
@@ -303,7 +340,7 @@ fn record_row((customer_id, payload, version, updated_us): Row) -> RecordRow {
 
 #[cfg(test)]
 mod tests {
-    use database::{Count, Location, PoolSizes};
+    use database::{Location, PoolSizes};
 
     use super::*;
 
@@ -325,7 +362,7 @@ mod tests {
             of_records.unwrap()
         };
         assert!(plan("join").await.ends_with("(tenant_id=?)"), "{}", plan("join").await);
-        let by_key = "(tenant_id=? AND schema_id=? AND customer_id=?)";
+        let by_key = "(tenant_id=? AND customer_id=? AND schema_id=?)";
         assert!(plan("cross join").await.ends_with(by_key), "{}", plan("cross join").await);
     }
 }

@@ -1,5 +1,8 @@
--- One row per customer that has data here: its lock orders everything about the customer, `seq`
--- numbers it.
+-- Every key begins with the tenant and the customer, so that customers can be spread over several
+-- servers: all rows of a customer lie together, and no uniqueness spans customers.
+
+-- One row per customer that has data here. Its lock orders all writes about the customer; `seq`
+-- numbers them.
 create table customer (
   tenant_id   text collate "C" not null,
   customer_id text collate "C" not null,
@@ -7,28 +10,30 @@ create table customer (
   primary key (tenant_id, customer_id)
 );
 
--- What was decided. Never updated but for a request whose refusal has lapsed, never deleted.
+-- Decisions. Never updated, never deleted. The key lists a customer's decisions, newest first.
 create table decision (
-  tenant_id        text collate "C" not null,
-  decision_id      text collate "C" not null,
-  customer_id      text collate "C" not null,
-  decided_us       bigint  not null,
-  record           bytea   not null,
-  primary key (tenant_id, decision_id)
+  tenant_id   text collate "C" not null,
+  customer_id text collate "C" not null,
+  decided_us  bigint  not null,
+  decision_id text collate "C" not null,
+  record      bytea   not null,
+  primary key (tenant_id, customer_id, decided_us, decision_id)
 );
 
--- A customer's decisions, newest first.
-create index decision_by_customer on decision (tenant_id, customer_id, decided_us, decision_id);
+-- Finds a decision of which only the id is known: commit, release, replay.
+create index decision_by_id on decision (tenant_id, decision_id);
 
--- The decision that answers a request id. The loser of two runs finds the winner here.
+-- The decision that answers a request id of a customer. Of two concurrent runs the second finds
+-- the first one's decision here.
 create table request (
   tenant_id        text collate "C" not null,
+  customer_id      text collate "C" not null,
   request_id       text collate "C" not null,
   decision_id      text collate "C" not null,
   body_hash        bytea   not null,
   decided_us       bigint  not null,
-  deliver_after_us bigint,           -- a refusal stands for its request only until then
-  primary key (tenant_id, request_id)
+  deliver_after_us bigint,           -- a refusal answers its request only until then
+  primary key (tenant_id, customer_id, request_id)
 );
 
 -- A customer's arm, written by the first decision and never changed.
@@ -43,19 +48,25 @@ create table first_arm (
   primary key (tenant_id, customer_id, experiment_id)
 );
 
--- What customers did.
+-- What customers did. The key recognizes a repeated report.
 create table outcome (
   tenant_id       text collate "C" not null,
+  customer_id     text collate "C" not null,
   idempotency_key text collate "C" not null,
   outcome_id      text collate "C" not null,
-  customer_id     text collate "C" not null,
-  body_hash        bytea   not null,
+  outcome_key     text collate "C" not null,
+  body_hash       bytea   not null,
+  occurred_us     bigint  not null,
   received_us     bigint  not null,
-  record           bytea   not null,
-  primary key (tenant_id, idempotency_key)
+  value_e4        bigint,            -- in 1/10,000 of the currency
+  record          bytea   not null,
+  primary key (tenant_id, customer_id, idempotency_key)
 );
 
--- What the neighbours have not been told yet, in order per customer. Rows go when they are
+-- A customer's outcomes of one type in a window, the latest at its end: behavioral metrics.
+create index outcome_by_key on outcome (tenant_id, customer_id, outcome_key, occurred_us);
+
+-- Messages for policy-svc and experiment-svc, in order per customer. Rows are deleted once they are
 -- delivered.
 create table outbox (
   tenant_id    text collate "C" not null,
@@ -65,9 +76,9 @@ create table outbox (
   created_us   bigint  not null,
   attempts     bigint  not null,
   parked       boolean not null,
-  payload          bytea   not null,
+  payload      bytea   not null,
   primary key (tenant_id, customer_id, target, customer_seq)
 );
 
--- The relay looks here for the oldest work.
+-- Finds the oldest messages of all customers for the relay.
 create index outbox_by_age on outbox (tenant_id, target, parked, created_us);

@@ -5,7 +5,10 @@ use std::{collections::HashSet, sync::Arc};
 use tonic::Status;
 
 use super::recorded::Recorded;
-use crate::domain::{candidate::Candidate, case::Detail, conclude::Conclusion};
+use crate::{
+    domain::{candidate::Candidate, case::Detail, conclude::Conclusion},
+    store::DecisionName,
+};
 
 /// The use case. Cheap to clone.
 #[derive(Clone)]
@@ -29,10 +32,10 @@ impl Candidates {
     pub async fn page(
         &self,
         tenant: &str,
-        decision_id: &str,
+        name: DecisionName<'_>,
         (size, after): (usize, &str),
     ) -> Result<CandidatePage, Status> {
-        let recorded = self.recorded.case(tenant, decision_id, Detail::Everything).await?;
+        let recorded = self.recorded.case(tenant, name, Detail::Everything).await?;
         let mut conclusion = self.recorded.conclude(tenant, &recorded).await?;
         let all = recorded.case.configuration.flow.offers.iter().map(|offer| &offer.candidate);
         let mut rest = all.filter(|it| it.offer_id.as_str() > after).cloned();

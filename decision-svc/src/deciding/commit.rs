@@ -12,7 +12,7 @@ use crate::{
         Gate, Lookup, catalog,
         policy::{self, Contact},
     },
-    store::Store,
+    store::{DecisionName, Store},
 };
 
 /// The use case. Cheap to clone.
@@ -35,11 +35,10 @@ impl Commit {
     pub async fn commit(
         &self,
         tenant: &str,
-        decision_id: &str,
+        name: DecisionName<'_>,
         rank: i32,
     ) -> Result<Result<String, Refusal>, Status> {
-        let KeptRecord { shown, offers, .. } =
-            KeptRecord::find(&self.store, tenant, decision_id).await?;
+        let KeptRecord { shown, offers, .. } = KeptRecord::find(&self.store, tenant, name).await?;
         let shown = shown.unwrap_or_default();
         let offer = offers.iter().find(|offer| offer.rank == rank);
         let offer = offer.ok_or_else(|| Problem::not_found("rank", &rank.to_string()))?;
@@ -63,6 +62,7 @@ impl Commit {
             as_of: None,
         };
         let candidate = offer.subject.clone().unwrap_or_default();
+        let decision_id = name.decision_id;
         match policy::commit(&*self.gate, tenant, contact, candidate, decision_id, rank).await {
             Err(status) if status.code() == Code::Unavailable => Ok(Err(unavailable())),
             answer => answer,

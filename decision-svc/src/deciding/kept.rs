@@ -18,7 +18,7 @@ use crate::{
         outcome::DecidedOffer,
     },
     messages::scalar::fields_into_proto,
-    store::Store,
+    store::{DecisionName, Store},
 };
 
 /// A decision as it is stored.
@@ -92,10 +92,10 @@ impl KeptRecord {
     }
 
     /// The record of a decision; NOT_FOUND when there is none.
-    pub async fn find(store: &Store, tenant: &str, decision_id: &str) -> Result<Self, Status> {
-        let found = store.decision(tenant, decision_id).await;
+    pub async fn find(store: &Store, tenant: &str, name: DecisionName<'_>) -> Result<Self, Status> {
+        let found = store.decision(tenant, name).await;
         let found = found.map_err(|error| serve::store_status(&error))?;
-        let found = found.ok_or_else(|| Problem::not_found("decision", decision_id))?;
+        let found = found.ok_or_else(|| Problem::not_found("decision", name.decision_id))?;
         Ok(Self::read(&found.record))
     }
 

@@ -21,7 +21,7 @@ use crate::{
     domain::{case::Detail, conclude::conclude, judgement::Grant},
     messages::answer::{self, Circumstances},
     neighbours::{Gate, policy},
-    store::{NewDecision, RequestRow, Store, Written},
+    store::{DecisionName, NewDecision, RequestRow, Store, Written},
 };
 
 /// How often a call is decided before it fails: a changed arm asks for a second time.
@@ -85,18 +85,19 @@ impl Recommend {
         let is_repeatable =
             |call: &&Call| !call.question.request_id.is_empty() && !call.question.is_dry_run;
         let repeatable = calls.iter().filter(is_repeatable);
-        let ids: Vec<_> = repeatable.map(|call| call.question.request_id.as_str()).collect();
-        if ids.is_empty() {
+        let asked: Vec<_> = repeatable.map(ids).collect();
+        if asked.is_empty() {
             return;
         }
-        let known = match self.store.requests_of(tenant, &ids).await {
+        let known = match self.store.requests_of(tenant, &asked).await {
             Ok(known) => known,
             Err(error) => return answers.fail(&serve::store_status(&error)),
         };
         let now_us = self.clock.now().timestamp_micros();
         for open in answers.open(calls).into_iter().filter(|open| is_repeatable(&open.call)) {
-            let row = known.get(&open.call.question.request_id).filter(|row| row.stands(now_us));
-            if let Some(row) = row {
+            let (customer_id, request_id) = ids(open.call);
+            let row = known.get(&(customer_id.to_owned(), request_id.to_owned()));
+            if let Some(row) = row.filter(|row| row.stands(now_us)) {
                 answers.give(open, self.answer_of(tenant, open.call, row).await);
             }
         }
@@ -113,7 +114,9 @@ impl Recommend {
             let problem = Problem::new(Code::Aborted, ErrorReason::IdempotencyMismatch, message);
             return Err(problem.with("key", row.request_id.as_str()).into());
         }
-        let found = self.store.decision(tenant, &row.decision_id).await;
+        let customer_id = Some(call.question.customer_id.as_str());
+        let name = DecisionName { decision_id: &row.decision_id, customer_id };
+        let found = self.store.decision(tenant, name).await;
         let found = found.map_err(|error| serve::store_status(&error))?;
         let shown = found.and_then(|row| KeptRecord::read(&row.record).shown);
         let answer = shown.and_then(|shown| shown.answer);
@@ -210,4 +213,9 @@ fn decided(tenant: &str, call: &Call, planned: PlannedCase, judged: Judged) -> D
         new_decision((tenant, &holder), call, &case, &arms, &conclusion, &record)
     });
     Decided { shown, unused, new }
+}
+
+/// Customer and request id.
+fn ids(call: &Call) -> (&str, &str) {
+    (&call.question.customer_id, &call.question.request_id)
 }

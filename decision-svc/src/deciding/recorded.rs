@@ -27,7 +27,7 @@ use crate::{
         Gate, past,
         policy::{self, Contact, Rules},
     },
-    store::Store,
+    store::{DecisionName, Store},
 };
 
 /// A recorded decision as a case.
@@ -55,11 +55,10 @@ impl Recorded {
     pub async fn case(
         &self,
         tenant: &str,
-        decision_id: &str,
+        name: DecisionName<'_>,
         detail: Detail,
     ) -> Result<RecordedCase, Status> {
-        let KeptRecord { shown, facts, .. } =
-            KeptRecord::find(&self.store, tenant, decision_id).await?;
+        let KeptRecord { shown, facts, .. } = KeptRecord::find(&self.store, tenant, name).await?;
         let (shown, facts) = (shown.unwrap_or_default(), facts.unwrap_or_default());
         let moment = past::Moment::Revision(facts.catalog_revision);
         let catalog = self.past.catalog(tenant, moment, facts.catalog_revision).await?;

@@ -7,7 +7,7 @@ use tonic::Status;
 use super::kept::KeptRecord;
 use crate::{
     neighbours::{Gate, policy},
-    store::Store,
+    store::{DecisionName, Store},
 };
 
 /// The use case. Cheap to clone.
@@ -21,9 +21,14 @@ pub struct Release {
 
 impl Release {
     /// Releases the slot of a rank, or all slots for rank 0; answers how many were released.
-    pub async fn release(&self, tenant: &str, decision_id: &str, rank: i32) -> Result<i32, Status> {
-        let kept = KeptRecord::find(&self.store, tenant, decision_id).await?;
+    pub async fn release(
+        &self,
+        tenant: &str,
+        name: DecisionName<'_>,
+        rank: i32,
+    ) -> Result<i32, Status> {
+        let kept = KeptRecord::find(&self.store, tenant, name).await?;
         let customer_id = kept.shown.unwrap_or_default().customer_id;
-        policy::release(&*self.gate, tenant, &customer_id, decision_id, rank).await
+        policy::release(&*self.gate, tenant, &customer_id, name.decision_id, rank).await
     }
 }

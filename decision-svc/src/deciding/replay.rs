@@ -10,6 +10,7 @@ use super::recorded::Recorded;
 use crate::{
     domain::case::Detail,
     messages::answer::{self, Circumstances},
+    store::DecisionName,
 };
 
 /// Differences listed at most.
@@ -32,8 +33,8 @@ pub struct Replayed {
 
 impl Replay {
     /// Replays a decision.
-    pub async fn replay(&self, tenant: &str, decision_id: &str) -> Result<Replayed, Status> {
-        let recorded = self.recorded.case(tenant, decision_id, Detail::Answer).await?;
+    pub async fn replay(&self, tenant: &str, name: DecisionName<'_>) -> Result<Replayed, Status> {
+        let recorded = self.recorded.case(tenant, name, Detail::Answer).await?;
         let conclusion = self.recorded.conclude(tenant, &recorded).await?;
         let before = recorded.shown.answer.unwrap_or_default();
         let about = Circumstances {

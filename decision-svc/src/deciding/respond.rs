@@ -1,6 +1,9 @@
 //! Respond: records outcomes.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
 use proffer_proto::errors::v1::ErrorReason;
@@ -75,7 +78,8 @@ impl Respond {
         let (mut answers, mut keys, mut new) = (Vec::new(), Vec::new(), Vec::new());
         for reported in reported {
             let outcome = reported.and_then(|Reported { report, body }| {
-                let decision = decisions.get(&report.decision_id);
+                let ids = (report.customer_id.clone(), report.decision_id.clone());
+                let decision = decisions.get(&ids);
                 let key = report.retry_key().to_owned();
                 let resolved = resolved(report, decision, &catalog, receipt.at)?;
                 Ok((key, new_outcome(&resolved, body)?))
@@ -115,21 +119,18 @@ impl Respond {
         snapshot.catalog.clone().ok_or_else(no_snapshot)
     }
 
-    /// The decisions that the reports name, by id.
+    /// The decisions that the reports name, by customer and id.
     async fn decisions(
         &self,
         tenant: &str,
         reports: impl Iterator<Item = &Report>,
-    ) -> Result<BTreeMap<String, KeptRecord>, Status> {
-        let mut decisions = BTreeMap::new();
-        let named = reports.filter(|report| !report.decision_id.is_empty());
-        for report in named {
-            let found = self.store.decision(tenant, &report.decision_id).await;
-            let found = found.map_err(|error| serve::store_status(&error))?;
-            let kept = found.map(|row| (row.decision_id, KeptRecord::read(&row.record)));
-            decisions.extend(kept);
-        }
-        Ok(decisions)
+    ) -> Result<BTreeMap<(String, String), KeptRecord>, Status> {
+        let ids = reports.map(|report| (&*report.customer_id, &*report.decision_id));
+        let ids: BTreeSet<_> = ids.filter(|(_, decision_id)| !decision_id.is_empty()).collect();
+        let ids: Vec<_> = ids.into_iter().collect();
+        let found = self.store.decisions_of(tenant, &ids).await;
+        let found = found.map_err(|error| serve::store_status(&error))?.into_iter();
+        Ok(found.map(|(ids, row)| (ids, KeptRecord::read(&row.record))).collect())
     }
 }
 
@@ -144,12 +145,6 @@ fn resolved(
     let (offer, channel) = match (report.decision_id.as_str(), decision) {
         ("", _) => (offer_named(&report.offer_id, catalog)?, ""),
         (decision_id, None) => return Err(Problem::not_found("decision", decision_id)),
-        (decision_id, Some(KeptRecord { shown: Some(shown), .. }))
-            if shown.customer_id != report.customer_id =>
-        {
-            let message = format!("`{decision_id}` is not a decision of this customer");
-            return Err(Problem::invalid_field("outcome.decision_id", message));
-        }
         (_, Some(decision)) => {
             let offers = decision.decided_offers();
             let offer = report.offer_in(&offers).map_err(|(field, message)| {

@@ -16,7 +16,7 @@ use crate::{
     },
     domain::{judgement::Refusal, request::id_fault},
     messages::reason_code,
-    store::Store,
+    store::{DecisionName, Store},
 };
 
 /// Deciding, and the record. Cheap to clone.
@@ -54,6 +54,15 @@ fn commit_response(answer: Result<String, Refusal>) -> proto::CommitDecisionResp
             deliver_after: refusal.deliver_after,
             contact_id: None,
         },
+    }
+}
+
+/// The decision that a call is about; its customer may be left out.
+fn named<'a>(decision_id: &'a str, customer_id: &'a str) -> Result<DecisionName<'a>, Problem> {
+    let customer_id = Some(customer_id).filter(|id| !id.is_empty());
+    match customer_id.and_then(id_fault) {
+        Some(message) => Err(Problem::invalid_field("customer_id", message)),
+        None => Ok(DecisionName { decision_id, customer_id }),
     }
 }
 
@@ -107,8 +116,9 @@ impl DecisionService for Decisions {
         request: Request<proto::GetDecisionRequest>,
     ) -> Result<Response<proto::GetDecisionResponse>, Status> {
         let tenant = metadata::tenant(request.metadata())?;
-        let decision_id = request.into_inner().decision_id;
-        let kept = KeptRecord::find(&self.store, &tenant, &decision_id).await?;
+        let asked = request.into_inner();
+        let name = named(&asked.decision_id, &asked.customer_id)?;
+        let kept = KeptRecord::find(&self.store, &tenant, name).await?;
         Ok(Response::new(proto::GetDecisionResponse { decision: kept.shown }))
     }
 
@@ -146,9 +156,11 @@ impl DecisionService for Decisions {
         request: Request<proto::CommitDecisionRequest>,
     ) -> Result<Response<proto::CommitDecisionResponse>, Status> {
         let tenant = metadata::tenant(request.metadata())?;
-        let proto::CommitDecisionRequest { decision_id, rank } = request.into_inner();
-        let (commit, rank) = (self.commit.clone(), rank.unwrap_or(1));
-        let committing = async move { commit.commit(&tenant, &decision_id, rank).await };
+        let (commit, asked) = (self.commit.clone(), request.into_inner());
+        let committing = async move {
+            let name = named(&asked.decision_id, &asked.customer_id)?;
+            commit.commit(&tenant, name, asked.rank.unwrap_or(1)).await
+        };
         Ok(Response::new(commit_response(spawned(committing).await?)))
     }
 
@@ -162,7 +174,8 @@ impl DecisionService for Decisions {
             return Err(Problem::invalid_field("rank", "must be 1 or more").into());
         }
         let rank = asked.rank.unwrap_or_default();
-        let released = self.release.release(&tenant, &asked.decision_id, rank).await?;
+        let name = named(&asked.decision_id, &asked.customer_id)?;
+        let released = self.release.release(&tenant, name, rank).await?;
         Ok(Response::new(proto::ReleaseDecisionResponse { released }))
     }
 
@@ -181,7 +194,9 @@ impl DecisionService for Decisions {
         request: Request<proto::ReplayRequest>,
     ) -> Result<Response<proto::ReplayResponse>, Status> {
         let tenant = metadata::tenant(request.metadata())?;
-        let replayed = self.replay.replay(&tenant, &request.into_inner().decision_id).await?;
+        let asked = request.into_inner();
+        let name = named(&asked.decision_id, &asked.customer_id)?;
+        let replayed = self.replay.replay(&tenant, name).await?;
         Ok(Response::new(proto::ReplayResponse {
             identical: replayed.differences.is_empty(),
             differences: replayed.differences.into_iter().map(difference).collect(),
@@ -199,7 +214,8 @@ impl DecisionService for Decisions {
         let (size, after) =
             history::page(asked.page_size, &asked.page_token).map_err(Problem::invalid_fields)?;
         let size = usize::try_from(size).unwrap_or_default();
-        let page = self.candidates.page(&tenant, &asked.decision_id, (size, &after)).await?;
+        let name = named(&asked.decision_id, &asked.customer_id)?;
+        let page = self.candidates.page(&tenant, name, (size, &after)).await?;
         let last = page.candidates.last().filter(|_| page.has_more);
         let next_page_token = last.map(|last| history::token(&last.offer_id));
         let outcomes = page.candidates.iter().map(|it| outcome_of(it, &page.conclusion));

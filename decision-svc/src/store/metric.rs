@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
-use database::{Cell, Columns, Count, DatabaseError, Dialect, Kind, Rows, Select, Texts};
+use database::{
+    Cell, Columns, Count, DatabaseError, Dialect, Kind, Rows, Select, Statement, Texts,
+};
 
 use super::Store;
 use crate::domain::metric::{Aggregate, Metric};
@@ -33,27 +35,51 @@ pub struct AskedMetric<'a> {
     pub until_us: i64,
 }
 
+/// Sums and counts of the asked metrics, then the last values. A metric without outcomes may have
+/// no row.
 fn metrics_statement(dialect: Dialect, count: Count) -> String {
-    // Sums of whole parts below 2^53 are exact and do not depend on the order.
+    let asked = dialect.bound("asked", ASKED, count, 2);
+    let (place, is_last) = (asked.cell("place"), asked.cell("is_last"));
+    let counted = format!(
+        "from {} where o.tenant_id = $1 and {} and o.outcome_key = {}
+           and o.occurred_us > {} and o.occurred_us <= {}",
+        asked.joined("outcome o"),
+        asked.is_cell("o.customer_id", "customer_id"),
+        asked.cell("outcome_key"),
+        asked.cell("after_us"),
+        asked.cell("until_us"),
+    );
+    // The sum of one asked metric needs no groups, which SQLite would keep in a temporary table.
+    let group = match (dialect, count) {
+        (Dialect::Sqlite, Count::One) => String::new(),
+        _ => format!("group by {place}"),
+    };
+    // Sums of whole parts below 2^53 are exact and do not depend on the order. PostgreSQL takes
+    // the types of a column from the first branch.
     format!(
-        "select asked.place, count(counted.outcome_id), sum(cast(counted.value_e4 as double precision)),
-           case when asked.is_last then (
-             select latest.value_e4 from outcome latest
-             where latest.tenant_id = $1 and latest.customer_id = asked.customer_id
-               and latest.outcome_key = asked.outcome_key and latest.occurred_us > asked.after_us
-               and latest.occurred_us <= asked.until_us and latest.value_e4 is not null
-             order by latest.occurred_us desc, latest.received_us desc, latest.outcome_id desc limit 1) end
-         from {} asked
-         left join outcome counted on counted.tenant_id = $1 and counted.customer_id = asked.customer_id
-           and counted.outcome_key = asked.outcome_key and counted.occurred_us > asked.after_us
-           and counted.occurred_us <= asked.until_us and not asked.is_last
-         group by asked.place, asked.customer_id, asked.outcome_key, asked.after_us, asked.until_us, asked.is_last",
-        dialect.table(ASKED, count, 2)
+        "{with} select {place}, count(o.outcome_id), sum(cast(o.value_e4 as double precision)),
+           cast(null as bigint)
+         {counted} and not {is_last} {group}
+         union all
+         select latest.place, 0, null, latest.value_e4 from (
+           select {place} as place, o.value_e4, row_number() over (
+             partition by o.customer_id, {place}
+             order by o.occurred_us desc, o.received_us desc, o.outcome_id desc) as nth
+           {counted} and {is_last} and o.value_e4 is not null) latest
+         where latest.nth = 1",
+        with = asked.with(&[]),
     )
 }
 
+pub(super) fn statements(dialect: Dialect) -> Vec<Statement> {
+    vec![
+        Statement::new("one metric of a customer", metrics_statement(dialect, Count::One)),
+        Statement::new("metrics of customers", metrics_statement(dialect, Count::Many)),
+    ]
+}
+
 impl Store {
-    /// Values of metrics, by place among those asked for; one without a value is left out. One
+    /// Values of metrics, by index among those asked for; one without a value is left out. One
     /// statement, however many.
     pub async fn metrics(
         &self,
@@ -74,8 +100,8 @@ impl Store {
                 Cell::Boolean(Some(one.metric.aggregate == Aggregate::Last)),
             ]);
         }
-        static METRICS: LazyLock<Texts> = LazyLock::new(|| Texts::new(metrics_statement));
-        let statement = METRICS.get(self.database.dialect(), rows.count());
+        static TEXTS: LazyLock<Texts> = LazyLock::new(|| Texts::new(metrics_statement));
+        let statement = TEXTS.get(self.database.dialect(), rows.count());
         let found: Vec<(i64, i64, Option<f64>, Option<i64>)> = Select::new(statement)
             .bind(tenant)
             .bind_rows(&rows)
@@ -91,6 +117,10 @@ impl Store {
             };
             Some((place, value))
         };
-        Ok(found.into_iter().filter_map(value).collect())
+        // Without outcomes there is no row: nothing was counted, and the sum is 0.
+        let has_zero =
+            |(_, one): &(usize, &AskedMetric<'_>)| one.metric.aggregate != Aggregate::Last;
+        let zeros = asked.iter().enumerate().filter(has_zero).map(|(place, _)| (place, 0.0));
+        Ok(zeros.chain(found.into_iter().filter_map(value)).collect())
     }
 }

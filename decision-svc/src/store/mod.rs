@@ -1,27 +1,35 @@
 //! What decision-svc keeps. Promises:
 //!
 //! - What [`Store::write_decision`] and [`Store::write_outcomes`] acknowledged is durable, with its
-//!   outbox rows.
-//! - A request id has one decision, an idempotency key one outcome, a customer one arm per
-//!   experiment, under any interleaving and number of replicas.
-//! - Outbox rows of a customer are numbered in the order in which they were acknowledged.
+//!   messages for the neighbours.
+//! - Per customer, a request id has one decision, an idempotency key one outcome, and an experiment
+//!   one arm, under any interleaving and number of replicas.
+//! - Messages about a customer are numbered in the order in which they were acknowledged.
+//! - Every statement has a form that a database which spreads customers over servers can run:
+//!   [`statements`] lists all of them.
 
+mod arm;
+mod customer;
 mod decision;
+mod known;
 mod metric;
 mod outbox;
 mod outcome;
-mod together;
+mod request;
+mod writer;
 
 use std::sync::Arc;
 
-use database::{Database, DatabaseError, Migrations, Transaction, execute, within};
+use database::{Database, Dialect, Migrations, Statement};
 use tokio::sync::mpsc;
 
-pub use decision::{DecisionRow, NewDecision, RequestRow, Written};
+pub use decision::{DecisionName, DecisionRow};
+pub use known::Known;
 pub use metric::AskedMetric;
 pub use outbox::{OutboxRow, Target};
 pub use outcome::{NewOutcome, Recorded};
-pub use together::Known;
+pub use request::RequestRow;
+pub use writer::{NewDecision, Written};
 
 static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
@@ -31,48 +39,34 @@ pub fn migrations() -> Migrations {
     Migrations { sqlite: &SQLITE, postgres: &POSTGRES }
 }
 
+/// Every statement on the service's tables.
+pub fn statements(dialect: Dialect) -> Vec<Statement> {
+    let of_dialect = [
+        customer::statements,
+        decision::statements,
+        known::statements,
+        metric::statements,
+        request::statements,
+    ];
+    let mut all: Vec<_> = of_dialect.iter().flat_map(|statements| statements(dialect)).collect();
+    for statements in [arm::statements, outbox::statements, outcome::statements] {
+        all.extend(statements());
+    }
+    all
+}
+
 /// The store. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
     database: Database,
-    writer: Arc<mpsc::Sender<decision::Job>>,
+    writer: Arc<mpsc::Sender<writer::Job>>,
 }
 
 impl Store {
     /// The store kept in `database`. Starts the writer that commits queued decisions together.
     pub fn new(database: Database) -> Self {
-        let (sender, receiver) = mpsc::channel(decision::QUEUE_MAX);
-        tokio::spawn(decision::write_queued(database.clone(), receiver));
+        let (sender, receiver) = mpsc::channel(writer::QUEUE_MAX);
+        tokio::spawn(writer::write_queued(database.clone(), receiver));
         Self { database, writer: Arc::new(sender) }
     }
-}
-
-/// Takes the customer's row and the next `count` numbers of the customer; the first is returned.
-async fn lock_customer(
-    transaction: &mut Transaction,
-    tenant: &str,
-    customer_id: &str,
-    count: i64,
-) -> Result<i64, DatabaseError> {
-    execute!(
-        transaction,
-        sqlx::query(
-            "insert into customer (tenant_id, customer_id, seq) values ($1, $2, 0)
-         on conflict (tenant_id, customer_id) do nothing"
-        )
-        .bind(tenant)
-        .bind(customer_id)
-    )?;
-    let select =
-        transaction.locking("select seq from customer where tenant_id = $1 and customer_id = $2");
-    let (seq,): (i64,) = within!(transaction, connection =>
-        sqlx::query_as(select).bind(tenant).bind(customer_id).fetch_one(connection))?;
-    execute!(
-        transaction,
-        sqlx::query("update customer set seq = $3 where tenant_id = $1 and customer_id = $2")
-            .bind(tenant)
-            .bind(customer_id)
-            .bind(seq + count)
-    )?;
-    Ok(seq + 1)
 }

@@ -1,8 +1,11 @@
 //! SQL of outcomes, which are written with their outbox rows.
 
-use database::{DatabaseError, Transaction, execute, within};
+use database::{DatabaseError, Statement, Transaction, execute, within};
 
-use super::{Store, lock_customer, outbox};
+use super::{
+    Store, customer,
+    outbox::{self, Queue, Target},
+};
 
 /// Makes a payload once the outcome's number is known.
 pub type Numbered = Box<dyn Fn(i64) -> Vec<u8> + Send + Sync>;
@@ -11,9 +14,9 @@ pub type Numbered = Box<dyn Fn(i64) -> Vec<u8> + Send + Sync>;
 pub struct NewOutcome {
     /// The customer.
     pub customer_id: String,
-    /// Its id.
+    /// Id of the outcome.
     pub outcome_id: String,
-    /// Tells a retry from a second outcome.
+    /// Distinguishes a retry from a second outcome of the customer.
     pub idempotency_key: String,
     /// Hash of the body.
     pub body_hash: Vec<u8>,
@@ -27,7 +30,7 @@ pub struct NewOutcome {
     pub received_us: i64,
     /// The report, encoded.
     pub record: Vec<u8>,
-    /// The message for policy-svc; it carries its number.
+    /// The message for policy-svc, which contains its number.
     pub policy_message: Numbered,
     /// The message for experiment-svc.
     pub experiment_message: Vec<u8>,
@@ -40,7 +43,7 @@ pub enum Recorded {
     Stored(String),
     /// It was recorded before under this id.
     Duplicate(String),
-    /// Its key belongs to another body.
+    /// The customer's outcome of this key has another body.
     Mismatch,
 }
 
@@ -66,6 +69,19 @@ impl Store {
     }
 }
 
+const INSERT: &str = "insert into outcome
+      (tenant_id, customer_id, idempotency_key, outcome_id, outcome_key, body_hash, occurred_us,
+       received_us, value_e4, record)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    on conflict (tenant_id, customer_id, idempotency_key) do nothing";
+
+const READ: &str = "select outcome_id, body_hash from outcome
+    where tenant_id = $1 and customer_id = $2 and idempotency_key = $3";
+
+pub(super) fn statements() -> Vec<Statement> {
+    vec![Statement::new("new outcome", INSERT), Statement::new("outcome of a customer", READ)]
+}
+
 async fn record(
     transaction: &mut Transaction,
     tenant: &str,
@@ -73,45 +89,42 @@ async fn record(
 ) -> Result<Recorded, DatabaseError> {
     let NewOutcome { customer_id, outcome_id, idempotency_key, body_hash, received_us, .. } =
         outcome;
-    let inserted =
-        execute!(&mut *transaction, sqlx::query(
-        "insert into outcome (tenant_id, idempotency_key, outcome_id, customer_id, body_hash, received_us, record,
-           outcome_key, occurred_us, value_e4)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (tenant_id, idempotency_key) do nothing")
-        .bind(tenant).bind(idempotency_key).bind(outcome_id).bind(customer_id).bind(body_hash).bind(received_us)
-        .bind(&outcome.record).bind(&outcome.outcome_key).bind(outcome.occurred_us).bind(outcome.value_e4))?;
-    if inserted.rows == 0 {
-        let (known_id, known_hash): (String, Vec<u8>) = within!(transaction, connection => sqlx::query_as(
-            "select outcome_id, body_hash from outcome where tenant_id = $1 and idempotency_key = $2")
-            .bind(tenant).bind(idempotency_key).fetch_one(connection))?;
+    if execute!(
+        &mut *transaction,
+        sqlx::query(INSERT)
+            .bind(tenant)
+            .bind(customer_id)
+            .bind(idempotency_key)
+            .bind(outcome_id)
+            .bind(&outcome.outcome_key)
+            .bind(body_hash)
+            .bind(outcome.occurred_us)
+            .bind(received_us)
+            .bind(outcome.value_e4)
+            .bind(&outcome.record)
+    )?
+    .rows
+        == 0
+    {
+        let (known_id, known_hash): (String, Vec<u8>) = within!(transaction, connection =>
+            sqlx::query_as(READ)
+                .bind(tenant)
+                .bind(customer_id)
+                .bind(idempotency_key)
+                .fetch_one(connection))?;
         return Ok(if known_hash == *body_hash {
             Recorded::Duplicate(known_id)
         } else {
             Recorded::Mismatch
         });
     }
-    let seq = lock_customer(transaction, tenant, customer_id, 1).await?;
-    let message = [(outcome.policy_message)(seq)];
-    outbox::add(
-        transaction,
-        tenant,
-        customer_id,
-        outbox::Target::Policy,
-        seq,
-        *received_us,
-        &message,
-    )
-    .await?;
-    let message = [outcome.experiment_message.clone()];
-    outbox::add(
-        transaction,
-        tenant,
-        customer_id,
-        outbox::Target::Experiment,
-        seq,
-        *received_us,
-        &message,
-    )
-    .await?;
+    let seq = customer::lock(transaction, tenant, customer_id, 1).await?;
+    let for_policy = (outcome.policy_message)(seq);
+    let messages =
+        [(Target::Policy, &for_policy), (Target::Experiment, &outcome.experiment_message)];
+    for (target, message) in messages {
+        let to = Queue { tenant, customer_id, target };
+        outbox::add(transaction, to, seq, *received_us, &[message.as_slice()]).await?;
+    }
     Ok(Recorded::Stored(outcome_id.clone()))
 }

@@ -79,7 +79,7 @@ async fn answers_come_in_the_order_of_the_questions_and_a_bad_one_spoils_only_it
         // Each decision has its own record, as if it had been asked for alone.
         for (result, customer_id) in [(&results[0], "c_home"), (&results[4], "cust_lapsed_1")] {
             let decision_id = result.decision.as_ref().unwrap().decision_id.clone().unwrap();
-            let request = proto::GetDecisionRequest { decision_id };
+            let request = proto::GetDecisionRequest { decision_id, ..Default::default() };
             let kept = suite
                 .decisions
                 .clone()

@@ -67,7 +67,7 @@ async fn a_lapsed_customer_gets_the_offer_of_their_category() {
         assert_eq!(electronics.decisions[0].offer_id, "off_electronics");
 
         let id = apparel.decision_id.clone().unwrap();
-        let request = proto::GetDecisionRequest { decision_id: id.clone() };
+        let request = proto::GetDecisionRequest { decision_id: id.clone(), ..Default::default() };
         let kept = suite
             .decisions
             .clone()
@@ -260,7 +260,10 @@ async fn a_held_out_customer_gets_nothing_and_leaves_a_ghost() {
         assert!(decision.decisions.is_empty() && decision.control_group);
         assert_eq!(code(decision.reason_code()), "holdout");
         suite.fakes.delivered(2).await;
-        let request = proto::GetDecisionRequest { decision_id: decision.decision_id.unwrap() };
+        let request = proto::GetDecisionRequest {
+            decision_id: decision.decision_id.unwrap(),
+            ..Default::default()
+        };
         let kept = suite
             .decisions
             .clone()
@@ -323,7 +326,10 @@ async fn a_customer_who_is_unknown_is_not_assigned() {
             (decision.reason_code(), decision.control_group),
             (ReasonCode::CustomerUnknown, false)
         );
-        let request = proto::GetDecisionRequest { decision_id: decision.decision_id.unwrap() };
+        let request = proto::GetDecisionRequest {
+            decision_id: decision.decision_id.unwrap(),
+            ..Default::default()
+        };
         let kept = suite
             .decisions
             .clone()
@@ -374,7 +380,11 @@ async fn decisions_of_a_customer_are_listed_newest_first() {
 async fn commit_and_release_reach_policy_by_decision_and_rank() {
     on_both(async |suite| {
         let id = suite.recommend(question("cust_lapsed_1")).await.unwrap().decision_id.unwrap();
-        let commit = |rank| proto::CommitDecisionRequest { decision_id: id.clone(), rank };
+        let commit = |rank| proto::CommitDecisionRequest {
+            decision_id: id.clone(),
+            rank,
+            ..Default::default()
+        };
         let go = suite.decisions.clone().commit_decision(commit(None)).await.unwrap().into_inner();
         assert_eq!((go.go, go.contact_id), (true, Some(format!("con_{id}"))));
         let missing = suite.decisions.clone().commit_decision(commit(Some(2))).await.unwrap_err();
@@ -383,7 +393,8 @@ async fn commit_and_release_reach_policy_by_decision_and_rank() {
         let no_go =
             suite.decisions.clone().commit_decision(commit(Some(1))).await.unwrap().into_inner();
         assert_eq!((no_go.go, no_go.reason_code()), (false, ReasonCode::Unavailable));
-        let release = proto::ReleaseDecisionRequest { decision_id: id.clone(), rank: None };
+        let release =
+            proto::ReleaseDecisionRequest { decision_id: id.clone(), ..Default::default() };
         assert_eq!(
             suite.decisions.clone().release_decision(release).await.unwrap().into_inner().released,
             1
@@ -413,7 +424,11 @@ async fn what_a_contact_costs_travels_to_policy_as_decided() {
         // The price changes after the decision, and the next decision knows the new one.
         priced(&suite.fakes, "off_priced", "999999999.9999");
         suite.recommend(proto::RecommendRequest { dry_run: true, ..asked() }).await.unwrap();
-        let commit = proto::CommitDecisionRequest { decision_id: id.clone(), rank: Some(1) };
+        let commit = proto::CommitDecisionRequest {
+            decision_id: id.clone(),
+            rank: Some(1),
+            ..Default::default()
+        };
         assert!(suite.decisions.clone().commit_decision(commit).await.unwrap().into_inner().go);
         let named = proto::OutcomeReport {
             decision_id: id.clone(),

@@ -40,7 +40,10 @@ fn verdict(suite: &Suite, offer_id: &str, policies: Vec<policy::PolicyVerdict>) 
 }
 
 async fn kept(suite: &Suite, decision: &proto::Decision) -> proto::Decision {
-    let request = proto::GetDecisionRequest { decision_id: decision.decision_id.clone().unwrap() };
+    let request = proto::GetDecisionRequest {
+        decision_id: decision.decision_id.clone().unwrap(),
+        ..Default::default()
+    };
     let record =
         suite.decisions.clone().get_decision(request).await.unwrap().into_inner().decision.unwrap();
     record.answer.unwrap()

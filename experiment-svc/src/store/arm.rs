@@ -1,7 +1,7 @@
 //! Reads assignments from the ledger: one, or a page.
 
 use chrono::{DateTime, Utc};
-use database::{DatabaseError, Select};
+use database::{DatabaseError, Select, Statement};
 
 use super::Store;
 use crate::domain::analysis::Arm;
@@ -23,6 +23,27 @@ pub struct ArmRow {
 
 type Columns = (String, bool, i64, i64, Option<i64>);
 
+const PAGE: &str = "select a.customer_id, a.is_holdout, a.epoch, a.assigned_us, e.exposed_us
+    from assignment a
+    left join exposure e on e.tenant_id = a.tenant_id
+      and e.customer_id = a.customer_id and e.experiment_id = a.experiment_id
+    where a.tenant_id = $1 and a.experiment_id = $2 and a.customer_id > $3
+    order by a.customer_id limit $4";
+
+const ONE: &str = "select a.customer_id, a.is_holdout, a.epoch, a.assigned_us, e.exposed_us
+    from assignment a
+    left join exposure e on e.tenant_id = a.tenant_id
+      and e.customer_id = a.customer_id and e.experiment_id = a.experiment_id
+    where a.tenant_id = $1 and a.customer_id = $2 and a.experiment_id = $3";
+
+pub(super) fn statements() -> Vec<Statement> {
+    vec![
+        Statement::new("arms of an experiment", PAGE)
+            .scan("an experiment's arms are listed by page"),
+        Statement::new("arm of a customer", ONE),
+    ]
+}
+
 impl Store {
     /// Arms of an experiment of customers after `after`, at most `limit`, by customer.
     pub async fn arms(
@@ -32,20 +53,13 @@ impl Store {
         after: &str,
         limit: i64,
     ) -> Result<Vec<ArmRow>, DatabaseError> {
-        let rows: Vec<Columns> = Select::new(
-            "select a.customer_id, a.is_holdout, a.epoch, a.assigned_us, e.exposed_us
-             from assignment a
-             left join exposure e on e.tenant_id = a.tenant_id
-               and e.customer_id = a.customer_id and e.experiment_id = a.experiment_id
-             where a.tenant_id = $1 and a.experiment_id = $2 and a.customer_id > $3
-             order by a.customer_id limit $4",
-        )
-        .bind(tenant)
-        .bind(experiment_id)
-        .bind(after)
-        .bind(limit)
-        .all(&self.database)
-        .await?;
+        let rows: Vec<Columns> = Select::new(PAGE)
+            .bind(tenant)
+            .bind(experiment_id)
+            .bind(after)
+            .bind(limit)
+            .all(&self.database)
+            .await?;
         rows.into_iter().map(arm_row).collect()
     }
 
@@ -56,19 +70,13 @@ impl Store {
         experiment_id: &str,
         customer_id: &str,
     ) -> Result<Option<ArmRow>, DatabaseError> {
-        let row: Option<Columns> = Select::new(
-            "select a.customer_id, a.is_holdout, a.epoch, a.assigned_us, e.exposed_us
-             from assignment a
-             left join exposure e on e.tenant_id = a.tenant_id
-               and e.customer_id = a.customer_id and e.experiment_id = a.experiment_id
-             where a.tenant_id = $1 and a.customer_id = $2 and a.experiment_id = $3",
-        )
-        .bind(tenant)
-        .bind(customer_id)
-        .bind(experiment_id)
-        .brief()
-        .optional(&self.database)
-        .await?;
+        let row: Option<Columns> = Select::new(ONE)
+            .bind(tenant)
+            .bind(customer_id)
+            .bind(experiment_id)
+            .brief()
+            .optional(&self.database)
+            .await?;
         row.map(arm_row).transpose()
     }
 }

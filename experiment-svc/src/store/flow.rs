@@ -1,6 +1,6 @@
 //! Which experiment runs on a flow. Written in the transaction that writes the experiment.
 
-use database::{DatabaseError, Transaction, execute, within};
+use database::{DatabaseError, Statement, Transaction, execute, within};
 
 /// Why an experiment cannot have its flow.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +16,22 @@ pub enum FlowError {
     Database(#[from] DatabaseError),
 }
 
+const TAKE: &str = "insert into running_flow (tenant_id, flow_folded, experiment_id)
+    values ($1, $2, $3) on conflict (tenant_id, flow_folded) do nothing";
+
+const RUNNING: &str =
+    "select experiment_id from running_flow where tenant_id = $1 and flow_folded = $2";
+
+const GIVE_BACK: &str = "delete from running_flow where tenant_id = $1 and experiment_id = $2";
+
+pub(super) fn statements() -> Vec<Statement> {
+    vec![
+        Statement::new("take a flow", TAKE),
+        Statement::new("experiment on a flow", RUNNING),
+        Statement::new("give a flow back", GIVE_BACK),
+    ]
+}
+
 /// The experiment runs on this flow, folded, from now on.
 ///
 /// INVARIANT: the log's head is locked by now, so an experiment that took the flow before has
@@ -26,21 +42,13 @@ pub async fn take_flow(
     flow: &str,
     own_id: &str,
 ) -> Result<(), FlowError> {
-    let taken = execute!(
-        &mut *transaction,
-        sqlx::query(
-            "insert into running_flow (tenant_id, flow_folded, experiment_id) values ($1, $2, $3)
-             on conflict (tenant_id, flow_folded) do nothing"
-        )
-        .bind(tenant)
-        .bind(flow)
-        .bind(own_id)
-    )?;
+    let taken =
+        execute!(&mut *transaction, sqlx::query(TAKE).bind(tenant).bind(flow).bind(own_id))?;
     if taken.rows == 1 {
         return Ok(());
     }
     let (running,): (String,) = within!(&mut *transaction, connection => sqlx::query_as(
-        "select experiment_id from running_flow where tenant_id = $1 and flow_folded = $2")
+        RUNNING)
         .bind(tenant).bind(flow).fetch_one(connection))?;
     if running == own_id { Ok(()) } else { Err(FlowError::Taken { running }) }
 }
@@ -51,11 +59,5 @@ pub async fn give_flow_back(
     tenant: &str,
     own_id: &str,
 ) -> Result<(), DatabaseError> {
-    execute!(
-        transaction,
-        sqlx::query("delete from running_flow where tenant_id = $1 and experiment_id = $2")
-            .bind(tenant)
-            .bind(own_id)
-    )
-    .map(drop)
+    execute!(transaction, sqlx::query(GIVE_BACK).bind(tenant).bind(own_id)).map(drop)
 }

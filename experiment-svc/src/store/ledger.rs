@@ -1,7 +1,7 @@
 //! Writes what decision-svc delivers: arms, exposures and outcomes.
 
 use chrono::{DateTime, Utc};
-use database::{DatabaseError, Transaction, execute, within};
+use database::{DatabaseError, Statement, Transaction, execute, within};
 
 use super::Store;
 
@@ -76,6 +76,42 @@ pub struct Delivered {
     pub other_arms: u64,
 }
 
+const INSERT_ASSIGNMENT: &str = "insert into assignment
+      (tenant_id, customer_id, experiment_id, is_holdout, epoch, assigned_us)
+    values ($1, $2, $3, $4, $5, $6)
+    on conflict (tenant_id, customer_id, experiment_id) do nothing";
+
+const READ_ARM: &str = "select is_holdout from assignment
+    where tenant_id = $1 and customer_id = $2 and experiment_id = $3";
+
+const PUT_EXPOSURE: &str = "insert into exposure
+      (tenant_id, customer_id, experiment_id, decision_id, is_ghost, exposed_us)
+    values ($1, $2, $3, $4, $5, $6)
+    on conflict (tenant_id, customer_id, experiment_id) do update
+      set decision_id = excluded.decision_id, is_ghost = excluded.is_ghost,
+        exposed_us = excluded.exposed_us
+    where excluded.exposed_us < exposure.exposed_us";
+
+const INSERT_OUTCOME: &str = "insert into outcome
+      (tenant_id, customer_id, outcome_id, outcome_key, is_positive, value_e4,
+       occurred_us, received_us)
+    values ($1, $2, $3, $4, $5, $6, $7, $8)
+    on conflict (tenant_id, customer_id, outcome_id) do nothing";
+
+const ADVANCE: &str = "insert into counted_through (tenant_id, through_us) values ($1, $2)
+    on conflict (tenant_id) do update set through_us = excluded.through_us
+    where excluded.through_us > counted_through.through_us";
+
+pub(super) fn statements() -> Vec<Statement> {
+    vec![
+        Statement::new("new arm", INSERT_ASSIGNMENT),
+        Statement::new("stored arm of a customer", READ_ARM),
+        Statement::new("first exposure of a customer", PUT_EXPOSURE),
+        Statement::new("new outcome", INSERT_OUTCOME),
+        Statement::new("instant of the ledger", ADVANCE),
+    ]
+}
+
 impl Store {
     /// Stores a delivery, all of it or nothing.
     pub async fn deliver(
@@ -125,18 +161,13 @@ async fn insert_assignment(
 ) -> Result<bool, DatabaseError> {
     let done = execute!(
         transaction,
-        sqlx::query(
-            "insert into assignment
-               (tenant_id, customer_id, experiment_id, is_holdout, epoch, assigned_us)
-             values ($1, $2, $3, $4, $5, $6)
-             on conflict (tenant_id, customer_id, experiment_id) do nothing"
-        )
-        .bind(tenant)
-        .bind(&assignment.customer_id)
-        .bind(&assignment.experiment_id)
-        .bind(assignment.is_holdout)
-        .bind(i64::from(assignment.epoch))
-        .bind(assignment.assigned_at.timestamp_micros())
+        sqlx::query(INSERT_ASSIGNMENT)
+            .bind(tenant)
+            .bind(&assignment.customer_id)
+            .bind(&assignment.experiment_id)
+            .bind(assignment.is_holdout)
+            .bind(i64::from(assignment.epoch))
+            .bind(assignment.assigned_at.timestamp_micros())
     )?;
     Ok(done.rows == 1)
 }
@@ -147,8 +178,7 @@ async fn has_other_arm(
     assignment: &Assignment,
 ) -> Result<bool, DatabaseError> {
     let (is_holdout,): (bool,) = within!(transaction, connection => sqlx::query_as(
-        "select is_holdout from assignment
-         where tenant_id = $1 and customer_id = $2 and experiment_id = $3")
+        READ_ARM)
         .bind(tenant)
         .bind(&assignment.customer_id)
         .bind(&assignment.experiment_id)
@@ -163,21 +193,13 @@ async fn insert_exposure(
 ) -> Result<u64, DatabaseError> {
     let done = execute!(
         transaction,
-        sqlx::query(
-            "insert into exposure
-               (tenant_id, customer_id, experiment_id, decision_id, is_ghost, exposed_us)
-             values ($1, $2, $3, $4, $5, $6)
-             on conflict (tenant_id, customer_id, experiment_id) do update
-               set decision_id = excluded.decision_id, is_ghost = excluded.is_ghost,
-                 exposed_us = excluded.exposed_us
-             where excluded.exposed_us < exposure.exposed_us"
-        )
-        .bind(tenant)
-        .bind(&exposure.customer_id)
-        .bind(&exposure.experiment_id)
-        .bind(&exposure.decision_id)
-        .bind(exposure.is_ghost)
-        .bind(exposure.at.timestamp_micros())
+        sqlx::query(PUT_EXPOSURE)
+            .bind(tenant)
+            .bind(&exposure.customer_id)
+            .bind(&exposure.experiment_id)
+            .bind(&exposure.decision_id)
+            .bind(exposure.is_ghost)
+            .bind(exposure.at.timestamp_micros())
     )?;
     Ok(done.rows)
 }
@@ -189,21 +211,15 @@ async fn insert_outcome(
 ) -> Result<u64, DatabaseError> {
     let done = execute!(
         transaction,
-        sqlx::query(
-            "insert into outcome
-               (tenant_id, customer_id, outcome_id, outcome_key, is_positive, value_e4,
-                occurred_us, received_us)
-             values ($1, $2, $3, $4, $5, $6, $7, $8)
-             on conflict (tenant_id, customer_id, outcome_id) do nothing"
-        )
-        .bind(tenant)
-        .bind(&outcome.customer_id)
-        .bind(&outcome.outcome_id)
-        .bind(&outcome.key)
-        .bind(outcome.is_positive)
-        .bind(outcome.value_e4)
-        .bind(outcome.occurred_at.timestamp_micros())
-        .bind(outcome.received_at.timestamp_micros())
+        sqlx::query(INSERT_OUTCOME)
+            .bind(tenant)
+            .bind(&outcome.customer_id)
+            .bind(&outcome.outcome_id)
+            .bind(&outcome.key)
+            .bind(outcome.is_positive)
+            .bind(outcome.value_e4)
+            .bind(outcome.occurred_at.timestamp_micros())
+            .bind(outcome.received_at.timestamp_micros())
     )?;
     Ok(done.rows)
 }
@@ -214,15 +230,6 @@ async fn advance(
     tenant: &str,
     through: DateTime<Utc>,
 ) -> Result<(), DatabaseError> {
-    execute!(
-        transaction,
-        sqlx::query(
-            "insert into counted_through (tenant_id, through_us) values ($1, $2)
-             on conflict (tenant_id) do update set through_us = excluded.through_us
-             where excluded.through_us > counted_through.through_us"
-        )
-        .bind(tenant)
-        .bind(through.timestamp_micros())
-    )
-    .map(drop)
+    execute!(transaction, sqlx::query(ADVANCE).bind(tenant).bind(through.timestamp_micros()))
+        .map(drop)
 }

@@ -12,7 +12,7 @@ mod ledger;
 mod reading;
 
 pub use arm::ArmRow;
-use database::{Database, Migrations};
+use database::{Database, Dialect, Migrations, Statement};
 pub use flow::{FlowError, give_flow_back, take_flow};
 pub use ledger::{Assignment, Delivered, Delivery, Exposure, Outcome};
 pub use reading::Read;
@@ -23,6 +23,12 @@ static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres")
 /// The service's tables; run them after the log's.
 pub fn migrations() -> Migrations {
     Migrations { sqlite: &SQLITE, postgres: &POSTGRES }
+}
+
+/// Every statement on the service's tables; both dialects have the same.
+pub fn statements(_: Dialect) -> Vec<Statement> {
+    let all = [arm::statements(), flow::statements(), ledger::statements(), reading::statements()];
+    all.concat()
 }
 
 /// The store. Cheap to clone.

@@ -1,7 +1,7 @@
 //! Reading the ledger: the sums that a metric asks for, customer by customer.
 
 use chrono::{DateTime, Utc};
-use database::{Cell, DatabaseError, Select};
+use database::{Cell, DatabaseError, Select, Statement};
 
 use super::{
     Store,
@@ -31,6 +31,17 @@ pub struct Read {
 /// exposure, as [`sums_column`] writes them.
 type Columns = (String, bool, i64, Option<i64>, String, String);
 
+const THROUGH: &str = "select through_us from counted_through where tenant_id = $1";
+
+pub(super) fn statements() -> Vec<Statement> {
+    let sums = [Sum::Outcomes { key: "conversion".to_owned() }, Sum::PositiveValues];
+    vec![
+        Statement::new("instant of the ledger", THROUGH),
+        Statement::new("customers of an experiment", customers_statement(&sums, &mut Vec::new()))
+            .scan("a read-out sums over all customers of an experiment"),
+    ]
+}
+
 impl Store {
     /// Everything the ledger holds of an experiment within `window`. Outcomes that arrive meanwhile
     /// may be in it or not.
@@ -43,10 +54,7 @@ impl Store {
     ) -> Result<Read, DatabaseError> {
         // Read first: what is counted through then is in every page.
         let through: Option<(i64,)> =
-            Select::new("select through_us from counted_through where tenant_id = $1")
-                .bind(tenant)
-                .optional(&self.database)
-                .await?;
+            Select::new(THROUGH).bind(tenant).optional(&self.database).await?;
         let mut counts = Counts::new(metric);
         let mut after = String::new();
         loop {
