@@ -7,6 +7,7 @@
 mod database;
 mod golden;
 pub mod postgres;
+pub mod statement;
 
 #[cfg(feature = "database")]
 pub use database::fresh_database_url;

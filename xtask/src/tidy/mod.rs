@@ -6,6 +6,7 @@
 mod circle;
 mod contract;
 mod exception;
+mod key;
 mod manifest;
 mod mention;
 mod migration;
@@ -83,6 +84,7 @@ fn check_files(files: &[SourceFile]) -> Vec<Violation> {
     text::check(&files, &mut found);
     manifest::check(&files, &mut found);
     migration::check(&files, &mut found);
+    key::check(&files, &mut found);
     contract::check(&files, &rust, &mut found);
     page::check(&files, &mut found);
     threat::check(&files, &rust, &mut found);

@@ -114,6 +114,22 @@ fn manifests_and_migrations_keep_their_rules() {
         "create table x;\n",
         "0100_x.sql:1: says nothing about why",
     );
+    let migration = |text: &str, expected: &str| {
+        check("a/migrations/sqlite/0100_x.sql", &format!("-- Why.\n{text}"), expected);
+    };
+    let customer = "create table c (tenant_id text, customer_id text, a text";
+    let begins = "it must begin with tenant_id, customer_id";
+    migration(&format!("{customer}, primary key (tenant_id, a));"), "0100_x.sql:2: a key of `c`");
+    migration(
+        &format!("{customer}, primary key (tenant_id, customer_id), unique (a));"),
+        &format!("a key of `c` is (a): {begins}"),
+    );
+    migration(&format!("{customer});"), "the primary key of `c` must begin");
+    migration(
+        "create unique index i on c (customer_id, tenant_id);",
+        &format!("a key of `c` is (customer_id, tenant_id): {begins}"),
+    );
+    migration("create table d (a text primary key);", "`d` has no customer_id");
 }
 
 #[test]
