@@ -13,7 +13,7 @@ use crate::{
     store::{Drift, Store},
 };
 
-/// How often answers kept for repeats are purged.
+/// How often answers kept for retries are purged.
 const PURGE_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
 /// How often budgets are compared with the contacts they count.
@@ -81,20 +81,20 @@ impl App {
         });
         let reconcile =
             every(RECONCILE_INTERVAL, self.clone(), async |app| match app.reconcile().await {
-                Ok(found) => tell(found),
+                Ok(found) => report(found),
                 Err(error) => tracing::warn!(%error, "budgets were not reconciled"),
             });
         vec![Box::pin(purge), Box::pin(reconcile)]
     }
 
-    /// Removes answers kept for repeats that are too old; says how many. Done now and then by
-    /// [`Self::tasks`].
+    /// Removes answers that were kept for retries and are too old; returns how many. [`Self::tasks`]
+    /// repeats it.
     pub async fn purge(&self) -> Result<u64, database::DatabaseError> {
         self.context.store.purge_requests().await
     }
 
-    /// Compares budgets with the contacts they count and repairs what allows too many; says what it
-    /// found. Done now and then by [`Self::tasks`].
+    /// Compares budgets with the contacts they count and repairs what allows too many; returns what
+    /// it found. [`Self::tasks`] repeats it.
     pub async fn reconcile(&self) -> anyhow::Result<Drift> {
         let mut found = Drift::default();
         for tenant in self.context.store.tenants_with_budgets().await? {
@@ -119,7 +119,7 @@ async fn every(interval: Duration, app: App, work: impl AsyncFn(&App)) {
     }
 }
 
-fn tell(found: Drift) {
+fn report(found: Drift) {
     for (kind, count) in
         [("missing", found.missing), ("surplus", found.surplus), ("totals", found.totals)]
     {

@@ -95,7 +95,7 @@ pub struct ChannelDraft<'a> {
 }
 
 impl Channel {
-    /// Checks a channel; all faults are told.
+    /// The channel, or all its faults.
     pub fn parse(draft: &ChannelDraft<'_>) -> Result<Self, Faults> {
         let mut faults = Faults::new();
         let channel_type = channel_type(draft, &mut faults);
@@ -165,7 +165,7 @@ impl Channel {
                 .is_some_and(|rest| rest == folded(&self.name))
     }
 
-    /// True when it contacts people. A type nobody told counts as contacting.
+    /// True when it contacts people. Without a known type it counts as contacting.
     pub fn is_contacting(&self) -> bool {
         self.channel_type.is_none_or(ChannelType::is_contacting)
     }
@@ -180,7 +180,7 @@ pub fn reservation_ttl(channel: Option<&Channel>) -> TimeDelta {
     }
 }
 
-/// The type a channel of this name has when nobody says.
+/// The type of a channel of this name that does not say its type.
 pub fn default_type(name: &str) -> Option<ChannelType> {
     ChannelType::parse(&folded(name))
 }
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_is_told_with_its_path() {
+    fn every_fault_has_its_path() {
         let source = ["timezone".to_owned(), "customer.".to_owned()];
         let draft = ChannelDraft {
             name: "x",

@@ -45,7 +45,7 @@ impl ConsentRecord {
         self.channel_id == channel.id || is_named || is_everywhere
     }
 
-    /// What a judgement needs of it.
+    /// The part that a judgment reads.
     pub fn fact(&self) -> ConsentFact {
         ConsentFact { is_grant: self.is_grant, at: self.at }
     }
@@ -88,8 +88,8 @@ pub fn consent(channel: &Channel, fields: &Fields, records: &[ConsentFact]) -> C
     }
     let name = &channel.name;
     let withdrawal = record.filter(|record| !record.is_grant);
-    // A field that the channel names is a source even when it is empty: whoever named it asks for
-    // an answer.
+    // A field that the channel names is a source even when it is empty: naming it asks for an
+    // answer.
     let must_be_granted = channel.is_contacting() || channel.consent_field.is_some();
     let refusal = if let Some(field) = denial {
         let reason = format!("customer withheld consent for channel {name} ({field} is false)");
@@ -132,7 +132,7 @@ pub fn is_effective(record: &ConsentRecord, all: &[ConsentRecord], channels: &[C
     };
     let spoken_for: Vec<_> = channels.iter().filter(|channel| record.speaks_for(channel)).collect();
     if spoken_for.is_empty() {
-        // The channel is gone; what was said about it stands as it was said.
+        // The channel is gone; only the records of that channel count.
         let same = all.iter().filter(|other| other.channel_id == record.channel_id);
         return decides(same.map(ConsentRecord::fact).collect());
     }
@@ -221,8 +221,7 @@ mod tests {
         check(email, &[], &[(0, true), (2, true), (1, false)], "allowed");
     }
 
-    /// Replays, old files and late mail: what holds is told by the instants, in whatever order they
-    /// came.
+    /// Retries, old files and late mail: the instants decide, in whatever order records came.
     #[test]
     fn no_order_of_arrival_changes_what_holds() {
         let channel =

@@ -7,7 +7,7 @@ use super::{channel::Channel, facts::Subject, question::Candidate, scope::find_c
 /// Purpose of a contact that names none.
 pub const PURPOSE_DEFAULT: &str = "marketing";
 
-/// Where a contact stands.
+/// The state of a contact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// A slot is held.
@@ -56,8 +56,7 @@ impl ChannelRef {
             .unwrap_or_default()
     }
 
-    /// The channel of this id or name; as named when nobody knows it, so that nothing reported is
-    /// lost.
+    /// The channel of this id or name. An unknown one keeps the name it was reported by.
     pub fn named(named: &str, channels: &[Channel]) -> Self {
         match find_channel(channels, named) {
             _ if named.is_empty() => Self::default(),
@@ -80,7 +79,7 @@ pub struct Contact {
     pub offer: Candidate,
     /// The channel.
     pub channel: ChannelRef,
-    /// Where it stands.
+    /// Its state.
     pub state: State,
     /// When it was written first.
     pub created_at: DateTime<Utc>,

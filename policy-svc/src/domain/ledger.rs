@@ -38,7 +38,7 @@ pub struct OutcomeRecord {
 }
 
 impl OutcomeRecord {
-    /// What a judgement needs of it.
+    /// The part that policies read.
     pub fn fact(&self) -> OutcomeFact {
         let subject = Subject::new(&self.offer, &self.channel.id, &self.channel.name);
         OutcomeFact { key: self.key.clone(), at: self.at, subject }
@@ -174,7 +174,7 @@ impl Ledger {
         released
     }
 
-    /// Applies an outcome, once. `new_contact_id` is used when it is a contact nobody knew of.
+    /// Applies an outcome, once. `new_contact_id` is used for a contact that was not known.
     pub fn apply(
         &mut self,
         outcome: &Outcome,

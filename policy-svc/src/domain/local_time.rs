@@ -35,8 +35,11 @@ impl<'a> LocalTime<'a> {
     ) -> Self {
         let fallback = settings.fallback_timezone;
         let mut zones = match channel {
-            Some(channel) => zone::zones(channel, fields, fallback),
-            None => zone::zones_without_channel(fields, fallback),
+            Some(channel) => {
+                let names = channel.timezone_fields.iter().map(String::as_str);
+                zone::zones(names, fields, fallback)
+            }
+            None => zone::zones(zone::FIELDS_WITHOUT_CHANNEL, fields, fallback),
         };
         if let Ok(zones) = &mut zones {
             zones.dedup();
@@ -52,7 +55,7 @@ impl<'a> LocalTime<'a> {
         Self { at, channel, zones, quiet }
     }
 
-    /// The zones, or why nobody knows them.
+    /// The zones, or why they are not known.
     pub fn zones(&self) -> &Result<Vec<Tz>, ZoneUnknown> {
         &self.zones
     }
@@ -63,7 +66,7 @@ impl<'a> LocalTime<'a> {
         zones.map(|zone| zone.name()).collect::<Vec<_>>().join(", ")
     }
 
-    /// True when nobody may be contacted now, or nobody knows.
+    /// True when contact is not allowed now, or that is not known.
     pub fn forbids(&self) -> bool {
         match &self.zones {
             Ok(zones) => self.quiet.iter().any(|(_, hours)| !hours.demand(zones).allows(self.at)),
@@ -79,7 +82,7 @@ impl<'a> LocalTime<'a> {
         wall_hours::opening(&quiet.chain(windows).collect::<Vec<_>>(), self.at)
     }
 
-    /// Why nobody may be contacted now; `opening` is when somebody may again.
+    /// Why contact is not allowed now; `opening` is when it is allowed again.
     pub fn refusal(&self, opening: Opening) -> Option<Refusal> {
         let channel = self.channel?;
         let zones = match &self.zones {

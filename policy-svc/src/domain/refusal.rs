@@ -41,7 +41,7 @@ reason_codes! {
 }
 
 impl ReasonCode {
-    /// Quiet hours and their kin are told before any other policy.
+    /// A refusal about time comes before that of any other policy.
     pub fn is_about_time(self) -> bool {
         matches!(self, Self::QuietHours | Self::TimeWindow | Self::TimezoneUnknown)
     }

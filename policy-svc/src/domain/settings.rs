@@ -11,12 +11,12 @@ use super::{
     zone,
 };
 
-/// Zone of `today()` when nobody says.
+/// Default zone of `today()`.
 pub const TIMEZONE_DEFAULT: &str = "UTC";
-/// Currency when nobody says.
+/// Default currency.
 pub const CURRENCY_DEFAULT: &str = "GBP";
 
-/// Customer field that holds the country when nobody says.
+/// Default of the customer field that holds the country.
 pub const COUNTRY_FIELD_DEFAULT: &str = "customer.country";
 /// Countries with legal quiet hours.
 pub const LEGAL_COUNTRIES_MAX: usize = 300;
@@ -32,11 +32,11 @@ const CURRENCIES: &str = "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BH
 /// Settings as rules use them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Zone of `today()` when nobody says.
+    /// Default zone of `today()`.
     pub timezone: Tz,
-    /// Stands in for a customer's zone that is missing or invalid.
+    /// Used when a customer's zone is missing or invalid.
     pub fallback_timezone: Option<Tz>,
-    /// Hours in which the law of a country lets nobody be contacted, by ISO 3166-1 alpha-2.
+    /// Legal quiet hours by country, as ISO 3166-1 alpha-2.
     pub legal_quiet_hours: BTreeMap<String, QuietHours>,
     /// Customer field that holds the country, without `customer.`.
     pub country_field: String,
@@ -55,7 +55,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Legal quiet hours of a customer, with their countries. A customer whose country nobody knows
+    /// Legal quiet hours of a customer, with their countries. A customer whose country is not known
     /// may be in any.
     pub fn legal_hours(&self, fields: &Fields) -> Vec<(&str, &QuietHours)> {
         let country = match fields.get(&self.country_field) {

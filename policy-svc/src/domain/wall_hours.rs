@@ -80,7 +80,7 @@ impl WallHours {
         clock_text(self.end_minute)
     }
 
-    /// True when the wall clock of a zone stands within.
+    /// True when the wall clock of a zone is within.
     pub fn holds(&self, zone: Tz, at: DateTime<Utc>) -> bool {
         let day = at.with_timezone(&zone).date_naive().weekday();
         let (local, start, end) =

@@ -2,10 +2,7 @@
 
 use chrono_tz::Tz;
 
-use super::{
-    channel::Channel,
-    question::{FieldValue, Fields},
-};
+use super::question::{FieldValue, Fields};
 
 /// Why a zone is not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +14,7 @@ pub struct ZoneUnknown {
 }
 
 impl ZoneUnknown {
-    /// Why local time cannot be told, and the remedy.
+    /// Why local time is not known, and the remedy.
     pub fn text(&self) -> String {
         let Self { field, value } = self;
         let cause = match value {
@@ -31,26 +28,10 @@ impl ZoneUnknown {
 /// Where the zone is read without a channel.
 pub const FIELDS_WITHOUT_CHANNEL: [&str; 1] = ["timezone"];
 
-/// The zones of a customer without a channel: that of the field `timezone`.
-pub fn zones_without_channel(
-    fields: &Fields,
-    fallback: Option<Tz>,
-) -> Result<Vec<Tz>, ZoneUnknown> {
-    of_fields(&FIELDS_WITHOUT_CHANNEL.map(str::to_owned), fields, fallback)
-}
-
-/// The zones of a customer for a channel, one per field it names. The fallback stands in for a
-/// field that is missing or holds no zone.
-pub fn zones(
-    channel: &Channel,
-    fields: &Fields,
-    fallback: Option<Tz>,
-) -> Result<Vec<Tz>, ZoneUnknown> {
-    of_fields(&channel.timezone_fields, fields, fallback)
-}
-
-fn of_fields(
-    names: &[String],
+/// The zones of a customer, one per field that is named. The fallback replaces a field that is
+/// missing or holds no zone.
+pub fn zones<'n>(
+    names: impl IntoIterator<Item = &'n str>,
     fields: &Fields,
     fallback: Option<Tz>,
 ) -> Result<Vec<Tz>, ZoneUnknown> {
@@ -58,7 +39,7 @@ fn of_fields(
     for field in names {
         match (zone(fields.get(field)), fallback) {
             (Ok(zone), _) | (Err(_), Some(zone)) => zones.push(zone),
-            (Err(value), None) => return Err(ZoneUnknown { field: field.clone(), value }),
+            (Err(value), None) => return Err(ZoneUnknown { field: field.to_owned(), value }),
         }
     }
     Ok(zones)
@@ -97,13 +78,10 @@ pub fn shown(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::channel::ChannelDraft;
 
     fn zones_of(value: Option<FieldValue>, fallback: Option<Tz>) -> Result<Vec<Tz>, ZoneUnknown> {
-        let channel =
-            Channel::parse(&ChannelDraft { name: "email", ..Default::default() }).unwrap();
         let fields = value.map(|value| ("timezone".to_owned(), value)).into_iter().collect();
-        zones(&channel, &fields, fallback)
+        zones(["timezone"], &fields, fallback)
     }
 
     #[test]

@@ -1,13 +1,38 @@
 //! The answer to a reservation: what the caller gets, and the bytes kept for retries.
 
+use chrono::{DateTime, Utc};
 use proffer_proto::policy::v1 as proto;
 use prost::{DecodeError, Message as _};
 
-use super::reserve::{Grant, Reserved};
-use crate::messages::judgement::judgement;
+use super::Basis;
+use crate::{domain::verdict::Judgement, messages::judgement::judgement};
 
 /// A kept answer larger than this loses the lists of policies of offers that got no slot.
 const KEPT_BYTES_MAX: usize = 16 * 1024;
+
+/// A slot held for an offer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The offer.
+    pub offer_id: String,
+    /// Rank within the decision, from 1.
+    pub rank: i64,
+    /// When it lapses.
+    pub reserved_until: DateTime<Utc>,
+}
+
+/// What was granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reserved {
+    /// The judgment.
+    pub judgement: Judgement,
+    /// Its inputs.
+    pub basis: Basis,
+    /// The slots, in ranking order.
+    pub grants: Vec<Grant>,
+    /// The decision that holds them.
+    pub decision_id: String,
+}
 
 /// What was granted, without the facts.
 pub fn reserved(found: Reserved) -> proto::ReserveResponse {

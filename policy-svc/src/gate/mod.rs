@@ -22,7 +22,8 @@ pub use self::{
     call::{Basis, Call},
     commit::Committed,
     consent::{NewConsent, PutConsent},
-    reserve::{Grant, Order, ReserveAnswer, Reserved},
+    kept::{Grant, Reserved},
+    reserve::{Order, ReserveAnswer},
 };
 
 /// The use cases. Cheap to clone.

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use database::DatabaseError;
 
-use super::{Basis, Call, Gate, GateError, kept};
+use super::{
+    Call, Gate, GateError,
+    kept::{self, Grant, Reserved},
+};
 use crate::{
-    domain::{channel::reservation_ttl, consent::consent, question::Question, verdict::Judgement},
-    store::{Change, Earlier, Known, Wanted},
+    domain::{channel::reservation_ttl, consent::consent, question::Question},
+    store::{AnswerChange, Change, Earlier, Known, Wanted},
 };
 
 /// Slots that are wanted.
@@ -29,30 +31,6 @@ impl Order {
             request_id => format!("request:{request_id}"),
         }
     }
-}
-
-/// A slot held for an offer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Grant {
-    /// The offer.
-    pub offer_id: String,
-    /// Rank within the decision, from 1.
-    pub rank: i64,
-    /// When it lapses.
-    pub reserved_until: DateTime<Utc>,
-}
-
-/// What was granted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reserved {
-    /// The judgment.
-    pub judgement: Judgement,
-    /// Its inputs.
-    pub basis: Basis,
-    /// The slots, in ranking order.
-    pub grants: Vec<Grant>,
-    /// The decision that holds them.
-    pub decision_id: String,
 }
 
 /// A reservation, or the answer to an earlier call of the same request.
@@ -96,7 +74,7 @@ fn reserve(
     let (version, at, earlier) = (known.version, known.ledger_at, known.earlier.take());
     let channel = call.channel();
     let (mut ledger, facts) = call.open(known)?;
-    let mut forgotten = None;
+    let mut answer = None;
     if let Some(earlier) = earlier {
         let found = channel.map(|channel| consent(channel, &call.question.fields, &facts.consents));
         if found.is_none_or(|found| found.refusal.is_none()) {
@@ -106,7 +84,7 @@ fn reserve(
         // The customer withdrew after the first call: its slots are released, and the refusal is
         // the answer.
         ledger.release(&earlier.decision_id, None);
-        forgotten = Some(order.request_key());
+        answer = Some(AnswerChange::Forget(order.request_key()));
     }
     let until = at + reservation_ttl(channel);
     let judgement = call.evaluate(&facts, Some(order.limit));
@@ -120,10 +98,11 @@ fn reserve(
     let decision_id = order.decision_id.clone();
     let reserved = Reserved { judgement, basis: call.basis(facts), grants, decision_id };
     // A refusal is not kept: a retry may come when it no longer holds.
-    let answer = (!reserved.grants.is_empty()).then(|| {
+    if !reserved.grants.is_empty() {
         let (decision_id, response) = (order.decision_id.clone(), kept::encoded(&reserved));
-        (order.request_key(), Earlier { decision_id, response })
-    });
-    let change = Change { kept: answer, forgotten, ..Change::of(version, ledger) };
+        let earlier = Earlier { decision_id, response };
+        answer = Some(AnswerChange::Keep(order.request_key(), earlier));
+    }
+    let change = Change { answer, ..Change::of(version, ledger) };
     Ok((Some(change), ReserveAnswer::Judged(Box::new(reserved))))
 }

@@ -68,8 +68,8 @@ impl Consents {
     }
 }
 
-/// A record as told: `channel` as it was asked for.
-fn told(
+/// A record; `channel` is the name or id in the request.
+fn printed(
     customer_id: String,
     channel: String,
     record: ConsentRecord,
@@ -102,7 +102,7 @@ impl ConsentService for Consents {
             gate.put_consent(&tenant, &customer_id, &channel, new).await.map_err(status)
         });
         let put = put.await?;
-        let consent = told(asked.customer_id, asked.channel, put.record, put.is_effective);
+        let consent = printed(asked.customer_id, asked.channel, put.record, put.is_effective);
         Ok(Response::new(proto::PutConsentResponse { consent: Some(consent) }))
     }
 
@@ -121,7 +121,7 @@ impl ConsentService for Consents {
         let found = self.0.store.consent(&tenant, &asked.customer_id, channel).await;
         let found = found.map_err(|error| serve::store_status(&error))?;
         let record = found.ok_or_else(|| Problem::not_found("consent", &asked.channel))?;
-        let consent = told(asked.customer_id, asked.channel, record, true);
+        let consent = printed(asked.customer_id, asked.channel, record, true);
         Ok(Response::new(proto::GetConsentResponse { consent: Some(consent) }))
     }
 
@@ -141,7 +141,7 @@ impl ConsentService for Consents {
         for channel in &configuration.channels {
             // They come latest first, of two at the same instant the withdrawal.
             if let Some(record) = records.iter().find(|record| record.speaks_for(channel)) {
-                consents.push(told(
+                consents.push(printed(
                     customer_id.clone(),
                     channel.name.clone(),
                     record.clone(),
@@ -151,7 +151,7 @@ impl ConsentService for Consents {
         }
         if let Some(record) = records.iter().find(|record| record.channel_id == EVERY_CHANNEL) {
             let is_effective = is_effective(record, &records, &configuration.channels);
-            consents.push(told(
+            consents.push(printed(
                 customer_id,
                 EVERY_CHANNEL.to_owned(),
                 record.clone(),
@@ -200,7 +200,7 @@ impl ConsentService for Consents {
                 configuration.channels.iter().find(|channel| channel.id == record.channel_id);
             let channel =
                 named.map_or_else(|| record.channel_folded.clone(), |channel| channel.name.clone());
-            told(customer_id.clone(), channel, record, is_effective)
+            printed(customer_id.clone(), channel, record, is_effective)
         });
         Ok(Response::new(proto::ExportConsentProofResponse {
             consents: consents.collect(),

@@ -17,10 +17,10 @@ use crate::{
     messages::id_fault,
 };
 
-/// What was said to customers.
+/// Contacts with customers.
 pub struct Contacts(pub Context);
 
-fn told(contact: Contact, at: DateTime<Utc>) -> proto::Contact {
+fn printed(contact: Contact, at: DateTime<Utc>) -> proto::Contact {
     let state = match contact.state_at(at) {
         State::Reserved => proto::ContactState::Reserved,
         State::Committed => proto::ContactState::Committed,
@@ -58,7 +58,7 @@ fn used(found: Usage) -> proto::PolicyUsage {
     }
 }
 
-/// The zone periods and hours are told in.
+/// The zone that periods and hours are shown in.
 fn assumed_zone(named: &str, configuration: &Configuration) -> Result<Tz, Problem> {
     let settings = &configuration.settings;
     if named.is_empty() {
@@ -95,7 +95,7 @@ impl ContactService for Contacts {
             Some(last) => history::token(&last.contact_id),
             None => String::new(),
         };
-        let contacts = contacts.into_iter().map(|contact| told(contact, at)).collect();
+        let contacts = contacts.into_iter().map(|contact| printed(contact, at)).collect();
         let mut policies = Vec::new();
         if asked.page_token.is_empty() {
             let facts = self.0.gate.facts(&tenant, configuration.clone(), &asked.customer_id).await;

@@ -93,7 +93,7 @@ impl Context {
 }
 
 fn printed_facts(basis: &Basis) -> Option<proto::ContactFacts> {
-    Some(facts::told(&basis.facts, basis.fields_read.iter().cloned()))
+    Some(facts::recorded(&basis.facts, basis.fields_read.iter().cloned()))
 }
 
 fn checked((found, basis): (Judgement, Basis)) -> proto::CheckResponse {

@@ -14,7 +14,10 @@ use crate::domain::{
 };
 
 /// The facts, with the customer fields that were read beside them.
-pub fn told(facts: &Facts, fields_read: impl IntoIterator<Item = String>) -> proto::ContactFacts {
+pub fn recorded(
+    facts: &Facts,
+    fields_read: impl IntoIterator<Item = String>,
+) -> proto::ContactFacts {
     let mut subjects = Subjects::default();
     let contact = |fact: &ContactFact| {
         let (reserved, at) = match fact.standing {
@@ -93,7 +96,7 @@ fn budget(policy_id: &str, used: &Used) -> proto::BudgetUse {
     }
 }
 
-/// The facts as they are judged by, or all faults.
+/// The recorded facts, or all faults.
 pub fn facts(told: proto::ContactFacts) -> Result<Facts, Faults> {
     let mut faults = Faults::new();
     let ledger_at = told.ledger_at.as_ref().map_or_else(|| Err("is required".to_owned()), instant);
@@ -195,7 +198,7 @@ mod tests {
             are_contacts_cut: true,
             are_outcomes_cut: false,
         };
-        let sent = told(&facts, ["timezone".to_owned()]);
+        let sent = recorded(&facts, ["timezone".to_owned()]);
         assert_eq!(
             (sent.subjects.len(), sent.fields_read.as_slice()),
             (2, ["timezone".to_owned()].as_slice())

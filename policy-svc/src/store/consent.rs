@@ -1,24 +1,34 @@
 //! SQL of consent records.
 
-use database::{DatabaseError, Select, Source};
-use serve::from_micros;
+use database::{DatabaseError, Dialect, Select, Source};
 
 use super::{
     Store,
     known::{self, Wanted},
+    row,
 };
 use crate::domain::{channel::Channel, consent::ConsentRecord};
 
-/// Records of one customer looked through to say what decides: the latest by event time.
+/// Records of one customer that are read, the latest by event time.
 pub const CONSENTS_MAX: i64 = 10_000;
 
-pub(super) type Row = (String, String, bool, i64, String, String, i64);
+/// The latest by event time first.
+pub(super) fn latest(dialect: Dialect) -> String {
+    format!(
+        "select {} from consent s where s.tenant_id = $1 and s.customer_id = $2
+         order by s.at_us desc, s.granted limit $3",
+        dialect.array(row::CONSENT)
+    )
+}
 
-pub(super) fn record(
-    (channel_id, channel_folded, is_grant, at_us, source, evidence, received_us): Row,
-) -> ConsentRecord {
-    let (at, received_at) = (from_micros(at_us), from_micros(received_us));
-    ConsentRecord { channel_id, channel_folded, is_grant, at, source, evidence, received_at }
+/// In the order received.
+pub(super) fn received(dialect: Dialect) -> String {
+    format!(
+        "select s.consent_id, {} from consent s where s.tenant_id = $1 and s.customer_id = $2
+           and (s.received_us > $3 or (s.received_us = $3 and s.consent_id > $4))
+         order by s.received_us, s.consent_id limit $5",
+        dialect.array(row::CONSENT)
+    )
 }
 
 impl Store {
@@ -39,16 +49,13 @@ impl Store {
         tenant: &str,
         customer_id: &str,
     ) -> Result<Vec<ConsentRecord>, DatabaseError> {
-        let rows: Vec<Row> = Select::new(
-            "select channel_id, channel_folded, granted, at_us, source, evidence, received_us from consent
-             where tenant_id = $1 and customer_id = $2 order by at_us desc, granted limit $3",
-        )
-        .bind(tenant)
-        .bind(customer_id)
-        .bind(CONSENTS_MAX)
-        .all(&self.database)
-        .await?;
-        Ok(rows.into_iter().map(record).collect())
+        let rows: Vec<(String,)> = Select::new(latest(self.database.dialect()))
+            .bind(tenant)
+            .bind(customer_id)
+            .bind(CONSENTS_MAX)
+            .all(&self.database)
+            .await?;
+        rows.iter().map(|(row,)| row::consent(row)).collect()
     }
 
     /// A customer's records after (`received_us`, `consent_id`) in the order received, with their
@@ -60,35 +67,14 @@ impl Store {
         after: (i64, &str),
         limit: i64,
     ) -> Result<Vec<(String, ConsentRecord)>, DatabaseError> {
-        type Kept = (String, String, String, bool, i64, String, String, i64);
-        let rows: Vec<Kept> = Select::new(
-            "select consent_id, channel_id, channel_folded, granted, at_us, source, evidence, received_us from consent
-             where tenant_id = $1 and customer_id = $2
-               and (received_us > $3 or (received_us = $3 and consent_id > $4))
-             order by received_us, consent_id limit $5",
-        )
-        .bind(tenant)
-        .bind(customer_id)
-        .bind(after.0)
-        .bind(after.1)
-        .bind(limit)
-        .all(&self.database)
-        .await?;
-        let kept = |(
-            consent_id,
-            channel_id,
-            folded,
-            granted,
-            at_us,
-            source,
-            evidence,
-            received_us,
-        ): Kept| {
-            (
-                consent_id,
-                record((channel_id, folded, granted, at_us, source, evidence, received_us)),
-            )
-        };
-        Ok(rows.into_iter().map(kept).collect())
+        let rows: Vec<(String, String)> = Select::new(received(self.database.dialect()))
+            .bind(tenant)
+            .bind(customer_id)
+            .bind(after.0)
+            .bind(after.1)
+            .bind(limit)
+            .all(&self.database)
+            .await?;
+        rows.into_iter().map(|(id, row)| Ok((id, row::consent(&row)?))).collect()
     }
 }

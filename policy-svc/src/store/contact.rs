@@ -1,17 +1,28 @@
 //! SQL of the list of a customer's contacts and reservations.
 
 use chrono::{DateTime, Utc};
-use database::{DatabaseError, Select, Source};
+use database::{DatabaseError, Dialect, Select, Source};
 
 use super::{
     Store,
-    known::{self, CONTACT_COLUMNS, Wanted, contact_of},
+    known::{self, Wanted},
+    row,
 };
 use crate::domain::contact::Contact;
 
+/// Newest first; ids sort by time.
+pub(super) fn newest(dialect: Dialect) -> String {
+    format!(
+        "select {} from contact c where c.tenant_id = $1 and c.customer_id = $2
+           and ($3 = '' or c.contact_id < $3)
+         order by c.contact_id desc limit $4",
+        dialect.array(row::CONTACT)
+    )
+}
+
 impl Store {
     /// A customer's contacts and reservations before the one of this id, from the newest when it is
-    /// empty, and the instant at which their states are to be told.
+    /// empty, and the ledger instant, at which their states are shown.
     pub async fn contacts(
         &self,
         tenant: &str,
@@ -22,20 +33,14 @@ impl Store {
         let wanted =
             Wanted { tenant: tenant.into(), customer_id: customer_id.into(), ..Wanted::default() };
         let known = known::one(&mut Source::Outside(&self.database), &wanted, &self.clock).await?;
-        let sql = format!(
-            "select {} from contact c where tenant_id = $1 and customer_id = $2
-               and ($3 = '' or contact_id < $3)
-             order by contact_id desc limit $4",
-            self.database.dialect().array(CONTACT_COLUMNS)
-        );
-        let rows: Vec<(String,)> = Select::new(sql.as_str())
+        let rows: Vec<(String,)> = Select::new(newest(self.database.dialect()))
             .bind(tenant)
             .bind(customer_id)
             .bind(before)
             .bind(limit)
             .all(&self.database)
             .await?;
-        let contacts = rows.iter().map(|(body,)| contact_of(body)).collect::<Result<_, _>>()?;
+        let contacts = rows.iter().map(|(row,)| row::contact(row)).collect::<Result<_, _>>()?;
         Ok((contacts, known.ledger_at))
     }
 }

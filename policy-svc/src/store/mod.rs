@@ -1,8 +1,8 @@
 //! The contact ledger. Promises:
 //!
-//! - Writes about a customer are serialized. A write that was judged by rows which have changed
-//!   since is not made; it is judged again. So no cap is exceeded and no withdrawal overtaken, under
-//!   any interleaving and with any number of replicas.
+//! - Writes about a customer are serialized. A write whose rows have changed since it was judged is
+//!   judged again. So no cap is exceeded and no withdrawal overtaken, under any interleaving and
+//!   with any number of replicas.
 //! - The ledger instant of a customer never runs backwards: it is the later of the clock and the
 //!   last one stored on the customer's row.
 //! - An answer that granted something is kept for retries of the same request for
@@ -11,12 +11,17 @@
 //! It knows rows and SQL, and no rules.
 
 mod budget;
+mod budget_entry;
 mod change;
+mod change_row;
 mod consent;
 mod contact;
 mod known;
 mod reconciliation;
 mod request;
+mod row;
+mod statements;
+mod write;
 mod writer;
 
 use std::{
@@ -29,10 +34,11 @@ use database::{Database, DatabaseError, Migrations, Source};
 use serve::Clock;
 use tokio::sync::{Mutex, MutexGuard, mpsc};
 
-pub use change::Change;
+pub use change::{AnswerChange, Change};
 pub use known::{Known, Wanted};
 pub use reconciliation::Drift;
 pub use request::{Earlier, REQUEST_KEPT};
+pub use statements::statements;
 
 static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
@@ -42,10 +48,10 @@ pub fn migrations() -> Migrations {
     Migrations { sqlite: &SQLITE, postgres: &POSTGRES }
 }
 
-/// Contacts in the window read for one judgement. One more than the highest cap, so that what
-/// cannot be read would have been refused by a global cap anyway.
+/// Contacts in the window that are read. One more than the highest cap, so that a global cap would
+/// refuse a customer with more of them anyway.
 pub const CONTACTS_MAX: usize = 10_001;
-/// Outcomes read for one judgement, newest first.
+/// Outcomes that are read, newest first.
 pub const OUTCOMES_MAX: usize = 10_000;
 
 /// Queues for the writes of this process, by customer.
@@ -95,7 +101,8 @@ impl Store {
     pub async fn known_of_all(&self, wanted: &[Wanted]) -> Result<Vec<Known>, DatabaseError> {
         let Some(first) = wanted.first() else { return Ok(Vec::new()) };
         let source = &mut Source::Outside(&self.database);
-        let mut known = known::read(source, wanted.iter(), &self.clock).await?;
+        let all: Vec<_> = wanted.iter().collect();
+        let mut known = known::read(source, &all, &self.clock).await?;
         if let Some(configuration) = &first.budgets {
             let budgets = budget::read(source, &first.tenant, configuration, &self.clock).await?;
             known.iter_mut().for_each(|known| known.budgets.clone_from(&budgets));

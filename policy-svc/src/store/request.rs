@@ -10,7 +10,14 @@ pub const REQUEST_KEPT: TimeDelta = TimeDelta::hours(24);
 /// Old answers purged in one transaction.
 const PURGE_BATCH: i64 = 500;
 
-/// An answer given before.
+/// Old answers, of all customers.
+pub(super) const OLD: &str = "select tenant_id, customer_id, request_key from grant_request \
+    where at_us <= $1 limit $2";
+/// Removes one of them.
+pub(super) const PURGE: &str = "delete from grant_request where tenant_id = $1 \
+    and customer_id = $2 and request_key = $3 and at_us <= $4";
+
+/// The answer to an earlier call of a request.
 #[derive(Clone, Debug)]
 pub struct Earlier {
     /// The decision that holds its slots.
@@ -20,17 +27,13 @@ pub struct Earlier {
 }
 
 impl Store {
-    /// Removes answers older than [`REQUEST_KEPT`]; says how many.
+    /// Removes answers older than [`REQUEST_KEPT`]; returns how many.
     pub async fn purge_requests(&self) -> Result<u64, DatabaseError> {
         let until_us = (self.clock.now() - REQUEST_KEPT).timestamp_micros();
         let mut purged = 0;
         loop {
-            let mut keys: Vec<(String, String, String)> =
-                Select::new("select tenant_id, customer_id, request_key from grant_request where at_us <= $1 limit $2")
-                    .bind(until_us)
-                    .bind(PURGE_BATCH)
-                    .all(&self.database)
-                    .await?;
+            let select = Select::new(OLD).bind(until_us).bind(PURGE_BATCH);
+            let mut keys: Vec<(String, String, String)> = select.all(&self.database).await?;
             if keys.is_empty() {
                 return Ok(purged);
             }
@@ -40,14 +43,11 @@ impl Store {
             for (tenant, customer_id, request_key) in &keys {
                 let done = execute!(
                     &mut transaction,
-                    sqlx::query(
-                        "delete from grant_request
-                     where tenant_id = $1 and customer_id = $2 and request_key = $3 and at_us <= $4"
-                    )
-                    .bind(tenant)
-                    .bind(customer_id)
-                    .bind(request_key)
-                    .bind(until_us)
+                    sqlx::query(PURGE)
+                        .bind(tenant)
+                        .bind(customer_id)
+                        .bind(request_key)
+                        .bind(until_us)
                 )?;
                 purged += done.rows;
             }

@@ -7,18 +7,17 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use database::{
-    BindRows as _, Columns, Database, DatabaseError, Dialect, Kind, Rows, Source, Transaction,
-};
+use database::{Database, DatabaseError, Source, Transaction};
 use serve::Clock;
-use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, pool::PoolConnection};
+use sqlx::{PgPool, Postgres, pool::PoolConnection};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::{
     Store,
     budget::Budgets,
-    change::{self, Change, Target},
+    change::Change,
     known::{self, Known, Wanted},
+    write::{self, Written},
 };
 
 /// Most customers of one commit.
@@ -28,7 +27,7 @@ pub(super) const WRITERS: usize = 2;
 /// Entries that may wait for the writer; beyond, callers wait to queue.
 pub(super) const QUEUE_MAX: usize = 4 * BATCH_MAX;
 
-/// Something to be judged and written about one customer.
+/// A write about one customer that waits to be judged.
 pub(super) struct Pending {
     wanted: Wanted,
     work: Box<dyn Work>,
@@ -77,8 +76,8 @@ where
 }
 
 impl Store {
-    /// Judges by what is known of a customer and writes what follows; returns once it is durable.
-    /// Of one customer only one entry of this process is under way, so no commit holds two.
+    /// Reads a customer, judges and writes; returns once it is durable. Only one write about a
+    /// customer is under way in this process, so no commit holds two.
     pub async fn write<T, E, F>(&self, wanted: Wanted, judge: F) -> Result<T, E>
     where
         T: Send + Sync + 'static,
@@ -122,7 +121,7 @@ struct Writer {
 }
 
 impl Writer {
-    /// Judges and writes all; who loses is tried again under locks.
+    /// Judges and writes all; those that were overtaken are tried again under locks.
     async fn together(&mut self, entries: Vec<Pending>) {
         let entries = match self.optimistically(entries).await {
             Ok(lost) => lost,
@@ -134,7 +133,7 @@ impl Writer {
         }
         match self.locked(entries).await {
             Ok(()) => {}
-            // One bad entry must not spoil its companions: each is tried alone.
+            // One bad entry must not fail the others: each is tried alone.
             Err((error, entries)) if is_of_one(&error) && entries.len() > 1 => {
                 for entry in entries {
                     if let Err((error, entries)) = self.locked(vec![entry]).await {
@@ -146,14 +145,14 @@ impl Writer {
         }
     }
 
-    /// Without locks; gives back those of whom somebody else wrote meanwhile. SQLite has one
-    /// writer: nothing is gained.
+    /// Without locks; returns the entries that another writer overtook. SQLite has one writer, so
+    /// nothing is gained there.
     async fn optimistically(
         &mut self,
         entries: Vec<Pending>,
     ) -> Result<Vec<Pending>, (DatabaseError, Vec<Pending>)> {
         let Database::Postgres(pool) = &self.database else { return Ok(entries) };
-        // What all customers share is looked at under locks only.
+        // Budgets are shared by all customers and are judged under locks only.
         let (bound, entries): (Vec<_>, Vec<_>) =
             entries.into_iter().partition(|entry| entry.wanted.budgets.is_some());
         if entries.is_empty() {
@@ -165,8 +164,8 @@ impl Writer {
             Err(error) => return Err((error, joined(bound, entries))),
         };
         let judged = judge(entries, known, &mut Budgets::default());
-        match change::write(Target::Alone(&mut connection), &of(&judged)).await {
-            // After a fault the connection goes back to the pool, which looks at it first.
+        match write::alone(&mut connection, &of(&judged)).await {
+            // After a fault the connection goes back to the pool, which checks it.
             Err(error) => {
                 Err((error, joined(bound, judged.into_iter().map(|(entry, _)| entry).collect())))
             }
@@ -189,12 +188,12 @@ impl Writer {
             None => pool.acquire().await?,
         };
         let source = &mut Source::Alone(&mut connection);
-        let known =
-            known::read(source, entries.iter().map(|entry| &entry.wanted), &self.clock).await?;
+        let wanted: Vec<_> = entries.iter().map(|entry| &entry.wanted).collect();
+        let known = known::read(source, &wanted, &self.clock).await?;
         Ok((connection, known))
     }
 
-    /// Under the locks of all.
+    /// With the rows of all locked.
     async fn locked(&mut self, entries: Vec<Pending>) -> Result<(), (DatabaseError, Vec<Pending>)> {
         let (mut transaction, known, mut budgets) = match self.lock(&entries).await {
             Ok(locked) => locked,
@@ -202,14 +201,14 @@ impl Writer {
         };
         let judged = judge(entries, known, &mut budgets);
         let committed = async {
-            let won = change::write(Target::Within(&mut transaction), &of(&judged)).await?;
+            let won = write::within(&mut transaction, &of(&judged)).await?;
             budgets.write(&mut transaction).await?;
             transaction.commit().await.map(|()| won)
         };
         match committed.await {
             Err(error) => Err((error, judged.into_iter().map(|(entry, _)| entry).collect())),
             Ok(won) => {
-                // INVARIANT: nobody writes to a customer without the lock that is held here.
+                // INVARIANT: no other writer changes a customer whose row is locked here.
                 let lost = answer(judged, &won);
                 refuse(
                     &DatabaseError::Corrupt("a customer changed under its lock".to_owned()),
@@ -227,9 +226,9 @@ impl Writer {
     ) -> Result<(Transaction, Vec<Known>, Budgets), DatabaseError> {
         let wanted: Vec<_> = entries.iter().map(|entry| &entry.wanted).collect();
         let mut transaction = self.database.begin().await?;
-        lock(&mut transaction, &wanted).await?;
+        write::lock(&mut transaction, &wanted).await?;
         let source = &mut Source::Within(&mut transaction);
-        let known = known::read(source, wanted.iter().copied(), &self.clock).await?;
+        let known = known::read(source, &wanted, &self.clock).await?;
         let budgets = Budgets::hold(&mut transaction, &wanted, &known, &self.clock).await?;
         Ok((transaction, known, budgets))
     }
@@ -242,13 +241,12 @@ fn joined(mut some: Vec<Pending>, others: Vec<Pending>) -> Vec<Pending> {
     some
 }
 
-/// True for a fault that one entry may bring upon all: a constraint, or locks that waited for each
-/// other.
+/// True for a fault that one entry may cause for all: a constraint, or a deadlock.
 fn is_of_one(error: &DatabaseError) -> bool {
     matches!(error, DatabaseError::Conflict(_)) || error.is_aborted()
 }
 
-/// Judges one after the other: what one takes of a budget the next does not find.
+/// Judges one after the other, so that each sees what the ones before took of a budget.
 fn judge(
     entries: Vec<Pending>,
     known: Vec<Known>,
@@ -268,11 +266,11 @@ fn judge(
     judged
 }
 
-fn of(judged: &[(Pending, Change)]) -> Vec<(&Wanted, &Change)> {
+fn of(judged: &[(Pending, Change)]) -> Vec<Written<'_>> {
     judged.iter().map(|(entry, change)| (&entry.wanted, change)).collect()
 }
 
-/// Answers those who were written to; gives the others back.
+/// Answers the entries that were written; returns the others.
 fn answer(judged: Vec<(Pending, Change)>, won: &BTreeSet<usize>) -> Vec<Pending> {
     let mut lost = Vec::new();
     metrics::counter!("proffer.policy.commit").increment(u64::from(!won.is_empty()));
@@ -281,7 +279,10 @@ fn answer(judged: Vec<(Pending, Change)>, won: &BTreeSet<usize>) -> Vec<Pending>
         if won.contains(&place) {
             for contact in change.contacts.iter().filter(|contact| contact.is_unreserved) {
                 metrics::counter!("proffer.policy.contact.unreserved").increment(1);
-                tracing::info!(contact.id = %contact.contact_id, "contact reported without a live reservation");
+                tracing::info!(
+                    contact.id = %contact.contact_id,
+                    "contact reported without a live reservation"
+                );
             }
             entry.work.answer(Ok(()));
         } else {
@@ -302,38 +303,4 @@ fn refuse(error: &DatabaseError, entries: Vec<Pending>) {
         };
         entry.work.answer(Err(same));
     }
-}
-
-const CUSTOMER: Columns =
-    &[("place", Kind::Integer), ("tenant_id", Kind::Text), ("customer_id", Kind::Text)];
-
-/// Takes the customers' rows, creating those that are missing, and keeps them locked until the
-/// transaction ends. Two writers take the same rows in the same order, so neither waits for one who
-/// waits for it.
-async fn lock(transaction: &mut Transaction, wanted: &[&Wanted]) -> Result<(), DatabaseError> {
-    let Transaction::Postgres(inner) = transaction else { return Ok(()) };
-    let connection: &mut PgConnection = inner;
-    let mut ids = Rows::new(CUSTOMER);
-    for (place, wanted) in wanted.iter().enumerate() {
-        ids.push([place.into(), (&wanted.tenant).into(), (&wanted.customer_id).into()]);
-    }
-    let asked = ids.table(Dialect::Postgres, 1);
-    // The first inserts; whoever comes meanwhile waits for it here and finds the row below.
-    sqlx::query(AssertSqlSafe(format!(
-        "insert into customer (tenant_id, customer_id, version, ledger_us, applied_seq)
-         select tenant_id, customer_id, 1, 0, 0 from {asked} asked order by place
-         on conflict (tenant_id, customer_id) do nothing"
-    )))
-    .bind_rows(&ids)
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query(AssertSqlSafe(format!(
-        "select 1 from {asked} asked
-         join customer c on c.tenant_id = asked.tenant_id and c.customer_id = asked.customer_id
-         order by place for update of c"
-    )))
-    .bind_rows(&ids)
-    .execute(&mut *connection)
-    .await?;
-    Ok(())
 }

@@ -170,7 +170,7 @@ fn every_kind_judges_recorded_facts_as_it_judged_live() {
         let live = judged(&configuration, &fields, &facts);
         let channel = configuration.channel("email");
         let fields_read = configuration.fields_read(channel, &fields);
-        let recorded = facts::told(&as_read(&configuration, &facts), fields_read);
+        let recorded = facts::recorded(&as_read(&configuration, &facts), fields_read);
         let is_recorded = |(name, _): &(&String, &FieldValue)| recorded.fields_read.contains(name);
         let recorded_fields = fields.iter().filter(is_recorded);
         let recorded_fields = recorded_fields.map(|(name, value)| (name.clone(), value.clone()));

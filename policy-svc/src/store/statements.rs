@@ -1,0 +1,53 @@
+//! Every statement of the ledger, for the test that each can be spread over several nodes.
+
+use database::{Count, Dialect, Texts};
+
+use super::{budget, budget_entry, consent, contact, known, reconciliation, request, write};
+
+/// A statement: what it is for, its text, and why it is not about given customers, if it is not.
+pub type Statement = (&'static str, String, Option<&'static str>);
+
+/// The texts, as they are sent.
+pub fn statements(dialect: Dialect) -> Vec<Statement> {
+    let fixed = [
+        ("purge an answer", request::PURGE),
+        ("budget", budget::FOUND),
+        ("new budget", budget::NEW),
+        ("save a budget", budget::SAVE),
+        ("lapsed entries", budget_entry::LAPSED),
+        ("remove lapsed entries", budget_entry::SWEEP),
+        ("entries that leave first", budget_entry::LEAVING),
+        ("entries", budget_entry::ALL),
+        ("remove all entries", budget_entry::CLEAR),
+        ("tenants with budgets", reconciliation::TENANTS),
+    ];
+    let mut about_customers: Vec<(&'static str, String)> = vec![
+        ("consent records", consent::latest(dialect)),
+        ("proof of consent", consent::received(dialect)),
+        ("contacts", contact::newest(dialect)),
+    ];
+    about_customers.extend(fixed.map(|(name, text)| (name, text.to_owned())));
+    for (name, texts) in [
+        ("entries of contacts", &*budget_entry::PRESENT),
+        ("remove entries", &*budget_entry::REMOVE),
+        ("add entries", &*budget_entry::ADD),
+    ] {
+        about_customers.extend(both(texts, dialect).map(|text| (name, text)));
+    }
+    let known = known::statements(dialect).iter();
+    about_customers.extend(known.map(|text| ("customers", text.to_string())));
+    about_customers.extend(write::statements(dialect));
+    let scans = budget_entry::COUNTING.map(|(state, instant)| {
+        let why = "a new budget counts the contacts of all customers";
+        ("contacts that count", budget_entry::scanned(dialect, state, instant), Some(why))
+    });
+    let why = "old answers of all customers are removed by age";
+    let old = ("old answers", request::OLD.to_owned(), Some(why));
+    let named = about_customers.into_iter().map(|(name, text)| (name, text, None));
+    named.chain(scans).chain([old]).collect()
+}
+
+/// The texts for one row and for several.
+fn both(texts: &Texts, dialect: Dialect) -> [String; 2] {
+    [Count::One, Count::Many].map(|count| texts.get(dialect, count).to_owned())
+}
