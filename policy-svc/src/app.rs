@@ -87,8 +87,8 @@ impl App {
         vec![Box::pin(purge), Box::pin(reconcile)]
     }
 
-    /// Removes answers that were kept for retries and are too old; returns how many. [`Self::tasks`]
-    /// repeats it.
+    /// Removes answers that were kept for retries and are too old; returns how many.
+    /// [`Self::tasks`] repeats it.
     pub async fn purge(&self) -> Result<u64, database::DatabaseError> {
         self.context.store.purge_requests().await
     }

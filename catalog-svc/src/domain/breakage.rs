@@ -74,7 +74,7 @@ pub fn breakage(
 /// What reads the metric of this key, itself or by way of computed fields, and misses it from now
 /// on.
 pub fn bereft(catalogue: &Catalogue, key: &str, offers: &[Offer]) -> Vec<String> {
-    // Whoever could not be resolved without it reads it.
+    // What cannot be resolved without it reads it.
     let without = catalogue.without_metric(key);
     let sentence = |what: &str| {
         format!("{what} reads `metrics.{key}`, which is missing in decisions from now on")

@@ -22,7 +22,7 @@ use super::{
 pub struct Report {
     /// Refuses the write; by path within the resource.
     pub faults: Faults,
-    /// Told in the answer.
+    /// Returned in the answer.
     pub warnings: Vec<String>,
     /// Why decisions would refuse the offer, even when its own write is right.
     pub broken: Option<String>,

@@ -19,8 +19,8 @@ pub struct Mandate {
 }
 
 impl Mandate {
-    /// What is wrong with it, by path within an offer. An end that stands as it did `before` may
-    /// have passed: what else is changed about the offer has nothing to do with it.
+    /// What is wrong with it, by path within an offer. An end that equals the one
+    /// `before` may have passed: other edits of the offer have nothing to do with it.
     pub fn faults(&self, before: Option<&Self>, now: DateTime<Utc>) -> Faults {
         let mut faults = Faults::new();
         let mut fault = |part: &str, message| faults.push((format!("{MANDATORY}.{part}"), message));

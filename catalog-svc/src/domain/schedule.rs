@@ -21,7 +21,8 @@ impl Schedule {
     pub fn faults(&self) -> Faults {
         match (self.starts_at, self.ends_at) {
             (None, None) => {
-                let message = "needs `starts_at`, `ends_at` or both: leave it out for an offer that \
+                let message = "needs `starts_at`, `ends_at` or both: leave it out for an offer \
+                               that \
                                always stands";
                 vec![(SCHEDULE.to_owned(), message.to_owned())]
             }

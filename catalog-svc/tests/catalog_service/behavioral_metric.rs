@@ -241,7 +241,7 @@ async fn a_metric_that_comes_to_rest_names_what_reads_it() {
     .await;
 }
 
-/// What is broken by the delete is told at the next write of it.
+/// What the delete breaks is reported at the next write of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_metric_is_no_longer_known_to_rules() {
     let catalog = on_sqlite().await;

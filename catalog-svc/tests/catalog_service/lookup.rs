@@ -208,8 +208,8 @@ async fn a_watcher_sees_every_kind_and_every_change() {
     .await;
 }
 
-/// Whoever resumes knows the system types already, and the first answer comes at once even when it
-/// is empty.
+/// A caller that resumes knows the system types already, and the first answer comes at once even
+/// when it is empty.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watch_resumes_after_the_last_revision_seen() {
     on_both(async |catalog| {

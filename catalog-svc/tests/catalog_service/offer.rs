@@ -307,7 +307,7 @@ async fn a_patch_changes_the_fields_of_its_mask_and_checks_the_whole() {
     .await;
 }
 
-/// Faults travel in trailers, whose size is limited: some are told, the rest is counted.
+/// Faults travel in trailers, whose size is limited: some are listed, the rest is counted.
 #[tokio::test(flavor = "multi_thread")]
 async fn very_many_faults_are_counted() {
     let catalog = on_sqlite().await;

@@ -13,7 +13,7 @@ fn scheduled(starts_at: Option<Timestamp>, ends_at: Option<Timestamp>) -> Offer 
     Offer { schedule: Some(Schedule { starts_at, ends_at }), ..offer("Sale", "Apparel", vec![]) }
 }
 
-/// The tests' clock stands at 2026-11-25T10:00:00Z.
+/// The tests' clock shows 2026-11-25T10:00:00Z.
 fn mandatory(reason: &str, expires_at: Option<Timestamp>) -> Offer {
     let mandatory = Some(Mandate { reason: reason.to_owned(), expires_at });
     Offer { mandatory, ..offer("Recall", "Apparel", vec![]) }

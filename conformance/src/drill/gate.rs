@@ -156,14 +156,11 @@ impl Callers {
     }
 
     /// Judges without reserving; not logged.
-    pub async fn check(
-        &self,
-        question: proto::ContactQuestion,
-    ) -> anyhow::Result<proto::Judgement> {
+    pub async fn check(&self, question: proto::ContactQuestion) -> anyhow::Result<proto::Judgment> {
         let mut gate = ContactGateServiceClient::new(self.channel(0));
         let response =
             gate.check(proto::CheckRequest { question: Some(question) }).await?.into_inner();
-        Ok(response.judgement.unwrap_or_default())
+        Ok(response.judgment.unwrap_or_default())
     }
 
     /// Creates a channel; `channel_type` empty is that of its name.
@@ -264,11 +261,9 @@ fn granted(response: proto::ReserveResponse) -> Reply {
         let offers = response.grants.into_iter().map(|grant| grant.offer_id).collect();
         return Reply::Granted { decision: response.decision_id, offers };
     }
-    let judgement = response.judgement.unwrap_or_default();
-    let refusals = judgement
-        .refusal
-        .into_iter()
-        .chain(judgement.verdicts.into_iter().filter_map(|v| v.refusal));
+    let judgment = response.judgment.unwrap_or_default();
+    let refusals =
+        judgment.refusal.into_iter().chain(judgment.verdicts.into_iter().filter_map(|v| v.refusal));
     Reply::Refused(refusals.map(code).next().unwrap_or_default())
 }
 

@@ -7,7 +7,6 @@
 mod bound;
 mod cell;
 mod dialect;
-mod migrate;
 mod open;
 mod readers;
 mod rows;
@@ -19,8 +18,7 @@ mod transaction;
 pub use bound::Bound;
 pub use cell::Cell;
 pub use dialect::{Columns, Count, Dialect, Kind};
-pub use migrate::Migrations;
-pub use open::{Database, Location, PoolSizes};
+pub use open::{Database, Location, PoolSizes, migrate::Migrations};
 pub use readers::Readers;
 pub use rows::{BindRows, Rows};
 pub use select::{Row, Select, Source};

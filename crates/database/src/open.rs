@@ -1,5 +1,7 @@
 //! Opens a database, guards it against a second process, and migrates it.
 
+pub(crate) mod migrate;
+
 use std::{fs::File, path::PathBuf, str::FromStr as _, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
@@ -9,7 +11,8 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use crate::{Migrations, Readers};
+use self::migrate::Migrations;
+use crate::Readers;
 
 /// Where a process keeps its data.
 #[derive(Clone, Debug)]

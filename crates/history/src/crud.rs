@@ -17,7 +17,7 @@ use crate::{
     Write,
     built_in::{Start, built_in, refuse_built_in, system_resource, taken},
     collection::{payload, read},
-    draft::shortened,
+    kind::draft::shortened,
     page::{page, token},
 };
 

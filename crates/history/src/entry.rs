@@ -47,7 +47,7 @@ pub(crate) type PresentRow = (String, String, Option<Vec<u8>>, String, i64, i64,
 
 impl Present {
     /// The resource as an entry left it; none when that deleted it. The entry alone does not tell
-    /// when the resource was created: it stands for that as well.
+    /// when the resource was created: it is used for that as well.
     pub(crate) fn of(entry: Entry) -> Option<Self> {
         let etag = hex::encode(entry.hash.get(..8).unwrap_or_default());
         let Entry { revision, id, name, payload, at, .. } = entry;

@@ -1,13 +1,16 @@
 //! What a service says about one of its kinds of resource; everything else about a resource is
 //! written once, in [`crate::crud`].
 
+pub(crate) mod draft;
+
 use std::future::{Future, ready};
 
 use database::Transaction;
 use serve::Clock;
 use tonic::Status;
 
-use crate::{Author, Collection, Draft, History, Resource};
+pub use self::draft::Draft;
+use crate::{Author, Collection, History, Resource};
 
 /// What a service works with, as far as its resources need it.
 pub trait ServiceContext: Send + Sync {

@@ -12,6 +12,12 @@ use crate::{
     write::append,
 };
 
+/// A row of the present state, and how many rows were found in all.
+type PageRow = (String, String, Option<Vec<u8>>, String, i64, i64, i64, i64);
+
+/// Entries that a check of the chain reads at once.
+const VERIFIED_AT_ONCE: i64 = 200;
+
 static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
 
@@ -48,8 +54,8 @@ impl History {
         Self { database, bell: Arc::new(watch::channel(()).0) }
     }
 
-    /// Appends one entry. Writers of a tenant queue for the lock on its head, so that revisions have
-    /// no gap.
+    /// Appends one entry. Writers of a tenant queue for the lock on its head, so that revisions
+    /// have no gap.
     pub async fn write(&self, change: Change<'_>) -> Result<Present, HistoryError> {
         let mut transaction = self.database.begin().await?;
         let present = self.write_in(&mut transaction, change).await?;
@@ -134,7 +140,7 @@ impl History {
         bytes_max: i64,
     ) -> Result<(Vec<Present>, bool), HistoryError> {
         // One more than wanted shows whether there is a next page.
-        let rows: Vec<(String, String, Option<Vec<u8>>, String, i64, i64, i64, i64)> = Select::new(
+        let rows: Vec<PageRow> = Select::new(
             "select id, name, payload, etag, revision, created_us, updated_us, found from (
                select p.*, count(*) over () as found,
                  cast(sum(length(payload)) over (order by id) as bigint) as bytes
@@ -193,7 +199,7 @@ impl History {
     pub async fn verify(&self, tenant: &str) -> Result<Verified, HistoryError> {
         let (mut entries, mut previous) = (0, Vec::new());
         loop {
-            let page = self.entries(tenant, entries, crate::WATCH_PAGE).await?;
+            let page = self.entries(tenant, entries, VERIFIED_AT_ONCE).await?;
             if page.is_empty() {
                 return Ok(Verified { entries, first_bad: None });
             }

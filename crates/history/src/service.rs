@@ -7,7 +7,8 @@
 #[macro_export]
 macro_rules! resource_service {
     (
-        impl $service:ident for $holder:ident of $resource:ident as $one:ident, $many:ident by $id:ident {
+        impl $service:ident for $holder:ident
+            of $resource:ident as $one:ident, $many:ident by $id:ident {
             create $create:ident($create_request:ident) -> $created:ident,
             get $get:ident($get_request:ident) -> $got:ident,
             list $list:ident($list_request:ident) -> $listed:ident,

@@ -76,8 +76,8 @@ impl Admission {
         }
     }
 
-    /// Waits for a permit, in the order of arrival; refuses at once when the queue is full. A dropped
-    /// wait or permit frees its place.
+    /// Waits for a permit, in the order of arrival; refuses at once when the queue is full. A
+    /// dropped wait or permit frees its place.
     ///
     /// A call that gets a permit yields once before working, so that calls which arrived meanwhile
     /// are queued or refused. A call that never awaits would otherwise finish before the next is

@@ -140,7 +140,10 @@ impl Listener {
         };
         tokio::select! {
             served = serving => served.context("the listener failed"),
-            () = overdue => { tracing::warn!("requests were still running when the drain timeout ended"); Ok(()) }
+            () = overdue => {
+                tracing::warn!("requests were still running when the drain timeout ended");
+                Ok(())
+            }
         }
     }
 }

@@ -48,7 +48,8 @@ impl Neighbour {
     }
 }
 
-/// A channel to the service at `url`, for example `http://catalog:7101`. Nothing is sent until the first call.
+/// A channel to the service at `url`, for example `http://catalog:7101`. Nothing is sent until the
+/// first call.
 pub fn channel(url: &str) -> Result<Channel, NeighbourError> {
     let endpoint = Endpoint::from_shared(url.to_owned())
         .map_err(|error| NeighbourError { url: url.to_owned(), reason: error.to_string() })?

@@ -14,8 +14,8 @@ const LOOK_AFTER: u32 = 7;
 /// How long the stop waits for blocking threads.
 const LEAVE_AFTER: Duration = Duration::from_secs(1);
 
-/// Runs `work` on the runtime of a process. With tokio's default of 61 polls an overloaded processor
-/// sees new calls so late that even a refusal takes a hundred milliseconds.
+/// Runs `work` on the runtime of a process. With tokio's default of 61 polls an overloaded
+/// processor sees new calls so late that even a refusal takes a hundred milliseconds.
 pub fn block_on<F: Future>(work: F) -> std::io::Result<F::Output> {
     let mut threads = tokio::runtime::Builder::new_multi_thread();
     threads.enable_all().event_interval(LOOK_AFTER).global_queue_interval(LOOK_AFTER);

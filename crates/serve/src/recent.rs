@@ -2,8 +2,8 @@
 
 use std::{borrow::Borrow, collections::HashMap, hash::Hash};
 
-/// At most so many entries. Inserting into a full map looks at every entry once, so it is for values
-/// that cost more than that to make.
+/// At most so many entries. Inserting into a full map looks at every entry once, so it is for
+/// values that cost more than that to make.
 #[derive(Debug)]
 pub struct Recent<K, V> {
     max: usize,

@@ -121,7 +121,7 @@ mod tests {
             value: Literal::Number(1.0),
         };
         let mut faults = Faults::new();
-        assert_eq!(rules("rules", std::slice::from_ref(&rule), &mut faults), [read.clone()]);
+        assert_eq!(rules("rules", std::slice::from_ref(&rule), &mut faults), [stored(&rule)]);
         assert_eq!((stored(&rule), faults), (read, Faults::new()));
     }
 }

@@ -22,7 +22,7 @@ use crate::{
         case::{Case, Configuration, Detail},
         conclude::{Conclusion, conclude},
         creative::Surface,
-        judgement::Judgement,
+        judgment::Judgment,
         plan::{self, Plan},
         request::Question,
         snapshot::{Catalog, Snapshot},
@@ -113,17 +113,17 @@ impl AsOfCases {
     ) -> Result<(Conclusion, Vec<String>), Status> {
         let case = &as_of.case;
         let plan = plan::plan(case);
-        let judgement = self.judgement(tenant, as_of, &plan).await?;
-        let notes = as_of.notes(&plan, judgement.as_ref());
-        Ok((conclude(case, plan, judgement), notes))
+        let judgment = self.judgment(tenant, as_of, &plan).await?;
+        let notes = as_of.notes(&plan, judgment.as_ref());
+        Ok((conclude(case, plan, judgment), notes))
     }
 
-    async fn judgement(
+    async fn judgment(
         &self,
         tenant: &str,
         as_of: &AsOfCase,
         plan: &Plan,
-    ) -> Result<Option<Judgement>, Status> {
+    ) -> Result<Option<Judgment>, Status> {
         let kept = as_of.contact_facts().filter(|_| !plan.ranked.is_empty());
         let Some((facts, _)) = kept else { return Ok(None) };
         let contact = Contact::of(&as_of.case, &[]);
@@ -147,23 +147,23 @@ impl AsOfCase {
     /// for the channel of that decision only.
     fn contact_facts(&self) -> Option<(&[u8], i64)> {
         let is_its_channel = self.case.question.channel == self.shown.channel;
-        let kept = self.facts.judgement.as_ref().filter(|_| is_its_channel)?;
+        let kept = self.facts.judgment.as_ref().filter(|_| is_its_channel)?;
         Some((kept.facts.as_deref()?, kept.revision))
     }
 
-    fn notes(&self, plan: &Plan, judgement: Option<&Judgement>) -> Vec<String> {
+    fn notes(&self, plan: &Plan, judgment: Option<&Judgment>) -> Vec<String> {
         let decided = self.shown.decided_at.as_ref().and_then(|at| instant(at).ok());
         let (id, decided) = (&self.shown.decision_id, decided.unwrap_or(self.case.moment.now));
         let mut notes = vec![format!("facts are those of {id}, decided at {decided}")];
         let channel = &self.case.question.channel;
-        if judgement.is_none() && !plan.ranked.is_empty() {
+        if judgment.is_none() && !plan.ranked.is_empty() {
             notes.push(format!(
                 "contact policies are not judged: \
                  it kept no facts about contacts on channel `{channel}`"
             ));
         }
         let kept = self.contact_facts().map(|(_, revision)| revision);
-        if let (Some(judged), Some(kept)) = (judgement.map(|it| it.revision), kept)
+        if let (Some(judged), Some(kept)) = (judgment.map(|it| it.revision), kept)
             && judged != kept
         {
             notes.push(format!(

@@ -7,7 +7,7 @@ use tonic::{Code, Status};
 
 use super::{kept::KeptRecord, whole_flow::WholeFlows};
 use crate::{
-    domain::{judgement::Refusal, reason::Reason},
+    domain::{judgment::Refusal, reason::Reason},
     neighbours::{
         Gate, Lookup, catalog,
         policy::{self, Contact},

@@ -123,7 +123,7 @@ impl Explain {
         let parts = OfferParts::of(&case, &catalog, &offer.id);
         let (based_on, known) = based_on.unwrap_or_else(|| (String::new(), parts.read.clone()));
         let unknown = parts.read.difference(&known).cloned().collect();
-        let snapshot = case.revision_names(conclusion.judgement.as_ref());
+        let snapshot = case.revision_names(conclusion.judgment.as_ref());
         Ok(Explanation { case, conclusion, notes, snapshot, offer, parts, based_on, unknown })
     }
 
@@ -160,7 +160,7 @@ impl Explain {
         let judged = judge(&*self.gate, tenant, std::iter::once(&planned)).await;
         let judged = judged.into_iter().next().ok_or_else(gone)??;
         let PlannedCase { live, plan, .. } = planned;
-        let conclusion = conclude(&live.case, plan, judged.judgement);
+        let conclusion = conclude(&live.case, plan, judged.judgment);
         let (case, notes, based_on) = (live.case, Vec::new(), None);
         Ok(Considered { case, catalog, conclusion, notes, based_on })
     }

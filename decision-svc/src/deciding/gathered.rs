@@ -13,7 +13,7 @@ use crate::{
         case::{Case, Configuration, CustomerFacts, Detail},
         compile::CompiledFlow,
         creative::Surface,
-        judgement::Refusal,
+        judgment::Refusal,
         metric::Metrics,
         reason::Reason,
         request::Question,

@@ -5,7 +5,7 @@ use tonic::{Code, Status};
 use super::{gathered::LiveCase, new_id};
 use crate::{
     domain::{
-        judgement::Judgement,
+        judgment::Judgment,
         plan::{self, Plan},
     },
     neighbours::{
@@ -27,7 +27,7 @@ pub struct PlannedCase {
 /// What policy-svc judged.
 pub struct Judged {
     /// `None` when policy-svc was not asked or did not answer.
-    pub judgement: Option<Judgement>,
+    pub judgment: Option<Judgment>,
     /// The decision that holds the slots: this one or an earlier one of the same request.
     pub holder: String,
 }
@@ -79,18 +79,18 @@ pub async fn judge<'p>(
 }
 
 fn judged(
-    answer: Option<Result<policy::HeldJudgement, Status>>,
+    answer: Option<Result<policy::HeldJudgment, Status>>,
     own: String,
 ) -> Result<Judged, Status> {
     match answer {
-        None => Ok(Judged { judgement: None, holder: own }),
-        Some(Ok((judgement, holder))) => {
-            Ok(Judged { judgement: Some(judgement), holder: holder.unwrap_or(own) })
+        None => Ok(Judged { judgment: None, holder: own }),
+        Some(Ok((judgment, holder))) => {
+            Ok(Judged { judgment: Some(judgment), holder: holder.unwrap_or(own) })
         }
         Some(Err(status)) if is_callers(status.code()) => Err(status),
         Some(Err(status)) => {
             tracing::warn!(code = ?status.code(), "policy-svc did not answer; nothing is offered");
-            Ok(Judged { judgement: None, holder: own })
+            Ok(Judged { judgment: None, holder: own })
         }
     }
 }

@@ -55,7 +55,7 @@ impl KeptRecord {
         shown: proto::Decision,
         arm: Option<&Arm>,
     ) -> Self {
-        let (fields, facts) = KeptFacts::of(case, conclusion.judgement.as_ref());
+        let (fields, facts) = KeptFacts::of(case, conclusion.judgment.as_ref());
         let arm_name = |arm: &Arm| if arm.is_holdout { "holdout" } else { "treatment" }.to_owned();
         let offer = |offered: &Offered| KeptOffer {
             rank: offered.rank,

@@ -6,7 +6,7 @@ use crate::domain::{
     case::Case,
     compile::CompiledFlow,
     creative::Surface,
-    judgement::{Basis, Grant, Judgement, Refusal},
+    judgment::{Basis, Grant, Judgment, Refusal},
     metric::Metrics,
     reason::Reason,
     scalar::Fields,
@@ -33,7 +33,7 @@ pub struct KeptFacts {
     pub held_out_of: String,
     /// What policy-svc judged; absent when it was not asked or did not answer.
     #[prost(message, optional, tag = "6")]
-    pub judgement: Option<KeptJudgement>,
+    pub judgment: Option<KeptJudgment>,
     /// Id of the channel, as creatives may name it; the raw reference when there was no such
     /// channel.
     #[prost(string, tag = "7")]
@@ -59,7 +59,7 @@ pub struct KeptRefusal {
 
 /// A judgment of policy.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
-pub struct KeptJudgement {
+pub struct KeptJudgment {
     /// The policy revision used.
     #[prost(int64, tag = "1")]
     pub revision: i64,
@@ -68,7 +68,7 @@ pub struct KeptJudgement {
     pub facts: Option<Vec<u8>>,
     /// The judgment as policy encodes it, when there are no facts.
     #[prost(bytes = "vec", optional, tag = "3")]
-    pub judgement: Option<Vec<u8>>,
+    pub judgment: Option<Vec<u8>>,
     /// Slots were asked for.
     #[prost(bool, tag = "4")]
     pub is_reserving: bool,
@@ -93,9 +93,9 @@ pub struct KeptGrant {
 
 impl KeptFacts {
     /// The fields of the record that were read, as the record had them, and the other facts.
-    pub fn of(case: &Case, judgement: Option<&Judgement>) -> (Fields, Self) {
+    pub fn of(case: &Case, judgment: Option<&Judgment>) -> (Fields, Self) {
         let (flow, record) = (&*case.configuration.flow, case.record());
-        let read = fields_read(flow, judgement);
+        let read = fields_read(flow, judgment);
         let is_read = |(name, _): &(&String, _)| read.contains(name.as_str());
         let fields = record.iter().filter(is_read);
         let fields = fields.map(|(name, value)| (name.clone(), value.clone())).collect();
@@ -112,7 +112,7 @@ impl KeptFacts {
             obstacle: case.obstacle().map(KeptRefusal::of),
             fields_missing: missing.map(|name| (*name).to_owned()).collect(),
             held_out_of: case.facts.held_out_of.clone().unwrap_or_default(),
-            judgement: judgement.map(KeptJudgement::of),
+            judgment: judgment.map(KeptJudgment::of),
         };
         (fields, facts)
     }
@@ -138,10 +138,10 @@ impl KeptFacts {
 }
 
 /// Customer fields that were, or may have been, read.
-fn fields_read<'a>(flow: &'a CompiledFlow, judgement: Option<&'a Judgement>) -> BTreeSet<&'a str> {
+fn fields_read<'a>(flow: &'a CompiledFlow, judgment: Option<&'a Judgment>) -> BTreeSet<&'a str> {
     let mut read: BTreeSet<&str> = flow.fields_read.iter().map(String::as_str).collect();
     if let Some(Basis::Facts { fields_read, .. }) =
-        judgement.and_then(|judgement| judgement.basis.as_ref())
+        judgment.and_then(|judgment| judgment.basis.as_ref())
     {
         read.extend(fields_read.iter().map(String::as_str));
     }
@@ -169,11 +169,11 @@ impl KeptRefusal {
     }
 }
 
-impl KeptJudgement {
-    fn of(found: &Judgement) -> Self {
-        let (facts, judgement) = match &found.basis {
+impl KeptJudgment {
+    fn of(found: &Judgment) -> Self {
+        let (facts, judgment) = match &found.basis {
             Some(Basis::Facts { encoded, .. }) => (Some(encoded.clone()), None),
-            Some(Basis::Judgement(encoded)) => (None, Some(encoded.clone())),
+            Some(Basis::Judgment(encoded)) => (None, Some(encoded.clone())),
             None => (None, None),
         };
         let grant = |grant: &Grant| KeptGrant {
@@ -184,7 +184,7 @@ impl KeptJudgement {
         Self {
             revision: found.revision,
             facts,
-            judgement,
+            judgment,
             is_reserving: found.grants.is_some(),
             grants: found.grants.iter().flatten().map(grant).collect(),
         }

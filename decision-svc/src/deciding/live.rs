@@ -19,7 +19,7 @@ use super::{
 use crate::{
     compiled_flows::CompiledFlows,
     domain::{
-        case::Detail, compile::CompiledFlow, judgement::Refusal, metric::Metrics, reason::Reason,
+        case::Detail, compile::CompiledFlow, judgment::Refusal, metric::Metrics, reason::Reason,
         request::Question, snapshot::Snapshot,
     },
     neighbours::{

@@ -18,7 +18,7 @@ use super::{
     write::{body_hash, new_decision},
 };
 use crate::{
-    domain::{case::Detail, conclude::conclude, judgement::Grant},
+    domain::{case::Detail, conclude::conclude, judgment::Grant},
     messages::answer::{self, Circumstances},
     neighbours::{Gate, policy},
     store::{DecisionName, NewDecision, RequestRow, Store, Written},
@@ -97,7 +97,7 @@ impl Recommend {
         for open in answers.open(calls).into_iter().filter(|open| is_repeatable(&open.call)) {
             let (customer_id, request_id) = ids(open.call);
             let row = known.get(&(customer_id.to_owned(), request_id.to_owned()));
-            if let Some(row) = row.filter(|row| row.stands(now_us)) {
+            if let Some(row) = row.filter(|row| row.is_kept(now_us)) {
                 answers.give(open, self.answer_of(tenant, open.call, row).await);
             }
         }
@@ -196,14 +196,14 @@ impl Recommend {
 /// Concludes a case, and prepares what is written of it.
 fn decided(tenant: &str, call: &Call, planned: PlannedCase, judged: Judged) -> Decided {
     let PlannedCase { live: LiveCase { case, arms, degraded, .. }, plan, .. } = planned;
-    let Judged { judgement, holder } = judged;
-    let mut conclusion = conclude(&case, plan, judgement);
+    let Judged { judgment, holder } = judged;
+    let mut conclusion = conclude(&case, plan, judgment);
     let unused = std::mem::take(&mut conclusion.answer.unused);
     let is_written = !case.question.is_dry_run;
     let about = Circumstances {
         decision_id: is_written.then(|| holder.clone()),
         degraded,
-        snapshot: case.revision_names(conclusion.judgement.as_ref()),
+        snapshot: case.revision_names(conclusion.judgment.as_ref()),
         latency_ms: call.stopwatch.elapsed_ms(),
     };
     let shown = answer::decision(&case, &conclusion, about);

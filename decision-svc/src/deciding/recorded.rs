@@ -12,14 +12,14 @@ use tonic::Status;
 
 use super::{
     kept::KeptRecord,
-    kept_facts::{KeptFacts, KeptJudgement},
+    kept_facts::{KeptFacts, KeptJudgment},
     past::PastConfiguration,
 };
 use crate::{
     domain::{
         case::{Case, Configuration, CustomerFacts, Detail},
         conclude::{Conclusion, conclude},
-        judgement::Judgement,
+        judgment::Judgment,
         plan,
     },
     messages::{instant, question, scalar},
@@ -36,7 +36,7 @@ pub struct RecordedCase {
     pub case: Case,
     /// The record as it is shown.
     pub shown: proto::DecisionRecord,
-    judgement: Option<KeptJudgement>,
+    judgment: Option<KeptJudgment>,
 }
 
 /// Builds recorded cases. Cheap to clone.
@@ -79,7 +79,7 @@ impl RecordedCases {
             moment: Moment::new(decided_at(&shown), zone(&shown)),
             detail,
         };
-        Ok(RecordedCase { case, shown, judgement: facts.judgement })
+        Ok(RecordedCase { case, shown, judgment: facts.judgment })
     }
 
     /// Concludes the case again: contact policies of the recorded revision judge by the recorded
@@ -91,22 +91,22 @@ impl RecordedCases {
     ) -> Result<Conclusion, Status> {
         let case = &recorded.case;
         let plan = plan::plan(case);
-        let Some(kept) = &recorded.judgement else { return Ok(conclude(case, plan, None)) };
-        let judgement = match (&kept.facts, &kept.judgement) {
+        let Some(kept) = &recorded.judgment else { return Ok(conclude(case, plan, None)) };
+        let judgment = match (&kept.facts, &kept.judgment) {
             (Some(facts), _) => {
                 let slots = kept.is_reserving.then_some(case.question.limit);
                 let by = (Rules::Revision(kept.revision), slots);
                 let contact = Contact::of(case, &[]);
                 policy::evaluate(&*self.gate, tenant, contact, &plan.ranked, facts, by).await?
             }
-            (None, Some(judgement)) => {
-                policy::decoded(judgement).map_err(|error| serve::internal(&error))?
+            (None, Some(judgment)) => {
+                policy::decoded(judgment).map_err(|error| serve::internal(&error))?
             }
-            (None, None) => Judgement::default(),
+            (None, None) => Judgment::default(),
         };
         // The grant is a fact.
-        let judgement = Judgement { grants: kept.grants(), ..judgement };
-        Ok(conclude(case, plan, Some(judgement)))
+        let judgment = Judgment { grants: kept.grants(), ..judgment };
+        Ok(conclude(case, plan, Some(judgment)))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::domain::{
     compile::CompiledFlow,
     creative::Surface,
     facts::Facts,
-    judgement::{Judgement, Refusal},
+    judgment::{Judgment, Refusal},
     metric::Metrics,
     request::Question,
     scalar::Fields,
@@ -92,9 +92,9 @@ impl Case {
 
     /// The configuration used, each part as `catalog:17`; a judgment names its own revision of
     /// policy-svc's log.
-    pub fn revision_names(&self, judgement: Option<&Judgement>) -> Vec<String> {
+    pub fn revision_names(&self, judgment: Option<&Judgment>) -> Vec<String> {
         let Configuration { flow, policy_revision, experiment_revision } = &self.configuration;
-        let policy = judgement.map(|judgement| judgement.revision).or(*policy_revision);
+        let policy = judgment.map(|judgment| judgment.revision).or(*policy_revision);
         let named = [
             ("catalog", Some(flow.catalog_revision)),
             ("policy", policy),

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::{
     case::Case,
-    judgement::{Grant, Judgement, OfferVerdict, PolicyVerdict, Refusal},
+    judgment::{Grant, Judgment, OfferVerdict, PolicyVerdict, Refusal},
     plan::{Plan, Ranked},
     reason::Reason,
     trace::Refused,
@@ -16,7 +16,7 @@ pub struct Conclusion {
     /// The plan it follows from.
     pub plan: Plan,
     /// What policy-svc judged; `None` when it was not asked or did not answer.
-    pub judgement: Option<Judgement>,
+    pub judgment: Option<Judgment>,
     /// The answer.
     pub answer: Answer,
     /// What people should know about it.
@@ -60,13 +60,13 @@ pub struct Offered {
 }
 
 /// Concludes a case. Without a judgment of ranked offers nothing is offered.
-pub fn conclude(case: &Case, plan: Plan, judgement: Option<Judgement>) -> Conclusion {
-    let answer = answer(case, &plan, judgement.as_ref());
-    let notes = notes(case, &plan, judgement.as_ref());
-    Conclusion { plan, judgement, answer, notes }
+pub fn conclude(case: &Case, plan: Plan, judgment: Option<Judgment>) -> Conclusion {
+    let answer = answer(case, &plan, judgment.as_ref());
+    let notes = notes(case, &plan, judgment.as_ref());
+    Conclusion { plan, judgment, answer, notes }
 }
 
-fn answer(case: &Case, plan: &Plan, judgement: Option<&Judgement>) -> Answer {
+fn answer(case: &Case, plan: &Plan, judgment: Option<&Judgment>) -> Answer {
     let (held_out_of, limit) = (case.facts.held_out_of.as_deref(), case.question.limit);
     let mut answer = Answer::default();
     if let Some(obstacle) = case.obstacle() {
@@ -77,7 +77,7 @@ fn answer(case: &Case, plan: &Plan, judgement: Option<&Judgement>) -> Answer {
         answer.refusal = Some(nothing(plan));
         return answer;
     }
-    let Some(judgement) = judgement else {
+    let Some(judgment) = judgment else {
         answer.refusal = Some(match held_out_of {
             Some(experiment) => holdout(experiment),
             None => Refusal::new(
@@ -87,45 +87,45 @@ fn answer(case: &Case, plan: &Plan, judgement: Option<&Judgement>) -> Answer {
         });
         return answer;
     };
-    answer.passed = plan.ranked.iter().filter(|ranked| passes(judgement, ranked)).count();
-    let chosen = chosen(plan, judgement, limit);
+    answer.passed = plan.ranked.iter().filter(|ranked| passes(judgment, ranked)).count();
+    let chosen = chosen(plan, judgment, limit);
     let is_chosen = |id: &str| chosen.iter().any(|(ranked, _)| ranked.offer_id == id);
     let others = plan.ranked.iter().filter(|ranked| !is_chosen(&ranked.offer_id));
-    answer.refused = others.map(|ranked| refused(judgement, ranked)).collect();
-    answer.unasked = unasked(plan, judgement);
+    answer.refused = others.map(|ranked| refused(judgment, ranked)).collect();
+    answer.unasked = unasked(plan, judgment);
     if let Some(experiment) = held_out_of {
         answer.ghost_offers = chosen.iter().map(|(ranked, _)| ranked.offer_id.clone()).collect();
         answer.refusal = Some(holdout(experiment));
         return answer;
     }
     if chosen.len() < limit {
-        let first_refused = || plan.ranked.iter().find_map(|ranked| verdict(judgement, ranked));
-        answer.refusal = judgement.refusal.clone().or_else(first_refused);
+        let first_refused = || plan.ranked.iter().find_map(|ranked| verdict(judgment, ranked));
+        answer.refusal = judgment.refusal.clone().or_else(first_refused);
     }
-    if chosen.is_empty() && judgement.refusal.is_none() {
-        let verdicts = plan.ranked.iter().filter_map(|ranked| found(judgement, ranked));
+    if chosen.is_empty() && judgment.refusal.is_none() {
+        let verdicts = plan.ranked.iter().filter_map(|ranked| found(judgment, ranked));
         answer.next_allowed_at = verdicts.filter_map(OfferVerdict::next_allowed_at).min();
     }
-    if let Some(grants) = &judgement.grants {
+    if let Some(grants) = &judgment.grants {
         let (used, unused): (Vec<_>, Vec<_>) =
             grants.iter().partition(|grant| is_chosen(&grant.offer_id));
         answer.unused = unused.into_iter().cloned().collect();
         answer.reserved_until = used.into_iter().map(|grant| grant.reserved_until).min();
     }
     answer.offers =
-        chosen.into_iter().map(|(ranked, rank)| offered(judgement, ranked, rank)).collect();
+        chosen.into_iter().map(|(ranked, rank)| offered(judgment, ranked, rank)).collect();
     answer
 }
 
 /// Why the offers that policy-svc was not asked about are refused, and how many they are.
-fn unasked(plan: &Plan, judgement: &Judgement) -> Option<(Reason, usize)> {
+fn unasked(plan: &Plan, judgment: &Judgment) -> Option<(Reason, usize)> {
     let count = plan.ranked_in_all.saturating_sub(plan.ranked.len());
-    let why = judgement.refusal.as_ref().map_or(Reason::Outranked, |refusal| refusal.reason_code);
+    let why = judgment.refusal.as_ref().map_or(Reason::Outranked, |refusal| refusal.reason_code);
     (count > 0).then_some((why, count))
 }
 
-fn offered(judgement: &Judgement, ranked: &Ranked, rank: i32) -> Offered {
-    let verdict = found(judgement, ranked);
+fn offered(judgment: &Judgment, ranked: &Ranked, rank: i32) -> Offered {
+    let verdict = found(judgment, ranked);
     Offered {
         ranked: ranked.clone(),
         rank,
@@ -135,8 +135,8 @@ fn offered(judgement: &Judgement, ranked: &Ranked, rank: i32) -> Offered {
 }
 
 /// Granted offers under the ranks they are held by; without reservation the first that pass.
-fn chosen<'a>(plan: &'a Plan, judgement: &Judgement, limit: usize) -> Vec<(&'a Ranked, i32)> {
-    if let Some(grants) = &judgement.grants {
+fn chosen<'a>(plan: &'a Plan, judgment: &Judgment, limit: usize) -> Vec<(&'a Ranked, i32)> {
+    if let Some(grants) = &judgment.grants {
         let granted = |ranked: &'a Ranked| {
             grants
                 .iter()
@@ -147,33 +147,33 @@ fn chosen<'a>(plan: &'a Plan, judgement: &Judgement, limit: usize) -> Vec<(&'a R
         chosen.sort_by_key(|(_, rank)| *rank);
         return chosen;
     }
-    plan.ranked.iter().filter(|ranked| passes(judgement, ranked)).take(limit).zip(1..).collect()
+    plan.ranked.iter().filter(|ranked| passes(judgment, ranked)).take(limit).zip(1..).collect()
 }
 
-fn passes(judgement: &Judgement, ranked: &Ranked) -> bool {
+fn passes(judgment: &Judgment, ranked: &Ranked) -> bool {
     let is_let_through = |verdict: &OfferVerdict| verdict.refusal.is_none();
-    judgement.refusal.is_none() && found(judgement, ranked).is_some_and(is_let_through)
+    judgment.refusal.is_none() && found(judgment, ranked).is_some_and(is_let_through)
 }
 
-fn verdict(judgement: &Judgement, ranked: &Ranked) -> Option<Refusal> {
-    match found(judgement, ranked) {
+fn verdict(judgment: &Judgment, ranked: &Ranked) -> Option<Refusal> {
+    match found(judgment, ranked) {
         Some(verdict) => verdict.refusal.clone(),
         None => Some(Refusal::new(Reason::Outranked, "too many better offers were sent to policy")),
     }
 }
 
-fn found<'a>(judgement: &'a Judgement, ranked: &Ranked) -> Option<&'a OfferVerdict> {
-    judgement.verdicts.iter().find(|verdict| verdict.offer_id == ranked.offer_id)
+fn found<'a>(judgment: &'a Judgment, ranked: &Ranked) -> Option<&'a OfferVerdict> {
+    judgment.verdicts.iter().find(|verdict| verdict.offer_id == ranked.offer_id)
 }
 
 fn policies(verdict: Option<&OfferVerdict>) -> Vec<PolicyVerdict> {
     verdict.map(|verdict| verdict.policies.clone()).unwrap_or_default()
 }
 
-fn refused(judgement: &Judgement, ranked: &Ranked) -> Refused {
+fn refused(judgment: &Judgment, ranked: &Ranked) -> Refused {
     let outranked = || Refusal::new(Reason::Outranked, "better offers filled the limit");
     let why =
-        judgement.refusal.clone().or_else(|| verdict(judgement, ranked)).unwrap_or_else(outranked);
+        judgment.refusal.clone().or_else(|| verdict(judgment, ranked)).unwrap_or_else(outranked);
     Refused {
         offer_id: ranked.offer_id.clone(),
         name: ranked.name.clone(),
@@ -181,9 +181,9 @@ fn refused(judgement: &Judgement, ranked: &Ranked) -> Refused {
         reason: why.reason,
         rule: None,
         was_ranked: true,
-        is_refused_by_policy: found(judgement, ranked)
+        is_refused_by_policy: found(judgment, ranked)
             .is_some_and(|verdict| verdict.refusal.is_some()),
-        policies: policies(found(judgement, ranked)),
+        policies: policies(found(judgment, ranked)),
     }
 }
 
@@ -198,14 +198,12 @@ fn nothing(plan: &Plan) -> Refusal {
     )
 }
 
-fn notes(case: &Case, plan: &Plan, judgement: Option<&Judgement>) -> Vec<String> {
+fn notes(case: &Case, plan: &Plan, judgment: Option<&Judgment>) -> Vec<String> {
     let mut notes = plan.notes.clone();
-    let skewed = judgement.filter(|judgement| judgement.tz_version != chrono_tz::IANA_TZDB_VERSION);
-    if let Some(judgement) = skewed {
-        notes.push(format!(
-            "quiet hours were judged by time zone database {}",
-            judgement.tz_version
-        ));
+    let skewed = judgment.filter(|judgment| judgment.tz_version != chrono_tz::IANA_TZDB_VERSION);
+    if let Some(judgment) = skewed {
+        notes
+            .push(format!("quiet hours were judged by time zone database {}", judgment.tz_version));
     }
     if case.question.channel.is_empty() {
         notes.push("no channel: channel rules skipped".to_owned());

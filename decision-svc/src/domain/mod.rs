@@ -9,7 +9,7 @@ pub mod creative;
 pub mod evaluate;
 pub mod facts;
 pub mod flow;
-pub mod judgement;
+pub mod judgment;
 pub mod metric;
 pub mod offer_subject;
 pub mod oracle;

@@ -115,7 +115,7 @@ pub struct Place {
 
 impl Place {
     /// The better one is less: by score, then by priority, then by the lower id.
-    pub fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+    pub fn order(&self, other: &Self) -> std::cmp::Ordering {
         let by_worth =
             other.score.total_cmp(&self.score).then(other.priority.total_cmp(&self.priority));
         by_worth.then(self.offer.cmp(&other.offer))

@@ -2,7 +2,7 @@
 
 use formula::rule::Refusal;
 
-use crate::domain::{judgement::PolicyVerdict, reason::Reason};
+use crate::domain::{judgment::PolicyVerdict, reason::Reason};
 
 /// Candidates through one step.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use proffer_proto::decision::v1 as proto;
 
 use crate::{
-    domain::{candidate::Candidate, conclude::Conclusion, judgement::Refusal, reason::Reason},
+    domain::{candidate::Candidate, conclude::Conclusion, judgment::Refusal, reason::Reason},
     messages::{reason_code::into_proto, trace::failed_rule},
 };
 

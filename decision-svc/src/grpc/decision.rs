@@ -14,7 +14,7 @@ use crate::{
         ENGINE, candidates::Candidates, commit::Commit, explain::Explain, kept::KeptRecord,
         recommend::Recommend, release::Release, replay::Replay,
     },
-    domain::{judgement::Refusal, request::id_fault},
+    domain::{judgment::Refusal, request::id_fault},
     messages::reason_code,
     store::{DecisionName, Store},
 };

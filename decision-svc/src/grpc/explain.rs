@@ -67,9 +67,9 @@ pub fn response(explanation: Explanation) -> proto::ExplainResponse {
     let ahead = index.and_then(|index| ranked.get(index.checked_sub(1)?));
     let found = index.and_then(|index| ranked.get(index));
     let rank = index.and_then(|index| i32::try_from(index + 1).ok());
-    let judgement = conclusion.judgement.as_ref();
-    let verdict = judgement
-        .and_then(|judgement| judgement.verdicts.iter().find(|it| it.offer_id == offer.id));
+    let judgment = conclusion.judgment.as_ref();
+    let verdict =
+        judgment.and_then(|judgment| judgment.verdicts.iter().find(|it| it.offer_id == offer.id));
     let refusal = conclusion.answer.refusal.as_ref();
     let reworded = |text: String| reworded(text, &unknown, &based_on);
     proto::ExplainResponse {

@@ -8,7 +8,7 @@ use super::reason_code::into_proto;
 use crate::domain::{
     case::Case,
     conclude::{Answer, Conclusion},
-    judgement::PolicyVerdict,
+    judgment::PolicyVerdict,
     plan::{Plan, REFUSED_MAX},
     rank::Factors,
     reason::Reason,
@@ -20,9 +20,9 @@ const REFUSED_POLICIES_MAX: usize = 500;
 
 /// The trace of a decision.
 pub fn trace(case: &Case, conclusion: &Conclusion) -> proto::DecisionTrace {
-    let Conclusion { plan, judgement, answer, notes } = conclusion;
+    let Conclusion { plan, judgment, answer, notes } = conclusion;
     let is_explained = case.question.is_explained;
-    let consent_sources = judgement.as_ref().map(|judgement| judgement.consent_sources.clone());
+    let consent_sources = judgment.as_ref().map(|judgment| judgment.consent_sources.clone());
     let others = plan.refused.iter().filter(|_| is_explained).take(REFUSED_MAX);
     let mut refused = refused_of_ranked(answer, is_explained);
     refused.extend(others.map(refused_candidate));

@@ -209,7 +209,8 @@ async fn consume<K, S>(
                 match page {
                     Ok((changes, head)) => apply(known, &changes, head),
                     Err(status) => {
-                        tracing::warn!(service, code = ?status.code(), "configuration stream broke");
+                        tracing::warn!(service, code = ?status.code(), "configuration stream \
+                            broke");
                         break;
                     }
                 }

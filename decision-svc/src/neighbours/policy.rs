@@ -13,7 +13,7 @@ use super::{Channels, Gate, instant};
 use crate::{
     domain::{
         case::Case,
-        judgement::{Basis, Grant, Judgement, OfferVerdict, PolicyVerdict, Refusal},
+        judgment::{Basis, Grant, Judgment, OfferVerdict, PolicyVerdict, Refusal},
         outcome::ResolvedOutcome,
         plan::{RANKED_MAX, Ranked},
         reason::Reason,
@@ -117,7 +117,7 @@ pub struct Inquiry<'a> {
 
 /// A judgment and, when slots were reserved, the id of the decision that holds them: this one or
 /// an earlier one of the same request.
-pub type HeldJudgement = (Judgement, Option<String>);
+pub type HeldJudgment = (Judgment, Option<String>);
 
 /// Questions of one call.
 const QUESTIONS_MAX: usize = 256;
@@ -132,7 +132,7 @@ pub async fn judge(
     gate: &Gate,
     tenant: &str,
     asked: &[Inquiry<'_>],
-) -> Vec<Result<HeldJudgement, Status>> {
+) -> Vec<Result<HeldJudgment, Status>> {
     if let [one] = asked {
         return vec![match &one.hold {
             Some(hold) => reserve(gate, tenant, one.reserve(hold)).await,
@@ -194,7 +194,7 @@ impl Call {
                 && self.bytes + bytes <= CALL_BYTES_MAX)
     }
 
-    async fn make(self, gate: &Gate, tenant: &str) -> Vec<Result<HeldJudgement, Status>> {
+    async fn make(self, gate: &Gate, tenant: &str) -> Vec<Result<HeldJudgment, Status>> {
         let count = self.questions.len();
         if count == 0 {
             return Vec::new();
@@ -210,11 +210,11 @@ impl Call {
     }
 }
 
-fn answered(answer: proto::GateAnswer) -> Result<HeldJudgement, Status> {
+fn answered(answer: proto::GateAnswer) -> Result<HeldJudgment, Status> {
     match answer.kind {
         Some(gate_answer::Kind::Reserve(answer)) => Ok(reserved(answer)),
         Some(gate_answer::Kind::Check(answer)) => {
-            Ok((judgement(answer.judgement.unwrap_or_default()), None))
+            Ok((judgment(answer.judgment.unwrap_or_default()), None))
         }
         Some(gate_answer::Kind::Fault(fault)) => {
             Err(Status::with_details(fault.code.into(), fault.message, fault.details.into()))
@@ -227,7 +227,7 @@ async fn reserve(
     gate: &Gate,
     tenant: &str,
     request: proto::ReserveRequest,
-) -> Result<HeldJudgement, Status> {
+) -> Result<HeldJudgment, Status> {
     let answer = gate.reserve(metadata::request(tenant, request)).await?;
     Ok(reserved(answer.into_inner()))
 }
@@ -236,20 +236,20 @@ async fn check(
     gate: &Gate,
     tenant: &str,
     request: proto::CheckRequest,
-) -> Result<HeldJudgement, Status> {
+) -> Result<HeldJudgment, Status> {
     let answer = gate.check(metadata::request(tenant, request)).await?.into_inner();
-    Ok((judgement(answer.judgement.unwrap_or_default()), None))
+    Ok((judgment(answer.judgment.unwrap_or_default()), None))
 }
 
-fn reserved(answer: proto::ReserveResponse) -> HeldJudgement {
+fn reserved(answer: proto::ReserveResponse) -> HeldJudgment {
     let grant = |grant: proto::Grant| Grant {
         offer_id: grant.offer_id,
         rank: grant.rank,
         reserved_until: instant(grant.reserved_until).unwrap_or_default(),
     };
-    let mut judgement = judgement(answer.judgement.unwrap_or_default());
-    judgement.grants = Some(answer.grants.into_iter().map(grant).collect());
-    (judgement, Some(answer.decision_id))
+    let mut judgment = judgment(answer.judgment.unwrap_or_default());
+    judgment.grants = Some(answer.grants.into_iter().map(grant).collect());
+    (judgment, Some(answer.decision_id))
 }
 
 /// The configuration by which something of the past is judged.
@@ -269,7 +269,7 @@ pub async fn evaluate(
     ranked: &[Ranked],
     facts: &[u8],
     (rules, slots): (Rules, Option<usize>),
-) -> Result<Judgement, Status> {
+) -> Result<Judgment, Status> {
     let facts = proto::ContactFacts::decode(facts).map_err(|error| serve::internal(&error))?;
     let (revision, configured_at) = match rules {
         Rules::Revision(revision) => (revision, None),
@@ -285,7 +285,7 @@ pub async fn evaluate(
         limit,
     };
     let answer = gate.evaluate_facts(metadata::request(tenant, request)).await?.into_inner();
-    Ok(Judgement { basis: None, ..judgement(answer.judgement.unwrap_or_default()) })
+    Ok(Judgment { basis: None, ..judgment(answer.judgment.unwrap_or_default()) })
 }
 
 /// Judges one contact again and commits it: the contact's id, or why not.
@@ -375,16 +375,16 @@ pub fn apply(policy: &mut Policy, change: &ConfigurationChange) {
 }
 
 /// The judgment in its encoded form.
-pub fn decoded(encoded: &[u8]) -> Result<Judgement, DecodeError> {
-    proto::Judgement::decode(encoded).map(|found| Judgement { basis: None, ..judgement(found) })
+pub fn decoded(encoded: &[u8]) -> Result<Judgment, DecodeError> {
+    proto::Judgment::decode(encoded).map(|found| Judgment { basis: None, ..judgment(found) })
 }
 
-fn judgement(mut found: proto::Judgement) -> Judgement {
+fn judgment(mut found: proto::Judgment) -> Judgment {
     let basis = match found.facts.take() {
         Some(facts) => {
             Basis::Facts { encoded: facts.encode_to_vec(), fields_read: facts.fields_read }
         }
-        None => Basis::Judgement(found.encode_to_vec()),
+        None => Basis::Judgment(found.encode_to_vec()),
     };
     let verdict = |verdict: proto::Verdict| OfferVerdict {
         offer_id: verdict.offer_id,
@@ -392,7 +392,7 @@ fn judgement(mut found: proto::Judgement) -> Judgement {
         summary: verdict.summary,
         policies: verdict.policies.into_iter().map(policy_verdict).collect(),
     };
-    Judgement {
+    Judgment {
         refusal: found.refusal.map(refusal),
         verdicts: found.verdicts.into_iter().map(verdict).collect(),
         grants: None,

@@ -2,7 +2,7 @@
 
 use database::{DatabaseError, Statement, Transaction, execute, within};
 
-use super::writer::NewDecision;
+use super::new_decision::NewDecision;
 use crate::domain::assignment::Arm;
 
 /// What became of an arm.

@@ -7,7 +7,7 @@ use database::{
     Transaction, execute,
 };
 
-use super::{Store, writer::NewDecision};
+use super::{Store, new_decision::NewDecision};
 
 /// A stored decision.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,36 +9,11 @@ use database::{
 use super::{
     Store,
     decision::{IDS, id_rows},
-    writer::NewDecision,
+    new_decision::{NewDecision, RequestRow},
 };
 
-/// The decision that answers a request id of a customer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RequestRow {
-    /// The request id.
-    pub request_id: String,
-    /// The decision.
-    pub decision_id: String,
-    /// Hash of the request's body.
-    pub body_hash: Vec<u8>,
-    /// When it was decided, in microseconds since 1970.
-    pub decided_us: i64,
-    /// A refusal answers its request only until then.
-    pub deliver_after_us: Option<i64>,
-    /// Rows decided [`RequestRow::KEPT_US`] before this, or lapsed by it, may be replaced.
-    pub now_us: i64,
-}
-
-impl RequestRow {
-    /// How long a request id names its decision.
-    pub const KEPT_US: i64 = 24 * 3600 * 1_000_000;
-
-    /// True while the request is answered by its decision.
-    pub fn stands(&self, now_us: i64) -> bool {
-        now_us - self.decided_us < Self::KEPT_US
-            && self.deliver_after_us.is_none_or(|after| now_us < after)
-    }
-}
+/// The customer, then [`RequestColumns`].
+type CustomerRequestColumns = (String, String, String, Vec<u8>, i64, Option<i64>);
 
 type RequestColumns = (String, String, Vec<u8>, i64, Option<i64>);
 
@@ -87,13 +62,12 @@ impl Store {
         static TEXTS: LazyLock<Texts> = LazyLock::new(|| Texts::new(of_customers_statement));
         let asked = id_rows(ids);
         let statement = TEXTS.get(self.database.dialect(), asked.count());
-        let found: Vec<(String, String, String, Vec<u8>, i64, Option<i64>)> =
-            Select::new(statement)
-                .bind(tenant)
-                .bind_rows(&asked)
-                .brief()
-                .all(&self.database)
-                .await?;
+        let found: Vec<CustomerRequestColumns> = Select::new(statement)
+            .bind(tenant)
+            .bind_rows(&asked)
+            .brief()
+            .all(&self.database)
+            .await?;
         let entry = |(customer_id, request_id, decision_id, body_hash, decided_us, after)| {
             let request = row((request_id, decision_id, body_hash, decided_us, after));
             ((customer_id, request.request_id.clone()), request)

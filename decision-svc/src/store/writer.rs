@@ -4,7 +4,7 @@ use database::{Database, DatabaseError, Transaction};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    RequestRow, Store,
+    NewDecision, RequestRow, Store,
     arm::{self, StoredArm},
     customer, decision,
     outbox::{self, Target},
@@ -16,30 +16,6 @@ use crate::domain::assignment::Arm;
 pub(super) const QUEUE_MAX: usize = 1_024;
 /// Decisions committed together.
 const BATCH_MAX: usize = 128;
-
-/// A decision to be written, with all that must be true together with it.
-#[derive(Clone, Debug)]
-pub struct NewDecision {
-    /// The tenant.
-    pub tenant: String,
-    /// Id of the decision.
-    pub decision_id: String,
-    /// The customer.
-    pub customer_id: String,
-    /// When it was made, in microseconds since 1970.
-    pub decided_us: i64,
-    /// The record, encoded.
-    pub record: Vec<u8>,
-    /// The request it answers.
-    pub request: Option<RequestRow>,
-    /// Arms under which it was made, each with its message for experiment-svc. Those not stored
-    /// yet are stored, and their messages sent.
-    pub arms: Vec<(Arm, Vec<u8>)>,
-    /// When an offer was, or would have been, returned, in microseconds since 1970.
-    pub exposed_us: Option<i64>,
-    /// Messages for experiment-svc.
-    pub experiment_messages: Vec<Vec<u8>>,
-}
 
 /// What became of a decision.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -244,7 +244,8 @@ fn any_scalar() -> impl Strategy<Value = Option<Scalar>> {
 
 proptest! {
     /// Fields of any type, or none: nothing panics, a customer qualifies only when the value is
-    /// there, fits its type and satisfies the rule, and every candidate is either ranked or refused.
+    /// there, fits its type and satisfies the rule, and every candidate is either ranked or
+    /// refused.
     #[test]
     fn missing_or_wrong_data_never_qualify(age in any_scalar(), city in any_scalar()) {
         let elsewhere = condition("city", Operator::Neq, Literal::String("Bath".into()));

@@ -227,7 +227,7 @@ impl lookup::LookupService for Fakes {
 }
 
 impl Script {
-    fn judgement(&self, question: Option<&policy::ContactQuestion>) -> policy::Judgement {
+    fn judgment(&self, question: Option<&policy::ContactQuestion>) -> policy::Judgment {
         let candidates = question.map(|question| question.candidates.clone()).unwrap_or_default();
         let passed = |candidate: &policy::OfferSubject| policy::Verdict {
             offer_id: candidate.offer_id.clone(),
@@ -241,7 +241,7 @@ impl Script {
                 }
                 None => passed(candidate),
             };
-        policy::Judgement {
+        policy::Judgment {
             refusal: self.refusal.clone(),
             verdicts: candidates.iter().map(verdict).collect(),
             revision: 1,
@@ -273,10 +273,10 @@ impl gate::ContactGateService for Fakes {
         if let Some(first) = script.grants.get(&key) {
             return Ok(Response::new(first.clone()));
         }
-        let judgement = script.judgement(request.question.as_ref());
+        let judgment = script.judgment(request.question.as_ref());
         let is_passed =
-            |verdict: &&policy::Verdict| judgement.refusal.is_none() && verdict.refusal.is_none();
-        let passed = judgement.verdicts.iter().filter(is_passed);
+            |verdict: &&policy::Verdict| judgment.refusal.is_none() && verdict.refusal.is_none();
+        let passed = judgment.verdicts.iter().filter(is_passed);
         let grants = passed
             .take(request.limit as usize)
             .zip(1..)
@@ -287,7 +287,7 @@ impl gate::ContactGateService for Fakes {
             })
             .collect();
         let decision_id = request.decision_id.clone();
-        let answer = policy::ReserveResponse { judgement: Some(judgement), grants, decision_id };
+        let answer = policy::ReserveResponse { judgment: Some(judgment), grants, decision_id };
         script.grants.insert(key, answer.clone());
         Ok(Response::new(answer))
     }
@@ -334,8 +334,8 @@ impl gate::ContactGateService for Fakes {
             return Err(Status::unavailable("away"));
         }
         script.checks.push(request.clone());
-        let judgement = Some(script.judgement(request.question.as_ref()));
-        Ok(Response::new(policy::CheckResponse { judgement }))
+        let judgment = Some(script.judgment(request.question.as_ref()));
+        Ok(Response::new(policy::CheckResponse { judgment }))
     }
 
     async fn evaluate_facts(
@@ -343,8 +343,8 @@ impl gate::ContactGateService for Fakes {
         request: Request<policy::EvaluateFactsRequest>,
     ) -> Result<Response<policy::EvaluateFactsResponse>, Status> {
         let request = request.into_inner();
-        let judgement = Some(self.script.lock().unwrap().judgement(request.question.as_ref()));
-        Ok(Response::new(policy::EvaluateFactsResponse { judgement, granted: Vec::new() }))
+        let judgment = Some(self.script.lock().unwrap().judgment(request.question.as_ref()));
+        Ok(Response::new(policy::EvaluateFactsResponse { judgment, granted: Vec::new() }))
     }
 
     async fn commit_contact(

@@ -56,7 +56,7 @@ fn read_exponent(text: &str) -> Option<i64> {
     Some(if text.starts_with('-') { -size } else { size })
 }
 
-/// The whole number a text stands for, when it is one: `5`, `5.0` and `5e0` are five.
+/// The whole number that a text means, when it is one: `5`, `5.0` and `5e0` are five.
 pub fn whole(text: &str) -> Option<i128> {
     let parts = parts(text)?;
     let fraction = parts.fraction.trim_end_matches('0');

@@ -1,5 +1,5 @@
-//! More calls than are worked on at once: the rest is told so at once, by both doors, and nobody
-//! else is kept out.
+//! More calls than are worked on at once: both doors refuse the rest at once, and keep out no other
+//! caller.
 
 use ::gateway::Config;
 use axum::body::Body as HttpBody;

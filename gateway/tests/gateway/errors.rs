@@ -1,4 +1,4 @@
-//! What REST callers are told when something is wrong.
+//! What REST callers get when something is wrong.
 
 use std::time::Duration;
 

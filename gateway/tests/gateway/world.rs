@@ -1,4 +1,4 @@
-//! A gateway on a free port, a service that answers as it is told, and a REST client.
+//! A gateway on a free port, a service with prepared answers, and a REST client.
 
 use std::{
     collections::HashMap,
@@ -31,10 +31,10 @@ pub struct Received {
     pub message: Bytes,
 }
 
-/// What a stand-in was told to answer.
+/// A prepared answer.
 type Told = Result<Vec<u8>, Status>;
 
-/// A service that records calls and answers each method as told; an empty message when not told.
+/// A service that records calls and gives each method its prepared answer, else an empty message.
 #[derive(Clone, Default)]
 pub struct StandIn {
     received: Arc<Mutex<Vec<Received>>>,

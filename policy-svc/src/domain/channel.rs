@@ -285,11 +285,14 @@ mod tests {
         assert_eq!(
             faults(draft),
             [
-                "channel_type: `fax` is unknown; known are email, sms, push, whatsapp, direct_mail, call, web, in_app, \
+                "channel_type: `fax` is unknown; known are email, sms, push, whatsapp, \
+                 direct_mail, call, web, in_app, \
                  api, webhook",
                 "config.quiet_hours_end: is required with `quiet_hours_start`",
-                "config.timezone_source[0]: `timezone` must be a customer field such as `customer.timezone`",
-                "config.timezone_source[1]: `customer.` must be a customer field such as `customer.timezone`",
+                "config.timezone_source[0]: `timezone` must be a customer field such as \
+                 `customer.timezone`",
+                "config.timezone_source[1]: `customer.` must be a customer field such as \
+                 `customer.timezone`",
                 "config.consent_field: `a b` must be a customer field such as `consentEmail`",
             ]
         );

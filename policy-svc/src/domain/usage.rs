@@ -31,8 +31,9 @@ pub struct Usage {
     pub window_seconds: i64,
 }
 
-/// What every active policy that looks at contacts, outcomes or the clock finds, whatever the offer.
-/// Policies that read the customer's record are left out, because the record is not known here.
+/// What every active policy that looks at contacts, outcomes or the clock finds, whatever the
+/// offer. Policies that read the customer's record are left out, because the record is not known
+/// here.
 pub fn usage(configuration: &Configuration, facts: &Facts, zone: Tz) -> Vec<Usage> {
     let (zones, fields) = (Ok(vec![zone]), Fields::new());
     let at = facts.ledger_at;

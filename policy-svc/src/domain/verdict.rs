@@ -61,7 +61,7 @@ pub struct Slots {
 
 /// Verdicts on a customer and the candidates.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Judgement {
+pub struct Judgment {
     /// A refusal that holds for every candidate.
     pub refusal: Option<Refusal>,
     /// One per candidate, in their order.
@@ -117,7 +117,7 @@ pub struct PolicyVerdict {
 /// Judges, giving slots to the first candidates that pass. A slot counts against every later
 /// candidate at once, also when nothing is written: so a check gives slots to the offers that a
 /// reservation would.
-pub fn judge(case: &Case<'_>, facts: &Facts, slots: Slots) -> Judgement {
+pub fn judge(case: &Case<'_>, facts: &Facts, slots: Slots) -> Judgment {
     let found = case.channel.map(|channel| consent(channel, case.fields, &facts.consents));
     let (consent_refusal, consent_sources) =
         found.map(|found| (found.refusal, found.sources)).unwrap_or_default();
@@ -144,7 +144,7 @@ pub fn judge(case: &Case<'_>, facts: &Facts, slots: Slots) -> Judgement {
     let time_refusal =
         if time.forbids() { time.refusal(evaluations.first_opening()) } else { None };
     let is_readable = case.channel.is_none_or(|channel| channel.is_readable);
-    Judgement {
+    Judgment {
         refusal: consent_refusal.or(unreadable).or(time_refusal),
         verdicts,
         granted,

@@ -13,7 +13,7 @@ use crate::{
         facts::Facts,
         ledger::Ledger,
         question::{Candidate, Fields, Question},
-        verdict::{Case, Judgement, Scrutiny, Slots, judge},
+        verdict::{Case, Judgment, Scrutiny, Slots, judge},
     },
     id::new_id,
     store::{Known, Wanted},
@@ -122,7 +122,7 @@ impl Call {
     }
 
     /// Judges by these facts alone. At most `limit` candidates get a slot; `None` is no limit.
-    pub fn evaluate(&self, facts: &Facts, limit: Option<usize>) -> Judgement {
+    pub fn evaluate(&self, facts: &Facts, limit: Option<usize>) -> Judgment {
         let until = facts.ledger_at + reservation_ttl(self.channel());
         let slots = Slots { limit: limit.unwrap_or(usize::MAX), until };
         judge(&self.case(self.question.now, Scrutiny::Full), facts, slots)

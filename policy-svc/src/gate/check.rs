@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Basis, Call, Gate, GateError, newest::usable_channel};
 use crate::{
-    domain::{configuration::Configuration, facts::Facts, question::Question, verdict::Judgement},
+    domain::{configuration::Configuration, facts::Facts, question::Question, verdict::Judgment},
     store::Known,
 };
 
@@ -14,7 +14,7 @@ impl Gate {
         &self,
         tenant: &str,
         question: Arc<Question>,
-    ) -> Result<(Judgement, Basis), GateError> {
+    ) -> Result<(Judgment, Basis), GateError> {
         let work = async |call: Call| {
             let known = self.store.known(&call.wanted("")).await?;
             check(&call, known)
@@ -28,7 +28,7 @@ impl Gate {
         &self,
         tenant: &str,
         questions: Vec<Arc<Question>>,
-    ) -> Result<Vec<Result<(Judgement, Basis), GateError>>, GateError> {
+    ) -> Result<Vec<Result<(Judgment, Basis), GateError>>, GateError> {
         let together = match self.configurations.cached(tenant) {
             Some(configuration) => self.by_cached(tenant, configuration, &questions).await?,
             None => Vec::new(),
@@ -51,7 +51,7 @@ impl Gate {
         tenant: &str,
         configuration: Arc<Configuration>,
         questions: &[Arc<Question>],
-    ) -> Result<Vec<Option<(Judgement, Basis)>>, GateError> {
+    ) -> Result<Vec<Option<(Judgment, Basis)>>, GateError> {
         let is_usable =
             |question: &&Arc<Question>| usable_channel(&configuration, &question.channel).is_ok();
         let call = |question: &Arc<Question>| Call {
@@ -78,7 +78,7 @@ impl Gate {
         question: Arc<Question>,
         facts: &Facts,
         limit: Option<usize>,
-    ) -> Result<Judgement, GateError> {
+    ) -> Result<Judgment, GateError> {
         let found = self.configurations.at(tenant, revision).await?;
         let configuration = found.ok_or(GateError::UnknownRevision(revision))?;
         usable_channel(&configuration, &question.channel)?;
@@ -101,8 +101,8 @@ impl Gate {
     }
 }
 
-fn check(call: &Call, known: Known) -> Result<(Judgement, Basis), GateError> {
+fn check(call: &Call, known: Known) -> Result<(Judgment, Basis), GateError> {
     let (_, facts) = call.open(known)?;
-    let judgement = call.evaluate(&facts, None);
-    Ok((judgement, call.basis(facts)))
+    let judgment = call.evaluate(&facts, None);
+    Ok((judgment, call.basis(facts)))
 }

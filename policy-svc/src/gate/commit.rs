@@ -66,9 +66,9 @@ fn commit(
         facts.contacts.retain(|fact| fact.contact_id != contact.contact_id);
     }
     let scrutiny = if is_held { Scrutiny::SlotHeld } else { Scrutiny::Full };
-    let judgement = judge(&call.case(at, scrutiny), &facts, Slots { limit: 1, until: at });
-    let refused = judgement.verdicts.into_iter().next().and_then(|verdict| verdict.refusal);
-    let committed = match judgement.refusal.or(refused) {
+    let judgment = judge(&call.case(at, scrutiny), &facts, Slots { limit: 1, until: at });
+    let refused = judgment.verdicts.into_iter().next().and_then(|verdict| verdict.refusal);
+    let committed = match judgment.refusal.or(refused) {
         None => Committed::Go(ledger.commit(decision_id, rank, || {
             call.new_contact(version, (decision_id, rank), &candidate, (at, at))
         })),

@@ -5,7 +5,7 @@ use proffer_proto::policy::v1 as proto;
 use prost::{DecodeError, Message as _};
 
 use super::Basis;
-use crate::{domain::verdict::Judgement, messages::judgement::judgement};
+use crate::{domain::verdict::Judgment, messages::judgment::judgment};
 
 /// A kept answer larger than this loses the lists of policies of offers that got no slot.
 const KEPT_BYTES_MAX: usize = 16 * 1024;
@@ -25,7 +25,7 @@ pub struct Grant {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reserved {
     /// The judgment.
-    pub judgement: Judgement,
+    pub judgment: Judgment,
     /// Its inputs.
     pub basis: Basis,
     /// The slots, in ranking order.
@@ -42,7 +42,7 @@ pub fn reserved(found: Reserved) -> proto::ReserveResponse {
         reserved_until: Some(history::timestamp(grant.reserved_until)),
     };
     proto::ReserveResponse {
-        judgement: Some(judgement(found.judgement)),
+        judgment: Some(judgment(found.judgment)),
         grants: found.grants.into_iter().map(grant).collect(),
         decision_id: found.decision_id,
     }
@@ -52,9 +52,9 @@ pub fn reserved(found: Reserved) -> proto::ReserveResponse {
 pub fn encoded(found: &Reserved) -> Vec<u8> {
     let mut response = reserved(found.clone());
     if response.encoded_len() > KEPT_BYTES_MAX
-        && let Some(judgement) = &mut response.judgement
+        && let Some(judgment) = &mut response.judgment
     {
-        for verdict in &mut judgement.verdicts {
+        for verdict in &mut judgment.verdicts {
             if !found.grants.iter().any(|grant| grant.offer_id == verdict.offer_id) {
                 verdict.policies.clear();
             }

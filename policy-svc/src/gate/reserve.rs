@@ -87,16 +87,16 @@ fn reserve(
         answer = Some(AnswerChange::Forget(order.request_key()));
     }
     let until = at + reservation_ttl(channel);
-    let judgement = call.evaluate(&facts, Some(order.limit));
-    let granted = judgement.granted.iter().filter_map(|index| call.question.candidates.get(*index));
-    let mut grants = Vec::with_capacity(judgement.granted.len());
+    let judgment = call.evaluate(&facts, Some(order.limit));
+    let granted = judgment.granted.iter().filter_map(|index| call.question.candidates.get(*index));
+    let mut grants = Vec::with_capacity(judgment.granted.len());
     for (rank, candidate) in (1..).zip(granted) {
         let named = (order.decision_id.as_str(), rank);
         ledger.add(call.new_contact(version, named, candidate, (at, until)));
         grants.push(Grant { offer_id: candidate.offer_id.clone(), rank, reserved_until: until });
     }
     let decision_id = order.decision_id.clone();
-    let reserved = Reserved { judgement, basis: call.basis(facts), grants, decision_id };
+    let reserved = Reserved { judgment, basis: call.basis(facts), grants, decision_id };
     // A refusal is not kept: a retry may come when it no longer holds.
     if !reserved.grants.is_empty() {
         let (decision_id, response) = (order.decision_id.clone(), kept::encoded(&reserved));

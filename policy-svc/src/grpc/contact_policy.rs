@@ -50,7 +50,8 @@ impl Kind<Context> for proto::ContactPolicy {
 }
 
 history::resource_service! {
-    impl ContactPolicyService for ContactPolicies of ContactPolicy as contact_policy, contact_policies by id {
+    impl ContactPolicyService for ContactPolicies
+        of ContactPolicy as contact_policy, contact_policies by id {
         create create_contact_policy(CreateContactPolicyRequest) -> CreateContactPolicyResponse,
         get get_contact_policy(GetContactPolicyRequest) -> GetContactPolicyResponse,
         list list_contact_policies(ListContactPoliciesRequest) -> ListContactPoliciesResponse,

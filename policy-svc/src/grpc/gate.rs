@@ -11,10 +11,10 @@ use tonic::{Request, Response, Status};
 
 use super::{Context, in_its_own_task, status::status};
 use crate::{
-    domain::{Faults, facts::Facts, verdict::Judgement},
+    domain::{Faults, facts::Facts, verdict::Judgment},
     gate::{Basis, Committed, Order, ReserveAnswer, kept},
     messages::{
-        facts, id_fault, instant, judgement,
+        facts, id_fault, instant, judgment,
         question::{CANDIDATES_MAX, DELIVERY_MAX, outcome, question},
     },
 };
@@ -68,8 +68,8 @@ impl Context {
             ReserveAnswer::Judged(reserved) => {
                 let facts = printed_facts(&reserved.basis);
                 let mut response = kept::reserved(*reserved);
-                if let Some(judgement) = &mut response.judgement {
-                    judgement.facts = facts;
+                if let Some(judgment) = &mut response.judgment {
+                    judgment.facts = facts;
                 }
                 Ok(response)
             }
@@ -96,10 +96,10 @@ fn printed_facts(basis: &Basis) -> Option<proto::ContactFacts> {
     Some(facts::recorded(&basis.facts, basis.fields_read.iter().cloned()))
 }
 
-fn checked((found, basis): (Judgement, Basis)) -> proto::CheckResponse {
+fn checked((found, basis): (Judgment, Basis)) -> proto::CheckResponse {
     let facts = printed_facts(&basis);
-    let judgement = proto::Judgement { facts, ..judgement::judgement(found) };
-    proto::CheckResponse { judgement: Some(judgement) }
+    let judgment = proto::Judgment { facts, ..judgment::judgment(found) };
+    proto::CheckResponse { judgment: Some(judgment) }
 }
 
 #[tonic::async_trait]
@@ -176,8 +176,8 @@ impl ContactGateService for GateService {
             .map(|candidate| candidate.offer_id.clone())
             .filter(|_| limit.is_some())
             .collect();
-        let judgement = Some(judgement::judgement(found));
-        Ok(Response::new(proto::EvaluateFactsResponse { judgement, granted }))
+        let judgment = Some(judgment::judgment(found));
+        Ok(Response::new(proto::EvaluateFactsResponse { judgment, granted }))
     }
 
     async fn commit_contact(
@@ -204,7 +204,7 @@ impl ContactGateService for GateService {
             Committed::NoGo(refusal) => proto::CommitContactResponse {
                 go: false,
                 contact_id: String::new(),
-                refusal: Some(judgement::refusal(refusal)),
+                refusal: Some(judgment::refusal(refusal)),
             },
         }))
     }

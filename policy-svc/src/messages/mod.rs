@@ -4,7 +4,7 @@
 pub mod channel;
 pub mod contact_policy;
 pub mod facts;
-pub mod judgement;
+pub mod judgment;
 pub mod question;
 pub mod rule;
 pub mod settings;

@@ -58,26 +58,7 @@ pub fn question(
             "is allowed only in Check: a slot is given and a contact committed now".to_owned(),
         );
     }
-    if asked.customer_fields.len() > FIELDS_MAX {
-        let count = asked.customer_fields.len();
-        fault("customer_fields", format!("holds {count}, which exceeds the maximum {FIELDS_MAX}"));
-    }
-    let count = asked.candidates.len();
-    if count > *candidates.end() {
-        fault(
-            "candidates",
-            format!("holds {count}, which exceeds the maximum {}", candidates.end()),
-        );
-    } else if count < *candidates.start() {
-        fault("candidates", "is required: the offer".to_owned());
-    }
-    if asked.pending_outcomes.len() > PENDING_MAX {
-        let count = asked.pending_outcomes.len();
-        fault(
-            "pending_outcomes",
-            format!("holds {count}, which exceeds the maximum {PENDING_MAX}"),
-        );
-    }
+    faults.extend(count_faults(&asked, &candidates));
     let mut offers = BTreeSet::new();
     for (index, candidate) in asked.candidates.iter().enumerate().take(*candidates.end()) {
         let path = format!("question.candidates[{index}]");
@@ -116,6 +97,30 @@ pub fn question(
         pending,
         as_of,
     })
+}
+
+/// Lists of the question that are too long, or too short.
+fn count_faults(
+    asked: &proto::ContactQuestion,
+    candidates: &std::ops::RangeInclusive<usize>,
+) -> Faults {
+    let mut faults = Faults::new();
+    let too_many =
+        |count: usize, max: usize| format!("holds {count}, which exceeds the maximum {max}");
+    let bounds = [
+        ("customer_fields", asked.customer_fields.len(), FIELDS_MAX),
+        ("candidates", asked.candidates.len(), *candidates.end()),
+        ("pending_outcomes", asked.pending_outcomes.len(), PENDING_MAX),
+    ];
+    for (field, count, max) in bounds {
+        if count > max {
+            faults.push((format!("question.{field}"), too_many(count, max)));
+        }
+    }
+    if asked.candidates.len() < *candidates.start() {
+        faults.push(("question.candidates".to_owned(), "is required: the offer".to_owned()));
+    }
+    faults
 }
 
 /// An outcome, or all its faults.

@@ -29,9 +29,9 @@ fn told_of(answer: &proto::GateAnswer) -> String {
     match answer.kind.as_ref().unwrap() {
         gate_answer::Kind::Reserve(answer) => told(answer),
         gate_answer::Kind::Check(answer) => {
-            let judgement = answer.judgement.clone().unwrap();
-            let refused = judgement.verdicts.iter().find_map(|verdict| verdict.refusal.clone());
-            judgement
+            let judgment = answer.judgment.clone().unwrap();
+            let refused = judgment.verdicts.iter().find_map(|verdict| verdict.refusal.clone());
+            judgment
                 .refusal
                 .or(refused)
                 .map_or("checked".to_owned(), |refusal| code(&refusal).to_owned())
@@ -97,7 +97,7 @@ async fn of_one_customer_the_later_question_sees_what_the_earlier_one_reserved()
         let Some(gate_answer::Kind::Check(checked)) = &answers[2].kind else {
             panic!("{answers:?}")
         };
-        let summary = &checked.judgement.as_ref().unwrap().verdicts[0].summary;
+        let summary = &checked.judgment.as_ref().unwrap().verdicts[0].summary;
         assert_eq!(summary, "passed (0 contacts in last 30d, 2 reserved)");
     })
     .await;

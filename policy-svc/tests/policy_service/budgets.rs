@@ -53,7 +53,7 @@ async fn the_last_contact_of_a_budget_is_the_last_whoever_asks() {
         let refused = world
             .reserve(world.question("dan"), "dec_dan")
             .await
-            .judgement
+            .judgment
             .unwrap()
             .verdicts
             .remove(0);
@@ -244,15 +244,17 @@ async fn what_a_budget_lost_is_found_and_counted_again() {
     assert_eq!(world.app.reconcile().await.unwrap(), policy_svc::Drift::default());
     let Location::Url(url) = &world.location else { panic!("not on PostgreSQL") };
     let mut connection = PgConnection::connect(url).await.unwrap();
-    let lose = "delete from proffer_policy.budget_entry; update proffer_policy.budget set contacts = 0, reserved = 0";
+    let lose = "delete from proffer_policy.budget_entry; update proffer_policy.budget set contacts \
+                = 0, reserved = 0";
     sqlx::raw_sql(lose).execute(&mut connection).await.unwrap();
     let found = world.app.reconcile().await.unwrap();
     assert_eq!((found.missing, found.surplus), (2, 0));
     assert_eq!(ask(&world, "cid", 0).await, "budget_exhausted");
-    // What nobody stands for is told and left until it lapses: too few contacts are better than too
-    // many.
+    // A slot without an owner is reported and left until it lapses: too few contacts are better
+    // than too many.
     let invent = "insert into proffer_policy.budget_entry
-        select tenant_id, policy_id, 'con_x', until_us, cost, reserved from proffer_policy.budget_entry limit 1";
+        select tenant_id, policy_id, 'con_x', until_us, cost, reserved
+        from proffer_policy.budget_entry limit 1";
     sqlx::raw_sql(invent).execute(&mut connection).await.unwrap();
     let found = world.app.reconcile().await.unwrap();
     assert_eq!((found.missing, found.surplus, found.totals), (0, 1, 1));

@@ -99,7 +99,8 @@ async fn what_a_policy_lacks_is_told_with_what_it_may_be() {
     assert_eq!(
         faults(&world.policies().create_contact_policy(request).await.unwrap_err()),
         [
-            "contact_policy.scope: word `planet` is unknown; known are global, category, offer, channel, subcategory"
+            "contact_policy.scope: word `planet` is unknown; known are global, category, offer, \
+             channel, subcategory"
                 .to_owned(),
             format!("contact_policy.rule_type: is required: one of {}", NAMES.join(", ")),
         ]
@@ -215,7 +216,11 @@ async fn settings_have_defaults_and_change_field_by_field() {
             let paths: Vec<_> = paths.iter().map(|path| (*path).to_owned()).collect();
             let update_mask = Some(prost_types::FieldMask { paths });
             let request = proto::UpdateSettingsRequest { settings: Some(settings), update_mask };
-            world.settings().update_settings(request).await.map(|response| response.into_inner().settings.unwrap())
+            world
+                .settings()
+                .update_settings(request)
+                .await
+                .map(|response| response.into_inner().settings.unwrap())
         };
         let of = |timezone: &str, fallback: &str, currency: &str| proto::TenantSettings {
             timezone: timezone.into(),
@@ -227,7 +232,10 @@ async fn settings_have_defaults_and_change_field_by_field() {
         assert_eq!(get().await, of("UTC", "", "GBP"));
         let changed = update(of("Europe/Paris", "x", "x"), &["timezone"]).await.unwrap();
         assert_eq!(changed, of("Europe/Paris", "", "GBP"));
-        assert_eq!(update(of("", "Asia/Kathmandu", ""), &["fallback_timezone"]).await.unwrap(), get().await);
+        assert_eq!(
+            update(of("", "Asia/Kathmandu", ""), &["fallback_timezone"]).await.unwrap(),
+            get().await
+        );
         assert_eq!(get().await, of("Europe/Paris", "Asia/Kathmandu", "GBP"));
         assert_eq!(update(of("", "", ""), &["timezone"]).await.unwrap().timezone, "UTC");
         assert_eq!(update(of("UTC", "", "EUR"), &[]).await.unwrap(), of("UTC", "", "EUR"));
@@ -235,7 +243,8 @@ async fn settings_have_defaults_and_change_field_by_field() {
             faults(&update(of("Mars", "Moon", "gbp"), &[]).await.unwrap_err()),
             [
                 "settings.timezone: `Mars` is not an IANA zone name such as `Europe/London`",
-                "settings.fallback_timezone: `Moon` is not an IANA zone name such as `Europe/London`",
+                "settings.fallback_timezone: `Moon` is not an IANA zone name such as \
+                 `Europe/London`",
                 "settings.currency: `gbp` is not an ISO 4217 currency such as `GBP`",
             ]
         );

@@ -18,7 +18,7 @@ use super::world::*;
 
 const CALLERS: usize = 64;
 
-/// What 64 callers at once are told: how many got a slot.
+/// How many of 64 callers at once got a slot.
 async fn granted_of_many(world: &World) -> usize {
     let barrier = Arc::new(Barrier::new(CALLERS));
     let callers = (0..CALLERS).map(|caller| {
@@ -247,7 +247,8 @@ async fn what_was_judged_by_rows_that_others_have_changed_since_is_judged_again(
         tokio::spawn(async move { told(&gate.reserve(request).await.unwrap().into_inner()) });
     let mut waiting: i64 = 0;
     for _ in 0..LOOKS_MAX {
-        let count = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        let count = "select count(*) from pg_stat_activity where datname = current_database() and \
+                     wait_event_type = 'Lock'";
         waiting = sqlx::query_scalar(count).fetch_one(&mut looker).await.unwrap();
         if waiting > 0 {
             break;

@@ -8,12 +8,12 @@ use super::world::*;
 async fn a_first_contact_passes_in_the_seeds_words() {
     seeded_on_both(async |world| {
         let response = world.reserve(world.question("ann"), "dec_1").await;
-        let judgement = response.judgement.unwrap();
-        assert_eq!(judgement.verdicts[0].summary, "passed (0 contacts in last 30d)");
-        assert_eq!((judgement.timezone.as_str(), judgement.revision), ("Europe/London", 4));
-        assert_eq!(judgement.tz_version, chrono_tz::IANA_TZDB_VERSION);
-        assert_eq!(judgement.consent_sources, ["field customer.consentEmail: granted"]);
-        assert_eq!(instant(judgement.ledger_at), noon());
+        let judgment = response.judgment.unwrap();
+        assert_eq!(judgment.verdicts[0].summary, "passed (0 contacts in last 30d)");
+        assert_eq!((judgment.timezone.as_str(), judgment.revision), ("Europe/London", 4));
+        assert_eq!(judgment.tz_version, chrono_tz::IANA_TZDB_VERSION);
+        assert_eq!(judgment.consent_sources, ["field customer.consentEmail: granted"]);
+        assert_eq!(instant(judgment.ledger_at), noon());
         let grant = &response.grants[0];
         assert_eq!(
             (grant.offer_id.as_str(), grant.rank, response.decision_id.as_str()),
@@ -29,7 +29,7 @@ async fn the_night_is_refused_in_the_seeds_words() {
     seeded_on_both(async |world| {
         world.clock.set("2026-07-03T01:00:00Z".parse().unwrap());
         let response = world.reserve(world.question("ann"), "dec_1").await;
-        let refusal = response.judgement.unwrap().refusal.unwrap();
+        let refusal = response.judgment.unwrap().refusal.unwrap();
         assert_eq!(code(&refusal), "quiet_hours");
         assert_eq!(
             refusal.reason,
@@ -49,7 +49,7 @@ async fn the_fourth_touch_in_thirty_days_is_refused_and_the_next_window_lets_it_
             assert!(world.commit(world.question("ann"), decision).await.go);
             world.pass(TimeDelta::days(1));
         }
-        let refused = world.reserve(world.question("ann"), "dec_4").await.judgement.unwrap();
+        let refused = world.reserve(world.question("ann"), "dec_4").await.judgment.unwrap();
         let verdict = &refused.verdicts[0];
         assert_eq!(verdict.summary, "3 of 3 in last 30d (3 contacts)");
         let refusal = verdict.refusal.as_ref().unwrap();
@@ -83,13 +83,13 @@ async fn categories_of_one_policy_share_one_budget_and_ranking_order_wins() {
         let granted: Vec<_> =
             response.grants.iter().map(|grant| (grant.offer_id.as_str(), grant.rank)).collect();
         assert_eq!(granted, [("off_1", 1), ("off_2", 2), ("off_3", 3), ("off_5", 4)]);
-        let judgement = response.judgement.unwrap();
-        assert_eq!(judgement.verdicts[2].summary, "passed (0 contacts in last 30d, 2 reserved)");
+        let judgment = response.judgment.unwrap();
+        assert_eq!(judgment.verdicts[2].summary, "passed (0 contacts in last 30d, 2 reserved)");
         assert_eq!(
-            judgement.verdicts[3].summary,
+            judgment.verdicts[3].summary,
             "3 of 3 in last 30d (0 contacts, 3 reserved until 2026-07-04T11:00:00Z)"
         );
-        assert_eq!(judgement.verdicts[4].summary, "passed (no policy)");
+        assert_eq!(judgment.verdicts[4].summary, "passed (no policy)");
     })
     .await;
 }
@@ -130,8 +130,8 @@ async fn a_repeat_of_a_refused_request_is_judged_anew() {
     .await;
 }
 
-/// The first answer may have reached nobody. What is told now must not pass over a withdrawal that
-/// was answered.
+/// The first answer may be lost. The answer now must not pass over a withdrawal that was
+/// acknowledged.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeat_after_a_withdrawal_gives_the_slots_back() {
     seeded_on_both(async |world| {
@@ -287,7 +287,7 @@ async fn a_check_judges_like_a_reservation_and_writes_nothing() {
         let mut request = reservation(question, "dec_3");
         request.limit = 2;
         let reserved = world.ask(request).await.unwrap();
-        assert_eq!(Some(checked.clone()), reserved.judgement);
+        assert_eq!(Some(checked.clone()), reserved.judgment);
         assert_eq!(checked.verdicts[0].summary, "passed (1 contacts in last 30d, 1 reserved)");
         assert_eq!(
             checked.verdicts[1].summary,
@@ -322,9 +322,9 @@ async fn a_check_as_of_an_instant_leaves_out_what_is_later() {
         let summary = async |as_of| {
             let mut question = world.question("ann");
             question.as_of = Some(stamp(as_of));
-            let judgement = world.check(question).await;
-            assert_eq!(instant(judgement.ledger_at), as_of);
-            judgement.verdicts[0].summary.clone()
+            let judgment = world.check(question).await;
+            assert_eq!(instant(judgment.ledger_at), as_of);
+            judgment.verdicts[0].summary.clone()
         };
         assert_eq!(
             summary(noon()).await,
@@ -344,10 +344,10 @@ async fn the_ledger_never_runs_backwards_whatever_the_clock_does() {
         world.reserve(world.question("ann"), "dec_1").await;
         world.clock.set(noon() - TimeDelta::hours(1));
         let response = world.reserve(world.question("ann"), "dec_2").await;
-        assert_eq!(instant(response.judgement.unwrap().ledger_at), noon());
+        assert_eq!(instant(response.judgment.unwrap().ledger_at), noon());
         assert_eq!(instant(world.check(world.question("ann")).await.ledger_at), noon());
         let other = world.reserve(world.question("bob"), "dec_3").await;
-        assert_eq!(instant(other.judgement.unwrap().ledger_at), noon() - TimeDelta::hours(1));
+        assert_eq!(instant(other.judgment.unwrap().ledger_at), noon() - TimeDelta::hours(1));
     })
     .await;
 }
@@ -360,7 +360,7 @@ async fn without_a_channel_channel_rules_are_skipped() {
         (question.channel, question.customer_fields) = (String::new(), Default::default());
         let response = world.reserve(question, "dec_1").await;
         assert_eq!(told(&response), "granted");
-        assert_eq!(response.judgement.unwrap().timezone, "");
+        assert_eq!(response.judgment.unwrap().timezone, "");
     })
     .await;
 }

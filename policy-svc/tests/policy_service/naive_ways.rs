@@ -14,7 +14,7 @@ const CAP: usize = 3;
 /// Looks at how many callers wait before the test gives up.
 const LOOKS_MAX: usize = 100_000;
 
-/// A contact refers to its customer, so an insert waits for whoever holds the customer's row.
+/// A contact refers to its customer, so an insert waits for the lock on the customer's row.
 const TABLES: &str = "
 create table naive_customer (customer_id text primary key);
 create table naive_contact (customer_id text not null references naive_customer);
@@ -73,7 +73,8 @@ async fn contacts_after(isolation: &'static str, statements: &'static [&'static 
     let mut waiting: i64 = 0;
     for _ in 0..LOOKS_MAX {
         waiting = sqlx::query_scalar(
-            "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
+            "select count(*) from pg_stat_activity where datname = current_database() and \
+             wait_event_type = 'Lock'",
         )
         .fetch_one(&mut looker)
         .await

@@ -134,7 +134,7 @@ async fn pending_outcomes_bind_first_and_are_not_applied_again_when_delivered() 
         question.pending_outcomes = pending.clone();
         let response = world.reserve(question, "dec_2").await;
         assert_eq!(
-            response.judgement.unwrap().verdicts[0].summary,
+            response.judgment.unwrap().verdicts[0].summary,
             "3 of 3 in last 30d (3 contacts)"
         );
         let ledger = world.ledger("ann").await;
@@ -160,7 +160,8 @@ async fn a_pending_opt_out_binds_the_reserve_it_comes_along_with() {
             code(&world.commit(question, "dec_1").await.refusal.unwrap()),
             "consent_withdrawn"
         );
-        // A grant between the two deliveries stands: the withdrawal is not applied a second time.
+        // A grant between the two deliveries stays valid: the withdrawal is not applied a second
+        // time.
         world.pass(TimeDelta::minutes(1));
         world.put_consent("ann", "email", true).await;
         world.deliver(vec![withdrawal]).await;

@@ -1,4 +1,4 @@
-//! Requests that are wrong: every fault is told, nothing is written, nothing breaks.
+//! Requests that are wrong: every fault is reported, nothing is written, nothing breaks.
 
 use chrono::TimeDelta;
 use proffer_proto::policy::v1 as proto;
@@ -109,12 +109,14 @@ async fn a_commit_is_about_what_the_decision_holds() {
         let mut question = world.question("ann");
         question.candidates = vec![candidate("off_other", "Apparel")];
         let ask = async |question: proto::ContactQuestion, rank| {
-            let request = proto::CommitContactRequest { question: Some(question), decision_id: "dec_1".into(), rank };
+            let (question, decision_id) = (Some(question), "dec_1".into());
+            let request = proto::CommitContactRequest { question, decision_id, rank };
             faults(&world.gate().commit_contact(request).await.unwrap_err())
         };
         assert_eq!(
             ask(question.clone(), 1).await,
-            ["question.candidates[0].offer_id: is not what the decision holds at this rank: offer `off_apparel` on \
+            ["question.candidates[0].offer_id: is not what the decision holds at this rank: offer \
+              `off_apparel` on \
              channel `email`"]
         );
         question.candidates.clear();
@@ -226,7 +228,7 @@ async fn a_zone_that_is_not_known_refuses_unless_a_fallback_stands_in() {
             question.customer_fields.insert("timezone".into(), text("Mars/Base"));
             world.reserve(question, decision).await
         };
-        let refused = ask("dec_1").await.judgement.unwrap().refusal.unwrap();
+        let refused = ask("dec_1").await.judgment.unwrap().refusal.unwrap();
         assert_eq!(code(&refused), "timezone_unknown");
         let settings = Some(proto::TenantSettings {
             fallback_timezone: "Europe/Paris".into(),
@@ -241,7 +243,7 @@ async fn a_zone_that_is_not_known_refuses_unless_a_fallback_stands_in() {
         // The change binds the very next question.
         let granted = ask("dec_2").await;
         assert_eq!(told(&granted), "granted");
-        assert_eq!(granted.judgement.unwrap().timezone, "Europe/Paris");
+        assert_eq!(granted.judgment.unwrap().timezone, "Europe/Paris");
         world.pass(TimeDelta::hours(8));
         assert_eq!(told(&ask("dec_3").await), "quiet_hours");
     })

@@ -1,4 +1,4 @@
-//! Judgements of the past, from the facts that were told with them.
+//! Judgments of the past, from the facts that were recorded with them.
 
 use chrono::TimeDelta;
 use proffer_proto::policy::v1::{self as proto, contact_policy::Rule};
@@ -28,13 +28,13 @@ async fn with_a_history(world: &World) {
     world.reserve(world.question("ann"), "dec_2").await;
 }
 
-fn bare(judged: &proto::Judgement) -> proto::Judgement {
-    proto::Judgement { facts: None, ..judged.clone() }
+fn bare(judged: &proto::Judgment) -> proto::Judgment {
+    proto::Judgment { facts: None, ..judged.clone() }
 }
 
 fn again(
     question: proto::ContactQuestion,
-    judged: &proto::Judgement,
+    judged: &proto::Judgment,
     limit: i32,
 ) -> proto::EvaluateFactsRequest {
     let (facts, revision) = (judged.facts.clone(), judged.revision);
@@ -48,7 +48,7 @@ fn again(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_judgement_is_the_same_after_everything_was_edited() {
+async fn a_judgment_is_the_same_after_everything_was_edited() {
     seeded_on_both(async |world| {
         with_a_history(world).await;
         let candidates = vec![candidate("off_apparel", "Apparel"), candidate("off_home", "Home")];
@@ -56,7 +56,7 @@ async fn a_judgement_is_the_same_after_everything_was_edited() {
         let checked = world.check(question.clone()).await;
         let request = proto::ReserveRequest { limit: 2, ..reservation(question.clone(), "dec_3") };
         let reserved = world.ask(request).await.unwrap();
-        let judged = reserved.judgement.unwrap();
+        let judged = reserved.judgment.unwrap();
         // The configuration, the contacts and the clock move on.
         world.pass(TimeDelta::days(3));
         world.create_policy(cap("pol_new", "global", 30, 1)).await;
@@ -73,24 +73,24 @@ async fn a_judgement_is_the_same_after_everything_was_edited() {
 
         let request = again(question.clone(), &checked, 0);
         let answer = world.gate().evaluate_facts(request).await.unwrap().into_inner();
-        assert_eq!((answer.judgement.unwrap(), answer.granted.len()), (bare(&checked), 0));
+        assert_eq!((answer.judgment.unwrap(), answer.granted.len()), (bare(&checked), 0));
         let request = again(question.clone(), &judged, 2);
         let answer = world.gate().evaluate_facts(request).await.unwrap().into_inner();
-        assert_eq!(answer.judgement.unwrap(), bare(&judged));
+        assert_eq!(answer.judgment.unwrap(), bare(&judged));
         assert_eq!(
             answer.granted,
             reserved.grants.iter().map(|grant| grant.offer_id.clone()).collect::<Vec<_>>()
         );
         assert_eq!(answer.granted.len(), 1, "one slot of three was left");
 
-        // The instant of the judgement leads to the same policies.
+        // The instant of the judgment leads to the same policies.
         let request = proto::EvaluateFactsRequest {
             revision: 0,
             configured_at: checked.facts.as_ref().unwrap().ledger_at,
             ..again(question.clone(), &checked, 0)
         };
         let answer = world.gate().evaluate_facts(request).await.unwrap().into_inner();
-        assert_eq!(answer.judgement.unwrap(), bare(&checked));
+        assert_eq!(answer.judgment.unwrap(), bare(&checked));
 
         // What was recorded decides: a contact more, and no slot is left.
         let mut request = again(question, &judged, 2);

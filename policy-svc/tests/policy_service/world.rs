@@ -1,4 +1,4 @@
-//! A service of its own on either store, with a clock that stands still.
+//! A service of its own on either store, with a clock that is set by hand.
 
 use std::collections::BTreeMap;
 
@@ -256,13 +256,13 @@ impl World {
 
     /// The answer as a repeat has it: without the facts.
     pub fn repeated(mut answer: proto::ReserveResponse) -> proto::ReserveResponse {
-        answer.judgement.as_mut().unwrap().facts = None;
+        answer.judgment.as_mut().unwrap().facts = None;
         answer
     }
 
-    pub async fn check(&self, question: proto::ContactQuestion) -> proto::Judgement {
+    pub async fn check(&self, question: proto::ContactQuestion) -> proto::Judgment {
         let request = proto::CheckRequest { question: Some(question) };
-        self.gate().check(request).await.unwrap().into_inner().judgement.unwrap()
+        self.gate().check(request).await.unwrap().into_inner().judgment.unwrap()
     }
 
     pub async fn commit(
@@ -335,11 +335,9 @@ pub fn told(response: &proto::ReserveResponse) -> String {
     if !response.grants.is_empty() {
         return "granted".to_owned();
     }
-    let judgement = response.judgement.clone().unwrap();
-    let refusals = judgement
-        .refusal
-        .into_iter()
-        .chain(judgement.verdicts.into_iter().filter_map(|v| v.refusal));
+    let judgment = response.judgment.clone().unwrap();
+    let refusals =
+        judgment.refusal.into_iter().chain(judgment.verdicts.into_iter().filter_map(|v| v.refusal));
     refusals.map(|refusal| code(&refusal).to_owned()).next().unwrap_or_default()
 }
 

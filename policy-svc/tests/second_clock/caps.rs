@@ -14,7 +14,7 @@ use policy_svc::domain::{
         frequency_cap::FrequencyCap, kind::PolicyKind,
     },
     settings::Settings,
-    verdict::{Case, Judgement, Scrutiny, Slots, judge},
+    verdict::{Case, Judgment, Scrutiny, Slots, judge},
 };
 use proptest::{prelude::*, test_runner::TestRng};
 
@@ -178,7 +178,7 @@ fn judged(
     at: DateTime<Utc>,
     offers: &[usize],
     slots: Slots,
-) -> Judgement {
+) -> Judgment {
     let channel = |name: &str| {
         Channel::parse(&ChannelDraft { id: &format!("ch_{name}"), name, ..ChannelDraft::default() })
             .unwrap()
@@ -204,9 +204,9 @@ fn judged(
         candidates: &candidates,
         scrutiny,
     };
-    let judgement = judge(&case, &history.facts(at), slots);
-    assert_eq!(judgement.refusal, None);
-    judgement
+    let judgment = judge(&case, &history.facts(at), slots);
+    assert_eq!(judgment.refusal, None);
+    judgment
 }
 
 fn policy(random: &mut TestRng) -> Policy {
@@ -321,14 +321,14 @@ fn slots_and_the_next_room_are_those_of_plain_counting() {
             .map(|_| random.random_range(0..CATEGORIES.len()))
             .collect();
         let slots = Slots { limit: random.random_range(1..4), until: now + TimeDelta::hours(24) };
-        let judgement = judged(&policies, &history, zone, now, &offers, slots);
+        let judgment = judged(&policies, &history, zone, now, &offers, slots);
         met.note_day(zone, now);
 
         let about = format!("seed {} number {number}: {policies:?} {offers:?}", drill.seed);
-        let told = |place: usize| format!("{about} offer {place}: {judgement:#?}");
+        let told = |place: usize| format!("{about} offer {place}: {judgment:#?}");
         let mut granted = Vec::new();
         for (place, category) in offers.iter().enumerate() {
-            let verdict = &judgement.verdicts[place];
+            let verdict = &judgment.verdicts[place];
             let looking = policies.iter().filter(|policy| policy.concerns((*category, 0)));
             assert_eq!(looking.clone().count(), verdict.policies.len(), "{}", told(place));
             let mut is_refused = false;
@@ -363,7 +363,7 @@ fn slots_and_the_next_room_are_those_of_plain_counting() {
                 history.reservations.push(((*category, 0), slots.until));
             }
         }
-        assert_eq!(judgement.granted, granted, "{}", told(0));
+        assert_eq!(judgment.granted, granted, "{}", told(0));
         met.granted += granted.len();
     };
     let met = on_all_processors(drill.of(CASES), one, Met::add);

@@ -37,7 +37,7 @@ struct Case<'a> {
     now: DateTime<Utc>,
 }
 
-/// What is told: the reason code of the refusal, and when somebody may be contacted.
+/// The reason code of the refusal, and when the customer may be contacted.
 type Told = (&'static str, Option<DateTime<FixedOffset>>);
 
 /// What was met, so that a run that met nothing fails.
@@ -202,10 +202,9 @@ fn told(case: &Case<'_>) -> Told {
         scrutiny: Scrutiny::Full,
     };
     let facts = Facts { ledger_at: case.now, ..Facts::default() };
-    let judgement =
-        judge(&judged, &facts, Slots { limit: 1, until: case.now + TimeDelta::days(1) });
-    let refusal = judgement.refusal.or_else(|| judgement.verdicts[0].refusal.clone());
-    assert_eq!(refusal.is_none(), judgement.granted == [0], "{case:?}");
+    let judgment = judge(&judged, &facts, Slots { limit: 1, until: case.now + TimeDelta::days(1) });
+    let refusal = judgment.refusal.or_else(|| judgment.verdicts[0].refusal.clone());
+    assert_eq!(refusal.is_none(), judgment.granted == [0], "{case:?}");
     refusal.map_or(("", None), |refusal| (refusal.code.as_str(), refusal.deliver_after))
 }
 

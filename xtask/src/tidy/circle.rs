@@ -24,7 +24,7 @@ pub fn check(files: &[Rust], found: &mut Vec<Violation>) {
 fn violation(folder: &str, of: &Crate, arrows: &Arrows, circle: &[Name]) -> Option<Violation> {
     let (first, second) = (circle.first()?, circle.get(1).or(circle.first())?);
     let line = arrows.get(first)?.get(second)?;
-    let shown: Vec<_> = circle.iter().chain([first]).map(|name| shown(name)).collect();
+    let shown: Vec<_> = circle.iter().chain([first]).map(shown).collect();
     let what = format!(
         "modules of {folder} import each other in a circle: {}; move what both need to a module of \
          its own",

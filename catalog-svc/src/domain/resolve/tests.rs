@@ -34,9 +34,8 @@ fn a_prefix_says_where_to_look() {
     check("offer.priority", Ok(Type::Number));
     check(
         "customer.lastPurchaseDat",
-        Err(
-            "`customer.lastPurchaseDat` is not a field of any schema; did you mean `lastPurchaseDate`?",
-        ),
+        Err("`customer.lastPurchaseDat` is not a field of any schema; did you mean \
+             `lastPurchaseDate`?"),
     );
     check(
         "offer.prioriti",
@@ -133,7 +132,8 @@ fn lenders_must_agree_on_the_type_and_should_on_the_formula() {
         lent(&[("A", "1", true), ("B", "2", true)]),
         (Ok(Type::Number), vec![warning.to_owned()])
     );
-    let fault = "`x` is a number in category `A` and a string in category `B`: give one of them another name";
+    let fault = "`x` is a number in category `A` and a string in category `B`: give one of them \
+                 another name";
     assert_eq!(lent(&[("A", "1", true), ("B", "'a'", true)]), (Err(fault.to_owned()), vec![]));
 }
 
@@ -166,9 +166,12 @@ fn a_formula_tells_all_its_unknown_names_with_their_places() {
     );
     assert_eq!(
         computed(&catalogue, "x"),
-        Err("formula `lifetimeRevenu + 1 + nope`: `lifetimeRevenu` is declared nowhere; did you mean \
-             `lifetimeRevenue`? at column 1; formula `lifetimeRevenu + 1 + nope`: `nope` is declared nowhere; \
-             known are x, consentEmail, lastPurchaseDate, lifetimePurchases, lifetimeRevenue, primaryCategory at \
+        Err("formula `lifetimeRevenu + 1 + nope`: `lifetimeRevenu` is declared nowhere; did you \
+             mean \
+             `lifetimeRevenue`? at column 1; formula `lifetimeRevenu + 1 + nope`: `nope` is \
+             declared nowhere; \
+             known are x, consentEmail, lastPurchaseDate, lifetimePurchases, lifetimeRevenue, \
+             primaryCategory at \
              column 22"
             .to_owned())
     );
@@ -202,7 +205,8 @@ fn a_cycle_may_run_through_other_categories() {
         Vec::new(),
         vec![category("A", &[("a", "b")]), category("B", &[("b", "a")])],
     );
-    let expected = "formula `b`: `b` cannot be computed: computed fields need each other: a -> b -> a at column 1";
+    let expected = "formula `b`: `b` cannot be computed: computed fields need each other: a -> b \
+                    -> a at column 1";
     assert_eq!(computed(&catalogue, "a"), Err(expected.into()));
 }
 

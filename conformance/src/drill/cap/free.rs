@@ -1,7 +1,7 @@
 //! The slots that are free when every reservation has lapsed.
 
 use chrono::TimeDelta;
-use proffer_proto::policy::v1::Judgement;
+use proffer_proto::policy::v1::Judgment;
 
 use super::{
     super::{
@@ -38,8 +38,8 @@ pub async fn check(
     let subjects = FRESH.map(|offer| Subject { offer, category: "Apparel", channel: "web" });
     let (mut wrong, mut free_in_all, mut given_in_all) = (Vec::new(), 0, 0);
     for customer in (0..customers).map(load::customer_id) {
-        let judgement = callers.check(callers.question(&customer, &subjects)).await?;
-        let free = free_slots(&mut wrong, &judgement, &rows, &customer)?;
+        let judgment = callers.check(callers.question(&customer, &subjects)).await?;
+        let free = free_slots(&mut wrong, &judgment, &rows, &customer)?;
         let call =
             callers.reserve(&customer, &format!("last_{customer}"), &subjects, subjects.len());
         let given = match callers.send(0, &call).await? {
@@ -62,13 +62,13 @@ pub async fn check(
 /// The slots that are free by the contacts stored; a check that differs is wrong.
 fn free_slots(
     wrong: &mut Vec<String>,
-    judgement: &Judgement,
+    judgment: &Judgment,
     rows: &[Row],
     customer: &str,
 ) -> anyhow::Result<usize> {
-    let Some(at) = judgement.ledger_at else { anyhow::bail!("a judgement without its instant") };
+    let Some(at) = judgment.ledger_at else { anyhow::bail!("a judgment without its instant") };
     let at_us = at.seconds * 1_000_000 + i64::from(at.nanos) / 1_000;
-    let verdict = judgement.verdicts.first();
+    let verdict = judgment.verdicts.first();
     let policies = verdict.map(|verdict| verdict.policies.as_slice()).unwrap_or_default();
     let mut free = usize::MAX;
     for cap in CAPS.iter().filter(|cap| cap.id != "cap_pair") {

@@ -3,9 +3,9 @@
 //! except that a table is written twice.
 //!
 //! Refused are row locks on several customers; a subquery for each of the rows sent along
-//! (`unnest`, a named part); a join of such rows with several customers' tables; a table written twice in one
-//! statement; named parts that write about several customers. A statement that names one customer
-//! runs on one server: only the rule about tables written twice holds for it.
+//! (`unnest`, a named part); a join of such rows with several customers' tables; a table written
+//! twice in one statement; named parts that write about several customers. A statement that names
+//! one customer runs on one server: only the rule about tables written twice holds for it.
 
 mod literal;
 mod query;

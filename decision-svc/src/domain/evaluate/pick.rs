@@ -54,7 +54,7 @@ impl CompiledFlow {
             is_mandatory: false,
         }));
         if let Some(others) = best.get_mut(first..) {
-            others.sort_unstable_by(|a, b| a.place.cmp(&b.place));
+            others.sort_unstable_by(|a, b| a.place.order(&b.place));
         }
         tally
     }

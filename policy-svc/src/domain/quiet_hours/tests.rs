@@ -173,12 +173,17 @@ proptest! {
     ) {
         prop_assume!(start != end);
         let quiet_hours = hours(&clock_text(start), &clock_text(end));
-        let zones: Vec<Tz> = [Some(first), second].into_iter().flatten().map(|n| ODD_ZONES[n].parse().unwrap()).collect();
+        let named = [Some(first), second].into_iter().flatten();
+        let zones: Vec<Tz> = named.map(|n| ODD_ZONES[n].parse().unwrap()).collect();
         let now = DateTime::from_timestamp(second_of_time, 0).unwrap();
         let is_quiet = |at: DateTime<Utc>| zones.iter().any(|zone| {
             let local = at.with_timezone(zone).time();
             let minute = local.num_seconds_from_midnight() / 60;
-            if start < end { (start..end).contains(&minute) } else { minute >= start || minute < end }
+            if start < end {
+                (start..end).contains(&minute)
+            } else {
+                minute >= start || minute < end
+            }
         });
         let mut walk = now;
         while is_quiet(walk) && walk <= now + TimeDelta::days(SEARCH_DAYS) {

@@ -41,7 +41,8 @@ impl MutualExclusion {
                 || offer.chars().any(char::is_control)
             {
                 let text = format!(
-                    "must be the id of an offer: 1 to {OFFER_BYTES_MAX} bytes, no control characters"
+                    "must be the id of an offer: 1 to {OFFER_BYTES_MAX} bytes, no control \
+                     characters"
                 );
                 faults.push((format!("{path}[{index}]"), text));
             }

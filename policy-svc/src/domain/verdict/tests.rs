@@ -107,8 +107,8 @@ fn slots(limit: usize) -> Slots {
     Slots { limit, until: noon() + TimeDelta::hours(24) }
 }
 
-fn summaries(judgement: &Judgement) -> Vec<&str> {
-    judgement.verdicts.iter().map(|verdict| verdict.summary.as_str()).collect()
+fn summaries(judgment: &Judgment) -> Vec<&str> {
+    judgment.verdicts.iter().map(|verdict| verdict.summary.as_str()).collect()
 }
 
 const SEED: &str = "category:Apparel,Electronics,Home";
@@ -120,21 +120,21 @@ fn the_short_forms_are_those_of_the_seed() {
     let candidates = offers(&[("a", "Apparel")]);
     let check = |policies: &[Written<'_>], contacts: Vec<ContactFact>, expected: &str| {
         let configuration = configuration(policies);
-        let judgement =
+        let judgment =
             judge(&case(&configuration, "email", &yes, &candidates), &facts(contacts), slots(1));
-        assert_eq!(summaries(&judgement), [expected]);
+        assert_eq!(summaries(&judgment), [expected]);
     };
     let seed = cap("pol_1", SEED, 50, 3);
-    check(&[seed.clone()], Vec::new(), "passed (0 contacts in last 30d)");
+    check(std::slice::from_ref(&seed), Vec::new(), "passed (0 contacts in last 30d)");
     check(&[], Vec::new(), "passed (no policy)");
     check(&[cap("pol_1", "category:Toys", 50, 3)], Vec::new(), "passed (no policy)");
     check(
-        &[seed.clone()],
+        std::slice::from_ref(&seed),
         vec![contact(("h", "Home"), 3), contact(("t", "Toys"), 3)],
         "passed (1 contacts in last 30d)",
     );
     let three = THREE.iter().map(|offer| contact(*offer, 3)).collect();
-    check(&[seed.clone()], three, "3 of 3 in last 30d (3 contacts)");
+    check(std::slice::from_ref(&seed), three, "3 of 3 in last 30d (3 contacts)");
     // The first policy in id order that counts the offer, whatever the order of writing.
     let other = cap("pol_0", "offer:a", 50, 9);
     check(&[seed, other], vec![contact(("h", "Home"), 3)], "passed (0 contacts in last 30d)");
@@ -146,21 +146,21 @@ fn a_list_is_one_shared_budget_and_ranking_order_wins_the_last_slot() {
     let configuration = configuration(&[cap("pol_1", SEED, 50, 3)]);
     let yes = fields("Europe/London", true);
     let candidates = offers(&THREE);
-    let judgement = judge(
+    let judgment = judge(
         &case(&configuration, "email", &yes, &candidates),
         &facts(vec![contact(("e2", "Electronics"), 3)]),
         slots(50),
     );
-    assert_eq!(judgement.granted, [0, 1]);
+    assert_eq!(judgment.granted, [0, 1]);
     assert_eq!(
-        summaries(&judgement),
+        summaries(&judgment),
         [
             "passed (1 contacts in last 30d)",
             "passed (1 contacts in last 30d, 1 reserved)",
             "3 of 3 in last 30d (1 contacts, 2 reserved until 2026-07-04T11:00:00Z)",
         ]
     );
-    let refused = &judgement.verdicts[2].policies[0];
+    let refused = &judgment.verdicts[2].policies[0];
     assert_eq!(
         (refused.is_passed, refused.counted, refused.reserved, refused.limit),
         (false, 1, 2, 3)
@@ -173,10 +173,10 @@ fn slots_are_given_to_the_first_that_pass() {
     let configuration = configuration(&[cap("pol_1", "category:Apparel", 50, 1)]);
     let yes = fields("Europe/London", true);
     let candidates = offers(&[("a", "Apparel"), ("b", "Apparel"), ("c", "Toys"), ("d", "Toys")]);
-    let judgement =
+    let judgment =
         judge(&case(&configuration, "email", &yes, &candidates), &facts(Vec::new()), slots(2));
-    assert_eq!(judgement.granted, [0, 2]);
-    assert!(judgement.verdicts[3].refusal.is_none());
+    assert_eq!(judgment.granted, [0, 2]);
+    assert!(judgment.verdicts[3].refusal.is_none());
 }
 
 #[test]
@@ -190,8 +190,8 @@ fn the_strongest_refusal_is_told_and_all_are_listed() {
     let yes = fields("Europe/London", true);
     let candidates = offers(&[("a", "Apparel")]);
     let two = vec![contact(("x", "Toys"), 1), contact(("x", "Toys"), 2)];
-    let judgement = judge(&case(&configuration, "email", &yes, &candidates), &facts(two), slots(1));
-    let verdict = &judgement.verdicts[0];
+    let judgment = judge(&case(&configuration, "email", &yes, &candidates), &facts(two), slots(1));
+    let verdict = &judgment.verdicts[0];
     assert_eq!(verdict.policies.len(), 3);
     let refusal = verdict.refusal.as_ref().unwrap();
     assert_eq!(refusal.reason, "contact policy pol_b: 2 of 2 in last 30d (2 contacts)");
@@ -204,20 +204,20 @@ fn quiet_hours_are_told_in_the_seeds_words() {
     let yes = fields("Europe/London", true);
     let candidates = offers(&[("a", "Apparel")]);
     let at = "2026-07-03T01:00:00Z".parse().unwrap();
-    let judgement = judge(
+    let judgment = judge(
         &Case { at, ..case(&configuration, "email", &yes, &candidates) },
         &facts(Vec::new()),
         slots(1),
     );
-    let refusal = judgement.refusal.unwrap();
+    let refusal = judgment.refusal.unwrap();
     assert_eq!(refusal.code, ReasonCode::QuietHours);
     assert_eq!(
         refusal.reason,
         "channel email is within quiet hours (21:00-08:00 local) — deliver after 08:00"
     );
     assert_eq!(refusal.deliver_after.unwrap().to_rfc3339(), "2026-07-03T08:00:00+01:00");
-    assert_eq!((judgement.timezone.as_str(), judgement.granted.len()), ("Europe/London", 0));
-    assert!(judgement.verdicts[0].refusal.is_none());
+    assert_eq!((judgment.timezone.as_str(), judgment.granted.len()), ("Europe/London", 0));
+    assert!(judgment.verdicts[0].refusal.is_none());
 }
 
 #[test]
@@ -229,8 +229,8 @@ fn consent_comes_before_quiet_hours_and_these_before_policies() {
             at: at.parse().unwrap(),
             ..self::case(&configuration, "email", fields, &candidates)
         };
-        let judgement = judge(&case, &facts(vec![contact(("a", "Apparel"), 1)]), slots(1));
-        let found = judgement.refusal.as_ref().or(judgement.verdicts[0].refusal.as_ref());
+        let judgment = judge(&case, &facts(vec![contact(("a", "Apparel"), 1)]), slots(1));
+        let found = judgment.refusal.as_ref().or(judgment.verdicts[0].refusal.as_ref());
         assert_eq!(found.map_or("passed", |refusal| refusal.code.as_str()), expected);
     };
     let (night, day) = ("2026-07-03T01:00:00Z", "2026-07-03T11:00:00Z");
@@ -245,14 +245,14 @@ fn without_a_channel_channel_rules_are_skipped() {
     let configuration = configuration(&[cap("pol_1", "channel:email", 50, 1)]);
     let nothing = Fields::new();
     let candidates = offers(&[("a", "Apparel")]);
-    let judgement = judge(
+    let judgment = judge(
         &case(&configuration, "", &nothing, &candidates),
         &facts(vec![contact(("a", "Apparel"), 1)]),
         slots(1),
     );
-    assert_eq!((judgement.refusal, judgement.granted), (None, vec![0]));
-    assert_eq!(judgement.verdicts[0].summary, "passed (no policy)");
-    assert_eq!((judgement.timezone.as_str(), judgement.consent_sources.len()), ("", 0));
+    assert_eq!((judgment.refusal, judgment.granted), (None, vec![0]));
+    assert_eq!(judgment.verdicts[0].summary, "passed (no policy)");
+    assert_eq!((judgment.timezone.as_str(), judgment.consent_sources.len()), ("", 0));
 }
 
 #[test]
@@ -261,9 +261,9 @@ fn the_fallback_zone_stands_in() {
     configuration.settings.fallback_timezone = Some(chrono_tz::Europe::Paris);
     let nowhere = fields("Mars/Base", true);
     let candidates = offers(&[("a", "Apparel")]);
-    let judgement =
+    let judgment =
         judge(&case(&configuration, "email", &nowhere, &candidates), &facts(Vec::new()), slots(1));
-    assert_eq!((judgement.refusal, judgement.timezone.as_str()), (None, "Europe/Paris"));
+    assert_eq!((judgment.refusal, judgment.timezone.as_str()), (None, "Europe/Paris"));
 }
 
 #[test]
@@ -342,9 +342,9 @@ fn the_list_of_single_verdicts_is_bounded() {
     let names: Vec<_> = (0..500).map(|n| format!("off_{n}")).collect();
     let candidates: Vec<_> =
         names.iter().map(|name| offers(&[(name, "Apparel")])[0].clone()).collect();
-    let judgement =
+    let judgment =
         judge(&case(&configuration, "email", &yes, &candidates), &facts(Vec::new()), slots(50));
-    let listed: usize = judgement.verdicts.iter().map(|verdict| verdict.policies.len()).sum();
+    let listed: usize = judgment.verdicts.iter().map(|verdict| verdict.policies.len()).sum();
     assert!(listed <= POLICY_VERDICTS_MAX && listed > POLICY_VERDICTS_MAX - 150);
-    assert_eq!((judgement.verdicts.len(), judgement.granted.len()), (500, 50));
+    assert_eq!((judgment.verdicts.len(), judgment.granted.len()), (500, 50));
 }

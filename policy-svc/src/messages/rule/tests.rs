@@ -14,7 +14,7 @@ use crate::{
         question::{Candidate, FieldValue, Fields},
         settings::Settings,
         shared_use::Used,
-        verdict::{Case, Judgement, Scrutiny, Slots, judge},
+        verdict::{Case, Judgment, Scrutiny, Slots, judge},
     },
     messages::facts,
 };
@@ -119,7 +119,7 @@ fn configuration(rule: &Rule) -> Configuration {
     Configuration::new(1, channels, vec![policy], Settings::default())
 }
 
-fn judged(configuration: &Configuration, fields: &Fields, facts: &Facts) -> Judgement {
+fn judged(configuration: &Configuration, fields: &Fields, facts: &Facts) -> Judgment {
     let candidates: Vec<_> = (0..4).map(candidate).collect();
     let case = Case {
         configuration,

@@ -181,16 +181,12 @@ impl Customers {
     fn text(&self) -> String {
         let mut branches = vec![self.customer(), self.head(), self.reserved()];
         let parts = self.parts;
-        let optional: [(bool, fn(&Self) -> String); 6] = [
-            (parts.request, Self::request),
-            (parts.committed, Self::committed),
-            (parts.expired, Self::expired),
-            (parts.named, Self::named),
-            (parts.outcomes, Self::outcomes),
-            (parts.consent, Self::consent),
-        ];
-        let needed = optional.into_iter().filter(|(is_needed, _)| *is_needed);
-        branches.extend(needed.map(|(_, branch)| branch(self)));
+        branches.extend(parts.request.then(|| self.request()));
+        branches.extend(parts.committed.then(|| self.committed()));
+        branches.extend(parts.expired.then(|| self.expired()));
+        branches.extend(parts.named.then(|| self.named()));
+        branches.extend(parts.outcomes.then(|| self.outcomes()));
+        branches.extend(parts.consent.then(|| self.consent()));
         branches.join("\nunion all\n")
     }
 

@@ -78,8 +78,8 @@ fn what_could_not_be_counted_refuses() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(10_000))]
 
-    /// The count is what one gets by looking at every microsecond-exact instant; room is back at the first instant at
-    /// which counting again says so, and not a microsecond earlier.
+    /// The count is what one gets by looking at every microsecond-exact instant; room is back at
+    /// the first instant at which counting again says so, and not a microsecond earlier.
     #[test]
     fn counting_agrees_with_brute_force(
         contacts in prop::collection::vec(-(31 * DAY * 1_000_000)..=0_i64, 0..12),

@@ -29,11 +29,11 @@ fn found(
     contacts: Vec<ContactFact>,
     names: &[(&str, &str)],
 ) -> Vec<&'static str> {
-    let judgement = judged(policies, contacts, names, noon(), &fields("Europe/London", true));
-    let verdicts = judgement.verdicts.iter().enumerate();
+    let judgment = judged(policies, contacts, names, noon(), &fields("Europe/London", true));
+    let verdicts = judgment.verdicts.iter().enumerate();
     let word = |(place, verdict): (usize, &Verdict)| match &verdict.refusal {
         Some(refusal) => refusal.code.as_str(),
-        None if judgement.granted.contains(&place) => "granted",
+        None if judgment.granted.contains(&place) => "granted",
         None => "passed",
     };
     verdicts.map(word).collect()
@@ -45,7 +45,7 @@ fn judged(
     names: &[(&str, &str)],
     at: DateTime<Utc>,
     fields: &Fields,
-) -> Judgement {
+) -> Judgment {
     let (configuration, candidates) = (configuration(policies), offers(names));
     let facts = Facts { ledger_at: at, contacts, ..Default::default() };
     judge(&Case { at, ..case(&configuration, "email", fields, &candidates) }, &facts, slots(9))
@@ -146,9 +146,9 @@ fn calendar_limits_count_in_the_customers_own_days() {
         let (at, contact_at): (DateTime<Utc>, DateTime<Utc>) =
             (at.parse().unwrap(), contact_at.parse().unwrap());
         let fact = ContactFact { standing: Standing::Committed(contact_at), ..on(A, "email", 0) };
-        let judgement = judged(&policies, vec![fact], &[A], at, &fields(zone, true));
-        let row = &judgement.verdicts[0].policies[0];
-        assert_eq!(judgement.verdicts[0].summary, expected, "{zone} {at}");
+        let judgment = judged(&policies, vec![fact], &[A], at, &fields(zone, true));
+        let row = &judgment.verdicts[0].policies[0];
+        assert_eq!(judgment.verdicts[0].summary, expected, "{zone} {at}");
         assert_eq!(row.next_allowed_at, next.map(|next| next.parse().unwrap()), "{zone} {at}");
     };
     let (full, free) = ("1 of 1 today (1 contacts)", "passed (0 contacts today)");
@@ -183,9 +183,9 @@ fn segments_are_excluded_and_a_missing_one_refuses() {
     let check = |value: Option<FieldValue>, expected: Option<&str>| {
         let mut fields = fields("Europe/London", true);
         fields.extend(value.clone().map(|value| ("tier".to_owned(), value)));
-        let judgement =
+        let judgment =
             judged(&[policy("pol_1", "", 50, &exclusion)], vec![], &[A], noon(), &fields);
-        let reason = judgement.verdicts[0].refusal.as_ref().map(|refusal| refusal.reason.as_str());
+        let reason = judgment.verdicts[0].refusal.as_ref().map(|refusal| refusal.reason.as_str());
         assert_eq!(reason, expected, "{value:?}");
     };
     let text = |text: &str| Some(FieldValue::Text(text.to_owned()));
@@ -209,23 +209,24 @@ fn a_time_window_says_when_quiet_hours_and_it_both_allow() {
     let office = kind(TimeWindow::parse(&days, "07:00", "17:00"));
     let check = |at: &str, code: &str, reason: &str, after: &str| {
         let at = at.parse().unwrap();
-        let judgement = judged(
+        let judgment = judged(
             &[policy("office", "", 50, &office)],
             vec![],
             &[A],
             at,
             &fields("Europe/London", true),
         );
-        let refusal =
-            judgement.refusal.as_ref().or(judgement.verdicts[0].refusal.as_ref()).unwrap();
+        let refusal = judgment.refusal.as_ref().or(judgment.verdicts[0].refusal.as_ref()).unwrap();
         assert_eq!((refusal.code.as_str(), refusal.reason.as_str()), (code, reason));
         assert_eq!(refusal.deliver_after.unwrap().to_rfc3339(), after);
     };
     // Saturday noon: Monday seven is within quiet hours, so eight.
-    let reason = "contact policy office: outside the allowed hours (mon,tue,wed,thu,fri 07:00-17:00 local) — deliver \
+    let reason = "contact policy office: outside the allowed hours (mon,tue,wed,thu,fri \
+                  07:00-17:00 local) — deliver \
                   after 08:00 on 2026-07-06";
     check("2026-07-04T11:00:00Z", "time_window", reason, "2026-07-06T08:00:00+01:00");
-    let reason = "channel email is within quiet hours (21:00-08:00 local) — deliver after 08:00 on 2026-07-06";
+    let reason = "channel email is within quiet hours (21:00-08:00 local) — deliver after 08:00 on \
+                  2026-07-06";
     check("2026-07-04T01:00:00Z", "quiet_hours", reason, "2026-07-06T08:00:00+01:00");
     let reason = "channel email is within quiet hours (21:00-08:00 local) — deliver after 08:00";
     check("2026-07-03T01:00:00Z", "quiet_hours", reason, "2026-07-03T08:00:00+01:00");
@@ -247,12 +248,13 @@ fn the_law_is_a_floor_that_a_channel_can_only_raise() {
             at: at.parse().unwrap(),
             ..self::case(&configuration, channel, &fields, &candidates)
         };
-        let judgement = judge(&case, &facts(Vec::new()), slots(1));
-        let reason = judgement.refusal.map(|refusal| refusal.reason);
+        let judgment = judge(&case, &facts(Vec::new()), slots(1));
+        let reason = judgment.refusal.map(|refusal| refusal.reason);
         assert_eq!(reason.as_deref(), expected, "{channel} {country:?} {at}");
     };
     let evening = "2026-07-04T00:30:00Z";
-    let legal = "channel email is within the legal quiet hours of US (20:00-09:00 local) — deliver after 09:00";
+    let legal = "channel email is within the legal quiet hours of US (20:00-09:00 local) — deliver \
+                 after 09:00";
     check("email", Some("US"), evening, Some(legal));
     check("email", Some("us"), evening, Some(legal));
     check("email", None, evening, Some(legal));
@@ -294,14 +296,14 @@ fn an_override_lifts_softer_policies_of_lower_priority_only() {
     check(0, &kind(CustomerTotalCap::parse(capped)), "customer_total_cap");
     check(0, &kind(CrossChannelCap::parse(capped)), "cross_channel_cap");
     let rest = policy("pol", "", 50, &kind(Cooldown::parse(24)));
-    let judgement = judged(
+    let judgment = judged(
         &[policy("lift", "", 60, &lift), rest.clone()],
         vec![on(B, "email", 1)],
         &[A],
         noon(),
         &fields("Europe/London", true),
     );
-    let row = &judgement.verdicts[0].policies[1];
+    let row = &judgment.verdicts[0].policies[1];
     assert_eq!((row.is_passed, row.lifted_by.as_deref(), row.counted), (true, Some("lift"), 1));
     // Outside of the override's scope the rest holds.
     assert_eq!(

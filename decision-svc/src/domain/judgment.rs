@@ -81,7 +81,7 @@ pub struct Grant {
 
 /// Verdicts on a customer and the candidates.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Judgement {
+pub struct Judgment {
     /// A refusal that holds for every candidate.
     pub refusal: Option<Refusal>,
     /// One per candidate.
@@ -109,5 +109,5 @@ pub enum Basis {
         fields_read: Vec<String>,
     },
     /// The judgment itself: the answer to a retry carries no facts.
-    Judgement(Vec<u8>),
+    Judgment(Vec<u8>),
 }

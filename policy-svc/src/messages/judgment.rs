@@ -3,11 +3,11 @@
 use chrono::SecondsFormat;
 use proffer_proto::policy::v1 as proto;
 
-use crate::domain::verdict::{Judgement, PolicyVerdict, Refusal, Verdict};
+use crate::domain::verdict::{Judgment, PolicyVerdict, Refusal, Verdict};
 
 /// A judgment, without the facts.
-pub fn judgement(found: Judgement) -> proto::Judgement {
-    proto::Judgement {
+pub fn judgment(found: Judgment) -> proto::Judgment {
+    proto::Judgment {
         refusal: found.refusal.map(refusal),
         verdicts: found.verdicts.into_iter().map(verdict).collect(),
         ledger_at: Some(history::timestamp(found.ledger_at)),

@@ -4,7 +4,8 @@ use proffer_proto::{mask, resource::Stamp, values::v1::ResourceStatus};
 use serve::Problem;
 use tonic::Status;
 
-use crate::{Author, HistoryError, Kind, ServiceContext, is_id};
+use super::{Kind, ServiceContext};
+use crate::{Author, HistoryError, is_id};
 
 /// Longest name, in characters.
 const NAME_MAX: usize = 200;

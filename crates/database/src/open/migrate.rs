@@ -3,7 +3,7 @@
 use anyhow::{Context as _, bail};
 use sqlx::migrate::{Migration, Migrator};
 
-use crate::{Database, Location};
+use super::{Database, Location};
 
 /// The same steps in both dialects.
 #[derive(Debug)]
