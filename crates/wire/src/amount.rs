@@ -27,9 +27,10 @@ pub fn exact(value: &Value) -> Result<Option<String>, String> {
         Some(Kind::DecimalValue(text) | Kind::StringValue(text)) => {
             decimal::exact(text.trim()).map(Some)
         }
-        Some(Kind::BooleanValue(_) | Kind::ListValue(_)) => {
-            Err("must be a decimal number".to_owned())
+        Some(Kind::BooleanValue(is)) => {
+            Err(format!("must be a decimal number, not the boolean {is}"))
         }
+        Some(Kind::ListValue(_)) => Err("must be a decimal number, not a list".to_owned()),
     }
 }
 
@@ -97,7 +98,10 @@ mod tests {
     #[test]
     fn what_is_no_number_is_no_amount() {
         check(Some(Kind::StringValue("cheap".into())), Err("`cheap` is not a decimal number"));
-        check(Some(Kind::BooleanValue(true)), Err("must be a decimal number"));
+        check(
+            Some(Kind::BooleanValue(true)),
+            Err("must be a decimal number, not the boolean true"),
+        );
         assert!(read(&Value { kind: Some(Kind::DoubleValue(0.1 + 0.2)) }, 0..=PARTS).is_err());
     }
 }
