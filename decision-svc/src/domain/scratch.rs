@@ -114,7 +114,7 @@ pub(super) struct Ahead {
 impl Ord for Ahead {
     /// The worst is the greatest, so that a heap gives it up first.
     fn cmp(&self, other: &Self) -> Ordering {
-        self.place.cmp(&other.place)
+        self.place.order(&other.place)
     }
 }
 

@@ -53,7 +53,7 @@ async fn the_fourth_touch_in_thirty_days_is_refused_and_the_next_window_lets_it_
         let verdict = &refused.verdicts[0];
         assert_eq!(verdict.summary, "3 of 3 in last 30d (3 contacts)");
         let refusal = verdict.refusal.as_ref().unwrap();
-        assert_eq!((code(&refusal), refusal.deliver_after.as_str()), ("frequency_cap", ""));
+        assert_eq!((code(refusal), refusal.deliver_after.as_str()), ("frequency_cap", ""));
         let policy = &verdict.policies[0];
         assert_eq!(
             (policy.contacts, policy.reserved, policy.limit, policy.window_seconds),

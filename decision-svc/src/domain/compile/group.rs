@@ -221,7 +221,7 @@ fn ranking(
         Some(Place { score, priority: worth.priority, offer: *offer })
     };
     let mut places: Vec<Place> = members.iter().filter_map(place).collect();
-    places.sort_by(Place::cmp);
+    places.sort_by(Place::order);
     places
 }
 
