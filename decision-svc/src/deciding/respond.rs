@@ -79,7 +79,7 @@ impl Respond {
         for reported in reported {
             let outcome = reported.and_then(|Reported { report, body }| {
                 let ids = (report.customer_id.clone(), report.decision_id.clone());
-                let decision = decisions.get(&ids);
+                let decision = decisions.find(&ids);
                 let key = report.retry_key().to_owned();
                 let resolved = resolved(report, decision, &catalog, receipt.at)?;
                 Ok((key, new_outcome(&resolved, body)?))
@@ -119,33 +119,64 @@ impl Respond {
         snapshot.catalog.clone().ok_or_else(no_snapshot)
     }
 
-    /// The decisions that the reports name, by customer and id.
+    /// The decisions that the reports name.
     async fn decisions(
         &self,
         tenant: &str,
         reports: impl Iterator<Item = &Report>,
-    ) -> Result<BTreeMap<(String, String), KeptRecord>, Status> {
+    ) -> Result<NamedDecisions, Status> {
         let ids = reports.map(|report| (&*report.customer_id, &*report.decision_id));
         let ids: BTreeSet<_> = ids.filter(|(_, decision_id)| !decision_id.is_empty()).collect();
         let ids: Vec<_> = ids.into_iter().collect();
         let found = self.store.decisions_of(tenant, &ids).await;
         let found = found.map_err(|error| serve::store_status(&error))?.into_iter();
-        Ok(found.map(|(ids, row)| (ids, KeptRecord::read(&row.record))).collect())
+        let found: BTreeMap<_, _> =
+            found.map(|(ids, row)| (ids, KeptRecord::read(&row.record))).collect();
+        let is_missing = |(customer_id, decision_id): &&(&str, &str)| {
+            !found.contains_key(&((*customer_id).to_owned(), (*decision_id).to_owned()))
+        };
+        let missing: Vec<_> = ids.iter().filter(is_missing).map(|(_, id)| *id).collect();
+        let of_others = self.store.known_decisions(tenant, &missing).await;
+        let of_others = of_others.map_err(|error| serve::store_status(&error))?;
+        Ok(NamedDecisions { found, of_others })
+    }
+}
+
+/// The decisions that reports name.
+struct NamedDecisions {
+    /// By customer and id.
+    found: BTreeMap<(String, String), KeptRecord>,
+    /// Ids of decisions of other customers than the reports say.
+    of_others: BTreeSet<String>,
+}
+
+impl NamedDecisions {
+    /// The decision of a customer and id; `None` when the id is empty.
+    fn find(&self, ids: &(String, String)) -> Result<Option<&KeptRecord>, Problem> {
+        let decision_id = ids.1.as_str();
+        match self.found.get(ids) {
+            None if decision_id.is_empty() => Ok(None),
+            None if self.of_others.contains(decision_id) => {
+                let message = format!("`{decision_id}` is not a decision of this customer");
+                Err(Problem::invalid_field("outcome.decision_id", message))
+            }
+            None => Err(Problem::not_found("decision", decision_id)),
+            found => Ok(found),
+        }
     }
 }
 
 /// Finds what a report refers to: its type, its offer, its channel.
 fn resolved(
     report: Report,
-    decision: Option<&KeptRecord>,
+    decision: Result<Option<&KeptRecord>, Problem>,
     catalog: &Catalog,
     received_at: DateTime<Utc>,
 ) -> Result<ResolvedOutcome, Problem> {
     let of_type = outcome_type(&report.key, catalog)?;
-    let (offer, channel) = match (report.decision_id.as_str(), decision) {
-        ("", _) => (offer_named(&report.offer_id, catalog)?, ""),
-        (decision_id, None) => return Err(Problem::not_found("decision", decision_id)),
-        (_, Some(decision)) => {
+    let (offer, channel) = match decision? {
+        None => (offer_named(&report.offer_id, catalog)?, ""),
+        Some(decision) => {
             let offers = decision.decided_offers();
             let offer = report.offer_in(&offers).map_err(|(field, message)| {
                 Problem::invalid_field(format!("outcome.{field}"), message)

@@ -1,6 +1,10 @@
 //! SQL of decision records.
 
-use std::{borrow::Cow, collections::BTreeMap, sync::LazyLock};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
 
 use database::{
     Cell, Columns, Count, DatabaseError, Dialect, Kind, Rows, Select, Statement, Texts,
@@ -46,6 +50,9 @@ const LIST: &str = "select decision_id, decided_us, record from decision
       and (decided_us < $3 or (decided_us = $3 and decision_id < $4))
     order by decided_us desc, decision_id desc limit $5";
 
+const KNOWN_IDS_WHY: &str = "a report with a wrong decision id differs from one with a wrong \
+    customer; no valid report runs it";
+
 const INSERT: &str = "insert into decision
     (tenant_id, customer_id, decided_us, decision_id, record) values ($1, $2, $3, $4, $5)
     on conflict (tenant_id, customer_id, decided_us, decision_id) do nothing";
@@ -62,6 +69,11 @@ fn of_customers_statement(dialect: Dialect, count: Count) -> String {
     )
 }
 
+fn known_ids_statement(dialect: Dialect, count: Count) -> String {
+    let is_named = dialect.is_any("decision_id", count, 2);
+    format!("select decision_id from decision where tenant_id = $1 and {is_named}")
+}
+
 pub(super) fn statements(dialect: Dialect) -> Vec<Statement> {
     let of_customers = |count| of_customers_statement(dialect, count);
     vec![
@@ -72,6 +84,8 @@ pub(super) fn statements(dialect: Dialect) -> Vec<Statement> {
         Statement::new("new decision", INSERT),
         Statement::new("decision of one customer by id", of_customers(Count::One)),
         Statement::new("decisions of customers by ids", of_customers(Count::Many)),
+        Statement::new("known id", known_ids_statement(dialect, Count::One)).scan(KNOWN_IDS_WHY),
+        Statement::new("known ids", known_ids_statement(dialect, Count::Many)).scan(KNOWN_IDS_WHY),
     ]
 }
 
@@ -86,6 +100,23 @@ pub(super) fn id_rows<'a>(ids: &[(&'a str, &'a str)]) -> Rows<'a> {
 }
 
 impl Store {
+    /// Those of these ids that some customer's decision has. One statement, however many.
+    pub async fn known_decisions(
+        &self,
+        tenant: &str,
+        ids: &[&str],
+    ) -> Result<BTreeSet<String>, DatabaseError> {
+        if ids.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        static TEXTS: LazyLock<Texts> = LazyLock::new(|| Texts::new(known_ids_statement));
+        let count = if ids.len() == 1 { Count::One } else { Count::Many };
+        let statement = TEXTS.get(self.database.dialect(), count);
+        let found: Vec<(String,)> =
+            Select::new(statement).bind(tenant).bind_any(ids).brief().all(&self.database).await?;
+        Ok(found.into_iter().map(|(id,)| id).collect())
+    }
+
     /// One decision.
     pub async fn decision(
         &self,

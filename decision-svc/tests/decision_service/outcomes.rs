@@ -69,8 +69,13 @@ async fn what_is_wrong_with_a_report_is_told_with_the_remedy() {
             "known are click, conversion, impression",
         )
         .await;
-        // Another customer's decision is looked up among one's own.
-        check(decided("other", "click"), Code::NotFound, "", &id).await;
+        check(
+            decided("other", "click"),
+            invalid,
+            "outcome.decision_id",
+            "is not a decision of this customer",
+        )
+        .await;
         check(report("c", "click", ""), invalid, "outcome.idempotency_key", "is required").await;
         check(report("", "click", "k"), invalid, "outcome.customer_id", "is required").await;
         let rank = proto::OutcomeReport { rank: Some(2), ..decided("cust_lapsed_1", "click") };
