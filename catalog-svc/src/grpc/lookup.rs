@@ -129,8 +129,8 @@ impl Lookups {
     }
 }
 
-/// The system types as changes. They are in no log: they stand at revision 0, before everything a
-/// tenant wrote.
+/// The system types as changes. No log has them: their revision is 0, before the first write of a
+/// tenant.
 fn system_changes() -> Vec<ConfigurationChange> {
     let change = |of_type| {
         let resource: OutcomeType = outcome_type::system(of_type);

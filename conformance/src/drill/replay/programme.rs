@@ -1,5 +1,5 @@
-//! A programme drawn from a seed: fields of every type, rules of every kind, policies of most; and
-//! customers of whom nobody knows everything.
+//! A campaign drawn from a seed: fields of every type, rules of every kind, most kinds of policy,
+//! and customers with missing fields.
 
 mod parts;
 
