@@ -2,14 +2,11 @@
 
 use database::{Dialect, Statement};
 use decision_svc::store;
-use testkit::statement::{Listed, assert_spreadable};
-
-fn listed(statements: &[Statement]) -> Vec<Listed<'_>> {
-    statements.iter().map(|one| (one.name, &*one.text, one.scan)).collect()
-}
+use testkit::statement::assert_spreadable;
 
 #[test]
 fn every_statement_can_be_spread() {
     let [postgres, sqlite] = [Dialect::Postgres, Dialect::Sqlite].map(store::statements);
+    let listed = |all| <[Statement]>::iter(all).map(Statement::listed).collect::<Vec<_>>();
     assert_spreadable(env!("CARGO_MANIFEST_DIR"), &listed(&postgres), &listed(&sqlite));
 }

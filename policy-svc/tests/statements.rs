@@ -1,17 +1,12 @@
 //! Every statement of policy-svc runs where customers are spread over servers.
 
-use database::Dialect;
+use database::{Dialect, Statement};
 use policy_svc::store;
-use testkit::statement::{Listed, assert_spreadable};
-
-type Statement = (&'static str, String, Option<&'static str>);
-
-fn listed(statements: &[Statement]) -> Vec<Listed<'_>> {
-    statements.iter().map(|(name, text, scan)| (*name, text.as_str(), *scan)).collect()
-}
+use testkit::statement::assert_spreadable;
 
 #[test]
 fn every_statement_can_be_spread() {
     let [postgres, sqlite] = [Dialect::Postgres, Dialect::Sqlite].map(store::statements);
+    let listed = |all| <[Statement]>::iter(all).map(Statement::listed).collect::<Vec<_>>();
     assert_spreadable(env!("CARGO_MANIFEST_DIR"), &listed(&postgres), &listed(&sqlite));
 }

@@ -19,6 +19,11 @@ impl Statement {
         Self { name, text: text.into(), scan: None }
     }
 
+    /// Name, text and reason of a scan, as `testkit` checks them.
+    pub fn listed(&self) -> (&str, &str, Option<&str>) {
+        (self.name, &self.text, self.scan)
+    }
+
     /// Says why the statement does not name the customers it is about.
     pub fn scan(mut self, why: &'static str) -> Self {
         self.scan = Some(why);

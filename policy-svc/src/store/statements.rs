@@ -1,11 +1,8 @@
 //! Every statement of the ledger, for the test that each can be spread over several nodes.
 
-use database::{Count, Dialect, Texts};
+use database::{Count, Dialect, Statement, Texts};
 
 use super::{budget, budget_entry, consent, contact, known, reconciliation, request, write};
-
-/// A statement: what it is for, its text, and why it is not about given customers, if it is not.
-pub type Statement = (&'static str, String, Option<&'static str>);
 
 /// The texts, as they are sent.
 pub fn statements(dialect: Dialect) -> Vec<Statement> {
@@ -39,11 +36,12 @@ pub fn statements(dialect: Dialect) -> Vec<Statement> {
     about_customers.extend(write::statements(dialect));
     let scans = budget_entry::COUNTING.map(|(state, instant)| {
         let why = "a new budget counts the contacts of all customers";
-        ("contacts that count", budget_entry::scanned(dialect, state, instant), Some(why))
+        Statement::new("contacts that count", budget_entry::scanned(dialect, state, instant))
+            .scan(why)
     });
     let why = "old answers of all customers are removed by age";
-    let old = ("old answers", request::OLD.to_owned(), Some(why));
-    let named = about_customers.into_iter().map(|(name, text)| (name, text, None));
+    let old = Statement::new("old answers", request::OLD).scan(why);
+    let named = about_customers.into_iter().map(|(name, text)| Statement::new(name, text));
     named.chain(scans).chain([old]).collect()
 }
 
