@@ -22,8 +22,7 @@ impl Schedule {
         match (self.starts_at, self.ends_at) {
             (None, None) => {
                 let message = "needs `starts_at`, `ends_at` or both: leave it out for an offer \
-                               that \
-                               always stands";
+                               that is always offered";
                 vec![(SCHEDULE.to_owned(), message.to_owned())]
             }
             (Some(starts_at), Some(ends_at)) if ends_at <= starts_at => {
@@ -73,7 +72,7 @@ mod tests {
     #[test]
     fn a_schedule_without_any_instant_says_nothing() {
         let fault = "schedule needs `starts_at`, `ends_at` or both: leave it out for an offer \
-                     that always stands";
+                     that is always offered";
         check(None, None, &[fault]);
     }
 }

@@ -88,7 +88,7 @@ fn columns(schema: &Schema, names: &ByteRecord) -> Result<Vec<Column>, Faults> {
         };
         let text = std::str::from_utf8(name).unwrap_or_default();
         if seen.contains(&name) {
-            fault(format!("`{}` stands twice", quoted(text)));
+            fault(format!("`{}` is given twice", quoted(text)));
         } else if text == CUSTOMER_ID {
             columns.push(Column::CustomerId);
         } else if let Some(of_type) = schema.fields.get(text) {

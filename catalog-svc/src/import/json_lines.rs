@@ -76,7 +76,7 @@ fn row(schema: &Schema, object: &[u8]) -> (String, Result<Changes, Faults>) {
             });
             customer_id = Some(text.unwrap_or_default());
         } else if name == CUSTOMER_ID || values.iter().any(|(known, _)| known == name) {
-            faults.push((quoted(name), "stands twice".to_owned()));
+            faults.push((quoted(name), "is given twice".to_owned()));
         } else {
             values.push((name, Cell::of(raw.get())));
         }

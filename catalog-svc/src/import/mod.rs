@@ -190,7 +190,7 @@ mod tests {
         told(
             "customerId,visit,name,name\n",
             "[(\"names\", \"`visit` is not a field of schema `Customer`; did you mean \
-             `visits`?\"), (\"names\", \"`name` stands twice\")]",
+             `visits`?\"), (\"names\", \"`name` is given twice\")]",
         );
     }
 
@@ -225,7 +225,7 @@ mod tests {
                  column 0",
                 "3@3  !customerId: must be a string",
                 "4@4  !: is not a JSON object: EOF while parsing an object at column 17",
-                "5@5 e !name: stands twice",
+                "5@5 e !name: is given twice",
                 "6@6 f !name: must be a string, not a list",
                 "7@7 g",
             ],

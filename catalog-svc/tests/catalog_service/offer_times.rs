@@ -58,7 +58,7 @@ async fn a_wrong_schedule_is_told_with_its_part() {
                  2026-12-01T12:00:00Z";
     check(noon, noon, &[fault]).await;
     let fault = "offer.schedule needs `starts_at`, `ends_at` or both: leave it out for an offer \
-                 that always stands";
+                 that is always offered";
     check(None, None, &[fault]).await;
     let fault = "is not an instant of the years 1 to 9999";
     check(Some(BEYOND), None, &[&format!("offer.schedule.starts_at {fault}")]).await;
