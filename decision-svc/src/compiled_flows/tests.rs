@@ -41,10 +41,12 @@ async fn a_compilation_begun_for_a_caller_that_left_serves_the_next() {
     }
     let first = slot.newest().unwrap();
     assert!(Arc::ptr_eq(&asked().await.unwrap(), &first));
-    // Outside its own task the work is lost with the caller.
+    // Outside its own task the work is lost with the caller. The held turn keeps it from ending.
     let alone = CompiledFlows::default();
     let slot = alone.slot(key);
+    let turn = slot.compiling.try_lock().unwrap();
     assert!(alone.made(&slot, key, &flow, &catalog).now_or_never().is_none());
+    drop(turn);
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
