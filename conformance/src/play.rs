@@ -50,8 +50,21 @@ pub async fn play(scenario: &Scenario, door: &Door) -> anyhow::Result<()> {
                     counter.map(|counter| format!(" ({counter} = {count})")).unwrap_or_default();
                 format!("step {number}{count}: {name}")
             };
+            if let Some(instant) = &step.after_instant {
+                reach(&clock, &fill_text(instant, &variables, clock.now())?).await?;
+            }
             take(step, door, &mut variables, clock.now()).await.with_context(context)?;
         }
+    }
+    Ok(())
+}
+
+/// Returns once the clock reads this instant.
+async fn reach(clock: &Clock, instant: &Value) -> anyhow::Result<()> {
+    let instant = instant.as_str().context("an instant is a text")?;
+    let instant = DateTime::parse_from_rfc3339(instant).context(instant.to_owned())?;
+    while let Ok(left) = (instant.to_utc() - clock.now()).to_std() {
+        tokio::time::sleep(left + Duration::from_millis(1)).await;
     }
     Ok(())
 }

@@ -53,6 +53,8 @@ pub struct Step {
     pub when: Option<String>,
     /// Only when this is false.
     pub unless: Option<String>,
+    /// The step is taken once the clock has reached this instant.
+    pub after_instant: Option<String>,
     /// Asked again until it is so, for what arrives by the outbox.
     #[serde(default)]
     pub eventually: bool,

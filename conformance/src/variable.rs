@@ -1,16 +1,17 @@
 //! Variables of a scenario, and the few computed ones that let the real clock serve.
 //!
-//! `${name}` is a variable. `${zone_at_hour 12}` is a zone in which it is now between 12:00 and
-//! 12:59, `${day -142 zone}` the date 142 days ago there, `${local 08:00 zone}` that wall time
-//! today as an instant, `${is_workday zone}` whether it is Monday to Friday there, and `${held_out
-//! salt customer basisPoints}` whether the published rule holds a customer out. An argument that
-//! names a variable means its value.
+//! `${name}` is a variable, `${now}` the present instant. `${zone_at_hour 12}` is a zone in which
+//! it is now between 12:00 and 12:59, `${day -142 zone}` the date 142 days ago there, `${local
+//! 08:00 zone}` that wall time today as an instant, `${is_workday zone}` whether it is Monday to
+//! Friday there, and `${held_out salt customer basisPoints}` whether the published rule holds a
+//! customer out. An argument that names a variable means its value.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, bail};
 use chrono::{
-    DateTime, Datelike as _, Days, NaiveTime, Offset as _, TimeZone as _, Timelike as _, Utc,
+    DateTime, Datelike as _, Days, NaiveTime, Offset as _, SecondsFormat, TimeZone as _,
+    Timelike as _, Utc,
 };
 use chrono_tz::Tz;
 use serde_json::Value;
@@ -77,6 +78,7 @@ fn evaluate(expression: &str, variables: &Variables, now: DateTime<Utc>) -> anyh
         ("held_out", [salt, customer, basis_points]) => {
             is_held_out(salt, customer, basis_points.parse()?).into()
         }
+        ("now", []) => now.to_rfc3339_opts(SecondsFormat::Micros, true).into(),
         (name, []) => variables.get(name).with_context(|| format!("no variable `{name}`"))?.clone(),
         _ => bail!("`{expression}` is no function of variable.rs"),
     })

@@ -10,6 +10,7 @@ mod conformance {
     mod import;
     mod one_folder;
     mod pages;
+    mod read_your_writes;
     mod scenarios;
     mod stream;
 }

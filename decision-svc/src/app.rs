@@ -47,7 +47,13 @@ pub struct Deps {
     pub neighbours: Neighbours,
     /// How long a decision waits for configuration that it knows to be newer than its own.
     pub snapshot_wait_max: Duration,
+    /// After this silence of experiment-svc decisions report `experiments_stale`.
+    pub experiments_silence_max: Duration,
 }
+
+/// The silence of experiment-svc after which an experiment may have started without this process:
+/// as long as an experiment waits before it starts.
+pub const EXPERIMENTS_SILENCE_MAX: Duration = Duration::from_secs(2);
 
 /// Longest wait at start for the configuration of the default tenant.
 const WARM_UP_MAX: Duration = Duration::from_secs(5);
@@ -77,11 +83,11 @@ impl App {
         let database =
             Database::open(location, "decision", PoolSizes::default(), &migrations).await?;
         let history = History::new(database.clone());
-        let Deps { clock, neighbours, snapshot_wait_max } = deps;
+        let Deps { clock, neighbours, snapshot_wait_max, experiments_silence_max } = deps;
         let configuration = Context {
             whole_flows: WholeFlows::new(history.clone()),
             history,
-            followers: Followers::new(neighbours.clone()),
+            followers: Followers::new(neighbours.clone(), clock.clone()),
             clock: clock.clone(),
         };
         let (store, bell) = (Store::new(database), Arc::<Notify>::default());
@@ -94,7 +100,8 @@ impl App {
         };
         let followers = configuration.followers.clone();
         let respond = Respond { store, followers, receipts, bell };
-        let decisions = decisions(&configuration, &relay, snapshot_wait_max);
+        let decisions =
+            decisions(&configuration, &relay, (snapshot_wait_max, experiments_silence_max));
         Ok(Self { configuration, decisions, respond, relay, readiness: Readiness::default() })
     }
 
@@ -143,7 +150,11 @@ impl App {
 }
 
 /// Puts the use cases of decisions together.
-fn decisions(configuration: &Context, relay: &Relay, snapshot_wait_max: Duration) -> Decisions {
+fn decisions(
+    configuration: &Context,
+    relay: &Relay,
+    (snapshot_wait_max, experiments_silence_max): (Duration, Duration),
+) -> Decisions {
     let Context { whole_flows, followers, clock, .. } = configuration;
     let Relay { store, neighbours, bell, .. } = relay;
     let Neighbours { catalog, gate, channels, .. } = neighbours;
@@ -157,7 +168,9 @@ fn decisions(configuration: &Context, relay: &Relay, snapshot_wait_max: Duration
         followers: followers.clone(),
         compiled: CompiledFlows::default(),
         catalog: catalog.clone(),
+        gate: gate.clone(),
         clock: clock.clone(),
+        experiments_silence_max,
     };
     let past = PastConfiguration {
         flows: whole_flows.clone(),

@@ -20,5 +20,5 @@ pub mod receipt;
 pub mod relay;
 pub mod store;
 
-pub use app::{App, Deps};
+pub use app::{App, Deps, EXPERIMENTS_SILENCE_MAX};
 pub use config::{Config, SnapshotSettings};

@@ -1,7 +1,7 @@
 //! The `decision-svc` command: decision-svc in its own process.
 
 use clap::Parser as _;
-use decision_svc::{App, Config, Deps, neighbours::Neighbours};
+use decision_svc::{App, Config, Deps, EXPERIMENTS_SILENCE_MAX, neighbours::Neighbours};
 use serve::{Clock, Process};
 
 fn main() -> anyhow::Result<()> {
@@ -13,8 +13,12 @@ async fn run() -> anyhow::Result<()> {
     serve::start_logging(&config.process);
     let neighbours =
         Neighbours::remote(&config.catalog_url, &config.policy_url, &config.experiment_url)?;
-    let deps =
-        Deps { clock: Clock::system(), neighbours, snapshot_wait_max: config.snapshot.wait_max() };
+    let deps = Deps {
+        clock: Clock::system(),
+        neighbours,
+        snapshot_wait_max: config.snapshot.wait_max(),
+        experiments_silence_max: EXPERIMENTS_SILENCE_MAX,
+    };
     let app = App::build(&config.store.location(), deps).await?;
     let process = Process {
         name: "decision-svc",

@@ -6,10 +6,12 @@ mod decision_service {
     pub mod batch;
     pub mod engine;
     pub mod flows;
+    pub mod fresh;
     pub mod keys;
     pub mod neighbours;
     pub mod outcomes;
     pub mod recommend;
+    pub mod script;
     pub mod suite;
     pub mod tenants;
     pub mod verdicts;

@@ -55,7 +55,9 @@ impl Suite {
             channels: Arc::new(policy.channels()),
             experiment: Arc::new(experiment.ledger()),
         };
-        let deps = decision_svc::Deps { clock, neighbours, snapshot_wait_max };
+        let experiments_silence_max = decision_svc::EXPERIMENTS_SILENCE_MAX;
+        let deps =
+            decision_svc::Deps { clock, neighbours, snapshot_wait_max, experiments_silence_max };
         let decision = decision_svc::App::build(location, deps).await?;
         let behind = gateway::Neighbours {
             catalog: Neighbour::local(catalog.routes()),

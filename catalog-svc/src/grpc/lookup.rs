@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures::{StreamExt as _, stream::BoxStream};
-use history::{AtHead, Resource as _, ServiceContext as _};
+use history::{AtHead, Heartbeat, Resource as _, ServiceContext as _};
 use proffer_proto::{
     catalog::v1::{
         self as proto, CustomerRecord, OutcomeType, lookup_service_server::LookupService,
@@ -185,12 +185,13 @@ impl LookupService for Lookups {
         // A caller that knows nothing yet gets the system types with the first page, which comes at
         // once.
         let mut system = if after == 0 { system_changes() } else { Vec::new() };
-        let pages = self.context.history.watch_call(&metadata, after)?.map(move |page| {
-            let (mut found, head_revision) = page?;
-            let mut changes = std::mem::take(&mut system);
-            changes.append(&mut found);
-            Ok(proto::WatchCatalogResponse { changes, head_revision })
-        });
+        let pages =
+            self.context.history.watch_call(&metadata, after, Heartbeat::None)?.map(move |page| {
+                let (mut found, head_revision) = page?;
+                let mut changes = std::mem::take(&mut system);
+                changes.append(&mut found);
+                Ok(proto::WatchCatalogResponse { changes, head_revision })
+            });
         Ok(Response::new(pages.boxed()))
     }
 }

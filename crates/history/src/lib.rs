@@ -38,5 +38,5 @@ pub use kind::{Draft, Kind, ServiceContext};
 pub use log::{History, Verified, head_of, migrations};
 pub use page::{PAGE_BYTES_MAX, PAGE_MAX, Page, page, token};
 pub use past::AsOf;
-pub use watch::{Changes, WATCH_PAGE};
+pub use watch::{Changes, Heartbeat, WATCH_PAGE};
 pub use write::{Change, Write};

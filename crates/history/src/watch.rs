@@ -16,6 +16,18 @@ const PAGE_BYTES: usize = 200 * 1024;
 /// How often the log is looked at for writes of other processes.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
+/// Polls without a change after which a heartbeat comes: three in two seconds.
+const HEARTBEAT_POLLS: u32 = 3;
+
+/// Whether a watch shows that it is alive while nothing changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heartbeat {
+    /// It yields a page without changes each 600 ms, as long as the log can be read.
+    Every600Ms,
+    /// It yields changes only.
+    None,
+}
+
 /// Changes, and the revision up to which the log is now known.
 pub type Changes = (Vec<ConfigurationChange>, i64);
 
@@ -25,13 +37,14 @@ impl History {
         &self,
         metadata: &MetadataMap,
         after: i64,
+        heartbeat: Heartbeat,
     ) -> Result<impl Stream<Item = Result<Changes, Status>> + Send + 'static, Status> {
         let tenant = metadata::tenant(metadata)?;
         if after < 0 {
             let message = format!("is {after}; it must be 0 or more");
             return Err(Problem::invalid_field("after_revision", message).into());
         }
-        Ok(self.watch(tenant, after).map(|page| Ok(page?)))
+        Ok(self.watch(tenant, after, heartbeat).map(|page| Ok(page?)))
     }
 
     /// The entries of a tenant after a revision, then every new one as it is written; never ends by
@@ -40,11 +53,12 @@ impl History {
         &self,
         tenant: String,
         after: i64,
+        heartbeat: Heartbeat,
     ) -> impl Stream<Item = Result<Changes, HistoryError>> + Send + 'static {
         let (history, mut bell) = (self.clone(), self.bell.subscribe());
         async_stream::try_stream! {
             let mut known = after;
-            let mut is_first = true;
+            let (mut is_first, mut polls) = (true, 0);
             loop {
                 bell.mark_unchanged();
                 let mut bytes = 0;
@@ -57,12 +71,14 @@ impl History {
                     known = entry.revision;
                     changes.push(change(entry));
                 }
-                if changes.is_empty() && !is_first {
+                let is_due = heartbeat == Heartbeat::Every600Ms && polls >= HEARTBEAT_POLLS;
+                if changes.is_empty() && !is_first && !is_due {
                     // A poll that times out looks again: another process may have written.
                     drop(tokio::time::timeout(POLL_INTERVAL, bell.changed()).await);
+                    polls += 1;
                     continue;
                 }
-                is_first = false;
+                (is_first, polls) = (false, 0);
                 yield (changes, known);
             }
         }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use database::{Database, Location, PoolSizes};
 use futures::StreamExt as _;
-use history::{AsOf, Change, History, HistoryError, IdChoice, Present, Write};
+use history::{AsOf, Change, Heartbeat, History, HistoryError, IdChoice, Present, Write};
 
 async fn on_both(check: impl AsyncFn(History)) {
     let folder = tempfile::tempdir().unwrap();
@@ -174,7 +174,7 @@ async fn thirty_two_writers_leave_no_gap_and_no_fork() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watcher_sees_what_was_and_what_comes() {
     on_both(async |history| {
-        let mut empty = Box::pin(history.watch("t".into(), 0));
+        let mut empty = Box::pin(history.watch("t".into(), 0, Heartbeat::None));
         assert_eq!(empty.next().await.unwrap().unwrap(), (Vec::new(), 0));
         write(&history, 1, create("A")).await.unwrap();
         let (changes, head) = empty.next().await.unwrap().unwrap();
@@ -182,8 +182,24 @@ async fn a_watcher_sees_what_was_and_what_comes() {
         write(&history, 2, Write::Delete { id: "off_a".into(), expected: None }).await.unwrap();
         let (changes, head) = empty.next().await.unwrap().unwrap();
         assert_eq!((changes[0].deleted, head), (true, 2));
-        let mut late = Box::pin(history.watch("t".into(), 1));
+        let mut late = Box::pin(history.watch("t".into(), 1, Heartbeat::None));
         assert_eq!(late.next().await.unwrap().unwrap().0.len(), 1);
+    })
+    .await;
+}
+
+/// Nothing changes, and the watch still yields: it is alive.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_with_a_heartbeat_yields_while_nothing_changes() {
+    on_both(async |history| {
+        let mut watch = Box::pin(history.watch("t".into(), 0, Heartbeat::Every600Ms));
+        for _ in 0..3 {
+            assert_eq!(watch.next().await.unwrap().unwrap(), (Vec::new(), 0));
+        }
+        write(&history, 1, create("A")).await.unwrap();
+        let (changes, head) = watch.next().await.unwrap().unwrap();
+        assert_eq!((changes.len(), head), (1, 1));
+        assert_eq!(watch.next().await.unwrap().unwrap(), (Vec::new(), 1));
     })
     .await;
 }

@@ -60,6 +60,7 @@ impl Commit {
             record: &customer.record.unwrap_or_default(),
             pending: &pending,
             as_of: None,
+            policy_revision: None,
         };
         let candidate = offer.subject.clone().unwrap_or_default();
         let decision_id = name.decision_id;

@@ -9,7 +9,8 @@ use tonic::Status;
 
 use super::{
     as_of::{AsOfCase, AsOfCases},
-    judge::{PlannedCase, judge},
+    fresh::Freshness,
+    judge::{Judged, PlannedCase, Try, judge},
     kept::KeptRecord,
     live::LiveCases,
 };
@@ -144,9 +145,32 @@ impl Explain {
             let message = "is required: the customer has no decision whose flow could be meant";
             return Err(Problem::invalid_field("flow", message).into());
         }
-        let gone = || serve::internal(&"a question without an answer");
         let question = Arc::new(question);
-        let cases = self.live.cases(tenant, &[&question], Detail::Everything).await;
+        let (planned, judged) = match self.judged_now(tenant, &question, Try::First).await? {
+            Ok(judged) => judged,
+            Err(next) => {
+                let judged = self.judged_now(tenant, &question, next).await?;
+                judged.map_err(|_| serve::internal(&"a second try that asks for a third"))?
+            }
+        };
+        let PlannedCase { live, plan, .. } = planned;
+        let is_stale = !live.degraded.is_empty();
+        let notes = is_stale.then(|| "made with older configuration than there is".to_owned());
+        let (catalog, notes) = (live.catalog, notes.into_iter().collect());
+        let conclusion = conclude(&live.case, plan, judged.judgment);
+        Ok(Considered { case: live.case, catalog, conclusion, notes, based_on: None })
+    }
+
+    /// The planned and judged case of now; or how to try again, because policy-svc has newer
+    /// configuration.
+    async fn judged_now(
+        &self,
+        tenant: &str,
+        question: &Arc<Question>,
+        attempt: Try,
+    ) -> Result<Result<(PlannedCase, Judged), Try>, Status> {
+        let gone = || serve::internal(&"a question without an answer");
+        let cases = self.live.cases(tenant, &[question], Detail::Everything).await;
         let mut live = cases.into_iter().next().ok_or_else(gone)??;
         let catalog = live.catalog.clone();
         // Offer and rank must be of one catalog.
@@ -156,13 +180,17 @@ impl Explain {
             let compiled = self.live.compiled.of(key, flow.clone(), &catalog).await;
             live.case.configuration.flow = compiled.map_err(|error| serve::internal(&error))?;
         }
-        let planned = PlannedCase::of(live);
+        let mut planned = PlannedCase::of(live, attempt);
         let judged = judge(&*self.gate, tenant, std::iter::once(&planned)).await;
-        let judged = judged.into_iter().next().ok_or_else(gone)??;
-        let PlannedCase { live, plan, .. } = planned;
-        let conclusion = conclude(&live.case, plan, judged.judgment);
-        let (case, notes, based_on) = (live.case, Vec::new(), None);
-        Ok(Considered { case, catalog, conclusion, notes, based_on })
+        let judged = judged.into_iter().next().ok_or_else(gone)?;
+        if attempt == Try::First {
+            match self.live.freshness(tenant, &[(&planned, &judged)]).await.first() {
+                Some(Freshness::Behind) => return Ok(Err(self.live.catch_up(tenant).await)),
+                Some(Freshness::Unknown) => planned.live.mark_stale(),
+                Some(Freshness::Fresh) | None => {}
+            }
+        }
+        Ok(Ok((planned, judged?)))
     }
 
     async fn at(

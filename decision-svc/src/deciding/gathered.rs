@@ -24,6 +24,11 @@ use crate::{
     store::{Known, OutboxRow},
 };
 
+/// The reason in `degraded` for a decision that was made with older configuration.
+const SNAPSHOT_STALE: &str = "snapshot_stale";
+/// The reason for one that may not know an experiment that has started.
+const EXPERIMENTS_STALE: &str = "experiments_stale";
+
 /// A case built from live data, and what writing its decision needs.
 pub struct LiveCase {
     /// The case.
@@ -38,6 +43,15 @@ pub struct LiveCase {
     pub degraded: Vec<String>,
 }
 
+impl LiveCase {
+    /// Notes that it was built with older configuration than there is.
+    pub fn mark_stale(&mut self) {
+        if !self.degraded.iter().any(|what| what == SNAPSHOT_STALE) {
+            self.degraded.push(SNAPSHOT_STALE.to_owned());
+        }
+    }
+}
+
 /// All that some questions need.
 pub struct Gathered<'q> {
     /// Flow and snapshot by flow and channel; or why there are none.
@@ -50,6 +64,8 @@ pub struct Gathered<'q> {
     pub metrics: BTreeMap<usize, Metrics>,
     /// Undelivered outcomes and arms by customer.
     pub known: Known,
+    /// An experiment may have started of which experiment-svc could not tell.
+    pub are_experiments_stale: bool,
 }
 
 /// Customer records, and the snapshot they are read with.
@@ -116,7 +132,10 @@ impl Gathered<'_> {
             detail,
         };
         let pending = self.known.pending.get(customer_id).cloned().unwrap_or_default();
-        let degraded = if is_stale { vec!["snapshot_stale".to_owned()] } else { Vec::new() };
+        let degraded =
+            [(is_stale, SNAPSHOT_STALE), (self.are_experiments_stale, EXPERIMENTS_STALE)];
+        let degraded = degraded.into_iter().filter(|(is_so, _)| *is_so);
+        let degraded = degraded.map(|(_, what)| what.to_owned()).collect();
         let catalog = snapshot.catalog.clone().unwrap_or_default();
         Ok(LiveCase { case, catalog, pending, arms, degraded })
     }

@@ -14,6 +14,17 @@ use crate::{
     },
 };
 
+/// One of several tries to decide with the newest configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Try {
+    /// policy-svc judges only what was planned with its newest configuration.
+    First,
+    /// The snapshot has everything that was acknowledged before the first try.
+    CaughtUp,
+    /// It did not arrive in time: decisions are marked `snapshot_stale`.
+    Late,
+}
+
 /// A live case with its plan.
 pub struct PlannedCase {
     /// The case.
@@ -22,6 +33,8 @@ pub struct PlannedCase {
     pub plan: Plan,
     /// Id of the decision that is to hold the slots.
     decision_id: String,
+    /// Judge only by the policy revision of the case.
+    is_strict: bool,
 }
 
 /// What policy-svc judged.
@@ -30,28 +43,39 @@ pub struct Judged {
     pub judgment: Option<Judgment>,
     /// The decision that holds the slots: this one or an earlier one of the same request.
     pub holder: String,
+    /// policy-svc did not judge: it has newer configuration than the case was planned with.
+    pub is_behind: bool,
 }
 
 impl PlannedCase {
     /// Plans a case.
-    pub fn of(live: LiveCase) -> Self {
+    pub fn of(mut live: LiveCase, attempt: Try) -> Self {
         let plan = plan::plan(&live.case);
         let decision_id = new_id("dec", live.case.moment.now);
-        Self { live, plan, decision_id }
+        if attempt == Try::Late {
+            live.mark_stale();
+        }
+        Self { live, plan, decision_id, is_strict: attempt == Try::First }
+    }
+
+    /// Whether policy-svc is asked about it.
+    pub fn is_asked(&self) -> bool {
+        !self.plan.ranked.is_empty() && self.live.pending.len() <= policy::PENDING_MAX
     }
 
     /// What policy-svc is asked; nothing when there is nothing to offer, or the customer has more
     /// undelivered outcomes than policy-svc takes.
     fn inquiry(&self) -> Option<Inquiry<'_>> {
         let LiveCase { case, pending, .. } = &self.live;
-        if self.plan.ranked.is_empty() || pending.len() > policy::PENDING_MAX {
+        if !self.is_asked() {
             return None;
         }
         let question = &case.question;
         let is_held_out = case.facts.held_out_of.is_some();
         let is_holding = question.is_holding && !question.is_dry_run && !is_held_out;
+        let policy_revision = case.configuration.policy_revision.filter(|_| self.is_strict);
         Some(Inquiry {
-            contact: Contact::of(case, pending),
+            contact: Contact { policy_revision, ..Contact::of(case, pending) },
             ranked: &self.plan.ranked,
             hold: is_holding.then_some(Hold {
                 decision_id: &self.decision_id,
@@ -82,15 +106,18 @@ fn judged(
     answer: Option<Result<policy::HeldJudgment, Status>>,
     own: String,
 ) -> Result<Judged, Status> {
+    let unjudged = |is_behind| Judged { judgment: None, holder: own.clone(), is_behind };
     match answer {
-        None => Ok(Judged { judgment: None, holder: own }),
+        None => Ok(unjudged(false)),
         Some(Ok((judgment, holder))) => {
-            Ok(Judged { judgment: Some(judgment), holder: holder.unwrap_or(own) })
+            let holder = holder.unwrap_or_else(|| own.clone());
+            Ok(Judged { judgment: Some(judgment), holder, is_behind: false })
         }
+        Some(Err(status)) if status.code() == Code::Aborted => Ok(unjudged(true)),
         Some(Err(status)) if is_callers(status.code()) => Err(status),
         Some(Err(status)) => {
             tracing::warn!(code = ?status.code(), "policy-svc did not answer; nothing is offered");
-            Ok(Judged { judgment: None, holder: own })
+            Ok(unjudged(false))
         }
     }
 }

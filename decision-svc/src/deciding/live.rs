@@ -23,7 +23,7 @@ use crate::{
         request::Question, snapshot::Snapshot,
     },
     neighbours::{
-        Lookup, catalog,
+        Gate, Lookup, catalog,
         follow::{self, Follower, Followers},
         policy,
     },
@@ -43,8 +43,12 @@ pub struct LiveCases {
     pub compiled: CompiledFlows,
     /// Customer records.
     pub catalog: Arc<Lookup>,
+    /// The head of policy-svc's log.
+    pub gate: Arc<Gate>,
     /// The time.
     pub clock: Clock,
+    /// After this silence of experiment-svc decisions report `experiments_stale`.
+    pub experiments_silence_max: Duration,
 }
 
 impl LiveCases {
@@ -90,7 +94,9 @@ impl LiveCases {
         let flows = self.flows(tenant, &grounds, newest, wait_left).await?;
         let metrics = self.metrics(tenant, questions, &flows).await;
         let metrics = metrics.map_err(|error| serve::store_status(&error))?;
-        Ok(Gathered { grounds, flows, records, metrics, known })
+        let silence = self.followers.experiments_silence(tenant);
+        let are_experiments_stale = silence > self.experiments_silence_max;
+        Ok(Gathered { grounds, flows, records, metrics, known, are_experiments_stale })
     }
 
     /// The customers' records with a snapshot as new as they are, or the newest there is.

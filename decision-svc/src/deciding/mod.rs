@@ -15,6 +15,7 @@ pub mod batch;
 pub mod candidates;
 pub mod commit;
 pub mod explain;
+mod fresh;
 pub mod gathered;
 pub mod ground;
 pub mod judge;

@@ -11,8 +11,9 @@ use tonic::{Code, Status};
 
 use super::{
     batch::{Answers, Call, OpenCall},
+    fresh::Freshness,
     gathered::LiveCase,
-    judge::{Judged, PlannedCase, judge},
+    judge::{Judged, PlannedCase, Try, judge},
     kept::KeptRecord,
     live::LiveCases,
     write::{body_hash, new_decision},
@@ -24,7 +25,8 @@ use crate::{
     store::{DecisionName, NewDecision, RequestRow, Store, Written},
 };
 
-/// How often a call is decided before it fails: a changed arm asks for a second time.
+/// How often a call is decided before it fails: a changed arm or newer configuration asks for
+/// another time.
 const ROUNDS_MAX: usize = 3;
 /// Calls that are decided together: as many as the store commits together.
 const TOGETHER_MAX: usize = 128;
@@ -68,12 +70,13 @@ impl Recommend {
         for calls in calls.chunks(TOGETHER_MAX) {
             let mut answers = Answers::new(calls.len());
             self.answer_retries(tenant, &mut answers, calls).await;
+            let mut attempt = Try::First;
             for _ in 0..ROUNDS_MAX {
                 let open = answers.open(calls);
                 if open.is_empty() {
                     break;
                 }
-                self.decide(tenant, &mut answers, open).await;
+                attempt = self.decide(tenant, &mut answers, open, attempt).await;
             }
             all.extend(answers.into_all());
         }
@@ -126,15 +129,23 @@ impl Recommend {
     }
 
     /// Decides the open calls once. Those stay open for which another replica stored another arm
-    /// meanwhile.
-    async fn decide(&self, tenant: &str, answers: &mut Answers, open: Vec<OpenCall<'_>>) {
+    /// meanwhile, and those that were planned with older configuration than policy-svc has. Gives
+    /// how to decide these.
+    async fn decide(
+        &self,
+        tenant: &str,
+        answers: &mut Answers,
+        open: Vec<OpenCall<'_>>,
+        attempt: Try,
+    ) -> Try {
         let questions: Vec<_> = open.iter().map(|open| &open.call.question).collect();
         let cases = self.live.cases(tenant, &questions, Detail::Answer).await;
         let cases = answers.keep(open.into_iter().zip(cases)).into_iter();
-        let planned: Vec<_> = cases.map(|(open, live)| (open, PlannedCase::of(live))).collect();
+        let planned = cases.map(|(open, live)| (open, PlannedCase::of(live, attempt)));
+        let planned: Vec<_> = planned.collect();
         let judged = judge(&*self.gate, tenant, planned.iter().map(|(_, planned)| planned)).await;
-        let judged = planned.into_iter().zip(judged);
-        let judged = judged.map(|((open, planned), judged)| {
+        let (judged, next) = self.fresh(tenant, planned, judged, attempt).await;
+        let judged = judged.into_iter().map(|(open, planned, judged)| {
             (open, judged.map(|judged| decided(tenant, open.call, planned, judged)))
         });
         let written = answers.keep(judged).into_iter().map(|(open, decided)| async move {
@@ -145,6 +156,38 @@ impl Recommend {
                 answers.give(open, answer);
             }
         }
+        next
+    }
+
+    /// The judged cases that may be concluded, and how to decide the others. After the first try
+    /// all may.
+    async fn fresh<'c>(
+        &self,
+        tenant: &str,
+        planned: Vec<(OpenCall<'c>, PlannedCase)>,
+        judged: Vec<Result<Judged, Status>>,
+        attempt: Try,
+    ) -> (Vec<(OpenCall<'c>, PlannedCase, Result<Judged, Status>)>, Try) {
+        let together = |planned: Vec<_>, judged: Vec<_>| {
+            planned.into_iter().zip(judged).map(|((open, planned), judged)| (open, planned, judged))
+        };
+        if attempt != Try::First {
+            return (together(planned, judged).collect(), attempt);
+        }
+        let pairs: Vec<_> = planned.iter().map(|(_, planned)| planned).zip(&judged).collect();
+        let freshness = self.live.freshness(tenant, &pairs).await;
+        let next = match freshness.contains(&Freshness::Behind) {
+            true => self.live.catch_up(tenant).await,
+            false => Try::CaughtUp,
+        };
+        let each = together(planned, judged).zip(freshness);
+        let fresh = each.filter_map(|((open, mut planned, judged), freshness)| {
+            if freshness == Freshness::Unknown {
+                planned.live.mark_stale();
+            }
+            (freshness != Freshness::Behind).then_some((open, planned, judged))
+        });
+        (fresh.collect(), next)
     }
 
     /// Writes a decision; `None` when it must be made again under another arm.
@@ -196,7 +239,7 @@ impl Recommend {
 /// Concludes a case, and prepares what is written of it.
 fn decided(tenant: &str, call: &Call, planned: PlannedCase, judged: Judged) -> Decided {
     let PlannedCase { live: LiveCase { case, arms, degraded, .. }, plan, .. } = planned;
-    let Judged { judgment, holder } = judged;
+    let Judged { judgment, holder, .. } = judged;
     let mut conclusion = conclude(&case, plan, judgment);
     let unused = std::mem::take(&mut conclusion.answer.unused);
     let is_written = !case.question.is_dry_run;

@@ -12,7 +12,7 @@ use proffer_proto::{
     values::v1::ConfigurationChange,
 };
 use serve::{
-    Recent,
+    Clock, Recent, Stopwatch,
     metadata::{self, DEFAULT_TENANT},
 };
 use tokio::{sync::watch, task::JoinSet};
@@ -37,7 +37,18 @@ const RETRY_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Clone)]
 pub struct Followers {
     neighbours: Neighbours,
+    clock: Clock,
     tenants: Arc<Mutex<Recent<String, Following>>>,
+}
+
+/// When experiment-svc was last heard of about a tenant.
+#[derive(Clone)]
+struct LastHeard(Arc<Mutex<Stopwatch>>);
+
+impl LastHeard {
+    fn now(&self, clock: &Clock) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = clock.stopwatch();
+    }
 }
 
 /// The snapshot of one tenant as it moves on. It moves no more once the tenant is evicted.
@@ -46,25 +57,36 @@ pub type Follower = watch::Receiver<Arc<Snapshot>>;
 /// A tenant's snapshot and the tasks that move it on; they end when it is dropped.
 struct Following {
     follower: Follower,
+    experiments_heard: LastHeard,
     _tasks: JoinSet<()>,
 }
 
 impl Followers {
     /// Follows no tenant yet.
-    pub fn new(neighbours: Neighbours) -> Self {
-        Self { neighbours, tenants: Arc::new(Mutex::new(Recent::new(TENANTS_MAX))) }
+    pub fn new(neighbours: Neighbours, clock: Clock) -> Self {
+        Self { neighbours, clock, tenants: Arc::new(Mutex::new(Recent::new(TENANTS_MAX))) }
     }
 
     /// The follower of a tenant, started when it is not followed.
     pub fn of(&self, tenant: &str) -> Follower {
+        self.following(tenant, |following| following.follower.clone())
+    }
+
+    /// How long experiment-svc has been silent about a tenant.
+    pub fn experiments_silence(&self, tenant: &str) -> Duration {
+        let heard = self.following(tenant, |following| following.experiments_heard.clone());
+        heard.0.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+    }
+
+    fn following<T>(&self, tenant: &str, read: impl Fn(&Following) -> T) -> T {
         let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(following) = tenants.get(tenant) {
-            return following.follower.clone();
+            return read(following);
         }
-        let following = Following::start(&self.neighbours, tenant);
-        let follower = following.follower.clone();
+        let following = Following::start(&self.neighbours, tenant, &self.clock);
+        let found = read(&following);
         tenants.insert(tenant.to_owned(), following);
-        follower
+        found
     }
 
     /// Returns once every neighbour has answered, whatever it knows of any tenant.
@@ -89,15 +111,17 @@ impl Followers {
 }
 
 impl Following {
-    fn start(neighbours: &Neighbours, tenant: &str) -> Self {
+    fn start(neighbours: &Neighbours, tenant: &str, clock: &Clock) -> Self {
+        let experiments_heard = LastHeard(Arc::new(Mutex::new(clock.stopwatch())));
         let (sender, follower) = watch::channel(Arc::new(Snapshot::default()));
         let sender = Arc::new(sender);
         let arguments = || (neighbours.clone(), tenant.to_owned(), sender.clone());
         let mut tasks = JoinSet::new();
         tasks.spawn(follow_catalog(arguments()));
         tasks.spawn(follow_policy(arguments()));
-        tasks.spawn(follow_experiments(arguments()));
-        Self { follower, _tasks: tasks }
+        let heard = (experiments_heard.clone(), clock.clone());
+        tasks.spawn(follow_experiments(arguments(), heard));
+        Self { follower, experiments_heard, _tasks: tasks }
     }
 }
 
@@ -174,7 +198,11 @@ async fn follow_policy((neighbours, tenant, sender): Arguments) {
     }
 }
 
-async fn follow_experiments((neighbours, tenant, sender): Arguments) {
+async fn follow_experiments(
+    (neighbours, tenant, sender): Arguments,
+    (heard, clock): (LastHeard, Clock),
+) {
+    let mut is_first = true;
     let mut known = Experiments::default();
     loop {
         let request = experiment::WatchExperimentsRequest { after_revision: known.revision };
@@ -183,6 +211,11 @@ async fn follow_experiments((neighbours, tenant, sender): Arguments) {
             answer.into_inner().map(|page| page.map(|page| (page.changes, page.head_revision)))
         });
         consume("experiment", pages, &mut known, |known, changes, head| {
+            heard.now(&clock);
+            let is_heartbeat = changes.is_empty() && known.revision == head;
+            if is_heartbeat && !std::mem::take(&mut is_first) {
+                return;
+            }
             changes.iter().for_each(|change| experiment_client::apply(known, change));
             known.revision = head;
             let part = Some(Arc::new(known.clone()));

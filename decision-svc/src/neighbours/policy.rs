@@ -43,6 +43,8 @@ pub struct Contact<'a> {
     pub pending: &'a [OutboxRow],
     /// Leave out what is later.
     pub as_of: Option<DateTime<Utc>>,
+    /// policy-svc refuses to judge when it has newer configuration than this revision.
+    pub policy_revision: Option<i64>,
 }
 
 impl<'a> Contact<'a> {
@@ -55,6 +57,7 @@ impl<'a> Contact<'a> {
             record: case.record(),
             pending,
             as_of: case.question.at,
+            policy_revision: None,
         }
     }
 
@@ -71,6 +74,7 @@ impl<'a> Contact<'a> {
             candidates,
             pending_outcomes: pending.collect(),
             as_of: self.as_of.map(history::timestamp),
+            policy_revision: self.policy_revision,
         }
     }
 }
@@ -91,6 +95,12 @@ pub async fn require_channel(
         Err(status) if status.code() == Code::NotFound => Err(status),
         Ok(_) | Err(_) => Ok(()),
     }
+}
+
+/// The newest revision of policy-svc's log.
+pub async fn head(gate: &Gate, tenant: &str) -> Result<i64, Status> {
+    let request = metadata::request(tenant, proto::GetPolicyHeadRequest {});
+    Ok(gate.get_policy_head(request).await?.into_inner().head_revision)
 }
 
 /// Who holds the slots that are to be reserved.

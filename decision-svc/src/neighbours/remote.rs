@@ -77,6 +77,7 @@ remote! {
         commit_contact(CommitContactRequest) -> CommitContactResponse;
         release_contact(ReleaseContactRequest) -> ReleaseContactResponse;
         deliver_outcomes(DeliverOutcomesRequest) -> DeliverOutcomesResponse;
+        get_policy_head(GetPolicyHeadRequest) -> GetPolicyHeadResponse;
         .. watch_policy(WatchPolicyRequest) -> WatchPolicyStream of WatchPolicyResponse;
     }
 }

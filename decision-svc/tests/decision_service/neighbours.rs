@@ -1,8 +1,8 @@
 //! Scripted neighbours that remember what they were asked.
 
 use std::{
-    collections::BTreeMap,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use decision_svc::neighbours::Neighbours;
@@ -20,40 +20,10 @@ use serve::{Limits, Listener, Shutdown};
 use tokio::sync::watch;
 use tonic::{Request, Response, Status, service::Routes};
 
+use super::script::Script;
+
 /// Customers a batched lookup answers at most.
 const LOOKUPS_ANSWERED: usize = 5;
-
-/// What the neighbours answer, and what they were asked.
-#[derive(Default)]
-pub struct Script {
-    /// Records by customer.
-    pub records: BTreeMap<String, BTreeMap<String, Value>>,
-    /// catalog-svc is away.
-    pub catalog_away: bool,
-    /// policy-svc is away.
-    pub policy_away: bool,
-    /// policy-svc takes no deliveries: UNAVAILABLE, or INVALID_ARGUMENT for outcomes of this key.
-    pub deliveries_away: bool,
-    pub refused_key: Option<String>,
-    /// A refusal for every candidate.
-    pub refusal: Option<policy::Refusal>,
-    /// Verdicts on single candidates; others pass, and no policy looks at them.
-    pub verdicts: BTreeMap<String, policy::Verdict>,
-    /// Slots by request id, else decision id.
-    pub grants: BTreeMap<String, policy::ReserveResponse>,
-    /// How many customers each batched lookup asked for.
-    pub lookups: Vec<usize>,
-    /// How many questions each batched call held.
-    pub batches: Vec<usize>,
-    pub reserves: Vec<policy::ReserveRequest>,
-    pub checks: Vec<policy::CheckRequest>,
-    pub commits: Vec<policy::CommitContactRequest>,
-    pub releases: Vec<policy::ReleaseContactRequest>,
-    pub outcomes: Vec<policy::OutcomeFact>,
-    pub refusals: usize,
-    pub entries: Vec<experiment::LedgerEntry>,
-    pub counted_through: i64,
-}
 
 /// The fakes and the script they follow.
 #[derive(Clone)]
@@ -68,6 +38,8 @@ pub struct Fakes {
     pub gate_open: watch::Sender<bool>,
     /// Counts calls of Reserve that have begun.
     pub reserving: watch::Sender<usize>,
+    /// After this silence of experiment-svc, which sends no heartbeat here, decisions are degraded.
+    pub experiments_silence_max: Duration,
 }
 
 impl Fakes {
@@ -81,6 +53,7 @@ impl Fakes {
             delivered: watch::Sender::new(0),
             gate_open: watch::Sender::new(true),
             reserving: watch::Sender::new(0),
+            experiments_silence_max: Duration::MAX,
         }
     }
 
@@ -226,27 +199,21 @@ impl lookup::LookupService for Fakes {
     }
 }
 
-impl Script {
-    fn judgment(&self, question: Option<&policy::ContactQuestion>) -> policy::Judgment {
-        let candidates = question.map(|question| question.candidates.clone()).unwrap_or_default();
-        let passed = |candidate: &policy::OfferSubject| policy::Verdict {
-            offer_id: candidate.offer_id.clone(),
-            summary: "passed (0 contacts in last 30d)".to_owned(),
-            ..Default::default()
-        };
-        let verdict =
-            |candidate: &policy::OfferSubject| match self.verdicts.get(&candidate.offer_id) {
-                Some(verdict) => {
-                    policy::Verdict { offer_id: candidate.offer_id.clone(), ..verdict.clone() }
-                }
-                None => passed(candidate),
-            };
-        policy::Judgment {
-            refusal: self.refusal.clone(),
-            verdicts: candidates.iter().map(verdict).collect(),
-            revision: 1,
-            tz_version: "test".to_owned(),
-            ..Default::default()
+impl Fakes {
+    fn policy_head(&self, script: &Script) -> i64 {
+        self.policy.borrow().len() as i64 + script.policy_unseen
+    }
+
+    /// What policy-svc answers to a caller that planned with older configuration.
+    fn refuse_older(
+        &self,
+        script: &Script,
+        question: Option<&policy::ContactQuestion>,
+    ) -> Result<(), Status> {
+        let head = self.policy_head(script);
+        match question.and_then(|question| question.policy_revision) {
+            Some(revision) if revision < head => Err(Status::aborted("newer")),
+            _ => Ok(()),
         }
     }
 }
@@ -267,6 +234,7 @@ impl gate::ContactGateService for Fakes {
             return Err(Status::unavailable("away"));
         }
         script.reserves.push(request.clone());
+        self.refuse_older(&script, request.question.as_ref())?;
         let id =
             if request.request_id.is_empty() { &request.decision_id } else { &request.request_id };
         let key = format!("{} {id}", request.question.as_ref().unwrap().customer_id);
@@ -334,6 +302,7 @@ impl gate::ContactGateService for Fakes {
             return Err(Status::unavailable("away"));
         }
         script.checks.push(request.clone());
+        self.refuse_older(&script, request.question.as_ref())?;
         let judgment = Some(script.judgment(request.question.as_ref()));
         Ok(Response::new(policy::CheckResponse { judgment }))
     }
@@ -392,6 +361,17 @@ impl gate::ContactGateService for Fakes {
         drop(script);
         self.delivered.send_modify(|seen| *seen += count);
         Ok(Response::new(policy::DeliverOutcomesResponse {}))
+    }
+
+    async fn get_policy_head(
+        &self,
+        _: Request<policy::GetPolicyHeadRequest>,
+    ) -> Result<Response<policy::GetPolicyHeadResponse>, Status> {
+        if self.script.lock().unwrap().policy_away {
+            return Err(Status::unavailable("away"));
+        }
+        let head_revision = self.policy_head(&self.script.lock().unwrap());
+        Ok(Response::new(policy::GetPolicyHeadResponse { head_revision }))
     }
 
     async fn watch_policy(

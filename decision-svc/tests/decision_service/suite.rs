@@ -60,6 +60,7 @@ impl Suite {
             clock: clock.clone(),
             neighbours,
             snapshot_wait_max: Duration::from_millis(250),
+            experiments_silence_max: fakes.experiments_silence_max,
         };
         let app = App::build(location, deps).await.unwrap();
         let own = Neighbour::local(app.routes());

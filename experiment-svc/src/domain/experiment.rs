@@ -43,6 +43,10 @@ pub struct SplitEpoch {
     pub since: DateTime<Utc>,
 }
 
+/// How long after it is set running an experiment starts, unless the caller says when: every
+/// replica of decision-svc knows it by then, so that it assigns every customer from its start on.
+pub const START_DELAY: TimeDelta = TimeDelta::seconds(2);
+
 /// A holdout on a flow, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Experiment {
@@ -54,7 +58,7 @@ pub struct Experiment {
     pub primary_metric: Metric,
     /// How long it runs, as the caller wrote it.
     pub duration: String,
-    /// When it starts; a draft without one starts when it is set running.
+    /// When it starts; a draft without one starts [`START_DELAY`] after it is set running.
     pub starts_at: Option<DateTime<Utc>>,
     /// No customer is assigned from this instant on.
     pub planned_end: Option<DateTime<Utc>>,
@@ -138,7 +142,7 @@ impl Experiment {
     }
 
     fn started(mut self, length: TimeDelta, now: DateTime<Utc>) -> Result<Self, Faults> {
-        let start = self.starts_at.unwrap_or(now);
+        let start = self.starts_at.unwrap_or(now + START_DELAY);
         let end = start + length;
         if end <= now {
             let message = format!(

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, stream::BoxStream};
-use history::is_id;
+use history::{Heartbeat, is_id};
 use proffer_proto::experiment::v1::{
     self as proto, ledger_entry::Entry, ledger_service_server::LedgerService,
 };
@@ -55,10 +55,14 @@ impl LedgerService for Ledger {
         request: Request<proto::WatchExperimentsRequest>,
     ) -> Result<Response<Self::WatchExperimentsStream>, Status> {
         let (metadata, _, request) = request.into_parts();
-        let pages = self.0.history.watch_call(&metadata, request.after_revision)?.map(|page| {
-            let (changes, head_revision) = page?;
-            Ok(proto::WatchExperimentsResponse { changes, head_revision })
-        });
+        let pages = self
+            .0
+            .history
+            .watch_call(&metadata, request.after_revision, Heartbeat::Every600Ms)?
+            .map(|page| {
+                let (changes, head_revision) = page?;
+                Ok(proto::WatchExperimentsResponse { changes, head_revision })
+            });
         Ok(Response::new(pages.boxed()))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use chrono::TimeDelta;
 use history::timestamp;
 use proffer_proto::experiment::v1::{self as proto, ExperimentStatus as Stage};
 use tonic::Code;
@@ -23,8 +24,9 @@ async fn the_seeds_call_creates_a_running_experiment() {
         assert_eq!((created.id.as_str(), created.status()), (SEED, Stage::Running));
         assert_eq!(created.salt.len(), 32);
         assert_eq!(created.epochs, [epoch(1, 1_500, start())]);
-        assert_eq!(created.starts_at, Some(timestamp(start())));
-        assert_eq!(created.planned_end, Some(timestamp(day(90))));
+        let starts_at = start() + TimeDelta::seconds(2);
+        assert_eq!(created.starts_at, Some(timestamp(starts_at)));
+        assert_eq!(created.planned_end, Some(timestamp(starts_at + TimeDelta::days(90))));
         assert_eq!((created.holdout_percentage, created.duration.as_str()), (15.0, "90 days"));
         assert_eq!((created.concluded_at, created.shipped, created.revision), (None, None, 1));
         assert!(created.warnings.is_empty() && !created.etag.is_empty());
@@ -60,7 +62,7 @@ async fn what_a_caller_says_about_output_fields_is_not_heard() {
             epochs: vec![epoch(7, 1, start())],
             revision: 99,
             warnings: vec!["w".to_owned()],
-            ..seed()
+            ..running()
         };
         let created = suite.create(forged.clone()).await.unwrap();
         let is_untouched = |found: &proto::Experiment| {
@@ -171,9 +173,9 @@ async fn one_experiment_runs_per_flow() {
         let started = suite.patch(&draft.id, running, &["status"]).await.unwrap();
         assert_eq!(
             (started.status(), started.starts_at),
-            (Stage::Running, Some(timestamp(hour(5))))
+            (Stage::Running, Some(timestamp(hour(5) + TimeDelta::seconds(2))))
         );
-        assert_eq!(started.planned_end, Some(timestamp(hour(5 + 90 * 24))));
+        assert_eq!(started.planned_end, Some(timestamp(hour(5 + 90 * 24) + TimeDelta::seconds(2))));
         assert_eq!(started.epochs, [epoch(1, 1_500, hour(5))]);
         let third = suite.create(on_flow("Third", "flow_winback")).await.unwrap_err();
         assert!(third.message().contains("`exp_second`"), "{}", third.message());

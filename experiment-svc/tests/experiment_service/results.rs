@@ -47,7 +47,7 @@ fn programme() -> Vec<Entry> {
 #[tokio::test(flavor = "multi_thread")]
 async fn revenue_is_read_out_from_deliveries_to_verdict() {
     on_both(async |suite| {
-        suite.create(seed()).await.unwrap();
+        suite.create(running()).await.unwrap();
         deliver_all(&suite, &programme()).await;
         suite.deliver_through([], Some(day(1))).await.unwrap();
         suite.clock.set(day(90));
@@ -92,7 +92,7 @@ async fn revenue_is_read_out_from_deliveries_to_verdict() {
 #[tokio::test(flavor = "multi_thread")]
 async fn conversions_are_read_out_with_newcombe_beside_wald() {
     on_both(async |suite| {
-        suite.create(seed()).await.unwrap();
+        suite.create(running()).await.unwrap();
         deliver_all(&suite, &programme()).await;
         let results = suite.results(SEED, "conversion_rate").await.unwrap();
         assert_eq!(
@@ -127,7 +127,7 @@ async fn conversions_are_read_out_with_newcombe_beside_wald() {
 #[tokio::test(flavor = "multi_thread")]
 async fn only_outcomes_within_the_window_count() {
     on_both(async |suite| {
-        suite.create(seed()).await.unwrap();
+        suite.create(running()).await.unwrap();
         suite
             .deliver([
                 assigned("ann", Arm::Treatment, hour(1)),
@@ -169,7 +169,7 @@ async fn only_outcomes_within_the_window_count() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_early_conclusion_ends_the_count() {
     on_both(async |suite| {
-        suite.create(seed()).await.unwrap();
+        suite.create(running()).await.unwrap();
         suite.deliver([assigned("ann", Arm::Treatment, hour(1))]).await.unwrap();
         suite.deliver([sale("o1", "ann", 5, day(9)), sale("o2", "ann", 7, day(10))]).await.unwrap();
         suite.clock.set(day(10));
@@ -189,7 +189,7 @@ async fn an_early_conclusion_ends_the_count() {
 #[tokio::test(flavor = "multi_thread")]
 async fn only_outcomes_since_the_first_exposure_are_ghost_matched() {
     on_both(async |suite| {
-        suite.create(seed()).await.unwrap();
+        suite.create(running()).await.unwrap();
         for (customer, arm) in
             [("ann", Arm::Treatment), ("bob", Arm::Treatment), ("cas", Arm::Holdout)]
         {
@@ -214,7 +214,7 @@ async fn only_outcomes_since_the_first_exposure_are_ghost_matched() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sums_are_exact_beyond_sixty_four_bits() {
     on_both(async |suite| {
-        suite.create(seed()).await.unwrap();
+        suite.create(running()).await.unwrap();
         suite
             .deliver([
                 assigned("ann", Arm::Treatment, hour(1)),
@@ -262,7 +262,7 @@ async fn an_experiment_without_customers_has_no_figures_and_says_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_metric_is_refused_with_the_known_ones() {
     on_both(async |suite| {
-        suite.create(seed()).await.unwrap();
+        suite.create(running()).await.unwrap();
         let status = suite.results(SEED, "profit").await.unwrap_err();
         assert_eq!(shown(&status), invalid(&["metric"]));
         let known = "known are conversion_rate and revenue_per_customer";

@@ -179,6 +179,11 @@ pub fn seed() -> proto::Experiment {
     }
 }
 
+/// The same, starting at [`start`].
+pub fn running() -> proto::Experiment {
+    proto::Experiment { starts_at: Some(history::timestamp(start())), ..seed() }
+}
+
 /// An experiment of another name on another flow.
 pub fn on_flow(name: &str, flow: &str) -> proto::Experiment {
     proto::Experiment { name: name.to_owned(), flow_id: flow.to_owned(), ..seed() }

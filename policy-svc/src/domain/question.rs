@@ -56,6 +56,8 @@ pub struct Question {
     pub pending: Vec<Outcome>,
     /// Leaves out what is later.
     pub as_of: Option<DateTime<Utc>>,
+    /// The policy revision that the caller planned with; any when `None`.
+    pub policy_revision: Option<i64>,
 }
 
 /// Something the customer did, or that was done to them.

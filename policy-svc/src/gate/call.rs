@@ -57,6 +57,7 @@ impl Call {
             candidates: Vec::new(),
             pending: Vec::new(),
             as_of: None,
+            policy_revision: None,
         };
         let (tenant, question) = (tenant.to_owned(), Arc::new(question));
         Self { tenant, configuration, is_newest_wanted: false, question }
@@ -91,6 +92,10 @@ impl Call {
     pub(super) fn open(&self, known: Known) -> Result<(Ledger, Facts), GateError> {
         if self.is_newest_wanted && known.revision != self.configuration.revision {
             return Err(GateError::Stale);
+        }
+        let newest = self.configuration.revision;
+        if self.question.policy_revision.is_some_and(|planned_with| planned_with < newest) {
+            return Err(GateError::CallerBehind(newest));
         }
         let as_of = self.question.as_of;
         let mut ledger = Ledger::new(known.ledger_at, known.applied_seq, known.contacts);

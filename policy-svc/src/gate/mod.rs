@@ -45,6 +45,9 @@ pub enum GateError {
     /// There is a newer configuration than the one that was used.
     #[error("the configuration has changed")]
     Stale,
+    /// The caller planned with an older configuration than this revision.
+    #[error("the policies are at revision {0}, newer than the caller's")]
+    CallerBehind(i64),
     /// The log has not reached the revision.
     #[error("policy revision {0} does not exist")]
     UnknownRevision(i64),

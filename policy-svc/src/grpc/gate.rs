@@ -5,6 +5,7 @@ mod batch;
 use std::{pin::Pin, sync::Arc};
 
 use futures::{Stream, StreamExt as _};
+use history::Heartbeat;
 use proffer_proto::policy::v1::{self as proto, contact_gate_service_server::ContactGateService};
 use serve::{Problem, metadata};
 use tonic::{Request, Response, Status};
@@ -254,6 +255,15 @@ impl ContactGateService for GateService {
         Ok(Response::new(proto::DeliverOutcomesResponse {}))
     }
 
+    async fn get_policy_head(
+        &self,
+        request: Request<proto::GetPolicyHeadRequest>,
+    ) -> Result<Response<proto::GetPolicyHeadResponse>, Status> {
+        let tenant = metadata::tenant(request.metadata())?;
+        let head_revision = self.0.history.head(&tenant).await?;
+        Ok(Response::new(proto::GetPolicyHeadResponse { head_revision }))
+    }
+
     type WatchPolicyStream =
         Pin<Box<dyn Stream<Item = Result<proto::WatchPolicyResponse, Status>> + Send>>;
 
@@ -262,10 +272,13 @@ impl ContactGateService for GateService {
         request: Request<proto::WatchPolicyRequest>,
     ) -> Result<Response<Self::WatchPolicyStream>, Status> {
         let (metadata, _, request) = request.into_parts();
-        let pages = self.0.history.watch_call(&metadata, request.after_revision)?.map(|page| {
-            let (changes, head_revision) = page?;
-            Ok(proto::WatchPolicyResponse { changes, head_revision })
-        });
+        let pages =
+            self.0.history.watch_call(&metadata, request.after_revision, Heartbeat::None)?.map(
+                |page| {
+                    let (changes, head_revision) = page?;
+                    Ok(proto::WatchPolicyResponse { changes, head_revision })
+                },
+            );
         Ok(Response::new(Box::pin(pages)))
     }
 }

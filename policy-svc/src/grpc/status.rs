@@ -1,7 +1,8 @@
 //! The gate's errors as callers see them.
 
+use proffer_proto::errors::v1::ErrorReason;
 use serve::Problem;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use crate::gate::GateError;
 
@@ -11,6 +12,11 @@ pub fn status(error: GateError) -> Status {
         GateError::Store(error) => serve::store_status(&error),
         GateError::Configuration(error) => error.into(),
         GateError::Stale => serve::unavailable("policy", &error),
+        GateError::CallerBehind(revision) => {
+            let problem =
+                Problem::new(Code::Aborted, ErrorReason::SnapshotStale, error.to_string());
+            problem.with("revision", revision.to_string()).into()
+        }
         GateError::UnknownRevision(revision) => {
             Problem::not_found("policy revision", &revision.to_string()).into()
         }

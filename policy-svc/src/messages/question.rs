@@ -58,6 +58,9 @@ pub fn question(
             "is allowed only in Check: a slot is given and a contact committed now".to_owned(),
         );
     }
+    if let Some(negative) = asked.policy_revision.filter(|revision| *revision < 0) {
+        fault("policy_revision", format!("is {negative}; it must be 0 or more"));
+    }
     faults.extend(count_faults(&asked, &candidates));
     let mut offers = BTreeSet::new();
     for (index, candidate) in asked.candidates.iter().enumerate().take(*candidates.end()) {
@@ -96,6 +99,7 @@ pub fn question(
         candidates: asked.candidates.into_iter().map(candidate).collect(),
         pending,
         as_of,
+        policy_revision: asked.policy_revision,
     })
 }
 

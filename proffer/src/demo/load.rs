@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -55,11 +56,23 @@ pub struct Resource {
     pub warnings: Vec<String>,
 }
 
-/// Posts the configuration and returns the answers in order.
-pub async fn configuration(api: &Api) -> anyhow::Result<Vec<(&'static str, Resource)>> {
+/// Posts the configuration and returns the answers in order. The experiment starts at `start`.
+pub async fn configuration(
+    api: &Api,
+    start: DateTime<Utc>,
+) -> anyhow::Result<Vec<(&'static str, Resource)>> {
     let mut stored = Vec::new();
     for (path, body) in CONFIGURATION {
-        stored.push((path, read(&api.post_text(path, body).await?)?));
+        let answer = if path.ends_with("/experiments") {
+            let mut experiment: serde_json::Value = serde_json::from_str(body)?;
+            if let Some(fields) = experiment.as_object_mut() {
+                fields.insert("startsAt".to_owned(), start.to_rfc3339().into());
+            }
+            api.post(path, &experiment).await?
+        } else {
+            api.post_text(path, body).await?
+        };
+        stored.push((path, read(&answer)?));
     }
     Ok(stored)
 }

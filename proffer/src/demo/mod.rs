@@ -35,7 +35,7 @@ pub async fn run(
     let counts = Counts::of(&customers, start)?;
     report::opening(out, customers.len(), start)?;
 
-    let stored = load::configuration(&api).await?;
+    let stored = load::configuration(&api, start).await?;
     report::configuration(out, &stored)?;
     let experiment = stored
         .iter()

@@ -65,8 +65,9 @@ pub async fn configure(client: &Client, seed: u64, customers: usize) -> anyhow::
         {"id": "e", "type": "enrich"}, {"id": "q", "type": "qualify"}, {"id": "s", "type": "score"},
         {"id": "r", "type": "rank"}, {"id": "o", "type": "response"}]);
     create(client, "decision-flows", &json!({"name": "Probe", "config": {"nodes": nodes}})).await?;
+    let now = serve::Clock::system().now().to_rfc3339();
     let experiment = json!({"name": "Held out", "flowId": "flow_flow_0", "holdoutPercentage": 20,
-        "salt": "replay",
+        "salt": "replay", "startsAt": now,
         "primaryMetric": "conversion_rate", "duration": "90 days"});
     create(client, "experiments", &experiment).await?;
     put_records(client, &mut draw, customers).await

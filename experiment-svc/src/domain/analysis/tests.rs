@@ -92,6 +92,7 @@ fn experiment() -> Experiment {
     let draft = ExperimentDraft {
         flow: "winback".to_owned(),
         holdout_percentage: 15.0,
+        starts_at: Some(at(0)),
         ..Default::default()
     };
     Experiment::create(draft, "salt", at(0)).unwrap()

@@ -41,12 +41,12 @@ fn unchanged(experiment: &Experiment) -> ExperimentDraft {
 }
 
 #[test]
-fn the_seeds_experiment_runs_from_its_creation_for_ninety_days() {
+fn the_seeds_experiment_starts_two_seconds_after_its_creation_for_ninety_days() {
     let experiment = created(seed());
     assert_eq!(experiment.status, Status::Running);
     assert_eq!(
         (experiment.starts_at, experiment.planned_end),
-        (Some(at(0)), Some(at(90 * 86_400)))
+        (Some(at(2)), Some(at(2 + 90 * 86_400)))
     );
     assert_eq!(
         (experiment.salt.as_str(), experiment.primary_metric.name.as_str()),
@@ -115,8 +115,8 @@ fn a_draft_starts_when_it_is_set_running() {
     assert_eq!((draft.status, draft.starts_at, draft.planned_end), (Status::Draft, None, None));
     let wanted = ExperimentDraft { status: Some(Status::Running), ..unchanged(&draft) };
     let running = draft.changed(wanted, at(60)).unwrap();
-    assert_eq!((running.status, running.starts_at), (Status::Running, Some(at(60))));
-    assert_eq!(running.planned_end, Some(at(60) + TimeDelta::days(90)));
+    assert_eq!((running.status, running.starts_at), (Status::Running, Some(at(62))));
+    assert_eq!(running.planned_end, Some(at(62) + TimeDelta::days(90)));
     assert_eq!(running.epochs, [split(1, 1_500, at(60))]);
 }
 
