@@ -102,6 +102,11 @@ impl Problem {
             .with("value", value.to_string())
     }
 
+    /// The reason as `ErrorInfo` has it, for example `NOT_FOUND`.
+    pub fn reason_name(&self) -> &'static str {
+        self.reason.as_str_name().trim_start_matches("ERROR_REASON_")
+    }
+
     /// Adds a metadata entry.
     #[must_use]
     pub fn with(mut self, key: &str, value: impl Into<String>) -> Self {
@@ -119,7 +124,7 @@ impl Problem {
 
 impl From<Problem> for Status {
     fn from(problem: Problem) -> Self {
-        let reason = problem.reason.as_str_name().trim_start_matches("ERROR_REASON_");
+        let reason = problem.reason_name();
         let metadata =
             problem.metadata.into_iter().map(|(key, value)| (key, cut(&value, TEXT_BYTES_MAX)));
         let mut details =

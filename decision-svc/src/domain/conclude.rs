@@ -192,10 +192,14 @@ fn nothing(plan: &Plan) -> Refusal {
     if refused == 0 {
         return Refusal::new(Reason::NoCandidates, "the flow's inventory holds no active offer");
     }
-    Refusal::new(
-        Reason::NothingQualified,
-        format!("the customer qualifies for none of {refused} offers"),
-    )
+    let by_reason = &plan.refused_by_reason;
+    let message = if by_reason.keys().all(|reason| *reason == Reason::NotQualified) {
+        format!("the customer qualifies for none of {refused} offers")
+    } else {
+        let each = by_reason.iter().map(|(reason, many)| format!("{many} {}", reason.code()));
+        format!("none of {refused} offers is left: {}", each.collect::<Vec<_>>().join(", "))
+    };
+    Refusal::new(Reason::NothingQualified, message)
 }
 
 fn notes(case: &Case, plan: &Plan, judgment: Option<&Judgment>) -> Vec<String> {

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use proffer_proto::decision::v1::{self as proto, outcome_service_server::OutcomeService};
 use prost::Message as _;
-use serve::{Problem, metadata};
-use tonic::{Code, Request, Response, Status};
+use serve::{Problem, code_name, metadata};
+use tonic::{Request, Response, Status};
 use wire::amount;
 
 use super::spawned;
@@ -166,11 +166,8 @@ impl OutcomeService for Outcomes {
 }
 
 fn outcome_fault(refused: Problem) -> proto::OutcomeFault {
+    let reason = refused.reason_name().to_owned();
     let status = Status::from(refused);
-    let code = match status.code() {
-        Code::NotFound => "NOT_FOUND",
-        Code::Aborted => "IDEMPOTENCY_MISMATCH",
-        _ => "INVALID_ARGUMENT",
-    };
-    proto::OutcomeFault { code: code.to_owned(), message: status.message().to_owned() }
+    let (code, message) = (code_name(status.code()).to_owned(), status.message().to_owned());
+    proto::OutcomeFault { code, message, reason }
 }

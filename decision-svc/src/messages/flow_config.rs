@@ -39,7 +39,14 @@ pub fn parse(resource: &proto::DecisionFlow) -> Result<Flow, Faults> {
     // The order is checked when every node is understood: no fault may hide another.
     if faults.is_empty() {
         let found = flow.faults().into_iter();
-        faults = found.map(|(index, message)| (path_of(index, ""), message)).collect();
+        let id = |index: usize| flow.nodes.get(index).map(|node| node.id.as_str());
+        let named = |(index, message): (Option<usize>, String)| match index.and_then(id) {
+            Some(id) if !id.is_empty() && !message.contains(&format!("`{id}`")) => {
+                (path_of(index, ""), format!("node `{id}`: {message}"))
+            }
+            _ => (path_of(index, ""), message),
+        };
+        faults = found.map(named).collect();
     }
     if faults.is_empty() { Ok(flow) } else { Err(faults) }
 }

@@ -128,9 +128,13 @@ async fn a_bulk_report_is_taken_or_refused_one_by_one() {
         let codes: Vec<_> = answer
             .results
             .iter()
-            .map(|result| result.error.as_ref().map_or("", |error| &error.code))
+            .map(|result| {
+                let error = result.error.as_ref();
+                error.map_or(("", ""), |error| (&*error.code, &*error.reason))
+            })
             .collect();
-        assert_eq!(codes, ["", "INVALID_ARGUMENT", "", "IDEMPOTENCY_MISMATCH"]);
+        let refused = [("INVALID_ARGUMENT", "INVALID_FIELD"), ("ABORTED", "IDEMPOTENCY_MISMATCH")];
+        assert_eq!(codes, [("", ""), refused[0], ("", ""), refused[1]]);
         assert!(
             answer.results[2].duplicate
                 && answer.results[0].outcome_id == answer.results[2].outcome_id

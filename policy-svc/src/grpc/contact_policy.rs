@@ -32,6 +32,9 @@ impl Kind<Context> for proto::ContactPolicy {
                 return Ok(());
             }
         };
+        let written = Scope::parse(&draft.resource.scope).unwrap_or_default();
+        let fault = policy.kind.scope_fault(&written);
+        draft.add_faults(fault.map(|message| ("scope".to_owned(), message.to_owned())));
         draft.refuse_faults()?;
         if draft.resource.scope.trim().is_empty() {
             draft.resource.scope = SCOPE_DEFAULT.to_owned();
@@ -43,8 +46,6 @@ impl Kind<Context> for proto::ContactPolicy {
         draft.warn(
             dangling.map(|named| format!("scope names channel `{named}`, which does not exist")),
         );
-        let written = Scope::parse(&draft.resource.scope).unwrap_or_default();
-        draft.warn(policy.kind.ignored(&written).map(str::to_owned));
         Ok(())
     }
 }

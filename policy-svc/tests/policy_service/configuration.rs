@@ -107,6 +107,32 @@ async fn what_a_policy_lacks_is_told_with_what_it_may_be() {
     );
 }
 
+/// A scope that would not bind is no scope.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cap_refuses_a_scope_that_it_would_ignore() {
+    use proto::contact_policy::Rule;
+    let world = World::on_sqlite().await;
+    let create = async |rule: fn(proto::FrequencyCap) -> Rule, scope: &str| {
+        let capped = cap(&format!("pol_{}", scope.len()), scope, 1, 1);
+        let Some(Rule::FrequencyCap(limits)) = capped.rule.clone() else { panic!() };
+        let contact_policy = Some(proto::ContactPolicy { rule: Some(rule(limits)), ..capped });
+        let request = proto::CreateContactPolicyRequest { contact_policy };
+        world.policies().create_contact_policy(request).await
+    };
+    for scope in ["category:Home", "offer:off_1", "channel:email"] {
+        let refused = create(Rule::CustomerTotalCap, scope).await.unwrap_err();
+        let fault = "contact_policy.scope: must be `global` or left out: customer_total_cap \
+                     counts every contact and refuses every offer";
+        assert_eq!(faults(&refused), [fault], "{scope}");
+    }
+    let refused = create(Rule::CrossChannelCap, "category:Home; channel:email").await;
+    let fault = "contact_policy.scope: must not name a `channel:`: cross_channel_cap counts on \
+                 every channel";
+    assert_eq!(faults(&refused.unwrap_err()), [fault]);
+    create(Rule::CrossChannelCap, "category:Home").await.unwrap();
+    create(Rule::CustomerTotalCap, "global").await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_scope_may_name_what_nobody_created_and_says_so_for_channels() {
     seeded_on_both(async |world| {

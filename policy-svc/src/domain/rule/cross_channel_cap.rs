@@ -43,8 +43,8 @@ impl PolicyKind for CrossChannelCap {
         written.on_every_channel()
     }
 
-    fn ignored(&self, written: &Scope) -> Option<&'static str> {
-        let text = "cross_channel_cap ignores `channel:` in its scope: it counts on every channel";
+    fn scope_fault(&self, written: &Scope) -> Option<&'static str> {
+        let text = "must not name a `channel:`: cross_channel_cap counts on every channel";
         written.names_channels().then_some(text)
     }
 }

@@ -43,9 +43,9 @@ impl PolicyKind for CustomerTotalCap {
         Scope::default()
     }
 
-    fn ignored(&self, written: &Scope) -> Option<&'static str> {
-        let text =
-            "customer_total_cap ignores its scope: it counts every contact and refuses every offer";
+    fn scope_fault(&self, written: &Scope) -> Option<&'static str> {
+        let text = "must be `global` or left out: customer_total_cap counts every contact and \
+                    refuses every offer";
         (!written.is_global()).then_some(text)
     }
 }

@@ -35,8 +35,8 @@ pub trait PolicyKind: fmt::Debug + Send + Sync {
         written
     }
 
-    /// What it ignores of the written scope, as a warning to the author.
-    fn ignored(&self, _written: &Scope) -> Option<&'static str> {
+    /// What is wrong with the written scope: a part that the kind would ignore.
+    fn scope_fault(&self, _written: &Scope) -> Option<&'static str> {
         None
     }
 }
