@@ -9,6 +9,7 @@ use serve::{Clock, Readiness, Task};
 use tonic::service::Routes;
 
 use crate::{
+    domain::lapse::lapsed_share,
     grpc, store,
     store::{Drift, Store},
 };
@@ -18,6 +19,9 @@ const PURGE_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
 /// How often budgets are compared with the contacts they count.
 const RECONCILE_INTERVAL: Duration = Duration::from_secs(5 * 60);
+
+/// How often lapsed reservations are counted.
+const LAPSE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// What the service needs from outside.
 #[derive(Clone, Debug)]
@@ -84,7 +88,12 @@ impl App {
                 Ok(found) => report(found),
                 Err(error) => tracing::warn!(%error, "budgets were not reconciled"),
             });
-        vec![Box::pin(purge), Box::pin(reconcile)]
+        let lapse = every(LAPSE_INTERVAL, self.clone(), async |app| {
+            if let Err(error) = app.report_lapses().await {
+                tracing::warn!(%error, "lapsed reservations were not counted");
+            }
+        });
+        vec![Box::pin(purge), Box::pin(reconcile), Box::pin(lapse)]
     }
 
     /// Removes answers that were kept for retries and are too old; returns how many.
@@ -102,6 +111,20 @@ impl App {
             found += self.context.store.reconcile(&tenant, &configuration).await?;
         }
         Ok(found)
+    }
+
+    /// Sets the metric of lapsed reservations of every policy. [`Self::tasks`] repeats it.
+    async fn report_lapses(&self) -> anyhow::Result<()> {
+        for tenant in self.context.configurations.tenants() {
+            let ended = self.context.lapses.ended(&tenant).await?;
+            let configuration = self.context.configurations.newest(&tenant).await?;
+            for policy in &configuration.policies {
+                let share = lapsed_share(&policy.scope, &ended).unwrap_or_default();
+                let labels = [("tenant", tenant.clone()), ("policy", policy.id.clone())];
+                metrics::gauge!("proffer.policy.lapsed.share", &labels).set(share);
+            }
+        }
+        Ok(())
     }
 
     /// Whether the service may be sent work.

@@ -53,6 +53,11 @@ impl Configurations {
         self.newest.lock().unwrap_or_else(PoisonError::into_inner).get(tenant).cloned()
     }
 
+    /// The tenants whose configuration was read so far.
+    pub fn tenants(&self) -> Vec<String> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
     /// The newest configuration. Reads the head of the log on every call, so that a change binds
     /// the very next question.
     pub async fn newest(&self, tenant: &str) -> Result<Arc<Configuration>, HistoryError> {

@@ -17,6 +17,7 @@ pub mod domain;
 pub mod gate;
 pub mod grpc;
 mod id;
+mod lapses;
 pub mod messages;
 pub mod store;
 

@@ -18,10 +18,14 @@ mod edited;
 mod gate;
 #[path = "policy_service/held.rs"]
 mod held;
+#[path = "policy_service/lapses.rs"]
+mod lapses;
 #[path = "policy_service/naive_ways.rs"]
 mod naive_ways;
 #[path = "policy_service/outcomes.rs"]
 mod outcomes;
+#[path = "policy_service/pending.rs"]
+mod pending;
 #[path = "policy_service/refused.rs"]
 mod refused;
 #[path = "policy_service/replayed.rs"]

@@ -59,7 +59,9 @@ pub async fn get<C: ServiceContext, R: Kind<C>>(
         return Ok(found);
     }
     let found = context.stored::<R>().get(&tenant, named).await;
-    Ok(or_initial(found)?)
+    let mut found = or_initial(found)?;
+    R::show(context, &tenant, &mut found).await?;
+    Ok(found)
 }
 
 /// Reads a page of resources: the built-in ones, then the others by id.

@@ -50,6 +50,15 @@ pub trait Kind<C: ServiceContext>: Resource {
         Ok(())
     }
 
+    /// Fills in what is output only and not stored, before a resource is read by a caller.
+    fn show(
+        _context: &C,
+        _tenant: &str,
+        _found: &mut Self,
+    ) -> impl Future<Output = Result<(), Status>> + Send {
+        ready(Ok(()))
+    }
+
     /// Resources that every tenant has and nobody changes, in the order of lists.
     fn built_in() -> Vec<Self> {
         Vec::new()

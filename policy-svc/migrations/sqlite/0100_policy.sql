@@ -46,12 +46,13 @@ create unique index contact_once on contact (tenant_id, customer_id, decision_id
 -- The count of a window and the live reservations of a customer.
 create index contact_by_state on contact (tenant_id, customer_id, state, committed_us);
 
--- A new budget counts the contacts of all customers. The cost is never below 0: only a statement
--- that says so may use these, so that none about one customer does.
+-- A new budget counts the contacts of all customers, and so does the share of reservations that
+-- lapse. The cost is never below 0: only a statement that says so may use these, so that none about
+-- one customer does.
 create index contact_of_tenant on contact (tenant_id, committed_us)
   where state = 'committed' and cost >= 0;
 create index reservation_of_tenant on contact (tenant_id, reserved_until_us)
-  where state = 'reserved' and cost >= 0;
+  where reserved_until_us is not null and cost >= 0;
 
 -- Outcomes as facts of policies that rest after them.
 create table outcome (

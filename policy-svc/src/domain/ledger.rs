@@ -4,7 +4,7 @@
 //! a Check only assumes, so the answers agree. A caller with the lock writes the changes; a Check
 //! writes nothing.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
@@ -62,7 +62,8 @@ pub struct Ledger {
     at: DateTime<Utc>,
     applied_seq: i64,
     contacts: Vec<Contact>,
-    touched: BTreeSet<usize>,
+    /// By index, what a changed contact was before; nothing for a new one.
+    touched: BTreeMap<usize, Option<Contact>>,
     outcomes: Vec<OutcomeRecord>,
     consents: Vec<ConsentRecord>,
 }
@@ -74,7 +75,7 @@ impl Ledger {
             at,
             applied_seq,
             contacts,
-            touched: BTreeSet::new(),
+            touched: BTreeMap::new(),
             outcomes: Vec::new(),
             consents: Vec::new(),
         }
@@ -117,6 +118,17 @@ impl Ledger {
         self.contacts.iter().filter_map(fact).collect()
     }
 
+    /// Contacts that changed here, each with what it was before; nothing for a new one.
+    pub fn changed(&self) -> impl Iterator<Item = (Option<&Contact>, &Contact)> {
+        let touched = self.touched.iter();
+        touched.filter_map(|(index, before)| Some((before.as_ref(), self.contacts.get(*index)?)))
+    }
+
+    /// How many contacts and reservations are known.
+    pub fn contact_count(&self) -> usize {
+        self.contacts.len()
+    }
+
     /// Outcomes applied here.
     pub fn new_outcomes(&self) -> &[OutcomeRecord] {
         &self.outcomes
@@ -129,7 +141,7 @@ impl Ledger {
 
     /// Adds a contact or a reservation.
     pub fn add(&mut self, contact: Contact) {
-        self.touched.insert(self.contacts.len());
+        self.touched.insert(self.contacts.len(), None);
         self.contacts.push(contact);
     }
 
@@ -154,20 +166,23 @@ impl Ledger {
                 (State::Committed, Some(at), false);
             contact.contact_id.clone()
         };
-        self.touched.insert(index);
-        self.contacts.get_mut(index).map(commit).unwrap_or_default()
+        self.touch(index).map(commit).unwrap_or_default()
     }
 
     /// Gives the live slots of a decision back, all or that of one rank; says how many.
     pub fn release(&mut self, decision_id: &str, rank: Option<i64>) -> usize {
         let at = self.at;
         let mut released = 0;
-        for (index, contact) in self.contacts.iter_mut().enumerate() {
+        let is_held = |contact: &Contact| {
             let is_named =
                 contact.decision_id == decision_id && rank.is_none_or(|rank| contact.rank == rank);
-            if is_named && contact.is_live(at) {
+            is_named && contact.is_live(at)
+        };
+        for index in 0..self.contacts.len() {
+            if self.contacts.get(index).is_some_and(is_held)
+                && let Some(contact) = self.touch(index)
+            {
                 contact.state = State::Released;
-                self.touched.insert(index);
                 released += 1;
             }
         }
@@ -213,7 +228,7 @@ impl Ledger {
         let changed = |(index, mut contact): (usize, Contact)| {
             let is_lapsed = contact.state != contact.state_at(at);
             contact.state = contact.state_at(at);
-            (is_lapsed || touched.contains(&index)).then_some(contact)
+            (is_lapsed || touched.contains_key(&index)).then_some(contact)
         };
         Changes {
             contacts: contacts.into_iter().enumerate().filter_map(changed).collect(),
@@ -254,10 +269,7 @@ impl Ledger {
         // A decision that held no slot of its own takes the other's over and stays known by its own
         // name. Were it counted under the other's, the other's impression would be the same contact
         // and go uncounted.
-        let taken = oldest.and_then(|index| {
-            self.touched.insert(index);
-            self.contacts.get_mut(index)
-        });
+        let taken = oldest.and_then(|index| self.touch(index));
         let reserved_at = taken.as_ref().and_then(|contact| contact.reserved_at);
         let reserved_until = taken.as_ref().and_then(|contact| contact.reserved_until);
         let is_unreserved = taken.is_none();
@@ -285,16 +297,22 @@ impl Ledger {
     /// receipt.
     fn happened(&mut self, index: usize, occurred_at: DateTime<Utc>) {
         let at = self.at;
-        let Some(contact) = self.contacts.get_mut(index) else { return };
-        if contact.state == State::Committed {
+        if self.contacts.get(index).is_none_or(|contact| contact.state == State::Committed) {
             return;
         }
+        let Some(contact) = self.touch(index) else { return };
         contact.is_unreserved = !contact.is_live(at);
         contact.state = State::Committed;
         contact.committed_at = Some(
             contact.reserved_at.map_or(occurred_at, |reserved_at| occurred_at.max(reserved_at)),
         );
-        self.touched.insert(index);
+    }
+
+    /// A contact that is about to change.
+    fn touch(&mut self, index: usize) -> Option<&mut Contact> {
+        let contact = self.contacts.get_mut(index)?;
+        self.touched.entry(index).or_insert_with(|| Some(contact.clone()));
+        Some(contact)
     }
 
     fn oldest_live(&self, offer_id: &str, channel: &ChannelRef) -> Option<usize> {

@@ -44,7 +44,7 @@ pub struct Candidate {
 pub struct Question {
     /// The customer.
     pub customer_id: String,
-    /// Name or id of the channel; empty skips channel rules.
+    /// Name or id of the channel; empty when nobody is contacted.
     pub channel: String,
     /// The decision's instant.
     pub now: DateTime<Utc>,

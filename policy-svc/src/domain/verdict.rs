@@ -28,7 +28,7 @@ pub const POLICY_VERDICTS_MAX: usize = 10_000;
 pub struct Case<'a> {
     /// The rules.
     pub configuration: &'a Configuration,
-    /// The channel; `None` skips channel rules.
+    /// The channel; `None` when nobody is contacted: consent and hours are skipped.
     pub channel: Option<&'a Channel>,
     /// The instant at which quiet hours are judged.
     pub at: DateTime<Utc>,

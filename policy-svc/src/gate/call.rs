@@ -16,7 +16,7 @@ use crate::{
         verdict::{Case, Judgment, Scrutiny, Slots, judge},
     },
     id::new_id,
-    store::{Known, Wanted},
+    store::{CONTACTS_MAX, Known, OUTCOMES_MAX, Wanted},
 };
 
 /// A question with what it is judged by.
@@ -63,7 +63,7 @@ impl Call {
         Self { tenant, configuration, is_newest_wanted: false, question }
     }
 
-    /// The channel the question names; `None` skips channel rules.
+    /// The channel the question names; `None` when nobody is contacted.
     pub fn channel(&self) -> Option<&Channel> {
         let named = Some(self.question.channel.as_str()).filter(|named| !named.is_empty());
         named.and_then(|named| self.configuration.channel(named))
@@ -84,6 +84,7 @@ impl Call {
                 .map(|(keys, window)| (keys.into_iter().map(str::to_owned).collect(), window)),
             channel: self.channel().cloned(),
             budgets: budgets(&self.configuration),
+            has_pending: !self.question.pending.is_empty(),
             as_of: self.question.as_of,
         }
     }
@@ -114,14 +115,22 @@ impl Call {
             consents.extend(new.map(|record| record.fact()));
         }
         let counts_contacts = self.configuration.contact_window().is_some();
+        let budgets = self.configuration.budgets().filter_map(|(policy, limits)| {
+            let counted = known.budgets.get(&policy.id)?;
+            let used = counted.with(&policy.scope, limits, ledger.changed());
+            Some((policy.id.clone(), used))
+        });
+        let budgets = budgets.collect();
+        let are_contacts_cut = known.are_contacts_cut || ledger.contact_count() > CONTACTS_MAX;
+        let are_outcomes_cut = known.are_outcomes_cut || outcomes.len() > OUTCOMES_MAX;
         let facts = Facts {
             ledger_at: as_of.unwrap_or(known.ledger_at),
             contacts: if counts_contacts { ledger.contact_facts(as_of) } else { Vec::new() },
             outcomes,
             consents,
-            budgets: known.budgets,
-            are_contacts_cut: known.are_contacts_cut,
-            are_outcomes_cut: known.are_outcomes_cut,
+            budgets,
+            are_contacts_cut,
+            are_outcomes_cut,
         };
         Ok((ledger, facts))
     }

@@ -41,8 +41,8 @@ impl Gate {
     }
 }
 
-/// Fails unless the channel a question names exists and is active. A question that names none skips
-/// channel rules.
+/// Fails unless the channel a question names exists and is active. A question that names none is
+/// about no contact.
 pub(super) fn usable_channel(configuration: &Configuration, named: &str) -> Result<(), GateError> {
     if named.is_empty() {
         return Ok(());

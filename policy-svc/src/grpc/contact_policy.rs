@@ -9,7 +9,11 @@ use tonic::Status;
 
 use super::Context;
 use crate::{
-    domain::{configuration::POLICIES_MAX, scope::Scope},
+    domain::{
+        configuration::POLICIES_MAX,
+        lapse::{lapsed_share, warning},
+        scope::Scope,
+    },
     messages::contact_policy as messages,
 };
 
@@ -23,6 +27,7 @@ impl Kind<Context> for proto::ContactPolicy {
     const COUNT_MAX: Option<usize> = Some(POLICIES_MAX);
 
     async fn check(draft: &mut Draft<'_, Context, Self>) -> Result<(), Status> {
+        draft.resource.lapsed_share = None;
         messages::settle_spend(&mut draft.resource);
         let mut policy = match messages::policy(&draft.resource) {
             Ok(policy) => policy,
@@ -46,6 +51,18 @@ impl Kind<Context> for proto::ContactPolicy {
         draft.warn(
             dangling.map(|named| format!("scope names channel `{named}`, which does not exist")),
         );
+        Ok(())
+    }
+
+    /// Adds the share of lapsed reservations, with a warning when it is high.
+    async fn show(context: &Context, tenant: &str, found: &mut Self) -> Result<(), Status> {
+        let configuration = context.configurations.newest(tenant).await?;
+        let policy = configuration.policies.iter().find(|policy| policy.id == found.id);
+        let Some(policy) = policy else { return Ok(()) };
+        let ended = context.lapses.ended(tenant).await;
+        let ended = ended.map_err(|error| serve::store_status(&error))?;
+        found.lapsed_share = lapsed_share(&policy.scope, &ended);
+        found.warnings.extend(found.lapsed_share.and_then(warning));
         Ok(())
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     gate::{Basis, Committed, Order, ReserveAnswer, kept},
     messages::{
         facts, id_fault, instant, judgment,
-        question::{CANDIDATES_MAX, DELIVERY_MAX, outcome, question},
+        question::{CANDIDATES_MAX, DELIVERY_MAX, Purpose, outcome, question},
     },
 };
 
@@ -62,8 +62,10 @@ impl Context {
                 format!("is {}; it must be 1 to {SLOTS_MAX}", asked.limit),
             ));
         }
-        let question =
-            valid(question(asked.question.unwrap_or_default(), 0..=CANDIDATES_MAX, false), faults)?;
+        let question = valid(
+            question(asked.question.unwrap_or_default(), 0..=CANDIDATES_MAX, Purpose::Contact),
+            faults,
+        )?;
         let order = Order { decision_id: asked.decision_id, request_id: asked.request_id, limit };
         match self.gate.reserve(tenant, Arc::new(question), order).await.map_err(status)? {
             ReserveAnswer::Judged(reserved) => {
@@ -87,7 +89,7 @@ impl Context {
         asked: proto::CheckRequest,
     ) -> Result<proto::CheckResponse, Status> {
         let asked = asked.question.unwrap_or_default();
-        let question = valid(question(asked, 0..=CANDIDATES_MAX, true), Faults::new())?;
+        let question = valid(question(asked, 0..=CANDIDATES_MAX, Purpose::Check), Faults::new())?;
         let found = self.gate.check(tenant, Arc::new(question)).await.map_err(status)?;
         Ok(checked(found))
     }
@@ -162,8 +164,10 @@ impl ContactGateService for GateService {
                 faults.push(("configured_at".to_owned(), message));
                 None
             });
-        let question =
-            valid(question(asked.question.unwrap_or_default(), 0..=CANDIDATES_MAX, false), faults)?;
+        let question = valid(
+            question(asked.question.unwrap_or_default(), 0..=CANDIDATES_MAX, Purpose::Replay),
+            faults,
+        )?;
         let revision = match configured_at {
             Some(at) => self.0.history.revision_at(&tenant, at).await?,
             None => asked.revision,
@@ -192,7 +196,8 @@ impl ContactGateService for GateService {
             faults.push(("rank".to_owned(), format!("is {}; it must be 1 or more", asked.rank)));
         }
         let rank = i64::from(asked.rank.max(1));
-        let question = valid(question(asked.question.unwrap_or_default(), 1..=1, false), faults)?;
+        let question =
+            valid(question(asked.question.unwrap_or_default(), 1..=1, Purpose::Contact), faults)?;
         let (gate, decision_id) = (self.0.gate.clone(), asked.decision_id);
         let committed = in_its_own_task(async move {
             let committed = gate.commit(&tenant, Arc::new(question), &decision_id, rank).await;

@@ -20,7 +20,7 @@ use serve::{Clock, Problem};
 use tonic::{Status, service::Routes};
 
 pub use self::{channel::Channels, gate::GateService};
-use crate::{configuration::Configurations, gate::Gate, store::Store};
+use crate::{configuration::Configurations, gate::Gate, lapses::Lapses, store::Store};
 
 /// Bytes of a request.
 pub const REQUEST_BYTES_MAX: usize = 256 * 1024;
@@ -46,6 +46,8 @@ pub struct Context {
     pub configurations: Configurations,
     /// The use cases.
     pub gate: Gate,
+    /// Reservations that ended.
+    pub(crate) lapses: Lapses,
 }
 
 impl Context {
@@ -54,6 +56,7 @@ impl Context {
         let configurations = Configurations::new(history.clone());
         Self {
             gate: Gate::new(store.clone(), configurations.clone()),
+            lapses: Lapses::new(store.clone()),
             channels: Collection::new(history.clone()),
             policies: Collection::new(history.clone()),
             store,

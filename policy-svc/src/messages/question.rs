@@ -25,12 +25,22 @@ const COST_MAX: i64 = 10_000_000_000_000;
 /// Fields of a customer's record.
 const FIELDS_MAX: usize = 1_000;
 
-/// The question, or all its faults. `candidates` says how many offers it may have; `is_dated`
-/// whether it may leave out what is later than an instant.
+/// What a question is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A slot or a contact: it needs a channel.
+    Contact,
+    /// A judgment, of now or of an instant of the past.
+    Check,
+    /// A judgment of recorded facts.
+    Replay,
+}
+
+/// The question, or all its faults. `candidates` says how many offers it may have.
 pub fn question(
     asked: proto::ContactQuestion,
     candidates: std::ops::RangeInclusive<usize>,
-    is_dated: bool,
+    purpose: Purpose,
 ) -> Result<Question, Faults> {
     let mut faults = Faults::new();
     let mut fault =
@@ -40,6 +50,9 @@ pub fn question(
     }
     if let Some(message) = text_fault(&asked.channel, TEXT_BYTES_MAX) {
         fault("channel", message);
+    }
+    if asked.channel.is_empty() && purpose == Purpose::Contact {
+        fault("channel", "is required: nobody is contacted without a channel".to_owned());
     }
     let now =
         asked.now.as_ref().map_or_else(|| Err("is required".to_owned()), instant).unwrap_or_else(
@@ -52,7 +65,7 @@ pub fn question(
         fault("as_of", message);
         None
     });
-    if asked.as_of.is_some() && !is_dated {
+    if asked.as_of.is_some() && purpose != Purpose::Check {
         fault(
             "as_of",
             "is allowed only in Check: a slot is given and a contact committed now".to_owned(),

@@ -10,15 +10,14 @@ use database::{DatabaseError, Select, Source, Transaction, execute, within};
 use serve::{Clock, from_micros};
 
 use super::{
-    budget_entry::{
-        Entry, Key, LEAVING_MAX, add, clear, lapsed, leaving, present, remove, scan, sweep, totals,
-    },
+    budget_entry::{Key, add, clear, lapsed, leaving, present, remove, scan, sweep, totals},
     known::{Known, Wanted},
 };
 use crate::domain::{
     configuration::Configuration,
     contact::Contact,
     contact_policy::ContactPolicy,
+    counted::{Counted, Entry, LEAVING_MAX},
     shared_use::{Limits, Used},
 };
 
@@ -53,7 +52,7 @@ impl Held {
             self.added.remove(id);
             self.removed.insert(id.clone());
         }
-        if let Some(after) = Entry::of(&self.policy, &self.limits, contact, self.at) {
+        if let Some(after) = Entry::of(&self.policy.scope, &self.limits, contact, self.at) {
             after.count(&mut self.used, 1);
             self.removed.remove(id);
             self.present.insert(id.clone(), after);
@@ -85,19 +84,23 @@ impl Budgets {
         }
         for ((tenant, policy_id), definition) in bound {
             let of_tenant = wanted.iter().zip(known).filter(|(wanted, _)| wanted.tenant == tenant);
-            let contacts = of_tenant
-                .flat_map(|(_, known)| &known.contacts)
-                .map(|contact| contact.contact_id.as_str());
-            let held = lock(transaction, tenant, definition, contacts.collect(), clock).await?;
+            let mut hand = Present::default();
+            for (wanted, known) in of_tenant {
+                hand.has_pending |= wanted.has_pending;
+                let contacts = known.contacts.iter().map(|contact| contact.contact_id.as_str());
+                hand.contact_ids.extend(contacts);
+            }
+            let held = lock(transaction, tenant, definition, hand, clock).await?;
             budgets.0.insert((tenant.to_owned(), policy_id.to_owned()), held);
         }
         Ok(budgets)
     }
 
     /// What the budgets of a tenant have been used for.
-    pub fn used(&self, tenant: &str) -> BTreeMap<String, Used> {
+    pub fn used(&self, tenant: &str) -> BTreeMap<String, Counted> {
         let of_tenant = self.0.iter().filter(|((of, _), _)| of == tenant);
-        of_tenant.map(|((_, policy_id), held)| (policy_id.clone(), held.used.clone())).collect()
+        let counted = |held: &Held| Counted { used: held.used.clone(), at: held.at };
+        of_tenant.map(|((_, policy_id), held)| (policy_id.clone(), counted(held))).collect()
     }
 
     /// Counts contacts of a tenant that are written.
@@ -119,38 +122,40 @@ impl Budgets {
     }
 }
 
-/// What budgets have been used for, read without a lock.
+/// What budgets have been used for, read without a lock. Pending outcomes may use up what is left,
+/// so with them the contacts that leave first are read in any case.
 pub(super) async fn read(
     source: &mut Source<'_>,
     tenant: &str,
-    configuration: &Configuration,
+    (configuration, has_pending): (&Configuration, bool),
     clock: &Clock,
-) -> Result<BTreeMap<String, Used>, DatabaseError> {
+) -> Result<BTreeMap<String, Counted>, DatabaseError> {
     let mut all = BTreeMap::new();
     for (policy, limits) in configuration.budgets() {
         let key = Key { tenant, policy_id: &policy.id };
         let select = Select::new(FOUND).bind(tenant).bind(&policy.id).brief();
         let row: Option<Row> = select.optional(&mut *source).await?;
         let counted = row.filter(|(counted_by, ..)| *counted_by == text_of((policy, limits)));
-        let used = match counted {
+        let counted = match counted {
             Some(row) => {
                 let at = clock.now().max(from_micros(row.1));
                 let mut used = remaining(&row, &lapsed(source, key, at).await?);
-                if limits.is_nearly_used(&used) {
+                if has_pending || limits.is_nearly_used(&used) {
                     used.leaving = leaving(source, key, at).await?;
                 }
-                used
+                Counted { used, at }
             }
             None => {
-                let entries = scan(source, tenant, (policy, limits), clock.now()).await?;
+                let at = clock.now();
+                let entries = scan(source, tenant, (policy, limits), at).await?;
                 let mut used = totals(entries.values());
                 used.leaving = entries.values().map(|entry| (entry.until, entry.cost)).collect();
                 used.leaving.sort_unstable();
-                used.leaving.truncate(LEAVING_MAX as usize);
-                used
+                used.leaving.truncate(LEAVING_MAX);
+                Counted { used, at }
             }
         };
-        all.insert(policy.id.clone(), used);
+        all.insert(policy.id.clone(), counted);
     }
     Ok(all)
 }
@@ -172,13 +177,22 @@ fn remaining((_, _, contacts, reserved, spend): &Row, gone: &Used) -> Used {
     Used { contacts, reserved, spend: spend - gone.spend, leaving: Vec::new() }
 }
 
+/// The contacts at hand while a budget is locked.
+#[derive(Default)]
+pub(super) struct Present<'a> {
+    /// Their ids.
+    pub contact_ids: Vec<&'a str>,
+    /// Outcomes that are not delivered may change them.
+    pub has_pending: bool,
+}
+
 /// Takes a budget's row, creating it the first time, and keeps it locked until the transaction
 /// ends.
 pub(super) async fn lock(
     transaction: &mut Transaction,
     tenant: &str,
     definition: Definition<'_>,
-    contact_ids: Vec<&str>,
+    hand: Present<'_>,
     clock: &Clock,
 ) -> Result<Held, DatabaseError> {
     let (policy, limits) = definition;
@@ -198,7 +212,7 @@ pub(super) async fn lock(
         totals(entries.values())
     };
     let source = &mut Source::Within(transaction);
-    let present = present(source, key, contact_ids).await?;
+    let present = present(source, key, hand.contact_ids).await?;
     let mut held = Held {
         policy: policy.clone(),
         limits: *limits,
@@ -208,7 +222,7 @@ pub(super) async fn lock(
         added: BTreeMap::new(),
         removed: BTreeSet::new(),
     };
-    if limits.is_nearly_used(&held.used) {
+    if hand.has_pending || limits.is_nearly_used(&held.used) {
         held.used.leaving = leaving(source, key, at).await?;
     }
     Ok(held)

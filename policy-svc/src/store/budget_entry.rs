@@ -16,53 +16,13 @@ use sqlx::AssertSqlSafe;
 
 use super::row;
 use crate::domain::{
-    contact::{Contact, State},
     contact_policy::ContactPolicy,
+    counted::{Entry, LEAVING_MAX},
     shared_use::{Limits, Used},
 };
 
-/// Entries of a nearly used budget that are read, those that leave first.
-pub(super) const LEAVING_MAX: i64 = 1_000;
 /// Contacts read at a time when a budget is counted afresh.
 const PAGE: i64 = 10_000;
-
-/// A contact or a reservation that counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
-    /// When it leaves.
-    pub until: DateTime<Utc>,
-    /// What it costs.
-    pub cost: i64,
-    is_reserved: bool,
-}
-
-impl Entry {
-    /// What a contact is to a budget at an instant; `None` when it does not count.
-    pub fn of(
-        policy: &ContactPolicy,
-        limits: &Limits,
-        contact: &Contact,
-        at: DateTime<Utc>,
-    ) -> Option<Self> {
-        let instants = (contact.state, contact.committed_at, contact.reserved_until);
-        let (until, is_reserved) = match instants {
-            (State::Committed, Some(committed_at), _) => {
-                (limits.window.end_for(committed_at), false)
-            }
-            (State::Reserved, _, Some(until)) => (until, true),
-            _ => return None,
-        };
-        let counts = until > at && policy.scope.matches(&contact.subject());
-        counts.then_some(Self { until, cost: contact.offer.cost, is_reserved })
-    }
-
-    /// Adds it to totals, or takes it from them when `sign` is -1.
-    pub fn count(&self, used: &mut Used, sign: i64) {
-        used.contacts += sign;
-        used.reserved += sign * i64::from(self.is_reserved);
-        used.spend += sign * self.cost;
-    }
-}
 
 /// The totals of entries.
 pub(super) fn totals<'e>(entries: impl Iterator<Item = &'e Entry>) -> Used {
@@ -159,7 +119,7 @@ pub(super) async fn leaving(
     at: DateTime<Utc>,
 ) -> Result<Vec<(DateTime<Utc>, i64)>, DatabaseError> {
     let select = Select::new(LEAVING).bind(key.tenant).bind(key.policy_id);
-    let select = select.bind(at.timestamp_micros()).bind(LEAVING_MAX);
+    let select = select.bind(at.timestamp_micros()).bind(LEAVING_MAX as i64);
     let rows: Vec<(i64, i64)> = select.all(&mut *source).await?;
     Ok(rows.into_iter().map(|(until_us, cost)| (from_micros(until_us), cost)).collect())
 }
@@ -290,7 +250,7 @@ pub(super) async fn scan(
             from_us = last_us;
             for (row, _) in rows {
                 let contact = row::contact(&row)?;
-                let entry = Entry::of(policy, limits, &contact, at);
+                let entry = Entry::of(&policy.scope, limits, &contact, at);
                 entries.extend(entry.map(|entry| (contact.contact_id, entry)));
             }
         }

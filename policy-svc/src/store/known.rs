@@ -14,7 +14,7 @@ use serve::{Clock, from_micros};
 use super::{CONTACTS_MAX, OUTCOMES_MAX, REQUEST_KEPT, request::Earlier, row};
 use crate::domain::{
     channel::Channel, configuration::Configuration, consent::ConsentRecord, contact::Contact,
-    facts::OutcomeFact, folded, shared_use::Used,
+    counted::Counted, facts::OutcomeFact, folded,
 };
 use statement::{ASKED, Parts, WORD};
 
@@ -39,6 +39,8 @@ pub struct Wanted {
     pub channel: Option<Channel>,
     /// The configuration with the budgets that bind; `None` when it has no budget.
     pub budgets: Option<Arc<Configuration>>,
+    /// Outcomes that are not delivered come along.
+    pub has_pending: bool,
     /// Leaves out what is later, and reads reservations that lapsed after it.
     pub as_of: Option<DateTime<Utc>>,
 }
@@ -76,7 +78,7 @@ pub struct Known {
     /// instant the withdrawal.
     pub consent: Option<ConsentRecord>,
     /// What each budget has been used for, by policy. They are read apart from the customers.
-    pub budgets: BTreeMap<String, Used>,
+    pub budgets: BTreeMap<String, Counted>,
 }
 
 impl Known {

@@ -16,6 +16,7 @@ mod change;
 mod change_row;
 mod consent;
 mod contact;
+mod ended;
 mod known;
 mod reconciliation;
 mod request;
@@ -35,6 +36,7 @@ use serve::Clock;
 use tokio::sync::{Mutex, MutexGuard, mpsc};
 
 pub use change::{AnswerChange, Change};
+pub use ended::minute_of;
 pub use known::{Known, Wanted};
 pub use reconciliation::Drift;
 pub use request::{Earlier, REQUEST_KEPT};
@@ -104,7 +106,9 @@ impl Store {
         let all: Vec<_> = wanted.iter().collect();
         let mut known = known::read(source, &all, &self.clock).await?;
         if let Some(configuration) = &first.budgets {
-            let budgets = budget::read(source, &first.tenant, configuration, &self.clock).await?;
+            let has_pending = wanted.iter().any(|wanted| wanted.has_pending);
+            let asked = (&**configuration, has_pending);
+            let budgets = budget::read(source, &first.tenant, asked, &self.clock).await?;
             known.iter_mut().for_each(|known| known.budgets.clone_from(&budgets));
         }
         Ok(known)

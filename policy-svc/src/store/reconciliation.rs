@@ -6,10 +6,10 @@ use database::{DatabaseError, Select, Source};
 
 use super::{
     Store,
-    budget::{lock, save},
-    budget_entry::{Entry, Key, add, entries, scan, totals},
+    budget::{Present, lock, save},
+    budget_entry::{Key, add, entries, scan, totals},
 };
-use crate::domain::{configuration::Configuration, shared_use::Used};
+use crate::domain::{configuration::Configuration, counted::Entry, shared_use::Used};
 
 pub(super) const TENANTS: &str = "select distinct tenant_id from budget order by tenant_id";
 
@@ -44,7 +44,7 @@ impl Store {
         for definition in configuration.budgets() {
             let mut transaction = self.database.begin().await?;
             let mut held =
-                lock(&mut transaction, tenant, definition, Vec::new(), &self.clock).await?;
+                lock(&mut transaction, tenant, definition, Present::default(), &self.clock).await?;
             let key = Key { tenant, policy_id: &definition.0.id };
             let source = &mut Source::Within(&mut transaction);
             let counted = entries(source, key).await?;

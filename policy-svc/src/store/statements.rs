@@ -2,7 +2,7 @@
 
 use database::{Count, Dialect, Statement, Texts};
 
-use super::{budget, budget_entry, consent, contact, known, reconciliation, request, write};
+use super::{budget, budget_entry, consent, contact, ended, known, reconciliation, request, write};
 
 /// The texts, as they are sent.
 pub fn statements(dialect: Dialect) -> Vec<Statement> {
@@ -39,10 +39,13 @@ pub fn statements(dialect: Dialect) -> Vec<Statement> {
         Statement::new("contacts that count", budget_entry::scanned(dialect, state, instant))
             .scan(why)
     });
+    let ended = ended::statements().map(|(name, text)| {
+        Statement::new(name, text).scan("how many slots lapse is a figure of all customers")
+    });
     let why = "old answers of all customers are removed by age";
     let old = Statement::new("old answers", request::OLD).scan(why);
     let named = about_customers.into_iter().map(|(name, text)| Statement::new(name, text));
-    named.chain(scans).chain([old]).collect()
+    named.chain(scans).chain(ended).chain([old]).collect()
 }
 
 /// The texts for one row and for several.

@@ -347,7 +347,9 @@ async fn a_tenant_has_its_own_rules_and_ledger() {
 async fn a_tenant_has_at_most_two_hundred_channels_and_policies() {
     let world = World::on_sqlite().await;
     for n in 0..200 {
-        world.create_channel(proto::Channel { name: format!("c{n}"), ..Default::default() }).await;
+        let channel_type = "web".into();
+        let channel = proto::Channel { name: format!("c{n}"), channel_type, ..Default::default() };
+        world.create_channel(channel).await;
         world.create_policy(cap(&format!("pol_{n}"), "global", 1, 10_000)).await;
     }
     let channel = Some(proto::Channel { name: "one more".into(), ..Default::default() });
@@ -366,7 +368,7 @@ async fn a_tenant_has_at_most_two_hundred_channels_and_policies() {
     );
     // The largest question against the most policies is answered within the limits of a message.
     let mut question = world.question("ann");
-    question.channel = String::new();
+    question.channel = "c0".into();
     question.candidates = (0..500).map(|n| candidate(&format!("off_{n}"), "Apparel")).collect();
     assert_eq!(told(&world.reserve(question, "dec_1").await), "granted");
 }

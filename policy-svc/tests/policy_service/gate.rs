@@ -353,19 +353,6 @@ async fn the_ledger_never_runs_backwards_whatever_the_clock_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_channel_channel_rules_are_skipped() {
-    seeded_on_both(async |world| {
-        world.clock.set("2026-07-03T01:00:00Z".parse().unwrap());
-        let mut question = world.question("ann");
-        (question.channel, question.customer_fields) = (String::new(), Default::default());
-        let response = world.reserve(question, "dec_1").await;
-        assert_eq!(told(&response), "granted");
-        assert_eq!(response.judgment.unwrap().timezone, "");
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn contacts_are_listed_newest_first_and_page_by_page() {
     seeded_on_both(async |world| {
         for decision in ["dec_1", "dec_2", "dec_3"] {

@@ -281,3 +281,31 @@ async fn an_error_of_any_size_arrives_over_a_connection() {
     shutdown.cancel();
     serving.await.unwrap().unwrap();
 }
+
+/// The last gate does not open either.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_slot_is_held_and_nothing_is_committed_without_a_channel() {
+    seeded_on_both(async |world| {
+        let question =
+            || proto::ContactQuestion { channel: String::new(), ..world.question("ann") };
+        let told = ["question.channel: is required: nobody is contacted without a channel"];
+        let refused = world.ask(reservation(question(), "dec_1")).await.unwrap_err();
+        assert_eq!(
+            (refused.code(), faults(&refused)),
+            (Code::InvalidArgument, told.map(String::from).to_vec())
+        );
+        let commit = proto::CommitContactRequest {
+            question: Some(question()),
+            decision_id: "dec_1".into(),
+            rank: 1,
+        };
+        let refused = world.gate().commit_contact(commit).await.unwrap_err();
+        assert_eq!(faults(&refused), told);
+        assert!(world.ledger("ann").await.is_empty());
+        // A judgment alone contacts nobody.
+        let judgment = world.check(question()).await;
+        assert_eq!((judgment.refusal, judgment.timezone.as_str()), (None, ""));
+        assert!(judgment.verdicts[0].refusal.is_none() && judgment.consent_sources.is_empty());
+    })
+    .await;
+}

@@ -46,11 +46,16 @@ async fn play(world: &World, steps: &[Step]) {
     world
         .create_policy(proto::ContactPolicy { rule, ..super::world::cap("pol_1", "global", 1, 1) })
         .await;
-    let question = || proto::ContactQuestion { channel: String::new(), ..world.question("ann") };
+    // A channel that contacts people at any hour: a slot lasts 24 hours.
+    let letter = proto::Channel { name: "direct_mail".into(), ..Default::default() };
+    world.create_channel(letter).await;
+    world.put_consent("ann", "direct_mail", true).await;
+    let question =
+        || proto::ContactQuestion { channel: "direct_mail".into(), ..world.question("ann") };
     let (mut decisions, mut seq) = (0, 0);
     let report = async |seq: i64, decision: &str, ago: i64| {
         let occurred_at = Some(stamp(world.clock.now() - TimeDelta::minutes(ago)));
-        let channel = String::new();
+        let channel = "direct_mail".into();
         let outcome = proto::OutcomeFact {
             occurred_at,
             channel,

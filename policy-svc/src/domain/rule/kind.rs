@@ -21,6 +21,12 @@ pub trait PolicyKind: fmt::Debug + Send + Sync {
     /// caps never yield.
     fn yields(&self) -> bool;
 
+    /// True when it says at which hours a customer may be contacted; nothing of it holds when
+    /// nobody is contacted.
+    fn is_about_hours(&self) -> bool {
+        false
+    }
+
     /// Judges one customer. The clock and the customer's zones are always known.
     fn open<'a>(&'a self, ground: Ground<'a>) -> Box<dyn Evaluation + 'a>;
 

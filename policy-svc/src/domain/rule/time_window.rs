@@ -98,6 +98,10 @@ impl PolicyKind for TimeWindow {
         true
     }
 
+    fn is_about_hours(&self) -> bool {
+        true
+    }
+
     fn open<'a>(&'a self, ground: Ground<'a>) -> Box<dyn Evaluation + 'a> {
         let zones = match ground.zones {
             Ok(zones) => zones,

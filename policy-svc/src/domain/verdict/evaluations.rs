@@ -35,7 +35,7 @@ struct Look<'a> {
 }
 
 impl<'a> Evaluations<'a> {
-    /// Opens every policy.
+    /// Opens every policy; those about hours only when somebody is contacted.
     pub fn open(case: &Case<'a>, facts: &'a Facts, time: &'a LocalTime<'a>) -> Self {
         let evidence = Evidence {
             facts,
@@ -44,7 +44,9 @@ impl<'a> Evaluations<'a> {
             at: case.at,
             is_slot_held: case.scrutiny == Scrutiny::SlotHeld,
         };
-        let policies = case.configuration.policies.iter();
+        let binds =
+            |policy: &&ContactPolicy| case.channel.is_some() || !policy.kind.is_about_hours();
+        let policies = case.configuration.policies.iter().filter(binds);
         let policies = policies.map(|policy| (policy, policy.open(evidence))).collect();
         Self { policies, time, openings: BTreeMap::new() }
     }

@@ -13,7 +13,7 @@ use crate::domain::{
     question::FieldValue,
     rule::{
         cap::CapDraft, frequency_cap::FrequencyCap, kind::PolicyKind, outcome_based::OutcomeBased,
-        unreadable::Unreadable,
+        time_window::TimeWindow, unreadable::Unreadable,
     },
     settings::Settings,
 };
@@ -347,4 +347,28 @@ fn the_list_of_single_verdicts_is_bounded() {
     let listed: usize = judgment.verdicts.iter().map(|verdict| verdict.policies.len()).sum();
     assert!(listed <= POLICY_VERDICTS_MAX && listed > POLICY_VERDICTS_MAX - 150);
     assert_eq!((judgment.verdicts.len(), judgment.granted.len()), (500, 50));
+}
+/// Nobody is contacted: consent and hours say nothing, and everything else still binds.
+#[test]
+fn without_a_contact_consent_and_hours_are_skipped_and_other_policies_bind() {
+    let night: DateTime<Utc> = "2026-07-03T01:00:00Z".parse().unwrap();
+    let afternoon = kind(TimeWindow::parse(&[], "15:00", "16:00"));
+    let policies = [cap("pol_cap", SEED, 50, 1), policy("pol_hours", "global", 90, &afternoon)];
+    let configuration = configuration(&policies);
+    let candidates = offers(&[("a", "Apparel")]);
+    for fields in [fields("Europe/London", false), Fields::new()] {
+        let judged = |channel: &str, contacts| {
+            let case = Case { at: night, ..case(&configuration, channel, &fields, &candidates) };
+            judge(&case, &facts(contacts), slots(1))
+        };
+        let contacted = judged("email", Vec::new());
+        assert!(contacted.refusal.is_some() && contacted.granted.is_empty());
+        let judgment = judged("", Vec::new());
+        assert_eq!((judgment.refusal, judgment.granted), (None, vec![0]));
+        let looked: Vec<_> = judgment.verdicts[0].policies.iter().map(|it| &it.policy_id).collect();
+        assert_eq!(looked, ["pol_cap"]);
+        let full = judged("", vec![contact(("a", "Apparel"), 1)]);
+        let code = full.verdicts[0].refusal.as_ref().unwrap().code;
+        assert_eq!(code, ReasonCode::FrequencyCap);
+    }
 }

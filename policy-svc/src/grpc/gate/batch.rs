@@ -9,7 +9,7 @@ use proffer_proto::policy::v1::{self as proto, gate_answer, gate_question::Kind}
 use serve::Problem;
 use tonic::Status;
 
-use super::{CANDIDATES_MAX, Context, Faults, checked, question, status, valid};
+use super::{CANDIDATES_MAX, Context, Faults, Purpose, checked, question, status, valid};
 
 /// A question with its number in the batch.
 type Numbered = (usize, Option<Kind>);
@@ -84,7 +84,7 @@ async fn check_all(context: &Context, tenant: &str, asked: Vec<Numbered>) -> Vec
     for (number, kind) in asked {
         let Some(Kind::Check(check)) = kind else { continue };
         match valid(
-            question(check.question.unwrap_or_default(), 0..=CANDIDATES_MAX, true),
+            question(check.question.unwrap_or_default(), 0..=CANDIDATES_MAX, Purpose::Check),
             Faults::new(),
         ) {
             Ok(question) => {
