@@ -20,7 +20,7 @@ use crate::{
         as_of::AsOfCases, candidates::Candidates, commit::Commit, explain::Explain,
         ground::Grounds, live::LiveCases, past::PastConfiguration, recommend::Recommend,
         recorded::RecordedCases, release::Release, replay::Replay, respond::Respond,
-        whole_flow::WholeFlows,
+        undelivered::Undelivered, whole_flow::WholeFlows,
     },
     domain::snapshot::Snapshot,
     grpc::{
@@ -158,8 +158,10 @@ fn decisions(
     let Context { whole_flows, followers, clock, .. } = configuration;
     let Relay { store, neighbours, bell, .. } = relay;
     let Neighbours { catalog, gate, channels, .. } = neighbours;
+    let undelivered = Undelivered { store: store.clone(), gate: gate.clone() };
     let live = LiveCases {
         store: store.clone(),
+        undelivered: undelivered.clone(),
         grounds: Grounds {
             flows: whole_flows.clone(),
             channels: channels.clone(),
@@ -192,6 +194,7 @@ fn decisions(
         },
         commit: Commit {
             store: store.clone(),
+            undelivered,
             flows: whole_flows.clone(),
             catalog: catalog.clone(),
             gate: gate.clone(),

@@ -4,11 +4,13 @@
 
 mod decision_service {
     pub mod batch;
+    pub mod contact;
     pub mod engine;
     pub mod flows;
     pub mod fresh;
     pub mod keys;
     pub mod neighbours;
+    pub mod not_now;
     pub mod outcomes;
     pub mod recommend;
     pub mod script;

@@ -58,6 +58,7 @@ create table outcome (
   body_hash       bytea   not null,
   occurred_us     bigint  not null,
   received_us     bigint  not null,
+  customer_seq    bigint  not null,  -- its place in the customer's order
   value_e4        bigint,            -- in 1/10,000 of the currency
   record          bytea   not null,
   primary key (tenant_id, customer_id, idempotency_key)

@@ -58,6 +58,7 @@ create table outcome (
   body_hash       blob    not null,
   occurred_us     integer not null,
   received_us     integer not null,
+  customer_seq    integer not null,  -- its place in the customer's order
   value_e4        integer,           -- in 1/10,000 of the currency
   record          blob    not null,
   primary key (tenant_id, customer_id, idempotency_key)

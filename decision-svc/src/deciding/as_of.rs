@@ -12,7 +12,7 @@ use tonic::Status;
 
 use super::{
     ground::no_snapshot,
-    kept::KeptRecord,
+    kept::{self, KeptRecord},
     kept_facts::KeptFacts,
     past::PastConfiguration,
     recorded::{customer_facts, zone},
@@ -146,7 +146,8 @@ impl AsOfCase {
     /// The facts policy-svc judged the decision by, and its revision. Consent and zone were read
     /// for the channel of that decision only.
     fn contact_facts(&self) -> Option<(&[u8], i64)> {
-        let is_its_channel = self.case.question.channel == self.shown.channel;
+        let channel = kept::contact_channel(&self.shown);
+        let is_its_channel = self.case.question.contact_channel() == channel;
         let kept = self.facts.judgment.as_ref().filter(|_| is_its_channel)?;
         Some((kept.facts.as_deref()?, kept.revision))
     }
@@ -155,7 +156,7 @@ impl AsOfCase {
         let decided = self.shown.decided_at.as_ref().and_then(|at| instant(at).ok());
         let (id, decided) = (&self.shown.decision_id, decided.unwrap_or(self.case.moment.now));
         let mut notes = vec![format!("facts are those of {id}, decided at {decided}")];
-        let channel = &self.case.question.channel;
+        let channel = self.case.question.contact_channel();
         if judgment.is_none() && !plan.ranked.is_empty() {
             notes.push(format!(
                 "contact policies are not judged: \

@@ -5,7 +5,11 @@ use std::sync::Arc;
 use serve::{Clock, Problem};
 use tonic::{Code, Status};
 
-use super::{kept::KeptRecord, whole_flow::WholeFlows};
+use super::{
+    kept::{self, KeptRecord},
+    undelivered::Undelivered,
+    whole_flow::WholeFlows,
+};
 use crate::{
     domain::{judgment::Refusal, reason::Reason},
     neighbours::{
@@ -18,8 +22,10 @@ use crate::{
 /// The use case. Cheap to clone.
 #[derive(Clone)]
 pub struct Commit {
-    /// Decisions and undelivered outcomes.
+    /// Decisions.
     pub store: Store,
+    /// Outcomes that policy-svc does not have yet.
+    pub undelivered: Undelivered,
     /// Which schema a flow reads.
     pub flows: WholeFlows,
     /// Customer records.
@@ -40,13 +46,17 @@ impl Commit {
     ) -> Result<Result<String, Refusal>, Status> {
         let KeptRecord { shown, offers, .. } = KeptRecord::find(&self.store, tenant, name).await?;
         let shown = shown.unwrap_or_default();
+        if !kept::is_contact(&shown) {
+            let message = "the decision says `\"contact\": false`: there is no contact to commit; \
+                           ask again with a channel";
+            return Err(Problem::wrong_state(name.decision_id, "no_contact", message).into());
+        }
         let offer = offers.iter().find(|offer| offer.rank == rank);
         let offer = offer.ok_or_else(|| Problem::not_found("rank", &rank.to_string()))?;
         let schema = self.flows.schema(tenant, &shown.flow_id).await;
-        let pending_max = policy::PENDING_MAX as i64 + 1;
         let (customer, pending) = tokio::join!(
             catalog::customer(&*self.catalog, tenant, &shown.customer_id, &schema),
-            self.store.pending(tenant, &shown.customer_id, pending_max),
+            self.undelivered.of(tenant, &shown.customer_id),
         );
         let pending = pending.map_err(|error| serve::store_status(&error))?;
         let Ok(customer) = customer else { return Ok(Err(unavailable())) };

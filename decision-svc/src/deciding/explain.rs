@@ -11,7 +11,7 @@ use super::{
     as_of::{AsOfCase, AsOfCases},
     fresh::Freshness,
     judge::{Judged, PlannedCase, Try, judge},
-    kept::KeptRecord,
+    kept::{self, KeptRecord},
     live::LiveCases,
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
     domain::{
         case::{Case, Detail},
         compile::CompiledFlow,
-        conclude::{Conclusion, conclude},
+        conclude::{Conclusion, NOBODY_CONTACTED, conclude},
         oracle::OracleFlow,
         request::{MinRevisions, Question},
         scalar::Fields,
@@ -39,7 +39,8 @@ pub struct ExplainQuestion {
     pub offer: String,
     /// Id or name of the flow; empty for that of the customer's latest decision.
     pub flow: String,
-    /// Id or name of the channel; empty for that of the customer's latest decision.
+    /// Id or name of the channel; empty for that of the customer's latest decision, if that one
+    /// contacts somebody.
     pub channel: String,
     /// The instant of the past; `None` for now.
     pub at: Option<DateTime<Utc>>,
@@ -118,7 +119,10 @@ impl Explain {
                 return Err(Problem::not_found("decision", &id).into());
             }
         };
-        let Considered { case, catalog, conclusion, notes, based_on } = considered;
+        let Considered { case, catalog, conclusion, mut notes, based_on } = considered;
+        if !case.question.is_contact {
+            notes.push(NOBODY_CONTACTED.to_owned());
+        }
         let offer = catalog.offer(&asked.offer).cloned();
         let offer = offer.ok_or_else(|| Problem::not_found("offer", &asked.offer))?;
         let parts = OfferParts::of(&case, &catalog, &offer.id);
@@ -218,10 +222,14 @@ fn question(asked: &ExplainQuestion, latest: Option<&KeptRecord>) -> Question {
         _ => given.clone(),
     };
     let attributes = request.filter(|_| asked.at.is_some());
+    let channel = or(&asked.channel, latest.map(|latest| &latest.channel));
+    // A channel that is asked about is one of contact. Without one, the latest decision says.
+    let is_contact = !asked.channel.is_empty() || latest.is_some_and(kept::is_contact);
     Question {
         customer_id: asked.customer_id.clone(),
         flow: or(&asked.flow, latest.map(|latest| &latest.flow_id)),
-        channel: or(&asked.channel, latest.map(|latest| &latest.channel)),
+        is_contact: is_contact && !channel.is_empty(),
+        channel,
         placement: request.map(|request| request.placement.clone()).unwrap_or_default(),
         limit: 1,
         attributes: attributes.map(|it| scalar::fields(&it.attributes)).unwrap_or_default(),

@@ -9,7 +9,7 @@ use tonic::Status;
 use super::ground::{self, Ground, GroundKey, no_snapshot};
 use crate::{
     domain::{
-        assignment::{self, BindingArm},
+        assignment::{self, BindingArm, Draw},
         case::{Case, Configuration, CustomerFacts, Detail},
         compile::CompiledFlow,
         creative::Surface,
@@ -101,18 +101,19 @@ impl Gathered<'_> {
             Err(refusal) => (&ground.snapshot, Err(refusal.clone())),
         };
         let (customer_id, channel, now) = (&question.customer_id, &question.channel, now());
+        let draw = if question.is_contact { Draw::Missing } else { Draw::Nothing };
         let stored = self.known.arms.get(customer_id).map(Vec::as_slice).unwrap_or_default();
         let arms = match &snapshot.experiment {
             Some(experiments) if record.is_ok() => {
                 let flow = (flow.id.as_str(), flow.name.as_str());
-                assignment::binding_arms(experiments, flow, stored, customer_id, now)
+                assignment::binding_arms(experiments, flow, stored, customer_id, (draw, now))
             }
             _ => Vec::new(),
         };
         let policy = snapshot.policy.clone().unwrap_or_default();
         let no_fields = Fields::new();
         let fields = record.as_deref().unwrap_or(&no_fields);
-        let (zone, timezone_source) = zone_of(&policy, channel, fields);
+        let (zone, timezone_source) = zone_of(&policy, question.contact_channel(), fields);
         let experiment_revision = snapshot.experiment.as_ref().map_or(0, |part| part.revision);
         let case = Case {
             question: question.clone(),

@@ -63,8 +63,8 @@ impl PlannedCase {
         !self.plan.ranked.is_empty() && self.live.pending.len() <= policy::PENDING_MAX
     }
 
-    /// What policy-svc is asked; nothing when there is nothing to offer, or the customer has more
-    /// undelivered outcomes than policy-svc takes.
+    /// What policy-svc is asked; nothing when there is nothing to offer, or when policy-svc did not
+    /// take the customer's outcomes and more wait than a question carries.
     fn inquiry(&self) -> Option<Inquiry<'_>> {
         let LiveCase { case, pending, .. } = &self.live;
         if !self.is_asked() {
@@ -72,7 +72,8 @@ impl PlannedCase {
         }
         let question = &case.question;
         let is_held_out = case.facts.held_out_of.is_some();
-        let is_holding = question.is_holding && !question.is_dry_run && !is_held_out;
+        let may_hold = question.is_contact && question.is_holding && !question.is_dry_run;
+        let is_holding = may_hold && !is_held_out;
         let policy_revision = case.configuration.policy_revision.filter(|_| self.is_strict);
         Some(Inquiry {
             contact: Contact { policy_revision, ..Contact::of(case, pending) },
@@ -97,27 +98,31 @@ pub async fn judge<'p>(
     let mut answers = policy::judge(gate, tenant, &questions).await.into_iter();
     let judged = planned.into_iter().map(|(case, question)| {
         let answer = question.and_then(|_| answers.next());
-        judged(answer, case.decision_id.clone())
+        judged(answer, case)
     });
     judged.collect()
 }
 
 fn judged(
     answer: Option<Result<policy::HeldJudgment, Status>>,
-    own: String,
+    case: &PlannedCase,
 ) -> Result<Judged, Status> {
-    let unjudged = |is_behind| Judged { judgment: None, holder: own.clone(), is_behind };
+    let own = || case.decision_id.clone();
+    let unjudged = |holder, is_behind| Judged { judgment: None, holder, is_behind };
     match answer {
-        None => Ok(unjudged(false)),
+        None => Ok(unjudged(own(), false)),
         Some(Ok((judgment, holder))) => {
-            let holder = holder.unwrap_or_else(|| own.clone());
+            let holder = holder.unwrap_or_else(own);
             Ok(Judged { judgment: Some(judgment), holder, is_behind: false })
         }
-        Some(Err(status)) if status.code() == Code::Aborted => Ok(unjudged(true)),
+        Some(Err(status)) if status.code() == Code::Aborted => Ok(unjudged(own(), true)),
         Some(Err(status)) if is_callers(status.code()) => Err(status),
         Some(Err(status)) => {
             tracing::warn!(code = ?status.code(), "policy-svc did not answer; nothing is offered");
-            Ok(unjudged(false))
+            // Slots may have been reserved although the answer was lost. They stay under the id
+            // that was asked for, and a retry of the request gets them; this refusal is another
+            // decision.
+            Ok(unjudged(new_id("dec", case.live.case.moment.now), false))
         }
     }
 }

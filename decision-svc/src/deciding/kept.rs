@@ -35,6 +35,16 @@ pub struct KeptRecord {
     pub facts: Option<KeptFacts>,
 }
 
+/// Whether the customer was to be contacted.
+pub fn is_contact(shown: &proto::DecisionRecord) -> bool {
+    shown.request.as_ref().and_then(|request| request.contact).unwrap_or(true)
+}
+
+/// The channel the customer was to be contacted on; empty when nobody was.
+pub fn contact_channel(shown: &proto::DecisionRecord) -> &str {
+    if is_contact(shown) { &shown.channel } else { "" }
+}
+
 /// An offer as it was decided.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct KeptOffer {
@@ -97,6 +107,15 @@ impl KeptRecord {
         let found = found.map_err(|error| serve::store_status(&error))?;
         let found = found.ok_or_else(|| Problem::not_found("decision", name.decision_id))?;
         Ok(Self::read(&found.record))
+    }
+
+    /// Whether a contact may come of the decision: somebody was to be contacted and is not held
+    /// out.
+    pub fn may_contact(&self) -> bool {
+        let shown = self.shown.as_ref();
+        let is_held_out =
+            shown.and_then(|shown| shown.answer.as_ref()).is_some_and(|it| it.control_group);
+        shown.is_some_and(is_contact) && !is_held_out
     }
 
     /// The offers, for reports about them.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use wire::name::is_named;
+
 use crate::domain::{
     case::Case,
     compile::CompiledFlow,
@@ -115,6 +117,11 @@ impl KeptFacts {
             judgment: judgment.map(KeptJudgment::of),
         };
         (fields, facts)
+    }
+
+    /// True when a reference names the channel of the decision.
+    pub fn is_channel(&self, reference: &str) -> bool {
+        is_named(reference, &self.channel_id, &self.channel_name)
     }
 
     /// Where the offer was shown; `placement` is the request's.

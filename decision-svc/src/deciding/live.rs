@@ -15,6 +15,7 @@ use tonic::Status;
 use super::{
     gathered::{Gathered, LiveCase, Records},
     ground::{self, Ground, GroundKey, Grounds},
+    undelivered::Undelivered,
 };
 use crate::{
     compiled_flows::CompiledFlows,
@@ -27,7 +28,7 @@ use crate::{
         follow::{self, Follower, Followers},
         policy,
     },
-    store::{AskedMetric, Store},
+    store::{AskedMetric, Known, Store},
 };
 
 /// Builds live cases. Cheap to clone.
@@ -35,6 +36,8 @@ use crate::{
 pub struct LiveCases {
     /// Outcomes, arms and metrics.
     pub store: Store,
+    /// Outcomes that policy-svc does not have yet.
+    pub undelivered: Undelivered,
     /// Flows and snapshots.
     pub grounds: Grounds,
     /// Snapshots as they arrive.
@@ -83,8 +86,7 @@ impl LiveCases {
         let customer_ids: BTreeSet<_> =
             questions.iter().map(|question| question.customer_id.as_str()).collect();
         let customer_ids: Vec<_> = customer_ids.into_iter().collect();
-        let pending_max = policy::PENDING_MAX as i64 + 1;
-        let known = self.store.known_of(tenant, &customer_ids, pending_max).await;
+        let known = self.known(tenant, &customer_ids).await;
         let known = known.map_err(|error| serve::store_status(&error))?;
         let all = questions.iter().map(|question| &***question);
         let grounds = self.grounds.of(tenant, &follower, known.head, all).await;
@@ -97,6 +99,16 @@ impl LiveCases {
         let silence = self.followers.experiments_silence(tenant);
         let are_experiments_stale = silence > self.experiments_silence_max;
         Ok(Gathered { grounds, flows, records, metrics, known, are_experiments_stale })
+    }
+
+    /// Undelivered outcomes and arms of customers, and the head of the own log.
+    async fn known(&self, tenant: &str, customer_ids: &[&str]) -> Result<Known, DatabaseError> {
+        let mut known = self.store.known_of(tenant, customer_ids, policy::PENDING_READ).await?;
+        let many = known.pending.iter_mut().filter(|(_, rows)| rows.len() > policy::PENDING_MAX);
+        for (customer_id, rows) in many {
+            *rows = self.undelivered.few(tenant, customer_id, std::mem::take(rows)).await?;
+        }
+        Ok(known)
     }
 
     /// The customers' records with a snapshot as new as they are, or the newest there is.

@@ -28,6 +28,7 @@ pub mod recorded;
 pub mod release;
 pub mod replay;
 pub mod respond;
+pub mod undelivered;
 pub mod whole_flow;
 pub mod write;
 

@@ -8,6 +8,7 @@ use proffer_proto::{decision::v1::Decision, errors::v1::ErrorReason};
 use serve::{Clock, Problem};
 use tokio::sync::Notify;
 use tonic::{Code, Status};
+use wire::name::is_same;
 
 use super::{
     batch::{Answers, Call, OpenCall},
@@ -20,7 +21,10 @@ use super::{
 };
 use crate::{
     domain::{case::Detail, conclude::conclude, judgment::Grant},
-    messages::answer::{self, Circumstances},
+    messages::{
+        answer::{self, Circumstances},
+        question,
+    },
     neighbours::{Gate, policy},
     store::{DecisionName, NewDecision, RequestRow, Store, Written},
 };
@@ -112,20 +116,37 @@ impl Recommend {
         call: &Call,
         row: &RequestRow,
     ) -> Result<Decision, Status> {
-        if row.body_hash != body_hash(call) {
-            let message = format!("request id `{}` was used with another body", row.request_id);
-            let problem = Problem::new(Code::Aborted, ErrorReason::IdempotencyMismatch, message);
-            return Err(problem.with("key", row.request_id.as_str()).into());
-        }
         let customer_id = Some(call.question.customer_id.as_str());
         let name = DecisionName { decision_id: &row.decision_id, customer_id };
         let found = self.store.decision(tenant, name).await;
         let found = found.map_err(|error| serve::store_status(&error))?;
-        let shown = found.and_then(|row| KeptRecord::read(&row.record).shown);
-        let answer = shown.and_then(|shown| shown.answer);
+        let found = found.map(|row| KeptRecord::read(&row.record)).unwrap_or_default();
+        if row.body_hash != body_hash(call) && !self.is_same(tenant, call, &found).await {
+            let message = format!("request id `{}` was used with another body", row.request_id);
+            let problem = Problem::new(Code::Aborted, ErrorReason::IdempotencyMismatch, message);
+            return Err(problem.with("key", row.request_id.as_str()).into());
+        }
+        let answer = found.shown.and_then(|shown| shown.answer);
         answer.ok_or_else(|| {
             serve::internal(&format!("decision {} of a request has no record", row.decision_id))
         })
+    }
+
+    /// Whether a call asks what a recorded decision answered, however it is spelled.
+    async fn is_same(&self, tenant: &str, call: &Call, record: &KeptRecord) -> bool {
+        let Some(shown) = &record.shown else { return false };
+        let Some(request) = &shown.request else { return false };
+        let (asked, _) = question::read(request);
+        let channel = &call.question.channel;
+        let is_channel = is_same(&asked.channel, channel)
+            || record.facts.as_ref().is_some_and(|facts| facts.is_channel(channel));
+        if !is_channel || !asked.is_same_but_for_names(&call.question) {
+            return false;
+        }
+        let flow = &call.question.flow;
+        is_same(&asked.flow, flow)
+            || flow.trim() == shown.flow_id
+            || self.live.grounds.flows.id_of(tenant, flow).await == Some(shown.flow_id.clone())
     }
 
     /// Decides the open calls once. Those stay open for which another replica stored another arm

@@ -6,19 +6,25 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use proffer_proto::errors::v1::ErrorReason;
+use proffer_proto::{decision::v1::OutcomeReport, errors::v1::ErrorReason};
+use prost::Message as _;
 use serve::Problem;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Notify;
 use tonic::{Code, Status};
 
-use super::{ground::no_snapshot, kept::KeptRecord, new_id};
+use super::{
+    ground::no_snapshot,
+    kept::{self, KeptRecord},
+    new_id,
+};
 use crate::{
     domain::{
         offer_subject::OfferSubject,
         outcome::{DecidedOffer, Report, ResolvedOutcome},
-        snapshot::{Catalog, OutcomeType, Snapshot},
+        snapshot::{Catalog, OutcomeType, Snapshot, folded},
     },
+    messages::report,
     neighbours::{
         experiment,
         follow::{self, Followers},
@@ -73,27 +79,28 @@ impl Respond {
     ) -> Result<Vec<Result<Accepted, Problem>>, Status> {
         let valid = || reported.iter().filter_map(|it| it.as_ref().ok()).map(|it| &it.report);
         let keys: Vec<&str> = valid().map(|report| report.key.as_str()).collect();
-        let catalog = self.catalog_knowing(tenant, &keys).await?;
-        let decisions = self.decisions(tenant, valid()).await?;
-        let (mut answers, mut keys, mut new) = (Vec::new(), Vec::new(), Vec::new());
+        let snapshot = self.snapshot_knowing(tenant, &keys).await?;
+        let named = self.named(tenant, valid(), snapshot).await?;
+        let (mut answers, mut outcomes, mut new) = (Vec::new(), Vec::new(), Vec::new());
         for reported in reported {
             let outcome = reported.and_then(|Reported { report, body }| {
-                let ids = (report.customer_id.clone(), report.decision_id.clone());
-                let decision = decisions.find(&ids);
-                let key = report.retry_key().to_owned();
-                let resolved = resolved(report, decision, &catalog, receipt.at)?;
-                Ok((key, new_outcome(&resolved, body)?))
+                let outcome = named.resolved(report, receipt.at)?;
+                let new = new_outcome(&outcome, body)?;
+                Ok((outcome, new))
             });
-            answers.push(outcome.map(|(key, outcome)| {
-                keys.push(key);
-                new.push(outcome);
+            answers.push(outcome.map(|(outcome, of_outcome)| {
+                outcomes.push(outcome);
+                new.push(of_outcome);
             }));
         }
-        let mut recorded = self.write(tenant, &new).await?.into_iter().zip(keys);
+        let mut recorded = self.write(tenant, &new).await?.into_iter().zip(outcomes);
         let lost = || serve::internal(&"an outcome was neither recorded nor refused");
         let answer = |answer: Result<(), Problem>| match answer {
             Err(refused) => Ok(Err(refused)),
-            Ok(()) => recorded.next().map(accepted).ok_or_else(lost),
+            Ok(()) => match recorded.next() {
+                Some((recorded, outcome)) => Ok(named.accepted(recorded, &outcome)),
+                None => Err(lost()),
+            },
         };
         answers.into_iter().map(answer).collect()
     }
@@ -108,23 +115,25 @@ impl Respond {
         Ok(recorded)
     }
 
-    /// The tenant's catalog, once it has all outcome types `keys` or the wait is over.
-    async fn catalog_knowing(&self, tenant: &str, keys: &[&str]) -> Result<Arc<Catalog>, Status> {
+    /// The tenant's snapshot, once it has all outcome types `keys` or the wait is over.
+    async fn snapshot_knowing(&self, tenant: &str, keys: &[&str]) -> Result<Arc<Snapshot>, Status> {
         let mut follower = self.followers.of(tenant);
         let knows = |snapshot: &Snapshot| {
             let types = snapshot.catalog.as_ref().map(|catalog| &catalog.outcome_types);
             types.is_some_and(|types| keys.iter().all(|key| types.contains_key(*key)))
         };
         let (snapshot, _) = follow::wait_for(&mut follower, follow::SNAPSHOT_WAIT_MAX, knows).await;
-        snapshot.catalog.clone().ok_or_else(no_snapshot)
+        Ok(snapshot)
     }
 
-    /// The decisions that the reports name.
-    async fn decisions(
+    /// What the reports name.
+    async fn named(
         &self,
         tenant: &str,
         reports: impl Iterator<Item = &Report>,
-    ) -> Result<NamedDecisions, Status> {
+        snapshot: Arc<Snapshot>,
+    ) -> Result<Named, Status> {
+        let catalog = snapshot.catalog.clone().ok_or_else(no_snapshot)?;
         let ids = reports.map(|report| (&*report.customer_id, &*report.decision_id));
         let ids: BTreeSet<_> = ids.filter(|(_, decision_id)| !decision_id.is_empty()).collect();
         let ids: Vec<_> = ids.into_iter().collect();
@@ -138,23 +147,27 @@ impl Respond {
         let missing: Vec<_> = ids.iter().filter(is_missing).map(|(_, id)| *id).collect();
         let of_others = self.store.known_decisions(tenant, &missing).await;
         let of_others = of_others.map_err(|error| serve::store_status(&error))?;
-        Ok(NamedDecisions { found, of_others })
+        Ok(Named { found, of_others, catalog, snapshot })
     }
 }
 
-/// The decisions that reports name.
-struct NamedDecisions {
-    /// By customer and id.
+/// What reports name.
+struct Named {
+    /// Decisions by customer and id.
     found: BTreeMap<(String, String), KeptRecord>,
     /// Ids of decisions of other customers than the reports say.
     of_others: BTreeSet<String>,
+    /// Types and offers.
+    catalog: Arc<Catalog>,
+    /// Channels.
+    snapshot: Arc<Snapshot>,
 }
 
-impl NamedDecisions {
+impl Named {
     /// The decision of a customer and id; `None` when the id is empty.
-    fn find(&self, ids: &(String, String)) -> Result<Option<&KeptRecord>, Problem> {
-        let decision_id = ids.1.as_str();
-        match self.found.get(ids) {
+    fn decision(&self, report: &Report) -> Result<Option<&KeptRecord>, Problem> {
+        let decision_id = report.decision_id.as_str();
+        match self.found.get(&(report.customer_id.clone(), decision_id.to_owned())) {
             None if decision_id.is_empty() => Ok(None),
             None if self.of_others.contains(decision_id) => {
                 let message = format!("`{decision_id}` is not a decision of this customer");
@@ -164,37 +177,70 @@ impl NamedDecisions {
             found => Ok(found),
         }
     }
-}
 
-/// Finds what a report refers to: its type, its offer, its channel.
-fn resolved(
-    report: Report,
-    decision: Result<Option<&KeptRecord>, Problem>,
-    catalog: &Catalog,
-    received_at: DateTime<Utc>,
-) -> Result<ResolvedOutcome, Problem> {
-    let of_type = outcome_type(&report.key, catalog)?;
-    let (offer, channel) = match decision? {
-        None => (offer_named(&report.offer_id, catalog)?, ""),
-        Some(decision) => {
-            let offers = decision.decided_offers();
-            let offer = report.offer_in(&offers).map_err(|(field, message)| {
-                Problem::invalid_field(format!("outcome.{field}"), message)
-            })?;
-            let channel = decision.shown.as_ref().map(|shown| shown.channel.as_str());
-            (offer.cloned(), channel.unwrap_or_default())
+    /// Finds what a report refers to: its type, its offer, its channel.
+    fn resolved(
+        &self,
+        report: Report,
+        received_at: DateTime<Utc>,
+    ) -> Result<ResolvedOutcome, Problem> {
+        let of_type = outcome_type(&report.key, &self.catalog)?;
+        let (offer, channel, may_contact) = match self.decision(&report)? {
+            None => (offer_named(&report.offer_id, &self.catalog)?, "", true),
+            Some(decision) => {
+                let offers = decision.decided_offers();
+                let offer = report.offer_in(&offers).map_err(|(field, message)| {
+                    Problem::invalid_field(format!("outcome.{field}"), message)
+                })?;
+                let channel = decision.shown.as_ref().map(kept::contact_channel);
+                (offer.cloned(), channel.unwrap_or_default(), decision.may_contact())
+            }
+        };
+        let channel = if report.channel.is_empty() { channel } else { &report.channel };
+        Ok(ResolvedOutcome {
+            outcome_id: new_id("out", received_at),
+            of_type,
+            offer,
+            channel: channel.to_owned(),
+            channel_key: self.channel_key(channel),
+            may_contact,
+            occurred_at: report.occurred_at.unwrap_or(received_at),
+            received_at,
+            report,
+        })
+    }
+
+    fn channel_key(&self, named: &str) -> String {
+        let known = self.snapshot.policy.as_ref().and_then(|policy| policy.channel(named));
+        known.map_or_else(|| folded(named), |channel| channel.id.clone())
+    }
+
+    /// The answer to a report. One that says the same as an earlier one of its key is a duplicate,
+    /// however it is spelled.
+    fn accepted(&self, recorded: Recorded, outcome: &ResolvedOutcome) -> Result<Accepted, Problem> {
+        match recorded {
+            Recorded::Stored(outcome_id) => Ok(Accepted { outcome_id, is_duplicate: false }),
+            Recorded::Duplicate(outcome_id) => Ok(Accepted { outcome_id, is_duplicate: true }),
+            Recorded::Other { outcome_id, record } if self.says(&record, outcome) => {
+                Ok(Accepted { outcome_id, is_duplicate: true })
+            }
+            Recorded::Other { .. } => {
+                let key = outcome.report.retry_key();
+                let message = format!("idempotency key `{key}` was used with another body");
+                let problem =
+                    Problem::new(Code::Aborted, ErrorReason::IdempotencyMismatch, message);
+                Err(problem.with("key", key))
+            }
         }
-    };
-    let channel = if report.channel.is_empty() { channel } else { &report.channel };
-    Ok(ResolvedOutcome {
-        outcome_id: new_id("out", received_at),
-        of_type,
-        offer,
-        channel: channel.to_owned(),
-        occurred_at: report.occurred_at.unwrap_or(received_at),
-        received_at,
-        report,
-    })
+    }
+
+    /// Whether a recorded report says the same as an outcome.
+    fn says(&self, record: &[u8], outcome: &ResolvedOutcome) -> bool {
+        let Ok(reported) = OutcomeReport::decode(record) else { return false };
+        let earlier = report::read(reported, outcome.received_at);
+        let earlier = earlier.and_then(|report| self.resolved(report, outcome.received_at));
+        earlier.is_ok_and(|earlier| earlier.is_same(outcome))
+    }
 }
 
 fn outcome_type(key: &str, catalog: &Catalog) -> Result<OutcomeType, Problem> {
@@ -224,7 +270,7 @@ fn offer_named(named: &str, catalog: &Catalog) -> Result<Option<DecidedOffer>, P
 /// What is written of an outcome.
 fn new_outcome(outcome: &ResolvedOutcome, body: Vec<u8>) -> Result<NewOutcome, Problem> {
     let report = &outcome.report;
-    let key = report.key(outcome.offer.as_ref().map(|offer| offer.rank)).ok_or_else(|| {
+    let key = report.key(outcome.offer.as_ref()).ok_or_else(|| {
         let message = "is required without `decisionId` and `occurredAt`: \
                        it tells a retry from a second outcome";
         Problem::invalid_field("outcome.idempotency_key", message)
@@ -242,17 +288,4 @@ fn new_outcome(outcome: &ResolvedOutcome, body: Vec<u8>) -> Result<NewOutcome, P
         policy_message: Box::new(policy::outcome_message(outcome)),
         experiment_message: experiment::outcome_message(outcome),
     })
-}
-
-fn accepted((recorded, key): (Recorded, String)) -> Result<Accepted, Problem> {
-    let (outcome_id, is_duplicate) = match recorded {
-        Recorded::Stored(id) => (id, false),
-        Recorded::Duplicate(id) => (id, true),
-        Recorded::Mismatch => {
-            let message = format!("idempotency key `{key}` was used with another body");
-            let problem = Problem::new(Code::Aborted, ErrorReason::IdempotencyMismatch, message);
-            return Err(problem.with("key", key.as_str()));
-        }
-    };
-    Ok(Accepted { outcome_id, is_duplicate })
 }

@@ -94,6 +94,11 @@ impl WholeFlows {
         Ok((resource, flow))
     }
 
+    /// Id of the flow of this id or name, if there is one.
+    pub async fn id_of(&self, tenant: &str, named: &str) -> Option<String> {
+        self.flows.find(tenant, named).await.ok().flatten().map(|flow| flow.id)
+    }
+
     /// The schema of the customers of a flow.
     pub async fn schema(&self, tenant: &str, flow_id: &str) -> String {
         let flow = self.read(tenant, flow_id).await.ok();

@@ -27,7 +27,16 @@ pub fn new_decision(
     let customer_id = &case.question.customer_id;
     let decided_us = case.moment.now.timestamp_micros();
     let answer = &conclusion.answer;
-    let is_exposed = !answer.offers.is_empty() || !answer.ghost_offers.is_empty();
+    // Who is not contacted is not exposed, and no arm was drawn.
+    let is_contact = case.question.is_contact;
+    let arms = if is_contact { arms } else { &[] };
+    let is_answered = !answer.offers.is_empty() || !answer.ghost_offers.is_empty();
+    let is_exposed = is_contact && is_answered;
+    // What could not be asked, or was asked of an old configuration, is no answer for a retry. Both
+    // arms are alike: a ghost is an answer.
+    let degraded = record.shown.as_ref().and_then(|shown| shown.answer.as_ref());
+    let is_stale = !is_answered && degraded.is_some_and(|answer| !answer.degraded.is_empty());
+    let is_kept = !answer.is_passing && !is_stale;
     let exposed = arms.iter().filter(|it| is_exposed && it.arm.exposed_us.is_none());
     let exposure = |it: &BindingArm| {
         experiment::exposure_message(customer_id, &it.arm, decision_id, decided_us)
@@ -40,7 +49,7 @@ pub fn new_decision(
         customer_id: customer_id.clone(),
         decided_us,
         record: record.bytes(),
-        request: request(call, decision_id, decided_us, answer),
+        request: request(call, decision_id, decided_us, answer).filter(|_| is_kept),
         arms: arms.iter().map(assignment).collect(),
         exposed_us: is_exposed.then_some(decided_us),
         experiment_messages: exposed.map(exposure).collect(),

@@ -29,6 +29,15 @@ pub struct BindingArm {
     pub is_counted: bool,
 }
 
+/// Which arms a decision may draw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Draw {
+    /// Those the customer does not have yet.
+    Missing,
+    /// None: nobody is contacted.
+    Nothing,
+}
+
 /// True when the customer is held out: the first 8 bytes, big-endian, of SHA-256(salt ‖ 0x00 ‖
 /// customer id), as a share of 2^64, lie below the holdout's share. Integers of 128 bits, so every
 /// machine and language agrees.
@@ -56,19 +65,23 @@ pub fn draw(experiment: &Experiment, customer_id: &str, now_us: i64) -> Option<A
     })
 }
 
-/// The arms that bind a decision of this flow, by experiment id: stored ones, and new ones of
-/// running experiments.
+/// The arms that bind a decision of this flow at an instant, by experiment id: stored ones, and new
+/// ones of running experiments where they may be drawn.
 pub fn binding_arms(
     experiments: &Experiments,
     (flow_id, flow_name): (&str, &str),
     stored: &[Arm],
     customer_id: &str,
-    now: DateTime<Utc>,
+    (may_draw, now): (Draw, DateTime<Utc>),
 ) -> Vec<BindingArm> {
     let mut arms = Vec::new();
     for experiment in experiments.on_flow(flow_id, flow_name).filter(|it| it.is_binding) {
         let known = stored.iter().find(|arm| arm.experiment_id == experiment.id).cloned();
-        let arm = known.or_else(|| draw(experiment, customer_id, now.timestamp_micros()));
+        let new = || draw(experiment, customer_id, now.timestamp_micros());
+        let arm = match may_draw {
+            Draw::Missing => known.or_else(new),
+            Draw::Nothing => known,
+        };
         arms.extend(arm.map(|arm| BindingArm { arm, is_counted: !experiment.is_shipped }));
     }
     arms

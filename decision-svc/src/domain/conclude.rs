@@ -10,6 +10,10 @@ use crate::domain::{
     trace::Refused,
 };
 
+/// The note on a decision that contacts nobody.
+pub const NOBODY_CONTACTED: &str =
+    "nobody is contacted: consent, quiet hours and time windows are skipped";
+
 /// A decided case.
 #[derive(Clone, Debug)]
 pub struct Conclusion {
@@ -44,6 +48,8 @@ pub struct Answer {
     pub unused: Vec<Grant>,
     /// Offers policy let through.
     pub passed: usize,
+    /// There is no offer because something could not be asked now. The same in both arms.
+    pub is_passing: bool,
 }
 
 /// An offer in the answer.
@@ -70,6 +76,7 @@ fn answer(case: &Case, plan: &Plan, judgment: Option<&Judgment>) -> Answer {
     let (held_out_of, limit) = (case.facts.held_out_of.as_deref(), case.question.limit);
     let mut answer = Answer::default();
     if let Some(obstacle) = case.obstacle() {
+        answer.is_passing = obstacle.reason_code.is_passing();
         answer.refusal = Some(obstacle.clone());
         return answer;
     }
@@ -78,6 +85,7 @@ fn answer(case: &Case, plan: &Plan, judgment: Option<&Judgment>) -> Answer {
         return answer;
     }
     let Some(judgment) = judgment else {
+        answer.is_passing = true;
         answer.refusal = Some(match held_out_of {
             Some(experiment) => holdout(experiment),
             None => Refusal::new(
@@ -93,6 +101,7 @@ fn answer(case: &Case, plan: &Plan, judgment: Option<&Judgment>) -> Answer {
     let others = plan.ranked.iter().filter(|ranked| !is_chosen(&ranked.offer_id));
     answer.refused = others.map(|ranked| refused(judgment, ranked)).collect();
     answer.unasked = unasked(plan, judgment);
+    answer.is_passing = chosen.is_empty() && is_passing(plan, judgment);
     if let Some(experiment) = held_out_of {
         answer.ghost_offers = chosen.iter().map(|(ranked, _)| ranked.offer_id.clone()).collect();
         answer.refusal = Some(holdout(experiment));
@@ -155,6 +164,12 @@ fn passes(judgment: &Judgment, ranked: &Ranked) -> bool {
     judgment.refusal.is_none() && found(judgment, ranked).is_some_and(is_let_through)
 }
 
+/// Whether policy could not judge the customer, or an offer, now.
+fn is_passing(plan: &Plan, judgment: &Judgment) -> bool {
+    let refusals = plan.ranked.iter().filter_map(|ranked| verdict(judgment, ranked));
+    refusals.chain(judgment.refusal.clone()).any(|refusal| refusal.reason_code.is_passing())
+}
+
 fn verdict(judgment: &Judgment, ranked: &Ranked) -> Option<Refusal> {
     match found(judgment, ranked) {
         Some(verdict) => verdict.refusal.clone(),
@@ -209,8 +224,8 @@ fn notes(case: &Case, plan: &Plan, judgment: Option<&Judgment>) -> Vec<String> {
         notes
             .push(format!("quiet hours were judged by time zone database {}", judgment.tz_version));
     }
-    if case.question.channel.is_empty() {
-        notes.push("no channel: channel rules skipped".to_owned());
+    if !case.question.is_contact {
+        notes.push(NOBODY_CONTACTED.to_owned());
     }
     notes
 }

@@ -54,6 +54,10 @@ pub struct ResolvedOutcome {
     pub offer: Option<DecidedOffer>,
     /// The channel: as reported, else that of the decision.
     pub channel: String,
+    /// Id of that channel; its folded name when there is none.
+    pub channel_key: String,
+    /// A contact may come of the decision it names; true without one.
+    pub may_contact: bool,
     /// When it happened.
     pub occurred_at: DateTime<Utc>,
     /// When it was received.
@@ -69,13 +73,43 @@ pub struct ContactMeaning {
     pub releases: bool,
 }
 
-impl OutcomeType {
-    /// What an outcome of this type says about contact.
+impl ResolvedOutcome {
+    /// What it says about contact. An impression is a contact unless its type says otherwise. A
+    /// response to a decision's offer proves that the customer was contacted with it. A decision
+    /// that contacts nobody, or whose customer is held out, never yields a contact.
     pub fn contact_meaning(&self) -> ContactMeaning {
+        let OutcomeType { is_impression, is_response, counts_as_contact, .. } = self.of_type;
+        let has_rank = self.offer.as_ref().is_some_and(|offer| offer.rank > 0);
+        let is_evidence = is_response && has_rank && !self.report.decision_id.is_empty();
+        let is_shown = is_impression && counts_as_contact;
         ContactMeaning {
-            counts_as_contact: self.is_impression && self.counts_as_contact,
-            releases: self.is_impression && !self.counts_as_contact,
+            counts_as_contact: self.may_contact && (is_shown || is_evidence),
+            releases: self.may_contact && is_impression && !counts_as_contact,
         }
+    }
+}
+
+impl ResolvedOutcome {
+    /// Whether both reports say the same of one event, however they are spelled.
+    pub fn is_same(&self, other: &Self) -> bool {
+        type Said<'a> = (
+            (&'a str, &'a str, &'a str, &'a str),
+            (Option<i64>, Option<DateTime<Utc>>),
+            Option<(i32, &'a str)>,
+            &'a str,
+        );
+        fn said(outcome: &ResolvedOutcome) -> Said<'_> {
+            let ResolvedOutcome { report, offer, channel_key, .. } = outcome;
+            let offer = offer.as_ref().map(|it| (it.rank, it.subject.offer_id.as_str()));
+            let ids = (
+                &*report.customer_id,
+                &*report.key,
+                &*report.decision_id,
+                &*report.idempotency_key,
+            );
+            (ids, (report.value_e4, report.occurred_at), offer, channel_key)
+        }
+        said(self) == said(other)
     }
 }
 
@@ -123,24 +157,26 @@ impl Report {
         }
     }
 
-    /// The key of this outcome; `None` when nothing identifies a retry.
-    pub fn key(&self, rank: Option<i32>) -> Option<String> {
+    /// The key of this outcome about an offer; `None` when nothing identifies a retry.
+    pub fn key(&self, offer: Option<&DecidedOffer>) -> Option<String> {
         let occurred = self.occurred_at.map(|at| at.timestamp_micros().to_string());
         if !self.idempotency_key.is_empty() {
             return Some(format!("given\u{1f}{}", self.idempotency_key));
         }
         if !self.decision_id.is_empty() {
-            let rank = rank.unwrap_or_default();
+            let rank = offer.map_or(0, |offer| offer.rank);
             let occurred = occurred.unwrap_or_default();
             return Some(format!(
                 "decision\u{1f}{}\u{1f}{rank}\u{1f}{}\u{1f}{occurred}",
                 self.decision_id, self.key
             ));
         }
-        let occurred = occurred?;
+        let (occurred, offer) = (occurred?, offer.map(|offer| offer.subject.offer_id.as_str()));
         Some(format!(
             "customer\u{1f}{}\u{1f}{}\u{1f}{occurred}\u{1f}{}",
-            self.customer_id, self.key, self.offer_id
+            self.customer_id,
+            self.key,
+            offer.unwrap_or_default()
         ))
     }
 }

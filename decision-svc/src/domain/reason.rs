@@ -54,6 +54,12 @@ reasons! {
 }
 
 impl Reason {
+    /// True when it says that something could not be asked now: asked again, the answer may be
+    /// another one.
+    pub fn is_passing(self) -> bool {
+        matches!(self, Self::CustomerUnavailable | Self::PolicyUnavailable | Self::Unavailable)
+    }
+
     /// The reason of a code; `None` for an unknown code.
     pub fn of(code: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|reason| reason.code() == code)

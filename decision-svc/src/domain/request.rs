@@ -1,9 +1,12 @@
 //! A checked request for a decision.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
+use wire::name::is_same;
 pub use wire::text::id_fault;
 
-use crate::domain::scalar::Fields;
+use crate::domain::scalar::{Fields, Scalar};
 
 /// Offers wanted when a request does not say.
 pub const LIMIT_DEFAULT: i32 = 1;
@@ -19,8 +22,12 @@ pub const TEXT_BYTES_MAX: usize = 256;
 pub struct Question {
     /// The customer.
     pub customer_id: String,
-    /// Name or id of the channel; empty without.
+    /// Name or id of the channel; empty without. It chooses creatives also when nobody is
+    /// contacted.
     pub channel: String,
+    /// The customer is to be contacted on the channel. Otherwise consent and hours are not judged,
+    /// and nothing is reserved.
+    pub is_contact: bool,
     /// Name or id of the flow.
     pub flow: String,
     /// Where the offer will be shown; empty without.
@@ -43,6 +50,66 @@ pub struct Question {
     pub is_explained: bool,
     /// Configuration that must be seen.
     pub min_revisions: MinRevisions,
+}
+
+impl Question {
+    /// The channel the customer is contacted on; empty when nobody is contacted.
+    pub fn contact_channel(&self) -> &str {
+        if self.is_contact { &self.channel } else { "" }
+    }
+}
+
+impl Question {
+    /// Whether both ask the same, but for the names of flow and channel, however they are spelled.
+    pub fn is_same_but_for_names(&self, other: &Self) -> bool {
+        let excluded = |question: &Self| -> BTreeSet<String> {
+            question.exclude_offers.iter().cloned().collect()
+        };
+        let Self { customer_id, placement, request_id, min_revisions, .. } = self;
+        (customer_id, request_id, min_revisions, self.limit, self.at)
+            == (&other.customer_id, &other.request_id, &other.min_revisions, other.limit, other.at)
+            && is_same(placement, &other.placement)
+            && self.flags() == other.flags()
+            && excluded(self) == excluded(other)
+            && self.attributes.len() == other.attributes.len()
+            && self
+                .attributes
+                .iter()
+                .zip(&other.attributes)
+                .all(|((name, one), (other, two))| name == other && is_same_value(one, two))
+    }
+
+    fn flags(&self) -> [bool; 4] {
+        [self.is_contact, self.is_holding, self.is_dry_run, self.is_explained]
+    }
+}
+
+/// Whether two values are one: numbers by what they are, not by how they are written.
+fn is_same_value(one: &Scalar, other: &Scalar) -> bool {
+    match (one, other) {
+        (Scalar::List(ones), Scalar::List(others)) => {
+            ones.len() == others.len()
+                && ones.iter().zip(others).all(|(one, other)| is_same_value(one, other))
+        }
+        _ => match (number(one), number(other)) {
+            (Some(one), Some(other)) => one == other,
+            _ => one == other,
+        },
+    }
+}
+
+/// A number as plain text without trailing zeros.
+fn number(value: &Scalar) -> Option<String> {
+    let text = match value {
+        Scalar::Integer(number) => number.to_string(),
+        Scalar::Decimal(text) => wire::decimal::exact(text).ok()?,
+        Scalar::Double(number) => wire::decimal::exact(&format!("{number:e}")).ok()?,
+        _ => return None,
+    };
+    Some(match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text,
+    })
 }
 
 /// Least revisions by service.

@@ -155,6 +155,8 @@ pub struct OutcomeType {
     pub is_positive: bool,
     /// The customer saw something.
     pub is_impression: bool,
+    /// The customer did something.
+    pub is_response: bool,
     /// Counts as a contact.
     pub counts_as_contact: bool,
 }

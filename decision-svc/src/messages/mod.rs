@@ -7,6 +7,7 @@ pub mod model;
 pub mod offer_subject;
 pub mod question;
 pub mod reason_code;
+pub mod report;
 pub mod scalar;
 pub mod trace;
 

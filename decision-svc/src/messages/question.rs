@@ -12,6 +12,10 @@ use crate::domain::{
     scalar::Fields,
 };
 
+/// The fault of a request that may contact somebody nobody knows where.
+const CHANNEL_REQUIRED: &str = "is required: name the channel on which the customer is contacted, \
+    or say `\"contact\": false` when nobody is";
+
 /// Faults by field.
 pub type Faults = Vec<(String, String)>;
 
@@ -40,6 +44,10 @@ pub fn read(request: &proto::RecommendRequest) -> (Question, Faults) {
             fault(field, message);
         }
     }
+    let is_contact = request.contact.unwrap_or(true);
+    if is_contact && request.channel.is_empty() {
+        fault("channel", CHANNEL_REQUIRED.to_owned());
+    }
     let limit = request.limit.unwrap_or(LIMIT_DEFAULT);
     if !(1..=LIMIT_MAX).contains(&limit) {
         fault("limit", format!("is {limit}; it must be 1 to {LIMIT_MAX}"));
@@ -64,6 +72,7 @@ pub fn read(request: &proto::RecommendRequest) -> (Question, Faults) {
     let question = Question {
         customer_id: request.customer_id.clone(),
         channel: request.channel.clone(),
+        is_contact,
         flow: flow.clone(),
         placement: request.placement.clone(),
         limit: usize::try_from(limit).unwrap_or(1),

@@ -218,6 +218,7 @@ fn outcome_type(key: String, found: proto::OutcomeType) -> OutcomeType {
         is_positive: found.classification() == proto::Classification::Positive,
         counts_as_contact: found.counts_as_contact.unwrap_or(is_impression && key != "expired"),
         is_impression,
+        is_response: found.category() == proto::OutcomeCategory::Response,
         key,
     }
 }

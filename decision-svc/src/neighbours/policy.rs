@@ -24,16 +24,17 @@ use crate::{
     store::OutboxRow,
 };
 
-/// Undelivered outcomes sent at most; a customer with more gets nothing until the relay has caught
-/// up.
+/// Undelivered outcomes sent at most.
 pub const PENDING_MAX: usize = 100;
+/// Undelivered outcomes read of a customer: enough to know that there are more than may be sent.
+pub const PENDING_READ: i64 = PENDING_MAX as i64 + 1;
 
 /// Who is to be contacted, where and when.
 #[derive(Clone, Copy, Debug)]
 pub struct Contact<'a> {
     /// The customer.
     pub customer_id: &'a str,
-    /// The channel; empty without.
+    /// The channel; empty when nobody is contacted.
     pub channel: &'a str,
     /// The instant of the decision.
     pub now: DateTime<Utc>,
@@ -52,7 +53,7 @@ impl<'a> Contact<'a> {
     pub fn of(case: &'a Case, pending: &'a [OutboxRow]) -> Self {
         Self {
             customer_id: &case.question.customer_id,
-            channel: &case.question.channel,
+            channel: case.question.contact_channel(),
             now: case.moment.now,
             record: case.record(),
             pending,
@@ -336,8 +337,8 @@ pub async fn release(
 pub fn outcome_message(
     outcome: &ResolvedOutcome,
 ) -> impl Fn(i64) -> Vec<u8> + Send + Sync + 'static {
-    let ResolvedOutcome { report, of_type, offer, .. } = outcome;
-    let meaning = of_type.contact_meaning();
+    let ResolvedOutcome { report, offer, .. } = outcome;
+    let meaning = outcome.contact_meaning();
     let fact = proto::OutcomeFact {
         outcome_id: outcome.outcome_id.clone(),
         customer_id: report.customer_id.clone(),

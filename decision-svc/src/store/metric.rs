@@ -64,7 +64,7 @@ fn metrics_statement(dialect: Dialect, count: Count) -> String {
          select latest.place, 0, null, latest.value_e4 from (
            select {place} as place, o.value_e4, row_number() over (
              partition by o.customer_id, {place}
-             order by o.occurred_us desc, o.received_us desc, o.outcome_id desc) as nth
+             order by o.occurred_us desc, o.customer_seq desc) as nth
            {counted} and {is_last} and o.value_e4 is not null) latest
          where latest.nth = 1",
         with = asked.with(&[]),

@@ -43,8 +43,13 @@ pub enum Recorded {
     Stored(String),
     /// It was recorded before under this id.
     Duplicate(String),
-    /// The customer's outcome of this key has another body.
-    Mismatch,
+    /// The customer's outcome of this key, recorded before, has another body.
+    Other {
+        /// Its id.
+        outcome_id: String,
+        /// Its report, encoded.
+        record: Vec<u8>,
+    },
 }
 
 impl Store {
@@ -71,11 +76,11 @@ impl Store {
 
 const INSERT: &str = "insert into outcome
       (tenant_id, customer_id, idempotency_key, outcome_id, outcome_key, body_hash, occurred_us,
-       received_us, value_e4, record)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+       received_us, customer_seq, value_e4, record)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
     on conflict (tenant_id, customer_id, idempotency_key) do nothing";
 
-const READ: &str = "select outcome_id, body_hash from outcome
+const READ: &str = "select outcome_id, body_hash, record from outcome
     where tenant_id = $1 and customer_id = $2 and idempotency_key = $3";
 
 pub(super) fn statements() -> Vec<Statement> {
@@ -89,7 +94,9 @@ async fn record(
 ) -> Result<Recorded, DatabaseError> {
     let NewOutcome { customer_id, outcome_id, idempotency_key, body_hash, received_us, .. } =
         outcome;
-    if execute!(
+    // The number is taken first, under the customer's lock. A repeat leaves it unused.
+    let seq = customer::lock(transaction, tenant, customer_id, 1).await?;
+    let inserted = execute!(
         &mut *transaction,
         sqlx::query(INSERT)
             .bind(tenant)
@@ -100,25 +107,24 @@ async fn record(
             .bind(body_hash)
             .bind(outcome.occurred_us)
             .bind(received_us)
+            .bind(seq)
             .bind(outcome.value_e4)
             .bind(&outcome.record)
-    )?
-    .rows
-        == 0
-    {
-        let (known_id, known_hash): (String, Vec<u8>) = within!(transaction, connection =>
+    )?;
+    if inserted.rows == 0 {
+        type Known = (String, Vec<u8>, Vec<u8>);
+        let (outcome_id, known_hash, record): Known = within!(transaction, connection =>
             sqlx::query_as(READ)
                 .bind(tenant)
                 .bind(customer_id)
                 .bind(idempotency_key)
                 .fetch_one(connection))?;
         return Ok(if known_hash == *body_hash {
-            Recorded::Duplicate(known_id)
+            Recorded::Duplicate(outcome_id)
         } else {
-            Recorded::Mismatch
+            Recorded::Other { outcome_id, record }
         });
     }
-    let seq = customer::lock(transaction, tenant, customer_id, 1).await?;
     let for_policy = (outcome.policy_message)(seq);
     let messages =
         [(Target::Policy, &for_policy), (Target::Experiment, &outcome.experiment_message)];

@@ -1,9 +1,12 @@
 //! Request ids, idempotency keys and decisions belong to a customer.
 
-use proffer_proto::decision::v1 as proto;
+use proffer_proto::{
+    decision::v1 as proto,
+    values::v1::{Value, value::Kind},
+};
 use tonic::{Code, Status};
 
-use super::suite::{Suite, lapsed, on_both, question, report, told};
+use super::suite::{Suite, lapsed, on_both, question, report, string, told};
 
 const FIRST: &str = "cust_lapsed_1";
 const SECOND: &str = "cust_lapsed_2";
@@ -44,6 +47,73 @@ async fn the_same_request_id_of_another_customer_is_another_request() {
             .collect();
         assert_eq!((&ids[0], &ids[3]), (&ids[2], &second));
         assert_ne!(ids[0], ids[1]);
+    })
+    .await;
+}
+
+/// A queue that writes JSON anew between two tries asks the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_question_in_another_spelling_is_a_retry() {
+    on_both(async |suite| {
+        let attribute = |kind: Kind| [("cart".to_owned(), Value { kind: Some(kind) })].into();
+        let decimal = |text: &str| attribute(Kind::DecimalValue(text.to_owned()));
+        let first = proto::RecommendRequest {
+            request_id: "r".to_owned(),
+            attributes: decimal("49.90"),
+            exclude_offers: vec!["off_home".to_owned(), "off_x".to_owned()],
+            ..question(FIRST)
+        };
+        let id = suite.recommend(first.clone()).await.unwrap().decision_id;
+        let text = str::to_owned;
+        for spelled in [
+            proto::RecommendRequest { attributes: decimal("49.9"), ..first.clone() },
+            proto::RecommendRequest { attributes: decimal("499e-1"), ..first.clone() },
+            proto::RecommendRequest {
+                attributes: attribute(Kind::DoubleValue(49.9)),
+                ..first.clone()
+            },
+            proto::RecommendRequest { limit: Some(1), hold: Some(true), ..first.clone() },
+            proto::RecommendRequest { contact: Some(true), ..first.clone() },
+            proto::RecommendRequest { channel: text(" Email"), ..first.clone() },
+            proto::RecommendRequest { channel: text("ch_email"), ..first.clone() },
+            proto::RecommendRequest { flow: text("winback "), ..first.clone() },
+            proto::RecommendRequest { flow: text("flow_winback"), ..first.clone() },
+            proto::RecommendRequest {
+                flow: String::new(),
+                flow_id: text("flow_winback"),
+                ..first.clone()
+            },
+            proto::RecommendRequest {
+                exclude_offers: vec![text("off_x"), text("off_home")],
+                ..first.clone()
+            },
+        ] {
+            let again = suite.recommend(spelled.clone()).await;
+            let again = again.unwrap_or_else(|status| panic!("{spelled:?}: {status:?}"));
+            assert_eq!(again.decision_id, id, "{spelled:?}");
+        }
+        for other in [
+            proto::RecommendRequest { attributes: decimal("49.91"), ..first.clone() },
+            proto::RecommendRequest { attributes: attribute(string("49.90")), ..first.clone() },
+            proto::RecommendRequest { hold: Some(false), ..first.clone() },
+            proto::RecommendRequest { contact: Some(false), ..first.clone() },
+            proto::RecommendRequest { exclude_offers: vec![text("off_home")], ..first.clone() },
+            proto::RecommendRequest { explain: true, ..first.clone() },
+            proto::RecommendRequest { placement: text("top"), ..first.clone() },
+        ] {
+            let refused = suite.recommend(other.clone()).await.unwrap_err();
+            assert_eq!(told(&refused).1, "IDEMPOTENCY_MISMATCH", "{other:?}");
+        }
+        // First by its id, then by its name.
+        let by_id = proto::RecommendRequest {
+            request_id: "r2".to_owned(),
+            flow: text("flow_winback"),
+            channel: text("ch_email"),
+            ..question(FIRST)
+        };
+        let id = suite.recommend(by_id).await.unwrap().decision_id;
+        let by_name = proto::RecommendRequest { request_id: "r2".to_owned(), ..question(FIRST) };
+        assert_eq!(suite.recommend(by_name).await.unwrap().decision_id, id);
     })
     .await;
 }

@@ -257,6 +257,9 @@ impl gate::ContactGateService for Fakes {
         let decision_id = request.decision_id.clone();
         let answer = policy::ReserveResponse { judgment: Some(judgment), grants, decision_id };
         script.grants.insert(key, answer.clone());
+        if script.answers_lost {
+            return Err(Status::unavailable("the answer was lost"));
+        }
         Ok(Response::new(answer))
     }
 

@@ -1,14 +1,16 @@
 //! What customers did, and its way to the neighbours.
 
 use proffer_proto::{
+    catalog::v1 as catalog,
     decision::v1 as proto,
     experiment::v1::ledger_entry::Entry,
     values::v1::{Value, value::Kind},
 };
+use prost::Message as _;
 use prost_types::Timestamp;
 use tonic::Code;
 
-use super::suite::{NOW_US, code, on_both, question, report, told};
+use super::suite::{NOW_US, code, on_both, question, report, rule, string, told};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_outcome_twice_is_one() {
@@ -165,8 +167,7 @@ async fn a_decision_never_overtakes_an_outcome() {
     .await;
 }
 
-/// At the limit policy is still asked; one past it nobody may decide before the relay has caught
-/// up.
+/// At the limit policy is still asked; one past it the others must be delivered first.
 #[tokio::test(flavor = "multi_thread")]
 async fn too_many_undelivered_outcomes_mean_no_offers() {
     on_both(async |suite| {
@@ -178,6 +179,165 @@ async fn too_many_undelivered_outcomes_mean_no_offers() {
         suite.respond(report("cust_lapsed_1", "click", "one more")).await.unwrap();
         let beyond = suite.recommend(question("cust_lapsed_1")).await.unwrap();
         assert_eq!(code(beyond.reason_code()), "policy_unavailable");
+    })
+    .await;
+}
+
+/// More than a question carries: the decision delivers the oldest itself, in parts.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_customer_with_many_fresh_outcomes_is_decided_at_once() {
+    on_both(async |suite| {
+        suite.stop_relay();
+        let clicks = |first: usize, count: usize| {
+            let click = |n: usize| report("cust_lapsed_1", "click", &n.to_string());
+            (first..first + count).map(click).collect()
+        };
+        suite.report_all(clicks(0, 101)).await;
+        let dry = proto::RecommendRequest { dry_run: true, ..question("cust_lapsed_1") };
+        assert_eq!(suite.recommend(dry).await.unwrap().decisions.len(), 1);
+        suite.report_all(clicks(101, 1_000)).await;
+        let together = proto::RecommendBatchRequest {
+            requests: vec![question("cust_lapsed_1"), question("nobody")],
+        };
+        let answer = suite.decisions.clone().recommend_batch(together).await.unwrap();
+        let decision = answer.into_inner().results[0].decision.clone().unwrap();
+        assert_eq!(decision.decisions.len(), 1, "{:?}", decision.reason);
+        suite.report_all(clicks(1_101, 700)).await;
+        let decision_id = decision.decision_id.unwrap();
+        let commit = proto::CommitDecisionRequest { decision_id, ..Default::default() };
+        let committed = suite.decisions.clone().commit_decision(commit).await.unwrap();
+        assert!(committed.into_inner().go);
+        // Every outcome came once, in order, and the rest came along.
+        let script = suite.fakes.script.lock().unwrap();
+        let along = &script.commits[0].question.as_ref().unwrap().pending_outcomes;
+        assert!(along.len() <= 100, "{}", along.len());
+        let all = script.outcomes.iter().chain(along);
+        let ids: Vec<_> = all.clone().map(|fact| fact.customer_seq).collect();
+        assert_eq!(ids.len(), 1_801);
+        assert!(ids.is_sorted_by(|one, next| one < next));
+    })
+    .await;
+}
+
+/// The words of one event, as several systems spell them.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_event_in_another_spelling_is_a_duplicate() {
+    on_both(async |suite| {
+        let amount = |kind: Kind| Some(Value { kind: Some(kind) });
+        let decimal = |text: &str| amount(Kind::DecimalValue(text.to_owned()));
+        let order = proto::OutcomeReport {
+            value: decimal("49.90"),
+            channel: "email".to_owned(),
+            offer_id: "off_apparel".to_owned(),
+            ..report("c", "conversion", "order-7")
+        };
+        let check = async |first: &proto::OutcomeReport, spelled: proto::OutcomeReport| {
+            let recorded = suite.respond(first.clone()).await.unwrap();
+            let again = suite.respond(spelled.clone()).await;
+            let again = again.unwrap_or_else(|status| panic!("{spelled:?}: {status:?}"));
+            assert!(again.duplicate && again.outcome_id == recorded.outcome_id, "{spelled:?}");
+        };
+        let spelled = |value| proto::OutcomeReport { value, ..order.clone() };
+        check(&order, spelled(decimal("49.9"))).await;
+        check(&order, spelled(decimal("4.990e1"))).await;
+        check(&order, spelled(amount(string("49.90")))).await;
+        check(&order, spelled(amount(Kind::DoubleValue(49.9)))).await;
+        let conversion_value = order.value.clone();
+        check(&order, proto::OutcomeReport { conversion_value, ..spelled(None) }).await;
+        for channel in ["Email", " EMAIL ", "ch_email"] {
+            let channel = channel.to_owned();
+            check(&order, proto::OutcomeReport { channel, ..order.clone() }).await;
+        }
+        let offer_id = "Apparel — 20% back".to_owned();
+        check(&order, proto::OutcomeReport { offer_id, ..order.clone() }).await;
+        // What is another event stays one.
+        for other in [
+            spelled(decimal("49.91")),
+            spelled(None),
+            proto::OutcomeReport { channel: String::new(), ..order.clone() },
+            proto::OutcomeReport { offer_id: "off_home".to_owned(), ..order.clone() },
+            proto::OutcomeReport { outcome: "click".to_owned(), ..order.clone() },
+        ] {
+            let refused = suite.respond(other.clone()).await.unwrap_err();
+            assert_eq!(told(&refused).1, "IDEMPOTENCY_MISMATCH", "{other:?}");
+        }
+        // Of a decision, what its report leaves out is what the decision says.
+        let id = suite.recommend(question("cust_lapsed_1")).await.unwrap().decision_id.unwrap();
+        let click =
+            proto::OutcomeReport { decision_id: id, ..report("cust_lapsed_1", "click", "") };
+        for spelled in [
+            proto::OutcomeReport { rank: Some(1), ..click.clone() },
+            proto::OutcomeReport { offer_id: "off_apparel".to_owned(), ..click.clone() },
+            proto::OutcomeReport { channel: "Email".to_owned(), ..click.clone() },
+        ] {
+            check(&click, spelled).await;
+        }
+        // Without a key of its own an event is known by what it is about.
+        let occurred_at = Some(Timestamp { seconds: NOW_US / 1_000_000 - 60, nanos: 0 });
+        let seen = proto::OutcomeReport {
+            occurred_at,
+            offer_id: "off_apparel".to_owned(),
+            ..report("c", "impression", "")
+        };
+        let offer_id = "apparel — 20% BACK".to_owned();
+        check(&seen, proto::OutcomeReport { offer_id, ..seen.clone() }).await;
+        // In one bulk as well.
+        let twice = vec![
+            proto::OutcomeReport { idempotency_key: "order-8".to_owned(), ..order.clone() },
+            proto::OutcomeReport {
+                idempotency_key: "order-8".to_owned(),
+                ..spelled(decimal("49.9"))
+            },
+        ];
+        let answer = suite.report_all(twice).await;
+        assert_eq!((answer.accepted, answer.results[1].duplicate), (2, true));
+    })
+    .await;
+}
+
+/// What comes in one instant came in the order of the bulk.
+#[tokio::test(flavor = "multi_thread")]
+async fn outcomes_of_one_bulk_keep_its_order() {
+    on_both(async |suite| {
+        let metric = catalog::BehavioralMetric {
+            key: "last_click".to_owned(),
+            name: "Last click".to_owned(),
+            outcome: "click".to_owned(),
+            aggregate: catalog::MetricAggregate::Last.into(),
+            window_days: 7,
+            ..Default::default()
+        };
+        let resource = metric.encode_to_vec();
+        suite.fakes.write_catalog("behavioral_metric", "last_click", "Last click", resource);
+        let rules = vec![rule("metrics.last_click", catalog::Operator::Gt, Kind::IntegerValue(0))];
+        let offer = catalog::Offer {
+            name: "Clicked".to_owned(),
+            category: "Apparel".to_owned(),
+            qualification_rules: rules,
+            ..Default::default()
+        };
+        let resource = offer.encode_to_vec();
+        let revision = suite.fakes.write_catalog("offer", "off_clicked", "Clicked", resource);
+        let customers: Vec<_> = (0..20).map(|n| format!("c_{n}")).collect();
+        for customer_id in &customers {
+            suite.fakes.put_record(customer_id, &[]);
+            let click = |n: i64| proto::OutcomeReport {
+                value: Some(Value { kind: Some(Kind::IntegerValue(n)) }),
+                ..report(customer_id, "click", &n.to_string())
+            };
+            suite.report_all((1..=9).map(click).collect()).await;
+        }
+        for customer_id in &customers {
+            let asked = proto::RecommendRequest {
+                min_revision: vec![format!("catalog:{revision}")],
+                ..question(customer_id)
+            };
+            let decision_id = suite.recommend(asked).await.unwrap().decision_id.unwrap();
+            let request = proto::GetDecisionRequest { decision_id, ..Default::default() };
+            let kept = suite.decisions.clone().get_decision(request).await.unwrap().into_inner();
+            let metrics = kept.decision.unwrap().metrics;
+            assert_eq!(metrics.get("last_click"), Some(&9.0), "{customer_id}");
+        }
     })
     .await;
 }

@@ -15,6 +15,8 @@ pub struct Script {
     pub policy_away: bool,
     /// Writes that policy-svc has acknowledged and its watch has not delivered.
     pub policy_unseen: i64,
+    /// policy-svc reserves, and its answers do not arrive.
+    pub answers_lost: bool,
     /// policy-svc takes no deliveries: UNAVAILABLE, or INVALID_ARGUMENT for outcomes of this key.
     pub deliveries_away: bool,
     pub refused_key: Option<String>,

@@ -80,6 +80,19 @@ impl Suite {
         suite
     }
 
+    /// Stops the relay: what is reported stays undelivered.
+    pub fn stop_relay(&self) {
+        self.tasks.iter().for_each(|task| task.abort());
+    }
+
+    pub async fn report_all(
+        &self,
+        outcomes: Vec<proto::OutcomeReport>,
+    ) -> proto::BulkRespondResponse {
+        let request = proto::BulkRespondRequest { outcomes };
+        self.outcomes.clone().bulk_respond(request).await.unwrap().into_inner()
+    }
+
     pub async fn recommend(
         &self,
         request: proto::RecommendRequest,
