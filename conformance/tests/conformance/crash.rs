@@ -48,7 +48,7 @@ async fn write(
         let path = format!("/api/v1/schemas/Customer/records/{customer}");
         let Ok(_) = client.ok("PUT", &path, &record).await else { return };
         keep(Acknowledged::Record { customer: customer.clone(), purchases: turn + 3 });
-        let asked = json!({"customerId": customer, "flow": "Winback"});
+        let asked = json!({"customerId": customer, "channel": "web", "flow": "Winback"});
         let Ok(decision) = client.ok("POST", "/api/v1/recommend", &asked).await else { return };
         let (id, offers) = (
             decision["decisionId"].as_str().unwrap().to_owned(),
@@ -100,6 +100,8 @@ async fn check(store: Store) {
     let mut suite = Suite::start(Shape::AllInOne, store).await.unwrap();
     let configured = Door::open(Kind::Curl, &suite).unwrap();
     play(&scenario::load("winback-configuration").unwrap(), &configured).await.unwrap();
+    // A channel without quiet hours, so that every decision holds a slot.
+    suite.client().ok("POST", "/api/v1/channels", &json!({"name": "web"})).await.unwrap();
     let done = Arc::<Mutex<Vec<Acknowledged>>>::default();
     for round in 0..KILLS {
         let count = Arc::<AtomicUsize>::default();

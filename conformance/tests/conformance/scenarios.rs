@@ -35,6 +35,8 @@ const ALL: &[&str] = &[
     "creatives-and-metrics-resources",
     "outcome-types",
     "budget",
+    "contact-false",
+    "response-is-contact",
     "churn-prevention",
     "cross-sell",
     "onboarding",

@@ -26,8 +26,8 @@ async fn check(shape: Shape) {
     client.ok("PUT", "/api/v1/schemas/Customer/records/lost", &record).await.unwrap();
     let questions = (0..500).map(|number| {
         let customer_id = if number % 2 == 0 { "lost" } else { "nobody" }.to_owned();
-        let request =
-            RecommendRequest { customer_id, flow: "Winback".to_owned(), ..Default::default() };
+        let (channel, flow) = ("email".to_owned(), "Winback".to_owned());
+        let request = RecommendRequest { customer_id, channel, flow, ..Default::default() };
         RecommendStreamRequest { request: Some(request) }
     });
     let channel = Channel::from_shared(suite.base.clone()).unwrap().connect().await.unwrap();

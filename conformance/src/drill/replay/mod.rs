@@ -110,7 +110,8 @@ async fn replay(client: &Client, id: &str) -> anyhow::Result<Value> {
 async fn probe(client: &Client) -> anyhow::Result<String> {
     let record = json!({"score": 12, "timezone": "Etc/UTC", "consentEmail": true});
     client.ok("PUT", "/api/v1/schemas/Customer/records/probe", &record).await?;
-    let asked = json!({"customerId": "probe", "flow": "flow_probe", "explain": true});
+    let asked =
+        json!({"customerId": "probe", "channel": "web", "flow": "flow_probe", "explain": true});
     let decision = client.ok("POST", "/api/v1/recommend", &asked).await?;
     anyhow::ensure!(
         decision["decisions"][0]["offerId"] == json!("off_probe"),

@@ -243,6 +243,9 @@ pub async fn decide(
     if draw.percent(70) {
         asked["channel"] = json!(draw.of(&["email", "web"]));
         asked["placement"] = json!(draw.of(&["", "banner"]));
+        asked["contact"] = json!(draw.percent(90));
+    } else {
+        asked["contact"] = json!(false);
     }
     if draw.percent(50) {
         asked["attributes"] = json!({"weather": draw.of(&WEATHERS)});
