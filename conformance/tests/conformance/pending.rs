@@ -81,7 +81,9 @@ async fn check(shape: Shape, store: Store) {
             // A budget is over all customers: each has a channel of their own.
             let channel = json!({"id": customer, "name": customer, "channelType": "web"});
             post(&client, "channels", &channel).await;
-            let (id, scope) = (format!("pol_{customer}"), format!("channel:{customer}"));
+            let id = format!("pol_{customer}");
+            let of_channel = format!("channel:{customer}");
+            let scope = if kind == "budget" { of_channel.as_str() } else { "global" };
             let mut policy = json!({"id": id, "name": id, "ruleType": kind, "scope": scope});
             policy.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
             post(&client, "contact-policies", &policy).await;
