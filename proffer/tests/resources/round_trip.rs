@@ -25,7 +25,7 @@ impl Numbers {
 
     /// A whole number of 64 bits.
     fn whole(&mut self) -> String {
-        let sign = if self.digits(1) > "5".to_owned() { "-" } else { "" };
+        let sign = if self.digits(1).as_str() > "5" { "-" } else { "" };
         format!("{sign}{}", self.digits(18))
     }
 
@@ -36,9 +36,15 @@ impl Numbers {
         format!("{}.{}", self.digits(whole), self.digits(fraction))
     }
 
-    /// A double of 16 digits from 0 to 1.
+    /// A double of 16 or 17 digits from 0 to 1, as doubles are written.
     fn share(&mut self) -> String {
-        format!("0.{}", self.digits(16))
+        loop {
+            let double: f64 = format!("0.{}", self.digits(17)).parse().unwrap();
+            let written = double.to_string();
+            if written.len() > "0.".len() + 15 {
+                return written;
+            }
+        }
     }
 }
 
