@@ -172,6 +172,7 @@ async fn import(channel: Channel, first: u64, end: u64) -> anyhow::Result<()> {
         schema: "Customer".into(),
         format: ImportFormat::Csv.into(),
         all_or_nothing: false,
+        separator: 0,
     };
     let pieces = (first..end)
         .step_by(PIECE_ROWS as usize)

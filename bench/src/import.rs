@@ -95,6 +95,7 @@ async fn import(service: &Neighbour, round: usize) -> anyhow::Result<f64> {
         schema: "Customer".into(),
         format: proto::ImportFormat::Csv.into(),
         all_or_nothing: false,
+        separator: 0,
     };
     let file = csv(round);
     let mut parts = vec![proto::ImportRecordsRequest { part: Some(Part::Header(header)) }];

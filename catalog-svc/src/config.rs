@@ -6,10 +6,12 @@ use std::net::SocketAddr;
 #[derive(Clone, Debug, clap::Args)]
 pub struct Config {
     /// Address of the gRPC services.
-    #[arg(long, env = "PROFFER_CATALOG_LISTEN", default_value = "127.0.0.1:7101")]
+    #[arg(long, env = "PROFFER_CATALOG_LISTEN", default_value = "127.0.0.1:7101",
+        value_parser = serve::address)]
     pub listen: SocketAddr,
     /// Address of health checks and metrics.
-    #[arg(long, env = "PROFFER_CATALOG_ADMIN_LISTEN", default_value = "127.0.0.1:8101")]
+    #[arg(long, env = "PROFFER_CATALOG_ADMIN_LISTEN", default_value = "127.0.0.1:8101",
+        value_parser = serve::address)]
     pub admin_listen: SocketAddr,
     /// The database.
     #[command(flatten)]

@@ -7,10 +7,12 @@ use std::{net::SocketAddr, time::Duration};
 #[command(name = "decision-svc", version)]
 pub struct Config {
     /// Address of the gRPC services.
-    #[arg(long, env = "PROFFER_DECISION_LISTEN", default_value = "127.0.0.1:7103")]
+    #[arg(long, env = "PROFFER_DECISION_LISTEN", default_value = "127.0.0.1:7103",
+        value_parser = serve::address)]
     pub listen: SocketAddr,
     /// Address of health checks and metrics.
-    #[arg(long, env = "PROFFER_DECISION_ADMIN_LISTEN", default_value = "127.0.0.1:8103")]
+    #[arg(long, env = "PROFFER_DECISION_ADMIN_LISTEN", default_value = "127.0.0.1:8103",
+        value_parser = serve::address)]
     pub admin_listen: SocketAddr,
     /// URL of catalog-svc.
     #[arg(long, env = "PROFFER_DECISION_CATALOG_URL", default_value = "http://127.0.0.1:7101")]

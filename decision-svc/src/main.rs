@@ -4,8 +4,8 @@ use clap::Parser as _;
 use decision_svc::{App, Config, Deps, EXPERIMENTS_SILENCE_MAX, neighbours::Neighbours};
 use serve::{Clock, Process};
 
-fn main() -> anyhow::Result<()> {
-    serve::block_on(run())?
+fn main() -> std::process::ExitCode {
+    serve::main(run())
 }
 
 async fn run() -> anyhow::Result<()> {

@@ -6,10 +6,12 @@ use std::net::SocketAddr;
 #[derive(Clone, Debug, clap::Args)]
 pub struct Config {
     /// Address of the gRPC services.
-    #[arg(long, env = "PROFFER_EXPERIMENT_LISTEN", default_value = "127.0.0.1:7104")]
+    #[arg(long, env = "PROFFER_EXPERIMENT_LISTEN", default_value = "127.0.0.1:7104",
+        value_parser = serve::address)]
     pub listen: SocketAddr,
     /// Address of health checks and metrics.
-    #[arg(long, env = "PROFFER_EXPERIMENT_ADMIN_LISTEN", default_value = "127.0.0.1:8104")]
+    #[arg(long, env = "PROFFER_EXPERIMENT_ADMIN_LISTEN", default_value = "127.0.0.1:8104",
+        value_parser = serve::address)]
     pub admin_listen: SocketAddr,
     /// The database.
     #[command(flatten)]

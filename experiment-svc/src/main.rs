@@ -14,8 +14,8 @@ struct Arguments {
     config: Config,
 }
 
-fn main() -> anyhow::Result<()> {
-    serve::block_on(run())?
+fn main() -> std::process::ExitCode {
+    serve::main(run())
 }
 
 async fn run() -> anyhow::Result<()> {

@@ -35,10 +35,12 @@ impl Default for Config {
 #[command(name = "gateway", version)]
 pub struct Settings {
     /// Address of REST and gRPC.
-    #[arg(long, env = "PROFFER_GATEWAY_LISTEN", default_value = "127.0.0.1:8080")]
+    #[arg(long, env = "PROFFER_GATEWAY_LISTEN", default_value = "127.0.0.1:8080",
+        value_parser = serve::address)]
     pub listen: SocketAddr,
     /// Address of health checks and metrics.
-    #[arg(long, env = "PROFFER_GATEWAY_ADMIN_LISTEN", default_value = "127.0.0.1:9090")]
+    #[arg(long, env = "PROFFER_GATEWAY_ADMIN_LISTEN", default_value = "127.0.0.1:9090",
+        value_parser = serve::address)]
     pub admin_listen: SocketAddr,
     /// URL of catalog-svc.
     #[arg(long, env = "PROFFER_GATEWAY_CATALOG_URL", default_value = "http://127.0.0.1:7101")]

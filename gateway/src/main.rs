@@ -5,8 +5,8 @@ use gateway::{Gateway, Neighbours, Settings};
 use serve::{Neighbour, Process, Readiness, Task};
 use tonic::service::Routes;
 
-fn main() -> anyhow::Result<()> {
-    serve::block_on(run())?
+fn main() -> std::process::ExitCode {
+    serve::main(run())
 }
 
 async fn run() -> anyhow::Result<()> {

@@ -16,10 +16,12 @@ use crate::demo;
 #[derive(Clone, Debug, clap::Args)]
 pub struct Settings {
     /// Address of REST and gRPC.
-    #[arg(long, env = "PROFFER_LISTEN", default_value = DEFAULT_LISTEN)]
+    #[arg(long, env = "PROFFER_LISTEN", default_value = DEFAULT_LISTEN,
+        value_parser = serve::address)]
     pub listen: SocketAddr,
     /// Address of health checks and metrics.
-    #[arg(long, env = "PROFFER_ADMIN_LISTEN", default_value = DEFAULT_ADMIN_LISTEN)]
+    #[arg(long, env = "PROFFER_ADMIN_LISTEN", default_value = DEFAULT_ADMIN_LISTEN,
+        value_parser = serve::address)]
     pub admin_listen: SocketAddr,
     /// Exit after the report instead of serving.
     #[arg(long)]

@@ -23,8 +23,8 @@ enum Command {
     Serve(serve_command::Settings),
 }
 
-fn main() -> anyhow::Result<()> {
-    serve::block_on(run())?
+fn main() -> std::process::ExitCode {
+    serve::main(run())
 }
 
 async fn run() -> anyhow::Result<()> {

@@ -9,10 +9,12 @@ use serve::{Clock, shutdown_on_signal};
 #[derive(Clone, Debug, clap::Args)]
 pub struct Settings {
     /// Address of REST and gRPC.
-    #[arg(long, env = "PROFFER_LISTEN", default_value = "127.0.0.1:8080")]
+    #[arg(long, env = "PROFFER_LISTEN", default_value = "127.0.0.1:8080",
+        value_parser = serve::address)]
     pub listen: SocketAddr,
     /// Address of health checks and metrics.
-    #[arg(long, env = "PROFFER_ADMIN_LISTEN", default_value = "127.0.0.1:9090")]
+    #[arg(long, env = "PROFFER_ADMIN_LISTEN", default_value = "127.0.0.1:9090",
+        value_parser = serve::address)]
     pub admin_listen: SocketAddr,
     /// How many calls may run and wait.
     #[command(flatten)]
@@ -24,7 +26,7 @@ pub struct Settings {
     #[command(flatten)]
     pub store: serve::StoreSettings,
     /// Log filter, for example `info` or `warn,decision_svc=debug`.
-    #[arg(long, env = "PROFFER_LOG", default_value = "warn")]
+    #[arg(long, env = "PROFFER_LOG", default_value = "warn", value_parser = serve::log_filter)]
     pub log: String,
     /// Write logs as JSON, one object per line.
     #[arg(long, env = "PROFFER_LOG_JSON")]

@@ -38,10 +38,10 @@ impl Suite {
         shutdown: &Shutdown,
     ) -> anyhow::Result<Self> {
         // Binding comes first, so that an address in use fails before anything is written.
-        let listener = Listener::bind(addresses.listen, Limits::default()).await?;
-        let admin_listener = Listener::bind(addresses.admin_listen, Limits::default())
-            .await
-            .context("the admin address is set with --admin-listen")?;
+        let Addresses { listen, admin_listen } = addresses;
+        let listener = Listener::bind_for("--listen", listen, Limits::default()).await?;
+        let admin_listener =
+            Listener::bind_for("--admin-listen", admin_listen, Limits::default()).await?;
         let catalog =
             catalog_svc::App::build(location, catalog_svc::Deps { clock: clock.clone() }).await?;
         let policy =

@@ -8,4 +8,5 @@ mod demo {
     mod process;
     mod report;
     mod serve;
+    mod start_up;
 }

@@ -1,7 +1,7 @@
 //! Values of record fields, parsed strictly by the type of the field.
 
-use chrono::{DateTime, Datelike as _, NaiveDate, SecondsFormat, Utc};
-
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use formula::calendar;
 use wire::{decimal, text::null_fault, value::TEXT_BYTES_MAX};
 
 use super::{name::quoted, schema::FieldType};
@@ -97,24 +97,16 @@ fn text_value(text: &str) -> Result<String, String> {
 }
 
 fn date(text: &str) -> Result<NaiveDate, String> {
-    let found =
-        NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|date| is_year(date.year()));
-    // The parser also takes `2026-7-3`; one date has one form.
-    found
-        .filter(|date| date.to_string() == text)
-        .ok_or_else(|| format!("`{}` is not a calendar date: write YYYY-MM-DD", quoted(text)))
+    let form = calendar::DATE_FORM;
+    let fault = || format!("`{}` is not a calendar date: write {form}", quoted(text));
+    calendar::date(text).ok_or_else(fault)
 }
 
 fn timestamp(text: &str) -> Result<DateTime<Utc>, String> {
-    let found = DateTime::parse_from_rfc3339(text).ok().map(|at| at.to_utc().timestamp_micros());
-    // A leap second reads as the first instant of the next minute.
-    found.and_then(DateTime::from_timestamp_micros).filter(|at| is_year(at.year())).ok_or_else(
-        || format!("`{}` is not a timestamp: write RFC 3339 with an offset", quoted(text)),
-    )
-}
-
-fn is_year(year: i32) -> bool {
-    (1..=9999).contains(&year)
+    let form = calendar::TIMESTAMP_FORM;
+    let fault = || format!("`{}` is not a timestamp: write {form}", quoted(text));
+    let micros = calendar::timestamp(text).map(|at| at.timestamp_micros());
+    micros.and_then(DateTime::from_timestamp_micros).ok_or_else(fault)
 }
 
 fn spoken(given: &Given<'_>) -> String {
@@ -218,9 +210,16 @@ mod tests {
     fn a_date_exists_and_has_one_form() {
         check(FieldType::Date, Given::Text("2026-07-03"), Ok(day("2026-07-03")));
         check(FieldType::Date, Given::Text("2024-02-29"), Ok(day("2024-02-29")));
-        for wrong in
-            ["2026-02-29", "2026-13-01", "2026-7-3", "03.07.2026", "0000-01-01", "+10000-01-01", ""]
-        {
+        for wrong in [
+            "2026-02-29",
+            "2026-13-01",
+            "2026-7-3",
+            "03.07.2026",
+            "0000-01-01",
+            "+10000-01-01",
+            "26-01-01",
+            "",
+        ] {
             let message = format!("`{wrong}` is not a calendar date: write YYYY-MM-DD");
             check(FieldType::Date, Given::Text(wrong), Err(&message));
         }
@@ -242,7 +241,9 @@ mod tests {
         };
         check("2026-07-03T12:00:00+02:00", Some("2026-07-03T10:00:00Z"));
         check("2026-07-03T12:00:00.1234567Z", Some("2026-07-03T12:00:00.123456Z"));
-        check("2026-12-31T23:59:60Z", Some("2027-01-01T00:00:00Z"));
+        check("2026-12-31T23:59:60Z", None);
+        check("2026-06-15T12:30:60Z", None);
+        check("26-07-03T12:00:00Z", None);
         check("2026-07-03T12:00:00", None);
         check("2026-07-03", None);
         check("0001-01-01T00:00:00+10:00", None);

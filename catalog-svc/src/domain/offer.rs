@@ -85,7 +85,7 @@ pub enum OfferType {
 impl OfferType {
     fn of(literal: &Literal) -> Option<Self> {
         match literal {
-            Literal::Number(_) => Some(Self::Number),
+            Literal::Number(_) | Literal::Exact(_) => Some(Self::Number),
             Literal::String(_) => Some(Self::String),
             Literal::Boolean(_) => Some(Self::Boolean),
             Literal::List(_) | Literal::None => None,

@@ -111,6 +111,8 @@ pub fn type_fault(placed: &Placed<'_>, of_type: Type) -> Option<(&'static str, S
 fn takes(op: Operator, of_type: Type) -> bool {
     use Operator::{Contains, EndsWith, Gt, Gte, Lt, Lte, Matches, NotContains, StartsWith};
     match op {
+        // What has its type only in a decision is compared as what the value is.
+        _ if of_type == Type::Any => true,
         Contains | NotContains | StartsWith | EndsWith | Matches => of_type == Type::String,
         Gt | Gte | Lt | Lte => of_type != Type::Boolean,
         _ => true,
@@ -121,7 +123,7 @@ fn takes(op: Operator, of_type: Type) -> bool {
 /// for.
 pub fn literal_type(literal: &Literal) -> Option<Type> {
     match literal {
-        Literal::Number(_) => Some(Type::Number),
+        Literal::Number(_) | Literal::Exact(_) => Some(Type::Number),
         Literal::Boolean(_) => Some(Type::Boolean),
         Literal::String(_) => Some(Type::String),
         Literal::List(items) => items.first().and_then(literal_type),

@@ -26,7 +26,7 @@ use crate::{
         record::{CUSTOMER_ID, ROW_FAULTS_MAX},
         schema::Schema,
     },
-    import::{self, FileError, FileRow, Format, Incoming, ROWS_MAX},
+    import::{self, FileError, FileRow, Format, Incoming, ROWS_MAX, Separator},
     store::NewRecord,
 };
 
@@ -78,8 +78,9 @@ pub async fn import(
     let ended = reader.await.map_err(|error| serve::internal(&error))?;
     let waiting = written?;
     sent?;
-    if let Err(error) = ended {
-        return Err(broken_off(error, &writer.answer));
+    match ended {
+        Ok(separator) => writer.answer.set_separator(spoken(separator)),
+        Err(error) => return Err(broken_off(error, &writer.answer)),
     }
     if writer.answer.refused == 0 {
         writer.write(waiting).await?;
@@ -149,12 +150,35 @@ fn header(first: Option<proto::ImportRecordsRequest>) -> Result<proto::ImportHea
 }
 
 fn format(header: &proto::ImportHeader) -> Result<Format, Status> {
-    match header.format() {
-        proto::ImportFormat::Csv => Ok(Format::Csv),
-        proto::ImportFormat::JsonLines => Ok(Format::JsonLines),
-        proto::ImportFormat::Unspecified => {
+    let separator = match proto::CsvSeparator::try_from(header.separator) {
+        Ok(proto::CsvSeparator::Unspecified) => None,
+        Ok(proto::CsvSeparator::Comma) => Some(Separator::Comma),
+        Ok(proto::CsvSeparator::Semicolon) => Some(Separator::Semicolon),
+        Ok(proto::CsvSeparator::Tab) => Some(Separator::Tab),
+        Err(_) => {
+            let message = "must be comma, semicolon or tab";
+            return Err(Problem::invalid_field("header.separator", message).into());
+        }
+    };
+    match (header.format(), separator) {
+        (proto::ImportFormat::Csv, separator) => Ok(Format::Csv(separator)),
+        (proto::ImportFormat::JsonLines, None) => Ok(Format::JsonLines),
+        (proto::ImportFormat::JsonLines, Some(_)) => {
+            let message = "is for CSV only: JSON Lines has no separator";
+            Err(Problem::invalid_field("header.separator", message).into())
+        }
+        (proto::ImportFormat::Unspecified, _) => {
             Err(Problem::invalid_field("header.format", "is required: csv or json_lines").into())
         }
+    }
+}
+
+fn spoken(separator: Option<Separator>) -> proto::CsvSeparator {
+    match separator {
+        None => proto::CsvSeparator::Unspecified,
+        Some(Separator::Comma) => proto::CsvSeparator::Comma,
+        Some(Separator::Semicolon) => proto::CsvSeparator::Semicolon,
+        Some(Separator::Tab) => proto::CsvSeparator::Tab,
     }
 }
 
@@ -193,30 +217,37 @@ async fn send(
     Ok(())
 }
 
+/// Field of the faults of a file as such.
+const FILE: &str = "file";
+
 /// Why the rest of a file could not be read, and what became of the rows before.
 fn broken_off(error: FileError, answer: &proto::ImportRecordsResponse) -> Status {
     let kept = match answer.accepted {
         0 => "no row is kept".to_owned(),
+        1 => "1 row before it is kept".to_owned(),
         kept => format!("{kept} rows before it are kept"),
     };
     match error {
-        FileError::Names(faults) => Problem::invalid_fields(faults).into(),
+        FileError::File(faults) => {
+            let faults = faults.into_iter().map(|fault| (FILE.to_owned(), fault));
+            Problem::invalid_fields(faults).into()
+        }
         FileError::Row { .. } | FileError::Broken(_) | FileError::Rows => {
-            Problem::invalid_field("rows", format!("{error}; {kept}")).into()
+            Problem::invalid_field(FILE, format!("{error}; {kept}")).into()
         }
     }
 }
 
-/// Reads a file to its end, batch by batch.
+/// Reads a file to its end, batch by batch. Returns what separates the cells of CSV.
 fn read_all(
     format: Format,
     schema: &Schema,
     incoming: Incoming,
     batches: &mpsc::Sender<Batch>,
-) -> Result<(), FileError> {
+) -> Result<Option<Separator>, FileError> {
     let (mut seen, mut batch, mut reported, mut is_too_long) =
         (Seen::default(), Batch::default(), 0, false);
-    import::read(format, schema, incoming, &mut |row| {
+    let separator = import::read(format, schema, incoming, &mut |row| {
         if row.number > ROWS_MAX {
             is_too_long = true;
             return false;
@@ -238,7 +269,7 @@ fn read_all(
         !is_full || batches.blocking_send(std::mem::take(&mut batch)).is_ok()
     })?;
     drop(batches.blocking_send(batch));
-    if is_too_long { Err(FileError::Rows) } else { Ok(()) }
+    if is_too_long { Err(FileError::Rows) } else { Ok(separator) }
 }
 
 /// The record of a row, or its faults.

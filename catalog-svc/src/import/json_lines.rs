@@ -12,7 +12,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{Counted as _, FileError, FileRow, Incoming, checked, is_too_long};
+use super::{Counted as _, FileError, FileRow, Incoming, checked, encoding, is_too_long};
 use crate::domain::{
     Faults,
     field_value::Given,
@@ -36,19 +36,41 @@ pub fn read(
         match reader.read_until(b'\n', &mut text) {
             Ok(0) => return Ok(()),
             Ok(_) => {}
-            Err(error) if is_too_long(&error) => return Err(FileError::Row { line }),
+            Err(error) if is_too_long(&error) => return Err(FileError::Row { line, quote: None }),
             Err(error) => return Err(FileError::Broken(error)),
         }
-        let mark: &[u8] = if line == 1 { b"\xef\xbb\xbf" } else { b"" };
+        let mark = if line == 1 { encoding::MARK } else { b"" };
         let object = text.strip_prefix(mark).unwrap_or(&text).trim_ascii();
         if object.is_empty() {
             continue;
         }
         number += 1;
         let (customer_id, read) = row(schema, object);
+        if read.is_err()
+            && line == 1
+            && let Some(fault) = file_fault(&text, object)
+        {
+            return Err(FileError::of_file(fault));
+        }
         if !take(FileRow { number, line, read, customer_id }) {
             return Ok(());
         }
+    }
+}
+
+/// What makes the file as such unreadable, seen from a first line that is no record.
+fn file_fault(line: &[u8], object: &[u8]) -> Option<String> {
+    let is_many = || {
+        let mut objects = serde_json::Deserializer::from_slice(object).into_iter::<&RawValue>();
+        objects.next().is_some_and(|first| first.is_ok()) && objects.next().is_some()
+    };
+    match encoding::Fault::of(line) {
+        // Bytes of another encoding in one value refuse that row only.
+        Some(fault @ (encoding::Fault::Utf16 | encoding::Fault::Returns)) => {
+            Some(fault.to_string())
+        }
+        _ if !line.ends_with(b"\n") && is_many() => Some(encoding::NO_LINE_ENDS.to_owned()),
+        _ => None,
     }
 }
 

@@ -25,6 +25,7 @@ fn header(format: ImportFormat, all_or_nothing: bool) -> Part {
         schema: "Customer".to_owned(),
         format: format.into(),
         all_or_nothing,
+        separator: 0,
     })
 }
 
@@ -159,7 +160,24 @@ async fn what_is_wrong_with_a_file_as_such_is_told() {
     assert_eq!(told(vec![csv(), csv()]).await, ["header must come only once"]);
     assert_eq!(
         told(vec![csv(), piece("customerId,visit\na,1\n")]).await,
-        ["names `visit` is not a field of schema `Customer`; did you mean `visits`?"]
+        ["file has `visit` in its header line, which is not a field of schema `Customer`; did \
+             you mean `visits`?"]
+    );
+    let separated = |format: ImportFormat, separator| {
+        Part::Header(proto::ImportHeader {
+            schema: "Customer".to_owned(),
+            format: format.into(),
+            all_or_nothing: false,
+            separator,
+        })
+    };
+    assert_eq!(
+        told(vec![separated(ImportFormat::JsonLines, 1)]).await,
+        ["header.separator is for CSV only: JSON Lines has no separator"]
+    );
+    assert_eq!(
+        told(vec![separated(ImportFormat::Csv, 9)]).await,
+        ["header.separator must be comma, semicolon or tab"]
     );
     let unspecified = proto::ImportHeader { schema: "Customer".to_owned(), ..Default::default() };
     assert_eq!(
@@ -170,6 +188,7 @@ async fn what_is_wrong_with_a_file_as_such_is_told() {
         schema: "Lead".to_owned(),
         format: ImportFormat::Csv.into(),
         all_or_nothing: false,
+        separator: 0,
     };
     assert_eq!(refusal(send(&catalog, vec![Part::Header(unknown)]).await).0, Code::NotFound);
     let large = Part::Piece(vec![b'x'; 256 * 1024 + 1]);
@@ -177,8 +196,48 @@ async fn what_is_wrong_with_a_file_as_such_is_told() {
     let long = std::iter::repeat_with(|| Part::Piece(vec![b'x'; 256 * 1024])).take(6);
     let parts = [csv(), piece("customerId,name\nann,A\nbob,\"")].into_iter().chain(long).collect();
     let [message] = told(parts).await.try_into().unwrap();
-    assert!(
-        message.starts_with("rows the row that begins on line 3 has more than 1048576 bytes; "),
-        "{message}"
+    assert_eq!(
+        message,
+        "file has more than 1048576 bytes in the row that begins on line 3: the quote opened on \
+         line 3 is not closed; no row is kept"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_malformed_quote_stores_no_row_of_another_customer() {
+    on_both(async |catalog| {
+        prepare(&catalog).await;
+        let file = "customerId,name,spent\nhans,\"home,1\nida,\"apparel,2\njan,home,3\n";
+        let answer = import(&catalog, ImportFormat::Csv, false, file).await.unwrap();
+        assert_eq!((answer.accepted, answer.refused), (1, 2));
+        let lines: Vec<_> =
+            answer.faults.iter().map(|fault| (fault.line, fault.customer_id.as_str())).collect();
+        assert_eq!(lines, [(2, "hans"), (3, "ida")]);
+        for missing in ["hans", "ida"] {
+            assert_eq!(crate::support::code(catalog.get(missing).await), Code::NotFound);
+        }
+        assert_eq!(catalog.get("jan").await.unwrap().fields["spent"], decimal("3"));
+        let open = "customerId,name\nkai,\"home\nlea,home\nmia,home\n";
+        let answer = import(&catalog, ImportFormat::Csv, true, open).await.unwrap();
+        assert_eq!((answer.accepted, answer.refused, answer.faults.len()), (0, 3, 3));
+        assert_eq!(crate::support::code(catalog.get("lea").await), Code::NotFound);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_answer_says_what_separates_the_cells() {
+    let catalog = on_sqlite().await;
+    prepare(&catalog).await;
+    let check = async |format, file: &str, expected: proto::CsvSeparator| {
+        let answer = import(&catalog, format, false, file).await.unwrap();
+        assert_eq!((answer.refused, answer.separator()), (0, expected), "{file}");
+        assert_eq!(catalog.get("ann").await.unwrap().fields["member"], boolean(true));
+    };
+    let csv = ImportFormat::Csv;
+    check(csv, "customerId,member\nann,true\n", proto::CsvSeparator::Comma).await;
+    check(csv, "customerId;member\r\nann;TRUE\r\n", proto::CsvSeparator::Semicolon).await;
+    check(csv, "sep=\t\ncustomerId\tmember\nann\tTrue\n", proto::CsvSeparator::Tab).await;
+    let line = "{\"customerId\":\"ann\",\"member\":true}";
+    check(ImportFormat::JsonLines, line, proto::CsvSeparator::Unspecified).await;
 }

@@ -38,17 +38,19 @@ pub fn json(message: &DynamicMessage) -> Value {
 fn bare(field: &FieldDescriptor, value: &Field) -> Value {
     match value {
         Field::String(text) if field.name() == "decimal_value" => {
-            let digits =
-                text.chars().filter(char::is_ascii_digit).skip_while(|digit| *digit == '0').count();
-            let number = if digits <= NUMBER_DIGITS_MAX {
-                text.parse().ok().and_then(Number::from_f64)
-            } else {
-                None
-            };
+            let number = text.parse().ok().and_then(Number::from_f64);
             number.map_or_else(|| Value::String(text.clone()), Value::Number)
         }
         other => single(&field.kind(), other),
     }
+}
+
+/// The text of a decimal that a record shows as text: a reader's double would lose its digits.
+fn long_decimal(value: &Field) -> Option<Value> {
+    let message = value.as_message()?;
+    let text = message.get_field_by_name("decimal_value")?.as_str()?.to_owned();
+    let digits = text.chars().filter(char::is_ascii_digit).skip_while(|digit| *digit == '0');
+    (digits.count() > NUMBER_DIGITS_MAX).then_some(Value::String(text))
 }
 
 fn print(message: &DynamicMessage, field: &FieldDescriptor, fields: &mut Map<String, Value>) {
@@ -69,9 +71,12 @@ fn print(message: &DynamicMessage, field: &FieldDescriptor, fields: &mut Map<Str
     }
     if option::is_set(field, "flatten") {
         match &*value {
-            Field::Map(_) => {
-                if let Value::Object(entries) = field_json(field, &value) {
-                    fields.extend(entries);
+            Field::Map(entries) => {
+                let shown = field_json(field, &value);
+                for (key, value) in entries {
+                    let key = key_text(key);
+                    let shown = shown.get(&key).cloned().unwrap_or_default();
+                    fields.insert(key, long_decimal(value).unwrap_or(shown));
                 }
             }
             Field::Message(inner) if message.has_field(field) => {

@@ -33,7 +33,9 @@ async fn check(shape: Shape, store: Store) {
     suite.client().ok("POST", "/api/v1/schemas", &schema.body.unwrap()).await.unwrap();
     good_rows_are_kept(&suite).await;
     all_or_nothing_keeps_none(&suite).await;
+    malformed_quotes_mix_no_customers(&suite).await;
     wrong_requests_name_their_faults(&suite).await;
+    a_compressed_file_is_refused_as_other_calls_refuse_it(&suite).await;
     a_stream_is_taken_in(&suite).await;
 }
 
@@ -71,6 +73,47 @@ async fn good_rows_are_kept(suite: &Suite) {
     );
 }
 
+/// A quote that does not fit refuses its own lines; no customer gets the cells of another.
+async fn malformed_quotes_mix_no_customers(suite: &Suite) {
+    let file = "customerId,primaryCategory,preferredChannel\n\
+                hans,\"home,email\nida,\"apparel,sms\njan,home,email\n";
+    let open = "customerId,primaryCategory\nkai,\"home\nlea,home\nmia,home\n";
+    let lines = |answer: &Value| -> Vec<_> {
+        let faults = answer["faults"].as_array().unwrap().iter();
+        faults.map(|fault| (fault["row"].clone(), fault["line"].clone())).collect()
+    };
+    for (query, accepted, refused) in [("?allOrNothing=true", 0, 3), ("", 1, 2)] {
+        let (status, answer) = post(suite, query, "text/csv", file).await;
+        assert_eq!(
+            (status, &answer["accepted"], &answer["refused"]),
+            (200, &json!(accepted), &json!(refused)),
+            "{answer}"
+        );
+        assert_eq!(lines(&answer), [(json!(1), json!(2)), (json!(2), json!(3))]);
+        assert_eq!(answer["separator"], "comma");
+        let (_, answer) = post(suite, query, "text/csv", open).await;
+        assert_eq!(
+            (&answer["accepted"], &answer["refused"], lines(&answer).len()),
+            (&json!(0), &json!(3), 3),
+            "{answer}"
+        );
+    }
+    assert_eq!(record(suite, "jan").await["preferredChannel"], "email");
+    for missing in ["hans", "ida", "kai", "lea"] {
+        let path = format!("/api/v1/schemas/Customer/records/{missing}");
+        assert!(suite.client().ok("GET", &path, &json!(null)).await.is_err(), "{missing}");
+    }
+}
+
+async fn a_compressed_file_is_refused_as_other_calls_refuse_it(suite: &Suite) {
+    let mut curl = Command::new("curl");
+    let url = format!("{}/api/v1/schemas/Customer/records:import", suite.base);
+    curl.args(["-sS", "-X", "POST", &url, "-H", "Content-Type: text/csv"]);
+    curl.args(["-H", "Content-Encoding: gzip", "--data-binary", "x", "-o", "/dev/null"]);
+    curl.args(["-w", "%{http_code}"]);
+    assert_eq!(run(curl, "").await.unwrap().1, "415");
+}
+
 async fn all_or_nothing_keeps_none(suite: &Suite) {
     let lines = "{\"customerId\":\"d1\",\"lifetimePurchases\":1}\n\
                  {\"customerId\":\"d2\",\"lifetimePurchases\":\"2\"}\n";
@@ -88,13 +131,22 @@ async fn all_or_nothing_keeps_none(suite: &Suite) {
 async fn wrong_requests_name_their_faults(suite: &Suite) {
     for (query, kind, file, fields) in [
         (
-            "?size=red&allOrNothing=yes",
+            "?size=red&allOrNothing=yes&separator=pipe",
             "text/plain",
             "",
-            vec!["size", "allOrNothing", "Content-Type"],
+            vec!["size", "allOrNothing", "separator", "Content-Type"],
         ),
-        ("", "text/csv", "customerId,visit\n", vec!["names"]),
-        ("", "text/csv", "", vec!["names"]),
+        (
+            "?allOrNothing=true&allOrNothing=false",
+            "text/csv",
+            "customerId\nf1\n",
+            vec!["allOrNothing"],
+        ),
+        ("?separator=comma&separator=comma", "text/csv", "customerId\nf1\n", vec!["separator"]),
+        ("?separator=tab", "application/x-ndjson", "", vec!["header.separator"]),
+        ("", "text/csv", "customerId,primaryCategory\rf1,home\r", vec!["file"]),
+        ("", "text/csv", "customerId,visit\n", vec!["file"]),
+        ("", "text/csv", "", vec!["file"]),
     ] {
         let (status, answer) = post(suite, query, kind, file).await;
         assert_eq!(
@@ -112,6 +164,7 @@ async fn a_stream_is_taken_in(suite: &Suite) {
         schema: "Customer".to_owned(),
         format: ImportFormat::JsonLines.into(),
         all_or_nothing: false,
+        separator: 0,
     };
     let lines: String =
         (0..5_000).map(|number| format!("{{\"customerId\":\"e{number}\"}}\n")).collect();

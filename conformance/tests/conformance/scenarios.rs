@@ -32,6 +32,7 @@ const ALL: &[&str] = &[
     "batch",
     "experiment",
     "configuration",
+    "dates-and-numbers",
     "creatives-and-metrics-resources",
     "outcome-types",
     "budget",

@@ -6,7 +6,7 @@ use std::{fs::File, path::PathBuf, str::FromStr as _, sync::Arc, time::Duration}
 
 use anyhow::{Context as _, bail};
 use sqlx::{
-    AssertSqlSafe, Connection as _, Executor as _, PgPool, SqlitePool,
+    AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool, SqlitePool,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -80,8 +80,9 @@ impl Database {
 
     async fn open_file(folder: &PathBuf, service: &str, sizes: PoolSizes) -> anyhow::Result<Self> {
         std::fs::create_dir_all(folder)
-            .with_context(|| format!("create the data folder {}", folder.display()))?;
-        let lock = File::create(folder.join(format!("{service}.lock")))?;
+            .with_context(|| cannot_write(folder, "create the data folder"))?;
+        let lock = File::create(folder.join(format!("{service}.lock")))
+            .with_context(|| cannot_write(folder, "write in the data folder"))?;
         if lock.try_lock().is_err() {
             bail!(
                 "{} is in use by another process; choose another folder with --data",
@@ -124,17 +125,15 @@ impl Database {
 
     async fn open_schema(url: &str, service: &str, sizes: PoolSizes) -> anyhow::Result<Self> {
         let schema = format!("proffer_{service}");
-        let options = PgConnectOptions::from_str(url)
-            .context("--database-url must look like postgres://user:password@host:5432/database")?
-            .application_name(&format!("proffer-{service}"))
-            .options([
-                ("search_path", schema.as_str()),
-                ("statement_timeout", STATEMENT_TIMEOUT),
-                // Statements are short; some take longer to compile than to run.
-                ("jit", "off"),
-                // The guard below begins a transaction; PostgreSQL warns when one was left open.
-                ("client_min_messages", "error"),
-            ]);
+        let options = options_of(url)?.application_name(&format!("proffer-{service}")).options([
+            ("search_path", schema.as_str()),
+            ("statement_timeout", STATEMENT_TIMEOUT),
+            // Statements are short; some take longer to compile than to run.
+            ("jit", "off"),
+            // The guard below begins a transaction; PostgreSQL warns when one was left open.
+            ("client_min_messages", "error"),
+        ]);
+        reach(&options, sizes.acquire_timeout).await?;
         let pool = PgPoolOptions::new()
             .max_connections(sizes.connections_max)
             .acquire_timeout(sizes.acquire_timeout)
@@ -184,5 +183,65 @@ impl Database {
             }
             Self::Postgres(pool) => pool.close().await,
         }
+    }
+}
+
+fn cannot_write(folder: &std::path::Path, what: &str) -> String {
+    format!("cannot {what} {}; choose another with --data", folder.display())
+}
+
+/// The options that a URL names. The URL may hold a password, so no message repeats it.
+fn options_of(url: &str) -> anyhow::Result<PgConnectOptions> {
+    const EXAMPLE: &str = "postgres://user:password@localhost:5432/proffer";
+    match url.split_once("://").map(|(scheme, _)| scheme) {
+        Some("postgres" | "postgresql") => {}
+        Some(other) if other.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
+            bail!("--database-url takes only postgres:// URLs, not {other}://; write {EXAMPLE}")
+        }
+        _ => bail!("--database-url takes only postgres:// URLs; write {EXAMPLE}"),
+    }
+    let read = PgConnectOptions::from_str(url);
+    read.with_context(|| format!("--database-url cannot be read; write {EXAMPLE}"))
+}
+
+/// The error code of a server that is starting.
+const STARTING: &str = "57P03";
+/// Pause between two attempts to reach such a server.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Connects once, so that a server that refuses is reported at once and in its own words. A pool
+/// would try again until its timeout. A server that is starting is waited for.
+async fn reach(options: &PgConnectOptions, timeout: Duration) -> anyhow::Result<()> {
+    let place = match options.get_socket() {
+        Some(socket) => socket.display().to_string(),
+        None => format!("{}:{}", options.get_host(), options.get_port()),
+    };
+    let attempts = async {
+        loop {
+            match PgConnection::connect_with(options).await {
+                Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(STARTING) => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Err(error) => return Err(error),
+                Ok(connection) => return connection.close().await,
+            }
+        }
+    };
+    match tokio::time::timeout(timeout, attempts).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(sqlx::Error::Io(error)))
+            if error.kind() == std::io::ErrorKind::ConnectionRefused =>
+        {
+            bail!(
+                "PostgreSQL at {place} refused the connection: is it running, and does \
+                   --database-url name its host and port?"
+            )
+        }
+        Ok(Err(error)) => Err(error)
+            .with_context(|| format!("cannot reach PostgreSQL at {place}, as --database-url says")),
+        Err(_) => bail!(
+            "PostgreSQL at {place} did not answer within {} s; --database-url names it",
+            timeout.as_secs()
+        ),
     }
 }

@@ -2,6 +2,12 @@
 
 use crate::{Value, function::Function};
 
+/// The symbols of all operators, loosest first.
+pub fn operators() -> impl Iterator<Item = &'static str> {
+    let binary = Operator::ALL.iter().map(|operator| operator.symbol());
+    std::iter::once("? :").chain(binary).chain(std::iter::once("!"))
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub kind: Kind,
@@ -41,6 +47,23 @@ pub(crate) enum Operator {
 }
 
 impl Operator {
+    /// All, loosest first.
+    pub const ALL: [Self; 13] = [
+        Self::Or,
+        Self::And,
+        Self::Equal,
+        Self::NotEqual,
+        Self::Less,
+        Self::LessOrEqual,
+        Self::Greater,
+        Self::GreaterOrEqual,
+        Self::Add,
+        Self::Subtract,
+        Self::Multiply,
+        Self::Divide,
+        Self::Remainder,
+    ];
+
     pub fn symbol(self) -> &'static str {
         match self {
             Self::Or => "||",

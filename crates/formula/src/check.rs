@@ -1,10 +1,9 @@
 //! The type check of a formula: gives every node a type, or the fault with its position.
 
-use chrono::{DateTime, NaiveDate};
-
 use crate::{
     FormulaError, Type, Value,
     ast::{Kind, Node, Operator},
+    calendar,
     function::Function,
     value::MaybeType,
 };
@@ -27,6 +26,7 @@ pub(crate) fn check(node: &Node, names: &[Type]) -> Result<MaybeType, FormulaErr
             need(condition, check(condition, names)?, Type::Boolean, "?:")?;
             let (then, other) = (check(then, names)?, check(otherwise, names)?);
             match (then, other) {
+                (Some(Type::Any), Some(_)) | (Some(_), Some(Type::Any)) => Ok(Some(Type::Any)),
                 (Some(then), Some(other)) if then != other => Err(FormulaError::new(
                     otherwise.position,
                     format!("both branches of `?:` must have one type: a {then} and a {other}"),
@@ -44,7 +44,7 @@ pub(crate) fn check(node: &Node, names: &[Type]) -> Result<MaybeType, FormulaErr
 
 fn need(node: &Node, found: MaybeType, wanted: Type, operator: &str) -> Result<(), FormulaError> {
     match found {
-        Some(found) if found != wanted => Err(FormulaError::new(
+        Some(found) if found != wanted && found != Type::Any => Err(FormulaError::new(
             node.position,
             format!("`{operator}` needs a {wanted}, not a {found}"),
         )),
@@ -57,18 +57,27 @@ fn binary(
     operator: Operator,
     types: (MaybeType, MaybeType),
 ) -> Result<MaybeType, FormulaError> {
-    use Type::{Boolean, Date, Number, String, Timestamp};
-    let symbol = operator.symbol();
-    // Null fits any operand: the other side decides what is expected.
+    use Type::{Any, Boolean, Date, Number, String, Timestamp};
+    let refuse = |message| Err(FormulaError::new(position, message));
+    match (operator, types) {
+        (Operator::Add, (Some(Date), Some(Number)) | (Some(Number), Some(Date)))
+        | (Operator::Subtract, (Some(Date), Some(Number))) => return Ok(Some(Date)),
+        // What is known of one side does not say what the other is.
+        (Operator::Add, (Some(Any), Some(Any | Number)) | (Some(Number), Some(Any)))
+        | (Operator::Subtract, (Some(Any), Some(Any | Number)) | (Some(Date), Some(Any))) => {
+            return Ok(Some(Any));
+        }
+        _ => {}
+    }
+    // Null fits any operand, and so does what has its type later: the other side decides what is
+    // expected.
     let either = match types {
+        (Some(Any), other) | (other, Some(Any)) => other.filter(|other| *other != Any),
         (Some(left), Some(right)) if left != right => {
-            let message = format!("`{symbol}` cannot take a {left} and a {right}");
-            return Err(FormulaError::new(position, message));
+            return refuse(unfit_operands(operator, left, right));
         }
         (left, right) => left.or(right),
     };
-    let refuse =
-        |found: Type| Err(FormulaError::new(position, format!("`{symbol}` cannot take a {found}")));
     match (operator, either) {
         (Operator::Or | Operator::And, None | Some(Boolean)) => Ok(Some(Boolean)),
         (Operator::Equal | Operator::NotEqual, _) => Ok(Some(Boolean)),
@@ -77,6 +86,8 @@ fn binary(
             None | Some(Number | String | Date | Timestamp),
         ) => Ok(Some(Boolean)),
         (Operator::Add, Some(String)) => Ok(Some(String)),
+        // A number of days beside what has its type later.
+        (Operator::Add, Some(Date)) if types.0 != types.1 => Ok(Some(Date)),
         (Operator::Subtract, Some(Date | Timestamp)) => Ok(Some(Number)),
         (
             Operator::Add
@@ -86,7 +97,16 @@ fn binary(
             | Operator::Remainder,
             None | Some(Number),
         ) => Ok(Some(Number)),
-        (_, Some(found)) => refuse(found),
+        (_, Some(found)) => refuse(format!("`{}` cannot take a {found}", operator.symbol())),
+    }
+}
+
+/// Why an operator cannot take values of these types.
+pub(crate) fn unfit_operands(operator: Operator, left: Type, right: Type) -> std::string::String {
+    let symbol = operator.symbol();
+    match left == right {
+        true => format!("`{symbol}` cannot take a {left}"),
+        false => format!("`{symbol}` cannot take a {left} and a {right}"),
     }
 }
 
@@ -111,13 +131,11 @@ fn call(
         [Node { kind: Kind::Literal(Value::String(text)), position }],
     ) = (function, arguments)
     {
-        let is_read = match function {
-            Function::Date => NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok(),
-            _ => DateTime::parse_from_rfc3339(text).is_ok(),
+        let (is_read, form) = match function {
+            Function::Date => (calendar::date(text).is_some(), calendar::DATE_FORM),
+            _ => (calendar::timestamp(text).is_some(), calendar::TIMESTAMP_FORM),
         };
         if !is_read {
-            let form =
-                if function == Function::Date { "YYYY-MM-DD" } else { "RFC 3339 with an offset" };
             return Err(FormulaError::new(
                 *position,
                 format!("`{text}` is not a {}: write {form}", function.name()),

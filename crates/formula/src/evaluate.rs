@@ -1,11 +1,13 @@
 //! Evaluates a formula by walking its syntax tree.
 
-use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use crate::{
-    Cause, Value,
+    Cause, Number, Type, Value,
     ast::{Kind, Node, Operator},
+    calendar,
+    check::unfit_operands,
     function::Function,
 };
 
@@ -71,19 +73,21 @@ impl Scope<'_> {
                 Some(name) => (self.value_of)(name),
                 None => null("unknown name"),
             },
-            Kind::Negate(operand) => match self.value(operand) {
-                // Adding zero turns -0 into 0.
-                Value::Number(number) => Value::Number(-number + 0.0),
-                other => unfit(other),
-            },
+            Kind::Negate(operand) => {
+                let value = self.value(operand);
+                match value.as_number() {
+                    Some(number) => number.negated().into(),
+                    None => unfit(value, Type::Number),
+                }
+            }
             Kind::Not(operand) => match self.value(operand) {
                 Value::Boolean(is) => Value::Boolean(!is),
-                other => unfit(other),
+                other => unfit(other, Type::Boolean),
             },
             Kind::Conditional(condition, then, otherwise) => match self.value(condition) {
                 Value::Boolean(true) => self.value(then),
                 Value::Boolean(false) => self.value(otherwise),
-                other => unfit(other),
+                other => unfit(other, Type::Boolean),
             },
             Kind::Binary(Operator::And, left, right) => self.three_valued(left, right, false),
             Kind::Binary(Operator::Or, left, right) => self.three_valued(left, right, true),
@@ -103,8 +107,8 @@ impl Scope<'_> {
         match (left, self.value(right)) {
             (_, Value::Boolean(is)) if is == deciding => Value::Boolean(deciding),
             (Value::Boolean(_), right @ Value::Boolean(_)) => right,
-            (Value::Boolean(_), right) => unfit(right),
-            (left, _) => unfit(left),
+            (Value::Boolean(_), right) => unfit(right, Type::Boolean),
+            (left, _) => unfit(left, Type::Boolean),
         }
     }
 
@@ -134,27 +138,32 @@ impl Scope<'_> {
                 _ => {}
             }
         }
-        match (operator, left, right) {
-            (Operator::Add, Value::Number(a), Value::Number(b)) => Value::number(a + b),
+        if let (Some(a), Some(b)) = (left.as_number(), right.as_number()) {
+            return of_numbers(operator, a.to_double(), b.to_double());
+        }
+        match (operator, &left, &right) {
             (Operator::Add, Value::String(a), Value::String(b)) => {
-                joined([a, b].iter().map(|text| &**text))
+                joined([a, b].iter().map(|text| &***text))
             }
-            (Operator::Subtract, Value::Number(a), Value::Number(b)) => Value::number(a - b),
             (Operator::Subtract, Value::Date(a), Value::Date(b)) => {
-                Value::number((a - b).num_days() as f64 * SECONDS_OF_A_DAY)
+                Value::number((*a - *b).num_days() as f64 * SECONDS_OF_A_DAY)
+            }
+            (Operator::Add, Value::Date(date), days) | (Operator::Add, days, Value::Date(date))
+                if let Some(days) = days.as_number() =>
+            {
+                moved(*date, days.to_double())
+            }
+            (Operator::Subtract, Value::Date(date), days) if let Some(days) = days.as_number() => {
+                moved(*date, -days.to_double())
             }
             (Operator::Subtract, Value::Timestamp(a), Value::Timestamp(b)) => {
-                let micros = (a - b).num_microseconds();
+                let micros = (*a - *b).num_microseconds();
                 micros.map_or_else(|| null("overflow"), |micros| Value::number(micros as f64 / 1e6))
             }
-            (Operator::Multiply, Value::Number(a), Value::Number(b)) => Value::number(a * b),
-            (Operator::Divide, Value::Number(_), Value::Number(0.0)) => null("division by zero"),
-            (Operator::Divide, Value::Number(a), Value::Number(b)) => Value::number(a / b),
-            (Operator::Remainder, Value::Number(_), Value::Number(0.0)) => {
-                null("remainder by zero")
-            }
-            (Operator::Remainder, Value::Number(a), Value::Number(b)) => Value::number(a % b),
-            (_, left, _) => unfit(left),
+            _ => match (left.type_of(), right.type_of()) {
+                (Some(left), Some(right)) => null(&unfit_operands(operator, left, right)),
+                _ => null("null"),
+            },
         }
     }
 
@@ -177,18 +186,24 @@ impl Scope<'_> {
                 value => values.push(value),
             }
         }
+        if let Some(misfit) = misfit(function, &values) {
+            return null(&misfit);
+        }
         match (function, values.as_slice()) {
             (Function::Today, []) => Value::Date(self.moment.today()),
             (Function::Now, []) => Value::Timestamp(self.moment.now),
             (Function::In, [wanted, rest @ ..]) => Value::Boolean(
                 rest.iter().any(|other| order(wanted, other).is_some_and(|order| order.is_eq())),
             ),
-            (Function::Min, numbers) => folded(numbers, f64::min),
-            (Function::Max, numbers) => folded(numbers, f64::max),
-            (_, [Value::Number(x), rest @ ..]) => numeric(function, *x, rest),
-            (Function::Concat, texts) => joined(texts.iter().filter_map(|value| {
-                if let Value::String(text) = value { Some(&**text) } else { None }
-            })),
+            (Function::Min, numbers) => folded(numbers, f64::min, std::cmp::Ordering::is_le),
+            (Function::Max, numbers) => folded(numbers, f64::max, std::cmp::Ordering::is_ge),
+            (Function::Concat, values) => {
+                let texts: Vec<String> = values.iter().map(Value::to_string).collect();
+                joined(texts.iter().map(String::as_str))
+            }
+            (_, [first, rest @ ..]) if let Some(x) = first.as_number() => {
+                numeric(function, x, &rest.iter().filter_map(Value::as_number).collect::<Vec<_>>())
+            }
             (_, [Value::String(text), rest @ ..]) => textual(function, text, rest),
             (Function::DaysBetween, [Value::Date(from), Value::Date(to)]) => {
                 Value::number((*to - *from).num_days() as f64)
@@ -202,12 +217,71 @@ impl Scope<'_> {
     }
 }
 
-/// A null passes on; anything else cannot happen in a checked formula.
-fn unfit(value: Value) -> Value {
-    match value {
-        null @ Value::Null(_) => null,
-        _ => null("operands do not fit"),
+/// Why the function cannot take the values, which are not null; none when it can.
+fn misfit(function: Function, values: &[Value]) -> Option<String> {
+    let count = values.len();
+    let types: Vec<Type> = values.iter().filter_map(Value::type_of).collect();
+    let wrong = types
+        .iter()
+        .enumerate()
+        .find(|(index, found)| !function.takes(*index, count).accepts(Some(**found)));
+    if let Some((index, found)) = wrong {
+        return Some(function.misfit(index, count, *found));
     }
+    match (function, types.as_slice()) {
+        (Function::In, [first, rest @ ..]) => {
+            rest.iter().find(|other| *other != first).map(|other| function.mixed(*first, *other))
+        }
+        _ => None,
+    }
+}
+
+/// A null passes on; anything else is not of the type that is needed.
+fn unfit(value: Value, wanted: Type) -> Value {
+    match value.type_of() {
+        Some(found) => Value::Null(Cause::misfit(found, wanted)),
+        None => value,
+    }
+}
+
+fn of_numbers(operator: Operator, left: f64, right: f64) -> Value {
+    match operator {
+        Operator::Add => Value::number(left + right),
+        Operator::Subtract => Value::number(left - right),
+        Operator::Multiply => Value::number(left * right),
+        Operator::Divide if right == 0.0 => null("division by zero"),
+        Operator::Divide => Value::number(left / right),
+        Operator::Remainder if right == 0.0 => null("remainder by zero"),
+        Operator::Remainder => Value::number(left % right),
+        _ => null("null"),
+    }
+}
+
+/// The date so many days later.
+fn moved(date: NaiveDate, days: f64) -> Value {
+    match later(date, days) {
+        Ok(date) => Value::Date(date),
+        Err(Unmoved::Fraction) => null("a date moves by whole days"),
+        Err(Unmoved::Range) => null("a date outside the years 1 to 9999"),
+    }
+}
+
+/// Why a date cannot be moved.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Unmoved {
+    /// By a part of a day.
+    Fraction,
+    /// Beyond the years of dates.
+    Range,
+}
+
+/// The date so many whole days later.
+pub(crate) fn later(date: NaiveDate, days: f64) -> Result<NaiveDate, Unmoved> {
+    if days.fract() != 0.0 {
+        return Err(Unmoved::Fraction);
+    }
+    let moved = TimeDelta::try_days(days as i64).and_then(|days| date.checked_add_signed(days));
+    moved.filter(|date| calendar::is_year(date.year())).ok_or(Unmoved::Range)
 }
 
 /// The other side of a comparison with the literal `null`.
@@ -223,6 +297,7 @@ fn null_test<'a>(left: &'a Node, right: &'a Node) -> Option<&'a Node> {
 pub(crate) fn order(left: &Value, right: &Value) -> Option<std::cmp::Ordering> {
     match (left, right) {
         (Value::Number(a), Value::Number(b)) => a.partial_cmp(b),
+        (Value::Exact(_), _) | (_, Value::Exact(_)) => left.as_number()?.order(right.as_number()?),
         (Value::String(a), Value::String(b)) => Some(a.cmp(b)),
         (Value::Boolean(a), Value::Boolean(b)) => Some(a.cmp(b)),
         (Value::Date(a), Value::Date(b)) => Some(a.cmp(b)),
@@ -241,46 +316,37 @@ fn joined<'a>(texts: impl Iterator<Item = &'a str> + Clone) -> Value {
     }
 }
 
-fn folded(numbers: &[Value], pick: fn(f64, f64) -> f64) -> Value {
-    let numbers = numbers
-        .iter()
-        .filter_map(|value| if let Value::Number(x) = value { Some(*x) } else { None });
-    numbers.reduce(pick).map_or_else(|| null("no arguments"), Value::number)
+/// The least or greatest number.
+fn folded(
+    numbers: &[Value],
+    pick: fn(f64, f64) -> f64,
+    keeps: fn(std::cmp::Ordering) -> bool,
+) -> Value {
+    let numbers = numbers.iter().filter_map(Value::as_number);
+    numbers.reduce(|a, b| a.pick(b, pick, keeps)).map_or_else(|| null("no arguments"), Value::from)
 }
 
-fn numeric(function: Function, x: f64, rest: &[Value]) -> Value {
+fn numeric(function: Function, x: Number, rest: &[Number]) -> Value {
+    let double = x.to_double();
     match (function, rest) {
-        // Adding zero turns -0 into 0.
-        (Function::Round, []) => Value::number(x.round() + 0.0),
-        (Function::Round, [Value::Number(digits)]) => rounded(x, *digits),
-        (Function::Floor, []) => Value::number(x.floor()),
-        (Function::Ceil, []) => Value::number(x.ceil()),
-        (Function::Abs, []) => Value::number(x.abs()),
-        (Function::Sqrt, []) => Value::number(libm::sqrt(x)),
-        (Function::Log, []) => Value::number(libm::log(x)),
-        (Function::Log10, []) => Value::number(libm::log10(x)),
-        (Function::Exp, []) => Value::number(libm::exp(x)),
-        (Function::Pow, [Value::Number(power)]) => Value::number(libm::pow(x, *power)),
-        (Function::Clamp, [Value::Number(low), Value::Number(high)]) if low > high => {
-            null("clamp bounds are reversed")
+        (Function::Round, []) => x.round().into(),
+        (Function::Round, [digits]) => {
+            let rounded = x.round_to(*digits);
+            rounded.map_or_else(|| null("round takes -15 to 15 whole digits"), Value::from)
         }
-        (Function::Clamp, [Value::Number(low), Value::Number(high)]) => {
-            Value::number(x.clamp(*low, *high))
+        (Function::Floor, []) => x.floor().into(),
+        (Function::Ceil, []) => x.ceil().into(),
+        (Function::Abs, []) => x.abs().into(),
+        (Function::Sqrt, []) => Value::number(libm::sqrt(double)),
+        (Function::Log, []) => Value::number(libm::log(double)),
+        (Function::Log10, []) => Value::number(libm::log10(double)),
+        (Function::Exp, []) => Value::number(libm::exp(double)),
+        (Function::Pow, [power]) => Value::number(libm::pow(double, power.to_double())),
+        (Function::Clamp, [low, high]) => {
+            x.clamp(*low, *high).map_or_else(|| null("clamp bounds are reversed"), Value::from)
         }
         _ => null("arguments do not fit"),
     }
-}
-
-/// Rounded to so many decimals, halves away from zero.
-fn rounded(x: f64, digits: f64) -> Value {
-    if digits.fract() != 0.0 || digits.abs() > 15.0 {
-        return null("round takes -15 to 15 whole digits");
-    }
-    let scale = libm::pow(10.0, digits.abs());
-    let result =
-        if digits >= 0.0 { (x * scale).round() / scale } else { (x / scale).round() * scale };
-    // A number too large to be scaled has no decimals to round. Adding zero turns -0 into 0.
-    if result.is_finite() { Value::number(result + 0.0) } else { Value::number(x) }
 }
 
 fn textual(function: Function, text: &str, rest: &[Value]) -> Value {
@@ -292,14 +358,12 @@ fn textual(function: Function, text: &str, rest: &[Value]) -> Value {
         (Function::Contains, [Value::String(part)]) => Value::Boolean(text.contains(&**part)),
         (Function::StartsWith, [Value::String(part)]) => Value::Boolean(text.starts_with(&**part)),
         (Function::EndsWith, [Value::String(part)]) => Value::Boolean(text.ends_with(&**part)),
-        (Function::Date, []) => match NaiveDate::parse_from_str(text, "%Y-%m-%d") {
-            Ok(date) => Value::Date(date),
-            Err(_) => null("not a date"),
-        },
-        (Function::Timestamp, []) => match DateTime::parse_from_rfc3339(text) {
-            Ok(at) => Value::Timestamp(at.to_utc()),
-            Err(_) => null("not a timestamp"),
-        },
+        (Function::Date, []) => {
+            calendar::date(text).map_or_else(|| null("not a date"), Value::Date)
+        }
+        (Function::Timestamp, []) => {
+            calendar::timestamp(text).map_or_else(|| null("not a timestamp"), Value::Timestamp)
+        }
         _ => null("arguments do not fit"),
     }
 }

@@ -8,7 +8,7 @@ macro_rules! functions {
         pub(crate) enum Function { $($variant),* }
 
         impl Function {
-            const NAMES: &[(&str, Function)] = &[$(($name, Function::$variant)),*];
+            pub(crate) const NAMES: &[(&str, Function)] = &[$(($name, Function::$variant)),*];
         }
     };
 }
@@ -23,20 +23,47 @@ functions! {
     Year "year", Month "month", Day "day", Weekday "weekday",
 }
 
+/// The names of all functions.
+pub fn functions() -> impl Iterator<Item = &'static str> {
+    Function::NAMES.iter().map(|(name, _)| *name)
+}
+
+/// Functions of other languages and what means the same here.
+const FOREIGN: [(&str, &str); 12] = [
+    ("if", "condition ? a : b"),
+    ("iff", "condition ? a : b"),
+    ("iif", "condition ? a : b"),
+    ("not", "!x"),
+    ("and", "a && b"),
+    ("or", "a || b"),
+    ("ifnull", "coalesce(x, y)"),
+    ("isnull", "x == null"),
+    ("len", "length(x)"),
+    ("substring", "contains(x, part)"),
+    ("days_since", "days_between(x, today())"),
+    ("mod", "a % b"),
+];
+
 /// What an argument may be.
 #[derive(Clone, Copy)]
-enum Takes {
+pub(crate) enum Takes {
     Only(Type),
     /// A date or a timestamp.
     Calendar,
+    /// Any value, as text.
+    Anything,
+    /// What the other arguments are.
+    Alike,
 }
 
 impl Takes {
-    fn accepts(self, found: MaybeType) -> bool {
+    /// Whether a value of this type may be an argument; none is null, which fits everywhere.
+    pub fn accepts(self, found: MaybeType) -> bool {
         match (self, found) {
-            (_, None) => true,
+            (_, None | Some(Type::Any)) => true,
             (Self::Only(wanted), Some(found)) => wanted == found,
             (Self::Calendar, Some(found)) => matches!(found, Type::Date | Type::Timestamp),
+            (Self::Anything | Self::Alike, _) => true,
         }
     }
 
@@ -44,8 +71,17 @@ impl Takes {
         match self {
             Self::Only(wanted) => format!("a {wanted}"),
             Self::Calendar => "a date or a timestamp".to_owned(),
+            Self::Anything | Self::Alike => "a value".to_owned(),
         }
     }
+}
+
+/// The arguments of a function.
+enum Signature {
+    /// So many, each of its own kind.
+    Fixed(&'static [Takes]),
+    /// At least so many of one kind.
+    Many(usize, Takes),
 }
 
 impl Function {
@@ -53,29 +89,29 @@ impl Function {
         Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, function)| *function)
     }
 
-    /// Names the function that was likely meant.
-    pub fn hint(name: &str) -> String {
-        let near = nearest(name, Self::NAMES.iter().map(|(known, _)| *known));
-        near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
+    /// What is wrong with a call of an unknown function: what was likely meant, and what is known.
+    pub fn unknown(name: &str) -> String {
+        let foreign = FOREIGN.iter().find(|(known, _)| name.eq_ignore_ascii_case(known));
+        let near = || nearest(name, functions()).map(|near| format!("did you mean `{near}`?"));
+        let hint = foreign.map(|(_, meant)| format!("write `{meant}`")).or_else(near);
+        let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+        let known: Vec<_> = functions().collect();
+        format!("unknown function `{name}`{hint}; known are {}", known.join(", "))
     }
 
     pub fn name(self) -> &'static str {
         Self::NAMES.iter().find(|(_, function)| *function == self).map_or("", |(name, _)| name)
     }
 
-    /// The result's type, or the index of the argument at fault (the count when there are too few)
-    /// and why.
-    pub fn check(self, arguments: &[MaybeType]) -> Result<MaybeType, (usize, String)> {
-        use Takes::{Calendar, Only};
-        let number = Only(Type::Number);
-        let text = Only(Type::String);
+    fn signature(self, count: usize) -> Signature {
+        use Signature::{Fixed, Many};
+        use Takes::{Alike, Anything, Calendar, Only};
+        const NUMBER: Takes = Only(Type::Number);
+        const TEXT: Takes = Only(Type::String);
         match self {
-            Self::Today => self.fixed(arguments, &[], Type::Date),
-            Self::Now => self.fixed(arguments, &[], Type::Timestamp),
-            Self::Min | Self::Max => self.many(arguments, number, Type::Number),
-            Self::Round if arguments.len() == 2 => {
-                self.fixed(arguments, &[number, number], Type::Number)
-            }
+            Self::Today | Self::Now => Fixed(&[]),
+            Self::Min | Self::Max => Many(1, NUMBER),
+            Self::Round if count == 2 => Fixed(&[NUMBER, NUMBER]),
             Self::Round
             | Self::Floor
             | Self::Ceil
@@ -83,96 +119,103 @@ impl Function {
             | Self::Sqrt
             | Self::Log
             | Self::Log10
-            | Self::Exp => self.fixed(arguments, &[number], Type::Number),
-            Self::Pow => self.fixed(arguments, &[number, number], Type::Number),
-            Self::Clamp => self.fixed(arguments, &[number, number, number], Type::Number),
-            Self::Coalesce => self.alike(arguments, 1),
-            Self::In => self.alike(arguments, 2).map(|_| Some(Type::Boolean)),
-            Self::Concat => self.many(arguments, text, Type::String),
-            Self::Lower | Self::Upper | Self::Trim => self.fixed(arguments, &[text], Type::String),
-            Self::Length => self.fixed(arguments, &[text], Type::Number),
-            Self::Contains | Self::StartsWith | Self::EndsWith => {
-                self.fixed(arguments, &[text, text], Type::Boolean)
-            }
-            Self::Date => self.fixed(arguments, &[text], Type::Date),
-            Self::Timestamp => self.fixed(arguments, &[text], Type::Timestamp),
-            Self::DaysBetween => {
-                self.fixed(arguments, &[Only(Type::Date), Only(Type::Date)], Type::Number)
-            }
-            Self::Year | Self::Month | Self::Day | Self::Weekday => {
-                self.fixed(arguments, &[Calendar], Type::Number)
-            }
+            | Self::Exp => Fixed(&[NUMBER]),
+            Self::Pow => Fixed(&[NUMBER, NUMBER]),
+            Self::Clamp => Fixed(&[NUMBER, NUMBER, NUMBER]),
+            Self::Coalesce => Many(1, Alike),
+            Self::In => Many(2, Alike),
+            Self::Concat => Many(1, Anything),
+            Self::Lower | Self::Upper | Self::Trim | Self::Length => Fixed(&[TEXT]),
+            Self::Contains | Self::StartsWith | Self::EndsWith => Fixed(&[TEXT, TEXT]),
+            Self::Date | Self::Timestamp => Fixed(&[TEXT]),
+            Self::DaysBetween => Fixed(&[Only(Type::Date), Only(Type::Date)]),
+            Self::Year | Self::Month | Self::Day | Self::Weekday => Fixed(&[Calendar]),
         }
     }
 
-    fn fixed(
-        self,
-        found: &[MaybeType],
-        takes: &[Takes],
-        gives: Type,
-    ) -> Result<MaybeType, (usize, String)> {
-        if found.len() != takes.len() {
-            let message =
-                format!("`{}` takes {} arguments, not {}", self.name(), takes.len(), found.len());
-            return Err((takes.len().min(found.len()), message));
+    /// What the argument at this index may be, of so many.
+    pub fn takes(self, index: usize, count: usize) -> Takes {
+        match self.signature(count) {
+            Signature::Fixed(takes) => takes.get(index).copied().unwrap_or(Takes::Anything),
+            Signature::Many(_, takes) => takes,
         }
-        for (index, (takes, found)) in takes.iter().zip(found).enumerate() {
-            self.fits(index, *takes, *found)?;
-        }
-        Ok(Some(gives))
     }
 
-    fn many(
-        self,
-        found: &[MaybeType],
-        takes: Takes,
-        gives: Type,
-    ) -> Result<MaybeType, (usize, String)> {
-        if found.is_empty() {
-            return Err((0, format!("`{}` takes at least 1 argument", self.name())));
+    /// The result's type, or the index of the argument at fault (the count when there are too few)
+    /// and why.
+    pub fn check(self, arguments: &[MaybeType]) -> Result<MaybeType, (usize, String)> {
+        let found = arguments.len();
+        let (name, takes) = (self.name(), self.signature(found));
+        let many = |count: usize| if count == 1 { "argument" } else { "arguments" };
+        match takes {
+            Signature::Fixed(takes) if takes.len() != found => {
+                let count = takes.len();
+                // The only function that takes one or two.
+                let count =
+                    if self == Self::Round { "1 or 2".to_owned() } else { count.to_string() };
+                let word = many(takes.len() + usize::from(self == Self::Round));
+                return Err((
+                    takes.len().min(found),
+                    format!("`{name}` takes {count} {word}, not {found}"),
+                ));
+            }
+            Signature::Many(least, _) if found < least => {
+                let word = many(least);
+                return Err((found, format!("`{name}` takes at least {least} {word}")));
+            }
+            _ => {}
         }
+        for (index, of_type) in arguments.iter().enumerate() {
+            if let Some(of_type) = of_type.filter(|_| !self.takes(index, found).accepts(*of_type)) {
+                return Err((index, self.misfit(index, found, of_type)));
+            }
+        }
+        let one = self.one_type(arguments)?;
+        Ok(match self {
+            Self::Coalesce => one,
+            _ => Some(self.gives()),
+        })
+    }
+
+    /// Why a value of this type cannot be the argument at this index.
+    pub fn misfit(self, index: usize, count: usize, found: Type) -> String {
+        let wanted = self.takes(index, count).named();
+        format!("argument {} of `{}` must be {wanted}, not a {found}", index + 1, self.name())
+    }
+
+    /// Why values of these types cannot be arguments together.
+    pub fn mixed(self, one: Type, other: Type) -> String {
+        format!("arguments of `{}` must have one type: a {one} and a {other}", self.name())
+    }
+
+    fn gives(self) -> Type {
+        match self {
+            Self::Today | Self::Date => Type::Date,
+            Self::Now | Self::Timestamp => Type::Timestamp,
+            Self::Contains | Self::StartsWith | Self::EndsWith | Self::In => Type::Boolean,
+            Self::Concat | Self::Lower | Self::Upper | Self::Trim => Type::String,
+            Self::Coalesce => Type::Any,
+            _ => Type::Number,
+        }
+    }
+
+    /// The one type of arguments that must have one; none when all are null.
+    fn one_type(self, found: &[MaybeType]) -> Result<MaybeType, (usize, String)> {
+        if !matches!(self, Self::Coalesce | Self::In) {
+            return Ok(None);
+        }
+        let (mut first, mut is_any) = (None, false);
         for (index, found) in found.iter().enumerate() {
-            self.fits(index, takes, *found)?;
-        }
-        Ok(Some(gives))
-    }
-
-    fn fits(self, index: usize, takes: Takes, found: MaybeType) -> Result<(), (usize, String)> {
-        if takes.accepts(found) {
-            return Ok(());
-        }
-        let found = found.map_or_else(|| "null".to_owned(), |found| found.to_string());
-        let wanted = takes.named();
-        Err((
-            index,
-            format!("argument {} of `{}` must be {wanted}, not a {found}", index + 1, self.name()),
-        ))
-    }
-
-    /// All arguments of one type; at least so many.
-    fn alike(self, found: &[MaybeType], least: usize) -> Result<MaybeType, (usize, String)> {
-        if found.len() < least {
-            return Err((
-                found.len(),
-                format!("`{}` takes at least {least} arguments", self.name()),
-            ));
-        }
-        let mut first = None;
-        for (index, found) in found.iter().enumerate() {
-            match (first, found) {
-                (None, found) => first = *found,
-                (Some(wanted), Some(found)) if wanted != *found => {
-                    let name = self.name();
-                    return Err((
-                        index,
-                        format!(
-                            "arguments of `{name}` must have one type: a {wanted} and a {found}"
-                        ),
-                    ));
+            match (first, *found) {
+                (_, None) => {}
+                (_, Some(Type::Any)) => is_any = true,
+                (None, found) => first = found,
+                (Some(wanted), Some(found)) if wanted != found => {
+                    return Err((index, self.mixed(wanted, found)));
                 }
                 _ => {}
             }
         }
-        Ok(first)
+        Ok(if is_any { Some(Type::Any) } else { first })
     }
 }

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::FormulaError;
+use crate::{FormulaError, Number};
 
 /// Longest source, in bytes.
 pub const SOURCE_BYTES_MAX: usize = 4 * 1024;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Token {
-    Number(f64),
+    Number(Number),
     Text(Arc<str>),
     Name(String),
     Symbol(&'static str),
@@ -26,6 +26,20 @@ pub(crate) struct Placed {
 const SYMBOLS: [&str; 20] = [
     "||", "&&", "==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "%", "!", "?", ":", "(", ")",
     ",", ".",
+];
+
+/// Symbols of other languages and what means the same here, longer ones first.
+const FOREIGN: [(&str, &str); 10] = [
+    ("===", "=="),
+    ("!==", "!="),
+    ("<>", "!="),
+    ("=<", "<="),
+    ("=>", ">="),
+    ("**", "pow(x, y)"),
+    ("^", "pow(x, y)"),
+    ("&", "&&"),
+    ("|", "||"),
+    ("=", "=="),
 ];
 
 pub(crate) fn tokens(source: &str) -> Result<Vec<Placed>, FormulaError> {
@@ -52,6 +66,12 @@ pub(crate) fn tokens(source: &str) -> Result<Vec<Placed>, FormulaError> {
             (Token::Name(rest.get(..length).unwrap_or_default().to_owned()), length)
         } else {
             let symbol = SYMBOLS.iter().find(|symbol| rest.starts_with(**symbol));
+            let bytes = symbol.map_or(0, |symbol| symbol.len());
+            let foreign = FOREIGN.iter().find(|(found, _)| rest.starts_with(found));
+            if let Some((found, meant)) = foreign.filter(|(found, _)| found.len() > bytes) {
+                let message = format!("`{found}` is no operator here: write `{meant}`");
+                return Err(FormulaError::new(position, message));
+            }
             let symbol = symbol.ok_or_else(|| {
                 FormulaError::new(position, format!("unexpected character `{first}`"))
             })?;
@@ -80,9 +100,9 @@ fn number(rest: &str, position: usize) -> Result<(Token, usize), FormulaError> {
         }
     }
     let literal = rest.get(..end).unwrap_or_default();
-    match literal.parse::<f64>() {
-        Ok(number) if number.is_finite() => Ok((Token::Number(number), end)),
-        _ => Err(FormulaError::new(position, format!("number `{literal}` is out of range"))),
+    match Number::parse(literal) {
+        Some(number) => Ok((Token::Number(number), end)),
+        None => Err(FormulaError::new(position, format!("number `{literal}` is out of range"))),
     }
 }
 

@@ -9,6 +9,7 @@
 //! - [`program`]: both as programs over numbered registers, for those who evaluate them often.
 
 mod ast;
+pub mod calendar;
 mod check;
 mod error;
 mod evaluate;
@@ -16,17 +17,21 @@ mod formula;
 mod function;
 mod lexer;
 mod nearest;
+mod number;
 mod output;
 mod parser;
 pub mod program;
 pub mod rule;
 mod value;
 
+pub use ast::operators;
 pub use error::FormulaError;
 pub use evaluate::{Moment, TEXT_BYTES_MAX};
 pub use formula::Formula;
+pub use function::functions;
 pub use lexer::SOURCE_BYTES_MAX;
 pub use nearest::nearest;
+pub use number::{Exact, Number};
 pub use output::OutputType;
 pub use parser::{DEPTH_MAX, NODES_MAX};
 pub use value::{Cause, Type, Value};

@@ -34,21 +34,21 @@ impl OutputType {
 
     /// True when values of this type can be converted.
     pub fn accepts(self, from: Type) -> bool {
-        self.value_type() == from || (matches!(self, Self::String | Self::Text))
+        self.value_type() == from || from == Type::Any || matches!(self, Self::String | Self::Text)
     }
 
     /// The converted value; null with a cause when it does not fit. Anything becomes text.
     pub fn coerce(self, value: Value) -> Value {
         match (self, value) {
             (_, Value::Null(cause)) => Value::Null(cause),
-            (Self::Integer, Value::Number(number)) => Value::Number(number.round() + 0.0),
+            (Self::Integer, value) if let Some(number) = value.as_number() => number.round().into(),
             (Self::String | Self::Text, value @ Value::String(_)) => value,
             (Self::String | Self::Text, value) => Value::String(value.to_string().into()),
             (wanted, value) if value.type_of() == Some(wanted.value_type()) => value,
-            (wanted, value) => {
-                let found = value.type_of().map_or_else(String::new, |found| found.to_string());
-                Value::Null(Cause::new(format!("a {found} is not a {}", wanted.value_type())))
-            }
+            (wanted, value) => match value.type_of() {
+                Some(found) => Value::Null(Cause::misfit(found, wanted.value_type())),
+                None => value,
+            },
         }
     }
 }

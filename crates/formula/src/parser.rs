@@ -29,8 +29,26 @@ pub(crate) fn parse(source: &str) -> Result<Parsed, FormulaError> {
     let root = parser.conditional()?;
     match parser.peek().token {
         Token::End => Ok(Parsed { root, names: parser.names, positions: parser.positions }),
-        _ => Err(parser.expected("an operator or the end")),
+        _ => Err(parser.unexpected()),
     }
+}
+
+/// Words of other languages and what means the same here.
+const FOREIGN: [(&str, &str); 9] = [
+    ("and", "&&"),
+    ("or", "||"),
+    ("not", "!"),
+    ("eq", "=="),
+    ("is", "=="),
+    ("mod", "%"),
+    ("div", "/"),
+    ("then", "? :"),
+    ("like", "contains(x, part)"),
+];
+
+/// What a word of another language is here.
+fn meant(word: &str) -> Option<&'static str> {
+    FOREIGN.iter().find(|(known, _)| word.eq_ignore_ascii_case(known)).map(|(_, meant)| *meant)
 }
 
 struct Parser {
@@ -78,7 +96,31 @@ impl Parser {
     }
 
     fn expect(&mut self, symbol: &str) -> Result<(), FormulaError> {
-        if self.eat(symbol) { Ok(()) } else { Err(self.expected(&format!("`{symbol}`"))) }
+        if self.eat(symbol) { Ok(()) } else { Err(self.missing(&format!("`{symbol}`"))) }
+    }
+
+    /// What is expected, unless a word of another language is there.
+    fn missing(&self, what: &str) -> FormulaError {
+        match self.peek() {
+            Placed { token: Token::Name(name), .. } if meant(&name).is_some() => self.unexpected(),
+            _ => self.expected(what),
+        }
+    }
+
+    /// What comes where only an operator or the end may come.
+    fn unexpected(&self) -> FormulaError {
+        let word = |at: Option<usize>| match at.and_then(|at| self.tokens.get(at)) {
+            Some(Placed { token: Token::Name(name), position }) => {
+                meant(name).map(|meant| (name, *position, meant))
+            }
+            _ => None,
+        };
+        let before = self.at.checked_sub(1).filter(|_| matches!(self.peek().token, Token::Name(_)));
+        if let Some((name, position, meant)) = word(Some(self.at)).or_else(|| word(before)) {
+            let message = format!("`{name}` is no operator here: write `{meant}`");
+            return FormulaError::new(position, message);
+        }
+        self.expected("an operator or the end")
     }
 
     fn expected(&self, what: &str) -> FormulaError {
@@ -88,7 +130,10 @@ impl Parser {
     fn node(&mut self, position: usize, kind: Kind) -> Result<Node, FormulaError> {
         self.nodes += 1;
         if self.nodes > NODES_MAX {
-            return Err(FormulaError::new(position, format!("more than {NODES_MAX} parts")));
+            return Err(FormulaError::new(
+                position,
+                format!("more than {NODES_MAX} names, values and operators"),
+            ));
         }
         Ok(Node { kind, position })
     }
@@ -155,7 +200,7 @@ impl Parser {
     fn primary(&mut self) -> Result<Node, FormulaError> {
         let Placed { token, position } = self.next();
         match token {
-            Token::Number(number) => self.node(position, Kind::Literal(Value::Number(number))),
+            Token::Number(number) => self.node(position, Kind::Literal(number.into())),
             Token::Text(text) => self.node(position, Kind::Literal(Value::String(text))),
             Token::Symbol("(") => {
                 let inner = self.deeper(Self::conditional)?;
@@ -175,12 +220,8 @@ impl Parser {
             _ => {}
         }
         if self.eat("(") {
-            let function = Function::named(&name).ok_or_else(|| {
-                FormulaError::new(
-                    position,
-                    format!("unknown function `{name}`{}", Function::hint(&name)),
-                )
-            })?;
+            let function = Function::named(&name)
+                .ok_or_else(|| FormulaError::new(position, Function::unknown(&name)))?;
             let arguments = self.deeper(Self::arguments)?;
             return self.node(position, Kind::Call(function, arguments));
         }
@@ -215,7 +256,7 @@ impl Parser {
                 return Ok(arguments);
             }
             if !self.eat(",") {
-                return Err(self.expected("`)` or `,`"));
+                return Err(self.missing("`)` or `,`"));
             }
         }
     }

@@ -4,10 +4,12 @@ use std::{fmt, sync::Arc};
 
 use chrono::{DateTime, NaiveDate, Utc};
 
+use crate::{Exact, Number as AnyNumber};
+
 /// Type of a value. Null belongs to every type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Type {
-    /// A double; whole numbers are exact to 2^53.
+    /// A number: compared exactly, and a double in arithmetic.
     Number,
     /// Text.
     String,
@@ -17,6 +19,8 @@ pub enum Type {
     Date,
     /// An instant.
     Timestamp,
+    /// The type that the value has when the formula is evaluated. No value is of this type itself.
+    Any,
 }
 
 /// A type, or nothing for what is always null.
@@ -30,6 +34,7 @@ impl fmt::Display for Type {
             Self::Boolean => "boolean",
             Self::Date => "date",
             Self::Timestamp => "timestamp",
+            Self::Any => "single value",
         })
     }
 }
@@ -41,6 +46,8 @@ pub enum Value {
     Null(Cause),
     /// A finite double.
     Number(f64),
+    /// A number that no double is.
+    Exact(Exact),
     /// Text.
     String(Arc<str>),
     /// True or false.
@@ -60,6 +67,11 @@ impl Cause {
     /// Any cause.
     pub fn new(text: impl Into<Arc<str>>) -> Self {
         Self(text.into())
+    }
+
+    /// A value of one type where another is needed.
+    pub(crate) fn misfit(found: Type, wanted: Type) -> Self {
+        Self::new(format!("a {found} is not a {wanted}"))
     }
 
     /// The name has no value.
@@ -86,11 +98,20 @@ impl Value {
         }
     }
 
+    /// The number, if it is one.
+    pub fn as_number(&self) -> Option<AnyNumber> {
+        match self {
+            Self::Number(double) => Some(AnyNumber::Double(*double)),
+            Self::Exact(exact) => Some(AnyNumber::Exact(*exact)),
+            _ => None,
+        }
+    }
+
     /// The type; none for null.
     pub fn type_of(&self) -> Option<Type> {
         match self {
             Self::Null(_) => None,
-            Self::Number(_) => Some(Type::Number),
+            Self::Number(_) | Self::Exact(_) => Some(Type::Number),
             Self::String(_) => Some(Type::String),
             Self::Boolean(_) => Some(Type::Boolean),
             Self::Date(_) => Some(Type::Date),
@@ -99,11 +120,21 @@ impl Value {
     }
 }
 
+impl From<AnyNumber> for Value {
+    fn from(number: AnyNumber) -> Self {
+        match number {
+            AnyNumber::Double(double) => Self::Number(double),
+            AnyNumber::Exact(exact) => Self::Exact(exact),
+        }
+    }
+}
+
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Null(cause) => write!(f, "null ({cause})"),
-            Self::Number(number) => write!(f, "{number}"),
+            Self::Number(number) => AnyNumber::Double(*number).fmt(f),
+            Self::Exact(exact) => exact.fmt(f),
             Self::String(text) => f.write_str(text),
             Self::Boolean(is) => write!(f, "{is}"),
             Self::Date(date) => write!(f, "{date}"),

@@ -19,6 +19,7 @@ mod neighbour;
 mod problem;
 mod process;
 mod recent;
+mod setting;
 pub mod telemetry;
 
 pub use admission::{Admission, AdmissionSettings, Permit};
@@ -28,6 +29,7 @@ pub use listen::{Limits, Listener, Shutdown, Surface, reflection, shutdown_on_si
 pub use neighbour::{CALL_TIMEOUT, Neighbour, NeighbourError, channel};
 pub use problem::{Problem, RETRY_AFTER, code_name, internal, store_status, unavailable};
 pub use process::{
-    Process, ProcessSettings, StoreSettings, Task, block_on, run, spawn_until, start_logging,
+    Process, ProcessSettings, StoreSettings, Task, block_on, main, run, spawn_until, start_logging,
 };
 pub use recent::Recent;
+pub use setting::{address, log_filter};

@@ -105,10 +105,15 @@ pub struct Listener {
 impl Listener {
     /// Binds `address`; port 0 picks a free one.
     pub async fn bind(address: SocketAddr, limits: Limits) -> anyhow::Result<Self> {
-        let socket = TcpListener::bind(address)
-            .await
-            .with_context(|| format!("cannot listen on {address}; choose another with --listen"))?;
+        let socket = TcpListener::bind(address).await;
+        let socket = socket.with_context(|| format!("cannot listen on {address}"))?;
         Ok(Self { socket, limits })
+    }
+
+    /// The same for an address that this flag sets: the error names the flag.
+    pub async fn bind_for(flag: &str, address: SocketAddr, limits: Limits) -> anyhow::Result<Self> {
+        let bound = Self::bind(address, limits).await;
+        bound.map_err(|error| anyhow::anyhow!("{error:#}; choose another address with {flag}"))
     }
 
     /// The bound address.

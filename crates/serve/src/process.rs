@@ -1,8 +1,7 @@
 //! Runs one service as a process: reads settings, listens, runs tasks, stops on a signal.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
-use anyhow::Context as _;
 use futures::future::BoxFuture;
 use tonic::service::Routes;
 
@@ -26,6 +25,18 @@ pub fn block_on<F: Future>(work: F) -> std::io::Result<F::Output> {
     Ok(done)
 }
 
+/// Runs `work` as the whole of a process. Its error is one line on standard error, without a
+/// backtrace: most are wrong settings, or a place that is taken.
+pub fn main(work: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
+    match block_on(work).map_err(anyhow::Error::from).and_then(|done| done) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 /// A background task; ends when the process stops.
 pub type Task = BoxFuture<'static, ()>;
 
@@ -33,7 +44,7 @@ pub type Task = BoxFuture<'static, ()>;
 #[derive(Clone, Debug, clap::Args)]
 pub struct ProcessSettings {
     /// Log filter, for example `info` or `warn,decision_svc=debug`.
-    #[arg(long, env = "PROFFER_LOG", default_value = "info")]
+    #[arg(long, env = "PROFFER_LOG", default_value = "info", value_parser = crate::log_filter)]
     pub log: String,
     /// Write logs as JSON, one object per line.
     #[arg(long, env = "PROFFER_LOG_JSON")]
@@ -66,9 +77,9 @@ pub async fn run(process: Process, settings: &ProcessSettings) -> anyhow::Result
     let shutdown = shutdown_on_signal()?;
     let surface = Surface { has_reflection: !settings.no_reflection };
     let routes = surface.around(process.routes, &process.readiness, process.services)?;
-    let listener = Listener::bind(process.listen, Limits::default()).await?;
-    let admin_listener =
-        Listener::bind(process.admin_listen, Limits::default()).await.context("--admin-listen")?;
+    let limits = Limits::default();
+    let listener = Listener::bind_for("--listen", process.listen, limits.clone()).await?;
+    let admin_listener = Listener::bind_for("--admin-listen", process.admin_listen, limits).await?;
     tracing::info!(service = process.name, address = %listener.address()?, "listening");
     let running: Vec<_> =
         process.tasks.into_iter().map(|task| spawn_until(task, shutdown.clone())).collect();
@@ -103,7 +114,7 @@ pub struct StoreSettings {
     /// Folder of the SQLite databases.
     #[arg(long, env = "PROFFER_DATA", default_value = "./proffer-data")]
     pub data: std::path::PathBuf,
-    /// PostgreSQL database to use instead of SQLite:
+    /// PostgreSQL 15 or newer to use instead of SQLite:
     /// `postgres://user:password@host:5432/database`.
     #[arg(long, env = "PROFFER_DATABASE_URL")]
     pub database_url: Option<String>,

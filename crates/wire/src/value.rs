@@ -1,6 +1,6 @@
 //! Values of attributes, rules, custom fields and affinities.
 
-use formula::rule::Literal;
+use formula::{Number, rule::Literal};
 use proffer_proto::values::v1::{Value, value::Kind};
 
 use crate::{decimal, text};
@@ -63,13 +63,18 @@ fn plain(value: &Value) -> Literal {
     match &value.kind {
         None => Literal::None,
         Some(Kind::StringValue(text)) => Literal::String(text.clone()),
-        Some(Kind::IntegerValue(number)) => Literal::Number(*number as f64),
+        Some(Kind::IntegerValue(number)) => Number::whole(*number).into(),
         Some(Kind::DoubleValue(number)) => Literal::Number(*number),
         Some(Kind::BooleanValue(is)) => Literal::Boolean(*is),
-        // INVARIANT: `fault` has read it as a decimal, and every decimal is a double.
-        Some(Kind::DecimalValue(text)) => text.parse().map_or(Literal::None, Literal::Number),
+        // INVARIANT: `fault` has read it as a decimal.
+        Some(Kind::DecimalValue(text)) => exact(text).map_or(Literal::None, Literal::from),
         Some(Kind::ListValue(list)) => Literal::List(list.values.iter().map(plain).collect()),
     }
+}
+
+/// A decimal as a number, with all its digits.
+fn exact(text: &str) -> Option<Number> {
+    Number::parse(&decimal::exact(text).ok()?)
 }
 
 #[cfg(test)]
@@ -94,6 +99,14 @@ mod tests {
         let one = || value(Kind::IntegerValue(1));
         check(one(), Ok(Literal::Number(1.0)));
         check(value(Kind::DecimalValue("19.90".into())), Ok(Literal::Number(19.9)));
+        let exact = |text: &str| Ok(Literal::from(Number::parse(text).unwrap()));
+        let card = 9_007_199_254_740_993;
+        check(value(Kind::IntegerValue(card)), exact("9007199254740993"));
+        assert_ne!(exact("9007199254740993"), exact("9007199254740992"));
+        check(
+            value(Kind::DecimalValue("1234567890.12345671".into())),
+            exact("1234567890.12345671"),
+        );
         check(list(vec![one(), one()]), Ok(Literal::List(vec![Literal::Number(1.0); 2])));
         check(Value::default(), Ok(Literal::None));
         check(value(Kind::DecimalValue("x".into())), Err("`x` is not a decimal number"));

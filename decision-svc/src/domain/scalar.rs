@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, NaiveDate};
 use formula::{
-    Cause, Type, Value,
+    Cause, Number, Type, Value, calendar,
     program::{Datum, Register, Why, Word},
 };
 
@@ -34,16 +33,17 @@ impl Scalar {
     pub fn typed(&self, name: &str, declared: Type) -> Value {
         let misfit = || Value::Null(Cause::new(format!("{name} is not a {declared}")));
         match (declared, self) {
-            (Type::Number, Self::Integer(number)) => Value::Number(*number as f64),
-            (Type::Number, Self::Double(number)) if number.is_finite() => Value::Number(*number),
-            (Type::Number, Self::Decimal(text)) => finite(text).map_or_else(misfit, Value::Number),
-            (Type::String, Self::String(text)) => Value::String(text.as_str().into()),
-            (Type::Boolean, Self::Boolean(is)) => Value::Boolean(*is),
-            (Type::Date, Self::String(text)) => {
-                NaiveDate::parse_from_str(text, "%Y-%m-%d").map_or_else(|_| misfit(), Value::Date)
+            (Type::Number | Type::Any, Self::Integer(_) | Self::Double(_) | Self::Decimal(_)) => {
+                self.number().map_or_else(misfit, Value::from)
             }
-            (Type::Timestamp, Self::String(text)) => DateTime::parse_from_rfc3339(text)
-                .map_or_else(|_| misfit(), |at| Value::Timestamp(at.to_utc())),
+            (Type::String | Type::Any, Self::String(text)) => Value::String(text.as_str().into()),
+            (Type::Boolean | Type::Any, Self::Boolean(is)) => Value::Boolean(*is),
+            (Type::Date, Self::String(text)) => {
+                calendar::date(text).map_or_else(misfit, Value::Date)
+            }
+            (Type::Timestamp, Self::String(text)) => {
+                calendar::timestamp(text).map_or_else(misfit, Value::Timestamp)
+            }
             _ => misfit(),
         }
     }
@@ -58,17 +58,28 @@ impl Scalar {
     ) -> Word {
         let misfit = Datum::Null(Why::Register(register));
         let datum = match (declared, self) {
-            (Type::Number, Self::Integer(number)) => Datum::Number(*number as f64),
-            (Type::Number, Self::Double(number)) if number.is_finite() => Datum::Number(*number),
-            (Type::Number, Self::Decimal(text)) => finite(text).map_or(misfit, Datum::Number),
-            (Type::String, Self::String(text)) => keep(text),
-            (Type::Boolean, Self::Boolean(is)) => Datum::Boolean(*is),
-            (Type::Date, Self::String(text)) => date(text).map_or(misfit, Datum::Date),
-            (Type::Timestamp, Self::String(text)) => DateTime::parse_from_rfc3339(text)
-                .map_or(misfit, |at| Datum::Timestamp(at.to_utc())),
+            (Type::Number | Type::Any, Self::Integer(_) | Self::Double(_) | Self::Decimal(_)) => {
+                self.number().map_or(misfit, Datum::from)
+            }
+            (Type::String | Type::Any, Self::String(text)) => keep(text),
+            (Type::Boolean | Type::Any, Self::Boolean(is)) => Datum::Boolean(*is),
+            (Type::Date, Self::String(text)) => calendar::date(text).map_or(misfit, Datum::Date),
+            (Type::Timestamp, Self::String(text)) => {
+                calendar::timestamp(text).map_or(misfit, Datum::Timestamp)
+            }
             _ => misfit,
         };
         datum.into()
+    }
+
+    /// The number, with all its digits, if it is one.
+    pub fn number(&self) -> Option<Number> {
+        match self {
+            Self::Integer(number) => Some(Number::whole(*number)),
+            Self::Double(number) => number.is_finite().then_some(Number::Double(*number)),
+            Self::Decimal(text) => Number::parse(text),
+            _ => None,
+        }
     }
 
     /// The type a value has by itself; none for lists.
@@ -83,13 +94,16 @@ impl Scalar {
 
     /// A formula's result as it is shown: whole numbers without a fraction; none for null.
     pub fn shown(value: &Value) -> Option<Self> {
-        const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
         match value {
             Value::Null(_) => None,
-            Value::Number(number) if number.fract() == 0.0 && number.abs() <= EXACT_MAX => {
-                Some(Self::Integer(*number as i64))
+            Value::Number(number) => {
+                let whole = Number::Double(*number).to_whole();
+                Some(whole.map_or(Self::Double(*number), Self::Integer))
             }
-            Value::Number(number) => Some(Self::Double(*number)),
+            Value::Exact(exact) => {
+                let whole = Number::Exact(*exact).to_whole();
+                Some(whole.map_or_else(|| Self::Decimal(exact.to_string()), Self::Integer))
+            }
             Value::String(text) => Some(Self::String(text.to_string())),
             Value::Boolean(is) => Some(Self::Boolean(*is)),
             Value::Date(date) => Some(Self::String(date.to_string())),
@@ -98,25 +112,4 @@ impl Scalar {
             }
         }
     }
-}
-
-fn finite(decimal: &str) -> Option<f64> {
-    decimal.parse().ok().filter(|number: &f64| number.is_finite())
-}
-
-/// A date; the common form is read without the general parser.
-fn date(text: &str) -> Option<NaiveDate> {
-    let digits = |text: &[u8]| {
-        text.iter().try_fold(0_u32, |number, byte| match byte {
-            b'0'..=b'9' => Some(number * 10 + u32::from(byte - b'0')),
-            _ => None,
-        })
-    };
-    if let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text.as_bytes()
-        && let (Some(year), Some(month), Some(day)) =
-            (digits(&[*y1, *y2, *y3, *y4]), digits(&[*m1, *m2]), digits(&[*d1, *d2]))
-    {
-        return NaiveDate::from_ymd_opt(year as i32, month, day);
-    }
-    NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()
 }

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 /// Significant digits of an exact decimal.
 pub const DECIMAL_DIGITS_MAX: usize = 28;
-/// Significant digits up to which a decimal is printed as a JSON number: any reader's double keeps
-/// them.
+/// Significant digits up to which a decimal of a record is printed as a JSON number: any reader's
+/// double keeps them.
 pub const NUMBER_DIGITS_MAX: usize = 15;
 /// Exponents beyond this are not written out.
 const EXPONENT_MAX: i64 = 64;
@@ -128,11 +128,14 @@ pub fn double(text: &str) -> Option<f64> {
     text.parse().ok().filter(|value: &f64| value.is_finite())
 }
 
+/// True when a decimal's text is a JSON number.
+pub fn is_json(decimal: &str) -> bool {
+    !decimal.contains(['e', 'E']) && parts(decimal).is_some()
+}
+
 /// True when a decimal's text is a JSON number that any reader keeps exactly.
-pub fn fits_json(decimal: &str) -> bool {
-    !decimal.contains(['e', 'E'])
-        && parts(decimal).is_some()
-        && significant_digits(decimal) <= NUMBER_DIGITS_MAX
+pub fn fits_double(decimal: &str) -> bool {
+    is_json(decimal) && significant_digits(decimal) <= NUMBER_DIGITS_MAX
 }
 
 fn significant_digits(plain: &str) -> usize {
@@ -204,13 +207,14 @@ mod tests {
     }
 
     #[test]
-    fn only_what_a_double_keeps_is_printed_as_a_number() {
-        assert!(fits_json("19.90"));
-        assert!(fits_json("123456789012345"));
-        assert!(fits_json("0.000123456789012345"));
-        assert!(!fits_json("1234567890123456"));
-        assert!(!fits_json("1e3"));
-        assert!(!fits_json("+1"));
-        assert!(!fits_json("nine"));
+    fn only_what_a_double_keeps_is_printed_as_a_number_of_a_record() {
+        assert!(fits_double("19.90"));
+        assert!(fits_double("123456789012345"));
+        assert!(fits_double("0.000123456789012345"));
+        assert!(!fits_double("1234567890123456"));
+        for wrong in ["1e3", "+1", "nine", "", "1."] {
+            assert!(!is_json(wrong) && !fits_double(wrong), "{wrong}");
+        }
+        assert!(is_json("1234567890.1234567"));
     }
 }

@@ -15,14 +15,14 @@ const WHOLE_DOUBLE_MAX: f64 = 1e15;
 
 /// `message` as JSON.
 pub fn message(shapes: &Shapes, shape: &Shape, message: &DynamicMessage) -> Vec<u8> {
-    let mut printer = Printer { shapes, out: Vec::with_capacity(512) };
+    let mut printer = Printer { shapes, out: Vec::with_capacity(512), is_record: false };
     printer.message(shape, message);
     printer.out
 }
 
 /// One field of `message` as JSON; null when it is unset.
 pub fn field(shapes: &Shapes, field: &Field, message: &DynamicMessage) -> Vec<u8> {
-    let mut printer = Printer { shapes, out: Vec::with_capacity(512) };
+    let mut printer = Printer { shapes, out: Vec::with_capacity(512), is_record: false };
     if field.has_presence && !message.has_field(&field.descriptor) {
         printer.raw("null");
     } else {
@@ -34,6 +34,9 @@ pub fn field(shapes: &Shapes, field: &Field, message: &DynamicMessage) -> Vec<u8
 struct Printer<'s> {
     shapes: &'s Shapes,
     out: Vec<u8>,
+    /// The value is a field of a record, which takes a decimal as text, too: its schema says what
+    /// it is. Elsewhere a text stays a text, so a number is printed as one, whatever its digits.
+    is_record: bool,
 }
 
 impl<'s> Printer<'s> {
@@ -90,7 +93,9 @@ impl<'s> Printer<'s> {
                         // A key of the message itself wins: an object must not have one twice.
                         if !object.keys.contains_key(key) {
                             self.key(key);
+                            self.is_record = true;
                             self.value(&field.kind, value);
+                            self.is_record = false;
                         }
                     }
                 }
@@ -219,7 +224,8 @@ impl<'s> Printer<'s> {
             self.value(&Kind::Message(scalar.list_shape), &value);
         } else if let Some(value) = get(&scalar.decimal) {
             match value.as_str() {
-                Some(text) if number::fits_json(text) => self.raw(text),
+                Some(text) if self.is_record && number::fits_double(text) => self.raw(text),
+                Some(text) if !self.is_record && number::is_json(text) => self.raw(text),
                 text => self.text(text.unwrap_or_default()),
             }
         } else {

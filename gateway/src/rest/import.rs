@@ -4,14 +4,14 @@ use axum::body::Body as HttpBody;
 use futures::{Stream, StreamExt as _, stream};
 use http::{HeaderMap, Response, header};
 use proffer_proto::catalog::v1::{
-    ImportFormat, ImportHeader, ImportRecordsRequest, import_records_request::Part,
+    CsvSeparator, ImportFormat, ImportHeader, ImportRecordsRequest, import_records_request::Part,
     record_service_client::RecordServiceClient,
 };
 use prost::Message as _;
 use prost_reflect::DynamicMessage;
 use serve::metadata;
 
-use super::Rest;
+use super::{Rest, request};
 use crate::{json::print, neighbours::Service, path_template, problem::Problem, query};
 
 /// The method that takes files.
@@ -21,8 +21,9 @@ const BEFORE: &str = "/api/v1/schemas/";
 const AFTER: &str = "/records:import";
 /// Bytes of a piece.
 const PIECE_BYTES: usize = 128 * 1024;
-/// The one query parameter.
+/// Query parameters.
 const ALL_OR_NOTHING: &str = "allOrNothing";
+const SEPARATOR: &str = "separator";
 
 /// The schema, still encoded, when a path is one where files are posted.
 pub fn schema_in(path: &str) -> Option<&str> {
@@ -39,6 +40,7 @@ impl Rest {
         body: HttpBody,
         request_id: &str,
     ) -> Result<Response<HttpBody>, Problem> {
+        request::refuse_encoding(&parts.headers)?;
         let header = header(schema, parts)?;
         let first = ImportRecordsRequest { part: Some(Part::Header(header)) };
         let request = metadata::request(metadata::DEFAULT_TENANT, pieces(first, body));
@@ -65,41 +67,40 @@ fn header(schema: &str, parts: &http::request::Parts) -> Result<ImportHeader, Pr
         faults.push(("schema".to_owned(), "is not percent-encoded UTF-8 in the path".to_owned()));
         String::new().into()
     });
-    let format = format(&parts.headers);
+    let (format, mut separator) = format(&parts.headers).unzip();
     let mut all_or_nothing = false;
     match query::parse(parts.uri.query().unwrap_or_default()) {
         Ok(parameters) => {
-            for (key, value) in parameters {
-                match (key.as_ref(), value.as_ref()) {
-                    (ALL_OR_NOTHING, "true") => all_or_nothing = true,
-                    (ALL_OR_NOTHING, "false") => {}
-                    (ALL_OR_NOTHING, _) => {
-                        faults.push((ALL_OR_NOTHING.to_owned(), "must be true or false".to_owned()))
+            let mut seen: Vec<&str> = Vec::new();
+            for (key, value) in &parameters {
+                let fault = match (key.as_str(), value.as_str()) {
+                    (key, _) if seen.contains(&key) => Some("is given twice".to_owned()),
+                    (ALL_OR_NOTHING, "true" | "false") => {
+                        all_or_nothing = value == "true";
+                        None
                     }
-                    (key, _) => {
-                        let text = format!(
-                            "is not a query parameter of this call; known: `{ALL_OR_NOTHING}`"
-                        );
-                        faults.push((key.to_owned(), text));
-                    }
-                }
+                    (ALL_OR_NOTHING, _) => Some("must be true or false".to_owned()),
+                    (SEPARATOR, text) => match separator_of(text) {
+                        Some(declared) => {
+                            separator = Some(declared);
+                            None
+                        }
+                        None => Some("must be comma, semicolon or tab".to_owned()),
+                    },
+                    _ => Some(format!(
+                        "is not a query parameter of this call; known: `{ALL_OR_NOTHING}`, \
+                         `{SEPARATOR}`"
+                    )),
+                };
+                faults.extend(fault.map(|text| (key.clone(), text)));
+                seen.push(key);
             }
         }
         Err(error) => faults.push(("query".to_owned(), error.to_string())),
     }
-    let encoding = parts
-        .headers
-        .get(header::CONTENT_ENCODING)
-        .map(http::HeaderValue::as_bytes)
-        .unwrap_or_default();
-    if !matches!(encoding, b"" | b"identity") {
-        faults.push((
-            "Content-Encoding".to_owned(),
-            "is not taken; send the body as it is".to_owned(),
-        ));
-    }
     if format.is_none() {
-        let text = "must be text/csv or application/x-ndjson: how the file is written";
+        let text = "must be text/csv, text/tab-separated-values or application/x-ndjson: how the \
+                    file is written";
         faults.push(("Content-Type".to_owned(), text.to_owned()));
     }
     if !faults.is_empty() {
@@ -109,15 +110,28 @@ fn header(schema: &str, parts: &http::request::Parts) -> Result<ImportHeader, Pr
         schema: schema.into_owned(),
         format: format.unwrap_or_default().into(),
         all_or_nothing,
+        separator: separator.unwrap_or_default().into(),
     })
 }
 
-fn format(headers: &HeaderMap) -> Option<ImportFormat> {
+/// A separator by its word, or as it is.
+fn separator_of(text: &str) -> Option<CsvSeparator> {
+    match text {
+        "comma" | "," => Some(CsvSeparator::Comma),
+        "semicolon" | ";" => Some(CsvSeparator::Semicolon),
+        "tab" | "\t" => Some(CsvSeparator::Tab),
+        _ => None,
+    }
+}
+
+/// How a file is written, and what separates its cells as far as the content type says it.
+fn format(headers: &HeaderMap) -> Option<(ImportFormat, CsvSeparator)> {
     let named = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
     match named.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
-        "text/csv" => Some(ImportFormat::Csv),
+        "text/csv" => Some((ImportFormat::Csv, CsvSeparator::Unspecified)),
+        "text/tab-separated-values" => Some((ImportFormat::Csv, CsvSeparator::Tab)),
         "application/x-ndjson" | "application/jsonl" | "application/x-jsonlines" => {
-            Some(ImportFormat::JsonLines)
+            Some((ImportFormat::JsonLines, CsvSeparator::Unspecified))
         }
         _ => None,
     }

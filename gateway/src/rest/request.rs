@@ -236,21 +236,25 @@ fn fill_idempotency_key(
     }
 }
 
+/// Refuses a compressed body: 415.
+pub fn refuse_encoding(headers: &HeaderMap) -> Result<(), Problem> {
+    let encoding =
+        headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes).unwrap_or_default();
+    if matches!(encoding, b"" | b"identity") {
+        return Ok(());
+    }
+    let problem =
+        serve::Problem::invalid_field("Content-Encoding", "is not taken; send the body as it is");
+    Err(Problem::from(problem).with_http(StatusCode::UNSUPPORTED_MEDIA_TYPE))
+}
+
 /// The body of a call, as far as it may be that large.
 pub async fn read_body(
     headers: &HeaderMap,
     body: axum::body::Body,
     bytes_max: usize,
 ) -> Result<Bytes, Problem> {
-    let encoding =
-        headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes).unwrap_or_default();
-    if !matches!(encoding, b"" | b"identity") {
-        let problem = serve::Problem::invalid_field(
-            "Content-Encoding",
-            "is not taken; send the body as it is",
-        );
-        return Err(Problem::from(problem).with_http(StatusCode::UNSUPPORTED_MEDIA_TYPE));
-    }
+    refuse_encoding(headers)?;
     let announced = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());

@@ -8,12 +8,10 @@ use chrono_tz::{Europe::London, Tz};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use super::country;
-
 /// The file; `examples/winback/README.md` describes its origin.
-const FILE: &str = include_str!("../../../examples/winback/customers.csv");
+pub(super) const FILE: &str = include_str!("../../../examples/winback/customers.csv");
 /// The last day in the dates of the file. The demo shifts it to yesterday.
-const LAST_DAY: NaiveDate = match NaiveDate::from_ymd_opt(2011, 12, 9) {
+const LAST_DAY: NaiveDate = match NaiveDate::from_ymd_opt(2026, 11, 29) {
     Some(day) => day,
     None => NaiveDate::MIN,
 };
@@ -98,12 +96,14 @@ impl fmt::Display for Pounds {
 
 /// A line of the file.
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Line {
     customer_id: String,
-    last_purchase: Option<String>,
-    purchases: u32,
-    revenue: String,
-    country: String,
+    last_purchase_date: Option<String>,
+    lifetime_purchases: u32,
+    lifetime_revenue: String,
+    timezone: Option<String>,
+    country_name: String,
 }
 
 /// The customers at `now`, in the order of the file.
@@ -124,13 +124,14 @@ fn shift(now: DateTime<Utc>) -> TimeDelta {
 
 fn customer(line: Line, shift: TimeDelta) -> anyhow::Result<Customer> {
     let id = line.customer_id;
-    let last_purchase = line.last_purchase.map(|day| day.parse::<NaiveDate>());
+    let last_purchase = line.last_purchase_date.map(|day| day.parse::<NaiveDate>());
+    let zone = line.timezone.map(|zone| zone.parse::<Tz>()).transpose();
     Ok(Customer {
         last_purchase: last_purchase.transpose()?.map(|day| day + shift),
-        purchases: line.purchases,
-        revenue: Pounds::parse(&line.revenue)?,
-        zone: country::zone(&line.country),
-        country: line.country,
+        purchases: line.lifetime_purchases,
+        revenue: Pounds::parse(&line.lifetime_revenue)?,
+        zone: zone.context("a time zone of the file")?,
+        country: line.country_name,
         category: derived("category", &id, &CATEGORIES),
         channel: derived("channel", &id, &CHANNELS),
         consent_email: derived("consentEmail", &id, &CONSENTS_EMAIL),
@@ -175,7 +176,7 @@ pub(crate) mod tests {
             let customer = customers.iter().find(|customer| customer.id == id).unwrap();
             assert_eq!(customer.last_purchase.unwrap().to_string(), expected, "{id} at {now}");
         };
-        // 12518 bought on the last day of the file, 2011-12-09; 12347 two days before.
+        // 12518 bought on the last day of the file, 2026-11-29; 12347 two days before.
         check("2026-11-25T10:00:00Z", "12518", "2026-11-24");
         check("2026-11-25T10:00:00Z", "12347", "2026-11-22");
         // Half past eleven at night in UTC is the next day in London's summer.

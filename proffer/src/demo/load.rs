@@ -129,6 +129,7 @@ struct Record<'a> {
     consent_email: Option<bool>,
     #[serde(rename = "consentSMS", skip_serializing_if = "Option::is_none")]
     consent_sms: Option<bool>,
+    country_name: &'a str,
 }
 
 fn record(customer: &Customer) -> serde_json::Result<Record<'_>> {
@@ -142,13 +143,14 @@ fn record(customer: &Customer) -> serde_json::Result<Record<'_>> {
         timezone: customer.zone.map(|zone| zone.name()),
         consent_email: customer.consent_email,
         consent_sms: customer.consent_sms,
+        country_name: &customer.country,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::demo::customer::{customers, tests::at};
+    use crate::demo::customer::{FILE, customers, tests::at};
 
     #[test]
     fn a_record_carries_the_files_digits_and_leaves_out_what_is_not_known() {
@@ -158,7 +160,33 @@ mod tests {
         let text = serde_json::to_string(&record(&known).unwrap()).unwrap();
         assert!(text.contains(r#""lifetimeRevenue":4310.00,"#), "{text}");
         assert!(text.contains(r#""lastPurchaseDate":"2026-11-22","#), "{text}");
-        assert!(text.contains(r#""timezone":"Atlantic/Reykjavik","consentEmail":true}"#), "{text}");
+        let end = r#""timezone":"Atlantic/Reykjavik","consentEmail":true,"countryName":"Iceland"}"#;
+        assert!(text.ends_with(end), "{text}");
+    }
+
+    /// An import of the file gives the customers of the demo.
+    #[test]
+    fn the_file_holds_the_records_that_the_demo_writes_and_fits_the_schema() {
+        // On the day after the last day of the file nothing is shifted.
+        let customers = customers(at("2026-11-30T10:00:00Z")).unwrap();
+        let mut file = csv::Reader::from_reader(FILE.as_bytes());
+        let names = file.headers().unwrap().clone();
+        let schema: serde_json::Value = serde_json::from_str(CONFIGURATION[0].1).unwrap();
+        let fields = schema["fields"].as_array().unwrap().iter();
+        let fields: Vec<_> = fields.map(|field| field["name"].as_str().unwrap()).collect();
+        assert_eq!(names.iter().skip(1).collect::<Vec<_>>(), fields);
+        let mut count = 0;
+        for (line, customer) in file.records().zip(&customers) {
+            let (line, record) = (line.unwrap(), record(customer).unwrap());
+            let record: BTreeMap<String, Box<RawValue>> =
+                serde_json::from_str(&serde_json::to_string(&record).unwrap()).unwrap();
+            for (name, cell) in names.iter().zip(&line) {
+                let written = record.get(name).map_or("", |value| value.get().trim_matches('"'));
+                assert_eq!(cell, written, "{name} of {}", customer.id);
+            }
+            count += 1;
+        }
+        assert_eq!(count, customers.len());
     }
 
     #[test]

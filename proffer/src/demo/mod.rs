@@ -1,7 +1,6 @@
 //! The demo: plays the winback campaign on real customers through the public API, and prints a
 //! report.
 
-mod country;
 mod customer;
 mod decide;
 mod http;

@@ -64,6 +64,20 @@ impl Door {
 
     pub async fn call(&self, method: Method, path: &str, body: &Value) -> Answer {
         let text = if body.is_null() { String::new() } else { body.to_string() };
+        let (status, bytes) = self.send(method, path, text).await;
+        let body =
+            if bytes.is_empty() { json!(null) } else { serde_json::from_slice(&bytes).unwrap() };
+        Answer { status, body, bytes: bytes.len() }
+    }
+
+    /// Status and body as they are written: a JSON value would round long numbers.
+    pub async fn text(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let (status, bytes) = self.send(method, path, body.to_owned()).await;
+        (status, String::from_utf8(bytes.to_vec()).unwrap())
+    }
+
+    async fn send(&self, method: Method, path: &str, text: String) -> (u16, Bytes) {
         let request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base))
@@ -72,10 +86,7 @@ impl Door {
             .unwrap();
         let answer = self.client.request(request).await.unwrap();
         let status = answer.status().as_u16();
-        let bytes = answer.into_body().collect().await.unwrap().to_bytes();
-        let body =
-            if bytes.is_empty() { json!(null) } else { serde_json::from_slice(&bytes).unwrap() };
-        Answer { status, body, bytes: bytes.len() }
+        (status, answer.into_body().collect().await.unwrap().to_bytes())
     }
 
     pub async fn get(&self, path: &str) -> Answer {

@@ -49,8 +49,8 @@ impl Resolver<'_> {
         let mut chain = 0;
         let mut unresolved: Option<Unresolved> = None;
         for name in names {
-            // A formula's attributes are text: nothing else says what they are.
-            match self.resolve(&name, Some(category), Type::String) {
+            // An attribute has the type it has in the request.
+            match self.resolve(&name, Some(category), Type::Any) {
                 Ok(found) => {
                     chain = chain.max(found.chain);
                     types.insert(name, found.of_type);

@@ -1,9 +1,18 @@
 //! Evaluates a function call in a program.
 
-use chrono::{DateTime, Datelike as _, NaiveDate};
+use std::cmp::Ordering;
 
-use super::{Datum, Text, Why, Word, run::Run};
-use crate::{TEXT_BYTES_MAX, function::Function};
+use chrono::{Datelike as _, NaiveDate};
+
+use super::{
+    Datum, Text, Why, Word,
+    datum::{Argument, Mixed},
+    run::Run,
+};
+use crate::{
+    Number, TEXT_BYTES_MAX, Type, calendar,
+    function::{Function, Takes},
+};
 
 /// Arguments of a function that takes a fixed number of them, at most.
 const FEW_MAX: usize = 3;
@@ -15,6 +24,9 @@ impl Run<'_> {
         if let Some(null) = arguments.iter().find(|value| value.is_null()) {
             return *null;
         }
+        if let Some(misfit) = misfit(function, arguments) {
+            return Word::null(misfit);
+        }
         let value = match (function, arguments) {
             (Function::In, [wanted, rest @ ..]) => {
                 let (texts, wanted) = (self.texts(), wanted.datum());
@@ -23,8 +35,8 @@ impl Run<'_> {
                 };
                 Datum::Boolean(rest.iter().any(is_wanted))
             }
-            (Function::Min, numbers) => folded(numbers, f64::min),
-            (Function::Max, numbers) => folded(numbers, f64::max),
+            (Function::Min, numbers) => folded(numbers, f64::min, Ordering::is_le),
+            (Function::Max, numbers) => folded(numbers, f64::max, Ordering::is_ge),
             (Function::Concat, _) => self.concat(from),
             (_, few) => {
                 let mut data = [Datum::Null(Why::Arguments); FEW_MAX];
@@ -39,7 +51,9 @@ impl Run<'_> {
     fn of_few(&mut self, function: Function, arguments: &[Datum]) -> Datum {
         match (function, arguments) {
             (Function::Now, []) => Datum::Timestamp(self.moment.now),
-            (_, [Datum::Number(x), rest @ ..]) => numeric(function, *x, rest),
+            (_, [first, rest @ ..]) if let Some(x) = first.as_number() => {
+                numeric(function, x, rest)
+            }
             (_, [Datum::Text(text), rest @ ..]) => {
                 self.textual(function, *text, rest.first().copied())
             }
@@ -63,13 +77,16 @@ impl Run<'_> {
         self.memory.since(start)
     }
 
-    /// The texts on the stack from `from` on, one after the other.
+    /// The values on the stack from `from` on, as one text.
     pub(super) fn concat(&mut self, from: usize) -> Datum {
         let start = self.memory.written.len();
         let mut at = from;
         while let Some(part) = self.memory.stack.get(at).copied() {
-            if let Datum::Text(text) = part.datum() {
-                self.memory.append(text, self.constants, self.inputs.record);
+            match part.datum() {
+                Datum::Text(text) => {
+                    self.memory.append(text, self.constants, self.inputs.record);
+                }
+                other => drop(self.memory.spell(other)),
             }
             at += 1;
         }
@@ -100,14 +117,12 @@ impl Run<'_> {
             (Function::EndsWith, Some(Datum::Text(part))) => {
                 Datum::Boolean(text.ends_with(texts.get(part)))
             }
-            (Function::Date, None) => match NaiveDate::parse_from_str(text, "%Y-%m-%d") {
-                Ok(date) => Datum::Date(date),
-                Err(_) => Datum::Null(Why::NotADate),
-            },
-            (Function::Timestamp, None) => match DateTime::parse_from_rfc3339(text) {
-                Ok(at) => Datum::Timestamp(at.to_utc()),
-                Err(_) => Datum::Null(Why::NotATimestamp),
-            },
+            (Function::Date, None) => {
+                calendar::date(text).map_or(Datum::Null(Why::NotADate), Datum::Date)
+            }
+            (Function::Timestamp, None) => {
+                calendar::timestamp(text).map_or(Datum::Null(Why::NotATimestamp), Datum::Timestamp)
+            }
             _ => Datum::Null(Why::Arguments),
         }
     }
@@ -136,45 +151,62 @@ impl Run<'_> {
     }
 }
 
-fn folded(numbers: &[Word], pick: fn(f64, f64) -> f64) -> Datum {
-    numbers
-        .iter()
-        .filter_map(|word| word.as_number())
-        .reduce(pick)
-        .map_or(Datum::Null(Why::NoArguments), Datum::number)
+/// Why the function cannot take the arguments, none of them null; none when it can.
+fn misfit(function: Function, arguments: &[Word]) -> Option<Why> {
+    let count = arguments.len();
+    let fits = |index: usize, word: &Word| match function.takes(index, count) {
+        Takes::Only(wanted) => word.is_a(wanted),
+        Takes::Calendar => word.is_a(Type::Date) || word.is_a(Type::Timestamp),
+        Takes::Anything | Takes::Alike => true,
+    };
+    let wrong = arguments.iter().enumerate().find(|(index, word)| !fits(*index, word));
+    if let Some((index, word)) = wrong {
+        let found = word.datum().type_of()?;
+        // INVARIANT: a formula has at most 512 parts.
+        let (index, count) = (index as u16, count as u16);
+        return Some(Why::Argument(Argument { function, index, count, found }));
+    }
+    match (function, arguments) {
+        (Function::In, [first, rest @ ..]) => {
+            let one = first.datum().type_of()?;
+            let other = rest.iter().find(|other| !other.is_a(one))?.datum().type_of()?;
+            Some(Why::Mixed(Mixed { function, one, other }))
+        }
+        _ => None,
+    }
 }
 
-fn numeric(function: Function, x: f64, rest: &[Datum]) -> Datum {
-    match (function, rest) {
-        (Function::Round, [Datum::Number(digits)]) => rounded(x, *digits),
-        (Function::Floor, []) => Datum::number(x.floor()),
-        (Function::Ceil, []) => Datum::number(x.ceil()),
-        (Function::Abs, []) => Datum::number(x.abs()),
-        (Function::Sqrt, []) => Datum::number(libm::sqrt(x)),
-        (Function::Log, []) => Datum::number(libm::log(x)),
-        (Function::Log10, []) => Datum::number(libm::log10(x)),
-        (Function::Exp, []) => Datum::number(libm::exp(x)),
-        (Function::Pow, [Datum::Number(power)]) => Datum::number(libm::pow(x, *power)),
-        (Function::Clamp, [Datum::Number(low), Datum::Number(high)]) if low > high => {
-            Datum::Null(Why::ReversedBounds)
+/// The least or greatest number.
+fn folded(numbers: &[Word], pick: fn(f64, f64) -> f64, keeps: fn(Ordering) -> bool) -> Datum {
+    numbers
+        .iter()
+        .filter_map(|word| word.any_number())
+        .reduce(|a, b| a.pick(b, pick, keeps))
+        .map_or(Datum::Null(Why::NoArguments), Datum::from)
+}
+
+fn numeric(function: Function, x: Number, rest: &[Datum]) -> Datum {
+    let (first, second) = (rest.first().copied(), rest.get(1).copied());
+    let (first, second) = (first.and_then(Datum::as_number), second.and_then(Datum::as_number));
+    match (function, first, second) {
+        (Function::Round, Some(digits), None) => {
+            x.round_to(digits).map_or(Datum::Null(Why::Digits), Datum::from)
         }
-        (Function::Clamp, [Datum::Number(low), Datum::Number(high)]) => {
-            Datum::number(x.clamp(*low, *high))
+        (Function::Floor, None, None) => x.floor().into(),
+        (Function::Ceil, None, None) => x.ceil().into(),
+        (Function::Abs, None, None) => x.abs().into(),
+        (Function::Sqrt, None, None) => Datum::number(libm::sqrt(x.to_double())),
+        (Function::Log, None, None) => Datum::number(libm::log(x.to_double())),
+        (Function::Log10, None, None) => Datum::number(libm::log10(x.to_double())),
+        (Function::Exp, None, None) => Datum::number(libm::exp(x.to_double())),
+        (Function::Pow, Some(power), None) => {
+            Datum::number(libm::pow(x.to_double(), power.to_double()))
+        }
+        (Function::Clamp, Some(low), Some(high)) => {
+            x.clamp(low, high).map_or(Datum::Null(Why::ReversedBounds), Datum::from)
         }
         _ => Datum::Null(Why::Arguments),
     }
-}
-
-/// Rounded to so many decimals, halves away from zero.
-fn rounded(x: f64, digits: f64) -> Datum {
-    if digits.fract() != 0.0 || digits.abs() > 15.0 {
-        return Datum::Null(Why::Digits);
-    }
-    let scale = libm::pow(10.0, digits.abs());
-    let result =
-        if digits >= 0.0 { (x * scale).round() / scale } else { (x / scale).round() * scale };
-    // A number too large to be scaled has no decimals to round. Adding zero turns -0 into 0.
-    if result.is_finite() { Datum::number(result + 0.0) } else { Datum::number(x) }
 }
 
 fn calendar(function: Function, date: NaiveDate) -> Datum {

@@ -35,8 +35,8 @@ pub(super) enum Leaf {
     Constant(Word),
     Register(Register),
     Today,
-    /// A register compared with a number.
-    Compare(Register, Range),
+    /// A register compared with a double, by this operator.
+    Compare(Register, Range, Operator),
 }
 
 /// The other parts.
@@ -132,7 +132,7 @@ impl Coder<'_> {
         if let (Kind::Name(index), Kind::Literal(Value::Number(number))) = (&left.kind, &right.kind)
             && let Some(range) = Orders::of(operator).and_then(|orders| orders.range(*number))
         {
-            return Some(Part::Leaf(Leaf::Compare(self.register(*index)?, range)));
+            return Some(Part::Leaf(Leaf::Compare(self.register(*index)?, range, operator)));
         }
         if let (
             Operator::Divide,

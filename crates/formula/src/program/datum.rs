@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{Register, Text};
-use crate::Type;
+use crate::{Exact, Number, Type, ast::Operator, check::unfit_operands, function::Function};
 
 /// A value.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -14,6 +14,8 @@ pub enum Datum {
     Null(Why),
     /// A double.
     Number(f64),
+    /// A number that no double is.
+    Exact(Exact),
     /// Text, kept in the constants, in the record or in the memory.
     Text(Text),
     /// True or false.
@@ -22,6 +24,31 @@ pub enum Datum {
     Date(NaiveDate),
     /// An instant.
     Timestamp(DateTime<Utc>),
+}
+
+/// The operands that an operator cannot take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operands {
+    pub(super) operator: Operator,
+    pub(super) left: Type,
+    pub(super) right: Type,
+}
+
+/// An argument that a function cannot take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Argument {
+    pub(super) function: Function,
+    pub(super) index: u16,
+    pub(super) count: u16,
+    pub(super) found: Type,
+}
+
+/// Arguments of a function that must have one type and do not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mixed {
+    pub(super) function: Function,
+    pub(super) one: Type,
+    pub(super) other: Type,
 }
 
 /// Why a value is null.
@@ -41,8 +68,12 @@ pub enum Why {
     DivisionByZero,
     /// Remainder by zero.
     RemainderByZero,
-    /// Operands of an operator.
-    Operands,
+    /// Operands of types that the operator does not take.
+    Operands(Operands),
+    /// An argument of a type that the function does not take.
+    Argument(Argument),
+    /// Arguments of different types.
+    Mixed(Mixed),
     /// Arguments of a function.
     Arguments,
     /// A function without arguments.
@@ -51,6 +82,10 @@ pub enum Why {
     ReversedBounds,
     /// `round` to no number of digits.
     Digits,
+    /// A date and a part of a day.
+    PartOfDay,
+    /// A date beyond the years of dates.
+    DateRange,
     /// `date` of another text.
     NotADate,
     /// `timestamp` of another text.
@@ -69,11 +104,22 @@ impl fmt::Display for Why {
             Self::Overflow => "overflow",
             Self::DivisionByZero => "division by zero",
             Self::RemainderByZero => "remainder by zero",
-            Self::Operands => "operands do not fit",
+            Self::Operands(Operands { operator, left, right }) => {
+                return f.write_str(&unfit_operands(*operator, *left, *right));
+            }
+            Self::Argument(Argument { function, index, count, found }) => {
+                let (index, count) = (usize::from(*index), usize::from(*count));
+                return f.write_str(&function.misfit(index, count, *found));
+            }
+            Self::Mixed(Mixed { function, one, other }) => {
+                return f.write_str(&function.mixed(*one, *other));
+            }
             Self::Arguments => "arguments do not fit",
             Self::NoArguments => "no arguments",
             Self::ReversedBounds => "clamp bounds are reversed",
             Self::Digits => "round takes -15 to 15 whole digits",
+            Self::PartOfDay => "a date moves by whole days",
+            Self::DateRange => "a date outside the years 1 to 9999",
             Self::NotADate => "not a date",
             Self::NotATimestamp => "not a timestamp",
             Self::TextTooLong => "text too long",
@@ -94,15 +140,33 @@ impl Datum {
         }
     }
 
+    /// The number, if it is one.
+    pub fn as_number(self) -> Option<Number> {
+        match self {
+            Self::Number(double) => Some(Number::Double(double)),
+            Self::Exact(exact) => Some(Number::Exact(exact)),
+            _ => None,
+        }
+    }
+
     /// The type; none for null.
     pub fn type_of(self) -> Option<Type> {
         match self {
             Self::Null(_) => None,
-            Self::Number(_) => Some(Type::Number),
+            Self::Number(_) | Self::Exact(_) => Some(Type::Number),
             Self::Text(_) => Some(Type::String),
             Self::Boolean(_) => Some(Type::Boolean),
             Self::Date(_) => Some(Type::Date),
             Self::Timestamp(_) => Some(Type::Timestamp),
+        }
+    }
+}
+
+impl From<Number> for Datum {
+    fn from(number: Number) -> Self {
+        match number {
+            Number::Double(double) => Self::number(double),
+            Number::Exact(exact) => Self::Exact(exact),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{cmp::Ordering, collections::HashMap, fmt::Write as _};
 use foldhash::fast::RandomState;
 
 use super::{Datum, Record, Text, Why, Word};
-use crate::{Cause, Value};
+use crate::{Cause, Number, Value};
 
 /// The texts of programs, each once.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +46,7 @@ impl Constants {
         Some(match value {
             Value::Null(_) => Datum::Null(Why::Null),
             Value::Number(number) => Datum::Number(*number),
+            Value::Exact(exact) => Datum::Exact(*exact),
             Value::String(text) => Datum::Text(self.keep(text)?),
             Value::Boolean(is) => Datum::Boolean(*is),
             Value::Date(date) => Datum::Date(*date),
@@ -102,7 +103,8 @@ impl Memory {
         match value {
             Datum::Text(_) | Datum::Null(_) => return value,
             // Writing to a string cannot fail.
-            Datum::Number(number) => drop(write!(self.written, "{number}")),
+            Datum::Number(number) => drop(write!(self.written, "{}", Number::Double(number))),
+            Datum::Exact(exact) => drop(write!(self.written, "{exact}")),
             Datum::Boolean(is) => drop(write!(self.written, "{is}")),
             Datum::Date(date) => drop(write!(self.written, "{date}")),
             Datum::Timestamp(at) => drop(write!(self.written, "{}", Value::Timestamp(at))),
@@ -127,6 +129,9 @@ impl<'a> Texts<'a> {
     pub(super) fn order(self, left: Datum, right: Datum) -> Option<Ordering> {
         match (left, right) {
             (Datum::Number(a), Datum::Number(b)) => a.partial_cmp(&b),
+            (Datum::Exact(_), _) | (_, Datum::Exact(_)) => {
+                left.as_number()?.order(right.as_number()?)
+            }
             (Datum::Text(a), Datum::Text(b)) if a == b => Some(Ordering::Equal),
             (Datum::Text(a), Datum::Text(b)) => Some(self.get(a).cmp(self.get(b))),
             (Datum::Boolean(a), Datum::Boolean(b)) => Some(a.cmp(&b)),
@@ -151,6 +156,7 @@ impl<'a> Texts<'a> {
         match datum {
             Datum::Null(why) => Value::Null(Cause::new(cause(why))),
             Datum::Number(number) => Value::Number(number),
+            Datum::Exact(exact) => Value::Exact(exact),
             Datum::Text(text) => Value::String(self.get(text).into()),
             Datum::Boolean(is) => Value::Boolean(is),
             Datum::Date(date) => Value::Date(date),

@@ -4,10 +4,10 @@ use regex::Regex;
 
 use super::{
     Constants, Datum, Inputs, Register, Texts, Why, Word,
-    orders::{Orders, Range},
+    orders::{Moved, Orders, Range},
 };
 use crate::{
-    Value,
+    Type, Value,
     rule::{Compiled, CompiledRule, Condition, Operator, Refusal, Test},
 };
 
@@ -48,6 +48,7 @@ enum With {
 pub struct Check {
     /// What it reads.
     pub register: Register,
+    moved: Moved,
     expected: Expected,
 }
 
@@ -100,15 +101,18 @@ impl RuleProgram {
     /// When the rule is one comparison with a number or a truth.
     pub fn check(&self) -> Option<Check> {
         let Shape::Condition(comparison) = &self.root else { return None };
+        let mut moved = Moved::default();
         let expected = match (comparison.op, &comparison.with) {
             (op, With::Value(Datum::Number(number))) => {
-                Expected::Number(Orders::of_rule(op)?.range(*number)?)
+                let orders = Orders::of_rule(op)?;
+                moved = orders.moved();
+                Expected::Number(orders.range(*number)?)
             }
             (Operator::Eq, With::Value(Datum::Boolean(is))) => Expected::Boolean(*is),
             (Operator::Neq, With::Value(Datum::Boolean(is))) => Expected::Boolean(!is),
             _ => return None,
         };
-        Some(Check { register: comparison.register, expected })
+        Some(Check { register: comparison.register, moved, expected })
     }
 
     /// Whether it is true. The registers it reads must have been filled.
@@ -122,18 +126,26 @@ impl Check {
     /// for a null.
     pub fn is_true(&self, actual: Word) -> bool {
         match self.expected {
-            Expected::Number(range) => {
-                actual.as_number().is_some_and(|actual| range.contains(actual))
-            }
+            Expected::Number(range) => match actual.as_number() {
+                Some(actual) => range.contains(actual),
+                None => self.contains_exact(range, actual),
+            },
             Expected::Boolean(expected) => actual.as_boolean() == Some(expected),
         }
+    }
+
+    #[cold]
+    fn contains_exact(&self, range: Range, actual: Word) -> bool {
+        actual.any_number().is_some_and(|actual| range.contains_exact(self.moved, actual))
     }
 
     /// Both in one, when both compare the same register with numbers.
     pub fn and(&self, other: &Self) -> Option<Self> {
         match (self.expected, other.expected) {
             (Expected::Number(a), Expected::Number(b)) if self.register == other.register => {
-                Some(Self { register: self.register, expected: Expected::Number(a.and(b)) })
+                let (both, moved) = a.and(self.moved, b, other.moved);
+                let expected = Expected::Number(both);
+                Some(Self { register: self.register, moved, expected })
             }
             _ => None,
         }
@@ -192,7 +204,7 @@ impl Shape {
     fn judge(&self, inputs: Inputs<'_>, texts: Texts<'_>) -> Judged<'_> {
         match self {
             Self::Condition(comparison) => {
-                let actual = inputs.word(comparison.register).datum();
+                let actual = comparison.fitted(inputs.word(comparison.register).datum());
                 Judged { is: comparison.is_true(actual, texts), why: Some((comparison, actual)) }
             }
             Self::Not(inner) => {
@@ -231,6 +243,22 @@ fn join<'a>(
 }
 
 impl Comparison {
+    /// The value as it is compared: null when it is of another type.
+    fn fitted(&self, actual: Datum) -> Datum {
+        let wanted = match &self.with {
+            With::Presence => return actual,
+            With::Value(value) => value.type_of(),
+            With::Values(values) => values.first().and_then(|value| value.type_of()),
+            With::Pattern(_) => Some(Type::String),
+        };
+        match (actual.type_of(), wanted) {
+            (Some(found), Some(wanted)) if found != wanted => {
+                Datum::Null(Why::Misfit(found, wanted))
+            }
+            _ => actual,
+        }
+    }
+
     fn is_true(&self, actual: Datum, texts: Texts<'_>) -> Option<bool> {
         let is_null = matches!(actual, Datum::Null(_));
         match (self.op, &self.with) {

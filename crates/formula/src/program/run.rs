@@ -3,9 +3,15 @@
 use super::{
     Constants, Datum, FormulaProgram, Inputs, Memory, Register, Texts, Why, Word,
     code::{Leaf, Part, Rare},
-    orders::Orders,
+    datum::{Argument, Operands},
+    orders::{Orders, Range},
 };
-use crate::{Moment, OutputType, ast::Operator, evaluate::SECONDS_OF_A_DAY};
+use crate::{
+    Moment, OutputType, Type,
+    ast::Operator,
+    evaluate::{SECONDS_OF_A_DAY, Unmoved, later},
+    function::Function,
+};
 
 /// A run of one program.
 pub(super) struct Run<'a> {
@@ -34,6 +40,7 @@ impl OutputType {
     pub fn convert(self, word: Word, memory: &mut Memory) -> Word {
         match (self, word.as_number()) {
             (Self::Integer, Some(number)) => Word::finite(round(number)),
+            (Self::Integer, None) if word.is_a(Type::Number) => round_exact(word),
             _ if word.is_null() || word.is_a(self.value_type()) => word,
             _ => self.convert_other(word.datum(), memory).into(),
         }
@@ -60,9 +67,42 @@ fn round(number: f64) -> f64 {
     whole + 0.0
 }
 
-/// A null passes on; anything else cannot happen in a checked formula.
-fn unfit(value: Word) -> Word {
-    if value.is_null() { value } else { Word::null(Why::Operands) }
+/// The same for a number that no double is; a null passes on, and anything else is an argument that
+/// `round` does not take.
+#[cold]
+fn round_exact(value: Word) -> Word {
+    match (value.any_number(), value.datum().type_of()) {
+        (Some(number), _) => Datum::from(number.round()).into(),
+        (None, Some(found)) => {
+            let function = Function::Round;
+            Word::null(Why::Argument(Argument { function, index: 0, count: 1, found }))
+        }
+        (None, None) => value,
+    }
+}
+
+/// A null passes on; anything else is not of the type that is needed.
+#[cold]
+fn unfit(value: Word, wanted: Type) -> Word {
+    match value.datum().type_of() {
+        Some(found) => Word::null(Why::Misfit(found, wanted)),
+        None => value,
+    }
+}
+
+/// The comparison of what is no double with a double.
+#[cold]
+fn compared(operator: Operator, range: Range, value: Word) -> Word {
+    match (Orders::of(operator), value.any_number(), value.datum().type_of()) {
+        (_, None, None) => value,
+        (Some(orders), Some(number), _) => {
+            Word::boolean(range.contains_exact(orders.moved(), number))
+        }
+        (_, _, Some(left)) => {
+            Word::null(Why::Operands(Operands { operator, left, right: Type::Number }))
+        }
+        (None, Some(_), None) => value,
+    }
 }
 
 impl Run<'_> {
@@ -98,7 +138,10 @@ impl Run<'_> {
             }
             Part::Round(operand) => {
                 let value = self.value(operand);
-                value.as_number().map_or_else(|| unfit(value), |number| Word::finite(round(number)))
+                match value.as_number() {
+                    Some(number) => Word::finite(round(number)),
+                    None => round_exact(value),
+                }
             }
             Part::Rare(rare) => self.rare(rare),
         }
@@ -118,11 +161,12 @@ impl Run<'_> {
             Leaf::Constant(value) => *value,
             Leaf::Register(register) => self.register(*register),
             Leaf::Today => Word::of_days(self.moment.days()),
-            Leaf::Compare(register, range) => {
+            Leaf::Compare(register, range, operator) => {
                 let value = self.register(*register);
-                value
-                    .as_number()
-                    .map_or_else(|| unfit(value), |number| Word::boolean(range.contains(number)))
+                match value.as_number() {
+                    Some(number) => Word::boolean(range.contains(number)),
+                    None => compared(*operator, *range, value),
+                }
             }
         }
     }
@@ -133,19 +177,23 @@ impl Run<'_> {
         match rare {
             Rare::Negate(operand) => {
                 let value = self.value(operand);
-                // Adding zero turns -0 into 0.
-                value.as_number().map_or_else(|| unfit(value), |number| Word::finite(-number + 0.0))
+                match value.any_number() {
+                    Some(number) => Datum::from(number.negated()).into(),
+                    None => unfit(value, Type::Number),
+                }
             }
             Rare::Not(operand) => {
                 let value = self.value(operand);
-                value.as_boolean().map_or_else(|| unfit(value), |is| Word::boolean(!is))
+                value
+                    .as_boolean()
+                    .map_or_else(|| unfit(value, Type::Boolean), |is| Word::boolean(!is))
             }
             Rare::Conditional([condition, then, otherwise]) => {
                 let condition = self.value(condition);
                 match condition.as_boolean() {
                     Some(true) => self.value(then),
                     Some(false) => self.value(otherwise),
-                    None => unfit(condition),
+                    None => unfit(condition, Type::Boolean),
                 }
             }
             Rare::IsNull(operand, wanted) => {
@@ -202,7 +250,15 @@ impl Run<'_> {
             return Word::number(f64::from(left - right));
         }
         let seconds = self.binary(Operator::Subtract, left, right);
-        let Some(seconds) = seconds.as_number() else { return unfit(seconds) };
+        let Some(seconds) = seconds.as_number() else {
+            // A date less a number of days is a date, which cannot be divided.
+            let right = Word::number(SECONDS_OF_A_DAY);
+            return if seconds.is_null() {
+                seconds
+            } else {
+                self.binary(Operator::Divide, seconds, right)
+            };
+        };
         let days = seconds / SECONDS_OF_A_DAY;
         Word::finite(if is_rounded { round(days) } else { days })
     }
@@ -210,8 +266,18 @@ impl Run<'_> {
     #[inline(never)]
     fn of_others(&mut self, operator: Operator, left: Word, right: Word) -> Word {
         let (left, right) = (left.datum(), right.datum());
+        if let Datum::Null(_) = right {
+            return right.into();
+        }
+        let order = self.texts().order(left, right);
+        if let Some((orders, order)) = Orders::of(operator).zip(order) {
+            return Word::boolean(orders.contain(order));
+        }
+        let (number, others) = (left.as_number(), right.as_number());
+        if let (Some(left), Some(right)) = (number, others) {
+            return of_numbers(operator, left.to_double(), right.to_double());
+        }
         let value = match (operator, left, right) {
-            (.., Datum::Null(_)) => right,
             (Operator::Add, Datum::Text(_), Datum::Text(_)) => {
                 let from = self.memory.stack.len();
                 self.memory.stack.extend([Word::from(left), Word::from(right)]);
@@ -219,19 +285,37 @@ impl Run<'_> {
                 self.memory.stack.truncate(from);
                 text
             }
+            (Operator::Add, Datum::Date(date), _) if let Some(days) = others => {
+                moved(date, days.to_double())
+            }
+            (Operator::Add, _, Datum::Date(date)) if let Some(days) = number => {
+                moved(date, days.to_double())
+            }
+            (Operator::Subtract, Datum::Date(date), _) if let Some(days) = others => {
+                moved(date, -days.to_double())
+            }
             (Operator::Subtract, Datum::Timestamp(a), Datum::Timestamp(b)) => {
                 let micros = (a - b).num_microseconds();
                 micros
                     .map_or(Datum::Null(Why::Overflow), |micros| Datum::number(micros as f64 / 1e6))
             }
-            _ => {
-                let order = self.texts().order(left, right);
-                let is_true =
-                    Orders::of(operator).zip(order).map(|(orders, order)| orders.contain(order));
-                is_true.map_or(Datum::Null(Why::Operands), Datum::Boolean)
-            }
+            _ => match (left.type_of(), right.type_of()) {
+                (Some(left), Some(right)) => {
+                    Datum::Null(Why::Operands(Operands { operator, left, right }))
+                }
+                _ => Datum::Null(Why::Null),
+            },
         };
         value.into()
+    }
+}
+
+/// The date so many days later.
+fn moved(date: chrono::NaiveDate, days: f64) -> Datum {
+    match later(date, days) {
+        Ok(date) => Datum::Date(date),
+        Err(Unmoved::Fraction) => Datum::Null(Why::PartOfDay),
+        Err(Unmoved::Range) => Datum::Null(Why::DateRange),
     }
 }
 
@@ -248,7 +332,7 @@ fn of_numbers(operator: Operator, left: f64, right: f64) -> Word {
             let order = left.partial_cmp(&right);
             let is_true =
                 Orders::of(operator).zip(order).map(|(orders, order)| orders.contain(order));
-            is_true.map_or(Word::null(Why::Operands), Word::boolean)
+            is_true.map_or(Word::null(Why::NotANumber), Word::boolean)
         }
     }
 }
@@ -258,7 +342,7 @@ fn joined(left: Word, right: Word, deciding: bool) -> Word {
     match (left.as_boolean(), right.as_boolean()) {
         (_, Some(is)) if is == deciding => right,
         (Some(_), Some(_)) => right,
-        (Some(_), None) => unfit(right),
-        (None, _) => unfit(left),
+        (Some(_), None) => unfit(right, Type::Boolean),
+        (None, _) => unfit(left, Type::Boolean),
     }
 }

@@ -1,10 +1,9 @@
 //! Compiles a rule: checks it against the types of the fields and prepares its tests.
 
-use chrono::{DateTime, NaiveDate};
 use regex::{Regex, RegexBuilder};
 
 use super::{Literal, Operator, Rule};
-use crate::{Type, Value};
+use crate::{Number, Type, Value, calendar};
 
 /// Deepest nesting of all, any and not.
 pub const DEPTH_MAX: usize = 8;
@@ -130,6 +129,8 @@ impl Compiler<'_> {
         let Some(of_type) = (self.type_of)(field) else {
             return Err(format!("field `{field}` is not declared"));
         };
+        // What has its type only when it is evaluated is used as what it is compared with.
+        let of_type = if of_type == Type::Any { literal.compared_type() } else { of_type };
         let test = match op {
             Operator::Exists | Operator::NotExists => match literal {
                 Literal::None => Test::Presence,
@@ -205,15 +206,20 @@ fn value_of(literal: &Literal, of_type: Type) -> Result<Value, String> {
         (Type::Number, Literal::Number(number)) if number.is_finite() => Ok(Value::Number(*number)),
         (Type::String, Literal::String(text)) => Ok(Value::String(text.as_str().into())),
         (Type::Boolean, Literal::Boolean(is)) => Ok(Value::Boolean(*is)),
-        (Type::Date, Literal::String(text)) => match NaiveDate::parse_from_str(text, "%Y-%m-%d") {
-            Ok(date) => Ok(Value::Date(date)),
-            Err(_) => Err(format!("`{text}` is not a date: write YYYY-MM-DD")),
-        },
-        (Type::Timestamp, Literal::String(text)) => match DateTime::parse_from_rfc3339(text) {
-            Ok(at) => Ok(Value::Timestamp(at.to_utc())),
-            Err(_) => Err(format!("`{text}` is not a timestamp: write RFC 3339 with an offset")),
-        },
-        (_, Literal::Number(number)) => misfit(&format!("the number {number}")),
+        (Type::Number, Literal::Exact(exact)) => Ok(Value::Exact(*exact)),
+        (Type::Date, Literal::String(text)) => {
+            let form = calendar::DATE_FORM;
+            let fault = || format!("`{text}` is not a date: write {form}");
+            calendar::date(text).map(Value::Date).ok_or_else(fault)
+        }
+        (Type::Timestamp, Literal::String(text)) => {
+            let form = calendar::TIMESTAMP_FORM;
+            let fault = || format!("`{text}` is not a timestamp: write {form}");
+            calendar::timestamp(text).map(Value::Timestamp).ok_or_else(fault)
+        }
+        (_, Literal::Number(_) | Literal::Exact(_)) => {
+            misfit(&format!("the number {}", spoken(literal)))
+        }
         (_, Literal::String(text)) => misfit(&format!("the string `{text}`")),
         (_, Literal::Boolean(is)) => misfit(&format!("the boolean {is}")),
         (_, Literal::List(_)) => misfit("a list"),
@@ -224,7 +230,8 @@ fn value_of(literal: &Literal, of_type: Type) -> Result<Value, String> {
 fn spoken(literal: &Literal) -> String {
     match literal {
         Literal::String(text) => text.clone(),
-        Literal::Number(number) => number.to_string(),
+        Literal::Number(number) => Number::Double(*number).to_string(),
+        Literal::Exact(exact) => exact.to_string(),
         Literal::Boolean(is) => is.to_string(),
         Literal::List(items) => {
             format!("[{}]", items.iter().map(spoken).collect::<Vec<_>>().join(", "))

@@ -4,7 +4,7 @@ use super::{
     CompiledRule, Operator,
     compile::{Compiled, Condition, Test},
 };
-use crate::{Cause, Value, evaluate::order};
+use crate::{Cause, Type, Value, evaluate::order};
 
 /// What a rule comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +55,24 @@ impl CompiledRule {
     }
 }
 
+impl Condition {
+    /// The value as the condition compares it: null with its cause when it is of another type.
+    pub(super) fn fitted(&self, actual: Value) -> Value {
+        let wanted = match &self.test {
+            Test::Presence => None,
+            Test::Value(value) => value.type_of(),
+            Test::Values(values) => values.first().and_then(Value::type_of),
+            Test::Pattern(_) => Some(Type::String),
+        };
+        match (actual.type_of(), wanted) {
+            (Some(found), Some(wanted)) if found != wanted => {
+                Value::Null(Cause::misfit(found, wanted))
+            }
+            _ => actual,
+        }
+    }
+}
+
 pub(super) fn refusal(condition: &Condition, actual: Value) -> Refusal {
     let (actual, cause) = match actual {
         Value::Null(cause) => (None, Some(cause.to_string())),
@@ -73,7 +91,7 @@ pub(super) fn refusal(condition: &Condition, actual: Value) -> Refusal {
 fn judge<'a>(rule: &'a Compiled, value_of: &dyn Fn(&str, Operator) -> Value) -> Judged<'a> {
     match rule {
         Compiled::Condition(condition) => {
-            let actual = value_of(&condition.field, condition.op);
+            let actual = condition.fitted(value_of(&condition.field, condition.op));
             Judged { is: is_true(condition, &actual), why: Some((condition, actual)) }
         }
         Compiled::Not(inner) => {

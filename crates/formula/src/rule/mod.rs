@@ -10,7 +10,7 @@ pub(crate) use compile::{Compiled, Condition, Test};
 pub use evaluate::{Refusal, Verdict};
 pub use trace::Trace;
 
-use crate::Type;
+use crate::{Exact, Number, Type};
 
 /// A rule as written.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,8 +37,10 @@ pub enum Rule {
 pub enum Literal {
     /// Text; also dates and timestamps.
     String(String),
-    /// A number.
+    /// A number that is a double.
     Number(f64),
+    /// A number that no double is.
+    Exact(Exact),
     /// True or false.
     Boolean(bool),
     /// Several values.
@@ -51,10 +53,19 @@ impl Literal {
     /// The type that a field compared with it has, where nothing declares that type.
     pub fn compared_type(&self) -> Type {
         match self {
-            Self::Number(_) => Type::Number,
+            Self::Number(_) | Self::Exact(_) => Type::Number,
             Self::Boolean(_) => Type::Boolean,
             Self::List(items) => items.first().map_or(Type::String, Self::compared_type),
             Self::String(_) | Self::None => Type::String,
+        }
+    }
+}
+
+impl From<Number> for Literal {
+    fn from(number: Number) -> Self {
+        match number {
+            Number::Double(double) => Self::Number(double),
+            Number::Exact(exact) => Self::Exact(exact),
         }
     }
 }

@@ -37,7 +37,8 @@ impl CompiledRule {
 fn trace(rule: &Compiled, value_of: &dyn Fn(&str, Operator) -> Value) -> Trace {
     match rule {
         Compiled::Condition(condition) => {
-            of_condition(condition, value_of(&condition.field, condition.op))
+            let actual = value_of(&condition.field, condition.op);
+            of_condition(condition, condition.fitted(actual))
         }
         Compiled::Not(inner) => {
             let inner = trace(inner, value_of);

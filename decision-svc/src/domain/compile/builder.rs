@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use formula::{
-    Type, Value,
+    Type,
     program::Register,
     rule::{Literal, Operator, Rule},
 };
@@ -61,9 +61,9 @@ pub(super) fn program(
         let value = match value {
             Scalar::String(text) => Literal::String(text.clone()),
             Scalar::Boolean(is) => Literal::Boolean(*is),
-            other => match other.typed(field, Type::Number) {
-                Value::Number(number) => Literal::Number(number),
-                _ => {
+            other => match other.number() {
+                Some(number) => number.into(),
+                None => {
                     return Err(format!(
                         "affinity on `{field}` must be a text, a number or a boolean"
                     ));
@@ -128,7 +128,7 @@ impl<'a> Builder<'_, 'a> {
             used.push((name.clone(), register, of_type));
         }
         match self.interner.formula(&input.formula, None, &used)? {
-            (register, Type::Number) => Ok(register),
+            (register, Type::Number | Type::Any) => Ok(register),
             (_, other) => Err(format!("the formula gives a {other}, not a number")),
         }
     }
@@ -250,7 +250,7 @@ impl<'a> Builder<'_, 'a> {
         self.open.push((category, name.to_owned()));
         let mut used = Vec::new();
         for name in self.interner.names(&field.formula)?.iter() {
-            let (register, of_type) = self.resolve(name, Some(category), Type::String)?;
+            let (register, of_type) = self.resolve(name, Some(category), Type::Any)?;
             used.push((name.clone(), register, of_type));
         }
         self.open.pop();

@@ -338,6 +338,12 @@ fn spell_literal(literal: &Literal, key: &mut Vec<u8>) {
             key.push(b'd');
             key.extend(number.to_bits().to_le_bytes());
         }
+        Literal::Exact(exact) => {
+            let text = exact.to_string();
+            key.push(b'e');
+            key.extend((text.len() as u32).to_le_bytes());
+            key.extend(text.as_bytes());
+        }
         Literal::Boolean(is) => key.extend([b'b', u8::from(*is)]),
         Literal::List(items) => {
             key.push(b'l');

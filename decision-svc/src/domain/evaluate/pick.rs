@@ -216,7 +216,7 @@ impl CompiledFlow {
         scratch: &mut Scratch,
     ) -> Estimate<'_> {
         let inputs = self.inputs.get(program.inputs);
-        let number = |index: usize| self.fill(*inputs.get(index)?, customer, scratch).as_number();
+        let number = |index: usize| self.fill(*inputs.get(index)?, customer, scratch).to_double();
         self.scoring.method.estimate(candidate, number)
     }
 

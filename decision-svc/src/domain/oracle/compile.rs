@@ -279,9 +279,9 @@ impl Builder<'_> {
             let value = match value {
                 Scalar::String(text) => Literal::String(text.clone()),
                 Scalar::Boolean(is) => Literal::Boolean(*is),
-                other => match other.typed(field, Type::Number) {
-                    Value::Number(number) => Literal::Number(number),
-                    _ => {
+                other => match other.number() {
+                    Some(number) => number.into(),
+                    None => {
                         return Err(format!(
                             "affinity on `{field}` must be a text, a number or a boolean"
                         ));
@@ -302,7 +302,7 @@ impl Builder<'_> {
         let (formula, sources) =
             self.formula(&input.formula, self.own, &|name| input.type_of(name))?;
         match formula.result_type() {
-            None | Some(Type::Number) => Ok((formula, sources)),
+            None | Some(Type::Number | Type::Any) => Ok((formula, sources)),
             Some(other) => Err(format!("the formula gives a {other}, not a number")),
         }
     }
@@ -435,7 +435,7 @@ impl Builder<'_> {
             ));
         }
         self.open.push(key);
-        let (formula, sources) = self.formula(&field.formula, Some(category), &|_| Type::String)?;
+        let (formula, sources) = self.formula(&field.formula, Some(category), &|_| Type::Any)?;
         self.open.pop();
         let (category_id, name) = (category.id.clone(), name.to_owned());
         let step = ComputedStep { category_id, name, formula, output: field.output, sources };

@@ -12,7 +12,7 @@ use formula::{
 };
 
 use super::{
-    random::{Dice, FIELDS, WORDS, catalog, customer, metrics, surface},
+    random::{CARD, Dice, FIELDS, WORDS, catalog, customer, metrics, surface},
     tests::{CASES, flow},
 };
 use crate::domain::{
@@ -30,7 +30,9 @@ const VALUES: usize = 6;
 /// A value that the type takes.
 fn value(dice: &mut Dice, of_type: Type) -> Scalar {
     match of_type {
-        Type::Number => Scalar::Integer(*dice.pick(&[0, 1, 5, 7, 90, 365])),
+        Type::Number | Type::Any => {
+            Scalar::Integer(*dice.pick(&[0, 1, 5, 7, 90, 365, CARD, CARD + 1]))
+        }
         Type::String => Scalar::String((*dice.pick(&WORDS)).to_owned()),
         Type::Boolean => Scalar::Boolean(dice.one_in(2)),
         Type::Date => {

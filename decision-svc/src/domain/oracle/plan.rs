@@ -150,10 +150,7 @@ fn scored<'f>(
     let Passage { program, facts, computed, is_mandatory, .. } = *passage;
     let candidate = &passage.offer.candidate;
     let inputs = program.inputs(facts, computed);
-    let number = |index: usize| match inputs.get(index) {
-        Some(Value::Number(number)) => Some(*number),
-        _ => None,
-    };
+    let number = |index: usize| Some(inputs.get(index)?.as_number()?.to_double());
     let estimate = flow.score_method().estimate(candidate, number);
     let mut factors = estimate.factors(&candidate.worth, relevance(program, facts, computed));
     if is_mandatory {

@@ -80,7 +80,19 @@ pub(super) const NOW: &str = "2026-11-22T23:30:00Z";
 /// Before, at and after the instant of decisions.
 const BOUNDS: [&str; 3] = ["2026-11-01T00:00:00Z", NOW, "2026-12-01T00:00:00Z"];
 
-const FORMULAS: [&str; 33] = [
+/// The first whole number that no double is.
+pub(super) const CARD: i64 = 9_007_199_254_740_993;
+/// Numbers beside doubles: each is closer to one than doubles are to each other.
+const EXACT: [&str; 6] = [
+    "9007199254740993",
+    "9007199254740995",
+    "5.0000000000000000001",
+    "4.9999999999999999999",
+    "7.5000000000000000001",
+    "-9007199254740993",
+];
+
+const FORMULAS: [&str; 49] = [
     "spent / 2",
     "round((today() - customer.since) / 86400)",
     "(today() - since) / 86400",
@@ -114,6 +126,22 @@ const FORMULAS: [&str; 33] = [
     "!isMember ? -(age) : abs(-age)",
     "metrics.clicks * 2 + metrics.paused",
     "metrics.spent > 5 ? 'often' : tier",
+    "attributes.cart > 5",
+    "attributes.cart + spent",
+    "coalesce(attributes.cart, age, 0) / 2",
+    "attributes.cart == attributes.page",
+    "attributes.page",
+    "attributes.cart == null || !attributes.page",
+    "attributes.page + city",
+    "(attributes.cart - attributes.page) / 86400",
+    "round((since - attributes.cart) / 86400)",
+    "concat(city, age, since, attributes.cart, isMember)",
+    "since + age",
+    "customer.since - attributes.cart < today()",
+    "max(age, spent)",
+    "round(spent)",
+    "-spent > 9007199254740992.5 ? spent : clamp(age, -9007199254740993, 9007199254740993)",
+    "in(attributes.page, city, tier) && attributes.cart != 9007199254740993",
 ];
 
 fn scalar(dice: &mut Dice) -> Scalar {
@@ -122,6 +150,7 @@ fn scalar(dice: &mut Dice) -> Scalar {
         1 => Scalar::Integer(90),
         2 => Scalar::Double(*dice.pick(&NUMBERS)),
         3 => Scalar::Double(f64::NAN),
+        4 if dice.one_in(2) => Scalar::Decimal((*dice.pick(&EXACT)).to_owned()),
         4 => Scalar::Decimal((*dice.pick(&["19.90", "5", "NaN", "1e999", "x"])).to_owned()),
         5 => Scalar::Boolean(dice.one_in(2)),
         6 => Scalar::String((*dice.pick(&DATES)).to_owned()),
@@ -137,6 +166,9 @@ pub(super) fn fitting(dice: &mut Dice, of_type: Type) -> Scalar {
         return scalar(dice);
     }
     match of_type {
+        Type::Any => scalar(dice),
+        Type::Number if dice.one_in(6) => Scalar::Decimal((*dice.pick(&EXACT)).to_owned()),
+        Type::Number if dice.one_in(6) => Scalar::Integer(CARD - dice.below(3) as i64),
         Type::Number if dice.one_in(2) => Scalar::Integer(dice.below(10) as i64),
         Type::Number => Scalar::Double(*dice.pick(&NUMBERS)),
         Type::String => Scalar::String((*dice.pick(&WORDS)).to_owned()),
@@ -149,7 +181,12 @@ pub(super) fn fitting(dice: &mut Dice, of_type: Type) -> Scalar {
 fn literal(dice: &mut Dice, of_type: Option<Type>) -> Literal {
     let of_type = of_type.filter(|_| !dice.one_in(60));
     match of_type.unwrap_or(*dice.pick(&[Type::Number, Type::String, Type::Boolean, Type::Date])) {
+        Type::Number if dice.one_in(4) => {
+            let text = *dice.pick(&EXACT);
+            formula::Number::parse(text).map_or(Literal::None, Literal::from)
+        }
         Type::Number => Literal::Number(*dice.pick(&NUMBERS)),
+        Type::Any => Literal::Boolean(dice.one_in(2)),
         Type::String => Literal::String((*dice.pick(&WORDS)).to_owned()),
         Type::Boolean => Literal::Boolean(dice.one_in(2)),
         Type::Date => Literal::String((*dice.pick(&DATES[..3])).to_owned()),

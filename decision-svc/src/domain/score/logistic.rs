@@ -118,6 +118,7 @@ impl Term {
             None => field.clone(),
             Some(Literal::String(text)) => format!("({field} == {} ? 1 : 0)", quoted(text)),
             Some(Literal::Number(value)) => format!("({field} == {} ? 1 : 0)", number(*value)),
+            Some(Literal::Exact(value)) => format!("({field} == ({value}) ? 1 : 0)"),
             Some(Literal::Boolean(is)) => format!("({field} == {is} ? 1 : 0)"),
             // Refused by `faults`.
             Some(Literal::List(_) | Literal::None) => "0".to_owned(),

@@ -41,7 +41,8 @@ pub enum ScoreMethod {
 pub struct Input {
     /// The formula that gives it; a name alone is one, too.
     pub formula: String,
-    /// Types of the names that nothing else declares. A name that is not listed is a text.
+    /// Types of the names that nothing else declares. A name that is not listed has the type of its
+    /// value.
     pub types: Vec<(String, Type)>,
 }
 
@@ -119,7 +120,7 @@ impl Input {
     /// The type of a name that nothing else declares.
     pub fn type_of(&self, name: &str) -> Type {
         let found = self.types.iter().find(|(known, _)| known == name);
-        found.map_or(Type::String, |(_, of_type)| *of_type)
+        found.map_or(Type::Any, |(_, of_type)| *of_type)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Parses single values: scalars, words of enums, bare values and instants.
 
-use chrono::{DateTime, Datelike as _};
+use formula::calendar;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Value};
 
 use super::{Nulls, Reader};
@@ -10,9 +10,6 @@ use crate::json::{
     shape::{Instant, Kind, Scalar, Words},
     tree::Json,
 };
-
-/// Nanoseconds of a second; chrono writes a leap second as more.
-const NANOS_PER_SECOND: u32 = 1_000_000_000;
 
 impl Reader<'_, '_> {
     pub(super) fn value(
@@ -167,11 +164,9 @@ impl Reader<'_, '_> {
     ) -> Option<()> {
         const WANTED: &str = "an RFC 3339 instant with offset, for example `2026-03-10T14:30:00Z`";
         let Json::Text(text) = json else { return self.refuse(place, WANTED, json) };
-        let read = DateTime::parse_from_rfc3339(text).ok().map(|at| at.to_utc());
-        let read = read.filter(|at| {
-            (1..=9999).contains(&at.year()) && at.timestamp_subsec_nanos() < NANOS_PER_SECOND
-        });
-        let Some(at) = read else { return self.refuse_text(place, WANTED, text) };
+        let Some(at) = calendar::timestamp(text) else {
+            return self.refuse_text(place, WANTED, text);
+        };
         let nanos = i32::try_from(at.timestamp_subsec_nanos()).ok()?;
         self.set(message, &instant.seconds, Value::I64(at.timestamp()), place);
         self.set(message, &instant.nanos, Value::I32(nanos), place);

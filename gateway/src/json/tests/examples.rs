@@ -69,13 +69,31 @@ fn numbers_that_are_no_whole_ones_are_exact_decimals_as_far_as_these_reach() {
 }
 
 #[test]
-fn a_decimal_beyond_fifteen_digits_is_printed_as_text() {
+fn a_decimal_is_printed_so_that_it_can_be_put_back() {
     let value = |text: &str| values::Value { kind: Some(Kind::DecimalValue(text.into())) };
     let print = |text: &str| printed("values.Value", &dynamic("values.Value", &value(text)));
-    assert_eq!(print("123456789012.345"), "123456789012.345");
-    assert_eq!(print("1234567890123.456"), "\"1234567890123.456\"");
+    for number in ["123456789012.345", "1234567890.1234567", "-0.1234567890123456789012345678"] {
+        assert_eq!(print(number), number);
+        let read: values::Value = typed(&read("values.Value", number).unwrap());
+        assert_eq!(read, value(number));
+    }
     assert_eq!(print("00.5"), "\"00.5\"");
     assert_eq!(print("NaN"), "\"NaN\"");
+}
+
+/// A schema says that the field is a number, so that a text is one, too.
+#[test]
+fn a_decimal_of_a_record_beyond_fifteen_digits_is_printed_as_text() {
+    let print = |number: &str| {
+        let fields =
+            [("spent".to_owned(), values::Value { kind: Some(Kind::DecimalValue(number.into())) })];
+        let record = catalog::CustomerRecord { fields: fields.into(), ..Default::default() };
+        let text = printed("catalog.CustomerRecord", &dynamic("catalog.CustomerRecord", &record));
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        json["spent"].to_string()
+    };
+    assert_eq!(print("123456789012.345"), "123456789012.345");
+    assert_eq!(print("1234567890123.456"), "\"1234567890123.456\"");
 }
 
 #[test]
