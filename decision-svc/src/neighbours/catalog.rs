@@ -140,7 +140,7 @@ fn offer(id: String, found: proto::Offer) -> Offer {
         category: found.category,
         subcategory: found.subcategory,
         priority: found.priority.unwrap_or(50.0),
-        business_value: found.business_value.unwrap_or(50.0),
+        business_value: found.business_value.unwrap_or_default(),
         margin: found.margin,
         purpose: purpose::or_default(found.purpose),
     }
