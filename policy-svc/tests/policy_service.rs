@@ -22,6 +22,8 @@ mod held;
 mod naive_ways;
 #[path = "policy_service/outcomes.rs"]
 mod outcomes;
+#[path = "policy_service/references.rs"]
+mod references;
 #[path = "policy_service/refused.rs"]
 mod refused;
 #[path = "policy_service/replayed.rs"]
