@@ -1,13 +1,17 @@
 //! Wires the service: opens the store, builds the gRPC services, names them for reflection.
 
+use std::sync::Arc;
+
 use anyhow::Context as _;
 use database::{Database, Location, PoolSizes};
-use history::History;
+use history::{History, Log, LogServer};
+use proffer_proto::catalog::v1 as proto;
 use serve::{Clock, Readiness, Task};
-use tonic::service::Routes;
+use tonic::{Status, service::Routes};
 
 use crate::{
     grpc::{self, Context, Lookups},
+    names::KnownNames,
     store::{self, Records},
 };
 
@@ -36,7 +40,9 @@ impl App {
             .await
             .context("open the store")?;
         let history = History::new(database.clone());
-        let context = Context { records: Records::new(database), history, clock: deps.clock };
+        let known = KnownNames::new(grpc::log(&history));
+        let records = Records::new(database);
+        let context = Context { records, history, known, clock: deps.clock };
         let readiness = Readiness::default();
         readiness.set(true);
         Ok(Self { context, readiness })
@@ -52,9 +58,38 @@ impl App {
         Lookups::new(self.context.clone())
     }
 
-    /// Work beside the services: none.
+    /// Its log, for services in the same process.
+    pub fn log(&self) -> LogServer {
+        grpc::log(&self.context.history)
+    }
+
+    /// Follows the log of policy-svc from now on, for the channels in it.
+    pub fn follow(&self, policy: Arc<Log>) {
+        self.context.known.connect(policy);
+    }
+
+    /// Work beside the services: binding references to what has appeared.
     pub fn tasks(&self) -> Vec<Task> {
-        Vec::new()
+        vec![Box::pin(self.clone().keep_bound())]
+    }
+
+    async fn keep_bound(self) {
+        let mut news = self.context.known.names.news();
+        loop {
+            for tenant in news.tenants().await {
+                if let Err(error) = self.bind(&tenant).await {
+                    tracing::warn!(%error, tenant, "references were not bound");
+                }
+            }
+        }
+    }
+
+    async fn bind(&self, tenant: &str) -> Result<(), Status> {
+        let (context, names) = (&self.context, &self.context.known.names);
+        names.bind::<_, proto::Offer>(context, tenant).await?;
+        names.bind::<_, proto::Creative>(context, tenant).await?;
+        names.bind::<_, proto::Placement>(context, tenant).await?;
+        names.bind::<_, proto::BehavioralMetric>(context, tenant).await
     }
 
     /// Whether the service may be sent work.

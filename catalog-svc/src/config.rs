@@ -13,6 +13,9 @@ pub struct Config {
     #[arg(long, env = "PROFFER_CATALOG_ADMIN_LISTEN", default_value = "127.0.0.1:8101",
         value_parser = serve::address)]
     pub admin_listen: SocketAddr,
+    /// URL of policy-svc, whose channels creatives and placements refer to.
+    #[arg(long, env = "PROFFER_CATALOG_POLICY_URL", default_value = "http://127.0.0.1:7102")]
+    pub policy_url: String,
     /// The database.
     #[command(flatten)]
     pub store: serve::StoreSettings,

@@ -15,6 +15,7 @@ mod config;
 pub mod domain;
 pub mod grpc;
 mod import;
+mod names;
 pub mod store;
 
 pub use app::{App, Deps};

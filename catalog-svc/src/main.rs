@@ -18,6 +18,7 @@ async fn run() -> anyhow::Result<()> {
     let config = Arguments::parse().config;
     serve::start_logging(&config.process);
     let app = App::build(&config.store.location(), Deps { clock: serve::Clock::system() }).await?;
+    app.follow(history::remote_log(&config.policy_url)?);
     let process = serve::Process {
         name: "catalog",
         listen: config.listen,

@@ -115,7 +115,11 @@ impl Door {
         match client.unary(tonic::Request::new(bytes), path.parse()?, RawCodec).await {
             Ok(response) => {
                 let answer = DynamicMessage::decode(route.rpc.output(), response.into_inner())?;
-                Ok(Answer { status: route.status, body: route.shown(&answer), error: None })
+                Ok(Answer {
+                    status: route.status(&answer),
+                    body: route.shown(&answer),
+                    error: None,
+                })
             }
             Err(status) => Ok(answer_of(&status, &route.body)),
         }
@@ -132,7 +136,11 @@ impl Door {
             Some(0) => {
                 let mut reader = serde_json::Deserializer::from_str(&output);
                 let answer = DynamicMessage::deserialize(route.rpc.output(), &mut reader)?;
-                Ok(Answer { status: route.status, body: route.shown(&answer), error: None })
+                Ok(Answer {
+                    status: route.status(&answer),
+                    body: route.shown(&answer),
+                    error: None,
+                })
             }
             // grpcurl ends with the gRPC code plus 64.
             Some(code @ 65..=80) => {

@@ -3,8 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use database::{Database, Location, PoolSizes};
-use history::History;
+use history::{History, LogServer};
 use proffer_proto::decision::v1::{
+    DecisionFlow, configuration_service_server::ConfigurationServiceServer,
     decision_flow_service_server::DecisionFlowServiceServer,
     decision_service_server::DecisionServiceServer, model_service_server::ModelServiceServer,
     outcome_service_server::OutcomeServiceServer,
@@ -24,10 +25,11 @@ use crate::{
     },
     domain::snapshot::Snapshot,
     grpc::{
-        ANSWER_BYTES_MAX, BULK_BYTES_MAX, Context, REQUEST_BYTES_MAX, decision::Decisions,
-        decision_flow::DecisionFlows, model::Models, outcome::Outcomes,
+        ANSWER_BYTES_MAX, BULK_BYTES_MAX, Context, REQUEST_BYTES_MAX, configuration::Configuration,
+        decision::Decisions, decision_flow::DecisionFlows, model::Models, outcome::Outcomes,
         weight_profile::WeightProfiles,
     },
+    names::{KnownNames, Logs},
     neighbours::{
         Neighbours,
         follow::{self, Followers},
@@ -75,6 +77,8 @@ impl App {
         "proffer.decision.v1.ModelService",
         "proffer.decision.v1.DecisionService",
         "proffer.decision.v1.OutcomeService",
+        "proffer.decision.v1.ConfigurationService",
+        history::LOG_SERVICE,
     ];
 
     /// Opens the store and puts the service together.
@@ -86,6 +90,7 @@ impl App {
         let Deps { clock, neighbours, snapshot_wait_max, experiments_silence_max } = deps;
         let configuration = Context {
             whole_flows: WholeFlows::new(history.clone()),
+            known: KnownNames::new(&history),
             history,
             followers: Followers::new(neighbours.clone(), clock.clone()),
             clock: clock.clone(),
@@ -99,7 +104,8 @@ impl App {
             bell: bell.clone(),
         };
         let followers = configuration.followers.clone();
-        let respond = Respond { store, followers, receipts, bell };
+        let names = configuration.known.names.clone();
+        let respond = Respond { store, followers, names, receipts, bell };
         let decisions =
             decisions(&configuration, &relay, (snapshot_wait_max, experiments_silence_max));
         Ok(Self { configuration, decisions, respond, relay, readiness: Readiness::default() })
@@ -123,14 +129,30 @@ impl App {
         let outcomes = OutcomeServiceServer::new(Outcomes(self.respond.clone()))
             .max_decoding_message_size(BULK_BYTES_MAX)
             .max_encoding_message_size(ANSWER_BYTES_MAX);
+        let problems = ConfigurationServiceServer::new(Configuration(context()))
+            .max_decoding_message_size(REQUEST_BYTES_MAX)
+            .max_encoding_message_size(ANSWER_BYTES_MAX);
         Routes::new(flows)
             .add_service(weight_profiles)
             .add_service(models)
             .add_service(decisions)
             .add_service(outcomes)
+            .add_service(problems)
+            .add_service(self.log().served())
     }
 
-    /// Work beside the listener: the relay, and readiness once every neighbour has answered.
+    /// Its log, for services in the same process.
+    pub fn log(&self) -> LogServer {
+        LogServer::new(self.configuration.history.clone(), Vec::new)
+    }
+
+    /// Follows the logs of the neighbors from now on, for the names in them.
+    pub fn follow(&self, logs: Logs) {
+        self.configuration.known.connect(logs);
+    }
+
+    /// Work beside the listener: the relay, readiness once every neighbour has answered, and flows
+    /// bound to what has appeared.
     pub fn tasks(&self) -> Vec<Task> {
         let (followers, readiness) = (self.respond.followers.clone(), self.readiness.clone());
         let watching = async move {
@@ -140,12 +162,27 @@ impl App {
             follow::wait_for(&mut follower, WARM_UP_MAX, Snapshot::is_complete).await;
             readiness.set(true);
         };
-        vec![Box::pin(self.relay.clone().run()), Box::pin(watching)]
+        let bound = keep_bound(self.configuration.clone());
+        vec![Box::pin(self.relay.clone().run()), Box::pin(watching), Box::pin(bound)]
     }
 
     /// Whether it may be sent work.
     pub fn readiness(&self) -> Readiness {
         self.readiness.clone()
+    }
+}
+
+/// Binds flows to what has appeared since they were written. Never ends.
+async fn keep_bound(context: Context) {
+    let names = &context.known.names;
+    let mut news = names.news();
+    loop {
+        for tenant in news.tenants().await {
+            let bound = names.bind::<_, DecisionFlow>(&context, &tenant).await;
+            if let Err(error) = bound {
+                tracing::warn!(%error, tenant, "flows were not bound");
+            }
+        }
     }
 }
 

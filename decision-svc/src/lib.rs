@@ -14,6 +14,7 @@ pub mod deciding;
 pub mod domain;
 pub mod grpc;
 pub mod messages;
+pub mod names;
 pub mod neighbours;
 pub mod past_flows;
 pub mod receipt;

@@ -1,7 +1,9 @@
 //! The `decision-svc` command: decision-svc in its own process.
 
 use clap::Parser as _;
-use decision_svc::{App, Config, Deps, EXPERIMENTS_SILENCE_MAX, neighbours::Neighbours};
+use decision_svc::{
+    App, Config, Deps, EXPERIMENTS_SILENCE_MAX, names::Logs, neighbours::Neighbours,
+};
 use serve::{Clock, Process};
 
 fn main() -> std::process::ExitCode {
@@ -20,6 +22,7 @@ async fn run() -> anyhow::Result<()> {
         experiments_silence_max: EXPERIMENTS_SILENCE_MAX,
     };
     let app = App::build(&config.store.location(), deps).await?;
+    app.follow(Logs::remote(&config.catalog_url, &config.policy_url, &config.experiment_url)?);
     let process = Process {
         name: "decision-svc",
         listen: config.listen,

@@ -16,5 +16,6 @@ mod decision_service {
     pub mod script;
     pub mod suite;
     pub mod tenants;
+    pub mod unknown_names;
     pub mod verdicts;
 }

@@ -1,10 +1,13 @@
 //! Wires the service: opens the store, builds the gRPC services, names them for reflection.
 
+use std::sync::Arc;
+
 use anyhow::Context as _;
 use database::{Database, Location, PoolSizes};
-use history::History;
+use history::{History, Log, LogServer};
 use proffer_proto::experiment::v1::{
-    experiment_service_server::ExperimentServiceServer, ledger_service_server::LedgerServiceServer,
+    self as proto, experiment_service_server::ExperimentServiceServer,
+    ledger_service_server::LedgerServiceServer,
 };
 use serve::{Clock, Readiness, Task};
 use tonic::service::Routes;
@@ -14,6 +17,7 @@ use crate::{
         ANSWER_BYTES_MAX, Context, DELIVERY_BYTES_MAX, REQUEST_BYTES_MAX, experiment::Experiments,
         ledger::Ledger,
     },
+    names::KnownNames,
     store::{self, Store},
 };
 
@@ -33,8 +37,11 @@ pub struct App {
 
 impl App {
     /// Full names of its services.
-    pub const SERVICES: &'static [&'static str] =
-        &["proffer.experiment.v1.ExperimentService", "proffer.experiment.v1.LedgerService"];
+    pub const SERVICES: &'static [&'static str] = &[
+        "proffer.experiment.v1.ExperimentService",
+        "proffer.experiment.v1.LedgerService",
+        history::LOG_SERVICE,
+    ];
 
     /// Opens and migrates the store and puts the service together.
     pub async fn build(location: &Location, deps: Deps) -> anyhow::Result<Self> {
@@ -43,7 +50,8 @@ impl App {
             .await
             .context("open the store of experiment-svc")?;
         let history = History::new(database.clone());
-        let context = Context { store: Store::new(database), history, clock: deps.clock };
+        let known = KnownNames::new(&history);
+        let context = Context { store: Store::new(database), history, known, clock: deps.clock };
         let readiness = Readiness::default();
         readiness.set(true);
         Ok(Self { context, readiness })
@@ -57,7 +65,8 @@ impl App {
         let ledger = LedgerServiceServer::new(Ledger(self.context.clone()))
             .max_decoding_message_size(DELIVERY_BYTES_MAX)
             .max_encoding_message_size(ANSWER_BYTES_MAX);
-        Routes::builder().routes().add_service(experiments).add_service(ledger)
+        let log = self.log().served();
+        Routes::builder().routes().add_service(experiments).add_service(ledger).add_service(log)
     }
 
     /// The ledger, for callers in the same process.
@@ -65,9 +74,32 @@ impl App {
         Ledger(self.context.clone())
     }
 
-    /// Work beside the listener: none, every answer is computed when it is asked for.
+    /// Its log, for services in the same process.
+    pub fn log(&self) -> LogServer {
+        LogServer::new(self.context.history.clone(), Vec::new)
+    }
+
+    /// Follows the log of decision-svc from now on, for the flows in it.
+    pub fn follow(&self, decision: Arc<Log>) {
+        self.context.known.connect(decision);
+    }
+
+    /// Work beside the listener: binding experiments to flows that have appeared.
     pub fn tasks(&self) -> Vec<Task> {
-        Vec::new()
+        vec![Box::pin(self.clone().keep_bound())]
+    }
+
+    async fn keep_bound(self) {
+        let names = &self.context.known.names;
+        let mut news = names.news();
+        loop {
+            for tenant in news.tenants().await {
+                let bound = names.bind::<_, proto::Experiment>(&self.context, &tenant).await;
+                if let Err(error) = bound {
+                    tracing::warn!(%error, tenant, "experiments were not bound to flows");
+                }
+            }
+        }
     }
 
     /// Whether it may be sent work.

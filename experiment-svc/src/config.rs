@@ -13,6 +13,9 @@ pub struct Config {
     #[arg(long, env = "PROFFER_EXPERIMENT_ADMIN_LISTEN", default_value = "127.0.0.1:8104",
         value_parser = serve::address)]
     pub admin_listen: SocketAddr,
+    /// URL of decision-svc, whose flows experiments run on.
+    #[arg(long, env = "PROFFER_EXPERIMENT_DECISION_URL", default_value = "http://127.0.0.1:7103")]
+    pub decision_url: String,
     /// The database.
     #[command(flatten)]
     pub store: serve::StoreSettings,

@@ -4,6 +4,7 @@
 //! - [`domain`]: an experiment's life and the analysis; values in, values out.
 //! - [`store`]: experiments in the revision log, and the ledger. One experiment runs per flow,
 //!   whatever the replicas.
+//! - `names`: the flows of decision-svc, against which references are resolved.
 //! - [`grpc`]: the services, the only place that knows the contracts' messages.
 //!
 //! It draws no arms: decision-svc does, by the split and the salt it follows from here, and is
@@ -13,6 +14,7 @@ pub mod app;
 pub mod config;
 pub mod domain;
 pub mod grpc;
+mod names;
 pub mod store;
 
 pub use app::{App, Deps};

@@ -22,6 +22,7 @@ async fn run() -> anyhow::Result<()> {
     let config = Arguments::parse().config;
     serve::start_logging(&config.process);
     let app = App::build(&config.store.location(), Deps { clock: serve::Clock::system() }).await?;
+    app.follow(history::remote_log(&config.decision_url)?);
     let process = serve::Process {
         name: "experiment",
         listen: config.listen,

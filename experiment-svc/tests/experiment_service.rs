@@ -4,6 +4,7 @@
 
 mod experiment_service {
     pub mod experiments;
+    pub mod flows;
     pub mod ledger;
     pub mod results;
     pub mod suite;

@@ -487,9 +487,10 @@ mod tests {
             "catalog.v1.LookupService",
             "policy.v1.ContactGateService",
             "experiment.v1.LedgerService",
+            "values.v1.LogService",
         ] {
             assert!(!services.contains(&format!("proffer.{internal}")), "{internal}");
         }
-        assert_eq!(services.len(), 19);
+        assert_eq!(services.len(), 20);
     }
 }

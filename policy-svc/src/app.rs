@@ -1,10 +1,11 @@
 //! Wires the service: store, gRPC services, background tasks.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use database::{Database, Location, PoolSizes};
-use history::History;
+use history::{History, Log, LogServer};
+use proffer_proto::policy::v1 as proto;
 use serve::{Clock, Readiness, Task};
 use tonic::service::Routes;
 
@@ -46,6 +47,7 @@ impl App {
         "proffer.policy.v1.ConsentService",
         "proffer.policy.v1.ContactService",
         "proffer.policy.v1.ContactGateService",
+        history::LOG_SERVICE,
     ];
 
     /// Opens and migrates the store.
@@ -76,7 +78,18 @@ impl App {
         grpc::Channels(self.context.clone())
     }
 
-    /// Work beside the services: purging old answers, reconciling budgets.
+    /// Its log, for services in the same process.
+    pub fn log(&self) -> LogServer {
+        LogServer::new(self.context.history.clone(), Vec::new)
+    }
+
+    /// Follows the log of catalog-svc from now on, for the names in it.
+    pub fn follow(&self, catalog: Arc<Log>) {
+        self.context.known.connect(catalog);
+    }
+
+    /// Work beside the services: purging old answers, reconciling budgets, binding references to
+    /// what has appeared.
     pub fn tasks(&self) -> Vec<Task> {
         let purge = every(PURGE_INTERVAL, self.clone(), async |app| match app.purge().await {
             Ok(0) => {}
@@ -93,7 +106,23 @@ impl App {
                 tracing::warn!(%error, "lapsed reservations were not counted");
             }
         });
-        vec![Box::pin(purge), Box::pin(reconcile), Box::pin(lapse)]
+        let bind = self.clone().keep_bound();
+        vec![Box::pin(purge), Box::pin(reconcile), Box::pin(lapse), Box::pin(bind)]
+    }
+
+    async fn keep_bound(self) {
+        let names = &self.context.known.names;
+        let mut news = names.news();
+        loop {
+            for tenant in news.tenants().await {
+                let bound = names.bind::<_, proto::ContactPolicy>(&self.context, &tenant).await;
+                let bound =
+                    bound.and(names.bind::<_, proto::Channel>(&self.context, &tenant).await);
+                if let Err(error) = bound {
+                    tracing::warn!(%error, tenant, "references were not bound");
+                }
+            }
+        }
     }
 
     /// Removes answers that were kept for retries and are too old; returns how many.

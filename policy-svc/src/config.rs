@@ -13,6 +13,9 @@ pub struct Config {
     #[arg(long, env = "PROFFER_POLICY_ADMIN_LISTEN", default_value = "127.0.0.1:8102",
         value_parser = serve::address)]
     pub admin_listen: SocketAddr,
+    /// URL of catalog-svc, whose names contact policies refer to.
+    #[arg(long, env = "PROFFER_POLICY_CATALOG_URL", default_value = "http://127.0.0.1:7101")]
+    pub catalog_url: String,
     /// The database.
     #[command(flatten)]
     pub store: serve::StoreSettings,

@@ -6,6 +6,7 @@
 //! - [`gate`]: the use cases: reserve, check, commit, release, outcomes, consent.
 //! - [`store`]: the ledger. Writes about one customer are serialized, so no cap is ever exceeded.
 //! - [`messages`]: domain values as messages of the contract and back.
+//! - `names`: what catalog-svc and the own log name, against which references are resolved.
 //! - [`grpc`]: the services: parse, call the gate, print.
 //!
 //! It does not choose offers, and it knows of customers only what a question contains.
@@ -19,6 +20,7 @@ pub mod grpc;
 mod id;
 mod lapses;
 pub mod messages;
+mod names;
 pub mod store;
 
 pub use app::{App, Deps};

@@ -26,6 +26,8 @@ mod naive_ways;
 mod outcomes;
 #[path = "policy_service/pending.rs"]
 mod pending;
+#[path = "policy_service/references.rs"]
+mod references;
 #[path = "policy_service/refused.rs"]
 mod refused;
 #[path = "policy_service/replayed.rs"]

@@ -59,6 +59,14 @@ impl Suite {
         let deps =
             decision_svc::Deps { clock, neighbours, snapshot_wait_max, experiments_silence_max };
         let decision = decision_svc::App::build(location, deps).await?;
+        catalog.follow(Arc::new(policy.log()));
+        policy.follow(Arc::new(catalog.log()));
+        decision.follow(decision_svc::names::Logs {
+            catalog: Arc::new(catalog.log()),
+            policy: Arc::new(policy.log()),
+            experiment: Arc::new(experiment.log()),
+        });
+        experiment.follow(Arc::new(decision.log()));
         let behind = gateway::Neighbours {
             catalog: Neighbour::local(catalog.routes()),
             policy: Neighbour::local(policy.routes()),

@@ -5,7 +5,7 @@ use prost_types::Timestamp;
 
 use crate::{
     catalog::v1 as catalog, decision::v1 as decision, experiment::v1 as experiment,
-    policy::v1 as policy,
+    policy::v1 as policy, values::v1::Reference,
 };
 
 /// What the store says about a resource.
@@ -43,6 +43,14 @@ pub trait Resource: Message + Name + Default + Clone + Send + Sync + 'static {
     fn status_mut(&mut self) -> Option<&mut i32> {
         None
     }
+    /// What it refers to, for kinds that refer to others.
+    fn references(&self) -> &[Reference] {
+        &[]
+    }
+    /// The same, to be bound.
+    fn references_mut(&mut self) -> Option<&mut Vec<Reference>> {
+        None
+    }
     /// Sets what the store says; `Stamp::default()` clears it.
     fn stamp(&mut self, stamp: Stamp);
     /// Sets the warnings of an answer.
@@ -50,7 +58,8 @@ pub trait Resource: Message + Name + Default + Clone + Send + Sync + 'static {
 }
 
 macro_rules! resource {
-    ($message:ty, $kind:literal, $prefix:literal, $identity:ident $(, $status:ident)?) => {
+    ($message:ty, $kind:literal, $prefix:literal, $identity:ident
+        $(, $status:ident)? $(; $references:ident)?) => {
         impl Resource for $message {
             const KIND: &'static str = $kind;
             const PREFIX: &'static str = $prefix;
@@ -70,6 +79,12 @@ macro_rules! resource {
             $(fn status_mut(&mut self) -> Option<&mut i32> {
                 Some(&mut self.$status)
             })?
+            $(fn references(&self) -> &[Reference] {
+                &self.$references
+            }
+            fn references_mut(&mut self) -> Option<&mut Vec<Reference>> {
+                Some(&mut self.$references)
+            })?
             fn stamp(&mut self, stamp: Stamp) {
                 self.$identity = stamp.id;
                 self.revision = stamp.revision;
@@ -87,16 +102,16 @@ macro_rules! resource {
 
 resource!(catalog::Schema, "schema", "schema", id, status);
 resource!(catalog::Category, "category", "cat", id, status);
-resource!(catalog::Offer, "offer", "off", id, status);
-resource!(catalog::Creative, "creative", "cre", id, status);
-resource!(catalog::Placement, "placement", "plc", id, status);
-resource!(catalog::BehavioralMetric, "behavioral_metric", "metric", key, status);
-resource!(policy::Channel, "channel", "ch", id, status);
-resource!(policy::ContactPolicy, "contact_policy", "pol", id, status);
-resource!(decision::DecisionFlow, "decision_flow", "flow", id, status);
+resource!(catalog::Offer, "offer", "off", id, status; references);
+resource!(catalog::Creative, "creative", "cre", id, status; references);
+resource!(catalog::Placement, "placement", "plc", id, status; references);
+resource!(catalog::BehavioralMetric, "behavioral_metric", "metric", key, status; references);
+resource!(policy::Channel, "channel", "ch", id, status; references);
+resource!(policy::ContactPolicy, "contact_policy", "pol", id, status; references);
+resource!(decision::DecisionFlow, "decision_flow", "flow", id, status; references);
 resource!(decision::WeightProfile, "weight_profile", "prof", id, status);
 resource!(decision::Model, "model", "model", id, status);
-resource!(experiment::Experiment, "experiment", "exp", id);
+resource!(experiment::Experiment, "experiment", "exp", id; references);
 
 impl Resource for catalog::OutcomeType {
     const KIND: &'static str = "outcome_type";

@@ -55,7 +55,8 @@ pub fn breakage(
         (broken_offers(before, offers), broken_offers(after, offers));
     for offer in offers {
         let id = offer.id.as_str();
-        if before.category(&offer.category).is_some() && after.category(&offer.category).is_none() {
+        let named = offer.category_reference();
+        if before.category(named).is_some() && after.category(named).is_none() {
             let category = &offer.category;
             breakage
                 .warnings
@@ -116,7 +117,7 @@ fn broken_fields<'c>(
 ) -> BTreeMap<(&'c str, &'c str), Unresolved> {
     let mut offers_by_category: BTreeMap<usize, Vec<&Offer>> = BTreeMap::new();
     for offer in offers {
-        if let Some(index) = catalogue.category(&offer.category) {
+        if let Some(index) = catalogue.category(offer.category_reference()) {
             offers_by_category.entry(index).or_default().push(offer);
         }
     }

@@ -54,6 +54,20 @@ impl Catalogue {
         Self { metrics: self.metrics.clone(), ..after }
     }
 
+    /// The same without the schema of this id.
+    #[must_use]
+    pub fn without_schema(&self, id: &str) -> Self {
+        let others = self.schemas.iter().filter(|other| other.id != id).cloned().collect();
+        Self { metrics: self.metrics.clone(), ..Self::new(others, self.categories.clone()) }
+    }
+
+    /// The same without the category of this id.
+    #[must_use]
+    pub fn without_category(&self, id: &str) -> Self {
+        let others = self.categories.iter().filter(|other| other.id != id).cloned().collect();
+        Self { metrics: self.metrics.clone(), ..Self::new(self.schemas.clone(), others) }
+    }
+
     /// The same with these metrics and no others.
     #[must_use]
     pub fn with_metrics(self, metrics: &[BehavioralMetric]) -> Self {

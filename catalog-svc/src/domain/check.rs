@@ -17,6 +17,9 @@ use super::{
     rule::{Placed, conditions, literal_type, type_fault},
 };
 
+/// The warning of an offer that nothing keeps from anybody.
+const NO_RULES: &str = "no rules: every customer qualifies";
+
 /// What is wrong with an offer or a category, and what is only unlikely to be meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
@@ -32,12 +35,16 @@ pub struct Report {
 /// enough.
 pub fn check_offer(catalogue: &Catalogue, offer: &Offer) -> Report {
     let names = offer.names();
-    best(catalogue, |reading| {
+    let mut report = best(catalogue, |reading| {
         let mut resolver = Resolver::new(catalogue, &names, reading);
         let mut report = judge(catalogue, &mut resolver, offer);
         report.warnings.extend(resolver.warnings());
         report
-    })
+    });
+    if offer.rules.is_empty() {
+        report.warnings.push(NO_RULES.to_owned());
+    }
+    report
 }
 
 /// Why decisions would refuse each offer.
@@ -117,7 +124,7 @@ fn best(catalogue: &Catalogue, report: impl Fn(usize) -> Report) -> Report {
 
 fn judge(catalogue: &Catalogue, resolver: &mut Resolver<'_>, offer: &Offer) -> Report {
     let mut report = Report::default();
-    let index = catalogue.category(&offer.category);
+    let index = catalogue.category(offer.category_reference());
     match index.and_then(|index| catalogue.categories().get(index)) {
         None => report.warnings.push(format!(
             "category `{}` does not exist: the offer belongs to it by name and has no computed \

@@ -1,13 +1,11 @@
 //! Checks names of fields and words, and hints at known names.
 
-pub use wire::text::quoted;
+pub use wire::{name::hint, text::quoted};
 
 /// Longest field name, in bytes.
 pub const FIELD_NAME_MAX: usize = 63;
 /// Longest free word about an offer, in characters.
 pub const WORD_MAX: usize = 200;
-/// Known names a message lists when none is near.
-const KNOWN_LISTED: usize = 8;
 
 /// True for `[A-Za-z_][A-Za-z0-9_]{0,62}`.
 pub fn is_field_name(text: &str) -> bool {
@@ -40,19 +38,6 @@ pub fn word_fault(text: &str) -> Option<String> {
         .then(|| format!("has {length} characters, which exceeds the maximum {WORD_MAX}"))
 }
 
-/// Names the known name that was likely meant, else some of the known ones.
-pub fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
-    // A long name is no slip of the finger, and comparing it would be slow.
-    let near =
-        (name.len() <= FIELD_NAME_MAX * 2).then(|| formula::nearest(name, known.clone())).flatten();
-    if let Some(near) = near {
-        return format!("; did you mean `{near}`?");
-    }
-    let mut listed: Vec<&str> = known.take(KNOWN_LISTED).collect();
-    listed.dedup();
-    if listed.is_empty() { String::new() } else { format!("; known are {}", listed.join(", ")) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,13 +50,5 @@ mod tests {
         for wrong in ["", "9a", "a-b", "a b", "é", "a.b", "a\0", &"a".repeat(64)] {
             assert!(field_name_fault(wrong).is_some(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn a_hint_names_the_nearest_or_lists_some() {
-        let known = ["lifetimePurchases", "timezone"];
-        assert_eq!(hint("timezon", known.into_iter()), "; did you mean `timezone`?");
-        assert_eq!(hint("colour", known.into_iter()), "; known are lifetimePurchases, timezone");
-        assert_eq!(hint("colour", [].into_iter()), "");
     }
 }

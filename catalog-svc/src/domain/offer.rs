@@ -43,6 +43,8 @@ pub const RULES: &str = "qualification_rules";
 pub struct Offer {
     pub id: String,
     pub category: String,
+    /// Id of the category that this is bound to; empty while it goes by its name.
+    pub category_id: String,
     pub subcategory: String,
     pub purpose: String,
     pub priority: Option<f64>,
@@ -177,6 +179,11 @@ impl Offer {
         faults.extend(self.custom_field_faults());
         faults.extend(self.schedule.iter().flat_map(Schedule::faults));
         faults
+    }
+
+    /// What it means by its category: the id that is bound to, else the name.
+    pub fn category_reference(&self) -> &str {
+        if self.category_id.is_empty() { &self.category } else { &self.category_id }
     }
 
     fn affinity_faults(&self) -> Faults {

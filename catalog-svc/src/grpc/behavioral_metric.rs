@@ -8,7 +8,10 @@ use proffer_proto::catalog::v1::{
 use tonic::Status;
 
 use super::{Context, blocking, catalogue, parse};
-use crate::domain::{breakage::bereft, name::hint, outcome_type::SYSTEM_TYPES};
+use crate::{
+    domain::{breakage::bereft, name::hint, outcome_type::SYSTEM_TYPES},
+    names::OUTCOME_TYPE,
+};
 
 /// The behavioral metrics of a tenant.
 pub struct BehavioralMetrics(pub Context);
@@ -20,14 +23,24 @@ impl Kind<Context> for proto::BehavioralMetric {
         draft.refuse_faults()?;
         let (context, tenant) = (draft.context, draft.tenant());
         draft.warn(unknown_outcome(context, tenant, &edited.outcome).await?);
+        draft.bind(&context.known.names, vec![(OUTCOME_TYPE, edited.outcome.clone())]).await;
         let before = draft.stored.as_ref().map(parse::behavioral_metric);
         if before.is_some_and(|before| before.is_active) && !edited.is_active {
-            let catalogue = catalogue::catalogue(context, tenant).await?;
-            let offers = catalogue::offers(context, tenant).await?;
-            draft.warn(blocking(move || bereft(&catalogue, &edited.key, &offers)).await?);
+            draft.warn(readers(context, tenant, edited.key).await?);
         }
         Ok(())
     }
+
+    async fn losses(context: &Context, tenant: &str, stored: &Self) -> Result<Vec<String>, Status> {
+        readers(context, tenant, stored.key.clone()).await
+    }
+}
+
+/// What reads a metric and misses it from now on.
+async fn readers(context: &Context, tenant: &str, key: String) -> Result<Vec<String>, Status> {
+    let catalogue = catalogue::catalogue(context, tenant).await?;
+    let offers = catalogue::offers(context, tenant).await?;
+    blocking(move || bereft(&catalogue, &key, &offers)).await
 }
 
 async fn unknown_outcome(

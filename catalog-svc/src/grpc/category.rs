@@ -34,6 +34,14 @@ impl Kind<Context> for proto::Category {
         draft.warn(warnings);
         Ok(())
     }
+
+    async fn losses(context: &Context, tenant: &str, stored: &Self) -> Result<Vec<String>, Status> {
+        let before = catalogue::catalogue(context, tenant).await?;
+        let offers = catalogue::offers(context, tenant).await?;
+        let id = stored.id.clone();
+        let lost = move || breakage(&before, &before.without_category(&id), &offers, None).warnings;
+        blocking(lost).await
+    }
 }
 
 fn unknown_output_types(resource: &proto::Category) -> Faults {
@@ -55,7 +63,7 @@ fn judge(before: &Catalogue, edited: Category, offers: &[Offer]) -> (Faults, Vec
     let mut report = check_category(
         &after,
         index,
-        offers.iter().filter(|o| after.category(&o.category) == Some(index)),
+        offers.iter().filter(|o| after.category(o.category_reference()) == Some(index)),
     );
     if report.faults.is_empty() {
         let broken = breakage(before, &after, offers, Some(&id));

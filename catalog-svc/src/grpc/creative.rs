@@ -3,9 +3,13 @@
 use history::{Draft, Kind, ServiceContext as _};
 use proffer_proto::catalog::v1::{self as proto, creative_service_server::CreativeService};
 use tonic::Status;
+use wire::reference;
 
 use super::{Context, parse};
-use crate::domain::{creative::WEIGHT_DEFAULT, name::quoted};
+use crate::{
+    domain::{creative::WEIGHT_DEFAULT, name::quoted},
+    names::{CHANNEL, OFFER, PLACEMENT},
+};
 
 /// The creatives of a tenant.
 pub struct Creatives(pub Context);
@@ -19,6 +23,16 @@ impl Kind<Context> for proto::Creative {
         draft.add_faults(creative.faults());
         draft.refuse_faults()?;
         let (context, tenant) = (draft.context, draft.tenant());
+        let names = &context.known.names;
+        let (mut own, mut channel) = (vec![(OFFER, creative.offer.clone())], Vec::new());
+        if !creative.placement.trim().is_empty() {
+            own.push((PLACEMENT, creative.placement.clone()));
+        }
+        if !creative.channel.trim().is_empty() {
+            channel.push((CHANNEL, creative.channel.clone()));
+        }
+        draft.bind(names, own).await;
+        draft.refer(names, "creative", channel).await;
         if context.stored::<proto::Offer>().find(tenant, &creative.offer).await?.is_none() {
             draft.warn([unknown("offer", &creative.offer)]);
         }
@@ -48,23 +62,48 @@ pub async fn warn_left_behind<R: Kind<Context>>(
     else {
         return Ok(());
     };
-    let (tenant, others) = (draft.tenant(), draft.context.stored::<R>());
-    let mut warnings = Vec::new();
-    for creative in draft.context.stored::<proto::Creative>().all(tenant).await? {
-        let by = named(&creative);
-        // An id comes before a name, and this one's id stays.
-        if !wire::name::is_same(by, before.name()) || by == edited.id() {
-            continue;
-        }
-        let found = others.find(tenant, by).await?;
-        if found.is_some_and(|found| found.id() == edited.id()) {
-            let (id, kind, by) = (&creative.id, R::KIND, quoted(by));
-            let broken = format!("creative `{id}` names {kind} `{by}`, which no longer exists");
-            warnings.push(broken);
-        }
-    }
+    // An id comes before a name, and this one's id stays.
+    let by_name = |creative: &proto::Creative| {
+        let by = named(creative);
+        by != edited.id() && reference::bound(&creative.references, R::KIND, by).is_none()
+    };
+    let warnings = lost(draft.context, draft.tenant(), before, named, by_name).await?;
     draft.warn(warnings);
     Ok(())
+}
+
+/// What a delete of the resource leaves: creatives that name it, by id or by name.
+pub async fn left_behind<R: Kind<Context>>(
+    context: &Context,
+    tenant: &str,
+    stored: &R,
+    named: fn(&proto::Creative) -> &str,
+) -> Result<Vec<String>, Status> {
+    lost(context, tenant, stored, named, |_| true).await
+}
+
+/// A sentence for each of those creatives that means this resource.
+async fn lost<R: Kind<Context>>(
+    context: &Context,
+    tenant: &str,
+    resource: &R,
+    named: fn(&proto::Creative) -> &str,
+    is_asked: impl Fn(&proto::Creative) -> bool,
+) -> Result<Vec<String>, Status> {
+    let (mut sentences, others) = (Vec::new(), context.stored::<R>());
+    for creative in context.stored::<proto::Creative>().all(tenant).await? {
+        let by = named(&creative);
+        let means = reference::meant(&creative.references, R::KIND, by);
+        if !wire::name::is_named(&means, resource.id(), resource.name()) || !is_asked(&creative) {
+            continue;
+        }
+        // An id comes before a name.
+        if others.find(tenant, &means).await?.is_some_and(|found| found.id() == resource.id()) {
+            let (id, kind, by) = (&creative.id, R::KIND, quoted(by));
+            sentences.push(format!("creative `{id}` names {kind} `{by}`, which no longer exists"));
+        }
+    }
+    Ok(sentences)
 }
 
 history::resource_service! {

@@ -131,7 +131,7 @@ impl Lookups {
 
 /// The system types as changes. No log has them: their revision is 0, before the first write of a
 /// tenant.
-fn system_changes() -> Vec<ConfigurationChange> {
+pub(super) fn system_changes() -> Vec<ConfigurationChange> {
     let change = |of_type| {
         let resource: OutcomeType = outcome_type::system(of_type);
         ConfigurationChange {

@@ -16,7 +16,7 @@ mod status;
 mod stored_record;
 mod value;
 
-use history::{History, ServiceContext};
+use history::{History, LogServer, ServiceContext};
 use proffer_proto::catalog::v1::{
     behavioral_metric_service_server::BehavioralMetricServiceServer,
     category_service_server::CategoryServiceServer, creative_service_server::CreativeServiceServer,
@@ -29,7 +29,7 @@ use serve::Clock;
 use tonic::{Status, service::Routes};
 
 pub use self::lookup::Lookups;
-use crate::store::Records;
+use crate::{names::KnownNames, store::Records};
 
 /// Bytes of a request.
 pub const REQUEST_BYTES_MAX: usize = 256 * 1024;
@@ -44,6 +44,8 @@ pub struct Context {
     pub records: Records,
     /// The log, which holds everything but the records.
     pub history: History,
+    /// What references are resolved against.
+    pub(crate) known: KnownNames,
     /// Where instants come from.
     pub clock: Clock,
 }
@@ -77,7 +79,13 @@ pub const SERVICES: &[&str] = &[
     "proffer.catalog.v1.CreativeService",
     "proffer.catalog.v1.PlacementService",
     "proffer.catalog.v1.LookupService",
+    history::LOG_SERVICE,
 ];
+
+/// The log with the outcome types that every tenant has.
+pub fn log(history: &History) -> LogServer {
+    LogServer::new(history.clone(), lookup::system_changes)
+}
 
 /// The services, with every message size limited.
 pub fn routes(context: &Context) -> Routes {
@@ -126,4 +134,5 @@ pub fn routes(context: &Context) -> Routes {
             LookupServiceServer(lookup::Lookups::new(context.clone())),
             REQUEST_BYTES_MAX
         ))
+        .add_service(log(&context.history).served())
 }

@@ -8,7 +8,10 @@ use tonic::Status;
 use wire::{amount, purpose, rule, value};
 
 use super::{Context, blocking, catalogue, creative, parse, value::into_proto};
-use crate::domain::{Faults, check::check_offer, field_value::FieldValue, offer::COST};
+use crate::{
+    domain::{Faults, check::check_offer, field_value::FieldValue, offer::COST},
+    names::CATEGORY,
+};
 
 /// The offers of a tenant.
 pub struct Offers(pub Context);
@@ -28,6 +31,10 @@ fn settle(resource: &mut proto::Offer) {
 impl Kind<Context> for proto::Offer {
     async fn check(draft: &mut Draft<'_, Context, Self>) -> Result<(), Status> {
         settle(&mut draft.resource);
+        let category = draft.resource.category.clone();
+        if !category.trim().is_empty() {
+            draft.bind(&draft.context.known.names, vec![(CATEGORY, category)]).await;
+        }
         let (offer, mut faults) = parse::offer(&draft.resource);
         faults.extend(offer.faults());
         let before = draft.stored.as_ref().and_then(|stored| parse::offer(stored).0.mandatory);
@@ -41,6 +48,10 @@ impl Kind<Context> for proto::Offer {
         draft.refuse_faults()?;
         draft.warn(report.warnings);
         creative::warn_left_behind(draft, |creative| &creative.offer).await
+    }
+
+    async fn losses(context: &Context, tenant: &str, stored: &Self) -> Result<Vec<String>, Status> {
+        creative::left_behind(context, tenant, stored, |creative| &creative.offer).await
     }
 }
 

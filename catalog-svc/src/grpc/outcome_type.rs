@@ -1,7 +1,7 @@
 //! OutcomeTypeService: the checks of outcome types, and the built-in types; create, get, list and
 //! delete are in `history`.
 
-use history::{Draft, Kind};
+use history::{Draft, Kind, ServiceContext as _};
 use proffer_proto::catalog::v1::{
     self as proto, OutcomeType, outcome_type_service_server::OutcomeTypeService,
 };
@@ -36,6 +36,16 @@ impl Kind<Context> for OutcomeType {
         }
         draft.add_faults(faults);
         Ok(())
+    }
+
+    async fn losses(context: &Context, tenant: &str, stored: &Self) -> Result<Vec<String>, Status> {
+        let metrics = context.stored::<proto::BehavioralMetric>().all(tenant).await?;
+        let counts = metrics.into_iter().filter(|metric| metric.outcome == stored.key);
+        let sentence = |metric: proto::BehavioralMetric| {
+            let (metric, key) = (metric.key, &stored.key);
+            format!("behavioral metric `{metric}` counts `{key}`: no new outcome is of that type")
+        };
+        Ok(counts.map(sentence).collect())
     }
 
     fn built_in() -> Vec<Self> {

@@ -6,17 +6,24 @@ use proffer_proto::catalog::v1::{self as proto, placement_service_server::Placem
 use tonic::Status;
 
 use super::{Context, creative};
-use crate::domain::name::word_fault;
+use crate::{domain::name::word_fault, names::CHANNEL};
 
 /// The placements of a tenant.
 pub struct Placements(pub Context);
 
 impl Kind<Context> for proto::Placement {
     async fn check(draft: &mut Draft<'_, Context, Self>) -> Result<(), Status> {
-        // The catalog knows no channels.
         draft.add_faults(word_fault(&draft.resource.channel).map(|message| ("channel", message)));
         draft.refuse_faults()?;
+        let channel = draft.resource.channel.clone();
+        if !channel.trim().is_empty() {
+            draft.refer(&draft.context.known.names, "placement", vec![(CHANNEL, channel)]).await;
+        }
         creative::warn_left_behind(draft, |creative| &creative.placement).await
+    }
+
+    async fn losses(context: &Context, tenant: &str, stored: &Self) -> Result<Vec<String>, Status> {
+        creative::left_behind(context, tenant, stored, |creative| &creative.placement).await
     }
 }
 

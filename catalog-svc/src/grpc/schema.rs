@@ -24,7 +24,7 @@ const PAST_PAGE: i64 = 100;
 ///
 /// Deleting one is not refused for the records it has or the rules that need it. Its records stay
 /// stored, out of sight: the id is never used again, so no other schema shows them. Rules that need
-/// its fields are broken until another schema declares them.
+/// its fields are broken until another schema declares them; the answer lists them.
 pub struct Schemas(pub Context);
 
 impl Kind<Context> for proto::Schema {
@@ -52,6 +52,14 @@ impl Kind<Context> for proto::Schema {
             blocking(move || breakage(&before, &before.with_schema(edited), &offers, None)).await?;
         draft.warn(broken.warnings);
         Ok(())
+    }
+
+    async fn losses(context: &Context, tenant: &str, stored: &Self) -> Result<Vec<String>, Status> {
+        let before = catalogue::catalogue(context, tenant).await?;
+        let offers = catalogue::offers(context, tenant).await?;
+        let id = stored.id.clone();
+        let lost = move || breakage(&before, &before.without_schema(&id), &offers, None).warnings;
+        blocking(lost).await
     }
 }
 

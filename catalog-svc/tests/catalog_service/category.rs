@@ -1,8 +1,10 @@
 //! Categories and their computed fields.
 
 use proffer_proto::{
-    catalog::v1::{Category, ComputedField, FieldType, GetCategoryRequest, Operator, OutputType},
-    values::v1::ResourceStatus,
+    catalog::v1::{
+        Category, ComputedField, FieldType, GetCategoryRequest, Offer, Operator, OutputType,
+    },
+    values::v1::{Reference, ResourceStatus},
 };
 
 use crate::{
@@ -128,17 +130,23 @@ async fn an_edit_that_breaks_a_stored_offer_succeeds_and_names_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_renamed_category_names_the_offers_it_leaves_behind() {
+async fn a_renamed_category_leaves_no_offer_behind_and_a_new_one_inherits_none() {
     let catalog = on_sqlite().await;
     prepare(&catalog).await;
-    catalog.create_offer(offer("By name", "apparel", vec![])).await.unwrap();
-    catalog.create_offer(offer("By id", "cat_apparel", vec![])).await.unwrap();
+    let rule = || vec![condition("isRecoverable", Operator::Eq, boolean(true))];
+    let created = catalog.create_offer(offer("By name", "apparel", rule())).await.unwrap();
+    let bound =
+        Reference { kind: "category".into(), named: "apparel".into(), id: "cat_apparel".into() };
+    assert_eq!(created.references, std::slice::from_ref(&bound));
     let renamed = Category { name: "Clothes".into(), ..Default::default() };
     let updated = catalog.update_category("Apparel", renamed, &["name"]).await.unwrap();
-    assert_eq!(
-        updated.warnings,
-        ["offer `off_by_name` names category `apparel`, which no longer exists"]
-    );
+    assert_eq!(updated.warnings, [""; 0]);
+    let other = Category { name: "Apparel".into(), ..Default::default() };
+    catalog.create_category(other).await.unwrap();
+    // Its rule still reads a computed field of the category it was written in.
+    let patch = Offer { description: "As before".into(), ..Default::default() };
+    let again = catalog.update_offer("off_by_name", patch, &["description"]).await.unwrap();
+    assert_eq!((again.references, again.warnings), (vec![bound], Vec::new()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

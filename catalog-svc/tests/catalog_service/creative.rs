@@ -172,7 +172,7 @@ async fn an_offer_or_placement_that_nobody_created_is_warned_of() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_renamed_offer_names_the_creatives_it_leaves_behind() {
+async fn a_renamed_offer_leaves_no_creative_behind() {
     let catalog = on_sqlite().await;
     for (id, name) in [("off_apparel", "Apparel"), ("off_other", "Other")] {
         catalog.create_offer(Offer { id: id.into(), ..offer(name, "X", vec![]) }).await.unwrap();
@@ -184,10 +184,8 @@ async fn a_renamed_offer_names_the_creatives_it_leaves_behind() {
         let patch = Offer { name: name.into(), ..Default::default() };
         catalog.update_offer("off_apparel", patch, &["name"]).await.unwrap().warnings
     };
-    let warning = "creative `cre_by_name` names offer `APPAREL`, which no longer exists";
     let told = rename("Clothes").await;
-    assert!(told.iter().any(|told| told == warning), "{told:?}");
-    assert_eq!(told.iter().filter(|told| told.starts_with("creative")).count(), 1, "{told:?}");
+    assert!(!told.iter().any(|told| told.starts_with("creative")), "{told:?}");
     let told = rename("CLOTHES").await;
     assert!(!told.iter().any(|told| told.starts_with("creative")), "{told:?}");
 }

@@ -317,3 +317,20 @@ async fn very_many_faults_are_counted() {
     assert!(told.last().unwrap().ends_with("more faults: mend these first"), "{told:?}");
     assert!(told.len() > 20 && told.iter().map(String::len).sum::<usize>() < 8 * 1024);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_offer_without_rules_warns_that_every_customer_qualifies() {
+    on_both(async |catalog| {
+        prepare(&catalog).await;
+        let warning = ["no rules: every customer qualifies"];
+        let bare = catalog.create_offer(offer("Bare", "Apparel", Vec::new())).await.unwrap();
+        assert_eq!(bare.warnings, warning);
+        let rules = vec![condition("lifetimePurchases", Operator::Gte, integer(3))];
+        let ruled = catalog.create_offer(offer("Ruled", "Apparel", rules)).await.unwrap();
+        assert_eq!(ruled.warnings, [""; 0]);
+        let patch = Offer::default();
+        let cleared = catalog.update_offer(&ruled.id, patch, &["qualification_rules"]).await;
+        assert_eq!(cleared.unwrap().warnings, warning);
+    })
+    .await;
+}

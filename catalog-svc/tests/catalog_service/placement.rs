@@ -58,7 +58,7 @@ async fn every_fault_of_a_placement_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_renamed_placement_names_the_creatives_it_leaves_behind() {
+async fn a_renamed_placement_leaves_no_creative_behind() {
     on_both(async |catalog| {
         catalog.create_placement(placement("Hero", "")).await.unwrap();
         for (name, by) in [("By name", "hero"), ("By id", "plc_hero"), ("Anywhere", "")] {
@@ -67,8 +67,7 @@ async fn a_renamed_placement_names_the_creatives_it_leaves_behind() {
         }
         let updated =
             catalog.update_placement("hero", placement("Banner", ""), &["name"]).await.unwrap();
-        let warning = "creative `cre_by_name` names placement `hero`, which no longer exists";
-        assert_eq!(updated.warnings, [warning]);
+        assert_eq!(updated.warnings, [""; 0]);
     })
     .await;
 }

@@ -48,7 +48,9 @@ pub async fn on_sqlite() -> Catalog {
 async fn open(location: &Location, folder: Option<tempfile::TempDir>) -> Catalog {
     let clock = Clock::fixed(instant("2026-11-25T10:00:00Z"));
     let app = App::build(location, Deps { clock: clock.clone() }).await.unwrap();
-    assert!(app.readiness().is_ready() && app.tasks().is_empty());
+    assert!(app.readiness().is_ready());
+    let channels = ["email", "web", "sms", "push"].map(|name| ("channel", name, name));
+    app.follow(std::sync::Arc::new(testkit::WrittenLog::of(&channels)));
     Catalog { neighbour: Neighbour::local(app.routes()), clock, _folder: folder }
 }
 

@@ -134,9 +134,17 @@ impl Route {
         Ok(request)
     }
 
+    /// The status that REST answers with: a call without a body has one when there are warnings.
+    pub fn status(&self, answer: &DynamicMessage) -> u16 {
+        let warnings = answer.get_field_by_name("warnings");
+        let warns =
+            warnings.is_some_and(|field| matches!(&*field, Field::List(all) if !all.is_empty()));
+        if self.status == 204 && warns { 200 } else { self.status }
+    }
+
     /// The answer as REST shows it.
     pub fn shown(&self, answer: &DynamicMessage) -> Value {
-        if self.status == 204 {
+        if self.status(answer) == 204 {
             return Value::Null;
         }
         let field = answer.descriptor().get_field_by_name(&self.response_body);

@@ -19,7 +19,7 @@ async fn every_call_is_listed_described_and_answered() {
     assert_eq!(code, Some(0), "{listed}");
     let services: Vec<&str> = listed.lines().filter(|line| line.starts_with("proffer.")).collect();
     assert!(services.contains(&"proffer.decision.v1.DecisionService"), "{listed}");
-    for internal in ["LookupService", "ContactGateService", "LedgerService"] {
+    for internal in ["LookupService", "ContactGateService", "LedgerService", "LogService"] {
         assert!(!listed.contains(internal), "{internal} is internal: {listed}");
     }
     let mut called = 0;

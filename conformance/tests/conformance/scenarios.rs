@@ -41,6 +41,10 @@ const ALL: &[&str] = &[
     "churn-prevention",
     "cross-sell",
     "onboarding",
+    "forgotten-rules",
+    "what-a-delete-breaks",
+    "references",
+    "a-rename-takes-nothing-away",
 ];
 const SEEDS: &[&str] = &["winback", "outcome-types"];
 

@@ -23,15 +23,15 @@ impl<R: Resource> Collection<R> {
         Self { history, kind: PhantomData }
     }
 
-    /// The resource of this id or name.
+    /// The resource of this id or name; the error names a near one.
     pub async fn get(&self, tenant: &str, named: &str) -> Result<R, HistoryError> {
-        Ok(read(&self.history.find(tenant, R::KIND, named).await?))
+        Ok(read(&self.history.named(tenant, R::KIND, named).await?))
     }
 
     /// The resource of this id or name, if there is one.
     pub async fn find(&self, tenant: &str, named: &str) -> Result<Option<R>, HistoryError> {
-        match self.get(tenant, named).await {
-            Ok(found) => Ok(Some(found)),
+        match self.history.find(tenant, R::KIND, named).await {
+            Ok(found) => Ok(Some(read(&found))),
             Err(HistoryError::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
         }

@@ -127,7 +127,7 @@ where
     let mut attempts = 0;
     loop {
         attempts += 1;
-        let found = context.history().find(&author.tenant, R::KIND, named).await;
+        let found = context.history().named(&author.tenant, R::KIND, named).await;
         let expected = found.as_ref().ok().map(|present| present.etag.clone());
         if let Ok(present) = &found {
             refuse_stale::<R>(present, etag)?;
@@ -141,13 +141,13 @@ where
     }
 }
 
-/// Deletes the resource of this id or name.
+/// Deletes the resource of this id or name. The answer lists what loses it.
 pub async fn delete<C: ServiceContext, R: Kind<C>>(
     context: &C,
     metadata: &MetadataMap,
     named: &str,
     etag: &str,
-) -> Result<(), Status> {
+) -> Result<Vec<String>, Status> {
     let author = Author::of(metadata, context.clock())?;
     if let Some(found) = built_in::<C, R>(named) {
         return Err(system_resource(&found));
@@ -155,15 +155,16 @@ pub async fn delete<C: ServiceContext, R: Kind<C>>(
     let mut attempts = 0;
     loop {
         attempts += 1;
-        let present = context.history().find(&author.tenant, R::KIND, named).await?;
+        let present = context.history().named(&author.tenant, R::KIND, named).await?;
         refuse_stale::<R>(&present, etag)?;
         let stored: R = read(&present);
         R::check_delete(&stored)?;
+        let losses = R::losses(context, &author.tenant, &stored).await?;
         // Over the etag just read: what was checked is what is deleted.
         let (id, expected) = (present.id, Some(present.etag));
         match context.history().write(change::<R>(&author, Write::Delete { id, expected })).await {
             Err(HistoryError::StaleEtag { .. }) if etag.is_empty() && attempts < ATTEMPTS_MAX => {}
-            written => return Ok(written.map(drop)?),
+            written => return Ok(written.map(|_| shortened(losses))?),
         }
     }
 }
@@ -258,8 +259,8 @@ fn or_initial<C: ServiceContext, R: Kind<C>>(
     found: Result<R, HistoryError>,
 ) -> Result<R, HistoryError> {
     match found {
-        Err(HistoryError::NotFound { kind, id }) => {
-            R::initial().ok_or(HistoryError::NotFound { kind, id })
+        Err(HistoryError::NotFound { kind, id, hint }) => {
+            R::initial().ok_or(HistoryError::NotFound { kind, id, hint })
         }
         found => found,
     }

@@ -15,6 +15,8 @@ pub enum HistoryError {
         kind: &'static str,
         /// As it was asked for.
         id: String,
+        /// A near name or some there are, as a message adds them; empty without.
+        hint: String,
     },
     /// The id or the name is taken.
     #[error("{kind} with {attribute} `{value}` already exists")]
@@ -25,6 +27,14 @@ pub enum HistoryError {
         attribute: &'static str,
         /// The taken value.
         value: String,
+    },
+    /// The name is the id of another resource of the kind.
+    #[error("{kind} name `{name}` is the id of another")]
+    NameIsId {
+        /// Kind of the resource.
+        kind: &'static str,
+        /// The name.
+        name: String,
     },
     /// The resource was changed since it was read.
     #[error("{kind} `{id}` has etag `{current}`")]
@@ -55,13 +65,23 @@ pub enum HistoryError {
     Database(#[from] DatabaseError),
 }
 
+impl HistoryError {
+    /// No such resource; nothing is said of others.
+    pub(crate) fn not_found(kind: &'static str, id: &str) -> Self {
+        Self::NotFound { kind, id: id.to_owned(), hint: String::new() }
+    }
+}
+
 impl From<HistoryError> for Status {
     fn from(error: HistoryError) -> Self {
         match error {
-            HistoryError::NotFound { kind, id } => Problem::not_found(kind, &id).into(),
+            HistoryError::NotFound { kind, id, hint } => {
+                Problem::not_found(kind, &id).hint(&hint).into()
+            }
             HistoryError::AlreadyExists { kind, attribute, value } => {
                 Problem::already_exists(kind, attribute, &value).into()
             }
+            HistoryError::NameIsId { kind, name } => name_is_id(kind, &name).into(),
             HistoryError::StaleEtag { kind, id, current } => {
                 Problem::etag_mismatch(kind, &id, &current).into()
             }
@@ -71,6 +91,17 @@ impl From<HistoryError> for Status {
             HistoryError::Database(error) => serve::store_status(&error),
         }
     }
+}
+
+fn name_is_id(kind: &'static str, name: &str) -> Problem {
+    let spoken = kind.replace('_', " ");
+    let message = format!(
+        "name `{name}` is or was the id of another {spoken}, so a reference could mean either; \
+         choose another name"
+    );
+    Problem::new(Code::AlreadyExists, ErrorReason::AlreadyExists, message)
+        .with("kind", kind)
+        .with("name", name)
 }
 
 fn too_many(kind: &str, limit: usize) -> Problem {

@@ -23,8 +23,7 @@ pub(crate) async fn current(
         "select id, name, payload, etag, revision, created_us, updated_us from resource
          where tenant_id = $1 and kind = $2 and id = $3")
         .bind(tenant).bind(kind).bind(id).fetch_optional(connection))?;
-    let current =
-        row.and_then(present).ok_or_else(|| HistoryError::NotFound { kind, id: id.to_owned() })?;
+    let current = row.and_then(present).ok_or_else(|| HistoryError::not_found(kind, id))?;
     match expected {
         Some(etag) if etag != current.etag => {
             Err(HistoryError::StaleEtag { kind, id: current.id, current: current.etag })
@@ -44,7 +43,7 @@ pub(crate) async fn deleted(
         "select payload, created_us from resource where tenant_id = $1 and kind = $2 and id = $3")
         .bind(tenant).bind(kind).bind(id).fetch_optional(connection))?;
     match row {
-        None => Err(HistoryError::NotFound { kind, id: id.to_owned() }),
+        None => Err(HistoryError::not_found(kind, id)),
         Some((Some(_), _)) => {
             Err(HistoryError::AlreadyExists { kind, attribute: "id", value: id.to_owned() })
         }
@@ -71,6 +70,39 @@ pub(crate) async fn refuse_taken_name(
     }
 }
 
+/// Refuses a name that is or was the id of another: a reference would mean either.
+pub(crate) async fn refuse_id_as_name(
+    transaction: &mut Transaction,
+    tenant: &str,
+    kind: &'static str,
+    name: &str,
+    own_id: Option<&str>,
+) -> Result<(), HistoryError> {
+    let folded = wire::name::folded(name);
+    if own_id == Some(folded.as_str()) || !is_taken(transaction, tenant, kind, &folded).await? {
+        return Ok(());
+    }
+    Err(HistoryError::NameIsId { kind, name: name.to_owned() })
+}
+
+/// Refuses an id that is the name of another.
+async fn refuse_name_as_id(
+    transaction: &mut Transaction,
+    tenant: &str,
+    kind: &'static str,
+    id: &str,
+) -> Result<(), HistoryError> {
+    let holder: Option<(String,)> = within!(transaction, connection => sqlx::query_as(
+        "select id from resource where tenant_id = $1 and kind = $2 and name_folded = $3")
+        .bind(tenant).bind(kind).bind(id).fetch_optional(connection))?;
+    match holder {
+        Some(_) => {
+            Err(HistoryError::AlreadyExists { kind, attribute: "name", value: id.to_owned() })
+        }
+        None => Ok(()),
+    }
+}
+
 /// The given id, or one made from the name; never one that was used before.
 pub(crate) async fn free_id(
     transaction: &mut Transaction,
@@ -83,12 +115,17 @@ pub(crate) async fn free_id(
         IdChoice::Given(id) if is_taken(transaction, tenant, kind, &id).await? => {
             return Err(HistoryError::AlreadyExists { kind, attribute: "id", value: id });
         }
-        IdChoice::Given(id) => return Ok(id),
+        IdChoice::Given(id) => {
+            refuse_name_as_id(transaction, tenant, kind, &id).await?;
+            return Ok(id);
+        }
         IdChoice::FromName { prefix } => prefix,
     };
     for nth in 1..=SUFFIXES_MAX {
         let id = nth_id(prefix, name, nth);
-        if !is_taken(transaction, tenant, kind, &id).await? {
+        let is_free = !is_taken(transaction, tenant, kind, &id).await?
+            && refuse_name_as_id(transaction, tenant, kind, &id).await.is_ok();
+        if is_free {
             return Ok(id);
         }
     }

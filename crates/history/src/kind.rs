@@ -45,7 +45,7 @@ pub trait Kind<C: ServiceContext>: Resource {
     }
 
     /// Refuses to delete a resource whose state does not allow it. A delete is never refused for
-    /// what others need of it: what it breaks is a refused candidate until it is repaired.
+    /// what others need of it: it names them, and each is a refused candidate until it is repaired.
     fn check_delete(_stored: &Self) -> Result<(), Status> {
         Ok(())
     }
@@ -57,6 +57,15 @@ pub trait Kind<C: ServiceContext>: Resource {
         _found: &mut Self,
     ) -> impl Future<Output = Result<(), Status>> + Send {
         ready(Ok(()))
+    }
+
+    /// What of the same service uses `stored` and loses it when it is deleted, one sentence each.
+    fn losses(
+        _context: &C,
+        _tenant: &str,
+        _stored: &Self,
+    ) -> impl Future<Output = Result<Vec<String>, Status>> + Send {
+        ready(Ok(Vec::new()))
     }
 
     /// Resources that every tenant has and nobody changes, in the order of lists.

@@ -6,23 +6,30 @@
 //! - [`crud`]: create, get, list, update and delete of every kind of resource; a service adds what
 //!   only its [`Kind`] checks.
 //! - [`Collection`]: the resources of one kind, read as they are or were.
+//! - [`Names`]: the ids and names in the logs of several services, each followed by its
+//!   [`LogServer`]. What a resource refers to is resolved against them and bound to an id.
 //!
 //! It knows no domain word, and customer data never enters it: an entry stays for ever.
 
 mod at_head;
 mod author;
+mod binder;
 mod built_in;
 mod chain;
 mod collection;
 pub mod crud;
+mod directory;
 mod entry;
 mod error;
+mod follow;
 mod guard;
 mod id;
 mod kind;
 mod log;
+mod log_service;
 mod page;
 mod past;
+mod reference;
 mod service;
 mod watch;
 mod write;
@@ -31,12 +38,16 @@ pub use at_head::AtHead;
 pub use author::Author;
 pub use chain::hash_of;
 pub use collection::{Collection, Resource, timestamp};
+pub use directory::{Directory, Listed, Part, PartsOf};
 pub use entry::{Entry, Present};
 pub use error::HistoryError;
+pub use follow::{ASK_MAX, Follower, Heard};
 pub use id::{IdChoice, is_id, made_id};
 pub use kind::{Draft, Kind, ServiceContext};
 pub use log::{History, Verified, head_of, migrations};
+pub use log_service::{LOG_SERVICE, Log, LogPages, LogServer, remote_log};
 pub use page::{PAGE_BYTES_MAX, PAGE_MAX, Page, page, token};
 pub use past::AsOf;
+pub use reference::{Names, News, Resolved};
 pub use watch::{Changes, Heartbeat, WATCH_PAGE};
 pub use write::{Change, Write};

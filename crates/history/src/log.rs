@@ -28,6 +28,8 @@ pub fn migrations() -> Migrations {
 
 /// Longest reference to a resource, in bytes; no name is longer.
 const REFERENCE_BYTES_MAX: usize = 800;
+/// Names that an unknown one is compared with.
+const NAMES_MAX: i64 = 10_000;
 /// Characters of an impossible reference that an error quotes.
 const QUOTED_MAX: usize = 64;
 
@@ -92,7 +94,7 @@ impl History {
             && named.len() <= REFERENCE_BYTES_MAX
             && !named.chars().any(char::is_control);
         if !is_possible {
-            return Err(HistoryError::NotFound { kind, id: quoted(named) });
+            return Err(HistoryError::not_found(kind, &quoted(named)));
         }
         let rows: Vec<PresentRow> = Select::new(
             "select id, name, payload, etag, revision, created_us, updated_us from resource
@@ -108,7 +110,38 @@ impl History {
         .await?;
         let by_id = rows.iter().find(|row| row.0 == named).or(rows.first());
         let found = by_id.cloned().and_then(present);
-        found.ok_or_else(|| HistoryError::NotFound { kind, id: named.to_owned() })
+        found.ok_or_else(|| HistoryError::not_found(kind, named))
+    }
+
+    /// The same with a hint at a near name, or at some there are, when there is none.
+    pub async fn named(
+        &self,
+        tenant: &str,
+        kind: &'static str,
+        named: &str,
+    ) -> Result<Present, HistoryError> {
+        match self.find(tenant, kind, named).await {
+            Err(HistoryError::NotFound { kind, id, .. }) => {
+                let known = self.names(tenant, kind).await?;
+                let hint = wire::name::hint(&id, known.iter().map(String::as_str));
+                Err(HistoryError::NotFound { kind, id, hint })
+            }
+            found => found,
+        }
+    }
+
+    /// The names of a kind, [`NAMES_MAX`] at most.
+    async fn names(&self, tenant: &str, kind: &'static str) -> Result<Vec<String>, HistoryError> {
+        let rows: Vec<(String,)> = Select::new(
+            "select name from resource where tenant_id = $1 and kind = $2 and payload is not null
+             order by id limit $3",
+        )
+        .bind(tenant)
+        .bind(kind)
+        .bind(NAMES_MAX)
+        .all(&self.database)
+        .await?;
+        Ok(rows.into_iter().map(|(name,)| name).collect())
     }
 
     /// Every resource of a kind, by id.

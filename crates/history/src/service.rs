@@ -64,8 +64,9 @@ macro_rules! resource_service {
             ) -> Result<tonic::Response<proto::$deleted>, tonic::Status> {
                 let (metadata, _, request) = request.into_parts();
                 let (id, etag) = (&request.$id, &request.etag);
-                $crate::crud::delete::<_, proto::$resource>(&self.0, &metadata, id, etag).await?;
-                Ok(tonic::Response::new(proto::$deleted {}))
+                let deleted =
+                    $crate::crud::delete::<_, proto::$resource>(&self.0, &metadata, id, etag);
+                Ok(tonic::Response::new(proto::$deleted { warnings: deleted.await? }))
             }
 
             $(async fn $other(

@@ -31,6 +31,17 @@ pub enum Heartbeat {
 /// Changes, and the revision up to which the log is now known.
 pub type Changes = (Vec<ConfigurationChange>, i64);
 
+/// A page of a watch.
+#[derive(Debug)]
+pub(crate) struct Page {
+    /// In revision order.
+    pub changes: Vec<ConfigurationChange>,
+    /// The revision up to which the log is now known.
+    pub head: i64,
+    /// True when the log held nothing newer when the page was read.
+    pub is_current: bool,
+}
+
 impl History {
     /// Answers a watch call: what [`Self::watch`] gives to its tenant.
     pub fn watch_call(
@@ -55,20 +66,33 @@ impl History {
         after: i64,
         heartbeat: Heartbeat,
     ) -> impl Stream<Item = Result<Changes, HistoryError>> + Send + 'static {
+        self.pages(tenant, after, heartbeat).map(|page| page.map(|page| (page.changes, page.head)))
+    }
+
+    /// The same with the news whether the log holds more.
+    pub(crate) fn pages(
+        &self,
+        tenant: String,
+        after: i64,
+        heartbeat: Heartbeat,
+    ) -> impl Stream<Item = Result<Page, HistoryError>> + Send + 'static {
         let (history, mut bell) = (self.clone(), self.bell.subscribe());
         async_stream::try_stream! {
-            let mut known = after;
+            let mut head = after;
             let (mut is_first, mut polls) = (true, 0);
             loop {
                 bell.mark_unchanged();
                 let mut bytes = 0;
                 let mut changes = Vec::new();
-                for entry in history.entries(&tenant, known, WATCH_PAGE).await? {
+                let found = history.entries(&tenant, head, WATCH_PAGE).await?;
+                let mut is_current = i64::try_from(found.len()).is_ok_and(|n| n < WATCH_PAGE);
+                for entry in found {
                     bytes += entry.payload.as_ref().map_or(0, Vec::len);
                     if bytes > PAGE_BYTES && !changes.is_empty() {
+                        is_current = false;
                         break;
                     }
-                    known = entry.revision;
+                    head = entry.revision;
                     changes.push(change(entry));
                 }
                 let is_due = heartbeat == Heartbeat::Every600Ms && polls >= HEARTBEAT_POLLS;
@@ -79,7 +103,7 @@ impl History {
                     continue;
                 }
                 (is_first, polls) = (false, 0);
-                yield (changes, known);
+                yield Page { changes, head, is_current };
             }
         }
     }

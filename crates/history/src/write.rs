@@ -7,7 +7,7 @@ use crate::{
     Entry, HistoryError, IdChoice, Present,
     chain::hash_of,
     entry::micros,
-    guard::{current, deleted, free_id, refuse_taken_name},
+    guard::{current, deleted, free_id, refuse_id_as_name, refuse_taken_name},
 };
 
 /// What to write.
@@ -79,12 +79,18 @@ pub(crate) async fn append(
     let (id, name, payload, created_us) = match write {
         Write::Create { id, name, payload } => {
             refuse_taken_name(transaction, tenant, kind, &name, None).await?;
+            let own_id = match &id {
+                IdChoice::Given(id) => Some(id.as_str()),
+                IdChoice::FromName { .. } => None,
+            };
+            refuse_id_as_name(transaction, tenant, kind, &name, own_id).await?;
             let id = free_id(transaction, tenant, kind, id, &name).await?;
             (id, name, Some(payload), at.timestamp_micros())
         }
         Write::Update { id, name, payload, expected } => {
             let current = current(transaction, tenant, kind, &id, expected).await?;
             refuse_taken_name(transaction, tenant, kind, &name, Some(&id)).await?;
+            refuse_id_as_name(transaction, tenant, kind, &name, Some(&id)).await?;
             (id, name, Some(payload), current.created_at.timestamp_micros())
         }
         Write::Delete { id, expected } => {
@@ -94,6 +100,7 @@ pub(crate) async fn append(
         Write::Revive { id, name, payload } => {
             let created_us = deleted(transaction, tenant, kind, &id).await?;
             refuse_taken_name(transaction, tenant, kind, &name, None).await?;
+            refuse_id_as_name(transaction, tenant, kind, &name, Some(&id)).await?;
             (id, name, Some(payload), created_us)
         }
     };

@@ -114,6 +114,13 @@ impl Problem {
         self
     }
 
+    /// Adds to the message, for example `; did you mean …?`.
+    #[must_use]
+    pub fn hint(mut self, hint: &str) -> Self {
+        self.message.push_str(hint);
+        self
+    }
+
     /// Adds the delay before a retry.
     #[must_use]
     pub fn retry_after(mut self, delay: Duration) -> Self {

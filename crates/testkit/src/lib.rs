@@ -6,10 +6,14 @@
 #[cfg(feature = "database")]
 mod database;
 mod golden;
+#[cfg(feature = "database")]
+mod log;
 pub mod postgres;
 pub mod statement;
 
 #[cfg(feature = "database")]
 pub use database::fresh_database_url;
 pub use golden::{UPDATE_VARIABLE, golden};
+#[cfg(feature = "database")]
+pub use log::WrittenLog;
 pub use postgres::{Postgres, SERVER_VARIABLE};

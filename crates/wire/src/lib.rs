@@ -10,6 +10,7 @@ pub mod name;
 pub mod output_type;
 pub mod purpose;
 pub mod reason;
+pub mod reference;
 pub mod rule;
 pub mod status;
 pub mod text;

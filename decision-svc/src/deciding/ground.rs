@@ -78,6 +78,14 @@ impl Grounds {
         };
         // A first snapshot is waited for in any case.
         follow::wait_for(&mut follower, follow::SNAPSHOT_WAIT_MAX, Snapshot::is_complete).await;
+        let is_missing = {
+            let present = follower.borrow();
+            present.is_complete() && !knows_channel(&present)
+        };
+        if is_missing {
+            // Its owner knows at once whether there is one on its way here.
+            policy::require_channel(&*self.channels, tenant, channel).await?;
+        }
         let (snapshot, is_known) =
             follow::wait_for(&mut follower, self.snapshot_wait_max, |snapshot| {
                 snapshot.is_complete() && knows_channel(snapshot) && reaches(snapshot, &least)

@@ -6,12 +6,14 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use history::Names;
 use proffer_proto::{decision::v1::OutcomeReport, errors::v1::ErrorReason};
 use prost::Message as _;
 use serve::Problem;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Notify;
 use tonic::{Code, Status};
+use wire::name::hint;
 
 use super::{
     ground::no_snapshot,
@@ -20,6 +22,7 @@ use super::{
 };
 use crate::{
     domain::{
+        named::OUTCOME_TYPE,
         offer_subject::OfferSubject,
         outcome::{DecidedOffer, Report, ResolvedOutcome},
         snapshot::{Catalog, OutcomeType, Snapshot, folded},
@@ -57,6 +60,8 @@ pub struct Respond {
     pub store: Store,
     /// Which types of outcome there are.
     pub followers: Followers,
+    /// Which of them catalog-svc has now.
+    pub names: Names,
     /// What was received and is not yet recorded.
     pub receipts: Receipts,
     /// Rung when there is something to deliver.
@@ -118,12 +123,25 @@ impl Respond {
     /// The tenant's snapshot, once it has all outcome types `keys` or the wait is over.
     async fn snapshot_knowing(&self, tenant: &str, keys: &[&str]) -> Result<Arc<Snapshot>, Status> {
         let mut follower = self.followers.of(tenant);
-        let knows = |snapshot: &Snapshot| {
+        let knows_all = |snapshot: &Snapshot, keys: &[&str]| {
             let types = snapshot.catalog.as_ref().map(|catalog| &catalog.outcome_types);
             types.is_some_and(|types| keys.iter().all(|key| types.contains_key(*key)))
         };
+        let is_known = knows_all(&follower.borrow(), keys);
+        // Only types that their owner has can be on their way here.
+        let keys = if is_known { keys.to_vec() } else { self.existing(tenant, keys).await };
+        let knows = |snapshot: &Snapshot| knows_all(snapshot, &keys);
         let (snapshot, _) = follow::wait_for(&mut follower, follow::SNAPSHOT_WAIT_MAX, knows).await;
         Ok(snapshot)
+    }
+
+    /// Those of the keys that catalog-svc has now; all when it does not answer.
+    async fn existing<'k>(&self, tenant: &str, keys: &[&'k str]) -> Vec<&'k str> {
+        let Some(catalog) = self.names.of_kind(OUTCOME_TYPE) else { return keys.to_vec() };
+        let heard = catalog.now(tenant).await;
+        let is_there = |key: &&&str| heard.directory.listed(OUTCOME_TYPE, key).is_some();
+        let has_all = !heard.is_current;
+        keys.iter().filter(|key| has_all || is_there(key)).copied().collect()
     }
 
     /// What the reports name.
@@ -257,13 +275,16 @@ fn offer_named(named: &str, catalog: &Catalog) -> Result<Option<DecidedOffer>, P
         return Ok(None);
     }
     let offer = catalog.offer(named).ok_or_else(|| {
+        let names: Vec<_> = catalog.offers.values().map(|offer| offer.name.as_str()).collect();
+        let hint = hint(named, names.iter().copied());
         let message = format!(
-            "`{named}` is not an offer; name an offer by id or name, or give the `decisionId`"
+            "`{}` is not an offer{hint}; name an offer by id or name, or give the `decisionId`",
+            wire::text::quoted(named)
         );
         Problem::invalid_field("outcome.offer_id", message)
     })?;
-    let category = catalog.category(&offer.category);
-    let category_id = category.map(|category| category.id.as_str()).unwrap_or_default();
+    let category = catalog.category(offer.category_reference());
+    let category_id = category.map_or(offer.category_id.as_str(), |category| &category.id);
     Ok(Some(DecidedOffer { rank: 0, subject: OfferSubject::of(offer, category_id) }))
 }
 

@@ -130,6 +130,31 @@ impl WholeFlows {
         Ok(Some(WholeFlow { resource, flow, revision }))
     }
 
+    /// A sentence for each flow that names this weight profile or model, which now `fate`.
+    pub async fn users_of<R: Resource>(
+        &self,
+        tenant: &str,
+        part: &R,
+        fate: &str,
+    ) -> Result<Vec<String>, Status> {
+        let kind = R::KIND.replace('_', " ");
+        let mut sentences = Vec::new();
+        for resource in self.flows.all(tenant).await? {
+            // A flow that cannot be read decides nothing.
+            let Ok(flow) = flow_config::parse(&resource) else { continue };
+            let (profile, model) = flow.part_names();
+            let named = match R::KIND {
+                proto::WeightProfile::KIND => profile,
+                _ => model,
+            };
+            if named.is_some_and(|named| is_named(named, part.id(), part.name())) {
+                let (id, named) = (&resource.id, part.name());
+                sentences.push(format!("decision flow `{id}` uses {kind} `{named}`, which {fate}"));
+            }
+        }
+        Ok(sentences)
+    }
+
     async fn parts(
         &self,
         tenant: &str,
@@ -235,11 +260,7 @@ async fn found<R: Resource>(
 ) -> Result<Option<R>, HistoryError> {
     let Some(named) = named else { return Ok(None) };
     let Some(moment) = moment else {
-        return match collection.get(tenant, named).await {
-            Ok(found) => Ok(Some(found)),
-            Err(HistoryError::NotFound { .. }) => Ok(None),
-            Err(error) => Err(error),
-        };
+        return collection.find(tenant, named).await;
     };
     let all = collection.all_as_of(tenant, moment).await?;
     let by_id = all.iter().find(|found| found.id() == named);

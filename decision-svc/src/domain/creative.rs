@@ -81,7 +81,7 @@ pub fn ready(catalog: &Catalog) -> BTreeMap<&str, Vec<Arc<ReadyCreative>>> {
             name: creative.name.clone(),
             channel: creative.channel.clone(),
             placement,
-            placement_named: creative.placement.clone(),
+            placement_named: creative.placement_named.clone(),
             content: creative.content.clone(),
         };
         by_offer.entry(offer).or_default().push((creative.weight, Arc::new(ready)));
@@ -149,6 +149,7 @@ mod tests {
             offer: "Jacket".to_owned(),
             channel: channel.to_owned(),
             placement: placement.to_owned(),
+            placement_named: placement.to_owned(),
             content: Fields::new(),
             weight,
             is_active: true,

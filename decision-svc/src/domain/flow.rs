@@ -6,8 +6,8 @@ use crate::domain::{
     rank::Weights,
     score::{NamedModel, ScoreMethod},
     step::{
-        ContactPolicy, DEFAULT_SCHEMA, Enrich, Filter, Inventory, Need, Optimize, Rank, Score,
-        Settings, Step,
+        ContactPolicy, DEFAULT_SCHEMA, Enrich, Filter, Inventory, Need, Optimize, Qualify, Rank,
+        Score, Settings, Step,
     },
 };
 
@@ -109,12 +109,18 @@ impl Flow {
 
     /// What is allowed and likely not meant.
     pub fn warnings(&self) -> Vec<String> {
-        if self.settings::<ContactPolicy>().is_some() {
-            return Vec::new();
+        let mut warnings = Vec::new();
+        if self.settings::<Qualify>().is_none() {
+            let message = "no `qualify` node: the rules of offers are not judged, every customer \
+                           qualifies";
+            warnings.push(message.to_owned());
         }
-        let message = "no `contact_policy` node: verdicts bind all the same and stand before \
-                       `response` in the trace";
-        vec![message.to_owned()]
+        if self.settings::<ContactPolicy>().is_none() {
+            let message = "no `contact_policy` node: verdicts bind all the same and stand before \
+                           `response` in the trace";
+            warnings.push(message.to_owned());
+        }
+        warnings
     }
 
     /// The settings of the node of this type; none when there is no such node.

@@ -49,7 +49,7 @@ pub struct Factors {
 pub struct Worth {
     /// 0 to 100.
     pub business_value: f64,
-    /// Percent, 0 to 100.
+    /// Percent, 0 to 100; left out it counts as 0.
     pub margin: Option<f64>,
     /// 0 to 100; also decides ties.
     pub priority: f64,
@@ -70,7 +70,7 @@ impl Factors {
     /// The factors from a propensity, a relevance and what the offer says about itself.
     pub fn of(worth: &Worth, propensity: f64, relevance: f64) -> Self {
         // Written so that 30 and 50 % give 0.225, not the double below it.
-        let margin = worth.margin.map_or(200.0, |margin| 100.0 + margin);
+        let margin = 100.0 + worth.margin.unwrap_or_default();
         Self {
             propensity: clamped(propensity),
             relevance: clamped(relevance),
@@ -170,6 +170,16 @@ mod tests {
             1.0 / 0.75,
         );
         assert!((factors.score(&weights).unwrap() - by_hand).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_value_or_margin_left_out_never_beats_a_written_one() {
+        let impact = |value, margin| Factors::of(&worth(value, margin, 50.0), HALF, HALF).impact;
+        assert_eq!(impact(60.0, None), impact(60.0, Some(0.0)));
+        assert_eq!(impact(60.0, None), 0.3);
+        for margin in [None, Some(0.0), Some(100.0)] {
+            assert_eq!(impact(0.0, margin), FACTOR_MIN);
+        }
     }
 
     /// With an estimate of U every weight counts, and U counts no more than the others.

@@ -85,6 +85,8 @@ pub struct Offer {
     pub name: String,
     /// Category as the offer names it.
     pub category: String,
+    /// Id of the category that this is bound to; empty while it goes by its name.
+    pub category_id: String,
     /// A finer group.
     pub subcategory: String,
     /// 0 to 100.
@@ -168,12 +170,14 @@ pub struct Creative {
     pub id: String,
     /// Name for people.
     pub name: String,
-    /// Id or name of the offer.
+    /// Id of the offer, or its name while the reference is bound to none.
     pub offer: String,
-    /// Id or name of the channel; empty for all.
+    /// The same of the channel; empty for all.
     pub channel: String,
-    /// Id or name of the placement; empty for any.
+    /// The same of the placement; empty for any.
     pub placement: String,
+    /// The placement as it was written.
+    pub placement_named: String,
     /// What is said.
     pub content: Fields,
     /// The heaviest is chosen.
@@ -209,7 +213,7 @@ pub struct Channel {
 pub struct Experiment {
     /// Its id.
     pub id: String,
-    /// Id or name of the flow.
+    /// Id of the flow, or its name while the reference is bound to none.
     pub flow: String,
     /// Mixed into the assignment hash.
     pub salt: String,
@@ -230,6 +234,11 @@ pub struct Experiment {
 }
 
 impl Offer {
+    /// What it means by its category: the id that is bound to, else the name.
+    pub fn category_reference(&self) -> &str {
+        if self.category_id.is_empty() { &self.category } else { &self.category_id }
+    }
+
     /// What rules and formulas read as `offer.<field>`; none when it has no such field.
     pub fn field(&self, field: &str) -> Option<Scalar> {
         Some(match field {

@@ -27,6 +27,11 @@ impl Kind<Context> for proto::DecisionFlow {
                 return Ok(());
             }
         };
+        for (node, wanted) in flow_config::refers(&draft.resource.clone()) {
+            draft.refer(&context.known.names, &format!("node `{node}`"), wanted).await;
+        }
+        // What is bound is read by its id from here on.
+        let flow = flow_config::parse(&draft.resource).unwrap_or(flow);
         // A flow that does not decide may name parts that no longer exist.
         if draft.resource.status() == ResourceStatus::Active {
             draft.add_faults(context.whole_flows.missing_parts(tenant, &flow).await?);

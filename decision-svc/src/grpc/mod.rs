@@ -3,6 +3,7 @@
 
 pub mod batch;
 pub mod candidate;
+pub mod configuration;
 pub mod decision;
 pub mod decision_flow;
 pub mod explain;
@@ -14,7 +15,7 @@ use history::{History, ServiceContext};
 use serve::Clock;
 use tonic::Status;
 
-use crate::{deciding::whole_flow::WholeFlows, neighbours::follow::Followers};
+use crate::{deciding::whole_flow::WholeFlows, names::KnownNames, neighbours::follow::Followers};
 
 /// What the services of flows, weight profiles and models work with. Cheap to clone.
 #[derive(Clone)]
@@ -23,6 +24,8 @@ pub struct Context {
     pub history: History,
     /// Flows with the weight profile and model that they name.
     pub whole_flows: WholeFlows,
+    /// What references are resolved against.
+    pub known: KnownNames,
     /// Snapshots, for warnings about the catalog.
     pub followers: Followers,
     /// The time.

@@ -2,10 +2,11 @@
 
 use history::{Draft, Kind};
 use proffer_proto::decision::v1::{self as proto, model_service_server::ModelService};
+use proffer_proto::values::v1::ResourceStatus;
 use tonic::Status;
 
 use super::Context;
-use crate::messages::model;
+use crate::messages::{is_active, model};
 
 /// The models of a tenant.
 pub struct Models(pub Context);
@@ -20,7 +21,18 @@ impl Kind<Context> for proto::Model {
                 draft.add_faults(faults.map(|(path, message)| (path_of(path), message)));
             }
         }
+        if draft.resource.status() != ResourceStatus::Active {
+            let (context, tenant) = (draft.context, draft.tenant());
+            let before = draft.stored.as_ref().filter(|before| is_active(before.status));
+            if let Some(before) = before.cloned() {
+                draft.warn(context.whole_flows.users_of(tenant, &before, "is not active").await?);
+            }
+        }
         Ok(())
+    }
+
+    async fn losses(context: &Context, tenant: &str, stored: &Self) -> Result<Vec<String>, Status> {
+        context.whole_flows.users_of(tenant, stored, "no longer exists").await
     }
 }
 

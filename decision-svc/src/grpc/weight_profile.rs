@@ -5,10 +5,11 @@ use history::{Draft, Kind};
 use proffer_proto::decision::v1::{
     self as proto, weight_profile_service_server::WeightProfileService,
 };
+use proffer_proto::values::v1::ResourceStatus;
 use tonic::Status;
 
 use super::Context;
-use crate::messages::flow_config;
+use crate::messages::{flow_config, is_active};
 
 /// The weight profiles of a tenant.
 pub struct WeightProfiles(pub Context);
@@ -20,7 +21,18 @@ impl Kind<Context> for proto::WeightProfile {
             Some(weights) => flow_config::weights(weights).fault(),
         };
         draft.add_faults(fault.map(|message| ("weights", message)));
+        if draft.resource.status() != ResourceStatus::Active {
+            let (context, tenant) = (draft.context, draft.tenant());
+            let before = draft.stored.as_ref().filter(|before| is_active(before.status));
+            if let Some(before) = before.cloned() {
+                draft.warn(context.whole_flows.users_of(tenant, &before, "is not active").await?);
+            }
+        }
         Ok(())
+    }
+
+    async fn losses(context: &Context, tenant: &str, stored: &Self) -> Result<Vec<String>, Status> {
+        context.whole_flows.users_of(tenant, stored, "no longer exists").await
     }
 }
 

@@ -3,11 +3,16 @@
 mod filter;
 mod score;
 
-use proffer_proto::decision::v1::{self as proto, node::Config};
+use proffer_proto::{
+    decision::v1::{self as proto, node::Config},
+    values::v1::Reference,
+};
+use wire::reference::meant;
 
 use crate::domain::{
     creative::PlacementMatch,
     flow::{Flow, Node},
+    named::{CATEGORY, MODEL, SCHEMA, WEIGHT_PROFILE},
     rank::Weights,
     step::{
         CATEGORIES_MAX, Compute, ContactPolicy, Enrich, Inventory, MatchCreatives, Optimize,
@@ -29,7 +34,7 @@ pub fn parse(resource: &proto::DecisionFlow) -> Result<Flow, Faults> {
     let mut faults = Faults::new();
     let mut nodes = Vec::new();
     for (index, node) in config.nodes.iter().enumerate() {
-        match step(node) {
+        match step(node, &resource.references) {
             Ok(step) => nodes.push(Node { id: node.id.clone(), step }),
             Err((field, message)) => faults
                 .push((path_of(Some(index), &field), format!("node `{}`: {message}", node.id))),
@@ -51,6 +56,26 @@ pub fn parse(resource: &proto::DecisionFlow) -> Result<Flow, Faults> {
     if faults.is_empty() { Ok(flow) } else { Err(faults) }
 }
 
+/// What the nodes of a flow refer to, by node: kinds, and names as written. What is left out is no
+/// reference.
+pub fn refers(resource: &proto::DecisionFlow) -> Vec<(&str, Vec<(&'static str, String)>)> {
+    let nodes = resource.config.iter().flat_map(|config| &config.nodes);
+    let of_node = |node: &proto::Node| match node.config.as_ref()? {
+        Config::Inventory(found) => {
+            Some(found.categories.iter().map(|named| (CATEGORY, named.clone())).collect())
+        }
+        Config::Enrich(found) => named(SCHEMA, &found.schema),
+        Config::Score(found) => named(MODEL, &found.model),
+        Config::Optimize(found) => named(WEIGHT_PROFILE, &found.profile),
+        _ => None,
+    };
+    nodes.filter_map(|node| Some((node.id.as_str(), of_node(node)?))).collect()
+}
+
+fn named(kind: &'static str, named: &str) -> Option<Vec<(&'static str, String)>> {
+    (!named.trim().is_empty()).then(|| vec![(kind, named.to_owned())])
+}
+
 /// The path of a node's field; of the nodes without an index.
 pub fn path_of(index: Option<usize>, field: &str) -> String {
     match index {
@@ -60,20 +85,20 @@ pub fn path_of(index: Option<usize>, field: &str) -> String {
     }
 }
 
-fn step(node: &proto::Node) -> Result<Step, Fault> {
+fn step(node: &proto::Node, known: &[Reference]) -> Result<Step, Fault> {
     let Some(config) = &node.config else {
         return Err(fault("type", format!("is required: one of {}", Step::TYPE_NAMES.join(", "))));
     };
     match config {
-        Config::Inventory(found) => inventory(found).map(Step::from),
-        Config::Enrich(found) => Ok(enrich(found).into()),
+        Config::Inventory(found) => inventory(found, known).map(Step::from),
+        Config::Enrich(found) => Ok(enrich(found, known).into()),
         Config::Compute(_) => Ok(Compute.into()),
         Config::Qualify(_) => Ok(Qualify.into()),
         Config::ContactPolicy(_) => Ok(ContactPolicy.into()),
         Config::Filter(found) => filter::parse(found).map(Step::from),
         Config::MatchCreatives(found) => match_creatives(found).map(Step::from),
-        Config::Score(found) => score::parse(found).map(Step::from),
-        Config::Optimize(found) => optimize(found).map(Step::from),
+        Config::Score(found) => score::parse(found, known).map(Step::from),
+        Config::Optimize(found) => optimize(found, known).map(Step::from),
         Config::Rank(found) => rank(found).map(Step::from),
         Config::Response(_) => Ok(Response.into()),
         Config::Group(_) => Err(unserved("group")),
@@ -92,19 +117,25 @@ fn unserved(type_name: &str) -> Fault {
     fault("type", format!("type `{type_name}` is not yet supported; supported are {supported}"))
 }
 
-fn inventory(found: &proto::InventoryNode) -> Result<Inventory, Fault> {
+fn inventory(found: &proto::InventoryNode, known: &[Reference]) -> Result<Inventory, Fault> {
     let count = found.categories.len();
     if count > CATEGORIES_MAX {
         let message = format!("holds {count}, which exceeds the maximum {CATEGORIES_MAX}");
         return Err(fault("config.categories", message));
     }
-    Ok(Inventory { categories: found.categories.clone() })
+    let faulty = found.categories.iter().position(|named| named.trim().is_empty());
+    if let Some(index) = faulty {
+        let message = "is empty: name a category by id or name, or leave it out";
+        return Err(fault(&format!("config.categories[{index}]"), message));
+    }
+    let categories = found.categories.iter().map(|named| meant(known, CATEGORY, named));
+    Ok(Inventory { categories: categories.collect() })
 }
 
-fn enrich(found: &proto::EnrichNode) -> Enrich {
+fn enrich(found: &proto::EnrichNode, known: &[Reference]) -> Enrich {
     match found.schema.as_str() {
         "" => Enrich::default(),
-        schema => Enrich { schema: schema.to_owned() },
+        schema => Enrich { schema: meant(known, SCHEMA, schema) },
     }
 }
 
@@ -123,11 +154,11 @@ fn match_creatives(found: &proto::MatchCreativesNode) -> Result<MatchCreatives, 
     Ok(MatchCreatives { is_required: found.require_creative.unwrap_or(true), placement })
 }
 
-fn optimize(found: &proto::OptimizeNode) -> Result<Optimize, Fault> {
+fn optimize(found: &proto::OptimizeNode, known: &[Reference]) -> Result<Optimize, Fault> {
     if found.profile.trim().is_empty() {
         return Err(fault("config.profile", "is required: id or name of a weight profile"));
     }
-    Ok(Optimize { reference: found.profile.clone(), found: None })
+    Ok(Optimize { reference: meant(known, WEIGHT_PROFILE, &found.profile), found: None })
 }
 
 fn rank(found: &proto::RankNode) -> Result<Rank, Fault> {

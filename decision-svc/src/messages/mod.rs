@@ -5,6 +5,7 @@ pub mod answer;
 pub mod flow_config;
 pub mod model;
 pub mod offer_subject;
+pub mod part;
 pub mod question;
 pub mod reason_code;
 pub mod report;

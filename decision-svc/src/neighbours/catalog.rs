@@ -6,7 +6,7 @@ use formula::Type;
 use proffer_proto::{catalog::v1 as proto, values::v1::ConfigurationChange};
 use serve::metadata;
 use tonic::Status;
-use wire::{amount, output_type, purpose, rule};
+use wire::{amount, output_type, purpose, reference, rule};
 
 use super::{Lookup, instant};
 use crate::domain::{
@@ -137,10 +137,13 @@ fn offer(id: String, found: proto::Offer) -> Offer {
         schedule: found.schedule.map(schedule).unwrap_or_default(),
         mandate: found.mandatory.and_then(mandate),
         name: found.name,
+        category_id: reference::bound(&found.references, "category", &found.category)
+            .unwrap_or_default()
+            .to_owned(),
         category: found.category,
         subcategory: found.subcategory,
         priority: found.priority.unwrap_or(50.0),
-        business_value: found.business_value.unwrap_or(50.0),
+        business_value: found.business_value.unwrap_or_default(),
         margin: found.margin,
         purpose: purpose::or_default(found.purpose),
     }
@@ -156,15 +159,17 @@ fn mandate(found: proto::Mandate) -> Option<Mandate> {
 }
 
 fn creative(id: String, found: proto::Creative) -> Creative {
+    let meant = |kind: &str, named: &str| reference::meant(&found.references, kind, named);
     Creative {
         id,
         is_active: is_active(found.status),
         content: scalar::fields(&found.content),
         weight: found.weight.unwrap_or(100.0),
         name: found.name,
-        offer: found.offer,
-        channel: found.channel,
-        placement: found.placement,
+        offer: meant("offer", &found.offer),
+        channel: meant("channel", &found.channel),
+        placement: meant("placement", &found.placement),
+        placement_named: found.placement,
     }
 }
 

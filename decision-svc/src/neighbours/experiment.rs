@@ -29,7 +29,7 @@ fn experiment(id: String, found: &proto::Experiment) -> Experiment {
     let status = found.status();
     Experiment {
         id,
-        flow: found.flow_id.clone(),
+        flow: wire::reference::meant(&found.references, "decision_flow", &found.flow_id),
         salt: found.salt.clone(),
         holdout_basis_points: last.map_or(0, |epoch| epoch.holdout_basis_points.unsigned_abs()),
         epoch: last.map_or(1, |epoch| epoch.epoch),

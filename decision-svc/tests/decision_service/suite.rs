@@ -50,6 +50,15 @@ pub async fn on_both(check: impl AsyncFn(Suite)) {
 
 impl Suite {
     pub async fn start(location: &Location, fakes: Fakes) -> Self {
+        Self::start_waiting(location, fakes, Duration::from_millis(250)).await
+    }
+
+    /// One whose decisions wait so long for newer configuration.
+    pub async fn start_waiting(
+        location: &Location,
+        fakes: Fakes,
+        snapshot_wait_max: Duration,
+    ) -> Self {
         let clock = Clock::fixed(serve::from_micros(NOW_US));
         configure(&fakes);
         let neighbours = match location {
@@ -59,7 +68,7 @@ impl Suite {
         let deps = Deps {
             clock: clock.clone(),
             neighbours,
-            snapshot_wait_max: Duration::from_millis(250),
+            snapshot_wait_max,
             experiments_silence_max: fakes.experiments_silence_max,
         };
         let app = App::build(location, deps).await.unwrap();

@@ -14,6 +14,7 @@ use tonic::{Status, metadata::MetadataMap};
 use super::{Context, assignment, resource, results};
 use crate::{
     domain::experiment::{ChangeError, Experiment, Status as Stage, folded_flow},
+    names::FLOW,
     store::{FlowError, give_flow_back, take_flow},
 };
 
@@ -45,6 +46,7 @@ impl Kind<Context> for proto::Experiment {
                 draft.warn(checked.warnings());
                 let resource = std::mem::take(&mut draft.resource);
                 draft.resource = resource::into_proto(resource, &checked);
+                return find_flow(draft).await;
             }
         }
         Ok(())
@@ -56,17 +58,21 @@ impl Kind<Context> for proto::Experiment {
         before: Option<&Self>,
         after: &Self,
     ) -> Result<(), Status> {
-        let ran = before.is_some_and(is_running);
-        let used = match (ran, is_running(after)) {
-            (false, true) => {
-                take_flow(transaction, &author.tenant, &flow_key(&after.flow_id), &after.id).await
-            }
-            (true, false) => give_flow_back(transaction, &author.tenant, &after.id)
-                .await
-                .map_err(FlowError::Database),
-            (true, true) | (false, false) => Ok(()),
-        };
-        used.map_err(|error| refused(error, &after.flow_id))
+        let key = |of: &Self| is_running(of).then(|| flow_key(of));
+        let (was, is) = (before.and_then(key), key(after));
+        let tenant = &author.tenant;
+        let refused = |error: FlowError| refused(error, &after.flow_id);
+        if was == is {
+            return Ok(());
+        }
+        if was.is_some() {
+            let given = give_flow_back(transaction, tenant, &after.id).await;
+            given.map_err(|error| refused(error.into()))?;
+        }
+        match is {
+            Some(flow) => take_flow(transaction, tenant, &flow, &after.id).await.map_err(refused),
+            None => Ok(()),
+        }
     }
 
     fn check_delete(stored: &Self) -> Result<(), Status> {
@@ -108,10 +114,28 @@ fn is_running(experiment: &proto::Experiment) -> bool {
     experiment.status() == proto::ExperimentStatus::Running
 }
 
-/// A flow in the form in which two references are compared. This service knows no flows, so a name
-/// means the id that is made from it: `Winback` and `flow_winback` are one flow. A flow that was
-/// created with another id is the same only when both experiments refer to it alike.
-fn flow_key(reference: &str) -> String {
+/// Binds the experiment to its flow. None of that name is a warning for a draft, and refuses an
+/// experiment that starts: it would hold nobody out.
+async fn find_flow(draft: &mut Draft<'_, Context, proto::Experiment>) -> Result<(), Status> {
+    let starts = is_running(&draft.resource) && !draft.stored.as_ref().is_some_and(is_running);
+    let flow = draft.resource.flow_id.clone();
+    let found = draft.refer(&draft.context.known.names, "flowId", vec![(FLOW, flow.clone())]).await;
+    match found.first() {
+        Some(found) if starts && found.is_unknown() => {
+            draft.refuse_faults()?;
+            Err(Problem::not_found(FLOW, &flow).hint(found.hint()).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A flow in the form in which two references are compared: the id it is bound to. Before there is
+/// one, a name means the id that is made from it.
+fn flow_key(experiment: &proto::Experiment) -> String {
+    let reference = &experiment.flow_id;
+    if let Some(id) = wire::reference::bound(&experiment.references, FLOW, reference) {
+        return id.to_owned();
+    }
     let folded = folded_flow(reference);
     if folded.starts_with("flow_") {
         folded

@@ -10,7 +10,7 @@ use history::{History, ServiceContext};
 use serve::Clock;
 use wire::{instant::parse as instant, text::id_fault};
 
-use crate::store::Store;
+use crate::{names::KnownNames, store::Store};
 
 /// Bytes of a request.
 pub const REQUEST_BYTES_MAX: usize = 256 * 1024;
@@ -26,6 +26,8 @@ pub struct Context {
     pub store: Store,
     /// The log of the experiments.
     pub history: History,
+    /// What references are resolved against.
+    pub(crate) known: KnownNames,
     /// Every instant the service writes comes from it.
     pub clock: Clock,
 }

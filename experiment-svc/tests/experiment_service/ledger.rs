@@ -38,7 +38,7 @@ async fn an_unassigned_customer_is_not_found() {
         assert_eq!(status.message(), "assignment `bob` not found");
         assert_eq!(
             suite.assignment("nope", "bob").await.unwrap_err().message(),
-            "experiment `nope` not found"
+            "experiment `nope` not found; known are Winback Q4 holdout"
         );
         assert_eq!(
             shown(&suite.assignment(SEED, "").await.unwrap_err()),

@@ -34,6 +34,7 @@ pub fn day(days: i64) -> DateTime<Utc> {
 pub struct Suite {
     pub clock: Clock,
     pub location: Location,
+    pub app: App,
     pub experiments: ExperimentServiceClient<Neighbour>,
     pub ledger: LedgerServiceClient<Neighbour>,
 }
@@ -53,7 +54,7 @@ impl Suite {
         let own = Neighbour::local(app.routes());
         let (experiments, ledger) =
             (ExperimentServiceClient::new(own.clone()), LedgerServiceClient::new(own));
-        Self { clock, location, experiments, ledger }
+        Self { clock, location, app, experiments, ledger }
     }
 
     /// A second process on the same database, where the store allows it.

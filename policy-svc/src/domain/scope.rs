@@ -1,6 +1,12 @@
 //! The scope of a contact policy: which contacts it counts and which offers it refuses.
 
-use super::{channel::Channel, facts::Subject, folded, zone};
+use super::{
+    channel::Channel,
+    facts::Subject,
+    folded,
+    list::{clauses, items},
+    named, zone,
+};
 
 /// Longest scope, in bytes.
 pub const SCOPE_BYTES_MAX: usize = 4_096;
@@ -32,13 +38,27 @@ struct Clause {
 struct Value {
     written: String,
     folded: String,
-    /// The channel it names now, when it names one.
+    /// The id it was bound to; then it means nothing else.
+    bound: Option<String>,
+    /// The channel that an unbound reference names now, when it names one.
     channel_id: Option<String>,
 }
 
+impl Dimension {
+    /// The kind of what it names.
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Category => named::CATEGORY,
+            Self::Offer => named::OFFER,
+            Self::Channel => named::CHANNEL,
+            Self::Subcategory => named::SUBCATEGORY,
+        }
+    }
+}
+
 impl Scope {
-    /// Reads `global`, `category:A,B`, `offer:…`, `channel:…`, `subcategory:…`, joined by `;`.
-    /// Empty is `global`.
+    /// Reads `global`, `category:A,B`, `offer:…`, `channel:…`, `subcategory:…`, joined by `;`. A
+    /// value may stand in double quotes, `""` for a quote. Empty is `global`.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text.len() > SCOPE_BYTES_MAX {
             return Err(format!(
@@ -53,7 +73,8 @@ impl Scope {
         if text.trim().is_empty() {
             return Ok(scope);
         }
-        for part in text.split(';').map(str::trim) {
+        for part in clauses(text) {
+            let part = part.trim();
             if part != "global" {
                 scope.clauses.push(clause(part)?);
             }
@@ -77,14 +98,40 @@ impl Scope {
         self.clauses.is_empty()
     }
 
-    /// Binds channel references to the channels that exist now.
+    /// What it refers to: kinds and names as written; a subcategory in lower case.
+    pub fn refers(&self) -> Vec<(&'static str, String)> {
+        let of_clause = |clause: &Clause| {
+            let dimension = clause.dimension;
+            let name = move |value: &Value| match dimension {
+                Dimension::Subcategory => value.folded.clone(),
+                _ => value.written.clone(),
+            };
+            let values: Vec<_> = clause.values.iter().map(name).collect();
+            values.into_iter().map(move |name| (dimension.kind(), name))
+        };
+        self.clauses.iter().flat_map(of_clause).collect()
+    }
+
+    /// Binds its references to ids, where there are any.
+    pub fn bind(&mut self, id_of: impl Fn(&str, &str) -> Option<String>) {
+        for clause in &mut self.clauses {
+            for value in &mut clause.values {
+                value.bound = id_of(clause.dimension.kind(), &value.written);
+            }
+        }
+    }
+
+    /// Finds the channels that unbound references name now.
     pub fn resolve(&mut self, channels: &[Channel]) {
         for clause in
             self.clauses.iter_mut().filter(|clause| clause.dimension == Dimension::Channel)
         {
             for value in &mut clause.values {
-                value.channel_id =
-                    find_channel(channels, &value.written).map(|channel| channel.id.clone());
+                let found = match &value.bound {
+                    Some(id) => channels.iter().find(|channel| channel.id == *id),
+                    None => find_channel(channels, &value.written),
+                };
+                value.channel_id = found.map(|channel| channel.id.clone());
             }
         }
     }
@@ -107,6 +154,9 @@ impl Scope {
 
 impl Value {
     fn matches(&self, dimension: Dimension, subject: &Subject) -> bool {
+        if let Some(id) = &self.bound {
+            return self.matches_bound(id, dimension, subject);
+        }
         match dimension {
             Dimension::Channel => {
                 let is_known = !subject.channel_id.is_empty();
@@ -122,6 +172,25 @@ impl Value {
                 self.folded == subject.category_folded
                     || (!subject.category_id.is_empty() && self.written == subject.category_id)
             }
+            Dimension::Subcategory => self.folded == subject.subcategory_folded,
+        }
+    }
+
+    /// A bound reference means its id, whatever has the name. What has no id yet goes by its name.
+    fn matches_bound(&self, id: &str, dimension: Dimension, subject: &Subject) -> bool {
+        match dimension {
+            Dimension::Channel => {
+                // A report by a name that no channel had yet.
+                let is_nameless = !subject.channel_id.is_empty()
+                    && folded(&subject.channel_id) == subject.channel_folded;
+                id == subject.channel_id || is_nameless && self.folded == subject.channel_folded
+            }
+            _ if subject.offer_id.is_empty() => false,
+            Dimension::Offer => id == subject.offer_id,
+            Dimension::Category if subject.category_id.is_empty() => {
+                self.folded == subject.category_folded
+            }
+            Dimension::Category => id == subject.category_id,
             Dimension::Subcategory => self.folded == subject.subcategory_folded,
         }
     }
@@ -149,15 +218,12 @@ fn clause(part: &str) -> Result<Clause, String> {
         }
     };
     let mut values = Vec::new();
-    for written in list.split(',').map(str::trim) {
+    for written in items(list).map_err(|fault| format!("`{}` {fault}", word.trim()))? {
         if written.is_empty() {
             return Err(format!("`{}` needs at least one value and no empty ones", word.trim()));
         }
-        values.push(Value {
-            written: written.to_owned(),
-            folded: folded(written),
-            channel_id: None,
-        });
+        let folded = folded(&written);
+        values.push(Value { written, folded, bound: None, channel_id: None });
     }
     if values.len() > VALUES_MAX {
         return Err(format!(
@@ -222,6 +288,62 @@ mod tests {
         check("channel:email;category:Apparel", subject("off_1", "Apparel", "", email), true);
         check("channel:email;category:Apparel", subject("off_1", "Home", "", email), false);
         check("global;category:Apparel", subject("off_1", "Home", "", email), false);
+    }
+
+    #[test]
+    fn a_bound_value_means_its_id_whatever_has_the_name() {
+        let check = |text: &str, ids: &[(&str, &str)], subject: Subject, expected: bool| {
+            let mut scope = Scope::parse(text).unwrap();
+            let id_of = |_: &str, named: &str| {
+                let found = ids.iter().find(|(name, _)| *name == named);
+                found.map(|(_, id)| (*id).to_owned())
+            };
+            scope.bind(id_of);
+            assert_eq!(scope.matches(&subject), expected, "{text} {subject:?}");
+        };
+        let email = ("ch_email", "email");
+        let apparel = [("Apparel", "cat_apparel")];
+        // The category was renamed; another one has its name now.
+        let renamed = Candidate {
+            offer_id: "off_1".into(),
+            category: "Clothes".into(),
+            category_id: "cat_apparel".into(),
+            ..Default::default()
+        };
+        let renamed = Subject::new(&renamed, "ch_email", "email");
+        check("category:Apparel", &apparel, renamed.clone(), true);
+        check("category:Apparel", &[("Apparel", "cat_2")], renamed, false);
+        check(
+            "category:Apparel",
+            &[("Apparel", "cat_2")],
+            subject("o", "Apparel", "", email),
+            false,
+        );
+        // An offer whose category has no id yet goes by its name.
+        let nameless = Candidate {
+            offer_id: "off_1".into(),
+            category: "apparel".into(),
+            ..Default::default()
+        };
+        let nameless = Subject::new(&nameless, "ch_email", "email");
+        check("category:Apparel", &apparel, nameless.clone(), true);
+        check("category:Apparel", &[], nameless, true);
+        check("offer:Spring", &[("Spring", "off_1")], subject("off_1", "", "", email), true);
+        check("offer:Spring", &[("Spring", "off_2")], subject("off_1", "", "", email), false);
+        let mail = [("email", "ch_email")];
+        check("channel:email", &mail, subject("o", "", "", ("ch_email", "letters")), true);
+        check("channel:email", &mail, subject("o", "", "", ("ch_2", "email")), false);
+        // A report by the name before there was such a channel.
+        check("channel:email", &mail, subject("o", "", "", ("email", "email")), true);
+    }
+
+    #[test]
+    fn a_value_in_quotes_may_hold_what_separates() {
+        let scope = Scope::parse("category:\"Home, garden; outdoor\",Toys;channel:email").unwrap();
+        let named: Vec<_> = scope.refers().into_iter().map(|(_, named)| named).collect();
+        assert_eq!(named, ["Home, garden; outdoor", "Toys", "email"]);
+        let fault = Scope::parse("category:\"Home").unwrap_err();
+        assert_eq!(fault, "`category` has a quote that is not closed");
     }
 
     #[test]

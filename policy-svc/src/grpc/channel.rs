@@ -8,8 +8,9 @@ use super::Context;
 use crate::{
     domain::{
         channel::{Channel, ChannelType, default_type},
-        configuration::CHANNELS_MAX,
+        configuration::{CHANNELS_MAX, Configuration},
         folded,
+        named::FIELD,
     },
     messages,
 };
@@ -35,8 +36,29 @@ impl Kind<Context> for proto::Channel {
             let default = default_type(&resource.name).map(ChannelType::name);
             resource.channel_type = default.unwrap_or_default().to_owned();
         }
+        let config = resource.config.clone().unwrap_or_default();
+        let zones = config.timezone_source.iter().map(|field| (FIELD, bare(field))).collect();
+        let consent = Some(&config.consent_field).filter(|field| !field.is_empty());
+        let consent = consent.map(|field| (FIELD, bare(field))).into_iter().collect();
+        let names = &draft.context.known.names;
+        draft.refer(names, "timezoneSource", zones).await;
+        draft.refer(names, "consentField", consent).await;
         warn_left_dangling(draft, channel).await
     }
+
+    async fn losses(context: &Context, tenant: &str, stored: &Self) -> Result<Vec<String>, Status> {
+        let configuration = context.configurations.newest(tenant).await?;
+        let is_other = |channel: &&Channel| channel.id != stored.id;
+        let others: Vec<_> = configuration.channels.iter().filter(is_other).cloned().collect();
+        Ok(left_dangling(&configuration, &others, |named| {
+            format!("names channel `{named}`, which no longer exists")
+        }))
+    }
+}
+
+/// A customer field without `customer.`.
+fn bare(field: &str) -> String {
+    field.strip_prefix("customer.").unwrap_or(field).to_owned()
 }
 
 /// Warns of policies that named the channel by its name before this edit, and mean nothing by it
@@ -46,25 +68,37 @@ async fn warn_left_dangling(
     edited: Channel,
 ) -> Result<(), Status> {
     let Some(before) = &draft.stored else { return Ok(()) };
-    let old_name = before.name.clone();
-    if folded(&old_name) == folded(&edited.name) {
+    if folded(&before.name) == folded(&edited.name) {
         return Ok(());
     }
     let configuration = draft.context.configurations.newest(draft.tenant()).await?;
     let mut channels = configuration.channels.clone();
     channels.retain(|channel| channel.id != edited.id);
     channels.push(edited);
-    for mut policy in configuration.policies.iter().cloned() {
-        policy.scope.resolve(&channels);
-        let mut dangling = policy.scope.dangling_channels().into_iter();
-        if dangling.any(|named| folded(named) == folded(&old_name)) {
-            let id = &policy.id;
-            draft.warn([format!(
-                "contact policy `{id}` names channel `{old_name}`, which is no longer a name"
-            )]);
-        }
-    }
+    draft.warn(left_dangling(&configuration, &channels, |named| {
+        format!("names channel `{named}`, which is no longer a name")
+    }));
     Ok(())
+}
+
+/// The active policies with a reference to a channel that is known now and not among `after`.
+fn left_dangling(
+    configuration: &Configuration,
+    after: &[Channel],
+    fate: impl Fn(&str) -> String,
+) -> Vec<String> {
+    let mut sentences = Vec::new();
+    for mut policy in configuration.policies.iter().cloned() {
+        // What dangles already is no news.
+        let before: Vec<_> =
+            policy.scope.dangling_channels().into_iter().map(str::to_owned).collect();
+        policy.scope.resolve(after);
+        let dangling = policy.scope.dangling_channels().into_iter();
+        let news = dangling.filter(|named| !before.iter().any(|known| known == named));
+        let id = &policy.id;
+        sentences.extend(news.map(|named| format!("contact policy `{id}` {}", fate(named))));
+    }
+    sentences
 }
 
 history::resource_service! {

@@ -29,7 +29,7 @@ impl Kind<Context> for proto::ContactPolicy {
     async fn check(draft: &mut Draft<'_, Context, Self>) -> Result<(), Status> {
         draft.resource.lapsed_share = None;
         messages::settle_spend(&mut draft.resource);
-        let mut policy = match messages::policy(&draft.resource) {
+        let policy = match messages::policy(&draft.resource) {
             Ok(policy) => policy,
             Err(faults) => {
                 // The status was checked before.
@@ -44,13 +44,9 @@ impl Kind<Context> for proto::ContactPolicy {
         if draft.resource.scope.trim().is_empty() {
             draft.resource.scope = SCOPE_DEFAULT.to_owned();
         }
-        // Categories and offers are not known here.
-        let configuration = draft.context.configurations.newest(draft.tenant()).await?;
-        policy.scope.resolve(&configuration.channels);
-        let dangling = policy.scope.dangling_channels().into_iter();
-        draft.warn(
-            dangling.map(|named| format!("scope names channel `{named}`, which does not exist")),
-        );
+        let names = &draft.context.known.names;
+        draft.refer(names, "scope", written.refers()).await;
+        draft.refer(names, policy.kind.name(), policy.kind.refers()).await;
         Ok(())
     }
 

@@ -8,7 +8,7 @@ mod gate;
 mod settings;
 mod status;
 
-use history::{Collection, History, ServiceContext};
+use history::{Collection, History, LogServer, ServiceContext};
 use proffer_proto::policy::v1::{
     self as proto, channel_service_server::ChannelServiceServer,
     consent_service_server::ConsentServiceServer,
@@ -20,7 +20,9 @@ use serve::{Clock, Problem};
 use tonic::{Status, service::Routes};
 
 pub use self::{channel::Channels, gate::GateService};
-use crate::{configuration::Configurations, gate::Gate, lapses::Lapses, store::Store};
+use crate::{
+    configuration::Configurations, gate::Gate, lapses::Lapses, names::KnownNames, store::Store,
+};
 
 /// Bytes of a request.
 pub const REQUEST_BYTES_MAX: usize = 256 * 1024;
@@ -44,6 +46,8 @@ pub struct Context {
     pub clock: Clock,
     /// Both, and the settings, as rules use them.
     pub configurations: Configurations,
+    /// What references are resolved against.
+    pub(crate) known: KnownNames,
     /// The use cases.
     pub gate: Gate,
     /// Reservations that ended.
@@ -59,6 +63,7 @@ impl Context {
             lapses: Lapses::new(store.clone()),
             channels: Collection::new(history.clone()),
             policies: Collection::new(history.clone()),
+            known: KnownNames::new(&history),
             store,
             history,
             configurations,
@@ -112,6 +117,7 @@ pub fn routes(context: &Context) -> Routes {
                 .max_decoding_message_size(QUESTION_BYTES_MAX)
                 .max_encoding_message_size(ANSWER_BYTES_MAX),
         )
+        .add_service(LogServer::new(context().history, Vec::new).served())
 }
 
 /// Runs a write to its end even when the caller disconnects, so that no lock stays behind and the

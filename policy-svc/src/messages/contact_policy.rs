@@ -2,8 +2,9 @@
 
 use proffer_proto::{
     policy::v1::{self as proto, contact_policy::Rule},
-    values::v1::value::Kind,
+    values::v1::{Reference, value::Kind},
 };
+use wire::reference;
 
 use super::{channel::status_name, rule::kind};
 use crate::domain::{
@@ -18,11 +19,19 @@ pub fn policy(resource: &proto::ContactPolicy) -> Result<ContactPolicy, Faults> 
         faults.push(("status".to_owned(), format!("`{}` is not a status", resource.status)));
     }
     match ContactPolicy::parse(&draft(resource), kind(resource.rule.as_ref())) {
-        Ok(policy) if faults.is_empty() => return Ok(policy),
+        Ok(policy) if faults.is_empty() => return Ok(bound(policy, &resource.references)),
         Ok(_) => {}
         Err(found) => faults.extend(found),
     }
     Err(faults)
+}
+
+/// The policy with the ids that its references are bound to.
+fn bound(mut policy: ContactPolicy, references: &[Reference]) -> ContactPolicy {
+    policy.scope.bind(|kind, named| reference::bound(references, kind, named).map(str::to_owned));
+    let meant = |kind: &str, named: &str| reference::meant(references, kind, named);
+    let kind = policy.kind.bound(&meant);
+    ContactPolicy { kind: kind.unwrap_or_else(|| policy.kind.clone()), ..policy }
 }
 
 fn draft(resource: &proto::ContactPolicy) -> PolicyDraft<'_> {
@@ -39,7 +48,9 @@ fn draft(resource: &proto::ContactPolicy) -> PolicyDraft<'_> {
 
 /// A stored policy. One that this version cannot read refuses everything in its scope.
 pub fn stored(resource: &proto::ContactPolicy) -> ContactPolicy {
-    policy(resource).unwrap_or_else(|_| ContactPolicy::unreadable(&draft(resource)))
+    policy(resource).unwrap_or_else(|_| {
+        bound(ContactPolicy::unreadable(&draft(resource)), &resource.references)
+    })
 }
 
 /// Stores an amount as a decimal number, however it was written.

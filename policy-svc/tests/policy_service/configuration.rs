@@ -134,34 +134,6 @@ async fn a_cap_refuses_a_scope_that_it_would_ignore() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_scope_may_name_what_nobody_created_and_says_so_for_channels() {
-    seeded_on_both(async |world| {
-        let warnings = |scope: &'static str, id: &'static str| async move {
-            world.create_policy(cap(id, scope, 1, 1)).await.warnings
-        };
-        assert!(warnings("category:Nowhere;offer:off_none", "pol_a").await.is_empty());
-        assert!(warnings("channel:email,ch_sms", "pol_b").await.is_empty());
-        assert_eq!(
-            warnings("channel:fax", "pol_c").await,
-            ["scope names channel `fax`, which does not exist"]
-        );
-        let update = proto::UpdateChannelRequest {
-            id: "email".into(),
-            channel: Some(proto::Channel { name: "newsletter".into(), ..Default::default() }),
-            update_mask: Some(prost_types::FieldMask { paths: vec!["name".into()] }),
-        };
-        let renamed =
-            world.channels().update_channel(update).await.unwrap().into_inner().channel.unwrap();
-        assert_eq!(
-            renamed.warnings,
-            ["contact policy `pol_b` names channel `email`, which is no longer a name"]
-        );
-        assert_eq!(renamed.channel_type, "email");
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_stale_etag_and_a_taken_name_are_refused() {
     seeded_on_both(async |world| {
         let update = |etag: &str, quiet: &str| {

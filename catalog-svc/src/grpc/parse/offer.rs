@@ -6,12 +6,15 @@ use prost_types::Timestamp;
 
 use wire::{amount, instant::parse as instant, rule, value::literal};
 
-use crate::domain::{
-    Faults,
-    mandate::{MANDATORY, Mandate},
-    name::quoted,
-    offer::{Affinity, COST, Offer, RULES},
-    schedule::{SCHEDULE, Schedule},
+use crate::{
+    domain::{
+        Faults,
+        mandate::{MANDATORY, Mandate},
+        name::quoted,
+        offer::{Affinity, COST, Offer, RULES},
+        schedule::{SCHEDULE, Schedule},
+    },
+    names::CATEGORY,
 };
 
 /// The offer as the domain knows it, and the faults of its values by path.
@@ -41,6 +44,9 @@ pub fn offer(found: &proto::Offer) -> (Offer, Faults) {
     let offer = Offer {
         id: found.id.clone(),
         category: found.category.clone(),
+        category_id: wire::reference::bound(&found.references, CATEGORY, &found.category)
+            .unwrap_or_default()
+            .to_owned(),
         subcategory: found.subcategory.clone(),
         purpose: found.purpose.clone(),
         priority: found.priority,

@@ -5,7 +5,7 @@ use serve::Problem;
 use tonic::Status;
 
 use super::{Kind, ServiceContext};
-use crate::{Author, HistoryError, is_id};
+use crate::{Author, HistoryError, Names, Resolved, is_id};
 
 /// Longest name, in characters.
 const NAME_MAX: usize = 200;
@@ -56,6 +56,37 @@ impl<'a, C: ServiceContext, R: Kind<C>> Draft<'a, C, R> {
         self.warnings.extend(warnings);
     }
 
+    /// Resolves what `what` of the resource refers to, kind by kind, stores what that is bound to
+    /// and warns of what is not there. What it meant before, it still means.
+    pub async fn refer(
+        &mut self,
+        names: &Names,
+        what: &str,
+        wanted: Vec<(&'static str, String)>,
+    ) -> Vec<Resolved> {
+        let resolved = self.bind(names, wanted).await;
+        self.warn(resolved.iter().filter_map(|found| found.warning(what)));
+        resolved
+    }
+
+    /// The same without warnings, for kinds that warn in words of their own.
+    pub async fn bind(
+        &mut self,
+        names: &Names,
+        wanted: Vec<(&'static str, String)>,
+    ) -> Vec<Resolved> {
+        let before = self.stored.as_ref().map_or(&[][..], |stored| stored.references());
+        let resolved = names.resolve(self.tenant(), wanted, before).await;
+        if let Some(references) = self.resource.references_mut() {
+            for Resolved { reference, .. } in &resolved {
+                if !references.contains(reference) {
+                    references.push(reference.clone());
+                }
+            }
+        }
+        resolved
+    }
+
     /// Refuses the resource when there is a fault so far: for checks that need a valid one.
     pub fn refuse_faults(&mut self) -> Result<(), Status> {
         if self.faults.is_empty() {
@@ -68,6 +99,8 @@ impl<'a, C: ServiceContext, R: Kind<C>> Draft<'a, C, R> {
     pub(crate) async fn check(&mut self) -> Result<(), Status> {
         self.check_name();
         self.settle_status();
+        // Whatever the request says of them: they are resolved by `refer`.
+        self.resource.references_mut().into_iter().for_each(Vec::clear);
         R::check(self).await?;
         self.refuse_faults()
     }

@@ -144,9 +144,9 @@ impl CompiledFlow {
         let score_inputs = flow.score_method().inputs();
         let demands = builder::Demands { filters: flow.filters(), inputs: &score_inputs };
         for offer in active() {
-            let (own, is_wanted) = directory.place(&offer.category);
+            let (own, is_wanted) = directory.place(offer.category_reference());
             if is_wanted {
-                let category_id = own.map(|own| directory.id(own)).unwrap_or_default();
+                let category_id = own.map_or(offer.category_id.as_str(), |own| directory.id(own));
                 let program = builder::program(&mut interner, offer, own, demands);
                 offers.push(CompiledOffer {
                     candidate: Arc::new(Candidate::new(offer, category_id)),

@@ -93,11 +93,12 @@ impl OracleFlow {
     pub fn compile(flow: Flow, catalog: &Catalog) -> Self {
         let wanted = flow.categories();
         let is_wanted = |offer: &&Arc<Offer>| {
-            let stored = catalog.category(&offer.category);
+            let reference = offer.category_reference();
+            let stored = catalog.category(reference);
             wanted.is_empty()
                 || wanted.iter().any(|wanted| match stored {
                     Some(stored) => is_named(wanted, &stored.id, &stored.name),
-                    None => folded(wanted) == folded(&offer.category),
+                    None => folded(wanted) == folded(reference),
                 })
         };
         let is_lending = |category: &&Category| {
@@ -116,11 +117,13 @@ impl OracleFlow {
         let offers = active()
             .filter(is_wanted)
             .map(|offer| {
-                let own = catalog.category(&offer.category).filter(|category| category.is_active);
+                let own = catalog.category(offer.category_reference());
+                let own = own.filter(|category| category.is_active);
                 let (metrics, steps, open) = (&catalog.metrics, Vec::new(), Vec::new());
                 let program =
                     Builder { offer, own, categories: &categories, fields, metrics, steps, open };
-                let category_id = own.map_or("", |category| category.id.as_str());
+                let bound = offer.category_id.as_str();
+                let category_id = own.map_or(bound, |category| category.id.as_str());
                 OracleOffer {
                     candidate: Candidate::new(offer, category_id),
                     creatives: creatives.remove(offer.id.as_str()).unwrap_or_default(),

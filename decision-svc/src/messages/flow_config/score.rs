@@ -1,16 +1,18 @@
 //! The method of a `score` node.
 
 use formula::Formula;
-use proffer_proto::decision::v1 as proto;
+use proffer_proto::{decision::v1 as proto, values::v1::Reference};
+use wire::reference::meant;
 
 use super::{Fault, fault};
 use crate::domain::{
+    named::MODEL,
     score::{NamedModel, ScoreMethod},
     step::Score,
 };
 
 /// The node, or its first fault.
-pub(super) fn parse(found: &proto::ScoreNode) -> Result<Score, Fault> {
+pub(super) fn parse(found: &proto::ScoreNode, known: &[Reference]) -> Result<Score, Fault> {
     let Ok(named) = proto::ScoreMethod::try_from(found.method) else {
         let message = "must be one of propensity, priority, formula, model";
         return Err(fault("config.method", message));
@@ -19,7 +21,7 @@ pub(super) fn parse(found: &proto::ScoreNode) -> Result<Score, Fault> {
         proto::ScoreMethod::Unspecified | proto::ScoreMethod::Propensity => ScoreMethod::Propensity,
         proto::ScoreMethod::Priority => ScoreMethod::Priority,
         proto::ScoreMethod::Formula => formula(found)?,
-        proto::ScoreMethod::Model => model(found)?,
+        proto::ScoreMethod::Model => model(found, known)?,
     };
     let settings = [
         ("config.formula", &found.formula, "formula", proto::ScoreMethod::Formula),
@@ -43,10 +45,10 @@ fn formula(found: &proto::ScoreNode) -> Result<ScoreMethod, Fault> {
     Ok(ScoreMethod::Formula(found.formula.clone()))
 }
 
-fn model(found: &proto::ScoreNode) -> Result<ScoreMethod, Fault> {
+fn model(found: &proto::ScoreNode, known: &[Reference]) -> Result<ScoreMethod, Fault> {
     if found.model.trim().is_empty() {
         let message = "is required with method `model`: id or name of a model";
         return Err(fault("config.model", message));
     }
-    Ok(ScoreMethod::Model(NamedModel { reference: found.model.clone(), found: None }))
+    Ok(ScoreMethod::Model(NamedModel { reference: meant(known, MODEL, &found.model), found: None }))
 }

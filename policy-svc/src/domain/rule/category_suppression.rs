@@ -88,8 +88,10 @@ impl Evaluation for Categories {
     }
 }
 
-/// By name, or by id when both have one.
+/// By id when both have one, so that a new category of an old name is another; else by name.
 fn is_same_category(one: &Subject, other: &Subject) -> bool {
-    let is_named = !one.category_folded.is_empty() && one.category_folded == other.category_folded;
-    is_named || (!one.category_id.is_empty() && one.category_id == other.category_id)
+    if !one.category_id.is_empty() && !other.category_id.is_empty() {
+        return one.category_id == other.category_id;
+    }
+    !one.category_folded.is_empty() && one.category_folded == other.category_folded
 }

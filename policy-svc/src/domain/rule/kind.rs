@@ -1,6 +1,6 @@
 //! What a contact policy kind is: one file that implements [`PolicyKind`].
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use super::{
     finding::Evaluation,
@@ -39,6 +39,17 @@ pub trait PolicyKind: fmt::Debug + Send + Sync {
     /// counted more, contacts that it does not refuse would fill it beyond its limit.
     fn scope(&self, written: Scope) -> Scope {
         written
+    }
+
+    /// What its settings refer to: kinds, and names as written.
+    fn refers(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
+    /// The same with ids in place of names that are bound to one; none for kinds that refer to
+    /// nothing. `meant` says what a kind and a name mean.
+    fn bound(&self, _meant: &dyn Fn(&str, &str) -> String) -> Option<Arc<dyn PolicyKind>> {
+        None
     }
 
     /// What is wrong with the written scope: a part that the kind would ignore.

@@ -1,6 +1,6 @@
 //! `mutual_exclusion`: only one of several offers within a window.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::{DateTime, Utc};
 
@@ -11,27 +11,27 @@ use super::{
     kind::PolicyKind,
     window::{self, WINDOW_DAYS_MAX, Window},
 };
-use crate::domain::{Faults, facts::Subject, refusal::ReasonCode};
+use crate::domain::{Faults, facts::Subject, named, refusal::ReasonCode};
 
 /// The kind's name.
 pub const NAME: &str = "mutual_exclusion";
 
 /// Most offers of one policy.
 pub const OFFERS_MAX: usize = 200;
-/// Longest id of an offer, in bytes.
-const OFFER_BYTES_MAX: usize = 128;
+/// Longest id or name of an offer, in bytes.
+const OFFER_BYTES_MAX: usize = 800;
 
 /// No contact with a listed offer for a time after one with another of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MutualExclusion {
-    /// Ids of the offers.
+    /// The offers: ids, or names that are bound to none yet.
     pub offers: BTreeSet<String>,
     /// How long the others rest.
     pub window: Window,
 }
 
 impl MutualExclusion {
-    /// Checks an exclusion. Offers need not exist: policy does not know the catalogue.
+    /// Checks an exclusion. Offers need not exist yet.
     pub fn parse(offers: &[String], window_days: i32) -> Result<Self, Faults> {
         let mut faults = Faults::new();
         let path = "mutual_exclusion.offers";
@@ -41,30 +41,42 @@ impl MutualExclusion {
                 || offer.chars().any(char::is_control)
             {
                 let text = format!(
-                    "must be the id of an offer: 1 to {OFFER_BYTES_MAX} bytes, no control \
+                    "must be the id or name of an offer: 1 to {OFFER_BYTES_MAX} bytes, no control \
                      characters"
                 );
                 faults.push((format!("{path}[{index}]"), text));
             }
         }
-        let named: BTreeSet<_> = offers.iter().cloned().collect();
+        let distinct: BTreeSet<_> = offers.iter().cloned().collect();
         if offers.len() > OFFERS_MAX {
             faults.push((
                 path.to_owned(),
                 format!("holds {}, which exceeds the maximum {OFFERS_MAX}", offers.len()),
             ));
-        } else if named.len() < 2 {
-            faults.push((path.to_owned(), "is required: the ids of two or more offers".to_owned()));
+        } else if distinct.len() < 2 {
+            faults.push((
+                path.to_owned(),
+                "is required: the ids or names of two or more offers".to_owned(),
+            ));
         }
         let window =
             window::days("mutual_exclusion.window_days", window_days, WINDOW_DAYS_MAX, &mut faults);
-        if faults.is_empty() { Ok(Self { offers: named, window }) } else { Err(faults) }
+        if faults.is_empty() { Ok(Self { offers: distinct, window }) } else { Err(faults) }
     }
 }
 
 impl PolicyKind for MutualExclusion {
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn refers(&self) -> Vec<(&'static str, String)> {
+        self.offers.iter().map(|offer| (named::OFFER, offer.clone())).collect()
+    }
+
+    fn bound(&self, meant: &dyn Fn(&str, &str) -> String) -> Option<Arc<dyn PolicyKind>> {
+        let offers = self.offers.iter().map(|written| meant(named::OFFER, written)).collect();
+        Some(Arc::new(Self { offers, ..self.clone() }))
     }
 
     fn reads(&self) -> Reads<'_> {

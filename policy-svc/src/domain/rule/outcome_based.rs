@@ -1,6 +1,6 @@
 //! `outcome_based`: no contact for a time after certain outcomes.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::{DateTime, Utc};
 
@@ -11,7 +11,7 @@ use super::{
     utc_text,
     window::{self, Window},
 };
-use crate::domain::{Faults, refusal::ReasonCode, zone};
+use crate::domain::{Faults, named, refusal::ReasonCode, zone};
 
 /// The kind's name.
 pub const NAME: &str = "outcome_based";
@@ -63,6 +63,16 @@ impl OutcomeBased {
 impl PolicyKind for OutcomeBased {
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn refers(&self) -> Vec<(&'static str, String)> {
+        self.outcomes.iter().map(|key| (named::OUTCOME_TYPE, key.clone())).collect()
+    }
+
+    fn bound(&self, meant: &dyn Fn(&str, &str) -> String) -> Option<Arc<dyn PolicyKind>> {
+        let outcomes =
+            self.outcomes.iter().map(|written| meant(named::OUTCOME_TYPE, written)).collect();
+        Some(Arc::new(Self { outcomes, ..self.clone() }))
     }
 
     fn reads(&self) -> Reads<'_> {

@@ -7,7 +7,7 @@ use super::{
     ground::{Ground, Reads},
     kind::PolicyKind,
 };
-use crate::domain::{Faults, folded, question::FieldValue, refusal::ReasonCode, zone};
+use crate::domain::{Faults, folded, named, question::FieldValue, refusal::ReasonCode, zone};
 
 /// The kind's name.
 pub const NAME: &str = "segment_exclusion";
@@ -75,6 +75,10 @@ impl SegmentExclusion {
 impl PolicyKind for SegmentExclusion {
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn refers(&self) -> Vec<(&'static str, String)> {
+        vec![(named::FIELD, self.field.clone())]
     }
 
     fn reads(&self) -> Reads<'_> {

@@ -1,0 +1,52 @@
+//! Binds references to what has appeared since they were written.
+
+use std::future::ready;
+
+use tonic::{Code, Status};
+
+use crate::{Author, Draft, Kind, Names, ServiceContext, crud};
+
+/// Who binds what was written before the resource it means.
+const BINDER: &str = "proffer";
+
+impl Names {
+    /// Binds what resources of kind `R` refer to and what has appeared since they were written. The
+    /// first error is returned when all were tried.
+    pub async fn bind<C: ServiceContext, R: Kind<C>>(
+        &self,
+        context: &C,
+        tenant: &str,
+    ) -> Result<(), Status> {
+        let Some(own) = self.of_kind(R::KIND) else { return Ok(()) };
+        let (own, mut failed) = (own.known(tenant), Ok(()));
+        for (id, references) in own.unbound(R::KIND) {
+            if !references.iter().any(|found| self.appeared(tenant, found).is_some()) {
+                continue;
+            }
+            let (tenant_id, at) = (tenant.to_owned(), context.clock().now());
+            let author = Author { tenant: tenant_id, actor: BINDER.to_owned(), at };
+            let edit = |draft| ready(Ok(self.with_appeared(tenant, draft)));
+            let written: Result<R, Status> = crud::rewrite(context, &author, id, "", edit).await;
+            match written {
+                Err(status) if status.code() != Code::NotFound => failed = failed.and(Err(status)),
+                // Bound, or deleted meanwhile.
+                _ => {}
+            }
+        }
+        failed
+    }
+
+    /// The draft with ids for what has appeared.
+    fn with_appeared<'a, C: ServiceContext, R: Kind<C>>(
+        &self,
+        tenant: &str,
+        mut draft: Draft<'a, C, R>,
+    ) -> Draft<'a, C, R> {
+        for reference in draft.resource.references_mut().into_iter().flatten() {
+            if let Some(id) = self.appeared(tenant, reference) {
+                reference.id = id;
+            }
+        }
+        draft
+    }
+}

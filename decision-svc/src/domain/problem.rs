@@ -1,0 +1,105 @@
+//! References that mean nothing, and what each switches off.
+
+use super::named::{
+    CATEGORY, CHANNEL, FIELD, FLOW, MODEL, OFFER, OUTCOME_TYPE, PLACEMENT, SCHEMA, SUBCATEGORY,
+    WEIGHT_PROFILE,
+};
+
+/// A reference that means nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// Kind of the resource that refers.
+    pub kind: String,
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Kind of what it refers to.
+    pub refers_to: String,
+    /// What it refers to, as it was written.
+    pub named: String,
+    /// The id that was bound and is deleted; empty when there never was one.
+    pub deleted_id: String,
+    /// A near name, as a message adds it.
+    pub hint: String,
+}
+
+impl Problem {
+    /// What is wrong and what it switches off.
+    pub fn message(&self) -> String {
+        let (kind, refers_to) = (spoken(&self.kind), spoken(&self.refers_to));
+        let (id, named) = (&self.id, wire::text::quoted(&self.named));
+        let fate = if self.deleted_id.is_empty() { "does not exist" } else { "was deleted" };
+        let effect = match (&*self.kind, self.deleted_id.is_empty()) {
+            ("contact_policy", false) => "the policy counts and refuses nothing by it",
+            _ => effect(&self.kind, &self.refers_to),
+        };
+        let hint = &self.hint;
+        format!("{kind} `{id}` names {refers_to} `{named}`, which {fate}{hint}: {effect}")
+    }
+}
+
+fn spoken(kind: &str) -> String {
+    match kind {
+        FIELD => "customer field".to_owned(),
+        other => other.replace('_', " "),
+    }
+}
+
+/// What a reference of one kind to another that means nothing switches off.
+fn effect(kind: &str, refers_to: &str) -> &'static str {
+    match (kind, refers_to) {
+        ("contact_policy", OUTCOME_TYPE) => "no outcome of that type makes the policy refuse",
+        ("contact_policy", FIELD) => "the policy refuses every customer in its scope",
+        ("contact_policy", CHANNEL) => "the policy counts and refuses nothing on it",
+        ("contact_policy", CATEGORY | OFFER | SUBCATEGORY) => {
+            "the policy counts and refuses only what has that very name"
+        }
+        ("channel", FIELD) => "nothing is read from it: zone or consent of customers is unknown",
+        ("experiment", FLOW) => "nobody is held out",
+        (FLOW, CATEGORY) => "only offers that name that very category are considered",
+        (FLOW, SCHEMA) => "no customer has a record",
+        (FLOW, MODEL) => "every propensity is 0.5",
+        (FLOW, WEIGHT_PROFILE) => "the rank uses the default weights",
+        (OFFER, CATEGORY) => "the offer has no computed fields of its own",
+        ("creative", _) => "the creative is not used there",
+        (PLACEMENT, CHANNEL) => "nothing; the channel of a placement is a label",
+        ("behavioral_metric", OUTCOME_TYPE) => "the metric counts nothing",
+        _ => "it is not used",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_says_what_it_switches_off() {
+        let policy = Problem {
+            kind: "contact_policy".into(),
+            id: "pol_rest".into(),
+            refers_to: OUTCOME_TYPE.into(),
+            named: "complaints".into(),
+            hint: "; did you mean `complaint`?".into(),
+            ..Problem::default()
+        };
+        assert_eq!(
+            policy.message(),
+            "contact policy `pol_rest` names outcome type `complaints`, which does not exist; did \
+             you mean `complaint`?: no outcome of that type makes the policy refuse"
+        );
+        let experiment = Problem {
+            kind: "experiment".into(),
+            id: "exp_1".into(),
+            refers_to: FLOW.into(),
+            named: "Winback".into(),
+            deleted_id: "flow_winback".into(),
+            ..Problem::default()
+        };
+        assert_eq!(
+            experiment.message(),
+            "experiment `exp_1` names decision flow `Winback`, which was deleted: nobody is held \
+             out"
+        );
+    }
+}

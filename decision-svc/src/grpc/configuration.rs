@@ -1,0 +1,94 @@
+//! ConfigurationService: what of the configuration of all services does not work.
+
+use history::{page, token};
+use proffer_proto::decision::v1::{
+    self as proto, configuration_service_server::ConfigurationService,
+};
+use serve::metadata;
+use tonic::{Request, Response, Status};
+use wire::name::hint;
+
+use super::Context;
+use crate::domain::problem::Problem;
+
+/// The configuration of all services.
+pub struct Configuration(pub Context);
+
+#[tonic::async_trait]
+impl ConfigurationService for Configuration {
+    async fn list_configuration_problems(
+        &self,
+        request: Request<proto::ListConfigurationProblemsRequest>,
+    ) -> Result<Response<proto::ListConfigurationProblemsResponse>, Status> {
+        let tenant = metadata::tenant(request.metadata())?;
+        let request = request.into_inner();
+        let (size, after) =
+            page(request.page_size, &request.page_token).map_err(serve::Problem::invalid_fields)?;
+        let (problems, unanswered) = self.problems(&tenant).await;
+        let size = usize::try_from(size).unwrap_or_default();
+        let mut rest = problems.into_iter().filter(|problem| key(problem) > after);
+        let found: Vec<_> = rest.by_ref().take(size).collect();
+        let next_page_token = match (rest.next(), found.last()) {
+            (Some(_), Some(last)) => token(&key(last)),
+            _ => String::new(),
+        };
+        let problems = found.into_iter().map(printed).collect();
+        let unanswered = unanswered.into_iter().map(str::to_owned).collect();
+        Ok(Response::new(proto::ListConfigurationProblemsResponse {
+            problems,
+            next_page_token,
+            unanswered,
+        }))
+    }
+}
+
+impl Configuration {
+    /// Every problem in order, and the services that did not answer.
+    async fn problems(&self, tenant: &str) -> (Vec<Problem>, Vec<&'static str>) {
+        let heard = self.0.known.names.all_now(tenant).await;
+        let unanswered = heard.iter().filter(|(_, heard)| !heard.is_current);
+        let unanswered = unanswered.map(|(follower, _)| follower.service()).collect();
+        let mut problems = Vec::new();
+        for (kind, id, listed) in heard.iter().flat_map(|(_, heard)| heard.directory.all()) {
+            for reference in &listed.references {
+                let owner = heard.iter().find(|(follower, _)| follower.holds(&reference.kind));
+                let Some((_, owner)) = owner else { continue };
+                let (refers_to, named) = (&reference.kind, &reference.named);
+                let means = if reference.id.is_empty() { named } else { &reference.id };
+                if owner.directory.find(refers_to, means).is_some() {
+                    continue;
+                }
+                let near = || hint(named, owner.directory.names(refers_to));
+                problems.push(Problem {
+                    kind: kind.to_owned(),
+                    id: id.to_owned(),
+                    name: listed.name.clone(),
+                    hint: if reference.id.is_empty() { near() } else { String::new() },
+                    refers_to: refers_to.clone(),
+                    named: named.clone(),
+                    deleted_id: reference.id.clone(),
+                });
+            }
+        }
+        problems.sort_by_key(key);
+        (problems, unanswered)
+    }
+}
+
+/// Orders problems, and marks where a page ends.
+fn key(problem: &Problem) -> String {
+    let Problem { kind, id, refers_to, named, .. } = problem;
+    format!("{kind}/{id}/{refers_to}/{named}")
+}
+
+fn printed(problem: Problem) -> proto::ConfigurationProblem {
+    proto::ConfigurationProblem {
+        message: problem.message(),
+        kind: problem.kind,
+        id: problem.id,
+        name: problem.name,
+        refers_to: problem.refers_to,
+        named: problem.named,
+        deleted_id: problem.deleted_id,
+    }
+}
