@@ -1,5 +1,7 @@
 //! Wires the service: opens the store, builds the gRPC services, names them for reflection.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use database::{Database, Location, PoolSizes};
 use history::History;
@@ -36,10 +38,22 @@ impl App {
             .await
             .context("open the store")?;
         let history = History::new(database.clone());
-        let context = Context { records: Records::new(database), history, clock: deps.clock };
+        let context = Context {
+            records: Records::new(database),
+            history,
+            clock: deps.clock,
+            import_idle_max: grpc::IMPORT_IDLE_MAX,
+        };
         let readiness = Readiness::default();
         readiness.set(true);
         Ok(Self { context, readiness })
+    }
+
+    /// With another longest wait for the next piece of a file; 30 s by default.
+    #[must_use]
+    pub fn with_import_idle_max(mut self, idle_max: Duration) -> Self {
+        self.context.import_idle_max = idle_max;
+        self
     }
 
     /// The services.

@@ -33,8 +33,10 @@ pub struct App {
 
 impl App {
     /// Full names of its services.
-    pub const SERVICES: &'static [&'static str] =
-        &["proffer.experiment.v1.ExperimentService", "proffer.experiment.v1.LedgerService"];
+    pub const SERVICES: &'static [&'static str] = &[
+        "proffer.experiment.v1.ExperimentService",
+        "proffer.internal.experiment.v1.LedgerService",
+    ];
 
     /// Opens and migrates the store and puts the service together.
     pub async fn build(location: &Location, deps: Deps) -> anyhow::Result<Self> {

@@ -3,10 +3,14 @@
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context as _;
+use clap::builder::BoolishValueParser;
 use futures::future::BoxFuture;
 use tonic::service::Routes;
 
-use crate::{Limits, Listener, Readiness, Shutdown, Surface, admin, shutdown_on_signal, telemetry};
+use crate::{
+    Limits, Listener, Readiness, Shutdown, Surface, admin, by_protocol, shutdown_on_signal,
+    telemetry,
+};
 
 /// Task polls after which a busy thread polls its sockets and takes tasks woken by other threads.
 const LOOK_AFTER: u32 = 7;
@@ -36,10 +40,11 @@ pub struct ProcessSettings {
     #[arg(long, env = "PROFFER_LOG", default_value = "info")]
     pub log: String,
     /// Write logs as JSON, one object per line.
-    #[arg(long, env = "PROFFER_LOG_JSON")]
+    #[arg(long, env = "PROFFER_LOG_JSON", value_parser = BoolishValueParser::new())]
     pub log_json: bool,
     /// Turn gRPC reflection off.
-    #[arg(long = "no-reflection", env = "PROFFER_NO_REFLECTION")]
+    #[arg(long = "no-reflection", env = "PROFFER_NO_REFLECTION",
+        value_parser = BoolishValueParser::new())]
     pub no_reflection: bool,
 }
 
@@ -53,6 +58,8 @@ pub struct Process {
     pub admin_listen: SocketAddr,
     /// Its gRPC services.
     pub routes: Routes,
+    /// Answers requests that are not gRPC; without it `routes` does.
+    pub front: Option<axum::Router>,
     /// Their names, for reflection.
     pub services: &'static [&'static str],
     /// Background tasks.
@@ -66,6 +73,10 @@ pub async fn run(process: Process, settings: &ProcessSettings) -> anyhow::Result
     let shutdown = shutdown_on_signal()?;
     let surface = Surface { has_reflection: !settings.no_reflection };
     let routes = surface.around(process.routes, &process.readiness, process.services)?;
+    let routes = match process.front {
+        Some(front) => by_protocol(routes, front),
+        None => routes,
+    };
     let listener = Listener::bind(process.listen, Limits::default()).await?;
     let admin_listener =
         Listener::bind(process.admin_listen, Limits::default()).await.context("--admin-listen")?;
