@@ -249,7 +249,7 @@ async fn a_customer_with_many_fresh_outcomes_is_decided_at_once() {
             requests: vec![question("cust_lapsed_1"), question("nobody")],
         };
         let answer = suite.decisions.clone().recommend_batch(together).await.unwrap();
-        let decision = answer.into_inner().results[0].decision.clone().unwrap();
+        let decision = answer.into_inner().results[0].decision().cloned().unwrap();
         assert_eq!(decision.decisions.len(), 1, "{:?}", decision.reason);
         suite.report_all(clicks(1_101, 700)).await;
         let decision_id = decision.decision_id.unwrap();
