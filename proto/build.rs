@@ -1,15 +1,14 @@
 //! Compiles the contracts with protox (no protoc needed) and exports the descriptor set with all
 //! options.
 
-use std::{env, fs, path::PathBuf};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut protos = Vec::new();
-    for package in fs::read_dir("proffer")? {
-        for file in fs::read_dir(package?.path().join("v1"))? {
-            protos.push(file?.path());
-        }
-    }
+    collect(Path::new("proffer"), &mut protos)?;
     protos.sort();
     println!("cargo:rerun-if-changed=proffer");
     println!("cargo:rerun-if-changed=google");
@@ -21,6 +20,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     config.btree_map(["."]).enable_type_names();
     tonic_prost_build::configure()
         .compile_fds_with_config(compiler.file_descriptor_set(), config)?;
+    Ok(())
+}
+
+/// The contracts in a folder and all below it.
+fn collect(folder: &Path, protos: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(&path, protos)?;
+        } else if path.extension().is_some_and(|extension| extension == "proto") {
+            protos.push(path);
+        }
+    }
     Ok(())
 }
 

@@ -90,7 +90,10 @@ async fn by_rest(campaign: &Campaign) -> anyhow::Result<f64> {
 async fn batched(campaign: &Campaign) -> anyhow::Result<f64> {
     let call = async |client: &mut DecisionServiceClient<Channel>| {
         let requests = (0..BATCH).map(|_| campaign.request(number())).collect();
-        let answer = client.recommend_batch(RecommendBatchRequest { requests }).await?.into_inner();
+        let answer = client
+            .recommend_batch(RecommendBatchRequest { requests, ..Default::default() })
+            .await?
+            .into_inner();
         ensure!(
             answer.results.len() == BATCH,
             "a batch of {BATCH} got {} answers",
@@ -98,10 +101,7 @@ async fn batched(campaign: &Campaign) -> anyhow::Result<f64> {
         );
         for result in &answer.results {
             checked(
-                result
-                    .decision
-                    .as_ref()
-                    .with_context(|| format!("no decision: {:?}", result.error))?,
+                result.decision().with_context(|| format!("no decision: {:?}", result.error()))?,
             )?;
         }
         Ok(())

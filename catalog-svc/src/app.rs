@@ -1,6 +1,6 @@
 //! Wires the service: opens the store, builds the gRPC services, names them for reflection.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use database::{Database, Location, PoolSizes};
@@ -42,10 +42,18 @@ impl App {
         let history = History::new(database.clone());
         let known = KnownNames::new(grpc::log(&history));
         let records = Records::new(database);
-        let context = Context { records, history, known, clock: deps.clock };
+        let (clock, import_idle_max) = (deps.clock, grpc::IMPORT_IDLE_MAX);
+        let context = Context { records, history, known, clock, import_idle_max };
         let readiness = Readiness::default();
         readiness.set(true);
         Ok(Self { context, readiness })
+    }
+
+    /// With another longest wait for the next piece of a file; 30 s by default.
+    #[must_use]
+    pub fn with_import_idle_max(mut self, idle_max: Duration) -> Self {
+        self.context.import_idle_max = idle_max;
+        self
     }
 
     /// The services.

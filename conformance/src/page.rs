@@ -62,6 +62,13 @@ pub fn commands(text: &str) -> anyhow::Result<Vec<Shown>> {
     Ok(shown)
 }
 
+/// The first code block of this language.
+pub fn snippet(text: &str, language: &str) -> Option<String> {
+    let fence = format!("```{language}\n");
+    let (_, after) = text.split_once(&fence)?;
+    after.split_once("```").map(|(code, _)| code.to_owned())
+}
+
 fn goes_on(command: &str) -> bool {
     command.ends_with('\\') || command.matches('\'').count() % 2 == 1
 }

@@ -14,5 +14,6 @@ mod conformance {
     mod pending;
     mod read_your_writes;
     mod scenarios;
+    mod snippets;
     mod stream;
 }

@@ -39,7 +39,7 @@ impl App {
     /// Full names of its services.
     pub const SERVICES: &'static [&'static str] = &[
         "proffer.experiment.v1.ExperimentService",
-        "proffer.experiment.v1.LedgerService",
+        "proffer.internal.experiment.v1.LedgerService",
         history::LOG_SERVICE,
     ];
 

@@ -28,6 +28,7 @@ async fn run() -> anyhow::Result<()> {
         listen: config.listen,
         admin_listen: config.admin_listen,
         routes: app.routes(),
+        front: None,
         services: App::SERVICES,
         tasks: app.tasks(),
         readiness: app.readiness(),

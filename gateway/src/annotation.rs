@@ -9,6 +9,8 @@ use prost_reflect::{
 
 /// `google.api.FieldBehavior.OUTPUT_ONLY`.
 const OUTPUT_ONLY: i32 = 3;
+/// The same for fields that must be given.
+const REQUIRED: i32 = 2;
 
 /// Reads options. Extensions are looked up once.
 pub struct Annotations {
@@ -24,6 +26,7 @@ pub struct Annotations {
     null_when_unset: ExtensionDescriptor,
     omit_when_empty: ExtensionDescriptor,
     scalar_when_one: ExtensionDescriptor,
+    unread_of: ExtensionDescriptor,
 }
 
 /// One REST door of a method.
@@ -63,6 +66,8 @@ pub struct FieldOptions {
     pub scalar_when_one: bool,
     /// Set by the service alone.
     pub output_only: bool,
+    /// Must be given.
+    pub required: bool,
 }
 
 impl Annotations {
@@ -86,6 +91,7 @@ impl Annotations {
             null_when_unset: ours("null_when_unset")?,
             omit_when_empty: ours("omit_when_empty")?,
             scalar_when_one: ours("scalar_when_one")?,
+            unread_of: ours("unread_of")?,
         })
     }
 
@@ -149,6 +155,11 @@ impl Annotations {
         is_set(&message.options(), &self.bare)
     }
 
+    /// The list whose unreadable items a field takes; such a field is no part of JSON.
+    pub fn unread_of(&self, field: &FieldDescriptor) -> Option<String> {
+        text(&field.options(), &self.unread_of)
+    }
+
     /// How a field reads.
     pub fn field(&self, field: &FieldDescriptor) -> FieldOptions {
         let options = field.options();
@@ -160,6 +171,7 @@ impl Annotations {
             omit_when_empty: is_set(&options, &self.omit_when_empty),
             scalar_when_one: is_set(&options, &self.scalar_when_one),
             output_only: behavior.contains(&Value::EnumNumber(OUTPUT_ONLY)),
+            required: behavior.contains(&Value::EnumNumber(REQUIRED)),
         }
     }
 }
@@ -214,7 +226,7 @@ mod tests {
         };
         assert_eq!(annotations.http_rules(&create).unwrap(), [rule]);
         assert_eq!(annotations.http_status(&create).unwrap(), http::StatusCode::CREATED);
-        let lookup = method("proffer.catalog.v1.LookupService.LookupCustomer");
+        let lookup = method("proffer.internal.catalog.v1.LookupService.LookupCustomer");
         assert_eq!(annotations.http_rules(&lookup).unwrap(), []);
     }
 }

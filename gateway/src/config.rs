@@ -2,6 +2,10 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use clap::builder::BoolishValueParser;
+
+use crate::origin;
+
 /// Default time limit of a REST call.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -10,6 +14,8 @@ pub const DEADLINE: Duration = Duration::from_secs(30);
 pub struct Config {
     /// Origins whose web pages may call, such as `https://console.example.com`.
     pub allowed_origins: Vec<String>,
+    /// Names under which the gateway may be called over REST, besides `localhost` and addresses.
+    pub allowed_hosts: Vec<String>,
     /// Time limit of a REST call.
     pub deadline: Duration,
     /// True when gRPC reflection is on.
@@ -23,10 +29,46 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             allowed_origins: Vec::new(),
+            allowed_hosts: Vec::new(),
             deadline: DEADLINE,
             has_reflection: true,
             admission: serve::AdmissionSettings::default(),
         }
+    }
+}
+
+/// Who may call the public address, and how often. Each command that has one flattens them.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct DoorSettings {
+    /// Origin of web pages that may call, such as `https://console.example.com`. Repeat the flag or
+    /// separate origins with commas. Pages of Proffer's own origin may always call.
+    #[arg(long = "allowed-origin", env = "PROFFER_ALLOWED_ORIGINS", value_delimiter = ',',
+        value_parser = origin::parse_origin)]
+    pub allowed_origins: Vec<String>,
+    /// Host name under which REST may be called, such as `proffer.example.com`. Addresses and
+    /// `localhost` need none. Repeat the flag or separate names with commas.
+    #[arg(long = "allowed-host", env = "PROFFER_ALLOWED_HOSTS", value_delimiter = ',',
+        value_parser = origin::parse_host)]
+    pub allowed_hosts: Vec<String>,
+    /// Listen on an address that other machines can reach, although callers are not authenticated.
+    #[arg(long, env = "PROFFER_INSECURE_NO_AUTH", value_parser = BoolishValueParser::new())]
+    pub insecure_no_auth: bool,
+    /// How many calls may run and wait.
+    #[command(flatten)]
+    pub admission: serve::AdmissionSettings,
+}
+
+impl DoorSettings {
+    /// The settings of the gateway; an error when `listen` needs `--insecure-no-auth`.
+    pub fn config(&self, listen: SocketAddr, has_reflection: bool) -> anyhow::Result<Config> {
+        serve::check_exposure(listen, self.insecure_no_auth)?;
+        Ok(Config {
+            allowed_origins: self.allowed_origins.clone(),
+            allowed_hosts: self.allowed_hosts.clone(),
+            has_reflection,
+            admission: self.admission.clone(),
+            ..Config::default()
+        })
     }
 }
 
@@ -54,29 +96,23 @@ pub struct Settings {
     /// URL of experiment-svc.
     #[arg(long, env = "PROFFER_GATEWAY_EXPERIMENT_URL", default_value = "http://127.0.0.1:7104")]
     pub experiment_url: String,
-    /// Origin of web pages that may call. Repeat the flag or separate origins with commas.
-    #[arg(long = "allowed-origin", env = "PROFFER_GATEWAY_ALLOWED_ORIGINS", value_delimiter = ',')]
-    pub allowed_origins: Vec<String>,
     /// Time limit of a REST call, in milliseconds.
     #[arg(long, env = "PROFFER_GATEWAY_DEADLINE_MS", default_value_t = 30_000,
         value_parser = clap::value_parser!(u64).range(1..=55_000))]
     pub deadline_ms: u64,
-    /// How many calls may run and wait.
+    /// Who may call, and how often.
     #[command(flatten)]
-    pub admission: serve::AdmissionSettings,
+    pub door: DoorSettings,
     /// Logs and reflection.
     #[command(flatten)]
     pub process: serve::ProcessSettings,
 }
 
 impl Settings {
-    /// The part of the settings that the gateway itself uses.
-    pub fn config(&self) -> Config {
-        Config {
-            allowed_origins: self.allowed_origins.clone(),
-            deadline: Duration::from_millis(self.deadline_ms),
-            has_reflection: !self.process.no_reflection,
-            admission: self.admission.clone(),
-        }
+    /// The part of the settings that the gateway itself uses; an error when the address needs
+    /// `--insecure-no-auth`.
+    pub fn config(&self) -> anyhow::Result<Config> {
+        let config = self.door.config(self.listen, !self.process.no_reflection)?;
+        Ok(Config { deadline: Duration::from_millis(self.deadline_ms), ..config })
     }
 }

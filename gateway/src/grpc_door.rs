@@ -1,30 +1,27 @@
 //! Forwards gRPC calls of public methods unchanged to the service that serves them.
 
 use axum::body::Body as HttpBody;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Version, header};
+use http::{HeaderName, HeaderValue, Request, Response, Version};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serve::metadata;
 use tonic::Status;
 use tower::{Service as _, ServiceExt as _};
 
-use crate::{rest::Rest, route_table::BULK_BODY_BYTES_MAX};
+use crate::{
+    origin::Caller,
+    rest::{Rest, refusal},
+    route_table::BULK_BODY_BYTES_MAX,
+};
 
 /// Bytes of a message with its frame. Services have lower limits and report them.
 const MESSAGE_BYTES_MAX: usize = 2 * BULK_BODY_BYTES_MAX;
 /// Prefix of the headers that name the caller; only the gateway sets them.
 const OUR_HEADERS: &str = "x-proffer-";
 
-/// True for a gRPC request; gRPC-Web is another protocol.
-pub fn is_grpc(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    kind.strip_prefix(b"application/grpc")
-        .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
-}
-
 /// Forwards a request and returns the answer.
 pub async fn forward(doors: &Rest, request: Request<HttpBody>) -> Response<HttpBody> {
-    if doors.origins.caller(request.headers()) == crate::origin::Caller::Foreign {
-        return Status::permission_denied("pages of this origin may not call").into_http();
+    if doors.origins.caller(request.uri(), request.headers()) == Caller::Foreign {
+        return Status::from(refusal::foreign(request.headers())).into_http();
     }
     let Some(service) = doors.table.methods.get(request.uri().path()).copied() else {
         return Status::unimplemented("no such method here").into_http();
@@ -85,21 +82,4 @@ fn sanitized(request: Request<HttpBody>) -> Request<HttpBody> {
     parts.headers.insert(metadata::TENANT, HeaderValue::from_static(metadata::DEFAULT_TENANT));
     parts.version = Version::HTTP_2;
     Request::from_parts(parts, body)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn grpc_is_told_by_its_content_type() {
-        let is = |kind: &'static str| {
-            is_grpc(&HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(kind))]))
-        };
-        assert!(is("application/grpc"));
-        assert!(is("application/grpc+proto"));
-        assert!(!is("application/grpc-web+proto"));
-        assert!(!is("application/json"));
-        assert!(!is_grpc(&HeaderMap::new()));
-    }
 }

@@ -24,7 +24,7 @@ use axum::{Router, body::Body, extract::State};
 use http::{Request, Response};
 use tonic::service::Routes;
 
-pub use config::{Config, Settings};
+pub use config::{Config, DoorSettings, Settings};
 pub use neighbours::Neighbours;
 
 use crate::{origin::Origins, rest::Rest, route_table::RouteTable};
@@ -49,15 +49,18 @@ impl Gateway {
     /// Plans every public call of the contracts. Binds and spawns nothing.
     pub fn build(config: Config, neighbours: Neighbours) -> anyhow::Result<Self> {
         let table = RouteTable::build(&proffer_proto::POOL).context("plan the REST calls")?;
-        let origins = Origins::new(config.allowed_origins);
+        let hosts = serve::Hosts::new(config.allowed_hosts);
+        let origins = Origins::new(config.allowed_origins, hosts);
         let admission = serve::Admission::new(&config.admission);
-        let rest = Rest { table, neighbours, origins, deadline: config.deadline, admission };
+        let index = rest::index::of(&proffer_proto::POOL).context("list the REST calls")?;
+        let rest = Rest { table, index, neighbours, origins, deadline: config.deadline, admission };
         let doors = Router::new().fallback(answer).with_state(Arc::new(rest));
         // Health reports that it answers; the admin listener reports readiness.
         let (_, health) = tonic_health::server::health_reporter();
         let whole = Routes::from(doors.clone()).add_service(health);
         let whole =
             if config.has_reflection { serve::reflection(whole, Self::services())? } else { whole };
+        let whole = serve::by_protocol(whole, doors.clone());
         Ok(Self { doors, whole: whole.into_axum_router() })
     }
 
@@ -78,7 +81,7 @@ impl Gateway {
 }
 
 async fn answer(State(doors): State<Arc<Rest>>, request: Request<Body>) -> Response<Body> {
-    if grpc_door::is_grpc(request.headers()) {
+    if serve::is_grpc(request.headers()) {
         grpc_door::forward(&doors, request).await
     } else {
         doors.answer(request).await

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 
 use axum::body::Body;
 use http::{HeaderValue, Response, StatusCode, header};
+use proffer_proto::errors::v1::{self as proto, ItemFault};
+use prost::Message as _;
+use prost_reflect::{DynamicMessage, ReflectMessage as _};
 use serde::Serialize;
 use tonic::{Code, Status};
-use tonic_types::{BadRequest, FieldViolation, StatusExt as _};
+use tonic_types::{BadRequest, StatusExt as _};
 
 use crate::json::field_path::Root;
 
@@ -120,29 +123,50 @@ struct Wording {
 impl Wording {
     fn of(status: &Status, bad_request: Option<&BadRequest>, root: Option<Root<'_>>) -> Self {
         let faults = bad_request.map(|bad| bad.field_violations.as_slice()).unwrap_or_default();
-        let message = status.message().to_owned();
+        let pairs = faults.iter().map(|fault| (fault.field.clone(), fault.description.clone()));
+        Self::read(status.message().to_owned(), pairs.collect(), root)
+    }
+
+    /// Faults as path and description.
+    fn read(message: String, faults: Vec<(String, String)>, root: Option<Root<'_>>) -> Self {
         let Some(root) = root else {
-            let violation = |fault: &FieldViolation| Violation {
-                field: fault.field.clone(),
-                description: fault.description.clone(),
-            };
-            return Self { message, violations: faults.iter().map(violation).collect() };
+            let violations = faults.into_iter().map(Violation::new).collect();
+            return Self { message, violations };
         };
         let translated =
-            |fault: &FieldViolation| (fault.field.clone(), root.translate(&fault.field).text);
+            |(field, _): &(String, String)| (field.clone(), root.translate(field).text);
         let known: Vec<_> = faults.iter().map(translated).collect();
         let (mut message, mut violations) = (message, Vec::with_capacity(faults.len()));
-        for (fault, (proto, json)) in faults.iter().zip(&known) {
-            let description =
-                root.translate_text(&fault.description, &known, Some(proto)).into_owned();
+        for ((_, told), (proto, json)) in faults.iter().zip(&known) {
+            let description = root.translate_text(told, &known, Some(proto)).into_owned();
             // The message repeats descriptions, whose names are relative to their own field.
-            if description != fault.description {
-                message = message.replace(&fault.description, &description);
+            if description != *told {
+                message = message.replace(told, &description);
             }
-            violations.push(Violation { field: json.clone(), description });
+            violations.push(Violation::new((json.clone(), description)));
         }
         let message = root.translate_text(&message, &known, None).into_owned();
         Self { message, violations }
+    }
+}
+
+/// Puts the fault of one item of a batch into the names of JSON; `root` is the item.
+pub fn translate_item(fault: &mut DynamicMessage, root: Root<'_>) {
+    let mut read = ItemFault::default();
+    // INVARIANT: the caller found a message of this type.
+    if read.merge(fault.encode_to_vec().as_slice()).is_err() {
+        return;
+    }
+    let faults = read.field_violations.into_iter().map(|it| (it.field, it.description)).collect();
+    let Wording { message, violations } = Wording::read(read.message, faults, Some(root));
+    read.message = message;
+    read.field_violations = violations
+        .into_iter()
+        .map(|it| proto::FieldViolation { field: it.field, description: it.description })
+        .collect();
+    let mut translated = DynamicMessage::new(fault.descriptor());
+    if translated.transcode_from(&read).is_ok() {
+        *fault = translated;
     }
 }
 
@@ -177,6 +201,12 @@ enum Detail<'a> {
 struct Violation {
     field: String,
     description: String,
+}
+
+impl Violation {
+    fn new((field, description): (String, String)) -> Self {
+        Self { field, description }
+    }
 }
 
 /// The HTTP status of a code, as `google/rpc/code.proto` maps them.

@@ -1,7 +1,11 @@
 //! Serves REST calls: converts JSON to a message for the service, and its answer to JSON.
 
+mod fixed;
 mod import;
-mod refusal;
+pub mod index;
+mod items;
+mod precondition;
+pub mod refusal;
 mod request;
 
 use std::time::Duration;
@@ -32,6 +36,8 @@ const TRACE_HEADERS: [&str; 2] = ["traceparent", "tracestate"];
 pub struct Rest {
     /// All calls.
     pub table: RouteTable,
+    /// The list of all calls, as JSON.
+    pub index: Bytes,
     /// Who serves them.
     pub neighbours: Neighbours,
     /// Which pages may call.
@@ -42,16 +48,40 @@ pub struct Rest {
     pub admission: Admission,
 }
 
+/// What is at a path.
+enum Place<'t, 'p> {
+    /// The list of all calls.
+    Index,
+    /// The import into a schema, whose name is still encoded.
+    Import(&'p str),
+    /// Calls of the contracts.
+    Call(Found<'t, 'p>),
+}
+
+impl Place<'_, '_> {
+    /// The allowed methods, as a header value.
+    fn allow(&self) -> HeaderValue {
+        match self {
+            Self::Index => HeaderValue::from_static("GET, HEAD, OPTIONS"),
+            Self::Import(_) => HeaderValue::from_static("OPTIONS, POST"),
+            Self::Call(found) => found.allow(),
+        }
+    }
+}
+
 impl Rest {
     /// Answers a request.
     pub async fn answer(&self, request: Request<HttpBody>) -> Response<HttpBody> {
         let request_id = request_id::of(request.headers());
         let is_head = request.method() == Method::HEAD;
-        let caller = self.origins.caller(request.headers());
-        let mut response = match &caller {
-            Caller::Foreign => refusal::foreign(request.headers()).into_response(None, &request_id),
-            Caller::Program | Caller::Page(_) => self.admitted(request, &caller, &request_id).await,
-        };
+        let caller = self.origins.caller(request.uri(), request.headers());
+        let mut response =
+            match (self.origins.check_host(request.uri(), request.headers()), &caller) {
+                (Err(fault), _) => refusal::host(fault).into_response(None, &request_id),
+                (Ok(()), Caller::Foreign) => Problem::from(refusal::foreign(request.headers()))
+                    .into_response(None, &request_id),
+                (Ok(()), _) => self.admitted(request, &caller, &request_id).await,
+            };
         if is_head {
             response = without_body(response).await;
         }
@@ -60,6 +90,7 @@ impl Rest {
             headers.insert(REQUEST_ID, id);
         }
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::VARY, HeaderValue::from_static("origin"));
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if let Caller::Page(page) = &caller {
             origin::admit(page, headers);
@@ -74,22 +105,27 @@ impl Rest {
         request_id: &str,
     ) -> Response<HttpBody> {
         let (parts, body) = request.into_parts();
-        if parts.method == Method::POST
-            && let Some(schema) = import::schema_in(parts.uri.path())
-        {
-            let answered = self.import(schema, &parts, body, request_id).await;
-            return answered.unwrap_or_else(|problem| problem.into_response(None, request_id));
-        }
-        let Some(found) = self.table.find(parts.uri.path()) else {
+        let Some(place) = self.place(parts.uri.path()) else {
             return refusal::not_found(&parts.method, parts.uri.path())
                 .into_response(None, request_id);
         };
         if parts.method == Method::OPTIONS {
-            return options(&found, caller);
+            return options(place.allow(), caller);
         }
-        let Some(route) = found.route(&parts.method) else {
-            return refusal::not_allowed(&parts.method, &found).into_response(None, request_id);
+        let not_allowed =
+            || refusal::not_allowed(&parts.method, place.allow()).into_response(None, request_id);
+        let found = match &place {
+            Place::Index if matches!(parts.method, Method::GET | Method::HEAD) => {
+                return json(self.index.clone());
+            }
+            Place::Import(schema) if parts.method == Method::POST => {
+                let answered = self.import(schema, &parts, body, request_id).await;
+                return answered.unwrap_or_else(|problem| problem.into_response(None, request_id));
+            }
+            Place::Index | Place::Import(_) => return not_allowed(),
+            Place::Call(found) => found,
         };
+        let Some(route) = found.route(&parts.method) else { return not_allowed() };
         let work = self.call(route, &found.values, &parts, body, request_id);
         let answered = match tokio::time::timeout(self.deadline, work).await {
             Ok(answered) => answered,
@@ -98,6 +134,15 @@ impl Rest {
         answered.unwrap_or_else(|problem| {
             problem.into_response(Some(self.table.error_root(route)), request_id)
         })
+    }
+
+    /// What is at a raw path.
+    fn place<'a>(&'a self, path: &'a str) -> Option<Place<'a, 'a>> {
+        if path == fixed::INDEX {
+            return Some(Place::Index);
+        }
+        let import = fixed::schema_in(path).map(Place::Import);
+        import.or_else(|| self.table.find(path).map(Place::Call))
     }
 
     async fn call(
@@ -119,8 +164,13 @@ impl Rest {
             &body,
         )?;
         let request = self.outbound(message, &parts.headers, request_id);
-        let answer = self.neighbours.call(route.service, route.path.clone(), request).await?;
-        self.response(route, &answer)
+        let answered = self.neighbours.call(route.service, route.path.clone(), request).await;
+        let answer = answered.map_err(|status| precondition::refused(&parts.headers, status))?;
+        let response = self.response(route, &answer)?;
+        if matches!(parts.method, Method::GET | Method::HEAD) {
+            return Ok(precondition::unless_known(&parts.headers, response));
+        }
+        Ok(response)
     }
 
     fn outbound(
@@ -140,8 +190,11 @@ impl Rest {
         let shapes = &self.table.shapes;
         let shape =
             shapes.at(route.answer).ok_or_else(|| serve::internal(&"an answer without a plan"))?;
-        let message = DynamicMessage::decode(shape.descriptor.clone(), answer)
+        let mut message = DynamicMessage::decode(shape.descriptor.clone(), answer)
             .map_err(|error| serve::internal(&error))?;
+        if let Some(item) = route.item {
+            items::translate(&mut message, self.table.item_root(item));
+        }
         let mut status = route.success;
         if status == StatusCode::NO_CONTENT {
             let warns = route.warnings.as_ref().is_some_and(|field| message.has_field(field));
@@ -152,12 +205,16 @@ impl Rest {
             }
             status = StatusCode::OK;
         }
+        let etag = precondition::of_answer(route, &message);
         let body = match &route.answer_body {
             Some(field) => print::field(shapes, field, &message),
             None => print::message(shapes, shape, &message),
         };
         let mut response = json(body);
         *response.status_mut() = status;
+        if let Some(etag) = etag {
+            response.headers_mut().insert(header::ETAG, etag);
+        }
         Ok(response)
     }
 }
@@ -182,18 +239,17 @@ fn labelled<T>(
     request
 }
 
-fn json(body: Vec<u8>) -> Response<HttpBody> {
-    let mut response = Response::new(HttpBody::from(body));
+fn json(body: impl Into<Bytes>) -> Response<HttpBody> {
+    let mut response = Response::new(HttpBody::from(body.into()));
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
-fn options(found: &Found<'_, '_>, caller: &Caller) -> Response<HttpBody> {
+fn options(allow: HeaderValue, caller: &Caller) -> Response<HttpBody> {
     let mut response = Response::new(HttpBody::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
-    let allow = found.allow();
     if let Caller::Page(_) = caller {
         origin::admit_methods(&allow, response.headers_mut());
     }

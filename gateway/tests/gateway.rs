@@ -10,9 +10,12 @@
 mod gateway {
     pub mod admission;
     pub mod calls;
+    pub mod doors;
     pub mod errors;
     pub mod fuzz;
     pub mod grpc;
+    pub mod refused_early;
     pub mod seeds;
+    pub mod streams;
     pub mod world;
 }

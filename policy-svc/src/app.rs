@@ -46,7 +46,7 @@ impl App {
         "proffer.policy.v1.SettingsService",
         "proffer.policy.v1.ConsentService",
         "proffer.policy.v1.ContactService",
-        "proffer.policy.v1.ContactGateService",
+        "proffer.internal.policy.v1.ContactGateService",
         history::LOG_SERVICE,
     ];
 

@@ -6,6 +6,7 @@ use std::{io::Write as _, net::SocketAddr};
 use anyhow::Context as _;
 use chrono::{DateTime, NaiveTime, TimeZone as _, Utc};
 use chrono_tz::Europe::London;
+use clap::builder::BoolishValueParser;
 use database::Location;
 use proffer::suite::{Addresses, Suite};
 use serve::{Clock, shutdown_on_signal};
@@ -16,31 +17,29 @@ use crate::demo;
 #[derive(Clone, Debug, clap::Args)]
 pub struct Settings {
     /// Address of REST and gRPC.
-    #[arg(long, env = "PROFFER_LISTEN", default_value = DEFAULT_LISTEN,
+    #[arg(long, env = "PROFFER_LISTEN", default_value = "127.0.0.1:8080",
         value_parser = serve::address)]
     pub listen: SocketAddr,
     /// Address of health checks and metrics.
-    #[arg(long, env = "PROFFER_ADMIN_LISTEN", default_value = DEFAULT_ADMIN_LISTEN,
+    #[arg(long, env = "PROFFER_ADMIN_LISTEN", default_value = "127.0.0.1:9090",
         value_parser = serve::address)]
     pub admin_listen: SocketAddr,
     /// Exit after the report instead of serving.
     #[arg(long)]
     pub once: bool,
-}
-
-const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
-const DEFAULT_ADMIN_LISTEN: &str = "127.0.0.1:9090";
-
-impl Default for Settings {
-    fn default() -> Self {
-        let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        Self { listen: local(8080), admin_listen: local(9090), once: false }
-    }
+    /// Who may call, and how often.
+    #[command(flatten)]
+    pub door: gateway::DoorSettings,
+    /// Turn gRPC reflection off.
+    #[arg(long = "no-reflection", env = "PROFFER_NO_REFLECTION",
+        value_parser = BoolishValueParser::new())]
+    pub no_reflection: bool,
 }
 
 /// Plays the campaign, then serves until SIGTERM or SIGINT.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
     serve::telemetry::start("warn", false);
+    let doors = settings.door.config(settings.listen, !settings.no_reflection)?;
     let shutdown = shutdown_on_signal()?;
     let start = ten_in_london(Clock::system().now());
     let clock = Clock::starting_at(start);
@@ -55,7 +54,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let suite = Suite::start(
         &location,
         addresses,
-        gateway::Config::default(),
+        doors,
         decision_svc::SnapshotSettings::default().wait_max(),
         clock.clone(),
         &shutdown,

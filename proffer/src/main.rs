@@ -28,9 +28,12 @@ fn main() -> std::process::ExitCode {
 }
 
 async fn run() -> anyhow::Result<()> {
-    match Arguments::parse().command {
+    // Parsed again, so that `proffer` alone reads the environment as `proffer demo` does.
+    let command =
+        Arguments::parse().command.or_else(|| Arguments::parse_from(["proffer", "demo"]).command);
+    match command {
         Some(Command::Serve(settings)) => serve_command::run(settings).await,
         Some(Command::Demo(settings)) => demo_command::run(settings).await,
-        None => demo_command::run(demo_command::Settings::default()).await,
+        None => Ok(()),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use clap::builder::BoolishValueParser;
 use proffer::suite::{Addresses, Suite};
 use serve::{Clock, shutdown_on_signal};
 
@@ -16,9 +17,9 @@ pub struct Settings {
     #[arg(long, env = "PROFFER_ADMIN_LISTEN", default_value = "127.0.0.1:9090",
         value_parser = serve::address)]
     pub admin_listen: SocketAddr,
-    /// How many calls may run and wait.
+    /// Who may call, and how often.
     #[command(flatten)]
-    pub admission: serve::AdmissionSettings,
+    pub door: gateway::DoorSettings,
     /// How long a decision waits for newer configuration.
     #[command(flatten)]
     pub snapshot: decision_svc::SnapshotSettings,
@@ -29,16 +30,20 @@ pub struct Settings {
     #[arg(long, env = "PROFFER_LOG", default_value = "warn", value_parser = serve::log_filter)]
     pub log: String,
     /// Write logs as JSON, one object per line.
-    #[arg(long, env = "PROFFER_LOG_JSON")]
+    #[arg(long, env = "PROFFER_LOG_JSON", value_parser = BoolishValueParser::new())]
     pub log_json: bool,
+    /// Turn gRPC reflection off.
+    #[arg(long = "no-reflection", env = "PROFFER_NO_REFLECTION",
+        value_parser = BoolishValueParser::new())]
+    pub no_reflection: bool,
 }
 
 /// Serves until SIGTERM or SIGINT.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
     serve::telemetry::start(&settings.log, settings.log_json);
+    let doors = settings.door.config(settings.listen, !settings.no_reflection)?;
     let shutdown = shutdown_on_signal()?;
     let addresses = Addresses { listen: settings.listen, admin_listen: settings.admin_listen };
-    let doors = gateway::Config { admission: settings.admission, ..gateway::Config::default() };
     let (location, wait) = (settings.store.location(), settings.snapshot.wait_max());
     let suite = Suite::start(&location, addresses, doors, wait, Clock::system(), &shutdown).await?;
     suite.ready().await;

@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 pub mod difference;
 pub mod mask;
 pub mod resource;
+mod result;
 
 /// The encoded `FileDescriptorSet` of every contract, options and comments included.
 pub const DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/proffer.bin"));
@@ -25,6 +26,7 @@ pub static POOL: LazyLock<prost_reflect::DescriptorPool> = LazyLock::new(|| {
 pub mod values {
     pub mod v1 {
         tonic::include_proto!("proffer.values.v1");
+        pub use crate::internal::values::v1::*;
     }
 }
 pub mod errors {
@@ -35,11 +37,13 @@ pub mod errors {
 pub mod catalog {
     pub mod v1 {
         tonic::include_proto!("proffer.catalog.v1");
+        pub use crate::internal::catalog::v1::*;
     }
 }
 pub mod policy {
     pub mod v1 {
         tonic::include_proto!("proffer.policy.v1");
+        pub use crate::internal::policy::v1::*;
     }
 }
 pub mod decision {
@@ -50,5 +54,30 @@ pub mod decision {
 pub mod experiment {
     pub mod v1 {
         tonic::include_proto!("proffer.experiment.v1");
+        pub use crate::internal::experiment::v1::*;
+    }
+}
+/// Contracts between the services, which clients need not generate. The modules of the public
+/// packages hold them too: in Rust both are used side by side.
+pub mod internal {
+    pub mod catalog {
+        pub mod v1 {
+            tonic::include_proto!("proffer.internal.catalog.v1");
+        }
+    }
+    pub mod policy {
+        pub mod v1 {
+            tonic::include_proto!("proffer.internal.policy.v1");
+        }
+    }
+    pub mod experiment {
+        pub mod v1 {
+            tonic::include_proto!("proffer.internal.experiment.v1");
+        }
+    }
+    pub mod values {
+        pub mod v1 {
+            tonic::include_proto!("proffer.internal.values.v1");
+        }
     }
 }

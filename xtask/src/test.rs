@@ -31,7 +31,10 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
         Err(_) => private.insert(testkit::Postgres::start()?).url.clone(),
     };
     let with_tools = |command: &mut Command| {
-        command.env(testkit::SERVER_VARIABLE, &url).env("PROFFER_TEST_GRPCURL", &tools.grpcurl);
+        command
+            .env(testkit::SERVER_VARIABLE, &url)
+            .env("PROFFER_TEST_GRPCURL", &tools.grpcurl)
+            .env("PROFFER_TEST_PYTHON", &tools.python);
         command::run(command)
     };
     if settings.arguments.is_empty() {

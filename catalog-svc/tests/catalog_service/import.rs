@@ -1,10 +1,11 @@
 //! Files of records, streamed in.
 
-use futures::stream;
+use futures::{StreamExt as _, stream};
 use proffer_proto::catalog::v1::{
     self as proto, FieldType, ImportFormat, import_records_request::Part,
 };
 use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
 
 use crate::support::{
     Catalog, boolean, decimal, faults, integer, on_both, on_sqlite, refusal, schema, text,
@@ -157,7 +158,7 @@ async fn what_is_wrong_with_a_file_as_such_is_told() {
     let told = async |parts: Vec<Part>| faults(send(&catalog, parts).await);
     assert_eq!(told(vec![]).await, ["header must come first"]);
     assert_eq!(told(vec![piece("customerId\n")]).await, ["header must come first"]);
-    assert_eq!(told(vec![csv(), csv()]).await, ["header must come only once"]);
+    assert_eq!(told(vec![csv(), csv()]).await, ["header must come only once; no row is kept"]);
     assert_eq!(
         told(vec![csv(), piece("customerId,visit\na,1\n")]).await,
         ["file has `visit` in its header line, which is not a field of schema `Customer`; did \
@@ -225,6 +226,57 @@ async fn a_malformed_quote_stores_no_row_of_another_customer() {
     .await;
 }
 
+/// Sends the rows of a file and then nothing more, without an end.
+async fn falls_silent(
+    catalog: &Catalog,
+    rows: usize,
+    extension: Option<serve::Shutdown>,
+) -> Status {
+    let lines: String = (0..rows).map(|row| format!("c{row},1\n")).collect();
+    let file = format!("customerId,visits\n{lines}").into_bytes();
+    let pieces: Vec<_> = file.chunks(4_096).map(|piece| Part::Piece(piece.to_vec())).collect();
+    let parts = [header(ImportFormat::Csv, false)].into_iter().chain(pieces);
+    let parts = parts.map(|part| proto::ImportRecordsRequest { part: Some(part) });
+    let parts = stream::iter(parts.collect::<Vec<_>>()).chain(stream::pending());
+    let mut request = tonic::Request::new(parts);
+    if let Some(shutdown) = extension {
+        request.extensions_mut().insert(shutdown);
+    }
+    catalog.records().import_records(request).await.unwrap_err()
+}
+
+async fn kept(catalog: &Catalog) -> usize {
+    let (mut count, mut page_token) = (0, String::new());
+    loop {
+        let asked = proto::ListRecordsRequest {
+            schema: "Customer".to_owned(),
+            page_size: 1_000,
+            page_token,
+        };
+        let page = catalog.records().list_records(asked).await.unwrap().into_inner();
+        count += page.records.len();
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            return count;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_that_falls_silent_ends_and_says_how_many_rows_are_kept() {
+    on_both(async |catalog| {
+        prepare(&catalog).await;
+        let refused = falls_silent(&catalog, 2_500, None).await;
+        assert_eq!(refused.code(), Code::DeadlineExceeded);
+        let message = "nothing arrived for 0.05 s; 2000 rows before it are kept";
+        assert_eq!(refused.message(), message);
+        let info = refused.get_details_error_info().unwrap();
+        assert_eq!(info.metadata["rows_kept"], "2000");
+        assert_eq!(kept(&catalog).await, 2_000);
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_answer_says_what_separates_the_cells() {
     let catalog = on_sqlite().await;
@@ -240,4 +292,19 @@ async fn the_answer_says_what_separates_the_cells() {
     check(csv, "sep=\t\ncustomerId\tmember\nann\tTrue\n", proto::CsvSeparator::Tab).await;
     let line = "{\"customerId\":\"ann\",\"member\":true}";
     check(ImportFormat::JsonLines, line, proto::CsvSeparator::Unspecified).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_that_the_end_of_the_process_cuts_says_how_many_rows_are_kept() {
+    let catalog = on_sqlite().await;
+    prepare(&catalog).await;
+    let shutdown = serve::Shutdown::new();
+    shutdown.cancel();
+    let refused = falls_silent(&catalog, 50_000, Some(shutdown)).await;
+    assert_eq!(refused.code(), Code::Unavailable);
+    assert!(refused.message().starts_with("the server is stopping; "), "{refused}");
+    let told: usize =
+        refused.get_details_error_info().unwrap().metadata["rows_kept"].parse().unwrap();
+    assert!(told < 50_000);
+    assert_eq!(kept(&catalog).await, told);
 }

@@ -175,7 +175,8 @@ async fn pages_run_over_system_types_into_custom_ones() {
             assert!(found[..found.len() - 1].iter().all(|page| page.len() == size), "{size}");
             assert!(found.iter().all(|page| !page.is_empty()), "{size}");
         }
-        for wrong in ["zz", &history::token("#11"), &history::token("#x")] {
+        let listing = history::Listing::new(&["outcome_type"]);
+        for wrong in ["zz", &listing.token("#11"), &listing.token("#x")] {
             let request = ListOutcomeTypesRequest { page_size: 1, page_token: wrong.to_owned() };
             let refused = catalog.outcome_types().list_outcome_types(request).await;
             assert_eq!(faults(refused), ["page_token is not a token of an earlier page"]);

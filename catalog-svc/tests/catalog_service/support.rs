@@ -31,6 +31,9 @@ pub struct Catalog {
     _folder: Option<tempfile::TempDir>,
 }
 
+/// Longest wait for the next piece of a file.
+const IMPORT_IDLE_MAX: std::time::Duration = std::time::Duration::from_millis(50);
+
 /// Runs the check on SQLite, then on PostgreSQL.
 pub async fn on_both(check: impl AsyncFn(Catalog)) {
     let folder = tempfile::tempdir().unwrap();
@@ -48,6 +51,7 @@ pub async fn on_sqlite() -> Catalog {
 async fn open(location: &Location, folder: Option<tempfile::TempDir>) -> Catalog {
     let clock = Clock::fixed(instant("2026-11-25T10:00:00Z"));
     let app = App::build(location, Deps { clock: clock.clone() }).await.unwrap();
+    let app = app.with_import_idle_max(IMPORT_IDLE_MAX);
     assert!(app.readiness().is_ready());
     let channels = ["email", "web", "sms", "push"].map(|name| ("channel", name, name));
     app.follow(std::sync::Arc::new(testkit::WrittenLog::of(&channels)));
@@ -362,7 +366,7 @@ pub fn any(rules: Vec<Rule>) -> Rule {
 }
 
 pub fn not(rule: Rule) -> Rule {
-    Rule { kind: Some(Kind::Not(Box::new(rule))) }
+    Rule { kind: Some(Kind::Negated(Box::new(rule))) }
 }
 
 pub fn affinity(field: &str, value: Value) -> Affinity {

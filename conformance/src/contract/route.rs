@@ -163,7 +163,7 @@ impl Routes {
     pub fn request(&self, call: &Call) -> anyhow::Result<(&Route, DynamicMessage)> {
         let path = call.path.split('?').next().unwrap_or_default();
         let fits = |route: &&Route| route.verb == call.method && route.captures(path).is_some();
-        // A literal piece outranks a captured one: `/respond/bulk`.
+        // A literal piece outranks a captured one: `/respond/batch`.
         let found =
             self.0.iter().filter(fits).min_by_key(|route| route.template.matches('{').count());
         let route = found.with_context(|| format!("no RPC for {} {path}", call.method))?;

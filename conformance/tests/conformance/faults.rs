@@ -71,7 +71,7 @@ fn calls() -> Vec<(String, String, Value)> {
         ),
         (
             "POST",
-            "/api/v1/respond/bulk",
+            "/api/v1/respond/batch",
             json!({"outcomes": [{"customerId": "ann", "outcome": "click",
             "idempotencyKey": "k1"}]}),
         ),

@@ -53,11 +53,25 @@ async fn internal_services_are_not_behind_the_door() {
         "-import-path",
         protos,
         "-proto",
-        "proffer/policy/v1/contact_gate_service.proto",
+        "proffer/internal/policy/v1/contact_gate_service.proto",
         "-d",
         "{}",
     ];
     let (code, answer) =
-        ask(&suite, &before, &["proffer.policy.v1.ContactGateService/Reserve"]).await;
+        ask(&suite, &before, &["proffer.internal.policy.v1.ContactGateService/Reserve"]).await;
     assert_eq!(code, Some(64 + 12), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn grpcurl_prints_the_details_of_errors_and_calls_health() {
+    for shape in [Shape::AllInOne, Shape::FiveProcesses] {
+        let suite = Suite::start(shape, Store::Sqlite).await.unwrap();
+        let (_, answer) =
+            ask(&suite, &["-d", "{}"], &["proffer.decision.v1.DecisionService/Recommend"]).await;
+        assert!(answer.contains("\"reason\": \"INVALID_FIELD\""), "{answer}");
+        assert!(answer.contains("\"field\": \"customer_id\""), "{answer}");
+        assert!(!answer.contains("not recognized"), "{answer}");
+        let (code, answer) = ask(&suite, &[], &["grpc.health.v1.Health/Check"]).await;
+        assert_eq!((code, answer.contains("SERVING")), (Some(0), true), "{answer}");
+    }
 }

@@ -11,8 +11,12 @@ use conformance::{
 use serde_json::Value;
 use tokio::process::Command;
 
-/// The pages, in the order in which a reader meets them.
-const PAGES: [&str; 2] = ["README.md", "docs/api.md"];
+use super::snippets;
+
+/// The pages, in the order in which a reader meets them, and how many commands each has at least.
+const PAGES: [(&str, usize); 3] = [("README.md", 4), ("docs/api.md", 4), (CLIENTS, 2)];
+/// The page with a snippet for each language.
+const CLIENTS: &str = "docs/clients.md";
 /// The address in the pages.
 const PRINTED: &str = "127.0.0.1:8080";
 /// The date in the pages. The test sends tomorrow instead: with every day more customers of the
@@ -34,14 +38,19 @@ async fn every_command_of_readme_and_api_page_answers_as_printed() {
         grpcurl: std::env::var(GRPCURL_VARIABLE).expect("run the tests with `cargo xtask test`"),
         decision: String::new(),
     };
-    for path in PAGES {
-        let file = format!("{}/../{path}", env!("CARGO_MANIFEST_DIR"));
-        let shown = page::commands(&std::fs::read_to_string(file).unwrap()).unwrap();
-        assert!(shown.len() >= 4, "{path}: {shown:?}");
+    for (path, least) in PAGES {
+        let shown = page::commands(&text(path)).unwrap();
+        assert!(shown.len() >= least, "{path}: {shown:?}");
         for shown in shown {
             reader.follow(path, &shown).await;
         }
     }
+    snippets::typescript(&text(CLIENTS), &base).await;
+    snippets::python(&text(CLIENTS), &reader.address).await;
+}
+
+fn text(path: &str) -> String {
+    std::fs::read_to_string(format!("{}/../{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
 /// Where the demo serves. It plays the whole campaign first, so it may take several times as long

@@ -14,6 +14,9 @@ use proffer_proto::{
 use serde_json::json;
 use tonic::transport::Channel;
 
+/// More small messages than the usual windows of HTTP/2 let a connection hold.
+const QUESTIONS: usize = 5_000;
+
 async fn check(shape: Shape) {
     let suite = Suite::start(shape, Store::Sqlite).await.unwrap();
     let client = suite.client();
@@ -24,7 +27,7 @@ async fn check(shape: Shape) {
     let record = json!({"lastPurchaseDate": "2020-01-01", "lifetimePurchases": 5,
         "primaryCategory": "apparel"});
     client.ok("PUT", "/api/v1/schemas/Customer/records/lost", &record).await.unwrap();
-    let questions = (0..500).map(|number| {
+    let questions = (0..QUESTIONS).map(|number| {
         let customer_id = if number % 2 == 0 { "lost" } else { "nobody" }.to_owned();
         let (channel, flow) = ("email".to_owned(), "Winback".to_owned());
         let request = RecommendRequest { customer_id, channel, flow, ..Default::default() };
@@ -37,18 +40,16 @@ async fn check(shape: Shape) {
         .unwrap();
     let reason = |answer: Result<_, _>| {
         let answer: proffer_proto::decision::v1::RecommendStreamResponse = answer.unwrap();
-        answer.result.unwrap().decision.unwrap().reason_code()
+        answer.result.unwrap().into_decision().unwrap().reason_code()
     };
     let reasons: Vec<ReasonCode> = answers.into_inner().map(reason).collect().await;
-    assert_eq!(reasons.len(), 500);
+    assert_eq!(reasons.len(), QUESTIONS);
     for pair in reasons.chunks(2) {
         assert_eq!(pair, [ReasonCode::NothingQualified, ReasonCode::CustomerUnknown]);
     }
-    let decisions = client
-        .ok("GET", "/api/v1/decisions?customerId=lost&pageSize=1000", &json!(null))
-        .await
-        .unwrap();
-    assert_eq!(decisions["data"].as_array().unwrap().len(), 250);
+    let page = "/api/v1/decisions?customerId=lost&pageSize=1000";
+    let decisions = client.ok("GET", page, &json!(null)).await.unwrap();
+    assert_eq!(decisions["data"].as_array().unwrap().len(), 1_000);
 }
 
 #[tokio::test(flavor = "multi_thread")]

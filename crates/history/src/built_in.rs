@@ -5,10 +5,7 @@ use proffer_proto::errors::v1::ErrorReason;
 use serve::Problem;
 use tonic::{Code, Status};
 
-use crate::{
-    HistoryError, Kind, Resource, ServiceContext,
-    page::{token, unknown_token},
-};
+use crate::{HistoryError, Kind, Resource, ServiceContext, page::unknown_token};
 
 /// Begins the place of a built-in resource in a token; no id does.
 const BUILT_IN_MARK: char = '#';
@@ -38,9 +35,9 @@ impl Start {
         }
     }
 
-    /// The token of the page that begins after this many built-in resources.
-    pub(crate) fn token(built_in: usize) -> String {
-        token(&format!("{BUILT_IN_MARK}{built_in}"))
+    /// The key of the page that begins after this many built-in resources.
+    pub(crate) fn key(built_in: usize) -> String {
+        format!("{BUILT_IN_MARK}{built_in}")
     }
 }
 
@@ -71,10 +68,10 @@ pub(crate) fn taken<R: Resource>(attribute: &'static str, value: &str) -> Histor
     HistoryError::AlreadyExists { kind: R::KIND, attribute, value: value.to_owned() }
 }
 
-/// The refusal to delete a built-in resource.
+/// The refusal to change or delete a built-in resource.
 pub(crate) fn system_resource<R: Resource>(found: &R) -> Status {
     let (kind, id) = (R::KIND.replace('_', " "), found.id());
-    let message = format!("{kind} `{id}` is a system resource and cannot be deleted");
+    let message = format!("{kind} `{id}` is a system resource and cannot be changed or deleted");
     Problem::new(Code::FailedPrecondition, ErrorReason::SystemResource, message)
         .with("id", id)
         .into()

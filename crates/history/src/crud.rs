@@ -18,7 +18,7 @@ use crate::{
     built_in::{Start, built_in, refuse_built_in, system_resource, taken},
     collection::{payload, read},
     kind::draft::shortened,
-    page::{page, token},
+    page::Listing,
 };
 
 /// How often a write without an etag is tried over what others wrote meanwhile. Each failed attempt
@@ -72,21 +72,22 @@ pub async fn list<C: ServiceContext, R: Kind<C>>(
     page_token: &str,
 ) -> Result<Page<R>, Status> {
     let tenant = metadata::tenant(metadata)?;
-    let (size, key) = page(page_size, page_token).map_err(HistoryError::Invalid)?;
+    let listing = Listing::new(&[R::KIND]);
+    let (size, key) = listing.page(page_size, page_token).map_err(HistoryError::Invalid)?;
     let (size, built_in) = (usize::try_from(size).unwrap_or_default(), R::built_in());
     let built_in_count = built_in.len();
     let start = Start::parse(key, built_in_count)?;
     let mut items: Vec<R> = built_in.into_iter().skip(start.built_in).take(size).collect();
     let reached = start.built_in + items.len();
     if reached < built_in_count {
-        return Ok(Page { items, next: Start::token(reached) });
+        return Ok(Page { items, next: listing.token(&Start::key(reached)) });
     }
     let room = size - items.len();
     let (stored, has_more) = context.stored::<R>().page(&tenant, &start.after, room).await?;
     let next = match stored.last() {
         _ if !has_more => String::new(),
-        Some(last) => token(last.id()),
-        None => Start::token(built_in_count),
+        Some(last) => listing.token(last.id()),
+        None => listing.token(&Start::key(built_in_count)),
     };
     items.extend(stored);
     Ok(Page { items, next })
@@ -101,6 +102,9 @@ pub async fn update<C: ServiceContext, R: Kind<C>>(
     mask: Option<FieldMask>,
 ) -> Result<R, Status> {
     let author = Author::of(metadata, context.clock())?;
+    if let Some(found) = built_in::<C, R>(named) {
+        return Err(system_resource(&found));
+    }
     let patch = required(patch)?;
     let paths = mask.unwrap_or_default().paths;
     let (patch, paths) = (&patch, paths.as_slice());

@@ -46,7 +46,7 @@ pub use id::{IdChoice, is_id, made_id};
 pub use kind::{Draft, Kind, ServiceContext};
 pub use log::{History, Verified, head_of, migrations};
 pub use log_service::{LOG_SERVICE, Log, LogPages, LogServer, remote_log};
-pub use page::{PAGE_BYTES_MAX, PAGE_MAX, Page, page, token};
+pub use page::{Listing, PAGE_BYTES_MAX, PAGE_MAX, Page};
 pub use past::AsOf;
 pub use reference::{Names, News, Resolved};
 pub use watch::{Changes, Heartbeat, WATCH_PAGE};

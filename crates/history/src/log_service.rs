@@ -19,7 +19,7 @@ pub type LogPages = BoxStream<'static, Result<WatchLogResponse, Status>>;
 pub type Log = dyn LogService<WatchLogStream = LogPages>;
 
 /// Full name of the service, for reflection.
-pub const LOG_SERVICE: &str = "proffer.values.v1.LogService";
+pub const LOG_SERVICE: &str = "proffer.internal.values.v1.LogService";
 /// Bytes of a request.
 const REQUEST_BYTES_MAX: usize = 4 * 1024;
 /// Bytes of a page.

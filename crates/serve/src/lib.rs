@@ -12,7 +12,10 @@
 
 mod admission;
 mod clock;
+mod deadline;
+mod door;
 mod health;
+mod lingering;
 mod listen;
 pub mod metadata;
 mod neighbour;
@@ -21,13 +24,20 @@ mod process;
 mod recent;
 mod setting;
 pub mod telemetry;
+mod window;
 
 pub use admission::{Admission, AdmissionSettings, Permit};
 pub use clock::{Clock, Stopwatch, from_micros};
+pub use door::{Hosts, is_grpc};
 pub use health::{Readiness, admin};
-pub use listen::{Limits, Listener, Shutdown, Surface, reflection, shutdown_on_signal};
+pub use listen::{
+    Limits, Listener, Shutdown, Surface, by_protocol, check_exposure, reflection,
+    shutdown_on_signal,
+};
 pub use neighbour::{CALL_TIMEOUT, Neighbour, NeighbourError, channel};
-pub use problem::{Problem, RETRY_AFTER, code_name, internal, store_status, unavailable};
+pub use problem::{
+    Problem, RETRY_AFTER, code_name, internal, item_fault, store_status, unavailable,
+};
 pub use process::{
     Process, ProcessSettings, StoreSettings, Task, block_on, main, run, spawn_until, start_logging,
 };

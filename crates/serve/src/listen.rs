@@ -1,26 +1,36 @@
 //! A listener with all limits set, health and reflection, and a graceful stop.
 
-use std::{future::Future, net::SocketAddr, time::Duration};
+use std::{future::Future, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use anyhow::Context as _;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
-use tonic::{
-    service::Routes,
-    transport::{Server, server::TcpIncoming},
+use anyhow::{Context as _, ensure};
+use axum::{Router, body::Body, extract::Request, middleware};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+    service::TowerToHyperService,
 };
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+};
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
 
-use crate::Readiness;
+use crate::{Readiness, deadline, door, lingering::Lingering, window};
 
-/// Cancelled when the process is to stop.
+/// Cancelled when the process is to stop. Every request carries it among its extensions.
 pub type Shutdown = CancellationToken;
 
-/// Limits of a listener. tonic's defaults leave most of them open.
+/// Pause after a connection could not be accepted, for example because no file handle is free.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Limits of a listener. The defaults of HTTP libraries leave most of them open.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Streams at once on one connection.
     pub streams_max: u32,
-    /// Timeout of a request; beyond it the answer is CANCELLED.
+    /// Timeout of a gRPC call that is not a stream; beyond it the answer is DEADLINE_EXCEEDED.
+    /// REST has its own timeout.
     pub request_timeout: Duration,
     /// Largest age of a connection; it then ends, so that load spreads over replicas.
     pub connection_age: Duration,
@@ -37,7 +47,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            streams_max: 200,
+            streams_max: window::STREAMS_MAX,
             request_timeout: Duration::from_secs(60),
             connection_age: Duration::from_secs(30 * 60),
             keepalive_interval: Duration::from_secs(20),
@@ -82,17 +92,45 @@ impl Surface {
     }
 }
 
-/// `routes` with server reflection v1 and v1alpha over `services`.
+/// `routes` with server reflection v1 and v1alpha over `services` and health. It also knows the
+/// details of errors, so that tools can print them.
 pub fn reflection(routes: Routes, services: &[&str]) -> anyhow::Result<Routes> {
     let builder = || {
         let builder = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(proffer_proto::DESCRIPTOR_SET)
-            .include_reflection_service(false);
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+            .include_reflection_service(false)
+            .with_service_name("grpc.health.v1.Health");
         services.iter().fold(builder, |builder, service| builder.with_service_name(*service))
     };
     let v1 = builder().build_v1().context("build reflection v1")?;
     let v1alpha = builder().build_v1alpha().context("build reflection v1alpha")?;
     Ok(routes.add_service(v1).add_service(v1alpha))
+}
+
+/// `grpc` for gRPC requests and `other` for all others, so that nobody who does not speak gRPC gets
+/// an answer in it.
+pub fn by_protocol(grpc: Routes, other: Router) -> Routes {
+    let grpc = grpc.prepare().into_axum_router();
+    let choose = move |request: Request| {
+        let chosen = if door::is_grpc(request.headers()) { grpc.clone() } else { other.clone() };
+        async move { tower::ServiceExt::oneshot(chosen, request).await }
+    };
+    Routes::from(Router::new().fallback(choose))
+}
+
+/// Refuses an address that other machines can reach, unless `is_accepted`: callers are not
+/// authenticated yet.
+pub fn check_exposure(listen: SocketAddr, is_accepted: bool) -> anyhow::Result<()> {
+    ensure!(
+        is_accepted || listen.ip().to_canonical().is_loopback(),
+        "--listen {listen} may be reached from other machines, and Proffer does not authenticate \
+         callers yet: anyone who reaches it reads and changes every customer's data. Listen on \
+         127.0.0.1, or pass --insecure-no-auth (PROFFER_INSECURE_NO_AUTH=true) if a proxy or a \
+         private network keeps others away"
+    );
+    Ok(())
 }
 
 /// A bound socket.
@@ -124,40 +162,106 @@ impl Listener {
     /// Serves HTTP/2 and HTTP/1.1 until `shutdown`, then lets requests in flight finish within the
     /// drain timeout.
     pub async fn serve(self, routes: Routes, shutdown: Shutdown) -> anyhow::Result<()> {
-        let limits = self.limits;
-        let serving = Server::builder()
-            .accept_http1(true)
-            .max_concurrent_streams(limits.streams_max)
-            .timeout(limits.request_timeout)
-            .max_connection_age(limits.connection_age)
-            .http2_keepalive_interval(Some(limits.keepalive_interval))
-            .http2_keepalive_timeout(Some(limits.keepalive_timeout))
-            .http2_max_header_list_size(limits.header_bytes_max)
-            .http2_max_pending_accept_reset_streams(Some(20))
-            .add_routes(routes)
-            .serve_with_incoming_shutdown(
-                connections(self.socket),
-                shutdown.clone().cancelled_owned(),
-            );
-        let overdue = async {
-            shutdown.cancelled().await;
-            tokio::time::sleep(limits.drain_timeout).await;
+        let Self { socket, limits } = self;
+        let limits = Arc::new(limits);
+        let service = prepared(routes, limits.request_timeout, shutdown.clone());
+        // Each connection holds a sender; the last one to end closes the channel.
+        let (open, mut closed) = mpsc::channel::<()>(1);
+        loop {
+            let stream = tokio::select! {
+                () = shutdown.cancelled() => break,
+                stream = accepted(&socket) => stream,
+            };
+            let (service, limits) = (service.clone(), Arc::clone(&limits));
+            let (shutdown, open) = (shutdown.clone(), open.clone());
+            tokio::spawn(async move {
+                connection(stream, service, &limits, shutdown).await;
+                drop(open);
+            });
+        }
+        drop((socket, open));
+        if tokio::time::timeout(limits.drain_timeout, closed.recv()).await.is_err() {
+            tracing::warn!("requests were still running when the drain timeout ended");
+        }
+        Ok(())
+    }
+}
+
+/// The routes with the limits that apply to each request.
+fn prepared(routes: Routes, timeout: Duration, shutdown: Shutdown) -> Router {
+    let around = move |mut request: Request, next: middleware::Next| {
+        request.extensions_mut().insert(shutdown.clone());
+        let request = match request.version() {
+            http::Version::HTTP_2 => request,
+            _ => lingering(request),
         };
-        tokio::select! {
-            served = serving => served.context("the listener failed"),
-            () = overdue => {
-                tracing::warn!("requests were still running when the drain timeout ended");
-                Ok(())
+        deadline::within(timeout, request, next)
+    };
+    let routes = routes.prepare().into_axum_router();
+    routes.layer(middleware::from_fn(around)).with_state(())
+}
+
+/// The request with its body read on after an early answer.
+fn lingering(request: Request) -> Request {
+    let waits_to_be_asked = request.headers().contains_key(http::header::EXPECT);
+    request.map(|body| Body::new(Lingering::new(body).when_asked(waits_to_be_asked)))
+}
+
+/// The next connection, without Nagle's algorithm. With it, the second packet of an answer waits
+/// until the client acknowledges the first, which may take 40 ms.
+async fn accepted(socket: &TcpListener) -> TcpStream {
+    loop {
+        match socket.accept().await {
+            Ok((stream, _)) => {
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "cannot turn Nagle's algorithm off");
+                }
+                return stream;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
 }
 
-/// Connections without Nagle's algorithm. With it, the second packet of an answer waits until the
-/// client acknowledges the first, which may take 40 ms. tonic's setting of the same name applies
-/// only to sockets that it binds itself.
-fn connections(socket: TcpListener) -> TcpIncoming {
-    TcpIncoming::from(socket).with_nodelay(Some(true))
+/// Serves one connection to its end.
+async fn connection(stream: TcpStream, service: Router, limits: &Limits, shutdown: Shutdown) {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(window::STREAM_BYTES)
+        .initial_connection_window_size(window::connection_bytes(limits.streams_max))
+        .max_concurrent_streams(limits.streams_max)
+        .keep_alive_interval(limits.keepalive_interval)
+        .keep_alive_timeout(limits.keepalive_timeout)
+        .max_header_list_size(limits.header_bytes_max)
+        .max_pending_accept_reset_streams(20);
+    let service = TowerToHyperService::new(service);
+    let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut ending = pin!(async {
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = tokio::time::sleep(limits.connection_age) => {}
+        }
+    });
+    let mut is_ending = false;
+    loop {
+        tokio::select! {
+            served = &mut serving => {
+                if let Err(error) = served {
+                    tracing::debug!(%error, "a connection broke off");
+                }
+                return;
+            }
+            () = &mut ending, if !is_ending => {
+                serving.as_mut().graceful_shutdown();
+                is_ending = true;
+            }
+        }
+    }
 }
 
 /// Cancelled by SIGTERM or SIGINT.
@@ -176,18 +280,35 @@ pub fn shutdown_on_signal() -> anyhow::Result<Shutdown> {
 
 #[cfg(test)]
 mod tests {
-    use futures::StreamExt as _;
-    use tokio::net::TcpStream;
-
     use super::*;
 
     #[tokio::test]
     async fn answers_do_not_wait_for_acknowledgements() {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
-        let (caller, accepted) =
-            tokio::join!(TcpStream::connect(address), async { connections(socket).next().await });
-        assert!(accepted.unwrap().unwrap().nodelay().unwrap());
+        let (caller, accepted) = tokio::join!(TcpStream::connect(address), accepted(&socket));
+        assert!(accepted.nodelay().unwrap());
         drop(caller);
+    }
+
+    #[test]
+    fn an_address_that_others_reach_needs_a_word_of_the_operator() {
+        let check = |address: &str, expected: bool| {
+            let address = address.parse().unwrap();
+            assert_eq!(check_exposure(address, false).is_ok(), expected, "{address}");
+            assert!(check_exposure(address, true).is_ok());
+        };
+        for own in ["127.0.0.1:8080", "127.9.9.9:1", "[::1]:8080", "[::ffff:127.0.0.1]:80"] {
+            check(own, true);
+        }
+        for public in
+            ["0.0.0.0:8080", "[::]:8080", "10.0.0.7:80", "[::ffff:10.0.0.7]:80", "[fe80::1]:80"]
+        {
+            check(public, false);
+        }
+        let refused = check_exposure("0.0.0.0:8080".parse().unwrap(), false).unwrap_err();
+        for part in ["0.0.0.0:8080", "does not authenticate", "--insecure-no-auth", "127.0.0.1"] {
+            assert!(refused.to_string().contains(part), "{refused}");
+        }
     }
 }

@@ -8,6 +8,8 @@ use crate::Problem;
 pub const TENANT: &str = "x-proffer-tenant";
 /// Metadata key of the acting person or program.
 pub const ACTOR: &str = "x-proffer-actor";
+/// Key in the details of an error: how many rows of a broken-off file were kept.
+pub const ROWS_KEPT: &str = "rows_kept";
 /// The tenant of a process that runs without authentication.
 pub const DEFAULT_TENANT: &str = "default";
 

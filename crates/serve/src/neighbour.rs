@@ -13,6 +13,8 @@ use tonic::{
 };
 use tower::Service;
 
+use crate::window;
+
 /// Timeout of a connection attempt; beyond it the call fails as unavailable.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Deadline of a call that has none.
@@ -55,6 +57,8 @@ pub fn channel(url: &str) -> Result<Channel, NeighbourError> {
         .map_err(|error| NeighbourError { url: url.to_owned(), reason: error.to_string() })?
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_nodelay(true)
+        .initial_stream_window_size(window::STREAM_BYTES)
+        .initial_connection_window_size(window::connection_bytes(window::STREAMS_MAX))
         .http2_keep_alive_interval(Duration::from_secs(10))
         .keep_alive_timeout(Duration::from_secs(5))
         .keep_alive_while_idle(true);

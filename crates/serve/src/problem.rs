@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use proffer_proto::errors::v1::ErrorReason;
+use proffer_proto::errors::v1::{self as proto, ErrorReason, ItemFault};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 
@@ -102,9 +102,11 @@ impl Problem {
             .with("value", value.to_string())
     }
 
-    /// The reason as `ErrorInfo` has it, for example `NOT_FOUND`.
-    pub fn reason_name(&self) -> &'static str {
-        self.reason.as_str_name().trim_start_matches("ERROR_REASON_")
+    /// With another reason and message.
+    #[must_use]
+    pub fn because(mut self, reason: ErrorReason, message: impl Into<String>) -> Self {
+        (self.reason, self.message) = (reason, message.into());
+        self
     }
 
     /// Adds a metadata entry.
@@ -131,7 +133,7 @@ impl Problem {
 
 impl From<Problem> for Status {
     fn from(problem: Problem) -> Self {
-        let reason = problem.reason_name();
+        let reason = problem.reason.as_str_name().trim_start_matches("ERROR_REASON_");
         let metadata =
             problem.metadata.into_iter().map(|(key, value)| (key, cut(&value, TEXT_BYTES_MAX)));
         let mut details =
@@ -202,6 +204,33 @@ pub fn code_name(code: Code) -> &'static str {
         Code::Unavailable => "UNAVAILABLE",
         Code::DataLoss => "DATA_LOSS",
         Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+/// Faulty fields that the fault of one item lists.
+const ITEM_FAULTS_MAX: usize = 3;
+
+/// An error as the fault of one item of a batch.
+pub fn item_fault(status: &Status) -> ItemFault {
+    let details = status.get_error_details();
+    let info = details.error_info().cloned();
+    let (reason, metadata) = info.map(|info| (info.reason, info.metadata)).unwrap_or_default();
+    let faults = details.bad_request().map(|bad| bad.field_violations.as_slice());
+    let violation = |fault: &FieldViolation| proto::FieldViolation {
+        field: fault.field.clone(),
+        description: fault.description.clone(),
+    };
+    ItemFault {
+        code: code_name(status.code()).to_owned(),
+        reason,
+        message: status.message().to_owned(),
+        metadata: metadata.into_iter().collect(),
+        field_violations: faults
+            .unwrap_or_default()
+            .iter()
+            .take(ITEM_FAULTS_MAX)
+            .map(violation)
+            .collect(),
     }
 }
 

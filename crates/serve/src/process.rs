@@ -2,10 +2,14 @@
 
 use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
+use clap::builder::BoolishValueParser;
 use futures::future::BoxFuture;
 use tonic::service::Routes;
 
-use crate::{Limits, Listener, Readiness, Shutdown, Surface, admin, shutdown_on_signal, telemetry};
+use crate::{
+    Limits, Listener, Readiness, Shutdown, Surface, admin, by_protocol, shutdown_on_signal,
+    telemetry,
+};
 
 /// Task polls after which a busy thread polls its sockets and takes tasks woken by other threads.
 const LOOK_AFTER: u32 = 7;
@@ -47,10 +51,11 @@ pub struct ProcessSettings {
     #[arg(long, env = "PROFFER_LOG", default_value = "info", value_parser = crate::log_filter)]
     pub log: String,
     /// Write logs as JSON, one object per line.
-    #[arg(long, env = "PROFFER_LOG_JSON")]
+    #[arg(long, env = "PROFFER_LOG_JSON", value_parser = BoolishValueParser::new())]
     pub log_json: bool,
     /// Turn gRPC reflection off.
-    #[arg(long = "no-reflection", env = "PROFFER_NO_REFLECTION")]
+    #[arg(long = "no-reflection", env = "PROFFER_NO_REFLECTION",
+        value_parser = BoolishValueParser::new())]
     pub no_reflection: bool,
 }
 
@@ -64,6 +69,8 @@ pub struct Process {
     pub admin_listen: SocketAddr,
     /// Its gRPC services.
     pub routes: Routes,
+    /// Answers requests that are not gRPC; without it `routes` does.
+    pub front: Option<axum::Router>,
     /// Their names, for reflection.
     pub services: &'static [&'static str],
     /// Background tasks.
@@ -77,6 +84,10 @@ pub async fn run(process: Process, settings: &ProcessSettings) -> anyhow::Result
     let shutdown = shutdown_on_signal()?;
     let surface = Surface { has_reflection: !settings.no_reflection };
     let routes = surface.around(process.routes, &process.readiness, process.services)?;
+    let routes = match process.front {
+        Some(front) => by_protocol(routes, front),
+        None => routes,
+    };
     let limits = Limits::default();
     let listener = Listener::bind_for("--listen", process.listen, limits.clone()).await?;
     let admin_listener = Listener::bind_for("--admin-listen", process.admin_listen, limits).await?;

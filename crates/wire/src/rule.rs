@@ -27,7 +27,7 @@ pub fn stored(found: &proto::Rule) -> Rule {
 pub fn settle(found: &mut proto::Rule) {
     match &mut found.kind {
         Some(Kind::All(list) | Kind::Any(list)) => list.rules.iter_mut().for_each(settle),
-        Some(Kind::Not(inner)) => settle(inner),
+        Some(Kind::Negated(inner)) => settle(inner),
         Some(Kind::Condition(found)) => found.value.iter_mut().for_each(value::settle),
         None => {}
     }
@@ -38,7 +38,9 @@ fn rule(path: String, found: &proto::Rule, faults: &mut Faults) -> Rule {
     match &found.kind {
         Some(Kind::All(list)) => Rule::All(rules(&format!("{path}.all"), &list.rules, faults)),
         Some(Kind::Any(list)) => Rule::Any(rules(&format!("{path}.any"), &list.rules, faults)),
-        Some(Kind::Not(inner)) => Rule::Not(Box::new(rule(format!("{path}.not"), inner, faults))),
+        Some(Kind::Negated(inner)) => {
+            Rule::Not(Box::new(rule(format!("{path}.not"), inner, faults)))
+        }
         Some(Kind::Condition(found)) => condition(&path, found, faults),
         // A rule without anything is a condition without a field, which does not compile.
         None => presence(""),

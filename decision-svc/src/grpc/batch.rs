@@ -1,14 +1,16 @@
 //! RecommendBatch and RecommendStream: parses many requests and prints their answers within the
 //! size limits. A faulty request does not affect the others.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use futures::{Stream, StreamExt as _, stream};
-use proffer_proto::decision::v1 as proto;
+use proffer_proto::{
+    decision::v1::{self as proto, recommend_result::Outcome},
+    errors::v1::ItemFault,
+};
 use prost::Message as _;
 use serve::Problem;
 use tonic::{Status, Streaming};
-use tonic_types::StatusExt as _;
 
 use super::{REQUEST_BYTES_MAX, spawned};
 use crate::{
@@ -48,23 +50,28 @@ pub async fn results(
     recommend: &Recommend,
     tenant: &str,
     requests: Vec<proto::RecommendRequest>,
+    mut unread: BTreeMap<i32, ItemFault>,
 ) -> Vec<proto::RecommendResult> {
     let mut calls = Vec::with_capacity(requests.len());
     let mut faults = Vec::with_capacity(requests.len());
-    for request in requests {
-        match call(recommend, request) {
+    for (index, request) in (0..).zip(requests) {
+        let read = match unread.remove(&index) {
+            Some(fault) => Err(fault),
+            None => call(recommend, request).map_err(|problem| fault(&problem.into())),
+        };
+        match read {
             Ok(call) => {
                 calls.push(call);
                 faults.push(None);
             }
-            Err(problem) => faults.push(Some(Status::from(problem))),
+            Err(fault) => faults.push(Some(fault)),
         }
     }
     let mut answers = recommend.all(tenant, calls).await.into_iter();
     let missing = || Err(serve::internal(&"a request without an answer"));
-    let result = |fault: Option<Status>| match fault {
-        Some(status) => result(Err(status)),
-        None => result(answers.next().unwrap_or_else(missing)),
+    let result = |faulty: Option<ItemFault>| match faulty {
+        Some(fault) => result(Err(fault)),
+        None => result(answers.next().unwrap_or_else(missing).map_err(|status| fault(&status))),
     };
     faults.into_iter().map(result).collect()
 }
@@ -100,7 +107,9 @@ pub fn answers(
                     Err(status) => broken = Some(Err(status)),
                 }
             }
-            let decided = spawned(async move { Ok(results(&recommend, &tenant, requests).await) });
+            let decided = spawned(async move {
+                Ok(results(&recommend, &tenant, requests, BTreeMap::new()).await)
+            });
             let response = |result| Ok(proto::RecommendStreamResponse { result: Some(result) });
             let mut answers: Vec<_> = match decided.await {
                 Ok(results) => results.into_iter().map(response).collect(),
@@ -120,7 +129,7 @@ pub fn fitted(mut results: Vec<proto::RecommendResult>) -> Vec<proto::RecommendR
     for result in &mut results {
         let size = result.encoded_len();
         if bytes + size > TRACES_BYTES_MAX
-            && let Some(decision) = &mut result.decision
+            && let Some(Outcome::Decision(decision)) = &mut result.outcome
         {
             decision.trace = None;
             decision.decisions.iter_mut().for_each(|offer| offer.trace = None);
@@ -135,18 +144,14 @@ pub fn fitted(mut results: Vec<proto::RecommendResult>) -> Vec<proto::RecommendR
     results
 }
 
-fn result(answer: Result<proto::Decision, Status>) -> proto::RecommendResult {
-    match answer {
-        Ok(decision) => proto::RecommendResult { decision: Some(decision), error: None },
-        Err(status) => proto::RecommendResult { decision: None, error: Some(fault(&status)) },
-    }
+fn result(answer: Result<proto::Decision, ItemFault>) -> proto::RecommendResult {
+    let outcome = match answer {
+        Ok(decision) => Outcome::Decision(decision),
+        Err(fault) => Outcome::Error(fault),
+    };
+    proto::RecommendResult { outcome: Some(outcome) }
 }
 
-fn fault(status: &Status) -> proto::RecommendFault {
-    let reason = status.get_details_error_info().map(|info| info.reason).unwrap_or_default();
-    proto::RecommendFault {
-        code: serve::code_name(status.code()).to_owned(),
-        reason,
-        message: status.message().to_owned(),
-    }
+fn fault(status: &Status) -> ItemFault {
+    serve::item_fault(status)
 }

@@ -1,6 +1,6 @@
 //! ConfigurationService: what of the configuration of all services does not work.
 
-use history::{page, token};
+use history::Listing;
 use proffer_proto::decision::v1::{
     self as proto, configuration_service_server::ConfigurationService,
 };
@@ -22,14 +22,15 @@ impl ConfigurationService for Configuration {
     ) -> Result<Response<proto::ListConfigurationProblemsResponse>, Status> {
         let tenant = metadata::tenant(request.metadata())?;
         let request = request.into_inner();
-        let (size, after) =
-            page(request.page_size, &request.page_token).map_err(serve::Problem::invalid_fields)?;
+        let listing = Listing::new(&["configuration problems"]);
+        let asked = listing.page(request.page_size, &request.page_token);
+        let (size, after) = asked.map_err(serve::Problem::invalid_fields)?;
         let (problems, unanswered) = self.problems(&tenant).await;
         let size = usize::try_from(size).unwrap_or_default();
         let mut rest = problems.into_iter().filter(|problem| key(problem) > after);
         let found: Vec<_> = rest.by_ref().take(size).collect();
         let next_page_token = match (rest.next(), found.last()) {
-            (Some(_), Some(last)) => token(&key(last)),
+            (Some(_), Some(last)) => listing.token(&key(last)),
             _ => String::new(),
         };
         let problems = found.into_iter().map(printed).collect();

@@ -91,10 +91,11 @@ impl DecisionService for Decisions {
         request: Request<proto::RecommendBatchRequest>,
     ) -> Result<Response<proto::RecommendBatchResponse>, Status> {
         let tenant = metadata::tenant(request.metadata())?;
-        let requests = request.into_inner().requests;
+        let proto::RecommendBatchRequest { requests, unread } = request.into_inner();
         batch::limits(&requests)?;
         let recommend = self.recommend.clone();
-        let deciding = async move { Ok(batch::results(&recommend, &tenant, requests).await) };
+        let deciding =
+            async move { Ok(batch::results(&recommend, &tenant, requests, unread).await) };
         let results = spawned(deciding).await?;
         Ok(Response::new(proto::RecommendBatchResponse { results: batch::fitted(results) }))
     }
@@ -131,8 +132,9 @@ impl DecisionService for Decisions {
         if let Some(message) = id_fault(&asked.customer_id) {
             return Err(Problem::invalid_field("customer_id", message).into());
         }
+        let listing = history::Listing::new(&["decisions", &asked.customer_id]);
         let (size, after) =
-            history::page(asked.page_size, &asked.page_token).map_err(Problem::invalid_fields)?;
+            listing.page(asked.page_size, &asked.page_token).map_err(Problem::invalid_fields)?;
         let before = match after.split_once(' ') {
             None => (i64::MAX, ""),
             Some((us, id)) => (us.parse().unwrap_or(i64::MAX), id),
@@ -143,7 +145,7 @@ impl DecisionService for Decisions {
         let page = found.iter().take(size as usize);
         let next_page_token = match page.clone().next_back() {
             Some(last) if found.len() > size as usize => {
-                history::token(&format!("{} {}", last.decided_us, last.decision_id))
+                listing.token(&format!("{} {}", last.decided_us, last.decision_id))
             }
             _ => String::new(),
         };
@@ -211,13 +213,14 @@ impl DecisionService for Decisions {
     ) -> Result<Response<proto::ListCandidatesResponse>, Status> {
         let tenant = metadata::tenant(request.metadata())?;
         let asked = request.into_inner();
+        let listing = history::Listing::new(&["candidates", &asked.decision_id]);
         let (size, after) =
-            history::page(asked.page_size, &asked.page_token).map_err(Problem::invalid_fields)?;
+            listing.page(asked.page_size, &asked.page_token).map_err(Problem::invalid_fields)?;
         let size = usize::try_from(size).unwrap_or_default();
         let name = named(&asked.decision_id, &asked.customer_id)?;
         let page = self.candidates.page(&tenant, name, (size, &after)).await?;
         let last = page.candidates.last().filter(|_| page.has_more);
-        let next_page_token = last.map(|last| history::token(&last.offer_id));
+        let next_page_token = last.map(|last| listing.token(&last.offer_id));
         let outcomes = page.candidates.iter().map(|it| outcome_of(it, &page.conclusion));
         Ok(Response::new(proto::ListCandidatesResponse {
             candidates: outcomes.collect(),

@@ -1,8 +1,11 @@
 //! OutcomeService: takes outcomes, one or many.
 
-use proffer_proto::decision::v1::{self as proto, outcome_service_server::OutcomeService};
+use proffer_proto::{
+    decision::v1::{self as proto, outcome_service_server::OutcomeService},
+    errors::v1::ItemFault,
+};
 use prost::Message as _;
-use serve::{Problem, code_name, metadata};
+use serve::{Problem, metadata};
 use tonic::{Request, Response, Status};
 
 use super::spawned;
@@ -53,27 +56,38 @@ impl OutcomeService for Outcomes {
         Ok(Response::new(proto::RespondResponse { outcome_id, duplicate: is_duplicate }))
     }
 
-    async fn bulk_respond(
+    async fn respond_batch(
         &self,
-        request: Request<proto::BulkRespondRequest>,
-    ) -> Result<Response<proto::BulkRespondResponse>, Status> {
+        request: Request<proto::RespondBatchRequest>,
+    ) -> Result<Response<proto::RespondBatchResponse>, Status> {
         let tenant = metadata::tenant(request.metadata())?;
-        let reported = request.into_inner().outcomes;
+        let proto::RespondBatchRequest { outcomes: reported, mut unread } = request.into_inner();
         if reported.len() > BULK_MAX {
             return Err(Problem::limit("outcomes", reported.len(), BULK_MAX).into());
         }
-        let recorded = self.record(tenant, reported).await?;
-        let mut answer = proto::BulkRespondResponse::default();
-        for (index, recorded) in (0..).zip(recorded) {
-            let mut result = proto::BulkRespondResult { index, ..Default::default() };
+        let (skipped, reported): (Vec<_>, Vec<_>) =
+            (0..).zip(reported).partition(|(index, _)| unread.contains_key(index));
+        let (places, reports): (Vec<i32>, Vec<_>) = reported.into_iter().unzip();
+        let recorded = self.record(tenant, reports).await?.into_iter();
+        let recorded = recorded.map(|recorded| recorded.map_err(outcome_fault));
+        let mut recorded: Vec<_> = places.into_iter().zip(recorded).collect();
+        recorded.extend(
+            skipped
+                .into_iter()
+                .filter_map(|(index, _)| unread.remove(&index).map(|fault| (index, Err(fault)))),
+        );
+        recorded.sort_by_key(|(index, _)| *index);
+        let mut answer = proto::RespondBatchResponse::default();
+        for (index, recorded) in recorded {
+            let mut result = proto::RespondBatchResult { index, ..Default::default() };
             match recorded {
                 Ok(Accepted { outcome_id, is_duplicate }) => {
                     answer.accepted += 1;
                     (result.outcome_id, result.duplicate) = (Some(outcome_id), is_duplicate);
                 }
-                Err(refused) => {
+                Err(fault) => {
                     answer.refused += 1;
-                    result.error = Some(outcome_fault(refused));
+                    result.error = Some(fault);
                 }
             }
             answer.results.push(result);
@@ -82,9 +96,16 @@ impl OutcomeService for Outcomes {
     }
 }
 
-fn outcome_fault(refused: Problem) -> proto::OutcomeFault {
-    let reason = refused.reason_name().to_owned();
-    let status = Status::from(refused);
-    let (code, message) = (code_name(status.code()).to_owned(), status.message().to_owned());
-    proto::OutcomeFault { code, message, reason }
+/// A refusal with paths that begin within the outcome.
+fn outcome_fault(refused: Problem) -> ItemFault {
+    let mut fault = serve::item_fault(&refused.into());
+    let within = |text: &str| text.replace("`outcome.", "`");
+    fault.message = within(&fault.message);
+    for violation in &mut fault.field_violations {
+        violation.description = within(&violation.description);
+        if let Some(field) = violation.field.strip_prefix("outcome.") {
+            violation.field = field.to_owned();
+        }
+    }
+    fault
 }

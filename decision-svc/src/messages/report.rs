@@ -28,12 +28,16 @@ pub fn read(reported: proto::OutcomeReport, now: DateTime<Utc>) -> Result<Report
         ("decision_id", &reported.decision_id),
         ("offer_id", &reported.offer_id),
         ("channel", &reported.channel),
-        ("idempotency_key", &reported.idempotency_key),
     ];
     for (field, text) in texts {
         if let Some(message) = text_fault(text) {
             fault(field, message);
         }
+    }
+    if let Some(message) =
+        wire::text::text_fault(&reported.idempotency_key, wire::text::ID_BYTES_MAX)
+    {
+        fault("idempotency_key", message);
     }
     if reported.rank.is_some_and(|rank| rank < 1) {
         fault("rank", "must be 1 or more".to_owned());

@@ -20,13 +20,13 @@ async fn batch(
     suite: &Suite,
     requests: Vec<proto::RecommendRequest>,
 ) -> Vec<proto::RecommendResult> {
-    let request = proto::RecommendBatchRequest { requests };
+    let request = proto::RecommendBatchRequest { requests, ..Default::default() };
     suite.decisions.clone().recommend_batch(request).await.unwrap().into_inner().results
 }
 
 /// Offer, else reason code, else error code and reason.
 fn shown(result: &proto::RecommendResult) -> String {
-    match (&result.decision, &result.error) {
+    match (result.decision(), result.error()) {
         (Some(decision), None) => match decision.decisions.first() {
             Some(offer) => offer.offer_id.clone(),
             None => code(decision.reason_code()),
@@ -78,7 +78,7 @@ async fn answers_come_in_the_order_of_the_questions_and_a_bad_one_spoils_only_it
         assert!(shown[7].starts_with("UNAVAILABLE SNAPSHOT_STALE: "), "{}", shown[7]);
         // Each decision has its own record, as if it had been asked for alone.
         for (result, customer_id) in [(&results[0], "c_home"), (&results[4], "cust_lapsed_1")] {
-            let decision_id = result.decision.as_ref().unwrap().decision_id.clone().unwrap();
+            let decision_id = result.decision().unwrap().decision_id.clone().unwrap();
             let request = proto::GetDecisionRequest { decision_id, ..Default::default() };
             let kept = suite
                 .decisions
@@ -90,7 +90,7 @@ async fn answers_come_in_the_order_of_the_questions_and_a_bad_one_spoils_only_it
                 .decision
                 .unwrap();
             assert_eq!(kept.customer_id, customer_id);
-            assert_eq!(kept.answer.unwrap().decisions, result.decision.as_ref().unwrap().decisions);
+            assert_eq!(kept.answer.unwrap().decisions, result.decision().unwrap().decisions);
         }
     })
     .await;
@@ -118,7 +118,7 @@ async fn a_batch_decides_as_single_calls_do() {
         assert!(together.iter().any(|result| shown(result) == "nothing_qualified"));
         for (customer_id, result) in customers.iter().zip(together) {
             let mut alone = suite.recommend(ask(customer_id)).await.unwrap();
-            let mut together = result.decision.unwrap();
+            let mut together = result.into_decision().unwrap();
             (alone.latency_ms, together.latency_ms) = (0.0, 0.0);
             assert_eq!(together, alone, "{customer_id}");
         }
@@ -137,7 +137,7 @@ async fn a_customer_asked_about_twice_is_looked_up_once_and_decided_twice() {
         let results =
             batch(&suite, vec![question("cust_lapsed_1"), question("cust_lapsed_1")]).await;
         let ids: BTreeSet<_> =
-            results.iter().map(|result| result.decision.clone().unwrap().decision_id).collect();
+            results.iter().map(|result| result.decision().cloned().unwrap().decision_id).collect();
         assert_eq!(ids.len(), 2);
         let script = suite.fakes.script.lock().unwrap();
         // One customer is looked up by the call for one.
@@ -145,7 +145,7 @@ async fn a_customer_asked_about_twice_is_looked_up_once_and_decided_twice() {
         let asked: Vec<_> =
             script.reserves.iter().map(|asked| Some(asked.decision_id.clone())).collect();
         let answered: Vec<_> =
-            results.iter().map(|result| result.decision.clone().unwrap().decision_id).collect();
+            results.iter().map(|result| result.decision().cloned().unwrap().decision_id).collect();
         assert_eq!(asked, answered, "the earlier question reserves first");
     })
     .await;
@@ -160,8 +160,8 @@ async fn one_request_id_is_one_decision_within_a_batch_and_after_it() {
             ..question("cust_lapsed_1")
         };
         let results = batch(&suite, vec![ask(1), ask(1), ask(2)]).await;
-        let first = results[0].decision.clone().unwrap();
-        let second = results[1].decision.clone().unwrap();
+        let first = results[0].decision().cloned().unwrap();
+        let second = results[1].decision().cloned().unwrap();
         assert_eq!(
             (&first.decision_id, &first.decisions),
             (&second.decision_id, &second.decisions)
@@ -172,7 +172,7 @@ async fn one_request_id_is_one_decision_within_a_batch_and_after_it() {
             shown(&results[2])
         );
         let again = batch(&suite, vec![question("nobody"), ask(1), ask(2)]).await;
-        assert_eq!(again[1].decision.clone().unwrap().decision_id, first.decision_id);
+        assert_eq!(again[1].decision().cloned().unwrap().decision_id, first.decision_id);
         assert!(
             shown(&again[2]).starts_with("ABORTED IDEMPOTENCY_MISMATCH: "),
             "{}",
@@ -212,7 +212,7 @@ async fn the_undelivered_outcomes_and_arms_of_each_customer_go_with_that_custome
                     .await;
             results
                 .into_iter()
-                .map(|result| result.decision.unwrap().control_group)
+                .map(|result| result.into_decision().unwrap().control_group)
                 .collect::<Vec<_>>()
         };
         let first = arms().await;
@@ -280,7 +280,8 @@ async fn a_batch_has_limits() {
         let ask = |count: usize, limit: i32| {
             let one =
                 proto::RecommendRequest { limit: Some(limit), dry_run: true, ..question("nobody") };
-            let request = proto::RecommendBatchRequest { requests: vec![one; count] };
+            let request =
+                proto::RecommendBatchRequest { requests: vec![one; count], ..Default::default() };
             let mut decisions = suite.decisions.clone();
             async move {
                 decisions
@@ -310,7 +311,7 @@ async fn a_large_answer_leaves_later_traces_out_and_says_so() {
         let one = proto::RecommendRequest { dry_run: true, ..question("cust_lapsed_1") };
         let results = batch(&suite, vec![one; 600]).await;
         let traced = |result: &proto::RecommendResult| {
-            let decision = result.decision.as_ref().unwrap();
+            let decision = result.decision().unwrap();
             let is_left_out = decision.degraded == ["trace_left_out"];
             assert_eq!(
                 (decision.trace.is_none(), decision.decisions[0].trace.is_none()),
@@ -373,7 +374,7 @@ async fn a_stream_is_a_conversation_each_answer_before_the_next_question() {
             let request = Some(question("cust_lapsed_1"));
             sender.send(proto::RecommendStreamRequest { request }).await.unwrap();
             let answer = answers.next().await.unwrap().unwrap().result.unwrap();
-            ids.insert(answer.decision.unwrap().decision_id);
+            ids.insert(answer.into_decision().unwrap().decision_id);
         }
         drop(sender);
         assert!(answers.next().await.is_none());

@@ -68,9 +68,10 @@ async fn a_question_without_a_channel_names_both_ways_to_ask_it() {
         }
         let request = proto::RecommendBatchRequest {
             requests: vec![without, question("cust_lapsed_1"), without_contact("cust_lapsed_1")],
+            ..Default::default()
         };
         let answer = suite.decisions.clone().recommend_batch(request).await.unwrap().into_inner();
-        let errors: Vec<_> = answer.results.iter().map(|it| it.error.is_some()).collect();
+        let errors: Vec<_> = answer.results.iter().map(|it| it.error().is_some()).collect();
         assert_eq!(errors, [true, false, false]);
     })
     .await;

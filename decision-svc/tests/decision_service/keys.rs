@@ -38,12 +38,12 @@ async fn the_same_request_id_of_another_customer_is_another_request() {
             ..question(customer_id)
         };
         let requests = vec![again(FIRST), again(SECOND), again(FIRST), asked(SECOND)];
-        let request = proto::RecommendBatchRequest { requests };
+        let request = proto::RecommendBatchRequest { requests, ..Default::default() };
         let answer = suite.decisions.clone().recommend_batch(request).await.unwrap().into_inner();
         let ids: Vec<_> = answer
             .results
             .into_iter()
-            .map(|result| result.decision.unwrap().decision_id.unwrap())
+            .map(|result| result.into_decision().unwrap().decision_id.unwrap())
             .collect();
         assert_eq!((&ids[0], &ids[3]), (&ids[2], &second));
         assert_ne!(ids[0], ids[1]);
@@ -133,8 +133,8 @@ async fn the_same_idempotency_key_of_another_customer_is_another_outcome() {
             assert_eq!(told(&other).1, "IDEMPOTENCY_MISMATCH");
         }
         let outcomes = vec![report(FIRST, "click", "bulk"), report(SECOND, "click", "bulk")];
-        let request = proto::BulkRespondRequest { outcomes };
-        let answer = suite.outcomes.clone().bulk_respond(request).await.unwrap().into_inner();
+        let request = proto::RespondBatchRequest { outcomes, ..Default::default() };
+        let answer = suite.outcomes.clone().respond_batch(request).await.unwrap().into_inner();
         assert_eq!((answer.accepted, answer.refused), (2, 0));
         assert!(answer.results.iter().all(|result| !result.duplicate), "{answer:?}");
     })

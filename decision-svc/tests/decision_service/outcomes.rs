@@ -3,6 +3,7 @@
 use proffer_proto::{
     catalog::v1 as catalog,
     decision::v1 as proto,
+    errors::v1 as errors,
     experiment::v1::ledger_entry::Entry,
     values::v1::{Value, value::Kind},
 };
@@ -122,21 +123,20 @@ async fn a_bulk_report_is_taken_or_refused_one_by_one() {
         let answer = suite
             .outcomes
             .clone()
-            .bulk_respond(proto::BulkRespondRequest { outcomes })
+            .respond_batch(proto::RespondBatchRequest { outcomes, ..Default::default() })
             .await
             .unwrap();
         let answer = answer.into_inner();
         assert_eq!((answer.accepted, answer.refused), (2, 2));
-        let codes: Vec<_> = answer
+        let reasons: Vec<_> = answer
             .results
             .iter()
-            .map(|result| {
-                let error = result.error.as_ref();
-                error.map_or(("", ""), |error| (&*error.code, &*error.reason))
-            })
+            .map(|result| result.error.as_ref().map_or("", |error| &error.reason))
             .collect();
-        let refused = [("INVALID_ARGUMENT", "INVALID_FIELD"), ("ABORTED", "IDEMPOTENCY_MISMATCH")];
-        assert_eq!(codes, [("", ""), refused[0], ("", ""), refused[1]]);
+        assert_eq!(reasons, ["", "INVALID_FIELD", "", "IDEMPOTENCY_MISMATCH"]);
+        let fault = answer.results[1].error.as_ref().unwrap();
+        assert_eq!(fault.code, "INVALID_ARGUMENT");
+        assert_eq!(fault.field_violations[0].field, "outcome");
         assert!(
             answer.results[2].duplicate
                 && answer.results[0].outcome_id == answer.results[2].outcome_id
@@ -145,10 +145,54 @@ async fn a_bulk_report_is_taken_or_refused_one_by_one() {
         let status = suite
             .outcomes
             .clone()
-            .bulk_respond(proto::BulkRespondRequest { outcomes: many })
+            .respond_batch(proto::RespondBatchRequest { outcomes: many, ..Default::default() })
             .await
             .unwrap_err();
         assert_eq!(told(&status).1, "LIMIT_EXCEEDED");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_gateway_could_not_read_is_refused_at_its_place() {
+    on_both(async |suite| {
+        let unread = |index| {
+            let fault = errors::ItemFault { message: "as told".into(), ..Default::default() };
+            std::collections::BTreeMap::from([(index, fault)])
+        };
+        let outcomes = ["a", "b", "c"].map(|key| report("cust_lapsed_1", "click", key)).to_vec();
+        let request = proto::RespondBatchRequest { outcomes, unread: unread(1) };
+        let answer = suite.outcomes.clone().respond_batch(request).await.unwrap().into_inner();
+        assert_eq!((answer.accepted, answer.refused), (2, 1));
+        let told: Vec<_> = answer
+            .results
+            .iter()
+            .map(|result| (result.index, result.error.as_ref().map(|it| it.message.as_str())))
+            .collect();
+        assert_eq!(told, [(0, None), (1, Some("as told")), (2, None)]);
+        let requests = vec![question("cust_lapsed_1"); 3];
+        let request = proto::RecommendBatchRequest { requests, unread: unread(2) };
+        let answer = suite.decisions.clone().recommend_batch(request).await.unwrap().into_inner();
+        let told: Vec<_> = answer
+            .results
+            .iter()
+            .map(|result| result.error().map(|it| it.message.as_str()))
+            .collect();
+        assert_eq!(told, [None, None, Some("as told")]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idempotency_key_has_at_most_128_bytes() {
+    on_both(async |suite| {
+        suite.respond(report("cust_lapsed_1", "click", &"k".repeat(128))).await.unwrap();
+        let long = suite.respond(report("cust_lapsed_1", "click", &"k".repeat(129))).await;
+        let status = long.unwrap_err();
+        let (code, reason, fields) = told(&status);
+        assert_eq!((code, reason.as_str()), (Code::InvalidArgument, "INVALID_FIELD"));
+        assert_eq!(fields, ["outcome.idempotency_key"]);
+        assert!(status.message().contains("exceeds the maximum 128"), "{status}");
     })
     .await;
 }
@@ -173,7 +217,12 @@ async fn too_many_undelivered_outcomes_mean_no_offers() {
     on_both(async |suite| {
         suite.fakes.script.lock().unwrap().deliveries_away = true;
         let outcomes = (0..100).map(|n| report("cust_lapsed_1", "click", &n.to_string())).collect();
-        suite.outcomes.clone().bulk_respond(proto::BulkRespondRequest { outcomes }).await.unwrap();
+        suite
+            .outcomes
+            .clone()
+            .respond_batch(proto::RespondBatchRequest { outcomes, ..Default::default() })
+            .await
+            .unwrap();
         let at_limit = suite.recommend(question("cust_lapsed_1")).await.unwrap();
         assert_eq!(at_limit.decisions.len(), 1);
         suite.respond(report("cust_lapsed_1", "click", "one more")).await.unwrap();
@@ -198,9 +247,10 @@ async fn a_customer_with_many_fresh_outcomes_is_decided_at_once() {
         suite.report_all(clicks(101, 1_000)).await;
         let together = proto::RecommendBatchRequest {
             requests: vec![question("cust_lapsed_1"), question("nobody")],
+            ..Default::default()
         };
         let answer = suite.decisions.clone().recommend_batch(together).await.unwrap();
-        let decision = answer.into_inner().results[0].decision.clone().unwrap();
+        let decision = answer.into_inner().results[0].decision().cloned().unwrap();
         assert_eq!(decision.decisions.len(), 1, "{:?}", decision.reason);
         suite.report_all(clicks(1_101, 700)).await;
         let decision_id = decision.decision_id.unwrap();

@@ -97,9 +97,9 @@ impl Suite {
     pub async fn report_all(
         &self,
         outcomes: Vec<proto::OutcomeReport>,
-    ) -> proto::BulkRespondResponse {
-        let request = proto::BulkRespondRequest { outcomes };
-        self.outcomes.clone().bulk_respond(request).await.unwrap().into_inner()
+    ) -> proto::RespondBatchResponse {
+        let request = proto::RespondBatchRequest { outcomes, ..Default::default() };
+        self.outcomes.clone().respond_batch(request).await.unwrap().into_inner()
     }
 
     pub async fn recommend(

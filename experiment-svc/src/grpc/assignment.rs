@@ -1,6 +1,6 @@
 //! Which arm customers are in.
 
-use history::{ServiceContext as _, page, timestamp, token};
+use history::{Listing, ServiceContext as _, timestamp};
 use proffer_proto::experiment::v1::{self as proto, Experiment};
 use serve::{Problem, metadata};
 use tonic::{Status, metadata::MetadataMap};
@@ -15,16 +15,20 @@ pub async fn list(
     request: proto::ListAssignmentsRequest,
 ) -> Result<proto::ListAssignmentsResponse, Status> {
     let tenant = metadata::tenant(metadata)?;
-    let (size, after) =
-        page(request.page_size, &request.page_token).map_err(Problem::invalid_fields)?;
     let experiment: Experiment = context.stored().get(&tenant, &request.id).await?;
+    let listing = Listing::new(&["assignments", &experiment.id]);
+    let (size, after) =
+        listing.page(request.page_size, &request.page_token).map_err(Problem::invalid_fields)?;
     // One more than asked for shows whether there is a next page.
     let rows = context.store.arms(&tenant, &experiment.id, &after, i64::from(size) + 1).await;
     let mut rows = rows.map_err(|error| serve::store_status(&error))?;
     let has_more = rows.len() > size as usize;
     rows.truncate(size as usize);
-    let next_page_token =
-        rows.last().filter(|_| has_more).map(|row| token(&row.customer_id)).unwrap_or_default();
+    let next_page_token = rows
+        .last()
+        .filter(|_| has_more)
+        .map(|row| listing.token(&row.customer_id))
+        .unwrap_or_default();
     let assignments = rows.into_iter().map(assignment).collect();
     Ok(proto::ListAssignmentsResponse { assignments, next_page_token })
 }

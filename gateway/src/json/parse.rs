@@ -1,6 +1,7 @@
 //! Converts JSON to protobuf. It collects all faults with their paths: a faulty value is skipped
 //! and parsing continues.
 
+mod items;
 mod value;
 
 use std::{borrow::Cow, sync::Arc};
@@ -16,11 +17,11 @@ use super::{
 /// Known keys that a fault of an unknown key lists.
 const TOLD_KEYS_MAX: usize = 24;
 
-/// What null means for a field that cannot be unset.
+/// What null means for a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nulls {
-    /// It is no value of the field's type.
-    Refused,
+    /// The field is left out.
+    LeftOut,
     /// It clears the field: the body changes an existing resource.
     Clear,
 }
@@ -54,7 +55,7 @@ pub fn text_value(
             Json::Number(text)
         }
     };
-    Reader { shapes, faults }.value(kind, &json, place, Nulls::Refused)
+    Reader { shapes, faults }.value(kind, &json, place, Nulls::LeftOut)
 }
 
 struct Reader<'s, 'f> {
@@ -111,6 +112,9 @@ impl<'s> Reader<'s, '_> {
             let (key, value) = entry;
             let at = place.key(key);
             match object.keys.get(key.as_ref()) {
+                Some(Target::Field(field)) if object.takes_unread(field) => {
+                    self.items(object, field, message, value, &at);
+                }
                 Some(Target::Field(field)) => {
                     if self.field(field, message, value, &at, nulls) {
                         self.choose(&mut chosen, field, &field.key, &at);
@@ -182,13 +186,20 @@ impl<'s> Reader<'s, '_> {
         if field.options.output_only {
             return false;
         }
-        if matches!(json, Json::Null) && (field.has_presence || nulls == Nulls::Clear) {
+        if matches!(json, Json::Null) {
+            match (field.options.required, nulls) {
+                (false, _) => {}
+                (true, Nulls::LeftOut) => {
+                    self.faults.add(place, "is required, and null is no value")
+                }
+                (true, Nulls::Clear) => self.faults.add(place, "is required: it cannot be cleared"),
+            }
             return false;
         }
         let value = match field.plurality {
             Plurality::One => self.value(&field.kind, json, place, nulls),
             Plurality::List if field.options.scalar_when_one && !matches!(json, Json::List(_)) => {
-                self.value(&field.kind, json, place, Nulls::Refused)
+                self.value(&field.kind, json, place, Nulls::LeftOut)
                     .map(|value| Value::List(vec![value]))
             }
             Plurality::List => self.list(&field.kind, json, place),
@@ -386,7 +397,7 @@ impl<'s> Reader<'s, '_> {
         };
         let mut values = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
-            values.extend(self.value(kind, item, &place.index(index), Nulls::Refused));
+            values.extend(self.value(kind, item, &place.index(index), Nulls::LeftOut));
         }
         Some(Value::List(values))
     }
@@ -406,7 +417,7 @@ impl<'s> Reader<'s, '_> {
         place: &Place<'_>,
     ) -> Value {
         let read = entries.filter_map(|(key, value)| {
-            let value = self.value(kind, value, &place.key(key), Nulls::Refused)?;
+            let value = self.value(kind, value, &place.key(key), Nulls::LeftOut)?;
             Some((MapKey::String(key.to_string()), value))
         });
         Value::Map(read.collect())

@@ -62,6 +62,17 @@ pub struct Object {
     pub flat: Option<Arc<Tagged>>,
     /// Fields whose message is written in this object.
     pub inline: Vec<Arc<Field>>,
+    /// Takes the faults of items that cannot be read.
+    pub unread: Option<Unread>,
+}
+
+/// The field that takes a fault for each unreadable item of a list.
+#[derive(Debug)]
+pub struct Unread {
+    /// The field, a map by index.
+    pub field: FieldDescriptor,
+    /// Name of the list.
+    pub items: String,
 }
 
 /// A part of a printed object.

@@ -45,7 +45,7 @@ fn read_with(
 }
 
 fn read(name: &str, text: &str) -> Result<DynamicMessage, Vec<(String, String)>> {
-    read_with(name, text, Nulls::Refused)
+    read_with(name, text, Nulls::LeftOut)
 }
 
 /// True when both are the same on the wire. (Their Debug form never ends for a message that holds

@@ -1,38 +1,31 @@
 //! The import of a file of customer records: forwards a raw body in pieces as it arrives.
 
 use axum::body::Body as HttpBody;
-use futures::{Stream, StreamExt as _, stream};
-use http::{HeaderMap, Response, header};
+use futures::{Stream, StreamExt as _};
+use http::{HeaderMap, Response, StatusCode, header};
 use proffer_proto::catalog::v1::{
     CsvSeparator, ImportFormat, ImportHeader, ImportRecordsRequest, import_records_request::Part,
     record_service_client::RecordServiceClient,
 };
+use proffer_proto::errors::v1::ErrorReason;
 use prost::Message as _;
 use prost_reflect::DynamicMessage;
-use serve::metadata;
+use serve::{Shutdown, metadata, metadata::ROWS_KEPT};
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
 
-use super::{Rest, request};
+use super::{Rest, fixed::METHOD, request};
 use crate::{json::print, neighbours::Service, path_template, problem::Problem, query};
 
-/// The method that takes files.
-const METHOD: &str = "/proffer.catalog.v1.RecordService/ImportRecords";
-/// Where files are posted: below a schema.
-const BEFORE: &str = "/api/v1/schemas/";
-const AFTER: &str = "/records:import";
 /// Bytes of a piece.
 const PIECE_BYTES: usize = 128 * 1024;
 /// Query parameters.
 const ALL_OR_NOTHING: &str = "allOrNothing";
 const SEPARATOR: &str = "separator";
 
-/// The schema, still encoded, when a path is one where files are posted.
-pub fn schema_in(path: &str) -> Option<&str> {
-    let schema = path.strip_prefix(BEFORE)?.strip_suffix(AFTER)?;
-    (!schema.is_empty() && !schema.contains('/')).then_some(schema)
-}
-
 impl Rest {
-    /// Imports a file, within the request timeout.
+    /// Imports a file. There is no limit of its whole time: catalog-svc gives up when no piece
+    /// arrives for a while.
     pub async fn import(
         &self,
         schema: &str,
@@ -40,16 +33,20 @@ impl Rest {
         body: HttpBody,
         request_id: &str,
     ) -> Result<Response<HttpBody>, Problem> {
-        request::refuse_encoding(&parts.headers)?;
         let header = header(schema, parts)?;
         let first = ImportRecordsRequest { part: Some(Part::Header(header)) };
-        let request = metadata::request(metadata::DEFAULT_TENANT, pieces(first, body));
+        let shutdown = parts.extensions.get::<Shutdown>().cloned().unwrap_or_default();
+        let pieces = pieces(first, body, shutdown.clone());
+        let request = metadata::request(metadata::DEFAULT_TENANT, pieces);
         let mut request = super::labelled(request, &parts.headers, request_id);
-        // Only the listener's request timeout applies.
         request.metadata_mut().remove("grpc-timeout");
         let neighbour = self.neighbours.of(Service::Catalog).clone();
-        let answer =
-            RecordServiceClient::new(neighbour).import_records(request).await?.into_inner();
+        let answer = RecordServiceClient::new(neighbour).import_records(request).await;
+        let answer = match answer {
+            Ok(answer) => answer.into_inner(),
+            Err(status) if shutdown.is_cancelled() => return Err(stopping(&status)),
+            Err(status) => return Err(ended_early(status)),
+        };
         let shapes = &self.table.shapes;
         let shape = self.table.streams.get(METHOD).and_then(|shape| shapes.at(*shape));
         let shape = shape.ok_or_else(|| serve::internal(&"an answer without a plan"))?;
@@ -60,8 +57,47 @@ impl Rest {
     }
 }
 
+/// Why an import ended before its file. catalog-svc says how many rows it kept, unless it could not
+/// be asked.
+fn ended_early(status: Status) -> Problem {
+    if std::error::Error::source(&status).is_some() {
+        tracing::warn!(%status, "an import lost its service");
+        let message = "catalog-svc is unavailable; how many rows are kept is unknown: \
+                       import the file again";
+        return serve::Problem::new(Code::Unavailable, ErrorReason::Unavailable, message)
+            .with("service", Service::Catalog.name())
+            .retry_after(serve::RETRY_AFTER)
+            .into();
+    }
+    let reason = status.get_details_error_info().map(|info| info.reason).unwrap_or_default();
+    let http = match (status.code(), reason.as_str()) {
+        (Code::DeadlineExceeded, _) => Some(StatusCode::REQUEST_TIMEOUT),
+        (_, "LIMIT_EXCEEDED") => Some(StatusCode::PAYLOAD_TOO_LARGE),
+        _ => None,
+    };
+    match http {
+        Some(http) => Problem::from(status).with_http(http),
+        None => status.into(),
+    }
+}
+
+/// The process stops; what came before is kept.
+fn stopping(status: &Status) -> Problem {
+    let info = status.get_details_error_info();
+    let kept = info.and_then(|info| info.metadata.get(ROWS_KEPT).cloned());
+    let message = match &kept {
+        Some(kept) => {
+            format!("the server is stopping; {kept} rows are kept: import the file again")
+        }
+        None => "the server is stopping; how many rows are kept is unknown".to_owned(),
+    };
+    let problem = serve::Problem::new(Code::Unavailable, ErrorReason::Unavailable, message);
+    problem.with(ROWS_KEPT, kept.unwrap_or_default()).retry_after(serve::RETRY_AFTER).into()
+}
+
 /// The header of the import from path, query and content type, or all faults.
 fn header(schema: &str, parts: &http::request::Parts) -> Result<ImportHeader, Problem> {
+    request::check_encoding(&parts.headers)?;
     let mut faults: Vec<(String, String)> = Vec::new();
     let schema = path_template::decode(schema).unwrap_or_else(|| {
         faults.push(("schema".to_owned(), "is not percent-encoded UTF-8 in the path".to_owned()));
@@ -137,37 +173,39 @@ fn format(headers: &HeaderMap) -> Option<(ImportFormat, CsvSeparator)> {
     }
 }
 
-/// The header, then the body in pieces. A body that breaks off ends with an empty part.
-fn pieces(first: ImportRecordsRequest, body: HttpBody) -> impl Stream<Item = ImportRecordsRequest> {
-    let frames = body.into_data_stream().flat_map(|frame| {
-        let pieces: Vec<_> = match frame {
-            Ok(bytes) => bytes
-                .chunks(PIECE_BYTES)
-                .map(|piece| Part::Piece(piece.to_vec()))
-                .map(Some)
-                .collect(),
-            // A part without content is refused: what came before it was not all.
-            Err(_) => vec![None],
-        };
-        stream::iter(pieces.into_iter().map(|part| ImportRecordsRequest { part }))
-    });
-    stream::once(std::future::ready(first)).chain(frames)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn files_are_posted_below_a_schema() {
-        assert_eq!(schema_in("/api/v1/schemas/Customer/records:import"), Some("Customer"));
-        assert_eq!(schema_in("/api/v1/schemas/a%2Fb/records:import"), Some("a%2Fb"));
-        for other in [
-            "/api/v1/schemas//records:import",
-            "/api/v1/schemas/a/b/records:import",
-            "/api/v1/schemas/a/records",
-        ] {
-            assert_eq!(schema_in(other), None, "{other}");
+/// The header, then the body in pieces. A body that breaks off, or that is cut because the process
+/// stops, ends with an empty part.
+fn pieces(
+    first: ImportRecordsRequest,
+    body: HttpBody,
+    shutdown: Shutdown,
+) -> impl Stream<Item = ImportRecordsRequest> {
+    let mut frames = body.into_data_stream();
+    async_stream::stream! {
+        yield first;
+        loop {
+            let frame = tokio::select! {
+                frame = frames.next() => frame,
+                () = shutdown.cancelled() => Some(Err(axum::Error::new(Stopping))),
+            };
+            match frame {
+                Some(Ok(bytes)) => {
+                    for piece in bytes.chunks(PIECE_BYTES) {
+                        yield ImportRecordsRequest { part: Some(Part::Piece(piece.to_vec())) };
+                    }
+                }
+                Some(Err(error)) => {
+                    tracing::debug!(%error, "the file of an import broke off");
+                    yield ImportRecordsRequest { part: None };
+                    return;
+                }
+                None => return,
+            }
         }
     }
 }
+
+/// The process stops.
+#[derive(Debug, thiserror::Error)]
+#[error("the server is stopping")]
+struct Stopping;

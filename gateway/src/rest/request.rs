@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use prost_reflect::{DynamicMessage, Value};
 
-use super::{Rest, refusal};
+use super::{Rest, precondition, refusal};
 use crate::{
     json::{
         fault::{BODY, Faults, Place},
@@ -42,7 +42,7 @@ impl Rest {
             Body::None => refuse_body(body)?,
             Body::Whole => {
                 let json = read_json(body, &mut faults)?;
-                message = parse::message(shapes, shape, &json, Nulls::Refused, &mut faults);
+                message = parse::message(shapes, shape, &json, Nulls::LeftOut, &mut faults);
                 fill_idempotency_key(route, headers, &mut message, &mut faults);
             }
             Body::Field(field) => {
@@ -54,6 +54,7 @@ impl Rest {
         for (variable, raw) in route.variables.iter().zip(values) {
             self.variable(variable, raw, &mut message, &mut faults);
         }
+        precondition::fill(route, headers, &mut message, &mut faults);
         if faults.is_empty() {
             return Ok(message);
         }
@@ -72,7 +73,7 @@ impl Rest {
         let shapes = &self.table.shapes;
         let Kind::Message(id) = field.kind else { return };
         let Some(shape) = shapes.at(id) else { return };
-        let nulls = if route.mask.is_some() { Nulls::Clear } else { Nulls::Refused };
+        let nulls = if route.mask.is_some() { Nulls::Clear } else { Nulls::LeftOut };
         let mut body = parse::message(shapes, shape, json, nulls, faults);
         fill_idempotency_key(route, headers, &mut body, faults);
         set(message, field, Value::Message(body), &Place::Root, faults);
@@ -216,7 +217,8 @@ fn set_mask(message: &mut DynamicMessage, mask: &Field, paths: Vec<String>, faul
     }
 }
 
-/// The header's key is used when the body has none.
+/// The header's key is used when the body has none. Two different keys are refused: the caller
+/// means one of them.
 fn fill_idempotency_key(
     route: &Route,
     headers: &HeaderMap,
@@ -224,20 +226,26 @@ fn fill_idempotency_key(
     faults: &mut Faults,
 ) {
     let Some(field) = &route.idempotency_key else { return };
-    let Some(header) = headers.get(IDEMPOTENCY_KEY) else { return };
-    if body.has_field(field) {
-        return;
+    let mut given = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(header) = given.next() else { return };
+    let place = Place::Root.key("Idempotency-Key");
+    if given.any(|other| other != header) {
+        return faults.add(&place, "is given twice");
     }
-    match std::str::from_utf8(header.as_bytes()) {
-        Ok(key) if !key.is_empty() => {
-            drop(body.try_set_field(field, Value::String(key.to_owned())))
-        }
-        _ => faults.add(&Place::Root.key("Idempotency-Key"), "must be text and not empty"),
+    let key = match std::str::from_utf8(header.as_bytes()) {
+        Ok(key) if !key.is_empty() => key,
+        _ => return faults.add(&place, "must be text and not empty"),
+    };
+    if !body.has_field(field) {
+        return drop(body.try_set_field(field, Value::String(key.to_owned())));
+    }
+    if body.get_field(field).as_str() != Some(key) {
+        faults.add(&place, "differs from `idempotencyKey` in the body; give one of them");
     }
 }
 
 /// Refuses a compressed body: 415.
-pub fn refuse_encoding(headers: &HeaderMap) -> Result<(), Problem> {
+pub fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
     let encoding =
         headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes).unwrap_or_default();
     if matches!(encoding, b"" | b"identity") {
@@ -254,7 +262,7 @@ pub async fn read_body(
     body: axum::body::Body,
     bytes_max: usize,
 ) -> Result<Bytes, Problem> {
-    refuse_encoding(headers)?;
+    check_encoding(headers)?;
     let announced = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());

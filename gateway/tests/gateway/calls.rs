@@ -162,8 +162,6 @@ async fn the_idempotency_header_serves_when_the_body_has_no_key() {
     };
     let answer = send(r#"{"customerId":"c","outcome":"click"}"#, "order-1").await;
     assert_eq!((answer.status.as_u16(), key(&stand_in).as_str()), (201, "order-1"));
-    send(r#"{"customerId":"c","outcome":"click","idempotencyKey":"mine"}"#, "order-1").await;
-    assert_eq!(key(&stand_in), "mine");
     let empty = send(r#"{"customerId":"c","outcome":"click"}"#, "").await;
     assert_eq!(
         (empty.status.as_u16(), empty.violations()[0].0.as_str()),
@@ -253,4 +251,179 @@ async fn results_print_intervals_and_leave_unknown_figures_out() {
     assert_eq!(answer["ci95"], serde_json::json!([0.5, 2]));
     assert_eq!(answer["verdict"], "withheld");
     assert!(answer.get("p").is_none());
+}
+
+#[tokio::test]
+async fn one_misspelt_key_of_a_batch_spoils_its_own_question_only() {
+    let stand_in = StandIn::default();
+    let world = World::start(&stand_in).await;
+    let body = r#"{"requests":[{"customerId":"ann"},{"customerId":"bob","chanel":"email"},
+        {"customerId":"cid","limit":"many"},7,{"customerId":"dan","channel":null}]}"#;
+    assert_eq!(world.post("/api/v1/recommend/batch", body).await.status, 200);
+    let received: decision::RecommendBatchRequest = stand_in.last_message();
+    let ids: Vec<_> = received.requests.iter().map(|it| it.customer_id.as_str()).collect();
+    assert_eq!(ids, ["ann", "", "", "", "dan"]);
+    assert_eq!(received.unread.keys().copied().collect::<Vec<_>>(), [1, 2, 3]);
+    let fault = &received.unread[&1];
+    assert_eq!((fault.code.as_str(), fault.reason.as_str()), ("INVALID_ARGUMENT", "INVALID_FIELD"));
+    assert_eq!(fault.field_violations[0].field, "chanel");
+    assert!(fault.message.contains("`channel`"), "{}", fault.message);
+    for path in ["/api/v1/respond/batch", "/api/v1/respond/bulk"] {
+        let body = r#"{"outcomes":[{"customerId":"ann","outcome":"click"},{"custmer":"bob"}]}"#;
+        assert_eq!(world.post(path, body).await.status, 200);
+        let received: decision::RespondBatchRequest = stand_in.last_message();
+        assert_eq!((received.outcomes.len(), received.unread.len()), (2, 1));
+    }
+    // JSON has no way to claim that an item was not read.
+    let body = r#"{"requests":[],"unread":{"0":{"code":"OK"}}}"#;
+    assert_eq!(world.post("/api/v1/recommend/batch", body).await.status, 400);
+}
+
+#[tokio::test]
+async fn the_faults_of_a_batch_speak_the_names_of_json() {
+    let stand_in = StandIn::default();
+    let world = World::start(&stand_in).await;
+    let fault = |field: &str, message: &str| {
+        let problem = serve::Problem::invalid_field(field, message);
+        Some(serve::item_fault(&problem.into()))
+    };
+    let refused = decision::RecommendResult {
+        outcome: fault("customer_id", "is required beside `min_revision`")
+            .map(decision::recommend_result::Outcome::Error),
+    };
+    let answer = decision::RecommendBatchResponse { results: vec![refused] };
+    stand_in.answer("DecisionService/RecommendBatch", &answer);
+    let answer = world.post("/api/v1/recommend/batch", r#"{"requests":[{}]}"#).await.json();
+    assert_eq!(
+        answer["results"][0]["error"],
+        serde_json::json!({
+            "code": "INVALID_ARGUMENT",
+            "reason": "INVALID_FIELD",
+            "message": "`customerId` is required beside `minRevision`",
+            "metadata": {},
+            "fieldViolations": [{
+                "field": "customerId",
+                "description": "is required beside `minRevision`",
+            }],
+        })
+    );
+    let error = fault("decision_id", "is required with `rank`");
+    let refused = decision::RespondBatchResult { error, ..Default::default() };
+    let answer = decision::RespondBatchResponse { results: vec![refused], ..Default::default() };
+    stand_in.answer("OutcomeService/RespondBatch", &answer);
+    let answer = world.post("/api/v1/respond/batch", r#"{"outcomes":[{}]}"#).await.json();
+    assert_eq!(answer["results"][0]["error"]["message"], "`decisionId` is required with `rank`");
+}
+
+#[tokio::test]
+async fn two_different_idempotency_keys_are_refused() {
+    let stand_in = StandIn::default();
+    let world = World::start(&stand_in).await;
+    let respond = async |headers: &[(&str, &str)], body: &str| {
+        world.send(Method::POST, "/api/v1/respond", headers, body.to_owned()).await
+    };
+    let body = r#"{"customerId":"ann","outcome":"click","idempotencyKey":"a"}"#;
+    let refused = respond(&[("idempotency-key", "b")], body).await;
+    assert_eq!(
+        (refused.status.as_u16(), refused.violations()[0].0.as_str()),
+        (400, "[\"Idempotency-Key\"]")
+    );
+    let twice = [("idempotency-key", "a"), ("idempotency-key", "b")];
+    assert_eq!(respond(&twice, r#"{"customerId":"ann","outcome":"click"}"#).await.status, 400);
+    assert_eq!(stand_in.count(), 0);
+    assert_eq!(respond(&[("idempotency-key", "a")], body).await.status, 201);
+}
+
+#[tokio::test]
+async fn null_is_as_left_out_and_refused_where_a_value_is_required() {
+    let stand_in = StandIn::default();
+    let world = World::start(&stand_in).await;
+    let body = r#"{"customerId":"ann","channel":null,"requestId":null,"attributes":null,
+        "dryRun":null,"limit":null,"excludeOffers":null}"#;
+    assert_eq!(world.post("/api/v1/recommend", body).await.status, 200);
+    let left_out = decision::RecommendRequest { customer_id: "ann".into(), ..Default::default() };
+    assert_eq!(stand_in.last_message::<decision::RecommendRequest>(), left_out);
+    let reached = stand_in.count();
+    for (method, path, body, field) in [
+        (Method::POST, "/api/v1/offers", r#"{"name":null,"category":"a"}"#, "name"),
+        (Method::PATCH, "/api/v1/offers/x", r#"{"name":null}"#, "name"),
+        (
+            Method::PATCH,
+            "/api/v1/experiments/x",
+            r#"{"holdoutPercentage":null}"#,
+            "holdoutPercentage",
+        ),
+        (
+            Method::POST,
+            "/api/v1/schemas",
+            r#"{"name":"a","fields":[{"name":"b","type":null}]}"#,
+            "fields[0].type",
+        ),
+        (
+            Method::POST,
+            "/api/v1/contact-policies",
+            r#"{"name":"a","ruleType":"cooldown","windowHours":null}"#,
+            "windowHours",
+        ),
+    ] {
+        let answer = world.send(method, path, &[], body).await;
+        assert_eq!(answer.status, 400, "{path}: {}", answer.text);
+        assert_eq!(answer.violations()[0].0, field, "{}", answer.text);
+        assert!(answer.violations()[0].1.starts_with("is required"), "{}", answer.text);
+    }
+    assert_eq!(stand_in.count(), reached);
+    let cleared =
+        world.send(Method::PATCH, "/api/v1/offers/x", &[], r#"{"description":null}"#).await;
+    assert_eq!(cleared.status, 200);
+}
+
+#[tokio::test]
+async fn if_match_and_etag_are_as_http_has_them() {
+    let stand_in = StandIn::default();
+    let world = World::start(&stand_in).await;
+    let offer = catalog::Offer { id: "x".into(), etag: "e1".into(), ..Default::default() };
+    stand_in
+        .answer("OfferService/GetOffer", &catalog::GetOfferResponse { offer: Some(offer.clone()) });
+    stand_in
+        .answer("OfferService/UpdateOffer", &catalog::UpdateOfferResponse { offer: Some(offer) });
+    let (path, body) = ("/api/v1/offers/x", r#"{"name":"b"}"#);
+    let read = world.get(path).await;
+    assert_eq!(read.headers["etag"], "\"e1\"");
+    let known = world.send(Method::GET, path, &[("if-none-match", "\"e0\", \"e1\"")], "").await;
+    assert_eq!((known.status.as_u16(), known.text.as_str()), (304, ""));
+
+    let change = async |header: &str, body: &str| {
+        world.send(Method::PATCH, path, &[("if-match", header)], body.to_owned()).await
+    };
+    assert_eq!(change("\"e1\"", body).await.headers["etag"], "\"e1\"");
+    let asked: catalog::UpdateOfferRequest = stand_in.last_message();
+    assert_eq!(asked.offer.unwrap().etag, "e1");
+    assert_eq!(asked.update_mask.unwrap().paths, ["name"]);
+    assert_eq!(change("*", body).await.status, 200);
+    assert_eq!(stand_in.last_message::<catalog::UpdateOfferRequest>().offer.unwrap().etag, "");
+    world.send(Method::DELETE, path, &[("if-match", "\"e1\"")], "").await;
+    assert_eq!(stand_in.last_message::<catalog::DeleteOfferRequest>().etag, "e1");
+
+    let reached = stand_in.count();
+    for odd in ["e1", "W/\"e1\"", "\"e1\", \"e2\""] {
+        let answer = change(odd, body).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.violations()[0].0.as_str()),
+            (400, "[\"If-Match\"]")
+        );
+    }
+    assert_eq!(change("\"e1\"", r#"{"name":"b","etag":"e2"}"#).await.status, 400);
+    let answer = world.send(Method::POST, "/api/v1/respond", &[("if-match", "\"e1\"")], "{}").await;
+    assert_eq!(answer.status, 400, "an ignored condition loses an edit in silence");
+    assert_eq!(stand_in.count(), reached);
+
+    let stale = || serve::Problem::etag_mismatch("offer", "x", "e2");
+    stand_in.refuse("OfferService/UpdateOffer", stale());
+    stand_in.refuse("OfferService/DeleteOffer", stale());
+    let answer = change("\"e1\"", body).await;
+    assert_eq!((answer.status.as_u16(), answer.error("reason")), (412, "ETAG_MISMATCH".into()));
+    let answer = world.send(Method::DELETE, path, &[("if-match", "\"e1\"")], "").await;
+    assert_eq!(answer.status, 412);
+    let answer = world.send(Method::PATCH, path, &[], r#"{"name":"b","etag":"e1"}"#).await;
+    assert_eq!(answer.status, 409, "an etag in the body is answered as before");
 }

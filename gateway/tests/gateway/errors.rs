@@ -162,7 +162,8 @@ async fn a_delay_is_told_in_details_and_header() {
 #[tokio::test]
 async fn unknown_paths_and_methods_are_told_apart() {
     let world = World::start(&StandIn::default()).await;
-    for path in ["/", "/api/v1", "/api/v1/nothing", "/api/v1/offers/", "/api/v2/offers", "/metrics"]
+    for path in
+        ["/", "/api/v1/", "/api/v1/nothing", "/api/v1/offers/", "/api/v2/offers", "/metrics"]
     {
         let answer = world.get(path).await;
         assert_eq!(

@@ -23,6 +23,7 @@ fn check(method: &str, uri: &str, body: Vec<u8>) {
     let Ok(request) = Request::builder()
         .method(method)
         .uri(uri)
+        .header(header::HOST, "localhost")
         .header(header::USER_AGENT, "fuzz")
         .body(Body::from(body))
     else {

@@ -104,7 +104,9 @@ async fn reflection_lists_the_public_services() {
     let world = World::start(&StandIn::default()).await;
     for version in ["v1", "v1alpha"] {
         let listed = list_services(&world, version).await;
-        assert_eq!(listed, ::gateway::Gateway::services(), "{version}");
+        let mut expected = vec!["grpc.health.v1.Health"];
+        expected.extend(::gateway::Gateway::services());
+        assert_eq!(listed, expected, "{version}");
     }
 }
 

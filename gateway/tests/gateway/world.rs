@@ -201,8 +201,13 @@ impl World {
 
     /// In front of `neighbours`.
     pub async fn start_with(config: Config, neighbours: Neighbours) -> Self {
+        Self::start_within(config, Limits::default(), neighbours).await
+    }
+
+    /// In front of `neighbours`, behind a listener with these limits.
+    pub async fn start_within(config: Config, limits: Limits, neighbours: Neighbours) -> Self {
         let gateway = Gateway::build(config, neighbours).unwrap();
-        let listener = Listener::bind(([127, 0, 0, 1], 0).into(), Limits::default()).await.unwrap();
+        let listener = Listener::bind(([127, 0, 0, 1], 0).into(), limits).await.unwrap();
         let (address, shutdown) = (listener.address().unwrap(), Shutdown::new());
         tokio::spawn(listener.serve(Routes::from(gateway.router()), shutdown.clone()));
         Self { address, client: Client::builder(TokioExecutor::new()).build_http(), shutdown }
@@ -216,10 +221,11 @@ impl World {
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Answer {
-        let mut request = http::Request::builder()
-            .method(method)
-            .uri(format!("http://{}{path}", self.address))
-            .header("content-type", "application/x-www-form-urlencoded");
+        let mut request =
+            http::Request::builder().method(method).uri(format!("http://{}{path}", self.address));
+        if !headers.iter().any(|(name, _)| *name == "content-type") {
+            request = request.header("content-type", "application/x-www-form-urlencoded");
+        }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -228,6 +234,23 @@ impl World {
         let (parts, body) = response.into_parts();
         let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
         Answer { status: parts.status, headers: parts.headers, text }
+    }
+
+    /// Every call of the API: method, and path with a value for each variable.
+    pub async fn calls(&self) -> Vec<(Method, String)> {
+        let index = self.get("/api/v1").await.json();
+        let path = |template: &str| {
+            let filled = template.split('/').map(|part| match part.strip_prefix('{') {
+                Some(_) => "x",
+                None => part,
+            });
+            filled.collect::<Vec<_>>().join("/")
+        };
+        let calls = index["data"].as_array().unwrap().iter().map(|call| {
+            let method = call["method"].as_str().unwrap().parse().unwrap();
+            (method, path(call["path"].as_str().unwrap()))
+        });
+        calls.collect()
     }
 
     /// Posts JSON.

@@ -172,8 +172,9 @@ impl ConsentService for Consents {
         if let Some(message) = id_fault(&customer_id) {
             return Err(Problem::invalid_field("customer_id", message).into());
         }
+        let listing = history::Listing::new(&["consents", &customer_id]);
         let (size, after) =
-            history::page(asked.page_size, &asked.page_token).map_err(Problem::invalid_fields)?;
+            listing.page(asked.page_size, &asked.page_token).map_err(Problem::invalid_fields)?;
         let (received_us, consent_id) = page_position(&after, i64::MIN)?;
         let configuration = self.0.configurations.newest(&tenant).await?;
         let store = &self.0.store;
@@ -190,7 +191,7 @@ impl ConsentService for Consents {
         page.truncate(size);
         let next_page_token = match page.last().filter(|_| has_more) {
             Some((id, record)) => {
-                history::token(&format!("{} {id}", record.received_at.timestamp_micros()))
+                listing.token(&format!("{} {id}", record.received_at.timestamp_micros()))
             }
             None => String::new(),
         };

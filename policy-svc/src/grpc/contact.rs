@@ -84,15 +84,16 @@ impl ContactService for Contacts {
         }
         let configuration = self.0.configurations.newest(&tenant).await?;
         let zone = assumed_zone(&asked.timezone, &configuration)?;
+        let listing = history::Listing::new(&["contacts", &asked.customer_id]);
         let (size, after) =
-            history::page(asked.page_size, &asked.page_token).map_err(Problem::invalid_fields)?;
+            listing.page(asked.page_size, &asked.page_token).map_err(Problem::invalid_fields)?;
         let found = self.0.store.contacts(&tenant, &asked.customer_id, &after, i64::from(size) + 1);
         let (mut contacts, at) = found.await.map_err(|error| serve::store_status(&error))?;
         let size = usize::try_from(size).unwrap_or_default();
         let has_more = contacts.len() > size;
         contacts.truncate(size);
         let next_page_token = match contacts.last().filter(|_| has_more) {
-            Some(last) => history::token(&last.contact_id),
+            Some(last) => listing.token(&last.contact_id),
             None => String::new(),
         };
         let contacts = contacts.into_iter().map(|contact| printed(contact, at)).collect();

@@ -132,7 +132,7 @@ struct OneResult {
 }
 
 async fn post(api: &Api, outcomes: &[Outcome<'_>]) -> anyhow::Result<()> {
-    let answer: Answer = read(&api.post("/api/v1/respond/bulk", &Bulk { outcomes }).await?)?;
+    let answer: Answer = read(&api.post("/api/v1/respond/batch", &Bulk { outcomes }).await?)?;
     let first = answer.results.iter().find_map(|result| result.error.as_ref());
     anyhow::ensure!(
         answer.refused == 0,

@@ -137,7 +137,8 @@ impl Crate {
             return self.home(module, path, depth);
         }
         own.imports.iter().filter(|(alias, _)| alias == path::ALL).find_map(|(_, path)| {
-            let of = self.home(module, path, depth)?;
+            // Without imports on the way: a glob of a name that nothing defines would ask itself.
+            let of = self.home(module, path, 0)?;
             if &of == module { None } else { self.definer(&of, name, depth) }
         })
     }

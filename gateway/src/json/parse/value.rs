@@ -122,7 +122,7 @@ impl Reader<'_, '_> {
             Json::Number(text) => self.number(scalar, text, place)?,
             Json::List(_) => {
                 let shape = self.shapes.at(scalar.list_shape)?;
-                (&scalar.list, Value::Message(self.message(shape, json, place, Nulls::Refused)?))
+                (&scalar.list, Value::Message(self.message(shape, json, place, Nulls::LeftOut)?))
             }
             Json::Object(_) => {
                 return self.refuse(place, "text, a number, true, false, null or a list", json);

@@ -12,7 +12,7 @@ use prost_reflect::{
 
 use super::{
     Field, Form, Instant, Kind, Member, Object, Plurality, Scalar, Shape, ShapeId, Shapes, Step,
-    Tagged, Target, Words,
+    Tagged, Target, Unread, Words,
 };
 use crate::annotation::{Annotations, TaggedOneof};
 
@@ -93,6 +93,10 @@ impl Shapes {
                 let planned = Arc::new(self.tagged(annotations, &oneof, options, pending)?);
                 object.add_tagged(&planned)?;
                 tagged.push((oneof.name().to_owned(), planned));
+                continue;
+            }
+            if let Some(items) = annotations.unread_of(&descriptor) {
+                object.unread = Some(Unread { field: descriptor, items });
                 continue;
             }
             let field = Arc::new(self.field(annotations, &descriptor, pending)?);
@@ -239,7 +243,7 @@ impl Shapes {
 
 impl Object {
     fn add_field(&mut self, field: Arc<Field>) -> anyhow::Result<()> {
-        let name = field.name.clone();
+        let (name, key) = (field.name.clone(), field.key.clone());
         let (member, step) = match (field.options.flatten, field.plurality) {
             (false, _) => {
                 self.claim(&field.key, Target::Field(Arc::clone(&field)))?;
@@ -257,6 +261,8 @@ impl Object {
             (true, Plurality::List) => bail!("list {name} cannot be flattened"),
         };
         self.members.push(member);
+        // Services write a path with the word that JSON has for a field, where it differs.
+        self.names.entry(key).or_insert_with(|| step.clone());
         self.names.insert(name, step);
         Ok(())
     }

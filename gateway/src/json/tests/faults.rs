@@ -24,7 +24,7 @@ fn a_wrong_type_says_what_is_expected() {
     check("catalog.Offer", "[]", &[("body", "must be an object, not a list")]);
     check("catalog.Offer", "null", &[("body", "must be an object, not null")]);
     check("catalog.Offer", r#"{"name":5}"#, &[("name", "must be text, not a number")]);
-    check("catalog.Offer", r#"{"name":null}"#, &[("name", "must be text, not null")]);
+    check("catalog.Offer", r#"{"name":null}"#, &[("name", "is required, and null is no value")]);
     check("catalog.Offer", r#"{"priority":"70"}"#, &[("priority", "must be a number, not text")]);
     check(
         "catalog.Offer",
@@ -55,11 +55,6 @@ fn a_wrong_type_says_what_is_expected() {
         "decision.RecommendRequest",
         r#"{"dryRun":1}"#,
         &[("dryRun", "must be true or false, not a number")],
-    );
-    check(
-        "decision.RecommendRequest",
-        r#"{"dryRun":null}"#,
-        &[("dryRun", "must be true or false, not null")],
     );
     check(
         "decision.RecommendRequest",
@@ -97,6 +92,8 @@ fn a_wrong_type_says_what_is_expected() {
 fn optional_fields_may_be_null() {
     assert!(read("catalog.Offer", r#"{"priority":null,"margin":null}"#).is_ok());
     assert!(read("decision.RecommendRequest", r#"{"limit":null,"at":null,"hold":null}"#).is_ok());
+    let nulls = r#"{"channel":null,"requestId":null,"dryRun":null,"attributes":null}"#;
+    assert!(read("decision.RecommendRequest", nulls).is_ok());
     assert!(read("policy.Channel", r#"{"config":null}"#).is_ok());
 }
 
@@ -105,7 +102,10 @@ fn in_a_patch_null_clears_any_field_but_not_what_stands_in_a_list() {
     let read = |text| read_with("catalog.Offer", text, Nulls::Clear);
     assert!(read(r#"{"description":null,"affinities":null,"status":null}"#).is_ok());
     let faults = read(r#"{"affinities":[{"field":null}]}"#).unwrap_err();
-    assert_eq!(faults, [("affinities[0].field".to_owned(), "must be text, not null".to_owned())]);
+    let told = "is required, and null is no value".to_owned();
+    assert_eq!(faults, [("affinities[0].field".to_owned(), told)]);
+    let told = "is required: it cannot be cleared".to_owned();
+    assert_eq!(read(r#"{"name":null}"#).unwrap_err(), [("name".to_owned(), told)]);
 }
 
 #[test]
