@@ -35,18 +35,28 @@ impl Default for Routes {
         let services =
             POOL.services().filter(|service| service.full_name().starts_with("proffer."));
         let methods = services.flat_map(|service| service.methods().collect::<Vec<_>>());
-        Self(methods.filter_map(Route::of).collect())
+        Self(methods.flat_map(Route::all).collect())
     }
 }
 
 impl Route {
-    fn of(rpc: MethodDescriptor) -> Option<Self> {
+    /// The routes of an RPC: that of its rule, and its additional bindings.
+    fn all(rpc: MethodDescriptor) -> Vec<Self> {
         let options = rpc.options();
-        let extension = POOL.get_extension_by_name("google.api.http")?;
-        let rule = options
-            .has_extension(&extension)
-            .then(|| options.get_extension(&extension).into_owned())?;
-        let rule = rule.as_message()?;
+        let extension = POOL.get_extension_by_name("google.api.http");
+        let extension = extension.filter(|extension| options.has_extension(extension));
+        let Some(rule) = extension.map(|it| options.get_extension(&it).into_owned()) else {
+            return Vec::new();
+        };
+        let Some(rule) = rule.as_message() else { return Vec::new() };
+        let others = rule.get_field_by_name("additional_bindings").map(|it| it.into_owned());
+        let others = others.as_ref().and_then(|it| it.as_list()).unwrap_or_default();
+        let others = others.iter().filter_map(|it| it.as_message());
+        std::iter::once(rule).chain(others).filter_map(|rule| Self::of(&rpc, rule)).collect()
+    }
+
+    fn of(rpc: &MethodDescriptor, rule: &DynamicMessage) -> Option<Self> {
+        let options = rpc.options();
         let text = |name: &str| {
             let field = rule.descriptor().get_field_by_name(name)?;
             let text =
@@ -64,7 +74,7 @@ impl Route {
             body: text("body").unwrap_or_default(),
             response_body: text("response_body").unwrap_or_default(),
             status: u16::try_from(status).unwrap_or(200),
-            rpc,
+            rpc: rpc.clone(),
         })
     }
 

@@ -96,7 +96,7 @@ impl From<HistoryError> for Status {
 fn name_is_id(kind: &'static str, name: &str) -> Problem {
     let spoken = kind.replace('_', " ");
     let message = format!(
-        "name `{name}` is or was the id of another {spoken}, so a reference could mean either; \
+        "name `{name}` is the id of another {spoken}, so a reference could mean either; \
          choose another name"
     );
     Problem::new(Code::AlreadyExists, ErrorReason::AlreadyExists, message)

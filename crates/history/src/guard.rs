@@ -70,7 +70,7 @@ pub(crate) async fn refuse_taken_name(
     }
 }
 
-/// Refuses a name that is or was the id of another: a reference would mean either.
+/// Refuses a name that is the id of another: a reference would mean either.
 pub(crate) async fn refuse_id_as_name(
     transaction: &mut Transaction,
     tenant: &str,
@@ -79,10 +79,16 @@ pub(crate) async fn refuse_id_as_name(
     own_id: Option<&str>,
 ) -> Result<(), HistoryError> {
     let folded = wire::name::folded(name);
-    if own_id == Some(folded.as_str()) || !is_taken(transaction, tenant, kind, &folded).await? {
+    if own_id == Some(folded.as_str()) {
         return Ok(());
     }
-    Err(HistoryError::NameIsId { kind, name: name.to_owned() })
+    let holder: Option<(String,)> = within!(transaction, connection => sqlx::query_as(
+        "select id from resource where tenant_id = $1 and kind = $2 and id = $3")
+        .bind(tenant).bind(kind).bind(&folded).fetch_optional(connection))?;
+    match holder {
+        Some(_) => Err(HistoryError::NameIsId { kind, name: name.to_owned() }),
+        None => Ok(()),
+    }
 }
 
 /// Refuses an id that is the name of another.
