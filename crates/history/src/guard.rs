@@ -83,7 +83,8 @@ pub(crate) async fn refuse_id_as_name(
         return Ok(());
     }
     let holder: Option<(String,)> = within!(transaction, connection => sqlx::query_as(
-        "select id from resource where tenant_id = $1 and kind = $2 and id = $3")
+        "select id from resource where tenant_id = $1 and kind = $2 and id = $3 \
+         and name_folded is not null")
         .bind(tenant).bind(kind).bind(&folded).fetch_optional(connection))?;
     match holder {
         Some(_) => Err(HistoryError::NameIsId { kind, name: name.to_owned() }),
