@@ -3,8 +3,9 @@
 use axum::body::Body as HttpBody;
 use http::{HeaderName, HeaderValue, Request, Response, Version};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use serve::metadata;
-use tonic::Status;
+use proffer_proto::errors::v1::ErrorReason;
+use serve::{Problem, metadata};
+use tonic::{Code, Status};
 use tower::{Service as _, ServiceExt as _};
 
 use crate::{
@@ -24,7 +25,10 @@ pub async fn forward(doors: &Rest, request: Request<HttpBody>) -> Response<HttpB
         return Status::from(refusal::foreign(request.headers())).into_http();
     }
     let Some(service) = doors.table.methods.get(request.uri().path()).copied() else {
-        return Status::unimplemented("no such method here").into_http();
+        let path = request.uri().path();
+        let message = format!("there is no method `{path}`; gRPC reflection lists those there are");
+        let problem = Problem::new(Code::Unimplemented, ErrorReason::RouteNotFound, message);
+        return Status::from(problem).into_http();
     };
     let mut neighbour = doors.neighbours.of(service).clone();
     let is_stream = doors.table.streams.contains_key(request.uri().path());
@@ -56,11 +60,12 @@ async fn admitted(
     let body = match Limited::new(body, MESSAGE_BYTES_MAX).collect().await {
         Ok(collected) => collected.to_bytes(),
         Err(error) if error.is::<LengthLimitError>() => {
-            return Err(
-                serve::Problem::limit("request", MESSAGE_BYTES_MAX + 1, MESSAGE_BYTES_MAX).into()
-            );
+            return Err(Problem::limit("request", MESSAGE_BYTES_MAX + 1, MESSAGE_BYTES_MAX).into());
         }
-        Err(_) => return Err(Status::cancelled("the request broke off before its end")),
+        Err(_) => {
+            let message = "the request broke off before its end";
+            return Err(Problem::new(Code::Cancelled, ErrorReason::Unavailable, message).into());
+        }
     };
     let permit = doors.admission.admit().await?;
     Ok((Request::from_parts(parts, HttpBody::from(body)), Some(permit)))

@@ -14,6 +14,7 @@ pub struct Settings {
 
 /// Runs the tests with the servers and tools they need.
 pub fn run(settings: &Settings) -> anyhow::Result<()> {
+    println!("the first build takes about ten minutes on two processors, later ones less");
     let tools = tool::find_or_install()?;
     let root = repository::root()?;
     let cargo = || {

@@ -61,7 +61,9 @@ async fn internal_services_are_not_reached() {
     let refused = LookupServiceClient::new(channel(&world))
         .lookup_customer(catalog::LookupCustomerRequest::default())
         .await;
-    assert_eq!(refused.unwrap_err().code(), Code::Unimplemented);
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.code(), Code::Unimplemented);
+    assert_eq!(refused.get_details_error_info().unwrap().reason, "ROUTE_NOT_FOUND");
     assert_eq!(stand_in.count(), 0);
 }
 

@@ -107,6 +107,25 @@ async fn what_a_policy_lacks_is_told_with_what_it_may_be() {
     );
 }
 
+/// Whether the mask names it or there is no mask.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_refuses_another_id_than_that_of_the_resource() {
+    let world = World::on_sqlite().await;
+    world.create_policy(cap("pol_a", "", 1, 1)).await;
+    for paths in [vec!["id".to_owned()], Vec::new()] {
+        let update = |id: &str| proto::UpdateContactPolicyRequest {
+            id: "pol_a".into(),
+            contact_policy: Some(proto::ContactPolicy { id: id.into(), ..cap("pol_a", "", 1, 2) }),
+            update_mask: Some(prost_types::FieldMask { paths: paths.clone() }),
+        };
+        let refused = world.policies().update_contact_policy(update("pol_b")).await.unwrap_err();
+        let fault = "contact_policy.id: is `pol_b`, but the resource is `pol_a`: it never changes; \
+                     leave it out";
+        assert_eq!(faults(&refused), [fault]);
+        world.policies().update_contact_policy(update("pol_a")).await.unwrap();
+    }
+}
+
 /// A scope that would not bind is no scope.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cap_refuses_a_scope_that_it_would_ignore() {

@@ -142,9 +142,18 @@ impl<'a, C: ServiceContext, R: Kind<C>> Draft<'a, C, R> {
         }
     }
 
-    /// Takes the fields that the mask names from `patch`; all when it names none.
+    /// Takes the fields that the mask names from `patch`; all when it names none. An id never
+    /// changes: another one than the resource's is refused.
     pub(crate) fn merge(&mut self, patch: &R, paths: &[String]) -> Result<(), HistoryError> {
         let id = self.resource.id().to_owned();
+        if !patch.id().is_empty() && patch.id() != id {
+            let path = format!("{}.{}", R::KIND, R::IDENTITY);
+            let message = format!(
+                "is `{}`, but the resource is `{id}`: it never changes; leave it out",
+                patch.id().escape_debug()
+            );
+            return Err(HistoryError::Invalid(vec![(path, message)]));
+        }
         self.resource = mask::apply(&self.resource, patch, paths).map_err(|unknown| {
             let message = format!("names the unknown field `{}`", unknown.0);
             HistoryError::Invalid(vec![("update_mask".to_owned(), message)])
