@@ -51,9 +51,11 @@ async fn a_metric_is_known_by_its_key_or_name_and_keeps_its_key() {
         for named in ["clicks_7d", "CLICKS in 7 days"] {
             assert_eq!(get(&catalog, named).await.unwrap(), created);
         }
-        let patch = BehavioralMetric { key: "other".into(), window_days: 30, ..Default::default() };
-        let updated =
-            catalog.update_metric("clicks_7d", patch, &["key", "window_days"]).await.unwrap();
+        let other = BehavioralMetric { key: "other".into(), window_days: 30, ..Default::default() };
+        let refused = catalog.update_metric("clicks_7d", other, &["key", "window_days"]).await;
+        assert_eq!(refusal(refused), (Code::InvalidArgument, "INVALID_FIELD".to_owned()));
+        let patch = BehavioralMetric { window_days: 30, ..Default::default() };
+        let updated = catalog.update_metric("clicks_7d", patch, &["window_days"]).await.unwrap();
         assert_eq!(
             (updated.key.as_str(), updated.window_days, updated.revision),
             ("clicks_7d", 30, 2)
