@@ -268,7 +268,7 @@ async fn an_import_that_falls_silent_ends_and_says_how_many_rows_are_kept() {
         prepare(&catalog).await;
         let refused = falls_silent(&catalog, 2_500, None).await;
         assert_eq!(refused.code(), Code::DeadlineExceeded);
-        let message = "nothing arrived for 0.05 s; 2000 rows before it are kept";
+        let message = "nothing arrived for 1 s; 2000 rows before it are kept";
         assert_eq!(refused.message(), message);
         let info = refused.get_details_error_info().unwrap();
         assert_eq!(info.metadata["rows_kept"], "2000");

@@ -32,7 +32,7 @@ pub struct Catalog {
 }
 
 /// Longest wait for the next piece of a file.
-const IMPORT_IDLE_MAX: std::time::Duration = std::time::Duration::from_millis(50);
+const IMPORT_IDLE_MAX: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Runs the check on SQLite, then on PostgreSQL.
 pub async fn on_both(check: impl AsyncFn(Catalog)) {
