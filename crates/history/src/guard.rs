@@ -59,11 +59,8 @@ pub(crate) async fn refuse_taken_name(
     name: &str,
     own_id: Option<&str>,
 ) -> Result<(), HistoryError> {
-    let holder: Option<(String,)> = within!(transaction, connection => sqlx::query_as(
-        "select id from resource where tenant_id = $1 and kind = $2 and name_folded = $3")
-        .bind(tenant).bind(kind).bind(wire::name::folded(name)).fetch_optional(connection))?;
-    match holder {
-        Some((id,)) if Some(id.as_str()) != own_id => {
+    match holder(transaction, tenant, kind, &wire::name::folded(name)).await? {
+        Some(id) if Some(id.as_str()) != own_id => {
             Err(HistoryError::AlreadyExists { kind, attribute: "name", value: name.to_owned() })
         }
         _ => Ok(()),
@@ -92,22 +89,17 @@ pub(crate) async fn refuse_id_as_name(
     }
 }
 
-/// Refuses an id that is the name of another.
-async fn refuse_name_as_id(
+/// The id of the resource that has this name, folded.
+async fn holder(
     transaction: &mut Transaction,
     tenant: &str,
-    kind: &'static str,
-    id: &str,
-) -> Result<(), HistoryError> {
-    let holder: Option<(String,)> = within!(transaction, connection => sqlx::query_as(
+    kind: &str,
+    name_folded: &str,
+) -> Result<Option<String>, DatabaseError> {
+    let row: Option<(String,)> = within!(transaction, connection => sqlx::query_as(
         "select id from resource where tenant_id = $1 and kind = $2 and name_folded = $3")
-        .bind(tenant).bind(kind).bind(id).fetch_optional(connection))?;
-    match holder {
-        Some(_) => {
-            Err(HistoryError::AlreadyExists { kind, attribute: "name", value: id.to_owned() })
-        }
-        None => Ok(()),
-    }
+        .bind(tenant).bind(kind).bind(name_folded).fetch_optional(connection))?;
+    Ok(row.map(|(id,)| id))
 }
 
 /// The given id, or one made from the name; never one that was used before.
@@ -123,7 +115,10 @@ pub(crate) async fn free_id(
             return Err(HistoryError::AlreadyExists { kind, attribute: "id", value: id });
         }
         IdChoice::Given(id) => {
-            refuse_name_as_id(transaction, tenant, kind, &id).await?;
+            // A reference would mean either.
+            if holder(transaction, tenant, kind, &id).await?.is_some() {
+                return Err(HistoryError::AlreadyExists { kind, attribute: "name", value: id });
+            }
             return Ok(id);
         }
         IdChoice::FromName { prefix } => prefix,
@@ -131,7 +126,7 @@ pub(crate) async fn free_id(
     for nth in 1..=SUFFIXES_MAX {
         let id = nth_id(prefix, name, nth);
         let is_free = !is_taken(transaction, tenant, kind, &id).await?
-            && refuse_name_as_id(transaction, tenant, kind, &id).await.is_ok();
+            && holder(transaction, tenant, kind, &id).await?.is_none();
         if is_free {
             return Ok(id);
         }

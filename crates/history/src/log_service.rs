@@ -8,7 +8,7 @@ use proffer_proto::values::v1::{
     log_service_client::LogServiceClient,
     log_service_server::{LogService, LogServiceServer},
 };
-use serve::{NeighbourError, Problem, metadata};
+use serve::NeighbourError;
 use tonic::{Request, Response, Status, transport::Channel};
 
 use crate::{Heartbeat, History, watch::Page};
@@ -54,15 +54,11 @@ impl LogService for LogServer {
         &self,
         request: Request<WatchLogRequest>,
     ) -> Result<Response<LogPages>, Status> {
-        let tenant = metadata::tenant(request.metadata())?;
         let after = request.get_ref().after_revision;
-        if after < 0 {
-            let message = format!("is {after}; it must be 0 or more");
-            return Err(Problem::invalid_field("after_revision", message).into());
-        }
+        let pages = self.history.pages_call(request.metadata(), after, Heartbeat::None)?;
         // A caller that knows nothing yet gets the built-in resources with the first page.
         let mut built_in = if after == 0 { (self.built_in)() } else { Vec::new() };
-        let pages = self.history.pages(tenant, after, Heartbeat::None).map(move |page| {
+        let pages = pages.map(move |page| {
             let Page { changes: mut found, head, is_current } = page?;
             let mut changes = std::mem::take(&mut built_in);
             changes.append(&mut found);

@@ -50,12 +50,23 @@ impl History {
         after: i64,
         heartbeat: Heartbeat,
     ) -> Result<impl Stream<Item = Result<Changes, Status>> + Send + 'static, Status> {
+        let pages = self.pages_call(metadata, after, heartbeat)?;
+        Ok(pages.map(|page| page.map(|page| (page.changes, page.head))))
+    }
+
+    /// The same with the news whether the log holds more.
+    pub(crate) fn pages_call(
+        &self,
+        metadata: &MetadataMap,
+        after: i64,
+        heartbeat: Heartbeat,
+    ) -> Result<impl Stream<Item = Result<Page, Status>> + Send + 'static, Status> {
         let tenant = metadata::tenant(metadata)?;
         if after < 0 {
             let message = format!("is {after}; it must be 0 or more");
             return Err(Problem::invalid_field("after_revision", message).into());
         }
-        Ok(self.watch(tenant, after, heartbeat).map(|page| Ok(page?)))
+        Ok(self.pages(tenant, after, heartbeat).map(|page| Ok(page?)))
     }
 
     /// The entries of a tenant after a revision, then every new one as it is written; never ends by
@@ -69,8 +80,7 @@ impl History {
         self.pages(tenant, after, heartbeat).map(|page| page.map(|page| (page.changes, page.head)))
     }
 
-    /// The same with the news whether the log holds more.
-    pub(crate) fn pages(
+    fn pages(
         &self,
         tenant: String,
         after: i64,
