@@ -10,11 +10,10 @@ use std::{
 
 use futures::StreamExt as _;
 use proffer_proto::{decision::v1 as proto, experiment::v1 as experiment, policy::v1 as policy};
-use prost_types::Timestamp;
 use tokio::sync::mpsc;
 use tonic::Code;
 
-use super::suite::{NOW_US, Suite, code, lapsed, on_both, question, report, told};
+use super::suite::{Suite, code, holdout, lapsed, on_both, question, report, told};
 
 async fn batch(
     suite: &Suite,
@@ -186,21 +185,7 @@ async fn one_request_id_is_one_decision_within_a_batch_and_after_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_undelivered_outcomes_and_arms_of_each_customer_go_with_that_customer() {
     on_both(async |suite| {
-        let holdout = experiment::Experiment {
-            id: "exp_1".to_owned(),
-            name: "Holdout".to_owned(),
-            flow_id: "flow_winback".to_owned(),
-            status: experiment::ExperimentStatus::Running.into(),
-            salt: "winback".to_owned(),
-            starts_at: Some(Timestamp { seconds: NOW_US / 1_000_000 - 1, nanos: 0 }),
-            planned_end: Some(Timestamp { seconds: NOW_US / 1_000_000 + 86_400, nanos: 0 }),
-            epochs: vec![experiment::SplitEpoch {
-                epoch: 1,
-                holdout_basis_points: 5_000,
-                since: None,
-            }],
-            ..Default::default()
-        };
+        let holdout = holdout(50);
         suite.fakes.write_experiment(&holdout);
         let customers: Vec<_> = (0..16).map(|number| format!("c_{number:02}")).collect();
         for customer_id in &customers {

@@ -6,34 +6,15 @@ use proffer_proto::{
     experiment::v1::{self as experiment, ledger_entry::Entry},
 };
 use prost::Message as _;
-use prost_types::Timestamp;
 use tonic::Code;
 
-use super::suite::{NOW_US, Suite, code, on_both, question, report, told};
+use super::suite::{Suite, code, holdout, on_both, question, report, told};
 
 fn without_contact(customer_id: &str) -> proto::RecommendRequest {
     proto::RecommendRequest {
         channel: String::new(),
         contact: Some(false),
         ..question(customer_id)
-    }
-}
-
-/// An experiment on the flow that treats nobody.
-pub fn holding_everybody_out() -> experiment::Experiment {
-    experiment::Experiment {
-        id: "exp_1".to_owned(),
-        flow_id: "flow_winback".to_owned(),
-        status: experiment::ExperimentStatus::Running.into(),
-        salt: "winback".to_owned(),
-        starts_at: Some(Timestamp { seconds: NOW_US / 1_000_000 - 1, nanos: 0 }),
-        planned_end: Some(Timestamp { seconds: NOW_US / 1_000_000 + 86_400, nanos: 0 }),
-        epochs: vec![experiment::SplitEpoch {
-            epoch: 1,
-            holdout_basis_points: 10_000,
-            since: None,
-        }],
-        ..Default::default()
     }
 }
 
@@ -80,7 +61,7 @@ async fn a_question_without_a_channel_names_both_ways_to_ask_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_comes_of_a_decision_that_contacts_nobody() {
     on_both(async |suite| {
-        let revision = suite.fakes.write_experiment(&holding_everybody_out());
+        let revision = suite.fakes.write_experiment(&holdout(100));
         let asked = proto::RecommendRequest {
             min_revision: vec![format!("experiment:{revision}")],
             channel: "email".to_owned(),
@@ -170,7 +151,7 @@ async fn a_response_to_a_decision_without_an_offer_proves_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_held_out_customer_is_never_counted_as_contacted() {
     on_both(async |suite| {
-        let revision = suite.fakes.write_experiment(&holding_everybody_out());
+        let revision = suite.fakes.write_experiment(&holdout(100));
         let min_revision = vec![format!("experiment:{revision}")];
         let asked = proto::RecommendRequest { min_revision, ..question("cust_lapsed_1") };
         let held_out = suite.recommend(asked).await.unwrap();

@@ -2,10 +2,7 @@
 
 use proffer_proto::{decision::v1 as proto, policy::v1 as policy, values::v1::ReasonCode};
 
-use super::{
-    contact::holding_everybody_out,
-    suite::{code, on_both, question, told},
-};
+use super::suite::{code, holdout, on_both, question, told};
 
 /// A request id makes retries safe. Nothing was reserved, so nothing needs to be kept.
 #[tokio::test(flavor = "multi_thread")]
@@ -87,7 +84,7 @@ async fn a_slot_whose_answer_was_lost_is_found_by_the_retry_under_its_own_decisi
 #[tokio::test(flavor = "multi_thread")]
 async fn a_held_out_answer_is_kept_as_long_as_a_treated_one() {
     on_both(async |suite| {
-        let revision = suite.fakes.write_experiment(&holding_everybody_out());
+        let revision = suite.fakes.write_experiment(&holdout(100));
         let asked = proto::RecommendRequest {
             request_id: "r1".to_owned(),
             min_revision: vec![format!("experiment:{revision}")],

@@ -11,7 +11,7 @@ use proffer_proto::{
 use prost_types::Timestamp;
 use tonic::Code;
 
-use super::suite::{NOW_US, Suite, code, lapsed, on_both, priced, question, report, told};
+use super::suite::{NOW_US, Suite, code, holdout, lapsed, on_both, priced, question, report, told};
 
 fn value(kind: Kind) -> Value {
     Value { kind: Some(kind) }
@@ -19,24 +19,6 @@ fn value(kind: Kind) -> Value {
 
 fn at(us: i64) -> Option<Timestamp> {
     Some(Timestamp { seconds: us / 1_000_000, nanos: 0 })
-}
-
-fn holdout(percent: i32) -> experiment::Experiment {
-    experiment::Experiment {
-        id: "exp_1".to_owned(),
-        name: "Holdout".to_owned(),
-        flow_id: "flow_winback".to_owned(),
-        status: experiment::ExperimentStatus::Running.into(),
-        salt: "winback".to_owned(),
-        starts_at: at(NOW_US - 1_000_000),
-        planned_end: at(NOW_US + 90 * 86_400 * 1_000_000),
-        epochs: vec![experiment::SplitEpoch {
-            epoch: 1,
-            holdout_basis_points: percent * 100,
-            since: None,
-        }],
-        ..Default::default()
-    }
 }
 
 async fn reason(suite: &Suite, customer_id: &str) -> String {

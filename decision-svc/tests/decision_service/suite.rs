@@ -11,10 +11,12 @@ use proffer_proto::{
         decision_service_client::DecisionServiceClient,
         outcome_service_client::OutcomeServiceClient,
     },
+    experiment::v1 as experiment,
     policy::v1 as policy,
     values::v1::{ReasonCode, Value, value::Kind},
 };
 use prost::Message as _;
+use prost_types::Timestamp;
 use serve::{Clock, Neighbour};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
@@ -116,6 +118,25 @@ impl Suite {
     ) -> Result<proto::RespondResponse, Status> {
         let request = proto::RespondRequest { outcome: Some(outcome) };
         Ok(self.outcomes.clone().respond(request).await?.into_inner())
+    }
+}
+
+/// An experiment on the flow that holds out this share, in percent.
+pub fn holdout(percent: i32) -> experiment::Experiment {
+    experiment::Experiment {
+        id: "exp_1".to_owned(),
+        name: "Holdout".to_owned(),
+        flow_id: "flow_winback".to_owned(),
+        status: experiment::ExperimentStatus::Running.into(),
+        salt: "winback".to_owned(),
+        starts_at: Some(Timestamp { seconds: NOW_US / 1_000_000 - 1, nanos: 0 }),
+        planned_end: Some(Timestamp { seconds: NOW_US / 1_000_000 + 90 * 86_400, nanos: 0 }),
+        epochs: vec![experiment::SplitEpoch {
+            epoch: 1,
+            holdout_basis_points: percent * 100,
+            since: None,
+        }],
+        ..Default::default()
     }
 }
 
