@@ -29,7 +29,7 @@ impl Names {
             let written: Result<R, Status> = crud::rewrite(context, &author, id, "", edit).await;
             match written {
                 Err(status) if status.code() != Code::NotFound => failed = failed.and(Err(status)),
-                // Bound, or deleted meanwhile.
+                // It is bound, or was deleted in the meantime.
                 _ => {}
             }
         }

@@ -22,8 +22,8 @@ const TIME_MAX: Duration = Duration::from_secs(10);
 /// A body; when it is dropped before its end, the rest is read and thrown away.
 pub struct Lingering {
     body: Option<Body>,
-    /// A body that nobody began to read is not asked for: with `Expect: 100-continue` the client
-    /// has not sent it.
+    /// The client sends `Expect: 100-continue` and waits: a body that the service has not begun to
+    /// read is not on its way, so it is not read on.
     waits_to_be_asked: bool,
 }
 

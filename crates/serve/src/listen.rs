@@ -109,8 +109,7 @@ pub fn reflection(routes: Routes, services: &[&str]) -> anyhow::Result<Routes> {
     Ok(routes.add_service(v1).add_service(v1alpha))
 }
 
-/// `grpc` for gRPC requests and `other` for all others, so that nobody who does not speak gRPC gets
-/// an answer in it.
+/// `grpc` for gRPC requests and `other` for all others. A REST caller never gets a gRPC answer.
 pub fn by_protocol(grpc: Routes, other: Router) -> Routes {
     let grpc = grpc.prepare().into_axum_router();
     let choose = move |request: Request| {

@@ -1,7 +1,7 @@
 //! Windows of HTTP/2, derived so that flow control stops a peer before the budget for small frames
 //! ends its connection.
 //!
-//! h2 grants a connection a budget for the overhead of small DATA frames that nobody has read yet:
+//! h2 grants a connection a budget for the overhead of small DATA frames that are still unread:
 //! half of the connection's window. A frame of less than 256 bytes takes what it lacks to 256. With
 //! the usual windows some 2,000 small messages in one buffer exhaust it, and the connection dies.
 //! Here a stream's window is full before its share of the budget is used up.

@@ -40,7 +40,7 @@ pub fn is_contact(shown: &proto::DecisionRecord) -> bool {
     shown.request.as_ref().and_then(|request| request.contact).unwrap_or(true)
 }
 
-/// The channel the customer was to be contacted on; empty when nobody was.
+/// The channel of the contact; empty for a decision without a contact.
 pub fn contact_channel(shown: &proto::DecisionRecord) -> &str {
     if is_contact(shown) { &shown.channel } else { "" }
 }
