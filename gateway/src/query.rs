@@ -14,7 +14,7 @@ pub enum QueryError {
     #[error("is not percent-encoded UTF-8")]
     Encoding(String),
     /// There are too many.
-    #[error("holds {0} parameters, which exceeds the maximum {PARAMETERS_MAX}")]
+    #[error("has {0} parameters, which exceeds the maximum {PARAMETERS_MAX}")]
     TooMany(usize),
 }
 

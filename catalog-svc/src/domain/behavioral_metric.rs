@@ -45,7 +45,7 @@ impl BehavioralMetric {
             let shown = quoted(&self.outcome);
             fault(
                 "outcome",
-                format!("`{shown}` is no key: write the key of the outcome type, not its name"),
+                format!("`{shown}` is not a key: write the key of the outcome type, not its name"),
             );
         }
         if self.aggregate.is_none() {
@@ -111,7 +111,7 @@ mod tests {
         }
         for wrong in ["Click", "Opt Out", "1a", "_a", "é", &"a".repeat(64)] {
             let fault = format!(
-                "outcome `{wrong}` is no key: write the key of the outcome type, not its name"
+                "outcome `{wrong}` is not a key: write the key of the outcome type, not its name"
             );
             check(&BehavioralMetric { outcome: wrong.into(), ..clicks() }, &[&fault]);
         }

@@ -58,9 +58,9 @@ pub fn breakage(
         let named = offer.category_reference();
         if before.category(named).is_some() && after.category(named).is_none() {
             let category = &offer.category;
-            breakage
-                .warnings
-                .push(format!("offer `{id}` names category `{category}`, which no longer exists"));
+            breakage.warnings.push(format!(
+                "offer `{id}` refers to category `{category}`, which no longer exists"
+            ));
         }
         if let Some(reason) = offers_after.get(id).filter(|_| !offers_before.contains_key(id)) {
             breakage
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn a_renamed_category_leaves_its_offers_behind() {
         let renamed = Category { name: "Clothes".into(), ..apparel() };
-        let warning = "offer `off_apparel` names category `Apparel`, which no longer exists";
+        let warning = "offer `off_apparel` refers to category `Apparel`, which no longer exists";
         check(&winback().with_category(renamed), Some("cat_apparel"), &[warning]);
     }
 

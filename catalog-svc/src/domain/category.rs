@@ -43,7 +43,7 @@ impl Category {
     pub fn faults(&self) -> Faults {
         let count = self.computed_fields.len();
         if count > COMPUTED_FIELDS_MAX {
-            let message = format!("holds {count}, which exceeds the maximum {COMPUTED_FIELDS_MAX}");
+            let message = format!("has {count}, which exceeds the maximum {COMPUTED_FIELDS_MAX}");
             return vec![("computed_fields".to_owned(), message)];
         }
         let mut faults = Faults::new();
@@ -97,6 +97,6 @@ mod tests {
         let names: Vec<String> = (0..51).map(|n| format!("f{n}")).collect();
         let fields: Vec<_> = names.iter().map(|name| (name.as_str(), "1")).collect();
         assert_eq!(faults(&fields[..50]), [""; 0]);
-        assert_eq!(faults(&fields), ["computed_fields holds 51, which exceeds the maximum 50"]);
+        assert_eq!(faults(&fields), ["computed_fields has 51, which exceeds the maximum 50"]);
     }
 }

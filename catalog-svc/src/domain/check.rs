@@ -179,7 +179,9 @@ fn own_category(
             category.name,
             fault.message()
         );
-        report.warnings.push(format!("{reason}; until it is mended, decisions refuse the offer"));
+        report
+            .warnings
+            .push(format!("{reason}; until it is corrected, decisions refuse the offer"));
         report.broken.get_or_insert(reason);
         return;
     }
@@ -346,7 +348,7 @@ mod tests {
         let report = check_offer(&catalogue, &offer("Apparel", winback_rules("apparel")));
         assert_eq!(report.faults, []);
         assert!(
-            report.warnings[0].ends_with("until it is mended, decisions refuse the offer"),
+            report.warnings[0].ends_with("until it is corrected, decisions refuse the offer"),
             "{report:?}"
         );
         assert!(report.broken.is_some());
@@ -376,7 +378,7 @@ mod tests {
             [
                 "computed_fields[1].formula formula `1 + 'x'`: `+` cannot take a number and a \
                  string at column 3",
-                "computed_fields[3].formula formula `c`: computed fields need each other: c -> d \
+                "computed_fields[3].formula formula `c`: computed fields read each other: c -> d \
                  -> c at column 1",
             ]
         );

@@ -60,7 +60,7 @@ impl Creative {
         if count > CONTENT_KEYS_MAX {
             return vec![(
                 CONTENT.to_owned(),
-                format!("holds {count}, which exceeds the maximum {CONTENT_KEYS_MAX}"),
+                format!("has {count}, which exceeds the maximum {CONTENT_KEYS_MAX}"),
             )];
         }
         let mut faults = Faults::new();
@@ -91,10 +91,10 @@ pub fn content_path(key: &str) -> String {
 fn key_fault(key: &str) -> Option<String> {
     let length = key.chars().count();
     if key.is_empty() {
-        return Some(format!("holds an empty key; a key has 1 to {CONTENT_KEY_MAX} characters"));
+        return Some(format!("has an empty key; a key must have 1 to {CONTENT_KEY_MAX} characters"));
     }
     if key.chars().any(char::is_control) {
-        return Some("key must not hold control characters".to_owned());
+        return Some("key must not contain control characters".to_owned());
     }
     let is_long = length > CONTENT_KEY_MAX;
     is_long.then(|| {
@@ -149,7 +149,7 @@ mod tests {
         check(&with(keys(50), Literal::Boolean(true)), &[]);
         check(
             &with(keys(51), Literal::Boolean(true)),
-            &["content holds 51, which exceeds the maximum 50"],
+            &["content has 51, which exceeds the maximum 50"],
         );
     }
 
@@ -159,8 +159,8 @@ mod tests {
         check(&one("é"), &[]);
         check(&one(&"é".repeat(100)), &[]);
         check(&one("a.b c"), &[]);
-        check(&one(""), &["content holds an empty key; a key has 1 to 100 characters"]);
-        check(&one("a\u{7}b"), &["content.ab key must not hold control characters"]);
+        check(&one(""), &["content has an empty key; a key must have 1 to 100 characters"]);
+        check(&one("a\u{7}b"), &["content.ab key must not contain control characters"]);
         let fault = format!(
             "content.{}… key has 101 characters, which exceeds the maximum 100",
             "x".repeat(64)
@@ -188,7 +188,7 @@ mod tests {
             &wrong,
             &[
                 "offer is required: the id or name of an offer",
-                "channel must not hold control characters",
+                "channel must not contain control characters",
                 "placement has 201 characters, which exceeds the maximum 200",
                 "weight is 101; it must be 0 to 100",
                 "content.gone must not be null: leave the key out",

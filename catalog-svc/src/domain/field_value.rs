@@ -145,7 +145,7 @@ mod tests {
             Err("must be a string, not the boolean true"),
         );
         check(FieldType::String, Given::List, Err("must be a string, not a list"));
-        check(FieldType::String, Given::Text("a\0"), Err("must not hold a null character"));
+        check(FieldType::String, Given::Text("a\0"), Err("must not contain a null character"));
         let (limit, beyond) = ("x".repeat(TEXT_BYTES_MAX), "x".repeat(TEXT_BYTES_MAX + 1));
         check(FieldType::String, Given::Text(&limit), Ok(FieldValue::Text(limit.clone())));
         check(

@@ -28,7 +28,7 @@ impl Mandate {
         if self.reason.trim().is_empty() {
             fault("reason", "is required".to_owned());
         } else if self.reason.chars().any(char::is_control) {
-            fault("reason", "must not hold control characters".to_owned());
+            fault("reason", "must not contain control characters".to_owned());
         } else if length > REASON_MAX {
             fault(
                 "reason",
@@ -99,7 +99,7 @@ mod tests {
             None,
             &["mandatory.reason has 501 characters, which exceeds the maximum 500"],
         );
-        check(&because("a\nb"), None, &["mandatory.reason must not hold control characters"]);
+        check(&because("a\nb"), None, &["mandatory.reason must not contain control characters"]);
         check(
             &Mandate::default(),
             None,

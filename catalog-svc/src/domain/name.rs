@@ -32,7 +32,7 @@ pub fn field_name_fault(text: &str) -> Option<String> {
 pub fn word_fault(text: &str) -> Option<String> {
     let length = text.chars().count();
     if text.chars().any(char::is_control) {
-        return Some("must not hold control characters".to_owned());
+        return Some("must not contain control characters".to_owned());
     }
     (length > WORD_MAX)
         .then(|| format!("has {length} characters, which exceeds the maximum {WORD_MAX}"))

@@ -191,7 +191,7 @@ impl Offer {
         if count > AFFINITIES_MAX {
             return vec![(
                 "affinities".to_owned(),
-                format!("holds {count}, which exceeds the maximum {AFFINITIES_MAX}"),
+                format!("has {count}, which exceeds the maximum {AFFINITIES_MAX}"),
             )];
         }
         let mut faults = Faults::new();
@@ -209,7 +209,7 @@ impl Offer {
     fn custom_field_faults(&self) -> Faults {
         let count = self.custom_fields.len();
         if count > CUSTOM_FIELDS_MAX {
-            let message = format!("holds {count}, which exceeds the maximum {CUSTOM_FIELDS_MAX}");
+            let message = format!("has {count}, which exceeds the maximum {CUSTOM_FIELDS_MAX}");
             return vec![("custom_fields".to_owned(), message)];
         }
         let mut faults = Faults::new();
@@ -284,7 +284,7 @@ mod tests {
             &offer,
             &[
                 "category is required: the name or id of a category",
-                "subcategory must not hold control characters",
+                "subcategory must not contain control characters",
                 "affinities[0].value is required",
                 "custom_fields.a b name `a b` must match [A-Za-z_][A-Za-z0-9_]{0,62}",
                 "custom_fields.gone must not be null: leave the field out",

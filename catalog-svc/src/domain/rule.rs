@@ -29,7 +29,7 @@ pub fn shape_faults(path: &str, rules: &[Rule]) -> Faults {
     if rules.len() > RULES_MAX {
         faults.push((
             path.to_owned(),
-            format!("holds {}, which exceeds the maximum {RULES_MAX}", rules.len()),
+            format!("has {}, which exceeds the maximum {RULES_MAX}", rules.len()),
         ));
         return faults;
     }
@@ -41,7 +41,7 @@ pub fn shape_faults(path: &str, rules: &[Rule]) -> Faults {
     if faults.is_empty() && count > CONDITIONS_MAX {
         faults.push((
             path.to_owned(),
-            format!("holds {count} conditions, which exceeds the maximum {CONDITIONS_MAX}"),
+            format!("has {count} conditions, which exceeds the maximum {CONDITIONS_MAX}"),
         ));
     }
     faults
@@ -61,7 +61,7 @@ fn shape(path: String, rule: &Rule, depth: usize, faults: &mut Faults) {
     if rules.is_empty() || rules.len() > RULES_MAX {
         faults.push((
             format!("{path}.{word}"),
-            format!("holds {} rules; it must hold 1 to {RULES_MAX}", rules.len()),
+            format!("has {} rules; it must have 1 to {RULES_MAX}", rules.len()),
         ));
         return;
     }
@@ -163,18 +163,18 @@ mod tests {
     #[test]
     fn a_hundred_conditions_are_the_most_of_an_offer() {
         check(&vec![condition(); 100], &[]);
-        check(&vec![condition(); 101], &["rules holds 101, which exceeds the maximum 100"]);
+        check(&vec![condition(); 101], &["rules has 101, which exceeds the maximum 100"]);
         let fifty = Rule::All(vec![condition(); 50]);
         check(&[fifty.clone(), fifty.clone()], &[]);
         check(
             &[fifty.clone(), fifty, condition()],
-            &["rules holds 101 conditions, which exceeds the maximum 100"],
+            &["rules has 101 conditions, which exceeds the maximum 100"],
         );
     }
 
     #[test]
     fn an_empty_list_means_nothing() {
-        check(&[Rule::Any(vec![])], &["rules[0].any holds 0 rules; it must hold 1 to 100"]);
+        check(&[Rule::Any(vec![])], &["rules[0].any has 0 rules; it must have 1 to 100"]);
     }
 
     #[test]

@@ -110,7 +110,7 @@ pub fn parse_fields(drafts: &[FieldDraft<'_>]) -> Result<BTreeMap<String, FieldT
     if drafts.len() > FIELDS_MAX {
         faults.push((
             "fields".to_owned(),
-            format!("holds {}, which exceeds the maximum {FIELDS_MAX}", drafts.len()),
+            format!("has {}, which exceeds the maximum {FIELDS_MAX}", drafts.len()),
         ));
         return Err(faults);
     }
@@ -134,7 +134,7 @@ pub fn parse_fields(drafts: &[FieldDraft<'_>]) -> Result<BTreeMap<String, FieldT
             );
         }
         if draft.description.contains('\0') {
-            fault("description", "must not hold a null character".to_owned());
+            fault("description", "must not contain a null character".to_owned());
         }
         match draft.field_type {
             Some(field_type) => drop(fields.insert(draft.name.to_owned(), field_type)),
@@ -204,7 +204,7 @@ mod tests {
         let drafts: Vec<_> =
             names.iter().map(|name| (name.as_str(), Some(FieldType::Date))).collect();
         assert_eq!(faults(&drafts[..FIELDS_MAX]), [""; 0]);
-        assert_eq!(faults(&drafts), ["fields holds 201, which exceeds the maximum 200"]);
+        assert_eq!(faults(&drafts), ["fields has 201, which exceeds the maximum 200"]);
     }
 
     #[test]

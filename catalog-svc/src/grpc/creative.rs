@@ -100,7 +100,8 @@ async fn lost<R: Kind<Context>>(
         // An id comes before a name.
         if others.find(tenant, &means).await?.is_some_and(|found| found.id() == resource.id()) {
             let (id, kind, by) = (&creative.id, R::KIND, quoted(by));
-            sentences.push(format!("creative `{id}` names {kind} `{by}`, which no longer exists"));
+            sentences
+                .push(format!("creative `{id}` refers to {kind} `{by}`, which no longer exists"));
         }
     }
     Ok(sentences)

@@ -276,9 +276,9 @@ fn broken_off(error: FileError, kept: i64) -> Status {
 /// The error with the number of rows that stay although the import ended early.
 fn with_kept(status: Status, kept: i64) -> Status {
     let told = match kept {
-        0 => "no row is kept".to_owned(),
-        1 => "1 row before it is kept".to_owned(),
-        kept => format!("{kept} rows before it are kept"),
+        0 => "no row is stored".to_owned(),
+        1 => "1 row before it is stored".to_owned(),
+        kept => format!("{kept} rows before it are stored"),
     };
     let mut details = status.get_error_details();
     if let Some(info) = details.error_info() {

@@ -70,7 +70,7 @@ fn a_csv_row_is_refused_by_field_and_the_others_are_read() {
             "1@2 a !visits: must be an integer, not the number 1.5 !member: must be true or \
              false, not the string `yes`",
             "2@3 b member=Some(Boolean(false)) visits=Some(Integer(2))",
-            "3@4 two\nlines !customerId: must not hold control characters",
+            "3@4 two\nlines !customerId: must not contain control characters",
             "4@6  !customerId: is required",
             "5@7 e !: has 2 cells; the header line has 3",
             "6@8 f !: has 4 cells; the header line has 3",

@@ -111,7 +111,7 @@ async fn every_fault_of_a_metric_is_told() {
             "behavioral_metric.name is required",
             "behavioral_metric.status must be one of active, draft, paused, archived",
             "behavioral_metric.key is required",
-            "behavioral_metric.outcome `Opt Out` is no key: write the key of the outcome type, \
+            "behavioral_metric.outcome `Opt Out` is not a key: write the key of the outcome type, \
              not its name",
             "behavioral_metric.aggregate must be one of count, sum, last",
             "behavioral_metric.window_days is 0; it must be 1 to 365",

@@ -86,7 +86,7 @@ async fn a_cycle_through_another_category_is_refused() {
     assert_eq!(
         faults(catalog.update_category("B", cycle, &["computed_fields"]).await),
         ["category.computed_fields[0].formula formula `a + 1`: `a` cannot be computed: \
-             computed fields need each other: \
+             computed fields read each other: \
           b -> a -> b at column 1"]
     );
 }

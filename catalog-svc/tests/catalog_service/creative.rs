@@ -98,14 +98,14 @@ async fn every_fault_of_a_creative_is_told() {
             "creative.name is required",
             "creative.status must be one of active, draft, paused, archived",
             "creative.content.b must be a finite number",
-            "creative.content.c must not hold lists of lists",
+            "creative.content.c must not contain lists of lists",
             "creative.content.e has 16385 bytes, which exceeds the maximum 16384",
             "creative.offer is required: the id or name of an offer",
-            "creative.channel must not hold control characters",
+            "creative.channel must not contain control characters",
             "creative.placement has 201 characters, which exceeds the maximum 200",
             "creative.weight is 100.5; it must be 0 to 100",
             "creative.content.a must not be null: leave the key out",
-            "creative.content.d key must not hold control characters",
+            "creative.content.d key must not contain control characters",
         ]
     );
 }
@@ -119,7 +119,7 @@ async fn a_content_has_fifty_keys_and_32_kib_at_most() {
     };
     let many = |count: usize| (0..count).map(|n| (format!("k{n}"), integer(1))).collect();
     create("Fifty", many(50)).await.unwrap();
-    let fault = "creative.content holds 51, which exceeds the maximum 50";
+    let fault = "creative.content has 51, which exceeds the maximum 50";
     assert_eq!(faults(create("More", many(51)).await), [fault]);
     let large =
         |count: usize| (0..count).map(|n| (format!("k{n}"), text(&"x".repeat(8_000)))).collect();

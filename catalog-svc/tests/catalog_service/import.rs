@@ -158,7 +158,7 @@ async fn what_is_wrong_with_a_file_as_such_is_told() {
     let told = async |parts: Vec<Part>| faults(send(&catalog, parts).await);
     assert_eq!(told(vec![]).await, ["header must come first"]);
     assert_eq!(told(vec![piece("customerId\n")]).await, ["header must come first"]);
-    assert_eq!(told(vec![csv(), csv()]).await, ["header must come only once; no row is kept"]);
+    assert_eq!(told(vec![csv(), csv()]).await, ["header must come only once; no row is stored"]);
     assert_eq!(
         told(vec![csv(), piece("customerId,visit\na,1\n")]).await,
         ["file has `visit` in its header line, which is not a field of schema `Customer`; did \
@@ -200,7 +200,7 @@ async fn what_is_wrong_with_a_file_as_such_is_told() {
     assert_eq!(
         message,
         "file has more than 1048576 bytes in the row that begins on line 3: the quote opened on \
-         line 3 is not closed; no row is kept"
+         line 3 is not closed; no row is stored"
     );
 }
 
@@ -268,7 +268,7 @@ async fn an_import_that_falls_silent_ends_and_says_how_many_rows_are_kept() {
         prepare(&catalog).await;
         let refused = falls_silent(&catalog, 2_500, None).await;
         assert_eq!(refused.code(), Code::DeadlineExceeded);
-        let message = "nothing arrived for 1 s; 2000 rows before it are kept";
+        let message = "nothing arrived for 1 s; 2000 rows before it are stored";
         assert_eq!(refused.message(), message);
         let info = refused.get_details_error_info().unwrap();
         assert_eq!(info.metadata["rows_kept"], "2000");

@@ -81,8 +81,8 @@ async fn every_fault_of_the_rules_is_told_with_its_place() {
             "offer.qualification_rules[1].op is required: one of ==, !=, >, >=, <, <=, in, \
              not_in, contains, \
              not_contains, starts_with, ends_with, matches, exists, not_exists",
-            "offer.qualification_rules[5].value must not hold null",
-            "offer.qualification_rules[4].all holds 0 rules; it must hold 1 to 100",
+            "offer.qualification_rules[5].value must not contain null",
+            "offer.qualification_rules[4].all has 0 rules; it must have 1 to 100",
             "offer.qualification_rules[0].field `daysSinceLastPurchas` is declared nowhere; did \
              you mean \
              `daysSinceLastPurchase`?",
@@ -118,7 +118,7 @@ async fn rules_are_eight_levels_deep_at_most_and_a_hundred_conditions() {
     let fault = format!("offer.qualification_rules[0]{path} is nested deeper than the maximum 8");
     check(&catalog, vec![deep(9)], &[&fault]).await;
     check(&catalog, vec![all(vec![one(); 50]), any(vec![one(); 50])], &[]).await;
-    let fault = "offer.qualification_rules holds 101 conditions, which exceeds the maximum 100";
+    let fault = "offer.qualification_rules has 101 conditions, which exceeds the maximum 100";
     check(&catalog, vec![all(vec![one(); 50]), any(vec![one(); 50]), one()], &[fault]).await;
 }
 
@@ -143,7 +143,7 @@ async fn scales_words_affinities_and_custom_fields_are_checked() {
             "offer.name is required",
             "offer.status must be one of active, draft, paused, archived",
             "offer.category is required: the name or id of a category",
-            "offer.subcategory must not hold control characters",
+            "offer.subcategory must not contain control characters",
             "offer.priority is 100.5; it must be 0 to 100",
             "offer.business_value is NaN; it must be 0 to 100",
             "offer.margin is -0.1; it must be 0 to 100",
@@ -170,7 +170,7 @@ async fn scales_words_affinities_and_custom_fields_are_checked() {
     };
     assert_eq!(
         faults(catalog.create_offer(beyond).await),
-        ["offer.affinities holds 21, which exceeds the maximum 20"]
+        ["offer.affinities has 21, which exceeds the maximum 20"]
     );
 }
 
@@ -314,7 +314,7 @@ async fn very_many_faults_are_counted() {
     let rules =
         (0..100).map(|n| condition(&"x".repeat(1000 + n), Operator::Exists, None)).collect();
     let told = faults(catalog.create_offer(offer("X", "Apparel", rules)).await);
-    assert!(told.last().unwrap().ends_with("more faults: mend these first"), "{told:?}");
+    assert!(told.last().unwrap().ends_with("more faults: correct these first"), "{told:?}");
     assert!(told.len() > 20 && told.iter().map(String::len).sum::<usize>() < 8 * 1024);
 }
 

@@ -52,7 +52,7 @@ async fn every_fault_of_a_placement_is_told() {
             "placement.name is required",
             "placement.id `Hero` must match [a-z][a-z0-9_]{0,62}",
             "placement.status must be one of active, draft, paused, archived",
-            "placement.channel must not hold control characters",
+            "placement.channel must not contain control characters",
         ]
     );
 }

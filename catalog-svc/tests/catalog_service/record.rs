@@ -123,7 +123,7 @@ async fn values_are_strict_and_exact() {
     )
     .await;
     check("s", list(vec![text("a")]), Err("must be a string, not a list")).await;
-    check("s", text("a\0b"), Err("must not hold a null character")).await;
+    check("s", text("a\0b"), Err("must not contain a null character")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,7 +139,7 @@ async fn every_fault_of_a_record_is_told() {
     assert_eq!(
         faults(catalog.put("a\nb", &wrong).await),
         [
-            "record.customer_id must not hold control characters",
+            "record.customer_id must not contain control characters",
             "record.fields.consentEmial is not a field of schema `Customer`; did you mean \
              `consentEmail`?",
             "record.fields.consentSMS must be true or false, not the number 1",

@@ -133,7 +133,7 @@ async fn a_request_without_its_resource_is_told_so() {
     );
     catalog.create_category(crate::support::category("A", &[])).await.unwrap();
     let unknown = catalog.update_category("A", Category::default(), &["colour"]).await;
-    assert_eq!(faults(unknown), ["update_mask names the unknown field `colour`"]);
+    assert_eq!(faults(unknown), ["update_mask contains the unknown field `colour`"]);
 }
 
 /// PostgreSQL takes no null character in text; that must not look like a store that is away.

@@ -240,7 +240,7 @@ async fn reach(options: &PgConnectOptions, timeout: Duration) -> anyhow::Result<
         Ok(Err(error)) => Err(error)
             .with_context(|| format!("cannot reach PostgreSQL at {place}, as --database-url says")),
         Err(_) => bail!(
-            "PostgreSQL at {place} did not answer within {} s; --database-url names it",
+            "PostgreSQL at {place} did not answer within {} s; --database-url sets the address",
             timeout.as_secs()
         ),
     }

@@ -42,13 +42,13 @@ impl Resolved {
         let named = wire::text::quoted(named);
         Some(match &self.standing {
             Standing::There => return None,
-            Standing::Gone => format!("{what} names {kind} `{named}`, which was deleted"),
+            Standing::Gone => format!("{what} refers to {kind} `{named}`, which was deleted"),
             Standing::Unknown(hint) => {
-                format!("{what} names {kind} `{named}`, which does not exist{hint}")
+                format!("{what} refers to {kind} `{named}`, which does not exist{hint}")
             }
             Standing::Unchecked(service) => {
                 let why = format!("{service} does not answer");
-                format!("{what} names {kind} `{named}`, which could not be checked: {why}")
+                format!("{what} refers to {kind} `{named}`, which could not be checked: {why}")
             }
         })
     }

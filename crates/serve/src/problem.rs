@@ -92,10 +92,10 @@ impl Problem {
 
     /// A value is above its limit: INVALID_ARGUMENT.
     pub fn limit(path: &str, value: usize, limit: usize) -> Self {
-        let message = format!("`{path}` holds {value}, which exceeds the maximum {limit}");
+        let message = format!("`{path}` has {value}, which exceeds the maximum {limit}");
         let violations = vec![FieldViolation::new(
             path,
-            format!("holds {value}, which exceeds the maximum {limit}"),
+            format!("has {value}, which exceeds the maximum {limit}"),
         )];
         Self { violations, ..Self::new(Code::InvalidArgument, ErrorReason::LimitExceeded, message) }
             .with("limit", limit.to_string())
@@ -162,7 +162,7 @@ fn shortened(faults: Vec<FieldViolation>) -> Vec<FieldViolation> {
             let field = kept.last().map(|fault| fault.field.clone()).unwrap_or_default();
             kept.push(FieldViolation::new(
                 field,
-                format!("and {more} more faults: mend these first"),
+                format!("and {more} more faults: correct these first"),
             ));
             break;
         }
@@ -305,7 +305,7 @@ mod tests {
         let status = Status::from(Problem::invalid_fields(faults));
         let told = status.get_error_details().bad_request().unwrap().field_violations.clone();
         assert!(told.len() > 10);
-        let more = format!("and {} more faults: mend these first", 500 - (told.len() - 1));
+        let more = format!("and {} more faults: correct these first", 500 - (told.len() - 1));
         assert_eq!(told.last().unwrap().description, more);
     }
 

@@ -16,12 +16,12 @@ pub fn text_fault(text: &str, bytes_max: usize) -> Option<String> {
     if length > bytes_max {
         return Some(format!("has {length} bytes, which exceeds the maximum {bytes_max}"));
     }
-    text.chars().any(char::is_control).then(|| "must not hold control characters".to_owned())
+    text.chars().any(char::is_control).then(|| "must not contain control characters".to_owned())
 }
 
 /// What is wrong with a text of several lines: PostgreSQL stores no null character.
 pub fn null_fault(text: &str) -> Option<String> {
-    text.contains('\0').then(|| "must not hold a null character".to_owned())
+    text.contains('\0').then(|| "must not contain a null character".to_owned())
 }
 
 /// Input as a message quotes it: at most 64 characters, none of them a control character.
@@ -46,7 +46,7 @@ mod tests {
             check(right, None);
         }
         for wrong in ["a\nb", "a\0b", "\u{7f}", "\u{85}"] {
-            check(wrong, Some("must not hold control characters"));
+            check(wrong, Some("must not contain control characters"));
         }
         check("", Some("is required"));
         check(&"a".repeat(129), Some("has 129 bytes, which exceeds the maximum 128"));

@@ -25,11 +25,11 @@ pub fn fault(value: &Value) -> Option<String> {
         Kind::IntegerValue(_) | Kind::BooleanValue(_) => None,
         Kind::ListValue(list) if list.values.len() > LIST_MAX => {
             let count = list.values.len();
-            Some(format!("holds {count} values, which exceeds the maximum {LIST_MAX}"))
+            Some(format!("has {count} values, which exceeds the maximum {LIST_MAX}"))
         }
         Kind::ListValue(list) => list.values.iter().find_map(|item| match &item.kind {
-            None => Some("must not hold null".to_owned()),
-            Some(Kind::ListValue(_)) => Some("must not hold lists of lists".to_owned()),
+            None => Some("must not contain null".to_owned()),
+            Some(Kind::ListValue(_)) => Some("must not contain lists of lists".to_owned()),
             Some(_) => fault(item),
         }),
     }
@@ -112,13 +112,13 @@ mod tests {
         check(value(Kind::DecimalValue("x".into())), Err("`x` is not a decimal number"));
         check(value(Kind::DecimalValue("1_0".into())), Err("`1_0` is not a decimal number"));
         check(value(Kind::DoubleValue(f64::NAN)), Err("must be a finite number"));
-        check(value(Kind::StringValue("a\0".into())), Err("must not hold a null character"));
-        check(list(vec![Value::default()]), Err("must not hold null"));
-        check(list(vec![list(vec![])]), Err("must not hold lists of lists"));
+        check(value(Kind::StringValue("a\0".into())), Err("must not contain a null character"));
+        check(list(vec![Value::default()]), Err("must not contain null"));
+        check(list(vec![list(vec![])]), Err("must not contain lists of lists"));
         check(list(vec![one(); LIST_MAX]), Ok(Literal::List(vec![Literal::Number(1.0); LIST_MAX])));
         check(
             list(vec![one(); LIST_MAX + 1]),
-            Err("holds 1001 values, which exceeds the maximum 1000"),
+            Err("has 1001 values, which exceeds the maximum 1000"),
         );
         let (limit, beyond) = ("x".repeat(TEXT_BYTES_MAX), "x".repeat(TEXT_BYTES_MAX + 1));
         assert_eq!(fault(&value(Kind::StringValue(limit))), None);

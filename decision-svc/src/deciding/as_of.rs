@@ -159,8 +159,8 @@ impl AsOfCase {
         let channel = self.case.question.contact_channel();
         if judgment.is_none() && !plan.ranked.is_empty() {
             notes.push(format!(
-                "contact policies are not judged: \
-                 it kept no facts about contacts on channel `{channel}`"
+                "contact policies are not evaluated: \
+                 the decision recorded no facts about contacts on channel `{channel}`"
             ));
         }
         let kept = self.contact_facts().map(|(_, revision)| revision);
@@ -168,8 +168,8 @@ impl AsOfCase {
             && judged != kept
         {
             notes.push(format!(
-                "contacts and outcomes were recorded as far as policy:{kept} looked; \
-                 policy:{judged} may look further"
+                "contacts and outcomes were recorded as far back as policy:{kept} reads; \
+                 policy:{judged} may read further back"
             ));
         }
         notes

@@ -48,7 +48,7 @@ impl Commit {
         let shown = shown.unwrap_or_default();
         if !kept::is_contact(&shown) {
             let message = "the decision says `\"contact\": false`: there is no contact to commit; \
-                           ask again with a channel";
+                           make a new decision with a channel";
             return Err(Problem::wrong_state(name.decision_id, "no_contact", message).into());
         }
         let offer = offers.iter().find(|offer| offer.rank == rank);
@@ -82,5 +82,5 @@ impl Commit {
 }
 
 fn unavailable() -> Refusal {
-    Refusal::new(Reason::Unavailable, "the contact cannot be judged now; try again shortly")
+    Refusal::new(Reason::Unavailable, "the contact cannot be checked now; try again shortly")
 }

@@ -118,7 +118,7 @@ pub fn no_snapshot() -> Status {
 
 /// The error while a revision that the request names is not here.
 pub fn stale() -> Status {
-    let message = "the asked-for revision has not arrived yet; try again shortly";
+    let message = "a revision that the request requires has not arrived yet; try again shortly";
     Problem::new(Code::Unavailable, ErrorReason::SnapshotStale, message)
         .retry_after(serve::RETRY_AFTER)
         .into()

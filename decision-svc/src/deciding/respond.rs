@@ -278,7 +278,7 @@ fn offer_named(named: &str, catalog: &Catalog) -> Result<Option<DecidedOffer>, P
         let names: Vec<_> = catalog.offers.values().map(|offer| offer.name.as_str()).collect();
         let hint = hint(named, names.iter().copied());
         let message = format!(
-            "`{}` is not an offer{hint}; name an offer by id or name, or give the `decisionId`",
+            "`{}` is not an offer{hint}; give an offer by id or name, or give the `decisionId`",
             wire::text::quoted(named)
         );
         Problem::invalid_field("outcome.offer_id", message)
@@ -293,7 +293,7 @@ fn new_outcome(outcome: &ResolvedOutcome, body: Vec<u8>) -> Result<NewOutcome, P
     let report = &outcome.report;
     let key = report.key(outcome.offer.as_ref()).ok_or_else(|| {
         let message = "is required without `decisionId` and `occurredAt`: \
-                       it tells a retry from a second outcome";
+                       it distinguishes a retry from a second outcome";
         Problem::invalid_field("outcome.idempotency_key", message)
     })?;
     Ok(NewOutcome {

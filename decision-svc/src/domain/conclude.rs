@@ -173,7 +173,7 @@ fn is_passing(plan: &Plan, judgment: &Judgment) -> bool {
 fn verdict(judgment: &Judgment, ranked: &Ranked) -> Option<Refusal> {
     match found(judgment, ranked) {
         Some(verdict) => verdict.refusal.clone(),
-        None => Some(Refusal::new(Reason::Outranked, "too many better offers were sent to policy")),
+        None => Some(Refusal::new(Reason::Outranked, "too many better offers were checked first")),
     }
 }
 
@@ -205,7 +205,7 @@ fn refused(judgment: &Judgment, ranked: &Ranked) -> Refused {
 fn nothing(plan: &Plan) -> Refusal {
     let refused = plan.refused_in_all();
     if refused == 0 {
-        return Refusal::new(Reason::NoCandidates, "the flow's inventory holds no active offer");
+        return Refusal::new(Reason::NoCandidates, "the flow's inventory has no active offer");
     }
     let by_reason = &plan.refused_by_reason;
     let message = if by_reason.keys().all(|reason| *reason == Reason::NotQualified) {
@@ -221,8 +221,8 @@ fn notes(case: &Case, plan: &Plan, judgment: Option<&Judgment>) -> Vec<String> {
     let mut notes = plan.notes.clone();
     let skewed = judgment.filter(|judgment| judgment.tz_version != chrono_tz::IANA_TZDB_VERSION);
     if let Some(judgment) = skewed {
-        notes
-            .push(format!("quiet hours were judged by time zone database {}", judgment.tz_version));
+        let version = &judgment.tz_version;
+        notes.push(format!("quiet hours were evaluated with time zone database {version}"));
     }
     if !case.question.is_contact {
         notes.push(NOBODY_CONTACTED.to_owned());

@@ -47,7 +47,7 @@ impl Flow {
     fn check_ends(&self, faults: &mut Vec<Fault>) {
         let nodes = &self.nodes;
         if nodes.len() < 2 || nodes.len() > NODES_MAX {
-            let message = format!("holds {} nodes; it must hold 2 to {NODES_MAX}", nodes.len());
+            let message = format!("has {} nodes; it must have 2 to {NODES_MAX}", nodes.len());
             faults.push((None, message));
         }
         if nodes.first().is_some_and(|first| !matches!(first.step, Step::Inventory(_))) {
@@ -79,7 +79,7 @@ impl Flow {
             match highest {
                 Some((before, other)) if before > order => {
                     let other = other.step.type_name();
-                    fault(format!("node `{id}`: `{type_name}` must stand before `{other}`"));
+                    fault(format!("node `{id}`: `{type_name}` must come before `{other}`"));
                 }
                 _ => highest = Some((order, node)),
             }
@@ -111,13 +111,13 @@ impl Flow {
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         if self.settings::<Qualify>().is_none() {
-            let message = "no `qualify` node: the rules of offers are not judged, every customer \
+            let message = "no `qualify` node: the rules of offers are not applied, every customer \
                            qualifies";
             warnings.push(message.to_owned());
         }
         if self.settings::<ContactPolicy>().is_none() {
-            let message = "no `contact_policy` node: verdicts bind all the same and stand before \
-                           `response` in the trace";
+            let message = "no `contact_policy` node: contact policies apply all the same and come \
+                           before `response` in the trace";
             warnings.push(message.to_owned());
         }
         warnings
@@ -213,21 +213,21 @@ mod tests {
     fn a_wrong_order_names_the_node() {
         let score = ("s", Score { method: ScoreMethod::Propensity }.into());
         let rank = ("r", Rank::default().into());
-        check(&[inventory(), rank, score, OUT], &["node `s`: `score` must stand before `rank`"]);
+        check(&[inventory(), rank, score, OUT], &["node `s`: `score` must come before `rank`"]);
         check(
             &[inventory(), ("q", Qualify.into()), enrich(), OUT],
-            &["node `enr`: `enrich` must stand before `qualify`"],
+            &["node `enr`: `enrich` must come before `qualify`"],
         );
         check(
             &[enrich(), inventory(), OUT],
             &[
                 "the first node must be of type `inventory`",
-                "node `inv`: `inventory` must stand before `enrich`",
+                "node `inv`: `inventory` must come before `enrich`",
             ],
         );
         check(
             &[inventory()],
-            &["holds 1 nodes; it must hold 2 to 50", "the last node must be of type `response`"],
+            &["has 1 nodes; it must have 2 to 50", "the last node must be of type `response`"],
         );
     }
 
@@ -254,8 +254,8 @@ mod tests {
         check(
             &[inventory(), enrich(), score(), filter(), creatives(), OUT],
             &[
-                "node `f`: `filter` must stand before `score`",
-                "node `m`: `match_creatives` must stand before `score`",
+                "node `f`: `filter` must come before `score`",
+                "node `m`: `match_creatives` must come before `score`",
             ],
         );
         check(&[inventory(), filter(), OUT], &["node `f` needs a node of type `enrich` before it"]);
@@ -277,7 +277,7 @@ mod tests {
                 ("r", Rank { weights: Some(Weights::default()) }.into()),
                 OUT,
             ],
-            &["node `r` names weights, and `optimize` takes them from a profile: give one of them"],
+            &["node `r` has weights, and `optimize` takes them from a profile: give one of them"],
         );
     }
 

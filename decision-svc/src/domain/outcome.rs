@@ -120,7 +120,7 @@ impl Report {
         &self,
         offers: &'a [DecidedOffer],
     ) -> Result<Option<&'a DecidedOffer>, (&'static str, String)> {
-        let held = || format!("the decision holds {} offers", offers.len());
+        let held = || format!("the decision has {} offers", offers.len());
         let found = match (self.rank, self.offer_id.as_str()) {
             (Some(rank), _) => {
                 let found = offers.iter().find(|offer| offer.rank == rank);

@@ -35,7 +35,7 @@ impl Problem {
             _ => effect(&self.kind, &self.refers_to),
         };
         let hint = &self.hint;
-        format!("{kind} `{id}` names {refers_to} `{named}`, which {fate}{hint}: {effect}")
+        format!("{kind} `{id}` refers to {refers_to} `{named}`, which {fate}{hint}: {effect}")
     }
 }
 
@@ -53,11 +53,11 @@ fn effect(kind: &str, refers_to: &str) -> &'static str {
         ("contact_policy", FIELD) => "the policy refuses every customer in its scope",
         ("contact_policy", CHANNEL) => "the policy counts and refuses nothing on it",
         ("contact_policy", CATEGORY | OFFER | SUBCATEGORY) => {
-            "the policy counts and refuses only what has that very name"
+            "the policy counts and refuses only what has exactly that name"
         }
         ("channel", FIELD) => "nothing is read from it: zone or consent of customers is unknown",
         ("experiment", FLOW) => "nobody is held out",
-        (FLOW, CATEGORY) => "only offers that name that very category are considered",
+        (FLOW, CATEGORY) => "only offers whose category has exactly that name are considered",
         (FLOW, SCHEMA) => "no customer has a record",
         (FLOW, MODEL) => "every propensity is 0.5",
         (FLOW, WEIGHT_PROFILE) => "the rank uses the default weights",
@@ -85,8 +85,8 @@ mod tests {
         };
         assert_eq!(
             policy.message(),
-            "contact policy `pol_rest` names outcome type `complaints`, which does not exist; did \
-             you mean `complaint`?: no outcome of that type makes the policy refuse"
+            "contact policy `pol_rest` refers to outcome type `complaints`, which does not exist; \
+             did you mean `complaint`?: no outcome of that type makes the policy refuse"
         );
         let experiment = Problem {
             kind: "experiment".into(),
@@ -98,8 +98,8 @@ mod tests {
         };
         assert_eq!(
             experiment.message(),
-            "experiment `exp_1` names decision flow `Winback`, which was deleted: nobody is held \
-             out"
+            "experiment `exp_1` refers to decision flow `Winback`, which was deleted: nobody is \
+             held out"
         );
     }
 }

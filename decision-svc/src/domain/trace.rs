@@ -77,7 +77,7 @@ impl Refused {
             (None, None) => "it is unknown".to_owned(),
         };
         let wanted = if expected.is_empty() { String::new() } else { format!(" {expected}") };
-        let reason = format!("`{field}` {op}{wanted} does not hold: {found}");
+        let reason = format!("`{field}` {op}{wanted} is not true: {found}");
         let rule = Some(FailedRule { field, op, expected, actual, unknown: cause });
         Self { rule, ..Self::unranked(offer_id, name, reason_code, reason) }
     }

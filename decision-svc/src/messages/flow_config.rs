@@ -120,12 +120,12 @@ fn unserved(type_name: &str) -> Fault {
 fn inventory(found: &proto::InventoryNode, known: &[Reference]) -> Result<Inventory, Fault> {
     let count = found.categories.len();
     if count > CATEGORIES_MAX {
-        let message = format!("holds {count}, which exceeds the maximum {CATEGORIES_MAX}");
+        let message = format!("has {count}, which exceeds the maximum {CATEGORIES_MAX}");
         return Err(fault("config.categories", message));
     }
     let faulty = found.categories.iter().position(|named| named.trim().is_empty());
     if let Some(index) = faulty {
-        let message = "is empty: name a category by id or name, or leave it out";
+        let message = "is empty: give a category by id or name, or leave it out";
         return Err(fault(&format!("config.categories[{index}]"), message));
     }
     let categories = found.categories.iter().map(|named| meant(known, CATEGORY, named));

@@ -13,7 +13,7 @@ use crate::domain::{
 };
 
 /// The fault of a request that may contact somebody nobody knows where.
-const CHANNEL_REQUIRED: &str = "is required: name the channel on which the customer is contacted, \
+const CHANNEL_REQUIRED: &str = "is required: give the channel on which the customer is contacted, \
     or say `\"contact\": false` when nobody is";
 
 /// Faults by field.
@@ -35,7 +35,7 @@ pub fn read(request: &proto::RecommendRequest) -> (Question, Faults) {
         fault("flow", "is required: id or name of a decision flow".to_owned());
     }
     if !request.flow.is_empty() && !request.flow_id.is_empty() && request.flow != request.flow_id {
-        fault("flow_id", "names another flow than `flow`; give one of them".to_owned());
+        fault("flow_id", "is another flow than `flow`; give one of them".to_owned());
     }
     for (field, text) in
         [("channel", &request.channel), ("flow", flow), ("placement", &request.placement)]
@@ -54,7 +54,7 @@ pub fn read(request: &proto::RecommendRequest) -> (Question, Faults) {
     }
     let excluded = request.exclude_offers.len();
     if excluded > ITEMS_MAX {
-        fault("exclude_offers", format!("holds {excluded}, which exceeds the maximum {ITEMS_MAX}"));
+        fault("exclude_offers", format!("has {excluded}, which exceeds the maximum {ITEMS_MAX}"));
     }
     let (attributes, broken) = attributes(request);
     broken.into_iter().for_each(|(field, message)| fault(&field, message));
@@ -93,7 +93,7 @@ fn attributes(request: &proto::RecommendRequest) -> (Fields, Faults) {
     let mut fault = |field: String, message: String| faults.push((field, message));
     let count = request.attributes.len();
     if count > ITEMS_MAX {
-        let message = format!("holds {count}, which exceeds the maximum {ITEMS_MAX}");
+        let message = format!("has {count}, which exceeds the maximum {ITEMS_MAX}");
         fault("attributes".to_owned(), message);
     }
     let mut attributes = Fields::new();

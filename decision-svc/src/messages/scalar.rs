@@ -67,6 +67,6 @@ mod tests {
             check(decimal(wrong), Err(&format!("`{wrong}` is not a decimal number")));
         }
         let list = ValueList { values: vec![Value::default()] };
-        check(Kind::ListValue(list), Err("must not hold null"));
+        check(Kind::ListValue(list), Err("must not contain null"));
     }
 }

@@ -123,16 +123,16 @@ fn a_broken_offer_spoils_itself_only() {
 fn a_refused_candidate_says_what_was_expected_and_what_was_there() {
     let catalog = catalog(vec![offer("off_a", "A", vec![adult()])], vec![]);
     let young = planned(&catalog, &[], &record(&[("age", Scalar::Integer(17))]));
-    assert_eq!(young.refused[0].reason, "`age` >= 18 does not hold: it is 17");
+    assert_eq!(young.refused[0].reason, "`age` >= 18 is not true: it is 17");
     let unknown = planned(&catalog, &[], &record(&[]));
     assert_eq!(
         unknown.refused[0].reason,
-        "`age` >= 18 does not hold: it is unknown: missing customer.age"
+        "`age` >= 18 is not true: it is unknown: missing customer.age"
     );
     let wrong = planned(&catalog, &[], &record(&[("age", Scalar::String("old".into()))]));
     assert_eq!(
         wrong.refused[0].reason,
-        "`age` >= 18 does not hold: it is unknown: age is not a number"
+        "`age` >= 18 is not true: it is unknown: age is not a number"
     );
 }
 

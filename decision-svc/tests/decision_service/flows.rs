@@ -65,7 +65,7 @@ async fn a_wrong_flow_is_refused_with_its_node() {
         check(
             filter(vec![]),
             &format!("{nodes}[4].config.rules"),
-            "node `f`: holds 0 rules; it must hold 1 to 100",
+            "node `f`: has 0 rules; it must have 1 to 100",
         )
         .await;
         let unreadable = filter(vec![condition("a b", Operator::Eq, "x")]);
@@ -79,7 +79,7 @@ async fn a_wrong_flow_is_refused_with_its_node() {
         let values = vec![Value { kind: Some(value::Kind::IntegerValue(1)) }, Value::default()];
         let list = value::Kind::ListValue(ValueList { values });
         let holed = filter(vec![compared("customer.visits", Operator::In, list)]);
-        check(holed, &format!("{nodes}[4].config.rules[0].value"), "must not hold null").await;
+        check(holed, &format!("{nodes}[4].config.rules[0].value"), "must not contain null").await;
         let odd = value::Kind::DecimalValue("1_0".to_owned());
         let odd = filter(vec![compared("customer.visits", Operator::Gt, odd)]);
         check(odd, &format!("{nodes}[4].config.rules[0].value"), "`1_0` is not a decimal").await;

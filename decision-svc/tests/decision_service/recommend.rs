@@ -44,7 +44,7 @@ async fn a_lapsed_customer_gets_the_offer_of_their_category() {
         assert!(apparel.reserved_until.is_some() && apparel.reason.is_empty());
         let whole = apparel.trace.as_ref().unwrap();
         assert_eq!(whole.tz_version, chrono_tz::IANA_TZDB_VERSION);
-        assert_eq!(whole.notes, ["quiet hours were judged by time zone database test"]);
+        assert_eq!(whole.notes, ["quiet hours were evaluated with time zone database test"]);
         let electronics = suite.recommend(question("c_el")).await.unwrap();
         assert_eq!(electronics.decisions[0].offer_id, "off_electronics");
 

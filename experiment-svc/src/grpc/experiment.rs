@@ -39,7 +39,7 @@ impl Kind<Context> for proto::Experiment {
             Err(ChangeError::WrongState(why)) => {
                 draft.refuse_faults()?;
                 let stage = before.map_or(Stage::Draft, |before| before.status);
-                let why = format!("cannot change so: {why}");
+                let why = format!("cannot be changed: {why}");
                 return Err(wrong_state(&draft.resource.id, stage, &why));
             }
             Ok(checked) => {

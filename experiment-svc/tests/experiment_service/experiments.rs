@@ -18,8 +18,8 @@ fn epoch(
 }
 
 /// The warning while decision-svc is away, as in most of these tests.
-const UNCHECKED: &str = "flowId names decision flow `flow_winback`, which could not be checked: \
-                         decision-svc does not answer";
+const UNCHECKED: &str = "flowId refers to decision flow `flow_winback`, which could not be \
+                         checked: decision-svc does not answer";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_seeds_call_creates_a_running_experiment() {

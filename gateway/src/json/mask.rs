@@ -30,7 +30,7 @@ pub fn of_text(
         match proto_path(shapes, shape, path) {
             Some(path) => paths.push(path),
             None => faults
-                .add(place, format!("names the unknown field `{}`", super::fault::quoted(path))),
+                .add(place, format!("contains the unknown field `{}`", super::fault::quoted(path))),
         }
     }
     paths

@@ -167,7 +167,8 @@ impl<'s> Reader<'s, '_> {
         let Some(oneof) = &field.oneof else { return };
         match chosen.iter().find(|(known, _)| *known == oneof) {
             Some((_, other)) => {
-                self.faults.add(place, format!("cannot stand beside `{other}`: give one of them"))
+                let message = format!("cannot be combined with `{other}`: give one of them");
+                self.faults.add(place, message)
             }
             None => chosen.push((oneof, key)),
         }

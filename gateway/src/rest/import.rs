@@ -62,7 +62,7 @@ impl Rest {
 fn ended_early(status: Status) -> Problem {
     if std::error::Error::source(&status).is_some() {
         tracing::warn!(%status, "an import lost its service");
-        let message = "catalog-svc is unavailable; how many rows are kept is unknown: \
+        let message = "catalog-svc is unavailable; how many rows are stored is unknown: \
                        import the file again";
         return serve::Problem::new(Code::Unavailable, ErrorReason::Unavailable, message)
             .with("service", Service::Catalog.name())
@@ -87,9 +87,9 @@ fn stopping(status: &Status) -> Problem {
     let kept = info.and_then(|info| info.metadata.get(ROWS_KEPT).cloned());
     let message = match &kept {
         Some(kept) => {
-            format!("the server is stopping; {kept} rows are kept: import the file again")
+            format!("the server is stopping; {kept} rows are stored: import the file again")
         }
-        None => "the server is stopping; how many rows are kept is unknown".to_owned(),
+        None => "the server is stopping; how many rows are stored is unknown".to_owned(),
     };
     let problem = serve::Problem::new(Code::Unavailable, ErrorReason::Unavailable, message);
     problem.with(ROWS_KEPT, kept.unwrap_or_default()).retry_after(serve::RETRY_AFTER).into()

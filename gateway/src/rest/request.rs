@@ -80,7 +80,7 @@ impl Rest {
         if let Some(mask) = &route.mask {
             let paths = mask::of_body(shapes, shape, json);
             if paths.is_empty() && faults.is_empty() {
-                faults.add(&Place::Root, "names no field to change");
+                faults.add(&Place::Root, "has no field to change");
             }
             set_mask(message, mask, paths, faults);
         }
@@ -162,7 +162,7 @@ impl Rest {
         let place = Place::Root.key(&mask.key);
         let paths = mask::of_text(&self.table.shapes, body, text, &place, faults);
         if paths.is_empty() && faults.is_empty() {
-            faults.add(&place, "names no field to change");
+            faults.add(&place, "has no field to change");
         }
         set_mask(message, mask, paths, faults);
     }

@@ -150,7 +150,7 @@ async fn an_import_that_ended_early_says_how_many_rows_are_kept() {
     let world = World::start(&stand_in).await;
     let import = async |world: &World| world.send(Method::POST, IMPORT, &[CSV], "customerId").await;
     let told = |code, reason| {
-        let problem = Problem::new(code, reason, "as told; 14000 rows before it are kept");
+        let problem = Problem::new(code, reason, "as told; 14000 rows before it are stored");
         Status::from(problem.with("rows_kept", "14000"))
     };
     use proffer_proto::errors::v1::ErrorReason::{InvalidField, LimitExceeded, Unavailable};
@@ -163,7 +163,7 @@ async fn an_import_that_ended_early_says_how_many_rows_are_kept() {
         stand_in.refuse("RecordService/ImportRecords", told(code, reason));
         let answer = import(&world).await;
         assert_envelope(&answer, status, IMPORT);
-        assert_eq!(answer.error("message"), "as told; 14000 rows before it are kept");
+        assert_eq!(answer.error("message"), "as told; 14000 rows before it are stored");
         assert_eq!(answer.error("details")[0]["metadata"], json!({"rows_kept": "14000"}));
     }
     let away = || Neighbour::remote("http://127.0.0.1:1").unwrap();
@@ -171,7 +171,7 @@ async fn an_import_that_ended_early_says_how_many_rows_are_kept() {
     let world = World::start_with(Config::default(), neighbours).await;
     let answer = import(&world).await;
     assert_envelope(&answer, 503, IMPORT);
-    assert!(answer.text.contains("how many rows are kept is unknown"), "{}", answer.text);
+    assert!(answer.text.contains("how many rows are stored is unknown"), "{}", answer.text);
 }
 
 #[tokio::test]

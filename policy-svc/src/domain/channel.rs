@@ -205,9 +205,10 @@ fn channel_type(draft: &ChannelDraft<'_>, faults: &mut Faults) -> Option<Channel
 fn timezone_fields(sources: &[String], faults: &mut Faults) -> Vec<String> {
     let path = "config.timezone_source";
     if sources.len() > TIMEZONE_SOURCES_MAX {
+        let count = sources.len();
         faults.push((
             path.to_owned(),
-            format!("names {} fields, more than the maximum {TIMEZONE_SOURCES_MAX}", sources.len()),
+            format!("has {count} fields, which exceeds the maximum {TIMEZONE_SOURCES_MAX}"),
         ));
         return Vec::new();
     }

@@ -90,7 +90,7 @@ impl<'a> LocalTime<'a> {
             Err(_) if self.quiet.is_empty() => return None,
             Err(unknown) => {
                 let reason = format!(
-                    "quiet hours of channel {} cannot be judged: {}",
+                    "quiet hours of channel {} cannot be evaluated: {}",
                     channel.name,
                     unknown.text()
                 );

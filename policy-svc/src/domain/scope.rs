@@ -67,7 +67,7 @@ impl Scope {
             ));
         }
         if text.chars().any(char::is_control) {
-            return Err("must not hold control characters".to_owned());
+            return Err("must not contain control characters".to_owned());
         }
         let mut scope = Self::default();
         if text.trim().is_empty() {
@@ -378,7 +378,7 @@ mod tests {
             "category:A;",
             "word `` is unknown; known are global, category, offer, channel, subcategory",
         );
-        check("offer:a\nb", "must not hold control characters");
+        check("offer:a\nb", "must not contain control characters");
         check(
             &format!("offer:{}", "x".repeat(4_091)),
             "has 4097 bytes, which exceeds the maximum 4096",

@@ -89,7 +89,7 @@ pub fn legal_quiet_hours<'a>(
     let (mut faults, mut legal) = (Faults::new(), BTreeMap::new());
     if written.len() > LEGAL_COUNTRIES_MAX {
         let text =
-            format!("holds {}, which exceeds the maximum {LEGAL_COUNTRIES_MAX}", written.len());
+            format!("has {}, which exceeds the maximum {LEGAL_COUNTRIES_MAX}", written.len());
         faults.push(("legal_quiet_hours".to_owned(), text));
     }
     for (country, start, end) in written.take(LEGAL_COUNTRIES_MAX) {

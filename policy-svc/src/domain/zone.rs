@@ -19,7 +19,7 @@ impl ZoneUnknown {
         let Self { field, value } = self;
         let cause = match value {
             None => format!("{field} is not set"),
-            Some(value) => format!("{field} holds `{value}`, which is not an IANA zone name"),
+            Some(value) => format!("{field} is `{value}`, which is not an IANA zone name"),
         };
         format!("{cause}; set it, or the setting fallbackTimezone")
     }

@@ -51,7 +51,7 @@ impl Kind<Context> for proto::Channel {
         let is_other = |channel: &&Channel| channel.id != stored.id;
         let others: Vec<_> = configuration.channels.iter().filter(is_other).cloned().collect();
         Ok(left_dangling(&configuration, &others, |named| {
-            format!("names channel `{named}`, which no longer exists")
+            format!("refers to channel `{named}`, which no longer exists")
         }))
     }
 }
@@ -76,7 +76,7 @@ async fn warn_left_dangling(
     channels.retain(|channel| channel.id != edited.id);
     channels.push(edited);
     draft.warn(left_dangling(&configuration, &channels, |named| {
-        format!("names channel `{named}`, which is no longer a name")
+        format!("refers to channel `{named}`, a name that no channel has any more")
     }));
     Ok(())
 }

@@ -39,7 +39,7 @@ pub fn status(error: GateError) -> Status {
                 format!("on channel `{channel}`")
             };
             let message =
-                format!("is not what the decision holds at this rank: offer `{offer_id}` {on}");
+                format!("is not what the decision reserved at this rank: offer `{offer_id}` {on}");
             Problem::invalid_field("question.candidates[0].offer_id", message).into()
         }
     }

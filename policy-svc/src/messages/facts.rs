@@ -109,7 +109,7 @@ pub fn facts(told: proto::ContactFacts) -> Result<Facts, Faults> {
         let subject = usize::try_from(place).ok().and_then(|place| subjects.get(place)).cloned();
         subject.unwrap_or_else(|| {
             let message =
-                format!("is {place}; it must be the place of one of {} subjects", subjects.len());
+                format!("is {place}; it must be the index of one of {} subjects", subjects.len());
             faults.push((format!("facts.{list}[{index}].subject"), message));
             Subject::default()
         })
@@ -218,7 +218,7 @@ mod tests {
             ("facts.ledger_at".to_owned(), "is required".to_owned()),
             (
                 "facts.contacts[0].subject".to_owned(),
-                "is 1; it must be the place of one of 1 subjects".to_owned(),
+                "is 1; it must be the index of one of 1 subjects".to_owned(),
             ),
         ];
         assert_eq!(facts(told).unwrap_err(), expected);

@@ -80,7 +80,7 @@ pub fn question(
         let path = format!("question.candidates[{index}]");
         faults.extend(subject_faults(candidate, &path, true));
         if !offers.insert(&candidate.offer_id) && !candidate.offer_id.is_empty() {
-            faults.push((format!("{path}.offer_id"), "is named twice".to_owned()));
+            faults.push((format!("{path}.offer_id"), "is given twice".to_owned()));
         }
     }
     let mut pending = Vec::new();
@@ -123,7 +123,7 @@ fn count_faults(
 ) -> Faults {
     let mut faults = Faults::new();
     let too_many =
-        |count: usize, max: usize| format!("holds {count}, which exceeds the maximum {max}");
+        |count: usize, max: usize| format!("has {count}, which exceeds the maximum {max}");
     let bounds = [
         ("customer_fields", asked.customer_fields.len(), FIELDS_MAX),
         ("candidates", asked.candidates.len(), *candidates.end()),

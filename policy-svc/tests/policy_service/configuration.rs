@@ -145,7 +145,7 @@ async fn a_cap_refuses_a_scope_that_it_would_ignore() {
         assert_eq!(faults(&refused), [fault], "{scope}");
     }
     let refused = create(Rule::CrossChannelCap, "category:Home; channel:email").await;
-    let fault = "contact_policy.scope: must not name a `channel:`: cross_channel_cap counts on \
+    let fault = "contact_policy.scope: must not contain `channel:`: cross_channel_cap counts on \
                  every channel";
     assert_eq!(faults(&refused.unwrap_err()), [fault]);
     create(Rule::CrossChannelCap, "category:Home").await.unwrap();
@@ -266,7 +266,7 @@ async fn settings_have_defaults_and_change_field_by_field() {
             ]
         );
         let unknown = update(of("", "", ""), &["colour"]).await.unwrap_err();
-        assert_eq!(faults(&unknown), ["update_mask: names the unknown field `colour`"]);
+        assert_eq!(faults(&unknown), ["update_mask: contains the unknown field `colour`"]);
     })
     .await;
 }

@@ -121,7 +121,7 @@ async fn wrong_records_are_refused_with_every_fault() {
                 "granted: is required: true for a grant, false for a withdrawal",
                 "at: is not an instant of the years 1 to 9999",
                 "source: has 201 characters, which exceeds the maximum 200",
-                "evidence: must not hold a null character",
+                "evidence: must not contain a null character",
             ]
         );
         let request = proto::PutConsentRequest {

@@ -328,7 +328,7 @@ async fn a_check_as_of_an_instant_leaves_out_what_is_later() {
         };
         assert_eq!(
             summary(noon()).await,
-            "complaint in last 90d, rests until 2026-10-01T11:00:00Z"
+            "complaint in last 90d, no contact until 2026-10-01T11:00:00Z"
         );
         let before = noon() - TimeDelta::microseconds(1);
         assert_eq!(summary(before).await, "passed (0 contacts in last 30d, 1 reserved)");

@@ -53,10 +53,10 @@ async fn a_name_of_the_catalog_is_bound_or_warned_of_with_the_nearest_one() {
         assert_eq!(
             warnings(world, cap("pol_b", misspelt, 1, 1)).await,
             [
-                "scope names category `Aparel`, which does not exist; did you mean `Apparel`?",
-                "scope names offer `Sprign`, which does not exist; did you mean `Spring`?",
-                "scope names channel `fax`, which does not exist; known are email, sms, web",
-                "scope names subcategory `shoes`, which does not exist",
+                "scope refers to category `Aparel`, which does not exist; did you mean `Apparel`?",
+                "scope refers to offer `Sprign`, which does not exist; did you mean `Spring`?",
+                "scope refers to channel `fax`, which does not exist; known are email, sms, web",
+                "scope refers to subcategory `shoes`, which does not exist",
             ]
         );
     })
@@ -75,20 +75,22 @@ async fn a_safeguard_that_a_typo_would_switch_off_says_so() {
         let rest = proto::OutcomeBased { outcomes, window_days: 90 };
         assert_eq!(
             warnings(world, rule("pol_rest", Rule::OutcomeBased(rest))).await,
-            ["outcome_based names outcome type `complaints`, which does not exist; did you mean \
-              `complaint`?"]
+            ["outcome_based refers to outcome type `complaints`, which does not exist; did you \
+              mean `complaint`?"]
         );
         let offers = vec!["Spring".to_owned(), "off_spirng".to_owned()];
         let either = proto::MutualExclusion { offers, window_days: 9 };
         assert_eq!(
             warnings(world, rule("pol_either", Rule::MutualExclusion(either))).await,
-            ["mutual_exclusion names offer `off_spirng`, which does not exist; known are Spring"]
+            ["mutual_exclusion refers to offer `off_spirng`, which does not exist; known are \
+              Spring"]
         );
         let (field, segments) = ("customer.tiers".to_owned(), vec!["gold".to_owned()]);
         let staff = proto::SegmentExclusion { field, segments };
         assert_eq!(
             warnings(world, rule("pol_staff", Rule::SegmentExclusion(staff))).await,
-            ["segment_exclusion names field `tiers`, which does not exist; did you mean `tier`?"]
+            ["segment_exclusion refers to field `tiers`, which does not exist; did you mean \
+              `tier`?"]
         );
     })
     .await;
@@ -101,7 +103,7 @@ async fn what_could_not_be_checked_is_accepted_and_says_so() {
         assert_eq!(
             created.warnings,
             ["category `Apparel`", "offer `o`"].map(|named| format!(
-                "scope names {named}, which could not be checked: catalog-svc does not answer"
+                "scope refers to {named}, which could not be checked: catalog-svc does not answer"
             ))
         );
         assert!(created.references.iter().all(|reference| reference.id.is_empty()));
@@ -135,7 +137,7 @@ async fn a_deleted_resources_place_is_not_taken_by_a_new_one_of_its_name() {
         let updated = world.policies().update_contact_policy(request).await.unwrap();
         let updated = updated.into_inner().contact_policy.unwrap();
         assert_eq!(updated.references, [reference("category", "Apparel", "cat_apparel")]);
-        assert_eq!(updated.warnings, ["scope names category `Apparel`, which was deleted"]);
+        assert_eq!(updated.warnings, ["scope refers to category `Apparel`, which was deleted"]);
         let fresh = world.create_policy(cap("pol_b", "category:Apparel", 1, 1)).await;
         assert_eq!(fresh.references, [reference("category", "Apparel", "cat_new")]);
     })
@@ -163,7 +165,7 @@ async fn a_renamed_channel_keeps_its_policies_and_a_deleted_one_names_them() {
         let deleted = world.channels().delete_channel(delete).await.unwrap().into_inner();
         assert_eq!(
             deleted.warnings,
-            ["contact policy `pol_b` names channel `email`, which no longer exists"]
+            ["contact policy `pol_b` refers to channel `email`, which no longer exists"]
         );
     })
     .await;

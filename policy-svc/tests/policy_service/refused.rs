@@ -28,14 +28,14 @@ async fn every_fault_of_a_question_is_told() {
         faults(&status),
         [
             "decision_id: is required",
-            "request_id: must not hold control characters",
+            "request_id: must not contain control characters",
             "limit: is 51; it must be 1 to 50",
             "question.customer_id: is required",
             "question.now: is required",
             "question.as_of: is allowed only in Check: a slot is given and a contact committed now",
             "question.candidates[0].offer_id: is required",
-            "question.candidates[0].category: must not hold control characters",
-            "question.candidates[2].offer_id: is named twice",
+            "question.candidates[0].category: must not contain control characters",
+            "question.candidates[2].offer_id: is given twice",
             "question.pending_outcomes[0].outcome_id: is required",
             "question.pending_outcomes[0].customer_id: is required",
             "question.pending_outcomes[0].key: is required",
@@ -63,8 +63,8 @@ async fn lists_are_taken_at_their_limit_and_refused_one_past_it() {
     assert_eq!(
         faults(&world.ask(reservation(question, "dec_2")).await.unwrap_err()),
         [
-            "question.candidates: holds 501, which exceeds the maximum 500",
-            "question.pending_outcomes: holds 101, which exceeds the maximum 100",
+            "question.candidates: has 501, which exceeds the maximum 500",
+            "question.pending_outcomes: has 101, which exceeds the maximum 100",
         ]
     );
     let deliver = async |count| {
@@ -115,9 +115,8 @@ async fn a_commit_is_about_what_the_decision_holds() {
         };
         assert_eq!(
             ask(question.clone(), 1).await,
-            ["question.candidates[0].offer_id: is not what the decision holds at this rank: offer \
-              `off_apparel` on \
-             channel `email`"]
+            ["question.candidates[0].offer_id: is not what the decision reserved at this rank: \
+              offer `off_apparel` on channel `email`"]
         );
         question.candidates.clear();
         assert_eq!(
@@ -146,7 +145,7 @@ async fn a_wrong_outcome_is_named_by_its_place_and_nothing_is_applied() {
         assert_eq!(
             faults(&status),
             [
-                "outcomes[1].decision_id: must not hold control characters",
+                "outcomes[1].decision_id: must not contain control characters",
                 "outcomes[1].rank: is -1; it must be 0 or more",
             ]
         );

@@ -16,7 +16,7 @@ impl Resolver<'_> {
             let path: Vec<_> =
                 self.open.iter().skip(start).map(|(_, name)| name.as_str()).chain([name]).collect();
             return Err(Unresolved::own(format!(
-                "computed fields need each other: {}",
+                "computed fields read each other: {}",
                 path.join(" -> ")
             )));
         }

@@ -181,7 +181,7 @@ fn a_formula_tells_all_its_unknown_names_with_their_places() {
 fn a_cycle_is_spelt_out() {
     let own = category("A", &[("a", "b + 1"), ("b", "c + 1"), ("c", "1 + b")]);
     let catalogue = Catalogue::new(Vec::new(), vec![own]);
-    let cycle = "formula `1 + b`: computed fields need each other: b -> c -> b at column 5";
+    let cycle = "formula `1 + b`: computed fields read each other: b -> c -> b at column 5";
     assert_eq!(
         computed(&catalogue, "c"),
         Err("formula `1 + b`: `b` cannot be computed: computed fields need each \
@@ -195,7 +195,7 @@ fn a_cycle_is_spelt_out() {
     let alone = Catalogue::new(Vec::new(), vec![category("A", &[("a", "a")])]);
     assert_eq!(
         computed(&alone, "a"),
-        Err("formula `a`: computed fields need each other: a -> a at column 1".into())
+        Err("formula `a`: computed fields read each other: a -> a at column 1".into())
     );
 }
 
@@ -205,7 +205,7 @@ fn a_cycle_may_run_through_other_categories() {
         Vec::new(),
         vec![category("A", &[("a", "b")]), category("B", &[("b", "a")])],
     );
-    let expected = "formula `b`: `b` cannot be computed: computed fields need each other: a -> b \
+    let expected = "formula `b`: `b` cannot be computed: computed fields read each other: a -> b \
                     -> a at column 1";
     assert_eq!(computed(&catalogue, "a"), Err(expected.into()));
 }

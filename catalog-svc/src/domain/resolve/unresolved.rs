@@ -25,7 +25,7 @@ impl Unresolved {
     /// A chain of computed fields that is too long.
     pub(super) fn too_long() -> Self {
         let message = format!(
-            "computed fields need each other in a chain longer than the maximum {CHAIN_MAX}"
+            "computed fields read each other in a chain longer than the maximum {CHAIN_MAX}"
         );
         Self { is_too_long: true, ..Self::own(message) }
     }

@@ -113,7 +113,7 @@ impl Compiler<'_> {
         depth: usize,
     ) -> Option<Vec<Compiled>> {
         if rules.is_empty() {
-            self.fault(path, format!("`{word}` must hold at least one rule"));
+            self.fault(path, format!("`{word}` must have at least one rule"));
             return None;
         }
         let mut compiled = Vec::with_capacity(rules.len());

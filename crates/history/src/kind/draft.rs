@@ -115,14 +115,14 @@ impl<'a, C: ServiceContext, R: Kind<C>> Draft<'a, C, R> {
             faults.push(("name", too_long(length, NAME_MAX)));
         }
         if name.chars().any(char::is_control) {
-            faults.push(("name", "must not hold control characters".to_owned()));
+            faults.push(("name", "must not contain control characters".to_owned()));
         }
         let length = description.chars().count();
         if length > DESCRIPTION_MAX {
             faults.push(("description", too_long(length, DESCRIPTION_MAX)));
         }
         if description.contains('\0') {
-            faults.push(("description", "must not hold a null character".to_owned()));
+            faults.push(("description", "must not contain a null character".to_owned()));
         }
         if !id.is_empty() && !is_id(id) {
             faults.push((R::IDENTITY, format!("`{id}` must match [a-z][a-z0-9_]{{0,62}}")));
@@ -155,7 +155,7 @@ impl<'a, C: ServiceContext, R: Kind<C>> Draft<'a, C, R> {
             return Err(HistoryError::Invalid(vec![(path, message)]));
         }
         self.resource = mask::apply(&self.resource, patch, paths).map_err(|unknown| {
-            let message = format!("names the unknown field `{}`", unknown.0);
+            let message = format!("contains the unknown field `{}`", unknown.0);
             HistoryError::Invalid(vec![("update_mask".to_owned(), message)])
         })?;
         self.resource.stamp(Stamp { id, ..Stamp::default() });

@@ -238,13 +238,13 @@ impl<'a> Builder<'_, 'a> {
         if self.open.iter().any(|(open, field)| *open == category && field == name) {
             let path: Vec<_> =
                 self.open.iter().map(|(_, name)| name.as_str()).chain([name]).collect();
-            return Err(format!("computed fields need each other: {}", path.join(" -> ")));
+            return Err(format!("computed fields read each other: {}", path.join(" -> ")));
         }
         let field = self.interner.directory.field(category, name);
         let field = field.ok_or_else(|| format!("`{name}` is not declared"))?;
         if self.open.len() >= CHAIN_MAX {
             return Err(format!(
-                "computed fields need each other in a chain longer than the maximum {CHAIN_MAX}"
+                "computed fields read each other in a chain longer than the maximum {CHAIN_MAX}"
             ));
         }
         self.open.push((category, name.to_owned()));

@@ -111,7 +111,7 @@ fn is_presence(op: Operator) -> bool {
 }
 
 fn no_room() -> String {
-    "the flow's rules and formulas hold too much text".to_owned()
+    "the flow's rules and formulas contain too much text".to_owned()
 }
 
 impl<'a> Interner<'a> {

@@ -428,13 +428,13 @@ impl Builder<'_> {
         if self.open.contains(&key) {
             let path: Vec<_> =
                 self.open.iter().map(|(_, name)| name.as_str()).chain([name]).collect();
-            return Err(format!("computed fields need each other: {}", path.join(" -> ")));
+            return Err(format!("computed fields read each other: {}", path.join(" -> ")));
         }
         let field = category.computed_fields.iter().find(|field| field.name == name);
         let field = field.ok_or_else(|| format!("`{name}` is not declared"))?;
         if self.open.len() >= CHAIN_MAX {
             return Err(format!(
-                "computed fields need each other in a chain longer than the maximum {CHAIN_MAX}"
+                "computed fields read each other in a chain longer than the maximum {CHAIN_MAX}"
             ));
         }
         self.open.push(key);

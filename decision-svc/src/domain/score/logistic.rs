@@ -44,7 +44,7 @@ impl Logistic {
             let count = self.terms.len();
             return vec![(
                 "terms".to_owned(),
-                format!("holds {count}, which exceeds the maximum {TERMS_MAX}"),
+                format!("has {count}, which exceeds the maximum {TERMS_MAX}"),
             )];
         }
         let mut bounded = |path: String, number: f64| {

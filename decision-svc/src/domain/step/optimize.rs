@@ -22,9 +22,8 @@ impl NodeType for Optimize {
     }
 
     fn missing(&self) -> Option<String> {
-        let reference = &self.reference;
-        let message =
-            || format!("weight profile `{reference}` not there or not active: default weights");
-        self.found.is_none().then(message)
+        let profile = &self.reference;
+        let why = "does not exist or is not active: default weights";
+        self.found.is_none().then(|| format!("weight profile `{profile}` {why}"))
     }
 }

@@ -20,7 +20,7 @@ impl NodeType for Rank {
     }
 
     fn conflict(&self, has: &dyn Fn(&str) -> bool) -> Option<&'static str> {
-        let message = "names weights, and `optimize` takes them from a profile: give one of them";
+        let message = "has weights, and `optimize` takes them from a profile: give one of them";
         (self.weights.is_some() && has("optimize")).then_some(message)
     }
 

@@ -18,7 +18,7 @@ impl NodeType for Score {
     fn missing(&self) -> Option<String> {
         match &self.method {
             ScoreMethod::Model(NamedModel { reference, found: None }) => {
-                Some(format!("model `{reference}` not there or not active: propensity 0.5"))
+                Some(format!("model `{reference}` does not exist or is not active: propensity 0.5"))
             }
             _ => None,
         }

@@ -14,7 +14,7 @@ use crate::domain::step::{FILTERS_MAX, Filter};
 pub(super) fn parse(found: &proto::FilterNode) -> Result<Filter, Fault> {
     let count = found.rules.len();
     if !(1..=FILTERS_MAX).contains(&count) {
-        let message = format!("holds {count} rules; it must hold 1 to {FILTERS_MAX}");
+        let message = format!("has {count} rules; it must have 1 to {FILTERS_MAX}");
         return Err(fault("config.rules", message));
     }
     let mut faults = Vec::new();

@@ -162,7 +162,7 @@ fn an_early_conclusion_withholds_the_verdict_and_a_late_one_does_not() {
 #[test]
 fn a_sample_ratio_mismatch_withholds_the_verdict() {
     let more = counts(CONVERSION, &[(850, 1), (7_650, 0)], &[(75, 1), (1_125, 0)]);
-    let why = "the arms do not have the sizes asked for (sample ratio mismatch, p 4.1e-13): \
+    let why = "the arms do not have the configured sizes (sample ratio mismatch, p 4.1e-13): \
                8500 treated and 1200 held out";
     check_verdict(&experiment(), &more, 90, Verdict::Withheld, &[why]);
 }

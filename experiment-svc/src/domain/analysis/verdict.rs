@@ -90,7 +90,7 @@ fn mismatch(assigned: &Pair, srm: &SampleRatio) -> Option<String> {
     }
     srm.is_alarm().then(|| {
         format!(
-            "the arms do not have the sizes asked for (sample ratio mismatch, p {:.1e}): {} \
+            "the arms do not have the configured sizes (sample ratio mismatch, p {:.1e}): {} \
              treated and {} held out",
             srm.p, assigned.treatment.n, assigned.holdout.n
         )

@@ -19,7 +19,7 @@ pub fn methods(metric: &Metric, strata: &Strata) -> Vec<(&'static str, String)> 
     if seen > 1 {
         let left_out = match seen - comparable {
             0 => String::new(),
-            rest => format!("; {rest} left out for want of two customers in each arm"),
+            rest => format!("; {rest} left out: an arm has fewer than two customers"),
         };
         let message = format!(
             "each split compared by itself, {comparable} combined by their customers{left_out}"

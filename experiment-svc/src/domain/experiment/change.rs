@@ -120,7 +120,7 @@ impl Experiment {
             }
             Status::Running => {
                 let message =
-                    format!("the split has changed {EPOCHS_MAX} times, which is the maximum");
+                    format!("the experiment has had {EPOCHS_MAX} splits, which is the maximum");
                 Err(ChangeError::WrongState(message))
             }
             Status::Concluded => Err(ChangeError::WrongState(

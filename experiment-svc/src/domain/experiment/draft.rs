@@ -82,6 +82,6 @@ fn text_faults(faults: &mut Faults, field: &'static str, text: &str, max: usize)
         faults.push((field, format!("has {length} characters, which exceeds the maximum {max}")));
     }
     if text.chars().any(char::is_control) {
-        faults.push((field, "must not hold control characters".to_owned()));
+        faults.push((field, "must not contain control characters".to_owned()));
     }
 }

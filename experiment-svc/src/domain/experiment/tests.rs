@@ -147,10 +147,8 @@ fn splits_have_a_limit() {
     assert_eq!(running.epochs.len(), EPOCHS_MAX);
     let wanted = ExperimentDraft { holdout_percentage: 50.0, ..unchanged(&running) };
     let error = running.changed(wanted, at(60)).unwrap_err();
-    assert_eq!(
-        error,
-        ChangeError::WrongState("the split has changed 100 times, which is the maximum".to_owned())
-    );
+    let why = "the experiment has had 100 splits, which is the maximum";
+    assert_eq!(error, ChangeError::WrongState(why.to_owned()));
 }
 
 #[test]

@@ -264,12 +264,12 @@ fn members_of_a_choice_exclude_each_other() {
     check(
         "catalog.Rule",
         r#"{"all":[],"any":[]}"#,
-        &[("any", "cannot stand beside `all`: give one of them")],
+        &[("any", "cannot be combined with `all`: give one of them")],
     );
     check(
         "catalog.Rule",
         r#"{"field":"a","not":{"field":"b"}}"#,
-        &[("field", "cannot stand beside `not`: give one of them")],
+        &[("field", "cannot be combined with `not`: give one of them")],
     );
     assert!(read("catalog.Rule", r#"{"all":[],"any":null}"#).is_ok());
 }

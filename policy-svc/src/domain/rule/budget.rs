@@ -84,7 +84,7 @@ impl PolicyKind for Budget {
             Some(used) => Box::new(Spending { limits: &self.0, used: used.clone() }),
             None => Box::new(Constant(Finding::refused(
                 ReasonCode::PolicyUnavailable,
-                "what it has been used for is not known",
+                "its use so far is unknown",
             ))),
         }
     }

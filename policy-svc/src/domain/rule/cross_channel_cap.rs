@@ -44,7 +44,7 @@ impl PolicyKind for CrossChannelCap {
     }
 
     fn scope_fault(&self, written: &Scope) -> Option<&'static str> {
-        let text = "must not name a `channel:`: cross_channel_cap counts on every channel";
+        let text = "must not contain `channel:`: cross_channel_cap counts on every channel";
         written.names_channels().then_some(text)
     }
 }

@@ -35,7 +35,7 @@ impl Finding {
     pub fn zone_unknown(unknown: &ZoneUnknown) -> Self {
         Self::refused(
             ReasonCode::TimezoneUnknown,
-            format!("local time cannot be told: {}", unknown.text()),
+            format!("local time is unknown: {}", unknown.text()),
         )
     }
 }

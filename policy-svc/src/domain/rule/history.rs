@@ -90,13 +90,13 @@ impl Recent {
         let window = self.window;
         let text = match last_end {
             _ if self.is_cut => Some(format!(
-                "more contacts and reservations than can be looked through in last {window}"
+                "more contacts and reservations in last {window} than can be checked"
             )),
             Some(end) => {
                 let held =
                     if reserved > 0 { format!(", {reserved} reserved") } else { String::new() };
                 let until = utc_text(end);
-                Some(format!("{counted} contacts in last {window}{held}, rests until {until}"))
+                Some(format!("{counted} contacts in last {window}{held}, no contact until {until}"))
             }
             None => None,
         };

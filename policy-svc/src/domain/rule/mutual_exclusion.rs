@@ -51,7 +51,7 @@ impl MutualExclusion {
         if offers.len() > OFFERS_MAX {
             faults.push((
                 path.to_owned(),
-                format!("holds {}, which exceeds the maximum {OFFERS_MAX}", offers.len()),
+                format!("has {}, which exceeds the maximum {OFFERS_MAX}", offers.len()),
             ));
         } else if distinct.len() < 2 {
             faults.push((

@@ -41,7 +41,7 @@ impl OutcomeBased {
             )),
             1..=OUTCOMES_MAX => {}
             count => {
-                let text = format!("holds {count}, which exceeds the maximum {OUTCOMES_MAX}");
+                let text = format!("has {count}, which exceeds the maximum {OUTCOMES_MAX}");
                 faults.push(("outcome_based.outcomes".to_owned(), text));
             }
         }
@@ -90,10 +90,11 @@ impl PolicyKind for OutcomeBased {
         let window = self.window;
         let text = match (latest, end) {
             (Some(outcome), Some(end)) => {
-                Some(format!("{} in last {window}, rests until {}", outcome.key, utc_text(end)))
+                let (key, until) = (&outcome.key, utc_text(end));
+                Some(format!("{key} in last {window}, no contact until {until}"))
             }
             _ => (ground.outcomes.is_cut())
-                .then(|| format!("more outcomes than can be looked through in last {window}")),
+                .then(|| format!("more outcomes in last {window} than can be checked")),
         };
         Box::new(Constant(Finding {
             refusal: text.map(|text| (ReasonCode::Suppressed, text)),
@@ -132,7 +133,7 @@ mod tests {
         check(
             &["a"; OUTCOMES_MAX + 1],
             1,
-            &["outcome_based.outcomes holds 51, which exceeds the maximum 50"],
+            &["outcome_based.outcomes has 51, which exceeds the maximum 50"],
         );
         check(
             &["a", "Not A Key"],

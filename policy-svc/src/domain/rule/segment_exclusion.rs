@@ -44,7 +44,7 @@ impl SegmentExclusion {
             1..=SEGMENTS_MAX => {}
             count => faults.push((
                 path.to_owned(),
-                format!("holds {count}, which exceeds the maximum {SEGMENTS_MAX}"),
+                format!("has {count}, which exceeds the maximum {SEGMENTS_MAX}"),
             )),
         }
         for (index, segment) in segments.iter().enumerate().take(SEGMENTS_MAX) {
@@ -135,7 +135,7 @@ mod tests {
         check(
             "tier",
             &["x"; 201],
-            &["segment_exclusion.segments holds 201, which exceeds the maximum 200"],
+            &["segment_exclusion.segments has 201, which exceeds the maximum 200"],
         );
         check(
             "tier",

@@ -46,10 +46,8 @@ impl TimeWindow {
             |field: &str, text: String| faults.push((format!("time_window.{field}"), text));
         let mut days = if allowed_days.is_empty() { Days::ALL } else { Days::NONE };
         if allowed_days.len() > DAYS.len() {
-            fault(
-                "allowed_days",
-                format!("names {} days, more than the maximum {}", allowed_days.len(), DAYS.len()),
-            );
+            let (count, most) = (allowed_days.len(), DAYS.len());
+            fault("allowed_days", format!("has {count} days, which exceeds the maximum {most}"));
         }
         for (index, written) in allowed_days.iter().enumerate().take(DAYS.len()) {
             match DAYS.iter().find(|(_, name)| name == written) {
@@ -190,7 +188,7 @@ mod tests {
             &["mon"; 8],
             "",
             "",
-            "time_window.allowed_days names 8 days, more than the maximum 7",
+            "time_window.allowed_days has 8 days, which exceeds the maximum 7",
         );
     }
 

@@ -287,7 +287,7 @@ fn an_outcome_suppresses_within_its_scope_until_the_rest_is_over() {
     assert_eq!(refused.granted, [1]);
     assert_eq!(
         refused.verdicts[0].refusal.as_ref().unwrap().reason,
-        "contact policy pol_1: complaint in last 90d, rests until 2026-07-04T11:00:00Z"
+        "contact policy pol_1: complaint in last 90d, no contact until 2026-07-04T11:00:00Z"
     );
     assert_eq!(refused.verdicts[0].policies[0].next_allowed_at, Some(noon() + TimeDelta::days(1)));
     for passed in [

@@ -84,7 +84,7 @@ fn a_cooldown_rests_after_any_contact_in_scope_and_after_a_slot() {
     assert_eq!(row.next_allowed_at, Some(noon() + TimeDelta::hours(23)));
     assert_eq!(
         rested.verdicts[0].summary,
-        "1 contacts in last 24h, 1 reserved, rests until 2026-07-04T10:00:00Z"
+        "1 contacts in last 24h, 1 reserved, no contact until 2026-07-04T10:00:00Z"
     );
 }
 
