@@ -29,7 +29,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The refusal, built once: under overload most answers are refusals, and their cost is taken from
 /// the admitted calls.
 static REFUSAL: LazyLock<Status> = LazyLock::new(|| {
-    let message = "more calls are under way than are worked on at once; try again shortly";
+    let message = "too many calls are in flight; try again shortly";
     Problem::new(Code::ResourceExhausted, ErrorReason::Overloaded, message)
         .retry_after(RETRY_AFTER)
         .into()

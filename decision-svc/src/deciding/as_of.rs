@@ -155,7 +155,7 @@ impl AsOfCase {
     fn notes(&self, plan: &Plan, judgment: Option<&Judgment>) -> Vec<String> {
         let decided = self.shown.decided_at.as_ref().and_then(|at| instant(at).ok());
         let (id, decided) = (&self.shown.decision_id, decided.unwrap_or(self.case.moment.now));
-        let mut notes = vec![format!("facts are those of {id}, decided at {decided}")];
+        let mut notes = vec![format!("facts are those of decision {id}, made at {decided}")];
         let channel = self.case.question.contact_channel();
         if judgment.is_none() && !plan.ranked.is_empty() {
             notes.push(format!(

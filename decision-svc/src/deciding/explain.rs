@@ -159,7 +159,8 @@ impl Explain {
         };
         let PlannedCase { live, plan, .. } = planned;
         let is_stale = !live.degraded.is_empty();
-        let notes = is_stale.then(|| "made with older configuration than there is".to_owned());
+        let note = "an older configuration was used: the newest did not arrive in time";
+        let notes = is_stale.then(|| note.to_owned());
         let (catalog, notes) = (live.catalog, notes.into_iter().collect());
         let conclusion = conclude(&live.case, plan, judged.judgment);
         Ok(Considered { case: live.case, catalog, conclusion, notes, based_on: None })

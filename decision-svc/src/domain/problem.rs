@@ -31,7 +31,7 @@ impl Problem {
         let (id, named) = (&self.id, wire::text::quoted(&self.named));
         let fate = if self.deleted_id.is_empty() { "does not exist" } else { "was deleted" };
         let effect = match (&*self.kind, self.deleted_id.is_empty()) {
-            ("contact_policy", false) => "the policy counts and refuses nothing by it",
+            ("contact_policy", false) => "this part of the policy has no effect",
             _ => effect(&self.kind, &self.refers_to),
         };
         let hint = &self.hint;
@@ -51,11 +51,11 @@ fn effect(kind: &str, refers_to: &str) -> &'static str {
     match (kind, refers_to) {
         ("contact_policy", OUTCOME_TYPE) => "no outcome of that type makes the policy refuse",
         ("contact_policy", FIELD) => "the policy refuses every customer in its scope",
-        ("contact_policy", CHANNEL) => "the policy counts and refuses nothing on it",
+        ("contact_policy", CHANNEL) => "the policy has no effect on a channel of that name",
         ("contact_policy", CATEGORY | OFFER | SUBCATEGORY) => {
             "the policy counts and refuses only what has exactly that name"
         }
-        ("channel", FIELD) => "nothing is read from it: zone or consent of customers is unknown",
+        ("channel", FIELD) => "the zone or the consent of customers is unknown",
         ("experiment", FLOW) => "nobody is held out",
         (FLOW, CATEGORY) => "only offers whose category has exactly that name are considered",
         (FLOW, SCHEMA) => "no customer has a record",
@@ -63,7 +63,7 @@ fn effect(kind: &str, refers_to: &str) -> &'static str {
         (FLOW, WEIGHT_PROFILE) => "the rank uses the default weights",
         (OFFER, CATEGORY) => "the offer has no computed fields of its own",
         ("creative", _) => "the creative is not used there",
-        (PLACEMENT, CHANNEL) => "nothing; the channel of a placement is a label",
+        (PLACEMENT, CHANNEL) => "no effect: the channel of a placement is only a label",
         ("behavioral_metric", OUTCOME_TYPE) => "the metric counts nothing",
         _ => "it is not used",
     }

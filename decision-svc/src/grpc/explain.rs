@@ -58,7 +58,7 @@ pub fn response(explanation: Explanation) -> proto::ExplainResponse {
         explanation;
     if !unknown.is_empty() {
         notes.push(
-            "unknown fields count as missing here; with their values the outcome may be another"
+            "unknown fields are treated as missing; with their values the result may differ"
                 .to_owned(),
         );
     }
