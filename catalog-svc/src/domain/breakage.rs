@@ -184,15 +184,13 @@ mod tests {
         schema.fields.remove("lifetimeRevenue");
         let after = winback().with_schema(schema);
         let fault = "formula `lifetimePurchases >= 3 && lifetimeRevenue >= 50`: `lifetimeRevenue` \
-                     is declared nowhere; \
-                     known are daysSinceLastPurchase, isRecoverable, consentEmail, \
-                     lastPurchaseDate, \
-                     lifetimePurchases, primaryCategory at column 27";
+                     is declared nowhere; known are daysSinceLastPurchase, isRecoverable, \
+                     consentEmail, lastPurchaseDate, lifetimePurchases, primaryCategory at column \
+                     27";
         let needed = "qualification_rules[3].field: `isRecoverable` cannot be computed: \
-                      `lifetimeRevenue` is declared \
-                      nowhere; known are daysSinceLastPurchase, isRecoverable, consentEmail, \
-                      lastPurchaseDate, \
-                      lifetimePurchases, primaryCategory";
+                      `lifetimeRevenue` is declared nowhere; known are daysSinceLastPurchase, \
+                      isRecoverable, consentEmail, lastPurchaseDate, lifetimePurchases, \
+                      primaryCategory";
         check(
             &after,
             None,
@@ -224,9 +222,8 @@ mod tests {
         let mut schema = customer();
         schema.fields.insert("isRecoverable".into(), FieldType::String);
         let warning = "offer `off_home` is refused in decisions from now on: \
-                       qualification_rules[3].value: condition on \
-                       `isRecoverable`: the field is a string and cannot be compared with the \
-                       boolean true";
+                       qualification_rules[3].value: condition on `isRecoverable`: the field is a \
+                       string and cannot be compared with the boolean true";
         check(&winback().with_schema(schema), None, &[warning]);
     }
 

@@ -288,18 +288,15 @@ mod tests {
         check(
             &offer,
             &[
-                "qualification_rules[0].value condition on `daysSinceLastPurchase`: the field is \
-                 a number and cannot be \
-                 compared with the string `90`",
+                "qualification_rules[0].value condition on `daysSinceLastPurchase`: the field is a \
+                 number and cannot be compared with the string `90`",
                 "qualification_rules[1].any[0].field `isRecoverabl` is declared nowhere; did you \
                  mean `isRecoverable`?",
-                "qualification_rules[1].any[1].not.value condition on `primaryCategory`: the \
-                 field is a string and \
-                 cannot be compared with the number 1",
+                "qualification_rules[1].any[1].not.value condition on `primaryCategory`: the field \
+                 is a string and cannot be compared with the number 1",
                 "qualification_rules[2].field is required",
                 "affinities[0].value condition on `consentEmail`: the field is a boolean and \
-                 cannot be compared with \
-                 the number 1",
+                 cannot be compared with the number 1",
             ],
         );
     }
@@ -310,8 +307,8 @@ mod tests {
             vec![text("attributes.tier", "gold"), number("attributes.tier", Operator::Gt, 1.0)];
         check(
             &offer("Apparel", both),
-            &["qualification_rules[1].value `attributes.tier` is compared with a string \
-                 elsewhere and with a number here"],
+            &["qualification_rules[1].value `attributes.tier` is compared with a string elsewhere \
+               and with a number here"],
         );
         let exists = Rule::Condition {
             field: "attributes.tier".into(),

@@ -50,10 +50,9 @@ fn a_csv_cell_is_read_by_its_fields_type_and_an_empty_one_is_nothing() {
          a,\"Ann, \"\"A\"\"\",3,19.90,true,2026-07-03,2026-07-03T12:00:00+02:00\r\n\
          b,,,,,,\r\n\r\nc,,,,,,",
         &[
-            "1@2 a born=Some(Date(2026-07-03)) member=Some(Boolean(true)) \
-             name=Some(Text(\"Ann, \\\"A\\\"\")) \
-             seen=Some(Timestamp(2026-07-03T10:00:00Z)) spent=Some(Decimal(\"19.90\")) \
-             visits=Some(Integer(3))",
+            "1@2 a born=Some(Date(2026-07-03)) member=Some(Boolean(true)) name=Some(Text(\"Ann, \
+             \\\"A\\\"\")) seen=Some(Timestamp(2026-07-03T10:00:00Z)) \
+             spent=Some(Decimal(\"19.90\")) visits=Some(Integer(3))",
             "2@3 b born=None member=None name=None seen=None spent=None visits=None",
             "3@5 c born=None member=None name=None seen=None spent=None visits=None",
         ],
@@ -117,8 +116,7 @@ fn a_json_line_is_refused_by_field_and_the_others_are_read() {
          {\"customerId\":\"f\",\"name\":{}}\n{\"customerId\":\"g\"}\n",
         &[
             "1@1 a !visits: must be an integer, not the string `3` !colour: is not a field of \
-             schema `Customer`; \
-             known are born, member, name, seen, spent, visits",
+             schema `Customer`; known are born, member, name, seen, spent, visits",
             "2@2  !: is not a JSON object: invalid type: sequence, expected an object at \
              column 0",
             "3@3  !customerId: must be a string",

@@ -190,12 +190,10 @@ async fn rules_affinities_and_formulas_read_a_metric_as_a_number() {
         assert_eq!(
             faults(catalog.create_offer(offer("Wrong", "Apparel", wrong)).await),
             [
-                "offer.qualification_rules[0].value condition on `metrics.clicks_7d`: the field \
-                 is a number and cannot be \
-                 compared with the string `many`",
-                "offer.qualification_rules[1].field `metrics.click_7d` is not a behavioral \
-                 metric; did you mean \
-                 `clicks_7d`?",
+                "offer.qualification_rules[0].value condition on `metrics.clicks_7d`: the field is \
+                 a number and cannot be compared with the string `many`",
+                "offer.qualification_rules[1].field `metrics.click_7d` is not a behavioral metric; \
+                 did you mean `clicks_7d`?",
             ]
         );
     })
@@ -255,7 +253,6 @@ async fn a_deleted_metric_is_no_longer_known_to_rules() {
     delete(&catalog, "clicks_7d").await.unwrap();
     let patch = proffer_proto::catalog::v1::Offer { priority: Some(1.0), ..Default::default() };
     let fault = "offer.qualification_rules[0].field `metrics.clicks_7d` is not a behavioral \
-                 metric; did you mean \
-                 `clicks_30d`?";
+                 metric; did you mean `clicks_30d`?";
     assert_eq!(faults(catalog.update_offer("keen", patch, &["priority"]).await), [fault]);
 }

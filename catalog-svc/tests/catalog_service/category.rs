@@ -39,18 +39,14 @@ async fn every_fault_of_a_formula_is_told_with_its_place() {
             "category.computed_fields[0].formula formula `round(1`: expected `)` or `,` at column \
              8",
             "category.computed_fields[1].formula formula `lifetimePurchases + primaryCategory`: \
-             `+` cannot take a \
-             number and a string at column 19",
+             `+` cannot take a number and a string at column 19",
             "category.computed_fields[2].formula formula `lifetimeRevenu >= 50`: `lifetimeRevenu` \
-             is declared nowhere; \
-             did you mean `lifetimeRevenue`? at column 1",
+             is declared nowhere; did you mean `lifetimeRevenue`? at column 1",
             "category.computed_fields[3].formula the formula gives a boolean, which is not a date",
-            "category.computed_fields[5].formula formula `e + 1`: computed fields need each \
-             other: e -> f -> e at \
-             column 1",
-            "category.computed_fields[6].formula formula `metrics.clicks > 1`: `metrics.clicks` \
-             is not a \
-             behavioral metric at column 1",
+            "category.computed_fields[5].formula formula `e + 1`: computed fields read each other: \
+             e -> f -> e at column 1",
+            "category.computed_fields[6].formula formula `metrics.clicks > 1`: `metrics.clicks` is \
+             not a behavioral metric at column 1",
         ]
     );
 }
@@ -85,9 +81,8 @@ async fn a_cycle_through_another_category_is_refused() {
     let cycle = category("", &[("b", "a + 1", OWN)]);
     assert_eq!(
         faults(catalog.update_category("B", cycle, &["computed_fields"]).await),
-        ["category.computed_fields[0].formula formula `a + 1`: `a` cannot be computed: \
-             computed fields read each other: \
-          b -> a -> b at column 1"]
+        ["category.computed_fields[0].formula formula `a + 1`: `a` cannot be computed: computed \
+          fields read each other: b -> a -> b at column 1"]
     );
 }
 
@@ -105,10 +100,9 @@ async fn an_edit_that_breaks_a_stored_offer_succeeds_and_names_it() {
         let warning = |id: &str| {
             format!(
                 "offer `{id}` is refused in decisions from now on: qualification_rules[3].field: \
-                 `isRecoverable` is \
-                 declared nowhere; known are daysSinceLastPurchase, isWorthIt, consentEmail, \
-                 consentSMS, \
-                 lastPurchaseDate, lifetimePurchases, lifetimeRevenue, preferredChannel"
+                 `isRecoverable` is declared nowhere; known are daysSinceLastPurchase, isWorthIt, \
+                 consentEmail, consentSMS, lastPurchaseDate, lifetimePurchases, lifetimeRevenue, \
+                 preferredChannel"
             )
         };
         assert_eq!(updated.warnings, [warning("off_apparel"), warning("off_home")]);
@@ -187,8 +181,7 @@ async fn categories_may_lend_the_same_name_when_types_agree() {
                 .await
         ),
         ["offer.qualification_rules[0].field `x` is a number in category `A` and a string in \
-             category `C`: give one of \
-          them another name"]
+          category `C`: give one of them another name"]
     );
 }
 

@@ -72,26 +72,21 @@ async fn every_fault_of_the_rules_is_told_with_its_place() {
         condition("customer.nope", Operator::Exists, None),
     ];
     let known = "consentEmail, consentSMS, lastPurchaseDate, lifetimePurchases, lifetimeRevenue, \
-                 preferredChannel, \
-                 primaryCategory, timezone";
+                 preferredChannel, primaryCategory, timezone";
     check(
         &catalog,
         wrong,
         &[
-            "offer.qualification_rules[1].op is required: one of ==, !=, >, >=, <, <=, in, \
-             not_in, contains, \
-             not_contains, starts_with, ends_with, matches, exists, not_exists",
+            "offer.qualification_rules[1].op is required: one of ==, !=, >, >=, <, <=, in, not_in, \
+             contains, not_contains, starts_with, ends_with, matches, exists, not_exists",
             "offer.qualification_rules[5].value must not contain null",
             "offer.qualification_rules[4].all has 0 rules; it must have 1 to 100",
             "offer.qualification_rules[0].field `daysSinceLastPurchas` is declared nowhere; did \
-             you mean \
-             `daysSinceLastPurchase`?",
+             you mean `daysSinceLastPurchase`?",
             "offer.qualification_rules[2].any[0].op condition on `isRecoverable`: operator `>` \
-             needs a field with an \
-             order, and this is a boolean",
+             needs a field with an order, and this is a boolean",
             "offer.qualification_rules[2].any[1].not.value condition on `lifetimePurchases`: the \
-             field is a number and \
-             cannot be compared with the string `3`",
+             field is a number and cannot be compared with the string `3`",
             "offer.qualification_rules[2].any[2].value condition on `primaryCategory`: `(` is not \
              a regular expression",
             "offer.qualification_rules[3].field is required",
@@ -151,8 +146,7 @@ async fn scales_words_affinities_and_custom_fields_are_checked() {
             "offer.custom_fields.none must not be null: leave the field out",
             "offer.custom_fields.priority `priority` is taken: every offer has it",
             "offer.affinities[0].value condition on `primaryCategory`: the field is a string and \
-             cannot be compared \
-             with the number 1",
+             cannot be compared with the number 1",
         ]
     );
     let twenty = vec![affinity("timezone", text("UTC")); 20];
@@ -271,8 +265,7 @@ async fn an_offers_own_fields_are_known_to_its_rules() {
         [
             "offer.qualification_rules[0].field `tier` is declared nowhere",
             "offer.qualification_rules[1].field `offer.tier` is not a field of the offer; known \
-             are id, name, category, \
-             subcategory, priority, businessValue, margin",
+             are id, name, category, subcategory, priority, businessValue, margin",
             "offer.qualification_rules[2].field `offer.margin` has no value: give the offer a \
              `margin`",
         ]
@@ -300,8 +293,7 @@ async fn a_patch_changes_the_fields_of_its_mask_and_checks_the_whole() {
         assert_eq!(
             faults(catalog.update_offer("off_home", wrong, &["qualification_rules"]).await),
             ["offer.qualification_rules[0].value condition on `isRecoverable`: the field is a \
-              boolean and cannot be \
-              compared with the number 1"]
+              boolean and cannot be compared with the number 1"]
         );
     })
     .await;

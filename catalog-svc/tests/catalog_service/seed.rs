@@ -80,8 +80,7 @@ async fn the_winback_tutorial_is_taken_as_it_stands() {
             let category = &offer.category;
             let warning = format!(
                 "category `{category}` does not exist: the offer belongs to it by name and has no \
-                 computed fields of \
-                 its own"
+                 computed fields of its own"
             );
             assert_eq!(created.warnings, [warning]);
             assert_eq!(created.qualification_rules, offer.qualification_rules);

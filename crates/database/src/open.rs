@@ -234,7 +234,7 @@ async fn reach(options: &PgConnectOptions, timeout: Duration) -> anyhow::Result<
         {
             bail!(
                 "PostgreSQL at {place} refused the connection: is it running, and does \
-                   --database-url name its host and port?"
+                 --database-url name its host and port?"
             )
         }
         Ok(Err(error)) => Err(error)

@@ -165,8 +165,7 @@ mod tests {
         let unknown = BTreeSet::from(["age".to_owned()]);
         let text =
             "missing customer.age; missing customer.ageGroup; missing customer.age".to_owned();
-        let expected = "customer.age was not recorded by dec_1; \
-                        missing customer.ageGroup; \
+        let expected = "customer.age was not recorded by dec_1; missing customer.ageGroup; \
                         customer.age was not recorded by dec_1";
         assert_eq!(reworded(text, &unknown, "dec_1"), expected);
     }

@@ -14,7 +14,7 @@ use crate::domain::{
 
 /// The fault of a request that may contact somebody nobody knows where.
 const CHANNEL_REQUIRED: &str = "is required: give the channel on which the customer is contacted, \
-    or say `\"contact\": false` when nobody is";
+                                or say `\"contact\": false` when nobody is";
 
 /// Faults by field.
 pub type Faults = Vec<(String, String)>;

@@ -243,7 +243,7 @@ async fn consume<K, S>(
                     Ok((changes, head)) => apply(known, &changes, head),
                     Err(status) => {
                         tracing::warn!(service, code = ?status.code(), "configuration stream \
-                            broke");
+                                                                        broke");
                         break;
                     }
                 }

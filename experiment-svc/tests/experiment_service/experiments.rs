@@ -127,8 +127,7 @@ async fn every_fault_of_a_create_is_named() {
         assert_eq!(
             status.message(),
             "`experiment.primary_metric` `outcome:click` is not yet supported; supported are \
-             conversion_rate and \
-             revenue_per_customer"
+             conversion_rate and revenue_per_customer"
         );
     })
     .await;
@@ -159,8 +158,7 @@ async fn one_experiment_runs_per_flow() {
         assert_eq!(
             status.message(),
             "experiment `exp_winback_q4_holdout` already runs on flow `Flow_WINBACK`; conclude it \
-             first, or keep this \
-             one as a draft"
+             first, or keep this one as a draft"
         );
         assert_eq!(suite.get("Second").await.unwrap_err().code(), Code::NotFound);
 

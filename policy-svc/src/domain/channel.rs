@@ -287,8 +287,7 @@ mod tests {
             faults(draft),
             [
                 "channel_type: `fax` is unknown; known are email, sms, push, whatsapp, \
-                 direct_mail, call, web, in_app, \
-                 api, webhook",
+                 direct_mail, call, web, in_app, api, webhook",
                 "config.quiet_hours_end: is required with `quiet_hours_start`",
                 "config.timezone_source[0]: `timezone` must be a customer field such as \
                  `customer.timezone`",

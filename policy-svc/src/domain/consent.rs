@@ -109,7 +109,7 @@ pub fn consent(channel: &Channel, fields: &Fields, records: &[ConsentFact]) -> C
     } else {
         let remedy = match &channel.consent_field {
             Some(field) => format!("{field} is not set; set it or record a grant"),
-            None => "no field and no record grants it; record a grant, or name the channel's \
+            None => "no field and no record grants it; record a grant, or set the channel's \
                      consentField"
                 .to_owned(),
         };

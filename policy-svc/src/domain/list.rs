@@ -23,8 +23,8 @@ pub fn items(text: &str) -> Result<Vec<String>, String> {
             None if after.is_empty() => return Ok(items),
             None => {
                 return Err(
-                    "has text after a closing quote: write `,` before the next value, and \
-                            `\"\"` for a quote within one"
+                    "has text after a closing quote: write `,` before the next value, and `\"\"` \
+                     for a quote within one"
                         .to_owned(),
                 );
             }

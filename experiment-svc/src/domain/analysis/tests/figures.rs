@@ -323,8 +323,8 @@ fn a_split_without_both_arms_is_left_out_and_named() {
     let methods = wording::methods(&conversions(), &with_one_arm);
     let splits =
         methods.iter().find(|(figure, _)| *figure == "splits").map(|(_, method)| method.as_str());
-    let expected = "each split compared by itself, 1 combined by their customers; 2 left out for \
-                    want of two customers in each arm";
+    let expected = "each split compared by itself, 1 combined by their customers; 2 left out: an \
+                    arm has fewer than two customers";
     assert_eq!(splits, Some(expected));
 }
 

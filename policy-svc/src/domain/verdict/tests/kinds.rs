@@ -222,8 +222,7 @@ fn a_time_window_says_when_quiet_hours_and_it_both_allow() {
     };
     // Saturday noon: Monday seven is within quiet hours, so eight.
     let reason = "contact policy office: outside the allowed hours (mon,tue,wed,thu,fri \
-                  07:00-17:00 local) — deliver \
-                  after 08:00 on 2026-07-06";
+                  07:00-17:00 local) — deliver after 08:00 on 2026-07-06";
     check("2026-07-04T11:00:00Z", "time_window", reason, "2026-07-06T08:00:00+01:00");
     let reason = "channel email is within quiet hours (21:00-08:00 local) — deliver after 08:00 on \
                   2026-07-06";
