@@ -1,4 +1,4 @@
-//! The calls of the seed documents, as they stand in `seeds/*.sh`.
+//! The calls of the seed documents, as `seeds/*.sh` has them.
 
 use anyhow::Context as _;
 use serde_json::Value;

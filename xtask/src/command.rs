@@ -1,4 +1,4 @@
-//! Running other programs.
+//! Runs other programs, and says which one failed.
 
 use std::process::Command;
 

@@ -1,5 +1,5 @@
-//! OutcomeTypeService: the checks of outcome types, and the built-in types; the others are
-//! in `history`.
+//! OutcomeTypeService: the checks of outcome types, and the built-in types; create, get, list,
+//! update and delete are in `history`.
 
 use history::{Draft, Kind, ServiceContext as _};
 use proffer_proto::catalog::v1::{

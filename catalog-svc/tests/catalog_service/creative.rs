@@ -1,4 +1,4 @@
-//! Creatives.
+//! Creatives: their content, and what they refer to.
 
 use std::collections::BTreeMap;
 

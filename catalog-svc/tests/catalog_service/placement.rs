@@ -1,4 +1,4 @@
-//! Placements.
+//! Placements: their channel, and the creatives that refer to them.
 
 use proffer_proto::catalog::v1::{
     Creative, DeletePlacementRequest, GetPlacementRequest, ListPlacementsRequest, Placement,

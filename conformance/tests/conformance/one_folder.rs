@@ -1,4 +1,4 @@
-//! One folder, one process.
+//! A data folder serves one process at a time.
 
 use conformance::{
     process::Process,

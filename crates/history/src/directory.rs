@@ -1,5 +1,5 @@
-//! What a log names: the ids and names of its resources, the parts they bring along, and what they
-//! refer to.
+//! An index of a log: ids and names of its resources, the parts they bring along (such as the
+//! fields of a schema), and what they refer to.
 
 use std::collections::{BTreeMap, BTreeSet};
 

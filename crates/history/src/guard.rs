@@ -1,4 +1,5 @@
-//! What a write requires of the present state. Each runs under the lock of the tenant's head.
+//! Checks of a write against the stored resources: etag, taken ids and names. Each runs under the
+//! lock of the tenant's head.
 
 use database::{DatabaseError, Transaction, within};
 

@@ -1,4 +1,5 @@
-//! What questions about one flow and channel share: the flow and a snapshot that knows both.
+//! Finds what the questions about one flow and channel share: the flow, and a snapshot in which the
+//! channel is known.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

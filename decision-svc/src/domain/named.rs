@@ -1,4 +1,4 @@
-//! Kinds of what resources refer to by id or name.
+//! The kinds of resources that others refer to by id or name.
 
 /// A category of offers.
 pub const CATEGORY: &str = "category";

@@ -1,4 +1,4 @@
-//! References that mean nothing, and what each switches off.
+//! References to resources that do not exist, and what each of them switches off.
 
 use super::named::{
     CATEGORY, CHANNEL, FIELD, FLOW, MODEL, OFFER, OUTCOME_TYPE, PLACEMENT, SCHEMA, SUBCATEGORY,

@@ -1,4 +1,5 @@
-//! ConfigurationService: what of the configuration of all services does not work.
+//! ConfigurationService: lists the references that lead nowhere, in the configuration of all
+//! services.
 
 use history::Listing;
 use proffer_proto::decision::v1::{

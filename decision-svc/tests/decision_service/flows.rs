@@ -1,4 +1,4 @@
-//! Managing flows.
+//! Decision flows: which are refused, which warn, and which do not decide.
 
 use proffer_proto::{
     catalog::v1::{Condition, Operator, Rule, rule},

@@ -1,4 +1,4 @@
-//! Deciding.
+//! Single decisions: offers, refusals, faults, retries, and what is recorded.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Reading the ledger: the sums that a metric asks for, customer by customer.
+//! Reads the ledger: the sums that a metric needs, customer by customer.
 
 use chrono::{DateTime, Utc};
 use database::{Cell, DatabaseError, Select, Statement};

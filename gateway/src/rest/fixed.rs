@@ -1,4 +1,4 @@
-//! Paths that the contracts do not name.
+//! The two paths that no contract declares: the list of all calls, and the import of a file.
 
 /// The list of all calls.
 pub const INDEX: &str = "/api/v1";

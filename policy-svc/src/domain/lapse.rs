@@ -1,7 +1,7 @@
 //! Reservations that ended: how many lapsed, and the share that shows a sender who does not report.
 //!
-//! A slot that lapses gives its room back. If the message was sent all the same, the caps are not
-//! kept, and nothing but this share tells.
+//! A slot that lapses gives its room back. If the message was sent all the same, no cap counts it,
+//! and only this share shows it.
 
 use chrono::TimeDelta;
 

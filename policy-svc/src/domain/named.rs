@@ -1,4 +1,4 @@
-//! Kinds of what policies and channels refer to by id or name.
+//! The kinds of resources that policies and channels refer to by id or name.
 
 /// A category of offers.
 pub const CATEGORY: &str = "category";

@@ -27,7 +27,7 @@ pub fn status(error: GateError) -> Status {
         }
         GateError::DecisionUsed(decision_id) => {
             let message = format!(
-                "decision `{decision_id}` has reserved before; a new request needs a new decision id"
+                "decision `{decision_id}` has reserved before; a new request needs a new id"
             );
             Problem::wrong_state(&decision_id, "reserved", message).into()
         }

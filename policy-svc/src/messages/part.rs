@@ -1,4 +1,5 @@
-//! The parts that resources of the catalog bring along.
+//! The parts that resources of catalog-svc bring along and that others refer to by name: fields of
+//! schemas, subcategories of offers, keys of outcome types.
 
 use history::Part;
 use proffer_proto::{

@@ -1,4 +1,4 @@
-//! What `proffer demo` tells.
+//! The report of `proffer demo`: its figures agree with each other and with the file.
 
 use std::process::{Command, Stdio};
 

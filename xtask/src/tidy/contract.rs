@@ -1,4 +1,4 @@
-//! Rules that tie the contracts to the code.
+//! The rule that ties the error reasons of the contract to the code: each is produced somewhere.
 
 use super::{Violation, source::Rust};
 use crate::repository::SourceFile;

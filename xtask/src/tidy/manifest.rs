@@ -1,4 +1,4 @@
-//! Rules about crates.
+//! Rules about crates: which may depend on which.
 
 use super::Violation;
 use crate::repository::SourceFile;

@@ -1,4 +1,4 @@
-//! Rules about Rust code.
+//! Rules about Rust code: first comments, purity, where SQL may be, globals, names of tests.
 
 use super::{
     Violation,

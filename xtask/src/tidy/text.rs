@@ -1,4 +1,4 @@
-//! Rules about any text.
+//! Rules about any text: no marks of unfinished work, no paths of one machine.
 
 use super::{Violation, source::has_word};
 use crate::repository::SourceFile;

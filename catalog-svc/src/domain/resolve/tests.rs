@@ -1,3 +1,5 @@
+//! What names in rules and formulas resolve to, and the faults of those that do not resolve.
+
 use formula::rule::Literal;
 
 use super::*;

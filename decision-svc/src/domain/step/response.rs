@@ -1,4 +1,4 @@
-//! `response`: answers.
+//! `response`: ends the flow; the offers that are left form the answer.
 
 use super::NodeType;
 

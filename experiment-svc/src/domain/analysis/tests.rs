@@ -1,3 +1,5 @@
+//! The analysis on small samples: estimates, intervals, splits, and when a verdict is withheld.
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::*;

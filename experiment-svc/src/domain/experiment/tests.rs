@@ -1,3 +1,5 @@
+//! Creating, changing and concluding experiments: defaults, faults and refused changes.
+
 use super::*;
 
 fn at(second: i64) -> DateTime<Utc> {

@@ -1,3 +1,5 @@
+//! How outcomes change contacts and reservations, and what is written of it.
+
 use chrono::TimeDelta;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Quiet hours around midnight and around clock changes, in one zone and in several.
+
 use chrono::{TimeDelta, Timelike as _};
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Verdicts on candidates: order of refusals, overrides, shared slots and texts.
+
 mod kinds;
 
 use std::{collections::BTreeMap, sync::Arc};

@@ -1,3 +1,5 @@
+//! Query plans: every statement reaches every table by the customer, through an index.
+
 use database::{Database, Location, PoolSizes};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Counts of a cap and the instant of the next room, against counting by brute force.
+
 use chrono::TimeDelta;
 use proptest::prelude::*;
 
