@@ -52,7 +52,9 @@ impl Commit {
             return Err(Problem::wrong_state(name.decision_id, "no_contact", message).into());
         }
         let offer = offers.iter().find(|offer| offer.rank == rank);
-        let offer = offer.ok_or_else(|| Problem::not_found("rank", &rank.to_string()))?;
+        let has = format!("; the decision has {} offers", offers.len());
+        let unknown = || Problem::not_found("rank", &rank.to_string()).hint(&has);
+        let offer = offer.ok_or_else(unknown)?;
         let schema = self.flows.schema(tenant, &shown.flow_id).await;
         let (customer, pending) = tokio::join!(
             catalog::customer(&*self.catalog, tenant, &shown.customer_id, &schema),

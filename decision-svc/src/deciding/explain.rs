@@ -115,8 +115,9 @@ impl Explain {
                 self.at(tenant, question, at, latest).await?
             }
             (Some(at), None) => {
-                let id = format!("of customer {} at or before {at}", asked.customer_id);
-                return Err(Problem::not_found("decision", &id).into());
+                let when = format!(": none was made at or before {at}");
+                let problem = Problem::not_found("decision of customer", &asked.customer_id);
+                return Err(problem.with("kind", "decision").hint(&when).into());
             }
         };
         let Considered { case, catalog, conclusion, mut notes, based_on } = considered;

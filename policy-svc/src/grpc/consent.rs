@@ -120,7 +120,9 @@ impl ConsentService for Consents {
         let channel = channel.ok_or_else(|| Problem::not_found("channel", &asked.channel))?;
         let found = self.0.store.consent(&tenant, &asked.customer_id, channel).await;
         let found = found.map_err(|error| serve::store_status(&error))?;
-        let record = found.ok_or_else(|| Problem::not_found("consent", &asked.channel))?;
+        let none = "; the customer has no consent record for this channel";
+        let unknown = || Problem::not_found("consent", &asked.channel).hint(none);
+        let record = found.ok_or_else(unknown)?;
         let consent = printed(asked.customer_id, asked.channel, record, true);
         Ok(Response::new(proto::GetConsentResponse { consent: Some(consent) }))
     }
