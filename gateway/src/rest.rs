@@ -7,6 +7,7 @@ mod items;
 mod precondition;
 pub mod refusal;
 mod request;
+mod tag;
 
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use http_body_util::BodyExt as _;
 use prost::Message as _;
 use prost_reflect::DynamicMessage;
 use serve::{Admission, metadata};
-use tonic::metadata::MetadataValue;
+use tonic::{Status, metadata::MetadataValue};
 
 use crate::{
     json::print,
@@ -126,7 +127,7 @@ impl Rest {
             Place::Call(found) => found,
         };
         let Some(route) = found.route(&parts.method) else { return not_allowed() };
-        let work = self.call(route, &found.values, &parts, body, request_id);
+        let work = self.call((found, route), &parts, body, request_id);
         let answered = match tokio::time::timeout(self.deadline, work).await {
             Ok(answered) => answered,
             Err(_) => Err(refusal::overdue(route, self.deadline)),
@@ -147,8 +148,7 @@ impl Rest {
 
     async fn call(
         &self,
-        route: &Route,
-        values: &[&str],
+        (found, route): (&Found<'_, '_>, &Route),
         parts: &http::request::Parts,
         body: HttpBody,
         request_id: &str,
@@ -156,16 +156,14 @@ impl Rest {
         let body = request::read_body(&parts.headers, body, route.body_bytes_max).await?;
         // After the body has arrived: a slow client holds no permit while it sends.
         let _permit = self.admission.admit().await?;
-        let message = self.request(
-            route,
-            values,
-            parts.uri.query().unwrap_or_default(),
-            &parts.headers,
-            &body,
-        )?;
-        let request = self.outbound(message, &parts.headers, request_id);
-        let answered = self.neighbours.call(route.service, route.path.clone(), request).await;
-        let answer = answered.map_err(|status| precondition::refused(&parts.headers, status))?;
+        let answer = if let Some(tagged) = self.missing_tag(route, &body) {
+            self.patch_untagged((found, route), parts, &body, request_id, tagged).await?
+        } else {
+            let query = parts.uri.query().unwrap_or_default();
+            let message = self.request(route, &found.values, query, &parts.headers, &body, None)?;
+            let answered = self.send(route, message, &parts.headers, request_id).await;
+            answered.map_err(|status| precondition::refused(&parts.headers, status))?
+        };
         let response = self.response(route, &answer)?;
         if matches!(parts.method, Method::GET | Method::HEAD) {
             return Ok(precondition::unless_known(&parts.headers, response));
@@ -173,17 +171,19 @@ impl Rest {
         Ok(response)
     }
 
-    fn outbound(
+    /// Sends a call to its service; the answer stays encoded.
+    async fn send(
         &self,
+        route: &Route,
         message: DynamicMessage,
         headers: &HeaderMap,
         request_id: &str,
-    ) -> tonic::Request<Bytes> {
+    ) -> Result<Bytes, Status> {
         let request =
             metadata::request(metadata::DEFAULT_TENANT, Bytes::from(message.encode_to_vec()));
         let mut request = labelled(request, headers, request_id);
         request.set_timeout(self.deadline);
-        request
+        self.neighbours.call(route.service, route.path.clone(), request).await
     }
 
     fn response(&self, route: &Route, answer: &[u8]) -> Result<Response<HttpBody>, Problem> {

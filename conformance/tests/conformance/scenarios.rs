@@ -45,6 +45,7 @@ const ALL: &[&str] = &[
     "what-a-delete-breaks",
     "references",
     "a-rename-takes-nothing-away",
+    "partial-writes",
 ];
 const SEEDS: &[&str] = &["winback", "outcome-types"];
 

@@ -82,12 +82,27 @@ fn target(
     }
 }
 
+/// Binds a write to a state of its resource, unless the caller did so; true when it is bound here.
+pub fn bind(route: &Route, etag: &str, message: &mut DynamicMessage) -> bool {
+    let Some((Some(parent), field)) = target(route, message) else { return false };
+    let Value::Message(within) = message.get_field_mut(&parent) else { return false };
+    if etag.is_empty() || within.has_field(&field) {
+        return false;
+    }
+    within.try_set_field(&field, Value::String(etag.to_owned())).is_ok()
+}
+
+/// The etag of a resource; none when it has none.
+pub fn etag_of(resource: &DynamicMessage) -> Option<String> {
+    let etag = resource.get_field_by_name(ETAG)?;
+    etag.as_str().filter(|etag| !etag.is_empty()).map(str::to_owned)
+}
+
 /// The `ETag` of an answer that is one resource.
 pub fn of_answer(route: &Route, message: &DynamicMessage) -> Option<HeaderValue> {
     let field = route.answer_body.as_ref()?;
     let resource = message.get_field(&field.descriptor);
-    let etag = resource.as_message()?.get_field_by_name(ETAG)?;
-    let etag = etag.as_str().filter(|etag| !etag.is_empty())?;
+    let etag = etag_of(resource.as_message()?)?;
     HeaderValue::try_from(format!("\"{etag}\"")).ok()
 }
 

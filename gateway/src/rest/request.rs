@@ -1,11 +1,13 @@
 //! Builds the message of a REST call from path, query, body and headers.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use prost_reflect::{DynamicMessage, Value};
 
-use super::{Rest, precondition, refusal};
+use super::{Rest, precondition, refusal, tag::Tag};
 use crate::{
     json::{
         fault::{BODY, Faults, Place},
@@ -24,7 +26,7 @@ use crate::{
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 impl Rest {
-    /// The message of a call, or all its faults.
+    /// The message of a call, or all its faults. `tag` is added to a body that leaves it out.
     pub fn request(
         &self,
         route: &Route,
@@ -32,6 +34,7 @@ impl Rest {
         query: &str,
         headers: &HeaderMap,
         body: &[u8],
+        tag: Option<&Tag>,
     ) -> Result<DynamicMessage, Problem> {
         let mut faults = Faults::default();
         let shapes = &self.table.shapes;
@@ -46,7 +49,11 @@ impl Rest {
                 fill_idempotency_key(route, headers, &mut message, &mut faults);
             }
             Body::Field(field) => {
-                let json = read_json(body, &mut faults)?;
+                let mut json = read_json(body, &mut faults)?;
+                if let (Json::Object(entries), Some(tag)) = (&mut json, tag) {
+                    let word = Json::Text(Cow::Owned(tag.word.clone()));
+                    entries.push((Cow::Owned(tag.key.clone()), word));
+                }
                 self.body_field(route, field, &json, headers, &mut message, &mut faults);
             }
         }
