@@ -91,7 +91,9 @@ pub fn content_path(key: &str) -> String {
 fn key_fault(key: &str) -> Option<String> {
     let length = key.chars().count();
     if key.is_empty() {
-        return Some(format!("has an empty key; a key must have 1 to {CONTENT_KEY_MAX} characters"));
+        return Some(format!(
+            "has an empty key; a key must have 1 to {CONTENT_KEY_MAX} characters"
+        ));
     }
     if key.chars().any(char::is_control) {
         return Some("key must not contain control characters".to_owned());

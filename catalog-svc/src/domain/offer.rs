@@ -124,7 +124,6 @@ impl OfferNames {
     pub fn offer_field(&self, name: &str) -> Option<Option<Type>> {
         let built_in = BUILT_IN.iter().find(|(known, _)| *known == name);
         match built_in {
-            Some((known, _)) if *known == MARGIN && !self.has_margin => None,
             Some((_, of_type)) => Some(Some(*of_type)),
             None => self.custom(name),
         }
@@ -306,6 +305,6 @@ mod tests {
         assert_eq!(names.offer_field("businessValue"), Some(Some(Type::Number)));
         assert_eq!(names.offer_field("margin"), Some(Some(Type::Number)));
         offer.margin = None;
-        assert_eq!(offer.names().offer_field("margin"), None);
+        assert_eq!(offer.names().offer_field("margin"), Some(Some(Type::Number)));
     }
 }

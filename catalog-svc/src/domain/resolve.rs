@@ -90,11 +90,11 @@ impl<'a> Resolver<'a> {
             }
             Some(("attributes", key)) if is_field_name(key) => Ok(used_as),
             Some(("offer", field)) => match self.names.offer_field(field) {
-                Some(Some(of_type)) => Ok(of_type),
-                Some(None) => Err(format!("`{name}` is a list and cannot be compared")),
-                None if field == "margin" => {
-                    Err("`offer.margin` has no value: give the offer a `margin`".to_owned())
+                Some(Some(of_type)) => {
+                    self.warn_of_margin(field);
+                    Ok(of_type)
                 }
+                Some(None) => Err(format!("`{name}` is a list and cannot be compared")),
                 None => {
                     let hint = hint(field, self.names.offer_fields());
                     Err(format!("`offer.{}` is not a field of the offer{hint}", quoted(field)))
@@ -107,6 +107,15 @@ impl<'a> Resolver<'a> {
             }
         };
         of_type.map(plain).map_err(Unresolved::own)
+    }
+
+    fn warn_of_margin(&mut self, field: &str) {
+        if field == "margin" && !self.names.has_margin {
+            self.warnings.insert(
+                "`offer.margin` has no value: conditions on it fail, except `not_exists`"
+                    .to_owned(),
+            );
+        }
     }
 
     fn metric(&mut self, key: &str) -> Result<Type, String> {

@@ -266,10 +266,21 @@ async fn an_offers_own_fields_are_known_to_its_rules() {
             "offer.qualification_rules[0].field `tier` is declared nowhere",
             "offer.qualification_rules[1].field `offer.tier` is not a field of the offer; known \
              are id, name, category, subcategory, priority, businessValue, margin",
-            "offer.qualification_rules[2].field `offer.margin` has no value: give the offer a \
-             `margin`",
         ]
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_margin_left_out_can_be_asked_for() {
+    let catalog = on_sqlite().await;
+    let rule = condition("offer.margin", Operator::NotExists, None);
+    let without = Offer { margin: None, ..offer("Bare", "Apparel", vec![rule.clone()]) };
+    let warned = catalog.create_offer(without).await.unwrap();
+    let warning = "`offer.margin` has no value: conditions on it fail, except `not_exists`";
+    assert!(warned.warnings.iter().any(|it| it.contains(warning)), "{:?}", warned.warnings);
+    let with = Offer { margin: Some(5.0), ..offer("Rich", "Apparel", vec![rule]) };
+    let told = catalog.create_offer(with).await.unwrap();
+    assert!(!told.warnings.iter().any(|it| it.contains("margin")), "{:?}", told.warnings);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -153,6 +153,8 @@ pub struct Schema {
 pub struct OutcomeType {
     /// Its key.
     pub key: String,
+    /// Every tenant has it, and nobody can delete it.
+    pub is_system: bool,
     /// Showed interest or took a desired action.
     pub is_positive: bool,
     /// The customer saw something.
@@ -251,6 +253,11 @@ impl Offer {
             "margin" => Scalar::Double(self.margin?),
             custom => self.custom_fields.get(custom)?.clone(),
         })
+    }
+
+    /// The type of a field that every offer may have and this one has not; none for another field.
+    pub fn type_without_value(&self, field: &str) -> Option<Type> {
+        (field == "margin" && self.margin.is_none()).then_some(Type::Number)
     }
 }
 

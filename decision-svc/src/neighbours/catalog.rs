@@ -220,6 +220,7 @@ fn schema(id: String, found: proto::Schema) -> Schema {
 fn outcome_type(key: String, found: proto::OutcomeType) -> OutcomeType {
     let is_impression = found.category() == proto::OutcomeCategory::Impression;
     OutcomeType {
+        is_system: found.is_system,
         is_positive: found.classification() == proto::Classification::Positive,
         counts_as_contact: found.counts_as_contact.unwrap_or(is_impression && key != "expired"),
         is_impression,

@@ -43,7 +43,7 @@ fn a_prefix_says_where_to_look() {
         "offer.prioriti",
         Err("`offer.prioriti` is not a field of the offer; did you mean `priority`?"),
     );
-    check("offer.margin", Err("`offer.margin` has no value: give the offer a `margin`"));
+    check("offer.margin", Ok(Type::Number));
     check("metrics.clicks7d", Err("`metrics.clicks7d` is not a behavioral metric"));
     for name in ["custmer.x", "attributes."] {
         let forms = "`customer.x`, `attributes.x`, `offer.x`, `metrics.x` or `x` alone";

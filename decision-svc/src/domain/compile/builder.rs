@@ -223,7 +223,10 @@ impl<'a> Builder<'_, 'a> {
     }
 
     fn offer_field(&mut self, name: &str, field: &str) -> Option<Result<(Register, Type), String>> {
-        let value = self.offer.field(field)?;
+        let Some(value) = self.offer.field(field) else {
+            let of_type = self.offer.type_without_value(field)?;
+            return Some(Ok((self.interner.missing_offer_value(name), of_type)));
+        };
         let of_type = value.own_type()?;
         Some(self.interner.offer_value(name, &value, of_type).map(|register| (register, of_type)))
     }

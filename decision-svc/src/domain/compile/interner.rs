@@ -3,7 +3,7 @@
 use std::{collections::HashMap, hash::Hash, rc::Rc};
 
 use formula::{
-    Formula, OutputType, Type, Value,
+    Cause, Formula, OutputType, Type, Value,
     program::{Constants, FormulaProgram, Record, Register, RuleProgram, Why, Word},
     rule::{CompiledRule, Literal, Operator, Rule},
 };
@@ -184,6 +184,19 @@ impl<'a> Interner<'a> {
         self.add(Source::Constant { value, cause });
         self.offer_values.insert(key, register);
         Ok(register)
+    }
+
+    /// The register of a value that the offer does not have.
+    pub fn missing_offer_value(&mut self, name: &str) -> Register {
+        let key = (name.to_owned(), String::new());
+        if let Some(register) = self.offer_values.get(&key) {
+            return *register;
+        }
+        let register = self.sources.len() as Register;
+        let cause = Cause::missing(name).to_string();
+        self.add(Source::Constant { value: Word::null(Why::Register(register)), cause });
+        self.offer_values.insert(key, register);
+        register
     }
 
     /// The names a formula refers to.

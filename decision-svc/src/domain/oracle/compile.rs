@@ -85,6 +85,8 @@ enum Origin {
     Presence(String),
     Metric(String),
     Offer(Scalar, Type),
+    /// A field that the offer may have and has not.
+    WithoutValue,
     Step(usize),
 }
 
@@ -247,7 +249,7 @@ fn value_of(sources: &Origins, name: &str, facts: &Facts<'_>, computed: &[Value]
         }
         Some(Origin::Offer(value, declared)) => value.typed(name, *declared),
         Some(Origin::Step(index)) => computed.get(*index).cloned().unwrap_or_else(missing),
-        None => missing(),
+        Some(Origin::WithoutValue) | None => missing(),
     }
 }
 
@@ -412,7 +414,9 @@ impl Builder<'_> {
     }
 
     fn offer_field(&self, field: &str) -> Option<(Origin, Type)> {
-        let value = self.offer.field(field)?;
+        let Some(value) = self.offer.field(field) else {
+            return Some((Origin::WithoutValue, self.offer.type_without_value(field)?));
+        };
         let of_type = value.own_type()?;
         Some((Origin::Offer(value, of_type), of_type))
     }

@@ -204,7 +204,7 @@ fn name(dice: &mut Dice) -> (String, Option<Type>) {
         }
         5 | 6 => ((*dice.pick(&["attributes.cart", "attributes.page"])).to_owned(), None),
         7 => (
-            (*dice.pick(&["offer.priority", "offer.businessValue"])).to_owned(),
+            (*dice.pick(&["offer.priority", "offer.businessValue", "offer.margin"])).to_owned(),
             Some(Type::Number),
         ),
         8 => (

@@ -89,9 +89,9 @@ impl Recent {
         }
         let window = self.window;
         let text = match last_end {
-            _ if self.is_cut => Some(format!(
-                "more contacts and reservations in last {window} than can be checked"
-            )),
+            _ if self.is_cut => {
+                Some(format!("more contacts and reservations in last {window} than can be checked"))
+            }
             Some(end) => {
                 let held =
                     if reserved > 0 { format!(", {reserved} reserved") } else { String::new() };
