@@ -52,6 +52,8 @@ struct Known {
 pub struct Heard {
     /// The names.
     pub directory: Arc<Directory>,
+    /// The revision of the log that they are of.
+    pub revision: i64,
     /// True when the owner had nothing newer when it was asked.
     pub is_current: bool,
 }
@@ -116,7 +118,7 @@ impl Follower {
         let asked = tokio::time::timeout(ASK_MAX, self.catch_up(tenant, &heard)).await;
         let is_current = matches!(asked, Ok(Ok(())));
         let known = heard.lock().unwrap_or_else(PoisonError::into_inner);
-        Heard { directory: known.directory.clone(), is_current }
+        Heard { directory: known.directory.clone(), revision: known.revision, is_current }
     }
 
     /// The state of a tenant, followed from now on.

@@ -84,8 +84,8 @@ impl Respond {
     ) -> Result<Vec<Result<Accepted, Problem>>, Status> {
         let valid = || reported.iter().filter_map(|it| it.as_ref().ok()).map(|it| &it.report);
         let keys: Vec<&str> = valid().map(|report| report.key.as_str()).collect();
-        let snapshot = self.snapshot_knowing(tenant, &keys).await?;
-        let named = self.named(tenant, valid(), snapshot).await?;
+        let (snapshot, deleted) = self.snapshot_knowing(tenant, &keys).await;
+        let named = self.named(tenant, valid(), snapshot, deleted).await?;
         let (mut answers, mut outcomes, mut new) = (Vec::new(), Vec::new(), Vec::new());
         for reported in reported {
             let outcome = reported.and_then(|Reported { report, body }| {
@@ -120,28 +120,36 @@ impl Respond {
         Ok(recorded)
     }
 
-    /// The tenant's snapshot, once it has all outcome types `keys` or the wait is over.
-    async fn snapshot_knowing(&self, tenant: &str, keys: &[&str]) -> Result<Arc<Snapshot>, Status> {
+    /// The tenant's snapshot, once it has all outcome types `keys` or the wait is over, and those
+    /// of the types in it that are deleted by now. Only system types need no look at catalog-svc.
+    async fn snapshot_knowing(
+        &self,
+        tenant: &str,
+        keys: &[&str],
+    ) -> (Arc<Snapshot>, BTreeSet<String>) {
         let mut follower = self.followers.of(tenant);
-        let knows_all = |snapshot: &Snapshot, keys: &[&str]| {
-            let types = snapshot.catalog.as_ref().map(|catalog| &catalog.outcome_types);
-            types.is_some_and(|types| keys.iter().all(|key| types.contains_key(*key)))
-        };
-        let is_known = knows_all(&follower.borrow(), keys);
+        let open = open_keys(&follower.borrow(), keys);
+        if open.is_empty() {
+            let snapshot = follower.borrow().clone();
+            return (snapshot, BTreeSet::new());
+        }
+        let existing = self.existing(tenant, &open).await;
         // Only types that their owner has can be on their way here.
-        let keys = if is_known { keys.to_vec() } else { self.existing(tenant, keys).await };
-        let knows = |snapshot: &Snapshot| knows_all(snapshot, &keys);
+        let wanted = existing.as_ref().unwrap_or(&open);
+        let knows = |snapshot: &Snapshot| {
+            let types = snapshot.catalog.as_ref().map(|catalog| &catalog.outcome_types);
+            types.is_some_and(|types| wanted.iter().all(|key| types.contains_key(key)))
+        };
         let (snapshot, _) = follow::wait_for(&mut follower, follow::SNAPSHOT_WAIT_MAX, knows).await;
-        Ok(snapshot)
+        let deleted = existing.map(|existing| open.difference(&existing).cloned().collect());
+        (snapshot, deleted.unwrap_or_default())
     }
 
-    /// Those of the keys that catalog-svc has now; all when it does not answer.
-    async fn existing<'k>(&self, tenant: &str, keys: &[&'k str]) -> Vec<&'k str> {
-        let Some(catalog) = self.names.of_kind(OUTCOME_TYPE) else { return keys.to_vec() };
-        let heard = catalog.now(tenant).await;
-        let is_there = |key: &&&str| heard.directory.listed(OUTCOME_TYPE, key).is_some();
-        let has_all = !heard.is_current;
-        keys.iter().filter(|key| has_all || is_there(key)).copied().collect()
+    /// Those of the keys that catalog-svc has now; none when it does not answer.
+    async fn existing(&self, tenant: &str, keys: &BTreeSet<String>) -> Option<BTreeSet<String>> {
+        let heard = self.names.of_kind(OUTCOME_TYPE)?.now(tenant).await;
+        let is_there = |key: &&String| heard.directory.listed(OUTCOME_TYPE, key).is_some();
+        heard.is_current.then(|| keys.iter().filter(is_there).cloned().collect())
     }
 
     /// What the reports name.
@@ -150,6 +158,7 @@ impl Respond {
         tenant: &str,
         reports: impl Iterator<Item = &Report>,
         snapshot: Arc<Snapshot>,
+        deleted: BTreeSet<String>,
     ) -> Result<Named, Status> {
         let catalog = snapshot.catalog.clone().ok_or_else(no_snapshot)?;
         let ids = reports.map(|report| (&*report.customer_id, &*report.decision_id));
@@ -165,7 +174,7 @@ impl Respond {
         let missing: Vec<_> = ids.iter().filter(is_missing).map(|(_, id)| *id).collect();
         let of_others = self.store.known_decisions(tenant, &missing).await;
         let of_others = of_others.map_err(|error| serve::store_status(&error))?;
-        Ok(Named { found, of_others, catalog, snapshot })
+        Ok(Named { found, of_others, catalog, deleted, snapshot })
     }
 }
 
@@ -177,6 +186,8 @@ struct Named {
     of_others: BTreeSet<String>,
     /// Types and offers.
     catalog: Arc<Catalog>,
+    /// Types in the catalog that are deleted by now.
+    deleted: BTreeSet<String>,
     /// Channels.
     snapshot: Arc<Snapshot>,
 }
@@ -202,7 +213,7 @@ impl Named {
         report: Report,
         received_at: DateTime<Utc>,
     ) -> Result<ResolvedOutcome, Problem> {
-        let of_type = outcome_type(&report.key, &self.catalog)?;
+        let of_type = self.outcome_type(&report.key)?;
         let (offer, channel, may_contact) = match self.decision(&report)? {
             None => (offer_named(&report.offer_id, &self.catalog)?, "", true),
             Some(decision) => {
@@ -225,6 +236,18 @@ impl Named {
             occurred_at: report.occurred_at.unwrap_or(received_at),
             received_at,
             report,
+        })
+    }
+
+    fn outcome_type(&self, key: &str) -> Result<OutcomeType, Problem> {
+        let known = || {
+            let types = self.catalog.outcome_types.values();
+            types.filter(|of_type| !self.deleted.contains(&of_type.key))
+        };
+        known().find(|of_type| of_type.key == key).cloned().ok_or_else(|| {
+            let known: Vec<_> = known().map(|of_type| of_type.key.as_str()).collect();
+            let message = format!("`{key}` is not an outcome type; known are {}", known.join(", "));
+            Problem::invalid_field("outcome.outcome", message)
         })
     }
 
@@ -261,12 +284,12 @@ impl Named {
     }
 }
 
-fn outcome_type(key: &str, catalog: &Catalog) -> Result<OutcomeType, Problem> {
-    catalog.outcome_types.get(key).cloned().ok_or_else(|| {
-        let known: Vec<_> = catalog.outcome_types.keys().map(String::as_str).collect();
-        let message = format!("`{key}` is not an outcome type; known are {}", known.join(", "));
-        Problem::invalid_field("outcome.outcome", message)
-    })
+/// The keys that are no system type of the snapshot.
+fn open_keys(snapshot: &Snapshot, keys: &[&str]) -> BTreeSet<String> {
+    let types = snapshot.catalog.as_ref().map(|catalog| &catalog.outcome_types);
+    let is_system =
+        |key: &str| types.and_then(|types| types.get(key)).is_some_and(|it| it.is_system);
+    keys.iter().filter(|key| !is_system(key)).map(|key| (*key).to_owned()).collect()
 }
 
 /// The offer of a report that names no decision.

@@ -168,6 +168,34 @@ impl WholeFlows {
         })
     }
 
+    /// The flow with the weight profile and the model that it names, as far as they exist.
+    pub async fn with_parts(&self, tenant: &str, mut flow: Flow) -> Result<Flow, HistoryError> {
+        self.parts(tenant, &flow, None).await?.put_into(&mut flow);
+        Ok(flow)
+    }
+
+    /// The active flows that name a model, each with its id, as they score by `model`.
+    pub async fn scored_by(
+        &self,
+        tenant: &str,
+        model: &proto::Model,
+    ) -> Result<Vec<(String, Flow)>, HistoryError> {
+        let mut scored = Vec::new();
+        for resource in self.flows.all(tenant).await? {
+            let Ok(flow) = flow_config::parse(&resource) else { continue };
+            let is_it = |named: &str| is_named(named, &model.id, &model.name);
+            if !is_active(resource.status) || !flow.part_names().1.is_some_and(is_it) {
+                continue;
+            }
+            let mut parts = self.parts(tenant, &flow, None).await?;
+            parts.model = Some(model.clone());
+            let mut flow = flow;
+            parts.put_into(&mut flow);
+            scored.push((resource.id, flow));
+        }
+        Ok(scored)
+    }
+
     /// Faults of a flow that names a weight profile or model that does not exist.
     pub async fn missing_parts(
         &self,

@@ -1,5 +1,7 @@
 //! DecisionFlowService: the checks of flows; create, get, list, update and delete are in `history`.
 
+use std::sync::Arc;
+
 use history::{Draft, Kind};
 use proffer_proto::{
     decision::v1::{self as proto, decision_flow_service_server::DecisionFlowService},
@@ -10,8 +12,14 @@ use tonic::Status;
 use super::Context;
 use crate::{
     background,
-    domain::{compile::CompiledFlow, flow::Flow, snapshot::Catalog},
+    domain::{
+        compile::CompiledFlow,
+        flow::Flow,
+        named::OFFER,
+        snapshot::{Catalog, Snapshot},
+    },
     messages::flow_config,
+    neighbours::follow,
 };
 
 /// The flows of a tenant.
@@ -38,22 +46,38 @@ impl Kind<Context> for proto::DecisionFlow {
         }
         draft.refuse_faults()?;
         draft.warn(flow.warnings());
+        let flow = context.whole_flows.with_parts(tenant, flow).await?;
         draft.warn(context.warning_of_catalog(tenant, flow).await?);
         Ok(())
     }
 }
 
 impl Context {
-    /// What a flow's own rules and formula make of the offers there are now, as far as the catalog
-    /// is known.
-    async fn warning_of_catalog(&self, tenant: &str, flow: Flow) -> Result<Option<String>, Status> {
+    /// What a flow's own rules, formula and model make of the offers there are now, as far as the
+    /// catalog is known.
+    pub(super) async fn warning_of_catalog(
+        &self,
+        tenant: &str,
+        flow: Flow,
+    ) -> Result<Option<String>, Status> {
         if flow.filters().is_empty() && flow.score_method().inputs().is_empty() {
             return Ok(None);
         }
-        let catalog = self.followers.of(tenant).borrow().catalog.clone();
-        let Some(catalog) = catalog else { return Ok(None) };
+        let Some(catalog) = self.newest_catalog(tenant).await else { return Ok(None) };
         let warning = background::run(move || warning(flow, &catalog)).await;
         warning.map_err(|error| serve::internal(&error))
+    }
+
+    /// The catalog with all that was written before now, as far as it arrives in time.
+    async fn newest_catalog(&self, tenant: &str) -> Option<Arc<Catalog>> {
+        let mut follower = self.followers.of(tenant);
+        let log = self.known.names.of_kind(OFFER)?.now(tenant).await;
+        let has_all = |snapshot: &Snapshot| {
+            snapshot.catalog.as_ref().is_some_and(|catalog| catalog.revision >= log.revision)
+        };
+        let (snapshot, _) =
+            follow::wait_for(&mut follower, follow::SNAPSHOT_WAIT_MAX, has_all).await;
+        snapshot.catalog.clone()
     }
 }
 

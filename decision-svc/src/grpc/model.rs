@@ -21,8 +21,14 @@ impl Kind<Context> for proto::Model {
                 draft.add_faults(faults.map(|(path, message)| (path_of(path), message)));
             }
         }
-        if draft.resource.status() != ResourceStatus::Active {
-            let (context, tenant) = (draft.context, draft.tenant());
+        let (context, tenant) = (draft.context, draft.tenant());
+        if draft.resource.status() == ResourceStatus::Active {
+            draft.refuse_faults()?;
+            for (id, flow) in context.whole_flows.scored_by(tenant, &draft.resource).await? {
+                let warning = context.warning_of_catalog(tenant, flow).await?;
+                draft.warn(warning.map(|warning| format!("decision flow `{id}`: {warning}")));
+            }
+        } else {
             let before = draft.stored.as_ref().filter(|before| is_active(before.status));
             if let Some(before) = before.cloned() {
                 draft.warn(context.whole_flows.users_of(tenant, &before, "is not active").await?);

@@ -301,6 +301,7 @@ fn configure_outcome_types(fakes: &Fakes) {
             key: key.to_owned(),
             classification: classification.into(),
             category: category.into(),
+            is_system: true,
             ..Default::default()
         };
         fakes.write_catalog("outcome_type", key, key, of_type.encode_to_vec());
