@@ -60,7 +60,9 @@ async fn admitted(
     let body = match Limited::new(body, MESSAGE_BYTES_MAX).collect().await {
         Ok(collected) => collected.to_bytes(),
         Err(error) if error.is::<LengthLimitError>() => {
-            return Err(Problem::limit("request", MESSAGE_BYTES_MAX + 1, MESSAGE_BYTES_MAX).into());
+            return Err(
+                Problem::bytes_limit("request", MESSAGE_BYTES_MAX + 1, MESSAGE_BYTES_MAX).into()
+            );
         }
         Err(_) => {
             let message = "the request broke off before its end";

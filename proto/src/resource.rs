@@ -106,38 +106,13 @@ resource!(catalog::Offer, "offer", "off", id, status; references);
 resource!(catalog::Creative, "creative", "cre", id, status; references);
 resource!(catalog::Placement, "placement", "plc", id, status; references);
 resource!(catalog::BehavioralMetric, "behavioral_metric", "metric", key, status; references);
+resource!(catalog::OutcomeType, "outcome_type", "outcome", key);
 resource!(policy::Channel, "channel", "ch", id, status; references);
 resource!(policy::ContactPolicy, "contact_policy", "pol", id, status; references);
 resource!(decision::DecisionFlow, "decision_flow", "flow", id, status; references);
 resource!(decision::WeightProfile, "weight_profile", "prof", id, status);
 resource!(decision::Model, "model", "model", id, status);
 resource!(experiment::Experiment, "experiment", "exp", id; references);
-
-impl Resource for catalog::OutcomeType {
-    const KIND: &'static str = "outcome_type";
-    const PREFIX: &'static str = "outcome";
-    const IDENTITY: &'static str = "key";
-    fn id(&self) -> &str {
-        &self.key
-    }
-    fn name(&self) -> &str {
-        &self.name
-    }
-    fn description(&self) -> &str {
-        &self.description
-    }
-    fn etag(&self) -> &str {
-        ""
-    }
-    fn stamp(&mut self, stamp: Stamp) {
-        self.key = stamp.id;
-        self.created_at = stamp.created_at;
-        self.warnings.clear();
-    }
-    fn warn(&mut self, warnings: Vec<String>) {
-        self.warnings = warnings;
-    }
-}
 
 /// Each tenant has exactly one, whose kind is its id and its name.
 impl Resource for policy::TenantSettings {

@@ -307,10 +307,8 @@ mod tests {
             vec![text("attributes.tier", "gold"), number("attributes.tier", Operator::Gt, 1.0)];
         check(
             &offer("Apparel", both),
-            &[
-                "qualification_rules[1].value `attributes.tier` is compared with a string elsewhere \
-               and with a number here",
-            ],
+            &["qualification_rules[1].value `attributes.tier` is compared with a string \
+                 elsewhere and with a number here"],
         );
         let exists = Rule::Condition {
             field: "attributes.tier".into(),

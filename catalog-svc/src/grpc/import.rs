@@ -129,7 +129,7 @@ impl Writer<'_> {
                 return Err(Problem::limit("rows", waiting.records.len(), WHOLE_ROWS_MAX).into());
             }
             if waiting.bytes > WHOLE_BYTES_MAX {
-                return Err(Problem::limit("rows", waiting.bytes, WHOLE_BYTES_MAX).into());
+                return Err(Problem::bytes_limit("rows", waiting.bytes, WHOLE_BYTES_MAX).into());
             }
         }
         Ok(waiting.records)
@@ -201,7 +201,7 @@ async fn send(
     while let Some(part) = parts.next().await {
         let piece = match part.map(|part| part.part) {
             Ok(Some(Part::Piece(piece))) if piece.len() > PIECE_BYTES_MAX => {
-                Err(Problem::limit("piece", piece.len(), PIECE_BYTES_MAX).into())
+                Err(Problem::bytes_limit("piece", piece.len(), PIECE_BYTES_MAX).into())
             }
             Ok(Some(Part::Piece(piece))) => Ok(piece),
             Ok(Some(Part::Header(_))) => {

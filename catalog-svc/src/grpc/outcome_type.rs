@@ -99,8 +99,7 @@ pub fn system(of_type: &SystemType) -> OutcomeType {
         category: category.into(),
         is_system: true,
         counts_as_contact: Some(counts_as_contact(of_type.key, of_type.category)),
-        created_at: None,
-        warnings: Vec::new(),
+        ..Default::default()
     }
 }
 

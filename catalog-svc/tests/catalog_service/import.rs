@@ -161,8 +161,8 @@ async fn what_is_wrong_with_a_file_as_such_is_told() {
     assert_eq!(told(vec![csv(), csv()]).await, ["header must come only once; no row is stored"]);
     assert_eq!(
         told(vec![csv(), piece("customerId,visit\na,1\n")]).await,
-        ["file has `visit` in its header line, which is not a field of schema `Customer`; did you \
-          mean `visits`?"]
+        ["file has `visit` in its header line, which is not a field of schema `Customer`; did \
+             you mean `visits`?"]
     );
     let separated = |format: ImportFormat, separator| {
         Part::Header(proto::ImportHeader {

@@ -90,13 +90,20 @@ impl Problem {
             .with("status", status)
     }
 
-    /// A value is above its limit: INVALID_ARGUMENT.
+    /// A list has more items than its limit: INVALID_ARGUMENT.
     pub fn limit(path: &str, value: usize, limit: usize) -> Self {
-        let message = format!("`{path}` has {value}, which exceeds the maximum {limit}");
-        let violations = vec![FieldViolation::new(
-            path,
-            format!("has {value}, which exceeds the maximum {limit}"),
-        )];
+        Self::above(path, value, limit, "items")
+    }
+
+    /// A part has more bytes than its limit: INVALID_ARGUMENT.
+    pub fn bytes_limit(path: &str, value: usize, limit: usize) -> Self {
+        Self::above(path, value, limit, "bytes")
+    }
+
+    fn above(path: &str, value: usize, limit: usize, unit: &str) -> Self {
+        let excess = format!("has {value} {unit}, which exceeds the maximum {limit}");
+        let message = format!("`{path}` {excess}");
+        let violations = vec![FieldViolation::new(path, excess)];
         Self { violations, ..Self::new(Code::InvalidArgument, ErrorReason::LimitExceeded, message) }
             .with("limit", limit.to_string())
             .with("value", value.to_string())

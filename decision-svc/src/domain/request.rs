@@ -131,12 +131,16 @@ impl MinRevisions {
     /// Reads a list of `catalog:17`; a fault names the entry.
     pub fn parse(list: &[String]) -> Result<Self, String> {
         let mut revisions = Self { is_given: !list.is_empty(), ..Self::default() };
-        for entry in list {
+        for (index, entry) in list.iter().enumerate() {
             let fault = || {
                 let services = "catalog, policy, decision or experiment";
                 format!("`{entry}` must look like `catalog:17` ({services})")
             };
             let (service, number) = entry.split_once(':').ok_or_else(fault)?;
+            let is_same = |other: &String| other.split(':').next() == Some(service);
+            if list.iter().take(index).any(is_same) {
+                return Err(format!("`{entry}` is the second entry for `{service}`: give one"));
+            }
             let number: i64 = number.parse().map_err(|_| fault())?;
             let slot = match service {
                 "catalog" => &mut revisions.catalog,
@@ -164,6 +168,8 @@ mod tests {
     fn least_revisions_are_read_by_service() {
         let got = MinRevisions::parse(&["catalog:17".into(), "policy:4".into()]).unwrap();
         assert_eq!((got.catalog, got.policy, got.decision, got.is_given), (17, 4, 0, true));
+        let twice = MinRevisions::parse(&["catalog:17".into(), "catalog:4".into()]);
+        assert!(twice.unwrap_err().contains("second entry for `catalog`"));
         for wrong in ["catalog", "catalog:x", "billing:1", ":1"] {
             assert!(MinRevisions::parse(&[wrong.into()]).unwrap_err().contains(wrong));
         }

@@ -81,7 +81,7 @@ pub fn call(recommend: &Recommend, request: proto::RecommendRequest) -> Result<C
     let stopwatch = recommend.clock.stopwatch();
     // Batches are larger, and come by the same service.
     if request.encoded_len() > REQUEST_BYTES_MAX {
-        return Err(Problem::limit("request", request.encoded_len(), REQUEST_BYTES_MAX));
+        return Err(Problem::bytes_limit("request", request.encoded_len(), REQUEST_BYTES_MAX));
     }
     let (question, faults) = question::read(&request);
     if !faults.is_empty() {

@@ -159,9 +159,10 @@ impl DecisionService for Decisions {
     ) -> Result<Response<proto::CommitDecisionResponse>, Status> {
         let tenant = metadata::tenant(request.metadata())?;
         let (commit, asked) = (self.commit.clone(), request.into_inner());
+        let rank = checked_rank(asked.rank)?.unwrap_or(1);
         let committing = async move {
             let name = named(&asked.decision_id, &asked.customer_id)?;
-            commit.commit(&tenant, name, asked.rank.unwrap_or(1)).await
+            commit.commit(&tenant, name, rank).await
         };
         Ok(Response::new(commit_response(spawned(committing).await?)))
     }
@@ -172,10 +173,7 @@ impl DecisionService for Decisions {
     ) -> Result<Response<proto::ReleaseDecisionResponse>, Status> {
         let tenant = metadata::tenant(request.metadata())?;
         let asked = request.into_inner();
-        if asked.rank.is_some_and(|rank| rank < 1) {
-            return Err(Problem::invalid_field("rank", "must be 1 or more").into());
-        }
-        let rank = asked.rank.unwrap_or_default();
+        let rank = checked_rank(asked.rank)?.unwrap_or_default();
         let name = named(&asked.decision_id, &asked.customer_id)?;
         let released = self.release.release(&tenant, name, rank).await?;
         Ok(Response::new(proto::ReleaseDecisionResponse { released }))
@@ -227,4 +225,12 @@ impl DecisionService for Decisions {
             next_page_token: next_page_token.unwrap_or_default(),
         }))
     }
+}
+
+/// The rank of an offer as a call names it.
+fn checked_rank(rank: Option<i32>) -> Result<Option<i32>, Problem> {
+    if rank.is_some_and(|rank| rank < 1) {
+        return Err(Problem::invalid_field("rank", "must be 1 or more"));
+    }
+    Ok(rank)
 }

@@ -371,6 +371,10 @@ async fn commit_and_release_reach_policy_by_decision_and_rank() {
         assert_eq!((go.go, go.contact_id), (true, Some(format!("con_{id}"))));
         let missing = suite.decisions.clone().commit_decision(commit(Some(2))).await.unwrap_err();
         assert_eq!(missing.code(), Code::NotFound);
+        for odd in [0, -1] {
+            let status = suite.decisions.clone().commit_decision(commit(Some(odd))).await;
+            assert_eq!(told(&status.unwrap_err()).2, ["rank"]);
+        }
         suite.fakes.script.lock().unwrap().policy_away = true;
         let no_go =
             suite.decisions.clone().commit_decision(commit(Some(1))).await.unwrap().into_inner();

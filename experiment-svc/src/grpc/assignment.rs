@@ -1,7 +1,10 @@
 //! Which arm customers are in.
 
 use history::{Listing, ServiceContext as _, timestamp};
-use proffer_proto::experiment::v1::{self as proto, Experiment};
+use proffer_proto::{
+    errors::v1::ErrorReason,
+    experiment::v1::{self as proto, Experiment},
+};
 use serve::{Problem, metadata};
 use tonic::{Status, metadata::MetadataMap};
 
@@ -46,7 +49,13 @@ pub async fn get(
     let experiment: Experiment = context.stored().get(&tenant, &request.id).await?;
     let row = context.store.arm(&tenant, &experiment.id, &request.customer_id).await;
     let row = row.map_err(|error| serve::store_status(&error))?.ok_or_else(|| {
-        Problem::not_found("assignment", &request.customer_id).with("experiment", experiment.id)
+        let message = format!(
+            "customer `{}` has no arm in experiment `{}`: the first decision assigns one",
+            request.customer_id, experiment.id
+        );
+        Problem::not_found("assignment", &request.customer_id)
+            .because(ErrorReason::NotFound, message)
+            .with("experiment", experiment.id)
     })?;
     Ok(proto::GetAssignmentResponse { assignment: Some(assignment(row)) })
 }

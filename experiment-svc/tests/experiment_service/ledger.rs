@@ -35,7 +35,10 @@ async fn an_unassigned_customer_is_not_found() {
         suite.deliver([Entry::Outcome(bought("o1", "bob", 5, hour(1)))]).await.unwrap();
         let status = suite.assignment(SEED, "bob").await.unwrap_err();
         assert_eq!(shown(&status), refused(Code::NotFound, "NOT_FOUND"));
-        assert_eq!(status.message(), "assignment `bob` not found");
+        let message = format!(
+            "customer `bob` has no arm in experiment `{SEED}`: the first decision assigns one"
+        );
+        assert_eq!(status.message(), message);
         assert_eq!(
             suite.assignment("nope", "bob").await.unwrap_err().message(),
             "experiment `nope` not found; known are Winback Q4 holdout"
