@@ -10,7 +10,7 @@ use prost_reflect::{DynamicMessage, FieldDescriptor, MapKey, Value};
 
 use super::{
     fault::{Faults, Place, quoted},
-    shape::{Field, Form, Kind, Object, Plurality, Shape, Shapes, Tagged, Target},
+    shape::{Field, Form, Kind, Object, Plurality, Shape, ShapeId, Shapes, Tagged, Target},
     tree::{Entry, Json},
 };
 
@@ -48,6 +48,7 @@ pub fn text_value(
     faults: &mut Faults,
 ) -> Option<Value> {
     let json = match kind {
+        Kind::Message(id) if is_instant(shapes, *id) => Json::Text(with_plus(text)),
         Kind::Text | Kind::Enum(_) | Kind::Message(_) => Json::Text(Cow::Borrowed(text)),
         Kind::Bool if text == "true" => Json::Bool(true),
         Kind::Bool if text == "false" => Json::Bool(false),
@@ -56,6 +57,18 @@ pub fn text_value(
         }
     };
     Reader { shapes, faults }.value(kind, &json, place, Nulls::LeftOut)
+}
+
+fn is_instant(shapes: &Shapes, id: ShapeId) -> bool {
+    shapes.at(id).is_some_and(|shape| matches!(shape.form, Form::Instant(_)))
+}
+
+/// An instant of a query, where an offset's `+` that was not escaped has become a space.
+fn with_plus(text: &str) -> Cow<'_, str> {
+    match text.rsplit_once(' ') {
+        Some((at, offset)) if at.contains('T') => Cow::Owned(format!("{at}+{offset}")),
+        _ => Cow::Borrowed(text),
+    }
 }
 
 struct Reader<'s, 'f> {

@@ -208,6 +208,13 @@ impl Words {
         self.by_word.get(word).copied()
     }
 
+    /// The word that was likely meant by one that is none.
+    pub fn near(&self, word: &str) -> Option<&str> {
+        let mut words: Vec<_> = self.by_number.values().map(String::as_str).collect();
+        words.sort_unstable();
+        formula::nearest(word, words.into_iter())
+    }
+
     /// The word of a number.
     pub fn word(&self, number: i32) -> Option<&str> {
         self.by_number.get(&number).map(String::as_str)

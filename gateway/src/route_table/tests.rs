@@ -84,7 +84,9 @@ fn what_is_neither_in_the_path_nor_in_the_body_is_in_the_query() {
     };
     assert_eq!(
         keys("/api/v1/decisions", Method::GET),
-        ["customerId", "pageSize", "pageToken"].map(str::to_owned).into()
+        ["after", "before", "customerId", "flow", "pageSize", "pageToken", "reason"]
+            .map(str::to_owned)
+            .into()
     );
     assert_eq!(keys("/api/v1/offers/x", Method::DELETE), ["etag".to_owned()].into());
     assert_eq!(keys("/api/v1/offers/x", Method::PATCH), ["updateMask".to_owned()].into());

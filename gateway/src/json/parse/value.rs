@@ -102,7 +102,17 @@ impl Reader<'_, '_> {
         match json {
             Json::Text(word) => match words.number(word) {
                 Some(number) => Some(Value::EnumNumber(number)),
-                None => self.refuse_text(place, &wanted(), word),
+                None => match words.near(word) {
+                    None => self.refuse_text(place, &wanted(), word),
+                    // It comes first: a long list is cut.
+                    Some(near) => {
+                        let (word, wanted) = (quoted(word), wanted());
+                        let message =
+                            format!("is `{word}`; did you mean `{near}`? It must be {wanted}");
+                        self.faults.add(place, message);
+                        None
+                    }
+                },
             },
             other => self.refuse(place, &wanted(), other),
         }

@@ -146,7 +146,7 @@ fn an_unknown_field_is_named_with_its_path_and_the_known_ones() {
 }
 
 #[test]
-fn an_unknown_word_is_answered_with_the_known_ones() {
+fn an_unknown_word_is_answered_with_the_nearest_and_the_known_ones() {
     check(
         "catalog.OutcomeType",
         r#"{"classification":"great"}"#,
@@ -156,7 +156,11 @@ fn an_unknown_word_is_answered_with_the_known_ones() {
         "catalog.OutcomeType",
         r#"{"classification":"POSITIVE","category":1}"#,
         &[
-            ("classification", "must be one of `positive`, `negative`, `neutral`, not `POSITIVE`"),
+            (
+                "classification",
+                "is `POSITIVE`; did you mean `positive`? \
+                 It must be one of `positive`, `negative`, `neutral`",
+            ),
             ("category", "must be one of `impression`, `response`, not a number"),
         ],
     );
