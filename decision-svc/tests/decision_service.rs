@@ -9,6 +9,7 @@ mod decision_service {
     pub mod flows;
     pub mod fresh;
     pub mod keys;
+    pub mod lists;
     pub mod neighbours;
     pub mod not_now;
     pub mod outcomes;

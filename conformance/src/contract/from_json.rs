@@ -154,7 +154,8 @@ fn field_value(field: &FieldDescriptor, json: &Value) -> anyhow::Result<Field> {
     single(&field.kind(), json)
 }
 
-fn single(kind: &Kind, json: &Value) -> anyhow::Result<Field> {
+/// The value of one field, not of a list or map, that `json` means.
+pub fn single(kind: &Kind, json: &Value) -> anyhow::Result<Field> {
     let fit = match kind {
         Kind::Message(descriptor) => Some(Field::Message(message(descriptor, json)?)),
         Kind::Enum(enumeration) => {

@@ -227,7 +227,7 @@ fn set_mask(request: &mut DynamicMessage, paths: &Value) {
     }
 }
 
-/// Sets the scalar at a proto path.
+/// Sets the scalar, word or instant at a proto path.
 fn set(message: &mut DynamicMessage, path: &str, text: &str) -> anyhow::Result<()> {
     let (head, rest) = path.split_once('.').map_or((path, None), |(head, rest)| (head, Some(rest)));
     let field = message
@@ -244,6 +244,9 @@ fn set(message: &mut DynamicMessage, path: &str, text: &str) -> anyhow::Result<(
         Kind::String => Field::String(text.to_owned()),
         Kind::Int32 => Field::I32(text.parse()?),
         Kind::Bool => Field::Bool(text.parse()?),
+        kind @ (Kind::Enum(_) | Kind::Message(_)) => {
+            from_json::single(&kind, &Value::String(text.to_owned()))?
+        }
         other => bail!("a {other:?} in a path"),
     };
     message.set_field(&field, value);

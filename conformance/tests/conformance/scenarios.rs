@@ -38,6 +38,7 @@ const ALL: &[&str] = &[
     "budget",
     "contact-false",
     "response-is-contact",
+    "lists-of-what-happened",
     "churn-prevention",
     "cross-sell",
     "onboarding",

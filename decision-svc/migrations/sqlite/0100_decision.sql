@@ -16,12 +16,19 @@ create table decision (
   customer_id text    not null,
   decided_us  integer not null,
   decision_id text    not null,
+  flow_id     text    not null,
+  reason      text    not null,  -- the reason code; empty without
   record      blob    not null,
   primary key (tenant_id, customer_id, decided_us, decision_id)
 );
 
 -- Finds a decision of which only the id is known: commit, release, replay.
 create index decision_by_id on decision (tenant_id, decision_id);
+
+-- Lists the decisions of all customers, newest first. Time only grows, so a new decision is added
+-- at the end of the index, where the page is in memory. Flow and reason are last: a list that asks
+-- for them skips the others without reading their rows, and no further index is needed.
+create index decision_by_time on decision (tenant_id, decided_us, decision_id, flow_id, reason);
 
 -- The decision that answers a request id of a customer. Of two concurrent runs the second finds
 -- the first one's decision here.
@@ -48,13 +55,15 @@ create table first_arm (
   primary key (tenant_id, customer_id, experiment_id)
 );
 
--- What customers did. The key recognizes a repeated report.
+-- What customers did. The key recognizes a repeated report. A list of a customer's outcomes sorts
+-- that customer's rows; an index for it would cost every report more than it saves a list.
 create table outcome (
   tenant_id       text    not null,
   customer_id     text    not null,
   idempotency_key text    not null,
   outcome_id      text    not null,
   outcome_key     text    not null,
+  decision_id     text    not null,  -- empty without
   body_hash       blob    not null,
   occurred_us     integer not null,
   received_us     integer not null,

@@ -27,7 +27,7 @@ use crate::{
     },
     messages::scalar,
     neighbours::Gate,
-    store::Store,
+    store::{DecisionFilter, Store},
 };
 
 /// What is to be explained.
@@ -140,7 +140,8 @@ impl Explain {
         asked: &ExplainQuestion,
     ) -> Result<Option<KeptRecord>, Status> {
         let before_us = asked.at.map_or(i64::MAX, |at| at.timestamp_micros() + 1);
-        let found = self.store.decisions(tenant, &asked.customer_id, (before_us, ""), 1).await;
+        let filter = DecisionFilter::of_customer(&asked.customer_id);
+        let found = self.store.decisions(tenant, filter, (before_us, ""), 1).await;
         let found = found.map_err(|error| serve::store_status(&error))?;
         Ok(found.first().map(|row| KeptRecord::read(&row.record)))
     }

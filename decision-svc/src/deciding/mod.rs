@@ -21,6 +21,7 @@ pub mod ground;
 pub mod judge;
 pub mod kept;
 pub mod kept_facts;
+pub mod kept_outcome;
 pub mod live;
 pub mod past;
 pub mod recommend;

@@ -7,8 +7,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use history::Names;
-use proffer_proto::{decision::v1::OutcomeReport, errors::v1::ErrorReason};
-use prost::Message as _;
+use proffer_proto::errors::v1::ErrorReason;
 use serve::Problem;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Notify;
@@ -18,6 +17,7 @@ use wire::name::hint;
 use super::{
     ground::no_snapshot,
     kept::{self, KeptRecord},
+    kept_outcome::KeptOutcome,
     new_id,
 };
 use crate::{
@@ -277,7 +277,7 @@ impl Named {
 
     /// Whether a recorded report says the same as an outcome.
     fn says(&self, record: &[u8], outcome: &ResolvedOutcome) -> bool {
-        let Ok(reported) = OutcomeReport::decode(record) else { return false };
+        let reported = KeptOutcome::read(record).report();
         let earlier = report::read(reported, outcome.received_at);
         let earlier = earlier.and_then(|report| self.resolved(report, outcome.received_at));
         earlier.is_ok_and(|earlier| earlier.is_same(outcome))
@@ -325,10 +325,11 @@ fn new_outcome(outcome: &ResolvedOutcome, body: Vec<u8>) -> Result<NewOutcome, P
         idempotency_key: key,
         body_hash: Sha256::digest(&body).to_vec(),
         outcome_key: report.key.clone(),
+        decision_id: report.decision_id.clone(),
         occurred_us: outcome.occurred_at.timestamp_micros(),
         value_e4: report.value_e4,
         received_us: outcome.received_at.timestamp_micros(),
-        record: body,
+        record: KeptOutcome::of(outcome, body).bytes(),
         policy_message: Box::new(policy::outcome_message(outcome)),
         experiment_message: experiment::outcome_message(outcome),
     })

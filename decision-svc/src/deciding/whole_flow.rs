@@ -99,6 +99,21 @@ impl WholeFlows {
         self.flows.find(tenant, named).await.ok().flatten().map(|flow| flow.id)
     }
 
+    /// Id of the flow that past decisions are asked about: of this id or name, or the id of one
+    /// that was deleted. NOT_FOUND names a near one.
+    pub async fn past_id(&self, tenant: &str, named: &str) -> Result<String, Status> {
+        let unknown = match self.flows.get(tenant, named).await {
+            Ok(flow) => return Ok(flow.id),
+            Err(HistoryError::NotFound { kind, id, hint }) if history::is_id(named.trim()) => {
+                HistoryError::NotFound { kind, id, hint }
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let id = named.trim();
+        let past = self.history.past(tenant, DecisionFlow::KIND, id, i64::MAX, 1).await?;
+        if past.is_empty() { Err(unknown.into()) } else { Ok(id.to_owned()) }
+    }
+
     /// The schema of the customers of a flow.
     pub async fn schema(&self, tenant: &str, flow_id: &str) -> String {
         let flow = self.read(tenant, flow_id).await.ok();

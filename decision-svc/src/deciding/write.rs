@@ -3,6 +3,7 @@
 use chrono::DateTime;
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
+use wire::reason;
 
 use super::{batch::Call, kept::KeptRecord};
 use crate::{
@@ -34,8 +35,8 @@ pub fn new_decision(
     let is_exposed = is_contact && is_answered;
     // What could not be asked, or was asked of an old configuration, is no answer for a retry. Both
     // arms are alike: a ghost is an answer.
-    let degraded = record.shown.as_ref().and_then(|shown| shown.answer.as_ref());
-    let is_stale = !is_answered && degraded.is_some_and(|answer| !answer.degraded.is_empty());
+    let shown = record.shown.as_ref().and_then(|shown| shown.answer.as_ref());
+    let is_stale = !is_answered && shown.is_some_and(|answer| !answer.degraded.is_empty());
     let is_kept = !answer.is_passing && !is_stale;
     let exposed = arms.iter().filter(|it| is_exposed && it.arm.exposed_us.is_none());
     let exposure = |it: &BindingArm| {
@@ -48,6 +49,8 @@ pub fn new_decision(
         decision_id: decision_id.to_owned(),
         customer_id: customer_id.clone(),
         decided_us,
+        flow_id: case.configuration.flow.id.clone(),
+        reason: shown.map_or("", |shown| reason::word(shown.reason_code())),
         record: record.bytes(),
         request: request(call, decision_id, decided_us, answer).filter(|_| is_kept),
         arms: arms.iter().map(assignment).collect(),

@@ -8,7 +8,7 @@ use proffer_proto::{
 use serve::{Clock, Problem, metadata};
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{batch, candidate::outcome_of, explain, spawned};
+use super::{batch, candidate::outcome_of, decision_list, explain, spawned};
 use crate::{
     deciding::{
         ENGINE, candidates::Candidates, commit::Commit, explain::Explain, kept::KeptRecord,
@@ -128,29 +128,8 @@ impl DecisionService for Decisions {
         request: Request<proto::ListDecisionsRequest>,
     ) -> Result<Response<proto::ListDecisionsResponse>, Status> {
         let tenant = metadata::tenant(request.metadata())?;
-        let asked = request.into_inner();
-        if let Some(message) = id_fault(&asked.customer_id) {
-            return Err(Problem::invalid_field("customer_id", message).into());
-        }
-        let listing = history::Listing::new(&["decisions", &asked.customer_id]);
-        let (size, after) =
-            listing.page(asked.page_size, &asked.page_token).map_err(Problem::invalid_fields)?;
-        let before = match after.split_once(' ') {
-            None => (i64::MAX, ""),
-            Some((us, id)) => (us.parse().unwrap_or(i64::MAX), id),
-        };
-        let found =
-            self.store.decisions(&tenant, &asked.customer_id, before, i64::from(size) + 1).await;
-        let found = found.map_err(|error| serve::store_status(&error))?;
-        let page = found.iter().take(size as usize);
-        let next_page_token = match page.clone().next_back() {
-            Some(last) if found.len() > size as usize => {
-                listing.token(&format!("{} {}", last.decided_us, last.decision_id))
-            }
-            _ => String::new(),
-        };
-        let decisions = page.filter_map(|row| KeptRecord::read(&row.record).shown).collect();
-        Ok(Response::new(proto::ListDecisionsResponse { decisions, next_page_token }))
+        let kept = (&self.store, &self.commit.flows);
+        decision_list::page(kept, &tenant, request.into_inner()).await.map(Response::new)
     }
 
     async fn commit_decision(

@@ -6,9 +6,12 @@ pub mod candidate;
 pub mod configuration;
 pub mod decision;
 pub mod decision_flow;
+mod decision_list;
 pub mod explain;
 pub mod model;
 pub mod outcome;
+mod outcome_list;
+mod range;
 pub mod weight_profile;
 
 use history::{History, ServiceContext};

@@ -1,4 +1,4 @@
-//! OutcomeService: takes outcomes, one or many.
+//! OutcomeService: takes outcomes, one or many, and lists those of a customer.
 
 use proffer_proto::{
     decision::v1::{self as proto, outcome_service_server::OutcomeService},
@@ -8,7 +8,7 @@ use prost::Message as _;
 use serve::{Problem, metadata};
 use tonic::{Request, Response, Status};
 
-use super::spawned;
+use super::{outcome_list, spawned};
 use crate::{
     deciding::respond::{Accepted, Reported, Respond},
     messages::report,
@@ -93,6 +93,14 @@ impl OutcomeService for Outcomes {
             answer.results.push(result);
         }
         Ok(Response::new(answer))
+    }
+
+    async fn list_outcomes(
+        &self,
+        request: Request<proto::ListOutcomesRequest>,
+    ) -> Result<Response<proto::ListOutcomesResponse>, Status> {
+        let tenant = metadata::tenant(request.metadata())?;
+        outcome_list::page(&self.0, &tenant, request.into_inner()).await.map(Response::new)
     }
 }
 

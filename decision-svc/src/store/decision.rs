@@ -33,7 +33,35 @@ pub struct DecisionName<'a> {
     pub customer_id: Option<&'a str>,
 }
 
+/// Which decisions are listed.
+#[derive(Clone, Copy, Debug)]
+pub struct DecisionFilter<'a> {
+    /// The customer; all when empty.
+    pub customer_id: &'a str,
+    /// Id of their flow; any when empty.
+    pub flow_id: &'a str,
+    /// Their reason code as a word; any or none when empty.
+    pub reason: &'a str,
+    /// The first instant, in microseconds since 1970.
+    pub from_us: i64,
+}
+
+impl<'a> DecisionFilter<'a> {
+    /// All decisions of a customer.
+    pub fn of_customer(customer_id: &'a str) -> Self {
+        Self { customer_id, flow_id: "", reason: "", from_us: i64::MIN }
+    }
+
+    /// What the columns of [`NARROWING`] must be; empty where they may be anything.
+    fn values(&self) -> [&'a str; NARROWING.len()] {
+        [self.customer_id, self.flow_id, self.reason]
+    }
+}
+
 type DecisionColumns = (String, i64, Vec<u8>);
+
+/// Columns that a list may be narrowed by.
+const NARROWING: [&str; 3] = ["customer_id", "flow_id", "reason"];
 
 /// Customers with one id each, as a statement takes them.
 pub(super) const IDS: Columns =
@@ -45,17 +73,41 @@ const BY_ID: &str = "select decision_id, decided_us, record from decision
 const OF_CUSTOMER_BY_ID: &str = "select decision_id, decided_us, record from decision
     where tenant_id = $1 and decision_id = $2 and customer_id = $3";
 
-const LIST: &str = "select decision_id, decided_us, record from decision
-    where tenant_id = $1 and customer_id = $2
-      and (decided_us < $3 or (decided_us = $3 and decision_id < $4))
-    order by decided_us desc, decision_id desc limit $5";
-
 const KNOWN_IDS_WHY: &str = "a report with a wrong decision id differs from one with a wrong \
     customer; no valid report runs it";
 
 const INSERT: &str = "insert into decision
-    (tenant_id, customer_id, decided_us, decision_id, record) values ($1, $2, $3, $4, $5)
+      (tenant_id, customer_id, decided_us, decision_id, flow_id, reason, record)
+    values ($1, $2, $3, $4, $5, $6, $7)
     on conflict (tenant_id, customer_id, decided_us, decision_id) do nothing";
+
+/// The list of decisions, narrowed by some of the columns of [`NARROWING`].
+fn list_statement(is_narrowed: [bool; NARROWING.len()]) -> String {
+    let mut narrowed = String::new();
+    let columns = NARROWING.into_iter().zip(is_narrowed).filter(|(_, is_given)| *is_given);
+    for ((column, _), place) in columns.zip(6..) {
+        narrowed.push_str(&format!(" and {column} = ${place}"));
+    }
+    format!(
+        "select decision_id, decided_us, record from decision
+         where tenant_id = $1 and decided_us >= $2 and decided_us <= $3
+           and (decided_us < $3 or decision_id < $4){narrowed}
+         order by decided_us desc, decision_id desc limit $5"
+    )
+}
+
+fn list_statements() -> impl Iterator<Item = Statement> {
+    let each =
+        (0..1_usize << NARROWING.len()).map(|bits| [0, 1, 2].map(|bit| bits >> bit & 1 == 1));
+    each.map(|is_narrowed| {
+        let text = list_statement(is_narrowed);
+        match is_narrowed {
+            [true, ..] => Statement::new("decisions of a customer", text),
+            [false, ..] => Statement::new("decisions of all customers", text)
+                .scan("people who look for decisions may know a time, a flow or a reason only"),
+        }
+    })
+}
 
 fn of_customers_statement(dialect: Dialect, count: Count) -> String {
     let asked = dialect.bound("asked", IDS, count, 2);
@@ -76,17 +128,18 @@ fn known_ids_statement(dialect: Dialect, count: Count) -> String {
 
 pub(super) fn statements(dialect: Dialect) -> Vec<Statement> {
     let of_customers = |count| of_customers_statement(dialect, count);
-    vec![
+    let mut all = vec![
         Statement::new("decision by its id alone", BY_ID)
             .scan("callers of commit, release and replay may know nothing but the id"),
         Statement::new("decision of a customer by its id", OF_CUSTOMER_BY_ID),
-        Statement::new("decisions of a customer", LIST),
         Statement::new("new decision", INSERT),
         Statement::new("decision of one customer by id", of_customers(Count::One)),
         Statement::new("decisions of customers by ids", of_customers(Count::Many)),
         Statement::new("known id", known_ids_statement(dialect, Count::One)).scan(KNOWN_IDS_WHY),
         Statement::new("known ids", known_ids_statement(dialect, Count::Many)).scan(KNOWN_IDS_WHY),
-    ]
+    ];
+    all.extend(list_statements());
+    all
 }
 
 /// Rows of [`IDS`].
@@ -157,22 +210,25 @@ impl Store {
         Ok(found.into_iter().map(entry).collect())
     }
 
-    /// A customer's decisions before (`decided_us`, `decision_id`), newest first.
+    /// Decisions before (`decided_us`, `decision_id`), newest first, at most `limit`.
     pub async fn decisions(
         &self,
         tenant: &str,
-        customer_id: &str,
+        filter: DecisionFilter<'_>,
         before: (i64, &str),
         limit: i64,
     ) -> Result<Vec<DecisionRow>, DatabaseError> {
-        let rows: Vec<DecisionColumns> = Select::new(LIST)
+        let values = filter.values();
+        let mut select = Select::new(list_statement(values.map(|value| !value.is_empty())))
             .bind(tenant)
-            .bind(customer_id)
+            .bind(filter.from_us)
             .bind(before.0)
             .bind(before.1)
-            .bind(limit)
-            .all(&self.database)
-            .await?;
+            .bind(limit);
+        for value in values.into_iter().filter(|value| !value.is_empty()) {
+            select = select.bind(value);
+        }
+        let rows: Vec<DecisionColumns> = select.all(&self.database).await?;
         Ok(rows.into_iter().map(row).collect())
     }
 }
@@ -189,6 +245,8 @@ pub(super) async fn insert(
             .bind(&decision.customer_id)
             .bind(decision.decided_us)
             .bind(&decision.decision_id)
+            .bind(&decision.flow_id)
+            .bind(decision.reason)
             .bind(&decision.record)
     )
     .map(drop)

@@ -24,12 +24,12 @@ use std::sync::Arc;
 use database::{Database, Dialect, Migrations, Statement};
 use tokio::sync::mpsc;
 
-pub use decision::{DecisionName, DecisionRow};
+pub use decision::{DecisionFilter, DecisionName, DecisionRow};
 pub use known::Known;
 pub use metric::AskedMetric;
 pub use new_decision::{NewDecision, RequestRow};
 pub use outbox::{OutboxRow, Target};
-pub use outcome::{NewOutcome, Recorded};
+pub use outcome::{NewOutcome, OutcomeFilter, OutcomeRow, Recorded};
 pub use writer::Written;
 
 static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");

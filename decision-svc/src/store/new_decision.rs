@@ -13,6 +13,10 @@ pub struct NewDecision {
     pub customer_id: String,
     /// When it was made, in microseconds since 1970.
     pub decided_us: i64,
+    /// Id of its flow.
+    pub flow_id: String,
+    /// Its reason code as a word; empty without.
+    pub reason: &'static str,
     /// The record, encoded.
     pub record: Vec<u8>,
     /// The request it answers.

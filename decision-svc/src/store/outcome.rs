@@ -1,6 +1,6 @@
 //! SQL of outcomes, which are written with their outbox rows.
 
-use database::{DatabaseError, Statement, Transaction, execute, within};
+use database::{DatabaseError, Select, Statement, Transaction, execute, within};
 
 use super::{
     Store, customer,
@@ -22,13 +22,15 @@ pub struct NewOutcome {
     pub body_hash: Vec<u8>,
     /// Key of its type.
     pub outcome_key: String,
+    /// The decision it names; empty without.
+    pub decision_id: String,
     /// When it happened, in microseconds since 1970.
     pub occurred_us: i64,
     /// Its value in 1/10,000; none without one.
     pub value_e4: Option<i64>,
     /// When it was received, in microseconds since 1970.
     pub received_us: i64,
-    /// The report, encoded.
+    /// The report and what it meant, encoded.
     pub record: Vec<u8>,
     /// The message for policy-svc, which contains its number.
     pub policy_message: Numbered,
@@ -47,9 +49,41 @@ pub enum Recorded {
     Other {
         /// Its id.
         outcome_id: String,
-        /// Its report, encoded.
+        /// What was recorded of it, encoded.
         record: Vec<u8>,
     },
+}
+
+/// An outcome as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutcomeRow {
+    /// Its id.
+    pub outcome_id: String,
+    /// Key of its type.
+    pub outcome_key: String,
+    /// When it happened, in microseconds since 1970.
+    pub occurred_us: i64,
+    /// When it was received, in microseconds since 1970.
+    pub received_us: i64,
+    /// Its place in the customer's order.
+    pub customer_seq: i64,
+    /// Its value in 1/10,000 of the currency; none without one.
+    pub value_e4: Option<i64>,
+    /// The report and what it meant, encoded.
+    pub record: Vec<u8>,
+}
+
+/// Which outcomes of a customer are listed.
+#[derive(Clone, Copy, Debug)]
+pub struct OutcomeFilter<'a> {
+    /// The customer.
+    pub customer_id: &'a str,
+    /// Key of their type; any when empty.
+    pub outcome_key: &'a str,
+    /// The decision they name; any or none when empty.
+    pub decision_id: &'a str,
+    /// The first instant, in microseconds since 1970.
+    pub from_us: i64,
 }
 
 impl Store {
@@ -72,19 +106,76 @@ impl Store {
         recorded.sort_by_key(|(index, _)| *index);
         Ok(recorded.into_iter().map(|(_, recorded)| recorded).collect())
     }
+
+    /// Outcomes of a customer before (`occurred_us`, `customer_seq`), newest first, at most
+    /// `limit`.
+    pub async fn outcomes(
+        &self,
+        tenant: &str,
+        filter: OutcomeFilter<'_>,
+        before: (i64, i64),
+        limit: i64,
+    ) -> Result<Vec<OutcomeRow>, DatabaseError> {
+        let given = [filter.outcome_key, filter.decision_id];
+        let sql = list_statement(given.map(|text| !text.is_empty()));
+        let mut select = Select::new(sql)
+            .bind(tenant)
+            .bind(filter.customer_id)
+            .bind(filter.from_us)
+            .bind(before.0)
+            .bind(before.1)
+            .bind(limit);
+        for text in given.into_iter().filter(|text| !text.is_empty()) {
+            select = select.bind(text);
+        }
+        let rows: Vec<OutcomeColumns> = select.all(&self.database).await?;
+        Ok(rows.into_iter().map(row).collect())
+    }
+}
+
+type OutcomeColumns = (String, String, i64, i64, i64, Option<i64>, Vec<u8>);
+
+fn row(columns: OutcomeColumns) -> OutcomeRow {
+    let (outcome_id, outcome_key, occurred_us, received_us, customer_seq, value_e4, record) =
+        columns;
+    OutcomeRow { outcome_id, outcome_key, occurred_us, received_us, customer_seq, value_e4, record }
+}
+
+/// The list of a customer's outcomes: narrowed by type, and by decision.
+fn list_statement([by_key, by_decision]: [bool; 2]) -> String {
+    let mut narrowed = String::new();
+    let columns = [("outcome_key", by_key), ("decision_id", by_decision)];
+    for ((column, _), place) in columns.into_iter().filter(|(_, is_given)| *is_given).zip(7..) {
+        narrowed.push_str(&format!(" and {column} = ${place}"));
+    }
+    format!(
+        "select outcome_id, outcome_key, occurred_us, received_us, customer_seq, value_e4, record
+         from outcome
+         where tenant_id = $1 and customer_id = $2 and occurred_us >= $3
+           and (occurred_us < $4 or (occurred_us = $4 and customer_seq < $5)){narrowed}
+         order by occurred_us desc, customer_seq desc limit $6"
+    )
 }
 
 const INSERT: &str = "insert into outcome
-      (tenant_id, customer_id, idempotency_key, outcome_id, outcome_key, body_hash, occurred_us,
-       received_us, customer_seq, value_e4, record)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+      (tenant_id, customer_id, idempotency_key, outcome_id, outcome_key, decision_id, body_hash,
+       occurred_us, received_us, customer_seq, value_e4, record)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
     on conflict (tenant_id, customer_id, idempotency_key) do nothing";
 
 const READ: &str = "select outcome_id, body_hash, record from outcome
     where tenant_id = $1 and customer_id = $2 and idempotency_key = $3";
 
 pub(super) fn statements() -> Vec<Statement> {
-    vec![Statement::new("new outcome", INSERT), Statement::new("outcome of a customer", READ)]
+    let list = |narrowed| Statement::new("outcomes of a customer", list_statement(narrowed));
+    vec![
+        Statement::new("new outcome", INSERT),
+        Statement::new("outcome of a customer", READ),
+        list([false, false]),
+        list([true, false]),
+        list([false, true]),
+        list([true, true]),
+    ]
 }
 
 async fn record(
@@ -104,6 +195,7 @@ async fn record(
             .bind(idempotency_key)
             .bind(outcome_id)
             .bind(&outcome.outcome_key)
+            .bind(&outcome.decision_id)
             .bind(body_hash)
             .bind(outcome.occurred_us)
             .bind(received_us)

@@ -344,6 +344,7 @@ async fn decisions_of_a_customer_are_listed_newest_first() {
                 customer_id: "cust_lapsed_1".to_owned(),
                 page_size: 2,
                 page_token,
+                ..Default::default()
             };
             let page = suite.decisions.clone().list_decisions(request).await.unwrap().into_inner();
             assert!(page.decisions.len() <= 2);
