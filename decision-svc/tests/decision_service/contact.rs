@@ -44,7 +44,7 @@ async fn a_question_without_a_channel_names_both_ways_to_ask_it() {
             assert_eq!(told(&refused).0, Code::InvalidArgument);
             assert_eq!(told(&refused).2, ["channel"]);
             let message = refused.message();
-            assert!(message.contains("name the channel"), "{message}");
+            assert!(message.contains("give the channel"), "{message}");
             assert!(message.contains("\"contact\": false"), "{message}");
         }
         let request = proto::RecommendBatchRequest {
