@@ -249,7 +249,7 @@ impl RecordService for CustomerRecords {
         request: Request<proto::BatchPutRecordsRequest>,
     ) -> Result<Response<proto::BatchPutRecordsResponse>, Status> {
         let tenant = metadata::tenant(request.metadata())?;
-        let proto::BatchPutRecordsRequest { schema, records, all_or_nothing } =
+        let proto::BatchPutRecordsRequest { schema, records, all_or_nothing, unread } =
             request.into_inner();
         if records.len() > BATCH_MAX {
             return Err(Problem::limit("records", records.len(), BATCH_MAX).into());
@@ -258,6 +258,11 @@ impl RecordService for CustomerRecords {
         let mut rows: Vec<Row> = records.iter().map(|record| row(&schema, record)).collect();
         let ids: Vec<&str> = records.iter().map(|record| record.customer_id.as_str()).collect();
         refuse_unfit_customers(&ids, &mut rows);
+        for (index, fault) in unread {
+            let place = usize::try_from(index).ok().and_then(|index| rows.get_mut(index));
+            let faults = fault.field_violations.into_iter();
+            place.map(|row| *row = Err(faults.map(|it| (it.field, it.description)).collect()));
+        }
         let mut kept = Vec::with_capacity(rows.len());
         for (record, row) in records.iter().zip(&mut rows) {
             let Ok(changes) = row else { continue };

@@ -252,8 +252,12 @@ impl Catalog {
         records: Vec<CustomerRecord>,
         all_or_nothing: bool,
     ) -> Result<BatchPutRecordsResponse, Status> {
-        let request =
-            BatchPutRecordsRequest { schema: "Customer".to_owned(), records, all_or_nothing };
+        let request = BatchPutRecordsRequest {
+            schema: "Customer".to_owned(),
+            records,
+            all_or_nothing,
+            ..Default::default()
+        };
         Ok(self.records().batch_put_records(request).await?.into_inner())
     }
 

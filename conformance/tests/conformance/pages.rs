@@ -1,14 +1,16 @@
 //! Every curl and grpcurl command of the README and the API page, run against the demo that both
 //! ask their reader to start.
 
+use std::path::{Path, PathBuf};
+
 use conformance::{
     door::{GRPCURL_VARIABLE, run},
     expectation::differences,
     page::{self, Shown},
     process::Process,
-    suite::base_in,
+    suite::{Shape, Store, Suite, base_in},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::process::Command;
 
 use super::snippets;
@@ -17,6 +19,8 @@ use super::snippets;
 const PAGES: [(&str, usize); 3] = [("README.md", 4), ("docs/api.md", 4), (CLIENTS, 2)];
 /// The page with a snippet for each language.
 const CLIENTS: &str = "docs/clients.md";
+/// The root of the repository.
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// The address in the pages.
 const PRINTED: &str = "127.0.0.1:8080";
 /// The date in the pages. The test sends tomorrow instead: with every day more customers of the
@@ -30,14 +34,7 @@ async fn every_command_of_readme_and_api_page_answers_as_printed() {
     let arguments = ["demo", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
     let mut demo = Process::start("proffer", &arguments, &[]).unwrap();
     let base = base_of(&mut demo).await.unwrap();
-    let mut reader = Reader {
-        address: base.trim_start_matches("http://").to_owned(),
-        tomorrow: (serve::Clock::system().now() + chrono::TimeDelta::days(1))
-            .date_naive()
-            .to_string(),
-        grpcurl: std::env::var(GRPCURL_VARIABLE).expect("run the tests with `cargo xtask test`"),
-        decision: String::new(),
-    };
+    let mut reader = Reader::new(&base, Path::new(ROOT));
     for (path, least) in PAGES {
         let shown = page::commands(&text(path)).unwrap();
         assert!(shown.len() >= least, "{path}: {shown:?}");
@@ -49,8 +46,63 @@ async fn every_command_of_readme_and_api_page_answers_as_printed() {
     snippets::python(&text(CLIENTS), &reader.address).await;
 }
 
+/// The file's dates are moved so that its last day is yesterday, as the demo does. Quiet hours are
+/// switched off before the pages are followed: they would refuse at night.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_serves_what_the_demo_serves_by_the_lines_of_its_pages() {
+    let suite = Suite::start(Shape::AllInOne, Store::Sqlite).await.unwrap();
+    let folder = suite.folder().join("examples/winback");
+    std::fs::create_dir_all(&folder).unwrap();
+    for entry in std::fs::read_dir(format!("{ROOT}/examples/winback")).unwrap() {
+        let path = entry.unwrap().path();
+        let content = std::fs::read_to_string(&path).unwrap();
+        let is_customers = path.ends_with("customers.csv");
+        let content = if is_customers { moved(&content) } else { content };
+        std::fs::write(folder.join(path.file_name().unwrap()), content).unwrap();
+    }
+    let mut reader = Reader::new(&suite.base, suite.folder());
+    let shown = page::commands(&text("examples/winback/README.md")).unwrap();
+    assert_eq!(shown.len(), 12, "{shown:?}");
+    for shown in shown {
+        reader.follow("examples/winback/README.md", &shown).await;
+    }
+    let always = json!({"config": {"quietHoursStart": null, "quietHoursEnd": null}});
+    let client = suite.client();
+    client.ok("PATCH", "/api/v1/channels/email", &always).await.unwrap();
+    let shown = page::commands(&text("README.md")).unwrap();
+    for shown in shown {
+        // Without quiet hours the answer about the night is another one.
+        let is_night = shown.command.contains("T02:00:00");
+        reader
+            .follow("README.md", &Shown { answer: shown.answer.filter(|_| !is_night), ..shown })
+            .await;
+    }
+    let explained = json!({"customerId": "12840", "offerId": "off_apparel_20_back"});
+    let why = client.ok("POST", "/api/v1/explain", &explained).await.unwrap();
+    assert_eq!(why["customerId"], "12840", "{why}");
+    let replayed = format!("/api/v1/decisions/{}/replay", reader.decision);
+    let replayed = client.ok("POST", &replayed, &json!({})).await.unwrap();
+    assert_eq!(replayed["identical"], true, "{replayed}");
+}
+
+/// The customers with all dates moved by the same number of days.
+fn moved(file: &str) -> String {
+    const FILE_ENDS: &str = "2026-11-29";
+    let ends: chrono::NaiveDate = FILE_ENDS.parse().unwrap();
+    let today = serve::Clock::system().now().date_naive();
+    let days = today - ends - chrono::TimeDelta::days(1);
+    let shifted = |line: &str| match line.splitn(3, ',').collect::<Vec<_>>()[..] {
+        [id, date, rest] => match date.parse::<chrono::NaiveDate>() {
+            Ok(date) => format!("{id},{},{rest}\n", date + days),
+            Err(_) => format!("{line}\n"),
+        },
+        _ => format!("{line}\n"),
+    };
+    file.lines().map(shifted).collect()
+}
+
 fn text(path: &str) -> String {
-    std::fs::read_to_string(format!("{}/../{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    std::fs::read_to_string(format!("{ROOT}/{path}")).unwrap()
 }
 
 /// Where the demo serves. It plays the whole campaign first, so it may take several times as long
@@ -67,6 +119,8 @@ async fn base_of(demo: &mut Process) -> anyhow::Result<String> {
 
 /// Runs the commands of the pages one after the other.
 struct Reader {
+    /// The folder in which the commands run.
+    folder: PathBuf,
     address: String,
     tomorrow: String,
     grpcurl: String,
@@ -75,6 +129,18 @@ struct Reader {
 }
 
 impl Reader {
+    fn new(base: &str, folder: &Path) -> Self {
+        let tomorrow = serve::Clock::system().now() + chrono::TimeDelta::days(1);
+        Self {
+            folder: folder.to_owned(),
+            address: base.trim_start_matches("http://").to_owned(),
+            tomorrow: tomorrow.date_naive().to_string(),
+            grpcurl: std::env::var(GRPCURL_VARIABLE)
+                .expect("run the tests with `cargo xtask test`"),
+            decision: String::new(),
+        }
+    }
+
     async fn follow(&mut self, path: &str, shown: &Shown) {
         let command =
             shown.command.replace(PRINTED, &self.address).replace(PRINTED_DAY, &self.tomorrow);
@@ -84,7 +150,7 @@ impl Reader {
         };
         let place = format!("{path}:{}: {command}", shown.line);
         let mut bash = Command::new("bash");
-        bash.args(["-c", &command]).env("DECISION", &self.decision);
+        bash.args(["-c", &command]).env("DECISION", &self.decision).current_dir(&self.folder);
         let (code, output, errors) = run(bash, "").await.unwrap();
         assert_eq!(code, Some(0), "{place}\n{output}{errors}");
         let answer = serde_json::from_str::<Value>(&output);

@@ -95,6 +95,25 @@ impl Faults {
         }
     }
 
+    /// Takes those within a place; their paths then begin there.
+    pub fn take_within(&mut self, place: &Place<'_>) -> Self {
+        let place = place.to_string();
+        let below = |path: &str| {
+            let rest = path.strip_prefix(&place)?;
+            let is_below = rest.is_empty() || rest.starts_with(['.', '[']);
+            is_below.then(|| rest.strip_prefix('.').unwrap_or(rest).to_owned())
+        };
+        let mut within = Vec::new();
+        self.0.retain_mut(|(path, message)| match below(path) {
+            Some(rest) => {
+                within.push((rest, std::mem::take(message)));
+                false
+            }
+            None => true,
+        });
+        Self(within)
+    }
+
     /// True when there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -119,6 +138,21 @@ mod tests {
         assert_eq!(node.key("colour").to_string(), "config.nodes[2].colour");
         assert_eq!(node.key("a.b\"c").to_string(), r#"config.nodes[2]["a.b\"c"]"#);
         assert_eq!(root.to_string(), "body");
+    }
+
+    #[test]
+    fn faults_of_an_item_are_taken_with_paths_that_begin_there() {
+        let (root, mut faults) = (Place::Root, Faults::default());
+        let list = root.key("requests");
+        let (second, twelfth) = (list.index(1), list.index(11));
+        faults.add(&second.key("flow"), "one");
+        faults.add(&second.key("attributes").key("a b"), "two");
+        faults.add(&twelfth.key("flow"), "three");
+        faults.add(&root.key("other"), "four");
+        let taken = faults.take_within(&second).into_list();
+        let paths: Vec<_> = taken.iter().map(|(path, _)| path.as_str()).collect();
+        assert_eq!(paths, ["flow", "attributes[\"a b\"]"]);
+        assert_eq!(faults.into_list().len(), 2);
     }
 
     #[test]

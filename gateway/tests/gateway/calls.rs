@@ -485,3 +485,31 @@ async fn a_rule_is_changed_without_its_type_and_never_by_an_old_one() {
     assert_eq!(change(r#"{"maxImpressions":5,"etag":"e0"}"#).await.status, 409);
     assert_eq!(stand_in.count(), 14, "the caller's own condition is tried once");
 }
+
+#[tokio::test]
+async fn one_unreadable_record_spoils_its_own_row_only() {
+    let stand_in = StandIn::default();
+    let world = World::start(&stand_in).await;
+    let body = r#"{"records":[{"customerId":"a","x":1,"x":2},{"customerId":"b","x":{"y":1}},
+        {"customerId":"c","x":1}]}"#;
+    let answer = world.post("/api/v1/schemas/Customer/records", body).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let asked: catalog::BatchPutRecordsRequest = stand_in.last_message();
+    assert_eq!((asked.records.len(), asked.records[2].customer_id.as_str()), (3, "c"));
+    let faults = |index: i32| &asked.unread[&index].field_violations[0];
+    assert_eq!((faults(0).field.as_str(), faults(0).description.as_str()), ("x", "is given twice"));
+    assert_eq!((asked.unread.len(), faults(1).field.as_str()), (2, "x"));
+}
+
+#[tokio::test]
+async fn a_key_given_twice_in_a_batch_spoils_its_own_question_only() {
+    let stand_in = StandIn::default();
+    let world = World::start(&stand_in).await;
+    let body = r#"{"requests":[{"customerId":"a","flow":"F","flow":"G"},{"customerId":"b"}]}"#;
+    assert_eq!(world.post("/api/v1/recommend/batch", body).await.status, 200);
+    let asked: decision::RecommendBatchRequest = stand_in.last_message();
+    assert_eq!(asked.unread.keys().copied().collect::<Vec<_>>(), [0]);
+    assert_eq!(asked.unread[&0].field_violations[0].field, "flow");
+    let body = r#"{"requests":[{"customerId":"b"}],"requests":[]}"#;
+    assert_eq!(world.post("/api/v1/recommend/batch", body).await.status, 400);
+}

@@ -3,7 +3,7 @@
 use prost_reflect::{DynamicMessage, MapKey, Value};
 use tonic::Status;
 
-use super::{Faults, Json, Nulls, Place, Reader};
+use super::{Json, Nulls, Place, Reader};
 use crate::json::shape::{Field, Kind, Object, Plurality};
 
 impl Object {
@@ -36,7 +36,8 @@ impl Reader<'_, '_> {
         };
         let (mut values, mut faulty) = (Vec::with_capacity(items.len()), Vec::new());
         for (index, item) in (0..).zip(items) {
-            let mut faults = Faults::default();
+            // A key that is given twice was found before.
+            let mut faults = self.faults.take_within(&place.index(index as usize));
             let mut reader = Reader { shapes: self.shapes, faults: &mut faults };
             let read = reader.message(shape, item, &Place::Root, Nulls::LeftOut);
             let empty = || DynamicMessage::new(shape.descriptor.clone());
