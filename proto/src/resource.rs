@@ -128,8 +128,21 @@ impl Resource for policy::TenantSettings {
         ""
     }
     fn etag(&self) -> &str {
-        ""
+        &self.etag
     }
-    fn stamp(&mut self, _stamp: Stamp) {}
-    fn warn(&mut self, _warnings: Vec<String>) {}
+    fn references(&self) -> &[Reference] {
+        &self.references
+    }
+    fn references_mut(&mut self) -> Option<&mut Vec<Reference>> {
+        Some(&mut self.references)
+    }
+    fn stamp(&mut self, stamp: Stamp) {
+        self.revision = stamp.revision;
+        self.etag = stamp.etag;
+        self.updated_at = stamp.updated_at;
+        self.warnings.clear();
+    }
+    fn warn(&mut self, warnings: Vec<String>) {
+        self.warnings = warnings;
+    }
 }

@@ -259,9 +259,10 @@ impl RecordService for CustomerRecords {
         let ids: Vec<&str> = records.iter().map(|record| record.customer_id.as_str()).collect();
         refuse_unfit_customers(&ids, &mut rows);
         for (index, fault) in unread {
-            let place = usize::try_from(index).ok().and_then(|index| rows.get_mut(index));
+            let row = usize::try_from(index).ok().and_then(|index| rows.get_mut(index));
+            let Some(row) = row else { continue };
             let faults = fault.field_violations.into_iter();
-            place.map(|row| *row = Err(faults.map(|it| (it.field, it.description)).collect()));
+            *row = Err(faults.map(|it| (it.field, it.description)).collect());
         }
         let mut kept = Vec::with_capacity(rows.len());
         for (record, row) in records.iter().zip(&mut rows) {

@@ -102,7 +102,15 @@ async fn the_documented_outcome_type_is_created_and_listed_behind_the_ten() {
         };
         let created = catalog.create_outcome_type(quote.clone()).await.unwrap();
         let at = Some(history::timestamp(catalog.clock.now()));
-        let expected = OutcomeType { counts_as_contact: Some(false), created_at: at, ..quote };
+        assert!(created.revision > 0 && !created.etag.is_empty());
+        let expected = OutcomeType {
+            counts_as_contact: Some(false),
+            revision: created.revision,
+            etag: created.etag.clone(),
+            created_at: at,
+            updated_at: at,
+            ..quote
+        };
         assert_eq!(created, expected);
         let request = ListOutcomeTypesRequest::default();
         let listed =

@@ -44,6 +44,7 @@ async fn every_command_of_readme_and_api_page_answers_as_printed() {
     }
     snippets::typescript(&text(CLIENTS), &base).await;
     snippets::python(&text(CLIENTS), &reader.address).await;
+    snippets::go(&text(CLIENTS), &reader.address).await;
 }
 
 /// The file's dates are moved so that its last day is yesterday, as the demo does. Quiet hours are
@@ -79,7 +80,7 @@ async fn the_example_serves_what_the_demo_serves_by_the_lines_of_its_pages() {
     }
     let explained = json!({"customerId": "12840", "offerId": "off_apparel_20_back"});
     let why = client.ok("POST", "/api/v1/explain", &explained).await.unwrap();
-    assert_eq!(why["customerId"], "12840", "{why}");
+    assert_eq!(why["offerId"], "off_apparel_20_back", "{why}");
     let replayed = format!("/api/v1/decisions/{}/replay", reader.decision);
     let replayed = client.ok("POST", &replayed, &json!({})).await.unwrap();
     assert_eq!(replayed["identical"], true, "{replayed}");

@@ -55,6 +55,9 @@ fn effect(kind: &str, refers_to: &str) -> &'static str {
         ("contact_policy", CATEGORY | OFFER | SUBCATEGORY) => {
             "the policy counts and refuses only what has exactly that name"
         }
+        ("settings", FIELD) => {
+            "every customer's country is unknown, so all legal quiet hours apply to everybody"
+        }
         ("channel", FIELD) => "the zone or the consent of customers is unknown",
         ("experiment", FLOW) => "nobody is held out",
         (FLOW, CATEGORY) => "only offers whose category has exactly that name are considered",

@@ -7,7 +7,13 @@ use proffer_proto::policy::v1::{
 use tonic::{Request, Response, Status};
 
 use super::Context;
-use crate::messages::settings::{rule_settings, with_defaults};
+use crate::{
+    domain::{
+        named::FIELD,
+        settings::{COUNTRY_FIELD_DEFAULT, field_name},
+    },
+    messages::settings::{rule_settings, with_defaults},
+};
 
 /// The settings of a tenant.
 pub struct Settings(pub Context);
@@ -16,6 +22,16 @@ impl Kind<Context> for TenantSettings {
     async fn check(draft: &mut Draft<'_, Context, Self>) -> Result<(), Status> {
         draft.resource = with_defaults(std::mem::take(&mut draft.resource));
         draft.add_faults(rule_settings(&draft.resource).err().unwrap_or_default());
+        draft.refuse_faults()?;
+        let settings = &draft.resource;
+        // The default is read only for legal quiet hours.
+        let is_read = !settings.legal_quiet_hours.is_empty();
+        let is_default = settings.country_field == COUNTRY_FIELD_DEFAULT;
+        if is_read || !is_default {
+            let field = field_name(&settings.country_field).to_owned();
+            let names = &draft.context.known.names;
+            draft.refer(names, "countryField", vec![(FIELD, field)]).await;
+        }
         Ok(())
     }
 

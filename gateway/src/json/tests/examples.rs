@@ -268,7 +268,7 @@ fn an_outcome_type_of_the_seed_prints_all_its_fields() {
         printed("catalog.OutcomeType", &dynamic("catalog.OutcomeType", &kind)),
         concat!(
             r#"{"key":"quote_requested","name":"Quote Requested","description":"","classification":"positive","#,
-            r#""category":"response","isSystem":false,"createdAt":"2026-03-10T14:30:00.250Z","warnings":["w"]}"#
+            r#""category":"response","isSystem":false,"revision":0,"etag":"","createdAt":"2026-03-10T14:30:00.250Z","warnings":["w"]}"#
         )
     );
 }
