@@ -17,5 +17,7 @@ mod gateway {
     pub mod refused_early;
     pub mod seeds;
     pub mod streams;
+    pub mod tags;
+    pub mod unread;
     pub mod world;
 }

@@ -34,7 +34,8 @@ async fn every_command_of_readme_and_api_page_answers_as_printed() {
     let arguments = ["demo", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
     let mut demo = Process::start("proffer", &arguments, &[]).unwrap();
     let base = base_of(&mut demo).await.unwrap();
-    let mut reader = Reader::new(&base, Path::new(ROOT));
+    let grpcurl = std::env::var(GRPCURL_VARIABLE).expect("run the tests with `cargo xtask test`");
+    let mut reader = Reader::new(&base, Path::new(ROOT), grpcurl);
     for (path, least) in PAGES {
         let shown = page::commands(&text(path)).unwrap();
         assert!(shown.len() >= least, "{path}: {shown:?}");
@@ -61,7 +62,8 @@ async fn the_example_serves_what_the_demo_serves_by_the_lines_of_its_pages() {
         let content = if is_customers { moved(&content) } else { content };
         std::fs::write(folder.join(path.file_name().unwrap()), content).unwrap();
     }
-    let mut reader = Reader::new(&suite.base, suite.folder());
+    let grpcurl = std::env::var(GRPCURL_VARIABLE).expect("run the tests with `cargo xtask test`");
+    let mut reader = Reader::new(&suite.base, suite.folder(), grpcurl);
     let shown = page::commands(&text("examples/winback/README.md")).unwrap();
     assert_eq!(shown.len(), 12, "{shown:?}");
     for shown in shown {
@@ -130,14 +132,13 @@ struct Reader {
 }
 
 impl Reader {
-    fn new(base: &str, folder: &Path) -> Self {
+    fn new(base: &str, folder: &Path, grpcurl: String) -> Self {
         let tomorrow = serve::Clock::system().now() + chrono::TimeDelta::days(1);
         Self {
             folder: folder.to_owned(),
             address: base.trim_start_matches("http://").to_owned(),
             tomorrow: tomorrow.date_naive().to_string(),
-            grpcurl: std::env::var(GRPCURL_VARIABLE)
-                .expect("run the tests with `cargo xtask test`"),
+            grpcurl,
             decision: String::new(),
         }
     }
