@@ -5,6 +5,7 @@
 mod resources {
     mod kind;
     mod large_page;
+    mod narrowed;
     mod round_trip;
     mod rules;
     mod settings;

@@ -1,8 +1,8 @@
 //! The contracts of Proffer: generated messages, clients and servers, and the descriptor set they
 //! come from.
 //!
-//! Nothing else lives here but what is true of the messages alone: field masks, differences and
-//! what all resources have in common.
+//! Nothing else lives here but what is true of the messages alone: field masks, differences, words
+//! of enums and what all resources have in common.
 
 #![allow(missing_docs, clippy::all, clippy::indexing_slicing)]
 
@@ -12,6 +12,7 @@ pub mod difference;
 pub mod mask;
 pub mod resource;
 mod result;
+pub mod words;
 
 /// The encoded `FileDescriptorSet` of every contract, options and comments included.
 pub const DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/proffer.bin"));

@@ -67,7 +67,8 @@ history::resource_service! {
         create create_behavioral_metric(CreateBehavioralMetricRequest)
             -> CreateBehavioralMetricResponse,
         get get_behavioral_metric(GetBehavioralMetricRequest) -> GetBehavioralMetricResponse,
-        list list_behavioral_metrics(ListBehavioralMetricsRequest) -> ListBehavioralMetricsResponse,
+        list list_behavioral_metrics(ListBehavioralMetricsRequest) -> ListBehavioralMetricsResponse
+            by [status],
         update update_behavioral_metric(UpdateBehavioralMetricRequest)
             -> UpdateBehavioralMetricResponse,
         delete delete_behavioral_metric(DeleteBehavioralMetricRequest)

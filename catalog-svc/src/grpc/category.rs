@@ -80,7 +80,7 @@ history::resource_service! {
     impl CategoryService for Categories of Category as category, categories by id {
         create create_category(CreateCategoryRequest) -> CreateCategoryResponse,
         get get_category(GetCategoryRequest) -> GetCategoryResponse,
-        list list_categories(ListCategoriesRequest) -> ListCategoriesResponse,
+        list list_categories(ListCategoriesRequest) -> ListCategoriesResponse by [status],
         update update_category(UpdateCategoryRequest) -> UpdateCategoryResponse,
         delete delete_category(DeleteCategoryRequest) -> DeleteCategoryResponse,
     }

@@ -111,7 +111,7 @@ history::resource_service! {
     impl CreativeService for Creatives of Creative as creative, creatives by id {
         create create_creative(CreateCreativeRequest) -> CreateCreativeResponse,
         get get_creative(GetCreativeRequest) -> GetCreativeResponse,
-        list list_creatives(ListCreativesRequest) -> ListCreativesResponse,
+        list list_creatives(ListCreativesRequest) -> ListCreativesResponse by [status],
         update update_creative(UpdateCreativeRequest) -> UpdateCreativeResponse,
         delete delete_creative(DeleteCreativeRequest) -> DeleteCreativeResponse,
     }

@@ -1,11 +1,16 @@
 //! OfferService: the checks of offers; create, get, list, update and delete are in `history`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use history::{Draft, Kind};
+use history::{Draft, Filter, Kind, ServiceContext as _};
 use proffer_proto::catalog::v1::{self as proto, offer_service_server::OfferService};
-use tonic::Status;
-use wire::{amount, purpose, rule, value};
+use serve::{Problem, metadata};
+use tonic::{Status, metadata::MetadataMap};
+use wire::{
+    amount,
+    name::{folded, hint, is_named, is_same},
+    purpose, reference, rule, value,
+};
 
 use super::{Context, blocking, catalogue, creative, parse, value::into_proto};
 use crate::{
@@ -61,11 +66,49 @@ fn first_by_path(faults: Faults) -> Faults {
     faults.into_iter().filter(|(path, _)| seen.insert(path.clone())).collect()
 }
 
+/// Narrows to the offers of a category. Offers may name one that does not exist; a name that not
+/// even an offer gives is refused.
+async fn of_category(
+    context: &Context,
+    metadata: &MetadataMap,
+    request: &proto::ListOffersRequest,
+) -> Result<Option<Filter<proto::Offer>>, Status> {
+    let tenant = metadata::tenant(metadata)?;
+    let named = request.category.trim().to_owned();
+    if named.is_empty() {
+        return Ok(None);
+    }
+    let meant =
+        |offer: &proto::Offer| reference::meant(&offer.references, CATEGORY, &offer.category);
+    if let Some(found) = context.stored::<proto::Category>().find(&tenant, &named).await? {
+        let (id, name) = (found.id, found.name);
+        let wanted = id.clone();
+        let holds = move |offer: &proto::Offer| is_named(&meant(offer), &id, &name);
+        return Ok(Some(Filter::new(CATEGORY, wanted, holds)));
+    }
+    let offers = context.stored::<proto::Offer>().all(&tenant).await?;
+    let wanted = named.clone();
+    let holds =
+        move |offer: &proto::Offer| is_same(&offer.category, &wanted) || meant(offer) == wanted;
+    if offers.iter().any(&holds) {
+        return Ok(Some(Filter::new(CATEGORY, folded(&named), holds)));
+    }
+    let categories = context.stored::<proto::Category>().all(&tenant).await?;
+    let is_unbound = |offer: &&proto::Offer| {
+        reference::bound(&offer.references, CATEGORY, &offer.category).is_none()
+    };
+    let given = offers.iter().filter(is_unbound).map(|offer| offer.category.trim());
+    let known = categories.iter().map(|category| category.name.trim()).chain(given);
+    let known: BTreeMap<String, &str> = known.map(|name| (folded(name), name)).collect();
+    let hint = hint(&named, known.values().copied());
+    Err(Problem::not_found(CATEGORY, &wire::text::quoted(&named)).hint(&hint).into())
+}
+
 history::resource_service! {
     impl OfferService for Offers of Offer as offer, offers by id {
         create create_offer(CreateOfferRequest) -> CreateOfferResponse,
         get get_offer(GetOfferRequest) -> GetOfferResponse,
-        list list_offers(ListOffersRequest) -> ListOffersResponse,
+        list list_offers(ListOffersRequest) -> ListOffersResponse by [status] and of_category,
         update update_offer(UpdateOfferRequest) -> UpdateOfferResponse,
         delete delete_offer(DeleteOfferRequest) -> DeleteOfferResponse,
     }

@@ -107,7 +107,7 @@ history::resource_service! {
     impl OutcomeTypeService for OutcomeTypes of OutcomeType as outcome_type, outcome_types by key {
         create create_outcome_type(CreateOutcomeTypeRequest) -> CreateOutcomeTypeResponse,
         get get_outcome_type(GetOutcomeTypeRequest) -> GetOutcomeTypeResponse,
-        list list_outcome_types(ListOutcomeTypesRequest) -> ListOutcomeTypesResponse,
+        list list_outcome_types(ListOutcomeTypesRequest) -> ListOutcomeTypesResponse by [category],
         update update_outcome_type(UpdateOutcomeTypeRequest) -> UpdateOutcomeTypeResponse,
         delete delete_outcome_type(DeleteOutcomeTypeRequest) -> DeleteOutcomeTypeResponse,
     }

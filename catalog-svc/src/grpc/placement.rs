@@ -31,7 +31,7 @@ history::resource_service! {
     impl PlacementService for Placements of Placement as placement, placements by id {
         create create_placement(CreatePlacementRequest) -> CreatePlacementResponse,
         get get_placement(GetPlacementRequest) -> GetPlacementResponse,
-        list list_placements(ListPlacementsRequest) -> ListPlacementsResponse,
+        list list_placements(ListPlacementsRequest) -> ListPlacementsResponse by [status],
         update update_placement(UpdatePlacementRequest) -> UpdatePlacementResponse,
         delete delete_placement(DeletePlacementRequest) -> DeletePlacementResponse,
     }

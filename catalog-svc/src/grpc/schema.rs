@@ -113,7 +113,7 @@ history::resource_service! {
     impl SchemaService for Schemas of Schema as schema, schemas by id {
         create create_schema(CreateSchemaRequest) -> CreateSchemaResponse,
         get get_schema(GetSchemaRequest) -> GetSchemaResponse,
-        list list_schemas(ListSchemasRequest) -> ListSchemasResponse,
+        list list_schemas(ListSchemasRequest) -> ListSchemasResponse by [status],
         update update_schema(UpdateSchemaRequest) -> UpdateSchemaResponse,
         delete delete_schema(DeleteSchemaRequest) -> DeleteSchemaResponse,
     }

@@ -35,7 +35,7 @@ async fn get(catalog: &Catalog, key: &str) -> Result<OutcomeType, Status> {
 async fn pages(catalog: &Catalog, page_size: i32) -> Vec<Vec<String>> {
     let (mut pages, mut page_token) = (Vec::new(), String::new());
     loop {
-        let request = ListOutcomeTypesRequest { page_size, page_token };
+        let request = ListOutcomeTypesRequest { page_size, page_token, ..Default::default() };
         let answer =
             catalog.outcome_types().list_outcome_types(request).await.unwrap().into_inner();
         pages.push(answer.outcome_types.into_iter().map(|found| found.key).collect());
@@ -177,7 +177,8 @@ async fn pages_run_over_system_types_into_custom_ones() {
         }
         let listing = history::Listing::new(&["outcome_type"]);
         for wrong in ["zz", &listing.token("#11"), &listing.token("#x")] {
-            let request = ListOutcomeTypesRequest { page_size: 1, page_token: wrong.to_owned() };
+            let request =
+                ListOutcomeTypesRequest { page_size: 1, page_token: wrong.to_owned(), category: 0 };
             let refused = catalog.outcome_types().list_outcome_types(request).await;
             assert_eq!(faults(refused), ["page_token is not a token of an earlier page"]);
         }

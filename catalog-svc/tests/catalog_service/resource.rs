@@ -76,7 +76,8 @@ async fn lists_come_in_pages_by_id() {
             catalog.create_category(category(name, &[])).await.unwrap();
         }
         let list = async |page_size, page_token: &str| {
-            let request = ListCategoriesRequest { page_size, page_token: page_token.to_owned() };
+            let request =
+                ListCategoriesRequest { page_size, page_token: page_token.to_owned(), status: 0 };
             let answer = catalog.categories().list_categories(request).await?.into_inner();
             let names: Vec<_> = answer.categories.into_iter().map(|found| found.name).collect();
             Ok::<_, tonic::Status>((names, answer.next_page_token))
@@ -104,7 +105,8 @@ async fn a_page_of_large_resources_is_cut() {
         catalog.create_offer(large).await.unwrap();
     }
     let list = async |page_token: String| {
-        let request = proffer_proto::catalog::v1::ListOffersRequest { page_size: 0, page_token };
+        let request =
+            proffer_proto::catalog::v1::ListOffersRequest { page_token, ..Default::default() };
         let answer = catalog.offers().list_offers(request).await.unwrap().into_inner();
         (
             answer.offers.into_iter().map(|offer| offer.name).collect::<Vec<_>>(),

@@ -39,6 +39,7 @@ const ALL: &[&str] = &[
     "contact-false",
     "response-is-contact",
     "lists-of-what-happened",
+    "list-filters",
     "churn-prevention",
     "cross-sell",
     "onboarding",

@@ -13,12 +13,11 @@ use serve::{Problem, metadata};
 use tonic::{Status, metadata::MetadataMap};
 
 use crate::{
-    Author, Change, Draft, HistoryError, IdChoice, Kind, Page, Present, Resource, ServiceContext,
-    Write,
+    Author, Change, Draft, Filters, HistoryError, IdChoice, Kind, Page, Present, Resource,
+    ServiceContext, Write,
     built_in::{Start, built_in, refuse_built_in, system_resource, taken},
     collection::{payload, read},
     kind::draft::shortened,
-    page::Listing,
 };
 
 /// How often a write without an etag is tried over what others wrote meanwhile. Each failed attempt
@@ -64,17 +63,20 @@ pub async fn get<C: ServiceContext, R: Kind<C>>(
     Ok(found)
 }
 
-/// Reads a page of resources: the built-in ones, then the others by id.
+/// Reads a page of the resources for which all filters hold: the built-in ones, then the others by
+/// id. A page is short only at the end, and where the resources are large.
 pub async fn list<C: ServiceContext, R: Kind<C>>(
     context: &C,
     metadata: &MetadataMap,
     page_size: i32,
     page_token: &str,
+    filters: Filters<R>,
 ) -> Result<Page<R>, Status> {
     let tenant = metadata::tenant(metadata)?;
-    let listing = Listing::new(&[R::KIND]);
+    let listing = filters.listing();
     let (size, key) = listing.page(page_size, page_token).map_err(HistoryError::Invalid)?;
-    let (size, built_in) = (usize::try_from(size).unwrap_or_default(), R::built_in());
+    let (size, mut built_in) = (usize::try_from(size).unwrap_or_default(), R::built_in());
+    built_in.retain(|resource| filters.hold(resource));
     let built_in_count = built_in.len();
     let start = Start::parse(key, built_in_count)?;
     let mut items: Vec<R> = built_in.into_iter().skip(start.built_in).take(size).collect();
@@ -83,7 +85,8 @@ pub async fn list<C: ServiceContext, R: Kind<C>>(
         return Ok(Page { items, next: listing.token(&Start::key(reached)) });
     }
     let room = size - items.len();
-    let (stored, has_more) = context.stored::<R>().page(&tenant, &start.after, room).await?;
+    let (stored, has_more) =
+        filters.page(&context.stored::<R>(), &tenant, &start.after, room).await?;
     let next = match stored.last() {
         _ if !has_more => String::new(),
         Some(last) => listing.token(last.id()),

@@ -3,7 +3,9 @@
 /// Writes the methods of a service whose messages follow the common pattern: the common ones by
 /// [`crate::crud`], others by a function of the service that takes context, metadata and request.
 ///
-/// At the place of use `proto` holds the messages; the holder's first field is the context.
+/// At the place of use `proto` holds the messages; the holder's first field is the context. A list
+/// may be narrowed `by` enums that the request has like the resource, `and` by what a function of
+/// the service makes of context, metadata and request.
 #[macro_export]
 macro_rules! resource_service {
     (
@@ -11,7 +13,8 @@ macro_rules! resource_service {
             of $resource:ident as $one:ident, $many:ident by $id:ident {
             create $create:ident($create_request:ident) -> $created:ident,
             get $get:ident($get_request:ident) -> $got:ident,
-            list $list:ident($list_request:ident) -> $listed:ident,
+            list $list:ident($list_request:ident) -> $listed:ident
+                $(by [$($field:ident),+] $(and $filter:path)?)?,
             $(update $update:ident($update_request:ident) -> $updated:ident,)?
             delete $delete:ident($delete_request:ident) -> $deleted:ident,
             $($by:path => $other:ident($other_request:ident) -> $other_answer:ident,)*
@@ -43,7 +46,14 @@ macro_rules! resource_service {
             ) -> Result<tonic::Response<proto::$listed>, tonic::Status> {
                 let (metadata, _, request) = request.into_parts();
                 let (size, token) = (request.page_size, &request.page_token);
-                let page = $crate::crud::list(&self.0, &metadata, size, token).await?;
+                let filters = $crate::Filters::<proto::$resource>::new([$($(
+                    $crate::Filter::<proto::$resource>::of_word(
+                        stringify!($field),
+                        request.$field,
+                        |it| it.$field,
+                    )?,
+                )+ $($filter(&self.0, &metadata, &request).await?)?)?]);
+                let page = $crate::crud::list(&self.0, &metadata, size, token, filters).await?;
                 let ($many, next_page_token) = (page.items, page.next);
                 Ok(tonic::Response::new(proto::$listed { $many, next_page_token }))
             }

@@ -99,7 +99,8 @@ history::resource_service! {
         of DecisionFlow as decision_flow, decision_flows by id {
         create create_decision_flow(CreateDecisionFlowRequest) -> CreateDecisionFlowResponse,
         get get_decision_flow(GetDecisionFlowRequest) -> GetDecisionFlowResponse,
-        list list_decision_flows(ListDecisionFlowsRequest) -> ListDecisionFlowsResponse,
+        list list_decision_flows(ListDecisionFlowsRequest) -> ListDecisionFlowsResponse
+            by [status],
         update update_decision_flow(UpdateDecisionFlowRequest) -> UpdateDecisionFlowResponse,
         delete delete_decision_flow(DeleteDecisionFlowRequest) -> DeleteDecisionFlowResponse,
     }

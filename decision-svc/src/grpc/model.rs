@@ -46,7 +46,7 @@ history::resource_service! {
     impl ModelService for Models of Model as model, models by id {
         create create_model(CreateModelRequest) -> CreateModelResponse,
         get get_model(GetModelRequest) -> GetModelResponse,
-        list list_models(ListModelsRequest) -> ListModelsResponse,
+        list list_models(ListModelsRequest) -> ListModelsResponse by [status],
         update update_model(UpdateModelRequest) -> UpdateModelResponse,
         delete delete_model(DeleteModelRequest) -> DeleteModelResponse,
     }

@@ -41,7 +41,8 @@ history::resource_service! {
         of WeightProfile as weight_profile, weight_profiles by id {
         create create_weight_profile(CreateWeightProfileRequest) -> CreateWeightProfileResponse,
         get get_weight_profile(GetWeightProfileRequest) -> GetWeightProfileResponse,
-        list list_weight_profiles(ListWeightProfilesRequest) -> ListWeightProfilesResponse,
+        list list_weight_profiles(ListWeightProfilesRequest) -> ListWeightProfilesResponse
+            by [status],
         update update_weight_profile(UpdateWeightProfileRequest) -> UpdateWeightProfileResponse,
         delete delete_weight_profile(DeleteWeightProfileRequest) -> DeleteWeightProfileResponse,
     }

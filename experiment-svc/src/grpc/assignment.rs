@@ -19,11 +19,13 @@ pub async fn list(
 ) -> Result<proto::ListAssignmentsResponse, Status> {
     let tenant = metadata::tenant(metadata)?;
     let experiment: Experiment = context.stored().get(&tenant, &request.id).await?;
-    let listing = Listing::new(&["assignments", &experiment.id]);
+    let arm = arm(request.arm)?;
+    let listing = Listing::new(&["assignments", &experiment.id, &request.arm.to_string()]);
     let (size, after) =
         listing.page(request.page_size, &request.page_token).map_err(Problem::invalid_fields)?;
     // One more than asked for shows whether there is a next page.
-    let rows = context.store.arms(&tenant, &experiment.id, &after, i64::from(size) + 1).await;
+    let asked = (experiment.id.as_str(), arm);
+    let rows = context.store.arms(&tenant, asked, &after, i64::from(size) + 1).await;
     let mut rows = rows.map_err(|error| serve::store_status(&error))?;
     let has_more = rows.len() > size as usize;
     rows.truncate(size as usize);
@@ -34,6 +36,19 @@ pub async fn list(
         .unwrap_or_default();
     let assignments = rows.into_iter().map(assignment).collect();
     Ok(proto::ListAssignmentsResponse { assignments, next_page_token })
+}
+
+/// The arm of a request; none when it asks for all.
+fn arm(number: i32) -> Result<Option<Arm>, Problem> {
+    match proto::Arm::try_from(number) {
+        Ok(proto::Arm::Unspecified) => Ok(None),
+        Ok(proto::Arm::Treatment) => Ok(Some(Arm::Treatment)),
+        Ok(proto::Arm::Holdout) => Ok(Some(Arm::Holdout)),
+        Err(_) => {
+            let message = format!("is {number}; it must be one of treatment, holdout");
+            Err(Problem::invalid_field("arm", message))
+        }
+    }
 }
 
 /// The assignment of one customer.

@@ -174,7 +174,7 @@ history::resource_service! {
     impl ExperimentService for Experiments of Experiment as experiment, experiments by id {
         create create_experiment(CreateExperimentRequest) -> CreateExperimentResponse,
         get get_experiment(GetExperimentRequest) -> GetExperimentResponse,
-        list list_experiments(ListExperimentsRequest) -> ListExperimentsResponse,
+        list list_experiments(ListExperimentsRequest) -> ListExperimentsResponse by [status],
         update update_experiment(UpdateExperimentRequest) -> UpdateExperimentResponse,
         delete delete_experiment(DeleteExperimentRequest) -> DeleteExperimentResponse,
         conclude => conclude_experiment(ConcludeExperimentRequest) -> ConcludeExperimentResponse,

@@ -23,12 +23,18 @@ pub struct ArmRow {
 
 type Columns = (String, bool, i64, i64, Option<i64>);
 
-const PAGE: &str = "select a.customer_id, a.is_holdout, a.epoch, a.assigned_us, e.exposed_us
-    from assignment a
-    left join exposure e on e.tenant_id = a.tenant_id
-      and e.customer_id = a.customer_id and e.experiment_id = a.experiment_id
-    where a.tenant_id = $1 and a.experiment_id = $2 and a.customer_id > $3
-    order by a.customer_id limit $4";
+/// A page of an experiment's arms; of one arm when narrowed.
+fn page_statement(is_narrowed: bool) -> String {
+    let narrowed = if is_narrowed { " and a.is_holdout = $5" } else { "" };
+    format!(
+        "select a.customer_id, a.is_holdout, a.epoch, a.assigned_us, e.exposed_us
+         from assignment a
+         left join exposure e on e.tenant_id = a.tenant_id
+           and e.customer_id = a.customer_id and e.experiment_id = a.experiment_id
+         where a.tenant_id = $1 and a.experiment_id = $2 and a.customer_id > $3{narrowed}
+         order by a.customer_id limit $4"
+    )
+}
 
 const ONE: &str = "select a.customer_id, a.is_holdout, a.epoch, a.assigned_us, e.exposed_us
     from assignment a
@@ -37,29 +43,32 @@ const ONE: &str = "select a.customer_id, a.is_holdout, a.epoch, a.assigned_us, e
     where a.tenant_id = $1 and a.customer_id = $2 and a.experiment_id = $3";
 
 pub(super) fn statements() -> Vec<Statement> {
-    vec![
-        Statement::new("arms of an experiment", PAGE)
-            .scan("an experiment's arms are listed by page"),
-        Statement::new("arm of a customer", ONE),
-    ]
+    let page = |is_narrowed| {
+        Statement::new("arms of an experiment", page_statement(is_narrowed))
+            .scan("an experiment's arms are listed by page")
+    };
+    vec![page(false), page(true), Statement::new("arm of a customer", ONE)]
 }
 
 impl Store {
-    /// Arms of an experiment of customers after `after`, at most `limit`, by customer.
+    /// Arms of an experiment of customers after `after`, at most `limit`, by customer; only of
+    /// `arm` when there is one.
     pub async fn arms(
         &self,
         tenant: &str,
-        experiment_id: &str,
+        (experiment_id, arm): (&str, Option<Arm>),
         after: &str,
         limit: i64,
     ) -> Result<Vec<ArmRow>, DatabaseError> {
-        let rows: Vec<Columns> = Select::new(PAGE)
+        let mut select = Select::new(page_statement(arm.is_some()))
             .bind(tenant)
             .bind(experiment_id)
             .bind(after)
-            .bind(limit)
-            .all(&self.database)
-            .await?;
+            .bind(limit);
+        if let Some(arm) = arm {
+            select = select.bind(arm == Arm::Holdout);
+        }
+        let rows: Vec<Columns> = select.all(&self.database).await?;
         rows.into_iter().map(arm_row).collect()
     }
 

@@ -389,8 +389,11 @@ async fn experiments_are_listed_by_id_in_pages() {
         }
         assert_eq!(listed(&suite).await, ["exp_a", "exp_b", "exp_c"]);
         let list = async |page_size: i32, page_token: &str| {
-            let request =
-                proto::ListExperimentsRequest { page_size, page_token: page_token.to_owned() };
+            let request = proto::ListExperimentsRequest {
+                page_size,
+                page_token: page_token.to_owned(),
+                status: 0,
+            };
             suite
                 .experiments
                 .clone()

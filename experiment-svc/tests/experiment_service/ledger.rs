@@ -77,6 +77,41 @@ async fn the_first_arm_stays() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn assignments_are_listed_by_arm_and_a_token_belongs_to_it() {
+    on_both(async |suite| {
+        let id = suite.create(seed()).await.unwrap().id;
+        let arms = ["ann", "bob", "cas", "dot", "eve"].into_iter().zip([1, 2, 1, 2, 1]);
+        let arms = arms.map(|(who, arm)| assigned(who, Arm::try_from(arm).unwrap(), hour(1)));
+        suite.deliver(arms).await.unwrap();
+        let list = async |arm: i32, page_token: &str| {
+            let request = proto::ListAssignmentsRequest {
+                id: id.clone(),
+                page_size: 2,
+                page_token: page_token.to_owned(),
+                arm,
+            };
+            let page = suite.experiments.clone().list_assignments(request).await?.into_inner();
+            let who: Vec<_> = page.assignments.into_iter().map(|found| found.customer_id).collect();
+            Ok::<_, tonic::Status>((who, page.next_page_token))
+        };
+        let (who, token) = list(Arm::Treatment.into(), "").await.unwrap();
+        assert_eq!(who, ["ann", "cas"]);
+        let last = (vec!["eve".to_owned()], String::new());
+        assert_eq!(list(Arm::Treatment.into(), &token).await.unwrap(), last);
+        let held_out = (vec!["bob".to_owned(), "dot".to_owned()], String::new());
+        assert_eq!(list(Arm::Holdout.into(), "").await.unwrap(), held_out);
+        assert_eq!(list(0, "").await.unwrap().0, ["ann", "bob"]);
+        for other in [0, Arm::Holdout.into()] {
+            assert_eq!(shown(&list(other, &token).await.unwrap_err()), invalid(&["page_token"]));
+        }
+        let status = list(9, "").await.unwrap_err();
+        assert_eq!(shown(&status), invalid(&["arm"]));
+        assert!(status.message().contains("treatment, holdout"), "{}", status.message());
+    })
+    .await;
+}
+
 /// A small but complete history of four customers.
 fn story() -> Vec<Entry> {
     let sale =

@@ -145,7 +145,7 @@ impl Suite {
         page_token: &str,
     ) -> Result<proto::ListAssignmentsResponse, Status> {
         let (id, page_token) = (id.to_owned(), page_token.to_owned());
-        let request = proto::ListAssignmentsRequest { id, page_size, page_token };
+        let request = proto::ListAssignmentsRequest { id, page_size, page_token, arm: 0 };
         Ok(self.experiments.clone().list_assignments(request).await?.into_inner())
     }
 

@@ -105,7 +105,7 @@ history::resource_service! {
     impl ChannelService for Channels of Channel as channel, channels by id {
         create create_channel(CreateChannelRequest) -> CreateChannelResponse,
         get get_channel(GetChannelRequest) -> GetChannelResponse,
-        list list_channels(ListChannelsRequest) -> ListChannelsResponse,
+        list list_channels(ListChannelsRequest) -> ListChannelsResponse by [status],
         update update_channel(UpdateChannelRequest) -> UpdateChannelResponse,
         delete delete_channel(DeleteChannelRequest) -> DeleteChannelResponse,
     }

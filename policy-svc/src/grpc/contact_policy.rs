@@ -68,7 +68,8 @@ history::resource_service! {
         of ContactPolicy as contact_policy, contact_policies by id {
         create create_contact_policy(CreateContactPolicyRequest) -> CreateContactPolicyResponse,
         get get_contact_policy(GetContactPolicyRequest) -> GetContactPolicyResponse,
-        list list_contact_policies(ListContactPoliciesRequest) -> ListContactPoliciesResponse,
+        list list_contact_policies(ListContactPoliciesRequest) -> ListContactPoliciesResponse
+            by [status],
         update update_contact_policy(UpdateContactPolicyRequest) -> UpdateContactPolicyResponse,
         delete delete_contact_policy(DeleteContactPolicyRequest) -> DeleteContactPolicyResponse,
     }

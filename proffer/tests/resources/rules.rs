@@ -11,7 +11,7 @@ use super::{
 /// Writers at once.
 const WRITERS: usize = 8;
 
-async fn on_every_kind(check: impl AsyncFn(&Door, &Kind)) {
+pub async fn on_every_kind(check: impl AsyncFn(&Door, &Kind)) {
     let folder = tempfile::tempdir().unwrap();
     let door = Door::open(folder.path()).await;
     for kind in kinds() {
@@ -20,7 +20,7 @@ async fn on_every_kind(check: impl AsyncFn(&Door, &Kind)) {
     }
 }
 
-fn refused(status: u16, reason: &str) -> (u16, String) {
+pub fn refused(status: u16, reason: &str) -> (u16, String) {
     (status, reason.to_owned())
 }
 
