@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 mod decision_service {
+    pub mod audit;
     pub mod batch;
     pub mod contact;
     pub mod engine;

@@ -4,7 +4,6 @@
 //! [`route_table`] holds every call, [`json`] converts messages, [`rest`] serves a call and
 //! [`problem`] forms errors. [`grpc_door`] forwards gRPC unchanged. A new RPC needs no code here.
 
-mod annotation;
 pub mod config;
 mod grpc_door;
 mod json;
@@ -22,6 +21,7 @@ use std::sync::{Arc, LazyLock};
 use anyhow::Context as _;
 use axum::{Router, body::Body, extract::State};
 use http::{Request, Response};
+use proffer_proto::json::annotation;
 use tonic::service::Routes;
 
 pub use config::{Config, DoorSettings, Settings};

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod resources {
+    mod audit;
     mod kind;
     mod large_page;
     mod narrowed;

@@ -2,13 +2,14 @@
 //! come from.
 //!
 //! Nothing else lives here but what is true of the messages alone: field masks, differences, words
-//! of enums and what all resources have in common.
+//! of enums, their form as JSON, and what all resources have in common.
 
 #![allow(missing_docs, clippy::all, clippy::indexing_slicing)]
 
 use std::sync::LazyLock;
 
 pub mod difference;
+pub mod json;
 pub mod mask;
 pub mod resource;
 mod result;

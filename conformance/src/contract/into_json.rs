@@ -102,6 +102,9 @@ fn print(message: &DynamicMessage, field: &FieldDescriptor, fields: &mut Map<Str
 
 fn field_json(field: &FieldDescriptor, value: &Field) -> Value {
     match value {
+        Field::String(text) if option::is_set(field, "json_text") => {
+            serde_json::from_str(text).unwrap_or_default()
+        }
         Field::List(items) if option::is_set(field, "scalar_when_one") && items.len() == 1 => {
             items.first().map_or(Value::Null, |item| single(&field.kind(), item))
         }

@@ -23,6 +23,7 @@ async fn check(names: &[&str], kind: Kind, shape: Shape, store: Store) {
 }
 
 const ALL: &[&str] = &[
+    "history-and-audit",
     "winback",
     "three-touches",
     "consent",

@@ -83,6 +83,11 @@ impl Follower {
         drop(self.0.log.set(log));
     }
 
+    /// The log itself, once it is connected.
+    pub fn log(&self) -> Option<&Arc<Log>> {
+        self.0.log.get()
+    }
+
     /// The service whose log it is.
     pub fn service(&self) -> &'static str {
         self.0.service

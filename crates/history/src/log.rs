@@ -7,16 +7,12 @@ use tokio::sync::watch::{self, Sender};
 
 use crate::{
     Change, Entry, HistoryError, Present,
-    chain::hash_of,
     entry::{EntryRow, PresentRow, entry, present},
     write::append,
 };
 
 /// A row of the present state, and how many rows were found in all.
 type PageRow = (String, String, Option<Vec<u8>>, String, i64, i64, i64, i64);
-
-/// Entries that a check of the chain reads at once.
-const VERIFIED_AT_ONCE: i64 = 200;
 
 static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
@@ -39,15 +35,6 @@ pub struct History {
     pub(crate) database: Database,
     /// Rung after each write of this process; watchers elsewhere poll.
     pub(crate) bell: Arc<Sender<()>>,
-}
-
-/// What checking the chain found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verified {
-    /// Entries read.
-    pub entries: i64,
-    /// The first entry whose hash or number is not what it should be.
-    pub first_bad: Option<i64>,
 }
 
 impl History {
@@ -226,25 +213,6 @@ impl History {
             .optional(&self.database)
             .await?;
         Ok(head.map_or(0, |row| row.0))
-    }
-
-    /// Recomputes a tenant's chain from the first entry on.
-    pub async fn verify(&self, tenant: &str) -> Result<Verified, HistoryError> {
-        let (mut entries, mut previous) = (0, Vec::new());
-        loop {
-            let page = self.entries(tenant, entries, VERIFIED_AT_ONCE).await?;
-            if page.is_empty() {
-                return Ok(Verified { entries, first_bad: None });
-            }
-            for entry in page {
-                if entry.revision != entries + 1 || hash_of(&previous, tenant, &entry) != entry.hash
-                {
-                    return Ok(Verified { entries, first_bad: Some(entries + 1) });
-                }
-                entries += 1;
-                previous = entry.hash;
-            }
-        }
     }
 }
 

@@ -27,7 +27,48 @@ impl AsOf {
     }
 }
 
+/// Entries of one resource, newest first.
+#[derive(Clone, Debug, Default)]
+pub struct Trail {
+    /// As many as were asked for, fewer when they are large.
+    pub entries: Vec<Entry>,
+    /// The next older one.
+    pub before: Option<Entry>,
+}
+
+/// Bytes of payload after which a trail ends: its changes hold each payload twice, as text.
+const TRAIL_BYTES_MAX: usize = 512 * 1024;
+/// Entries that a trail reads at once.
+const TRAIL_AT_ONCE: i64 = 16;
+
 impl History {
+    /// The entries of one resource before a revision, at most `count`, and the one before them. The
+    /// first is there whatever its size.
+    pub async fn trail(
+        &self,
+        tenant: &str,
+        kind: &'static str,
+        id: &str,
+        before: i64,
+        count: usize,
+    ) -> Result<Trail, HistoryError> {
+        let (mut trail, mut bytes, mut before) = (Trail::default(), 0, before);
+        loop {
+            let read = self.past(tenant, kind, id, before, TRAIL_AT_ONCE).await?;
+            let Some(oldest) = read.last() else { return Ok(trail) };
+            before = oldest.revision;
+            for entry in read {
+                let is_full = trail.entries.len() >= count || bytes > TRAIL_BYTES_MAX;
+                if is_full {
+                    trail.before = Some(entry);
+                    return Ok(trail);
+                }
+                bytes += entry.payload.as_ref().map_or(0, Vec::len);
+                trail.entries.push(entry);
+            }
+        }
+    }
+
     /// The entry that held at a moment; none before the resource existed or after it was deleted.
     pub async fn as_of(
         &self,

@@ -78,6 +78,11 @@ impl Names {
         self.0.iter().find(|follower| follower.holds(kind))
     }
 
+    /// The followers of the logs.
+    pub fn followers(&self) -> &[Follower] {
+        &self.0
+    }
+
     /// What each log names now. Each owner is asked once.
     pub async fn all_now(&self, tenant: &str) -> Vec<(&Follower, Heard)> {
         let asked =

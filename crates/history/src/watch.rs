@@ -119,7 +119,8 @@ impl History {
     }
 }
 
-fn change(entry: Entry) -> ConfigurationChange {
+/// An entry as followers get it.
+pub(crate) fn change(entry: Entry) -> ConfigurationChange {
     ConfigurationChange {
         revision: entry.revision,
         kind: entry.kind,

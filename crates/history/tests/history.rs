@@ -204,20 +204,6 @@ async fn a_watch_with_a_heartbeat_yields_while_nothing_changes() {
     .await;
 }
 
-/// The danger first: a changed entry; then what the chain says about it.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_changed_entry_is_found() {
-    let folder = tempfile::tempdir().unwrap();
-    let history = open(&Location::Folder(folder.path().to_owned())).await;
-    for name in ["A", "B", "C"] {
-        write(&history, 1, create(name)).await.unwrap();
-    }
-    let file = format!("sqlite://{}", folder.path().join("history.sqlite").display());
-    let pool = sqlx::SqlitePool::connect(&file).await.unwrap();
-    sqlx::query("update entry set actor = 'eve' where revision = 2").execute(&pool).await.unwrap();
-    assert_eq!(history.verify("t").await.unwrap().first_bad, Some(2));
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_inside_a_transaction_stands_or_falls_with_it() {
     let folder = tempfile::tempdir().unwrap();

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use futures::{StreamExt as _, stream::BoxStream};
 use proffer_proto::values::v1::{
-    ConfigurationChange, WatchLogRequest, WatchLogResponse, log_service_server::LogService,
+    ConfigurationChange, ReadHistoryRequest, ReadHistoryResponse, VerifyRequest, VerifyResponse,
+    WatchLogRequest, WatchLogResponse, log_service_server::LogService,
 };
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
@@ -86,5 +87,19 @@ impl LogService for WrittenLog {
             Some((Ok(page), (log, bell, head, false)))
         });
         Ok(Response::new(pages.boxed()))
+    }
+
+    async fn read_history(
+        &self,
+        _request: Request<ReadHistoryRequest>,
+    ) -> Result<Response<ReadHistoryResponse>, Status> {
+        Err(Status::unavailable("a written log has no entries, only changes"))
+    }
+
+    async fn verify(
+        &self,
+        _request: Request<VerifyRequest>,
+    ) -> Result<Response<VerifyResponse>, Status> {
+        Err(Status::unavailable("a written log has no entries, only changes"))
     }
 }

@@ -11,6 +11,7 @@
 //! | none | [`respond`], [`commit`], [`release`] |
 
 pub mod as_of;
+pub mod audit;
 pub mod batch;
 pub mod candidates;
 pub mod commit;

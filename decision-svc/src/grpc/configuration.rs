@@ -1,5 +1,5 @@
 //! ConfigurationService: lists the references that lead nowhere, in the configuration of all
-//! services.
+//! services, and what was written; checks the logs.
 
 use history::Listing;
 use proffer_proto::decision::v1::{
@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status};
 use wire::name::hint;
 
 use super::Context;
-use crate::domain::problem::Problem;
+use crate::{deciding::audit::Logs, domain::problem::Problem};
 
 /// The configuration of all services.
 pub struct Configuration(pub Context);
@@ -41,6 +41,22 @@ impl ConfigurationService for Configuration {
             next_page_token,
             unanswered,
         }))
+    }
+
+    async fn list_history(
+        &self,
+        request: Request<proto::ListHistoryRequest>,
+    ) -> Result<Response<proto::ListHistoryResponse>, Status> {
+        let tenant = metadata::tenant(request.metadata())?;
+        Logs(&self.0.known.names).history(&tenant, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn verify_logs(
+        &self,
+        request: Request<proto::VerifyLogsRequest>,
+    ) -> Result<Response<proto::VerifyLogsResponse>, Status> {
+        let tenant = metadata::tenant(request.metadata())?;
+        Ok(Response::new(Logs(&self.0.known.names).verify(&tenant).await))
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod answer;
 pub mod flow_config;
+pub mod history;
 pub mod model;
 pub mod offer_subject;
 pub mod part;

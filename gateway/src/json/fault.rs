@@ -2,10 +2,10 @@
 
 use std::fmt;
 
+pub use proffer_proto::json::path::{push_index, push_key, quoted};
+
 /// Faults reported for one request; more are left out.
 pub const FAULTS_MAX: usize = 100;
-/// Characters of the caller's own text repeated in a fault.
-const QUOTED_CHARS_MAX: usize = 64;
 
 /// A place in a JSON text, written as callers write it: `config.nodes[2].config.colour`.
 #[derive(Clone, Copy, Debug)]
@@ -54,34 +54,6 @@ impl fmt::Display for Place<'_> {
 
 /// How the body as a whole is named in a fault.
 pub const BODY: &str = "body";
-
-/// Adds a key to a written path, in brackets unless it is a plain word.
-pub fn push_key(out: &mut String, key: &str) {
-    let is_word = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if !is_word {
-        out.push_str(&format!("[{:?}]", quoted(key)));
-        return;
-    }
-    if !out.is_empty() {
-        out.push('.');
-    }
-    out.push_str(&quoted(key));
-}
-
-/// Adds an index to a written path.
-pub fn push_index(out: &mut String, index: &str) {
-    out.push('[');
-    out.push_str(index);
-    out.push(']');
-}
-
-/// The caller's text, cut to a length that can be repeated.
-pub fn quoted(text: &str) -> String {
-    match text.char_indices().nth(QUOTED_CHARS_MAX) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-    }
-}
 
 /// All faults of a request, as path and message.
 #[derive(Debug, Default)]
@@ -153,11 +125,5 @@ mod tests {
         let paths: Vec<_> = taken.iter().map(|(path, _)| path.as_str()).collect();
         assert_eq!(paths, ["flow", "attributes[\"a b\"]"]);
         assert_eq!(faults.into_list().len(), 2);
-    }
-
-    #[test]
-    fn long_text_of_the_caller_is_cut() {
-        assert_eq!(quoted(&"é".repeat(64)), "é".repeat(64));
-        assert_eq!(quoted(&"é".repeat(65)), format!("{}…", "é".repeat(64)));
     }
 }

@@ -3,6 +3,8 @@
 
 use std::{borrow::Cow, sync::Arc};
 
+use proffer_proto::json::path::camel;
+
 use super::{
     fault::{BODY, push_index, push_key},
     shape::{Field, Form, Kind, Object, Plurality, Shape, ShapeId, Shapes, Step, Tagged},
@@ -280,21 +282,4 @@ impl<'s> Walk<'s> {
         self.is_exact = false;
         self.at = At::Unknown;
     }
-}
-
-/// A proto path in camelCase.
-pub fn camel(path: &str) -> String {
-    let mut out = String::with_capacity(path.len());
-    let mut is_start = false;
-    for c in path.chars() {
-        match c {
-            '_' => is_start = true,
-            c if is_start => {
-                out.push(c.to_ascii_uppercase());
-                is_start = false;
-            }
-            c => out.push(c),
-        }
-    }
-    out
 }

@@ -4,15 +4,7 @@ use prost_reflect::{DynamicMessage, MapKey, Value};
 use tonic::Status;
 
 use super::{Json, Nulls, Place, Reader};
-use crate::json::shape::{Field, Kind, Object, Plurality};
-
-impl Object {
-    /// True for a list whose unreadable items another field takes.
-    pub fn takes_unread(&self, list: &Field) -> bool {
-        let is_list = list.plurality == Plurality::List && matches!(list.kind, Kind::Message(_));
-        is_list && self.unread.as_ref().is_some_and(|unread| unread.items == list.name)
-    }
-}
+use crate::json::shape::{Field, Object};
 
 impl Reader<'_, '_> {
     /// Reads such a list. An unreadable item leaves an empty message in its place and its faults

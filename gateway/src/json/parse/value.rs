@@ -102,7 +102,7 @@ impl Reader<'_, '_> {
         match json {
             Json::Text(word) => match words.number(word) {
                 Some(number) => Some(Value::EnumNumber(number)),
-                None => match words.near(word) {
+                None => match formula::nearest(word, words.sorted().into_iter()) {
                     None => self.refuse_text(place, &wanted(), word),
                     // It comes first: a long list is cut.
                     Some(near) => {

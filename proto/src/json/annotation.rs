@@ -27,6 +27,7 @@ pub struct Annotations {
     omit_when_empty: ExtensionDescriptor,
     scalar_when_one: ExtensionDescriptor,
     unread_of: ExtensionDescriptor,
+    json_text: ExtensionDescriptor,
 }
 
 /// One REST door of a method.
@@ -68,6 +69,8 @@ pub struct FieldOptions {
     pub output_only: bool,
     /// Must be given.
     pub required: bool,
+    /// Its text is JSON and is printed as it is.
+    pub json_text: bool,
 }
 
 impl Annotations {
@@ -92,6 +95,7 @@ impl Annotations {
             omit_when_empty: ours("omit_when_empty")?,
             scalar_when_one: ours("scalar_when_one")?,
             unread_of: ours("unread_of")?,
+            json_text: ours("json_text")?,
         })
     }
 
@@ -172,6 +176,7 @@ impl Annotations {
             scalar_when_one: is_set(&options, &self.scalar_when_one),
             output_only: behavior.contains(&Value::EnumNumber(OUTPUT_ONLY)),
             required: behavior.contains(&Value::EnumNumber(REQUIRED)),
+            json_text: is_set(&options, &self.json_text),
         }
     }
 }
@@ -210,13 +215,13 @@ mod tests {
 
     fn method(name: &str) -> MethodDescriptor {
         let (service, method) = name.rsplit_once('.').unwrap();
-        let service = proffer_proto::POOL.get_service_by_name(service).unwrap();
+        let service = crate::POOL.get_service_by_name(service).unwrap();
         service.methods().find(|found| found.name() == method).unwrap()
     }
 
     #[test]
     fn options_are_read_from_the_contracts() {
-        let annotations = Annotations::of(&proffer_proto::POOL).unwrap();
+        let annotations = Annotations::of(&crate::POOL).unwrap();
         let create = method("proffer.catalog.v1.OfferService.CreateOffer");
         let rule = HttpRule {
             method: http::Method::POST,

@@ -6,7 +6,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use prost_reflect::{FieldDescriptor, MessageDescriptor};
 
-use crate::annotation::FieldOptions;
+use super::annotation::FieldOptions;
 
 /// The plans of all messages reached so far.
 #[derive(Debug, Default)]
@@ -64,6 +64,14 @@ pub struct Object {
     pub inline: Vec<Arc<Field>>,
     /// Takes the faults of items that cannot be read.
     pub unread: Option<Unread>,
+}
+
+impl Object {
+    /// True for a list whose unreadable items another field takes.
+    pub fn takes_unread(&self, list: &Field) -> bool {
+        let is_list = list.plurality == Plurality::List && matches!(list.kind, Kind::Message(_));
+        is_list && self.unread.as_ref().is_some_and(|unread| unread.items == list.name)
+    }
 }
 
 /// The field that takes a fault for each unreadable item of a list.
@@ -208,11 +216,11 @@ impl Words {
         self.by_word.get(word).copied()
     }
 
-    /// The word that was likely meant by one that is none.
-    pub fn near(&self, word: &str) -> Option<&str> {
+    /// The words, one for each value, in the order of letters.
+    pub fn sorted(&self) -> Vec<&str> {
         let mut words: Vec<_> = self.by_number.values().map(String::as_str).collect();
         words.sort_unstable();
-        formula::nearest(word, words.into_iter())
+        words
     }
 
     /// The word of a number.
@@ -256,7 +264,6 @@ impl Shapes {
     }
 
     /// The plan of the message of this full name.
-    #[cfg(test)]
     pub fn named(&self, name: &str) -> Option<&Shape> {
         self.at(*self.ids.get(name)?)
     }

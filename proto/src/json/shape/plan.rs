@@ -14,7 +14,7 @@ use super::{
     Field, Form, Instant, Kind, Member, Object, Plurality, Scalar, Shape, ShapeId, Shapes, Step,
     Tagged, Target, Unread, Words,
 };
-use crate::annotation::{Annotations, TaggedOneof};
+use crate::json::annotation::{Annotations, TaggedOneof};
 
 impl Shapes {
     /// Plans a message and all that it holds.

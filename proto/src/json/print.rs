@@ -70,7 +70,7 @@ impl<'s> Printer<'s> {
             Form::Mask(paths) => {
                 let paths = message.get_field(paths);
                 let paths = paths.as_list().unwrap_or_default().iter().filter_map(Value::as_str);
-                let joined = paths.map(super::field_path::camel).collect::<Vec<_>>().join(",");
+                let joined = paths.map(super::path::camel).collect::<Vec<_>>().join(",");
                 self.text(&joined);
             }
         }
@@ -156,6 +156,7 @@ impl<'s> Printer<'s> {
 
     fn field(&mut self, field: &Field, value: &Value) {
         match (field.plurality, value) {
+            (Plurality::One, Value::String(json)) if field.options.json_text => self.raw(json),
             (Plurality::One, value) => self.value(&field.kind, value),
             (Plurality::List, Value::List(items)) => match items.as_slice() {
                 [only] if field.options.scalar_when_one => self.value(&field.kind, only),
