@@ -37,7 +37,9 @@ impl Gate {
         let channel =
             proto::Channel { name: "email".into(), config: Some(config), ..Default::default() };
         let channels = &mut ChannelServiceClient::new(gate.neighbour.clone());
-        channels.create_channel(proto::CreateChannelRequest { channel: Some(channel) }).await?;
+        let channel =
+            proto::CreateChannelRequest { channel: Some(channel), ..Default::default() };
+        channels.create_channel(channel).await?;
         let cap = proto::FrequencyCap { window_days: 30, max_impressions: 3, ..Default::default() };
         let policy = proto::ContactPolicy {
             name: "Winback 3-touch cap, 30-day window".into(),
@@ -49,6 +51,7 @@ impl Gate {
         policies
             .create_contact_policy(proto::CreateContactPolicyRequest {
                 contact_policy: Some(policy),
+                ..Default::default()
             })
             .await?;
         Ok(gate)

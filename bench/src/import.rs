@@ -199,7 +199,7 @@ async fn compare(
         ..Default::default()
     };
     SchemaServiceClient::new(service.clone())
-        .create_schema(proto::CreateSchemaRequest { schema: Some(schema) })
+        .create_schema(proto::CreateSchemaRequest { schema: Some(schema), ..Default::default() })
         .await?;
     bulk.create().await?;
     let mut imported = Term::new("rows per second streamed in as CSV");

@@ -116,7 +116,7 @@ impl Door {
             Ok(response) => {
                 let answer = DynamicMessage::decode(route.rpc.output(), response.into_inner())?;
                 Ok(Answer {
-                    status: route.status(&answer),
+                    status: route.status_of(&request, &answer),
                     body: route.shown(&answer),
                     error: None,
                 })
@@ -137,7 +137,7 @@ impl Door {
                 let mut reader = serde_json::Deserializer::from_str(&output);
                 let answer = DynamicMessage::deserialize(route.rpc.output(), &mut reader)?;
                 Ok(Answer {
-                    status: route.status(&answer),
+                    status: route.status_of(&request, &answer),
                     body: route.shown(&answer),
                     error: None,
                 })

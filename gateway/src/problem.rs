@@ -150,6 +150,13 @@ impl Wording {
     }
 }
 
+/// The message of an error and its faults, as field and description, in the names of JSON.
+pub fn faults(status: &Status, root: Root<'_>) -> (String, Vec<(String, String)>) {
+    let details = status.get_error_details();
+    let Wording { message, violations } = Wording::of(status, details.bad_request(), Some(root));
+    (message, violations.into_iter().map(|it| (it.field, it.description)).collect())
+}
+
 /// Puts the fault of one item of a batch into the names of JSON; `root` is the item.
 pub fn translate_item(fault: &mut DynamicMessage, root: Root<'_>) {
     let mut read = ItemFault::default();

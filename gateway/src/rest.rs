@@ -8,6 +8,7 @@ mod precondition;
 pub mod refusal;
 mod request;
 mod tag;
+mod validate;
 
 use std::time::Duration;
 
@@ -55,6 +56,8 @@ enum Place<'t, 'p> {
     Index,
     /// The import into a schema, whose name is still encoded.
     Import(&'p str),
+    /// The check of a resource.
+    Validate,
     /// Calls of the contracts.
     Call(Found<'t, 'p>),
 }
@@ -64,7 +67,7 @@ impl Place<'_, '_> {
     fn allow(&self) -> HeaderValue {
         match self {
             Self::Index => HeaderValue::from_static("GET, HEAD, OPTIONS"),
-            Self::Import(_) => HeaderValue::from_static("OPTIONS, POST"),
+            Self::Import(_) | Self::Validate => HeaderValue::from_static("OPTIONS, POST"),
             Self::Call(found) => found.allow(),
         }
     }
@@ -123,7 +126,11 @@ impl Rest {
                 let answered = self.import(schema, &parts, body, request_id).await;
                 return answered.unwrap_or_else(|problem| problem.into_response(None, request_id));
             }
-            Place::Index | Place::Import(_) => return not_allowed(),
+            Place::Validate if parts.method == Method::POST => {
+                let answered = self.validate(&parts, body, request_id).await;
+                return answered.unwrap_or_else(|problem| problem.into_response(None, request_id));
+            }
+            Place::Index | Place::Import(_) | Place::Validate => return not_allowed(),
             Place::Call(found) => found,
         };
         let Some(route) = found.route(&parts.method) else { return not_allowed() };
@@ -142,6 +149,9 @@ impl Rest {
         if path == fixed::INDEX {
             return Some(Place::Index);
         }
+        if path == fixed::VALIDATE {
+            return Some(Place::Validate);
+        }
         let import = fixed::schema_in(path).map(Place::Import);
         import.or_else(|| self.table.find(path).map(Place::Call))
     }
@@ -156,15 +166,21 @@ impl Rest {
         let body = request::read_body(&parts.headers, body, route.body_bytes_max).await?;
         // After the body has arrived: a slow client holds no permit while it sends.
         let _permit = self.admission.admit().await?;
+        let mut is_check = false;
         let answer = if let Some(tagged) = self.missing_tag(route, &body) {
             self.patch_untagged((found, route), parts, &body, request_id, tagged).await?
         } else {
             let query = parts.uri.query().unwrap_or_default();
             let message = self.request(route, &found.values, query, &parts.headers, &body, None)?;
+            is_check = is_check_only(route, &message);
             let answered = self.send(route, message, &parts.headers, request_id).await;
             answered.map_err(|status| precondition::refused(&parts.headers, status))?
         };
-        let response = self.response(route, &answer)?;
+        let mut response = self.response(route, &answer)?;
+        if is_check {
+            // Nothing was created.
+            *response.status_mut() = StatusCode::OK;
+        }
         if matches!(parts.method, Method::GET | Method::HEAD) {
             return Ok(precondition::unless_known(&parts.headers, response));
         }
@@ -217,6 +233,12 @@ impl Rest {
         }
         Ok(response)
     }
+}
+
+/// True when a call only checks a resource.
+fn is_check_only(route: &Route, message: &DynamicMessage) -> bool {
+    let flag = route.validate_only.as_ref();
+    flag.is_some_and(|flag| message.get_field(flag).as_bool() == Some(true))
 }
 
 /// The request with its id and its trace.

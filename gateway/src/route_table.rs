@@ -2,7 +2,7 @@
 //! call is named here.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -28,6 +28,9 @@ pub const BODY_BYTES_MAX: usize = 256 << 10;
 /// Largest body of a call that takes a list of messages.
 pub const BULK_BODY_BYTES_MAX: usize = 4 << 20;
 
+/// The field of a request that says: check only, write nothing.
+const VALIDATE_ONLY: &str = "validate_only";
+
 /// All public calls.
 #[derive(Debug)]
 pub struct RouteTable {
@@ -35,6 +38,8 @@ pub struct RouteTable {
     pub shapes: Shapes,
     /// The gRPC paths of public methods, and the services that serve them.
     pub methods: HashMap<String, Service>,
+    /// The calls that check a resource without writing it, by the kind of the resource.
+    pub checks: BTreeMap<String, Arc<Route>>,
     /// The gRPC paths of streams, and the plans of their answers.
     pub streams: HashMap<String, ShapeId>,
     root: Node,
@@ -70,6 +75,8 @@ pub struct Route {
     pub body_bytes_max: usize,
     /// The field of the answer that holds warnings.
     pub warnings: Option<FieldDescriptor>,
+    /// The field of the request that says: check only, write nothing.
+    pub validate_only: Option<FieldDescriptor>,
     /// Plan of an item, when the call takes a batch whose items are read each for itself.
     pub item: Option<ShapeId>,
 }
@@ -156,6 +163,7 @@ impl RouteTable {
         let mut table = Self {
             shapes: Shapes::default(),
             methods: HashMap::new(),
+            checks: BTreeMap::new(),
             streams: HashMap::new(),
             root: Node::default(),
             depth: 0,
@@ -250,6 +258,7 @@ impl RouteTable {
                 },
                 warnings: warnings(&method.output()),
                 item: item(object),
+                validate_only: method.input().get_field_by_name(VALIDATE_ONLY),
                 variables,
                 body,
                 answer_body,
@@ -280,7 +289,11 @@ impl RouteTable {
             node.routes.iter().all(|(known, _)| *known != method),
             "another method has the same REST call"
         );
-        node.routes.push((method, Arc::new(route)));
+        let route = Arc::new(route);
+        if let (Some(_), Body::Field(field)) = (&route.validate_only, &route.body) {
+            self.checks.insert(field.name.clone(), Arc::clone(&route));
+        }
+        node.routes.push((method, route));
         self.depth = self.depth.max(segments.len());
         Ok(())
     }

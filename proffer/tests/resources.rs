@@ -11,4 +11,5 @@ mod resources {
     mod rules;
     mod settings;
     mod suite;
+    mod validate;
 }

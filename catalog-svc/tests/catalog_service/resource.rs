@@ -121,12 +121,20 @@ async fn a_page_of_large_resources_is_cut() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_without_its_resource_is_told_so() {
     let catalog = on_sqlite().await;
-    let schema = catalog.schemas().create_schema(CreateSchemaRequest { schema: None }).await;
+    let schema = catalog
+        .schemas()
+        .create_schema(CreateSchemaRequest { schema: None, ..Default::default() })
+        .await;
     assert_eq!(faults(schema), ["schema is required"]);
-    let category =
-        catalog.categories().create_category(CreateCategoryRequest { category: None }).await;
+    let category = catalog
+        .categories()
+        .create_category(CreateCategoryRequest { category: None, ..Default::default() })
+        .await;
     assert_eq!(faults(category), ["category is required"]);
-    let offer = catalog.offers().create_offer(CreateOfferRequest { offer: None }).await;
+    let offer = catalog
+        .offers()
+        .create_offer(CreateOfferRequest { offer: None, ..Default::default() })
+        .await;
     assert_eq!(faults(offer), ["offer is required"]);
     let update = UpdateCategoryRequest { id: "x".into(), category: None, update_mask: None };
     assert_eq!(

@@ -81,8 +81,10 @@ clients! {
 
 impl Catalog {
     pub async fn create_schema(&self, schema: Schema) -> Result<Schema, Status> {
-        let answer =
-            self.schemas().create_schema(CreateSchemaRequest { schema: Some(schema) }).await?;
+        let answer = self
+            .schemas()
+            .create_schema(CreateSchemaRequest { schema: Some(schema), ..Default::default() })
+            .await?;
         Ok(answer.into_inner().schema.unwrap())
     }
 
@@ -115,7 +117,10 @@ impl Catalog {
     pub async fn create_category(&self, category: Category) -> Result<Category, Status> {
         let answer = self
             .categories()
-            .create_category(CreateCategoryRequest { category: Some(category) })
+            .create_category(CreateCategoryRequest {
+                category: Some(category),
+                ..Default::default()
+            })
             .await?;
         Ok(answer.into_inner().category.unwrap())
     }
@@ -135,7 +140,10 @@ impl Catalog {
     }
 
     pub async fn create_offer(&self, offer: Offer) -> Result<Offer, Status> {
-        let answer = self.offers().create_offer(CreateOfferRequest { offer: Some(offer) }).await?;
+        let answer = self
+            .offers()
+            .create_offer(CreateOfferRequest { offer: Some(offer), ..Default::default() })
+            .await?;
         Ok(answer.into_inner().offer.unwrap())
     }
 
@@ -155,7 +163,8 @@ impl Catalog {
         &self,
         metric: BehavioralMetric,
     ) -> Result<BehavioralMetric, Status> {
-        let request = CreateBehavioralMetricRequest { behavioral_metric: Some(metric) };
+        let request =
+            CreateBehavioralMetricRequest { behavioral_metric: Some(metric), ..Default::default() };
         let answer = self.metrics().create_behavioral_metric(request).await?;
         Ok(answer.into_inner().behavioral_metric.unwrap())
     }
@@ -180,7 +189,10 @@ impl Catalog {
     pub async fn create_creative(&self, creative: Creative) -> Result<Creative, Status> {
         let answer = self
             .creatives()
-            .create_creative(CreateCreativeRequest { creative: Some(creative) })
+            .create_creative(CreateCreativeRequest {
+                creative: Some(creative),
+                ..Default::default()
+            })
             .await?;
         Ok(answer.into_inner().creative.unwrap())
     }
@@ -202,7 +214,10 @@ impl Catalog {
     pub async fn create_placement(&self, placement: Placement) -> Result<Placement, Status> {
         let answer = self
             .placements()
-            .create_placement(CreatePlacementRequest { placement: Some(placement) })
+            .create_placement(CreatePlacementRequest {
+                placement: Some(placement),
+                ..Default::default()
+            })
             .await?;
         Ok(answer.into_inner().placement.unwrap())
     }
@@ -273,7 +288,8 @@ impl Catalog {
         &self,
         outcome_type: OutcomeType,
     ) -> Result<OutcomeType, Status> {
-        let request = CreateOutcomeTypeRequest { outcome_type: Some(outcome_type) };
+        let request =
+            CreateOutcomeTypeRequest { outcome_type: Some(outcome_type), ..Default::default() };
         Ok(self
             .outcome_types()
             .create_outcome_type(request)

@@ -144,8 +144,15 @@ impl Route {
         Ok(request)
     }
 
-    /// The status that REST answers with: a call without a body has one when there are warnings.
-    pub fn status(&self, answer: &DynamicMessage) -> u16 {
+    /// The status that REST answers with: a check creates nothing, and a call without a body has
+    /// one when there are warnings.
+    pub fn status_of(&self, request: &DynamicMessage, answer: &DynamicMessage) -> u16 {
+        let flag = request.get_field_by_name("validate_only");
+        let is_check = flag.is_some_and(|flag| flag.as_bool() == Some(true));
+        if is_check { 200 } else { self.status(answer) }
+    }
+
+    fn status(&self, answer: &DynamicMessage) -> u16 {
         let warnings = answer.get_field_by_name("warnings");
         let warns =
             warnings.is_some_and(|field| matches!(&*field, Field::List(all) if !all.is_empty()));

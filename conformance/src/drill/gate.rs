@@ -168,7 +168,7 @@ impl Callers {
         let (name, channel_type) = (name.to_owned(), channel_type.to_owned());
         let channel =
             proto::Channel { id: format!("ch_{name}"), name, channel_type, ..Default::default() };
-        let request = proto::CreateChannelRequest { channel: Some(channel) };
+        let request = proto::CreateChannelRequest { channel: Some(channel), ..Default::default() };
         ChannelServiceClient::new(self.channel(0)).create_channel(request).await?;
         Ok(())
     }
@@ -193,7 +193,10 @@ impl Callers {
             rule: Some(Rule::FrequencyCap(cap)),
             ..Default::default()
         };
-        let request = proto::CreateContactPolicyRequest { contact_policy: Some(policy) };
+        let request = proto::CreateContactPolicyRequest {
+            contact_policy: Some(policy),
+            ..Default::default()
+        };
         ContactPolicyServiceClient::new(self.channel(0)).create_contact_policy(request).await?;
         Ok(())
     }

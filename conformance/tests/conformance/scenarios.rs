@@ -24,6 +24,7 @@ async fn check(names: &[&str], kind: Kind, shape: Shape, store: Store) {
 
 const ALL: &[&str] = &[
     "history-and-audit",
+    "validate",
     "winback",
     "three-touches",
     "consent",

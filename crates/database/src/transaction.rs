@@ -36,6 +36,15 @@ impl Transaction {
         Ok(())
     }
 
+    /// Takes back what was written.
+    pub async fn rollback(self) -> Result<(), DatabaseError> {
+        match self {
+            Self::Sqlite(inner) => inner.rollback().await?,
+            Self::Postgres(inner) => inner.rollback().await?,
+        }
+        Ok(())
+    }
+
     /// `select` with row locks. SQLite needs none: its writer is alone.
     pub fn locking(&self, select: &'static str) -> AssertSqlSafe<String> {
         AssertSqlSafe(self.dialect().locking(select))

@@ -25,7 +25,7 @@ pub mod rule;
 mod value;
 
 pub use ast::operators;
-pub use error::FormulaError;
+pub use error::{FormulaError, position_in};
 pub use evaluate::{Moment, TEXT_BYTES_MAX};
 pub use formula::Formula;
 pub use function::functions;

@@ -8,6 +8,7 @@
 use std::future::Future;
 
 use database::{Transaction, within};
+use proffer_proto::resource::Stamp;
 use prost_types::FieldMask;
 use serve::{Problem, metadata};
 use tonic::{Status, metadata::MetadataMap};
@@ -24,14 +25,16 @@ use crate::{
 /// is another writer's success, so only that many writers at once exhaust it.
 const ATTEMPTS_MAX: usize = 256;
 
-/// Writes a new resource.
+/// Writes a new resource; a trial only checks.
 pub async fn create<C: ServiceContext, R: Kind<C>>(
     context: &C,
     metadata: &MetadataMap,
     resource: Option<R>,
+    is_trial: bool,
 ) -> Result<R, Status> {
     let author = Author::of(metadata, context.clock())?;
     let mut draft = Draft::new(context, &author, required(resource)?, None);
+    draft.is_trial = is_trial;
     draft.check().await?;
     refuse_built_in(&draft.resource)?;
     let id = match draft.resource.id() {
@@ -96,13 +99,13 @@ pub async fn list<C: ServiceContext, R: Kind<C>>(
     Ok(Page { items, next })
 }
 
-/// Changes the fields named by the mask.
+/// Changes the fields named by the mask; a trial only checks.
 pub async fn update<C: ServiceContext, R: Kind<C>>(
     context: &C,
     metadata: &MetadataMap,
     named: &str,
-    patch: Option<R>,
-    mask: Option<FieldMask>,
+    (patch, mask): (Option<R>, Option<FieldMask>),
+    is_trial: bool,
 ) -> Result<R, Status> {
     let author = Author::of(metadata, context.clock())?;
     if let Some(found) = built_in::<C, R>(named) {
@@ -112,6 +115,7 @@ pub async fn update<C: ServiceContext, R: Kind<C>>(
     let paths = mask.unwrap_or_default().paths;
     let (patch, paths) = (&patch, paths.as_slice());
     rewrite(context, &author, named, patch.etag(), |mut draft: Draft<'_, C, R>| async move {
+        draft.is_trial = is_trial;
         draft.merge(patch, paths)?;
         draft.check().await?;
         Ok(draft)
@@ -214,7 +218,8 @@ async fn overwrite<C: ServiceContext, R: Kind<C>>(
     })
 }
 
-/// Writes the resource and what belongs to it in one transaction.
+/// Writes the resource and what belongs to it in one transaction. A trial does the same and takes
+/// it back, so that it finds whatever refuses the write.
 async fn write<C: ServiceContext, R: Kind<C>>(
     draft: &Draft<'_, C, R>,
     write: Write,
@@ -222,6 +227,7 @@ async fn write<C: ServiceContext, R: Kind<C>>(
     let Draft { context, author, stored: before, .. } = draft;
     let history = context.history();
     let mut transaction = history.database.begin().await?;
+    let is_trial = draft.is_trial;
     let present = history.write_in(&mut transaction, change::<R>(author, write)).await;
     let written: R = read(&present.map_err(named_identity::<R>)?);
     if let (None, Some(limit)) = (before, R::COUNT_MAX) {
@@ -230,9 +236,20 @@ async fn write<C: ServiceContext, R: Kind<C>>(
     R::write_beside(&mut transaction, author, before.as_ref(), &written)
         .await
         .map_err(HistoryError::Refused)?;
+    if is_trial {
+        transaction.rollback().await?;
+        return Ok(unwritten(written));
+    }
     transaction.commit().await?;
     history.ring();
     Ok(written)
+}
+
+/// A resource without what only a write gives it.
+fn unwritten<R: Resource>(mut resource: R) -> R {
+    let id = resource.id().to_owned();
+    resource.stamp(Stamp { id, ..Stamp::default() });
+    resource
 }
 
 async fn refuse_too_many<R: Resource>(

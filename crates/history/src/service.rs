@@ -27,7 +27,8 @@ macro_rules! resource_service {
                 request: tonic::Request<proto::$create_request>,
             ) -> Result<tonic::Response<proto::$created>, tonic::Status> {
                 let (metadata, _, request) = request.into_parts();
-                let $one = Some($crate::crud::create(&self.0, &metadata, request.$one).await?);
+                let (one, is_trial) = (request.$one, request.validate_only);
+                let $one = Some($crate::crud::create(&self.0, &metadata, one, is_trial).await?);
                 Ok(tonic::Response::new(proto::$created { $one }))
             }
 
@@ -63,8 +64,8 @@ macro_rules! resource_service {
                 request: tonic::Request<proto::$update_request>,
             ) -> Result<tonic::Response<proto::$updated>, tonic::Status> {
                 let (metadata, _, request) = request.into_parts();
-                let (id, patch, mask) = (&request.$id, request.$one, request.update_mask);
-                let $one = Some($crate::crud::update(&self.0, &metadata, id, patch, mask).await?);
+                let (id, patch) = (&request.$id, (request.$one, request.update_mask));
+                let $one = Some($crate::crud::update(&self.0, &metadata, id, patch, false).await?);
                 Ok(tonic::Response::new(proto::$updated { $one }))
             })?
 

@@ -73,6 +73,7 @@ async fn each_write_of_a_flow_is_listed_with_its_author_and_its_changes() {
         let (client, flows) = start(location, Some(empty_logs().await)).await;
         let mut create = tonic::Request::new(proto::CreateDecisionFlowRequest {
             decision_flow: Some(winback()),
+            ..Default::default()
         });
         create.metadata_mut().insert("x-proffer-actor", "ann".parse().unwrap());
         flows.clone().create_decision_flow(create).await.unwrap();

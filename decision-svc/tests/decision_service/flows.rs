@@ -51,7 +51,10 @@ fn scored(score: proto::ScoreNode, optimize: Option<proto::OptimizeNode>) -> pro
 async fn a_wrong_flow_is_refused_with_its_node() {
     on_both(async |suite| {
         let check = async |flow: proto::DecisionFlow, field: &str, part: &str| {
-            let request = proto::CreateDecisionFlowRequest { decision_flow: Some(flow) };
+            let request = proto::CreateDecisionFlowRequest {
+                decision_flow: Some(flow),
+                ..Default::default()
+            };
             let status = suite.flows.clone().create_decision_flow(request).await.unwrap_err();
             let (code, _, fields) = told(&status);
             assert_eq!((code, fields[0].as_str()), (Code::InvalidArgument, field));
@@ -166,7 +169,8 @@ async fn a_flow_without_a_contact_policy_node_is_taken_with_a_warning() {
         let mut flow = winback();
         flow.name = "Silent".to_owned();
         flow.config.as_mut().unwrap().nodes.remove(4);
-        let request = proto::CreateDecisionFlowRequest { decision_flow: Some(flow) };
+        let request =
+            proto::CreateDecisionFlowRequest { decision_flow: Some(flow), ..Default::default() };
         let stored = suite
             .flows
             .clone()

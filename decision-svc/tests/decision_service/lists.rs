@@ -49,7 +49,8 @@ async fn ids(suite: &Suite, mut asked: proto::ListDecisionsRequest) -> Vec<Strin
 /// A minute apart: offers and refusals of two customers under two flows.
 async fn six_decisions(suite: &Suite) -> Vec<String> {
     let other = proto::DecisionFlow { name: "Upsell".to_owned(), ..winback() };
-    let request = proto::CreateDecisionFlowRequest { decision_flow: Some(other) };
+    let request =
+        proto::CreateDecisionFlowRequest { decision_flow: Some(other), ..Default::default() };
     suite.flows.clone().create_decision_flow(request).await.unwrap();
     let mut made = Vec::new();
     for (number, (customer_id, flow)) in (0..).zip([

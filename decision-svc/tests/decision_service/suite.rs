@@ -83,7 +83,10 @@ impl Suite {
             outcomes: OutcomeServiceClient::new(own),
             tasks: app.tasks().into_iter().map(tokio::spawn).collect(),
         };
-        let request = proto::CreateDecisionFlowRequest { decision_flow: Some(winback()) };
+        let request = proto::CreateDecisionFlowRequest {
+            decision_flow: Some(winback()),
+            ..Default::default()
+        };
         match suite.flows.clone().create_decision_flow(request).await {
             Ok(answer) => assert_eq!(answer.into_inner().decision_flow.unwrap().id, "flow_winback"),
             Err(status) => assert_eq!(status.code(), Code::AlreadyExists),

@@ -27,7 +27,10 @@ async fn no_tenant_is_turned_away_and_one_that_comes_back_decides_by_what_is_new
     let suite = Suite::start(&Location::Folder(folder.path().to_owned()), Fakes::new()).await;
     let tenants: Vec<_> = (0..TENANTS).map(|number| format!("tenant-{number}")).collect();
     for tenant in &tenants {
-        let flow = proto::CreateDecisionFlowRequest { decision_flow: Some(winback()) };
+        let flow = proto::CreateDecisionFlowRequest {
+            decision_flow: Some(winback()),
+            ..Default::default()
+        };
         let request = metadata::request(tenant, flow);
         suite.flows.clone().create_decision_flow(request).await.unwrap();
         assert_eq!(offer(&suite, tenant).await, "off_apparel", "{tenant}");

@@ -246,7 +246,8 @@ async fn of_sixteen_starts_at_once_one_gets_the_flow() {
 async fn tenants_have_flows_of_their_own() {
     on_both(async |suite| {
         suite.create(seed()).await.unwrap();
-        let request = proto::CreateExperimentRequest { experiment: Some(seed()) };
+        let request =
+            proto::CreateExperimentRequest { experiment: Some(seed()), ..Default::default() };
         let request = serve::metadata::request("other", request);
         let created =
             suite.experiments.clone().create_experiment(request).await.unwrap().into_inner();

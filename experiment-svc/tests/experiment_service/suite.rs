@@ -66,7 +66,8 @@ impl Suite {
     }
 
     pub async fn create(&self, experiment: proto::Experiment) -> Result<proto::Experiment, Status> {
-        let request = proto::CreateExperimentRequest { experiment: Some(experiment) };
+        let request =
+            proto::CreateExperimentRequest { experiment: Some(experiment), ..Default::default() };
         Ok(self
             .experiments
             .clone()

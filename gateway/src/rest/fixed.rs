@@ -1,7 +1,12 @@
-//! The two paths that no contract declares: the list of all calls, and the import of a file.
+//! The three paths that no contract declares: the list of all calls, the import of a file, and the
+//! check of a resource.
 
 /// The list of all calls.
 pub const INDEX: &str = "/api/v1";
+/// Where a resource is checked without being written: each kind has its own call for that.
+pub const VALIDATE: &str = "/api/v1/validate";
+/// What it does.
+pub const VALIDATE_SUMMARY: &str = "Checks a resource of any kind without writing it";
 /// The gRPC method that takes files.
 pub const METHOD: &str = "/proffer.catalog.v1.RecordService/ImportRecords";
 /// Where files are posted, as contracts write paths.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 use serde::Serialize;
 
-use super::fixed::{METHOD, TEMPLATE};
+use super::fixed::{METHOD, TEMPLATE, VALIDATE, VALIDATE_SUMMARY};
 use crate::annotation::Annotations;
 
 #[derive(Serialize)]
@@ -17,8 +17,9 @@ struct Index {
 struct Entry {
     method: String,
     path: String,
-    /// Full name of the gRPC method.
-    rpc: String,
+    /// Full name of the gRPC method; none for a call that only REST has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rpc: Option<String>,
     /// First sentence of its comment.
     summary: String,
 }
@@ -26,7 +27,12 @@ struct Entry {
 /// The calls of `pool` that have a REST form, by path and method.
 pub fn of(pool: &DescriptorPool) -> anyhow::Result<Bytes> {
     let annotations = Annotations::of(pool)?;
-    let mut data = Vec::new();
+    let mut data = vec![Entry {
+        method: "POST".to_owned(),
+        path: VALIDATE.to_owned(),
+        rpc: None,
+        summary: VALIDATE_SUMMARY.to_owned(),
+    }];
     for method in pool.services().flat_map(|service| service.methods().collect::<Vec<_>>()) {
         for rule in annotations.http_rules(&method)? {
             data.push(entry(rule.method.to_string(), rule.path, &method));
@@ -40,7 +46,7 @@ pub fn of(pool: &DescriptorPool) -> anyhow::Result<Bytes> {
 }
 
 fn entry(method: String, path: String, described: &MethodDescriptor) -> Entry {
-    Entry { method, path, rpc: described.full_name().to_owned(), summary: summary(described) }
+    Entry { method, path, rpc: Some(described.full_name().to_owned()), summary: summary(described) }
 }
 
 /// The first sentence of a method's comment, on one line.
@@ -75,6 +81,7 @@ mod tests {
             data.iter().any(|entry| entry["method"] == method && entry["path"] == path)
         };
         assert!(has("POST", "/api/v1/recommend"));
+        assert!(has("POST", "/api/v1/validate"));
         assert!(has("GET", "/api/v1/offers/{id}"));
         assert!(has("POST", "/api/v1/schemas/{schema}/records:import"));
     }

@@ -203,7 +203,8 @@ impl Rest {
     }
 }
 
-fn set(
+/// Sets a field to a value that was read for it.
+pub fn set(
     message: &mut DynamicMessage,
     field: &Field,
     value: Value,
@@ -216,7 +217,13 @@ fn set(
     }
 }
 
-fn set_mask(message: &mut DynamicMessage, mask: &Field, paths: Vec<String>, faults: &mut Faults) {
+/// Sets the mask of a change.
+pub fn set_mask(
+    message: &mut DynamicMessage,
+    mask: &Field,
+    paths: Vec<String>,
+    faults: &mut Faults,
+) {
     let Value::Message(value) = message.get_field_mut(&mask.descriptor) else { return };
     let paths = Value::List(paths.into_iter().map(Value::String).collect());
     if value.try_set_field_by_name("paths", paths).is_err() {
@@ -286,7 +293,7 @@ pub async fn read_body(
 }
 
 /// The body as JSON, whatever its content type says; an empty one is an empty object.
-fn read_json<'a>(body: &'a [u8], faults: &mut Faults) -> Result<Json<'a>, Problem> {
+pub fn read_json<'a>(body: &'a [u8], faults: &mut Faults) -> Result<Json<'a>, Problem> {
     let invalid = |message: String| Problem::from(serve::Problem::invalid_field(BODY, message));
     let text = std::str::from_utf8(body)
         .map_err(|error| invalid(format!("is not UTF-8 at byte {}", error.valid_up_to())))?;

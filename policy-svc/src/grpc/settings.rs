@@ -55,8 +55,9 @@ impl SettingsService for Settings {
         request: Request<proto::UpdateSettingsRequest>,
     ) -> Result<Response<proto::UpdateSettingsResponse>, Status> {
         let (metadata, _, request) = request.into_parts();
-        let (patch, mask) = (request.settings, request.update_mask);
-        let settings = crud::update(&self.0, &metadata, TenantSettings::KIND, patch, mask).await?;
+        let (patch, is_trial) = ((request.settings, request.update_mask), request.validate_only);
+        let kind = TenantSettings::KIND;
+        let settings = crud::update(&self.0, &metadata, kind, patch, is_trial).await?;
         Ok(Response::new(proto::UpdateSettingsResponse { settings: Some(settings) }))
     }
 }

@@ -170,7 +170,8 @@ async fn a_budget_that_is_new_or_changed_counts_what_was_before() {
 async fn a_budget_needs_a_window_and_a_limit() {
     let world = World::on_sqlite().await;
     let policy = budget("pol_b", "", Some(0), Some("0.00001"));
-    let request = proto::CreateContactPolicyRequest { contact_policy: Some(policy) };
+    let request =
+        proto::CreateContactPolicyRequest { contact_policy: Some(policy), ..Default::default() };
     assert_eq!(
         faults(&world.policies().create_contact_policy(request).await.unwrap_err()),
         [
@@ -182,6 +183,7 @@ async fn a_budget_needs_a_window_and_a_limit() {
     let longer = Some("0.0001000000000000000000000000000001");
     let request = proto::CreateContactPolicyRequest {
         contact_policy: Some(budget("pol_b", "", None, longer)),
+        ..Default::default()
     };
     let refused = world.policies().create_contact_policy(request).await.unwrap_err();
     assert!(faults(&refused)[0].starts_with("contact_policy.budget.max_spend"), "{refused:?}");

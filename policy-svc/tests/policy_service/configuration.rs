@@ -60,7 +60,7 @@ async fn wrong_channels_are_refused_with_every_fault() {
             config: Some(config),
             ..Default::default()
         };
-        let request = proto::CreateChannelRequest { channel: Some(channel) };
+        let request = proto::CreateChannelRequest { channel: Some(channel), ..Default::default() };
         let status = world.channels().create_channel(request).await.unwrap_err();
         let paths: Vec<_> = faults(&status)
             .iter()
@@ -95,7 +95,7 @@ async fn what_a_policy_lacks_is_told_with_what_it_may_be() {
         scope: "planet:x".into(),
         ..cap("pol_x", "", 1, 1)
     });
-    let request = proto::CreateContactPolicyRequest { contact_policy };
+    let request = proto::CreateContactPolicyRequest { contact_policy, ..Default::default() };
     assert_eq!(
         faults(&world.policies().create_contact_policy(request).await.unwrap_err()),
         [
@@ -135,7 +135,7 @@ async fn a_cap_refuses_a_scope_that_it_would_ignore() {
         let capped = cap(&format!("pol_{}", scope.len()), scope, 1, 1);
         let Some(Rule::FrequencyCap(limits)) = capped.rule.clone() else { panic!() };
         let contact_policy = Some(proto::ContactPolicy { rule: Some(rule(limits)), ..capped });
-        let request = proto::CreateContactPolicyRequest { contact_policy };
+        let request = proto::CreateContactPolicyRequest { contact_policy, ..Default::default() };
         world.policies().create_contact_policy(request).await
     };
     for scope in ["category:Home", "offer:off_1", "channel:email"] {
@@ -183,6 +183,7 @@ async fn a_stale_etag_and_a_taken_name_are_refused() {
         );
         let request = proto::CreateChannelRequest {
             channel: Some(proto::Channel { name: "EMAIL".into(), ..Default::default() }),
+            ..Default::default()
         };
         assert_eq!(
             world.channels().create_channel(request).await.unwrap_err().code(),
@@ -232,7 +233,11 @@ async fn settings_have_defaults_and_change_field_by_field() {
         let update = async |settings: proto::TenantSettings, paths: &[&str]| {
             let paths: Vec<_> = paths.iter().map(|path| (*path).to_owned()).collect();
             let update_mask = Some(prost_types::FieldMask { paths });
-            let request = proto::UpdateSettingsRequest { settings: Some(settings), update_mask };
+            let request = proto::UpdateSettingsRequest {
+                settings: Some(settings),
+                update_mask,
+                ..Default::default()
+            };
             world
                 .settings()
                 .update_settings(request)
@@ -283,7 +288,11 @@ async fn a_watch_tells_everything_current_and_every_change() {
             Some(proto::TenantSettings { timezone: "Europe/London".into(), ..Default::default() });
         world
             .settings()
-            .update_settings(proto::UpdateSettingsRequest { settings, update_mask: None })
+            .update_settings(proto::UpdateSettingsRequest {
+                settings,
+                update_mask: None,
+                ..Default::default()
+            })
             .await
             .unwrap();
         let second = pages.next().await.unwrap().unwrap();
@@ -321,11 +330,16 @@ async fn a_tenant_has_its_own_rules_and_ledger() {
             assert_eq!(world.outcome_of_reserve("ann", decision).await, "granted");
         }
         let channel = Some(proto::Channel { name: "email".into(), ..Default::default() });
-        let request = serve::metadata::request("other", proto::CreateChannelRequest { channel });
+        let request = serve::metadata::request(
+            "other",
+            proto::CreateChannelRequest { channel, ..Default::default() },
+        );
         world.channels().create_channel(request).await.unwrap();
         let contact_policy = Some(cap("pol_1", "global", 30, 1));
-        let request =
-            serve::metadata::request("other", proto::CreateContactPolicyRequest { contact_policy });
+        let request = serve::metadata::request(
+            "other",
+            proto::CreateContactPolicyRequest { contact_policy, ..Default::default() },
+        );
         world.policies().create_contact_policy(request).await.unwrap();
         let request =
             serve::metadata::request("other", reservation(world.question("ann"), "dec_1"));
@@ -344,14 +358,17 @@ async fn a_tenant_has_at_most_two_hundred_channels_and_policies() {
         world.create_policy(cap(&format!("pol_{n}"), "global", 1, 10_000)).await;
     }
     let channel = Some(proto::Channel { name: "one more".into(), ..Default::default() });
-    let status =
-        world.channels().create_channel(proto::CreateChannelRequest { channel }).await.unwrap_err();
+    let status = world
+        .channels()
+        .create_channel(proto::CreateChannelRequest { channel, ..Default::default() })
+        .await
+        .unwrap_err();
     assert_eq!(
         (status.code(), reason(&status).as_str()),
         (Code::ResourceExhausted, "LIMIT_EXCEEDED")
     );
     let contact_policy = Some(cap("pol_more", "global", 1, 1));
-    let request = proto::CreateContactPolicyRequest { contact_policy };
+    let request = proto::CreateContactPolicyRequest { contact_policy, ..Default::default() };
     let status = world.policies().create_contact_policy(request).await.unwrap_err();
     assert_eq!(
         (status.code(), reason(&status).as_str()),

@@ -236,7 +236,11 @@ async fn a_zone_that_is_not_known_refuses_unless_a_fallback_stands_in() {
         let update_mask = Some(prost_types::FieldMask { paths: vec!["fallback_timezone".into()] });
         world
             .settings()
-            .update_settings(proto::UpdateSettingsRequest { settings, update_mask })
+            .update_settings(proto::UpdateSettingsRequest {
+                settings,
+                update_mask,
+                ..Default::default()
+            })
             .await
             .unwrap();
         // The change binds the very next question.

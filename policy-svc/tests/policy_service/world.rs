@@ -179,12 +179,15 @@ impl World {
     }
 
     pub async fn create_channel(&self, channel: proto::Channel) -> proto::Channel {
-        let request = proto::CreateChannelRequest { channel: Some(channel) };
+        let request = proto::CreateChannelRequest { channel: Some(channel), ..Default::default() };
         self.channels().create_channel(request).await.unwrap().into_inner().channel.unwrap()
     }
 
     pub async fn create_policy(&self, policy: proto::ContactPolicy) -> proto::ContactPolicy {
-        let request = proto::CreateContactPolicyRequest { contact_policy: Some(policy) };
+        let request = proto::CreateContactPolicyRequest {
+            contact_policy: Some(policy),
+            ..Default::default()
+        };
         self.policies()
             .create_contact_policy(request)
             .await

@@ -27,11 +27,14 @@ pub struct Draft<'a, C, R> {
     pub stored: Option<R>,
     faults: Vec<(String, String)>,
     pub(crate) warnings: Vec<String>,
+    /// True when it is only checked.
+    pub(crate) is_trial: bool,
 }
 
 impl<'a, C: ServiceContext, R: Kind<C>> Draft<'a, C, R> {
     pub(crate) fn new(context: &'a C, author: &'a Author, resource: R, stored: Option<R>) -> Self {
-        Self { context, author, resource, stored, faults: Vec::new(), warnings: Vec::new() }
+        let (faults, warnings) = (Vec::new(), Vec::new());
+        Self { context, author, resource, stored, faults, warnings, is_trial: false }
     }
 
     /// Whose resource it is.
