@@ -65,26 +65,35 @@ fn install_debian_packages() -> anyhow::Result<()> {
     ];
     let missing: Vec<_> =
         needs.iter().filter(|(_, is_there)| !is_there).map(|(package, _)| *package).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let names = missing.join(" ");
     let is_root =
         Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"));
-    if !is_root || !command::succeeds(Command::new("apt-get").arg("--version")) {
-        bail!(
-            "the tests need {names}: install them (on Debian: sudo apt-get install {names}) and \
-             run this again"
-        );
+    let can_install = is_root && command::succeeds(Command::new("apt-get").arg("--version"));
+    if !missing.is_empty() {
+        let names = missing.join(" ");
+        if !can_install {
+            bail!(
+                "the tests need {names}: install them (on Debian: sudo apt-get install {names}) \
+                 and run this again"
+            );
+        }
+        install_packages(&missing)?;
     }
-    println!("installing {names} with apt-get");
+    let has_node = command::succeeds(Command::new("node").arg("--version"));
+    if !has_node && !(can_install && install_packages(&["nodejs"]).is_ok()) {
+        println!("nodejs is not installed: the TypeScript snippet is not run");
+    }
+    Ok(())
+}
+
+fn install_packages(packages: &[&str]) -> anyhow::Result<()> {
+    println!("installing {} with apt-get", packages.join(" "));
     let apt = || {
         let mut apt = Command::new("apt-get");
         apt.env("DEBIAN_FRONTEND", "noninteractive").args(["-qq", "-o", "Dpkg::Use-Pty=0"]);
         apt
     };
     command::run(apt().arg("update"))?;
-    command::run(apt().args(["install", "-y", "--no-install-recommends"]).args(missing))
+    command::run(apt().args(["install", "-y", "--no-install-recommends"]).args(packages))
 }
 
 /// The binary itself: the script beside it starts an interpreter for every call.
