@@ -251,16 +251,29 @@ async fn settings_have_defaults_and_change_field_by_field() {
             country_field: "customer.country".into(),
             ..Default::default()
         };
+        let bare = |settings| proto::TenantSettings {
+            revision: 0,
+            etag: String::new(),
+            updated_at: None,
+            ..settings
+        };
         assert_eq!(get().await, of("UTC", "", "GBP"));
         let changed = update(of("Europe/Paris", "x", "x"), &["timezone"]).await.unwrap();
-        assert_eq!(changed, of("Europe/Paris", "", "GBP"));
+        let old = proto::TenantSettings { etag: changed.etag.clone(), ..of("Europe/Rome", "", "") };
+        assert_eq!(bare(changed), of("Europe/Paris", "", "GBP"));
         assert_eq!(
             update(of("", "Asia/Kathmandu", ""), &["fallback_timezone"]).await.unwrap(),
             get().await
         );
-        assert_eq!(get().await, of("Europe/Paris", "Asia/Kathmandu", "GBP"));
+        assert_eq!(bare(get().await), of("Europe/Paris", "Asia/Kathmandu", "GBP"));
+        let stale = update(old, &["timezone"]).await.unwrap_err();
+        assert_eq!(
+            stale.code(),
+            tonic::Code::Aborted,
+            "a stale etag overwrites nothing: {stale:?}"
+        );
         assert_eq!(update(of("", "", ""), &["timezone"]).await.unwrap().timezone, "UTC");
-        assert_eq!(update(of("UTC", "", "EUR"), &[]).await.unwrap(), of("UTC", "", "EUR"));
+        assert_eq!(bare(update(of("UTC", "", "EUR"), &[]).await.unwrap()), of("UTC", "", "EUR"));
         assert_eq!(
             faults(&update(of("Mars", "Moon", "gbp"), &[]).await.unwrap_err()),
             [
