@@ -78,8 +78,9 @@ fn install_debian_packages() -> anyhow::Result<()> {
         }
         install_packages(&missing)?;
     }
-    let has_node = command::succeeds(Command::new("node").arg("--version"));
-    if !has_node && !(can_install && install_packages(&["nodejs"]).is_ok()) {
+    let has_node = command::succeeds(Command::new("node").arg("--version"))
+        || can_install && install_packages(&["nodejs"]).is_ok();
+    if !has_node {
         println!("nodejs is not installed: the TypeScript snippet is not run");
     }
     Ok(())
