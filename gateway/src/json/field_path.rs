@@ -250,8 +250,7 @@ impl<'s> Walk<'s> {
     }
 
     fn object(&self, field: &Field) -> Option<&'s Object> {
-        let Kind::Message(id) = field.kind else { return None };
-        if let Form::Object(object) = &self.shapes.at(id)?.form { Some(object) } else { None }
+        self.shapes.object_of(&field.kind)
     }
 
     fn enter(&mut self, field: &'s Field) {

@@ -104,11 +104,7 @@ fn of_variant(
 }
 
 fn nested<'s>(shapes: &'s Shapes, field: &Field) -> Option<&'s Object> {
-    let Kind::Message(id) = field.kind else { return None };
-    match &shapes.at(id)?.form {
-        Form::Object(object) if field.plurality == Plurality::One => Some(object),
-        _ => None,
-    }
+    shapes.object_of(&field.kind).filter(|_| field.plurality == Plurality::One)
 }
 
 fn proto_path(shapes: &Shapes, shape: &Shape, path: &str) -> Option<String> {

@@ -362,8 +362,7 @@ impl<'s> Reader<'s, '_> {
     }
 
     fn knows(&self, variant: &Field, key: &str) -> bool {
-        let shape = self.shape(&variant.kind).map(|shape| &shape.form);
-        matches!(shape, Some(Form::Object(inner)) if inner.keys.contains_key(key))
+        self.shapes.object_of(&variant.kind).is_some_and(|inner| inner.keys.contains_key(key))
     }
 
     fn rest(

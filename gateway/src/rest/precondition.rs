@@ -26,7 +26,7 @@ pub fn fill(route: &Route, headers: &HeaderMap, message: &mut DynamicMessage, fa
     if given.next().is_some() {
         return faults.add(&place, "is given twice");
     }
-    let Some((parent, field)) = target(route, message) else {
+    let Some((within, field)) = slot(route, message) else {
         return faults.add(&place, "is not taken by this call: what it changes has no etag");
     };
     let etag = match value.to_str().ok().map(str::trim).and_then(strong) {
@@ -36,19 +36,12 @@ pub fn fill(route: &Route, headers: &HeaderMap, message: &mut DynamicMessage, fa
                 .add(&place, "must be one strong etag in double quotes, as `ETag` has it, or `*`");
         }
     };
-    let within = match &parent {
-        Some(parent) => match message.get_field_mut(parent) {
-            Value::Message(within) => within,
-            _ => return,
-        },
-        None => message,
-    };
     let present = within.get_field(&field).as_str().unwrap_or_default().to_owned();
     if !present.is_empty() && present != etag {
         return faults.add(&place, "differs from the `etag` of the request; give one of them");
     }
     if etag != ANY {
-        // INVARIANT: `target` found a text field.
+        // INVARIANT: `slot` found a text field.
         drop(within.try_set_field(&field, Value::String(etag.to_owned())));
     }
 }
@@ -62,30 +55,30 @@ fn strong(text: &str) -> Option<&str> {
     (!inner.is_empty() && !inner.contains('"')).then_some(inner)
 }
 
-/// The etag field of a request that changes a resource: in the resource that is its body, or in the
-/// request itself.
-fn target(
+/// The etag field of a request that changes a resource, and the message that has it: the resource
+/// that is the body, or the request itself.
+fn slot<'m>(
     route: &Route,
-    message: &DynamicMessage,
-) -> Option<(Option<FieldDescriptor>, FieldDescriptor)> {
-    let text = |field: &FieldDescriptor| field.kind() == Kind::String && !field.is_list();
-    match &route.body {
+    message: &'m mut DynamicMessage,
+) -> Option<(&'m mut DynamicMessage, FieldDescriptor)> {
+    let within = match &route.body {
         Body::Field(body) if route.mask.is_some() => {
-            let Kind::Message(resource) = body.descriptor.kind() else { return None };
-            let field = resource.get_field_by_name(ETAG).filter(text)?;
-            Some((Some(body.descriptor.clone()), field))
+            let Value::Message(resource) = message.get_field_mut(&body.descriptor) else {
+                return None;
+            };
+            resource
         }
-        Body::Field(_) => None,
-        Body::Whole | Body::None => {
-            Some((None, message.descriptor().get_field_by_name(ETAG).filter(text)?))
-        }
-    }
+        Body::Field(_) => return None,
+        Body::Whole | Body::None => message,
+    };
+    let is_text = |field: &FieldDescriptor| field.kind() == Kind::String && !field.is_list();
+    let field = within.descriptor().get_field_by_name(ETAG).filter(is_text)?;
+    Some((within, field))
 }
 
 /// Binds a write to a state of its resource, unless the caller did so; true when it is bound here.
 pub fn bind(route: &Route, etag: &str, message: &mut DynamicMessage) -> bool {
-    let Some((Some(parent), field)) = target(route, message) else { return false };
-    let Value::Message(within) = message.get_field_mut(&parent) else { return false };
+    let Some((within, field)) = slot(route, message) else { return false };
     if etag.is_empty() || within.has_field(&field) {
         return false;
     }
@@ -126,13 +119,17 @@ pub fn unless_known(headers: &HeaderMap, answer: Response<HttpBody>) -> Response
 
 /// The error of a call: 412 when the resource is not in the state that `If-Match` names.
 pub fn refused(headers: &HeaderMap, status: Status) -> Problem {
-    let reason = status.get_details_error_info().map(|info| info.reason);
-    let is_conditional = headers.contains_key(header::IF_MATCH);
+    let is_unmet = headers.contains_key(header::IF_MATCH) && is_mismatch(&status);
     let problem = Problem::from(status);
-    if is_conditional && reason.as_deref() == Some("ETAG_MISMATCH") {
+    if is_unmet {
         return problem.with_http(StatusCode::PRECONDITION_FAILED);
     }
     problem
+}
+
+/// True when the resource is not in the state that the etag names.
+pub fn is_mismatch(status: &Status) -> bool {
+    status.get_details_error_info().is_some_and(|info| info.reason == "ETAG_MISMATCH")
 }
 
 #[cfg(test)]

@@ -6,14 +6,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use prost_reflect::{DynamicMessage, Value};
-use tonic::Status;
-use tonic_types::StatusExt as _;
 
 use super::{Rest, precondition};
 use crate::{
     json::{
         fault::Faults,
-        shape::{Form, Kind, Object, Tagged},
+        shape::Tagged,
         tree::{self, Json},
     },
     problem::Problem,
@@ -57,7 +55,8 @@ impl Rest {
             let is_ours = precondition::bind(route, &etag, &mut message);
             let answered = self.send(route, message, &parts.headers, request_id).await;
             match answered {
-                Err(status) if is_ours && tries < TRIES_MAX && is_stale(&status) => {}
+                Err(status)
+                    if is_ours && tries < TRIES_MAX && precondition::is_mismatch(&status) => {}
                 answered => {
                     return answered
                         .map_err(|status| precondition::refused(&parts.headers, status));
@@ -94,7 +93,7 @@ impl Rest {
     pub(super) fn missing_tag(&self, route: &Route, body: &[u8]) -> Option<&Arc<Tagged>> {
         let Body::Field(field) = &route.body else { return None };
         route.mask.as_ref()?;
-        let object = self.object_of(&field.kind)?;
+        let object = self.table.shapes.object_of(&field.kind)?;
         if object.tagged.is_empty() {
             return None;
         }
@@ -104,7 +103,8 @@ impl Rest {
         };
         let has = |key: &str| entries.iter().any(|(known, _)| known == key);
         let of_variant = |tagged: &Tagged, key: &str| {
-            let mut objects = tagged.variants.iter().map(|variant| self.object_of(&variant.kind));
+            let mut objects =
+                tagged.variants.iter().map(|variant| self.table.shapes.object_of(&variant.kind));
             objects.any(|inner| inner.is_some_and(|inner| inner.keys.contains_key(key)))
         };
         let is_beside = |tagged: &Tagged| {
@@ -117,17 +117,4 @@ impl Rest {
         };
         object.tagged.iter().find(lacks)
     }
-
-    fn object_of(&self, kind: &Kind) -> Option<&Object> {
-        let Kind::Message(id) = kind else { return None };
-        match &self.table.shapes.at(*id)?.form {
-            Form::Object(object) => Some(object),
-            _ => None,
-        }
-    }
-}
-
-/// True when the resource is not in the state of the etag.
-fn is_stale(status: &Status) -> bool {
-    status.get_details_error_info().is_some_and(|info| info.reason == "ETAG_MISMATCH")
 }

@@ -263,6 +263,12 @@ impl Shapes {
         self.list.get(id.0)
     }
 
+    /// The object that a value of this kind reads as; none for another form.
+    pub fn object_of(&self, kind: &Kind) -> Option<&Object> {
+        let Kind::Message(id) = kind else { return None };
+        if let Form::Object(object) = &self.at(*id)?.form { Some(object) } else { None }
+    }
+
     /// The plan of the message of this full name.
     pub fn named(&self, name: &str) -> Option<&Shape> {
         self.at(*self.ids.get(name)?)
