@@ -241,23 +241,21 @@ impl Offer {
         if self.category_id.is_empty() { &self.category } else { &self.category_id }
     }
 
-    /// What rules and formulas read as `offer.<field>`; none when it has no such field.
-    pub fn field(&self, field: &str) -> Option<Scalar> {
-        Some(match field {
+    /// What rules and formulas read as `offer.<field>`, and its type; the value is none when the
+    /// offer leaves it out. None when there is no such field, or its value is a list.
+    pub fn field(&self, field: &str) -> Option<(Option<Scalar>, Type)> {
+        let value = match field {
+            "margin" => return Some((self.margin.map(Scalar::Double), Type::Number)),
             "id" => Scalar::String(self.id.clone()),
             "name" => Scalar::String(self.name.clone()),
             "category" => Scalar::String(self.category.clone()),
             "subcategory" => Scalar::String(self.subcategory.clone()),
             "priority" => Scalar::Double(self.priority),
             "businessValue" => Scalar::Double(self.business_value),
-            "margin" => Scalar::Double(self.margin?),
             custom => self.custom_fields.get(custom)?.clone(),
-        })
-    }
-
-    /// The type of a field that every offer may have and this one has not; none for another field.
-    pub fn type_without_value(&self, field: &str) -> Option<Type> {
-        (field == "margin" && self.margin.is_none()).then_some(Type::Number)
+        };
+        let of_type = value.own_type()?;
+        Some((Some(value), of_type))
     }
 }
 

@@ -206,7 +206,7 @@ impl<'a> Builder<'_, 'a> {
         if let Some(value) = self.offer.custom_fields.get(name) {
             self.is_particular = true;
             let of_type = value.own_type().ok_or_else(|| format!("`{name}` is a list"))?;
-            return Ok((self.interner.offer_value(name, value, of_type)?, of_type));
+            return Ok((self.interner.offer_value(name, Some(value), of_type)?, of_type));
         }
         self.absent.push(name.to_owned());
         if let Some(declared) = directory.record.get(name) {
@@ -223,12 +223,9 @@ impl<'a> Builder<'_, 'a> {
     }
 
     fn offer_field(&mut self, name: &str, field: &str) -> Option<Result<(Register, Type), String>> {
-        let Some(value) = self.offer.field(field) else {
-            let of_type = self.offer.type_without_value(field)?;
-            return Some(Ok((self.interner.missing_offer_value(name), of_type)));
-        };
-        let of_type = value.own_type()?;
-        Some(self.interner.offer_value(name, &value, of_type).map(|register| (register, of_type)))
+        let (value, of_type) = self.offer.field(field)?;
+        let register = self.interner.offer_value(name, value.as_ref(), of_type);
+        Some(register.map(|register| (register, of_type)))
     }
 
     /// The computed field `name` of `category`, after all it needs.

@@ -164,18 +164,19 @@ impl<'a> Interner<'a> {
         register
     }
 
-    /// The register of a value of the offer.
+    /// The register of a value of the offer; none is a missing one.
     pub fn offer_value(
         &mut self,
         name: &str,
-        value: &Scalar,
+        value: Option<&Scalar>,
         declared: Type,
     ) -> Result<Register, String> {
         let key = (name.to_owned(), format!("{value:?}"));
         if let Some(register) = self.offer_values.get(&key) {
             return Ok(*register);
         }
-        let typed = value.typed(name, declared);
+        let missing = || Value::Null(Cause::missing(name));
+        let typed = value.map_or_else(missing, |value| value.typed(name, declared));
         let register = self.sources.len() as Register;
         let (value, cause) = match &typed {
             Value::Null(cause) => (Word::null(Why::Register(register)), cause.to_string()),
@@ -184,19 +185,6 @@ impl<'a> Interner<'a> {
         self.add(Source::Constant { value, cause });
         self.offer_values.insert(key, register);
         Ok(register)
-    }
-
-    /// The register of a value that the offer does not have.
-    pub fn missing_offer_value(&mut self, name: &str) -> Register {
-        let key = (name.to_owned(), String::new());
-        if let Some(register) = self.offer_values.get(&key) {
-            return *register;
-        }
-        let register = self.sources.len() as Register;
-        let cause = Cause::missing(name).to_string();
-        self.add(Source::Constant { value: Word::null(Why::Register(register)), cause });
-        self.offer_values.insert(key, register);
-        register
     }
 
     /// The names a formula refers to.

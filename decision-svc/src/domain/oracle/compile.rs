@@ -84,9 +84,8 @@ enum Origin {
     /// An attribute of which only the presence matters.
     Presence(String),
     Metric(String),
-    Offer(Scalar, Type),
-    /// A field that the offer may have and has not.
-    WithoutValue,
+    /// None is a value that the offer leaves out.
+    Offer(Option<Scalar>, Type),
     Step(usize),
 }
 
@@ -247,9 +246,9 @@ fn value_of(sources: &Origins, name: &str, facts: &Facts<'_>, computed: &[Value]
         Some(Origin::Metric(key)) => {
             facts.metrics.get(key).map_or_else(missing, |value| Value::Number(*value))
         }
-        Some(Origin::Offer(value, declared)) => value.typed(name, *declared),
+        Some(Origin::Offer(Some(value), declared)) => value.typed(name, *declared),
         Some(Origin::Step(index)) => computed.get(*index).cloned().unwrap_or_else(missing),
-        Some(Origin::WithoutValue) | None => missing(),
+        Some(Origin::Offer(None, _)) | None => missing(),
     }
 }
 
@@ -391,7 +390,7 @@ impl Builder<'_> {
         }
         if let Some(value) = self.offer.custom_fields.get(name) {
             let of_type = value.own_type().ok_or_else(|| format!("`{name}` is a list"))?;
-            return Ok((Origin::Offer(value.clone(), of_type), of_type));
+            return Ok((Origin::Offer(Some(value.clone()), of_type), of_type));
         }
         if let Some(declared) = self.fields.get(name) {
             return Ok((Origin::Record(name.to_owned(), *declared), *declared));
@@ -414,10 +413,7 @@ impl Builder<'_> {
     }
 
     fn offer_field(&self, field: &str) -> Option<(Origin, Type)> {
-        let Some(value) = self.offer.field(field) else {
-            return Some((Origin::WithoutValue, self.offer.type_without_value(field)?));
-        };
-        let of_type = value.own_type()?;
+        let (value, of_type) = self.offer.field(field)?;
         Some((Origin::Offer(value, of_type), of_type))
     }
 
