@@ -11,7 +11,7 @@ use database::{
     Transaction, execute,
 };
 
-use super::{Store, new_decision::NewDecision};
+use super::{Store, narrowed, new_decision::NewDecision};
 
 /// A stored decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,11 +83,7 @@ const INSERT: &str = "insert into decision
 
 /// The list of decisions, narrowed by some of the columns of [`NARROWING`].
 fn list_statement(is_narrowed: [bool; NARROWING.len()]) -> String {
-    let mut narrowed = String::new();
-    let columns = NARROWING.into_iter().zip(is_narrowed).filter(|(_, is_given)| *is_given);
-    for ((column, _), place) in columns.zip(6..) {
-        narrowed.push_str(&format!(" and {column} = ${place}"));
-    }
+    let narrowed = narrowed::conditions(NARROWING.into_iter().zip(is_narrowed), 6);
     format!(
         "select decision_id, decided_us, record from decision
          where tenant_id = $1 and decided_us >= $2 and decided_us <= $3

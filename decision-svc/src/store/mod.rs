@@ -13,6 +13,7 @@ mod customer;
 mod decision;
 mod known;
 mod metric;
+mod narrowed;
 mod new_decision;
 mod outbox;
 mod outcome;

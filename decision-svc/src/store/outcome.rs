@@ -3,7 +3,7 @@
 use database::{DatabaseError, Select, Statement, Transaction, execute, within};
 
 use super::{
-    Store, customer,
+    Store, customer, narrowed,
     outbox::{self, Queue, Target},
 };
 
@@ -143,11 +143,7 @@ fn row(columns: OutcomeColumns) -> OutcomeRow {
 
 /// The list of a customer's outcomes: narrowed by type, and by decision.
 fn list_statement([by_key, by_decision]: [bool; 2]) -> String {
-    let mut narrowed = String::new();
-    let columns = [("outcome_key", by_key), ("decision_id", by_decision)];
-    for ((column, _), place) in columns.into_iter().filter(|(_, is_given)| *is_given).zip(7..) {
-        narrowed.push_str(&format!(" and {column} = ${place}"));
-    }
+    let narrowed = narrowed::conditions([("outcome_key", by_key), ("decision_id", by_decision)], 7);
     format!(
         "select outcome_id, outcome_key, occurred_us, received_us, customer_seq, value_e4, record
          from outcome
