@@ -152,10 +152,22 @@ impl WholeFlows {
         part: &R,
         fate: &str,
     ) -> Result<Vec<String>, Status> {
-        let kind = R::KIND.replace('_', " ");
-        let mut sentences = Vec::new();
+        let (kind, named) = (R::KIND.replace('_', " "), part.name());
+        let users = self.naming(tenant, part).await?.into_iter();
+        let sentence = |(resource, _): (DecisionFlow, Flow)| {
+            format!("decision flow `{}` uses {kind} `{named}`, which {fate}", resource.id)
+        };
+        Ok(users.map(sentence).collect())
+    }
+
+    /// The flows that name this weight profile or model. One that cannot be read decides nothing.
+    async fn naming<R: Resource>(
+        &self,
+        tenant: &str,
+        part: &R,
+    ) -> Result<Vec<(DecisionFlow, Flow)>, HistoryError> {
+        let mut naming = Vec::new();
         for resource in self.flows.all(tenant).await? {
-            // A flow that cannot be read decides nothing.
             let Ok(flow) = flow_config::parse(&resource) else { continue };
             let (profile, model) = flow.part_names();
             let named = match R::KIND {
@@ -163,11 +175,10 @@ impl WholeFlows {
                 _ => model,
             };
             if named.is_some_and(|named| is_named(named, part.id(), part.name())) {
-                let (id, named) = (&resource.id, part.name());
-                sentences.push(format!("decision flow `{id}` uses {kind} `{named}`, which {fate}"));
+                naming.push((resource, flow));
             }
         }
-        Ok(sentences)
+        Ok(naming)
     }
 
     async fn parts(
@@ -196,17 +207,13 @@ impl WholeFlows {
         model: &proto::Model,
     ) -> Result<Vec<(String, Flow)>, HistoryError> {
         let mut scored = Vec::new();
-        for resource in self.flows.all(tenant).await? {
-            let Ok(flow) = flow_config::parse(&resource) else { continue };
-            let is_it = |named: &str| is_named(named, &model.id, &model.name);
-            if !is_active(resource.status) || !flow.part_names().1.is_some_and(is_it) {
-                continue;
+        for (resource, mut flow) in self.naming(tenant, model).await? {
+            if is_active(resource.status) {
+                let mut parts = self.parts(tenant, &flow, None).await?;
+                parts.model = Some(model.clone());
+                parts.put_into(&mut flow);
+                scored.push((resource.id, flow));
             }
-            let mut parts = self.parts(tenant, &flow, None).await?;
-            parts.model = Some(model.clone());
-            let mut flow = flow;
-            parts.put_into(&mut flow);
-            scored.push((resource.id, flow));
         }
         Ok(scored)
     }
