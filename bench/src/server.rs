@@ -11,7 +11,10 @@ use std::{
 
 use anyhow::Context as _;
 use database::Location;
-use serve::{Clock, Shutdown};
+use serve::{
+    Clock, Shutdown,
+    telemetry::{LogSettings, OtlpSettings, Telemetry},
+};
 use tempfile::TempDir;
 use tonic::transport::{Channel, Endpoint};
 
@@ -39,6 +42,9 @@ pub struct Settings {
     /// `PROFFER_MAX_WAITING`.
     #[command(flatten)]
     admission: serve::AdmissionSettings,
+    /// Where traces go; also set by `PROFFER_OTLP_ENDPOINT` and `PROFFER_TRACE_RATIO`.
+    #[command(flatten)]
+    otlp: OtlpSettings,
 }
 
 /// The processors of the server.
@@ -52,8 +58,9 @@ pub enum Place {
 
 /// Serves until standard input closes, which happens when the parent process ends.
 pub fn serve(settings: &Settings) -> anyhow::Result<()> {
-    serve::telemetry::start("warn", false);
     serve::block_on(async {
+        let log = LogSettings { filter: "warn", is_json: false };
+        let telemetry = Telemetry::start("proffer", log, &settings.otlp)?;
         let (shutdown, any) = (Shutdown::new(), SocketAddr::from(([127, 0, 0, 1], 0)));
         let addresses = Addresses { listen: any, admin_listen: any };
         let location = Location::Folder(settings.data.clone());
@@ -61,14 +68,19 @@ pub fn serve(settings: &Settings) -> anyhow::Result<()> {
             gateway::Config { admission: settings.admission.clone(), ..gateway::Config::default() };
         let clock = Clock::starting_at(NOON.parse()?);
         let wait = settings.snapshot.wait_max();
-        let suite = Suite::start(&location, addresses, doors, wait, clock, &shutdown).await?;
+        let figures = telemetry.figures.clone();
+        let suite =
+            Suite::start(&location, addresses, doors, wait, clock, figures, &shutdown);
+        let suite = suite.await?;
         suite.ready().await;
         println!("{}", suite.address);
         std::thread::spawn(move || {
             drop(std::io::stdin().read_to_end(&mut Vec::new()));
             shutdown.cancel();
         });
-        suite.finish().await
+        let served = suite.finish().await;
+        telemetry.stop().await;
+        served
     })?
 }
 

@@ -13,6 +13,7 @@ use crate::{
     grpc::{self, Context, Lookups},
     names::KnownNames,
     store::{self, Records},
+    telemetry,
 };
 
 /// What the service needs from outside.
@@ -39,6 +40,7 @@ impl App {
         let database = Database::open(location, "catalog", PoolSizes::default(), &steps)
             .await
             .context("open the store")?;
+        telemetry::describe();
         let history = History::new(database.clone());
         let known = KnownNames::new(grpc::log(&history));
         let records = Records::new(database);

@@ -17,6 +17,7 @@ pub mod grpc;
 mod import;
 mod names;
 pub mod store;
+mod telemetry;
 
 pub use app::{App, Deps};
 pub use config::Config;

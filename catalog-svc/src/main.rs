@@ -16,7 +16,7 @@ fn main() -> std::process::ExitCode {
 
 async fn run() -> anyhow::Result<()> {
     let config = Arguments::parse().config;
-    serve::start_logging(&config.process);
+    let telemetry = config.process.start_telemetry("catalog-svc")?;
     let app = App::build(&config.store.location(), Deps { clock: serve::Clock::system() }).await?;
     app.follow(history::remote_log(&config.policy_url)?);
     let process = serve::Process {
@@ -29,5 +29,5 @@ async fn run() -> anyhow::Result<()> {
         tasks: app.tasks(),
         readiness: app.readiness(),
     };
-    serve::run(process, &config.process).await
+    serve::run(process, &config.process, telemetry).await
 }

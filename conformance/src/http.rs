@@ -32,12 +32,25 @@ impl Client {
         path: &str,
         body: impl Into<Bytes>,
     ) -> anyhow::Result<Answer> {
+        self.send_with(&[], method, path, body).await
+    }
+
+    /// The same with more headers.
+    pub async fn send_with(
+        &self,
+        headers: &[(&str, &str)],
+        method: &str,
+        path: &str,
+        body: impl Into<Bytes>,
+    ) -> anyhow::Result<Answer> {
         let request = http::Request::builder()
             .method(method)
             .uri(path)
             .header(http::header::HOST, &self.address)
-            .header(http::header::CONTENT_TYPE, "application/json")
-            .body(Full::new(body.into()))?;
+            .header(http::header::CONTENT_TYPE, "application/json");
+        let request =
+            headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let request = request.body(Full::new(body.into()))?;
         let mut connection = self.connection.lock().await;
         let mut sender = match connection.take().filter(|sender| !sender.is_closed()) {
             Some(sender) => sender,

@@ -126,6 +126,11 @@ impl Process {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// All that it logged.
+    pub fn whole_log(&self) -> String {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The end of what it logged.
     pub fn log(&self) -> String {
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);

@@ -40,6 +40,8 @@ pub struct Suite {
     pub processes: Vec<Process>,
     shape: Shape,
     place: Place,
+    /// Of every process, besides what says where the others are.
+    environment: Vec<(String, String)>,
     folder: TempDir,
 }
 
@@ -56,6 +58,22 @@ impl Place {
 impl Suite {
     /// Starts one and waits until it may be sent work.
     pub async fn start(shape: Shape, store: Store) -> anyhow::Result<Self> {
+        Self::start_with(shape, store, &[]).await
+    }
+
+    /// The same with variables for the environment of every process.
+    pub async fn start_with(
+        shape: Shape,
+        store: Store,
+        environment: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
+        // A variable that is given again comes later, and wins.
+        let quiet = [("PROFFER_LOG", "warn")];
+        let environment = quiet
+            .iter()
+            .chain(environment)
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         let folder = tempfile::Builder::new().prefix("proffer-conformance-").tempdir()?;
         let place = Place(match store {
             Store::Sqlite => {
@@ -65,7 +83,8 @@ impl Suite {
                 vec!["--database-url".to_owned(), testkit::fresh_database_url().await]
             }
         });
-        let mut suite = Self { base: String::new(), processes: Vec::new(), shape, place, folder };
+        let mut suite =
+            Self { base: String::new(), processes: Vec::new(), shape, place, environment, folder };
         suite.restart().await?;
         Ok(suite)
     }
@@ -77,8 +96,8 @@ impl Suite {
         loop {
             tries += 1;
             let started = match self.shape {
-                Shape::AllInOne => all_in_one(&self.place).await,
-                Shape::FiveProcesses => five_processes(&self.place).await,
+                Shape::AllInOne => all_in_one(&self.place, &self.environment).await,
+                Shape::FiveProcesses => five_processes(&self.place, &self.environment).await,
             };
             match started {
                 Ok((base, processes)) => {
@@ -120,10 +139,13 @@ impl Suite {
     }
 }
 
-async fn all_in_one(place: &Place) -> anyhow::Result<(String, Vec<Process>)> {
+async fn all_in_one(
+    place: &Place,
+    environment: &[(String, String)],
+) -> anyhow::Result<(String, Vec<Process>)> {
     let mut arguments = vec!["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
     arguments.extend(place.arguments());
-    let mut process = Process::start("proffer", &arguments, &[])?;
+    let mut process = Process::start("proffer", &arguments, environment)?;
     let base = process.line(base_in).await?;
     Ok((base, vec![process]))
 }
@@ -137,7 +159,10 @@ pub fn base_in(line: &str) -> Option<String> {
     address.get(..end).map(|base| base.trim_end_matches('/').to_owned())
 }
 
-async fn five_processes(place: &Place) -> anyhow::Result<(String, Vec<Process>)> {
+async fn five_processes(
+    place: &Place,
+    common: &[(String, String)],
+) -> anyhow::Result<(String, Vec<Process>)> {
     const NAMES: [&str; 5] = ["catalog", "policy", "experiment", "decision", "gateway"];
     let ports = free_ports(NAMES.len() * 2)?;
     let address =
@@ -148,8 +173,7 @@ async fn five_processes(place: &Place) -> anyhow::Result<(String, Vec<Process>)>
     let mut processes = Vec::new();
     for (index, name) in NAMES.into_iter().enumerate() {
         let (listen, admin) = (address(index), address(index + NAMES.len()));
-        let mut arguments =
-            vec!["--listen", listen.as_str(), "--admin-listen", admin.as_str(), "--log", "warn"];
+        let mut arguments = vec!["--listen", listen.as_str(), "--admin-listen", admin.as_str()];
         let program = if name == "gateway" { "gateway".to_owned() } else { format!("{name}-svc") };
         if name != "gateway" {
             arguments.extend(place.arguments());
@@ -160,6 +184,7 @@ async fn five_processes(place: &Place) -> anyhow::Result<(String, Vec<Process>)>
             .filter_map(|other| {
                 Some((format!("{prefix}_{}_URL", other.to_uppercase()), url_of(other)?))
             })
+            .chain(common.iter().cloned())
             .collect();
         processes.push(Process::start(&program, &arguments, &environment)?);
     }

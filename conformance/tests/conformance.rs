@@ -16,4 +16,5 @@ mod conformance {
     mod scenarios;
     mod snippets;
     mod stream;
+    mod traces;
 }

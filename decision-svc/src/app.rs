@@ -39,6 +39,7 @@ use crate::{
     receipt::Receipts,
     relay::Relay,
     store::{self, Store},
+    telemetry::{self, DecisionTally},
 };
 
 /// What the service needs from its process.
@@ -163,7 +164,13 @@ impl App {
             readiness.set(true);
         };
         let bound = keep_bound(self.configuration.clone());
-        vec![Box::pin(self.relay.clone().run()), Box::pin(watching), Box::pin(bound)]
+        let report = telemetry::report(
+            self.respond.store.clone(),
+            self.respond.followers.clone(),
+            self.configuration.clock.clone(),
+        );
+        let relay = self.relay.clone().run();
+        vec![Box::pin(relay), Box::pin(watching), Box::pin(bound), Box::pin(report)]
     }
 
     /// Whether it may be sent work.
@@ -228,6 +235,7 @@ fn decisions(
             gate: gate.clone(),
             clock: clock.clone(),
             bell: bell.clone(),
+            tally: DecisionTally::default(),
         },
         commit: Commit {
             store: store.clone(),

@@ -20,6 +20,7 @@ pub mod past_flows;
 pub mod receipt;
 pub mod relay;
 pub mod store;
+pub mod telemetry;
 
 pub use app::{App, Deps, EXPERIMENTS_SILENCE_MAX};
 pub use config::{Config, SnapshotSettings};

@@ -12,7 +12,7 @@ fn main() -> std::process::ExitCode {
 
 async fn run() -> anyhow::Result<()> {
     let config = Config::parse();
-    serve::start_logging(&config.process);
+    let telemetry = config.process.start_telemetry("decision-svc")?;
     let neighbours =
         Neighbours::remote(&config.catalog_url, &config.policy_url, &config.experiment_url)?;
     let deps = Deps {
@@ -33,5 +33,5 @@ async fn run() -> anyhow::Result<()> {
         tasks: app.tasks(),
         readiness: app.readiness(),
     };
-    serve::run(process, &config.process).await
+    serve::run(process, &config.process, telemetry).await
 }

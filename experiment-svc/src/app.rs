@@ -19,6 +19,7 @@ use crate::{
     },
     names::KnownNames,
     store::{self, Store},
+    telemetry,
 };
 
 /// What the service needs from its process.
@@ -84,9 +85,10 @@ impl App {
         self.context.known.connect(decision);
     }
 
-    /// Work beside the listener: binding experiments to flows that have appeared.
+    /// Work beside the listener: binding experiments to flows that have appeared, and metrics.
     pub fn tasks(&self) -> Vec<Task> {
-        vec![Box::pin(self.clone().keep_bound())]
+        let report = telemetry::report(self.context.clone());
+        vec![Box::pin(self.clone().keep_bound()), Box::pin(report)]
     }
 
     async fn keep_bound(self) {

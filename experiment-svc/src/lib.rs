@@ -16,6 +16,7 @@ pub mod domain;
 pub mod grpc;
 mod names;
 pub mod store;
+pub mod telemetry;
 
 pub use app::{App, Deps};
 pub use config::Config;

@@ -12,7 +12,6 @@ mod origin;
 mod path_template;
 mod problem;
 mod query;
-mod request_id;
 mod rest;
 mod route_table;
 

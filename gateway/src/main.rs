@@ -11,7 +11,7 @@ fn main() -> std::process::ExitCode {
 
 async fn run() -> anyhow::Result<()> {
     let settings = Settings::parse();
-    serve::start_logging(&settings.process);
+    let telemetry = settings.process.start_telemetry("gateway")?;
     let neighbours = Neighbours {
         catalog: Neighbour::remote(&settings.catalog_url)?,
         policy: Neighbour::remote(&settings.policy_url)?,
@@ -33,5 +33,5 @@ async fn run() -> anyhow::Result<()> {
         tasks: vec![listening],
         readiness,
     };
-    serve::run(process, &settings.process).await
+    serve::run(process, &settings.process, telemetry).await
 }

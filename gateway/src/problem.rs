@@ -87,6 +87,7 @@ impl Problem {
         let body = serde_json::to_vec(&envelope).unwrap_or_default();
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = self.http.unwrap_or_else(|| http_status(status.code()));
+        response.extensions_mut().insert(status.code());
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(delay) = delay {

@@ -14,24 +14,23 @@ use std::time::Duration;
 
 use axum::body::Body as HttpBody;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use prost::Message as _;
 use prost_reflect::DynamicMessage;
-use serve::{Admission, metadata};
-use tonic::{Status, metadata::MetadataValue};
+use serve::{
+    Admission, Call, metadata,
+    request_id::{self, REQUEST_ID},
+};
+use tonic::Status;
 
 use crate::{
     json::print,
     neighbours::Neighbours,
     origin::{self, Caller, Origins},
     problem::Problem,
-    request_id::{self, REQUEST_ID},
     route_table::{Found, Route, RouteTable},
 };
-
-/// Headers of a trace, forwarded unchanged.
-const TRACE_HEADERS: [&str; 2] = ["traceparent", "tracestate"];
 
 /// The REST handler.
 #[derive(Debug)]
@@ -76,7 +75,9 @@ impl Place<'_, '_> {
 impl Rest {
     /// Answers a request.
     pub async fn answer(&self, request: Request<HttpBody>) -> Response<HttpBody> {
-        let request_id = request_id::of(request.headers());
+        let call = Call::current();
+        let request_id = call.map(|call| call.request_id().to_owned());
+        let request_id = request_id.unwrap_or_else(|| request_id::of(request.headers()));
         let is_head = request.method() == Method::HEAD;
         let caller = self.origins.caller(request.uri(), request.headers());
         let mut response =
@@ -120,21 +121,26 @@ impl Rest {
             || refusal::not_allowed(&parts.method, place.allow()).into_response(None, request_id);
         let found = match &place {
             Place::Index if matches!(parts.method, Method::GET | Method::HEAD) => {
+                named("/rest/index");
                 return json(self.index.clone());
             }
             Place::Import(schema) if parts.method == Method::POST => {
-                let answered = self.import(schema, &parts, body, request_id).await;
+                let answered = self.import(schema, &parts, body).await;
                 return answered.unwrap_or_else(|problem| problem.into_response(None, request_id));
             }
             Place::Validate if parts.method == Method::POST => {
-                let answered = self.validate(&parts, body, request_id).await;
+                let answered = self.validate(&parts, body).await;
                 return answered.unwrap_or_else(|problem| problem.into_response(None, request_id));
             }
             Place::Index | Place::Import(_) | Place::Validate => return not_allowed(),
             Place::Call(found) => found,
         };
         let Some(route) = found.route(&parts.method) else { return not_allowed() };
-        let work = self.call((found, route), &parts, body, request_id);
+        named(route.path.path());
+        let work = self.call((found, route), &parts, body);
+        if let Some(call) = Call::current() {
+            call.limit_to(self.deadline);
+        }
         let answered = match tokio::time::timeout(self.deadline, work).await {
             Ok(answered) => answered,
             Err(_) => Err(refusal::overdue(route, self.deadline)),
@@ -161,19 +167,18 @@ impl Rest {
         (found, route): (&Found<'_, '_>, &Route),
         parts: &http::request::Parts,
         body: HttpBody,
-        request_id: &str,
     ) -> Result<Response<HttpBody>, Problem> {
         let body = request::read_body(&parts.headers, body, route.body_bytes_max).await?;
         // After the body has arrived: a slow client holds no permit while it sends.
         let _permit = self.admission.admit().await?;
         let mut is_check = false;
         let answer = if let Some(tagged) = self.missing_tag(route, &body) {
-            self.patch_untagged((found, route), parts, &body, request_id, tagged).await?
+            self.patch_untagged((found, route), parts, &body, tagged).await?
         } else {
             let query = parts.uri.query().unwrap_or_default();
             let message = self.request(route, &found.values, query, &parts.headers, &body, None)?;
             is_check = is_check_only(route, &message);
-            let answered = self.send(route, message, &parts.headers, request_id).await;
+            let answered = self.send(route, message).await;
             answered.map_err(|status| precondition::refused(&parts.headers, status))?
         };
         let mut response = self.response(route, &answer)?;
@@ -188,17 +193,11 @@ impl Rest {
     }
 
     /// Sends a call to its service; the answer stays encoded.
-    async fn send(
-        &self,
-        route: &Route,
-        message: DynamicMessage,
-        headers: &HeaderMap,
-        request_id: &str,
-    ) -> Result<Bytes, Status> {
-        let request =
+    async fn send(&self, route: &Route, message: DynamicMessage) -> Result<Bytes, Status> {
+        let mut request =
             metadata::request(metadata::DEFAULT_TENANT, Bytes::from(message.encode_to_vec()));
-        let mut request = labelled(request, headers, request_id);
-        request.set_timeout(self.deadline);
+        let left = Call::current().and_then(|call| call.time_left());
+        request.set_timeout(left.unwrap_or(self.deadline));
         self.neighbours.call(route.service, route.path.clone(), request).await
     }
 
@@ -241,24 +240,11 @@ fn is_check_only(route: &Route, message: &DynamicMessage) -> bool {
     flag.is_some_and(|flag| message.get_field(flag).as_bool() == Some(true))
 }
 
-/// The request with its id and its trace.
-fn labelled<T>(
-    mut request: tonic::Request<T>,
-    headers: &HeaderMap,
-    request_id: &str,
-) -> tonic::Request<T> {
-    let outbound = request.metadata_mut();
-    if let Ok(id) = MetadataValue::try_from(request_id) {
-        outbound.insert(REQUEST_ID, id);
+/// Names the method that the current call turned out to be.
+fn named(path: &str) {
+    if let Some(call) = Call::current() {
+        call.name_method(path);
     }
-    for name in TRACE_HEADERS {
-        let value =
-            headers.get(name).and_then(|value| MetadataValue::try_from(value.as_bytes()).ok());
-        if let Some(value) = value {
-            outbound.insert(name, value);
-        }
-    }
-    request
 }
 
 fn json(body: impl Into<Bytes>) -> Response<HttpBody> {

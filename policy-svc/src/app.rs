@@ -13,6 +13,7 @@ use crate::{
     domain::lapse::lapsed_share,
     grpc, store,
     store::{Drift, Store},
+    telemetry,
 };
 
 /// How often answers kept for retries are purged.
@@ -58,6 +59,7 @@ impl App {
             .context("open the store")?;
         let history = History::new(database.clone());
         let store = Store::new(database, deps.clock.clone());
+        telemetry::describe();
         let readiness = Readiness::default();
         readiness.set(true);
         Ok(Self { context: grpc::Context::new(store, history, deps.clock), readiness })

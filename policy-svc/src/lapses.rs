@@ -62,7 +62,7 @@ impl Lapses {
             let after = counted.count_after(now);
             let found = self.store.ended(tenant, (after, now)).await?;
             let lapsed = counted.take(after, now, found);
-            metrics::counter!("proffer.policy.slot.lapsed").increment(lapsed);
+            metrics::counter!("proffer.slots.lapsed").increment(lapsed);
         }
         Ok(counted.all.clone())
     }

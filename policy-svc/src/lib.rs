@@ -22,6 +22,7 @@ mod lapses;
 pub mod messages;
 mod names;
 pub mod store;
+pub mod telemetry;
 
 pub use app::{App, Deps};
 pub use config::Config;

@@ -9,7 +9,10 @@ use chrono_tz::Europe::London;
 use clap::builder::BoolishValueParser;
 use database::Location;
 use proffer::suite::{Addresses, Suite};
-use serve::{Clock, shutdown_on_signal};
+use serve::{
+    Clock, shutdown_on_signal,
+    telemetry::{LogSettings, OtlpSettings, Telemetry},
+};
 
 use crate::demo;
 
@@ -38,7 +41,8 @@ pub struct Settings {
 
 /// Plays the campaign, then serves until SIGTERM or SIGINT.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
-    serve::telemetry::start("warn", false);
+    let log = LogSettings { filter: "warn", is_json: false };
+    let Telemetry { figures, .. } = Telemetry::start("proffer", log, &OtlpSettings::default())?;
     let doors = settings.door.config(settings.listen, !settings.no_reflection)?;
     let shutdown = shutdown_on_signal()?;
     let start = ten_in_london(Clock::system().now());
@@ -57,6 +61,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         doors,
         decision_svc::SnapshotSettings::default().wait_max(),
         clock.clone(),
+        figures,
         &shutdown,
     )
     .await?;

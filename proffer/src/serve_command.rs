@@ -4,7 +4,10 @@ use std::net::SocketAddr;
 
 use clap::builder::BoolishValueParser;
 use proffer::suite::{Addresses, Suite};
-use serve::{Clock, shutdown_on_signal};
+use serve::{
+    Clock, shutdown_on_signal,
+    telemetry::{LogSettings, Telemetry},
+};
 
 /// Settings of `proffer serve`.
 #[derive(Clone, Debug, clap::Args)]
@@ -32,6 +35,9 @@ pub struct Settings {
     /// Write logs as JSON, one object per line.
     #[arg(long, env = "PROFFER_LOG_JSON", value_parser = BoolishValueParser::new())]
     pub log_json: bool,
+    /// Traces and metrics for a collector.
+    #[command(flatten)]
+    pub otlp: serve::telemetry::OtlpSettings,
     /// Turn gRPC reflection off.
     #[arg(long = "no-reflection", env = "PROFFER_NO_REFLECTION",
         value_parser = BoolishValueParser::new())]
@@ -40,17 +46,29 @@ pub struct Settings {
 
 /// Serves until SIGTERM or SIGINT.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
-    serve::telemetry::start(&settings.log, settings.log_json);
+    let log = LogSettings { filter: &settings.log, is_json: settings.log_json };
+    let telemetry = Telemetry::start("proffer", log, &settings.otlp)?;
     let doors = settings.door.config(settings.listen, !settings.no_reflection)?;
     let shutdown = shutdown_on_signal()?;
     let addresses = Addresses { listen: settings.listen, admin_listen: settings.admin_listen };
     let (location, wait) = (settings.store.location(), settings.snapshot.wait_max());
-    let suite = Suite::start(&location, addresses, doors, wait, Clock::system(), &shutdown).await?;
+    let suite = Suite::start(
+        &location,
+        addresses,
+        doors,
+        wait,
+        Clock::system(),
+        telemetry.figures.clone(),
+        &shutdown,
+    )
+    .await?;
     suite.ready().await;
     let place = match &settings.store.database_url {
         Some(_) => "PostgreSQL".to_owned(),
         None => settings.store.data.display().to_string(),
     };
     println!("proffer is ready: REST and gRPC on http://{}, data in {place}", suite.address);
-    suite.finish().await
+    let served = suite.finish().await;
+    telemetry.stop().await;
+    served
 }

@@ -3,7 +3,10 @@
 
 use anyhow::Context as _;
 use database::Location;
-use serve::{Clock, Limits, Listener, Neighbour, Readiness, Shutdown, Task, admin, spawn_until};
+use serve::{
+    Clock, Limits, Listener, Neighbour, Readiness, Shutdown, Task, admin, spawn_until,
+    telemetry::Figures,
+};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
 use tonic::service::Routes;
@@ -28,13 +31,14 @@ pub struct Addresses {
 
 impl Suite {
     /// Opens the stores, wires the services and starts listening. `snapshot_wait_max` limits how
-    /// long a decision waits for newer configuration.
+    /// long a decision waits for newer configuration; `figures` are shown at the admin address.
     pub async fn start(
         location: &Location,
         addresses: Addresses,
         doors: gateway::Config,
         snapshot_wait_max: Duration,
         clock: Clock,
+        figures: Figures,
         shutdown: &Shutdown,
     ) -> anyhow::Result<Self> {
         // Binding comes first, so that an address in use fails before anything is written.
@@ -89,7 +93,7 @@ impl Suite {
         tasks.push(Box::pin(gather(readiness.clone(), ready.clone())));
         let mut running: Vec<_> =
             tasks.into_iter().map(|task| spawn_until(task, shutdown.clone())).collect();
-        let health = admin_listener.serve(Routes::from(admin(ready)), shutdown.clone());
+        let health = admin_listener.serve(Routes::from(admin(ready, figures)), shutdown.clone());
         running.push(tokio::spawn(async move { drop(health.await) }));
         let address = listener.address()?;
         let serving =

@@ -33,6 +33,7 @@ use crate::{
     },
     import::{self, FileError, FileRow, Format, Incoming, ROWS_MAX, Separator},
     store::NewRecord,
+    telemetry,
 };
 
 /// Longest wait for the next piece of a file. The import as a whole has no time limit.
@@ -118,6 +119,7 @@ impl Writer<'_> {
         let mut waiting = Batch::default();
         while let Some(batch) = read.recv().await {
             self.answer.refused += i64::try_from(batch.refused).unwrap_or(i64::MAX);
+            telemetry::count_rows("rejected", batch.refused);
             self.answer.faults.extend(batch.faults);
             if !is_whole {
                 self.write(batch.records).await?;
@@ -139,7 +141,8 @@ impl Writer<'_> {
         if records.is_empty() {
             return Ok(());
         }
-        let count = i64::try_from(records.len()).unwrap_or(i64::MAX);
+        let rows = records.len();
+        let count = i64::try_from(rows).unwrap_or(i64::MAX);
         let (context, at) = (self.context, self.context.clock.now());
         context
             .records
@@ -147,6 +150,7 @@ impl Writer<'_> {
             .await
             .map_err(store_error)?;
         self.answer.accepted += count;
+        telemetry::count_rows("accepted", rows as u64);
         Ok(())
     }
 }

@@ -93,9 +93,31 @@ impl Admission {
             metrics::counter!("proffer.calls.refused").increment(1);
             return Err(REFUSAL.clone());
         };
+        if let Ok(turn) = Arc::clone(&self.turns).try_acquire_owned() {
+            return Ok(Permit { _turn: Some(turn), _place: place });
+        }
+        let waiting = Waiting::new();
         // INVARIANT: the semaphore is never closed, so a permit always becomes free.
         let turn = Arc::clone(&self.turns).acquire_owned().await.ok();
+        drop(waiting);
         Ok(Permit { _turn: turn, _place: place })
+    }
+}
+
+/// Counts a call while it waits.
+struct Waiting(metrics::Gauge);
+
+impl Waiting {
+    fn new() -> Self {
+        let gauge = metrics::gauge!("proffer.calls.waiting");
+        gauge.increment(1);
+        Self(gauge)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.decrement(1);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The time limit of gRPC calls. A REST call has its own, which it reports in its own words.
 
-use std::{collections::HashSet, sync::LazyLock, time::Duration};
+use std::time::Duration;
 
 use axum::{
     body::Body,
@@ -8,42 +8,51 @@ use axum::{
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use proffer_proto::errors::v1::ErrorReason;
 use tonic::{Code, Status};
 
-use crate::{Problem, door};
+use crate::{Problem, door, method::Method};
 
 /// Header in which a client names its own limit.
 const GRPC_TIMEOUT: &str = "grpc-timeout";
 /// Digits of its value at most, as the protocol says.
 const DIGITS_MAX: usize = 8;
+/// The first number that has more.
+const DIGITS_END: u128 = 100_000_000;
 
-/// Paths of the methods that take a stream. They last as long as their caller sends.
-static STREAMS: LazyLock<HashSet<String>> = LazyLock::new(|| {
-    let methods =
-        proffer_proto::POOL.services().flat_map(|service| service.methods().collect::<Vec<_>>());
-    methods
-        .filter(|method| method.is_client_streaming())
-        .map(|method| format!("/{}/{}", method.parent_service().full_name(), method.name()))
-        .collect()
-});
-
-/// The answer to `request`. A gRPC call that takes longer than `limit`, or than its client says, is
-/// answered with DEADLINE_EXCEEDED; a call that takes a stream has only the client's limit.
-pub async fn within(limit: Duration, request: Request, next: Next) -> Response {
-    if !door::is_grpc(request.headers()) {
-        return next.run(request).await;
+/// The time limit of a request: `own`, or a shorter one that its client names. A call that takes a
+/// stream has only the client's limit, and REST has its own.
+pub fn of(headers: &HeaderMap, method: Option<&Method>, own: Duration) -> Option<Duration> {
+    if !door::is_grpc(headers) {
+        return None;
     }
-    let own = (!STREAMS.contains(request.uri().path())).then_some(limit);
-    let limit = match (own, asked(request.headers())) {
+    let own = (!method.is_some_and(|method| method.takes_stream)).then_some(own);
+    match (own, asked(headers)) {
         (Some(own), Some(asked)) => Some(own.min(asked)),
         (own, asked) => own.or(asked),
-    };
+    }
+}
+
+/// The answer to `request`. A gRPC call that takes longer than `limit` is answered with
+/// DEADLINE_EXCEEDED.
+pub async fn within(limit: Option<Duration>, request: Request, next: Next) -> Response {
     let Some(limit) = limit else { return next.run(request).await };
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) => overdue(limit).into_http::<Body>().into_response(),
+    }
+}
+
+/// Leaves a call to another service at most this much time.
+pub fn shorten(headers: &mut HeaderMap, left: Duration) {
+    let left = asked(headers).map_or(left, |asked| asked.min(left));
+    let (micros, millis) = (left.as_micros(), left.as_millis());
+    let text = if micros < DIGITS_END { format!("{micros}u") } else { format!("{millis}m") };
+    if millis < DIGITS_END
+        && let Ok(value) = HeaderValue::try_from(text)
+    {
+        headers.insert(GRPC_TIMEOUT, value);
     }
 }
 
@@ -97,9 +106,21 @@ mod tests {
     }
 
     #[test]
-    fn every_method_that_takes_a_stream_is_known() {
-        assert!(STREAMS.contains("/proffer.catalog.v1.RecordService/ImportRecords"));
-        assert!(STREAMS.contains("/proffer.decision.v1.DecisionService/RecommendStream"));
-        assert!(!STREAMS.contains("/proffer.decision.v1.DecisionService/Recommend"));
+    fn a_limit_is_only_ever_shortened() {
+        let check = |given: Option<&'static str>, left: Duration, expected: Option<&str>| {
+            let given = given.map(HeaderValue::from_static);
+            let name = || http::HeaderName::from_static(GRPC_TIMEOUT);
+            let mut headers: HeaderMap = given.into_iter().map(|value| (name(), value)).collect();
+            shorten(&mut headers, left);
+            let found = headers.get(GRPC_TIMEOUT).map(|value| value.to_str().unwrap());
+            assert_eq!(found, expected);
+        };
+        check(None, Duration::from_millis(250), Some("250000u"));
+        check(Some("1S"), Duration::from_millis(250), Some("250000u"));
+        check(Some("100m"), Duration::from_millis(250), Some("100000u"));
+        check(None, Duration::ZERO, Some("0u"));
+        check(None, Duration::from_secs(1_000), Some("1000000m"));
+        // More than the protocol can say in milliseconds is as good as no limit.
+        check(None, Duration::from_secs(1_000_000), None);
     }
 }

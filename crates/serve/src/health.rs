@@ -7,7 +7,7 @@ use std::sync::{
 
 use axum::{Router, http::StatusCode, routing::get};
 
-use crate::telemetry;
+use crate::telemetry::Figures;
 
 /// Shared flag: whether the process is ready. Not ready at first.
 #[derive(Clone, Debug, Default)]
@@ -27,7 +27,7 @@ impl Readiness {
 
 /// The admin listener's routes: `/livez` answers 200 while the process runs, `/readyz` 200 or 503,
 /// `/metrics` the metrics of the process in the Prometheus text format.
-pub fn admin(readiness: Readiness) -> Router {
+pub fn admin(readiness: Readiness, figures: Figures) -> Router {
     let ready = move || {
         let readiness = readiness.clone();
         async move {
@@ -41,5 +41,5 @@ pub fn admin(readiness: Readiness) -> Router {
     Router::new()
         .route("/livez", get(|| async { "live\n" }))
         .route("/readyz", get(ready))
-        .route("/metrics", get(|| async { telemetry::figures() }))
+        .route("/metrics", get(move || async move { figures.text() }))
 }

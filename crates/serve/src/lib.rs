@@ -3,6 +3,7 @@
 //! It has no words of the domain: the five services and the all-in-one binary use it alike.
 //!
 //! - [`Neighbour`]: another service, in this process or over the network, behind one type.
+//! - [`Call`]: the call a task works for; its ids, trace and deadline go on to other services.
 //! - [`Clock`]: the only place that reads the time.
 //! - [`listen`]: a hardened gRPC listener with health and reflection, stopped gracefully.
 //! - [`Admission`]: limits the calls in flight; calls beyond the queue are refused at once.
@@ -11,6 +12,7 @@
 //! - [`metadata`]: tenant and actor of a call.
 
 mod admission;
+mod call;
 mod clock;
 mod deadline;
 mod door;
@@ -18,15 +20,18 @@ mod health;
 mod lingering;
 mod listen;
 pub mod metadata;
+mod method;
 mod neighbour;
 mod problem;
 mod process;
 mod recent;
+pub mod request_id;
 mod setting;
 pub mod telemetry;
 mod window;
 
 pub use admission::{Admission, AdmissionSettings, Permit};
+pub use call::{Call, TracedCall, carried};
 pub use clock::{Clock, Stopwatch, from_micros};
 pub use door::{Hosts, is_grpc};
 pub use health::{Readiness, admin};
@@ -39,7 +44,7 @@ pub use problem::{
     Problem, RETRY_AFTER, code_name, internal, item_fault, store_status, unavailable,
 };
 pub use process::{
-    Process, ProcessSettings, StoreSettings, Task, block_on, main, run, spawn_until, start_logging,
+    Process, ProcessSettings, StoreSettings, Task, block_on, main, run, spawn_until,
 };
 pub use recent::Recent;
 pub use setting::{address, log_filter};

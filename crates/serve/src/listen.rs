@@ -16,7 +16,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-use crate::{Readiness, deadline, door, lingering::Lingering, window};
+use crate::{
+    Readiness, deadline, door, lingering::Lingering, method, telemetry::observe::observed, window,
+};
 
 /// Cancelled when the process is to stop. Every request carries it among its extensions.
 pub type Shutdown = CancellationToken;
@@ -194,7 +196,10 @@ fn prepared(routes: Routes, timeout: Duration, shutdown: Shutdown) -> Router {
             http::Version::HTTP_2 => request,
             _ => lingering(request),
         };
-        deadline::within(timeout, request, next)
+        let method =
+            door::is_grpc(request.headers()).then(|| method::at(request.uri().path())).flatten();
+        let limit = deadline::of(request.headers(), method, timeout);
+        observed(request, method, limit, move |request| deadline::within(limit, request, next))
     };
     let routes = routes.prepare().into_axum_router();
     routes.layer(middleware::from_fn(around)).with_state(())

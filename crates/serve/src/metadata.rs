@@ -2,7 +2,7 @@
 
 use tonic::{Request, Status, metadata::MetadataMap, metadata::MetadataValue};
 
-use crate::Problem;
+use crate::{CALL_TIMEOUT, Call, Problem, call};
 
 /// Metadata key of the tenant.
 pub const TENANT: &str = "x-proffer-tenant";
@@ -32,12 +32,22 @@ pub fn actor(metadata: &MetadataMap) -> String {
     named.unwrap_or("anonymous").chars().take(128).collect()
 }
 
-/// A request to another service on behalf of `tenant`.
+/// A request to another service on behalf of `tenant`, with the ids of the current call and at most
+/// what is left of its time.
 pub fn request<T>(tenant: &str, message: T) -> Request<T> {
     let mut request = Request::new(message);
     if let Ok(value) = MetadataValue::try_from(tenant) {
         request.metadata_mut().insert(TENANT, value);
     }
-    request.set_timeout(crate::CALL_TIMEOUT);
+    call::label_metadata(request.metadata_mut());
+    let left = Call::current().and_then(|call| call.time_left());
+    request.set_timeout(left.map_or(CALL_TIMEOUT, |left| left.min(CALL_TIMEOUT)));
+    request
+}
+
+/// A request with the full time of a call, for what must be done although the time of the caller is
+/// over.
+pub fn with_full_time<T>(mut request: Request<T>) -> Request<T> {
+    request.set_timeout(CALL_TIMEOUT);
     request
 }

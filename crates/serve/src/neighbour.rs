@@ -12,8 +12,9 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 use tower::Service;
+use tracing::Instrument as _;
 
-use crate::window;
+use crate::{call, telemetry::trace, window};
 
 /// Timeout of a connection attempt; beyond it the call fails as unavailable.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -77,13 +78,16 @@ impl Service<http::Request<Body>> for Neighbour {
         }
     }
 
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
+        let span = trace::outgoing(request.uri().path().trim_start_matches('/'));
+        span.in_scope(|| call::label_headers(request.headers_mut()));
         match self {
             Self::Local(routes) => {
                 let call = routes.call(request);
-                Box::pin(async move { Ok(call.await.unwrap_or_else(|never| match never {})) })
+                let answer = async move { Ok(call.await.unwrap_or_else(|never| match never {})) };
+                Box::pin(answer.instrument(span))
             }
-            Self::Remote(channel) => Box::pin(channel.call(request)),
+            Self::Remote(channel) => Box::pin(channel.call(request).instrument(span)),
         }
     }
 }

@@ -8,7 +8,7 @@ use tonic::service::Routes;
 
 use crate::{
     Limits, Listener, Readiness, Shutdown, Surface, admin, by_protocol, shutdown_on_signal,
-    telemetry,
+    telemetry::{self, LogSettings, Telemetry},
 };
 
 /// Task polls after which a busy thread polls its sockets and takes tasks woken by other threads.
@@ -53,6 +53,9 @@ pub struct ProcessSettings {
     /// Write logs as JSON, one object per line.
     #[arg(long, env = "PROFFER_LOG_JSON", value_parser = BoolishValueParser::new())]
     pub log_json: bool,
+    /// Traces and metrics for a collector.
+    #[command(flatten)]
+    pub otlp: telemetry::OtlpSettings,
     /// Turn gRPC reflection off.
     #[arg(long = "no-reflection", env = "PROFFER_NO_REFLECTION",
         value_parser = BoolishValueParser::new())]
@@ -80,7 +83,11 @@ pub struct Process {
 }
 
 /// Serves `process` until SIGTERM or SIGINT.
-pub async fn run(process: Process, settings: &ProcessSettings) -> anyhow::Result<()> {
+pub async fn run(
+    process: Process,
+    settings: &ProcessSettings,
+    telemetry: Telemetry,
+) -> anyhow::Result<()> {
     let shutdown = shutdown_on_signal()?;
     let surface = Surface { has_reflection: !settings.no_reflection };
     let routes = surface.around(process.routes, &process.readiness, process.services)?;
@@ -94,7 +101,7 @@ pub async fn run(process: Process, settings: &ProcessSettings) -> anyhow::Result
     tracing::info!(service = process.name, address = %listener.address()?, "listening");
     let running: Vec<_> =
         process.tasks.into_iter().map(|task| spawn_until(task, shutdown.clone())).collect();
-    let admin_routes = Routes::from(admin(process.readiness.clone()));
+    let admin_routes = Routes::from(admin(process.readiness.clone(), telemetry.figures.clone()));
     let (served, _) = tokio::join!(
         listener.serve(routes, shutdown.clone()),
         admin_listener.serve(admin_routes, shutdown.clone())
@@ -104,12 +111,16 @@ pub async fn run(process: Process, settings: &ProcessSettings) -> anyhow::Result
         drop(task.await);
     }
     tracing::info!(service = process.name, "stopped");
+    telemetry.stop().await;
     served
 }
 
-/// Starts logging as `settings` ask.
-pub fn start_logging(settings: &ProcessSettings) {
-    telemetry::start(&settings.log, settings.log_json);
+impl ProcessSettings {
+    /// Starts the logs, metrics and traces of `service`.
+    pub fn start_telemetry(&self, service: &'static str) -> anyhow::Result<Telemetry> {
+        let log = LogSettings { filter: &self.log, is_json: self.log_json };
+        Telemetry::start(service, log, &self.otlp)
+    }
 }
 
 /// Runs `task` until it ends or `shutdown`.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use proffer_proto::{decision::v1::Decision, errors::v1::ErrorReason};
-use serve::{Clock, Problem};
+use serve::{Clock, Problem, telemetry::trace::stage};
 use tokio::sync::Notify;
 use tonic::{Code, Status};
+use tracing::Instrument as _;
 use wire::name::is_same;
 
 use super::{
@@ -27,6 +28,7 @@ use crate::{
     },
     neighbours::{Gate, policy},
     store::{DecisionName, NewDecision, RequestRow, Store, Written},
+    telemetry::DecisionTally,
 };
 
 /// How often a call is decided before it fails: a changed arm or newer configuration asks for
@@ -48,10 +50,14 @@ pub struct Recommend {
     pub clock: Clock,
     /// Rung when there is something to deliver.
     pub bell: Arc<Notify>,
+    /// Counts what was decided.
+    pub tally: DecisionTally,
 }
 
 /// A decided call.
 struct Decided {
+    /// Name of the flow.
+    flow: String,
     shown: Decision,
     /// Slots of an earlier round that this one does not use.
     unused: Vec<Grant>,
@@ -64,7 +70,13 @@ impl Recommend {
     /// slot.
     pub async fn one(&self, tenant: &str, call: Call) -> Result<Decision, Status> {
         let answer = self.all(tenant, vec![call]).await.pop();
-        answer.unwrap_or_else(|| Err(serve::internal(&"a call without an answer")))
+        let answer = answer.unwrap_or_else(|| Err(serve::internal(&"a call without an answer")));
+        if let (Some(call), Ok(Decision { decision_id: Some(id), .. })) =
+            (serve::Call::current(), &answer)
+        {
+            call.name_decision(id);
+        }
+        answer
     }
 
     /// Decides calls of one tenant; answers in their order. A call that fails does not touch the
@@ -160,19 +172,22 @@ impl Recommend {
         attempt: Try,
     ) -> Try {
         let questions: Vec<_> = open.iter().map(|open| &open.call.question).collect();
-        let cases = self.live.cases(tenant, &questions, Detail::Answer).await;
+        let fetch = self.live.cases(tenant, &questions, Detail::Answer);
+        let cases = fetch.instrument(stage("fetch")).await;
         let cases = answers.keep(open.into_iter().zip(cases)).into_iter();
         let planned = cases.map(|(open, live)| (open, PlannedCase::of(live, attempt)));
-        let planned: Vec<_> = planned.collect();
-        let judged = judge(&*self.gate, tenant, planned.iter().map(|(_, planned)| planned)).await;
+        let planned: Vec<_> = stage("plan").in_scope(|| planned.collect());
+        let judged = judge(&*self.gate, tenant, planned.iter().map(|(_, planned)| planned));
+        let judged = judged.instrument(stage("reserve")).await;
         let (judged, next) = self.fresh(tenant, planned, judged, attempt).await;
         let judged = judged.into_iter().map(|(open, planned, judged)| {
             (open, judged.map(|judged| decided(tenant, open.call, planned, judged)))
         });
-        let written = answers.keep(judged).into_iter().map(|(open, decided)| async move {
+        let decided = stage("conclude").in_scope(|| answers.keep(judged));
+        let written = decided.into_iter().map(|(open, decided)| async move {
             (open, self.write(tenant, open.call, decided).await)
         });
-        for (open, answer) in join_all(written).await {
+        for (open, answer) in join_all(written).instrument(stage("write")).await {
             if let Some(answer) = answer.transpose() {
                 answers.give(open, answer);
             }
@@ -216,9 +231,12 @@ impl Recommend {
         &self,
         tenant: &str,
         call: &Call,
-        Decided { mut shown, unused, new }: Decided,
+        Decided { flow, mut shown, unused, new }: Decided,
     ) -> Result<Option<Decision>, Status> {
-        let Some(new) = new else { return Ok(Some(shown)) };
+        let Some(new) = new else {
+            self.count(&flow, &shown);
+            return Ok(Some(shown));
+        };
         let holder = new.decision_id.clone();
         let written = self.store.write_decision(new).await;
         match written.map_err(|error| serve::store_status(&error))? {
@@ -228,9 +246,8 @@ impl Recommend {
                     drop(self.release(tenant, call, &holder, grant.rank).await);
                 }
                 self.bell.notify_one();
+                self.count(&flow, &shown);
                 shown.latency_ms = call.stopwatch.elapsed_ms();
-                let offers = shown.decisions.len();
-                tracing::debug!(decision.id = %holder, offers, "decision made");
                 Ok(Some(shown))
             }
             Written::LostTo(winner) => {
@@ -244,6 +261,12 @@ impl Recommend {
                 Ok(None)
             }
         }
+    }
+
+    fn count(&self, flow: &str, shown: &Decision) {
+        let code = shown.reason_code().as_str_name().trim_start_matches("REASON_CODE_");
+        let reason = shown.decisions.is_empty().then_some(code);
+        self.tally.count(flow, reason, shown.dry_run, &shown.degraded);
     }
 
     async fn release(
@@ -276,7 +299,8 @@ fn decided(tenant: &str, call: &Call, planned: PlannedCase, judged: Judged) -> D
         let record = KeptRecord::of(&case, &conclusion, call.request.clone(), shown.clone(), arm);
         new_decision((tenant, &holder), call, &case, &arms, &conclusion, &record)
     });
-    Decided { shown, unused, new }
+    let flow = case.configuration.flow.name.clone();
+    Decided { flow, shown, unused, new }
 }
 
 /// Customer and request id.

@@ -56,5 +56,5 @@ pub const BULK_BYTES_MAX: usize = 4 * 1024 * 1024;
 async fn spawned<T: Send + 'static>(
     work: impl Future<Output = Result<T, Status>> + Send + 'static,
 ) -> Result<T, Status> {
-    tokio::spawn(work).await.map_err(|error| serve::internal(&error))?
+    tokio::spawn(serve::carried(work)).await.map_err(|error| serve::internal(&error))?
 }

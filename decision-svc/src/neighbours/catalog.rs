@@ -4,11 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use formula::Type;
 use proffer_proto::{catalog::v1 as proto, values::v1::ConfigurationChange};
-use serve::metadata;
 use tonic::Status;
 use wire::{amount, output_type, purpose, reference, rule};
 
-use super::{Lookup, instant};
+use super::{Lookup, call::call, instant};
 use crate::domain::{
     metric::{Aggregate, Metric},
     scalar::Fields,
@@ -39,7 +38,8 @@ pub async fn customer(
         customer_id: customer_id.to_owned(),
         schema: schema.to_owned(),
     };
-    let answer = catalog.lookup_customer(metadata::request(tenant, request)).await?.into_inner();
+    let method = "proffer.internal.catalog.v1.LookupService/LookupCustomer";
+    let answer = call(method, tenant, request, |request| catalog.lookup_customer(request)).await?;
     let record = answer.record.map(|record| scalar::fields(&record.fields));
     Ok(Customer { record, head_revision: answer.head_revision })
 }
@@ -67,8 +67,9 @@ pub async fn customers(
         let request = proto::BatchLookupCustomersRequest {
             customers: rest.iter().take(LOOKUPS_MAX).map(ask).collect(),
         };
-        let answer =
-            catalog.batch_lookup_customers(metadata::request(tenant, request)).await?.into_inner();
+        let method = "proffer.internal.catalog.v1.LookupService/BatchLookupCustomers";
+        let ask = |request| catalog.batch_lookup_customers(request);
+        let answer = call(method, tenant, request, ask).await?;
         if answer.customers.is_empty() {
             return Err(serve::internal(&"catalog-svc looked nobody up"));
         }

@@ -2,10 +2,9 @@
 
 use proffer_proto::{experiment::v1 as proto, values::v1::ConfigurationChange};
 use prost::Message as _;
-use serve::metadata;
 use tonic::Status;
 
-use super::{Ledger, instant};
+use super::{Ledger, call::call, instant};
 use crate::domain::{
     assignment::Arm,
     outcome::ResolvedOutcome,
@@ -90,5 +89,6 @@ pub async fn deliver(
         payloads.iter().filter_map(|payload| proto::LedgerEntry::decode(*payload).ok()).collect();
     let counted_through = Some(history::timestamp(serve::from_micros(counted_through_us)));
     let request = proto::DeliverEntriesRequest { entries, counted_through };
-    ledger.deliver_entries(metadata::request(tenant, request)).await.map(drop)
+    let method = "proffer.internal.experiment.v1.LedgerService/DeliverEntries";
+    call(method, tenant, request, |request| ledger.deliver_entries(request)).await.map(drop)
 }

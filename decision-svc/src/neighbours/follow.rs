@@ -41,14 +41,45 @@ pub struct Followers {
     tenants: Arc<Mutex<Recent<String, Following>>>,
 }
 
-/// When experiment-svc was last heard of about a tenant.
+/// When a service last confirmed what is known of its configuration.
 #[derive(Clone)]
-struct LastHeard(Arc<Mutex<Stopwatch>>);
+struct Confirmed(Arc<Mutex<Confirmation>>);
 
-impl LastHeard {
-    fn now(&self, clock: &Clock) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = clock.stopwatch();
+struct Confirmation {
+    since: Stopwatch,
+    /// True while its stream is open. Without heartbeats that is all that can be known.
+    is_open: bool,
+}
+
+impl Confirmed {
+    fn never(clock: &Clock) -> Self {
+        let confirmation = Confirmation { since: clock.stopwatch(), is_open: false };
+        Self(Arc::new(Mutex::new(confirmation)))
     }
+
+    fn now(&self, clock: &Clock, is_open: bool) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) =
+            Confirmation { since: clock.stopwatch(), is_open };
+    }
+
+    /// Time since the last message.
+    fn silence(&self) -> Duration {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).since.elapsed()
+    }
+
+    /// Time since the stream broke; none while it is open.
+    fn age(&self) -> Duration {
+        let confirmation = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if confirmation.is_open { Duration::ZERO } else { confirmation.since.elapsed() }
+    }
+}
+
+/// When each service last confirmed what is known of a tenant.
+#[derive(Clone)]
+struct AllConfirmed {
+    catalog: Confirmed,
+    policy: Confirmed,
+    experiment: Confirmed,
 }
 
 /// The snapshot of one tenant as it moves on. It moves no more once the tenant is evicted.
@@ -57,7 +88,7 @@ pub type Follower = watch::Receiver<Arc<Snapshot>>;
 /// A tenant's snapshot and the tasks that move it on; they end when it is dropped.
 struct Following {
     follower: Follower,
-    experiments_heard: LastHeard,
+    confirmed: AllConfirmed,
     _tasks: JoinSet<()>,
 }
 
@@ -74,8 +105,21 @@ impl Followers {
 
     /// How long experiment-svc has been silent about a tenant.
     pub fn experiments_silence(&self, tenant: &str) -> Duration {
-        let heard = self.following(tenant, |following| following.experiments_heard.clone());
-        heard.0.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+        self.following(tenant, |following| following.confirmed.experiment.silence())
+    }
+
+    /// The age of the configuration of each service: of the tenant for whom it is oldest.
+    pub fn snapshot_ages(&self) -> [(&'static str, Duration); 3] {
+        let tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        let oldest = |age: fn(&AllConfirmed) -> Duration| {
+            let ages = tenants.iter().map(|(_, following)| age(&following.confirmed));
+            ages.max().unwrap_or_default()
+        };
+        [
+            ("catalog", oldest(|all| all.catalog.age())),
+            ("policy", oldest(|all| all.policy.age())),
+            ("experiment", oldest(|all| all.experiment.silence())),
+        ]
     }
 
     fn following<T>(&self, tenant: &str, read: impl Fn(&Following) -> T) -> T {
@@ -112,16 +156,17 @@ impl Followers {
 
 impl Following {
     fn start(neighbours: &Neighbours, tenant: &str, clock: &Clock) -> Self {
-        let experiments_heard = LastHeard(Arc::new(Mutex::new(clock.stopwatch())));
+        let never = || Confirmed::never(clock);
+        let confirmed = AllConfirmed { catalog: never(), policy: never(), experiment: never() };
         let (sender, follower) = watch::channel(Arc::new(Snapshot::default()));
         let sender = Arc::new(sender);
         let arguments = || (neighbours.clone(), tenant.to_owned(), sender.clone());
         let mut tasks = JoinSet::new();
-        tasks.spawn(follow_catalog(arguments()));
-        tasks.spawn(follow_policy(arguments()));
-        let heard = (experiments_heard.clone(), clock.clone());
-        tasks.spawn(follow_experiments(arguments(), heard));
-        Self { follower, experiments_heard, _tasks: tasks }
+        let AllConfirmed { catalog, policy, experiment } = confirmed.clone();
+        tasks.spawn(follow_catalog(arguments(), (catalog, clock.clone())));
+        tasks.spawn(follow_policy(arguments(), (policy, clock.clone())));
+        tasks.spawn(follow_experiments(arguments(), (experiment, clock.clone())));
+        Self { follower, confirmed, _tasks: tasks }
     }
 }
 
@@ -158,7 +203,7 @@ pub async fn wait_for(
 /// The neighbours, the tenant, and where its snapshot goes.
 type Arguments = (Neighbours, String, Arc<watch::Sender<Arc<Snapshot>>>);
 
-async fn follow_catalog((neighbours, tenant, sender): Arguments) {
+async fn follow_catalog((neighbours, tenant, sender): Arguments, confirmed: (Confirmed, Clock)) {
     let mut known = Catalog::default();
     loop {
         let request = catalog::WatchCatalogRequest { after_revision: known.revision };
@@ -166,7 +211,7 @@ async fn follow_catalog((neighbours, tenant, sender): Arguments) {
         let pages = open.map(|answer| {
             answer.into_inner().map(|page| page.map(|page| (page.changes, page.head_revision)))
         });
-        consume("catalog", pages, &mut known, |known, changes, head| {
+        consume("catalog", &confirmed, pages, &mut known, |known, changes, head| {
             changes.iter().for_each(|change| catalog_client::apply(known, change));
             known.revision = head;
             let part = Some(Arc::new(known.clone()));
@@ -178,7 +223,7 @@ async fn follow_catalog((neighbours, tenant, sender): Arguments) {
     }
 }
 
-async fn follow_policy((neighbours, tenant, sender): Arguments) {
+async fn follow_policy((neighbours, tenant, sender): Arguments, confirmed: (Confirmed, Clock)) {
     let mut known = Policy { timezone: "UTC".to_owned(), ..Policy::default() };
     loop {
         let request = policy::WatchPolicyRequest { after_revision: known.revision };
@@ -186,7 +231,7 @@ async fn follow_policy((neighbours, tenant, sender): Arguments) {
         let pages = open.map(|answer| {
             answer.into_inner().map(|page| page.map(|page| (page.changes, page.head_revision)))
         });
-        consume("policy", pages, &mut known, |known, changes, head| {
+        consume("policy", &confirmed, pages, &mut known, |known, changes, head| {
             changes.iter().for_each(|change| policy_client::apply(known, change));
             known.revision = head;
             let part = Some(Arc::new(known.clone()));
@@ -200,7 +245,7 @@ async fn follow_policy((neighbours, tenant, sender): Arguments) {
 
 async fn follow_experiments(
     (neighbours, tenant, sender): Arguments,
-    (heard, clock): (LastHeard, Clock),
+    confirmed: (Confirmed, Clock),
 ) {
     let mut is_first = true;
     let mut known = Experiments::default();
@@ -210,8 +255,7 @@ async fn follow_experiments(
         let pages = open.map(|answer| {
             answer.into_inner().map(|page| page.map(|page| (page.changes, page.head_revision)))
         });
-        consume("experiment", pages, &mut known, |known, changes, head| {
-            heard.now(&clock);
+        consume("experiment", &confirmed, pages, &mut known, |known, changes, head| {
             let is_heartbeat = changes.is_empty() && known.revision == head;
             if is_heartbeat && !std::mem::take(&mut is_first) {
                 return;
@@ -230,6 +274,7 @@ async fn follow_experiments(
 /// Applies pages until the stream ends or breaks, then pauses.
 async fn consume<K, S>(
     service: &'static str,
+    (confirmed, clock): &(Confirmed, Clock),
     pages: Result<S, Status>,
     known: &mut K,
     mut apply: impl FnMut(&mut K, &[ConfigurationChange], i64),
@@ -238,15 +283,23 @@ async fn consume<K, S>(
 {
     match pages {
         Ok(mut pages) => {
+            let mut was_open = false;
             while let Some(page) = pages.next().await {
                 match page {
-                    Ok((changes, head)) => apply(known, &changes, head),
+                    Ok((changes, head)) => {
+                        was_open = true;
+                        confirmed.now(clock, true);
+                        apply(known, &changes, head);
+                    }
                     Err(status) => {
                         tracing::warn!(service, code = ?status.code(), "configuration stream \
                                                                         broke");
                         break;
                     }
                 }
+            }
+            if was_open {
+                confirmed.now(clock, false);
             }
         }
         Err(status) => {

@@ -1,5 +1,6 @@
 //! Calls to other services: proto messages on the wire, domain values for the rest of the crate.
 
+mod call;
 pub mod catalog;
 pub mod experiment;
 pub mod follow;

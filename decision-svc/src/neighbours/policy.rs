@@ -9,7 +9,7 @@ use prost::{DecodeError, Message as _};
 use serve::metadata;
 use tonic::{Code, Status};
 
-use super::{Channels, Gate, instant};
+use super::{Channels, Gate, call::call, instant};
 use crate::{
     domain::{
         case::Case,
@@ -23,6 +23,13 @@ use crate::{
     messages::scalar,
     store::OutboxRow,
 };
+
+/// The full name of a method of the gate.
+macro_rules! method {
+    ($name:literal) => {
+        concat!("proffer.internal.policy.v1.ContactGateService/", $name)
+    };
+}
 
 /// Undelivered outcomes sent at most.
 pub const PENDING_MAX: usize = 100;
@@ -92,7 +99,8 @@ pub async fn require_channel(
     named: &str,
 ) -> Result<(), Status> {
     let request = proto::GetChannelRequest { id: named.to_owned() };
-    match channels.channel(metadata::request(tenant, request)).await {
+    let method = "proffer.policy.v1.ChannelService/GetChannel";
+    match call(method, tenant, request, |request| channels.channel(request)).await {
         Err(status) if status.code() == Code::NotFound => Err(status),
         Ok(_) | Err(_) => Ok(()),
     }
@@ -100,8 +108,9 @@ pub async fn require_channel(
 
 /// The newest revision of policy-svc's log.
 pub async fn head(gate: &Gate, tenant: &str) -> Result<i64, Status> {
-    let request = metadata::request(tenant, proto::GetPolicyHeadRequest {});
-    Ok(gate.get_policy_head(request).await?.into_inner().head_revision)
+    let (method, request) = (method!("GetPolicyHead"), proto::GetPolicyHeadRequest {});
+    let head = call(method, tenant, request, |request| gate.get_policy_head(request)).await?;
+    Ok(head.head_revision)
 }
 
 /// Who holds the slots that are to be reserved.
@@ -211,8 +220,9 @@ impl Call {
             return Vec::new();
         }
         let request = proto::BatchReserveRequest { questions: self.questions };
-        let answers = match gate.batch_reserve(metadata::request(tenant, request)).await {
-            Ok(answer) => answer.into_inner().answers,
+        let ask = |request| gate.batch_reserve(request);
+        let answers = match call(method!("BatchReserve"), tenant, request, ask).await {
+            Ok(answer) => answer.answers,
             Err(status) => return vec![Err(status); count],
         };
         let mut answers: Vec<_> = answers.into_iter().take(count).map(answered).collect();
@@ -239,8 +249,8 @@ async fn reserve(
     tenant: &str,
     request: proto::ReserveRequest,
 ) -> Result<HeldJudgment, Status> {
-    let answer = gate.reserve(metadata::request(tenant, request)).await?;
-    Ok(reserved(answer.into_inner()))
+    let answer = call(method!("Reserve"), tenant, request, |request| gate.reserve(request)).await?;
+    Ok(reserved(answer))
 }
 
 async fn check(
@@ -248,7 +258,7 @@ async fn check(
     tenant: &str,
     request: proto::CheckRequest,
 ) -> Result<HeldJudgment, Status> {
-    let answer = gate.check(metadata::request(tenant, request)).await?.into_inner();
+    let answer = call(method!("Check"), tenant, request, |request| gate.check(request)).await?;
     Ok((judgment(answer.judgment.unwrap_or_default()), None))
 }
 
@@ -295,7 +305,8 @@ pub async fn evaluate(
         configured_at,
         limit,
     };
-    let answer = gate.evaluate_facts(metadata::request(tenant, request)).await?.into_inner();
+    let ask = |request| gate.evaluate_facts(request);
+    let answer = call(method!("EvaluateFacts"), tenant, request, ask).await?;
     Ok(Judgment { basis: None, ..judgment(answer.judgment.unwrap_or_default()) })
 }
 
@@ -311,7 +322,8 @@ pub async fn commit(
     let question = Some(contact.about(vec![candidate]));
     let request =
         proto::CommitContactRequest { question, decision_id: decision_id.to_owned(), rank };
-    let answer = gate.commit_contact(metadata::request(tenant, request)).await?.into_inner();
+    let ask = |request| gate.commit_contact(request);
+    let answer = call(method!("CommitContact"), tenant, request, ask).await?;
     Ok(if answer.go {
         Ok(answer.contact_id)
     } else {
@@ -329,8 +341,9 @@ pub async fn release(
 ) -> Result<i32, Status> {
     let (customer_id, decision_id) = (customer_id.to_owned(), decision_id.to_owned());
     let request = proto::ReleaseContactRequest { customer_id, decision_id, rank };
-    let answer = gate.release_contact(metadata::request(tenant, request)).await?;
-    Ok(answer.into_inner().released)
+    // What was reserved is given back even when the caller's time is over.
+    let ask = |request| gate.release_contact(metadata::with_full_time(request));
+    Ok(call(method!("ReleaseContact"), tenant, request, ask).await?.released)
 }
 
 /// The message about an outcome, once its number among the customer's is known.
@@ -361,7 +374,8 @@ pub async fn deliver(gate: &Gate, tenant: &str, payloads: &[&[u8]]) -> Result<()
     let outcomes =
         payloads.iter().filter_map(|payload| proto::OutcomeFact::decode(*payload).ok()).collect();
     let request = proto::DeliverOutcomesRequest { outcomes };
-    gate.deliver_outcomes(metadata::request(tenant, request)).await.map(drop)
+    let ask = |request| gate.deliver_outcomes(request);
+    call(method!("DeliverOutcomes"), tenant, request, ask).await.map(drop)
 }
 
 /// Applies one change.

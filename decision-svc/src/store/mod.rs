@@ -29,7 +29,7 @@ pub use decision::{DecisionFilter, DecisionName, DecisionRow};
 pub use known::Known;
 pub use metric::AskedMetric;
 pub use new_decision::{NewDecision, RequestRow};
-pub use outbox::{OutboxRow, Target};
+pub use outbox::{Backlog, OutboxRow, Target};
 pub use outcome::{NewOutcome, OutcomeFilter, OutcomeRow, Recorded};
 pub use writer::Written;
 

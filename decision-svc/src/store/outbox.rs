@@ -1,5 +1,7 @@
 //! SQL of the outbox: rows not yet delivered to the neighbors.
 
+use std::time::Duration;
+
 use database::{DatabaseError, Select, Statement, Transaction, execute};
 
 use super::Store;
@@ -26,6 +28,19 @@ pub struct OutboxRow {
     pub payload: Vec<u8>,
 }
 
+/// Messages that wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    /// Name of the service they are for.
+    pub target: String,
+    /// True for those that it refused too often.
+    pub is_parked: bool,
+    /// How many.
+    pub rows: i64,
+    /// Time since the cause of the oldest was acknowledged.
+    pub oldest_age: Duration,
+}
+
 /// The messages about a customer for one service.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Queue<'a> {
@@ -38,7 +53,8 @@ pub(super) struct Queue<'a> {
 pub const ATTEMPTS_MAX: i32 = 10;
 
 impl Target {
-    fn name(self) -> &'static str {
+    /// Its name in the table and in metrics.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Policy => "policy",
             Self::Experiment => "experiment",
@@ -53,7 +69,7 @@ fn row((customer_id, customer_seq, created_us, payload): Row) -> OutboxRow {
 }
 
 const PENDING: &str = "select customer_id, customer_seq, created_us, payload from outbox
-    where tenant_id = $1 and customer_id = $2 and target = 'policy' order by customer_seq limit $3";
+    where tenant_id = $1 and customer_id = $2 and target = 'policy' order by customer_seq limit $3 + 0";
 
 const UNDELIVERED: &str =
     "select customer_id, customer_seq, created_us, payload from outbox waiting
@@ -62,7 +78,7 @@ const UNDELIVERED: &str =
         and ahead.customer_id = waiting.customer_id and ahead.target = waiting.target
         and ahead.customer_seq < waiting.customer_seq
         and (ahead.parked or ahead.created_us > waiting.created_us))
-    order by created_us, customer_seq limit $3";
+    order by created_us, customer_seq limit $3 + 0";
 
 const DELIVERED: &str = "delete from outbox
     where tenant_id = $1 and customer_id = $2 and target = $3 and customer_seq = $4";
@@ -75,6 +91,9 @@ const OLDEST_PARKED: &str = "select min(created_us) from outbox late
       and exists (select 1 from outbox parked where parked.tenant_id = late.tenant_id
         and parked.customer_id = late.customer_id and parked.target = late.target
         and parked.parked)";
+
+const BACKLOG: &str = "select target, parked, count(*), min(created_us) from outbox
+    group by target, parked";
 
 const TENANTS: &str = "select distinct tenant_id from outbox where not parked";
 
@@ -91,6 +110,7 @@ pub(super) fn statements() -> Vec<Statement> {
         Statement::new("refused message", REFUSED),
         Statement::new("oldest parked message", OLDEST_PARKED).scan(relay),
         Statement::new("tenants with messages", TENANTS).scan(relay),
+        Statement::new("backlog", BACKLOG).scan("metrics count the messages of all customers"),
         Statement::new("new message", INSERT),
     ]
 }
@@ -178,6 +198,16 @@ impl Store {
         let select = Select::new(OLDEST_PARKED).bind(tenant).bind(target.name());
         let (oldest_us,): (Option<i64>,) = select.one(&self.database).await?;
         Ok(oldest_us)
+    }
+
+    /// What waits, by target.
+    pub async fn backlog(&self, now_us: i64) -> Result<Vec<Backlog>, DatabaseError> {
+        let rows: Vec<(String, bool, i64, i64)> = Select::new(BACKLOG).all(&self.database).await?;
+        let part = |(target, is_parked, rows, oldest_us): (String, bool, i64, i64)| {
+            let age_us = u64::try_from(now_us - oldest_us).unwrap_or_default();
+            Backlog { target, is_parked, rows, oldest_age: Duration::from_micros(age_us) }
+        };
+        Ok(rows.into_iter().map(part).collect())
     }
 
     /// Tenants with undelivered messages.

@@ -1,6 +1,7 @@
 //! Writes decisions: those that queue while one commit is in flight share the next.
 
 use database::{Database, DatabaseError, Transaction};
+use serve::TracedCall;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -33,6 +34,7 @@ pub enum Written {
 pub(super) struct Job {
     decision: NewDecision,
     done: oneshot::Sender<Result<Written, DatabaseError>>,
+    traced: Option<TracedCall>,
 }
 
 impl Store {
@@ -40,7 +42,8 @@ impl Store {
     pub async fn write_decision(&self, decision: NewDecision) -> Result<Written, DatabaseError> {
         let (done, answer) = oneshot::channel();
         let gone = || DatabaseError::Unavailable(sqlx::Error::WorkerCrashed);
-        self.writer.send(Job { decision, done }).await.map_err(|_| gone())?;
+        let job = Job { decision, done, traced: TracedCall::current() };
+        self.writer.send(job).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
     }
 }
@@ -52,7 +55,12 @@ pub(super) async fn write_queued(database: Database, mut queue: mpsc::Receiver<J
         // Customers are locked one by one in the order of their ids, so that two replicas cannot
         // wait for each other.
         jobs.sort_by(|a, b| a.decision.customer_id.cmp(&b.decision.customer_id));
-        match write_all(&database, jobs.iter().map(|job| &job.decision)).await {
+        metrics::histogram!("proffer.commit.batch.size", "store" => "decision")
+            .record(jobs.len() as f64);
+        // The commit serves many calls; a traced one among them shows its statements.
+        let traced = jobs.iter().find_map(|job| job.traced.clone());
+        let written = write_all(&database, jobs.iter().map(|job| &job.decision));
+        match TracedCall::carry(traced, written).await {
             Ok(written) => {
                 for (job, written) in jobs.drain(..).zip(written) {
                     drop(job.done.send(Ok(written)));

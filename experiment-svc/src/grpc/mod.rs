@@ -5,6 +5,7 @@ pub mod experiment;
 pub mod ledger;
 mod resource;
 mod results;
+pub mod sample_ratio;
 
 use history::{History, ServiceContext};
 use serve::Clock;

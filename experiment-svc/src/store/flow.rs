@@ -1,6 +1,8 @@
 //! Which experiment runs on a flow. Written in the transaction that writes the experiment.
 
-use database::{DatabaseError, Statement, Transaction, execute, within};
+use database::{DatabaseError, Select, Statement, Transaction, execute, within};
+
+use super::Store;
 
 /// Why an experiment cannot have its flow.
 #[derive(Debug, thiserror::Error)]
@@ -24,12 +26,22 @@ const RUNNING: &str =
 
 const GIVE_BACK: &str = "delete from running_flow where tenant_id = $1 and experiment_id = $2";
 
+const ALL_RUNNING: &str = "select tenant_id, experiment_id from running_flow";
+
 pub(super) fn statements() -> Vec<Statement> {
     vec![
         Statement::new("take a flow", TAKE),
         Statement::new("experiment on a flow", RUNNING),
         Statement::new("give a flow back", GIVE_BACK),
+        Statement::new("running experiments", ALL_RUNNING),
     ]
+}
+
+impl Store {
+    /// Every experiment that runs, as tenant and id.
+    pub async fn running(&self) -> Result<Vec<(String, String)>, DatabaseError> {
+        Select::new(ALL_RUNNING).all(&self.database).await
+    }
 }
 
 /// The experiment runs on this flow, folded, from now on.

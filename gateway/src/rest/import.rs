@@ -31,14 +31,13 @@ impl Rest {
         schema: &str,
         parts: &http::request::Parts,
         body: HttpBody,
-        request_id: &str,
     ) -> Result<Response<HttpBody>, Problem> {
         let header = header(schema, parts)?;
         let first = ImportRecordsRequest { part: Some(Part::Header(header)) };
         let shutdown = parts.extensions.get::<Shutdown>().cloned().unwrap_or_default();
         let pieces = pieces(first, body, shutdown.clone());
-        let request = metadata::request(metadata::DEFAULT_TENANT, pieces);
-        let mut request = super::labelled(request, &parts.headers, request_id);
+        super::named(METHOD);
+        let mut request = metadata::request(metadata::DEFAULT_TENANT, pieces);
         request.metadata_mut().remove("grpc-timeout");
         let neighbour = self.neighbours.of(Service::Catalog).clone();
         let answer = RecordServiceClient::new(neighbour).import_records(request).await;

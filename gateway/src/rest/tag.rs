@@ -40,20 +40,19 @@ impl Rest {
         (found, route): (&Found<'_, '_>, &Route),
         parts: &http::request::Parts,
         body: &[u8],
-        request_id: &str,
         tagged: &Tagged,
     ) -> Result<Bytes, Problem> {
         let query = parts.uri.query().unwrap_or_default();
         let mut tries = 0;
         loop {
             tries += 1;
-            let tag = self.stored_tag(found, &parts.headers, request_id, tagged).await?;
+            let tag = self.stored_tag(found, tagged).await?;
             let values = &found.values;
             let mut message =
                 self.request(route, values, query, &parts.headers, body, tag.as_ref())?;
             let etag = tag.map(|tag| tag.etag).unwrap_or_default();
             let is_ours = precondition::bind(route, &etag, &mut message);
-            let answered = self.send(route, message, &parts.headers, request_id).await;
+            let answered = self.send(route, message).await;
             match answered {
                 Err(status)
                     if is_ours && tries < TRIES_MAX && precondition::is_mismatch(&status) => {}
@@ -69,13 +68,11 @@ impl Rest {
     async fn stored_tag(
         &self,
         found: &Found<'_, '_>,
-        headers: &HeaderMap,
-        request_id: &str,
         tagged: &Tagged,
     ) -> Result<Option<Tag>, Problem> {
         let Some(route) = found.route(&Method::GET) else { return Ok(None) };
         let message = self.request(route, &found.values, "", &HeaderMap::new(), &[], None)?;
-        let answer = self.send(route, message, headers, request_id).await.map_err(Problem::from)?;
+        let answer = self.send(route, message).await.map_err(Problem::from)?;
         let shape = self.table.shapes.at(route.answer);
         let shape = shape.ok_or_else(|| serve::internal(&"an answer without a plan"))?;
         let message = DynamicMessage::decode(shape.descriptor.clone(), answer)

@@ -71,9 +71,9 @@ impl Rest {
         &self,
         parts: &http::request::Parts,
         body: HttpBody,
-        request_id: &str,
     ) -> Result<Response<HttpBody>, Problem> {
-        let work = self.validated(parts, body, request_id);
+        super::named("/rest/validate");
+        let work = self.validated(parts, body);
         let verdict = tokio::time::timeout(self.deadline, work).await.map_err(|_| {
             let message = format!("no verdict within {} s", self.deadline.as_secs_f64());
             Refusal::new(Code::DeadlineExceeded, ErrorReason::Unavailable, message)
@@ -86,7 +86,6 @@ impl Rest {
         &self,
         parts: &http::request::Parts,
         body: HttpBody,
-        request_id: &str,
     ) -> Result<Verdict, Problem> {
         let body = request::read_body(&parts.headers, body, BODY_BYTES_MAX).await?;
         // After the body has arrived: a slow client holds no permit while it sends.
@@ -103,7 +102,7 @@ impl Rest {
             let errors = errors.into_iter().map(Fault::new).collect();
             return Ok(Verdict { errors, ..Verdict::default() });
         }
-        match self.send(route, message, &parts.headers, request_id).await {
+        match self.send(route, message).await {
             Ok(answer) => Ok(Verdict {
                 valid: true,
                 warnings: self.warnings(route, answer)?,

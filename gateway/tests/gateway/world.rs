@@ -263,3 +263,9 @@ impl World {
         self.send(Method::GET, path, &[], "").await
     }
 }
+
+/// The time limit that a service was given, in microseconds.
+pub fn micros_left(headers: &http::HeaderMap) -> u64 {
+    let limit = headers["grpc-timeout"].to_str().unwrap();
+    limit.strip_suffix('u').unwrap().parse().unwrap()
+}

@@ -125,7 +125,7 @@ pub fn routes(context: &Context) -> Routes {
 async fn in_its_own_task<T: Send + 'static>(
     work: impl Future<Output = Result<T, Status>> + Send + 'static,
 ) -> Result<T, Status> {
-    tokio::spawn(work).await.map_err(|error| serve::internal(&error))?
+    tokio::spawn(serve::carried(work)).await.map_err(|error| serve::internal(&error))?
 }
 
 /// The position after which a page begins: instant and id of the last record of the page before.

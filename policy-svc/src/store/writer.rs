@@ -8,7 +8,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use database::{Database, DatabaseError, Source, Transaction};
-use serve::Clock;
+use serve::{Clock, TracedCall};
 use sqlx::{PgPool, Postgres, pool::PoolConnection};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
@@ -19,6 +19,7 @@ use super::{
     known::{self, Known, Wanted},
     write::{self, Written},
 };
+use crate::telemetry;
 
 /// Most customers of one commit.
 pub(super) const BATCH_MAX: usize = 256;
@@ -31,6 +32,7 @@ pub(super) const QUEUE_MAX: usize = 4 * BATCH_MAX;
 pub(super) struct Pending {
     wanted: Wanted,
     work: Box<dyn Work>,
+    traced: Option<TracedCall>,
 }
 
 /// The work of a caller that waits.
@@ -87,7 +89,8 @@ impl Store {
         let _turn = self.turn(&wanted.tenant, &wanted.customer_id).await;
         let (done, answer) = oneshot::channel();
         let gone = || DatabaseError::Unavailable(sqlx::Error::WorkerCrashed);
-        let entry = Pending { wanted, work: Box::new(Job { judge, found: None, done }) };
+        let work = Box::new(Job { judge, found: None, done });
+        let entry = Pending { wanted, work, traced: TracedCall::current() };
         self.writer.send(entry).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
     }
@@ -103,7 +106,11 @@ pub(super) async fn run(
     let mut entries = Vec::with_capacity(BATCH_MAX);
     while queue.lock().await.recv_many(&mut entries, BATCH_MAX).await > 0 {
         entries.sort_by(|a, b| a.key().cmp(&b.key()));
-        writer.together(std::mem::take(&mut entries)).await;
+        metrics::histogram!("proffer.commit.batch.size", "store" => "policy")
+            .record(entries.len() as f64);
+        // The commit serves many calls; a traced one among them shows its statements.
+        let traced = entries.iter().find_map(|entry| entry.traced.clone());
+        TracedCall::carry(traced, writer.together(std::mem::take(&mut entries))).await;
     }
 }
 
@@ -273,17 +280,9 @@ fn of(judged: &[(Pending, Change)]) -> Vec<Written<'_>> {
 /// Answers the entries that were written; returns the others.
 fn answer(judged: Vec<(Pending, Change)>, won: &BTreeSet<usize>) -> Vec<Pending> {
     let mut lost = Vec::new();
-    metrics::counter!("proffer.policy.commit").increment(u64::from(!won.is_empty()));
-    metrics::counter!("proffer.policy.commit.customer").increment(won.len() as u64);
     for (place, (entry, change)) in judged.into_iter().enumerate() {
         if won.contains(&place) {
-            for contact in change.contacts.iter().filter(|contact| contact.is_unreserved) {
-                metrics::counter!("proffer.policy.contact.unreserved").increment(1);
-                tracing::info!(
-                    contact.id = %contact.contact_id,
-                    "contact reported without a live reservation"
-                );
-            }
+            telemetry::count_slots(&change.contacts);
             entry.work.answer(Ok(()));
         } else {
             lost.push(entry);

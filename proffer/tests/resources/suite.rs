@@ -12,7 +12,7 @@ use hyper_util::{
 };
 use proffer::suite::{Addresses, Suite};
 use serde_json::{Value, json};
-use serve::Clock;
+use serve::{Clock, telemetry::Figures};
 
 /// An answer: its status and its body.
 pub struct Answer {
@@ -54,6 +54,7 @@ impl Door {
             gateway::Config::default(),
             Duration::from_millis(250),
             Clock::system(),
+            Figures::default(),
             &shutdown,
         );
         let suite = suite.await.unwrap();

@@ -33,7 +33,11 @@ pub use sample::{Arm, Pair, Sample};
 pub use srm::SampleRatio;
 pub use verdict::Verdict;
 
-use super::{experiment::Experiment, measure::Metric};
+use self::strata::Strata;
+use super::{
+    experiment::{Experiment, SplitEpoch},
+    measure::Metric,
+};
 
 /// How long after the end an outcome that happened before it may still arrive.
 pub const LATE_MAX: TimeDelta = TimeDelta::days(7);
@@ -73,6 +77,15 @@ pub struct ReadOut {
     pub matched_effect: Option<Effect>,
     /// Names of the methods, by the headline figure they gave.
     pub methods: Vec<(&'static str, String)>,
+}
+
+/// Tests the sizes of arms, as split, arm and customers, against the splits.
+pub fn sample_ratio_of(epochs: &[SplitEpoch], sizes: &[(i32, Arm, u64)]) -> SampleRatio {
+    let mut strata = Strata::default();
+    for (epoch, arm, n) in sizes {
+        strata.add_customers(*epoch, *arm, *n);
+    }
+    srm::sample_ratio(epochs, &strata)
 }
 
 /// Which outcomes of an experiment count: until its planned end, or its conclusion where that came

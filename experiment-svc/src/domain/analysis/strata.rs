@@ -23,6 +23,11 @@ impl Strata {
         self.0.entry(epoch).or_default().of(arm).add(value);
     }
 
+    /// Counts customers without a figure.
+    pub fn add_customers(&mut self, epoch: i32, arm: Arm, n: u64) {
+        self.0.entry(epoch).or_default().of(arm).n += n;
+    }
+
     /// How many splits have customers.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -1,0 +1,108 @@
+//! The trace that a call belongs to: read from its headers or begun, and passed on.
+//!
+//! The trace of a caller goes on (W3C Trace Context), and so does its choice whether it is
+//! exported. A call without one begins a trace, of which a given ratio is exported. The services
+//! behind see the choice and follow it.
+
+use http::HeaderMap;
+use opentelemetry::{
+    Context,
+    propagation::{Injector, TextMapPropagator as _},
+    trace::{SpanContext, TraceContextExt as _},
+};
+use opentelemetry_http::HeaderExtractor;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use tracing::{Metadata, Span};
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+/// Target of all spans.
+pub(super) const TARGET: &str = "proffer::trace";
+
+/// True for the spans of traces.
+pub(super) fn is_span(metadata: &Metadata<'_>) -> bool {
+    metadata.is_span() && metadata.target() == TARGET
+}
+
+/// The trace of a caller; not valid when the headers name none.
+pub(crate) fn incoming(headers: &HeaderMap) -> SpanContext {
+    if !headers.contains_key("traceparent") {
+        return SpanContext::NONE;
+    }
+    let context = TraceContextPropagator::new()
+        .extract_with_context(&Context::new(), &HeaderExtractor(headers));
+    context.span().span_context().clone()
+}
+
+/// Writes a trace into the headers of a call to another service: below the current span, if there
+/// is one.
+pub(crate) fn inject(trace: &SpanContext, headers: &mut dyn Injector) {
+    let span = Span::current();
+    let mut context = if span.is_none() { Context::new() } else { span.context() };
+    if !context.span().span_context().is_valid() {
+        if !trace.is_valid() {
+            return;
+        }
+        context = Context::new().with_remote_span_context(trace.clone());
+    }
+    TraceContextPropagator::new().inject_context(&context, headers);
+}
+
+/// The span of a call that arrived, and the trace that its work belongs to. There is no span when
+/// the trace is not exported.
+pub(super) fn arrived(headers: &HeaderMap, name: &str) -> (Span, SpanContext) {
+    let caller = incoming(headers);
+    let span = tracing::info_span!(
+        target: TARGET,
+        parent: None,
+        "call",
+        otel.name = name,
+        otel.kind = "server",
+        otel.status_code = tracing::field::Empty,
+        rpc.response.status_code = tracing::field::Empty,
+        rpc.system.name = "grpc",
+        rpc.method = name,
+    );
+    if span.is_disabled() {
+        return (Span::none(), caller);
+    }
+    if caller.is_valid() {
+        // An error would say that the span has begun, which it has not.
+        drop(span.set_parent(Context::new().with_remote_span_context(caller)));
+    }
+    let trace = span.context().span().span_context().clone();
+    if trace.is_sampled() { (span, trace) } else { (Span::none(), trace) }
+}
+
+/// Names the span of a call whose path did not name a method.
+pub(crate) fn rename(span: &Span, method: &str) {
+    span.record("otel.name", method);
+    span.record("rpc.method", method);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_is_read_as_the_standard_writes_it() {
+        let trace = |text: &'static str| {
+            let name = http::HeaderName::from_static("traceparent");
+            incoming(&HeaderMap::from_iter([(name, http::HeaderValue::from_static(text))]))
+        };
+        let sampled = trace("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+        assert!(sampled.is_valid() && sampled.is_sampled());
+        assert_eq!(sampled.trace_id().to_string(), "0af7651916cd43dd8448eb211c80319c");
+        let left_out = trace("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00");
+        assert!(left_out.is_valid() && !left_out.is_sampled());
+        for odd in [
+            "",
+            "nonsense",
+            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+            "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        ] {
+            assert!(!trace(odd).is_valid(), "{odd}");
+        }
+        assert!(!incoming(&HeaderMap::new()).is_valid());
+    }
+}
