@@ -64,7 +64,7 @@ const READ: &str = "select customer_id, payload, version, updated_us from custom
 
 const LIST: &str = "select customer_id, payload, version, updated_us from customer_record
     where tenant_id = $1 and schema_id = $2 and customer_id > $3
-    order by customer_id limit $4";
+    order by customer_id limit $4 + 0";
 
 const DELETE: &str = "delete from customer_record
     where tenant_id = $1 and schema_id = $2 and customer_id = $3";

@@ -265,6 +265,27 @@ mod tests {
         assert_eq!(readers.ask_briefly(number("select count(*) from some")).unwrap(), Some(0));
     }
 
+    #[test]
+    fn a_statement_whose_limit_is_a_parameter_alone_is_compiled_for_every_execution() {
+        let folder = tempfile::tempdir().unwrap();
+        let readers = open(folder.path());
+        let compiled_again = |sql: &'static str| {
+            let ask = |connection: &Connection| {
+                let mut statement = connection.prepare(sql)?;
+                for limit in 1..=5 {
+                    statement.query_one([limit], |row| row.get::<_, i64>(0))?;
+                }
+                Ok(statement.get_status(rusqlite::StatementStatus::RePrepare))
+            };
+            readers.ask_briefly(ask).unwrap().unwrap()
+        };
+        assert_eq!(compiled_again("select 1 from sqlite_schema union all select 2 limit $1"), 5);
+        assert_eq!(
+            compiled_again("select 1 from sqlite_schema union all select 2 limit $1 + 0"),
+            0
+        );
+    }
+
     #[tokio::test]
     async fn a_closed_file_is_not_read() {
         let folder = tempfile::tempdir().unwrap();

@@ -121,7 +121,7 @@ impl History {
     async fn names(&self, tenant: &str, kind: &'static str) -> Result<Vec<String>, HistoryError> {
         let rows: Vec<(String,)> = Select::new(
             "select name from resource where tenant_id = $1 and kind = $2 and payload is not null
-             order by id limit $3",
+             order by id limit $3 + 0",
         )
         .bind(tenant)
         .bind(kind)
@@ -166,7 +166,7 @@ impl History {
                  cast(sum(length(payload)) over (order by id) as bigint) as bytes
                from (select id, name, payload, etag, revision, created_us, updated_us from resource
                  where tenant_id = $1 and kind = $2 and payload is not null and id > $3
-                 order by id limit $4) p) q
+                 order by id limit $4 + 0) p) q
              where bytes <= $5 or bytes = length(payload) order by id",
         )
         .bind(tenant)
@@ -195,7 +195,7 @@ impl History {
     ) -> Result<Vec<Entry>, HistoryError> {
         let rows: Vec<EntryRow> = Select::new(
             "select revision, kind, id, name, payload, actor, written_us, hash from entry
-             where tenant_id = $1 and revision > $2 order by revision limit $3",
+             where tenant_id = $1 and revision > $2 order by revision limit $3 + 0",
         )
         .bind(tenant)
         .bind(after)

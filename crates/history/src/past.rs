@@ -144,7 +144,7 @@ impl History {
         let rows: Vec<EntryRow> = Select::new(
             "select revision, kind, id, name, payload, actor, written_us, hash from entry
              where tenant_id = $1 and kind = $2 and id = $3 and revision < $4
-             order by revision desc limit $5",
+             order by revision desc limit $5 + 0",
         )
         .bind(tenant)
         .bind(kind)

@@ -146,7 +146,7 @@ impl History {
                  select max(n.revision) from entry n
                  where n.tenant_id = r.tenant_id and n.kind = r.kind and n.id = r.id)
              where r.tenant_id = $1 and (r.kind > $2 or (r.kind = $2 and r.id > $3))
-             order by r.kind, r.id limit $4",
+             order by r.kind, r.id limit $4 + 0",
         )
         .bind(tenant)
         .bind(kind)

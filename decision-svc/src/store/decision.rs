@@ -88,7 +88,7 @@ fn list_statement(is_narrowed: [bool; NARROWING.len()]) -> String {
         "select decision_id, decided_us, record from decision
          where tenant_id = $1 and decided_us >= $2 and decided_us <= $3
            and (decided_us < $3 or decision_id < $4){narrowed}
-         order by decided_us desc, decision_id desc limit $5"
+         order by decided_us desc, decision_id desc limit $5 + 0"
     )
 }
 

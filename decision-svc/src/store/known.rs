@@ -52,14 +52,14 @@ fn pending(dialect: Dialect, count: Count) -> String {
         (_, Count::One) => "(
              select customer_id, customer_seq, created_us, payload from outbox
              where tenant_id = $1 and customer_id = $3 and target = 'policy'
-             order by customer_seq limit $2) pending"
+             order by customer_seq limit $2 + 0) pending"
             .to_owned(),
         (Dialect::Postgres, Count::Many) => "customer cross join lateral (
              select waiting.customer_id, waiting.customer_seq, waiting.created_us, waiting.payload
              from outbox waiting
              where waiting.tenant_id = customer.tenant_id
                and waiting.customer_id = customer.customer_id and waiting.target = 'policy'
-             order by waiting.customer_seq limit $2) pending
+             order by waiting.customer_seq limit $2 + 0) pending
            where customer.tenant_id = $1 and customer.customer_id = any($3::text[])"
             .to_owned(),
         // SQLite works out the bound once for each customer, and finds the messages up to it by

@@ -149,7 +149,7 @@ fn list_statement([by_key, by_decision]: [bool; 2]) -> String {
          from outcome
          where tenant_id = $1 and customer_id = $2 and occurred_us >= $3
            and (occurred_us < $4 or (occurred_us = $4 and customer_seq < $5)){narrowed}
-         order by occurred_us desc, customer_seq desc limit $6"
+         order by occurred_us desc, customer_seq desc limit $6 + 0"
     )
 }
 

@@ -103,7 +103,7 @@ fn customers_statement<'a>(sums: &'a [Sum], parameters: &mut Vec<Cell<'a>>) -> S
          from (select tenant_id, customer_id, experiment_id, is_holdout, epoch, assigned_us
                from assignment
                where tenant_id = $1 and experiment_id = $2 and customer_id > $3
-               order by customer_id limit $6) a
+               order by customer_id limit $6 + 0) a
          left join exposure e on e.tenant_id = a.tenant_id
            and e.customer_id = a.customer_id and e.experiment_id = a.experiment_id
          left join outcome o on o.tenant_id = a.tenant_id and o.customer_id = a.customer_id

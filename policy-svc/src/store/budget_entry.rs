@@ -45,7 +45,7 @@ pub(super) const LAPSED: &str = "select count(*), \
 pub(super) const SWEEP: &str =
     "delete from budget_entry where tenant_id = $1 and policy_id = $2 and until_us <= $3";
 pub(super) const LEAVING: &str = "select until_us, cost from budget_entry \
-    where tenant_id = $1 and policy_id = $2 and until_us > $3 order by until_us limit $4";
+    where tenant_id = $1 and policy_id = $2 and until_us > $3 order by until_us limit $4 + 0";
 pub(super) const ALL: &str = "select contact_id, until_us, cost, \
     case when reserved then cast(1 as bigint) else 0 end \
     from budget_entry where tenant_id = $1 and policy_id = $2";
@@ -220,7 +220,7 @@ pub(super) fn scanned(dialect: Dialect, state: &str, instant: &str) -> String {
     format!(
         "select {}, c.{instant} from contact c
          where c.tenant_id = $1 and c.state = '{state}' and c.cost >= 0 and c.{instant} >= $2
-         order by c.{instant} limit $3 offset $4",
+         order by c.{instant} limit $3 + 0 offset $4",
         dialect.array(row::CONTACT)
     )
 }

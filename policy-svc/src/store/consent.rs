@@ -16,7 +16,7 @@ pub const CONSENTS_MAX: i64 = 10_000;
 pub(super) fn latest(dialect: Dialect) -> String {
     format!(
         "select {} from consent s where s.tenant_id = $1 and s.customer_id = $2
-         order by s.at_us desc, s.granted limit $3",
+         order by s.at_us desc, s.granted limit $3 + 0",
         dialect.array(row::CONSENT)
     )
 }
@@ -26,7 +26,7 @@ pub(super) fn received(dialect: Dialect) -> String {
     format!(
         "select s.consent_id, {} from consent s where s.tenant_id = $1 and s.customer_id = $2
            and (s.received_us > $3 or (s.received_us = $3 and s.consent_id > $4))
-         order by s.received_us, s.consent_id limit $5",
+         order by s.received_us, s.consent_id limit $5 + 0",
         dialect.array(row::CONSENT)
     )
 }

@@ -15,7 +15,7 @@ pub(super) fn newest(dialect: Dialect) -> String {
     format!(
         "select {} from contact c where c.tenant_id = $1 and c.customer_id = $2
            and ($3 = '' or c.contact_id < $3)
-         order by c.contact_id desc limit $4",
+         order by c.contact_id desc limit $4 + 0",
         dialect.array(row::CONTACT)
     )
 }

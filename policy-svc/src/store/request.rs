@@ -12,7 +12,7 @@ const PURGE_BATCH: i64 = 500;
 
 /// Old answers, of all customers.
 pub(super) const OLD: &str = "select tenant_id, customer_id, request_key from grant_request \
-    where at_us <= $1 limit $2";
+    where at_us <= $1 limit $2 + 0";
 /// Removes one of them.
 pub(super) const PURGE: &str = "delete from grant_request where tenant_id = $1 \
     and customer_id = $2 and request_key = $3 and at_us <= $4";

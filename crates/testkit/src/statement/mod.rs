@@ -2,6 +2,8 @@
 //! tables spread by `customer_id`. Seen on Citus 12.1; CockroachDB and YugabyteDB refuse less,
 //! except that a table is written twice.
 //!
+//! It also checks that SQLite need not compile a statement again for other values.
+//!
 //! Refused are row locks on several customers; a subquery for each of the rows sent along
 //! (`unnest`, a named part); a join of such rows with several customers' tables; a table written
 //! twice in one statement; named parts that write about several customers. A statement that names
@@ -40,6 +42,11 @@ pub fn assert_spreadable(folder: &str, postgres: &[Listed<'_>], others: &[Listed
             found.insert(format!("{name}: {fault}"));
         }
     }
+    for (name, text, _) in postgres.iter().chain(others) {
+        if has_bare_limit(text) {
+            found.insert(format!("{name}: SQLite compiles it for every execution: `limit $1 + 0`"));
+        }
+    }
     let texts: Vec<_> =
         postgres.iter().chain(others).map(|(_, text, _)| literal::flat(text)).collect();
     for file in sources(&folder.join("src")) {
@@ -52,6 +59,15 @@ pub fn assert_spreadable(folder: &str, postgres: &[Listed<'_>], others: &[Listed
     }
     let listed: Vec<_> = found.into_iter().collect();
     assert!(listed.is_empty(), "{}", listed.join("\n"));
+}
+
+/// True when a parameter alone is the limit. SQLite's planner looks at the value of such a parameter,
+/// and compiles the statement again each time a value is bound.
+fn has_bare_limit(text: &str) -> bool {
+    text.split("limit $").skip(1).any(|rest| {
+        let rest = rest.trim_start_matches(|digit: char| digit.is_ascii_digit());
+        !rest.trim_start().starts_with('+')
+    })
 }
 
 fn is_listed(literal: &str, texts: &[String]) -> bool {
