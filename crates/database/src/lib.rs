@@ -13,6 +13,7 @@ mod rows;
 mod select;
 mod statement;
 mod texts;
+mod told;
 mod transaction;
 
 pub use bound::Bound;

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use crate::{BindRows as _, Cell, Database, DatabaseError, Dialect, Readers, Rows, Transaction};
+use crate::{
+    BindRows as _, Cell, Database, DatabaseError, Dialect, Readers, Rows, Transaction, told::Told,
+};
 
 /// Bound rows up to which SQLite is queried on the calling thread.
 const FEW: usize = 8;
@@ -203,15 +205,20 @@ impl<'a> Select<'a> {
         if self.is_brief && self.parameters.iter().all(is_about_few) {
             // Lets other tasks run between many short reads.
             tokio::task::coop::consume_budget().await;
+            let told = Told::begin(&self.sql);
             if let Some(rows) =
                 readers.ask_briefly(|connection| rows(connection, &self.sql, &values))?
             {
+                told.end(rows.len());
                 return Ok(rows);
             }
         }
         let values: Vec<_> = values.into_iter().map(owned).collect();
+        let told = Told::begin(&self.sql);
         let sql = self.sql.into_owned();
-        readers.ask(move |connection| rows(connection, &sql, &values)).await
+        let found = readers.ask(move |connection| rows(connection, &sql, &values)).await?;
+        told.end(found.len());
+        Ok(found)
     }
 }
 

@@ -75,8 +75,11 @@ pub(super) fn arrived(headers: &HeaderMap, name: &str) -> (Span, SpanContext) {
 
 /// Names the span of a call whose path did not name a method.
 pub(crate) fn rename(span: &Span, method: &str) {
-    span.record("otel.name", method);
-    span.record("rpc.method", method);
+    if !span.is_none() {
+        // The field `otel.name` is read only until the span begins.
+        span.context().span().update_name(method.to_owned());
+        span.record("rpc.method", method);
+    }
 }
 
 #[cfg(test)]

@@ -27,7 +27,6 @@ use tracing_subscriber::{
 };
 
 use super::context::is_span;
-use crate::Call;
 
 /// Targets of the events about statements: of sqlx, and of our own readers of SQLite.
 const TARGETS: [&str; 2] = ["sqlx::query", "database::query"];
@@ -38,8 +37,9 @@ pub struct Statements(SdkTracer);
 impl Statements {
     /// The layer. It sees the statements of traced calls only, so that no other is put into words.
     pub fn layer(tracer: SdkTracer) -> Box<dyn Layer<Registry> + Send + Sync> {
-        let is_seen = dynamic_filter_fn(|metadata, _| {
-            is_span(metadata) || is_statement(metadata) && Call::is_traced()
+        // Only traced calls have spans. A database driver may enter them on threads of its own.
+        let is_seen = dynamic_filter_fn(|metadata, context| {
+            is_span(metadata) || is_statement(metadata) && context.lookup_current().is_some()
         });
         let is_seen =
             is_seen.with_max_level_hint(LevelFilter::DEBUG).with_callsite_filter(|metadata| {
@@ -98,7 +98,8 @@ struct Statement {
 impl Statement {
     /// The first word, such as `select`, and what follows it.
     fn name(&self) -> String {
-        let words: Vec<_> = self.summary.split_whitespace().take(4).collect();
+        let summary = if self.summary.is_empty() { &self.text } else { &self.summary };
+        let words: Vec<_> = summary.split_whitespace().take(4).collect();
         words.join(" ")
     }
 
@@ -112,7 +113,7 @@ impl Visit for Statement {
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
             "summary" => self.summary = value.to_owned(),
-            "db.statement" => self.text = value.to_owned(),
+            "db.statement" | "statement" => self.text = value.to_owned(),
             _ => {}
         }
     }
