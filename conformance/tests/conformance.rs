@@ -8,6 +8,7 @@ mod conformance {
     mod faults;
     mod grpcurl;
     mod import;
+    mod logs;
     mod not_now;
     mod one_folder;
     mod pages;

@@ -93,7 +93,9 @@ impl Suite {
         tasks.push(Box::pin(gather(readiness.clone(), ready.clone())));
         let mut running: Vec<_> =
             tasks.into_iter().map(|task| spawn_until(task, shutdown.clone())).collect();
-        let health = admin_listener.serve(Routes::from(admin(ready, figures)), shutdown.clone());
+        let health = admin_listener
+            .unobserved()
+            .serve(Routes::from(admin(ready, figures)), shutdown.clone());
         running.push(tokio::spawn(async move { drop(health.await) }));
         let address = listener.address()?;
         let serving =

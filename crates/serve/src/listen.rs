@@ -139,6 +139,7 @@ pub fn check_exposure(listen: SocketAddr, is_accepted: bool) -> anyhow::Result<(
 pub struct Listener {
     socket: TcpListener,
     limits: Limits,
+    is_observed: bool,
 }
 
 impl Listener {
@@ -146,13 +147,18 @@ impl Listener {
     pub async fn bind(address: SocketAddr, limits: Limits) -> anyhow::Result<Self> {
         let socket = TcpListener::bind(address).await;
         let socket = socket.with_context(|| format!("cannot listen on {address}"))?;
-        Ok(Self { socket, limits })
+        Ok(Self { socket, limits, is_observed: true })
     }
 
     /// The same for an address that this flag sets: the error names the flag.
     pub async fn bind_for(flag: &str, address: SocketAddr, limits: Limits) -> anyhow::Result<Self> {
         let bound = Self::bind(address, limits).await;
         bound.map_err(|error| anyhow::anyhow!("{error:#}; choose another address with {flag}"))
+    }
+
+    /// The same without metrics and log lines of its calls, for an admin address.
+    pub fn unobserved(self) -> Self {
+        Self { is_observed: false, ..self }
     }
 
     /// The bound address.
@@ -163,9 +169,12 @@ impl Listener {
     /// Serves HTTP/2 and HTTP/1.1 until `shutdown`, then lets requests in flight finish within the
     /// drain timeout.
     pub async fn serve(self, routes: Routes, shutdown: Shutdown) -> anyhow::Result<()> {
-        let Self { socket, limits } = self;
+        let Self { socket, limits, is_observed } = self;
         let limits = Arc::new(limits);
-        let service = prepared(routes, limits.request_timeout, shutdown.clone());
+        let service = match is_observed {
+            true => prepared(routes, limits.request_timeout, shutdown.clone()),
+            false => routes.prepare().into_axum_router(),
+        };
         // Each connection holds a sender; the last one to end closes the channel.
         let (open, mut closed) = mpsc::channel::<()>(1);
         loop {

@@ -104,7 +104,7 @@ pub async fn run(
     let admin_routes = Routes::from(admin(process.readiness.clone(), telemetry.figures.clone()));
     let (served, _) = tokio::join!(
         listener.serve(routes, shutdown.clone()),
-        admin_listener.serve(admin_routes, shutdown.clone())
+        admin_listener.unobserved().serve(admin_routes, shutdown.clone())
     );
     shutdown.cancel();
     for task in running {

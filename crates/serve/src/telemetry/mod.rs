@@ -12,7 +12,10 @@ pub mod trace;
 use std::io::IsTerminal as _;
 
 use tracing_subscriber::{
-    EnvFilter, Layer, Registry, filter::filter_fn, fmt, layer::SubscriberExt as _,
+    EnvFilter, Layer, Registry,
+    filter::{FilterExt as _, filter_fn},
+    fmt,
+    layer::SubscriberExt as _,
     util::SubscriberInitExt as _,
 };
 
@@ -67,12 +70,13 @@ impl Telemetry {
 fn lines(log: LogSettings<'_>) -> Box<dyn Layer<Registry> + Send + Sync> {
     let filter = EnvFilter::try_new(log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let lines = fmt::layer().with_writer(std::io::stderr);
-    // Spans belong to traces; lines name the ids they need.
-    let is_event = filter_fn(|metadata| metadata.is_event());
+    // Spans belong to traces; lines name the ids they need. It is one filter, so that a process
+    // without traces makes no spans.
+    let filter = filter_fn(|metadata| metadata.is_event()).and(filter);
     if log.is_json {
-        lines.json().with_filter(is_event).with_filter(filter).boxed()
+        lines.json().with_filter(filter).boxed()
     } else {
         let has_colors = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        lines.with_ansi(has_colors).with_filter(is_event).with_filter(filter).boxed()
+        lines.with_ansi(has_colors).with_filter(filter).boxed()
     }
 }
