@@ -8,8 +8,10 @@ mod conformance {
     mod faults;
     mod grpcurl;
     mod import;
+    mod life;
     mod not_now;
     mod one_folder;
+    mod outage;
     mod pages;
     mod pending;
     mod read_your_writes;
