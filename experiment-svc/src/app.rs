@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use database::{Database, Location, PoolSizes};
+use database::{Database, Location, PoolSizes, Presence};
 use history::{History, Log, LogServer};
 use proffer_proto::experiment::v1::{
     self as proto, experiment_service_server::ExperimentServiceServer,
     ledger_service_server::LedgerServiceServer,
 };
-use serve::{Clock, Readiness, Task};
+use serve::{Clock, Readiness, Task, follow_store};
 use tonic::service::Routes;
 
 use crate::{
@@ -33,6 +33,7 @@ pub struct Deps {
 pub struct App {
     context: Context,
     readiness: Readiness,
+    store: Presence,
 }
 
 impl App {
@@ -49,12 +50,13 @@ impl App {
         let database = Database::open(location, "experiment", PoolSizes::default(), &migrations)
             .await
             .context("open the store of experiment-svc")?;
+        let store = database.presence();
         let history = History::new(database.clone());
         let known = KnownNames::new(&history);
         let context = Context { store: Store::new(database), history, known, clock: deps.clock };
         let readiness = Readiness::default();
         readiness.set(true);
-        Ok(Self { context, readiness })
+        Ok(Self { context, readiness, store })
     }
 
     /// Its gRPC services.
@@ -84,9 +86,10 @@ impl App {
         self.context.known.connect(decision);
     }
 
-    /// Work beside the listener: binding experiments to flows that have appeared.
+    /// Work beside the listener: binding experiments to flows that have appeared, and readiness.
     pub fn tasks(&self) -> Vec<Task> {
-        vec![Box::pin(self.clone().keep_bound())]
+        let store = follow_store(self.readiness.clone(), self.store.clone());
+        vec![Box::pin(self.clone().keep_bound()), store]
     }
 
     async fn keep_bound(self) {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use clap::builder::BoolishValueParser;
 use proffer::suite::{Addresses, Suite};
-use serve::{Clock, shutdown_on_signal};
+use serve::{Clock, Shutdown, shutdown_on_signal};
 
 /// Settings of `proffer serve`.
 #[derive(Clone, Debug, clap::Args)]
@@ -36,17 +36,24 @@ pub struct Settings {
     #[arg(long = "no-reflection", env = "PROFFER_NO_REFLECTION",
         value_parser = BoolishValueParser::new())]
     pub no_reflection: bool,
+    /// How it stops.
+    #[command(flatten)]
+    pub stop: serve::StopSettings,
 }
 
-/// Serves until SIGTERM or SIGINT.
+/// Serves until SIGTERM or SIGINT and the drain delay.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
     serve::telemetry::start(&settings.log, settings.log_json);
     let doors = settings.door.config(settings.listen, !settings.no_reflection)?;
-    let shutdown = shutdown_on_signal()?;
+    let (asked, shutdown) = (shutdown_on_signal()?, Shutdown::new());
     let addresses = Addresses { listen: settings.listen, admin_listen: settings.admin_listen };
     let (location, wait) = (settings.store.location(), settings.snapshot.wait_max());
     let suite = Suite::start(&location, addresses, doors, wait, Clock::system(), &shutdown).await?;
-    suite.ready().await;
+    settings.stop.follow(asked, suite.readiness(), shutdown.clone());
+    tokio::select! {
+        () = suite.ready() => {}
+        () = shutdown.cancelled() => return suite.finish().await,
+    }
     let place = match &settings.store.database_url {
         Some(_) => "PostgreSQL".to_owned(),
         None => settings.store.data.display().to_string(),

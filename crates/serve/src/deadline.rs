@@ -8,7 +8,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use proffer_proto::errors::v1::ErrorReason;
 use tonic::{Code, Status};
 
@@ -35,7 +35,7 @@ pub async fn within(limit: Duration, request: Request, next: Next) -> Response {
     if !door::is_grpc(request.headers()) {
         return next.run(request).await;
     }
-    let own = (!STREAMS.contains(request.uri().path())).then_some(limit);
+    let own = (!takes_stream(request.uri().path())).then_some(limit);
     let limit = match (own, asked(request.headers())) {
         (Some(own), Some(asked)) => Some(own.min(asked)),
         (own, asked) => own.or(asked),
@@ -47,13 +47,27 @@ pub async fn within(limit: Duration, request: Request, next: Next) -> Response {
     }
 }
 
+/// True for a method that takes a stream.
+pub fn takes_stream(path: &str) -> bool {
+    STREAMS.contains(path)
+}
+
+/// Names a client's limit in its request, in milliseconds.
+pub fn ask(headers: &mut HeaderMap, limit: Duration) {
+    let most = 10_u128.pow(8) - 1;
+    let value = HeaderValue::try_from(format!("{}m", limit.as_millis().min(most)));
+    if let Ok(value) = value {
+        headers.insert(GRPC_TIMEOUT, value);
+    }
+}
+
 fn overdue(limit: Duration) -> Status {
     let message = format!("no answer within {} s", limit.as_secs_f64());
     Problem::new(Code::DeadlineExceeded, ErrorReason::Unavailable, message).into()
 }
 
 /// The limit that a client names; nothing when it names none or an unreadable one.
-fn asked(headers: &HeaderMap) -> Option<Duration> {
+pub fn asked(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(GRPC_TIMEOUT)?.to_str().ok()?;
     let (digits, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
     if digits.len() > DIGITS_MAX || !digits.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -3,6 +3,7 @@
 //! It has no words of the domain: the five services and the all-in-one binary use it alike.
 //!
 //! - [`Neighbour`]: another service, in this process or over the network, behind one type.
+//! - [`Replicas`]: a client of a service with several replicas; the only layer with retries.
 //! - [`Clock`]: the only place that reads the time.
 //! - [`listen`]: a hardened gRPC listener with health and reflection, stopped gracefully.
 //! - [`Admission`]: limits the calls in flight; calls beyond the queue are refused at once.
@@ -14,7 +15,9 @@ mod admission;
 mod clock;
 mod deadline;
 mod door;
+mod ending;
 mod health;
+mod health_service;
 mod lingering;
 mod listen;
 pub mod metadata;
@@ -22,19 +25,18 @@ mod neighbour;
 mod problem;
 mod process;
 mod recent;
+mod replicas;
 mod setting;
+mod stopping;
 pub mod telemetry;
 mod window;
 
 pub use admission::{Admission, AdmissionSettings, Permit};
 pub use clock::{Clock, Stopwatch, from_micros};
 pub use door::{Hosts, is_grpc};
-pub use health::{Readiness, admin};
-pub use listen::{
-    Limits, Listener, Shutdown, Surface, by_protocol, check_exposure, reflection,
-    shutdown_on_signal,
-};
-pub use neighbour::{CALL_TIMEOUT, Neighbour, NeighbourError, channel};
+pub use health::{Readiness, admin, follow_store, show_readiness};
+pub use listen::{Limits, Listener, Surface, by_protocol, check_exposure, reflection};
+pub use neighbour::{CALL_TIMEOUT, Neighbour};
 pub use problem::{
     Problem, RETRY_AFTER, code_name, internal, item_fault, store_status, unavailable,
 };
@@ -42,4 +44,6 @@ pub use process::{
     Process, ProcessSettings, StoreSettings, Task, block_on, main, run, spawn_until, start_logging,
 };
 pub use recent::Recent;
+pub use replicas::{CONNECT_TIMEOUT, NeighbourError, Replicas};
 pub use setting::{address, log_filter};
+pub use stopping::{Shutdown, StopSettings, shutdown_on_signal};
