@@ -3,10 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use database::{Database, Location, PoolSizes};
+use database::{Database, Location, PoolSizes, Presence};
 use history::{History, Log, LogServer};
 use proffer_proto::catalog::v1 as proto;
-use serve::{Clock, Readiness, Task};
+use serve::{Clock, Readiness, Task, follow_store};
 use tonic::{Status, service::Routes};
 
 use crate::{
@@ -28,6 +28,7 @@ pub struct Deps {
 pub struct App {
     context: Context,
     readiness: Readiness,
+    store: Presence,
 }
 
 impl App {
@@ -41,6 +42,7 @@ impl App {
             .await
             .context("open the store")?;
         telemetry::describe();
+        let store = database.presence();
         let history = History::new(database.clone());
         let known = KnownNames::new(grpc::log(&history));
         let records = Records::new(database);
@@ -48,7 +50,7 @@ impl App {
         let context = Context { records, history, known, clock, import_idle_max };
         let readiness = Readiness::default();
         readiness.set(true);
-        Ok(Self { context, readiness })
+        Ok(Self { context, readiness, store })
     }
 
     /// With another longest wait for the next piece of a file; 30 s by default.
@@ -78,9 +80,10 @@ impl App {
         self.context.known.connect(policy);
     }
 
-    /// Work beside the services: binding references to what has appeared.
+    /// Work beside the services: binding references to what has appeared, and readiness.
     pub fn tasks(&self) -> Vec<Task> {
-        vec![Box::pin(self.clone().keep_bound())]
+        let store = follow_store(self.readiness.clone(), self.store.clone());
+        vec![Box::pin(self.clone().keep_bound()), store]
     }
 
     async fn keep_bound(self) {

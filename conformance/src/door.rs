@@ -1,6 +1,9 @@
 //! The doors: a real curl, a dynamic gRPC client, a real grpcurl.
 
-use std::{path::PathBuf, process::Stdio};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+};
 
 use anyhow::{Context as _, bail};
 use bytes::{Buf as _, BufMut as _, Bytes};
@@ -46,7 +49,12 @@ pub struct Door {
 impl Door {
     /// Opens a way into `suite`.
     pub fn open(kind: Kind, suite: &Suite) -> anyhow::Result<Self> {
-        let folder = suite.folder().join("curl");
+        Self::at(kind, &suite.base, suite.folder())
+    }
+
+    /// Opens a way into what serves at `base`, `http://host:port`; the folder is for its own files.
+    pub fn at(kind: Kind, base: &str, folder: &Path) -> anyhow::Result<Self> {
+        let (base, folder) = (base.to_owned(), folder.join("curl"));
         std::fs::create_dir_all(&folder)?;
         // The seed's lines stay unchanged; this file says how curl reports.
         std::fs::write(
@@ -54,10 +62,10 @@ impl Door {
             "silent\nshow-error\nmax-time = 60\nwrite-out = \"\\n%{http_code}\"\n",
         )?;
         let channel = match kind {
-            Kind::Grpc => Some(Channel::from_shared(suite.base.clone())?.connect_lazy()),
+            Kind::Grpc => Some(Channel::from_shared(base.clone())?.connect_lazy()),
             Kind::Curl | Kind::Grpcurl => None,
         };
-        Ok(Self { kind, base: suite.base.clone(), folder, routes: Routes::default(), channel })
+        Ok(Self { kind, base, folder, routes: Routes::default(), channel })
     }
 
     /// Which way this is.

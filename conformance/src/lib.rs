@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod answer;
+pub mod cluster;
 pub mod collector;
 pub mod contract;
 pub mod door;

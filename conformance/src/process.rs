@@ -114,6 +114,14 @@ impl Process {
         matches!(self.child.try_wait(), Ok(None))
     }
 
+    /// Sends it a signal, for example `TERM`.
+    pub fn signal(&self, name: &str) -> anyhow::Result<()> {
+        let pid = self.child.id().to_string();
+        let status = Command::new("kill").args(["-s", name, &pid]).status()?;
+        anyhow::ensure!(status.success(), "kill -s {name} {pid} failed");
+        Ok(())
+    }
+
     /// Kills it at once, as the machine's end would: SIGKILL.
     pub fn kill(&mut self) -> anyhow::Result<()> {
         self.child.kill()?;

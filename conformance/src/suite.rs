@@ -1,11 +1,9 @@
 //! A fresh suite: all five services in one process or in five, on either store.
 
-use std::net::TcpListener;
-
 use anyhow::Context as _;
 use tempfile::TempDir;
 
-use crate::{http::Client, process::Process};
+use crate::{cluster::Cluster, http::Client, process::Process};
 
 /// Starts that lost a port to another process before this one is given up.
 const STARTS_MAX: usize = 3;
@@ -20,6 +18,8 @@ pub enum Shape {
     AllInOne,
     /// Each service a process of its own, over the network.
     FiveProcesses,
+    /// The same with two processes of each service behind the gateway.
+    TwoReplicas,
 }
 
 /// Where the services keep their data.
@@ -97,7 +97,8 @@ impl Suite {
             tries += 1;
             let started = match self.shape {
                 Shape::AllInOne => all_in_one(&self.place, &self.environment).await,
-                Shape::FiveProcesses => five_processes(&self.place, &self.environment).await,
+                Shape::FiveProcesses => processes(&self.place, 1, &self.environment).await,
+                Shape::TwoReplicas => processes(&self.place, 2, &self.environment).await,
             };
             match started {
                 Ok((base, processes)) => {
@@ -159,40 +160,15 @@ pub fn base_in(line: &str) -> Option<String> {
     address.get(..end).map(|base| base.trim_end_matches('/').to_owned())
 }
 
-async fn five_processes(
+async fn processes(
     place: &Place,
-    common: &[(String, String)],
+    replicas: usize,
+    environment: &[(String, String)],
 ) -> anyhow::Result<(String, Vec<Process>)> {
-    const NAMES: [&str; 5] = ["catalog", "policy", "experiment", "decision", "gateway"];
-    let ports = free_ports(NAMES.len() * 2)?;
-    let address =
-        |index: usize| format!("127.0.0.1:{}", ports.get(index).copied().unwrap_or_default());
-    let url_of = |name: &str| {
-        NAMES.iter().position(|own| *own == name).map(|index| format!("http://{}", address(index)))
-    };
-    let mut processes = Vec::new();
-    for (index, name) in NAMES.into_iter().enumerate() {
-        let (listen, admin) = (address(index), address(index + NAMES.len()));
-        let mut arguments = vec!["--listen", listen.as_str(), "--admin-listen", admin.as_str()];
-        let program = if name == "gateway" { "gateway".to_owned() } else { format!("{name}-svc") };
-        if name != "gateway" {
-            arguments.extend(place.arguments());
-        }
-        let prefix = format!("PROFFER_{}", name.to_uppercase());
-        let environment: Vec<_> = NAMES
-            .iter()
-            .filter_map(|other| {
-                Some((format!("{prefix}_{}_URL", other.to_uppercase()), url_of(other)?))
-            })
-            .chain(common.iter().cloned())
-            .collect();
-        processes.push(Process::start(&program, &arguments, &environment)?);
-    }
-    for (index, process) in processes.iter_mut().enumerate() {
-        ready(&address(index + NAMES.len()), process).await?;
-    }
-    let base = url_of("gateway").context("the gateway is one of the five")?;
-    Ok((base, processes))
+    let mut cluster = Cluster::new((replicas, 1), &place.0, &[])?.with(environment);
+    cluster.start().await?;
+    let base = cluster.doors().pop().context("there is a gateway")?;
+    Ok((base, cluster.into_processes()))
 }
 
 /// Waits until the process behind this admin address may be sent work.
@@ -207,20 +183,20 @@ pub async fn ready(admin: &str, process: &mut Process) -> anyhow::Result<()> {
     anyhow::bail!("a service did not become ready:\n{}", process.log())
 }
 
-/// Health is plain text, so the JSON client does not read it.
 async fn is_ready(admin: &str) -> bool {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let Ok(mut socket) = tokio::net::TcpStream::connect(admin).await else { return false };
-    let request = format!("GET /readyz HTTP/1.1\r\nhost: {admin}\r\nconnection: close\r\n\r\n");
-    let mut answer = [0; 12];
-    socket.write_all(request.as_bytes()).await.is_ok()
-        && socket.read_exact(&mut answer).await.is_ok()
-        && answer.ends_with(b"200")
+    readyz(admin).await.is_ok_and(|(status, _)| status == 200)
 }
 
-/// Ports nobody listens on now; all are held until all are chosen.
-fn free_ports(count: usize) -> anyhow::Result<Vec<u16>> {
-    let sockets: Vec<_> =
-        (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
-    sockets.iter().map(|socket| Ok(socket.local_addr()?.port())).collect()
+/// Status and text of `/readyz` at an admin address. It is plain text, so the JSON client does not
+/// read it.
+pub async fn readyz(admin: &str) -> anyhow::Result<(u16, String)> {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut socket = tokio::net::TcpStream::connect(admin).await?;
+    let request = format!("GET /readyz HTTP/1.1\r\nhost: {admin}\r\nconnection: close\r\n\r\n");
+    socket.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await?;
+    let (head, text) = answer.split_once("\r\n\r\n").context("an answer has a head")?;
+    let status = head.split(' ').nth(1).context("an answer has a status")?.parse()?;
+    Ok((status, text.trim().to_owned()))
 }

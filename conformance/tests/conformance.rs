@@ -8,9 +8,11 @@ mod conformance {
     mod faults;
     mod grpcurl;
     mod import;
+    mod life;
     mod logs;
     mod not_now;
     mod one_folder;
+    mod outage;
     mod pages;
     mod pending;
     mod read_your_writes;

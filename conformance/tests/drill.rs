@@ -1,12 +1,12 @@
-//! The drills at one twentieth of their size. The full size is `cargo xtask drill policy` and
-//! `cargo xtask drill decision`.
+//! The drills at one twentieth of their size. The full size is `cargo xtask drill policy`,
+//! `cargo xtask drill decision` and `cargo xtask rehearse`.
 
 #![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
 
 use conformance::{
-    drill::{Order, Report, Size, Time, cap, idempotency, replay, withdrawal},
+    drill::{Order, Report, Size, Time, cap, idempotency, rehearse, replay, withdrawal},
     suite::Store,
 };
 
@@ -55,4 +55,9 @@ async fn decisions_on_sqlite_come_out_the_same_after_every_edit_and_a_restart() 
 #[tokio::test(flavor = "multi_thread")]
 async fn decisions_on_postgres_come_out_the_same_after_every_edit_and_a_restart() {
     check(Store::Postgres, replay::run).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_are_rolled_killed_and_added_and_no_call_fails_and_no_cap_is_passed() {
+    check(Store::Postgres, rehearse::run).await;
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use database::{Database, Location, PoolSizes};
+use database::{Database, Location, PoolSizes, Presence};
 use history::{History, LogServer};
 use proffer_proto::decision::v1::{
     DecisionFlow, configuration_service_server::ConfigurationServiceServer,
@@ -11,7 +11,7 @@ use proffer_proto::decision::v1::{
     outcome_service_server::OutcomeServiceServer,
     weight_profile_service_server::WeightProfileServiceServer,
 };
-use serve::{Clock, Readiness, Task, metadata::DEFAULT_TENANT};
+use serve::{Clock, Readiness, Task, follow_store, metadata::DEFAULT_TENANT};
 use tokio::sync::Notify;
 use tonic::service::Routes;
 
@@ -23,7 +23,6 @@ use crate::{
         recorded::RecordedCases, release::Release, replay::Replay, respond::Respond,
         undelivered::Undelivered, whole_flow::WholeFlows,
     },
-    domain::snapshot::Snapshot,
     grpc::{
         ANSWER_BYTES_MAX, BULK_BYTES_MAX, Context, REQUEST_BYTES_MAX, configuration::Configuration,
         decision::Decisions, decision_flow::DecisionFlows, model::Models, outcome::Outcomes,
@@ -58,9 +57,6 @@ pub struct Deps {
 /// as long as an experiment waits before it starts.
 pub const EXPERIMENTS_SILENCE_MAX: Duration = Duration::from_secs(2);
 
-/// Longest wait at start for the configuration of the default tenant.
-const WARM_UP_MAX: Duration = Duration::from_secs(5);
-
 /// decision-svc.
 pub struct App {
     configuration: Context,
@@ -68,6 +64,7 @@ pub struct App {
     respond: Respond,
     relay: Relay,
     readiness: Readiness,
+    presence: Presence,
 }
 
 impl App {
@@ -87,6 +84,7 @@ impl App {
         let migrations = [history::migrations(), store::migrations()];
         let database =
             Database::open(location, "decision", PoolSizes::default(), &migrations).await?;
+        let presence = database.presence();
         let history = History::new(database.clone());
         let Deps { clock, neighbours, snapshot_wait_max, experiments_silence_max } = deps;
         let configuration = Context {
@@ -109,7 +107,10 @@ impl App {
         let respond = Respond { store, followers, names, receipts, bell };
         let decisions =
             decisions(&configuration, &relay, (snapshot_wait_max, experiments_silence_max));
-        Ok(Self { configuration, decisions, respond, relay, readiness: Readiness::default() })
+        let readiness = Readiness::default();
+        follow::lacks_all(&readiness);
+        readiness.set(true);
+        Ok(Self { configuration, decisions, respond, relay, readiness, presence })
     }
 
     /// Its gRPC services.
@@ -152,17 +153,12 @@ impl App {
         self.configuration.known.connect(logs);
     }
 
-    /// Work beside the listener: the relay, readiness once every neighbour has answered, and flows
-    /// bound to what has appeared.
+    /// Work beside the listener: the relay, readiness once every neighbor has sent its
+    /// configuration, and flows bound to what has appeared.
     pub fn tasks(&self) -> Vec<Task> {
         let (followers, readiness) = (self.respond.followers.clone(), self.readiness.clone());
-        let watching = async move {
-            followers.all_answer().await;
-            // Where there is one tenant, its first decisions find their configuration.
-            let mut follower = followers.of(DEFAULT_TENANT);
-            follow::wait_for(&mut follower, WARM_UP_MAX, Snapshot::is_complete).await;
-            readiness.set(true);
-        };
+        let first = async move { followers.first_snapshot(DEFAULT_TENANT, &readiness).await };
+        let store = follow_store(self.readiness.clone(), self.presence.clone());
         let bound = keep_bound(self.configuration.clone());
         let report = telemetry::report(
             self.respond.store.clone(),
@@ -170,7 +166,7 @@ impl App {
             self.configuration.clock.clone(),
         );
         let relay = self.relay.clone().run();
-        vec![Box::pin(relay), Box::pin(watching), Box::pin(bound), Box::pin(report)]
+        vec![Box::pin(relay), Box::pin(first), store, Box::pin(bound), Box::pin(report)]
     }
 
     /// Whether it may be sent work.

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use database::{Database, Location, PoolSizes};
+use database::{Database, Location, PoolSizes, Presence};
 use history::{History, Log, LogServer};
 use proffer_proto::experiment::v1::{
     self as proto, experiment_service_server::ExperimentServiceServer,
     ledger_service_server::LedgerServiceServer,
 };
-use serve::{Clock, Readiness, Task};
+use serve::{Clock, Readiness, Task, follow_store};
 use tonic::service::Routes;
 
 use crate::{
@@ -34,6 +34,7 @@ pub struct Deps {
 pub struct App {
     context: Context,
     readiness: Readiness,
+    store: Presence,
 }
 
 impl App {
@@ -50,12 +51,13 @@ impl App {
         let database = Database::open(location, "experiment", PoolSizes::default(), &migrations)
             .await
             .context("open the store of experiment-svc")?;
+        let store = database.presence();
         let history = History::new(database.clone());
         let known = KnownNames::new(&history);
         let context = Context { store: Store::new(database), history, known, clock: deps.clock };
         let readiness = Readiness::default();
         readiness.set(true);
-        Ok(Self { context, readiness })
+        Ok(Self { context, readiness, store })
     }
 
     /// Its gRPC services.
@@ -85,10 +87,12 @@ impl App {
         self.context.known.connect(decision);
     }
 
-    /// Work beside the listener: binding experiments to flows that have appeared, and metrics.
+    /// Work beside the listener: binding experiments to flows that have appeared, readiness and
+    /// metrics.
     pub fn tasks(&self) -> Vec<Task> {
+        let store = follow_store(self.readiness.clone(), self.store.clone());
         let report = telemetry::report(self.context.clone());
-        vec![Box::pin(self.clone().keep_bound()), Box::pin(report)]
+        vec![Box::pin(self.clone().keep_bound()), store, Box::pin(report)]
     }
 
     async fn keep_bound(self) {

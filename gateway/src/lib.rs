@@ -21,6 +21,7 @@ use anyhow::Context as _;
 use axum::{Router, body::Body, extract::State};
 use http::{Request, Response};
 use proffer_proto::json::annotation;
+use serve::{Readiness, Surface};
 use tonic::service::Routes;
 
 pub use config::{Config, DoorSettings, Settings};
@@ -41,7 +42,7 @@ static SERVICES: LazyLock<Vec<&'static str>> =
 /// The gateway.
 pub struct Gateway {
     doors: Router,
-    whole: Router,
+    has_reflection: bool,
 }
 
 impl Gateway {
@@ -54,13 +55,7 @@ impl Gateway {
         let index = rest::index::of(&proffer_proto::POOL).context("list the REST calls")?;
         let rest = Rest { table, index, neighbours, origins, deadline: config.deadline, admission };
         let doors = Router::new().fallback(answer).with_state(Arc::new(rest));
-        // Health reports that it answers; the admin listener reports readiness.
-        let (_, health) = tonic_health::server::health_reporter();
-        let whole = Routes::from(doors.clone()).add_service(health);
-        let whole =
-            if config.has_reflection { serve::reflection(whole, Self::services())? } else { whole };
-        let whole = serve::by_protocol(whole, doors.clone());
-        Ok(Self { doors, whole: whole.into_axum_router() })
+        Ok(Self { doors, has_reflection: config.has_reflection })
     }
 
     /// Full names of the public services.
@@ -68,9 +63,13 @@ impl Gateway {
         &SERVICES
     }
 
-    /// Everything on one port: REST, gRPC, health and reflection.
-    pub fn router(&self) -> Router {
-        self.whole.clone()
+    /// Everything on one port: REST, gRPC, the health of a process with this readiness, and
+    /// reflection.
+    pub fn router(&self, readiness: &Readiness) -> anyhow::Result<Router> {
+        let surface = Surface { has_reflection: self.has_reflection };
+        let doors = Routes::from(self.doors.clone());
+        let whole = surface.around(doors, readiness, Self::services())?;
+        Ok(serve::by_protocol(whole, self.doors.clone()).into_axum_router())
     }
 
     /// REST and gRPC alone, for a process that adds health and reflection itself.

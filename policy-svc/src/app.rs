@@ -3,10 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use database::{Database, Location, PoolSizes};
+use database::{Database, Location, PoolSizes, Presence};
 use history::{History, Log, LogServer};
 use proffer_proto::policy::v1 as proto;
-use serve::{Clock, Readiness, Task};
+use serve::{Clock, Readiness, Task, follow_store};
 use tonic::service::Routes;
 
 use crate::{
@@ -37,6 +37,7 @@ pub struct Deps {
 pub struct App {
     context: grpc::Context,
     readiness: Readiness,
+    presence: Presence,
 }
 
 impl App {
@@ -57,12 +58,13 @@ impl App {
         let database = Database::open(location, "policy", PoolSizes::default(), &steps)
             .await
             .context("open the store")?;
+        let presence = database.presence();
         let history = History::new(database.clone());
         let store = Store::new(database, deps.clock.clone());
         telemetry::describe();
         let readiness = Readiness::default();
         readiness.set(true);
-        Ok(Self { context: grpc::Context::new(store, history, deps.clock), readiness })
+        Ok(Self { context: grpc::Context::new(store, history, deps.clock), readiness, presence })
     }
 
     /// The services.
@@ -91,7 +93,7 @@ impl App {
     }
 
     /// Work beside the services: purging old answers, reconciling budgets, binding references to
-    /// what has appeared.
+    /// what has appeared, and readiness.
     pub fn tasks(&self) -> Vec<Task> {
         let purge = every(PURGE_INTERVAL, self.clone(), async |app| match app.purge().await {
             Ok(0) => {}
@@ -109,7 +111,8 @@ impl App {
             }
         });
         let bind = self.clone().keep_bound();
-        vec![Box::pin(purge), Box::pin(reconcile), Box::pin(lapse), Box::pin(bind)]
+        let store = follow_store(self.readiness.clone(), self.presence.clone());
+        vec![Box::pin(purge), Box::pin(reconcile), Box::pin(lapse), Box::pin(bind), store]
     }
 
     async fn keep_bound(self) {

@@ -65,7 +65,10 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         &shutdown,
     )
     .await?;
-    suite.ready().await;
+    tokio::select! {
+        () = suite.ready() => {}
+        () = shutdown.cancelled() => return suite.finish().await,
+    }
     let base = format!("http://{}", suite.address);
     let mut out = std::io::stdout();
     let playing = demo::run(&base, || clock.now(), &mut out);

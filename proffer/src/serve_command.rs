@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use clap::builder::BoolishValueParser;
 use proffer::suite::{Addresses, Suite};
 use serve::{
-    Clock, shutdown_on_signal,
+    Clock, Shutdown, shutdown_on_signal,
     telemetry::{LogSettings, Telemetry},
 };
 
@@ -42,14 +42,17 @@ pub struct Settings {
     #[arg(long = "no-reflection", env = "PROFFER_NO_REFLECTION",
         value_parser = BoolishValueParser::new())]
     pub no_reflection: bool,
+    /// How it stops.
+    #[command(flatten)]
+    pub stop: serve::StopSettings,
 }
 
-/// Serves until SIGTERM or SIGINT.
+/// Serves until SIGTERM or SIGINT and the drain delay.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let log = LogSettings { filter: &settings.log, is_json: settings.log_json };
     let telemetry = Telemetry::start("proffer", log, &settings.otlp)?;
     let doors = settings.door.config(settings.listen, !settings.no_reflection)?;
-    let shutdown = shutdown_on_signal()?;
+    let (asked, shutdown) = (shutdown_on_signal()?, Shutdown::new());
     let addresses = Addresses { listen: settings.listen, admin_listen: settings.admin_listen };
     let (location, wait) = (settings.store.location(), settings.snapshot.wait_max());
     let suite = Suite::start(
@@ -62,7 +65,11 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         &shutdown,
     )
     .await?;
-    suite.ready().await;
+    settings.stop.follow(asked, suite.readiness(), shutdown.clone());
+    tokio::select! {
+        () = suite.ready() => {}
+        () = shutdown.cancelled() => return suite.finish().await,
+    }
     let place = match &settings.store.database_url {
         Some(_) => "PostgreSQL".to_owned(),
         None => settings.store.data.display().to_string(),

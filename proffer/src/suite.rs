@@ -4,8 +4,8 @@
 use anyhow::Context as _;
 use database::Location;
 use serve::{
-    Clock, Limits, Listener, Neighbour, Readiness, Shutdown, Task, admin, spawn_until,
-    telemetry::Figures,
+    Clock, Limits, Listener, Neighbour, Readiness, Shutdown, Task, admin, show_readiness,
+    spawn_until, telemetry::Figures,
 };
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
@@ -17,7 +17,7 @@ pub struct Suite {
     pub address: SocketAddr,
     running: Vec<JoinHandle<()>>,
     serving: JoinHandle<anyhow::Result<()>>,
-    readiness: Vec<Readiness>,
+    readiness: Readiness,
 }
 
 /// The addresses of a suite.
@@ -83,29 +83,37 @@ impl Suite {
         tasks.extend(policy.tasks());
         tasks.extend(experiment.tasks());
         tasks.extend(decision.tasks());
-        let readiness = vec![
-            catalog.readiness(),
-            policy.readiness(),
-            experiment.readiness(),
-            decision.readiness(),
-        ];
-        let ready = Readiness::default();
-        tasks.push(Box::pin(gather(readiness.clone(), ready.clone())));
+        let readiness = Readiness::default();
+        for (name, part) in [
+            ("catalog-svc", catalog.readiness()),
+            ("policy-svc", policy.readiness()),
+            ("decision-svc", decision.readiness()),
+            ("experiment-svc", experiment.readiness()),
+        ] {
+            tasks.push(readiness.include(name, &part));
+        }
+        readiness.set(true);
+        tasks.push(show_readiness(&readiness));
+        let router = gateway.router(&readiness)?;
         let mut running: Vec<_> =
             tasks.into_iter().map(|task| spawn_until(task, shutdown.clone())).collect();
         let health = admin_listener
             .unobserved()
-            .serve(Routes::from(admin(ready, figures)), shutdown.clone());
+            .serve(Routes::from(admin(readiness.clone(), figures)), shutdown.clone());
         running.push(tokio::spawn(async move { drop(health.await) }));
         let address = listener.address()?;
-        let serving =
-            tokio::spawn(listener.serve(Routes::from(gateway.router()), shutdown.clone()));
+        let serving = tokio::spawn(listener.serve(Routes::from(router), shutdown.clone()));
         Ok(Self { address, running, serving, readiness })
     }
 
     /// Waits until every service is ready.
     pub async fn ready(&self) {
-        all_ready(&self.readiness).await;
+        self.readiness.ready().await;
+    }
+
+    /// Whether it may be sent work: while every service is ready.
+    pub fn readiness(&self) -> Readiness {
+        self.readiness.clone()
     }
 
     /// Serves until the shutdown, then waits for every task to end.
@@ -115,17 +123,5 @@ impl Suite {
             drop(task.await);
         }
         served
-    }
-}
-
-async fn gather(parts: Vec<Readiness>, whole: Readiness) {
-    all_ready(&parts).await;
-    whole.set(true);
-}
-
-async fn all_ready(parts: &[Readiness]) {
-    let mut tick = tokio::time::interval(std::time::Duration::from_millis(10));
-    while !parts.iter().all(Readiness::is_ready) {
-        tick.tick().await;
     }
 }

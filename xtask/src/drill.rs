@@ -15,10 +15,38 @@ pub struct Settings {
     pub arguments: Vec<String>,
 }
 
+/// The programs that a drill of the whole cluster starts besides.
+const CLUSTER: &[&str] =
+    &["-p", "catalog-svc", "-p", "decision-svc", "-p", "experiment-svc", "-p", "gateway"];
+
+/// Arguments of `cargo xtask rehearse`.
+#[derive(Debug, clap::Args)]
+pub struct Rehearsal {
+    /// Use the release build.
+    #[arg(long)]
+    pub release: bool,
+    /// Time limit of the run. It ends with the round in which the time is up.
+    #[arg(long, default_value_t = 5)]
+    pub minutes: u64,
+    /// Seed of every choice.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+impl From<&Rehearsal> for Settings {
+    fn from(rehearsal: &Rehearsal) -> Self {
+        let (minutes, seed) = (rehearsal.minutes.to_string(), rehearsal.seed.to_string());
+        let arguments = ["cluster", "--minutes", &minutes, "--seed", &seed];
+        let arguments = arguments.into_iter().map(str::to_owned).collect();
+        Self { release: rehearsal.release, arguments }
+    }
+}
+
 /// Builds the services and the drill, and runs the drill.
 pub fn run(settings: &Settings) -> anyhow::Result<()> {
     tool::find_or_install()?;
     let root = repository::root()?;
+    let is_cluster = settings.arguments.first().is_some_and(|subject| subject == "cluster");
     let profile: &[&str] = if settings.release { &["--release"] } else { &[] };
     let mut cargo = command::cargo();
     cargo
@@ -33,6 +61,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
             "conformance",
             "--bins",
         ])
+        .args(if is_cluster { CLUSTER } else { &[] })
         .args(profile);
     command::run(cargo.current_dir(&root))?;
     let folder = if settings.release { "release" } else { "debug" };

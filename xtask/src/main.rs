@@ -1,5 +1,5 @@
 //! The repository's own commands: `cargo xtask test`, `ci`, `tidy`, `bless`, `db`, `drill`,
-//! `bench`.
+//! `rehearse`, `bench`.
 
 mod bench;
 mod ci;
@@ -39,6 +39,9 @@ enum Task {
     /// Puts load on processes, kills some of them, and checks the result against a log kept
     /// outside of them; see docs/drills.md.
     Drill(drill::Settings),
+    /// Rolls, kills and adds replicas of every service under load: no call may fail with one retry,
+    /// and no cap may be passed; see docs/drills.md.
+    Rehearse(drill::Rehearsal),
     /// Runs benchmarks; each prints two terms, an A/A pair and the ratio. See docs/performance.md.
     Bench(bench::Settings),
 }
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Task::Bless => test::bless(),
         Task::Db => db::run(),
         Task::Drill(settings) => drill::run(&settings),
+        Task::Rehearse(rehearsal) => drill::run(&(&rehearsal).into()),
         Task::Bench(settings) => bench::run(&settings),
     };
     match done {

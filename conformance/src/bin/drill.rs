@@ -1,11 +1,11 @@
-//! `drill policy`, `drill decision`: the drills at full size or a part of it. `cargo xtask drill`
+//! `drill policy`, `drill decision`, `drill cluster`: the drills at full size or a part of it. `cargo xtask drill`
 //! builds and runs it.
 
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use conformance::{
-    drill::{Order, Report, Size, Time, cap, idempotency, replay, withdrawal},
+    drill::{Order, Report, Size, Time, cap, idempotency, rehearse, replay, withdrawal},
     suite::Store,
 };
 
@@ -23,6 +23,8 @@ enum Subject {
     Policy(Settings),
     /// Replays of decisions.
     Decision(Settings),
+    /// Replicas of every service that are rolled, killed and added.
+    Cluster(Settings),
 }
 
 #[derive(Debug, clap::Args)]
@@ -58,18 +60,22 @@ enum Which {
     Replay,
     /// Replay on SQLite.
     ReplaySqlite,
+    /// Replicas rolled, killed and added.
+    Rehearse,
 }
 
 /// Each with its share of what is left of the time, in hundredths.
 const POLICY: &[(Which, u32)] =
     &[(Which::Cap, 45), (Which::CapSqlite, 35), (Which::Withdrawal, 50), (Which::Idempotency, 100)];
 const DECISION: &[(Which, u32)] = &[(Which::Replay, 50), (Which::ReplaySqlite, 100)];
+const CLUSTER: &[(Which, u32)] = &[(Which::Rehearse, 100)];
 
 #[tokio::main(flavor = "multi_thread")]
 async fn main() -> anyhow::Result<()> {
     let (name, settings, plan) = match Arguments::parse().subject {
         Subject::Policy(settings) => ("policy", settings, POLICY),
         Subject::Decision(settings) => ("decision", settings, DECISION),
+        Subject::Cluster(settings) => ("cluster", settings, CLUSTER),
     };
     let cores = std::thread::available_parallelism()?;
     let build = if cfg!(debug_assertions) { "debug" } else { "release" };
@@ -107,5 +113,6 @@ async fn run(which: Which, order: &Order) -> anyhow::Result<Report> {
         Which::Withdrawal => withdrawal::run(order).await,
         Which::Idempotency => idempotency::run(order).await,
         Which::Replay | Which::ReplaySqlite => replay::run(order).await,
+        Which::Rehearse => rehearse::run(order).await,
     }
 }

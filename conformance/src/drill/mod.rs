@@ -10,6 +10,7 @@ pub mod gate;
 pub mod idempotency;
 pub mod log;
 pub mod place;
+pub mod rehearse;
 pub mod replay;
 pub mod rig;
 pub mod store;

@@ -86,6 +86,7 @@ played! {
     all_scenarios_by_curl_in_one_process_on_postgres: ALL by Curl, AllInOne on Postgres;
     all_scenarios_by_grpc_in_one_process_on_sqlite: ALL by Grpc, AllInOne on Sqlite;
     all_scenarios_by_grpc_in_five_processes_on_postgres: ALL by Grpc, FiveProcesses on Postgres;
+    all_scenarios_by_grpc_with_two_replicas_of_each_service: ALL by Grpc, TwoReplicas on Postgres;
     the_seeds_by_curl_in_five_processes_on_sqlite: SEEDS by Curl, FiveProcesses on Sqlite;
     the_seeds_by_grpc_in_five_processes_on_sqlite: SEEDS by Grpc, FiveProcesses on Sqlite;
     the_seeds_by_grpcurl_in_one_process_on_sqlite: SEEDS by Grpcurl, AllInOne on Sqlite;

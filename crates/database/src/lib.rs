@@ -7,7 +7,9 @@
 mod bound;
 mod cell;
 mod dialect;
+mod link;
 mod open;
+mod presence;
 mod readers;
 mod rows;
 mod select;
@@ -19,13 +21,15 @@ mod transaction;
 pub use bound::Bound;
 pub use cell::Cell;
 pub use dialect::{Columns, Count, Dialect, Kind};
+pub use link::Link;
 pub use open::{Database, Location, PoolSizes, migrate::Migrations};
+pub use presence::Presence;
 pub use readers::Readers;
 pub use rows::{BindRows, Rows};
 pub use select::{Row, Select, Source};
 pub use statement::Statement;
 pub use texts::Texts;
-pub use transaction::Transaction;
+pub use transaction::{Linked, Transaction};
 
 /// Why a store cannot answer.
 #[derive(Debug, thiserror::Error)]
@@ -107,7 +111,8 @@ macro_rules! execute {
                 $query.execute(&mut **inner).await.map($crate::Done::from)
             }
             $crate::Transaction::Postgres(inner) => {
-                $query.execute(&mut **inner).await.map($crate::Done::from)
+                let link = inner.link();
+                link.unless_away($query.execute(&mut **inner)).await.map($crate::Done::from)
             }
         }
         .map_err($crate::DatabaseError::from)
@@ -125,8 +130,9 @@ macro_rules! within {
                 $query.await
             }
             $crate::Transaction::Postgres(inner) => {
+                let link = inner.link();
                 let $connection = &mut **inner;
-                $query.await
+                link.unless_away($query).await
             }
         }
         .map_err($crate::DatabaseError::from)

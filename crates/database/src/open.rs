@@ -6,13 +6,13 @@ use std::{fs::File, path::PathBuf, str::FromStr as _, sync::Arc, time::Duration}
 
 use anyhow::{Context as _, bail};
 use sqlx::{
-    AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool, SqlitePool,
+    AssertSqlSafe, Connection as _, Executor as _, PgConnection, SqlitePool,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
 use self::migrate::Migrations;
-use crate::Readers;
+use crate::{Link, Readers};
 
 /// Where a process keeps its data.
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ pub enum Database {
         lock: Arc<File>,
     },
     /// One schema.
-    Postgres(PgPool),
+    Postgres(Link),
 }
 
 /// A statement on PostgreSQL that runs longer is cancelled.
@@ -61,6 +61,9 @@ const STATEMENT_TIMEOUT: &str = "15s";
 
 /// A connection to PostgreSQL that answered so short a time ago is taken to answer again.
 const TRUSTED: Duration = Duration::from_secs(1);
+
+/// Time in which a connection must be clean to return to its pool; beyond it, it is closed.
+const RETURN_MAX: Duration = Duration::from_secs(5);
 
 impl Database {
     /// Opens the store of `service` and migrates it. A store of another version is refused.
@@ -151,9 +154,10 @@ impl Database {
             .after_release(|connection, _| {
                 Box::pin(async move {
                     // The same guard. A bare ROLLBACK would leave a warning in the server's log
-                    // every time.
-                    connection.execute("BEGIN; ROLLBACK").await?;
-                    Ok(true)
+                    // every time. A server that hangs must not keep the connection's place.
+                    let rolled_back = connection.execute("BEGIN; ROLLBACK");
+                    let in_time = tokio::time::timeout(RETURN_MAX, rolled_back).await;
+                    in_time.map_err(|_| sqlx::Error::PoolTimedOut)?.map(|_| true)
                 })
             })
             .connect_with(options)
@@ -171,7 +175,7 @@ impl Database {
                 return Err(error).context("create the schema");
             }
         }
-        Ok(Self::Postgres(pool))
+        Ok(Self::Postgres(Link::new(pool)))
     }
 
     /// Closes every connection once it is idle.
@@ -181,7 +185,7 @@ impl Database {
                 readers.close();
                 writer.close().await;
             }
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres(link) => link.direct().close().await,
         }
     }
 }

@@ -156,10 +156,10 @@ impl<'a> Select<'a> {
             Source::Outside(Database::Sqlite { readers, .. }) => {
                 return self.of_file(readers).await;
             }
-            Source::Outside(Database::Postgres(pool)) => {
-                bound!(sqlx::query_as(sql(self.sql)), self.parameters, array)
-                    .fetch_all(pool)
-                    .await?
+            Source::Outside(Database::Postgres(link)) => {
+                let mut connection = link.acquire().await?;
+                let query = bound!(sqlx::query_as(sql(self.sql)), self.parameters, array);
+                link.unless_away(query.fetch_all(&mut *connection)).await?
             }
             Source::Within(Transaction::Sqlite(inner)) => {
                 bound!(sqlx::query_as(sql(self.sql)), self.parameters, json)
@@ -167,9 +167,9 @@ impl<'a> Select<'a> {
                     .await?
             }
             Source::Within(Transaction::Postgres(inner)) => {
-                bound!(sqlx::query_as(sql(self.sql)), self.parameters, array)
-                    .fetch_all(&mut **inner)
-                    .await?
+                let link = inner.link();
+                let query = bound!(sqlx::query_as(sql(self.sql)), self.parameters, array);
+                link.unless_away(query.fetch_all(&mut **inner)).await?
             }
             Source::Alone(connection) => {
                 bound!(sqlx::query_as(sql(self.sql)), self.parameters, array)

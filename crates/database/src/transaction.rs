@@ -1,8 +1,13 @@
 //! A write transaction on either database.
 
-use sqlx::{AssertSqlSafe, Postgres, Sqlite, Transaction as SqlxTransaction};
+use std::ops::{Deref, DerefMut};
 
-use crate::{Database, DatabaseError};
+use sqlx::{
+    AssertSqlSafe, PgConnection, Postgres, Sqlite, Transaction as SqlxTransaction,
+    pool::PoolConnection,
+};
+
+use crate::{Database, DatabaseError, Link};
 
 /// A write transaction. Dropped without [`Transaction::commit`] it is rolled back.
 #[derive(Debug)]
@@ -11,7 +16,35 @@ pub enum Transaction {
     Sqlite(SqlxTransaction<'static, Sqlite>),
     /// READ COMMITTED: each statement sees what was committed before it, so a lock comes first,
     /// then the read.
-    Postgres(SqlxTransaction<'static, Postgres>),
+    Postgres(Linked),
+}
+
+/// A transaction on a server that may go away.
+#[derive(Debug)]
+pub struct Linked {
+    inner: SqlxTransaction<'static, Postgres>,
+    link: Link,
+}
+
+impl Linked {
+    /// The link to its server.
+    pub fn link(&self) -> Link {
+        self.link.clone()
+    }
+}
+
+impl Deref for Linked {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.inner
+    }
+}
+
+impl DerefMut for Linked {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.inner
+    }
 }
 
 impl Database {
@@ -21,7 +54,12 @@ impl Database {
             Self::Sqlite { writer, .. } => {
                 Transaction::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?)
             }
-            Self::Postgres(pool) => Transaction::Postgres(pool.begin().await?),
+            Self::Postgres(link) => {
+                // Taken first, so that no transaction begins while the server is away.
+                let connection: PoolConnection<Postgres> = link.acquire().await?;
+                let inner = link.unless_away(SqlxTransaction::begin(connection, None)).await?;
+                Transaction::Postgres(Linked { inner, link: link.clone() })
+            }
         })
     }
 }
@@ -31,7 +69,7 @@ impl Transaction {
     pub async fn commit(self) -> Result<(), DatabaseError> {
         match self {
             Self::Sqlite(inner) => inner.commit().await?,
-            Self::Postgres(inner) => inner.commit().await?,
+            Self::Postgres(Linked { inner, link }) => link.unless_away(inner.commit()).await?,
         }
         Ok(())
     }
@@ -40,7 +78,7 @@ impl Transaction {
     pub async fn rollback(self) -> Result<(), DatabaseError> {
         match self {
             Self::Sqlite(inner) => inner.rollback().await?,
-            Self::Postgres(inner) => inner.rollback().await?,
+            Self::Postgres(Linked { inner, link }) => link.unless_away(inner.rollback()).await?,
         }
         Ok(())
     }

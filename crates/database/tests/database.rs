@@ -145,7 +145,8 @@ async fn a_begin_dropped_anywhere_costs_nobody_a_write_on_sqlite() {
 async fn a_begin_dropped_anywhere_costs_nobody_a_write_on_postgres_but_does_without_the_guard() {
     let url = testkit::fresh_database_url().await;
     let database = open(&Location::Url(url.clone())).await;
-    let Database::Postgres(pool) = &database else { panic!("a URL is PostgreSQL") };
+    let Database::Postgres(link) = &database else { panic!("a URL is PostgreSQL") };
+    let pool = link.direct();
     let options =
         url.parse::<PgConnectOptions>().unwrap().options([("search_path", "proffer_guard")]);
     let is_seen = async |number: i64| {

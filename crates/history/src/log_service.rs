@@ -12,8 +12,8 @@ use proffer_proto::{
         log_service_server::{LogService, LogServiceServer},
     },
 };
-use serve::{NeighbourError, Problem, metadata};
-use tonic::{Request, Response, Status, transport::Channel};
+use serve::{NeighbourError, Problem, Replicas, metadata};
+use tonic::{Request, Response, Status};
 
 use crate::{
     Entry, Heartbeat, History, HistoryError, PAGE_MAX, is_id,
@@ -137,7 +137,7 @@ fn logged(entry: Entry) -> LoggedEntry {
 }
 
 /// A client of the log of a service in another process.
-struct Remote(LogServiceClient<Channel>);
+struct Remote(LogServiceClient<Replicas>);
 
 #[tonic::async_trait]
 impl LogService for Remote {
@@ -165,9 +165,10 @@ impl LogService for Remote {
     }
 }
 
-/// The log of the service at `url`, for example `http://catalog:7101`. Nothing is sent until the
+/// The log of the service at `url`, for example `http://catalog:7101`, or at several separated by
+/// commas. Nothing is sent until the
 /// first call.
 pub fn remote_log(url: &str) -> Result<Arc<Log>, NeighbourError> {
-    let client = LogServiceClient::new(serve::channel(url)?);
+    let client = LogServiceClient::new(Replicas::new(url)?);
     Ok(Arc::new(Remote(client.max_decoding_message_size(ANSWER_BYTES_MAX))))
 }

@@ -62,7 +62,7 @@ fn overdue(limit: Duration) -> Status {
 }
 
 /// The limit that a client names; nothing when it names none or an unreadable one.
-fn asked(headers: &HeaderMap) -> Option<Duration> {
+pub fn asked(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(GRPC_TIMEOUT)?.to_str().ok()?;
     let (digits, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
     if digits.len() > DIGITS_MAX || !digits.bytes().all(|byte| byte.is_ascii_digit()) {

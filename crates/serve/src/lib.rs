@@ -4,6 +4,7 @@
 //!
 //! - [`Neighbour`]: another service, in this process or over the network, behind one type.
 //! - [`Call`]: the call a task works for; its ids, trace and deadline go on to other services.
+//! - [`Replicas`]: a client of a service with several replicas; the only layer with retries.
 //! - [`Clock`]: the only place that reads the time.
 //! - [`listen`]: a hardened gRPC listener with health and reflection, stopped gracefully.
 //! - [`Admission`]: limits the calls in flight; calls beyond the queue are refused at once.
@@ -16,7 +17,9 @@ mod call;
 mod clock;
 mod deadline;
 mod door;
+mod ending;
 mod health;
+mod health_service;
 mod lingering;
 mod listen;
 pub mod metadata;
@@ -25,8 +28,10 @@ mod neighbour;
 mod problem;
 mod process;
 mod recent;
+mod replicas;
 pub mod request_id;
 mod setting;
+mod stopping;
 pub mod telemetry;
 mod window;
 
@@ -34,12 +39,9 @@ pub use admission::{Admission, AdmissionSettings, Permit};
 pub use call::{Call, TracedCall, carried};
 pub use clock::{Clock, Stopwatch, from_micros};
 pub use door::{Hosts, is_grpc};
-pub use health::{Readiness, admin};
-pub use listen::{
-    Limits, Listener, Shutdown, Surface, by_protocol, check_exposure, reflection,
-    shutdown_on_signal,
-};
-pub use neighbour::{CALL_TIMEOUT, Neighbour, NeighbourError, channel};
+pub use health::{Readiness, admin, follow_store, show_readiness};
+pub use listen::{Limits, Listener, Surface, by_protocol, check_exposure, reflection};
+pub use neighbour::{CALL_TIMEOUT, Neighbour};
 pub use problem::{
     Problem, RETRY_AFTER, code_name, internal, item_fault, store_status, unavailable,
 };
@@ -47,4 +49,6 @@ pub use process::{
     Process, ProcessSettings, StoreSettings, Task, block_on, main, run, spawn_until,
 };
 pub use recent::Recent;
+pub use replicas::{CONNECT_TIMEOUT, NeighbourError, Replicas};
 pub use setting::{address, log_filter};
+pub use stopping::{Shutdown, StopSettings, shutdown_on_signal};

@@ -1,6 +1,6 @@
 //! A listener with all limits set, health and reflection, and a graceful stop.
 
-use std::{future::Future, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use axum::{Router, body::Body, extract::Request, middleware};
@@ -13,15 +13,12 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::mpsc,
 };
-use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 use crate::{
-    Readiness, deadline, door, lingering::Lingering, method, telemetry::observe::observed, window,
+    Readiness, Shutdown, deadline, door, ending, health_service::HealthService,
+    lingering::Lingering, method, telemetry::observe::observed, window,
 };
-
-/// Cancelled when the process is to stop. Every request carries it among its extensions.
-pub type Shutdown = CancellationToken;
 
 /// Pause after a connection could not be accepted, for example because no file handle is free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -55,7 +52,7 @@ impl Default for Limits {
             keepalive_interval: Duration::from_secs(20),
             keepalive_timeout: Duration::from_secs(10),
             header_bytes_max: 16 * 1024,
-            drain_timeout: Duration::from_secs(25),
+            drain_timeout: Duration::from_secs(20),
         }
     }
 }
@@ -75,21 +72,7 @@ impl Surface {
         readiness: &Readiness,
         services: &[&str],
     ) -> anyhow::Result<Routes> {
-        let (reporter, health) = tonic_health::server::health_reporter();
-        let readiness = readiness.clone();
-        tokio::spawn(async move {
-            let mut tick = tokio::time::interval(Duration::from_millis(250));
-            loop {
-                tick.tick().await;
-                let status = if readiness.is_ready() {
-                    tonic_health::ServingStatus::Serving
-                } else {
-                    tonic_health::ServingStatus::NotServing
-                };
-                reporter.set_service_status("", status).await;
-            }
-        });
-        let routes = routes.add_service(health);
+        let routes = routes.add_service(HealthService::served(readiness, services));
         if self.has_reflection { reflection(routes, services) } else { Ok(routes) }
     }
 }
@@ -166,8 +149,8 @@ impl Listener {
         Ok(self.socket.local_addr()?)
     }
 
-    /// Serves HTTP/2 and HTTP/1.1 until `shutdown`, then lets requests in flight finish within the
-    /// drain timeout.
+    /// Serves HTTP/2 and HTTP/1.1 until `shutdown`. Then streams end, and requests in flight may
+    /// finish within the drain timeout.
     pub async fn serve(self, routes: Routes, shutdown: Shutdown) -> anyhow::Result<()> {
         let Self { socket, limits, is_observed } = self;
         let limits = Arc::new(limits);
@@ -175,6 +158,11 @@ impl Listener {
             true => prepared(routes, limits.request_timeout, shutdown.clone()),
             false => routes.prepare().into_axum_router(),
         };
+        let stop = shutdown.clone();
+        let service =
+            service.layer(middleware::from_fn(move |request: Request, next: middleware::Next| {
+                ending::with_the_process(stop.clone(), request, next)
+            }));
         // Each connection holds a sender; the last one to end closes the channel.
         let (open, mut closed) = mpsc::channel::<()>(1);
         loop {
@@ -275,20 +263,6 @@ async fn connection(stream: TcpStream, service: Router, limits: &Limits, shutdow
             }
         }
     }
-}
-
-/// Cancelled by SIGTERM or SIGINT.
-pub fn shutdown_on_signal() -> anyhow::Result<Shutdown> {
-    let shutdown = Shutdown::new();
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    let trigger = shutdown.clone();
-    tokio::spawn(async move {
-        let interrupted: std::pin::Pin<Box<dyn Future<Output = _> + Send>> =
-            Box::pin(tokio::signal::ctrl_c());
-        tokio::select! { _ = terminate.recv() => {}, _ = interrupted => {} }
-        trigger.cancel();
-    });
-    Ok(shutdown)
 }
 
 #[cfg(test)]

@@ -6,37 +6,23 @@ use std::{
 };
 
 use futures::future::BoxFuture;
-use tonic::{
-    body::Body,
-    service::Routes,
-    transport::{Channel, Endpoint},
-};
-use tower::Service;
+use tonic::{body::Body, service::Routes};
+use tower::{BoxError, Service};
 use tracing::Instrument as _;
 
-use crate::{call, telemetry::trace, window};
+use crate::{NeighbourError, Replicas, call, telemetry::trace};
 
-/// Timeout of a connection attempt; beyond it the call fails as unavailable.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Deadline of a call that has none.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Another service: its own routes called in process, or a channel to it. Requests and answers are
+/// Another service: its own routes called in process, or its replicas. Requests and answers are
 /// HTTP in both cases, so code that forwards them does not depend on where the service runs.
 #[derive(Clone, Debug)]
 pub enum Neighbour {
     /// The service runs in this process; no socket is involved.
     Local(Routes),
     /// The service is reached over HTTP/2; connects lazily and again after a failure.
-    Remote(Channel),
-}
-
-/// Why a neighbour cannot be called at all.
-#[derive(Debug, thiserror::Error)]
-#[error("neighbour URL `{url}` is not valid: {reason}; write it as http://host:port")]
-pub struct NeighbourError {
-    url: String,
-    reason: String,
+    Remote(Replicas),
 }
 
 impl Neighbour {
@@ -45,36 +31,22 @@ impl Neighbour {
         Self::Local(routes.prepare())
     }
 
-    /// A service at `url`, for example `http://catalog:7101`. Nothing is sent until the first call.
+    /// A service at `url`, for example `http://catalog:7101`, or at several separated by commas.
+    /// Nothing is sent until the first call.
     pub fn remote(url: &str) -> Result<Self, NeighbourError> {
-        channel(url).map(Self::Remote)
+        Replicas::new(url).map(Self::Remote)
     }
-}
-
-/// A channel to the service at `url`, for example `http://catalog:7101`. Nothing is sent until the
-/// first call.
-pub fn channel(url: &str) -> Result<Channel, NeighbourError> {
-    let endpoint = Endpoint::from_shared(url.to_owned())
-        .map_err(|error| NeighbourError { url: url.to_owned(), reason: error.to_string() })?
-        .connect_timeout(CONNECT_TIMEOUT)
-        .tcp_nodelay(true)
-        .initial_stream_window_size(window::STREAM_BYTES)
-        .initial_connection_window_size(window::connection_bytes(window::STREAMS_MAX))
-        .http2_keep_alive_interval(Duration::from_secs(10))
-        .keep_alive_timeout(Duration::from_secs(5))
-        .keep_alive_while_idle(true);
-    Ok(endpoint.connect_lazy())
 }
 
 impl Service<http::Request<Body>> for Neighbour {
     type Response = http::Response<Body>;
-    type Error = tonic::transport::Error;
+    type Error = BoxError;
     type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         match self {
             Self::Local(_) => Poll::Ready(Ok(())),
-            Self::Remote(channel) => channel.poll_ready(context),
+            Self::Remote(replicas) => replicas.poll_ready(context),
         }
     }
 
@@ -87,7 +59,7 @@ impl Service<http::Request<Body>> for Neighbour {
                 let answer = async move { Ok(call.await.unwrap_or_else(|never| match never {})) };
                 Box::pin(answer.instrument(span))
             }
-            Self::Remote(channel) => Box::pin(channel.call(request).instrument(span)),
+            Self::Remote(replicas) => Box::pin(replicas.call(request).instrument(span)),
         }
     }
 }

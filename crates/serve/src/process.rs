@@ -7,7 +7,8 @@ use futures::future::BoxFuture;
 use tonic::service::Routes;
 
 use crate::{
-    Limits, Listener, Readiness, Shutdown, Surface, admin, by_protocol, shutdown_on_signal,
+    Limits, Listener, Readiness, Shutdown, StopSettings, Surface, admin, by_protocol,
+    show_readiness, shutdown_on_signal,
     telemetry::{self, LogSettings, Telemetry},
 };
 
@@ -60,6 +61,9 @@ pub struct ProcessSettings {
     #[arg(long = "no-reflection", env = "PROFFER_NO_REFLECTION",
         value_parser = BoolishValueParser::new())]
     pub no_reflection: bool,
+    /// How it stops.
+    #[command(flatten)]
+    pub stop: StopSettings,
 }
 
 /// A service ready to be served.
@@ -82,13 +86,14 @@ pub struct Process {
     pub readiness: Readiness,
 }
 
-/// Serves `process` until SIGTERM or SIGINT.
+/// Serves `process` until SIGTERM or SIGINT and the drain delay.
 pub async fn run(
     process: Process,
     settings: &ProcessSettings,
     telemetry: Telemetry,
 ) -> anyhow::Result<()> {
-    let shutdown = shutdown_on_signal()?;
+    let shutdown = Shutdown::new();
+    settings.stop.follow(shutdown_on_signal()?, process.readiness.clone(), shutdown.clone());
     let surface = Surface { has_reflection: !settings.no_reflection };
     let routes = surface.around(process.routes, &process.readiness, process.services)?;
     let routes = match process.front {
@@ -99,8 +104,9 @@ pub async fn run(
     let listener = Listener::bind_for("--listen", process.listen, limits.clone()).await?;
     let admin_listener = Listener::bind_for("--admin-listen", process.admin_listen, limits).await?;
     tracing::info!(service = process.name, address = %listener.address()?, "listening");
-    let running: Vec<_> =
-        process.tasks.into_iter().map(|task| spawn_until(task, shutdown.clone())).collect();
+    let shown = show_readiness(&process.readiness);
+    let tasks = process.tasks.into_iter().chain([shown]);
+    let running: Vec<_> = tasks.map(|task| spawn_until(task, shutdown.clone())).collect();
     let admin_routes = Routes::from(admin(process.readiness.clone(), telemetry.figures.clone()));
     let (served, _) = tokio::join!(
         listener.serve(routes, shutdown.clone()),

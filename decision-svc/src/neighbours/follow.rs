@@ -11,16 +11,12 @@ use proffer_proto::{
     catalog::v1 as catalog, experiment::v1 as experiment, policy::v1 as policy,
     values::v1::ConfigurationChange,
 };
-use serve::{
-    Clock, Recent, Stopwatch,
-    metadata::{self, DEFAULT_TENANT},
-};
+use serve::{Clock, Readiness, Recent, Stopwatch, metadata};
 use tokio::{sync::watch, task::JoinSet};
-use tonic::{Response, Status};
+use tonic::Status;
 
 use super::{
-    Neighbours, Pages, catalog as catalog_client, experiment as experiment_client,
-    policy as policy_client,
+    Neighbours, catalog as catalog_client, experiment as experiment_client, policy as policy_client,
 };
 use crate::domain::snapshot::{Catalog, Experiments, Policy, Snapshot};
 
@@ -30,6 +26,10 @@ pub const TENANTS_MAX: usize = 256;
 /// How long a report waits for an outcome type that was just created, and a decision for the first
 /// snapshot of all.
 pub const SNAPSHOT_WAIT_MAX: Duration = Duration::from_millis(250);
+/// What a process lacks that has no configuration of a neighbor yet.
+const NO_CATALOG: &str = "no configuration of catalog-svc yet";
+const NO_POLICY: &str = "no configuration of policy-svc yet";
+const NO_EXPERIMENT: &str = "no configuration of experiment-svc yet";
 /// Pause before a broken stream is opened again.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
@@ -39,6 +39,11 @@ pub struct Followers {
     neighbours: Neighbours,
     clock: Clock,
     tenants: Arc<Mutex<Recent<String, Following>>>,
+}
+
+/// Says that a process lacks the configuration of every neighbor.
+pub fn lacks_all(readiness: &Readiness) {
+    [NO_CATALOG, NO_POLICY, NO_EXPERIMENT].iter().for_each(|lack| readiness.needs(lack, false));
 }
 
 /// When a service last confirmed what is known of its configuration.
@@ -133,24 +138,26 @@ impl Followers {
         found
     }
 
-    /// Returns once every neighbour has answered, whatever it knows of any tenant.
-    pub async fn all_answer(&self) {
-        let Neighbours { catalog: lookup, gate, experiment: ledger, .. } = &self.neighbours;
-        let (tenant, after_revision) = (DEFAULT_TENANT, i64::MAX);
-        tokio::join!(
-            answers(|| {
-                let request = catalog::WatchCatalogRequest { after_revision };
-                lookup.watch_catalog(streaming(tenant, request))
-            }),
-            answers(|| {
-                let request = policy::WatchPolicyRequest { after_revision };
-                gate.watch_policy(streaming(tenant, request))
-            }),
-            answers(|| {
-                let request = experiment::WatchExperimentsRequest { after_revision };
-                ledger.watch_experiments(streaming(tenant, request))
-            }),
-        );
+    /// Takes from what `readiness` lacks, as each neighbor sends its first configuration of a
+    /// tenant; returns when all have.
+    pub async fn first_snapshot(&self, tenant: &str, readiness: &Readiness) {
+        loop {
+            let mut follower = self.of(tenant);
+            loop {
+                let snapshot = follower.borrow_and_update().clone();
+                let Snapshot { catalog, policy, experiment, .. } = &*snapshot;
+                readiness.needs(NO_CATALOG, catalog.is_some());
+                readiness.needs(NO_POLICY, policy.is_some());
+                readiness.needs(NO_EXPERIMENT, experiment.is_some());
+                if snapshot.is_complete() {
+                    return;
+                }
+                // The tenant is followed again when it was evicted in the meantime.
+                if follower.changed().await.is_err() {
+                    break;
+                }
+            }
+        }
     }
 }
 
@@ -167,21 +174,6 @@ impl Following {
         tasks.spawn(follow_policy(arguments(), (policy, clock.clone())));
         tasks.spawn(follow_experiments(arguments(), (experiment, clock.clone())));
         Self { follower, confirmed, _tasks: tasks }
-    }
-}
-
-/// Returns once a watch has answered.
-async fn answers<T, F>(open: impl Fn() -> F)
-where
-    F: Future<Output = Result<Response<Pages<T>>, Status>>,
-{
-    loop {
-        if let Ok(pages) = open().await
-            && let Some(Ok(_)) = pages.into_inner().next().await
-        {
-            return;
-        }
-        pause().await;
     }
 }
 

@@ -19,7 +19,7 @@ use proffer_proto::{
         channel_service_server::ChannelService, contact_gate_service_server::ContactGateService,
     },
 };
-use serve::NeighbourError;
+use serve::{NeighbourError, Replicas};
 use tonic::{Request, Response, Status};
 use wire::instant::stored as instant;
 
@@ -69,18 +69,19 @@ pub struct Neighbours {
 }
 
 impl Neighbours {
-    /// The services at these addresses, for example `http://catalog:7101`.
+    /// The services at these addresses, for example `http://catalog:7101`, or several separated by
+    /// commas.
     pub fn remote(
         catalog_url: &str,
         policy_url: &str,
         experiment_url: &str,
     ) -> Result<Self, NeighbourError> {
-        let policy = serve::channel(policy_url)?;
+        let policy = Replicas::new(policy_url)?;
         Ok(Self {
-            catalog: Arc::new(Remote::catalog(serve::channel(catalog_url)?)),
+            catalog: Arc::new(Remote::catalog(Replicas::new(catalog_url)?)),
             gate: Arc::new(Remote::gate(policy.clone())),
             channels: Arc::new(Remote::channels(policy)),
-            experiment: Arc::new(Remote::ledger(serve::channel(experiment_url)?)),
+            experiment: Arc::new(Remote::ledger(Replicas::new(experiment_url)?)),
         })
     }
 }

@@ -16,7 +16,8 @@ use proffer_proto::{
         contact_gate_service_server::ContactGateService,
     },
 };
-use tonic::{Request, Response, Status, transport::Channel};
+use serve::Replicas;
+use tonic::{Request, Response, Status};
 
 use super::{Channels, Pages};
 
@@ -31,16 +32,16 @@ macro_rules! remote {
         $($method:ident($request:ident) -> $response:ident;)+
         $(.. $watch:ident($asked:ident) -> $pages:ident of $page:ident;)?
     }) => {
-        impl Remote<$client<Channel>> {
-            /// The service at the other end of a channel.
-            pub fn $made(channel: Channel) -> Self {
-                let client = $client::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
+        impl Remote<$client<Replicas>> {
+            /// The service at the other end.
+            pub fn $made(replicas: Replicas) -> Self {
+                let client = $client::new(replicas).max_decoding_message_size(MESSAGE_BYTES_MAX);
                 Self(client.max_encoding_message_size(MESSAGE_BYTES_MAX))
             }
         }
 
         #[tonic::async_trait]
-        impl $service for Remote<$client<Channel>> {
+        impl $service for Remote<$client<Replicas>> {
             $(async fn $method(
                 &self,
                 request: Request<$package::$request>,
@@ -82,15 +83,15 @@ remote! {
     }
 }
 
-impl Remote<ChannelServiceClient<Channel>> {
-    /// The service at the other end of a channel.
-    pub fn channels(channel: Channel) -> Self {
-        Self(ChannelServiceClient::new(channel))
+impl Remote<ChannelServiceClient<Replicas>> {
+    /// The service at the other end.
+    pub fn channels(replicas: Replicas) -> Self {
+        Self(ChannelServiceClient::new(replicas))
     }
 }
 
 #[tonic::async_trait]
-impl Channels for Remote<ChannelServiceClient<Channel>> {
+impl Channels for Remote<ChannelServiceClient<Replicas>> {
     async fn channel(
         &self,
         request: Request<policy::GetChannelRequest>,

@@ -15,7 +15,8 @@ static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
 });
 static DOOR: LazyLock<axum::Router> = LazyLock::new(|| {
-    Gateway::build(Config::default(), StandIn::default().neighbours()).unwrap().router()
+    let gateway = Gateway::build(Config::default(), StandIn::default().neighbours()).unwrap();
+    gateway.router(&serve::Readiness::default()).unwrap()
 });
 
 /// Sends a request; the answer must be JSON and no fault of ours.

@@ -95,11 +95,18 @@ async fn a_foreign_page_is_refused_here_as_well() {
 }
 
 #[tokio::test]
-async fn health_says_that_it_serves() {
+async fn health_follows_readiness_at_once_for_the_gateway_and_every_service_of_it() {
     let world = World::start(&StandIn::default()).await;
-    let answer =
-        HealthClient::new(channel(&world)).check(HealthCheckRequest::default()).await.unwrap();
-    assert_eq!(answer.into_inner().status(), ServingStatus::Serving);
+    let mut health = HealthClient::new(channel(&world));
+    for (is_ready, expected) in [(true, ServingStatus::Serving), (false, ServingStatus::NotServing)]
+    {
+        world.readiness.needs("the store is away", is_ready);
+        for service in std::iter::once(&"").chain(::gateway::Gateway::services()) {
+            let request = HealthCheckRequest { service: (*service).to_owned() };
+            let answer = health.check(request).await.unwrap();
+            assert_eq!(answer.into_inner().status(), expected, "{service}");
+        }
+    }
 }
 
 /// What grpcurl asks first, in both versions of the protocol it may speak.

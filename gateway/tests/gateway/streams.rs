@@ -119,7 +119,7 @@ async fn check(path: &str, is_remote: bool) {
         .header("te", "trailers")
         .body(Body::new(Messages(sent.clone())))
         .unwrap();
-    let response = serve::channel(&url).unwrap().oneshot(request).await.unwrap();
+    let response = serve::Replicas::new(&url).unwrap().oneshot(request).await.unwrap();
     sent.is_enough_for_reader.notified().await;
     let answered = response.into_body().collect().await.unwrap();
     let status = answered.trailers().unwrap()["grpc-status"].clone();

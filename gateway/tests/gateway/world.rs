@@ -17,7 +17,7 @@ use hyper_util::{
 };
 use prost::Message;
 use serde_json::Value;
-use serve::{Limits, Listener, Neighbour, Shutdown};
+use serve::{Limits, Listener, Neighbour, Readiness, Shutdown};
 use tonic::{Status, service::Routes};
 
 /// A call as a service received it.
@@ -146,6 +146,8 @@ pub struct World {
     pub address: SocketAddr,
     client: Client<HttpConnector, Full<Bytes>>,
     shutdown: Shutdown,
+    /// What its health follows; ready at first.
+    pub readiness: Readiness,
 }
 
 impl Drop for World {
@@ -209,8 +211,12 @@ impl World {
         let gateway = Gateway::build(config, neighbours).unwrap();
         let listener = Listener::bind(([127, 0, 0, 1], 0).into(), limits).await.unwrap();
         let (address, shutdown) = (listener.address().unwrap(), Shutdown::new());
-        tokio::spawn(listener.serve(Routes::from(gateway.router()), shutdown.clone()));
-        Self { address, client: Client::builder(TokioExecutor::new()).build_http(), shutdown }
+        let readiness = Readiness::default();
+        readiness.set(true);
+        let routes = Routes::from(gateway.router(&readiness).unwrap());
+        tokio::spawn(listener.serve(routes, shutdown.clone()));
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        Self { address, client, shutdown, readiness }
     }
 
     /// Sends a request as `curl -d` does: the body is JSON, the content type a form's.

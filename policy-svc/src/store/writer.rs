@@ -7,9 +7,9 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use database::{Database, DatabaseError, Source, Transaction};
+use database::{Database, DatabaseError, Link, Source, Transaction};
 use serve::{Clock, TracedCall};
-use sqlx::{PgPool, Postgres, pool::PoolConnection};
+use sqlx::{Postgres, pool::PoolConnection};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::{
@@ -158,7 +158,7 @@ impl Writer {
         &mut self,
         entries: Vec<Pending>,
     ) -> Result<Vec<Pending>, (DatabaseError, Vec<Pending>)> {
-        let Database::Postgres(pool) = &self.database else { return Ok(entries) };
+        let Database::Postgres(link) = &self.database else { return Ok(entries) };
         // Budgets are shared by all customers and are judged under locks only.
         let (bound, entries): (Vec<_>, Vec<_>) =
             entries.into_iter().partition(|entry| entry.wanted.budgets.is_some());
@@ -166,12 +166,14 @@ impl Writer {
             return Ok(bound);
         }
         let held = self.held.take();
-        let (mut connection, known) = match self.read(pool, held, &entries).await {
+        let read = link.unless_away(self.read(link, held, &entries)).await;
+        let (mut connection, known) = match read {
             Ok(read) => read,
             Err(error) => return Err((error, joined(bound, entries))),
         };
         let judged = judge(entries, known, &mut Budgets::default());
-        match write::alone(&mut connection, &of(&judged)).await {
+        let written = link.unless_away(write::alone(&mut connection, &of(&judged))).await;
+        match written {
             // After a fault the connection goes back to the pool, which checks it.
             Err(error) => {
                 Err((error, joined(bound, judged.into_iter().map(|(entry, _)| entry).collect())))
@@ -186,13 +188,13 @@ impl Writer {
     /// What is known of the customers, on the connection that is kept or a new one.
     async fn read(
         &self,
-        pool: &PgPool,
+        link: &Link,
         held: Option<PoolConnection<Postgres>>,
         entries: &[Pending],
     ) -> Result<(PoolConnection<Postgres>, Vec<Known>), DatabaseError> {
         let mut connection = match held {
             Some(connection) => connection,
-            None => pool.acquire().await?,
+            None => link.acquire().await?,
         };
         let source = &mut Source::Alone(&mut connection);
         let wanted: Vec<_> = entries.iter().map(|entry| &entry.wanted).collect();

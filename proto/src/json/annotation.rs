@@ -17,6 +17,7 @@ pub struct Annotations {
     http: ExtensionDescriptor,
     http_status: ExtensionDescriptor,
     grpc_only: ExtensionDescriptor,
+    repeatable: ExtensionDescriptor,
     field_behavior: ExtensionDescriptor,
     token: ExtensionDescriptor,
     token_alias: ExtensionDescriptor,
@@ -86,6 +87,7 @@ impl Annotations {
             field_behavior: find("google.api.field_behavior")?,
             http_status: ours("http_status")?,
             grpc_only: ours("grpc_only")?,
+            repeatable: ours("repeatable")?,
             token: ours("token")?,
             token_alias: ours("token_alias")?,
             tagged: ours("tagged")?,
@@ -118,6 +120,14 @@ impl Annotations {
     /// True for a public method that only gRPC has: a stream.
     pub fn is_grpc_only(&self, method: &MethodDescriptor) -> bool {
         is_set(&method.options(), &self.grpc_only)
+    }
+
+    /// True for a method that may be called again when its answer was lost, whatever is asked.
+    pub fn is_repeatable(&self, method: &MethodDescriptor) -> anyhow::Result<bool> {
+        let rules = self.http_rules(method)?;
+        let is_read =
+            !rules.is_empty() && rules.iter().all(|rule| rule.method == http::Method::GET);
+        Ok(is_read || is_set(&method.options(), &self.repeatable))
     }
 
     /// HTTP status of a method's success.

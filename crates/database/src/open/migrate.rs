@@ -49,7 +49,7 @@ impl Database {
             let steps = steps.set_ignore_missing(true);
             match self {
                 Self::Sqlite { writer, .. } => steps.run(writer).await,
-                Self::Postgres(pool) => steps.run(pool).await,
+                Self::Postgres(link) => steps.run(link.direct()).await,
             }
             .with_context(while_migrating)?;
         }
@@ -63,15 +63,15 @@ impl Database {
                     select 1 from sqlite_master where name = '_sqlx_migrations')";
                 sqlx::query_scalar(select).fetch_one(writer).await?
             }
-            Self::Postgres(pool) => {
+            Self::Postgres(link) => {
                 let select = "select to_regclass('_sqlx_migrations') is not null";
-                sqlx::query_scalar(select).fetch_one(pool).await?
+                sqlx::query_scalar(select).fetch_one(link.direct()).await?
             }
         };
         match self {
             _ if !exists => Ok(Vec::new()),
             Self::Sqlite { writer, .. } => sqlx::query_as(APPLIED).fetch_all(writer).await,
-            Self::Postgres(pool) => sqlx::query_as(APPLIED).fetch_all(pool).await,
+            Self::Postgres(link) => sqlx::query_as(APPLIED).fetch_all(link.direct()).await,
         }
     }
 }

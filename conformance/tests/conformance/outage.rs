@@ -1,0 +1,154 @@
+//! What decisions are while other services are away, dead or hung, alone and in pairs: exactly what
+//! ARCHITECTURE.md says under "A neighbor is unavailable", and never an offer that was not allowed.
+
+use conformance::{
+    cluster::Cluster,
+    door::{Door, Kind},
+    http::Client,
+    play::play,
+    scenario,
+};
+use serde_json::{Value, json};
+
+/// The services that decisions need, alone and in pairs.
+const CASES: [&[&str]; 6] = [
+    &["catalog"],
+    &["policy"],
+    &["experiment"],
+    &["catalog", "policy"],
+    &["catalog", "experiment"],
+    &["policy", "experiment"],
+];
+const SHOWN: &str = "off_apparel_20_back";
+/// Asks until something has arrived, each about another customer.
+const ASKED_MAX: usize = 200;
+
+/// How a service is away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Away {
+    Dead,
+    /// It takes connections and calls, and answers nothing.
+    Hung,
+}
+
+struct World {
+    cluster: Cluster,
+    client: Client,
+    asked: usize,
+}
+
+impl World {
+    async fn start() -> Self {
+        let place = ["--database-url".to_owned(), testkit::fresh_database_url().await];
+        let mut cluster = Cluster::new((1, 1), &place, &[]).unwrap();
+        cluster.start().await.unwrap();
+        let base = cluster.doors().pop().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let door = Door::at(Kind::Curl, &base, folder.path()).unwrap();
+        play(&scenario::load("winback-configuration").unwrap(), &door).await.unwrap();
+        let client = Client::new(&base);
+        client.ok("POST", "/api/v1/channels", &json!({"name": "web"})).await.unwrap();
+        let day = serve::Clock::system().now() - chrono::TimeDelta::days(140);
+        for number in 0..ASKED_MAX {
+            let record = json!({"lifetimePurchases": 3, "lifetimeRevenue": 100,
+                "primaryCategory": "apparel", "lastPurchaseDate": day.date_naive().to_string()});
+            let path = format!("/api/v1/schemas/Customer/records/c{number}");
+            client.ok("PUT", &path, &record).await.unwrap();
+        }
+        Self { cluster, client, asked: 0 }
+    }
+
+    fn member(&self, service: &str) -> usize {
+        self.cluster.of(service).next().unwrap()
+    }
+
+    async fn leave(&mut self, service: &str, how: Away) {
+        let index = self.member(service);
+        match how {
+            Away::Dead => self.cluster.kill(index).unwrap(),
+            Away::Hung => {
+                self.cluster.members[index].process().unwrap().signal("STOP").unwrap();
+            }
+        }
+    }
+
+    async fn come_back(&mut self, service: &str, how: Away) {
+        let index = self.member(service);
+        match how {
+            Away::Dead => {
+                self.cluster.launch(index).unwrap();
+                self.cluster.ready(index).await.unwrap();
+            }
+            Away::Hung => {
+                self.cluster.members[index].process().unwrap().signal("CONT").unwrap();
+            }
+        }
+    }
+
+    /// A decision about a customer nobody has asked about.
+    async fn decide(&mut self) -> Value {
+        let customer = format!("c{}", self.asked);
+        self.asked += 1;
+        assert!(self.asked < ASKED_MAX, "what was awaited did not come");
+        let asked = json!({"customerId": customer, "channel": "web", "flow": "Winback"});
+        self.client.ok("POST", "/api/v1/recommend", &asked).await.unwrap()
+    }
+
+    /// Decides until an answer has offers and is degraded by this and nothing else. Until then it
+    /// may have been made before the news, but an offer is never wrong here.
+    async fn decide_until(&mut self, degraded: &[&str]) {
+        loop {
+            let answer = self.decide().await;
+            let found = answer["degraded"].as_array().cloned().unwrap_or_default();
+            if answer["decisions"][0]["offerId"] == SHOWN && found == degraded {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    }
+}
+
+fn reason(away: &[&str]) -> Option<&'static str> {
+    // The customer is read before policy-svc is asked.
+    let reasons = [("catalog", "customer_unavailable"), ("policy", "policy_unavailable")];
+    reasons.into_iter().find(|(service, _)| away.contains(service)).map(|(_, reason)| reason)
+}
+
+async fn check(how: Away) {
+    let mut world = World::start().await;
+    world.decide_until(&[]).await;
+    let mut wrong_open = 0;
+    for away in CASES {
+        for service in away {
+            world.leave(service, how).await;
+        }
+        match reason(away) {
+            Some(reason) => {
+                let answer = world.decide().await;
+                wrong_open += answer["decisions"].as_array().map_or(0, Vec::len);
+                assert_eq!(answer["reasonCode"], reason, "{away:?} {how:?}: {answer}");
+            }
+            None => world.decide_until(&["experiments_stale"]).await,
+        }
+        if !away.contains(&"catalog") {
+            let told = json!({"customerId": "c0", "outcome": "click",
+                "idempotencyKey": format!("{away:?}")});
+            world.client.ok("POST", "/api/v1/respond", &told).await.unwrap();
+        }
+        for service in away {
+            world.come_back(service, how).await;
+        }
+        world.decide_until(&[]).await;
+    }
+    assert_eq!(wrong_open, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_services_are_dead_decisions_are_degraded_as_the_table_says() {
+    check(Away::Dead).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_services_hang_decisions_are_degraded_as_the_table_says() {
+    check(Away::Hung).await;
+}
