@@ -4,13 +4,16 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod conformance {
+    mod app_role;
     mod crash;
+    mod disk_full;
     mod faults;
     mod grpcurl;
     mod import;
     mod logs;
     mod not_now;
     mod one_folder;
+    mod operations;
     mod pages;
     mod pending;
     mod read_your_writes;

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use database::{Database, Location, PoolSizes};
+use database::Location;
 use history::{History, LogServer};
 use proffer_proto::decision::v1::{
     DecisionFlow, configuration_service_server::ConfigurationServiceServer,
@@ -11,7 +11,7 @@ use proffer_proto::decision::v1::{
     outcome_service_server::OutcomeServiceServer,
     weight_profile_service_server::WeightProfileServiceServer,
 };
-use serve::{Clock, Readiness, Task, metadata::DEFAULT_TENANT};
+use serve::{Clock, Deleted, Pace, Readiness, RetentionSettings, Task, metadata::DEFAULT_TENANT};
 use tokio::sync::Notify;
 use tonic::service::Routes;
 
@@ -38,6 +38,7 @@ use crate::{
     past_flows::PastFlows,
     receipt::Receipts,
     relay::Relay,
+    retention::Retention,
     store::{self, Store},
     telemetry::{self, DecisionTally},
 };
@@ -61,13 +62,15 @@ pub const EXPERIMENTS_SILENCE_MAX: Duration = Duration::from_secs(2);
 /// Longest wait at start for the configuration of the default tenant.
 const WARM_UP_MAX: Duration = Duration::from_secs(5);
 
-/// decision-svc.
+/// decision-svc. Cheap to clone.
+#[derive(Clone)]
 pub struct App {
     configuration: Context,
     decisions: Decisions,
     respond: Respond,
     relay: Relay,
     readiness: Readiness,
+    retention: Retention,
 }
 
 impl App {
@@ -84,9 +87,7 @@ impl App {
 
     /// Opens the store and puts the service together.
     pub async fn build(location: &Location, deps: Deps) -> anyhow::Result<Self> {
-        let migrations = [history::migrations(), store::migrations()];
-        let database =
-            Database::open(location, "decision", PoolSizes::default(), &migrations).await?;
+        let database = store::schema().open(location).await?;
         let history = History::new(database.clone());
         let Deps { clock, neighbours, snapshot_wait_max, experiments_silence_max } = deps;
         let configuration = Context {
@@ -105,11 +106,32 @@ impl App {
             bell: bell.clone(),
         };
         let followers = configuration.followers.clone();
+        let retention = Retention {
+            store: store.clone(),
+            history: configuration.history.clone(),
+            followers: followers.clone(),
+            settings: RetentionSettings::default(),
+            clock: configuration.clock.clone(),
+        };
         let names = configuration.known.names.clone();
         let respond = Respond { store, followers, names, receipts, bell };
         let decisions =
             decisions(&configuration, &relay, (snapshot_wait_max, experiments_silence_max));
-        Ok(Self { configuration, decisions, respond, relay, readiness: Readiness::default() })
+        let readiness = Readiness::default();
+        Ok(Self { configuration, decisions, respond, relay, readiness, retention })
+    }
+
+    /// With limits on how long decisions and outcomes are kept; by default they stay for ever.
+    #[must_use]
+    pub fn with_retention(mut self, settings: RetentionSettings) -> Self {
+        self.retention.settings = settings;
+        self
+    }
+
+    /// Deletes the rows that are due now; returns how many of each table. [`Self::tasks`] repeats
+    /// it.
+    pub async fn delete_old_rows(&self, pace: Pace) -> anyhow::Result<Deleted> {
+        self.retention.once(pace).await
     }
 
     /// Its gRPC services.
@@ -152,8 +174,8 @@ impl App {
         self.configuration.known.connect(logs);
     }
 
-    /// Work beside the listener: the relay, readiness once every neighbour has answered, and flows
-    /// bound to what has appeared.
+    /// Work beside the listener: the relay, readiness once every neighbour has answered, flows
+    /// bound to what has appeared, and old rows deleted.
     pub fn tasks(&self) -> Vec<Task> {
         let (followers, readiness) = (self.respond.followers.clone(), self.readiness.clone());
         let watching = async move {
@@ -169,8 +191,13 @@ impl App {
             self.respond.followers.clone(),
             self.configuration.clock.clone(),
         );
+        let rows = self.retention.clone();
+        let retention = serve::retention_task("decision", move |pace| {
+            let rows = rows.clone();
+            async move { rows.once(pace).await }
+        });
         let relay = self.relay.clone().run();
-        vec![Box::pin(relay), Box::pin(watching), Box::pin(bound), Box::pin(report)]
+        vec![Box::pin(relay), Box::pin(watching), Box::pin(bound), Box::pin(report), retention]
     }
 
     /// Whether it may be sent work.

@@ -9,6 +9,7 @@
 //! - [`Admission`]: limits the calls in flight; calls beyond the queue are refused at once.
 //! - [`Problem`]: builds a status with reason, metadata and field violations.
 //! - [`Recent`]: a map with a bound, for what is kept per tenant.
+//! - [`settings`]: flags, environment variables and a settings file, read by one precedence.
 //! - [`metadata`]: tenant and actor of a call.
 
 mod admission;
@@ -26,7 +27,8 @@ mod problem;
 mod process;
 mod recent;
 pub mod request_id;
-mod setting;
+mod retention;
+mod settings;
 pub mod telemetry;
 mod window;
 
@@ -43,8 +45,11 @@ pub use neighbour::{CALL_TIMEOUT, Neighbour, NeighbourError, channel};
 pub use problem::{
     Problem, RETRY_AFTER, code_name, internal, item_fault, store_status, unavailable,
 };
-pub use process::{
-    Process, ProcessSettings, StoreSettings, Task, block_on, main, run, spawn_until,
-};
+pub use process::{Process, ProcessSettings, Task, block_on, main, run, spawn_until};
 pub use recent::Recent;
-pub use setting::{address, log_filter};
+pub use retention::{BATCH_MAX, Deleted, Pace, retention_task};
+pub use settings::{
+    Checked, PlaceSettings, RIGHT, Refusal, RetentionLimit, RetentionSettings, Secret,
+    SourceSettings, StoreSettings, address, log_filter, neighbour_url, read as read_settings,
+    retention_limit, settings, settings_table,
+};

@@ -4,6 +4,8 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 
 use tracing_subscriber::EnvFilter;
 
+use super::secret::Secret;
+
 /// The levels of a log.
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
@@ -24,6 +26,21 @@ pub fn address(text: &str) -> Result<SocketAddr, String> {
         all.iter().find(|address| address.is_ipv4()).or(all.first()).copied()
     });
     found.ok_or_else(|| format!("the host name `{host}` is not known; {example}"))
+}
+
+/// The URL of a PostgreSQL database. No message repeats it: it may hold a password.
+pub fn database_url(text: &str) -> Result<Secret, String> {
+    database::check_url(text).map(|()| Secret::new(text)).map_err(|error| format!("{error:#}"))
+}
+
+/// The URL of another service, such as `http://catalog:7101`.
+pub fn neighbour_url(text: &str) -> Result<String, String> {
+    let is_right = text.parse::<http::Uri>().is_ok_and(|url| {
+        matches!(url.scheme_str(), Some("http" | "https"))
+            && url.host().is_some_and(|host| !host.is_empty())
+            && matches!(url.path(), "" | "/")
+    });
+    if is_right { Ok(text.to_owned()) } else { Err("write it as http://host:port".to_owned()) }
 }
 
 /// A log filter: a level, or levels by target, such as `info` or `warn,decision_svc=debug`.
@@ -64,6 +81,19 @@ mod tests {
         }
         let fault = address("no such host:80").unwrap_err();
         assert!(fault.starts_with("the host name `no such host` is not known; "), "{fault}");
+    }
+
+    #[test]
+    fn the_url_of_a_service_is_refused_when_nothing_could_be_reached_by_it() {
+        for right in
+            ["http://catalog:7101", "http://127.0.0.1:7101/", "https://catalog", "http://[::1]:1"]
+        {
+            assert_eq!(neighbour_url(right).as_deref(), Ok(right));
+        }
+        for wrong in ["catalog:7101", "", "http://", "ftp://catalog", "http://catalog:7101/path"] {
+            let fault = neighbour_url(wrong);
+            assert_eq!(fault, Err("write it as http://host:port".to_owned()), "{wrong}");
+        }
     }
 
     #[test]
