@@ -31,7 +31,7 @@ impl Retention {
     pub async fn once(&self, pace: Pace) -> anyhow::Result<Deleted> {
         let mut deleted = Deleted::new();
         for tenant in self.history.tenants().await? {
-            let age = |kind| self.settings.days(&tenant, kind).map(|days| i64::from(days));
+            let age = |kind| self.settings.days(&tenant, kind).map(i64::from);
             let (contacts, outcomes) = (age("contacts"), age("outcomes"));
             if contacts.is_none() && outcomes.is_none() {
                 continue;

@@ -10,17 +10,17 @@ use super::{RequestRow, Store};
 const DECISIONS: &str = "decisions";
 
 const OLD_REQUESTS: &str = "select tenant_id, customer_id, request_id from request
-    where decided_us <= $1 limit $2";
+    where decided_us <= $1 limit $2 + 0";
 const DELETE_REQUEST: &str = "delete from request
     where tenant_id = $1 and customer_id = $2 and request_id = $3 and decided_us <= $4";
 
 const OLD_DECISIONS: &str = "select customer_id, decided_us, decision_id from decision
-    where tenant_id = $1 and decided_us < $2 order by decided_us limit $3";
+    where tenant_id = $1 and decided_us < $2 order by decided_us limit $3 + 0";
 const DELETE_DECISION: &str = "delete from decision
     where tenant_id = $1 and customer_id = $2 and decided_us = $3 and decision_id = $4";
 
 const OLD_OUTCOMES: &str = "select customer_id, idempotency_key from outcome
-    where tenant_id = $1 and occurred_us < $2 and outcome_key <> $3 limit $4";
+    where tenant_id = $1 and occurred_us < $2 and outcome_key <> $3 limit $4 + 0";
 const DELETE_OUTCOME: &str = "delete from outcome
     where tenant_id = $1 and customer_id = $2 and idempotency_key = $3 and occurred_us < $4";
 

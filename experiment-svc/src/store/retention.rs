@@ -13,7 +13,7 @@ const OLD: &str = "select o.customer_id, o.outcome_id from outcome o
       and not exists (select 1 from assignment a
         where a.tenant_id = o.tenant_id and a.customer_id = o.customer_id
           and a.assigned_us <= o.occurred_us)
-    limit $3";
+    limit $3 + 0";
 const DELETE: &str = "delete from outcome
     where tenant_id = $1 and customer_id = $2 and outcome_id = $3 and occurred_us < $4";
 

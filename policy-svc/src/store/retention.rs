@@ -8,19 +8,19 @@ use super::Store;
 /// Contacts, by the index of those that count.
 const OLD_COMMITTED: &str = "select customer_id, contact_id from contact
     where tenant_id = $1 and state = 'committed' and cost >= 0 and committed_us < $2
-    order by committed_us limit $3";
+    order by committed_us limit $3 + 0";
 /// Reservations that came to nothing, by the index of reservations.
 const OLD_RESERVED: &str = "select customer_id, contact_id from contact
     where tenant_id = $1 and reserved_until_us is not null and cost >= 0
       and reserved_until_us < $2 and committed_us is null
-    order by reserved_until_us limit $3";
+    order by reserved_until_us limit $3 + 0";
 /// One of them, unless it was reported meanwhile.
 const DELETE_CONTACT: &str = "delete from contact
     where tenant_id = $1 and customer_id = $2 and contact_id = $3
       and (committed_us is null or committed_us < $4)";
 
 const OLD_OUTCOMES: &str = "select customer_id, customer_seq from outcome
-    where tenant_id = $1 and occurred_us < $2 and key <> $3 limit $4";
+    where tenant_id = $1 and occurred_us < $2 and key <> $3 limit $4 + 0";
 const DELETE_OUTCOME: &str = "delete from outcome
     where tenant_id = $1 and customer_id = $2 and customer_seq = $3 and occurred_us < $4";
 
