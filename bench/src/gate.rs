@@ -37,8 +37,7 @@ impl Gate {
         let channel =
             proto::Channel { name: "email".into(), config: Some(config), ..Default::default() };
         let channels = &mut ChannelServiceClient::new(gate.neighbour.clone());
-        let channel =
-            proto::CreateChannelRequest { channel: Some(channel), ..Default::default() };
+        let channel = proto::CreateChannelRequest { channel: Some(channel), ..Default::default() };
         channels.create_channel(channel).await?;
         let cap = proto::FrequencyCap { window_days: 30, max_impressions: 3, ..Default::default() };
         let policy = proto::ContactPolicy {

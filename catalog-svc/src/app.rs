@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use database::{Database, Location, PoolSizes, Presence};
+use database::{Location, Presence};
 use history::{History, Log, LogServer};
 use proffer_proto::catalog::v1 as proto;
 use serve::{Clock, Readiness, Task, follow_store};
@@ -37,10 +37,7 @@ impl App {
 
     /// Opens and migrates the store.
     pub async fn build(location: &Location, deps: Deps) -> anyhow::Result<Self> {
-        let steps = [history::migrations(), store::migrations()];
-        let database = Database::open(location, "catalog", PoolSizes::default(), &steps)
-            .await
-            .context("open the store")?;
+        let database = store::schema().open(location).await.context("open the store")?;
         telemetry::describe();
         let store = database.presence();
         let history = History::new(database.clone());

@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
-/// Settings of catalog-svc.
-#[derive(Clone, Debug, clap::Args)]
+/// Keeps customer records and what may be offered.
+#[derive(Clone, Debug, clap::Parser)]
+#[command(name = "catalog-svc", version)]
 pub struct Config {
     /// Address of the gRPC services.
     #[arg(long, env = "PROFFER_CATALOG_LISTEN", default_value = "127.0.0.1:7101",
@@ -14,12 +15,15 @@ pub struct Config {
         value_parser = serve::address)]
     pub admin_listen: SocketAddr,
     /// URL of policy-svc, whose channels creatives and placements refer to.
-    #[arg(long, env = "PROFFER_CATALOG_POLICY_URL", default_value = "http://127.0.0.1:7102")]
+    #[arg(long, env = "PROFFER_CATALOG_POLICY_URL", default_value = "http://127.0.0.1:7102",
+        value_parser = serve::neighbour_url)]
     pub policy_url: String,
     /// The database.
     #[command(flatten)]
     pub store: serve::StoreSettings,
-    /// Logs and reflection.
+    /// Logs, reflection and the settings file.
     #[command(flatten)]
     pub process: serve::ProcessSettings,
 }
+
+impl serve::Checked for Config {}

@@ -21,3 +21,4 @@ mod telemetry;
 
 pub use app::{App, Deps};
 pub use config::Config;
+pub use store::schema;

@@ -38,6 +38,8 @@ pub struct Cluster {
     /// The members, service by service in the order of [`SERVICES`].
     pub members: Vec<Member>,
     arguments: Vec<String>,
+    /// The first of the arguments, which name the data.
+    place: usize,
     /// Of every process, besides what says where the others are.
     common: Vec<(String, String)>,
 }
@@ -64,6 +66,7 @@ impl Cluster {
         let own = arguments.iter().map(|one| (*one).to_owned());
         Ok(Self {
             members,
+            place: place.len(),
             arguments: place.iter().cloned().chain(own).collect(),
             common: vec![("PROFFER_LOG".to_owned(), "warn".to_owned())],
         })
@@ -99,7 +102,7 @@ impl Cluster {
         let mut all = self.arguments.iter().map(String::as_str);
         if is_gateway {
             // It has no data.
-            all.by_ref().take(2).for_each(drop);
+            all.by_ref().take(self.place).for_each(drop);
         }
         arguments.extend(all);
         member.process = Some(Process::start(&program, &arguments, &environment)?);

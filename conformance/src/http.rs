@@ -25,6 +25,11 @@ impl Client {
         Self { address: base.trim_start_matches("http://").to_owned(), connection: Arc::default() }
     }
 
+    /// A client of the same address with a connection of its own.
+    pub fn apart(&self) -> Self {
+        Self::new(&self.address)
+    }
+
     /// Sends a body as it is and reads the answer.
     pub async fn send(
         &self,

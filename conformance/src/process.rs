@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -48,7 +48,17 @@ impl Process {
         arguments: &[&str],
         environment: &[(String, String)],
     ) -> anyhow::Result<Self> {
-        let mut child = Command::new(program(name)?)
+        Self::start_at(&program(name)?, arguments, environment)
+    }
+
+    /// The same for a program of any place.
+    pub fn start_at(
+        program: &Path,
+        arguments: &[&str],
+        environment: &[(String, String)],
+    ) -> anyhow::Result<Self> {
+        let name = program.display().to_string();
+        let mut child = Command::new(program)
             .args(arguments)
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
@@ -78,7 +88,7 @@ impl Process {
                 kept.lock().unwrap_or_else(PoisonError::into_inner).push_str(&text);
             }
         });
-        Ok(Self { child, name: name.to_owned(), log, lines })
+        Ok(Self { child, name, log, lines })
     }
 
     /// Waits for a line of standard output that `finds` something, and returns what it found.
@@ -97,12 +107,17 @@ impl Process {
     }
 
     /// Waits until it ends by itself; tells its exit code and its log.
-    pub async fn ended(mut self) -> anyhow::Result<(Option<i32>, String)> {
+    pub async fn ended(self) -> anyhow::Result<(Option<i32>, String)> {
+        self.ended_with_output().await.map(|(code, log, _)| (code, log))
+    }
+
+    /// The same, with the lines of its standard output.
+    pub async fn ended_with_output(mut self) -> anyhow::Result<(Option<i32>, String, Vec<String>)> {
         for _ in 0..POLLS_MAX {
             if let Some(status) = self.child.try_wait()? {
                 // What it said last may still be on its way through the pipe.
                 tokio::time::sleep(POLL).await;
-                return Ok((status.code(), self.log()));
+                return Ok((status.code(), self.log(), self.output()));
             }
             tokio::time::sleep(POLL).await;
         }

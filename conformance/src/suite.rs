@@ -67,6 +67,29 @@ impl Suite {
         store: Store,
         environment: &[(&str, &str)],
     ) -> anyhow::Result<Self> {
+        let folder = new_folder()?;
+        let place = match store {
+            Store::Sqlite => {
+                vec!["--data".to_owned(), folder.path().join("data").display().to_string()]
+            }
+            Store::Postgres => {
+                vec!["--database-url".to_owned(), testkit::fresh_database_url().await]
+            }
+        };
+        Self::start_in(folder, shape, place, environment).await
+    }
+
+    /// The same with these arguments about the store, such as `--database-url …`.
+    pub async fn start_at(shape: Shape, place: Vec<String>) -> anyhow::Result<Self> {
+        Self::start_in(new_folder()?, shape, place, &[]).await
+    }
+
+    async fn start_in(
+        folder: TempDir,
+        shape: Shape,
+        place: Vec<String>,
+        environment: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
         // A variable that is given again comes later, and wins.
         let quiet = [("PROFFER_LOG", "warn")];
         let environment = quiet
@@ -74,15 +97,7 @@ impl Suite {
             .chain(environment)
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        let folder = tempfile::Builder::new().prefix("proffer-conformance-").tempdir()?;
-        let place = Place(match store {
-            Store::Sqlite => {
-                vec!["--data".to_owned(), folder.path().join("data").display().to_string()]
-            }
-            Store::Postgres => {
-                vec!["--database-url".to_owned(), testkit::fresh_database_url().await]
-            }
-        });
+        let place = Place(place);
         let mut suite =
             Self { base: String::new(), processes: Vec::new(), shape, place, environment, folder };
         suite.restart().await?;
@@ -91,14 +106,21 @@ impl Suite {
 
     /// Starts it again on the same data, at a new address. What still runs is killed first.
     pub async fn restart(&mut self) -> anyhow::Result<()> {
+        self.restart_with(&[]).await
+    }
+
+    /// The same with further arguments for the processes that keep data.
+    pub async fn restart_with(&mut self, arguments: &[&str]) -> anyhow::Result<()> {
         self.processes.clear();
+        let more = arguments.iter().map(|argument| (*argument).to_owned());
+        let place = Place(self.place.0.iter().cloned().chain(more).collect());
         let mut tries = 0;
         loop {
             tries += 1;
             let started = match self.shape {
-                Shape::AllInOne => all_in_one(&self.place, &self.environment).await,
-                Shape::FiveProcesses => processes(&self.place, 1, &self.environment).await,
-                Shape::TwoReplicas => processes(&self.place, 2, &self.environment).await,
+                Shape::AllInOne => all_in_one(&place, &self.environment).await,
+                Shape::FiveProcesses => processes(&place, 1, &self.environment).await,
+                Shape::TwoReplicas => processes(&place, 2, &self.environment).await,
             };
             match started {
                 Ok((base, processes)) => {
@@ -138,6 +160,10 @@ impl Suite {
         }
         Ok(())
     }
+}
+
+fn new_folder() -> anyhow::Result<TempDir> {
+    Ok(tempfile::Builder::new().prefix("proffer-conformance-").tempdir()?)
 }
 
 async fn all_in_one(

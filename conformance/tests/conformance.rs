@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod conformance {
+    mod app_role;
     mod crash;
+    mod disk_full;
     mod faults;
     mod grpcurl;
     mod import;
@@ -12,6 +14,7 @@ mod conformance {
     mod logs;
     mod not_now;
     mod one_folder;
+    mod operations;
     mod outage;
     mod pages;
     mod pending;

@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use conformance::{
-    drill::{Order, Report, Size, Time, cap, idempotency, rehearse, replay, withdrawal},
+    drill::{Order, Report, Size, Time, cap, idempotency, rehearse, replay, upgrade, withdrawal},
+    process,
     suite::Store,
 };
 
@@ -60,4 +61,12 @@ async fn decisions_on_postgres_come_out_the_same_after_every_edit_and_a_restart(
 #[tokio::test(flavor = "multi_thread")]
 async fn replicas_are_rolled_killed_and_added_and_no_call_fails_and_no_cap_is_passed() {
     check(Store::Postgres, rehearse::run).await;
+}
+
+/// The rig alone: both versions are this one. `cargo xtask drill upgrade` builds the one before.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_versions_serve_the_same_postgres_and_each_makes_the_decisions_of_the_other() {
+    let proffer = process::program("proffer").unwrap();
+    check(Store::Postgres, async |order: &Order| upgrade::run(order, &proffer, &proffer).await)
+        .await;
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use database::{Database, Location, PoolSizes, Presence};
+use database::{Location, Presence};
 use history::{History, LogServer};
 use proffer_proto::decision::v1::{
     DecisionFlow, configuration_service_server::ConfigurationServiceServer,
@@ -11,7 +11,10 @@ use proffer_proto::decision::v1::{
     outcome_service_server::OutcomeServiceServer,
     weight_profile_service_server::WeightProfileServiceServer,
 };
-use serve::{Clock, Readiness, Task, follow_store, metadata::DEFAULT_TENANT};
+use serve::{
+    Clock, Deleted, Pace, Readiness, RetentionSettings, Task, follow_store,
+    metadata::DEFAULT_TENANT,
+};
 use tokio::sync::Notify;
 use tonic::service::Routes;
 
@@ -37,6 +40,7 @@ use crate::{
     past_flows::PastFlows,
     receipt::Receipts,
     relay::Relay,
+    retention::Retention,
     store::{self, Store},
     telemetry::{self, DecisionTally},
 };
@@ -57,7 +61,8 @@ pub struct Deps {
 /// as long as an experiment waits before it starts.
 pub const EXPERIMENTS_SILENCE_MAX: Duration = Duration::from_secs(2);
 
-/// decision-svc.
+/// decision-svc. Cheap to clone.
+#[derive(Clone)]
 pub struct App {
     configuration: Context,
     decisions: Decisions,
@@ -65,6 +70,7 @@ pub struct App {
     relay: Relay,
     readiness: Readiness,
     presence: Presence,
+    retention: Retention,
 }
 
 impl App {
@@ -81,9 +87,7 @@ impl App {
 
     /// Opens the store and puts the service together.
     pub async fn build(location: &Location, deps: Deps) -> anyhow::Result<Self> {
-        let migrations = [history::migrations(), store::migrations()];
-        let database =
-            Database::open(location, "decision", PoolSizes::default(), &migrations).await?;
+        let database = store::schema().open(location).await?;
         let presence = database.presence();
         let history = History::new(database.clone());
         let Deps { clock, neighbours, snapshot_wait_max, experiments_silence_max } = deps;
@@ -103,6 +107,13 @@ impl App {
             bell: bell.clone(),
         };
         let followers = configuration.followers.clone();
+        let retention = Retention {
+            store: store.clone(),
+            history: configuration.history.clone(),
+            followers: followers.clone(),
+            settings: RetentionSettings::default(),
+            clock: configuration.clock.clone(),
+        };
         let names = configuration.known.names.clone();
         let respond = Respond { store, followers, names, receipts, bell };
         let decisions =
@@ -110,7 +121,20 @@ impl App {
         let readiness = Readiness::default();
         follow::lacks_all(&readiness);
         readiness.set(true);
-        Ok(Self { configuration, decisions, respond, relay, readiness, presence })
+        Ok(Self { configuration, decisions, respond, relay, readiness, presence, retention })
+    }
+
+    /// With limits on how long decisions and outcomes are kept; by default they stay for ever.
+    #[must_use]
+    pub fn with_retention(mut self, settings: RetentionSettings) -> Self {
+        self.retention.settings = settings;
+        self
+    }
+
+    /// Deletes the rows that are due now; returns how many of each table. [`Self::tasks`] repeats
+    /// it.
+    pub async fn delete_old_rows(&self, pace: Pace) -> anyhow::Result<Deleted> {
+        self.retention.once(pace).await
     }
 
     /// Its gRPC services.
@@ -154,7 +178,7 @@ impl App {
     }
 
     /// Work beside the listener: the relay, readiness once every neighbor has sent its
-    /// configuration, and flows bound to what has appeared.
+    /// configuration, flows bound to what has appeared, and old rows deleted.
     pub fn tasks(&self) -> Vec<Task> {
         let (followers, readiness) = (self.respond.followers.clone(), self.readiness.clone());
         let first = async move { followers.first_snapshot(DEFAULT_TENANT, &readiness).await };
@@ -165,8 +189,13 @@ impl App {
             self.respond.followers.clone(),
             self.configuration.clock.clone(),
         );
+        let rows = self.retention.clone();
+        let retention = serve::retention_task("decision", move |pace| {
+            let rows = rows.clone();
+            async move { rows.once(pace).await }
+        });
         let relay = self.relay.clone().run();
-        vec![Box::pin(relay), Box::pin(first), store, Box::pin(bound), Box::pin(report)]
+        vec![Box::pin(relay), Box::pin(first), store, Box::pin(bound), Box::pin(report), retention]
     }
 
     /// Whether it may be sent work.

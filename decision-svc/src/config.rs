@@ -15,24 +15,32 @@ pub struct Config {
         value_parser = serve::address)]
     pub admin_listen: SocketAddr,
     /// URL of catalog-svc.
-    #[arg(long, env = "PROFFER_DECISION_CATALOG_URL", default_value = "http://127.0.0.1:7101")]
+    #[arg(long, env = "PROFFER_DECISION_CATALOG_URL", default_value = "http://127.0.0.1:7101",
+        value_parser = serve::neighbour_url)]
     pub catalog_url: String,
     /// URL of policy-svc.
-    #[arg(long, env = "PROFFER_DECISION_POLICY_URL", default_value = "http://127.0.0.1:7102")]
+    #[arg(long, env = "PROFFER_DECISION_POLICY_URL", default_value = "http://127.0.0.1:7102",
+        value_parser = serve::neighbour_url)]
     pub policy_url: String,
     /// URL of experiment-svc.
-    #[arg(long, env = "PROFFER_DECISION_EXPERIMENT_URL", default_value = "http://127.0.0.1:7104")]
+    #[arg(long, env = "PROFFER_DECISION_EXPERIMENT_URL", default_value = "http://127.0.0.1:7104",
+        value_parser = serve::neighbour_url)]
     pub experiment_url: String,
     /// How long a decision waits for newer configuration.
     #[command(flatten)]
     pub snapshot: SnapshotSettings,
+    /// How long decisions and outcomes are kept.
+    #[command(flatten)]
+    pub retention: serve::RetentionSettings,
     /// The database.
     #[command(flatten)]
     pub store: serve::StoreSettings,
-    /// Logs and reflection.
+    /// Logs, reflection and the settings file.
     #[command(flatten)]
     pub process: serve::ProcessSettings,
 }
+
+impl serve::Checked for Config {}
 
 /// Default of `snapshot_wait_max_ms`.
 const SNAPSHOT_WAIT_MAX_MS: u64 = 250;

@@ -19,8 +19,10 @@ pub mod neighbours;
 pub mod past_flows;
 pub mod receipt;
 pub mod relay;
+pub mod retention;
 pub mod store;
 pub mod telemetry;
 
 pub use app::{App, Deps, EXPERIMENTS_SILENCE_MAX};
 pub use config::{Config, SnapshotSettings};
+pub use store::schema;

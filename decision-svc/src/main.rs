@@ -1,6 +1,5 @@
 //! The `decision-svc` command: decision-svc in its own process.
 
-use clap::Parser as _;
 use decision_svc::{
     App, Config, Deps, EXPERIMENTS_SILENCE_MAX, names::Logs, neighbours::Neighbours,
 };
@@ -11,7 +10,7 @@ fn main() -> std::process::ExitCode {
 }
 
 async fn run() -> anyhow::Result<()> {
-    let config = Config::parse();
+    let Some(config) = serve::settings::<Config>(std::env::args_os())? else { return Ok(()) };
     let telemetry = config.process.start_telemetry("decision-svc")?;
     let neighbours =
         Neighbours::remote(&config.catalog_url, &config.policy_url, &config.experiment_url)?;
@@ -21,7 +20,7 @@ async fn run() -> anyhow::Result<()> {
         snapshot_wait_max: config.snapshot.wait_max(),
         experiments_silence_max: EXPERIMENTS_SILENCE_MAX,
     };
-    let app = App::build(&config.store.location(), deps).await?;
+    let app = App::build(&config.store.location(), deps).await?.with_retention(config.retention);
     app.follow(Logs::remote(&config.catalog_url, &config.policy_url, &config.experiment_url)?);
     let process = Process {
         name: "decision-svc",

@@ -15,6 +15,7 @@ mod decision_service {
     pub mod not_now;
     pub mod outcomes;
     pub mod recommend;
+    pub mod retention;
     pub mod script;
     pub mod suite;
     pub mod tenants;

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use database::{Database, Location, PoolSizes, Presence};
+use chrono::TimeDelta;
+use database::{Location, Presence};
 use history::{History, Log, LogServer};
 use proffer_proto::experiment::v1::{
     self as proto, experiment_service_server::ExperimentServiceServer,
     ledger_service_server::LedgerServiceServer,
 };
-use serve::{Clock, Readiness, Task, follow_store};
+use serve::{Clock, Deleted, Pace, Readiness, RetentionSettings, Task, follow_store};
 use tonic::service::Routes;
 
 use crate::{
@@ -35,6 +36,7 @@ pub struct App {
     context: Context,
     readiness: Readiness,
     store: Presence,
+    retention: RetentionSettings,
 }
 
 impl App {
@@ -47,17 +49,38 @@ impl App {
 
     /// Opens and migrates the store and puts the service together.
     pub async fn build(location: &Location, deps: Deps) -> anyhow::Result<Self> {
-        let migrations = [history::migrations(), store::migrations()];
-        let database = Database::open(location, "experiment", PoolSizes::default(), &migrations)
-            .await
-            .context("open the store of experiment-svc")?;
+        let database =
+            store::schema().open(location).await.context("open the store of experiment-svc")?;
         let store = database.presence();
         let history = History::new(database.clone());
         let known = KnownNames::new(&history);
         let context = Context { store: Store::new(database), history, known, clock: deps.clock };
         let readiness = Readiness::default();
         readiness.set(true);
-        Ok(Self { context, readiness, store })
+        Ok(Self { context, readiness, store, retention: RetentionSettings::default() })
+    }
+
+    /// With limits on how long outcomes are kept; by default they stay for ever.
+    #[must_use]
+    pub fn with_retention(mut self, settings: RetentionSettings) -> Self {
+        self.retention = settings;
+        self
+    }
+
+    /// Deletes the outcomes that are past their limit and that no experiment counts; returns how
+    /// many rows of each table. [`Self::tasks`] repeats it.
+    pub async fn delete_old_rows(&self, pace: Pace) -> anyhow::Result<Deleted> {
+        let (store, now) = (&self.context.store, self.context.clock.now());
+        let mut deleted = Deleted::new();
+        for tenant in store.tenants().await? {
+            let Some(days) = self.retention.days(&tenant, "outcomes") else { continue };
+            let Some(before) = now.checked_sub_signed(TimeDelta::days(days.into())) else {
+                continue;
+            };
+            let delete = || store.delete_outcomes(&tenant, before.timestamp_micros());
+            pace.sweep("outcome", &mut deleted, delete).await?;
+        }
+        Ok(deleted)
     }
 
     /// Its gRPC services.
@@ -87,12 +110,17 @@ impl App {
         self.context.known.connect(decision);
     }
 
-    /// Work beside the listener: binding experiments to flows that have appeared, readiness and
-    /// metrics.
+    /// Work beside the listener: binding experiments to flows that have appeared, deleting old
+    /// outcomes, readiness and metrics.
     pub fn tasks(&self) -> Vec<Task> {
+        let app = self.clone();
+        let retention = serve::retention_task("experiment", move |pace| {
+            let app = app.clone();
+            async move { app.delete_old_rows(pace).await }
+        });
         let store = follow_store(self.readiness.clone(), self.store.clone());
         let report = telemetry::report(self.context.clone());
-        vec![Box::pin(self.clone().keep_bound()), store, Box::pin(report)]
+        vec![Box::pin(self.clone().keep_bound()), retention, store, Box::pin(report)]
     }
 
     async fn keep_bound(self) {

@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
-/// Settings of experiment-svc.
-#[derive(Clone, Debug, clap::Args)]
+/// Keeps experiments and assignments, and computes results.
+#[derive(Clone, Debug, clap::Parser)]
+#[command(name = "experiment-svc", version)]
 pub struct Config {
     /// Address of the gRPC services.
     #[arg(long, env = "PROFFER_EXPERIMENT_LISTEN", default_value = "127.0.0.1:7104",
@@ -14,12 +15,18 @@ pub struct Config {
         value_parser = serve::address)]
     pub admin_listen: SocketAddr,
     /// URL of decision-svc, whose flows experiments run on.
-    #[arg(long, env = "PROFFER_EXPERIMENT_DECISION_URL", default_value = "http://127.0.0.1:7103")]
+    #[arg(long, env = "PROFFER_EXPERIMENT_DECISION_URL", default_value = "http://127.0.0.1:7103",
+        value_parser = serve::neighbour_url)]
     pub decision_url: String,
+    /// How long outcomes are kept.
+    #[command(flatten)]
+    pub retention: serve::RetentionSettings,
     /// The database.
     #[command(flatten)]
     pub store: serve::StoreSettings,
-    /// Logs and reflection.
+    /// Logs, reflection and the settings file.
     #[command(flatten)]
     pub process: serve::ProcessSettings,
 }
+
+impl serve::Checked for Config {}

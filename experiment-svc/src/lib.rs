@@ -20,3 +20,4 @@ pub mod telemetry;
 
 pub use app::{App, Deps};
 pub use config::Config;
+pub use store::schema;

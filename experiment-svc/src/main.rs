@@ -1,27 +1,17 @@
 //! The `experiment-svc` command: experiment-svc in its own process.
 
-use clap::Parser as _;
 use experiment_svc::{App, Config, Deps};
-
-#[derive(clap::Parser)]
-#[command(
-    name = "experiment-svc",
-    version,
-    about = "Keeps experiments and assignments, and computes results"
-)]
-struct Arguments {
-    #[command(flatten)]
-    config: Config,
-}
 
 fn main() -> std::process::ExitCode {
     serve::main(run())
 }
 
 async fn run() -> anyhow::Result<()> {
-    let config = Arguments::parse().config;
+    let Some(config) = serve::settings::<Config>(std::env::args_os())? else { return Ok(()) };
     let telemetry = config.process.start_telemetry("experiment-svc")?;
-    let app = App::build(&config.store.location(), Deps { clock: serve::Clock::system() }).await?;
+    let app = App::build(&config.store.location(), Deps { clock: serve::Clock::system() })
+        .await?
+        .with_retention(config.retention);
     app.follow(history::remote_log(&config.decision_url)?);
     let process = serve::Process {
         name: "experiment",

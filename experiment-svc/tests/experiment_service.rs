@@ -7,6 +7,7 @@ mod experiment_service {
     pub mod flows;
     pub mod ledger;
     pub mod results;
+    pub mod retention;
     pub mod suite;
     pub mod watch;
 }

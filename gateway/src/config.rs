@@ -59,6 +59,12 @@ pub struct DoorSettings {
 }
 
 impl DoorSettings {
+    /// What is wrong with these settings if the public address is `listen`.
+    pub fn faults(&self, listen: SocketAddr) -> Vec<String> {
+        let exposed = serve::check_exposure(listen, self.insecure_no_auth).err();
+        exposed.iter().map(ToString::to_string).collect()
+    }
+
     /// The settings of the gateway; an error when `listen` needs `--insecure-no-auth`.
     pub fn config(&self, listen: SocketAddr, has_reflection: bool) -> anyhow::Result<Config> {
         serve::check_exposure(listen, self.insecure_no_auth)?;
@@ -85,16 +91,20 @@ pub struct Settings {
         value_parser = serve::address)]
     pub admin_listen: SocketAddr,
     /// URL of catalog-svc.
-    #[arg(long, env = "PROFFER_GATEWAY_CATALOG_URL", default_value = "http://127.0.0.1:7101")]
+    #[arg(long, env = "PROFFER_GATEWAY_CATALOG_URL", default_value = "http://127.0.0.1:7101",
+        value_parser = serve::neighbour_url)]
     pub catalog_url: String,
     /// URL of policy-svc.
-    #[arg(long, env = "PROFFER_GATEWAY_POLICY_URL", default_value = "http://127.0.0.1:7102")]
+    #[arg(long, env = "PROFFER_GATEWAY_POLICY_URL", default_value = "http://127.0.0.1:7102",
+        value_parser = serve::neighbour_url)]
     pub policy_url: String,
     /// URL of decision-svc.
-    #[arg(long, env = "PROFFER_GATEWAY_DECISION_URL", default_value = "http://127.0.0.1:7103")]
+    #[arg(long, env = "PROFFER_GATEWAY_DECISION_URL", default_value = "http://127.0.0.1:7103",
+        value_parser = serve::neighbour_url)]
     pub decision_url: String,
     /// URL of experiment-svc.
-    #[arg(long, env = "PROFFER_GATEWAY_EXPERIMENT_URL", default_value = "http://127.0.0.1:7104")]
+    #[arg(long, env = "PROFFER_GATEWAY_EXPERIMENT_URL", default_value = "http://127.0.0.1:7104",
+        value_parser = serve::neighbour_url)]
     pub experiment_url: String,
     /// Time limit of a REST call, in milliseconds.
     #[arg(long, env = "PROFFER_GATEWAY_DEADLINE_MS", default_value_t = 30_000,
@@ -103,9 +113,15 @@ pub struct Settings {
     /// Who may call, and how often.
     #[command(flatten)]
     pub door: DoorSettings,
-    /// Logs and reflection.
+    /// Logs, reflection and the settings file.
     #[command(flatten)]
     pub process: serve::ProcessSettings,
+}
+
+impl serve::Checked for Settings {
+    fn faults(&self) -> Vec<String> {
+        self.door.faults(self.listen)
+    }
 }
 
 impl Settings {

@@ -1,6 +1,5 @@
 //! The `gateway` command: the gateway in its own process.
 
-use clap::Parser as _;
 use gateway::{Gateway, Neighbours, Settings};
 use serve::{Neighbour, Process, Readiness, Task};
 use tonic::service::Routes;
@@ -10,7 +9,7 @@ fn main() -> std::process::ExitCode {
 }
 
 async fn run() -> anyhow::Result<()> {
-    let settings = Settings::parse();
+    let Some(settings) = serve::settings::<Settings>(std::env::args_os())? else { return Ok(()) };
     let telemetry = settings.process.start_telemetry("gateway")?;
     let neighbours = Neighbours {
         catalog: Neighbour::remote(&settings.catalog_url)?,

@@ -3,15 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use database::{Database, Location, PoolSizes, Presence};
+use database::{Location, Presence};
 use history::{History, Log, LogServer};
 use proffer_proto::policy::v1 as proto;
-use serve::{Clock, Readiness, Task, follow_store};
+use serve::{Clock, Deleted, Pace, Readiness, RetentionSettings, Task, follow_store};
 use tonic::service::Routes;
 
 use crate::{
     domain::lapse::lapsed_share,
-    grpc, store,
+    grpc,
+    retention::Retention,
+    store,
     store::{Drift, Store},
     telemetry,
 };
@@ -38,6 +40,7 @@ pub struct App {
     context: grpc::Context,
     readiness: Readiness,
     presence: Presence,
+    retention: Retention,
 }
 
 impl App {
@@ -54,17 +57,35 @@ impl App {
 
     /// Opens and migrates the store.
     pub async fn build(location: &Location, deps: Deps) -> anyhow::Result<Self> {
-        let steps = [history::migrations(), store::migrations()];
-        let database = Database::open(location, "policy", PoolSizes::default(), &steps)
-            .await
-            .context("open the store")?;
+        let database = store::schema().open(location).await.context("open the store")?;
         let presence = database.presence();
         let history = History::new(database.clone());
         let store = Store::new(database, deps.clock.clone());
         telemetry::describe();
         let readiness = Readiness::default();
         readiness.set(true);
-        Ok(Self { context: grpc::Context::new(store, history, deps.clock), readiness, presence })
+        let context = grpc::Context::new(store.clone(), history.clone(), deps.clock.clone());
+        let retention = Retention {
+            store,
+            history,
+            configurations: context.configurations.clone(),
+            settings: RetentionSettings::default(),
+            clock: deps.clock,
+        };
+        Ok(Self { context, readiness, presence, retention })
+    }
+
+    /// With limits on how long contacts and outcomes are kept; by default they stay for ever.
+    #[must_use]
+    pub fn with_retention(mut self, settings: RetentionSettings) -> Self {
+        self.retention.settings = settings;
+        self
+    }
+
+    /// Deletes the rows that are due now; returns how many of each table. [`Self::tasks`] repeats
+    /// it.
+    pub async fn delete_old_rows(&self, pace: Pace) -> anyhow::Result<Deleted> {
+        self.retention.once(pace).await
     }
 
     /// The services.
@@ -92,8 +113,8 @@ impl App {
         self.context.known.connect(catalog);
     }
 
-    /// Work beside the services: purging old answers, reconciling budgets, binding references to
-    /// what has appeared, and readiness.
+    /// Work beside the services: purging old answers, deleting old rows, reconciling budgets,
+    /// binding references to what has appeared, and readiness.
     pub fn tasks(&self) -> Vec<Task> {
         let purge = every(PURGE_INTERVAL, self.clone(), async |app| match app.purge().await {
             Ok(0) => {}
@@ -112,7 +133,13 @@ impl App {
         });
         let bind = self.clone().keep_bound();
         let store = follow_store(self.readiness.clone(), self.presence.clone());
-        vec![Box::pin(purge), Box::pin(reconcile), Box::pin(lapse), Box::pin(bind), store]
+        let rows = self.retention.clone();
+        let retention = serve::retention_task("policy", move |pace| {
+            let rows = rows.clone();
+            async move { rows.once(pace).await }
+        });
+        let (purge, reconcile) = (Box::pin(purge), Box::pin(reconcile));
+        vec![purge, reconcile, Box::pin(lapse), Box::pin(bind), store, retention]
     }
 
     async fn keep_bound(self) {

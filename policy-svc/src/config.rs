@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
-/// Settings of policy-svc.
-#[derive(Clone, Debug, clap::Args)]
+/// Decides who may be contacted, when and how often.
+#[derive(Clone, Debug, clap::Parser)]
+#[command(name = "policy-svc", version)]
 pub struct Config {
     /// Address of the gRPC services.
     #[arg(long, env = "PROFFER_POLICY_LISTEN", default_value = "127.0.0.1:7102",
@@ -14,12 +15,18 @@ pub struct Config {
         value_parser = serve::address)]
     pub admin_listen: SocketAddr,
     /// URL of catalog-svc, whose names contact policies refer to.
-    #[arg(long, env = "PROFFER_POLICY_CATALOG_URL", default_value = "http://127.0.0.1:7101")]
+    #[arg(long, env = "PROFFER_POLICY_CATALOG_URL", default_value = "http://127.0.0.1:7101",
+        value_parser = serve::neighbour_url)]
     pub catalog_url: String,
+    /// How long contacts and outcomes are kept.
+    #[command(flatten)]
+    pub retention: serve::RetentionSettings,
     /// The database.
     #[command(flatten)]
     pub store: serve::StoreSettings,
-    /// Logs and reflection.
+    /// Logs, reflection and the settings file.
     #[command(flatten)]
     pub process: serve::ProcessSettings,
 }
+
+impl serve::Checked for Config {}

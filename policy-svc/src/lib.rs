@@ -21,9 +21,10 @@ mod id;
 mod lapses;
 pub mod messages;
 mod names;
+mod retention;
 pub mod store;
 pub mod telemetry;
 
 pub use app::{App, Deps};
 pub use config::Config;
-pub use store::Drift;
+pub use store::{Drift, schema};

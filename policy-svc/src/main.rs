@@ -1,23 +1,17 @@
 //! The `policy-svc` command: policy-svc in its own process.
 
-use clap::Parser as _;
 use policy_svc::{App, Config, Deps};
-
-#[derive(clap::Parser)]
-#[command(name = "policy-svc", version, about = "Decides who may be contacted, when and how often")]
-struct Arguments {
-    #[command(flatten)]
-    config: Config,
-}
 
 fn main() -> std::process::ExitCode {
     serve::main(run())
 }
 
 async fn run() -> anyhow::Result<()> {
-    let config = Arguments::parse().config;
+    let Some(config) = serve::settings::<Config>(std::env::args_os())? else { return Ok(()) };
     let telemetry = config.process.start_telemetry("policy-svc")?;
-    let app = App::build(&config.store.location(), Deps { clock: serve::Clock::system() }).await?;
+    let app = App::build(&config.store.location(), Deps { clock: serve::Clock::system() })
+        .await?
+        .with_retention(config.retention);
     app.follow(history::remote_log(&config.catalog_url)?);
     let process = serve::Process {
         name: "policy",

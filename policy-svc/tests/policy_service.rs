@@ -32,6 +32,8 @@ mod references;
 mod refused;
 #[path = "policy_service/replayed.rs"]
 mod replayed;
+#[path = "policy_service/retention.rs"]
+mod retention;
 #[path = "policy_service/windows.rs"]
 mod windows;
 #[path = "policy_service/world.rs"]

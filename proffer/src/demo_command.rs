@@ -37,6 +37,16 @@ pub struct Settings {
     #[arg(long = "no-reflection", env = "PROFFER_NO_REFLECTION",
         value_parser = BoolishValueParser::new())]
     pub no_reflection: bool,
+    /// The settings file.
+    #[command(flatten)]
+    pub source: serve::SourceSettings,
+}
+
+impl Settings {
+    /// What is wrong with settings that are right one by one.
+    pub fn faults(&self) -> Vec<String> {
+        self.door.faults(self.listen)
+    }
 }
 
 /// Plays the campaign, then serves until SIGTERM or SIGINT.

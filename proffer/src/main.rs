@@ -1,8 +1,13 @@
-//! The `proffer` command: all five services in one process, and the demo.
+//! The `proffer` command: all five services in one process, the demo, and what an operator needs.
 
 mod demo;
 mod demo_command;
+mod migrate_command;
 mod serve_command;
+#[cfg(test)]
+mod settings_page;
+
+use std::{env, ffi::OsString};
 
 use clap::{Parser, Subcommand};
 
@@ -11,7 +16,7 @@ use clap::{Parser, Subcommand};
 #[command(name = "proffer", version)]
 struct Arguments {
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Command,
 }
 
 #[derive(Debug, Subcommand)]
@@ -21,6 +26,20 @@ enum Command {
     Demo(demo_command::Settings),
     /// Serves REST and gRPC on one port, on your own data.
     Serve(serve_command::Settings),
+    /// Brings the tables of all services up to date, in SQLite or PostgreSQL, and exits.
+    Migrate(migrate_command::Settings),
+    /// Checks the settings of `serve`, prints every fault, and exits; nothing is started.
+    CheckConfig(serve_command::Settings),
+}
+
+impl serve::Checked for Arguments {
+    fn faults(&self) -> Vec<String> {
+        match &self.command {
+            Command::Demo(settings) => settings.faults(),
+            Command::Serve(settings) | Command::CheckConfig(settings) => settings.faults(),
+            Command::Migrate(settings) => settings.faults(),
+        }
+    }
 }
 
 fn main() -> std::process::ExitCode {
@@ -28,12 +47,18 @@ fn main() -> std::process::ExitCode {
 }
 
 async fn run() -> anyhow::Result<()> {
-    // Parsed again, so that `proffer` alone reads the environment as `proffer demo` does.
-    let command =
-        Arguments::parse().command.or_else(|| Arguments::parse_from(["proffer", "demo"]).command);
-    match command {
+    let mut arguments: Vec<OsString> = env::args_os().collect();
+    if arguments.len() <= 1 {
+        arguments.push("demo".into());
+    }
+    match serve::settings::<Arguments>(arguments)?.map(|arguments| arguments.command) {
         Some(Command::Serve(settings)) => serve_command::run(settings).await,
         Some(Command::Demo(settings)) => demo_command::run(settings).await,
+        Some(Command::Migrate(settings)) => migrate_command::run(settings).await,
+        Some(Command::CheckConfig(_)) => {
+            println!("{}", serve::RIGHT);
+            Ok(())
+        }
         None => Ok(()),
     }
 }

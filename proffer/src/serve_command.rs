@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use clap::builder::BoolishValueParser;
-use proffer::suite::{Addresses, Suite};
+use proffer::suite::{Addresses, Suite, Tuning};
 use serve::{
     Clock, Shutdown, shutdown_on_signal,
     telemetry::{LogSettings, Telemetry},
@@ -26,6 +26,9 @@ pub struct Settings {
     /// How long a decision waits for newer configuration.
     #[command(flatten)]
     pub snapshot: decision_svc::SnapshotSettings,
+    /// How long decisions, outcomes and contacts are kept.
+    #[command(flatten)]
+    pub retention: serve::RetentionSettings,
     /// The database.
     #[command(flatten)]
     pub store: serve::StoreSettings,
@@ -45,6 +48,16 @@ pub struct Settings {
     /// How it stops.
     #[command(flatten)]
     pub stop: serve::StopSettings,
+    /// The settings file.
+    #[command(flatten)]
+    pub source: serve::SourceSettings,
+}
+
+impl Settings {
+    /// What is wrong with settings that are right one by one.
+    pub fn faults(&self) -> Vec<String> {
+        self.door.faults(self.listen)
+    }
 }
 
 /// Serves until SIGTERM or SIGINT and the drain delay.
@@ -54,27 +67,33 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let doors = settings.door.config(settings.listen, !settings.no_reflection)?;
     let (asked, shutdown) = (shutdown_on_signal()?, Shutdown::new());
     let addresses = Addresses { listen: settings.listen, admin_listen: settings.admin_listen };
-    let (location, wait) = (settings.store.location(), settings.snapshot.wait_max());
+    let location = settings.store.location();
+    let tuning = Tuning {
+        snapshot_wait_max: settings.snapshot.wait_max(),
+        retention: settings.retention.clone(),
+    };
     let suite = Suite::start(
         &location,
         addresses,
         doors,
-        wait,
+        tuning,
         Clock::system(),
         telemetry.figures.clone(),
         &shutdown,
     )
     .await?;
     settings.stop.follow(asked, suite.readiness(), shutdown.clone());
-    tokio::select! {
-        () = suite.ready() => {}
-        () = shutdown.cancelled() => return suite.finish().await,
-    }
-    let place = match &settings.store.database_url {
+    let place = match &settings.store.place.database_url {
         Some(_) => "PostgreSQL".to_owned(),
-        None => settings.store.data.display().to_string(),
+        None => settings.store.place.data.display().to_string(),
     };
-    println!("proffer is ready: REST and gRPC on http://{}, data in {place}", suite.address);
+    let address = suite.address;
+    tokio::select! {
+        () = suite.ready() => {
+            println!("proffer is ready: REST and gRPC on http://{address}, data in {place}");
+        }
+        () = shutdown.cancelled() => {}
+    }
     let served = suite.finish().await;
     telemetry.stop().await;
     served

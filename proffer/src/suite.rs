@@ -4,8 +4,8 @@
 use anyhow::Context as _;
 use database::Location;
 use serve::{
-    Clock, Limits, Listener, Neighbour, Readiness, Shutdown, Task, admin, show_readiness,
-    spawn_until, telemetry::Figures,
+    Clock, Limits, Listener, Neighbour, Readiness, RetentionSettings, Shutdown, Task, admin,
+    show_readiness, spawn_until, telemetry::Figures,
 };
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
@@ -29,30 +29,49 @@ pub struct Addresses {
     pub admin_listen: SocketAddr,
 }
 
+/// What an operator may tune.
+#[derive(Clone, Debug)]
+pub struct Tuning {
+    /// How long a decision waits for newer configuration.
+    pub snapshot_wait_max: Duration,
+    /// How long rows are kept.
+    pub retention: RetentionSettings,
+}
+
+impl From<Duration> for Tuning {
+    /// Decisions wait so long for newer configuration; rows are kept for ever.
+    fn from(snapshot_wait_max: Duration) -> Self {
+        Self { snapshot_wait_max, retention: RetentionSettings::default() }
+    }
+}
+
 impl Suite {
-    /// Opens the stores, wires the services and starts listening. `snapshot_wait_max` limits how
-    /// long a decision waits for newer configuration; `figures` are shown at the admin address.
+    /// Opens the stores, wires the services and starts listening. `figures` are shown at the admin
+    /// address.
     pub async fn start(
         location: &Location,
         addresses: Addresses,
         doors: gateway::Config,
-        snapshot_wait_max: Duration,
+        tuning: impl Into<Tuning>,
         clock: Clock,
         figures: Figures,
         shutdown: &Shutdown,
     ) -> anyhow::Result<Self> {
         // Binding comes first, so that an address in use fails before anything is written.
         let Addresses { listen, admin_listen } = addresses;
+        let Tuning { snapshot_wait_max, retention } = tuning.into();
         let listener = Listener::bind_for("--listen", listen, Limits::default()).await?;
         let admin_listener =
             Listener::bind_for("--admin-listen", admin_listen, Limits::default()).await?;
         let catalog =
             catalog_svc::App::build(location, catalog_svc::Deps { clock: clock.clone() }).await?;
-        let policy =
-            policy_svc::App::build(location, policy_svc::Deps { clock: clock.clone() }).await?;
+        let policy = policy_svc::App::build(location, policy_svc::Deps { clock: clock.clone() })
+            .await?
+            .with_retention(retention.clone());
         let experiment =
             experiment_svc::App::build(location, experiment_svc::Deps { clock: clock.clone() })
-                .await?;
+                .await?
+                .with_retention(retention.clone());
         let neighbours = decision_svc::neighbours::Neighbours {
             catalog: Arc::new(catalog.lookups()),
             gate: Arc::new(policy.gate()),
@@ -62,7 +81,7 @@ impl Suite {
         let experiments_silence_max = decision_svc::EXPERIMENTS_SILENCE_MAX;
         let deps =
             decision_svc::Deps { clock, neighbours, snapshot_wait_max, experiments_silence_max };
-        let decision = decision_svc::App::build(location, deps).await?;
+        let decision = decision_svc::App::build(location, deps).await?.with_retention(retention);
         catalog.follow(Arc::new(policy.log()));
         policy.follow(Arc::new(catalog.log()));
         decision.follow(decision_svc::names::Logs {

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod demo {
+    mod check_config;
     mod file;
     mod process;
     mod report;

@@ -11,9 +11,7 @@ use decision_svc::domain::{
     scalar::{Fields, Scalar},
     score::ScoreMethod,
     snapshot::{Catalog, Category, ComputedField, Offer, Schema},
-    step::{
-        Compute, ContactPolicy, Enrich, Inventory, Qualify, Rank, Response, Score, Step,
-    },
+    step::{Compute, ContactPolicy, Enrich, Inventory, Qualify, Rank, Response, Score, Step},
 };
 use formula::{
     OutputType, Type,

@@ -7,7 +7,7 @@
 
 mod record;
 
-use database::{Dialect, Migrations, Statement};
+use database::{Dialect, Migrations, Schema, Statement};
 
 pub use record::{NewRecord, RecordRow, Records};
 
@@ -17,6 +17,11 @@ static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres")
 /// The service's tables; run them after the log's.
 pub fn migrations() -> Migrations {
     Migrations { sqlite: &SQLITE, postgres: &POSTGRES }
+}
+
+/// The store of the service: the tables of its log, then its own.
+pub fn schema() -> Schema {
+    Schema { service: "catalog", steps: vec![history::migrations(), migrations()] }
 }
 
 /// Every statement on the service's tables.

@@ -1,11 +1,19 @@
-//! `drill policy`, `drill decision`, `drill cluster`: the drills at full size or a part of it. `cargo xtask drill`
-//! builds and runs it.
+//! `drill policy`, `drill decision`, `drill cluster`, `drill retention`, `drill upgrade`: the drills
+//! at full size or a part of it. `cargo xtask drill` builds and runs it.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand, ValueEnum};
 use conformance::{
-    drill::{Order, Report, Size, Time, cap, idempotency, rehearse, replay, withdrawal},
+    drill::{
+        Order, Report, Size, Time, cap, idempotency, rehearse, replay, retention, upgrade,
+        withdrawal,
+    },
+    process,
     suite::Store,
 };
 
@@ -25,6 +33,10 @@ enum Subject {
     Decision(Settings),
     /// Replicas of every service that are rolled, killed and added.
     Cluster(Settings),
+    /// Deletion of old rows while decisions are made.
+    Retention(Settings),
+    /// The version before this one and this one, on the same data.
+    Upgrade(Settings),
 }
 
 #[derive(Debug, clap::Args)]
@@ -41,6 +53,9 @@ struct Settings {
     /// Runs only this drill; all by default.
     #[arg(long)]
     only: Option<Which>,
+    /// The `proffer` of the version before; `cargo xtask drill upgrade` builds it.
+    #[arg(long)]
+    previous: Option<PathBuf>,
     /// Folder for the logs.
     #[arg(long, default_value = "target/drill")]
     folder: PathBuf,
@@ -62,6 +77,14 @@ enum Which {
     ReplaySqlite,
     /// Replicas rolled, killed and added.
     Rehearse,
+    /// Deletion on PostgreSQL.
+    Retention,
+    /// Deletion on SQLite.
+    RetentionSqlite,
+    /// Both versions at once on PostgreSQL.
+    Upgrade,
+    /// One version after the other on SQLite.
+    UpgradeSqlite,
 }
 
 /// Each with its share of what is left of the time, in hundredths.
@@ -69,6 +92,8 @@ const POLICY: &[(Which, u32)] =
     &[(Which::Cap, 45), (Which::CapSqlite, 35), (Which::Withdrawal, 50), (Which::Idempotency, 100)];
 const DECISION: &[(Which, u32)] = &[(Which::Replay, 50), (Which::ReplaySqlite, 100)];
 const CLUSTER: &[(Which, u32)] = &[(Which::Rehearse, 100)];
+const RETENTION: &[(Which, u32)] = &[(Which::Retention, 50), (Which::RetentionSqlite, 100)];
+const UPGRADE: &[(Which, u32)] = &[(Which::Upgrade, 50), (Which::UpgradeSqlite, 100)];
 
 #[tokio::main(flavor = "multi_thread")]
 async fn main() -> anyhow::Result<()> {
@@ -76,6 +101,8 @@ async fn main() -> anyhow::Result<()> {
         Subject::Policy(settings) => ("policy", settings, POLICY),
         Subject::Decision(settings) => ("decision", settings, DECISION),
         Subject::Cluster(settings) => ("cluster", settings, CLUSTER),
+        Subject::Retention(settings) => ("retention", settings, RETENTION),
+        Subject::Upgrade(settings) => ("upgrade", settings, UPGRADE),
     };
     let cores = std::thread::available_parallelism()?;
     let build = if cfg!(debug_assertions) { "debug" } else { "release" };
@@ -92,11 +119,14 @@ async fn main() -> anyhow::Result<()> {
         }
         let most = if settings.only.is_some() { left } else { left * share / 100 };
         let time = Time::of(most);
-        let is_sqlite = matches!(which, Which::CapSqlite | Which::ReplaySqlite);
+        let is_sqlite = matches!(
+            which,
+            Which::CapSqlite | Which::ReplaySqlite | Which::RetentionSqlite | Which::UpgradeSqlite
+        );
         let store = if is_sqlite { Store::Sqlite } else { Store::Postgres };
         let size = Size::FULL.part(settings.part);
-        let report =
-            run(which, &Order { seed, size, store, folder: settings.folder.clone(), time }).await?;
+        let order = Order { seed, size, store, folder: settings.folder.clone(), time };
+        let report = run(which, &order, settings.previous.as_deref()).await?;
         let took = Duration::from_micros(time.elapsed_us());
         println!("  took {:.1} s", took.as_secs_f64());
         left = left.saturating_sub(took);
@@ -107,12 +137,18 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn run(which: Which, order: &Order) -> anyhow::Result<Report> {
+async fn run(which: Which, order: &Order, previous: Option<&Path>) -> anyhow::Result<Report> {
     match which {
         Which::Cap | Which::CapSqlite => cap::run(order).await,
         Which::Withdrawal => withdrawal::run(order).await,
         Which::Idempotency => idempotency::run(order).await,
         Which::Replay | Which::ReplaySqlite => replay::run(order).await,
         Which::Rehearse => rehearse::run(order).await,
+        Which::Retention | Which::RetentionSqlite => retention::run(order).await,
+        Which::Upgrade | Which::UpgradeSqlite => {
+            let previous =
+                previous.context("--previous names the `proffer` of the version before")?;
+            upgrade::run(order, previous, &process::program("proffer")?).await
+        }
     }
 }

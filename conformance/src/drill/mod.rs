@@ -12,8 +12,10 @@ pub mod log;
 pub mod place;
 pub mod rehearse;
 pub mod replay;
+pub mod retention;
 pub mod rig;
 pub mod store;
+pub mod upgrade;
 pub mod withdrawal;
 
 use std::{path::PathBuf, time::Duration};
@@ -41,6 +43,8 @@ pub struct Size {
     pub callers_per_key: usize,
     /// Decisions of the replay drill.
     pub decisions: u64,
+    /// Decisions of each version in each phase of the upgrade drill.
+    pub upgraded: u64,
 }
 
 impl Size {
@@ -54,6 +58,7 @@ impl Size {
         keys: 10_000,
         callers_per_key: 64,
         decisions: 100_000,
+        upgraded: 500,
     };
 
     /// A part of it. Callers stay as many, and so do the calls about one customer: the heat is the
@@ -67,6 +72,7 @@ impl Size {
             pairs: self.pairs / divisor,
             keys: self.keys / divisor,
             decisions: self.decisions / divisor,
+            upgraded: (self.upgraded / divisor).max(10),
             ..self
         }
     }

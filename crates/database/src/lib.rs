@@ -17,12 +17,15 @@ mod statement;
 mod texts;
 mod told;
 mod transaction;
+mod write_ahead;
 
 pub use bound::Bound;
 pub use cell::Cell;
 pub use dialect::{Columns, Count, Dialect, Kind};
 pub use link::Link;
-pub use open::{Database, Location, PoolSizes, migrate::Migrations};
+pub use open::{
+    Database, Location, PoolSizes, check_url, migrate::Schema, patience::Patience, step::Migrations,
+};
 pub use presence::Presence;
 pub use readers::Readers;
 pub use rows::{BindRows, Rows};

@@ -1,26 +1,59 @@
 //! Opens a database, guards it against a second process, and migrates it.
 
+mod grant;
 pub(crate) mod migrate;
+pub(crate) mod patience;
+pub(crate) mod step;
 
-use std::{fs::File, path::PathBuf, str::FromStr as _, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    fs::File,
+    path::{Path, PathBuf},
+    str::FromStr as _,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context as _, bail};
 use sqlx::{
-    AssertSqlSafe, Connection as _, Executor as _, PgConnection, SqlitePool,
+    Connection as _, Executor as _, PgConnection, SqlitePool,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use self::migrate::Migrations;
-use crate::{Link, Readers};
+use self::step::Migrations;
+use crate::{Link, Readers, write_ahead};
 
 /// Where a process keeps its data.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Location {
     /// A folder with one SQLite file per service.
     Folder(PathBuf),
     /// A PostgreSQL database with one schema per service: `postgres://user@host/database`.
     Url(String),
+    /// One of the others, already migrated: a service that opens it creates and changes no table.
+    Migrated(Box<Location>),
+}
+
+impl Location {
+    /// The folder or the database itself.
+    pub fn place(&self) -> &Self {
+        match self {
+            Self::Migrated(inner) => inner.place(),
+            _ => self,
+        }
+    }
+}
+
+impl fmt::Debug for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(folder) => f.debug_tuple("Folder").field(folder).finish(),
+            // The URL may hold a password.
+            Self::Url(_) => f.write_str("Url(…)"),
+            Self::Migrated(inner) => f.debug_tuple("Migrated").field(inner).finish(),
+        }
+    }
 }
 
 /// Connections a service may hold. On SQLite short questions have no limit but the threads they are
@@ -66,22 +99,32 @@ const TRUSTED: Duration = Duration::from_secs(1);
 const RETURN_MAX: Duration = Duration::from_secs(5);
 
 impl Database {
-    /// Opens the store of `service` and migrates it. A store of another version is refused.
+    /// Opens the store of `service` and migrates it, unless others do. A store that this version
+    /// cannot use is refused.
     pub async fn open(
         location: &Location,
         service: &str,
         sizes: PoolSizes,
         migrations: &[Migrations],
     ) -> anyhow::Result<Self> {
-        let database = match location {
-            Location::Folder(folder) => Self::open_file(folder, service, sizes).await?,
-            Location::Url(url) => Self::open_schema(url, service, sizes).await?,
-        };
+        let database = Self::connect(location, service, sizes).await?;
         database.migrate(location, service, migrations).await?;
         Ok(database)
     }
 
-    async fn open_file(folder: &PathBuf, service: &str, sizes: PoolSizes) -> anyhow::Result<Self> {
+    /// Opens the store of `service` as it is.
+    async fn connect(location: &Location, service: &str, sizes: PoolSizes) -> anyhow::Result<Self> {
+        let mut location = location;
+        loop {
+            match location {
+                Location::Folder(folder) => return Self::open_file(folder, service, sizes).await,
+                Location::Url(url) => return Self::open_schema(url, service, sizes).await,
+                Location::Migrated(inner) => location = inner,
+            }
+        }
+    }
+
+    async fn open_file(folder: &Path, service: &str, sizes: PoolSizes) -> anyhow::Result<Self> {
         std::fs::create_dir_all(folder)
             .with_context(|| cannot_write(folder, "create the data folder"))?;
         let lock = File::create(folder.join(format!("{service}.lock")))
@@ -99,6 +142,8 @@ impl Database {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            .pragma("wal_autocheckpoint", write_ahead::PAGES_MAX.to_string())
+            .pragma("journal_size_limit", write_ahead::BYTES_MAX.to_string())
             .busy_timeout(Duration::from_secs(5));
         let pool = SqlitePoolOptions::new()
             .max_connections(1)
@@ -122,8 +167,11 @@ impl Database {
         // The writer creates the file and its journal mode; readers come after it.
         let writer =
             pool.connect_with(options).await.with_context(|| format!("open {}", path.display()))?;
-        let readers = Readers::new(path, sizes.connections_max as usize, sizes.acquire_timeout);
-        Ok(Self::Sqlite { writer, readers, lock: Arc::new(lock) })
+        let (connections, wait) = (sizes.connections_max as usize, sizes.acquire_timeout);
+        let readers = Readers::new(path.clone(), connections, wait);
+        let lock = Arc::new(lock);
+        tokio::spawn(write_ahead::bound(path, Arc::downgrade(&lock)));
+        Ok(Self::Sqlite { writer, readers, lock })
     }
 
     async fn open_schema(url: &str, service: &str, sizes: PoolSizes) -> anyhow::Result<Self> {
@@ -163,19 +211,18 @@ impl Database {
             .connect_with(options)
             .await
             .context("cannot reach PostgreSQL at --database-url")?;
-        let create = format!("create schema if not exists {schema}");
-        if let Err(error) = sqlx::raw_sql(AssertSqlSafe(create)).execute(&pool).await {
-            // Two processes that start together may both try; the loser finds the schema in place.
-            let exists: bool =
-                sqlx::query_scalar("select exists (select 1 from pg_namespace where nspname = $1)")
-                    .bind(&schema)
-                    .fetch_one(&pool)
-                    .await?;
-            if !exists {
-                return Err(error).context("create the schema");
-            }
-        }
         Ok(Self::Postgres(Link::new(pool)))
+    }
+
+    /// Cuts the write-ahead log of an SQLite file to nothing, unless reads need it. A task does so
+    /// whenever it is too long.
+    pub async fn cut_log(location: &Location, service: &str) -> Result<(), crate::DatabaseError> {
+        match location.place() {
+            Location::Folder(folder) => {
+                write_ahead::cut(folder.join(format!("{service}.sqlite"))).await
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Closes every connection once it is idle.
@@ -190,8 +237,14 @@ impl Database {
     }
 }
 
-fn cannot_write(folder: &std::path::Path, what: &str) -> String {
+fn cannot_write(folder: &Path, what: &str) -> String {
     format!("cannot {what} {}; choose another with --data", folder.display())
+}
+
+/// Whether `url` can be used as that of a PostgreSQL database; nothing is connected. No message
+/// repeats the URL.
+pub fn check_url(url: &str) -> anyhow::Result<()> {
+    options_of(url).map(drop)
 }
 
 /// The options that a URL names. The URL may hold a password, so no message repeats it.

@@ -214,6 +214,13 @@ impl History {
             .await?;
         Ok(head.map_or(0, |row| row.0))
     }
+
+    /// The tenants that have a log.
+    pub async fn tenants(&self) -> Result<Vec<String>, HistoryError> {
+        let heads = Select::new("select tenant_id from head order by tenant_id");
+        let rows: Vec<(String,)> = heads.all(&self.database).await?;
+        Ok(rows.into_iter().map(|(tenant,)| tenant).collect())
+    }
 }
 
 /// An SQL expression for the head of the tenant that `tenant` names, 0 before the first entry: for

@@ -10,6 +10,7 @@
 //! - [`Admission`]: limits the calls in flight; calls beyond the queue are refused at once.
 //! - [`Problem`]: builds a status with reason, metadata and field violations.
 //! - [`Recent`]: a map with a bound, for what is kept per tenant.
+//! - [`settings`]: flags, environment variables and a settings file, read by one precedence.
 //! - [`metadata`]: tenant and actor of a call.
 
 mod admission;
@@ -30,7 +31,8 @@ mod process;
 mod recent;
 mod replicas;
 pub mod request_id;
-mod setting;
+mod retention;
+mod settings;
 mod stopping;
 pub mod telemetry;
 mod window;
@@ -45,10 +47,13 @@ pub use neighbour::{CALL_TIMEOUT, Neighbour};
 pub use problem::{
     Problem, RETRY_AFTER, code_name, internal, item_fault, store_status, unavailable,
 };
-pub use process::{
-    Process, ProcessSettings, StoreSettings, Task, block_on, main, run, spawn_until,
-};
+pub use process::{Process, ProcessSettings, Task, block_on, main, run, spawn_until};
 pub use recent::Recent;
 pub use replicas::{CONNECT_TIMEOUT, NeighbourError, Replicas};
-pub use setting::{address, log_filter};
+pub use retention::{BATCH_MAX, Deleted, Pace, retention_task};
+pub use settings::{
+    Checked, PlaceSettings, RIGHT, Refusal, RetentionLimit, RetentionSettings, Secret,
+    SourceSettings, StoreSettings, address, log_filter, neighbour_url, read as read_settings,
+    retention_limit, settings, settings_table,
+};
 pub use stopping::{Shutdown, StopSettings, shutdown_on_signal};

@@ -154,15 +154,15 @@ impl Listener {
     pub async fn serve(self, routes: Routes, shutdown: Shutdown) -> anyhow::Result<()> {
         let Self { socket, limits, is_observed } = self;
         let limits = Arc::new(limits);
-        let service = match is_observed {
-            true => prepared(routes, limits.request_timeout, shutdown.clone()),
-            false => routes.prepare().into_axum_router(),
-        };
         let stop = shutdown.clone();
-        let service =
-            service.layer(middleware::from_fn(move |request: Request, next: middleware::Next| {
-                ending::with_the_process(stop.clone(), request, next)
-            }));
+        let ending = move |request: Request, next: middleware::Next| {
+            ending::with_the_process(stop.clone(), request, next)
+        };
+        let service = routes.prepare().into_axum_router().layer(middleware::from_fn(ending));
+        let service = match is_observed {
+            true => prepared(service, limits.request_timeout, shutdown.clone()),
+            false => service,
+        };
         // Each connection holds a sender; the last one to end closes the channel.
         let (open, mut closed) = mpsc::channel::<()>(1);
         loop {
@@ -186,7 +186,7 @@ impl Listener {
 }
 
 /// The routes with the limits that apply to each request.
-fn prepared(routes: Routes, timeout: Duration, shutdown: Shutdown) -> Router {
+fn prepared(routes: Router, timeout: Duration, shutdown: Shutdown) -> Router {
     let around = move |mut request: Request, next: middleware::Next| {
         request.extensions_mut().insert(shutdown.clone());
         let request = match request.version() {
@@ -198,7 +198,6 @@ fn prepared(routes: Routes, timeout: Duration, shutdown: Shutdown) -> Router {
         let limit = deadline::of(request.headers(), method, timeout);
         observed(request, method, limit, move |request| deadline::within(limit, request, next))
     };
-    let routes = routes.prepare().into_axum_router();
     routes.layer(middleware::from_fn(around)).with_state(())
 }
 

@@ -64,6 +64,9 @@ pub struct ProcessSettings {
     /// How it stops.
     #[command(flatten)]
     pub stop: StopSettings,
+    /// The settings file.
+    #[command(flatten)]
+    pub source: crate::SourceSettings,
 }
 
 /// A service ready to be served.
@@ -134,26 +137,4 @@ pub fn spawn_until(task: Task, shutdown: Shutdown) -> tokio::task::JoinHandle<()
     tokio::spawn(async move {
         tokio::select! { () = task => {}, () = shutdown.cancelled() => {} }
     })
-}
-
-/// Where a service keeps its data: a folder unless a database is named.
-#[derive(Clone, Debug, clap::Args)]
-pub struct StoreSettings {
-    /// Folder of the SQLite databases.
-    #[arg(long, env = "PROFFER_DATA", default_value = "./proffer-data")]
-    pub data: std::path::PathBuf,
-    /// PostgreSQL 15 or newer to use instead of SQLite:
-    /// `postgres://user:password@host:5432/database`.
-    #[arg(long, env = "PROFFER_DATABASE_URL")]
-    pub database_url: Option<String>,
-}
-
-impl StoreSettings {
-    /// The place these settings name.
-    pub fn location(&self) -> database::Location {
-        match &self.database_url {
-            Some(url) => database::Location::Url(url.clone()),
-            None => database::Location::Folder(self.data.clone()),
-        }
-    }
 }

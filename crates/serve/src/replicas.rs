@@ -33,6 +33,11 @@ use self::{
 pub use self::{found::CONNECT_TIMEOUT, place::NeighbourError};
 use crate::{Clock, deadline, method};
 
+/// Whether `urls` can be those of the replicas of a service.
+pub fn check(urls: &str) -> Result<(), NeighbourError> {
+    Place::all(urls).map(drop)
+}
+
 /// Times a call is sent at most.
 const TRIES_MAX: usize = 3;
 

@@ -115,9 +115,15 @@ impl Explain {
                 self.at(tenant, question, at, latest).await?
             }
             (Some(at), None) => {
-                let when = format!(": none was made at or before {at}");
+                let kept_since = self.store.kept_since(tenant).await;
+                let kept_since = kept_since.map_err(|error| serve::store_status(&error))?;
                 let problem = Problem::not_found("decision of customer", &asked.customer_id);
-                return Err(problem.with("kind", "decision").hint(&when).into());
+                let problem = problem.with("kind", "decision");
+                let problem = match kept_since.filter(|since| at.timestamp_micros() < *since) {
+                    Some(since) => kept::past_retention(problem, since),
+                    None => problem.hint(&format!(": none was made at or before {at}")),
+                };
+                return Err(problem.into());
             }
         };
         let Considered { case, catalog, conclusion, mut notes, based_on } = considered;

@@ -101,12 +101,18 @@ impl KeptRecord {
         Self::decode(bytes).unwrap_or_default()
     }
 
-    /// The record of a decision; NOT_FOUND when there is none.
+    /// The record of a decision; NOT_FOUND when there is none, or none any more.
     pub async fn find(store: &Store, tenant: &str, name: DecisionName<'_>) -> Result<Self, Status> {
         let found = store.decision(tenant, name).await;
         let found = found.map_err(|error| serve::store_status(&error))?;
-        let found = found.ok_or_else(|| Problem::not_found("decision", name.decision_id))?;
-        Ok(Self::read(&found.record))
+        match found {
+            Some(row) => Ok(Self::read(&row.record)),
+            None => {
+                let kept_since = store.kept_since(tenant).await;
+                let kept_since = kept_since.map_err(|error| serve::store_status(&error))?;
+                Err(missing(name.decision_id, kept_since).into())
+            }
+        }
     }
 
     /// Whether a contact may come of the decision: somebody was to be contacted and is not held
@@ -125,5 +131,65 @@ impl KeptRecord {
             subject: kept.subject.clone().unwrap_or_default().into(),
         };
         self.offers.iter().map(offer).collect()
+    }
+}
+
+/// Why there is no such decision: it never was, or it was made before `kept_since`, in microseconds
+/// since 1970, and deleted with all others from before.
+pub fn missing(decision_id: &str, kept_since: Option<i64>) -> Problem {
+    let problem = Problem::not_found("decision", decision_id);
+    match kept_since {
+        Some(since) if made_us(decision_id).is_some_and(|made| made < since) => {
+            past_retention(problem, since)
+        }
+        _ => problem,
+    }
+}
+
+/// Says that what was not found was deleted with all decisions from before `since`.
+pub fn past_retention(problem: Problem, since: i64) -> Problem {
+    let since = serve::from_micros(since).to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    let hint = format!(": it is past retention, decisions from before {since} were deleted");
+    problem.hint(&hint).with("kept_since", since)
+}
+
+/// When a decision of this id was made, in microseconds since 1970: its id says so to the
+/// millisecond.
+fn made_us(decision_id: &str) -> Option<i64> {
+    let id = uuid::Uuid::try_parse(decision_id.strip_prefix("dec_")?).ok()?;
+    let (seconds, nanos) = id.get_timestamp()?.to_unix();
+    Some(i64::try_from(seconds).ok()? * 1_000_000 + i64::from(nanos) / 1_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Utc};
+
+    use super::*;
+    use crate::deciding::new_id;
+
+    #[test]
+    fn a_decision_that_was_deleted_is_told_from_one_that_never_was() {
+        let made: DateTime<Utc> = "2026-03-01T10:00:00.123456Z".parse().unwrap();
+        let id = new_id("dec", made);
+        let message = |id: &str, since: Option<i64>| {
+            let status = Status::from(missing(id, since));
+            assert_eq!(status.code(), tonic::Code::NotFound);
+            status.message().to_owned()
+        };
+        let never = format!("decision `{id}` not found");
+        assert_eq!(message(&id, None), never);
+        assert_eq!(message(&id, Some(made.timestamp_micros() - 1_000)), never);
+        let gone = message(&id, Some(made.timestamp_micros() + 1_000_000));
+        assert_eq!(
+            gone,
+            format!(
+                "{never}: it is past retention, decisions from before 2026-03-01T10:00:01Z were \
+                 deleted"
+            )
+        );
+        for other in ["dec_1", "x", "", "dec_ffffffffffffffffffffffffffffffff"] {
+            assert!(message(other, Some(i64::MAX)).ends_with("not found"), "{other}");
+        }
     }
 }

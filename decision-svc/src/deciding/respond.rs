@@ -174,7 +174,11 @@ impl Respond {
         let missing: Vec<_> = ids.iter().filter(is_missing).map(|(_, id)| *id).collect();
         let of_others = self.store.known_decisions(tenant, &missing).await;
         let of_others = of_others.map_err(|error| serve::store_status(&error))?;
-        Ok(Named { found, of_others, catalog, deleted, snapshot })
+        let kept_since = match missing.is_empty() {
+            true => None,
+            false => self.store.kept_since(tenant).await.map_err(|it| serve::store_status(&it))?,
+        };
+        Ok(Named { found, of_others, kept_since, catalog, deleted, snapshot })
     }
 }
 
@@ -184,6 +188,8 @@ struct Named {
     found: BTreeMap<(String, String), KeptRecord>,
     /// Ids of decisions of other customers than the reports say.
     of_others: BTreeSet<String>,
+    /// When a decision is missing: the instant before which decisions were deleted.
+    kept_since: Option<i64>,
     /// Types and offers.
     catalog: Arc<Catalog>,
     /// Types in the catalog that are deleted by now.
@@ -202,7 +208,7 @@ impl Named {
                 let message = format!("`{decision_id}` is not a decision of this customer");
                 Err(Problem::invalid_field("outcome.decision_id", message))
             }
-            None => Err(Problem::not_found("decision", decision_id)),
+            None => Err(kept::missing(decision_id, self.kept_since)),
             found => Ok(found),
         }
     }

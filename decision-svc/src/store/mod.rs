@@ -18,11 +18,12 @@ mod new_decision;
 mod outbox;
 mod outcome;
 mod request;
+mod retention;
 mod writer;
 
 use std::sync::Arc;
 
-use database::{Database, Dialect, Migrations, Statement};
+use database::{Database, Dialect, Migrations, Schema, Statement};
 use tokio::sync::mpsc;
 
 pub use decision::{DecisionFilter, DecisionName, DecisionRow};
@@ -41,6 +42,11 @@ pub fn migrations() -> Migrations {
     Migrations { sqlite: &SQLITE, postgres: &POSTGRES }
 }
 
+/// The store of the service: the tables of its log, then its own.
+pub fn schema() -> Schema {
+    Schema { service: "decision", steps: vec![history::migrations(), migrations()] }
+}
+
 /// Every statement on the service's tables.
 pub fn statements(dialect: Dialect) -> Vec<Statement> {
     let of_dialect = [
@@ -51,7 +57,8 @@ pub fn statements(dialect: Dialect) -> Vec<Statement> {
         request::statements,
     ];
     let mut all: Vec<_> = of_dialect.iter().flat_map(|statements| statements(dialect)).collect();
-    for statements in [arm::statements, outbox::statements, outcome::statements] {
+    let of_both = [arm::statements, outbox::statements, outcome::statements, retention::statements];
+    for statements in of_both {
         all.extend(statements());
     }
     all

@@ -27,6 +27,7 @@ use super::neighbours::Fakes;
 pub const NOW_US: i64 = 1_795_341_600_000_000;
 
 pub struct Suite {
+    pub app: App,
     pub fakes: Fakes,
     pub clock: Clock,
     pub decisions: DecisionServiceClient<Neighbour>,
@@ -82,6 +83,7 @@ impl Suite {
             flows: DecisionFlowServiceClient::new(own.clone()),
             outcomes: OutcomeServiceClient::new(own),
             tasks: app.tasks().into_iter().map(tokio::spawn).collect(),
+            app,
         };
         let request = proto::CreateDecisionFlowRequest {
             decision_flow: Some(winback()),

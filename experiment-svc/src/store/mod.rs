@@ -10,9 +10,10 @@ mod arm;
 mod flow;
 mod ledger;
 mod reading;
+mod retention;
 
 pub use arm::ArmRow;
-use database::{Database, Dialect, Migrations, Statement};
+use database::{Database, Dialect, Migrations, Schema, Statement};
 pub use flow::{FlowError, give_flow_back, take_flow};
 pub use ledger::{Assignment, Delivered, Delivery, Exposure, Outcome};
 pub use reading::Read;
@@ -25,9 +26,20 @@ pub fn migrations() -> Migrations {
     Migrations { sqlite: &SQLITE, postgres: &POSTGRES }
 }
 
+/// The store of the service: the tables of its log, then its own.
+pub fn schema() -> Schema {
+    Schema { service: "experiment", steps: vec![history::migrations(), migrations()] }
+}
+
 /// Every statement on the service's tables; both dialects have the same.
 pub fn statements(_: Dialect) -> Vec<Statement> {
-    let all = [arm::statements(), flow::statements(), ledger::statements(), reading::statements()];
+    let all = [
+        arm::statements(),
+        flow::statements(),
+        ledger::statements(),
+        reading::statements(),
+        retention::statements(),
+    ];
     all.concat()
 }
 

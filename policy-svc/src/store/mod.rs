@@ -20,6 +20,7 @@ mod ended;
 mod known;
 mod reconciliation;
 mod request;
+mod retention;
 mod row;
 mod statements;
 mod write;
@@ -31,7 +32,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use database::{Database, DatabaseError, Migrations, Source};
+use database::{Database, DatabaseError, Migrations, Schema, Source};
 use serve::Clock;
 use tokio::sync::{Mutex, MutexGuard, mpsc};
 
@@ -48,6 +49,11 @@ static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres")
 /// The service's tables; run them after the log's.
 pub fn migrations() -> Migrations {
     Migrations { sqlite: &SQLITE, postgres: &POSTGRES }
+}
+
+/// The store of the service: the tables of its log, then its own.
+pub fn schema() -> Schema {
+    Schema { service: "policy", steps: vec![history::migrations(), migrations()] }
 }
 
 /// Contacts in the window that are read. One more than the highest cap, so that a global cap would

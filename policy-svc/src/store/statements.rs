@@ -2,7 +2,9 @@
 
 use database::{Count, Dialect, Statement, Texts};
 
-use super::{budget, budget_entry, consent, contact, ended, known, reconciliation, request, write};
+use super::{
+    budget, budget_entry, consent, contact, ended, known, reconciliation, request, retention, write,
+};
 
 /// The texts, as they are sent.
 pub fn statements(dialect: Dialect) -> Vec<Statement> {
@@ -45,7 +47,7 @@ pub fn statements(dialect: Dialect) -> Vec<Statement> {
     let why = "old answers of all customers are removed by age";
     let old = Statement::new("old answers", request::OLD).scan(why);
     let named = about_customers.into_iter().map(|(name, text)| Statement::new(name, text));
-    named.chain(scans).chain(ended).chain([old]).collect()
+    named.chain(scans).chain(ended).chain([old]).chain(retention::statements()).collect()
 }
 
 /// The texts for one row and for several.

@@ -6,6 +6,7 @@
 mod circle;
 mod contract;
 mod key;
+mod landed;
 mod manifest;
 mod mention;
 mod migration;
@@ -84,6 +85,7 @@ fn check_files(files: &[SourceFile]) -> Vec<Violation> {
     manifest::check(&files, &mut found);
     migration::check(&files, &mut found);
     key::check(&files, &mut found);
+    landed::check(&files, &mut found);
     contract::check(&files, &rust, &mut found);
     page::check(&files, &mut found);
     threat::check(&files, &rust, &mut found);

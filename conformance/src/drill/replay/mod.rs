@@ -1,7 +1,7 @@
 //! Decisions come out the same when they are made again: after the configuration, the records and
 //! the contacts have all moved on, and everything was restarted.
 
-mod programme;
+pub(super) mod programme;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -41,3 +41,26 @@ pub async fn turn_field(
     transaction.commit().await?;
     Ok(())
 }
+
+/// Copies every decision so many times, each copy `days` older and a little more.
+pub async fn copy_into_past(database: &Database, days: i64, copies: i64) -> anyhow::Result<()> {
+    let insert = "insert into decision
+          (tenant_id, customer_id, decided_us, decision_id, flow_id, reason, record)
+        select tenant_id, customer_id, decided_us - $1, decision_id || $2, flow_id, reason, record
+        from decision where decision_id not like '%old%'";
+    for copy in 0..copies {
+        let mut transaction = database.begin().await?;
+        let age_us = days * 86_400_000_000 + copy;
+        let mark = format!("old{copy}");
+        execute!(&mut transaction, sqlx::query(insert).bind(age_us).bind(&mark))?;
+        transaction.commit().await?;
+    }
+    Ok(())
+}
+
+/// How many decisions were made before an instant, in microseconds since 1970.
+pub async fn made_before(database: &Database, before_us: i64) -> anyhow::Result<i64> {
+    let count = "select count(*) from decision where decided_us < $1";
+    let (count,): (i64,) = Select::new(count).bind(before_us).one(database).await?;
+    Ok(count)
+}

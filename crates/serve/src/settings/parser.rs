@@ -4,6 +4,8 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 
 use tracing_subscriber::EnvFilter;
 
+use super::secret::Secret;
+
 /// The levels of a log.
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
@@ -24,6 +26,17 @@ pub fn address(text: &str) -> Result<SocketAddr, String> {
         all.iter().find(|address| address.is_ipv4()).or(all.first()).copied()
     });
     found.ok_or_else(|| format!("the host name `{host}` is not known; {example}"))
+}
+
+/// The URL of a PostgreSQL database. No message repeats it: it may hold a password.
+pub fn database_url(text: &str) -> Result<Secret, String> {
+    database::check_url(text).map(|()| Secret::new(text)).map_err(|error| format!("{error:#}"))
+}
+
+/// The URL of another service, such as `http://catalog:7101`.
+pub fn neighbour_url(text: &str) -> Result<String, String> {
+    crate::replicas::check(text).map_err(|error| error.to_string())?;
+    Ok(text.to_owned())
 }
 
 /// A log filter: a level, or levels by target, such as `info` or `warn,decision_svc=debug`.
@@ -64,6 +77,22 @@ mod tests {
         }
         let fault = address("no such host:80").unwrap_err();
         assert!(fault.starts_with("the host name `no such host` is not known; "), "{fault}");
+    }
+
+    #[test]
+    fn the_url_of_a_service_is_refused_when_nothing_could_be_reached_by_it() {
+        for right in [
+            "http://catalog:7101",
+            "http://127.0.0.1:7101/",
+            "http://a:1,http://b:2",
+            "http://[::1]:1",
+        ] {
+            assert_eq!(neighbour_url(right).as_deref(), Ok(right));
+        }
+        for wrong in ["catalog:7101", "", "http://", "ftp://catalog", "http://catalog:7101/path"] {
+            let fault = neighbour_url(wrong);
+            assert_eq!(fault, Err("write it as http://host:port".to_owned()), "{wrong}");
+        }
     }
 
     #[test]

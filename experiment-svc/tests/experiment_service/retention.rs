@@ -1,0 +1,43 @@
+//! Which outcomes are deleted by age: those that no read-out counts.
+
+use proffer_proto::experiment::v1::{Arm, ledger_entry::Entry};
+use serve::{Deleted, Pace, RetentionSettings};
+
+use super::suite::*;
+
+/// What is deleted so many days after the start by these limits.
+async fn deleted_after(suite: &Suite, days: i64, limits: &[&str]) -> Deleted {
+    suite.clock.set(day(days));
+    let limits = limits.iter().map(|limit| serve::retention_limit(limit).unwrap()).collect();
+    let app = suite.app.clone().with_retention(RetentionSettings { limits });
+    let mut deleted = app.delete_old_rows(Pace::Full).await.unwrap();
+    deleted.retain(|_, rows| *rows > 0);
+    deleted
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outcome_stays_while_an_experiment_counts_it() {
+    on_both(async |suite| {
+        suite.create(running()).await.unwrap();
+        let entries = [
+            assigned("ann", Arm::Treatment, hour(2)),
+            Entry::Outcome(bought("before", "ann", 5, hour(1))),
+            Entry::Outcome(bought("counted", "ann", 7, hour(3))),
+            Entry::Outcome(bought("without_arm", "bob", 9, hour(3))),
+        ];
+        suite.deliver_through(entries, Some(hour(4))).await.unwrap();
+        let results = async || {
+            let arms = suite.results(SEED, "").await.unwrap().arms;
+            arms.iter().map(|arm| (arm.n, arm.mean.to_string())).collect::<Vec<_>>()
+        };
+        suite.clock.set(day(60));
+        let before = results().await;
+        assert_eq!(deleted_after(&suite, 60, &[]).await, Deleted::new());
+        assert_eq!(deleted_after(&suite, 60, &["outcomes=70"]).await, Deleted::new());
+        let gone = Deleted::from([("outcome", 2)]);
+        assert_eq!(deleted_after(&suite, 60, &["outcomes=50"]).await, gone);
+        assert_eq!(results().await, before);
+        assert_eq!(deleted_after(&suite, 4_000, &["outcomes=50"]).await, Deleted::new());
+    })
+    .await;
+}
