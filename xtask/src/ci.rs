@@ -14,7 +14,10 @@ pub fn run() -> anyhow::Result<()> {
     };
     step("format", || command::run(cargo().args(["fmt", "--all", "--check"])))?;
     step("tidy", tidy::run)?;
-    step("tools", || tool::find_or_install().map(drop))?;
+    step("tools", || {
+        tool::deploy::find_or_install()?;
+        tool::find_or_install().map(drop)
+    })?;
     step("contracts", || {
         let buf = tool::find_or_install()?.buf;
         command::run(Command::new(buf).args(["lint", "proto"]).current_dir(&root))

@@ -1,5 +1,5 @@
-//! The repository's own commands: `cargo xtask test`, `ci`, `tidy`, `bless`, `db`, `drill`,
-//! `rehearse`, `bench`.
+//! The repository's own commands: `cargo xtask test`, `deploy`, `ci`, `tidy`, `bless`, `db`,
+//! `drill`, `rehearse`, `bench`.
 
 mod bench;
 mod ci;
@@ -28,6 +28,9 @@ enum Task {
     /// Runs every test, on both databases, over gRPC and REST. Installs the tools it needs and
     /// passes further arguments to the test runner.
     Test(test::Settings),
+    /// Runs the tests of `deploy/`: rendered, linted and run with helm, kubectl, promtool and the
+    /// rest, without Docker and without a cluster. They are part of `test` too.
+    Deploy,
     /// Runs everything a change must pass: formatting, tidy, contracts, lints and every test.
     Ci,
     /// Checks those rules of ARCHITECTURE.md that a program can check.
@@ -49,6 +52,7 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Test(settings) => test::run(&settings),
+        Task::Deploy => test::deploy(),
         Task::Ci => ci::run(),
         Task::Tidy => tidy::run(),
         Task::Bless => test::bless(),

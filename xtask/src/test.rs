@@ -4,6 +4,9 @@ use std::process::Command;
 
 use crate::{command, repository, tool};
 
+/// Names the folder of the programs that check `deploy/`.
+const DEPLOY_TOOLS_VARIABLE: &str = "PROFFER_TEST_DEPLOY_TOOLS";
+
 /// Arguments of `cargo xtask test`.
 #[derive(Debug, Default, clap::Args)]
 pub struct Settings {
@@ -22,7 +25,9 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
         cargo.current_dir(&root);
         cargo
     };
+    let mut deploy_tools = None;
     if needs_binaries(&settings.arguments) {
+        deploy_tools = Some(tool::deploy::find_or_install()?);
         command::run(cargo().args(["build", "--quiet", "--workspace", "--bins"]))?;
     }
     // Uses a running server if there is one; a private one ends with this process.
@@ -35,7 +40,8 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
         command
             .env(testkit::SERVER_VARIABLE, &url)
             .env("PROFFER_TEST_GRPCURL", &tools.grpcurl)
-            .env("PROFFER_TEST_PYTHON", &tools.python);
+            .env("PROFFER_TEST_PYTHON", &tools.python)
+            .envs(deploy_tools.iter().map(|folder| (DEPLOY_TOOLS_VARIABLE, folder)));
         command::run(command)
     };
     if settings.arguments.is_empty() {
@@ -52,10 +58,18 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     tested
 }
 
+/// Checks what `deploy/` has: renders, lints and runs it with the real tools.
+pub fn deploy() -> anyhow::Result<()> {
+    let arguments = ["-p", "conformance", "--test", "deploy"];
+    run(&Settings { arguments: arguments.map(str::to_owned).to_vec() })
+}
+
 /// Rewrites the golden files by running the tests that own them. These tests need no server.
 pub fn bless() -> anyhow::Result<()> {
+    let deploy_tools = tool::deploy::find_or_install()?;
     let mut cargo = command::cargo();
     cargo.current_dir(repository::root()?).env(testkit::UPDATE_VARIABLE, "1");
+    cargo.env(DEPLOY_TOOLS_VARIABLE, deploy_tools);
     command::run(cargo.args(["test", "--quiet", "--workspace", "golden"]))?;
     println!("golden files are rewritten; review them with `git diff`");
     Ok(())

@@ -1,6 +1,8 @@
 //! Programs the tests need, found or installed: Debian's packages by apt, the rest into
 //! `target/tools`.
 
+pub mod deploy;
+
 use std::{
     path::{Path, PathBuf},
     process::Command,
