@@ -19,8 +19,8 @@ use crate::{
     compiled_flows::CompiledFlows,
     deciding::{
         as_of::AsOfCases, candidates::Candidates, commit::Commit, explain::Explain,
-        ground::Grounds, live::LiveCases, past::PastConfiguration, recommend::Recommend,
-        recorded::RecordedCases, release::Release, replay::Replay, respond::Respond,
+        ground::Grounds, live::LiveCases, past::PastConfiguration, planner::Planner,
+        recommend::Recommend, recorded::RecordedCases, release::Release, replay::Replay, respond::Respond,
         undelivered::Undelivered, whole_flow::WholeFlows,
     },
     domain::snapshot::Snapshot,
@@ -203,6 +203,7 @@ fn decisions(
     let Relay { store, neighbours, bell, .. } = relay;
     let Neighbours { catalog, gate, channels, .. } = neighbours;
     let undelivered = Undelivered { store: store.clone(), gate: gate.clone() };
+    let planner = Planner::default();
     let live = LiveCases {
         store: store.clone(),
         undelivered: undelivered.clone(),
@@ -213,6 +214,7 @@ fn decisions(
         },
         followers: followers.clone(),
         compiled: CompiledFlows::default(),
+        planner: planner.clone(),
         catalog: catalog.clone(),
         gate: gate.clone(),
         clock: clock.clone(),
@@ -223,6 +225,7 @@ fn decisions(
         lookup: catalog.clone(),
         catalogs: PastCatalogs::default(),
         compiled: PastFlows::default(),
+        planner,
     };
     let recorded = RecordedCases { store: store.clone(), past: past.clone(), gate: gate.clone() };
     let as_of = AsOfCases { past, followers: followers.clone(), gate: gate.clone() };
