@@ -79,10 +79,6 @@ impl PolicyKind for OutcomeBased {
         Reads { outcomes: Some((&self.outcomes, self.window.length())), ..Reads::default() }
     }
 
-    fn yields(&self) -> bool {
-        false
-    }
-
     fn open<'a>(&'a self, ground: Ground<'a>) -> Box<dyn Evaluation + 'a> {
         let binding: Vec<_> = ground.outcomes.within(ground.scope).collect();
         let latest = binding.iter().copied().max_by_key(|outcome| outcome.at);
