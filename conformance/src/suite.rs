@@ -39,7 +39,7 @@ pub struct Suite {
     /// Its processes, the one with the door last.
     pub processes: Vec<Process>,
     shape: Shape,
-    place: Place,
+    place: StoreArguments,
     /// Of every process, besides what says where the others are.
     environment: Vec<(String, String)>,
     folder: TempDir,
@@ -47,9 +47,9 @@ pub struct Suite {
 
 /// Arguments that say where data are kept.
 #[derive(Clone, Debug)]
-struct Place(Vec<String>);
+struct StoreArguments(Vec<String>);
 
-impl Place {
+impl StoreArguments {
     fn arguments(&self) -> Vec<&str> {
         self.0.iter().map(String::as_str).collect()
     }
@@ -75,7 +75,7 @@ impl Suite {
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
         let folder = tempfile::Builder::new().prefix("proffer-conformance-").tempdir()?;
-        let place = Place(match store {
+        let place = StoreArguments(match store {
             Store::Sqlite => {
                 vec!["--data".to_owned(), folder.path().join("data").display().to_string()]
             }
@@ -140,7 +140,7 @@ impl Suite {
 }
 
 async fn all_in_one(
-    place: &Place,
+    place: &StoreArguments,
     environment: &[(String, String)],
 ) -> anyhow::Result<(String, Vec<Process>)> {
     let mut arguments = vec!["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
@@ -160,7 +160,7 @@ pub fn base_in(line: &str) -> Option<String> {
 }
 
 async fn five_processes(
-    place: &Place,
+    place: &StoreArguments,
     common: &[(String, String)],
 ) -> anyhow::Result<(String, Vec<Process>)> {
     const NAMES: [&str; 5] = ["catalog", "policy", "experiment", "decision", "gateway"];

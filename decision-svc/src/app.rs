@@ -20,8 +20,8 @@ use crate::{
     deciding::{
         as_of::AsOfCases, candidates::Candidates, commit::Commit, explain::Explain,
         ground::Grounds, live::LiveCases, past::PastConfiguration, planner::Planner,
-        recommend::Recommend, recorded::RecordedCases, release::Release, replay::Replay, respond::Respond,
-        undelivered::Undelivered, whole_flow::WholeFlows,
+        recommend::Recommend, recorded::RecordedCases, release::Release, replay::Replay,
+        respond::Respond, undelivered::Undelivered, whole_flow::WholeFlows,
     },
     domain::snapshot::Snapshot,
     grpc::{

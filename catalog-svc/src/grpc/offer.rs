@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use history::{Draft, Filter, Kind, ServiceContext as _};
+use history::{Draft, Filter, ResourceKind, ServiceContext as _};
 use proffer_proto::catalog::v1::{self as proto, offer_service_server::OfferService};
 use serve::{Problem, metadata};
 use tonic::{Status, metadata::MetadataMap};
@@ -33,7 +33,7 @@ fn settle(resource: &mut proto::Offer) {
     resource.custom_fields.values_mut().for_each(value::settle);
 }
 
-impl Kind<Context> for proto::Offer {
+impl ResourceKind<Context> for proto::Offer {
     async fn check(draft: &mut Draft<'_, Context, Self>) -> Result<(), Status> {
         settle(&mut draft.resource);
         let category = draft.resource.category.clone();

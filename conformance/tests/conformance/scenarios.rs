@@ -1,14 +1,14 @@
 //! The same scenarios through every door, in one process and in five, on both stores.
 
 use conformance::{
-    door::{Door, Kind},
+    door::{Door, DoorKind},
     play::play,
     scenario,
     suite::{Shape, Store, Suite},
 };
 
 /// Plays scenarios that begin alike on a fresh suite each.
-async fn check(names: &[&str], kind: Kind, shape: Shape, store: Store) {
+async fn check(names: &[&str], kind: DoorKind, shape: Shape, store: Store) {
     for name in names {
         let mut suite = Suite::start(shape, store).await.unwrap();
         let door = Door::open(kind, &suite).unwrap();
@@ -58,7 +58,7 @@ macro_rules! played {
         $(
             #[tokio::test(flavor = "multi_thread")]
             async fn $test() {
-                check($scenarios, Kind::$kind, Shape::$shape, Store::$store).await;
+                check($scenarios, DoorKind::$kind, Shape::$shape, Store::$store).await;
             }
         )*
     };

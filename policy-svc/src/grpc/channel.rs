@@ -1,6 +1,6 @@
 //! ChannelService: the checks of channels; create, get, list, update and delete are in `history`.
 
-use history::{Draft, Kind};
+use history::{Draft, ResourceKind};
 use proffer_proto::policy::v1::{self as proto, channel_service_server::ChannelService};
 use tonic::Status;
 
@@ -18,7 +18,7 @@ use crate::{
 /// The channels of a tenant.
 pub struct Channels(pub Context);
 
-impl Kind<Context> for proto::Channel {
+impl ResourceKind<Context> for proto::Channel {
     const COUNT_MAX: Option<usize> = Some(CHANNELS_MAX);
 
     async fn check(draft: &mut Draft<'_, Context, Self>) -> Result<(), Status> {

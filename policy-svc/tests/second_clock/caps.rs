@@ -9,10 +9,7 @@ use policy_svc::domain::{
     contact_policy::{ContactPolicy, PolicyDraft},
     facts::{ContactFact, Facts, Standing, Subject},
     question::{Candidate, FieldValue},
-    rule::{
-        cap::CapDraft, cross_channel_cap, customer_total_cap,
-        frequency_cap, kind::PolicyKind,
-    },
+    rule::{cap::CapDraft, cross_channel_cap, customer_total_cap, frequency_cap, kind::PolicyKind},
     settings::Settings,
     verdict::{Case, Judgment, Scrutiny, Slots, judge},
 };

@@ -3,9 +3,8 @@
 use super::*;
 use crate::domain::rule::{
     allow_override::AllowOverride, category_suppression::CategorySuppression, cooldown::Cooldown,
-    cross_channel_cap, customer_total_cap,
-    mutual_exclusion::MutualExclusion, segment_exclusion::SegmentExclusion,
-    time_window::TimeWindow,
+    cross_channel_cap, customer_total_cap, mutual_exclusion::MutualExclusion,
+    segment_exclusion::SegmentExclusion, time_window::TimeWindow,
 };
 
 /// A contact on a channel, so many seconds ago.
@@ -129,7 +128,8 @@ fn total_and_cross_channel_caps_ignore_what_they_say_of_the_scope() {
             "{scope} {cap:?}"
         );
     };
-    let (total, cross) = (kind(customer_total_cap::KIND.parse(two)), kind(cross_channel_cap::KIND.parse(two)));
+    let (total, cross) =
+        (kind(customer_total_cap::KIND.parse(two)), kind(cross_channel_cap::KIND.parse(two)));
     let frequency = kind(frequency_cap::KIND.parse(two));
     check("channel:email;category:Apparel", &total, &["customer_total_cap", "customer_total_cap"]);
     check("channel:email", &cross, &["cross_channel_cap", "cross_channel_cap"]);
