@@ -6,12 +6,10 @@ use proffer_proto::catalog::v1::{
     self as proto, behavioral_metric_service_server::BehavioralMetricService,
 };
 use tonic::Status;
+use wire::named::OUTCOME_TYPE;
 
 use super::{Context, blocking, catalogue, parse};
-use crate::{
-    domain::{breakage::bereft, name::hint, outcome_type::SYSTEM_TYPES},
-    names::OUTCOME_TYPE,
-};
+use crate::domain::{breakage::bereft, name::hint, outcome_type::SYSTEM_TYPES};
 
 /// The behavioral metrics of a tenant.
 pub struct BehavioralMetrics(pub Context);

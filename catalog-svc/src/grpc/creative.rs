@@ -3,13 +3,13 @@
 use history::{Draft, ResourceKind, ServiceContext as _};
 use proffer_proto::catalog::v1::{self as proto, creative_service_server::CreativeService};
 use tonic::Status;
-use wire::reference;
+use wire::{
+    named::{CHANNEL, OFFER, PLACEMENT},
+    reference,
+};
 
 use super::{Context, parse};
-use crate::{
-    domain::{creative::WEIGHT_DEFAULT, name::quoted},
-    names::{CHANNEL, OFFER, PLACEMENT},
-};
+use crate::domain::{creative::WEIGHT_DEFAULT, name::quoted};
 
 /// The creatives of a tenant.
 pub struct Creatives(pub Context);

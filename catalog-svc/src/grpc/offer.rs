@@ -9,14 +9,12 @@ use tonic::{Status, metadata::MetadataMap};
 use wire::{
     amount,
     name::{folded, hint, is_named, is_same},
+    named::CATEGORY,
     purpose, reference, rule, value,
 };
 
 use super::{Context, blocking, catalogue, creative, parse, value::into_proto};
-use crate::{
-    domain::{Faults, check::check_offer, field_value::FieldValue, offer::COST},
-    names::CATEGORY,
-};
+use crate::domain::{Faults, check::check_offer, field_value::FieldValue, offer::COST};
 
 /// The offers of a tenant.
 pub struct Offers(pub Context);

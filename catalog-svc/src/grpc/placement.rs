@@ -4,9 +4,10 @@
 use history::{Draft, ResourceKind};
 use proffer_proto::catalog::v1::{self as proto, placement_service_server::PlacementService};
 use tonic::Status;
+use wire::named::CHANNEL;
 
 use super::{Context, creative};
-use crate::{domain::name::word_fault, names::CHANNEL};
+use crate::domain::name::word_fault;
 
 /// The placements of a tenant.
 pub struct Placements(pub Context);

@@ -8,6 +8,7 @@ use proffer_proto::{
     values::v1::ResourceStatus,
 };
 use tonic::Status;
+use wire::named::OFFER;
 
 use super::Context;
 use crate::{
@@ -15,7 +16,6 @@ use crate::{
     domain::{
         compile::CompiledFlow,
         flow::Flow,
-        named::OFFER,
         snapshot::{Catalog, Snapshot},
     },
     messages::flow_config,

@@ -10,11 +10,11 @@ use proffer_proto::{
 };
 use serve::Problem;
 use tonic::{Status, metadata::MetadataMap};
+use wire::named::FLOW;
 
 use super::{Context, assignment, resource, results};
 use crate::{
     domain::experiment::{ChangeError, Experiment, Status as Stage, folded_flow},
-    names::FLOW,
     store::{FlowError, give_flow_back, take_flow},
 };
 

@@ -3,6 +3,7 @@
 use history::{Draft, ResourceKind};
 use proffer_proto::policy::v1::{self as proto, channel_service_server::ChannelService};
 use tonic::Status;
+use wire::named::FIELD;
 
 use super::Context;
 use crate::{
@@ -10,7 +11,6 @@ use crate::{
         channel::{Channel, ChannelType, default_type},
         configuration::{CHANNELS_MAX, Configuration},
         folded,
-        named::FIELD,
     },
     messages,
 };

@@ -5,13 +5,11 @@ use proffer_proto::policy::v1::{
     self as proto, TenantSettings, settings_service_server::SettingsService,
 };
 use tonic::{Request, Response, Status};
+use wire::named::FIELD;
 
 use super::Context;
 use crate::{
-    domain::{
-        named::FIELD,
-        settings::{COUNTRY_FIELD_DEFAULT, field_name},
-    },
+    domain::settings::{COUNTRY_FIELD_DEFAULT, field_name},
     messages::settings::{rule_settings, with_defaults},
 };
 

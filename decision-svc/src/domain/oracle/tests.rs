@@ -199,7 +199,7 @@ fn check(seed: u64, workspace: &mut Workspace, met: &mut BTreeMap<String, usize>
         let mut evaluate = || compiled.evaluate(&subject, &excluded, 2, scratch);
         assert_eq!(evaluate(), evaluate(), "the record is taken in once, seed {seed}");
         for (reason, count) in got.refused_by_reason {
-            *met.entry(reason.code().to_owned()).or_insert(0) += count;
+            *met.entry(reason.as_str().to_owned()).or_insert(0) += count;
         }
         *met.entry("ranked".to_owned()).or_insert(0) += got.ranked_in_all;
         // Offers whose category is found only when the space around its name is left out.
