@@ -163,7 +163,7 @@ impl App {
             follow::wait_for(&mut follower, WARM_UP_MAX, Snapshot::is_complete).await;
             readiness.set(true);
         };
-        let bound = keep_bound(self.configuration.clone());
+        let bound = history::keep_bound!(self.configuration.clone(), DecisionFlow);
         let report = telemetry::report(
             self.respond.store.clone(),
             self.respond.followers.clone(),
@@ -176,20 +176,6 @@ impl App {
     /// Whether it may be sent work.
     pub fn readiness(&self) -> Readiness {
         self.readiness.clone()
-    }
-}
-
-/// Binds flows to what has appeared since they were written. Never ends.
-async fn keep_bound(context: Context) {
-    let names = &context.known.names;
-    let mut news = names.news();
-    loop {
-        for tenant in news.tenants().await {
-            let bound = names.bind::<_, DecisionFlow>(&context, &tenant).await;
-            if let Err(error) = bound {
-                tracing::warn!(%error, tenant, "flows were not bound");
-            }
-        }
     }
 }
 

@@ -50,3 +50,24 @@ impl Names {
         draft
     }
 }
+
+/// A task that binds resources of these kinds to what has appeared since they were written. It never
+/// ends. `context.known.names` are the names.
+#[macro_export]
+macro_rules! keep_bound {
+    ($context:expr, $($resource:ty),+ $(,)?) => {{
+        let context = $context;
+        async move {
+            let names = &context.known.names;
+            let mut news = names.news();
+            loop {
+                for tenant in news.tenants().await {
+                    $(if let Err(error) = names.bind::<_, $resource>(&context, &tenant).await {
+                        let kind = <$resource as $crate::Resource>::KIND;
+                        tracing::warn!(%error, tenant, kind, "references were not bound");
+                    })+
+                }
+            }
+        }
+    }};
+}
