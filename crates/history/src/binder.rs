@@ -51,8 +51,8 @@ impl Names {
     }
 }
 
-/// A task that binds resources of these kinds to what has appeared since they were written. It never
-/// ends. `context.known.names` are the names.
+/// A task that binds resources of these kinds to what has appeared since they were written.
+/// It never ends. `context.known.names` are the names.
 #[macro_export]
 macro_rules! keep_bound {
     ($context:expr, $($resource:ty),+ $(,)?) => {{

@@ -1,7 +1,8 @@
 //! One reading of what the messages of all services share, so that no two services read the same
 //! message differently.
 //!
-//! [`name`], [`named`], [`text`], [`purpose`] and [`decimal`] know no messages: `domain/` may use them.
+//! [`name`], [`named`], [`text`], [`purpose`], [`decimal`] and [`reasons!`] know no messages:
+//! `domain/` may use them.
 
 pub mod amount;
 pub mod decimal;
