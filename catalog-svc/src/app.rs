@@ -7,7 +7,7 @@ use database::{Location, Presence};
 use history::{History, Log, LogServer};
 use proffer_proto::catalog::v1 as proto;
 use serve::{Clock, Readiness, Task, follow_store};
-use tonic::{Status, service::Routes};
+use tonic::service::Routes;
 
 use crate::{
     grpc::{self, Context, Lookups},
@@ -33,7 +33,18 @@ pub struct App {
 
 impl App {
     /// Names of the services, for reflection.
-    pub const SERVICES: &'static [&'static str] = grpc::SERVICES;
+    pub const SERVICES: &'static [&'static str] = &[
+        "proffer.catalog.v1.SchemaService",
+        "proffer.catalog.v1.RecordService",
+        "proffer.catalog.v1.CategoryService",
+        "proffer.catalog.v1.OfferService",
+        "proffer.catalog.v1.OutcomeTypeService",
+        "proffer.catalog.v1.BehavioralMetricService",
+        "proffer.catalog.v1.CreativeService",
+        "proffer.catalog.v1.PlacementService",
+        "proffer.internal.catalog.v1.LookupService",
+        history::LOG_SERVICE,
+    ];
 
     /// Opens and migrates the store.
     pub async fn build(location: &Location, deps: Deps) -> anyhow::Result<Self> {
@@ -80,26 +91,14 @@ impl App {
     /// Work beside the services: binding references to what has appeared, and readiness.
     pub fn tasks(&self) -> Vec<Task> {
         let store = follow_store(self.readiness.clone(), self.store.clone());
-        vec![Box::pin(self.clone().keep_bound()), store]
-    }
-
-    async fn keep_bound(self) {
-        let mut news = self.context.known.names.news();
-        loop {
-            for tenant in news.tenants().await {
-                if let Err(error) = self.bind(&tenant).await {
-                    tracing::warn!(%error, tenant, "references were not bound");
-                }
-            }
-        }
-    }
-
-    async fn bind(&self, tenant: &str) -> Result<(), Status> {
-        let (context, names) = (&self.context, &self.context.known.names);
-        names.bind::<_, proto::Offer>(context, tenant).await?;
-        names.bind::<_, proto::Creative>(context, tenant).await?;
-        names.bind::<_, proto::Placement>(context, tenant).await?;
-        names.bind::<_, proto::BehavioralMetric>(context, tenant).await
+        let bind = history::keep_bound!(
+            self.context.clone(),
+            proto::Offer,
+            proto::Creative,
+            proto::Placement,
+            proto::BehavioralMetric,
+        );
+        vec![Box::pin(bind), store]
     }
 
     /// Whether the service may be sent work.

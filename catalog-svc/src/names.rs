@@ -4,21 +4,11 @@
 use std::sync::Arc;
 
 use history::{Directory, Follower, Log, LogServer, Names};
-
-/// A category of offers.
-pub const CATEGORY: &str = "category";
-/// An offer.
-pub const OFFER: &str = "offer";
-/// A part of a page or message.
-pub const PLACEMENT: &str = "placement";
-/// An outcome type.
-pub const OUTCOME_TYPE: &str = "outcome_type";
-/// A channel.
-pub const CHANNEL: &str = "channel";
+use wire::named::{CATEGORY, CHANNEL, OFFER, OUTCOME_TYPE, PLACEMENT, SCHEMA};
 
 /// What the own log names.
 const OWN_KINDS: &[&str] =
-    &[CATEGORY, OFFER, PLACEMENT, OUTCOME_TYPE, "schema", "creative", "behavioral_metric"];
+    &[CATEGORY, OFFER, PLACEMENT, OUTCOME_TYPE, SCHEMA, "creative", "behavioral_metric"];
 /// What policy-svc names.
 const POLICY_KINDS: &[&str] = &[CHANNEL];
 

@@ -27,7 +27,7 @@ pub const GRPCURL_VARIABLE: &str = "PROFFER_TEST_GRPCURL";
 /// The ways in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum DoorKind {
     /// REST by curl.
     Curl,
     /// gRPC by a client without generated code.
@@ -39,7 +39,7 @@ pub enum Kind {
 /// A way into one suite.
 #[derive(Debug)]
 pub struct Door {
-    kind: Kind,
+    kind: DoorKind,
     base: String,
     folder: PathBuf,
     routes: Routes,
@@ -48,12 +48,12 @@ pub struct Door {
 
 impl Door {
     /// Opens a way into `suite`.
-    pub fn open(kind: Kind, suite: &Suite) -> anyhow::Result<Self> {
+    pub fn open(kind: DoorKind, suite: &Suite) -> anyhow::Result<Self> {
         Self::at(kind, &suite.base, suite.folder())
     }
 
     /// Opens a way into what serves at `base`, `http://host:port`; the folder is for its own files.
-    pub fn at(kind: Kind, base: &str, folder: &Path) -> anyhow::Result<Self> {
+    pub fn at(kind: DoorKind, base: &str, folder: &Path) -> anyhow::Result<Self> {
         let (base, folder) = (base.to_owned(), folder.join("curl"));
         std::fs::create_dir_all(&folder)?;
         // The seed's lines stay unchanged; this file says how curl reports.
@@ -62,14 +62,14 @@ impl Door {
             "silent\nshow-error\nmax-time = 60\nwrite-out = \"\\n%{http_code}\"\n",
         )?;
         let channel = match kind {
-            Kind::Grpc => Some(Channel::from_shared(base.clone())?.connect_lazy()),
-            Kind::Curl | Kind::Grpcurl => None,
+            DoorKind::Grpc => Some(Channel::from_shared(base.clone())?.connect_lazy()),
+            DoorKind::Curl | DoorKind::Grpcurl => None,
         };
         Ok(Self { kind, base, folder, routes: Routes::default(), channel })
     }
 
     /// Which way this is.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> DoorKind {
         self.kind
     }
 
@@ -77,9 +77,9 @@ impl Door {
     pub async fn call(&self, call: &Call) -> anyhow::Result<Answer> {
         let context = || format!("{} {}", call.method, call.path);
         match self.kind {
-            Kind::Curl => self.curl(call).await.with_context(context),
-            Kind::Grpc => self.grpc(call).await.with_context(context),
-            Kind::Grpcurl => self.grpcurl(call).await.with_context(context),
+            DoorKind::Curl => self.curl(call).await.with_context(context),
+            DoorKind::Grpc => self.grpc(call).await.with_context(context),
+            DoorKind::Grpcurl => self.grpcurl(call).await.with_context(context),
         }
     }
 

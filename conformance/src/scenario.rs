@@ -59,7 +59,7 @@ pub struct Step {
     #[serde(default)]
     pub eventually: bool,
     /// Only through these doors: a fault of the JSON text itself does not exist in gRPC.
-    pub doors: Option<Vec<crate::door::Kind>>,
+    pub doors: Option<Vec<crate::door::DoorKind>>,
 }
 
 /// What an error must say. What a door cannot show is not compared.

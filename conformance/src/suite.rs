@@ -39,7 +39,7 @@ pub struct Suite {
     /// Its processes, the one with the door last.
     pub processes: Vec<Process>,
     shape: Shape,
-    place: Place,
+    place: StoreArguments,
     /// Of every process, besides what says where the others are.
     environment: Vec<(String, String)>,
     folder: TempDir,
@@ -47,9 +47,9 @@ pub struct Suite {
 
 /// Arguments that say where data are kept.
 #[derive(Clone, Debug)]
-struct Place(Vec<String>);
+struct StoreArguments(Vec<String>);
 
-impl Place {
+impl StoreArguments {
     fn arguments(&self) -> Vec<&str> {
         self.0.iter().map(String::as_str).collect()
     }
@@ -97,7 +97,7 @@ impl Suite {
             .chain(environment)
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        let place = Place(place);
+        let place = StoreArguments(place);
         let mut suite =
             Self { base: String::new(), processes: Vec::new(), shape, place, environment, folder };
         suite.restart().await?;
@@ -113,7 +113,7 @@ impl Suite {
     pub async fn restart_with(&mut self, arguments: &[&str]) -> anyhow::Result<()> {
         self.processes.clear();
         let more = arguments.iter().map(|argument| (*argument).to_owned());
-        let place = Place(self.place.0.iter().cloned().chain(more).collect());
+        let place = StoreArguments(self.place.0.iter().cloned().chain(more).collect());
         let mut tries = 0;
         loop {
             tries += 1;
@@ -167,7 +167,7 @@ fn new_folder() -> anyhow::Result<TempDir> {
 }
 
 async fn all_in_one(
-    place: &Place,
+    place: &StoreArguments,
     environment: &[(String, String)],
 ) -> anyhow::Result<(String, Vec<Process>)> {
     let mut arguments = vec!["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
@@ -187,7 +187,7 @@ pub fn base_in(line: &str) -> Option<String> {
 }
 
 async fn processes(
-    place: &Place,
+    place: &StoreArguments,
     replicas: usize,
     environment: &[(String, String)],
 ) -> anyhow::Result<(String, Vec<Process>)> {

@@ -22,9 +22,9 @@ use crate::{
     compiled_flows::CompiledFlows,
     deciding::{
         as_of::AsOfCases, candidates::Candidates, commit::Commit, explain::Explain,
-        ground::Grounds, live::LiveCases, past::PastConfiguration, recommend::Recommend,
-        recorded::RecordedCases, release::Release, replay::Replay, respond::Respond,
-        undelivered::Undelivered, whole_flow::WholeFlows,
+        ground::Grounds, live::LiveCases, past::PastConfiguration, planner::Planner,
+        recommend::Recommend, recorded::RecordedCases, release::Release, replay::Replay,
+        respond::Respond, undelivered::Undelivered, whole_flow::WholeFlows,
     },
     grpc::{
         ANSWER_BYTES_MAX, BULK_BYTES_MAX, Context, REQUEST_BYTES_MAX, configuration::Configuration,
@@ -183,7 +183,7 @@ impl App {
         let (followers, readiness) = (self.respond.followers.clone(), self.readiness.clone());
         let first = async move { followers.first_snapshot(DEFAULT_TENANT, &readiness).await };
         let store = follow_store(self.readiness.clone(), self.presence.clone());
-        let bound = keep_bound(self.configuration.clone());
+        let bound = history::keep_bound!(self.configuration.clone(), DecisionFlow);
         let report = telemetry::report(
             self.respond.store.clone(),
             self.respond.followers.clone(),
@@ -204,20 +204,6 @@ impl App {
     }
 }
 
-/// Binds flows to what has appeared since they were written. Never ends.
-async fn keep_bound(context: Context) {
-    let names = &context.known.names;
-    let mut news = names.news();
-    loop {
-        for tenant in news.tenants().await {
-            let bound = names.bind::<_, DecisionFlow>(&context, &tenant).await;
-            if let Err(error) = bound {
-                tracing::warn!(%error, tenant, "flows were not bound");
-            }
-        }
-    }
-}
-
 /// Puts the use cases of decisions together.
 fn decisions(
     configuration: &Context,
@@ -228,6 +214,7 @@ fn decisions(
     let Relay { store, neighbours, bell, .. } = relay;
     let Neighbours { catalog, gate, channels, .. } = neighbours;
     let undelivered = Undelivered { store: store.clone(), gate: gate.clone() };
+    let planner = Planner::default();
     let live = LiveCases {
         store: store.clone(),
         undelivered: undelivered.clone(),
@@ -238,6 +225,7 @@ fn decisions(
         },
         followers: followers.clone(),
         compiled: CompiledFlows::default(),
+        planner: planner.clone(),
         catalog: catalog.clone(),
         gate: gate.clone(),
         clock: clock.clone(),
@@ -248,6 +236,7 @@ fn decisions(
         lookup: catalog.clone(),
         catalogs: PastCatalogs::default(),
         compiled: PastFlows::default(),
+        planner,
     };
     let recorded = RecordedCases { store: store.clone(), past: past.clone(), gate: gate.clone() };
     let as_of = AsOfCases { past, followers: followers.clone(), gate: gate.clone() };

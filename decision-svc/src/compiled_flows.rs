@@ -41,17 +41,17 @@ pub struct FlowKey<'a> {
 
 /// The newest compiled forms of each flow. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct CompiledFlows(Arc<Mutex<Kept>>);
+pub struct CompiledFlows(Arc<Mutex<FlowSlots>>);
 
 #[derive(Debug)]
-struct Kept {
+struct FlowSlots {
     /// By tenant and id.
     slots: Recent<(String, String), Arc<FlowSlot>>,
     /// Tenants whose snapshots are followed.
     followed: BTreeSet<String>,
 }
 
-impl Default for Kept {
+impl Default for FlowSlots {
     fn default() -> Self {
         Self { slots: Recent::new(KEPT_MAX), followed: BTreeSet::new() }
     }

@@ -4,13 +4,12 @@
 use std::sync::Arc;
 
 use history::{Directory, Follower, History, Log, LogServer, Names};
-
-use crate::{
-    domain::named::{
+use wire::{
+    named::{
         CATEGORY, CHANNEL, FIELD, FLOW, MODEL, OFFER, OUTCOME_TYPE, PLACEMENT, SCHEMA, SUBCATEGORY,
         WEIGHT_PROFILE,
     },
-    messages::part,
+    part,
 };
 
 /// What catalog-svc names.

@@ -17,10 +17,10 @@ const PAST_MAX: usize = 64;
 
 /// Flows of the past. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct PastFlows(Arc<Mutex<Kept>>);
+pub struct PastFlows(Arc<Mutex<RecentFlows>>);
 
 /// With their tenants, the most recently used first.
-type Kept = VecDeque<(String, Arc<CompiledFlow>)>;
+type RecentFlows = VecDeque<(String, Arc<CompiledFlow>)>;
 
 impl PastFlows {
     /// The flow compiled for this catalog, on a background thread.

@@ -119,21 +119,9 @@ impl App {
             async move { app.delete_old_rows(pace).await }
         });
         let store = follow_store(self.readiness.clone(), self.store.clone());
+        let bound = history::keep_bound!(self.context.clone(), proto::Experiment);
         let report = telemetry::report(self.context.clone());
-        vec![Box::pin(self.clone().keep_bound()), retention, store, Box::pin(report)]
-    }
-
-    async fn keep_bound(self) {
-        let names = &self.context.known.names;
-        let mut news = names.news();
-        loop {
-            for tenant in news.tenants().await {
-                let bound = names.bind::<_, proto::Experiment>(&self.context, &tenant).await;
-                if let Err(error) = bound {
-                    tracing::warn!(%error, tenant, "experiments were not bound to flows");
-                }
-            }
-        }
+        vec![Box::pin(bound), retention, store, Box::pin(report)]
     }
 
     /// Whether it may be sent work.

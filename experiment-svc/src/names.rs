@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use history::{Directory, Follower, History, Log, LogServer, Names};
-
-/// Kind of a flow.
-pub const FLOW: &str = "decision_flow";
+use wire::named::FLOW;
 
 /// What decision-svc names, as far as experiments refer to it.
 const DECISION_KINDS: &[&str] = &[FLOW];

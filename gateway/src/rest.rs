@@ -50,7 +50,7 @@ pub struct Rest {
 }
 
 /// What is at a path.
-enum Place<'t, 'p> {
+enum Destination<'t, 'p> {
     /// The list of all calls.
     Index,
     /// The import into a schema, whose name is still encoded.
@@ -61,7 +61,7 @@ enum Place<'t, 'p> {
     Call(Found<'t, 'p>),
 }
 
-impl Place<'_, '_> {
+impl Destination<'_, '_> {
     /// The allowed methods, as a header value.
     fn allow(&self) -> HeaderValue {
         match self {
@@ -120,20 +120,22 @@ impl Rest {
         let not_allowed =
             || refusal::not_allowed(&parts.method, place.allow()).into_response(None, request_id);
         let found = match &place {
-            Place::Index if matches!(parts.method, Method::GET | Method::HEAD) => {
+            Destination::Index if matches!(parts.method, Method::GET | Method::HEAD) => {
                 named("/rest/index");
                 return json(self.index.clone());
             }
-            Place::Import(schema) if parts.method == Method::POST => {
+            Destination::Import(schema) if parts.method == Method::POST => {
                 let answered = self.import(schema, &parts, body).await;
                 return answered.unwrap_or_else(|problem| problem.into_response(None, request_id));
             }
-            Place::Validate if parts.method == Method::POST => {
+            Destination::Validate if parts.method == Method::POST => {
                 let answered = self.validate(&parts, body).await;
                 return answered.unwrap_or_else(|problem| problem.into_response(None, request_id));
             }
-            Place::Index | Place::Import(_) | Place::Validate => return not_allowed(),
-            Place::Call(found) => found,
+            Destination::Index | Destination::Import(_) | Destination::Validate => {
+                return not_allowed();
+            }
+            Destination::Call(found) => found,
         };
         let Some(route) = found.route(&parts.method) else { return not_allowed() };
         named(route.path.path());
@@ -151,15 +153,15 @@ impl Rest {
     }
 
     /// What is at a raw path.
-    fn place<'a>(&'a self, path: &'a str) -> Option<Place<'a, 'a>> {
+    fn place<'a>(&'a self, path: &'a str) -> Option<Destination<'a, 'a>> {
         if path == fixed::INDEX {
-            return Some(Place::Index);
+            return Some(Destination::Index);
         }
         if path == fixed::VALIDATE {
-            return Some(Place::Validate);
+            return Some(Destination::Validate);
         }
-        let import = fixed::schema_in(path).map(Place::Import);
-        import.or_else(|| self.table.find(path).map(Place::Call))
+        let import = fixed::schema_in(path).map(Destination::Import);
+        import.or_else(|| self.table.find(path).map(Destination::Call))
     }
 
     async fn call(

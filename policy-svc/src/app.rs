@@ -131,7 +131,8 @@ impl App {
                 tracing::warn!(%error, "lapsed reservations were not counted");
             }
         });
-        let bind = self.clone().keep_bound();
+        let context = self.context.clone();
+        let bind = history::keep_bound!(context, proto::ContactPolicy, proto::Channel);
         let store = follow_store(self.readiness.clone(), self.presence.clone());
         let rows = self.retention.clone();
         let retention = serve::retention_task("policy", move |pace| {
@@ -140,21 +141,6 @@ impl App {
         });
         let (purge, reconcile) = (Box::pin(purge), Box::pin(reconcile));
         vec![purge, reconcile, Box::pin(lapse), Box::pin(bind), store, retention]
-    }
-
-    async fn keep_bound(self) {
-        let names = &self.context.known.names;
-        let mut news = names.news();
-        loop {
-            for tenant in news.tenants().await {
-                let bound = names.bind::<_, proto::ContactPolicy>(&self.context, &tenant).await;
-                let bound =
-                    bound.and(names.bind::<_, proto::Channel>(&self.context, &tenant).await);
-                if let Err(error) = bound {
-                    tracing::warn!(%error, tenant, "references were not bound");
-                }
-            }
-        }
     }
 
     /// Removes answers that were kept for retries and are too old; returns how many.

@@ -31,12 +31,12 @@ const TENANTS_MAX: usize = 256;
 #[derive(Clone, Debug)]
 pub struct Lapses {
     store: Store,
-    tenants: Arc<Mutex<HashMap<String, Arc<tokio::sync::Mutex<Counted>>>>>,
+    tenants: Arc<Mutex<HashMap<String, Arc<tokio::sync::Mutex<Counters>>>>>,
 }
 
 /// The counters of a tenant.
 #[derive(Debug, Default)]
-struct Counted {
+struct Counters {
     /// When they were counted.
     at: Option<DateTime<Utc>>,
     /// By minute since 1970.
@@ -67,7 +67,7 @@ impl Lapses {
         Ok(counted.all.clone())
     }
 
-    fn of(&self, tenant: &str) -> Arc<tokio::sync::Mutex<Counted>> {
+    fn of(&self, tenant: &str) -> Arc<tokio::sync::Mutex<Counters>> {
         let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
         if tenants.len() >= TENANTS_MAX && !tenants.contains_key(tenant) {
             tenants.clear();
@@ -76,7 +76,7 @@ impl Lapses {
     }
 }
 
-impl Counted {
+impl Counters {
     /// The instant after which reservations are counted now: whole minutes, but for the first.
     fn count_after(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         let window = now - ENDED_WITHIN;

@@ -4,10 +4,9 @@
 use std::sync::Arc;
 
 use history::{Directory, Follower, History, Log, LogServer, Names};
-
-use crate::{
-    domain::named::{CATEGORY, CHANNEL, FIELD, OFFER, OUTCOME_TYPE, SUBCATEGORY},
-    messages::part,
+use wire::{
+    named::{CATEGORY, CHANNEL, FIELD, OFFER, OUTCOME_TYPE, SUBCATEGORY},
+    part,
 };
 
 /// What catalog-svc names.

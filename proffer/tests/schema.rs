@@ -60,7 +60,7 @@ async fn shape(database: &Database, service: &str) -> Shape {
                 sqlx::query_as(unique).fetch_all(writer).await.unwrap(),
             )
         }
-        Database::Postgres(pool) => {
+        Database::Postgres(link) => {
             let columns = "select table_name::text, column_name::text, data_type::text,
                                   is_nullable = 'YES' or column_default is not null
                            from information_schema.columns where table_schema = $1";
@@ -68,8 +68,8 @@ async fn shape(database: &Database, service: &str) -> Shape {
                           where schemaname = $1 and indexdef like 'CREATE UNIQUE%'";
             let schema = format!("proffer_{service}");
             (
-                sqlx::query_as(columns).bind(&schema).fetch_all(pool).await.unwrap(),
-                sqlx::query_as(unique).bind(&schema).fetch_all(pool).await.unwrap(),
+                sqlx::query_as(columns).bind(&schema).fetch_all(link.direct()).await.unwrap(),
+                sqlx::query_as(unique).bind(&schema).fetch_all(link.direct()).await.unwrap(),
             )
         }
     };

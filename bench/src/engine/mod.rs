@@ -10,10 +10,11 @@ mod workload;
 
 use anyhow::ensure;
 use cpu_time::ThreadTime;
+use decision_svc::domain::scratch::Workspace;
 
 use crate::ratio::{self, Goal, Term};
 use floor::Floor;
-use ours::{Ours, Room};
+use ours::Ours;
 use workload::{CUSTOMERS, Shape, Workload};
 
 /// Minimum CPU time of one term in one round, in seconds.
@@ -71,7 +72,7 @@ fn over_floor(rounds: usize, shape: Shape, what: &str, goal: Goal) -> anyhow::Re
     for offers in [100, 1_000, 10_000] {
         let workload = Workload::new(offers, shape);
         let (floor, ours) = (Floor::new(&workload), Ours::new(&workload));
-        let mut room = Room::default();
+        let mut workspace = Workspace::default();
         agree(
             "the floor and the oracle",
             |customer| floor.best(customer),
@@ -86,7 +87,7 @@ fn over_floor(rounds: usize, shape: Shape, what: &str, goal: Goal) -> anyhow::Re
             rounds,
             &format!("Evaluation over a hand-written floor, {what}, {offers} offers"),
             ("CPU of an evaluation, best three, ns", &mut |customer| {
-                ours.evaluate(customer, &mut room)
+                ours.evaluate(customer, &mut workspace)
             }),
             ("CPU of the floor, best three, ns", &mut |customer| floor.run(customer)),
             goal,
@@ -106,7 +107,7 @@ fn growth(rounds: usize) -> anyhow::Result<()> {
         )?;
     }
     let (small, large) = (Ours::new(&small), Ours::new(&large));
-    let (mut few, mut many) = (Room::default(), Room::default());
+    let (mut few, mut many) = (Workspace::default(), Workspace::default());
     compare(
         rounds,
         "An evaluation with 3 candidates, among 9,999 offers over among 9",
@@ -124,13 +125,13 @@ fn growth(rounds: usize) -> anyhow::Result<()> {
 fn whole_plan(rounds: usize) {
     for offers in [9, 1_000] {
         let ours = Ours::new(&Workload::new(offers, Shape::Shared));
-        let mut room = Room::default();
+        let (mut planned, mut workspace) = (Workspace::default(), Workspace::default());
         compare(
             rounds,
             &format!("The whole plan of a decision over its evaluation, dense, {offers} offers"),
-            ("CPU of a plan, best 500, ns", &mut |customer| ours.plan(customer)),
+            ("CPU of a plan, best 500, ns", &mut |customer| ours.plan(customer, &mut planned)),
             ("CPU of an evaluation, best three, ns", &mut |customer| {
-                ours.evaluate(customer, &mut room)
+                ours.evaluate(customer, &mut workspace)
             }),
             Goal::None,
         );
@@ -147,16 +148,16 @@ fn allocations() -> anyhow::Result<()> {
         (9_999, Shape::Sparse),
     ] {
         let ours = Ours::new(&Workload::new(offers, shape));
-        let mut room = Room::default();
-        (0..CUSTOMERS).for_each(|customer| ours.evaluate(customer, &mut room));
+        let mut workspace = Workspace::default();
+        (0..CUSTOMERS).for_each(|customer| ours.evaluate(customer, &mut workspace));
         let count = |decide: &mut dyn FnMut(usize)| {
             let before = allocation::count();
             (0..CUSTOMERS).for_each(decide);
             allocation::count() - before
         };
         let (evaluated, again) = (
-            count(&mut |customer| ours.evaluate(customer, &mut room)),
-            count(&mut |customer| ours.evaluate(customer, &mut room)),
+            count(&mut |customer| ours.evaluate(customer, &mut workspace)),
+            count(&mut |customer| ours.evaluate(customer, &mut workspace)),
         );
         let oracle =
             if offers == 9 { count(&mut |customer| drop(ours.by_oracle(customer))) } else { 0 };

@@ -9,14 +9,13 @@ use decision_svc::domain::{
     oracle::{self, OracleFlow},
     plan::{Wanted, apply},
     scalar::Fields,
-    scratch::Scratch,
+    scratch::Workspace,
 };
-use formula::{Moment, program::Record};
+use formula::Moment;
+#[cfg(feature = "peers")]
+use {decision_svc::domain::scratch::Scratch, formula::program::Record};
 
 use super::{BEST, Best, workload::Workload};
-
-/// Reusable memory for a record and its evaluation.
-pub type Room = (Record, Scratch);
 
 /// The campaign, compiled for both engines, and the customers' records.
 pub struct Ours {
@@ -44,11 +43,11 @@ impl Ours {
     }
 
     /// One evaluation, including the loading of the record.
-    pub fn evaluate(&self, customer: usize, room: &mut Room) {
+    pub fn evaluate(&self, customer: usize, workspace: &mut Workspace) {
         let facts = self.facts(black_box(customer));
-        self.compiled.take_in(facts.record, &mut room.0);
-        let subject = Customer { facts: &facts, record: &room.0 };
-        black_box(&self.compiled.evaluate(&subject, &[], BEST, &mut room.1));
+        self.compiled.take_in(facts.record, &mut workspace.record);
+        let subject = Customer { facts: &facts, record: &workspace.record };
+        black_box(&self.compiled.evaluate(&subject, &[], BEST, &mut workspace.scratch));
     }
 
     /// The customers' records, loaded into the flow's own value type.
@@ -71,16 +70,17 @@ impl Ours {
     }
 
     /// The whole plan of a decision.
-    pub fn plan(&self, customer: usize) {
+    pub fn plan(&self, customer: usize, workspace: &mut Workspace) {
         let wanted = Wanted { exclude_offers: &[], ranked_max: 500, refused_max: 0 };
-        black_box(apply(&self.compiled, &self.facts(black_box(customer)), &wanted));
+        let facts = self.facts(black_box(customer));
+        black_box(apply(&self.compiled, &facts, &wanted, workspace));
     }
 
     /// Numbers of the best offers.
     pub fn best(&self, customer: usize) -> Best {
-        let mut room = Room::default();
-        self.evaluate(customer, &mut room);
-        room.1.best().iter().map(|best| best.offer() as u32).collect()
+        let mut workspace = Workspace::default();
+        self.evaluate(customer, &mut workspace);
+        workspace.scratch.best().iter().map(|best| best.offer() as u32).collect()
     }
 
     /// The best by number, according to the oracle.

@@ -11,7 +11,7 @@ pub enum Classification {
 
 /// Kind of interaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Category {
+pub enum OutcomeCategory {
     /// The customer was exposed to the recommendation.
     Impression,
     /// The customer acted in response to it.
@@ -26,15 +26,15 @@ pub struct SystemType {
     pub name: &'static str,
     pub description: &'static str,
     pub classification: Classification,
-    pub category: Category,
+    pub category: OutcomeCategory,
 }
 
 /// The custom key that by default is no contact although it is an impression: the customer never
 /// saw the offer.
 const NEVER_SEEN: &str = "expired";
 
-use Category::{Impression, Response};
 use Classification::{Negative, Neutral, Positive};
+use OutcomeCategory::{Impression, Response};
 
 /// The ten that every tenant has, in the order in which they are listed.
 pub const SYSTEM_TYPES: [SystemType; 10] = [
@@ -97,14 +97,14 @@ const fn system(
     name: &'static str,
     description: &'static str,
     classification: Classification,
-    category: Category,
+    category: OutcomeCategory,
 ) -> SystemType {
     SystemType { key, name, description, classification, category }
 }
 
 /// Whether outcomes of a type are contacts by default: impressions are, except one that no customer
 /// saw.
-pub fn counts_as_contact(key: &str, category: Category) -> bool {
+pub fn counts_as_contact(key: &str, category: OutcomeCategory) -> bool {
     category == Impression && key != NEVER_SEEN
 }
 

@@ -1,22 +1,20 @@
 //! BehavioralMetricService: the checks of behavioral metrics; create, get, list, update and delete
 //! are in `history`.
 
-use history::{Draft, Kind, ServiceContext as _};
+use history::{Draft, ResourceKind, ServiceContext as _};
 use proffer_proto::catalog::v1::{
     self as proto, behavioral_metric_service_server::BehavioralMetricService,
 };
 use tonic::Status;
+use wire::named::OUTCOME_TYPE;
 
 use super::{Context, blocking, catalogue, parse};
-use crate::{
-    domain::{breakage::bereft, name::hint, outcome_type::SYSTEM_TYPES},
-    names::OUTCOME_TYPE,
-};
+use crate::domain::{breakage::bereft, name::hint, outcome_type::SYSTEM_TYPES};
 
 /// The behavioral metrics of a tenant.
 pub struct BehavioralMetrics(pub Context);
 
-impl Kind<Context> for proto::BehavioralMetric {
+impl ResourceKind<Context> for proto::BehavioralMetric {
     async fn check(draft: &mut Draft<'_, Context, Self>) -> Result<(), Status> {
         let edited = parse::behavioral_metric(&draft.resource);
         draft.add_faults(edited.faults());

@@ -1,7 +1,7 @@
 //! CategoryService: the checks of categories; create, get, list, update and delete are in
 //! `history`.
 
-use history::{Draft, Kind};
+use history::{Draft, ResourceKind};
 use proffer_proto::catalog::v1::{self as proto, category_service_server::CategoryService};
 use tonic::Status;
 use wire::output_type;
@@ -15,7 +15,7 @@ use crate::domain::{
 /// The categories of a tenant.
 pub struct Categories(pub Context);
 
-impl Kind<Context> for proto::Category {
+impl ResourceKind<Context> for proto::Category {
     async fn check(draft: &mut Draft<'_, Context, Self>) -> Result<(), Status> {
         draft.add_faults(unknown_output_types(&draft.resource));
         let edited = parse::category(&draft.resource);

@@ -1,20 +1,20 @@
 //! CreativeService: the checks of creatives; create, get, list, update and delete are in `history`.
 
-use history::{Draft, Kind, ServiceContext as _};
+use history::{Draft, ResourceKind, ServiceContext as _};
 use proffer_proto::catalog::v1::{self as proto, creative_service_server::CreativeService};
 use tonic::Status;
-use wire::reference;
+use wire::{
+    named::{CHANNEL, OFFER, PLACEMENT},
+    reference,
+};
 
 use super::{Context, parse};
-use crate::{
-    domain::{creative::WEIGHT_DEFAULT, name::quoted},
-    names::{CHANNEL, OFFER, PLACEMENT},
-};
+use crate::domain::{creative::WEIGHT_DEFAULT, name::quoted};
 
 /// The creatives of a tenant.
 pub struct Creatives(pub Context);
 
-impl Kind<Context> for proto::Creative {
+impl ResourceKind<Context> for proto::Creative {
     async fn check(draft: &mut Draft<'_, Context, Self>) -> Result<(), Status> {
         draft.resource.weight.get_or_insert(WEIGHT_DEFAULT);
         draft.resource.content.values_mut().for_each(wire::value::settle);
@@ -52,7 +52,7 @@ fn unknown(kind: &str, named: &str) -> String {
 
 /// Warns of creatives that named the resource by its name before this edit, and that `named` name
 /// nothing any more.
-pub async fn warn_left_behind<R: Kind<Context>>(
+pub async fn warn_left_behind<R: ResourceKind<Context>>(
     draft: &mut Draft<'_, Context, R>,
     named: fn(&proto::Creative) -> &str,
 ) -> Result<(), Status> {
@@ -73,7 +73,7 @@ pub async fn warn_left_behind<R: Kind<Context>>(
 }
 
 /// What a delete of the resource leaves: creatives that name it, by id or by name.
-pub async fn left_behind<R: Kind<Context>>(
+pub async fn left_behind<R: ResourceKind<Context>>(
     context: &Context,
     tenant: &str,
     stored: &R,
@@ -83,7 +83,7 @@ pub async fn left_behind<R: Kind<Context>>(
 }
 
 /// A sentence for each of those creatives that means this resource.
-async fn lost<R: Kind<Context>>(
+async fn lost<R: ResourceKind<Context>>(
     context: &Context,
     tenant: &str,
     resource: &R,

@@ -72,20 +72,6 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(check).await.map_err(|error| serve::internal(&error))
 }
 
-/// Names of the services in [`routes`].
-pub const SERVICES: &[&str] = &[
-    "proffer.catalog.v1.SchemaService",
-    "proffer.catalog.v1.RecordService",
-    "proffer.catalog.v1.CategoryService",
-    "proffer.catalog.v1.OfferService",
-    "proffer.catalog.v1.OutcomeTypeService",
-    "proffer.catalog.v1.BehavioralMetricService",
-    "proffer.catalog.v1.CreativeService",
-    "proffer.catalog.v1.PlacementService",
-    "proffer.internal.catalog.v1.LookupService",
-    history::LOG_SERVICE,
-];
-
 /// The log with the outcome types that every tenant has.
 pub fn log(history: &History) -> LogServer {
     LogServer::new(history.clone(), lookup::system_changes)

@@ -2,21 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use history::{Draft, Filter, Kind, ServiceContext as _};
+use history::{Draft, Filter, ResourceKind, ServiceContext as _};
 use proffer_proto::catalog::v1::{self as proto, offer_service_server::OfferService};
 use serve::{Problem, metadata};
 use tonic::{Status, metadata::MetadataMap};
 use wire::{
     amount,
     name::{folded, hint, is_named, is_same},
+    named::CATEGORY,
     purpose, reference, rule, value,
 };
 
 use super::{Context, blocking, catalogue, creative, parse, value::into_proto};
-use crate::{
-    domain::{Faults, check::check_offer, field_value::FieldValue, offer::COST},
-    names::CATEGORY,
-};
+use crate::domain::{Faults, check::check_offer, field_value::FieldValue, offer::COST};
 
 /// The offers of a tenant.
 pub struct Offers(pub Context);
@@ -33,7 +31,7 @@ fn settle(resource: &mut proto::Offer) {
     resource.custom_fields.values_mut().for_each(value::settle);
 }
 
-impl Kind<Context> for proto::Offer {
+impl ResourceKind<Context> for proto::Offer {
     async fn check(draft: &mut Draft<'_, Context, Self>) -> Result<(), Status> {
         settle(&mut draft.resource);
         let category = draft.resource.category.clone();

@@ -1,7 +1,7 @@
 //! OutcomeTypeService: the checks of outcome types, and the built-in types; create, get, list,
 //! update and delete are in `history`.
 
-use history::{Draft, Kind, ServiceContext as _};
+use history::{Draft, ResourceKind, ServiceContext as _};
 use proffer_proto::catalog::v1::{
     self as proto, OutcomeType, outcome_type_service_server::OutcomeTypeService,
 };
@@ -9,13 +9,13 @@ use tonic::Status;
 
 use super::Context;
 use crate::domain::outcome_type::{
-    Category, Classification, SYSTEM_TYPES, SystemType, counts_as_contact,
+    Classification, OutcomeCategory, SYSTEM_TYPES, SystemType, counts_as_contact,
 };
 
 /// The outcome types of a tenant: the ten that every tenant has, and its own.
 pub struct OutcomeTypes(pub Context);
 
-impl Kind<Context> for OutcomeType {
+impl ResourceKind<Context> for OutcomeType {
     async fn check(draft: &mut Draft<'_, Context, Self>) -> Result<(), Status> {
         let resource = &mut draft.resource;
         resource.is_system = false;
@@ -72,10 +72,10 @@ fn fixed(stored: &OutcomeType, changed: &OutcomeType) -> Vec<(&'static str, &'st
     parts.into_iter().filter(|(_, is_same)| !is_same).map(|(field, _)| (field, message)).collect()
 }
 
-fn category(resource: &OutcomeType) -> Option<Category> {
+fn category(resource: &OutcomeType) -> Option<OutcomeCategory> {
     match proto::OutcomeCategory::try_from(resource.category) {
-        Ok(proto::OutcomeCategory::Impression) => Some(Category::Impression),
-        Ok(proto::OutcomeCategory::Response) => Some(Category::Response),
+        Ok(proto::OutcomeCategory::Impression) => Some(OutcomeCategory::Impression),
+        Ok(proto::OutcomeCategory::Response) => Some(OutcomeCategory::Response),
         Ok(proto::OutcomeCategory::Unspecified) | Err(_) => None,
     }
 }
@@ -88,8 +88,8 @@ pub fn system(of_type: &SystemType) -> OutcomeType {
         Classification::Neutral => proto::Classification::Neutral,
     };
     let category = match of_type.category {
-        Category::Impression => proto::OutcomeCategory::Impression,
-        Category::Response => proto::OutcomeCategory::Response,
+        OutcomeCategory::Impression => proto::OutcomeCategory::Impression,
+        OutcomeCategory::Response => proto::OutcomeCategory::Response,
     };
     OutcomeType {
         key: of_type.key.to_owned(),

@@ -1,17 +1,18 @@
 //! PlacementService: the checks of placements; create, get, list, update and delete are in
 //! `history`.
 
-use history::{Draft, Kind};
+use history::{Draft, ResourceKind};
 use proffer_proto::catalog::v1::{self as proto, placement_service_server::PlacementService};
 use tonic::Status;
+use wire::named::CHANNEL;
 
 use super::{Context, creative};
-use crate::{domain::name::word_fault, names::CHANNEL};
+use crate::domain::name::word_fault;
 
 /// The placements of a tenant.
 pub struct Placements(pub Context);
 
-impl Kind<Context> for proto::Placement {
+impl ResourceKind<Context> for proto::Placement {
     async fn check(draft: &mut Draft<'_, Context, Self>) -> Result<(), Status> {
         draft.add_faults(word_fault(&draft.resource.channel).map(|message| ("channel", message)));
         draft.refuse_faults()?;

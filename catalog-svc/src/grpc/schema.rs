@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use history::{Draft, Kind, Resource as _};
+use history::{Draft, Resource as _, ResourceKind};
 use proffer_proto::{
     catalog::v1::{self as proto, schema_service_server::SchemaService},
     errors::v1::ErrorReason,
@@ -27,7 +27,7 @@ const PAST_PAGE: i64 = 100;
 /// its fields are broken until another schema declares them; the answer lists them.
 pub struct Schemas(pub Context);
 
-impl Kind<Context> for proto::Schema {
+impl ResourceKind<Context> for proto::Schema {
     async fn check(draft: &mut Draft<'_, Context, Self>) -> Result<(), Status> {
         let drafts: Vec<_> = draft.resource.fields.iter().map(parse::field_draft).collect();
         let fields = match parse_fields(&drafts) {

@@ -33,7 +33,7 @@ pub struct Subject {
 
 /// A call that can be sent again.
 #[derive(Clone, Debug)]
-pub enum Call {
+pub enum GateCall {
     /// Asks for slots.
     Reserve(proto::ReserveRequest),
     /// Asks whether to send.
@@ -48,7 +48,7 @@ pub enum Call {
     Consent(proto::PutConsentRequest),
 }
 
-impl Call {
+impl GateCall {
     fn noted(&self) -> (Verb, (&str, &str, i32), bool) {
         match self {
             Self::Reserve(request) => {
@@ -97,7 +97,7 @@ impl Callers {
     }
 
     /// Sends a call to one replica, once.
-    pub async fn send(&self, replica: usize, call: &Call) -> anyhow::Result<Reply> {
+    pub async fn send(&self, replica: usize, call: &GateCall) -> anyhow::Result<Reply> {
         let (verb, about, orphan) = call.noted();
         let id = self.log.attempt(verb, about, orphan)?;
         let reply = self.ask(replica, call).await.unwrap_or_else(|status| Reply::Cut(cut(&status)));
@@ -109,7 +109,7 @@ impl Callers {
     pub async fn send_until_answered(
         &self,
         replica: usize,
-        call: &Call,
+        call: &GateCall,
         tries: usize,
     ) -> anyhow::Result<Reply> {
         let mut pause = PAUSE;
@@ -124,27 +124,27 @@ impl Callers {
         anyhow::bail!("an endless range ended")
     }
 
-    async fn ask(&self, replica: usize, call: &Call) -> Result<Reply, Status> {
+    async fn ask(&self, replica: usize, call: &GateCall) -> Result<Reply, Status> {
         let channel = self.channel(replica);
         let mut gate = ContactGateServiceClient::new(channel.clone());
         Ok(match call.clone() {
-            Call::Reserve(request) => granted(gate.reserve(request).await?.into_inner()),
-            Call::Commit(request) => {
+            GateCall::Reserve(request) => granted(gate.reserve(request).await?.into_inner()),
+            GateCall::Commit(request) => {
                 let reply = gate.commit_contact(request).await?.into_inner();
                 match reply.go {
                     true => Reply::Go(reply.contact_id),
                     false => Reply::Refused(reply.refusal.map(code).unwrap_or_default()),
                 }
             }
-            Call::Release(request) => {
+            GateCall::Release(request) => {
                 Reply::Released(gate.release_contact(request).await?.into_inner().released)
             }
-            Call::Impression(outcome, _) | Call::OptOut(outcome) => {
+            GateCall::Impression(outcome, _) | GateCall::OptOut(outcome) => {
                 gate.deliver_outcomes(proto::DeliverOutcomesRequest { outcomes: vec![outcome] })
                     .await?;
                 Reply::Done
             }
-            Call::Consent(request) => {
+            GateCall::Consent(request) => {
                 ConsentServiceClient::new(channel).put_consent(request).await?;
                 Reply::Done
             }
@@ -225,8 +225,8 @@ impl Callers {
         decision: &str,
         subjects: &[Subject],
         limit: usize,
-    ) -> Call {
-        Call::Reserve(proto::ReserveRequest {
+    ) -> GateCall {
+        GateCall::Reserve(proto::ReserveRequest {
             question: Some(self.question(customer, subjects)),
             decision_id: decision.to_owned(),
             request_id: String::new(),
@@ -235,9 +235,9 @@ impl Callers {
     }
 
     /// A call that asks whether to send.
-    pub fn commit(&self, customer: &str, decision: &str, rank: i32, subject: Subject) -> Call {
+    pub fn commit(&self, customer: &str, decision: &str, rank: i32, subject: Subject) -> GateCall {
         let question = Some(self.question(customer, &[subject]));
-        Call::Commit(proto::CommitContactRequest {
+        GateCall::Commit(proto::CommitContactRequest {
             question,
             decision_id: decision.to_owned(),
             rank,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Order, Report,
-    gate::{Call, Callers, Subject},
+    gate::{Callers, GateCall, Subject},
     log::{Entry, Reply},
     rig::{Rig, numbered},
     store::ledger,
@@ -69,9 +69,9 @@ async fn ask(callers: &Callers, number: u64, count: usize) -> anyhow::Result<()>
         tokio::spawn(async move {
             let decision = format!("decision_{number}_{caller}");
             let call = match callers.reserve(&customer, &decision, &SUBJECTS, SLOTS) {
-                Call::Reserve(mut request) => {
+                GateCall::Reserve(mut request) => {
                     request.request_id = format!("request_{number}");
-                    Call::Reserve(request)
+                    GateCall::Reserve(request)
                 }
                 other => other,
             };

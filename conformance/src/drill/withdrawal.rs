@@ -8,7 +8,7 @@ use proffer_proto::policy::v1 as proto;
 use super::{
     Order, Report,
     draw::Draw,
-    gate::{Call, Callers, Subject, TRIES_MAX},
+    gate::{Callers, GateCall, Subject, TRIES_MAX},
     log::{Entry, Reply, Verb},
     rig::{Rig, numbered},
     store::ledger,
@@ -68,7 +68,7 @@ pub async fn run(order: &Order) -> anyhow::Result<Report> {
 async fn race(callers: &Callers, number: u64, draw: &mut Draw) -> anyhow::Result<()> {
     let customer = format!("pair_{number:05}");
     let consent = |granted: bool| {
-        Call::Consent(proto::PutConsentRequest {
+        GateCall::Consent(proto::PutConsentRequest {
             customer_id: customer.clone(),
             channel: CHANNEL.to_owned(),
             granted: Some(granted),
@@ -86,10 +86,13 @@ async fn race(callers: &Callers, number: u64, draw: &mut Draw) -> anyhow::Result
 
     let withdrawal = match draw.below(3) {
         0 => consent(false),
-        1 => Call::OptOut(callers.outcome(&customer, 1, "opt_out")),
+        1 => GateCall::OptOut(callers.outcome(&customer, 1, "opt_out")),
         _ => {
             let channel = CHANNEL.to_owned();
-            Call::OptOut(proto::OutcomeFact { channel, ..callers.outcome(&customer, 1, "opt_out") })
+            GateCall::OptOut(proto::OutcomeFact {
+                channel,
+                ..callers.outcome(&customer, 1, "opt_out")
+            })
         }
     };
     let racer = match draw.percent(50) {

@@ -1,7 +1,7 @@
 //! The services with a role that owns nothing, on tables that `proffer migrate` made.
 
 use conformance::{
-    door::{Door, Kind},
+    door::{Door, DoorKind},
     play::play,
     process::Process,
     scenario,
@@ -46,7 +46,7 @@ async fn every_service_runs_with_a_role_that_cannot_change_a_table() {
     for (shape, names) in [(Shape::FiveProcesses, &PLAYED[..2]), (Shape::AllInOne, &PLAYED[2..])] {
         for name in names {
             let mut suite = Suite::start_at(shape, place()).await.unwrap();
-            let door = Door::open(Kind::Grpc, &suite).unwrap();
+            let door = Door::open(DoorKind::Grpc, &suite).unwrap();
             let scenario = scenario::load(name).unwrap();
             play(&scenario, &door).await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
             suite.is_alive().unwrap();

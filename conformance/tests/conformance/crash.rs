@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use conformance::{
-    door::{Door, Kind},
+    door::{Door, DoorKind},
     http::Client,
     play::play,
     scenario,
@@ -98,7 +98,7 @@ async fn is_there(client: &Client, acknowledged: &Acknowledged) -> bool {
 
 async fn check(store: Store) {
     let mut suite = Suite::start(Shape::AllInOne, store).await.unwrap();
-    let configured = Door::open(Kind::Curl, &suite).unwrap();
+    let configured = Door::open(DoorKind::Curl, &suite).unwrap();
     play(&scenario::load("winback-configuration").unwrap(), &configured).await.unwrap();
     // A channel without quiet hours, so that every decision holds a slot.
     suite.client().ok("POST", "/api/v1/channels", &json!({"name": "web"})).await.unwrap();

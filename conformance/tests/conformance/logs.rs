@@ -15,7 +15,8 @@ async fn lines(suite: &Suite, request_id: &str, count: usize) -> Vec<Value> {
     for _ in 0..400 {
         let logs: Vec<_> = suite.processes.iter().map(Process::whole_log).collect();
         let lines = logs.iter().flat_map(|log| log.lines());
-        let parsed = lines.map(|line| serde_json::from_str::<Value>(line).expect(line));
+        let parsed = lines
+            .map(|line| serde_json::from_str::<Value>(line).unwrap_or_else(|_| panic!("{line}")));
         let about: Vec<_> =
             parsed.filter(|line| line["fields"]["request_id"] == request_id).collect();
         if about.len() >= count {

@@ -2,7 +2,7 @@
 //! decided then is kept.
 
 use conformance::{
-    door::{Door, Kind},
+    door::{Door, DoorKind},
     http::Client,
     play::play,
     scenario,
@@ -21,7 +21,7 @@ async fn ask(client: &Client, asked: &Value) -> Value {
 /// Asks while a service is dead, and again when it is back.
 async fn check(service: usize, reason: &str, store: Store) {
     let mut suite = Suite::start(Shape::FiveProcesses, store).await.unwrap();
-    let configured = Door::open(Kind::Curl, &suite).unwrap();
+    let configured = Door::open(DoorKind::Curl, &suite).unwrap();
     play(&scenario::load("winback-configuration").unwrap(), &configured).await.unwrap();
     let client = suite.client();
     client.ok("POST", "/api/v1/channels", &json!({"name": "web"})).await.unwrap();

@@ -3,7 +3,7 @@
 
 use conformance::{
     cluster::Cluster,
-    door::{Door, Kind},
+    door::{Door, DoorKind},
     http::Client,
     play::play,
     scenario,
@@ -44,7 +44,7 @@ impl World {
         cluster.start().await.unwrap();
         let base = cluster.doors().pop().unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let door = Door::at(Kind::Curl, &base, folder.path()).unwrap();
+        let door = Door::at(DoorKind::Curl, &base, folder.path()).unwrap();
         play(&scenario::load("winback-configuration").unwrap(), &door).await.unwrap();
         let client = Client::new(&base);
         client.ok("POST", "/api/v1/channels", &json!({"name": "web"})).await.unwrap();

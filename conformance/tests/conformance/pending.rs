@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use conformance::{
-    door::{Door, Kind},
+    door::{Door, DoorKind},
     http::Client,
     play::play,
     scenario,
@@ -67,7 +67,7 @@ async fn post(client: &Client, path: &str, body: &Value) -> Value {
 
 async fn check(shape: Shape, store: Store) {
     let suite = Suite::start(shape, store).await.unwrap();
-    let configured = Door::open(Kind::Curl, &suite).unwrap();
+    let configured = Door::open(DoorKind::Curl, &suite).unwrap();
     play(&scenario::load("winback-configuration").unwrap(), &configured).await.unwrap();
     let client = suite.client();
     let day = serve::Clock::system().now() - chrono::TimeDelta::days(140);

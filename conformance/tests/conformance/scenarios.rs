@@ -1,7 +1,7 @@
 //! The same scenarios through every door, in one process and in five, on both stores.
 
 use conformance::{
-    door::{Door, Kind},
+    door::{Door, DoorKind},
     play::play,
     scenario,
     suite::{Shape, Store, Suite},
@@ -24,7 +24,7 @@ fn no_customer_is_logged(scenario: &str, suite: &Suite) {
 }
 
 /// Plays scenarios that begin alike on a fresh suite each.
-async fn check(names: &[&str], kind: Kind, shape: Shape, store: Store) {
+async fn check(names: &[&str], kind: DoorKind, shape: Shape, store: Store) {
     for name in names {
         let mut suite = Suite::start_with(shape, store, &[("PROFFER_LOG", LOG)]).await.unwrap();
         let door = Door::open(kind, &suite).unwrap();
@@ -75,7 +75,7 @@ macro_rules! played {
         $(
             #[tokio::test(flavor = "multi_thread")]
             async fn $test() {
-                check($scenarios, Kind::$kind, Shape::$shape, Store::$store).await;
+                check($scenarios, DoorKind::$kind, Shape::$shape, Store::$store).await;
             }
         )*
     };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use conformance::{
     collector::{Collector, Exported, hex, text},
-    door::{Door, Kind},
+    door::{Door, DoorKind},
     play::play,
     scenario,
     suite::{Shape, Store, Suite},
@@ -26,7 +26,7 @@ async fn world(shape: Shape, store: Store, ratio: &str) -> (Suite, Collector) {
         ("OTEL_METRIC_EXPORT_INTERVAL", "200"),
     ];
     let suite = Suite::start_with(shape, store, &environment).await.unwrap();
-    let door = Door::open(Kind::Curl, &suite).unwrap();
+    let door = Door::open(DoorKind::Curl, &suite).unwrap();
     play(&scenario::load("winback-configuration").unwrap(), &door).await.unwrap();
     let channel = json!({"name": "web", "channelType": "web"});
     suite.client().ok("POST", "/api/v1/channels", &channel).await.unwrap();

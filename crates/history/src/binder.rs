@@ -4,7 +4,7 @@ use std::future::ready;
 
 use tonic::{Code, Status};
 
-use crate::{Author, Draft, Kind, Names, ServiceContext, crud};
+use crate::{Author, Draft, Names, ResourceKind, ServiceContext, crud};
 
 /// Who binds what was written before the resource it means.
 const BINDER: &str = "proffer";
@@ -12,7 +12,7 @@ const BINDER: &str = "proffer";
 impl Names {
     /// Binds what resources of kind `R` refer to and what has appeared since they were written. The
     /// first error is returned when all were tried.
-    pub async fn bind<C: ServiceContext, R: Kind<C>>(
+    pub async fn bind<C: ServiceContext, R: ResourceKind<C>>(
         &self,
         context: &C,
         tenant: &str,
@@ -37,7 +37,7 @@ impl Names {
     }
 
     /// The draft with ids for what has appeared.
-    fn with_appeared<'a, C: ServiceContext, R: Kind<C>>(
+    fn with_appeared<'a, C: ServiceContext, R: ResourceKind<C>>(
         &self,
         tenant: &str,
         mut draft: Draft<'a, C, R>,
@@ -49,4 +49,25 @@ impl Names {
         }
         draft
     }
+}
+
+/// A task that binds resources of these kinds to what has appeared since they were written.
+/// It never ends. `context.known.names` are the names.
+#[macro_export]
+macro_rules! keep_bound {
+    ($context:expr, $($resource:ty),+ $(,)?) => {{
+        let context = $context;
+        async move {
+            let names = &context.known.names;
+            let mut news = names.news();
+            loop {
+                for tenant in news.tenants().await {
+                    $(if let Err(error) = names.bind::<_, $resource>(&context, &tenant).await {
+                        let kind = <$resource as $crate::Resource>::KIND;
+                        tracing::warn!(%error, tenant, kind, "references were not bound");
+                    })+
+                }
+            }
+        }
+    }};
 }

@@ -5,7 +5,7 @@ use proffer_proto::errors::v1::ErrorReason;
 use serve::Problem;
 use tonic::{Code, Status};
 
-use crate::{HistoryError, Kind, Resource, ServiceContext, page::unknown_token};
+use crate::{HistoryError, Resource, ResourceKind, ServiceContext, page::unknown_token};
 
 /// Begins the place of a built-in resource in a token; no id does.
 const BUILT_IN_MARK: char = '#';
@@ -42,14 +42,14 @@ impl Start {
 }
 
 /// The built-in resource of this id, else of this name.
-pub(crate) fn built_in<C: ServiceContext, R: Kind<C>>(named: &str) -> Option<R> {
+pub(crate) fn built_in<C: ServiceContext, R: ResourceKind<C>>(named: &str) -> Option<R> {
     let all = R::built_in();
     let by_name = || all.iter().find(|found| wire::name::is_same(found.name(), named));
     all.iter().find(|found| found.id() == named).or_else(by_name).cloned()
 }
 
 /// Refuses id and name of a built-in resource: they are taken.
-pub(crate) fn refuse_built_in<C: ServiceContext, R: Kind<C>>(
+pub(crate) fn refuse_built_in<C: ServiceContext, R: ResourceKind<C>>(
     resource: &R,
 ) -> Result<(), HistoryError> {
     for found in R::built_in() {

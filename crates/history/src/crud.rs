@@ -14,7 +14,7 @@ use serve::{Problem, metadata};
 use tonic::{Status, metadata::MetadataMap};
 
 use crate::{
-    Author, Change, Draft, Filters, HistoryError, IdChoice, Kind, Page, Present, Resource,
+    Author, Change, Draft, Filters, HistoryError, IdChoice, Page, Present, Resource, ResourceKind,
     ServiceContext, Write,
     built_in::{Start, built_in, refuse_built_in, system_resource, taken},
     collection::{payload, read},
@@ -26,7 +26,7 @@ use crate::{
 const ATTEMPTS_MAX: usize = 256;
 
 /// Writes a new resource; a trial only checks.
-pub async fn create<C: ServiceContext, R: Kind<C>>(
+pub async fn create<C: ServiceContext, R: ResourceKind<C>>(
     context: &C,
     metadata: &MetadataMap,
     resource: Option<R>,
@@ -51,7 +51,7 @@ pub async fn create<C: ServiceContext, R: Kind<C>>(
 }
 
 /// Reads a resource by id or name.
-pub async fn get<C: ServiceContext, R: Kind<C>>(
+pub async fn get<C: ServiceContext, R: ResourceKind<C>>(
     context: &C,
     metadata: &MetadataMap,
     named: &str,
@@ -68,7 +68,7 @@ pub async fn get<C: ServiceContext, R: Kind<C>>(
 
 /// Reads a page of the resources for which all filters hold: the built-in ones, then the others by
 /// id. A page is short only at the end, and where the resources are large.
-pub async fn list<C: ServiceContext, R: Kind<C>>(
+pub async fn list<C: ServiceContext, R: ResourceKind<C>>(
     context: &C,
     metadata: &MetadataMap,
     page_size: i32,
@@ -100,7 +100,7 @@ pub async fn list<C: ServiceContext, R: Kind<C>>(
 }
 
 /// Changes the fields named by the mask; a trial only checks.
-pub async fn update<C: ServiceContext, R: Kind<C>>(
+pub async fn update<C: ServiceContext, R: ResourceKind<C>>(
     context: &C,
     metadata: &MetadataMap,
     named: &str,
@@ -125,7 +125,7 @@ pub async fn update<C: ServiceContext, R: Kind<C>>(
 
 /// Writes what `edit` makes of the stored resource; again from the start when another writer was
 /// faster and `etag` is empty.
-pub async fn rewrite<'a, C: ServiceContext, R: Kind<C>, F>(
+pub async fn rewrite<'a, C: ServiceContext, R: ResourceKind<C>, F>(
     context: &'a C,
     author: &'a Author,
     named: &str,
@@ -153,7 +153,7 @@ where
 }
 
 /// Deletes the resource of this id or name. The answer lists what loses it.
-pub async fn delete<C: ServiceContext, R: Kind<C>>(
+pub async fn delete<C: ServiceContext, R: ResourceKind<C>>(
     context: &C,
     metadata: &MetadataMap,
     named: &str,
@@ -181,7 +181,9 @@ pub async fn delete<C: ServiceContext, R: Kind<C>>(
 }
 
 /// Brings a deleted resource back under its own id, if its kind allows that.
-async fn revive<C: ServiceContext, R: Kind<C>>(draft: Draft<'_, C, R>) -> Result<R, Status> {
+async fn revive<C: ServiceContext, R: ResourceKind<C>>(
+    draft: Draft<'_, C, R>,
+) -> Result<R, Status> {
     let history = draft.context.history();
     let id = draft.resource.id().to_owned();
     let taken = || taken::<R>(R::IDENTITY, &id);
@@ -199,7 +201,7 @@ async fn revive<C: ServiceContext, R: Kind<C>>(draft: Draft<'_, C, R>) -> Result
 }
 
 /// Writes over the state with this etag; creates what has none yet.
-async fn overwrite<C: ServiceContext, R: Kind<C>>(
+async fn overwrite<C: ServiceContext, R: ResourceKind<C>>(
     draft: &Draft<'_, C, R>,
     expected: Option<String>,
 ) -> Result<R, HistoryError> {
@@ -220,7 +222,7 @@ async fn overwrite<C: ServiceContext, R: Kind<C>>(
 
 /// Writes the resource and what belongs to it in one transaction. A trial does the same and takes
 /// it back, so that it finds whatever refuses the write.
-async fn write<C: ServiceContext, R: Kind<C>>(
+async fn write<C: ServiceContext, R: ResourceKind<C>>(
     draft: &Draft<'_, C, R>,
     write: Write,
 ) -> Result<R, HistoryError> {
@@ -279,7 +281,7 @@ fn refuse_stale<R: Resource>(present: &Present, etag: &str) -> Result<(), Histor
 }
 
 /// What was found, or what exists before the first write.
-fn or_initial<C: ServiceContext, R: Kind<C>>(
+fn or_initial<C: ServiceContext, R: ResourceKind<C>>(
     found: Result<R, HistoryError>,
 ) -> Result<R, HistoryError> {
     match found {
@@ -304,7 +306,7 @@ fn required<R: Resource>(resource: Option<R>) -> Result<R, Status> {
     resource.ok_or_else(|| Problem::invalid_field(R::KIND, "is required").into())
 }
 
-fn warned<C: ServiceContext, R: Kind<C>>(mut written: R, draft: Draft<'_, C, R>) -> R {
+fn warned<C: ServiceContext, R: ResourceKind<C>>(mut written: R, draft: Draft<'_, C, R>) -> R {
     written.warn(shortened(draft.warnings));
     written
 }

@@ -25,7 +25,7 @@ pub trait ServiceContext: Send + Sync {
 }
 
 /// One kind of resource, kept by the service with this context.
-pub trait Kind<C: ServiceContext>: Resource {
+pub trait ResourceKind<C: ServiceContext>: Resource {
     /// Resources of this kind that a tenant may have; unlimited when `None`.
     const COUNT_MAX: Option<usize> = None;
 

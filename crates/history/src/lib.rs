@@ -4,7 +4,7 @@
 //! - [`History`]: the log of one service, on SQLite or PostgreSQL. Revisions count from 1 per
 //!   tenant, without a gap; each entry's hash covers the one before it.
 //! - [`crud`]: create, get, list, update and delete of every kind of resource; a service adds what
-//!   only its [`Kind`] checks.
+//!   only its [`ResourceKind`] checks.
 //! - [`Collection`]: the resources of one kind, read as they are or were.
 //! - [`Names`]: the ids and names in the logs of several services, each followed by its
 //!   [`LogServer`]. What a resource refers to is resolved against them and bound to an id.
@@ -46,7 +46,7 @@ pub use error::HistoryError;
 pub use filter::{Filter, Filters};
 pub use follow::{ASK_MAX, Follower, Heard};
 pub use id::{IdChoice, is_id, made_id};
-pub use kind::{Draft, Kind, ServiceContext};
+pub use kind::{Draft, ResourceKind, ServiceContext};
 pub use log::{History, head_of, migrations};
 pub use log_service::{LOG_SERVICE, Log, LogPages, LogServer, remote_log};
 pub use page::{Listing, PAGE_BYTES_MAX, PAGE_MAX, Page};

@@ -17,7 +17,7 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     Entry, Heartbeat, History, HistoryError, PAGE_MAX, is_id,
-    watch::{Page, change},
+    watch::{ChangePage, change},
 };
 
 /// Pages without end.
@@ -89,7 +89,7 @@ impl LogService for LogServer {
         // A caller that knows nothing yet gets the built-in resources with the first page.
         let mut built_in = if after == 0 { (self.built_in)() } else { Vec::new() };
         let pages = pages.map(move |page| {
-            let Page { changes: mut found, head, is_current } = page?;
+            let ChangePage { changes: mut found, head, is_current } = page?;
             let mut changes = std::mem::take(&mut built_in);
             changes.append(&mut found);
             Ok(WatchLogResponse { changes, head_revision: head, is_current })

@@ -33,7 +33,7 @@ pub type Changes = (Vec<ConfigurationChange>, i64);
 
 /// A page of a watch.
 #[derive(Debug)]
-pub(crate) struct Page {
+pub(crate) struct ChangePage {
     /// In revision order.
     pub changes: Vec<ConfigurationChange>,
     /// The revision up to which the log is now known.
@@ -60,7 +60,7 @@ impl History {
         metadata: &MetadataMap,
         after: i64,
         heartbeat: Heartbeat,
-    ) -> Result<impl Stream<Item = Result<Page, Status>> + Send + 'static, Status> {
+    ) -> Result<impl Stream<Item = Result<ChangePage, Status>> + Send + 'static, Status> {
         let tenant = metadata::tenant(metadata)?;
         if after < 0 {
             let message = format!("is {after}; it must be 0 or more");
@@ -85,7 +85,7 @@ impl History {
         tenant: String,
         after: i64,
         heartbeat: Heartbeat,
-    ) -> impl Stream<Item = Result<Page, HistoryError>> + Send + 'static {
+    ) -> impl Stream<Item = Result<ChangePage, HistoryError>> + Send + 'static {
         let (history, mut bell) = (self.clone(), self.bell.subscribe());
         async_stream::try_stream! {
             let mut head = after;
@@ -113,7 +113,7 @@ impl History {
                     continue;
                 }
                 (is_first, polls) = (false, 0);
-                yield Page { changes, head, is_current };
+                yield ChangePage { changes, head, is_current };
             }
         }
     }

@@ -1,13 +1,16 @@
 //! One reading of what the messages of all services share, so that no two services read the same
 //! message differently.
 //!
-//! [`name`], [`text`], [`purpose`] and [`decimal`] know no messages: `domain/` may use them.
+//! [`name`], [`named`], [`text`], [`purpose`], [`decimal`] and [`reasons!`] know no messages:
+//! `domain/` may use them.
 
 pub mod amount;
 pub mod decimal;
 pub mod instant;
 pub mod name;
+pub mod named;
 pub mod output_type;
+pub mod part;
 pub mod purpose;
 pub mod reason;
 pub mod reference;

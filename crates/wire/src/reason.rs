@@ -30,6 +30,27 @@ pub fn words() -> impl Iterator<Item = &'static str> {
     WORDS.iter().skip(1).map(String::as_str)
 }
 
+/// Makes the enum of a service's reasons, each with its word in the contract.
+#[macro_export]
+macro_rules! reasons {
+    ($name:ident { $($reason:ident => $word:literal),* $(,)? }) => {
+        /// A reason for programs. The contract says what each means.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[expect(missing_docs, reason = "the contract describes them")]
+        pub enum $name { $($reason),* }
+
+        impl $name {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$reason),*];
+
+            /// The word for it in JSON.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$reason => $word),* }
+            }
+        }
+    };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -23,7 +23,7 @@ use crate::{
         conclude::{Conclusion, conclude},
         creative::Surface,
         judgment::Judgment,
-        plan::{self, Plan},
+        plan::Plan,
         request::Question,
         snapshot::{Catalog, Snapshot},
     },
@@ -112,7 +112,7 @@ impl AsOfCases {
         as_of: &AsOfCase,
     ) -> Result<(Conclusion, Vec<String>), Status> {
         let case = &as_of.case;
-        let plan = plan::plan(case);
+        let plan = self.past.planner.plan(case);
         let judgment = self.judgment(tenant, as_of, &plan).await?;
         let notes = as_of.notes(&plan, judgment.as_ref());
         Ok((conclude(case, plan, judgment), notes))

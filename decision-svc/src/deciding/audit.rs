@@ -21,9 +21,9 @@ const VERIFY_MAX: Duration = Duration::from_secs(25);
 
 /// The logs of all services.
 #[derive(Clone, Copy, Debug)]
-pub struct Logs<'a>(pub &'a Names);
+pub struct Audit<'a>(pub &'a Names);
 
-impl Logs<'_> {
+impl Audit<'_> {
     /// A page of what was written of one resource.
     pub async fn history(
         &self,

@@ -193,7 +193,7 @@ impl Explain {
             let compiled = self.live.compiled.of(key, flow.clone(), &catalog).await;
             live.case.configuration.flow = compiled.map_err(|error| serve::internal(&error))?;
         }
-        let mut planned = PlannedCase::of(live, attempt);
+        let mut planned = PlannedCase::of(live, attempt, &self.live.planner);
         let judged = judge(&*self.gate, tenant, std::iter::once(&planned)).await;
         let judged = judged.into_iter().next().ok_or_else(gone)?;
         if attempt == Try::First {

@@ -2,12 +2,9 @@
 
 use tonic::{Code, Status};
 
-use super::{gathered::LiveCase, new_id};
+use super::{gathered::LiveCase, new_id, planner::Planner};
 use crate::{
-    domain::{
-        judgment::Judgment,
-        plan::{self, Plan},
-    },
+    domain::{judgment::Judgment, plan::Plan},
     neighbours::{
         Gate,
         policy::{self, Contact, Hold, Inquiry},
@@ -49,8 +46,8 @@ pub struct Judged {
 
 impl PlannedCase {
     /// Plans a case.
-    pub fn of(mut live: LiveCase, attempt: Try) -> Self {
-        let plan = plan::plan(&live.case);
+    pub fn of(mut live: LiveCase, attempt: Try, planner: &Planner) -> Self {
+        let plan = planner.plan(&live.case);
         let decision_id = new_id("dec", live.case.moment.now);
         if attempt == Try::Late {
             live.mark_stale();

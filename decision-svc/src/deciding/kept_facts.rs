@@ -166,7 +166,10 @@ pub fn metrics_read(case: &Case) -> Metrics {
 
 impl KeptRefusal {
     fn of(refusal: &Refusal) -> Self {
-        Self { reason_code: refusal.reason_code.code().to_owned(), reason: refusal.reason.clone() }
+        Self {
+            reason_code: refusal.reason_code.as_str().to_owned(),
+            reason: refusal.reason.clone(),
+        }
     }
 
     fn refusal(&self) -> Refusal {

@@ -15,6 +15,7 @@ use tonic::Status;
 use super::{
     gathered::{Gathered, LiveCase, Records},
     ground::{self, Ground, GroundKey, Grounds},
+    planner::Planner,
     undelivered::Undelivered,
 };
 use crate::{
@@ -44,6 +45,8 @@ pub struct LiveCases {
     pub followers: Followers,
     /// Flows compiled for them.
     pub compiled: CompiledFlows,
+    /// Plans the cases.
+    pub planner: Planner,
     /// Customer records.
     pub catalog: Arc<Lookup>,
     /// The head of policy-svc's log.

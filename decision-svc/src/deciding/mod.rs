@@ -1,6 +1,6 @@
 //! The use cases, one per file. Everything that decides builds a
 //! [`Case`](crate::domain::case::Case) from live data, from a record, or for an instant of the
-//! past, and calls [`plan`](crate::domain::plan::plan) and
+//! past, and calls [`plan`](crate::domain::plan::plan), by the [`planner`], and
 //! [`conclude`](crate::domain::conclude::conclude).
 //!
 //! | builds a case | use case |
@@ -25,6 +25,7 @@ pub mod kept_facts;
 pub mod kept_outcome;
 pub mod live;
 pub mod past;
+pub mod planner;
 pub mod recommend;
 pub mod recorded;
 pub mod release;

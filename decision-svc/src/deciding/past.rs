@@ -5,7 +5,10 @@ use std::sync::Arc;
 use history::AsOf;
 use tonic::Status;
 
-use super::whole_flow::{WholeFlow, WholeFlows};
+use super::{
+    planner::Planner,
+    whole_flow::{WholeFlow, WholeFlows},
+};
 use crate::{
     domain::{compile::CompiledFlow, snapshot::Catalog},
     neighbours::{
@@ -26,6 +29,8 @@ pub struct PastConfiguration {
     pub catalogs: PastCatalogs,
     /// Flows compiled before.
     pub compiled: PastFlows,
+    /// Plans the cases.
+    pub planner: Planner,
 }
 
 impl PastConfiguration {

@@ -175,7 +175,8 @@ impl Recommend {
         let fetch = self.live.cases(tenant, &questions, Detail::Answer);
         let cases = fetch.instrument(stage("fetch")).await;
         let cases = answers.keep(open.into_iter().zip(cases)).into_iter();
-        let planned = cases.map(|(open, live)| (open, PlannedCase::of(live, attempt)));
+        let planner = &self.live.planner;
+        let planned = cases.map(|(open, live)| (open, PlannedCase::of(live, attempt, planner)));
         let planned: Vec<_> = stage("plan").in_scope(|| planned.collect());
         let judged = judge(&*self.gate, tenant, planned.iter().map(|(_, planned)| planned));
         let judged = judged.instrument(stage("reserve")).await;

@@ -20,7 +20,6 @@ use crate::{
         case::{Case, Configuration, CustomerFacts, Detail},
         conclude::{Conclusion, conclude},
         judgment::Judgment,
-        plan,
     },
     messages::{instant, question, scalar},
     neighbours::{
@@ -90,7 +89,7 @@ impl RecordedCases {
         recorded: &RecordedCase,
     ) -> Result<Conclusion, Status> {
         let case = &recorded.case;
-        let plan = plan::plan(case);
+        let plan = self.past.planner.plan(case);
         let Some(kept) = &recorded.judgment else { return Ok(conclude(case, plan, None)) };
         let judgment = match (&kept.facts, &kept.judgment) {
             (Some(facts), _) => {

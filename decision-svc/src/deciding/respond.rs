@@ -12,7 +12,7 @@ use serve::Problem;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Notify;
 use tonic::{Code, Status};
-use wire::name::hint;
+use wire::{name::hint, named::OUTCOME_TYPE};
 
 use super::{
     ground::no_snapshot,
@@ -22,7 +22,6 @@ use super::{
 };
 use crate::{
     domain::{
-        named::OUTCOME_TYPE,
         offer_subject::OfferSubject,
         outcome::{DecidedOffer, Report, ResolvedOutcome},
         snapshot::{Catalog, OutcomeType, Snapshot, folded},

@@ -211,7 +211,7 @@ fn nothing(plan: &Plan) -> Refusal {
     let message = if by_reason.keys().all(|reason| *reason == Reason::NotQualified) {
         format!("the customer qualifies for none of {refused} offers")
     } else {
-        let each = by_reason.iter().map(|(reason, many)| format!("{many} {}", reason.code()));
+        let each = by_reason.iter().map(|(reason, many)| format!("{many} {}", reason.as_str()));
         format!("none of {refused} offers is left: {}", each.collect::<Vec<_>>().join(", "))
     };
     Refusal::new(Reason::NothingQualified, message)

@@ -28,8 +28,7 @@ pub struct Customer<'a> {
 }
 
 impl CompiledFlow {
-    /// Evaluates. The `best_max` best offers are in the scratch, best first; it must be one of this
-    /// flow or new.
+    /// Evaluates. The `best_max` best offers are in the scratch, best first.
     pub fn evaluate(
         &self,
         customer: &Customer<'_>,

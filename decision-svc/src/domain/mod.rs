@@ -11,7 +11,6 @@ pub mod facts;
 pub mod flow;
 pub mod judgment;
 pub mod metric;
-pub mod named;
 pub mod offer_subject;
 pub mod oracle;
 pub mod outcome;

@@ -17,7 +17,7 @@ use crate::domain::{
     reason::Reason,
     scalar::{Fields, Scalar},
     score::Uplift,
-    scratch::{Exception, Scratch},
+    scratch::{Exception, Scratch, Workspace},
     step::Sieve,
     tally::Tally,
     trace::{Refused, Stage},
@@ -92,8 +92,9 @@ impl Plan {
     }
 }
 
-/// Plans a decision; nothing when the customer's record is missing.
-pub fn plan(case: &Case) -> Plan {
+/// Plans a decision; nothing when the customer's record is missing. What an earlier plan left in
+/// the workspace has no effect.
+pub fn plan(case: &Case, workspace: &mut Workspace) -> Plan {
     if case.obstacle().is_some() {
         return Plan::default();
     }
@@ -104,25 +105,27 @@ pub fn plan(case: &Case) -> Plan {
     };
     let exclude_offers = &case.question.exclude_offers;
     let wanted = Wanted { exclude_offers, ranked_max, refused_max };
-    apply(&case.configuration.flow, &case.inputs(), &wanted)
+    apply(&case.configuration.flow, &case.inputs(), &wanted, workspace)
 }
 
 /// Applies a flow to facts.
-pub fn apply(compiled: &CompiledFlow, facts: &Facts<'_>, wanted: &Wanted<'_>) -> Plan {
-    let (mut record, mut scratch) = compiled.spares.take();
-    compiled.take_in(facts.record, &mut record);
-    let customer = &Customer { facts, record: &record };
-    let tally = compiled.evaluate(customer, wanted.exclude_offers, wanted.ranked_max, &mut scratch);
-    let plan = Plan {
+pub fn apply(
+    compiled: &CompiledFlow,
+    facts: &Facts<'_>,
+    wanted: &Wanted<'_>,
+    Workspace { record, scratch }: &mut Workspace,
+) -> Plan {
+    compiled.take_in(facts.record, record);
+    let customer = &Customer { facts, record };
+    let tally = compiled.evaluate(customer, wanted.exclude_offers, wanted.ranked_max, scratch);
+    Plan {
         stages: stages(compiled, &tally),
-        ranked: ranked(compiled, customer, &mut scratch),
+        ranked: ranked(compiled, customer, scratch),
         ranked_in_all: tally.ranked,
-        refused: refused(compiled, customer, wanted.refused_max, &mut scratch),
+        refused: refused(compiled, customer, wanted.refused_max, scratch),
         refused_by_reason: refused_by_reason(compiled, &tally),
         notes: compiled.flow.missing_parts(),
-    };
-    compiled.spares.give_back((record, scratch));
-    plan
+    }
 }
 
 fn stages(compiled: &CompiledFlow, tally: &Tally) -> Vec<Stage> {

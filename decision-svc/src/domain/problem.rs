@@ -1,6 +1,6 @@
 //! References to resources that do not exist, and what each of them switches off.
 
-use super::named::{
+use wire::named::{
     CATEGORY, CHANNEL, FIELD, FLOW, MODEL, OFFER, OUTCOME_TYPE, PLACEMENT, SCHEMA, SUBCATEGORY,
     WEIGHT_PROFILE,
 };

@@ -1,25 +1,6 @@
 //! Reasons for an empty answer or for refusing a candidate.
 
-macro_rules! reasons {
-    ($($reason:ident => $code:literal),* $(,)?) => {
-        /// A reason for programs. The contract says what each means.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        #[expect(missing_docs, reason = "the names say it")]
-        pub enum Reason { $($reason),* }
-
-        impl Reason {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$reason),*];
-
-            /// Its name in JSON.
-            pub fn code(self) -> &'static str {
-                match self { $(Self::$reason => $code),* }
-            }
-        }
-    };
-}
-
-reasons! {
+wire::reasons!(Reason {
     QuietHours => "quiet_hours",
     TimeWindow => "time_window",
     TimezoneUnknown => "timezone_unknown",
@@ -51,7 +32,7 @@ reasons! {
     NotRanked => "not_ranked",
     Outranked => "outranked",
     Unavailable => "unavailable",
-}
+});
 
 impl Reason {
     /// True when it says that something could not be asked now: asked again, the answer may be
@@ -62,6 +43,6 @@ impl Reason {
 
     /// The reason of a code; `None` for an unknown code.
     pub fn of(code: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|reason| reason.code() == code)
+        Self::ALL.iter().copied().find(|reason| reason.as_str() == code)
     }
 }

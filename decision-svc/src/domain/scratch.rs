@@ -1,22 +1,20 @@
-//! Memory of an evaluation, reused by the next one. What an earlier evaluation left in it has no
-//! effect: every value carries the number of its evaluation.
+//! Memory of an evaluation, reused by the next one of any flow. What an earlier evaluation left in
+//! it has no effect: every value carries the number of its evaluation.
 
-use std::{
-    cmp::Ordering,
-    collections::BinaryHeap,
-    sync::{Mutex, PoisonError},
-};
+use std::{cmp::Ordering, collections::BinaryHeap};
 
 use formula::program::{Inputs, Memory, Record, Registers};
 
 use crate::domain::rank::Place;
 
-/// Most scratches that one flow keeps: more than evaluations run at once on most machines.
-const SPARES_MAX: usize = 64;
-
-/// Records and scratches that are not in use.
+/// Memory of a plan.
 #[derive(Debug, Default)]
-pub struct Spares(Mutex<Vec<(Record, Scratch)>>);
+pub struct Workspace {
+    /// The customer's record, as the flow takes it in.
+    pub record: Record,
+    /// What the evaluation fills.
+    pub scratch: Scratch,
+}
 
 /// Memory of one evaluation.
 #[derive(Debug, Default)]
@@ -132,31 +130,16 @@ impl PartialEq for Ahead {
 
 impl Eq for Ahead {}
 
-impl Spares {
-    /// A record and a scratch that are not in use, or new ones.
-    pub fn take(&self) -> (Record, Scratch) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
-    }
-
-    /// Keeps them for later.
-    pub fn give_back(&self, spare: (Record, Scratch)) {
-        let mut spares = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if spares.len() < SPARES_MAX {
-            spares.push(spare);
-        }
-    }
-}
-
 impl Scratch {
-    /// Forgets the last evaluation and keeps the room. One scratch serves one flow.
+    /// Forgets the last evaluation and keeps the room. It grows to the largest flow it serves.
     pub(super) fn begin(&mut self, room: Room) {
-        if self.registers.count() != room.registers || self.groups.0.len() != room.groups {
+        if self.registers.count() < room.registers {
             self.registers.resize(room.registers);
-            self.rules.0.resize(room.rules, (0, 0));
-            self.sets.0.resize(room.sets, (0, 0));
-            self.affinities.0.resize(room.affinities, (0, 0));
-            self.groups.0.resize(room.groups, (0, 0));
         }
+        self.rules.grow(room.rules);
+        self.sets.grow(room.sets);
+        self.affinities.grow(room.affinities);
+        self.groups.grow(room.groups);
         if self.registers.begin() {
             for stamps in [&mut self.rules, &mut self.sets, &mut self.affinities, &mut self.groups]
             {
@@ -192,6 +175,13 @@ pub(super) fn exception_of(exceptions: &[(u32, Exception)], offer: u32) -> Optio
 }
 
 impl Stamps {
+    /// So many at least; new ones are of no evaluation.
+    fn grow(&mut self, count: usize) {
+        if self.0.len() < count {
+            self.0.resize(count, (0, 0));
+        }
+    }
+
     /// What was noted in this evaluation.
     pub fn get(&self, number: u32, epoch: u32) -> Option<u32> {
         self.0.get(number as usize).filter(|(stamp, _)| *stamp == epoch).map(|(_, noted)| *noted)

@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status};
 use wire::name::hint;
 
 use super::Context;
-use crate::{deciding::audit::Logs, domain::problem::Problem};
+use crate::{deciding::audit::Audit, domain::problem::Problem};
 
 /// The configuration of all services.
 pub struct Configuration(pub Context);
@@ -48,7 +48,7 @@ impl ConfigurationService for Configuration {
         request: Request<proto::ListHistoryRequest>,
     ) -> Result<Response<proto::ListHistoryResponse>, Status> {
         let tenant = metadata::tenant(request.metadata())?;
-        Logs(&self.0.known.names).history(&tenant, request.into_inner()).await.map(Response::new)
+        Audit(&self.0.known.names).history(&tenant, request.into_inner()).await.map(Response::new)
     }
 
     async fn verify_logs(
@@ -56,7 +56,7 @@ impl ConfigurationService for Configuration {
         request: Request<proto::VerifyLogsRequest>,
     ) -> Result<Response<proto::VerifyLogsResponse>, Status> {
         let tenant = metadata::tenant(request.metadata())?;
-        Ok(Response::new(Logs(&self.0.known.names).verify(&tenant).await))
+        Ok(Response::new(Audit(&self.0.known.names).verify(&tenant).await))
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use history::{Draft, Kind};
+use history::{Draft, ResourceKind};
 use proffer_proto::{
     decision::v1::{self as proto, decision_flow_service_server::DecisionFlowService},
     values::v1::ResourceStatus,
 };
 use tonic::Status;
+use wire::named::OFFER;
 
 use super::Context;
 use crate::{
@@ -15,7 +16,6 @@ use crate::{
     domain::{
         compile::CompiledFlow,
         flow::Flow,
-        named::OFFER,
         snapshot::{Catalog, Snapshot},
     },
     messages::flow_config,
@@ -25,7 +25,7 @@ use crate::{
 /// The flows of a tenant.
 pub struct DecisionFlows(pub Context);
 
-impl Kind<Context> for proto::DecisionFlow {
+impl ResourceKind<Context> for proto::DecisionFlow {
     async fn check(draft: &mut Draft<'_, Context, Self>) -> Result<(), Status> {
         let (context, tenant) = (draft.context, draft.tenant());
         let flow = match flow_config::parse(&draft.resource) {

@@ -1,6 +1,6 @@
 //! ModelService: the checks of models; create, get, list, update and delete are in `history`.
 
-use history::{Draft, Kind};
+use history::{Draft, ResourceKind};
 use proffer_proto::decision::v1::{self as proto, model_service_server::ModelService};
 use proffer_proto::values::v1::ResourceStatus;
 use tonic::Status;
@@ -11,7 +11,7 @@ use crate::messages::{is_active, model};
 /// The models of a tenant.
 pub struct Models(pub Context);
 
-impl Kind<Context> for proto::Model {
+impl ResourceKind<Context> for proto::Model {
     async fn check(draft: &mut Draft<'_, Context, Self>) -> Result<(), Status> {
         match draft.resource.kind.as_ref().map(model::kind) {
             None => draft.add_faults([("type", "is required: `logistic_regression`")]),

@@ -6,15 +6,12 @@ use proffer_proto::{
 };
 use serve::Problem;
 use tonic::Status;
-use wire::{amount, name::hint};
+use wire::{amount, name::hint, named::OUTCOME_TYPE};
 
 use super::range::Range;
 use crate::{
     deciding::{kept_outcome::KeptOutcome, respond::Respond},
-    domain::{
-        named::OUTCOME_TYPE,
-        request::{id_fault, text_fault},
-    },
+    domain::request::{id_fault, text_fault},
     store::{OutcomeFilter, OutcomeRow},
 };
 

@@ -1,7 +1,7 @@
 //! WeightProfileService: the checks of weight profiles; create, get, list, update and delete are in
 //! `history`.
 
-use history::{Draft, Kind};
+use history::{Draft, ResourceKind};
 use proffer_proto::decision::v1::{
     self as proto, weight_profile_service_server::WeightProfileService,
 };
@@ -14,7 +14,7 @@ use crate::messages::{flow_config, is_active};
 /// The weight profiles of a tenant.
 pub struct WeightProfiles(pub Context);
 
-impl Kind<Context> for proto::WeightProfile {
+impl ResourceKind<Context> for proto::WeightProfile {
     async fn check(draft: &mut Draft<'_, Context, Self>) -> Result<(), Status> {
         let fault = match &draft.resource.weights {
             None => Some("are required: Wp, Wr, Wi, We, Wu".to_owned()),

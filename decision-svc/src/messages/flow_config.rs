@@ -7,12 +7,14 @@ use proffer_proto::{
     decision::v1::{self as proto, node::Config},
     values::v1::Reference,
 };
-use wire::reference::meant;
+use wire::{
+    named::{CATEGORY, MODEL, SCHEMA, WEIGHT_PROFILE},
+    reference::meant,
+};
 
 use crate::domain::{
     creative::PlacementMatch,
     flow::{Flow, Node},
-    named::{CATEGORY, MODEL, SCHEMA, WEIGHT_PROFILE},
     rank::Weights,
     step::{
         CATEGORIES_MAX, Compute, ContactPolicy, Enrich, Inventory, MatchCreatives, Optimize,

@@ -6,7 +6,6 @@ pub mod flow_config;
 pub mod history;
 pub mod model;
 pub mod offer_subject;
-pub mod part;
 pub mod question;
 pub mod reason_code;
 pub mod report;

@@ -8,7 +8,7 @@ use crate::domain::reason::Reason;
 /// The reason as proto carries it.
 pub fn into_proto(found: Reason) -> ReasonCode {
     // INVARIANT: every reason is in the contract; the test below.
-    reason::code(found.code()).unwrap_or_default()
+    reason::code(found.as_str()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -19,8 +19,8 @@ mod tests {
     #[test]
     fn every_reason_is_in_the_contract_and_the_other_way_round() {
         for found in Reason::ALL {
-            assert_eq!(reason::word(into_proto(*found)), found.code());
-            assert_eq!(Reason::of(found.code()), Some(*found));
+            assert_eq!(reason::word(into_proto(*found)), found.as_str());
+            assert_eq!(Reason::of(found.as_str()), Some(*found));
         }
         assert_eq!(Reason::of("nothing"), None);
         assert_eq!(reason::words().count(), Reason::ALL.len());

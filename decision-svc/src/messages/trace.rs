@@ -41,7 +41,7 @@ pub fn trace(case: &Case, conclusion: &Conclusion) -> proto::DecisionTrace {
 fn refused_by_reason(plan: &Plan, answer: &Answer) -> BTreeMap<String, i32> {
     let mut counts = BTreeMap::new();
     let mut add = |reason: Reason, many: usize| {
-        *counts.entry(reason.code().to_owned()).or_insert(0) += count(many)
+        *counts.entry(reason.as_str().to_owned()).or_insert(0) += count(many)
     };
     plan.refused_by_reason.iter().for_each(|(reason, many)| add(*reason, *many));
     answer.refused.iter().for_each(|refused| add(refused.reason_code, 1));

@@ -20,7 +20,7 @@ use crate::messages::{is_active, scalar};
 
 /// A customer as catalog-svc knows it now.
 #[derive(Clone, Debug)]
-pub struct Customer {
+pub struct KnownCustomer {
     /// The record; none for an unknown customer.
     pub record: Option<Fields>,
     /// Head of catalog-svc's log.
@@ -33,7 +33,7 @@ pub async fn customer(
     tenant: &str,
     customer_id: &str,
     schema: &str,
-) -> Result<Customer, Status> {
+) -> Result<KnownCustomer, Status> {
     let request = proto::LookupCustomerRequest {
         customer_id: customer_id.to_owned(),
         schema: schema.to_owned(),
@@ -41,7 +41,7 @@ pub async fn customer(
     let method = "proffer.internal.catalog.v1.LookupService/LookupCustomer";
     let answer = call(method, tenant, request, |request| catalog.lookup_customer(request)).await?;
     let record = answer.record.map(|record| scalar::fields(&record.fields));
-    Ok(Customer { record, head_revision: answer.head_revision })
+    Ok(KnownCustomer { record, head_revision: answer.head_revision })
 }
 
 /// Customers of one call.

@@ -39,10 +39,10 @@ impl Moment {
 
 /// Catalogs by tenant and revision. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct PastCatalogs(Arc<Mutex<Kept>>);
+pub struct PastCatalogs(Arc<Mutex<RecentCatalogs>>);
 
 /// With their tenants, the most recently used first.
-type Kept = VecDeque<(String, Arc<Catalog>)>;
+type RecentCatalogs = VecDeque<(String, Arc<Catalog>)>;
 
 impl PastCatalogs {
     /// The catalog of a moment at or before `head`, a revision that the log has.

@@ -160,7 +160,7 @@ pub async fn judge(
         }];
     }
     let mut answers = Vec::with_capacity(asked.len());
-    let mut call = Call::default();
+    let mut call = Bundle::default();
     for one in asked {
         let question = one.gate_question();
         let (candidates, bytes) = (one.ranked.len(), question.encoded_len());
@@ -200,13 +200,13 @@ impl Inquiry<'_> {
 
 /// Questions that travel together.
 #[derive(Default)]
-struct Call {
+struct Bundle {
     questions: Vec<proto::GateQuestion>,
     candidates: usize,
     bytes: usize,
 }
 
-impl Call {
+impl Bundle {
     fn has_room(&self, candidates: usize, bytes: usize) -> bool {
         self.questions.is_empty()
             || (self.questions.len() < QUESTIONS_MAX

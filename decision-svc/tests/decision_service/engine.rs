@@ -10,6 +10,7 @@ use decision_svc::domain::{
     reason::Reason,
     scalar::{Fields, Scalar},
     score::ScoreMethod,
+    scratch::Workspace,
     snapshot::{Catalog, Category, ComputedField, Offer, Schema},
     step::{Compute, Enrich, Inventory, Qualify, Rank, Response, Score, Step},
 };
@@ -86,7 +87,8 @@ fn planned(catalog: &Catalog, categories: &[&str], record: &Fields) -> Plan {
     let compiled = CompiledFlow::compile(flow(categories), "flow_f", "F", 1, catalog);
     let moment = Moment::new(serve::from_micros(1_795_341_600_000_000), chrono_tz::Europe::London);
     let attributes = Fields::new();
-    apply(&compiled, &Facts::of_record(record, &attributes, &moment), &ALL)
+    let facts = Facts::of_record(record, &attributes, &moment);
+    apply(&compiled, &facts, &ALL, &mut Workspace::default())
 }
 
 const ALL: Wanted<'_> =
@@ -222,7 +224,8 @@ fn an_attribute_exists_whatever_its_type() {
         let attributes: Fields = cart.into_iter().map(|value| ("cart".to_owned(), value)).collect();
         let record = Fields::new();
         let facts = Facts::of_record(&record, &attributes, &moment);
-        assert_eq!(ids(&apply(&compiled, &facts, &ALL)), expected, "{attributes:?}");
+        let plan = apply(&compiled, &facts, &ALL, &mut Workspace::default());
+        assert_eq!(ids(&plan), expected, "{attributes:?}");
     };
     check(None, &["off_c"]);
     check(Some(Scalar::Integer(5)), &["off_a", "off_b", "off_c"]);

@@ -64,9 +64,9 @@ impl Suite {
     ) -> Self {
         let clock = Clock::fixed(serve::from_micros(NOW_US));
         configure(&fakes);
-        let neighbours = match location {
+        let neighbours = match location.place() {
             Location::Folder(_) => fakes.neighbours(),
-            Location::Url(_) => fakes.far_neighbours().await,
+            _ => fakes.far_neighbours().await,
         };
         let deps = Deps {
             clock: clock.clone(),

@@ -3,18 +3,18 @@
 use std::future::ready;
 
 use database::Transaction;
-use history::{Author, Draft, Kind, Resource as _, ServiceContext as _, crud};
+use history::{Author, Draft, Resource as _, ResourceKind, ServiceContext as _, crud};
 use proffer_proto::{
     decision::v1::DecisionFlow,
     experiment::v1::{self as proto, experiment_service_server::ExperimentService},
 };
 use serve::Problem;
 use tonic::{Status, metadata::MetadataMap};
+use wire::named::FLOW;
 
 use super::{Context, assignment, resource, results};
 use crate::{
     domain::experiment::{ChangeError, Experiment, Status as Stage, folded_flow},
-    names::FLOW,
     store::{FlowError, give_flow_back, take_flow},
 };
 
@@ -24,7 +24,7 @@ const SALT_BYTES: usize = 16;
 /// The experiments of a tenant.
 pub struct Experiments(pub Context);
 
-impl Kind<Context> for proto::Experiment {
+impl ResourceKind<Context> for proto::Experiment {
     async fn check(draft: &mut Draft<'_, Context, Self>) -> Result<(), Status> {
         let (wanted, faults) = resource::draft(&draft.resource);
         draft.add_faults(faults);

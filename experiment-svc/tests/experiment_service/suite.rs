@@ -59,9 +59,9 @@ impl Suite {
 
     /// A second process on the same database, where the store allows it.
     pub async fn replica(&self) -> Self {
-        match &self.location {
+        match self.location.place() {
             Location::Folder(_) => self.clone(),
-            Location::Url(_) => Self::start(self.location.clone()).await,
+            _ => Self::start(self.location.clone()).await,
         }
     }
 

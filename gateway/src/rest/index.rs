@@ -9,12 +9,12 @@ use crate::annotation::Annotations;
 
 #[derive(Serialize)]
 struct Index {
-    data: Vec<Entry>,
+    data: Vec<ListedCall>,
 }
 
 /// One call.
 #[derive(Serialize)]
-struct Entry {
+struct ListedCall {
     method: String,
     path: String,
     /// Full name of the gRPC method; none for a call that only REST has.
@@ -27,7 +27,7 @@ struct Entry {
 /// The calls of `pool` that have a REST form, by path and method.
 pub fn of(pool: &DescriptorPool) -> anyhow::Result<Bytes> {
     let annotations = Annotations::of(pool)?;
-    let mut data = vec![Entry {
+    let mut data = vec![ListedCall {
         method: "POST".to_owned(),
         path: VALIDATE.to_owned(),
         rpc: None,
@@ -45,8 +45,13 @@ pub fn of(pool: &DescriptorPool) -> anyhow::Result<Bytes> {
     Ok(serde_json::to_vec(&Index { data })?.into())
 }
 
-fn entry(method: String, path: String, described: &MethodDescriptor) -> Entry {
-    Entry { method, path, rpc: Some(described.full_name().to_owned()), summary: summary(described) }
+fn entry(method: String, path: String, described: &MethodDescriptor) -> ListedCall {
+    ListedCall {
+        method,
+        path,
+        rpc: Some(described.full_name().to_owned()),
+        summary: summary(described),
+    }
 }
 
 /// The first sentence of a method's comment, on one line.

@@ -10,8 +10,6 @@ pub const RESERVATION_TTL_CONTACT: TimeDelta = TimeDelta::hours(24);
 pub const RESERVATION_TTL_PULL: TimeDelta = TimeDelta::minutes(15);
 /// Zone fields a channel may name.
 pub const TIMEZONE_SOURCES_MAX: usize = 8;
-/// The zone field of a channel that names none.
-pub const TIMEZONE_SOURCE_DEFAULT: &str = "customer.timezone";
 
 /// What kind of channel it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,33 +122,26 @@ impl Channel {
         if !faults.is_empty() {
             return Err(faults);
         }
-        let (id, name, status) = (draft.id.to_owned(), draft.name.to_owned(), draft.status);
-        let is_readable = true;
         Ok(Self {
-            id,
-            name,
-            status,
             channel_type,
             quiet_hours,
             timezone_fields,
             consent_field,
-            is_readable,
+            is_readable: true,
+            ..Self::unreadable(draft.id, draft.name, draft.status)
         })
     }
 
     /// A stored channel whose rules this version cannot read.
     pub fn unreadable(id: &str, name: &str, status: &'static str) -> Self {
-        let (id, name) = (id.to_owned(), name.to_owned());
-        let (channel_type, quiet_hours, timezone_fields, consent_field) =
-            (None, None, Vec::new(), None);
         Self {
-            id,
-            name,
+            id: id.to_owned(),
+            name: name.to_owned(),
             status,
-            channel_type,
-            quiet_hours,
-            timezone_fields,
-            consent_field,
+            channel_type: None,
+            quiet_hours: None,
+            timezone_fields: Vec::new(),
+            consent_field: None,
             is_readable: false,
         }
     }

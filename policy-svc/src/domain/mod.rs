@@ -11,7 +11,6 @@ pub mod lapse;
 pub mod ledger;
 pub mod list;
 pub mod local_time;
-pub mod named;
 pub mod question;
 pub mod quiet_hours;
 pub mod refusal;

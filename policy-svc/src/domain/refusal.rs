@@ -2,26 +2,7 @@
 
 use chrono::{DateTime, FixedOffset};
 
-macro_rules! reason_codes {
-    ($($code:ident => $word:literal),* $(,)?) => {
-        /// Why contact is refused, for programs; the contract says what each means.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[expect(missing_docs, reason = "the contract describes them")]
-        pub enum ReasonCode { $($code),* }
-
-        impl ReasonCode {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$code),*];
-
-            /// The word for it in JSON.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$code => $word),* }
-            }
-        }
-    };
-}
-
-reason_codes! {
+wire::reasons!(ReasonCode {
     ConsentWithheld => "consent_withheld",
     ConsentWithdrawn => "consent_withdrawn",
     ConsentUnknown => "consent_unknown",
@@ -38,7 +19,7 @@ reason_codes! {
     BudgetExhausted => "budget_exhausted",
     SegmentExcluded => "segment_excluded",
     PolicyUnavailable => "policy_unavailable",
-}
+});
 
 impl ReasonCode {
     /// A refusal about time comes before that of any other policy.

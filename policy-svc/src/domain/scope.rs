@@ -1,11 +1,13 @@
 //! The scope of a contact policy: which contacts it counts and which offers it refuses.
 
+use wire::named;
+
 use super::{
     channel::Channel,
     facts::Subject,
     folded,
     list::{clauses, items},
-    named, zone,
+    zone,
 };
 
 /// Longest scope, in bytes.

@@ -1,8 +1,9 @@
 //! ChannelService: the checks of channels; create, get, list, update and delete are in `history`.
 
-use history::{Draft, Kind};
+use history::{Draft, ResourceKind};
 use proffer_proto::policy::v1::{self as proto, channel_service_server::ChannelService};
 use tonic::Status;
+use wire::named::FIELD;
 
 use super::Context;
 use crate::{
@@ -10,7 +11,6 @@ use crate::{
         channel::{Channel, ChannelType, default_type},
         configuration::{CHANNELS_MAX, Configuration},
         folded,
-        named::FIELD,
     },
     messages,
 };
@@ -18,7 +18,7 @@ use crate::{
 /// The channels of a tenant.
 pub struct Channels(pub Context);
 
-impl Kind<Context> for proto::Channel {
+impl ResourceKind<Context> for proto::Channel {
     const COUNT_MAX: Option<usize> = Some(CHANNELS_MAX);
 
     async fn check(draft: &mut Draft<'_, Context, Self>) -> Result<(), Status> {

@@ -1,7 +1,7 @@
 //! ContactPolicyService: the checks of contact policies; create, get, list, update and delete are
 //! in `history`.
 
-use history::{Draft, Kind};
+use history::{Draft, ResourceKind};
 use proffer_proto::policy::v1::{
     self as proto, contact_policy_service_server::ContactPolicyService,
 };
@@ -23,7 +23,7 @@ pub struct ContactPolicies(pub Context);
 /// The scope of a policy that names none.
 const SCOPE_DEFAULT: &str = "global";
 
-impl Kind<Context> for proto::ContactPolicy {
+impl ResourceKind<Context> for proto::ContactPolicy {
     const COUNT_MAX: Option<usize> = Some(POLICIES_MAX);
 
     async fn check(draft: &mut Draft<'_, Context, Self>) -> Result<(), Status> {

@@ -1,24 +1,22 @@
 //! SettingsService: each tenant has one resource of settings, which exists from the start.
 
-use history::{Draft, Kind, Resource as _, crud};
+use history::{Draft, Resource as _, ResourceKind, crud};
 use proffer_proto::policy::v1::{
     self as proto, TenantSettings, settings_service_server::SettingsService,
 };
 use tonic::{Request, Response, Status};
+use wire::named::FIELD;
 
 use super::Context;
 use crate::{
-    domain::{
-        named::FIELD,
-        settings::{COUNTRY_FIELD_DEFAULT, field_name},
-    },
+    domain::settings::{COUNTRY_FIELD_DEFAULT, field_name},
     messages::settings::{rule_settings, with_defaults},
 };
 
 /// The settings of a tenant.
 pub struct Settings(pub Context);
 
-impl Kind<Context> for TenantSettings {
+impl ResourceKind<Context> for TenantSettings {
     async fn check(draft: &mut Draft<'_, Context, Self>) -> Result<(), Status> {
         draft.resource = with_defaults(std::mem::take(&mut draft.resource));
         draft.add_faults(rule_settings(&draft.resource).err().unwrap_or_default());

@@ -5,7 +5,6 @@ pub mod channel;
 pub mod contact_policy;
 pub mod facts;
 pub mod judgment;
-pub mod part;
 pub mod question;
 pub mod rule;
 pub mod settings;

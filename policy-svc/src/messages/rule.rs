@@ -16,9 +16,7 @@ use crate::domain::{
         cap::CapDraft,
         category_suppression::{self, CategorySuppression},
         cooldown::{self, Cooldown},
-        cross_channel_cap::{self, CrossChannelCap},
-        customer_total_cap::{self, CustomerTotalCap},
-        frequency_cap::{self, FrequencyCap},
+        cross_channel_cap, customer_total_cap, frequency_cap,
         kind::PolicyKind,
         mutual_exclusion::{self, MutualExclusion},
         outcome_based::{self, OutcomeBased},
@@ -42,9 +40,9 @@ macro_rules! kinds {
 }
 
 kinds! {
-    frequency_cap: FrequencyCap(cap) => FrequencyCap::parse(cap_draft(cap));
-    customer_total_cap: CustomerTotalCap(cap) => CustomerTotalCap::parse(cap_draft(cap));
-    cross_channel_cap: CrossChannelCap(cap) => CrossChannelCap::parse(cap_draft(cap));
+    frequency_cap: FrequencyCap(cap) => frequency_cap::KIND.parse(cap_draft(cap));
+    customer_total_cap: CustomerTotalCap(cap) => customer_total_cap::KIND.parse(cap_draft(cap));
+    cross_channel_cap: CrossChannelCap(cap) => cross_channel_cap::KIND.parse(cap_draft(cap));
     cooldown: Cooldown(rest) => Cooldown::parse(rest.window_hours);
     category_suppression: CategorySuppression(rest) => CategorySuppression::parse(rest.window_days);
     mutual_exclusion: MutualExclusion(rule) =>

@@ -9,10 +9,7 @@ use policy_svc::domain::{
     contact_policy::{ContactPolicy, PolicyDraft},
     facts::{ContactFact, Facts, Standing, Subject},
     question::{Candidate, FieldValue},
-    rule::{
-        cap::CapDraft, cross_channel_cap::CrossChannelCap, customer_total_cap::CustomerTotalCap,
-        frequency_cap::FrequencyCap, kind::PolicyKind,
-    },
+    rule::{cap::CapDraft, cross_channel_cap, customer_total_cap, frequency_cap, kind::PolicyKind},
     settings::Settings,
     verdict::{Case, Judgment, Scrutiny, Slots, judge},
 };
@@ -72,9 +69,9 @@ impl Policy {
 
     fn parse(&self, id: &str) -> ContactPolicy {
         let kind: Arc<dyn PolicyKind> = match self.kind {
-            0 => Arc::new(FrequencyCap::parse(self.draft).unwrap()),
-            1 => Arc::new(CustomerTotalCap::parse(self.draft).unwrap()),
-            _ => Arc::new(CrossChannelCap::parse(self.draft).unwrap()),
+            0 => Arc::new(frequency_cap::KIND.parse(self.draft).unwrap()),
+            1 => Arc::new(customer_total_cap::KIND.parse(self.draft).unwrap()),
+            _ => Arc::new(cross_channel_cap::KIND.parse(self.draft).unwrap()),
         };
         let scope = SCOPES[self.scope];
         let (name, revision, is_active, priority) = (id, 1, true, None);

@@ -38,7 +38,7 @@ const INEXACT: [&str; 12] = [
     "f64::exp",
     "f64::powf",
 ];
-/// Types of statics that change.
+/// Types of values that change behind a shared reference.
 const CHANGING: [&str; 7] =
     ["Mutex", "RwLock", "Atomic", "RefCell", "Cell<", "DashMap", "OnceLock"];
 /// Words that begin SQL, and what must follow somewhere.
@@ -70,7 +70,8 @@ fn is_pure_place(path: &str) -> bool {
 fn purity(file: &Rust, found: &mut Vec<Violation>) {
     for (line, code) in file.product() {
         if is_pure_place(&file.path) {
-            for word in IMPURE.iter().filter(|word| has_word(code, word)) {
+            let changing = CHANGING.iter().filter(|kind| code.contains(**kind));
+            for word in IMPURE.iter().filter(|word| has_word(code, word)).chain(changing) {
                 let what = format!(
                     "`{word}` in a pure place: pass in what it would fetch, or move this out of \
                      domain/"

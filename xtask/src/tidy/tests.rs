@@ -34,6 +34,11 @@ fn pure_places_name_nothing_impure() {
     );
     check("a-svc/src/domain/x.rs", &code("use tonic::Status;"), "x.rs:2: `tonic` in a pure place");
     check("a-svc/src/domain/x.rs", &code("async fn f() {}"), "x.rs:2: `async` in a pure place");
+    check(
+        "a-svc/src/domain/x.rs",
+        &code("struct S(Mutex<u8>);"),
+        "x.rs:2: `Mutex` in a pure place",
+    );
     check("crates/formula/src/x.rs", &code("use std::fs;"), "x.rs:2: `std::fs` in a pure place");
 }
 

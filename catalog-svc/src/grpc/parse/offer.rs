@@ -4,17 +4,14 @@ use formula::rule::Literal;
 use proffer_proto::catalog::v1 as proto;
 use prost_types::Timestamp;
 
-use wire::{amount, instant::parse as instant, rule, value::literal};
+use wire::{amount, instant::parse as instant, named::CATEGORY, rule, value::literal};
 
-use crate::{
-    domain::{
-        Faults,
-        mandate::{MANDATORY, Mandate},
-        name::quoted,
-        offer::{Affinity, COST, Offer, RULES},
-        schedule::{SCHEDULE, Schedule},
-    },
-    names::CATEGORY,
+use crate::domain::{
+    Faults,
+    mandate::{MANDATORY, Mandate},
+    name::quoted,
+    offer::{Affinity, COST, Offer, RULES},
+    schedule::{SCHEDULE, Schedule},
 };
 
 /// The offer as the domain knows it, and the faults of its values by path.

@@ -14,7 +14,7 @@ use tokio::{sync::Notify, task::JoinHandle};
 use super::super::{
     Order,
     draw::Draw,
-    gate::{Call, Callers, Subject, TRIES_MAX},
+    gate::{Callers, GateCall, Subject, TRIES_MAX},
     log::Reply,
 };
 
@@ -62,7 +62,7 @@ struct Customer {
     /// The last outcome delivered: they go out in order, each until it is taken.
     delivered: tokio::sync::Mutex<i64>,
     held: Mutex<Vec<Held>>,
-    last_reserve: Mutex<Option<Call>>,
+    last_reserve: Mutex<Option<GateCall>>,
 }
 
 /// The load.
@@ -208,10 +208,10 @@ impl Load {
         Some(if stays { held[index].clone() } else { held.swap_remove(index) })
     }
 
-    async fn send(&self, call: &Call, draw: &mut Draw) -> anyhow::Result<Reply> {
+    async fn send(&self, call: &GateCall, draw: &mut Draw) -> anyhow::Result<Reply> {
         let tries = match call {
             // As the relay does: an outcome is delivered until it is taken.
-            Call::Impression(..) | Call::OptOut(_) => TRIES_MAX,
+            GateCall::Impression(..) | GateCall::OptOut(_) => TRIES_MAX,
             _ if draw.percent(75) => TRIES_PATIENT,
             _ => 1,
         };
@@ -280,7 +280,8 @@ impl Load {
     ) -> anyhow::Result<Reply> {
         let (customer_id, decision_id, rank) =
             (customer.id.clone(), held.decision.clone(), held.rank);
-        let call = Call::Release(proto::ReleaseContactRequest { customer_id, decision_id, rank });
+        let call =
+            GateCall::Release(proto::ReleaseContactRequest { customer_id, decision_id, rank });
         self.send(&call, draw).await
     }
 
@@ -340,7 +341,7 @@ impl Load {
             channel: held.subject.channel.to_owned(),
             ..self.callers.outcome(&customer.id, *delivered + 1, "impression")
         };
-        let reply = self.send(&Call::Impression(outcome, orphan), draw).await?;
+        let reply = self.send(&GateCall::Impression(outcome, orphan), draw).await?;
         anyhow::ensure!(reply == Reply::Done, "an impression was not taken: {reply:?}");
         *delivered += 1;
         Ok(())

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     cluster::{Cluster, SERVICES},
-    door::{Door, Kind},
+    door::{Door, DoorKind},
     http::Client,
     play::play,
     scenario,
@@ -83,7 +83,7 @@ fn first_replicas(cluster: &Cluster) -> Vec<usize> {
 async fn configure(cluster: &Cluster, customers: usize) -> anyhow::Result<()> {
     let base = cluster.doors().pop().context("there is a gateway")?;
     let folder = tempfile::tempdir()?;
-    let door = Door::at(Kind::Curl, &base, folder.path())?;
+    let door = Door::at(DoorKind::Curl, &base, folder.path())?;
     play(&scenario::load("winback-configuration")?, &door).await?;
     let client = Client::new(&base);
     client.ok("POST", "/api/v1/channels", &serde_json::json!({"name": "web"})).await?;

@@ -16,13 +16,13 @@ pub struct Way {
     pub name: &'static str,
     table: &'static str,
     is_repeatable_read: bool,
-    kind: Kind,
+    kind: Statements,
     /// True for the one that must hold.
     pub is_exact: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Kind {
+enum Statements {
     TwoStatements,
     OneStatement(&'static str),
 }
@@ -49,14 +49,14 @@ pub const WAYS: [Way; 5] = [
         name: "count, then insert",
         table: "naive_two",
         is_repeatable_read: false,
-        kind: Kind::TwoStatements,
+        kind: Statements::TwoStatements,
         is_exact: false,
     },
     Way {
         name: "one statement: insert … select … where (count) < cap",
         table: "naive_one",
         is_repeatable_read: false,
-        kind: Kind::OneStatement(
+        kind: Statements::OneStatement(
             "insert into TABLE select $1
              where (select count(*) from TABLE where customer_id = $1) < $2",
         ),
@@ -66,7 +66,7 @@ pub const WAYS: [Way; 5] = [
         name: "lock and count in one statement",
         table: "naive_lock",
         is_repeatable_read: false,
-        kind: Kind::OneStatement(
+        kind: Statements::OneStatement(
             "with held as (select customer_id from TABLE_customer where customer_id = $1 for update)
              insert into TABLE select customer_id from held
              where (select count(*) from TABLE where customer_id = $1) < $2",
@@ -77,14 +77,14 @@ pub const WAYS: [Way; 5] = [
         name: "function: lock, count, insert, under REPEATABLE READ",
         table: "naive_repeatable",
         is_repeatable_read: true,
-        kind: Kind::OneStatement(TAKE),
+        kind: Statements::OneStatement(TAKE),
         is_exact: false,
     },
     Way {
         name: "the same function under READ COMMITTED",
         table: "exact",
         is_repeatable_read: false,
-        kind: Kind::OneStatement(TAKE),
+        kind: Statements::OneStatement(TAKE),
         is_exact: true,
     },
 ];
@@ -151,11 +151,11 @@ async fn ask(connection: &mut PgConnection, way: Way, customer: i32) -> Result<(
         if way.is_repeatable_read { "begin isolation level repeatable read" } else { "begin" };
     let mut transaction = connection.begin_with(begin).await?;
     match way.kind {
-        Kind::OneStatement(text) => {
+        Statements::OneStatement(text) => {
             let statement = sqlx::query(named(text, way.table)).bind(customer).bind(CAP);
             statement.execute(&mut *transaction).await?;
         }
-        Kind::TwoStatements => {
+        Statements::TwoStatements => {
             let count = named("select count(*) from TABLE where customer_id = $1", way.table);
             let held: i64 =
                 sqlx::query_scalar(count).bind(customer).fetch_one(&mut *transaction).await?;

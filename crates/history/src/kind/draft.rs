@@ -4,7 +4,7 @@ use proffer_proto::{mask, resource::Stamp, values::v1::ResourceStatus};
 use serve::Problem;
 use tonic::Status;
 
-use super::{Kind, ServiceContext};
+use super::{ResourceKind, ServiceContext};
 use crate::{Author, HistoryError, Names, Resolved, is_id};
 
 /// Longest name, in characters.
@@ -31,7 +31,7 @@ pub struct Draft<'a, C, R> {
     pub(crate) is_trial: bool,
 }
 
-impl<'a, C: ServiceContext, R: Kind<C>> Draft<'a, C, R> {
+impl<'a, C: ServiceContext, R: ResourceKind<C>> Draft<'a, C, R> {
     pub(crate) fn new(context: &'a C, author: &'a Author, resource: R, stored: Option<R>) -> Self {
         let (faults, warnings) = (Vec::new(), Vec::new());
         Self { context, author, resource, stored, faults, warnings, is_trial: false }

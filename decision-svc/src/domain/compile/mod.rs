@@ -27,7 +27,6 @@ use crate::domain::{
     rank::{Factors, Place, RELEVANCE_PRIOR, Weights, Worth},
     schedule::Schedule,
     score::{Estimate, ScoreMethod},
-    scratch::Spares,
     snapshot::Catalog,
     step::Sieve,
 };
@@ -91,7 +90,6 @@ pub struct CompiledFlow {
     pub(crate) scheduled: Vec<(u32, Schedule)>,
     /// Mandatory offers until when, best first.
     pub(crate) mandates: Vec<(u32, DateTime<Utc>)>,
-    pub(crate) spares: Spares,
 }
 
 /// An offer ready to be judged.
@@ -198,7 +196,6 @@ impl CompiledFlow {
             groups: grouped.groups,
             always: grouped.always,
             accesses: grouped.accesses,
-            spares: Spares::default(),
         }
     }
 }

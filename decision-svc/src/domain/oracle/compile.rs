@@ -42,12 +42,12 @@ pub struct OracleOffer {
     /// What it may say.
     pub creatives: Vec<Arc<ReadyCreative>>,
     /// What to evaluate; or why its rules cannot be.
-    pub program: Result<Program, String>,
+    pub program: Result<OracleProgram, String>,
 }
 
 /// Computed fields and rules of one offer.
 #[derive(Debug, Default)]
-pub struct Program {
+pub struct OracleProgram {
     steps: Vec<ComputedStep>,
     /// All must be true.
     pub rules: Vec<OracleRule>,
@@ -142,7 +142,7 @@ impl OracleFlow {
     }
 }
 
-impl Program {
+impl OracleProgram {
     /// The computed fields' values, in order of dependence.
     pub fn compute(&self, facts: &Facts<'_>) -> Vec<Value> {
         let mut values = Vec::with_capacity(self.steps.len());
@@ -264,7 +264,7 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    fn build(mut self, flow: &Flow) -> Result<Program, String> {
+    fn build(mut self, flow: &Flow) -> Result<OracleProgram, String> {
         if let Some(own) = self.own {
             for field in &own.computed_fields {
                 self.step(own, &field.name)?;
@@ -299,7 +299,7 @@ impl Builder<'_> {
         for input in flow.score_method().inputs() {
             inputs.push(self.input(&input).map_err(|why| format!("score: {why}"))?);
         }
-        Ok(Program { steps: self.steps, rules, filters, affinities, inputs })
+        Ok(OracleProgram { steps: self.steps, rules, filters, affinities, inputs })
     }
 
     fn input(&mut self, input: &Input) -> Result<(Formula, Origins), String> {

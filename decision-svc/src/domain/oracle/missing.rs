@@ -20,6 +20,7 @@ use crate::domain::{
     facts::Facts,
     plan::{Wanted, apply},
     scalar::{Fields, Scalar},
+    scratch::Workspace,
     snapshot::Catalog,
     step::{Filter, Settings as _},
 };
@@ -105,7 +106,7 @@ fn no_offer_passes_on_a_value_that_is_missing_or_does_not_fit() {
             let (attributes, metrics, surface) = (&attributes, &metrics, &surface);
             let facts = Facts { record, attributes, metrics, surface, moment: &moment };
             let all = Wanted { exclude_offers: &[], ranked_max: usize::MAX, refused_max: 0 };
-            apply(&compiled, &facts, &all)
+            apply(&compiled, &facts, &all, &mut Workspace::default())
                 .ranked
                 .iter()
                 .map(|ranked| ranked.offer_id.clone())

@@ -6,7 +6,7 @@ mod compile;
 mod node;
 mod plan;
 
-pub use compile::{OracleFlow, OracleOffer, OracleRule, Program};
+pub use compile::{OracleFlow, OracleOffer, OracleProgram, OracleRule};
 pub use plan::{OraclePlan, OracleRanked, plan};
 
 #[cfg(test)]

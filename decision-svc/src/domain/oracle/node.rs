@@ -10,7 +10,7 @@ use formula::{
 use crate::domain::{
     creative::{self, ReadyCreative},
     facts::Facts,
-    oracle::compile::{OracleOffer, OracleRule, Program},
+    oracle::compile::{OracleOffer, OracleProgram, OracleRule},
     reason::Reason,
     step::{MatchCreatives, Step, no_creative},
     trace::Refused,
@@ -19,7 +19,7 @@ use crate::domain::{
 /// An offer on its way through the nodes.
 pub(super) struct Passage<'a> {
     pub offer: &'a OracleOffer,
-    pub program: &'a Program,
+    pub program: &'a OracleProgram,
     pub facts: &'a Facts<'a>,
     pub computed: &'a [Value],
     pub is_mandatory: bool,

@@ -10,7 +10,7 @@ use crate::domain::{
     facts::Facts,
     flow::Flow,
     oracle::{
-        compile::{OracleFlow, OracleOffer, OracleRule, Program},
+        compile::{OracleFlow, OracleOffer, OracleProgram, OracleRule},
         node::{self, Passage},
     },
     rank::{Factors, RELEVANCE_PRIOR},
@@ -193,7 +193,7 @@ fn stages(compiled: &OracleFlow, left_out: &[LeftOut]) -> Vec<Stage> {
     stages
 }
 
-fn relevance(program: &Program, facts: &Facts<'_>, computed: &[Value]) -> f64 {
+fn relevance(program: &OracleProgram, facts: &Facts<'_>, computed: &[Value]) -> f64 {
     let all = program.affinities.len();
     let is_true = |rule: &&OracleRule| matches!(rule.evaluate(facts, computed), Verdict::True);
     match all {

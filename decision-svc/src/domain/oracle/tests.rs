@@ -20,6 +20,7 @@ use crate::domain::{
     rank::Weights,
     reason::Reason,
     score::{FoundModel, Logistic, ModelKind, NamedModel, ScoreMethod, Term},
+    scratch::Workspace,
     step::{
         Enrich, Filter, Inventory, MatchCreatives, Optimize, Qualify, Rank, Response, Score, Step,
     },
@@ -142,7 +143,7 @@ macro_rules! spelled {
 }
 
 /// One catalog and flow, several customers; counts what was met.
-fn check(seed: u64, met: &mut BTreeMap<String, usize>) {
+fn check(seed: u64, workspace: &mut Workspace, met: &mut BTreeMap<String, usize>) {
     let dice = &mut Dice(seed);
     let (catalog, flow) = (catalog(dice), flow(dice));
     let slow = OracleFlow::compile(flow.clone(), &catalog);
@@ -160,7 +161,7 @@ fn check(seed: u64, met: &mut BTreeMap<String, usize>) {
         let expected = planned_slowly(&slow, &facts, &excluded);
         let all =
             Wanted { exclude_offers: &excluded, ranked_max: usize::MAX, refused_max: usize::MAX };
-        let got = apply(&compiled, &facts, &all);
+        let got = apply(&compiled, &facts, &all, workspace);
         assert_eq!(
             spelled!(got),
             spelled!(expected),
@@ -173,7 +174,7 @@ fn check(seed: u64, met: &mut BTreeMap<String, usize>) {
             .for_each(|refused| *counts.entry(refused.reason_code).or_insert(0) += 1);
         assert_eq!(got.refused_by_reason, counts, "seed {seed}");
         let few = Wanted { ranked_max: 2, refused_max: 1, ..all };
-        let some = apply(&compiled, &facts, &few);
+        let some = apply(&compiled, &facts, &few, workspace);
         assert_eq!(
             (some.ranked_in_all, &some.refused_by_reason),
             (expected.ranked.len(), &counts),
@@ -192,13 +193,13 @@ fn check(seed: u64, met: &mut BTreeMap<String, usize>) {
             got.refused.iter().take(1).cloned().collect::<Vec<_>>(),
             "seed {seed}"
         );
-        let (mut taken_in, mut scratch) = compiled.spares.take();
-        compiled.take_in(facts.record, &mut taken_in);
-        let subject = Customer { facts: &facts, record: &taken_in };
-        let mut evaluate = || compiled.evaluate(&subject, &excluded, 2, &mut scratch);
+        let Workspace { record: taken_in, scratch } = &mut *workspace;
+        compiled.take_in(facts.record, taken_in);
+        let subject = Customer { facts: &facts, record: taken_in };
+        let mut evaluate = || compiled.evaluate(&subject, &excluded, 2, scratch);
         assert_eq!(evaluate(), evaluate(), "the record is taken in once, seed {seed}");
         for (reason, count) in got.refused_by_reason {
-            *met.entry(reason.code().to_owned()).or_insert(0) += count;
+            *met.entry(reason.as_str().to_owned()).or_insert(0) += count;
         }
         *met.entry("ranked".to_owned()).or_insert(0) += got.ranked_in_all;
         // Offers whose category is found only when the space around its name is left out.
@@ -213,13 +214,30 @@ fn check(seed: u64, met: &mut BTreeMap<String, usize>) {
 
 #[test]
 fn a_compiled_flow_decides_what_the_oracle_decides() {
-    let mut met = BTreeMap::new();
+    let (mut workspace, mut met) = (Workspace::default(), BTreeMap::new());
     for seed in 0..CASES {
-        check(seed, &mut met);
+        check(seed, &mut workspace, &mut met);
     }
     println!("{met:?}");
     // A comparison of nothings would prove nothing.
     for reason in ["ranked", "spaced", "not_qualified", "rule_invalid", "excluded", "not_ranked"] {
         assert!(met.get(reason).is_some_and(|count| *count as u64 > CASES / 10), "{met:?}");
+    }
+}
+
+#[test]
+fn what_other_flows_left_in_a_workspace_changes_no_plan() {
+    let mut shared = Workspace::default();
+    for seed in 0..CASES / 10 {
+        let dice = &mut Dice(seed);
+        let (catalog, flow) = (catalog(dice), flow(dice));
+        let compiled = CompiledFlow::compile(flow, "flow_f", "F", 1, &catalog);
+        let (record, attributes) = customer(dice);
+        let moment = Moment::new(NOW.parse().unwrap(), chrono_tz::UTC);
+        let facts = Facts::of_record(&record, &attributes, &moment);
+        let all = Wanted { exclude_offers: &[], ranked_max: usize::MAX, refused_max: usize::MAX };
+        let plan = |workspace: &mut Workspace| apply(&compiled, &facts, &all, workspace);
+        let (used, fresh) = (plan(&mut shared), plan(&mut Workspace::default()));
+        assert_eq!(spelled!(used), spelled!(fresh), "seed {seed}");
     }
 }

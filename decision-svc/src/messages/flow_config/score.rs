@@ -2,11 +2,10 @@
 
 use formula::Formula;
 use proffer_proto::{decision::v1 as proto, values::v1::Reference};
-use wire::reference::meant;
+use wire::{named::MODEL, reference::meant};
 
 use super::{Fault, fault};
 use crate::domain::{
-    named::MODEL,
     score::{NamedModel, ScoreMethod},
     step::Score,
 };

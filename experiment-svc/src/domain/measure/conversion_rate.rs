@@ -1,12 +1,12 @@
 //! `conversion_rate`: the share of customers with a conversion.
 
-use super::{Kind, Metric, Scale, Sum};
+use super::{Metric, MetricKind, Scale, Sum};
 
 const NAME: &str = "conversion_rate";
 /// Key of the system's outcome type.
 const CONVERSION: &str = "conversion";
 
-pub(super) const KIND: Kind = Kind { form: NAME, parse };
+pub(super) const KIND: MetricKind = MetricKind { form: NAME, parse };
 
 fn parse(name: &str) -> Option<Metric> {
     (name == NAME).then(|| Metric {

@@ -7,7 +7,7 @@ mod conversion_rate;
 mod revenue_per_customer;
 
 /// Every kind of metric; the first is the default.
-const KINDS: [Kind; 2] = [conversion_rate::KIND, revenue_per_customer::KIND];
+const KINDS: [MetricKind; 2] = [conversion_rate::KIND, revenue_per_customer::KIND];
 /// Beginnings of metric names that a later version computes.
 const LATER: [&str; 3] = ["outcome:", "count:", "rate:"];
 /// Characters of a wrong name that its fault repeats.
@@ -53,7 +53,7 @@ pub enum Scale {
 }
 
 /// How one file of this folder takes part.
-struct Kind {
+struct MetricKind {
     /// The name or the form of names, as faults list it.
     form: &'static str,
     /// Reads a name; none when it is not of this form.
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn every_kind_reads_its_own_form() {
-        for Kind { form, .. } in KINDS {
+        for MetricKind { form, .. } in KINDS {
             assert_eq!(Metric::parse(form).map(|metric| metric.name).as_deref(), Ok(form));
         }
         assert!(Metric::parse(Metric::DEFAULT).is_ok());

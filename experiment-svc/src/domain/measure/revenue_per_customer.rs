@@ -1,12 +1,12 @@
 //! `revenue_per_customer`: the sum of the values of a customer's positive outcomes.
 
-use super::{Kind, Metric, Scale, Sum};
+use super::{Metric, MetricKind, Scale, Sum};
 
 const NAME: &str = "revenue_per_customer";
 /// Values have at most four decimals.
 const UNITS: f64 = 10_000.0;
 
-pub(super) const KIND: Kind = Kind { form: NAME, parse };
+pub(super) const KIND: MetricKind = MetricKind { form: NAME, parse };
 
 fn parse(name: &str) -> Option<Metric> {
     (name == NAME).then(|| Metric {

@@ -22,10 +22,6 @@ impl PolicyKind for AllowOverride {
         Reads::default()
     }
 
-    fn yields(&self) -> bool {
-        false
-    }
-
     fn open<'a>(&'a self, _: Ground<'a>) -> Box<dyn Evaluation + 'a> {
         Box::new(Constant(Finding::default()))
     }

@@ -71,10 +71,6 @@ impl PolicyKind for Budget {
         Reads { shared_use: Some(&self.0), ..Reads::default() }
     }
 
-    fn yields(&self) -> bool {
-        false
-    }
-
     /// While a slot is held the budget is not evaluated again: the slot is counted.
     fn open<'a>(&'a self, ground: Ground<'a>) -> Box<dyn Evaluation + 'a> {
         if ground.is_slot_held {

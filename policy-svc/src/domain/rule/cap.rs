@@ -6,11 +6,12 @@ use chrono::{DateTime, Utc};
 use super::{
     finding::{Constant, Evaluation, Finding},
     ground::{Ground, Reads},
+    kind::PolicyKind,
     period::{self, Period},
     tally::{Span, Tally},
     window::{WINDOW_DAYS_MAX, WINDOW_HOURS_MAX, Window},
 };
-use crate::domain::{Faults, facts::Subject, refusal::ReasonCode};
+use crate::domain::{Faults, facts::Subject, refusal::ReasonCode, scope::Scope};
 
 /// Highest limit of a cap.
 pub const LIMIT_MAX: i32 = 10_000;
@@ -24,9 +25,23 @@ pub struct Limit {
     pub most: usize,
 }
 
+/// What tells one kind of cap from the others.
+#[derive(Debug)]
+pub struct CapKind {
+    /// The kind's name.
+    pub name: &'static str,
+    /// Why it refuses.
+    pub code: ReasonCode,
+    /// The scope that binds, given the written one.
+    pub scope: fn(Scope) -> Scope,
+    /// What is wrong with the written scope.
+    pub scope_fault: fn(&Scope) -> Option<&'static str>,
+}
+
 /// Limits that all hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Cap {
+    kind: &'static CapKind,
     /// The sliding one first.
     pub limits: Vec<Limit>,
 }
@@ -43,9 +58,15 @@ pub struct CapDraft {
     pub max_per_month: i32,
 }
 
-impl Cap {
-    /// Checks a cap; `rule_type` is the path of its fields.
-    pub fn parse(rule_type: &str, draft: CapDraft) -> Result<Self, Faults> {
+impl CapKind {
+    /// A kind that counts and refuses what is in its scope.
+    pub const fn new(name: &'static str, code: ReasonCode) -> Self {
+        Self { name, code, scope: |written| written, scope_fault: |_| None }
+    }
+
+    /// Checks a cap. The kind's name is the path of its fields.
+    pub fn parse(&'static self, draft: CapDraft) -> Result<Cap, Faults> {
+        let rule_type = self.name;
         let mut faults = Faults::new();
         let calendar = [
             ("max_per_day", draft.max_per_day, Period::Day),
@@ -62,11 +83,16 @@ impl Cap {
         for (field, most, period) in calendar.into_iter().filter(|(_, most, _)| *most != 0) {
             limits.extend(limit(rule_type, field, Span::Calendar(period), most, &mut faults));
         }
-        if faults.is_empty() { Ok(Self { limits }) } else { Err(faults) }
+        if faults.is_empty() { Ok(Cap { kind: self, limits }) } else { Err(faults) }
+    }
+}
+
+impl PolicyKind for Cap {
+    fn name(&self) -> &'static str {
+        self.kind.name
     }
 
-    /// The contacts that may count.
-    pub fn reads(&self) -> Reads<'_> {
+    fn reads(&self) -> Reads<'_> {
         let reach = |limit: &Limit| match limit.span {
             Span::Sliding(window) => window.length(),
             Span::Calendar(_) => period::LENGTH_MAX,
@@ -75,9 +101,9 @@ impl Cap {
         Reads { contacts, ..Reads::default() }
     }
 
-    /// Counts. One count serves every candidate, because the scope is one shared budget. While a
-    /// slot is held nothing is counted again.
-    pub fn open<'a>(&self, code: ReasonCode, ground: Ground<'a>) -> Box<dyn Evaluation + 'a> {
+    /// One count serves every candidate, because the scope is one shared budget. While a slot is
+    /// held nothing is counted again.
+    fn open<'a>(&'a self, ground: Ground<'a>) -> Box<dyn Evaluation + 'a> {
         if ground.is_slot_held {
             return Box::new(Constant(Finding::default()));
         }
@@ -100,8 +126,17 @@ impl Cap {
                 })),
             }
         }
+        let code = self.kind.code;
         let finding = finding(code, &tallies);
-        Box::new(Counted { code, tallies, finding })
+        Box::new(Counting { code, tallies, finding })
+    }
+
+    fn scope(&self, written: Scope) -> Scope {
+        (self.kind.scope)(written)
+    }
+
+    fn scope_fault(&self, written: &Scope) -> Option<&'static str> {
+        (self.kind.scope_fault)(written)
     }
 }
 
@@ -142,13 +177,13 @@ fn limit(
     found.map(|most| Limit { span, most })
 }
 
-struct Counted {
+struct Counting {
     code: ReasonCode,
     tallies: Vec<Tally>,
     finding: Finding,
 }
 
-impl Evaluation for Counted {
+impl Evaluation for Counting {
     fn finding(&mut self, _: &Subject) -> Option<Finding> {
         Some(self.finding.clone())
     }
@@ -194,10 +229,10 @@ mod tests {
         max_per_month: 0,
     };
 
+    static KIND: CapKind = CapKind::new("frequency_cap", ReasonCode::FrequencyCap);
+
     fn check(draft: CapDraft, expected: &[&str]) {
-        let faults = Cap::parse("frequency_cap", draft)
-            .map(|_| Faults::new())
-            .unwrap_or_else(|faults| faults);
+        let faults = KIND.parse(draft).map(|_| Faults::new()).unwrap_or_else(|faults| faults);
         let texts: Vec<_> =
             faults.into_iter().map(|(path, text)| format!("{path} {text}")).collect();
         assert_eq!(texts, expected, "{draft:?}");
@@ -253,11 +288,8 @@ mod tests {
                 "frequency_cap.max_per_month is 10001; it must be 1 to 10000",
             ],
         );
-        let both = Cap::parse(
-            "c",
-            CapDraft { window_days: 7, max_impressions: 3, max_per_day: 1, ..NONE },
-        )
-        .unwrap();
+        let draft = CapDraft { window_days: 7, max_impressions: 3, max_per_day: 1, ..NONE };
+        let both = KIND.parse(draft).unwrap();
         assert_eq!(both.limits.len(), 2);
         assert_eq!(both.limits[0], Limit { span: Span::Sliding(Window::Days(7)), most: 3 });
     }

@@ -19,7 +19,9 @@ pub trait PolicyKind: fmt::Debug + Send + Sync {
 
     /// True when a stronger `allow_override` lifts its refusals. Consent, quiet hours, outcomes and
     /// caps never yield.
-    fn yields(&self) -> bool;
+    fn yields(&self) -> bool {
+        false
+    }
 
     /// True when it says at which hours a customer may be contacted; nothing of it holds when
     /// nobody is contacted.

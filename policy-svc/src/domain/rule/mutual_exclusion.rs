@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::{DateTime, Utc};
+use wire::named;
 
 use super::{
     finding::{Evaluation, Finding},
@@ -11,7 +12,7 @@ use super::{
     kind::PolicyKind,
     window::{self, WINDOW_DAYS_MAX, Window},
 };
-use crate::domain::{Faults, facts::Subject, named, refusal::ReasonCode};
+use crate::domain::{Faults, facts::Subject, refusal::ReasonCode};
 
 /// The kind's name.
 pub const NAME: &str = "mutual_exclusion";

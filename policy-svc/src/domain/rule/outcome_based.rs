@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::{DateTime, Utc};
+use wire::named;
 
 use super::{
     finding::{Constant, Evaluation, Finding},
@@ -11,7 +12,7 @@ use super::{
     utc_text,
     window::{self, Window},
 };
-use crate::domain::{Faults, named, refusal::ReasonCode, zone};
+use crate::domain::{Faults, refusal::ReasonCode, zone};
 
 /// The kind's name.
 pub const NAME: &str = "outcome_based";
@@ -77,10 +78,6 @@ impl PolicyKind for OutcomeBased {
 
     fn reads(&self) -> Reads<'_> {
         Reads { outcomes: Some((&self.outcomes, self.window.length())), ..Reads::default() }
-    }
-
-    fn yields(&self) -> bool {
-        false
     }
 
     fn open<'a>(&'a self, ground: Ground<'a>) -> Box<dyn Evaluation + 'a> {

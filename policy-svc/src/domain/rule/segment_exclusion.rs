@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use wire::named;
+
 use super::{
     finding::{Constant, Evaluation, Finding},
     ground::{Ground, Reads},
     kind::PolicyKind,
 };
-use crate::domain::{Faults, folded, named, question::FieldValue, refusal::ReasonCode, zone};
+use crate::domain::{Faults, folded, question::FieldValue, refusal::ReasonCode, zone};
 
 /// The kind's name.
 pub const NAME: &str = "segment_exclusion";

@@ -20,10 +20,6 @@ impl PolicyKind for Unreadable {
         Reads::default()
     }
 
-    fn yields(&self) -> bool {
-        false
-    }
-
     fn open<'a>(&'a self, _: Ground<'a>) -> Box<dyn Evaluation + 'a> {
         let text = "its rule cannot be read by this version";
         Box::new(Constant(Finding::refused(ReasonCode::PolicyUnavailable, text)))

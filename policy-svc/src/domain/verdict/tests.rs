@@ -14,7 +14,7 @@ use crate::domain::{
     facts::{ConsentFact, ContactFact, OutcomeFact, Standing},
     question::FieldValue,
     rule::{
-        cap::CapDraft, frequency_cap::FrequencyCap, kind::PolicyKind, outcome_based::OutcomeBased,
+        cap::CapDraft, frequency_cap, kind::PolicyKind, outcome_based::OutcomeBased,
         time_window::TimeWindow, unreadable::Unreadable,
     },
     settings::Settings,
@@ -46,7 +46,7 @@ fn policy<'a>(
 
 fn cap<'a>(id: &'a str, scope: &'a str, priority: i32, limit: i32) -> Written<'a> {
     let draft = CapDraft { window_days: 30, max_impressions: limit, ..CapDraft::default() };
-    policy(id, scope, priority, &kind(FrequencyCap::parse(draft)))
+    policy(id, scope, priority, &kind(frequency_cap::KIND.parse(draft)))
 }
 
 fn configuration(policies: &[Written<'_>]) -> Configuration {

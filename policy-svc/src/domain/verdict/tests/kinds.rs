@@ -3,9 +3,8 @@
 use super::*;
 use crate::domain::rule::{
     allow_override::AllowOverride, category_suppression::CategorySuppression, cooldown::Cooldown,
-    cross_channel_cap::CrossChannelCap, customer_total_cap::CustomerTotalCap,
-    mutual_exclusion::MutualExclusion, segment_exclusion::SegmentExclusion,
-    time_window::TimeWindow,
+    cross_channel_cap, customer_total_cap, mutual_exclusion::MutualExclusion,
+    segment_exclusion::SegmentExclusion, time_window::TimeWindow,
 };
 
 /// A contact on a channel, so many seconds ago.
@@ -129,8 +128,9 @@ fn total_and_cross_channel_caps_ignore_what_they_say_of_the_scope() {
             "{scope} {cap:?}"
         );
     };
-    let (total, cross) = (kind(CustomerTotalCap::parse(two)), kind(CrossChannelCap::parse(two)));
-    let frequency = kind(FrequencyCap::parse(two));
+    let (total, cross) =
+        (kind(customer_total_cap::KIND.parse(two)), kind(cross_channel_cap::KIND.parse(two)));
+    let frequency = kind(frequency_cap::KIND.parse(two));
     check("channel:email;category:Apparel", &total, &["customer_total_cap", "customer_total_cap"]);
     check("channel:email", &cross, &["cross_channel_cap", "cross_channel_cap"]);
     check("channel:email;category:Apparel", &cross, &["granted", "granted"]);
@@ -140,7 +140,7 @@ fn total_and_cross_channel_caps_ignore_what_they_say_of_the_scope() {
 
 #[test]
 fn calendar_limits_count_in_the_customers_own_days() {
-    let daily = kind(FrequencyCap::parse(CapDraft { max_per_day: 1, ..CapDraft::default() }));
+    let daily = kind(frequency_cap::KIND.parse(CapDraft { max_per_day: 1, ..CapDraft::default() }));
     let policies = [policy("pol_1", "", 50, &daily)];
     let check = |zone: &str, contact_at: &str, at: &str, expected: &str, next: Option<&str>| {
         let (at, contact_at): (DateTime<Utc>, DateTime<Utc>) =
@@ -291,9 +291,9 @@ fn an_override_lifts_softer_policies_of_lower_priority_only() {
         check(60, kind, code);
         check(61, kind, code);
     }
-    check(0, &kind(FrequencyCap::parse(capped)), "frequency_cap");
-    check(0, &kind(CustomerTotalCap::parse(capped)), "customer_total_cap");
-    check(0, &kind(CrossChannelCap::parse(capped)), "cross_channel_cap");
+    check(0, &kind(frequency_cap::KIND.parse(capped)), "frequency_cap");
+    check(0, &kind(customer_total_cap::KIND.parse(capped)), "customer_total_cap");
+    check(0, &kind(cross_channel_cap::KIND.parse(capped)), "cross_channel_cap");
     let rest = policy("pol", "", 50, &kind(Cooldown::parse(24)));
     let judgment = judged(
         &[policy("lift", "", 60, &lift), rest.clone()],

@@ -1,21 +1,22 @@
 //! The parts that resources of catalog-svc bring along and that others refer to by name: fields of
 //! schemas, subcategories of offers, keys of outcome types.
 
-use history::Part;
 use proffer_proto::{
     catalog::v1::{Offer, Schema},
     values::v1::ConfigurationChange,
 };
 use prost::Message as _;
-use wire::name::folded;
 
-use crate::domain::named::{FIELD, OFFER, OUTCOME_TYPE, SUBCATEGORY};
+use crate::{
+    name::folded,
+    named::{FIELD, OFFER, OUTCOME_TYPE, SCHEMA, SUBCATEGORY},
+};
 
 /// The fields of a schema, the subcategory of an offer, and the key of an outcome type.
-pub fn parts(change: &ConfigurationChange) -> Vec<Part> {
+pub fn parts(change: &ConfigurationChange) -> Vec<(&'static str, String)> {
     let resource = change.resource.as_slice();
     match change.kind.as_str() {
-        "schema" => {
+        SCHEMA => {
             let fields = Schema::decode(resource).unwrap_or_default().fields.into_iter();
             fields.map(|field| (FIELD, field.name)).collect()
         }

@@ -1,4 +1,4 @@
-//! The kinds of resources that others refer to by id or name.
+//! What others refer to by id or name: kinds of resources, fields and subcategories.
 
 /// A category of offers.
 pub const CATEGORY: &str = "category";
