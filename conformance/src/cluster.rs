@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use anyhow::Context as _;
 
-use crate::{process::Process, suite::ready};
+use crate::{admin::ready, process::Process};
 
 /// The services, the one behind the door last.
 pub const SERVICES: [&str; 5] = ["catalog", "policy", "experiment", "decision", "gateway"];

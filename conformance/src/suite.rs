@@ -7,9 +7,6 @@ use crate::{cluster::Cluster, http::Client, process::Process};
 
 /// Starts that lost a port to another process before this one is given up.
 const STARTS_MAX: usize = 3;
-/// How often a starting service is asked whether it is ready, and how many times.
-const POLL: std::time::Duration = std::time::Duration::from_millis(20);
-const POLLS_MAX: usize = 1_500;
 
 /// How the services are run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +35,8 @@ pub struct Suite {
     pub base: String,
     /// Its processes, the one with the door last.
     pub processes: Vec<Process>,
+    /// Address of health and metrics of each process; none of `proffer serve`, which picks one.
+    pub admins: Vec<String>,
     shape: Shape,
     place: StoreArguments,
     /// Of every process, besides what says where the others are.
@@ -98,8 +97,15 @@ impl Suite {
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
         let place = StoreArguments(place);
-        let mut suite =
-            Self { base: String::new(), processes: Vec::new(), shape, place, environment, folder };
+        let mut suite = Self {
+            base: String::new(),
+            processes: Vec::new(),
+            admins: Vec::new(),
+            shape,
+            place,
+            environment,
+            folder,
+        };
         suite.restart().await?;
         Ok(suite)
     }
@@ -123,8 +129,8 @@ impl Suite {
                 Shape::TwoReplicas => processes(&place, 2, &self.environment).await,
             };
             match started {
-                Ok((base, processes)) => {
-                    (self.base, self.processes) = (base, processes);
+                Ok((base, processes, admins)) => {
+                    (self.base, self.processes, self.admins) = (base, processes, admins);
                     return Ok(());
                 }
                 Err(error) if tries == STARTS_MAX => return Err(error),
@@ -166,15 +172,18 @@ fn new_folder() -> anyhow::Result<TempDir> {
     Ok(tempfile::Builder::new().prefix("proffer-conformance-").tempdir()?)
 }
 
+/// What was started: the door, the processes, and the admin addresses that are known.
+type Started = (String, Vec<Process>, Vec<String>);
+
 async fn all_in_one(
     place: &StoreArguments,
     environment: &[(String, String)],
-) -> anyhow::Result<(String, Vec<Process>)> {
+) -> anyhow::Result<Started> {
     let mut arguments = vec!["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
     arguments.extend(place.arguments());
     let mut process = Process::start("proffer", &arguments, environment)?;
     let base = process.line(base_in).await?;
-    Ok((base, vec![process]))
+    Ok((base, vec![process], Vec::new()))
 }
 
 /// The address in a line such as `proffer is ready: REST and gRPC on http://127.0.0.1:8080, data in
@@ -190,39 +199,10 @@ async fn processes(
     place: &StoreArguments,
     replicas: usize,
     environment: &[(String, String)],
-) -> anyhow::Result<(String, Vec<Process>)> {
+) -> anyhow::Result<Started> {
     let mut cluster = Cluster::new((replicas, 1), &place.0, &[])?.with(environment);
     cluster.start().await?;
     let base = cluster.doors().pop().context("there is a gateway")?;
-    Ok((base, cluster.into_processes()))
-}
-
-/// Waits until the process behind this admin address may be sent work.
-pub async fn ready(admin: &str, process: &mut Process) -> anyhow::Result<()> {
-    for _ in 0..POLLS_MAX {
-        anyhow::ensure!(process.is_running(), "a service ended at start:\n{}", process.log());
-        if is_ready(admin).await {
-            return Ok(());
-        }
-        tokio::time::sleep(POLL).await;
-    }
-    anyhow::bail!("a service did not become ready:\n{}", process.log())
-}
-
-async fn is_ready(admin: &str) -> bool {
-    readyz(admin).await.is_ok_and(|(status, _)| status == 200)
-}
-
-/// Status and text of `/readyz` at an admin address. It is plain text, so the JSON client does not
-/// read it.
-pub async fn readyz(admin: &str) -> anyhow::Result<(u16, String)> {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let mut socket = tokio::net::TcpStream::connect(admin).await?;
-    let request = format!("GET /readyz HTTP/1.1\r\nhost: {admin}\r\nconnection: close\r\n\r\n");
-    socket.write_all(request.as_bytes()).await?;
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).await?;
-    let (head, text) = answer.split_once("\r\n\r\n").context("an answer has a head")?;
-    let status = head.split(' ').nth(1).context("an answer has a status")?.parse()?;
-    Ok((status, text.trim().to_owned()))
+    let admins = cluster.members.iter().map(|member| member.admin.clone()).collect();
+    Ok((base, cluster.into_processes(), admins))
 }

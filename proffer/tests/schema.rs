@@ -114,8 +114,9 @@ async fn broken_by(schema: &Schema, location: &Location) -> Vec<String> {
         shapes.push(shape(&database, schema.service).await);
         database.close().await;
     }
-    assert!(!shapes[0].columns.is_empty());
-    broken(&shapes[0], &shapes[1])
+    let [before, after] = shapes.as_slice() else { panic!("there are two shapes") };
+    assert!(!before.columns.is_empty());
+    broken(before, after)
 }
 
 #[tokio::test]

@@ -7,10 +7,7 @@ use tempfile::TempDir;
 use testkit::Postgres;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::{
-    process::Process,
-    suite::{Store, ready},
-};
+use crate::{admin::ready, process::Process, suite::Store};
 
 /// Longest wait for an answer; a caller that gives up before knows nothing.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);

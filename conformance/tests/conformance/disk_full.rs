@@ -73,7 +73,7 @@ async fn a_full_disk_refuses_writes_serves_reads_and_needs_no_restart() {
     }
     let (number, answer) = refused.unwrap();
     assert_eq!(answer.status, 503, "{}", answer.body);
-    assert_eq!(answer.body["error"]["status"], json!("UNAVAILABLE"), "{}", answer.body);
+    assert_eq!(answer.body["error"]["code"], json!("UNAVAILABLE"), "{}", answer.body);
     let read = client.call("GET", "/api/v1/outcome-types/type_0", &Value::Null).await.unwrap();
     assert_eq!(read.status, 200, "{}", read.body);
     suite.is_alive().unwrap();

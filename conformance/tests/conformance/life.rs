@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use conformance::{
+    admin::{ready, readyz},
     cluster::{Cluster, SERVICES},
     http::Client,
     process::Process,
-    suite::{base_in, ready, readyz},
+    suite::base_in,
 };
 use futures::{SinkExt as _, StreamExt as _};
 use proffer_proto::decision::v1::{

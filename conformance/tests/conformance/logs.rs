@@ -58,7 +58,12 @@ async fn each_call_has_one_line_at_info_and_that_of_a_decision_names_it() {
     for (path, body) in [
         ("schemas", json!({"name": "Customer", "fields": [{"name": "visits", "type": "integer"}]})),
         ("channels", json!({"name": "web", "channelType": "web"})),
-        ("decision-flows", json!({"name": "Any"})),
+        (
+            "decision-flows",
+            json!({"name": "Any", "config": {"nodes": [{"id": "inv", "type": "inventory"},
+            {"id": "enr", "type": "enrich", "config": {"schema": "Customer"}},
+            {"id": "out", "type": "response"}]}}),
+        ),
     ] {
         client.ok("POST", &format!("/api/v1/{path}"), &body).await.unwrap();
     }

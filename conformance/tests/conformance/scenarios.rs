@@ -1,5 +1,7 @@
 //! The same scenarios through every door, in one process and in five, on both stores.
 
+use std::collections::BTreeSet;
+
 use conformance::{
     door::{Door, DoorKind},
     play::play,
@@ -23,8 +25,41 @@ fn no_customer_is_logged(scenario: &str, suite: &Suite) {
     assert!(lines > 10, "{scenario}: the log is empty");
 }
 
-/// Plays scenarios that begin alike on a fresh suite each.
-async fn check(names: &[&str], kind: DoorKind, shape: Shape, store: Store) {
+/// Metrics that no scenario moves, and why.
+const STILL: [(&str, &str); 9] = [
+    ("proffer_call_retries_total", "no service fails"),
+    ("proffer_calls_refused_total", "no scenario overloads the gateway"),
+    ("proffer_calls_waiting", "no scenario overloads the gateway"),
+    ("proffer_decisions_degraded_total", "no service is away"),
+    ("proffer_outbox_parked_rows", "no service refuses a message"),
+    ("proffer_policy_budget_drift_total", "no budget drifts"),
+    ("proffer_policy_lapsed_share", "no reservation lapses while a scenario is played"),
+    ("proffer_slots_lapsed_total", "no reservation lapses while a scenario is played"),
+    ("proffer_store_connections_waiting", "few calls come at once"),
+];
+
+/// Names the metrics of the page that scenarios moved neither here nor by chance.
+fn every_metric_moved(moved: &BTreeSet<String>) {
+    let page = include_str!("../../../docs/telemetry.md");
+    let name = regex::Regex::new("`(proffer_[a-z_]+)`").unwrap();
+    let all: BTreeSet<_> = name.captures_iter(page).map(|found| found[1].to_owned()).collect();
+    let may_stay: BTreeSet<_> = STILL
+        .iter()
+        .map(|(name, _)| *name)
+        // Their values are read every few seconds, and are 0 most of the time.
+        .chain(["proffer_outbox_rows", "proffer_outbox_oldest_age_seconds"])
+        .chain(all.iter().map(String::as_str).filter(|name| name.contains("retention")))
+        .collect();
+    let stayed: Vec<_> = all
+        .iter()
+        .filter(|name| !moved.contains(*name) && !may_stay.contains(name.as_str()))
+        .collect();
+    assert!(stayed.is_empty(), "these metrics never moved: {stayed:?}; moved were {moved:?}");
+}
+
+/// Plays scenarios that begin alike on a fresh suite each; returns the metrics that moved.
+async fn check(names: &[&str], kind: DoorKind, shape: Shape, store: Store) -> BTreeSet<String> {
+    let mut moved = BTreeSet::new();
     for name in names {
         let mut suite = Suite::start_with(shape, store, &[("PROFFER_LOG", LOG)]).await.unwrap();
         let door = Door::open(kind, &suite).unwrap();
@@ -36,7 +71,11 @@ async fn check(names: &[&str], kind: DoorKind, shape: Shape, store: Store) {
             panic!("{name} by {kind:?}, {shape:?} on {store:?}: {error:?}\n{}", logs.join("\n"));
         }
         no_customer_is_logged(name, &suite);
+        for admin in &suite.admins {
+            moved.extend(conformance::admin::moved(admin).await.unwrap());
+        }
     }
+    moved
 }
 
 const ALL: &[&str] = &[
@@ -75,7 +114,11 @@ macro_rules! played {
         $(
             #[tokio::test(flavor = "multi_thread")]
             async fn $test() {
-                check($scenarios, DoorKind::$kind, Shape::$shape, Store::$store).await;
+                let moved =
+                    check($scenarios, DoorKind::$kind, Shape::$shape, Store::$store).await;
+                if Shape::$shape == Shape::FiveProcesses && $scenarios == ALL {
+                    every_metric_moved(&moved);
+                }
             }
         )*
     };

@@ -8,6 +8,7 @@ mod bound;
 mod cell;
 mod dialect;
 mod link;
+mod measure;
 mod open;
 mod presence;
 mod readers;
@@ -23,6 +24,7 @@ pub use bound::Bound;
 pub use cell::Cell;
 pub use dialect::{Columns, Count, Dialect, Kind};
 pub use link::Link;
+pub use measure::describe;
 pub use open::{
     Database, Location, PoolSizes, check_url, migrate::Schema, patience::Patience, step::Migrations,
 };
@@ -32,7 +34,7 @@ pub use rows::{BindRows, Rows};
 pub use select::{Row, Select, Source};
 pub use statement::Statement;
 pub use texts::Texts;
-pub use transaction::{Linked, Transaction};
+pub use transaction::{Held, Linked, Transaction};
 
 /// Why a store cannot answer.
 #[derive(Debug, thiserror::Error)]

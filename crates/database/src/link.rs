@@ -15,6 +15,8 @@ use sqlx::{
 };
 use tokio::sync::{Notify, watch};
 
+use crate::measure::{self, StoreName, Waiting};
+
 /// Wait for a connection after which the server is asked whether it answers.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// Pause between two questions to a server that answers.
@@ -32,6 +34,7 @@ pub struct Link(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
+    name: StoreName,
     connections: PgPool,
     is_here: watch::Sender<bool>,
     asked: Arc<Notify>,
@@ -42,9 +45,15 @@ impl Link {
     pub(crate) fn new(connections: PgPool) -> Self {
         let options = PgConnectOptions::clone(&connections.connect_options());
         let (is_here, asked) = (watch::Sender::new(true), Arc::default());
-        let shared = Arc::new(Shared { connections, is_here, asked });
+        let name = measure::of_application(options.get_application_name());
+        let shared = Arc::new(Shared { name, connections, is_here, asked });
         tokio::spawn(ask_on(Arc::downgrade(&shared), options));
         Self(shared)
+    }
+
+    /// The name of the store in metrics.
+    pub(crate) fn name(&self) -> StoreName {
+        self.0.name.clone()
     }
 
     /// Whether the server answers, from now on.
@@ -60,6 +69,7 @@ impl Link {
     /// A connection of the pool; an error at once while the server is away.
     pub async fn acquire(&self) -> sqlx::Result<PoolConnection<Postgres>> {
         self.unless_away(async {
+            let _waiting = Waiting::new(&self.0.name);
             let mut acquiring = pin!(self.0.connections.acquire());
             if let Ok(acquired) = tokio::time::timeout(PATIENCE, &mut acquiring).await {
                 return acquired;
@@ -114,6 +124,9 @@ async fn ask_on(shared: Weak<Shared>, options: PgConnectOptions) {
                 false => tracing::warn!("the store is away: PostgreSQL does not answer"),
             }
         }
+        let idle = link.connections.num_idle();
+        let in_use = (link.connections.size() as usize).saturating_sub(idle);
+        measure::set_connections(&link.name, in_use, idle);
         let pause = if *link.is_here.borrow() { INTERVAL } else { AWAY_INTERVAL };
         let asked = link.asked.clone();
         drop(link);

@@ -2,7 +2,7 @@
 
 use tokio::sync::watch;
 
-use crate::Database;
+use crate::{Database, measure::StoreName};
 
 /// Whether the server of a store answers. A file always does.
 #[derive(Clone, Debug)]
@@ -23,6 +23,14 @@ impl Presence {
 }
 
 impl Database {
+    /// Its name in metrics.
+    pub(crate) fn name(&self) -> StoreName {
+        match self {
+            Self::Sqlite { readers, .. } => readers.name(),
+            Self::Postgres(link) => link.name(),
+        }
+    }
+
     /// Whether the store answers, from now on.
     pub fn presence(&self) -> Presence {
         Presence(match self {

@@ -14,7 +14,10 @@ use std::{
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::sync::Semaphore;
 
-use crate::DatabaseError;
+use crate::{
+    DatabaseError,
+    measure::{self, StoreName},
+};
 
 /// Prepared statements that a connection caches.
 const STATEMENTS_MAX: usize = 256;
@@ -31,6 +34,8 @@ pub struct Readers(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     file: PathBuf,
+    /// The name of the store in metrics.
+    name: StoreName,
     /// Idle connections, the one used last at the end: its caches are warm. None once closed.
     idle: Mutex<Option<Vec<Reader>>>,
     /// Idle connections kept, and concurrent queries on threads that may block.
@@ -87,7 +92,13 @@ impl Drop for Caller {
 impl Readers {
     pub(crate) fn new(file: PathBuf, max: usize, wait: Duration) -> Self {
         let (idle, turns) = (Mutex::new(Some(Vec::new())), Arc::new(Semaphore::new(max)));
-        Self(Arc::new(Shared { file, idle, max, turns, wait }))
+        let name = measure::of_file(&file);
+        Self(Arc::new(Shared { file, name, idle, max, turns, wait }))
+    }
+
+    /// The name of the store in metrics.
+    pub(crate) fn name(&self) -> StoreName {
+        self.0.name.clone()
     }
 
     /// Queries on this thread; `None` when that would take long.

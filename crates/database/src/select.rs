@@ -6,7 +6,8 @@ use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::{
-    BindRows as _, Cell, Database, DatabaseError, Dialect, Readers, Rows, Transaction, told::Told,
+    BindRows as _, Cell, Database, DatabaseError, Dialect, Readers, Rows, Transaction,
+    measure::Measured, told::Told,
 };
 
 /// Bound rows up to which SQLite is queried on the calling thread.
@@ -151,8 +152,19 @@ impl<'a> Select<'a> {
 
     /// All rows.
     pub async fn all<T: Row>(self, source: impl Into<Source<'_>>) -> Result<Vec<T>, DatabaseError> {
+        match source.into() {
+            Source::Outside(database) => {
+                let measured = Measured::begin(database.name(), "read");
+                measured.end(self.found(Source::Outside(database)).await)
+            }
+            // The transaction is measured as a whole.
+            source => self.found(source).await,
+        }
+    }
+
+    async fn found<T: Row>(self, source: Source<'_>) -> Result<Vec<T>, DatabaseError> {
         let sql = |sql: Cow<'_, str>| AssertSqlSafe(sql.into_owned());
-        Ok(match source.into() {
+        Ok(match source {
             Source::Outside(Database::Sqlite { readers, .. }) => {
                 return self.of_file(readers).await;
             }

@@ -3,20 +3,44 @@
 use std::ops::{Deref, DerefMut};
 
 use sqlx::{
-    AssertSqlSafe, PgConnection, Postgres, Sqlite, Transaction as SqlxTransaction,
-    pool::PoolConnection,
+    AssertSqlSafe, PgConnection, Postgres, Sqlite, SqliteConnection,
+    Transaction as SqlxTransaction, pool::PoolConnection,
 };
 
-use crate::{Database, DatabaseError, Link};
+use crate::{
+    Database, DatabaseError, Link,
+    measure::{Measured, StoreName, Waiting},
+};
 
 /// A write transaction. Dropped without [`Transaction::commit`] it is rolled back.
 #[derive(Debug)]
 pub enum Transaction {
     /// Holds the only writing connection.
-    Sqlite(SqlxTransaction<'static, Sqlite>),
+    Sqlite(Held),
     /// READ COMMITTED: each statement sees what was committed before it, so a lock comes first,
     /// then the read.
     Postgres(Linked),
+}
+
+/// A transaction on a file.
+#[derive(Debug)]
+pub struct Held {
+    inner: SqlxTransaction<'static, Sqlite>,
+    store: StoreName,
+}
+
+impl Deref for Held {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &SqliteConnection {
+        &self.inner
+    }
+}
+
+impl DerefMut for Held {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        &mut self.inner
+    }
 }
 
 /// A transaction on a server that may go away.
@@ -50,9 +74,18 @@ impl DerefMut for Linked {
 impl Database {
     /// Begins a write transaction. SQLite takes the write lock at once.
     pub async fn begin(&self) -> Result<Transaction, DatabaseError> {
+        let measured = Measured::begin(self.name(), "begin");
+        measured.end(self.begun().await)
+    }
+
+    async fn begun(&self) -> Result<Transaction, DatabaseError> {
         Ok(match self {
             Self::Sqlite { writer, .. } => {
-                Transaction::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?)
+                let store = self.name();
+                let waiting = Waiting::new(&store);
+                let inner = writer.begin_with("BEGIN IMMEDIATE").await?;
+                drop(waiting);
+                Transaction::Sqlite(Held { inner, store })
             }
             Self::Postgres(link) => {
                 // Taken first, so that no transaction begins while the server is away.
@@ -67,17 +100,22 @@ impl Database {
 impl Transaction {
     /// Makes the writes durable.
     pub async fn commit(self) -> Result<(), DatabaseError> {
-        match self {
-            Self::Sqlite(inner) => inner.commit().await?,
-            Self::Postgres(Linked { inner, link }) => link.unless_away(inner.commit()).await?,
-        }
-        Ok(())
+        let store = match &self {
+            Self::Sqlite(held) => held.store.clone(),
+            Self::Postgres(linked) => linked.link.name(),
+        };
+        let measured = Measured::begin(store, "commit");
+        let committed = match self {
+            Self::Sqlite(Held { inner, .. }) => inner.commit().await,
+            Self::Postgres(Linked { inner, link }) => link.unless_away(inner.commit()).await,
+        };
+        measured.end(committed.map_err(DatabaseError::from))
     }
 
     /// Takes back what was written.
     pub async fn rollback(self) -> Result<(), DatabaseError> {
         match self {
-            Self::Sqlite(inner) => inner.rollback().await?,
+            Self::Sqlite(Held { inner, .. }) => inner.rollback().await?,
             Self::Postgres(Linked { inner, link }) => link.unless_away(inner.rollback()).await?,
         }
         Ok(())

@@ -69,7 +69,8 @@ fn row((customer_id, customer_seq, created_us, payload): Row) -> OutboxRow {
 }
 
 const PENDING: &str = "select customer_id, customer_seq, created_us, payload from outbox
-    where tenant_id = $1 and customer_id = $2 and target = 'policy' order by customer_seq limit $3 + 0";
+    where tenant_id = $1 and customer_id = $2 and target = 'policy'
+    order by customer_seq limit $3 + 0";
 
 const UNDELIVERED: &str =
     "select customer_id, customer_seq, created_us, payload from outbox waiting

@@ -67,7 +67,7 @@ async fn an_outcome_stays_while_a_policy_rests_on_it_and_a_withdrawal_for_ever()
             window_days: 90,
         });
         let rule = Some(after_complaint);
-        world.create_policy(proto::ContactPolicy { rule, ..cap("pol_o", "all", 1, 1) }).await;
+        world.create_policy(proto::ContactPolicy { rule, ..cap("pol_o", "global", 1, 1) }).await;
         let fact = |seq, key: &str| proto::OutcomeFact {
             key: key.into(),
             counts_as_contact: false,

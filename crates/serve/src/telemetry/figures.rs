@@ -67,6 +67,7 @@ impl Figures {
 }
 
 fn describe() {
+    database::describe();
     metrics::describe_gauge!("proffer.build.info", "1, with the version of the process");
     metrics::gauge!("proffer.build.info", "version" => env!("CARGO_PKG_VERSION")).set(1);
     metrics::describe_histogram!(

@@ -61,8 +61,8 @@ pub fn assert_spreadable(folder: &str, postgres: &[Listed<'_>], others: &[Listed
     assert!(listed.is_empty(), "{}", listed.join("\n"));
 }
 
-/// True when a parameter alone is the limit. SQLite's planner looks at the value of such a parameter,
-/// and compiles the statement again each time a value is bound.
+/// True when a parameter alone is the limit. SQLite's planner looks at the value of such a
+/// parameter, and compiles the statement again each time a value is bound.
 fn has_bare_limit(text: &str) -> bool {
     text.split("limit $").skip(1).any(|rest| {
         let rest = rest.trim_start_matches(|digit: char| digit.is_ascii_digit());
