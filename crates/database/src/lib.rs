@@ -124,6 +124,26 @@ macro_rules! execute {
     };
 }
 
+/// Deletes one row for each key, in one transaction, and says how many were there: `delete_each!(
+/// database, keys, (customer_id, id) => sqlx::query(…).bind(customer_id).bind(id))`. The keys are
+/// taken in their order, so that two processes that delete cannot wait for each other.
+#[macro_export]
+macro_rules! delete_each {
+    ($database:expr, $keys:expr, $key:pat => $query:expr) => {{
+        let mut keys = $keys;
+        keys.sort();
+        let mut rows = 0;
+        if !keys.is_empty() {
+            let mut transaction = $database.begin().await?;
+            for $key in &keys {
+                rows += $crate::execute!(&mut transaction, $query)?.rows;
+            }
+            transaction.commit().await?;
+        }
+        Ok(rows)
+    }};
+}
+
 /// Reads inside a transaction: `within!(transaction, connection =>
 /// sqlx::query_as(…).fetch_all(connection))`.
 #[macro_export]

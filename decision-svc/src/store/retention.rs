@@ -1,6 +1,6 @@
 //! SQL that deletes old rows: the keys of some, then each by its key.
 
-use database::{DatabaseError, Select, Statement, execute};
+use database::{DatabaseError, Select, Statement, delete_each, execute};
 
 use serve::BATCH_MAX;
 
@@ -50,27 +50,14 @@ impl Store {
     pub async fn delete_requests(&self, now_us: i64) -> Result<u64, DatabaseError> {
         let until_us = now_us - RequestRow::KEPT_US;
         let select = Select::new(OLD_REQUESTS).bind(until_us).bind(i64::from(BATCH_MAX));
-        let mut keys: Vec<(String, String, String)> = select.all(&self.database).await?;
-        if keys.is_empty() {
-            return Ok(0);
-        }
-        // In key order, so that two replicas that delete cannot wait for each other.
-        keys.sort();
-        let mut transaction = self.database.begin().await?;
-        let mut deleted = 0;
-        for (tenant, customer_id, request_id) in &keys {
-            let done = execute!(
-                &mut transaction,
-                sqlx::query(DELETE_REQUEST)
-                    .bind(tenant)
-                    .bind(customer_id)
-                    .bind(request_id)
-                    .bind(until_us)
-            )?;
-            deleted += done.rows;
-        }
-        transaction.commit().await?;
-        Ok(deleted)
+        let keys: Vec<(String, String, String)> = select.all(&self.database).await?;
+        delete_each!(self.database, keys, (tenant, customer_id, request_id) => {
+            sqlx::query(DELETE_REQUEST)
+                .bind(tenant)
+                .bind(customer_id)
+                .bind(request_id)
+                .bind(until_us)
+        })
     }
 
     /// Deletes some decisions of a tenant made before `before_us`; returns how many. Call
@@ -82,26 +69,14 @@ impl Store {
     ) -> Result<u64, DatabaseError> {
         let select =
             Select::new(OLD_DECISIONS).bind(tenant).bind(before_us).bind(i64::from(BATCH_MAX));
-        let mut keys: Vec<(String, i64, String)> = select.all(&self.database).await?;
-        if keys.is_empty() {
-            return Ok(0);
-        }
-        keys.sort();
-        let mut transaction = self.database.begin().await?;
-        let mut deleted = 0;
-        for (customer_id, decided_us, decision_id) in &keys {
-            let done = execute!(
-                &mut transaction,
-                sqlx::query(DELETE_DECISION)
-                    .bind(tenant)
-                    .bind(customer_id)
-                    .bind(decided_us)
-                    .bind(decision_id)
-            )?;
-            deleted += done.rows;
-        }
-        transaction.commit().await?;
-        Ok(deleted)
+        let keys: Vec<(String, i64, String)> = select.all(&self.database).await?;
+        delete_each!(self.database, keys, (customer_id, decided_us, decision_id) => {
+            sqlx::query(DELETE_DECISION)
+                .bind(tenant)
+                .bind(customer_id)
+                .bind(decided_us)
+                .bind(decision_id)
+        })
     }
 
     /// Deletes some outcomes of a tenant that happened before `before_us`, but none of the type
@@ -113,27 +88,15 @@ impl Store {
         kept: &str,
     ) -> Result<u64, DatabaseError> {
         let select = Select::new(OLD_OUTCOMES).bind(tenant).bind(before_us).bind(kept);
-        let mut keys: Vec<(String, String)> =
+        let keys: Vec<(String, String)> =
             select.bind(i64::from(BATCH_MAX)).all(&self.database).await?;
-        if keys.is_empty() {
-            return Ok(0);
-        }
-        keys.sort();
-        let mut transaction = self.database.begin().await?;
-        let mut deleted = 0;
-        for (customer_id, idempotency_key) in &keys {
-            let done = execute!(
-                &mut transaction,
-                sqlx::query(DELETE_OUTCOME)
-                    .bind(tenant)
-                    .bind(customer_id)
-                    .bind(idempotency_key)
-                    .bind(before_us)
-            )?;
-            deleted += done.rows;
-        }
-        transaction.commit().await?;
-        Ok(deleted)
+        delete_each!(self.database, keys, (customer_id, idempotency_key) => {
+            sqlx::query(DELETE_OUTCOME)
+                .bind(tenant)
+                .bind(customer_id)
+                .bind(idempotency_key)
+                .bind(before_us)
+        })
     }
 
     /// Notes that decisions of a tenant from before `since_us` are gone; it never moves back.

@@ -1,6 +1,6 @@
 //! SQL that deletes old outcomes: the keys of some, then each by its key.
 
-use database::{DatabaseError, Select, Statement, execute};
+use database::{DatabaseError, Select, Statement, delete_each};
 use serve::BATCH_MAX;
 
 use super::Store;
@@ -40,22 +40,9 @@ impl Store {
         before_us: i64,
     ) -> Result<u64, DatabaseError> {
         let select = Select::new(OLD).bind(tenant).bind(before_us).bind(i64::from(BATCH_MAX));
-        let mut keys: Vec<(String, String)> = select.all(&self.database).await?;
-        if keys.is_empty() {
-            return Ok(0);
-        }
-        // In key order, so that two replicas that delete cannot wait for each other.
-        keys.sort();
-        let mut transaction = self.database.begin().await?;
-        let mut deleted = 0;
-        for (customer_id, outcome_id) in &keys {
-            let done = execute!(
-                &mut transaction,
-                sqlx::query(DELETE).bind(tenant).bind(customer_id).bind(outcome_id).bind(before_us)
-            )?;
-            deleted += done.rows;
-        }
-        transaction.commit().await?;
-        Ok(deleted)
+        let keys: Vec<(String, String)> = select.all(&self.database).await?;
+        delete_each!(self.database, keys, (customer_id, outcome_id) => {
+            sqlx::query(DELETE).bind(tenant).bind(customer_id).bind(outcome_id).bind(before_us)
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! SQL that deletes old contacts and outcomes: the keys of some, then each by its key.
 
-use database::{DatabaseError, Select, Statement, execute};
+use database::{DatabaseError, Select, Statement, delete_each};
 use serve::BATCH_MAX;
 
 use super::Store;
@@ -14,7 +14,7 @@ const OLD_RESERVED: &str = "select customer_id, contact_id from contact
     where tenant_id = $1 and reserved_until_us is not null and cost >= 0
       and reserved_until_us < $2 and committed_us is null
     order by reserved_until_us limit $3 + 0";
-/// One of them, unless it was reported meanwhile.
+/// One of them, unless it has been reported since.
 const DELETE_CONTACT: &str = "delete from contact
     where tenant_id = $1 and customer_id = $2 and contact_id = $3
       and (committed_us is null or committed_us < $4)";
@@ -62,27 +62,14 @@ impl Store {
         before_us: i64,
     ) -> Result<u64, DatabaseError> {
         let select = Select::new(old).bind(tenant).bind(before_us).bind(i64::from(BATCH_MAX));
-        let mut keys: Vec<(String, String)> = select.all(&self.database).await?;
-        if keys.is_empty() {
-            return Ok(0);
-        }
-        // In key order, so that two replicas that delete cannot wait for each other.
-        keys.sort();
-        let mut transaction = self.database.begin().await?;
-        let mut deleted = 0;
-        for (customer_id, contact_id) in &keys {
-            let done = execute!(
-                &mut transaction,
-                sqlx::query(DELETE_CONTACT)
-                    .bind(tenant)
-                    .bind(customer_id)
-                    .bind(contact_id)
-                    .bind(before_us)
-            )?;
-            deleted += done.rows;
-        }
-        transaction.commit().await?;
-        Ok(deleted)
+        let keys: Vec<(String, String)> = select.all(&self.database).await?;
+        delete_each!(self.database, keys, (customer_id, contact_id) => {
+            sqlx::query(DELETE_CONTACT)
+                .bind(tenant)
+                .bind(customer_id)
+                .bind(contact_id)
+                .bind(before_us)
+        })
     }
 
     /// Deletes some outcomes of a tenant that happened before `before_us`, but none of the type
@@ -95,25 +82,13 @@ impl Store {
     ) -> Result<u64, DatabaseError> {
         let select = Select::new(OLD_OUTCOMES).bind(tenant).bind(before_us).bind(kept);
         let select = select.bind(i64::from(BATCH_MAX));
-        let mut keys: Vec<(String, i64)> = select.all(&self.database).await?;
-        if keys.is_empty() {
-            return Ok(0);
-        }
-        keys.sort();
-        let mut transaction = self.database.begin().await?;
-        let mut deleted = 0;
-        for (customer_id, customer_seq) in &keys {
-            let done = execute!(
-                &mut transaction,
-                sqlx::query(DELETE_OUTCOME)
-                    .bind(tenant)
-                    .bind(customer_id)
-                    .bind(customer_seq)
-                    .bind(before_us)
-            )?;
-            deleted += done.rows;
-        }
-        transaction.commit().await?;
-        Ok(deleted)
+        let keys: Vec<(String, i64)> = select.all(&self.database).await?;
+        delete_each!(self.database, keys, (customer_id, customer_seq) => {
+            sqlx::query(DELETE_OUTCOME)
+                .bind(tenant)
+                .bind(customer_id)
+                .bind(customer_seq)
+                .bind(before_us)
+        })
     }
 }
