@@ -39,7 +39,7 @@ impl DecisionTally {
     /// Counts a decision of this flow, with the reason of a refusal and what was degraded. A dry
     /// run counts as one.
     pub fn count(&self, flow: &str, reason: Option<&str>, is_dry_run: bool, degraded: &[String]) {
-        let reason = reason.unwrap_or("none").to_ascii_lowercase();
+        let reason = reason.unwrap_or("none").to_owned();
         let dry_run = if is_dry_run { "true" } else { "false" };
         let flow = self.flows.of(flow);
         metrics::counter!("proffer.decisions", "flow" => flow, "reason" => reason,

@@ -29,7 +29,7 @@ impl Measured {
             Ok(_) | Err(DatabaseError::Conflict(_)) => "ok",
             Err(DatabaseError::Unavailable(_) | DatabaseError::Corrupt(_)) => "error",
         };
-        metrics::histogram!("proffer.store.call.duration", "store" => self.store.to_string(),
+        metrics::histogram!("proffer.store.call.duration", "store" => self.store,
             "call" => self.call, "outcome" => outcome)
         .record(self.since.elapsed().as_secs_f64());
         ended
@@ -42,8 +42,7 @@ pub(crate) struct Waiting(metrics::Gauge);
 
 impl Waiting {
     pub fn new(store: &StoreName) -> Self {
-        let gauge =
-            metrics::gauge!("proffer.store.connections.waiting", "store" => store.to_string());
+        let gauge = metrics::gauge!("proffer.store.connections.waiting", "store" => store.clone());
         gauge.increment(1);
         Self(gauge)
     }
@@ -58,7 +57,7 @@ impl Drop for Waiting {
 /// Sets how many connections are in use and idle.
 pub(crate) fn set_connections(store: &StoreName, in_use: usize, idle: usize) {
     for (state, count) in [("in_use", in_use), ("idle", idle)] {
-        metrics::gauge!("proffer.store.connections", "store" => store.to_string(),
+        metrics::gauge!("proffer.store.connections", "store" => store.clone(),
             "state" => state)
         .set(count as f64);
     }

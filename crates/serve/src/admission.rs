@@ -12,7 +12,7 @@ use proffer_proto::errors::v1::ErrorReason;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::{Code, Status};
 
-use crate::Problem;
+use crate::{Problem, telemetry::counted::Counted};
 
 /// Default number of calls in flight per processor. It must cover calls that wait for a disk or
 /// another service as well as those that compute; a larger number makes all calls slower and
@@ -96,28 +96,11 @@ impl Admission {
         if let Ok(turn) = Arc::clone(&self.turns).try_acquire_owned() {
             return Ok(Permit { _turn: Some(turn), _place: place });
         }
-        let waiting = Waiting::new();
+        let waiting = Counted::by(metrics::gauge!("proffer.calls.waiting"));
         // INVARIANT: the semaphore is never closed, so a permit always becomes free.
         let turn = Arc::clone(&self.turns).acquire_owned().await.ok();
         drop(waiting);
         Ok(Permit { _turn: turn, _place: place })
-    }
-}
-
-/// Counts a call while it waits.
-struct Waiting(metrics::Gauge);
-
-impl Waiting {
-    fn new() -> Self {
-        let gauge = metrics::gauge!("proffer.calls.waiting");
-        gauge.increment(1);
-        Self(gauge)
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.0.decrement(1);
     }
 }
 

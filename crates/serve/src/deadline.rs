@@ -27,7 +27,9 @@ pub fn of(headers: &HeaderMap, method: Option<&Method>, own: Duration) -> Option
     if !door::is_grpc(headers) {
         return None;
     }
-    let own = (!method.is_some_and(|method| method.takes_stream)).then_some(own);
+    // Reflection takes a stream too, but begins its answer at once.
+    let lasts = method.is_some_and(|method| method.takes_stream && !method.is_probe);
+    let own = (!lasts).then_some(own);
     match (own, asked(headers)) {
         (Some(own), Some(asked)) => Some(own.min(asked)),
         (own, asked) => own.or(asked),

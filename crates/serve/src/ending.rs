@@ -6,10 +6,9 @@
 //! left alone, because its service ends it and says how much it kept.
 
 use std::{
-    collections::HashMap,
     pin::Pin,
     sync::{
-        Arc, LazyLock,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, ready},
@@ -27,47 +26,24 @@ use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 use tonic::Status;
 
-use crate::{Shutdown, door};
-
-/// What a method streams.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Streams {
-    /// Answers to one request.
-    Answers,
-    /// Requests and answers.
-    Both,
-}
-
-/// Methods with a stream of answers, by path.
-static STREAMS: LazyLock<HashMap<String, Streams>> = LazyLock::new(|| {
-    let methods =
-        proffer_proto::POOL.services().flat_map(|service| service.methods().collect::<Vec<_>>());
-    let streaming = methods.filter(|method| method.is_server_streaming()).map(|method| {
-        let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
-        (path, if method.is_client_streaming() { Streams::Both } else { Streams::Answers })
-    });
-    let others = [
-        ("/grpc.health.v1.Health/Watch", Streams::Answers),
-        ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Streams::Both),
-        ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Streams::Both),
-    ];
-    streaming.chain(others.map(|(path, streams)| (path.to_owned(), streams))).collect()
-});
+use crate::{Shutdown, door, method};
 
 /// The answer to `request`. A stream ends when `shutdown` is cancelled.
 pub async fn with_the_process(shutdown: Shutdown, request: Request, next: Next) -> Response {
-    let streams = STREAMS.get(request.uri().path()).filter(|_| door::is_grpc(request.headers()));
-    let Some(streams) = streams.copied() else { return next.run(request).await };
+    let is_grpc = door::is_grpc(request.headers());
+    let method = method::at(request.uri().path()).filter(|_| is_grpc);
+    let Some(method) = method.filter(|method| method.gives_stream) else {
+        return next.run(request).await;
+    };
     let is_cut = Arc::<AtomicBool>::default();
-    let request = match streams {
-        Streams::Answers => request,
-        Streams::Both => {
-            let (shutdown, is_cut) = (shutdown.clone(), is_cut.clone());
-            request.map(|body| Body::new(Requests { body, stop: stop(shutdown), is_cut }))
-        }
+    let request = if method.takes_stream {
+        let (stop, is_cut) = (stop(shutdown.clone()), is_cut.clone());
+        request.map(|body| Body::new(Requests { body, stop, is_cut }))
+    } else {
+        request
     };
     let response = next.run(request).await;
-    let stop = (streams == Streams::Answers).then(|| stop(shutdown));
+    let stop = (!method.takes_stream).then(|| stop(shutdown));
     response.map(|body| Body::new(Answers { body: Some(body), stop, is_cut }))
 }
 
@@ -158,23 +134,5 @@ impl HttpBody for Answers {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::default()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_stream_of_answers_is_known_and_no_upload_is() {
-        let of = |path: &str| STREAMS.get(path).copied();
-        assert_eq!(
-            of("/proffer.internal.catalog.v1.LookupService/WatchCatalog"),
-            Some(Streams::Answers)
-        );
-        assert_eq!(of("/proffer.decision.v1.DecisionService/RecommendStream"), Some(Streams::Both));
-        assert_eq!(of("/grpc.health.v1.Health/Watch"), Some(Streams::Answers));
-        assert_eq!(of("/proffer.catalog.v1.RecordService/ImportRecords"), None);
-        assert_eq!(of("/proffer.decision.v1.DecisionService/Recommend"), None);
     }
 }

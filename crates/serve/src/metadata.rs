@@ -17,13 +17,18 @@ pub const DEFAULT_TENANT: &str = "default";
 pub fn tenant(metadata: &MetadataMap) -> Result<String, Status> {
     let Some(value) = metadata.get(TENANT) else { return Ok(DEFAULT_TENANT.to_owned()) };
     let name = value.to_str().unwrap_or_default();
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
-    if name.is_empty() || name.len() > 63 || !name.chars().all(fits) {
+    if !is_tenant(name) {
         return Err(
             Problem::invalid_field(TENANT, "must be 1 to 63 of a-z, 0-9, `_` and `-`").into()
         );
     }
     Ok(name.to_owned())
+}
+
+/// True for the name of a tenant: 1 to 63 of a-z, 0-9, `_` and `-`.
+pub(crate) fn is_tenant(name: &str) -> bool {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+    !name.is_empty() && name.len() <= 63 && name.chars().all(fits)
 }
 
 /// The actor of a call; `anonymous` when it names none.

@@ -9,18 +9,25 @@ pub struct Method {
     pub name: &'static str,
     /// True when its caller sends a stream.
     pub takes_stream: bool,
-    /// True when a stream goes either way: it lasts as long as its ends want.
-    pub is_stream: bool,
+    /// True when its answer is a stream.
+    pub gives_stream: bool,
     /// True for health checks and reflection, which programs call all the time.
     pub is_probe: bool,
 }
 
-/// Health checks and reflection, and whether they stream.
-const PROBES: [(&str, bool); 4] = [
-    ("grpc.health.v1.Health/Check", false),
-    ("grpc.health.v1.Health/Watch", true),
-    ("grpc.reflection.v1.ServerReflection/ServerReflectionInfo", true),
-    ("grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", true),
+impl Method {
+    /// True when a stream goes either way: it lasts as long as its ends want.
+    pub fn is_stream(&self) -> bool {
+        self.takes_stream || self.gives_stream
+    }
+}
+
+/// Health checks and reflection: whether they take a stream, and whether they give one.
+const PROBES: [(&str, bool, bool); 4] = [
+    ("grpc.health.v1.Health/Check", false, false),
+    ("grpc.health.v1.Health/Watch", false, true),
+    ("grpc.reflection.v1.ServerReflection/ServerReflectionInfo", true, true),
+    ("grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", true, true),
 ];
 /// Calls over REST that are in no contract.
 const REST: [&str; 2] = ["rest/index", "rest/validate"];
@@ -30,26 +37,22 @@ static METHODS: LazyLock<HashMap<String, Method>> = LazyLock::new(|| {
     let ours = proffer_proto::POOL.services().flat_map(|service| {
         service
             .methods()
-            .map(|method| {
-                let name = format!("{}/{}", method.parent_service().full_name(), method.name());
-                let takes_stream = method.is_client_streaming();
-                let is_stream = takes_stream || method.is_server_streaming();
-                Method { name: name.leak(), takes_stream, is_stream, is_probe: false }
+            .map(|method| Method {
+                name: format!("{}/{}", method.parent_service().full_name(), method.name()).leak(),
+                takes_stream: method.is_client_streaming(),
+                gives_stream: method.is_server_streaming(),
+                is_probe: false,
             })
             .collect::<Vec<_>>()
     });
-    let probes = PROBES.iter().map(|(name, is_stream)| Method {
+    let probes = PROBES.map(|(name, takes_stream, gives_stream)| Method {
         name,
-        takes_stream: false,
-        is_stream: *is_stream,
+        takes_stream,
+        gives_stream,
         is_probe: true,
     });
-    let rest = REST.iter().map(|name| Method {
-        name,
-        takes_stream: false,
-        is_stream: false,
-        is_probe: false,
-    });
+    let rest =
+        REST.map(|name| Method { name, takes_stream: false, gives_stream: false, is_probe: false });
     ours.chain(probes).chain(rest).map(|method| (format!("/{}", method.name), method)).collect()
 });
 
@@ -64,8 +67,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_stream_of_answers_is_known_and_no_upload_is() {
+        let of = |path: &str| {
+            let method = at(path).filter(|method| method.gives_stream);
+            method.map(|method| method.takes_stream)
+        };
+        assert_eq!(of("/proffer.internal.catalog.v1.LookupService/WatchCatalog"), Some(false));
+        assert_eq!(of("/proffer.decision.v1.DecisionService/RecommendStream"), Some(true));
+        assert_eq!(of("/grpc.health.v1.Health/Watch"), Some(false));
+        assert_eq!(of("/proffer.catalog.v1.RecordService/ImportRecords"), None);
+        assert_eq!(of("/proffer.decision.v1.DecisionService/Recommend"), None);
+    }
+
+    #[test]
     fn every_method_is_known_with_its_streams() {
-        let find = |path: &str| at(path).map(|method| (method.takes_stream, method.is_stream));
+        let find = |path: &str| at(path).map(|method| (method.takes_stream, method.is_stream()));
         assert_eq!(find("/proffer.catalog.v1.RecordService/ImportRecords"), Some((true, true)));
         assert_eq!(
             find("/proffer.decision.v1.DecisionService/RecommendStream"),

@@ -9,7 +9,7 @@ use serve::{Clock, Problem, telemetry::trace::stage};
 use tokio::sync::Notify;
 use tonic::{Code, Status};
 use tracing::Instrument as _;
-use wire::name::is_same;
+use wire::{name::is_same, reason};
 
 use super::{
     batch::{Answers, Call, OpenCall},
@@ -265,8 +265,7 @@ impl Recommend {
     }
 
     fn count(&self, flow: &str, shown: &Decision) {
-        let code = shown.reason_code().as_str_name().trim_start_matches("REASON_CODE_");
-        let reason = shown.decisions.is_empty().then_some(code);
+        let reason = shown.decisions.is_empty().then(|| reason::word(shown.reason_code()));
         self.tally.count(flow, reason, shown.dry_run, &shown.degraded);
     }
 

@@ -202,7 +202,7 @@ struct Known {
     is_known: bool,
 }
 
-/// Looks names up and tries replicas that are away, until nobody uses them any more.
+/// Looks names up and tries replicas that are away, until the last client of them is dropped.
 async fn keep_looking(found: Weak<Found>, places: Vec<Place>, names: impl LookUp) {
     let known = |place| Known { place, addresses: Vec::new(), is_known: true };
     let mut places: Vec<_> = places.into_iter().map(known).collect();

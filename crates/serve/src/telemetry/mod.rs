@@ -2,6 +2,7 @@
 //! an endpoint, traces and the same metrics over OTLP.
 
 pub(crate) mod context;
+pub(crate) mod counted;
 mod figures;
 mod label;
 pub mod observe;

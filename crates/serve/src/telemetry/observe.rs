@@ -18,10 +18,10 @@ use opentelemetry::trace::SpanContext;
 use tonic::Code;
 use tracing::{Instrument as _, Span};
 
-use super::context;
+use super::{context, counted::Counted};
 use crate::{
     Call, code_name, door,
-    metadata::{DEFAULT_TENANT, TENANT},
+    metadata::{DEFAULT_TENANT, TENANT, is_tenant},
     method::Method,
     request_id::REQUEST_ID,
 };
@@ -32,8 +32,6 @@ const TARGET: &str = "proffer::call";
 const SLOW: Duration = Duration::from_secs(1);
 /// The name of a call that is in no contract.
 const UNKNOWN: &str = "unknown";
-/// Longest tenant in a line of the log, in bytes: longer ones are refused.
-const TENANT_BYTES_MAX: usize = 63;
 
 /// Answers `request` by `answer`, and observes the call to the end of its answer.
 pub async fn observed<F: Future<Output = Response>>(
@@ -59,7 +57,7 @@ pub async fn observed<F: Future<Output = Response>>(
         method,
         span: span.clone(),
         code: None,
-        in_flight: InFlight::new(),
+        in_flight: Counted::by(metrics::gauge!("proffer.calls.in.flight")),
     };
     let response = call.scope(answer(request)).instrument(span).await;
     observation.of_response(response, is_grpc)
@@ -67,33 +65,9 @@ pub async fn observed<F: Future<Output = Response>>(
 
 /// The tenant that a call names. Others than valid ones are refused, and are not logged.
 fn tenant(headers: &HeaderMap) -> String {
-    let fits =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
-    match headers.get(TENANT).map(http::HeaderValue::as_bytes) {
-        None => DEFAULT_TENANT.to_owned(),
-        Some(name) if name.len() <= TENANT_BYTES_MAX && name.iter().all(|byte| fits(*byte)) => {
-            String::from_utf8_lossy(name).into_owned()
-        }
-        Some(_) => "invalid".to_owned(),
-    }
-}
-
-/// Counts a call while it is in flight.
-#[derive(Debug)]
-struct InFlight(metrics::Gauge);
-
-impl InFlight {
-    fn new() -> Self {
-        let gauge = metrics::gauge!("proffer.calls.in.flight");
-        gauge.increment(1);
-        Self(gauge)
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.decrement(1);
-    }
+    let Some(name) = headers.get(TENANT) else { return DEFAULT_TENANT.to_owned() };
+    let name = name.to_str().ok().filter(|name| is_tenant(name));
+    name.unwrap_or("invalid").to_owned()
 }
 
 /// What is known of a call. When it is dropped, the call has ended.
@@ -106,7 +80,7 @@ struct Observation {
     /// How it ended; unknown while it runs, and when its caller left before the end.
     code: Option<Code>,
     #[expect(dead_code, reason = "counts until it is dropped")]
-    in_flight: InFlight,
+    in_flight: Counted,
 }
 
 impl Observation {
@@ -130,7 +104,7 @@ impl Observation {
 
     fn log(&self, code: Code, took: Duration) {
         let method = self.called();
-        let is_stream = method.is_some_and(|method| method.is_stream);
+        let is_stream = method.is_some_and(Method::is_stream);
         let is_slow = took >= SLOW && !is_stream;
         let is_left = is_stream && code == Code::Cancelled;
         let is_probe = method.is_some_and(|method| method.is_probe);
