@@ -160,7 +160,7 @@ impl Cluster {
     }
 }
 
-/// Addresses nobody listens on now; all are held until all are chosen.
+/// Free addresses. Each stays bound until all are chosen.
 fn free_addresses(count: usize) -> anyhow::Result<Vec<String>> {
     let sockets: Vec<_> =
         (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;

@@ -1,4 +1,4 @@
-//! Deletes rows that nobody needs any more, in small batches, for as long as the process runs.
+//! Deletes rows past their limit in small batches, for as long as the process runs.
 //!
 //! Request ids go after a day. Decisions and outcomes go only where a limit says so, and never
 //! while they are needed: a behavioral metric of the tenant still counts the outcome, or a

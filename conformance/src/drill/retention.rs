@@ -38,7 +38,7 @@ pub async fn run(order: &Order) -> anyhow::Result<Report> {
     }
     let left = counted(&suite).await?;
     let deleted = before - left;
-    report.tell(format!("  old decisions: {before}, deleted meanwhile: {deleted}"));
+    report.tell(format!("  old decisions: {before}, deleted during the timing: {deleted}"));
     let [without, with, again] = runs.as_slice() else { anyhow::bail!("three runs") };
     report.tell(format!(
         "  p99 in ms: warm-up {first:.2}, without {without:.2}, with {with:.2}, without {again:.2}"

@@ -107,7 +107,7 @@ async fn beside(
         calls += done;
         failed.extend(faults);
     }
-    report.tell(format!("  calls of the older version meanwhile: {calls}"));
+    report.tell(format!("  calls of the older version during the migration: {calls}"));
     ensure!(calls > 0, "the older version was not called while its tables were migrated");
     report.promise("calls of the older version that failed", &failed);
     let differing = newer.differing(&by_older).await?;

@@ -126,7 +126,7 @@ async fn channel(address: &str) -> Channel {
     Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()
 }
 
-/// A catalog-svc alone, whose neighbor is a name that nobody knows.
+/// A catalog-svc alone, whose neighbor has a name that does not resolve.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_must_stop_says_so_serves_on_and_then_ends_its_streams() {
     let folder = tempfile::tempdir().unwrap();

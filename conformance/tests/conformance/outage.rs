@@ -85,7 +85,7 @@ impl World {
         }
     }
 
-    /// A decision about a customer nobody has asked about.
+    /// A decision about a customer without an earlier decision.
     async fn decide(&mut self) -> Value {
         let customer = format!("c{}", self.asked);
         self.asked += 1;

@@ -34,7 +34,7 @@ pub fn judge(report: &mut Report, load: &Load, rows: &[Row]) {
         }
     }
     report.promise("acknowledged decisions without their slot", &lost);
-    report.promise("customers whose cap has room that nobody got", &open);
+    report.promise("customers whose cap still has room", &open);
     report.tell(format!("  customers whose cap is full: {full}"));
     if full == 0 {
         report.violations.push("no cap was ever full: the drill proves nothing".to_owned());

@@ -1,8 +1,8 @@
 //! Applies steps on PostgreSQL while others use the tables.
 //!
-//! A statement that changes a table needs a lock that nobody else holds. While it waits, all calls
-//! that come later wait behind it. So it waits briefly, gives up, and tries again. An index that is
-//! built beside traffic blocks nobody, so it may wait.
+//! A statement that changes a table needs an exclusive lock on it. While it waits, all later
+//! calls wait behind it. So it waits briefly, gives up, and tries again. An index that is built
+//! beside traffic blocks no call, so it may wait.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::step::is_beside_traffic;
 /// How long a migration waits for locks.
 #[derive(Clone, Debug)]
 pub struct Patience {
-    /// Longest wait of one statement for a lock; calls that come meanwhile wait as long.
+    /// Longest wait of one statement for a lock; later calls wait as long.
     pub lock_timeout: Duration,
     /// Pause between two attempts.
     pub pause: Duration,
