@@ -14,6 +14,8 @@ mod deploy {
     mod network;
     mod page;
     mod pod;
+    mod prometheus;
     mod scanner;
+    mod setting;
     mod tool;
 }
