@@ -6,6 +6,7 @@
 mod deploy {
     mod alert;
     mod chart;
+    mod collector;
     mod compose;
     mod dashboard;
     mod image;

@@ -5,7 +5,7 @@ use std::{fs, process::Stdio, time::Duration};
 
 use conformance::{
     cluster::Cluster,
-    door::{Door, Kind, run},
+    door::{Door, DoorKind, run},
     http::Client,
     play::play,
     scenario,
@@ -89,7 +89,7 @@ async fn played(name: &str) -> (Cluster, TempDir) {
     let place = ["--database-url".to_owned(), url];
     let mut cluster = Cluster::new((2, 1), &place, &[]).unwrap();
     cluster.start().await.unwrap();
-    let door = Door::at(Kind::Grpc, &cluster.doors()[0], folder.path()).unwrap();
+    let door = Door::at(DoorKind::Grpc, &cluster.doors()[0], folder.path()).unwrap();
     play(&scenario::load(name).unwrap(), &door).await.unwrap();
     (cluster, folder)
 }
