@@ -5,6 +5,7 @@
 
 mod conformance {
     mod app_role;
+    mod backup;
     mod crash;
     mod disk_full;
     mod faults;

@@ -6,6 +6,7 @@
 mod deploy {
     mod alert;
     mod chart;
+    mod collector;
     mod compose;
     mod dashboard;
     mod image;
@@ -14,6 +15,8 @@ mod deploy {
     mod network;
     mod page;
     mod pod;
+    mod prometheus;
     mod scanner;
+    mod setting;
     mod tool;
 }

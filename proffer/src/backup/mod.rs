@@ -1,0 +1,30 @@
+//! Backup and restore of a data folder.
+
+pub mod manifest;
+pub mod restore_command;
+pub mod save_command;
+
+use std::{fs, path::Path};
+
+use anyhow::Context as _;
+
+/// What a setting of the database means to a command that works on files.
+pub const NOT_A_FOLDER: &str = "backup and restore are for a data folder, and --database-url is \
+                                set; back PostgreSQL up with its own tools, as docs/operations.md \
+                                describes";
+
+/// Makes a folder that has nothing in it; one that has something is refused with `remedy`.
+fn empty_folder(folder: &Path, remedy: &str) -> anyhow::Result<()> {
+    let shown = folder.display();
+    fs::create_dir_all(folder).with_context(|| format!("cannot create the folder {shown}"))?;
+    let mut entries =
+        fs::read_dir(folder).with_context(|| format!("cannot read the folder {shown}"))?;
+    anyhow::ensure!(entries.next().is_none(), "{shown} is not empty; {remedy}");
+    Ok(())
+}
+
+/// Makes the names in a folder durable.
+fn sync_folder(folder: &Path) -> anyhow::Result<()> {
+    let synced = fs::File::open(folder).and_then(|open| open.sync_all());
+    synced.with_context(|| format!("cannot write the folder {}", folder.display()))
+}
