@@ -119,7 +119,9 @@ macro_rules! execute {
             }
             $crate::Transaction::Postgres(inner) => {
                 let link = inner.link();
-                link.unless_away($query.execute(&mut **inner)).await.map($crate::Done::from)
+                link.unless_away(::std::pin::pin!($query.execute(&mut **inner)))
+                    .await
+                    .map($crate::Done::from)
             }
         }
         .map_err($crate::DatabaseError::from)
@@ -159,7 +161,7 @@ macro_rules! within {
             $crate::Transaction::Postgres(inner) => {
                 let link = inner.link();
                 let $connection = &mut **inner;
-                link.unless_away($query).await
+                link.unless_away(::std::pin::pin!($query)).await
             }
         }
         .map_err($crate::DatabaseError::from)

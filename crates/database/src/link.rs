@@ -4,7 +4,7 @@
 
 use std::{
     future::Future,
-    pin::pin,
+    pin::{Pin, pin},
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -68,7 +68,8 @@ impl Link {
 
     /// A connection of the pool; an error at once while the server is away.
     pub async fn acquire(&self) -> sqlx::Result<PoolConnection<Postgres>> {
-        self.unless_away(async {
+        // The pool's future is large, and every caller's would be larger by it.
+        let mut acquired = Box::pin(async {
             let _waiting = Waiting::new(&self.0.name);
             let mut acquiring = pin!(self.0.connections.acquire());
             if let Ok(acquired) = tokio::time::timeout(PATIENCE, &mut acquiring).await {
@@ -76,15 +77,15 @@ impl Link {
             }
             self.0.asked.notify_one();
             acquiring.await
-        })
-        .await
+        });
+        self.unless_away(acquired.as_mut()).await
     }
 
     /// The result of `work`; an error as soon as the server is away. The work may then have been
     /// done or not.
     pub async fn unless_away<T, E: From<sqlx::Error>>(
         &self,
-        work: impl Future<Output = Result<T, E>>,
+        work: Pin<&mut impl Future<Output = Result<T, E>>>,
     ) -> Result<T, E> {
         let mut is_here = self.follow();
         if !*is_here.borrow_and_update() {

@@ -1,6 +1,6 @@
 //! Read statements: one text for both databases, run inside or outside a transaction.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, pin::pin};
 
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use sqlx::{AssertSqlSafe, PgConnection};
@@ -171,7 +171,7 @@ impl<'a> Select<'a> {
             Source::Outside(Database::Postgres(link)) => {
                 let mut connection = link.acquire().await?;
                 let query = bound!(sqlx::query_as(sql(self.sql)), self.parameters, array);
-                link.unless_away(query.fetch_all(&mut *connection)).await?
+                link.unless_away(pin!(query.fetch_all(&mut *connection))).await?
             }
             Source::Within(Transaction::Sqlite(inner)) => {
                 bound!(sqlx::query_as(sql(self.sql)), self.parameters, json)
@@ -181,7 +181,7 @@ impl<'a> Select<'a> {
             Source::Within(Transaction::Postgres(inner)) => {
                 let link = inner.link();
                 let query = bound!(sqlx::query_as(sql(self.sql)), self.parameters, array);
-                link.unless_away(query.fetch_all(&mut **inner)).await?
+                link.unless_away(pin!(query.fetch_all(&mut **inner))).await?
             }
             Source::Alone(connection) => {
                 bound!(sqlx::query_as(sql(self.sql)), self.parameters, array)

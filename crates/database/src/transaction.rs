@@ -1,6 +1,9 @@
 //! A write transaction on either database.
 
-use std::ops::{Deref, DerefMut};
+use std::{
+    ops::{Deref, DerefMut},
+    pin::pin,
+};
 
 use sqlx::{
     AssertSqlSafe, PgConnection, Postgres, Sqlite, SqliteConnection,
@@ -90,7 +93,8 @@ impl Database {
             Self::Postgres(link) => {
                 // Taken first, so that no transaction begins while the server is away.
                 let connection: PoolConnection<Postgres> = link.acquire().await?;
-                let inner = link.unless_away(SqlxTransaction::begin(connection, None)).await?;
+                let inner =
+                    link.unless_away(pin!(SqlxTransaction::begin(connection, None))).await?;
                 Transaction::Postgres(Linked { inner, link: link.clone() })
             }
         })
@@ -107,7 +111,7 @@ impl Transaction {
         let measured = Measured::begin(store, "commit");
         let committed = match self {
             Self::Sqlite(Held { inner, .. }) => inner.commit().await,
-            Self::Postgres(Linked { inner, link }) => link.unless_away(inner.commit()).await,
+            Self::Postgres(Linked { inner, link }) => link.unless_away(pin!(inner.commit())).await,
         };
         measured.end(committed.map_err(DatabaseError::from))
     }
@@ -116,7 +120,9 @@ impl Transaction {
     pub async fn rollback(self) -> Result<(), DatabaseError> {
         match self {
             Self::Sqlite(Held { inner, .. }) => inner.rollback().await?,
-            Self::Postgres(Linked { inner, link }) => link.unless_away(inner.rollback()).await?,
+            Self::Postgres(Linked { inner, link }) => {
+                link.unless_away(pin!(inner.rollback())).await?
+            }
         }
         Ok(())
     }

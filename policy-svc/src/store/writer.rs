@@ -5,7 +5,7 @@
 //! were read. A request that loses such a race is judged again under the locks of the customers'
 //! rows, taken in the order of their ids.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, pin::pin, sync::Arc};
 
 use database::{Database, DatabaseError, Link, Source, Transaction};
 use serve::{Clock, TracedCall};
@@ -166,13 +166,13 @@ impl Writer {
             return Ok(bound);
         }
         let held = self.held.take();
-        let read = link.unless_away(self.read(link, held, &entries)).await;
+        let read = link.unless_away(pin!(self.read(link, held, &entries))).await;
         let (mut connection, known) = match read {
             Ok(read) => read,
             Err(error) => return Err((error, joined(bound, entries))),
         };
         let judged = judge(entries, known, &mut Budgets::default());
-        let written = link.unless_away(write::alone(&mut connection, &of(&judged))).await;
+        let written = link.unless_away(pin!(write::alone(&mut connection, &of(&judged)))).await;
         match written {
             // After a fault the connection goes back to the pool, which checks it.
             Err(error) => {
