@@ -85,7 +85,11 @@ impl Rest {
                 (Err(fault), _) => refusal::host(fault).into_response(None, &request_id),
                 (Ok(()), Caller::Foreign) => Problem::from(refusal::foreign(request.headers()))
                     .into_response(None, &request_id),
-                (Ok(()), _) => self.admitted(request, &caller, &request_id).await,
+                (Ok(()), _) => serve::caught(self.admitted(request, &caller, &request_id))
+                    .await
+                    .unwrap_or_else(|status| {
+                        Problem::from(status).into_response(None, &request_id)
+                    }),
             };
         if is_head {
             response = without_body(response).await;

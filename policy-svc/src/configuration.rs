@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use database::DatabaseError;
 use history::{AsOf, Collection, History, HistoryError};
 use proffer_proto::policy::v1 as proto;
 use prost::Message as _;
@@ -112,8 +113,8 @@ impl Configurations {
         tenant: &str,
     ) -> Result<(proto::TenantSettings, Option<String>), HistoryError> {
         match self.history.find(tenant, SETTINGS, SETTINGS).await {
-            Ok(present) => Ok((settings_in(&present.payload), Some(present.etag))),
-            Err(HistoryError::NotFound { .. }) => Ok((settings_in(&[]), None)),
+            Ok(present) => Ok((settings_in(&present.payload)?, Some(present.etag))),
+            Err(HistoryError::NotFound { .. }) => Ok((settings_in(&[])?, None)),
             Err(other) => Err(other),
         }
     }
@@ -132,13 +133,17 @@ impl Configurations {
         )?;
         let settings = self.history.as_of(tenant, SETTINGS, SETTINGS, at).await?;
         let settings = settings.and_then(|entry| entry.payload).unwrap_or_default();
-        converted(revision, &channels, &policies, &settings_in(&settings))
+        converted(revision, &channels, &policies, &settings_in(&settings)?)
     }
 }
 
-/// Settings as stored, with defaults filled in.
-fn settings_in(payload: &[u8]) -> proto::TenantSettings {
-    with_defaults(proto::TenantSettings::decode(payload).unwrap_or_default())
+/// Settings as stored, with defaults filled in. Unreadable ones are an error: the defaults may allow
+/// what they forbid.
+fn settings_in(payload: &[u8]) -> Result<proto::TenantSettings, HistoryError> {
+    let settings = proto::TenantSettings::decode(payload).map_err(|error| {
+        HistoryError::Database(DatabaseError::Corrupt(format!("settings: {error}")))
+    })?;
+    Ok(with_defaults(settings))
 }
 
 /// The resources as rules.
@@ -154,7 +159,20 @@ fn converted(
     let settings = rule_settings(settings).map_err(|faults| {
         let texts = faults.into_iter().map(|(path, text)| format!("settings.{path} {text}"));
         let text = texts.collect::<Vec<_>>().join("; ");
-        HistoryError::Database(database::DatabaseError::Corrupt(text))
+        HistoryError::Database(DatabaseError::Corrupt(text))
     })?;
     Ok(Configuration::new(revision, channels, policies, settings))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The defaults have quiet hours of their own, but not those of the tenant.
+    #[test]
+    fn settings_that_cannot_be_read_are_an_error_and_not_the_defaults() {
+        assert!(settings_in(&[]).is_ok());
+        let unreadable = settings_in(&[0xff, 0xff]).unwrap_err();
+        assert!(matches!(unreadable, HistoryError::Database(DatabaseError::Corrupt(_))));
+    }
 }

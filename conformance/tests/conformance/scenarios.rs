@@ -26,7 +26,7 @@ fn no_customer_is_logged(scenario: &str, suite: &Suite) {
 }
 
 /// Metrics that no scenario moves, and why.
-const STILL: [(&str, &str); 11] = [
+const STILL: [(&str, &str); 12] = [
     ("proffer_call_retries_total", "no service fails"),
     ("proffer_calls_refused_total", "no scenario overloads the gateway"),
     ("proffer_calls_waiting", "no scenario overloads the gateway"),
@@ -34,6 +34,7 @@ const STILL: [(&str, &str); 11] = [
     ("proffer_experiment_sample_ratio_p", "it is counted once a minute"),
     ("proffer_import_rows_total", "no scenario imports a file"),
     ("proffer_outbox_parked_rows", "no service refuses a message"),
+    ("proffer_panics_total", "no handler panics"),
     ("proffer_policy_budget_drift_total", "no budget drifts"),
     ("proffer_policy_lapsed_share", "no reservation lapses while a scenario is played"),
     ("proffer_slots_lapsed_total", "no reservation lapses while a scenario is played"),

@@ -47,6 +47,9 @@ pub enum DatabaseError {
     /// A constraint of this name refused the write.
     #[error("constraint `{0}` refused the write")]
     Conflict(String),
+    /// A fault of the program ended the work; whether it was done is unknown.
+    #[error("the work on the store panicked")]
+    Panicked,
     /// Stored data do not have the shape they were written with.
     #[error("stored data are corrupt: {0}")]
     Corrupt(String),

@@ -27,7 +27,7 @@ impl Measured {
     pub fn end<T>(self, ended: Result<T, DatabaseError>) -> Result<T, DatabaseError> {
         let outcome = match &ended {
             Ok(_) | Err(DatabaseError::Conflict(_)) => "ok",
-            Err(DatabaseError::Unavailable(_) | DatabaseError::Corrupt(_)) => "error",
+            Err(_) => "error",
         };
         metrics::histogram!("proffer.store.call.duration", "store" => self.store,
             "call" => self.call, "outcome" => outcome)

@@ -31,3 +31,35 @@ pub fn hash_of(previous: &[u8], tenant: &str, entry: &Entry) -> Vec<u8> {
     put(&[u8::from(entry.payload.is_some())]);
     hasher.finalize().to_vec()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Logs are kept for years: a hash that changes would make every one of them look changed.
+    #[test]
+    fn the_hash_of_a_known_entry_never_changes() {
+        let entry = |payload: Option<&[u8]>| Entry {
+            revision: 7,
+            kind: "offer".to_owned(),
+            id: "off_1".to_owned(),
+            name: "Tee".to_owned(),
+            actor: "ann".to_owned(),
+            at: "2026-07-03T11:00:00.123456Z".parse().unwrap(),
+            payload: payload.map(<[u8]>::to_vec),
+            hash: Vec::new(),
+        };
+        let hash = |previous: &[u8], payload| {
+            let hash = hash_of(previous, "default", &entry(payload));
+            hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+        };
+        assert_eq!(
+            hash(&[], Some(b"tee")),
+            "7772240ef9b67d0f9a21786231a3ada8f706b27082031b6193c6f1537f9f9c7b"
+        );
+        assert_eq!(
+            hash(b"before", None),
+            "35c51b873c35ccbe1123e412358088cc2a71084120b7ca7c86f4e9832993a6b7"
+        );
+    }
+}

@@ -9,6 +9,7 @@
 //! - [`listen`]: a hardened gRPC listener with health and reflection, stopped gracefully.
 //! - [`Admission`]: limits the calls in flight; calls beyond the queue are refused at once.
 //! - [`Problem`]: builds a status with reason, metadata and field violations.
+//! - [`caught`]: a panic as the error of one call.
 //! - [`Recent`]: a map with a bound, for what is kept per tenant.
 //! - [`settings`]: flags, environment variables and a settings file, read by one precedence.
 //! - [`metadata`]: tenant and actor of a call.
@@ -26,6 +27,7 @@ mod listen;
 pub mod metadata;
 mod method;
 mod neighbour;
+mod panicked;
 mod problem;
 mod process;
 mod recent;
@@ -44,6 +46,7 @@ pub use door::{Hosts, is_grpc};
 pub use health::{Readiness, admin, follow_store, show_readiness};
 pub use listen::{Limits, Listener, Surface, by_protocol, check_exposure, reflection};
 pub use neighbour::{CALL_TIMEOUT, Neighbour};
+pub use panicked::{caught, caught_now};
 pub use problem::{
     Problem, RETRY_AFTER, code_name, internal, item_fault, store_status, unavailable,
 };

@@ -3,7 +3,13 @@
 use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, ensure};
-use axum::{Router, body::Body, extract::Request, middleware};
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    middleware,
+    response::{IntoResponse as _, Response},
+};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
@@ -17,7 +23,7 @@ use tonic::service::Routes;
 
 use crate::{
     Readiness, Shutdown, deadline, door, ending, health_service::HealthService,
-    lingering::Lingering, method, telemetry::observe::observed, window,
+    lingering::Lingering, method, panicked, telemetry::observe::observed, window,
 };
 
 /// Pause after a connection could not be accepted, for example because no file handle is free.
@@ -196,9 +202,19 @@ fn prepared(routes: Router, timeout: Duration, shutdown: Shutdown) -> Router {
         let method =
             door::is_grpc(request.headers()).then(|| method::at(request.uri().path())).flatten();
         let limit = deadline::of(request.headers(), method, timeout);
-        observed(request, method, limit, move |request| deadline::within(limit, request, next))
+        observed(request, method, limit, move |request| answered(limit, request, next))
     };
     routes.layer(middleware::from_fn(around)).with_state(())
+}
+
+/// The answer within a limit; INTERNAL when a handler panics.
+async fn answered(limit: Option<Duration>, request: Request, next: middleware::Next) -> Response {
+    let is_grpc = door::is_grpc(request.headers());
+    match panicked::caught(deadline::within(limit, request, next)).await {
+        Ok(response) => response,
+        Err(status) if is_grpc => status.into_http::<Body>().into_response(),
+        Err(_) => http::StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
 }
 
 /// The request with its body read on after an early answer.
@@ -275,6 +291,42 @@ mod tests {
         let (caller, accepted) = tokio::join!(TcpStream::connect(address), accepted(&socket));
         assert!(accepted.nodelay().unwrap());
         drop(caller);
+    }
+
+    /// A call over gRPC, or with `is_grpc` false over plain HTTP/2; status and `grpc-status`.
+    async fn status_of(address: SocketAddr, is_grpc: bool) -> (u16, String) {
+        let stream = TcpStream::connect(address).await.unwrap();
+        let io = TokioIo::new(stream);
+        let (mut sender, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
+        tokio::spawn(async move { drop(connection.await) });
+        let request = http::Request::post(format!("http://{address}/some.Service/Panic"));
+        let kind = if is_grpc { "application/grpc" } else { "text/plain" };
+        let request = request.header("content-type", kind).body(Body::empty()).unwrap();
+        let response = sender.send_request(request).await.unwrap();
+        let status = response.headers().get("grpc-status");
+        let status = status.map_or("", |value| value.to_str().unwrap()).to_owned();
+        (response.status().as_u16(), status)
+    }
+
+    #[tokio::test]
+    #[allow(clippy::panic)]
+    async fn a_handler_that_panics_answers_internal_and_the_process_goes_on() {
+        let listener = Listener::bind(([127, 0, 0, 1], 0).into(), Limits::default()).await;
+        let listener = listener.unwrap();
+        let address = listener.address().unwrap();
+        let panicking = || async {
+            assert!(Limits::default().streams_max == 0, "a fault");
+        };
+        let routes = Routes::from(Router::new().fallback(panicking));
+        let shutdown = Shutdown::new();
+        let serving = tokio::spawn(listener.serve(routes, shutdown.clone()));
+        for _ in 0..3 {
+            assert_eq!(status_of(address, true).await, (200, "13".to_owned()));
+            assert_eq!(status_of(address, false).await, (500, String::new()));
+        }
+        shutdown.cancel();
+        serving.await.unwrap().unwrap();
     }
 
     #[test]

@@ -267,9 +267,9 @@ pub fn internal(cause: &dyn std::fmt::Display) -> Status {
 pub fn store_status(error: &database::DatabaseError) -> Status {
     match error {
         database::DatabaseError::Unavailable(cause) => unavailable("store", cause),
-        database::DatabaseError::Conflict(_) | database::DatabaseError::Corrupt(_) => {
-            internal(error)
-        }
+        database::DatabaseError::Conflict(_)
+        | database::DatabaseError::Corrupt(_)
+        | database::DatabaseError::Panicked => internal(error),
     }
 }
 

@@ -85,8 +85,11 @@ pub async fn deliver(
     payloads: &[&[u8]],
     counted_through_us: i64,
 ) -> Result<(), Status> {
-    let entries =
-        payloads.iter().filter_map(|payload| proto::LedgerEntry::decode(*payload).ok()).collect();
+    // Refused like an entry that experiment-svc refuses: its row waits and is parked.
+    let read = |payload: &&[u8]| {
+        proto::LedgerEntry::decode(*payload).map_err(|e| Status::invalid_argument(e.to_string()))
+    };
+    let entries = payloads.iter().map(read).collect::<Result<_, _>>()?;
     let counted_through = Some(history::timestamp(serve::from_micros(counted_through_us)));
     let request = proto::DeliverEntriesRequest { entries, counted_through };
     let method = "proffer.internal.experiment.v1.LedgerService/DeliverEntries";

@@ -69,22 +69,28 @@ impl<'a> Contact<'a> {
         }
     }
 
-    fn about(&self, candidates: Vec<proto::OfferSubject>) -> proto::ContactQuestion {
-        let pending = self
-            .pending
-            .iter()
-            .filter_map(|row| proto::OutcomeFact::decode(row.payload.as_slice()).ok());
-        proto::ContactQuestion {
+    /// An outcome that cannot be read may be an opt-out: then nothing may be asked without it.
+    fn about(
+        &self,
+        candidates: Vec<proto::OfferSubject>,
+    ) -> Result<proto::ContactQuestion, Status> {
+        let pending = self.pending.iter().map(|row| outcome_in(&row.payload));
+        Ok(proto::ContactQuestion {
             customer_id: self.customer_id.to_owned(),
             channel: self.channel.to_owned(),
             now: Some(history::timestamp(self.now)),
             customer_fields: scalar::fields_into_proto(self.record),
             candidates,
-            pending_outcomes: pending.collect(),
+            pending_outcomes: pending.collect::<Result<_, _>>()?,
             as_of: self.as_of.map(history::timestamp),
             policy_revision: self.policy_revision,
-        }
+        })
     }
+}
+
+fn outcome_in(payload: &[u8]) -> Result<proto::OutcomeFact, Status> {
+    proto::OutcomeFact::decode(payload)
+        .map_err(|error| serve::internal(&format!("an undelivered outcome is unreadable: {error}")))
 }
 
 fn candidates(ranked: &[Ranked]) -> Vec<proto::OfferSubject> {
@@ -155,14 +161,27 @@ pub async fn judge(
 ) -> Vec<Result<HeldJudgment, Status>> {
     if let [one] = asked {
         return vec![match &one.hold {
-            Some(hold) => reserve(gate, tenant, one.reserve(hold)).await,
-            None => check(gate, tenant, one.check()).await,
+            Some(hold) => match one.reserve(hold) {
+                Ok(request) => reserve(gate, tenant, request).await,
+                Err(status) => Err(status),
+            },
+            None => match one.check() {
+                Ok(request) => check(gate, tenant, request).await,
+                Err(status) => Err(status),
+            },
         }];
     }
     let mut answers = Vec::with_capacity(asked.len());
     let mut call = Bundle::default();
     for one in asked {
-        let question = one.gate_question();
+        let question = match one.gate_question() {
+            Ok(question) => question,
+            Err(status) => {
+                answers.extend(std::mem::take(&mut call).make(gate, tenant).await);
+                answers.push(Err(status));
+                continue;
+            }
+        };
         let (candidates, bytes) = (one.ranked.len(), question.encoded_len());
         if !call.has_room(candidates, bytes) {
             answers.extend(std::mem::take(&mut call).make(gate, tenant).await);
@@ -176,25 +195,26 @@ pub async fn judge(
 }
 
 impl Inquiry<'_> {
-    fn reserve(&self, hold: &Hold<'_>) -> proto::ReserveRequest {
-        proto::ReserveRequest {
-            question: Some(self.contact.about(candidates(self.ranked))),
+    fn reserve(&self, hold: &Hold<'_>) -> Result<proto::ReserveRequest, Status> {
+        Ok(proto::ReserveRequest {
+            question: Some(self.contact.about(candidates(self.ranked))?),
             decision_id: hold.decision_id.to_owned(),
             request_id: hold.request_id.to_owned(),
             limit: i32::try_from(hold.limit).unwrap_or(i32::MAX),
-        }
+        })
     }
 
-    fn check(&self) -> proto::CheckRequest {
-        proto::CheckRequest { question: Some(self.contact.about(candidates(self.ranked))) }
+    fn check(&self) -> Result<proto::CheckRequest, Status> {
+        let question = self.contact.about(candidates(self.ranked))?;
+        Ok(proto::CheckRequest { question: Some(question) })
     }
 
-    fn gate_question(&self) -> proto::GateQuestion {
+    fn gate_question(&self) -> Result<proto::GateQuestion, Status> {
         let kind = match &self.hold {
-            Some(hold) => gate_question::Kind::Reserve(self.reserve(hold)),
-            None => gate_question::Kind::Check(self.check()),
+            Some(hold) => gate_question::Kind::Reserve(self.reserve(hold)?),
+            None => gate_question::Kind::Check(self.check()?),
         };
-        proto::GateQuestion { kind: Some(kind) }
+        Ok(proto::GateQuestion { kind: Some(kind) })
     }
 }
 
@@ -297,7 +317,7 @@ pub async fn evaluate(
         Rules::At(at) => (0, Some(history::timestamp(at))),
     };
     let limit = slots.map_or(0, |slots| i32::try_from(slots).unwrap_or(i32::MAX));
-    let question = Some(contact.about(candidates(ranked)));
+    let question = Some(contact.about(candidates(ranked))?);
     let request = proto::EvaluateFactsRequest {
         question,
         facts: Some(facts),
@@ -319,7 +339,7 @@ pub async fn commit(
     decision_id: &str,
     rank: i32,
 ) -> Result<Result<String, Refusal>, Status> {
-    let question = Some(contact.about(vec![candidate]));
+    let question = Some(contact.about(vec![candidate])?);
     let request =
         proto::CommitContactRequest { question, decision_id: decision_id.to_owned(), rank };
     let ask = |request| gate.commit_contact(request);
@@ -371,8 +391,11 @@ pub fn outcome_message(
 
 /// Delivers outcomes.
 pub async fn deliver(gate: &Gate, tenant: &str, payloads: &[&[u8]]) -> Result<(), Status> {
-    let outcomes =
-        payloads.iter().filter_map(|payload| proto::OutcomeFact::decode(*payload).ok()).collect();
+    // Refused like an outcome that policy-svc refuses: its row waits and is parked.
+    let read = |payload: &&[u8]| {
+        proto::OutcomeFact::decode(*payload).map_err(|e| Status::invalid_argument(e.to_string()))
+    };
+    let outcomes = payloads.iter().map(read).collect::<Result<_, _>>()?;
     let request = proto::DeliverOutcomesRequest { outcomes };
     let ask = |request| gate.deliver_outcomes(request);
     call(method!("DeliverOutcomes"), tenant, request, ask).await.map(drop)

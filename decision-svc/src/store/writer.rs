@@ -60,7 +60,8 @@ pub(super) async fn write_queued(database: Database, mut queue: mpsc::Receiver<J
         // The commit serves many calls; a traced one among them shows its statements.
         let traced = jobs.iter().find_map(|job| job.traced.clone());
         let written = write_all(&database, jobs.iter().map(|job| &job.decision));
-        match TracedCall::carry(traced, written).await {
+        let written = serve::caught(TracedCall::carry(traced, written)).await;
+        match written.unwrap_or(Err(DatabaseError::Panicked)) {
             Ok(written) => {
                 for (job, written) in jobs.drain(..).zip(written) {
                     drop(job.done.send(Ok(written)));
@@ -69,7 +70,9 @@ pub(super) async fn write_queued(database: Database, mut queue: mpsc::Receiver<J
             // One bad decision must not spoil the others: each is tried alone.
             Err(_) => {
                 for job in jobs.drain(..) {
-                    let written = write_all(&database, [&job.decision].into_iter()).await;
+                    let written = write_all(&database, [&job.decision].into_iter());
+                    let written = serve::caught(written).await;
+                    let written = written.unwrap_or(Err(DatabaseError::Panicked));
                     let written = written.and_then(|mut all| all.pop().ok_or_else(lost));
                     drop(job.done.send(written));
                 }

@@ -57,7 +57,9 @@ where
     F: FnMut(Known) -> Result<(Option<Change>, T), E> + Send + Sync,
 {
     fn judge(&mut self, known: Known) -> Option<Change> {
-        let (change, found) = match (self.judge)(known) {
+        // The others that are committed together must not suffer from a fault of one.
+        let judged = serve::caught_now(|| (self.judge)(known));
+        let (change, found) = match judged.unwrap_or_else(|_| Err(DatabaseError::Panicked.into())) {
             Ok((change, found)) => (change, Ok(found)),
             Err(error) => (None, Err(error)),
         };
@@ -102,15 +104,19 @@ pub(super) async fn run(
     clock: Clock,
     queue: Arc<Mutex<mpsc::Receiver<Pending>>>,
 ) {
-    let mut writer = Writer { database, clock, held: None };
-    let mut entries = Vec::with_capacity(BATCH_MAX);
+    let begin = || Writer { database: database.clone(), clock: clock.clone(), held: None };
+    let (mut writer, mut entries) = (begin(), Vec::with_capacity(BATCH_MAX));
     while queue.lock().await.recv_many(&mut entries, BATCH_MAX).await > 0 {
         entries.sort_by(|a, b| a.key().cmp(&b.key()));
         metrics::histogram!("proffer.commit.batch.size", "store" => "policy")
             .record(entries.len() as f64);
         // The commit serves many calls; a traced one among them shows its statements.
         let traced = entries.iter().find_map(|entry| entry.traced.clone());
-        TracedCall::carry(traced, writer.together(std::mem::take(&mut entries))).await;
+        let written = TracedCall::carry(traced, writer.together(std::mem::take(&mut entries)));
+        // A fault refuses the writes of this commit; the next has a writer without a past.
+        if serve::caught(written).await.is_err() {
+            writer = begin();
+        }
     }
 }
 
@@ -298,6 +304,7 @@ fn refuse(error: &DatabaseError, entries: Vec<Pending>) {
         let same = match error {
             DatabaseError::Corrupt(text) => DatabaseError::Corrupt(text.clone()),
             DatabaseError::Conflict(name) => DatabaseError::Conflict(name.clone()),
+            DatabaseError::Panicked => DatabaseError::Panicked,
             DatabaseError::Unavailable(error) => {
                 DatabaseError::Unavailable(sqlx::Error::Protocol(error.to_string()))
             }
@@ -305,3 +312,6 @@ fn refuse(error: &DatabaseError, entries: Vec<Pending>) {
         entry.work.answer(Err(same));
     }
 }
+
+#[cfg(test)]
+mod tests;
