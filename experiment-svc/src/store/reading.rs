@@ -8,8 +8,8 @@ use super::{
     arm::{arm, epoch},
 };
 use crate::domain::{
-    analysis::{Counts, Customer, Window},
-    measure::{Metric, Sum},
+    analysis::{Activity, Counts, Customer, Window},
+    measure::{CONVERSION, Metric, Sum},
 };
 
 /// Customers of one page of a read-out: a page is one statement, far within its time limit.
@@ -34,7 +34,7 @@ type Columns = (String, bool, i64, Option<i64>, String, String);
 const THROUGH: &str = "select through_us from counted_through where tenant_id = $1";
 
 pub(super) fn statements() -> Vec<Statement> {
-    let sums = [Sum::Outcomes { key: "conversion".to_owned() }, Sum::PositiveValues];
+    let sums = [Sum::Outcomes { key: "conversion".to_owned() }, Sum::Revenue, Sum::Purchases];
     vec![
         Statement::new("instant of the ledger", THROUGH),
         Statement::new("customers of an experiment", customers_statement(&sums, &mut Vec::new()))
@@ -55,11 +55,13 @@ impl Store {
         // Read first: what is counted through then is in every page.
         let through: Option<(i64,)> =
             Select::new(THROUGH).bind(tenant).optional(&self.database).await?;
+        // Those of the metric, then the purchases that make a buyer.
+        let mut sums = metric.sums.clone();
+        sums.push(Sum::Purchases);
         let mut counts = Counts::new(metric);
         let mut after = String::new();
         loop {
-            let sums = &counts.metric.sums;
-            let page = self.customers(tenant, experiment_id, &after, sums, window).await?;
+            let page = self.customers(tenant, experiment_id, &after, &sums, window).await?;
             for row in &page {
                 counts.add(&customer(row)?);
             }
@@ -119,9 +121,14 @@ fn summand<'a>(sum: &'a Sum, parameters: &mut Vec<Cell<'a>>) -> String {
     match sum {
         Sum::Outcomes { key } => {
             parameters.push(key.into());
-            format!("case when o.outcome_key = ${} then 1 end", parameters.len())
+            let parameter = parameters.len();
+            format!(
+                "case when o.outcome_key = ${parameter} and (o.outcome_key <> '{CONVERSION}'
+                   or o.value_e4 is null or o.value_e4 > 0) then 1 end"
+            )
         }
-        Sum::PositiveValues => "case when o.is_positive then o.value_e4 end".to_owned(),
+        Sum::Revenue => "case when o.is_positive or o.value_e4 < 0 then o.value_e4 end".to_owned(),
+        Sum::Purchases => "case when o.is_positive and o.value_e4 > 0 then 1 end".to_owned(),
     }
 }
 
@@ -143,9 +150,17 @@ fn customer(row: &Columns) -> Result<Customer, DatabaseError> {
     Ok(Customer {
         arm: arm(*is_holdout),
         epoch: epoch(*split)?,
-        since_assignment: sums(since_assignment)?,
-        since_exposure: exposed_us.map(|_| sums(since_exposure)).transpose()?,
+        covariate: 0,
+        since_assignment: activity(since_assignment)?,
+        since_exposure: exposed_us.map(|_| activity(since_exposure)).transpose()?,
     })
+}
+
+/// The last sum are the purchases.
+fn activity(column: &str) -> Result<Activity, DatabaseError> {
+    let mut sums = sums(column)?;
+    let purchases = sums.pop().unwrap_or_default();
+    Ok(Activity { sums, is_buyer: purchases > 0 })
 }
 
 /// The sums whose parts a column holds.

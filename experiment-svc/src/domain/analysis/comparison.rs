@@ -86,7 +86,9 @@ impl Moments {
         let (n, events) = (sample.n as f64, sample.events as f64);
         let (mean, variance) = match metric.scale {
             Scale::Rate => (events / n, events / n * (1.0 - events / n)),
-            Scale::Amount => (sample.mean(metric.units)?, sample.variance(metric.units)?),
+            Scale::Amount | Scale::Ratio => {
+                (sample.mean(metric.units)?, sample.variance(metric.units)?)
+            }
         };
         Some(Self { n, events, mean, variance })
     }

@@ -25,11 +25,11 @@ mod wording;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-pub use counts::{Counts, Customer};
+pub use counts::{Activity, Counts, Customer, LeftOut, Population};
 pub use effect::Effect;
 pub use method::{Estimate, Method, Test};
 pub use relative_lift::RelativeLift;
-pub use sample::{Arm, Pair, Sample};
+pub use sample::{Arm, Figure, Pair, Paired, Sample};
 pub use srm::SampleRatio;
 pub use verdict::Verdict;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Arm, Pair};
+use super::{Arm, Pair, Sample, sample::Figure};
 
 /// The arms by split.
 #[derive(Clone, Debug, Default)]
@@ -18,9 +18,15 @@ pub struct Stratum {
 }
 
 impl Strata {
-    /// Counts one customer's figure.
-    pub fn add(&mut self, epoch: i32, arm: Arm, value: i128) {
-        self.0.entry(epoch).or_default().of(arm).add(value);
+    /// Counts one customer.
+    pub fn add(&mut self, epoch: i32, arm: Arm, figure: Figure) {
+        self.0.entry(epoch).or_default().of(arm).add(figure);
+    }
+
+    /// Counts customers whose figures are summed already.
+    pub fn add_sample(&mut self, epoch: i32, arm: Arm, sample: &Sample) {
+        let sum = self.0.entry(epoch).or_default().of(arm);
+        *sum = sum.with(sample);
     }
 
     /// Counts customers without a figure.

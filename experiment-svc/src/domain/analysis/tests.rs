@@ -22,6 +22,11 @@ fn revenue_in_cents() -> Metric {
     Metric { units: CENTS, ..Metric::parse(REVENUE).unwrap() }
 }
 
+/// A customer's figure in cents, cut to whole ones.
+fn cents(value: f64) -> Figure {
+    Figure { value: value as i128, is_buyer: value > 0.0, paired: 0 }
+}
+
 fn close(what: &str, actual: f64, expected: f64) {
     let near = (actual - expected).abs() <= 1e-6 * expected.abs().max(1e-12);
     assert!(near, "{what}: {actual:e} is not {expected:e}");
@@ -33,6 +38,7 @@ fn rates(treated: (u64, u64), held_out: (u64, u64)) -> Pair {
         events,
         sum: Some(i128::from(events)),
         squares: Some(u128::from(events)),
+        ..Sample::default()
     };
     Pair { treatment: sample(treated), holdout: sample(held_out) }
 }
@@ -115,8 +121,9 @@ fn counts(metric: &str, treated: &[(u64, i128)], held_out: &[(u64, i128)]) -> Co
 }
 
 fn customer(arm: Arm, assigned: i128, exposed: Option<i128>) -> Customer {
-    let since_exposure = exposed.map(|sum| vec![sum]);
-    Customer { arm, epoch: 1, since_assignment: vec![assigned], since_exposure }
+    let activity = |sum| Activity { sums: vec![sum], is_buyer: sum > 0 };
+    let (since_assignment, since_exposure) = (activity(assigned), exposed.map(activity));
+    Customer { arm, epoch: 1, covariate: 0, since_assignment, since_exposure }
 }
 
 fn check_verdict(

@@ -6,13 +6,9 @@ use chrono::{DateTime, Utc};
 use super::{Effect, Pair, Sample, SampleRatio};
 use crate::domain::{
     experiment::{Experiment, Status, rfc3339},
-    measure::{Metric, Scale},
+    measure::Metric,
 };
 
-/// Fewest buyers in an arm for a verdict on revenue: below, one big spender decides.
-pub const BUYERS_MIN: u64 = 100;
-/// Fewest events in an arm for a verdict on a rate: below, the normal tail is off.
-pub const EVENTS_MIN: u64 = 10;
 /// A verdict needs a p below this.
 const SIGNIFICANCE: f64 = 0.05;
 
@@ -98,17 +94,16 @@ fn mismatch(assigned: &Pair, srm: &SampleRatio) -> Option<String> {
 }
 
 fn few_events(metric: &Metric, assigned: &Pair) -> Option<String> {
-    let (what, min) = match metric.scale {
-        Scale::Rate => (metric.events, EVENTS_MIN),
-        Scale::Amount => (metric.events, BUYERS_MIN),
-    };
+    let min = metric.guard.min();
     let few = |arm: &str, sample: &Sample| {
-        (sample.events < min).then(|| format!("{} in {arm}", sample.events))
+        let found = sample.guarded(metric.guard);
+        (found < min).then(|| format!("{found} in {arm}"))
     };
     let both = [few("treatment", &assigned.treatment), few("the holdout", &assigned.holdout)];
     let found: Vec<_> = both.into_iter().flatten().collect();
     (!found.is_empty()).then(|| {
-        format!("too few {what}: {}; at least {min} in each arm are needed", found.join(" and "))
+        let (what, found) = (metric.events, found.join(" and "));
+        format!("too few {what}: {found}; at least {min} in each arm are needed")
     })
 }
 

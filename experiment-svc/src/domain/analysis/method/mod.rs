@@ -63,7 +63,9 @@ pub fn methods(scale: Scale) -> Methods {
             interval: &wald::METHOD,
             beside: &[&newcombe::METHOD],
         },
-        Scale::Amount => Methods { test: &pooled_t::METHOD, interval: &welch::METHOD, beside: &[] },
+        Scale::Amount | Scale::Ratio => {
+            Methods { test: &pooled_t::METHOD, interval: &welch::METHOD, beside: &[] }
+        }
     }
 }
 

@@ -14,8 +14,8 @@ fn close_interval(what: &str, actual: Option<Interval>, expected: Option<Interva
 /// Figures in cents.
 fn means(treated: &[f64], held_out: &[f64]) -> Pair {
     let mut pair = Pair::default();
-    treated.iter().for_each(|value| pair.treatment.add((value * CENTS) as i128));
-    held_out.iter().for_each(|value| pair.holdout.add((value * CENTS) as i128));
+    treated.iter().for_each(|value| pair.treatment.add(cents(value * CENTS)));
+    held_out.iter().for_each(|value| pair.holdout.add(cents(value * CENTS)));
     pair
 }
 
@@ -119,8 +119,14 @@ fn conversions_of_the_hillstrom_experiment_agree_with_statsmodels() {
 /// scipy: `ttest_ind`, pooled for t and p, Welch for the interval.
 #[test]
 fn spend_of_the_hillstrom_experiment_agrees_with_scipy() {
-    let sample =
-        |n, events, sum, squares| Sample { n, events, sum: Some(sum), squares: Some(squares) };
+    let sample = |n, events, sum, squares| Sample {
+        n,
+        events,
+        buyers: events,
+        sum: Some(sum),
+        squares: Some(squares),
+        ..Sample::default()
+    };
     let none = sample(21_306, 122, 1_390_833, 28_700_503_621);
     check_means(
         [Pair { treatment: sample(42_694, 456, 5_334_980, 116_704_710_736), holdout: none }],

@@ -31,7 +31,7 @@ impl Random {
             }
             next += skipped + 1;
             sample = sample.with(&Sample { n: skipped, ..Sample::default() });
-            sample.add((CENTS * libm::exp(4.413 + 0.79 * self.normal())) as i128);
+            sample.add(cents(CENTS * libm::exp(4.413 + 0.79 * self.normal())));
         }
     }
 }
