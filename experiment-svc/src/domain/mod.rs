@@ -3,8 +3,11 @@
 pub mod analysis;
 pub mod duration;
 pub mod experiment;
+pub mod leak;
 pub mod measure;
+pub mod planning;
 pub mod share;
+pub mod tally;
 
 /// Faults of a request: the field, and what would be right.
 pub type Faults = Vec<(&'static str, String)>;

@@ -2,10 +2,14 @@
 
 mod assignment;
 pub mod experiment;
+mod import;
+pub mod leak;
 pub mod ledger;
+mod plan;
 mod resource;
 mod results;
 pub mod sample_ratio;
+pub mod upkeep;
 
 use history::{History, ServiceContext};
 use serve::Clock;
@@ -14,7 +18,7 @@ use wire::{instant::parse as instant, text::id_fault};
 use crate::{names::KnownNames, store::Store};
 
 /// Bytes of a request.
-pub const REQUEST_BYTES_MAX: usize = 256 * 1024;
+pub const REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of a delivery.
 pub const DELIVERY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of an answer.

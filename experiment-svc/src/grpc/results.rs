@@ -10,6 +10,7 @@ use super::{Context, resource};
 use crate::domain::{
     analysis::{self, Effect, Estimate, Interval, Method, Pair, ReadOut, Sample, Verdict},
     measure::Metric,
+    tally::Plan,
 };
 
 /// Reads an experiment out by one metric.
@@ -22,11 +23,11 @@ pub async fn get(
     let stored: proto::Experiment = context.stored().get(&tenant, &request.id).await?;
     let experiment = resource::stored(&stored)?;
     let metric = match request.metric.as_str() {
-        "" => experiment.primary_metric.clone(),
+        "" => experiment.metrics.primary.clone(),
         name => Metric::parse(name).map_err(|fault| Problem::invalid_field("metric", fault))?,
     };
-    let window = analysis::window(&experiment);
-    let read = context.store.read(&tenant, &stored.id, metric, window).await;
+    let plan = Plan::of(&stored.id, &experiment);
+    let read = context.store.read(&tenant, &plan, metric).await;
     let read = read.map_err(|error| serve::store_status(&error))?;
     let read_out = analysis::read_out(&experiment, &read.counts, context.clock.now());
     let results = Some(into_proto(read_out, read.counted_through));

@@ -174,6 +174,7 @@ async fn an_early_conclusion_ends_the_count() {
         suite.deliver([sale("o1", "ann", 5, day(9)), sale("o2", "ann", 7, day(10))]).await.unwrap();
         suite.clock.set(day(10));
         suite.conclude(SEED, true).await.unwrap();
+        assert_eq!(suite.app.count_again().await.unwrap(), 1);
         suite.clock.set(day(100));
         let results = suite.results(SEED, "").await.unwrap();
         assert_eq!(results.arms[0].total, 5.0);
@@ -224,7 +225,7 @@ async fn sums_are_exact_beyond_sixty_four_bits() {
             .unwrap();
         let outcome = |n: usize, customer: &str, value_e4| {
             let entry = bought(&format!("{customer}{n}"), customer, 0, hour(2));
-            Entry::Outcome(proto::OutcomeEntry { value_e4, ..entry })
+            Entry::Outcome(proto::OutcomeEntry { value_e4: Some(value_e4), ..entry })
         };
         suite.deliver((0..500).map(|n| outcome(n, "ann", 9_999_999_999_999))).await.unwrap();
         suite.deliver((0..3).map(|n| outcome(n, "bob", -3))).await.unwrap();
@@ -265,7 +266,8 @@ async fn an_unknown_metric_is_refused_with_the_known_ones() {
         suite.create(running()).await.unwrap();
         let status = suite.results(SEED, "profit").await.unwrap_err();
         assert_eq!(shown(&status), invalid(&["metric"]));
-        let known = "known are conversion_rate and revenue_per_customer";
+        let known = "known are conversion_rate, revenue_per_customer, outcome:<key>, count:<key> and \
+                     rate:<a>/<b>";
         assert_eq!(status.message(), format!("`metric` `profit` is not a metric; {known}"));
         assert_eq!(suite.results("nope", "").await.unwrap_err().code(), Code::NotFound);
     })

@@ -99,7 +99,7 @@ fn at(day: i64) -> DateTime<Utc> {
 fn experiment() -> Experiment {
     let draft = ExperimentDraft {
         flow: "winback".to_owned(),
-        holdout_percentage: 15.0,
+        holdout_percentage: Some(15.0),
         starts_at: Some(at(0)),
         ..Default::default()
     };
