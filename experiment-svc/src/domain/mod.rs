@@ -4,6 +4,7 @@ pub mod analysis;
 pub mod duration;
 pub mod experiment;
 pub mod measure;
+pub mod picture;
 pub mod share;
 
 /// Faults of a request: the field, and what would be right.

@@ -179,6 +179,8 @@ history::resource_service! {
         delete delete_experiment(DeleteExperimentRequest) -> DeleteExperimentResponse,
         conclude => conclude_experiment(ConcludeExperimentRequest) -> ConcludeExperimentResponse,
         results::get => get_results(GetResultsRequest) -> GetResultsResponse,
+        results::picture => get_results_picture(GetResultsPictureRequest)
+            -> GetResultsPictureResponse,
         assignment::list => list_assignments(ListAssignmentsRequest) -> ListAssignmentsResponse,
         assignment::get => get_assignment(GetAssignmentRequest) -> GetAssignmentResponse,
     }

@@ -58,7 +58,7 @@ impl Store {
         // Those of the metric, then the purchases that make a buyer.
         let mut sums = metric.sums.clone();
         sums.push(Sum::Purchases);
-        let mut counts = Counts::new(metric);
+        let mut counts = Counts::new(metric).keeping_figures();
         let mut after = String::new();
         loop {
             let page = self.customers(tenant, experiment_id, &after, &sums, window).await?;

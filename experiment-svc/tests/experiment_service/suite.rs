@@ -125,7 +125,11 @@ impl Suite {
     }
 
     pub async fn results(&self, id: &str, metric: &str) -> Result<proto::Results, Status> {
-        let request = proto::GetResultsRequest { id: id.to_owned(), metric: metric.to_owned() };
+        let request = proto::GetResultsRequest {
+            id: id.to_owned(),
+            metric: metric.to_owned(),
+            ..Default::default()
+        };
         Ok(self.experiments.clone().get_results(request).await?.into_inner().results.unwrap())
     }
 
@@ -208,6 +212,7 @@ pub fn exposed(customer_id: &str, decision_id: &str, at: DateTime<Utc>) -> Entry
         decision_id: decision_id.to_owned(),
         ghost: false,
         at: Some(timestamp(at)),
+        ..Default::default()
     })
 }
 
@@ -223,7 +228,7 @@ pub fn bought(
         customer_id: customer_id.to_owned(),
         key: "conversion".to_owned(),
         positive: true,
-        value_e4: value * 10_000,
+        value_e4: Some(value * 10_000),
         occurred_at: Some(timestamp(at)),
         received_at: Some(timestamp(at)),
     }
