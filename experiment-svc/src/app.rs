@@ -54,7 +54,10 @@ impl App {
         let store = database.presence();
         let history = History::new(database.clone());
         let known = KnownNames::new(&history);
-        let context = Context { store: Store::new(database), history, known, clock: deps.clock };
+        let store_of = Store::new(database);
+        let clock = deps.clock;
+        let recomputes = Default::default();
+        let context = Context { store: store_of, history, known, clock, recomputes };
         let readiness = Readiness::default();
         readiness.set(true);
         Ok(Self { context, readiness, store, retention: RetentionSettings::default() })
@@ -89,6 +92,17 @@ impl App {
         upkeep::adopt(&self.context).await?;
         upkeep::close(&self.context).await?;
         upkeep::count_again(&self.context).await
+    }
+
+    /// Computes the figures of large experiments that were asked for; returns how many.
+    /// [`Self::tasks`] repeats it each second.
+    pub async fn recompute(&self) -> Result<usize, tonic::Status> {
+        upkeep::recompute(&self.context).await
+    }
+
+    /// Takes the snapshots of the day; [`Self::tasks`] repeats it each minute.
+    pub async fn take_snapshots(&self) -> Result<(), tonic::Status> {
+        upkeep::snapshot(&self.context).await
     }
 
     /// Counts every customer of every open experiment again; [`Self::tasks`] repeats it each day.

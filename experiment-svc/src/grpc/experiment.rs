@@ -224,6 +224,8 @@ history::resource_service! {
             import_assignments(ImportAssignmentsRequest) -> ImportAssignmentsResponse,
         leak::list => list_leaks(ListLeaksRequest) -> ListLeaksResponse,
         results::get => get_results(GetResultsRequest) -> GetResultsResponse,
+        results::picture => get_results_picture(GetResultsPictureRequest)
+            -> GetResultsPictureResponse,
         assignment::list => list_assignments(ListAssignmentsRequest) -> ListAssignmentsResponse,
         assignment::get => get_assignment(GetAssignmentRequest) -> GetAssignmentResponse,
     }

@@ -5,7 +5,9 @@ pub mod experiment;
 mod import;
 pub mod leak;
 pub mod ledger;
+mod past;
 mod plan;
+mod recompute;
 mod resource;
 mod results;
 pub mod sample_ratio;
@@ -35,6 +37,8 @@ pub struct Context {
     pub(crate) known: KnownNames,
     /// Every instant the service writes comes from it.
     pub clock: Clock,
+    /// Figures that need the customers one by one.
+    pub(crate) recomputes: recompute::Recomputes,
 }
 
 impl ServiceContext for Context {

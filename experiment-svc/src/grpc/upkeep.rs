@@ -7,7 +7,7 @@ use proffer_proto::experiment::v1::Experiment;
 use serve::{Clock, Stopwatch};
 use tonic::Status;
 
-use super::{Context, experiment::plan_of};
+use super::{Context, experiment::plan_of, past, recompute};
 
 /// How often it is looked for something to count again.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -53,6 +53,16 @@ pub async fn close(context: &Context) -> Result<(), Status> {
     Ok(())
 }
 
+/// Computes the figures of large experiments that were asked for; returns how many.
+pub async fn recompute(context: &Context) -> Result<usize, Status> {
+    recompute::run_waiting(context).await
+}
+
+/// Takes the snapshots of the day.
+pub async fn snapshot(context: &Context) -> Result<(), Status> {
+    past::take(context).await
+}
+
 /// Counts every customer of every open experiment again. What is right is not written; what a
 /// process of an earlier version has left out is added.
 pub async fn recount(context: &Context) -> Result<(), Status> {
@@ -76,9 +86,11 @@ pub async fn run(context: Context) {
             is_adopted = said("adopted", adopt(&context).await);
         }
         said("counted again", count_again(&context).await.map(drop));
+        said("computed again", recompute(&context).await.map(drop));
         if closed.elapsed() >= CLOSE_INTERVAL {
             closed = Clock::system().stopwatch();
             said("closed", close(&context).await);
+            said("kept for the day", snapshot(&context).await);
         }
         let is_due = match &recounted {
             None => started.elapsed() >= FIRST_RECOUNT,

@@ -42,7 +42,7 @@ use database::{Count, Database, Dialect, Migrations, Schema, Statement, Texts};
 pub use flow::{FlowError, give_flow_back, take_flow};
 pub use import::{Differs, ImportedArm};
 pub use ledger::{Assignment, Delivered, Delivery, Exposure, Outcome};
-pub use reading::Read;
+pub use reading::{Read, Seen, closed_hour};
 
 static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");

@@ -13,7 +13,7 @@ use super::{
 use crate::domain::{
     analysis::{Arm, Counts, LeftOut, Population},
     measure::Metric,
-    tally::{Changes, Facts, FirstExposure, Group, HOUR_US, NEVER, Outcome, Plan},
+    tally::{Changes, Facts, FirstExposure, Group, HOUR_US, NEVER, Outcome, Plan, Tally},
 };
 
 /// Customers of one page of a read-out from rows: a page is two statements, far within their time
@@ -48,7 +48,7 @@ const PAGE_OF: &str = "(select tenant_id, customer_id, experiment_id, is_holdout
 fn customers_text() -> String {
     format!(
         "select a.customer_id, a.is_holdout, a.epoch, a.assigned_us, e.exposed_us, e.emptied_by,
-           c.number_e4
+           c.number_e4, e.category_id, e.channel, e.features
          from {PAGE_OF}
          left join exposure e on e.tenant_id = a.tenant_id
            and e.customer_id = a.customer_id and e.experiment_id = a.experiment_id
@@ -71,8 +71,33 @@ fn outcomes_text() -> String {
     )
 }
 
-/// Customer, arm, split, assignment; exposure and what emptied it; covariate.
-type Columns = (String, bool, i64, i64, Option<i64>, Option<String>, Option<i64>);
+/// Customer, arm, split, assignment; exposure and what emptied it; covariate; category, channel and
+/// features of the exposure.
+type Columns = (
+    String,
+    bool,
+    i64,
+    i64,
+    Option<i64>,
+    Option<String>,
+    Option<i64>,
+    Option<String>,
+    Option<String>,
+    Option<Vec<u8>>,
+);
+
+/// A customer of an experiment, computed from the customer's rows.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// What the customer adds to the sums.
+    pub tally: Tally,
+    /// Category of the first exposure; empty without one.
+    pub category_id: String,
+    /// Its channel; empty without one.
+    pub channel: String,
+    /// Its features as the sender wrote them; empty without any.
+    pub features: Vec<u8>,
+}
 
 pub(super) fn statements() -> Vec<Statement> {
     let why = "a read-out of a metric that is not kept reads all customers of an experiment";
@@ -138,6 +163,17 @@ impl Store {
     /// The sums over all customers, computed from their rows.
     async fn changes(&self, tenant: &str, plan: &Plan) -> Result<Changes, DatabaseError> {
         let mut changes = Changes::new();
+        self.walk(tenant, plan, |seen| plan.change(&mut changes, &seen.tally, 1)).await?;
+        Ok(changes)
+    }
+
+    /// Computes every customer of an experiment from the customer's rows.
+    pub async fn walk(
+        &self,
+        tenant: &str,
+        plan: &Plan,
+        mut visit: impl FnMut(Seen) + Send,
+    ) -> Result<(), DatabaseError> {
         let mut after = String::new();
         loop {
             let page = |text: String| {
@@ -148,16 +184,17 @@ impl Store {
             let outcomes: Vec<OutcomeColumns> = outcomes.all(&self.database).await?;
             let outcomes: Vec<(String, Outcome)> = outcomes.into_iter().map(outcome).collect();
             let mut rest = outcomes.as_slice();
-            for row in &customers {
+            let Some(last) = customers.last().map(|row| row.0.clone()) else { return Ok(()) };
+            for row in customers {
                 let (own, others) = split(rest, &row.0);
                 rest = others;
                 let own: Vec<Outcome> = own.iter().map(|(_, outcome)| outcome.clone()).collect();
-                plan.change(&mut changes, &plan.tally(&facts(row, plan, &own)?), 1);
+                let tally = plan.tally(&facts(&row, plan, &own)?);
+                let (category_id, channel) = (row.7.unwrap_or_default(), row.8.unwrap_or_default());
+                let features = row.9.unwrap_or_default();
+                visit(Seen { tally, category_id, channel, features });
             }
-            match customers.into_iter().next_back() {
-                Some(last) => after = last.0,
-                None => return Ok(changes),
-            }
+            after = last;
         }
     }
 
@@ -211,7 +248,7 @@ fn facts<'f>(
     plan: &Plan,
     outcomes: &'f [Outcome],
 ) -> Result<Facts<'f>, DatabaseError> {
-    let (_, is_holdout, split, assigned_us, exposed_us, emptied_by, number_e4) = row;
+    let (_, is_holdout, split, assigned_us, exposed_us, emptied_by, number_e4, ..) = row;
     let emptied_by = emptied_by.as_deref().unwrap_or_default();
     Ok(Facts {
         arm: arm(*is_holdout),
@@ -224,7 +261,7 @@ fn facts<'f>(
 }
 
 /// The last hour that has closed, in hours since 1970.
-fn closed_hour(through: Option<DateTime<Utc>>) -> Option<i64> {
+pub fn closed_hour(through: Option<DateTime<Utc>>) -> Option<i64> {
     through.map(|through| through.timestamp_micros().div_euclid(HOUR_US))
 }
 

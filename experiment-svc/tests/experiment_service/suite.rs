@@ -135,7 +135,11 @@ impl Suite {
     }
 
     pub async fn results(&self, id: &str, metric: &str) -> Result<proto::Results, Status> {
-        let request = proto::GetResultsRequest { id: id.to_owned(), metric: metric.to_owned() };
+        let request = proto::GetResultsRequest {
+            id: id.to_owned(),
+            metric: metric.to_owned(),
+            ..Default::default()
+        };
         Ok(self.experiments.clone().get_results(request).await?.into_inner().results.unwrap())
     }
 

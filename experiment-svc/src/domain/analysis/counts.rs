@@ -1,6 +1,6 @@
 //! The customers of an experiment, summed by split and arm on one metric.
 
-use super::{Arm, Sample, sample::Figure, strata::Strata};
+use super::{Arm, Sample, Spread, sample::Figure, strata::Strata};
 use crate::domain::measure::Metric;
 
 /// One assigned customer.
@@ -61,6 +61,8 @@ pub struct Counts {
     pub matched_left_out: LeftOut,
     pub(super) assigned: Strata,
     pub(super) matched: Strata,
+    /// The figures one by one, assigned and matched; none unless asked for.
+    spreads: Option<(Spread, Spread)>,
 }
 
 impl Counts {
@@ -73,16 +75,47 @@ impl Counts {
             matched_left_out: LeftOut::default(),
             assigned: Strata::default(),
             matched: Strata::default(),
+            spreads: None,
         }
+    }
+
+    /// The same, keeping each figure other than zero, for what sums do not give. A million
+    /// customers who buy take 64 MB.
+    #[must_use]
+    pub fn keeping_figures(self) -> Self {
+        Self { spreads: Some(Default::default()), ..self }
     }
 
     /// Counts one customer, as assigned and, where there was an offer, as matched.
     pub fn add(&mut self, customer: &Customer) {
         let Customer { arm, epoch, .. } = *customer;
-        let assigned = self.figure(&customer.since_assignment, customer.covariate);
-        self.assigned.add(epoch, arm, assigned);
-        if let Some(activity) = &customer.since_exposure {
-            self.matched.add(epoch, arm, self.figure(activity, customer.covariate));
+        let figure = self.figure(&customer.since_assignment, customer.covariate);
+        self.assigned.add(epoch, arm, figure);
+        let matched = customer.since_exposure.as_ref();
+        let matched = matched.map(|activity| self.figure(activity, customer.covariate));
+        if let Some(figure) = matched {
+            self.matched.add(epoch, arm, figure);
+        }
+        if let Some((of_assigned, of_matched)) = &mut self.spreads {
+            of_assigned.add(epoch, arm, figure);
+            matched.into_iter().for_each(|figure| of_matched.add(epoch, arm, figure));
+        }
+    }
+
+    /// Counts one customer whose figures are computed already: as assigned, as matched, or both.
+    pub fn add_figures(
+        &mut self,
+        (epoch, arm): (i32, Arm),
+        assigned: Option<Figure>,
+        matched: Option<Figure>,
+    ) {
+        let strata = [(&mut self.assigned, assigned), (&mut self.matched, matched)];
+        for (strata, figure) in strata {
+            figure.into_iter().for_each(|figure| strata.add(epoch, arm, figure));
+        }
+        if let Some((of_assigned, of_matched)) = &mut self.spreads {
+            assigned.into_iter().for_each(|figure| of_assigned.add(epoch, arm, figure));
+            matched.into_iter().for_each(|figure| of_matched.add(epoch, arm, figure));
         }
     }
 
@@ -92,6 +125,31 @@ impl Counts {
         match population {
             Population::Assigned => self.assigned.add_sample(epoch, arm, sample),
             Population::Matched => self.matched.add_sample(epoch, arm, sample),
+        }
+    }
+
+    /// Who is in no figure of a population.
+    pub fn left_out(&self, population: Population) -> LeftOut {
+        match population {
+            Population::Assigned => self.assigned_left_out,
+            Population::Matched => self.matched_left_out,
+        }
+    }
+
+    /// The sums of a population.
+    pub(super) fn strata(&self, population: Population) -> &Strata {
+        match population {
+            Population::Assigned => &self.assigned,
+            Population::Matched => &self.matched,
+        }
+    }
+
+    /// The figures of a population one by one; empty unless they were kept.
+    pub(super) fn spread(&self, population: Population) -> Spread {
+        let (assigned, matched) = self.spreads.clone().unwrap_or_default();
+        match population {
+            Population::Assigned => assigned,
+            Population::Matched => matched,
         }
     }
 

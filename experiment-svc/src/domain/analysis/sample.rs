@@ -1,6 +1,6 @@
 //! Figures per arm as exact sums.
 
-use crate::domain::measure::Guard;
+use crate::domain::measure::{Guard, Metric, Scale};
 
 /// What a customer was drawn for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,6 +144,27 @@ impl Sample {
         let product = self.sum?.checked_mul(self.paired.sum?)?;
         let numerator = n.checked_mul(self.paired.products?)?.checked_sub(product)?;
         Some(numerator as f64 / (n * (n - 1)) as f64 / units)
+    }
+
+    /// Mean and variance per customer as arms show them; of a ratio total by total, and the
+    /// variance that its error comes from.
+    pub fn moments(&self, metric: &Metric) -> (Option<f64>, Option<f64>) {
+        match metric.scale {
+            Scale::Ratio => self.ratio().unzip(),
+            Scale::Rate | Scale::Amount => (self.mean(metric.units), self.variance(metric.units)),
+        }
+    }
+
+    /// Total of the figures by total of the second ones, and n times the variance of that ratio by
+    /// the delta method; none without a denominator.
+    pub fn ratio(&self) -> Option<(f64, f64)> {
+        let (total, base) = (self.sum?, self.paired.sum.filter(|base| *base > 0)?);
+        let ratio = total as f64 / base as f64;
+        let covariance = self.covariance(1.0)?;
+        let variance =
+            self.variance(1.0)? - ratio * (2.0 * covariance - ratio * self.paired_variance(1.0)?);
+        let mean = base as f64 / self.n as f64;
+        Some((ratio, variance.max(0.0) / (mean * mean)))
     }
 }
 
