@@ -16,7 +16,7 @@ use tonic::service::Routes;
 use crate::{
     grpc::{
         ANSWER_BYTES_MAX, Context, DELIVERY_BYTES_MAX, REQUEST_BYTES_MAX, experiment::Experiments,
-        ledger::Ledger,
+        ledger::Ledger, upkeep,
     },
     names::KnownNames,
     store::{self, Store},
@@ -54,7 +54,10 @@ impl App {
         let store = database.presence();
         let history = History::new(database.clone());
         let known = KnownNames::new(&history);
-        let context = Context { store: Store::new(database), history, known, clock: deps.clock };
+        let store_of = Store::new(database);
+        let clock = deps.clock;
+        let recomputes = Default::default();
+        let context = Context { store: store_of, history, known, clock, recomputes };
         let readiness = Readiness::default();
         readiness.set(true);
         Ok(Self { context, readiness, store, retention: RetentionSettings::default() })
@@ -81,6 +84,35 @@ impl App {
             pace.sweep("outcome", &mut deleted, delete).await?;
         }
         Ok(deleted)
+    }
+
+    /// Counts the customers of experiments again whose rules have changed or that an earlier
+    /// version of this service left; [`Self::tasks`] repeats it each second.
+    pub async fn count_again(&self) -> Result<usize, tonic::Status> {
+        upkeep::adopt(&self.context).await?;
+        upkeep::close(&self.context).await?;
+        upkeep::count_again(&self.context).await
+    }
+
+    /// Computes the figures of large experiments that were asked for; returns how many.
+    /// [`Self::tasks`] repeats it each second.
+    pub async fn recompute(&self) -> Result<usize, tonic::Status> {
+        upkeep::recompute(&self.context).await
+    }
+
+    /// Takes the snapshots of the day; [`Self::tasks`] repeats it each minute.
+    pub async fn take_snapshots(&self) -> Result<(), tonic::Status> {
+        upkeep::snapshot(&self.context).await
+    }
+
+    /// Counts every customer of every open experiment again; [`Self::tasks`] repeats it each day.
+    pub async fn recount(&self) -> Result<(), tonic::Status> {
+        upkeep::recount(&self.context).await
+    }
+
+    /// Where everything is kept.
+    pub fn store(&self) -> &Store {
+        &self.context.store
     }
 
     /// Its gRPC services.
@@ -110,8 +142,8 @@ impl App {
         self.context.known.connect(decision);
     }
 
-    /// Work beside the listener: binding experiments to flows that have appeared, deleting old
-    /// outcomes, readiness and metrics.
+    /// Work beside the listener: binding experiments to flows that have appeared, counting customers
+    /// again where that is needed, deleting old outcomes, readiness and metrics.
     pub fn tasks(&self) -> Vec<Task> {
         let app = self.clone();
         let retention = serve::retention_task("experiment", move |pace| {
@@ -121,7 +153,8 @@ impl App {
         let store = follow_store(self.readiness.clone(), self.store.clone());
         let bound = history::keep_bound!(self.context.clone(), proto::Experiment);
         let report = telemetry::report(self.context.clone());
-        vec![Box::pin(bound), retention, store, Box::pin(report)]
+        let upkeep = upkeep::run(self.context.clone());
+        vec![Box::pin(bound), retention, store, Box::pin(report), Box::pin(upkeep)]
     }
 
     /// Whether it may be sent work.

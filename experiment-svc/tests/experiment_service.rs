@@ -4,10 +4,15 @@
 
 mod experiment_service {
     pub mod experiments;
+    pub mod external;
     pub mod flows;
     pub mod ledger;
+    pub mod plan;
     pub mod results;
     pub mod retention;
     pub mod suite;
+    pub mod sums;
+    pub mod universal;
     pub mod watch;
+    pub mod windows;
 }

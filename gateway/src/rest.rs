@@ -8,6 +8,7 @@ mod precondition;
 pub mod refusal;
 mod request;
 mod tag;
+mod text;
 mod validate;
 
 use std::time::Duration;
@@ -225,6 +226,9 @@ impl Rest {
                 return Ok(response);
             }
             status = StatusCode::OK;
+        }
+        if let Some(text) = text::of_answer(route, &message) {
+            return text;
         }
         let etag = precondition::of_answer(route, &message);
         let body = match &route.answer_body {

@@ -1,14 +1,33 @@
 //! An experiment's life: draft, running, concluded.
 
 mod change;
+mod covariate;
 mod draft;
+mod metrics;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 pub use change::{ChangeError, EPOCHS_MAX};
-pub use draft::{ExperimentDraft, FLOW_MAX, SALT_MAX};
+pub use covariate::{Covariate, name_fault as covariate_fault};
+pub use draft::{
+    CUSTOMERS_DEFAULT, CUSTOMERS_MAX, CUSTOMERS_MIN, ExperimentDraft, FLOW_MAX, SALT_MAX,
+};
+pub use metrics::{METRICS_MAX, Metrics, guardrail_text};
 
-use super::{Faults, measure::Metric, share};
+use super::{Faults, share};
+
+/// The flow of a universal holdout.
+pub const EVERY_FLOW: &str = "*";
+
+/// Where arms come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Source {
+    /// The flow's decisions draw them.
+    #[default]
+    Flow,
+    /// They are imported.
+    External,
+}
 
 /// The state of an experiment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,10 +71,12 @@ pub const START_DELAY: TimeDelta = TimeDelta::seconds(2);
 pub struct Experiment {
     /// Decides whether customers are assigned, and what may change.
     pub status: Status,
-    /// Id or name of the flow.
+    /// Id or name of the flow, [`EVERY_FLOW`], or empty without one.
     pub flow: String,
-    /// The metric that decides.
-    pub primary_metric: Metric,
+    /// Where arms come from.
+    pub source: Source,
+    /// What it counts.
+    pub metrics: Metrics,
     /// How long it runs, as the caller wrote it.
     pub duration: String,
     /// When it starts; a draft without one starts [`START_DELAY`] after it is set running.
@@ -70,6 +91,12 @@ pub struct Experiment {
     pub concluded_at: Option<DateTime<Utc>>,
     /// Everyone is treated from the conclusion on.
     pub is_shipped: bool,
+    /// For how many days a customer's outcomes count; until the planned end without it.
+    pub outcome_window_days: Option<u32>,
+    /// At how many customers the anytime interval is narrowest.
+    pub expected_customers: u64,
+    /// What narrows the intervals.
+    pub covariate: Option<Covariate>,
 }
 
 impl Experiment {
@@ -92,7 +119,8 @@ impl Experiment {
         let created = Self {
             status: Status::Draft,
             flow: draft.flow,
-            primary_metric: checked.primary_metric,
+            source: draft.source,
+            metrics: checked.metrics,
             duration: checked.duration,
             starts_at: draft.starts_at,
             planned_end: draft.starts_at.map(|start| start + checked.length),
@@ -100,6 +128,9 @@ impl Experiment {
             epochs: vec![split],
             concluded_at: None,
             is_shipped: false,
+            outcome_window_days: checked.outcome_window_days,
+            expected_customers: checked.expected_customers,
+            covariate: checked.covariate,
         };
         if draft.status == Some(Status::Draft) {
             Ok(created)
@@ -124,6 +155,18 @@ impl Experiment {
         }
     }
 
+    /// True when it holds customers out of every flow.
+    pub fn is_universal(&self) -> bool {
+        self.flow.trim() == EVERY_FLOW
+    }
+
+    /// When the last outcome that counts may happen, unless it is concluded before: the planned
+    /// end plus the outcome window. None before it starts.
+    pub fn end(&self) -> Option<DateTime<Utc>> {
+        let window = TimeDelta::days(self.outcome_window_days.unwrap_or_default().into());
+        Some(self.planned_end? + window)
+    }
+
     /// Share held out now.
     pub fn holdout_basis_points(&self) -> u32 {
         self.epochs.last().map_or(0, |last| last.holdout_basis_points)
@@ -144,7 +187,7 @@ impl Experiment {
     fn started(mut self, length: TimeDelta, now: DateTime<Utc>) -> Result<Self, Faults> {
         let start = self.starts_at.unwrap_or(now + START_DELAY);
         let end = start + length;
-        if end <= now {
+        if end <= now && self.source == Source::Flow {
             let message = format!(
                 "plus the duration is {}, which is past: nobody would be assigned",
                 rfc3339(end)

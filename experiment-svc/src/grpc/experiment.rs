@@ -12,10 +12,13 @@ use serve::Problem;
 use tonic::{Status, metadata::MetadataMap};
 use wire::named::FLOW;
 
-use super::{Context, assignment, resource, results};
+use super::{Context, assignment, import, leak, plan, resource, results};
 use crate::{
-    domain::experiment::{ChangeError, Experiment, Status as Stage, folded_flow},
-    store::{FlowError, give_flow_back, take_flow},
+    domain::{
+        experiment::{ChangeError, EVERY_FLOW, Experiment, Status as Stage, folded_flow},
+        tally::Plan,
+    },
+    store::{FlowError, give_flow_back, put_plan, take_flow},
 };
 
 /// Bytes of a random salt.
@@ -46,7 +49,7 @@ impl ResourceKind<Context> for proto::Experiment {
                 draft.warn(checked.warnings());
                 let resource = std::mem::take(&mut draft.resource);
                 draft.resource = resource::into_proto(resource, &checked);
-                return find_flow(draft).await;
+                return complete(draft, &checked).await;
             }
         }
         Ok(())
@@ -58,9 +61,12 @@ impl ResourceKind<Context> for proto::Experiment {
         before: Option<&Self>,
         after: &Self,
     ) -> Result<(), Status> {
-        let key = |of: &Self| is_running(of).then(|| flow_key(of));
+        let key = |of: &Self| (is_running(of) && has_flow(of)).then(|| flow_id_of(of));
         let (was, is) = (before.and_then(key), key(after));
         let tenant = &author.tenant;
+        let plan = plan_of(after)?;
+        let planned = put_plan(transaction, tenant, &plan, author.at).await;
+        planned.map_err(|error| serve::store_status(&error))?;
         let refused = |error: FlowError| refused(error, &after.flow_id);
         if was == is {
             return Ok(());
@@ -82,6 +88,11 @@ impl ResourceKind<Context> for proto::Experiment {
         }
         Ok(())
     }
+}
+
+/// What an experiment counts, and until when.
+pub fn plan_of(stored: &proto::Experiment) -> Result<Plan, Status> {
+    Ok(Plan::of(&stored.id, &resource::stored(stored)?))
 }
 
 /// Ends an experiment.
@@ -114,9 +125,35 @@ fn is_running(experiment: &proto::Experiment) -> bool {
     experiment.status() == proto::ExperimentStatus::Running
 }
 
+/// Binds the experiment to its flow. One that is new or starts also says what it could show.
+async fn complete(
+    draft: &mut Draft<'_, Context, proto::Experiment>,
+    experiment: &Experiment,
+) -> Result<(), Status> {
+    find_flow(draft).await?;
+    let is_new = draft.stored.is_none();
+    let starts = is_running(&draft.resource) && !draft.stored.as_ref().is_some_and(is_running);
+    if !has_flow(&draft.resource) {
+        draft.resource.planning.clear();
+    } else if is_new || starts {
+        draft.resource.planning = plan::words(draft.context, draft.tenant(), experiment).await?;
+    } else if let Some(stored) = &draft.stored {
+        draft.resource.planning = stored.planning.clone();
+    }
+    Ok(())
+}
+
+/// True when decisions draw its arms.
+fn has_flow(experiment: &proto::Experiment) -> bool {
+    experiment.assignment_source() != proto::AssignmentSource::External
+}
+
 /// Binds the experiment to its flow. None of that name is a warning for a draft, and refuses an
 /// experiment that starts: it would hold nobody out.
 async fn find_flow(draft: &mut Draft<'_, Context, proto::Experiment>) -> Result<(), Status> {
+    if !has_flow(&draft.resource) || draft.resource.flow_id.trim() == EVERY_FLOW {
+        return Ok(());
+    }
     let starts = is_running(&draft.resource) && !draft.stored.as_ref().is_some_and(is_running);
     let flow = draft.resource.flow_id.clone();
     let found = draft.refer(&draft.context.known.names, "flowId", vec![(FLOW, flow.clone())]).await;
@@ -129,15 +166,15 @@ async fn find_flow(draft: &mut Draft<'_, Context, proto::Experiment>) -> Result<
     }
 }
 
-/// A flow in the form in which two references are compared: the id it is bound to. Before there is
-/// one, a name means the id that is made from it.
-fn flow_key(experiment: &proto::Experiment) -> String {
+/// The flow of an experiment in the form in which two references are compared: the id it is bound
+/// to. Before there is one, a name means the id that is made from it.
+pub fn flow_id_of(experiment: &proto::Experiment) -> String {
     let reference = &experiment.flow_id;
     if let Some(id) = wire::reference::bound(&experiment.references, FLOW, reference) {
         return id.to_owned();
     }
     let folded = folded_flow(reference);
-    if folded.starts_with("flow_") {
+    if folded.starts_with("flow_") || folded == EVERY_FLOW {
         folded
     } else {
         history::made_id(DecisionFlow::PREFIX, &folded)
@@ -155,9 +192,13 @@ fn refused(error: FlowError, flow: &str) -> Status {
     match error {
         FlowError::Database(error) => serve::store_status(&error),
         FlowError::Taken { running } => {
+            let place = match flow.trim() {
+                EVERY_FLOW => "as the universal holdout".to_owned(),
+                flow => format!("on flow `{flow}`"),
+            };
             let message = format!(
-                "experiment `{running}` already runs on flow `{flow}`; conclude it first, or keep \
-                 this one as a draft"
+                "experiment `{running}` already runs {place}; conclude it first, or keep this one \
+                 as a draft"
             );
             Problem::wrong_state(&running, Stage::Running.name(), message)
                 .with("flow_id", flow)
@@ -178,7 +219,13 @@ history::resource_service! {
         update update_experiment(UpdateExperimentRequest) -> UpdateExperimentResponse,
         delete delete_experiment(DeleteExperimentRequest) -> DeleteExperimentResponse,
         conclude => conclude_experiment(ConcludeExperimentRequest) -> ConcludeExperimentResponse,
+        plan::plan => plan_experiment(PlanExperimentRequest) -> PlanExperimentResponse,
+        import::import =>
+            import_assignments(ImportAssignmentsRequest) -> ImportAssignmentsResponse,
+        leak::list => list_leaks(ListLeaksRequest) -> ListLeaksResponse,
         results::get => get_results(GetResultsRequest) -> GetResultsResponse,
+        results::picture => get_results_picture(GetResultsPictureRequest)
+            -> GetResultsPictureResponse,
         assignment::list => list_assignments(ListAssignmentsRequest) -> ListAssignmentsResponse,
         assignment::get => get_assignment(GetAssignmentRequest) -> GetAssignmentResponse,
     }

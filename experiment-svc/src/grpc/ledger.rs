@@ -6,6 +6,7 @@ use history::{Heartbeat, is_id};
 use proffer_proto::experiment::v1::{
     self as proto, ledger_entry::Entry, ledger_service_server::LedgerService,
 };
+use prost::Message as _;
 use serve::{Problem, metadata};
 use tonic::{Request, Response, Status};
 
@@ -14,6 +15,10 @@ use crate::store::{Assignment, Delivery, Exposure, Outcome};
 
 /// Most entries of a delivery.
 pub const ENTRIES_MAX: usize = 500;
+/// Most offers of an exposure.
+const OFFERS_MAX: usize = 50;
+/// Most features of an exposure.
+const FEATURES_MAX: usize = 500;
 /// Largest amount of an outcome, in 1/10,000.
 const VALUE_E4_MAX: u64 = 10_000_000_000_000;
 /// Most faults reported for one delivery: they travel in headers, and the sender is a program.
@@ -149,21 +154,56 @@ impl Fields<'_> {
         let customer_id = self.id("customer_id", entry.customer_id);
         let decision_id = self.id("decision_id", entry.decision_id);
         let at = self.instant("at", entry.at);
+        if entry.epoch < 0 {
+            self.fault("epoch", format!("is {}; splits count from 1", entry.epoch));
+        }
+        let flow_id = self.optional_id("flow_id", entry.flow_id);
+        let offer_id = self.optional_id("offer_id", entry.offer_id);
+        let category_id = self.optional_id("category_id", entry.category_id);
+        let channel = self.optional_id("channel", entry.channel);
+        let emptied_by = self.optional_id("emptied_by", entry.emptied_by);
+        self.at_most("offer_ids", entry.offer_ids.len(), OFFERS_MAX);
+        self.at_most("features", entry.features.len(), FEATURES_MAX);
+        if let Some(fault) = entry.offer_ids.iter().find_map(|id| id_fault(id)) {
+            self.fault("offer_ids", fault);
+        }
+        let features = (!entry.features.is_empty()).then(|| {
+            // Kept as it was sent: an entry with nothing but its features.
+            let features = entry.features;
+            proto::ExposureEntry { features, ..Default::default() }.encode_to_vec()
+        });
         Some(Exposure {
             experiment_id: experiment_id?,
             customer_id: customer_id?,
             decision_id: decision_id?,
             is_ghost: entry.ghost,
             at: at?,
+            epoch: entry.epoch,
+            flow_id: flow_id?,
+            offer_id: offer_id?,
+            category_id: category_id?,
+            channel: channel?,
+            offer_ids: json(&entry.offer_ids),
+            emptied_by: emptied_by?,
+            features,
         })
     }
 
+    /// An id that earlier senders leave out.
+    fn optional_id(&mut self, field: &str, id: String) -> Option<String> {
+        if id.is_empty() { Some(id) } else { self.id(field, id) }
+    }
+
+    fn at_most(&mut self, field: &str, count: usize, max: usize) {
+        if count > max {
+            self.fault(field, format!("has {count}, which exceeds the maximum {max}"));
+        }
+    }
+
     fn outcome(&mut self, entry: proto::OutcomeEntry) -> Option<Outcome> {
-        if entry.value_e4.unsigned_abs() > VALUE_E4_MAX {
-            self.fault(
-                "value_e4",
-                format!("is {}, which exceeds the maximum {VALUE_E4_MAX}", entry.value_e4),
-            );
+        let too_large = entry.value_e4.filter(|value| value.unsigned_abs() > VALUE_E4_MAX);
+        if let Some(value) = too_large {
+            self.fault("value_e4", format!("is {value}, which exceeds the maximum {VALUE_E4_MAX}"));
         }
         let outcome_id = self.id("outcome_id", entry.outcome_id);
         let customer_id = self.id("customer_id", entry.customer_id);
@@ -208,4 +248,11 @@ impl Fields<'_> {
         let found = at.as_ref().ok_or_else(|| "is required".to_owned()).and_then(instant);
         found.map_err(|fault| self.fault(field, fault)).ok()
     }
+}
+
+/// Ids as a JSON array. They have no control characters.
+fn json(ids: &[String]) -> String {
+    let quoted = ids.iter().map(|id| id.replace('\\', "\\\\").replace('"', "\\\""));
+    let quoted: Vec<_> = quoted.map(|id| format!("\"{id}\"")).collect();
+    format!("[{}]", quoted.join(","))
 }

@@ -2,10 +2,16 @@
 
 mod assignment;
 pub mod experiment;
+mod import;
+pub mod leak;
 pub mod ledger;
+mod past;
+mod plan;
+mod recompute;
 mod resource;
 mod results;
 pub mod sample_ratio;
+pub mod upkeep;
 
 use history::{History, ServiceContext};
 use serve::Clock;
@@ -14,7 +20,7 @@ use wire::{instant::parse as instant, text::id_fault};
 use crate::{names::KnownNames, store::Store};
 
 /// Bytes of a request.
-pub const REQUEST_BYTES_MAX: usize = 256 * 1024;
+pub const REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of a delivery.
 pub const DELIVERY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of an answer.
@@ -31,6 +37,8 @@ pub struct Context {
     pub(crate) known: KnownNames,
     /// Every instant the service writes comes from it.
     pub clock: Clock,
+    /// Figures that need the customers one by one.
+    pub(crate) recomputes: recompute::Recomputes,
 }
 
 impl ServiceContext for Context {

@@ -7,8 +7,11 @@ use tonic::Status;
 use super::instant;
 use crate::domain::{
     Faults,
-    experiment::{Experiment, ExperimentDraft, SplitEpoch, Status as Stage},
-    measure::Metric,
+    experiment::{
+        CUSTOMERS_DEFAULT, Covariate, Experiment, ExperimentDraft, Metrics, Source, SplitEpoch,
+        Status as Stage, guardrail_text,
+    },
+    measure::{Guardrail, Metric},
     share,
 };
 
@@ -32,16 +35,45 @@ pub fn draft(resource: &proto::Experiment) -> (ExperimentDraft, Faults) {
             None
         }
     });
+    let source = match proto::AssignmentSource::try_from(resource.assignment_source) {
+        Ok(source) => source_of(source),
+        Err(_) => {
+            let message = format!("is {}; it must be flow or external", resource.assignment_source);
+            faults.push(("assignment_source", message));
+            Source::Flow
+        }
+    };
     let draft = ExperimentDraft {
         status,
+        source,
         flow: resource.flow_id.clone(),
         holdout_percentage: resource.holdout_percentage,
         primary_metric: resource.primary_metric.clone(),
         duration: resource.duration.clone(),
         starts_at,
         salt: resource.salt.clone(),
+        outcome_window_days: resource.outcome_window_days,
+        expected_customers: resource.expected_customers,
+        secondary_metrics: resource.secondary_metrics.clone(),
+        guardrail_metrics: resource.guardrail_metrics.clone(),
+        covariate: resource.covariate.clone(),
     };
     (draft, faults)
+}
+
+fn source_of(source: proto::AssignmentSource) -> Source {
+    match source {
+        proto::AssignmentSource::Unspecified | proto::AssignmentSource::Flow => Source::Flow,
+        proto::AssignmentSource::External => Source::External,
+    }
+}
+
+/// What each text says.
+fn parsed<T>(
+    texts: &[String],
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<Vec<T>, String> {
+    texts.iter().map(|text| parse(text)).collect()
 }
 
 /// An experiment as it was stored.
@@ -57,7 +89,12 @@ pub fn stored(resource: &proto::Experiment) -> Result<Experiment, Status> {
                 }
             },
             flow: resource.flow_id.clone(),
-            primary_metric: Metric::parse(&resource.primary_metric)?,
+            source: source_of(resource.assignment_source()),
+            metrics: Metrics {
+                primary: Metric::parse(&resource.primary_metric)?,
+                secondary: parsed(&resource.secondary_metrics, Metric::parse)?,
+                guardrails: parsed(&resource.guardrail_metrics, Guardrail::parse)?,
+            },
             duration: resource.duration.clone(),
             starts_at: at(&resource.starts_at)?,
             planned_end: at(&resource.planned_end)?,
@@ -65,6 +102,16 @@ pub fn stored(resource: &proto::Experiment) -> Result<Experiment, Status> {
             epochs: resource.epochs.iter().map(epoch).collect::<Result<_, _>>()?,
             concluded_at: at(&resource.concluded_at)?,
             is_shipped: resource.shipped == Some(true),
+            outcome_window_days: resource.outcome_window_days.map(i32::unsigned_abs),
+            // Experiments of earlier versions have none.
+            expected_customers: match resource.expected_customers {
+                0 => CUSTOMERS_DEFAULT,
+                stored => stored.unsigned_abs(),
+            },
+            covariate: match resource.covariate.as_str() {
+                "" => None,
+                text => Some(Covariate::parse(text)?),
+            },
         })
     };
     // INVARIANT: stored experiments were written by `into_proto` below.
@@ -93,11 +140,25 @@ pub fn into_proto(resource: proto::Experiment, experiment: &Experiment) -> proto
         holdout_basis_points: i32::try_from(epoch.holdout_basis_points).unwrap_or(i32::MAX),
         since: Some(timestamp(epoch.since)),
     };
+    let secondary = experiment.metrics.secondary.iter();
+    let guardrails = experiment.metrics.guardrails.iter();
     proto::Experiment {
         status: status.into(),
         flow_id: experiment.flow.clone(),
-        holdout_percentage: share::percent(experiment.holdout_basis_points()),
-        primary_metric: experiment.primary_metric.name.clone(),
+        holdout_percentage: Some(share::percent(experiment.holdout_basis_points())),
+        assignment_source: match experiment.source {
+            Source::Flow => proto::AssignmentSource::Flow,
+            Source::External => proto::AssignmentSource::External,
+        }
+        .into(),
+        primary_metric: experiment.metrics.primary.name.clone(),
+        secondary_metrics: secondary.map(|metric| metric.name.clone()).collect(),
+        guardrail_metrics: guardrails.map(guardrail_text).collect(),
+        outcome_window_days: experiment
+            .outcome_window_days
+            .map(|days| i32::try_from(days).unwrap_or(i32::MAX)),
+        expected_customers: i64::try_from(experiment.expected_customers).unwrap_or(i64::MAX),
+        covariate: experiment.covariate.as_ref().map(ToString::to_string).unwrap_or_default(),
         duration: experiment.duration.clone(),
         starts_at: experiment.starts_at.map(timestamp),
         planned_end: experiment.planned_end.map(timestamp),

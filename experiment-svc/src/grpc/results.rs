@@ -1,16 +1,27 @@
-//! Prints the results of an experiment as a proto message.
+//! Reads experiments out: as figures and as a picture.
+
+mod print;
 
 use chrono::{DateTime, Utc};
 use history::{ServiceContext as _, timestamp};
-use proffer_proto::experiment::v1 as proto;
+use proffer_proto::{experiment::v1 as proto, values::v1::TextBody};
 use serve::{Problem, metadata};
 use tonic::{Status, metadata::MetadataMap};
 
-use super::{Context, resource};
-use crate::domain::{
-    analysis::{self, Effect, Estimate, Interval, Method, Pair, ReadOut, Sample, Verdict},
-    measure::Metric,
+use super::{
+    Context, past,
+    recompute::{self, Wanted},
+    resource,
 };
+use crate::domain::{
+    analysis::{self, Design, More, ReadOut},
+    measure::{Guardrail, Metric},
+    picture,
+    tally::Plan,
+};
+
+/// Media type of the picture.
+const SVG: &str = "image/svg+xml";
 
 /// Reads an experiment out by one metric.
 pub async fn get(
@@ -18,106 +29,87 @@ pub async fn get(
     metadata: &MetadataMap,
     request: proto::GetResultsRequest,
 ) -> Result<proto::GetResultsResponse, Status> {
+    let asked = (request.metric.as_str(), request.breakdown.as_str());
+    let Asked { stored, read_out, more, sums_at } =
+        read(context, metadata, &request.id, asked).await?;
+    let mut results = print::results(read_out, &more, &request.breakdown);
+    if let Some(at) = sums_at {
+        results.computed_at = Some(timestamp(at));
+    }
+    results.counted_through = more.counted_through.map(timestamp);
+    results.picture = format!("/api/v1/experiments/{}/results.svg", stored.id);
+    if results.metric != stored.primary_metric {
+        results.picture = format!("{}?metric={}", results.picture, results.metric);
+    }
+    Ok(proto::GetResultsResponse { results: Some(results) })
+}
+
+/// Draws a read-out.
+pub async fn picture(
+    context: &Context,
+    metadata: &MetadataMap,
+    request: proto::GetResultsPictureRequest,
+) -> Result<proto::GetResultsPictureResponse, Status> {
+    let asked = (request.metric.as_str(), "");
+    let Asked { stored, read_out, more, .. } = read(context, metadata, &request.id, asked).await?;
+    let text = picture::svg(&stored.name, &read_out, &more.past.days);
+    let text = text.map_err(|fault| serve::internal(&fault))?;
+    let picture = Some(TextBody { content_type: SVG.to_owned(), text });
+    Ok(proto::GetResultsPictureResponse { picture })
+}
+
+/// A read-out and what it was made of.
+struct Asked {
+    stored: proto::Experiment,
+    read_out: ReadOut,
+    more: More,
+    /// Of which instant the sums are, while they are computed again.
+    sums_at: Option<DateTime<Utc>>,
+}
+
+async fn read(
+    context: &Context,
+    metadata: &MetadataMap,
+    id: &str,
+    (metric, breakdown): (&str, &str),
+) -> Result<Asked, Status> {
     let tenant = metadata::tenant(metadata)?;
-    let stored: proto::Experiment = context.stored().get(&tenant, &request.id).await?;
+    let stored: proto::Experiment = context.stored().get(&tenant, id).await?;
     let experiment = resource::stored(&stored)?;
-    let metric = match request.metric.as_str() {
-        "" => experiment.primary_metric.clone(),
+    let metric = match metric {
+        "" => experiment.metrics.primary.clone(),
         name => Metric::parse(name).map_err(|fault| Problem::invalid_field("metric", fault))?,
     };
-    let window = analysis::window(&experiment);
-    let read = context.store.read(&tenant, &stored.id, metric, window).await;
-    let read = read.map_err(|error| serve::store_status(&error))?;
-    let read_out = analysis::read_out(&experiment, &read.counts, context.clock.now());
-    let results = Some(into_proto(read_out, read.counted_through));
-    Ok(proto::GetResultsResponse { results })
-}
-
-/// The read-out, and the instant up to which every outcome is counted.
-fn into_proto(read_out: ReadOut, counted_through: Option<DateTime<Utc>>) -> proto::Results {
-    let (effect, units) = (read_out.effect.as_ref(), read_out.metric.units);
-    let (test, lift) = (effect.and_then(|effect| effect.test), relative_lift(effect));
-    let total = read_out.incremental_total;
-    proto::Results {
-        arms: arms(&read_out.assigned, units),
-        difference: effect.map(|effect| effect.difference),
-        ci95: bounds(effect.and_then(|effect| effect.interval)),
-        statistic: test.map(|test| test.statistic),
-        p: test.map(|test| test.p),
-        estimates: effect.map(estimates).unwrap_or_default(),
-        relative_lift: Some(lift),
-        incremental_total: Some(proto::IncrementalTotal {
-            value: total.map(|(value, _)| value),
-            ci95: bounds(total.and_then(|(_, interval)| interval)),
-        }),
-        srm: Some(proto::SampleRatio {
-            chi_square: read_out.srm.chi_square,
-            degrees_of_freedom: i32::try_from(read_out.srm.degrees_of_freedom).unwrap_or(i32::MAX),
-            p: read_out.srm.p,
-        }),
-        verdict: verdict(read_out.verdict).into(),
-        withheld: read_out.withheld,
-        methods: read_out
-            .methods
-            .into_iter()
-            .map(|(figure, method)| (figure.to_owned(), method))
-            .collect(),
-        counted_through: counted_through.map(timestamp),
-        ghost_matched: Some(matched(&read_out.matched, read_out.matched_effect.as_ref(), units)),
-        metric: read_out.metric.name,
-    }
-}
-
-fn verdict(verdict: Verdict) -> proto::ResultVerdict {
-    match verdict {
-        Verdict::Gain => proto::ResultVerdict::Gain,
-        Verdict::Loss => proto::ResultVerdict::Loss,
-        Verdict::Inconclusive => proto::ResultVerdict::Inconclusive,
-        Verdict::Withheld => proto::ResultVerdict::Withheld,
-    }
-}
-
-fn estimates(effect: &Effect) -> Vec<proto::Estimate> {
-    let estimate = |(method, estimate): &(&Method, Estimate)| proto::Estimate {
-        method: method.name.to_owned(),
-        description: method.description.to_owned(),
-        difference: Some(estimate.difference),
-        ci95: bounds(estimate.interval),
-        statistic: estimate.test.map(|test| test.statistic),
-        p: estimate.test.map(|test| test.p),
+    let (design, plan) = (Design::of(&experiment), Plan::of(&stored.id, &experiment));
+    let read = async |metric: Metric| {
+        let read = context.store.read(&tenant, &plan, metric).await;
+        read.map_err(|error| serve::store_status(&error))
     };
-    effect.estimates.iter().map(estimate).collect()
-}
-
-fn relative_lift(effect: Option<&Effect>) -> proto::RelativeLift {
-    let lift = effect.map(|effect| effect.relative_lift).unwrap_or_default();
-    proto::RelativeLift { value: lift.value, ci95: bounds(lift.interval), g: lift.g }
-}
-
-fn matched(pair: &Pair, effect: Option<&Effect>, units: f64) -> proto::GhostMatched {
-    proto::GhostMatched {
-        arms: arms(pair, units),
-        difference: effect.map(|effect| effect.difference),
-        ci95: bounds(effect.and_then(|effect| effect.interval)),
-    }
-}
-
-fn arms(pair: &Pair, units: f64) -> Vec<proto::ArmResult> {
-    let result = |arm: proto::Arm, sample: &Sample| proto::ArmResult {
-        arm: arm.into(),
-        n: count(sample.n),
-        mean: sample.mean(units).unwrap_or_default(),
-        variance: sample.variance(units),
-        events: count(sample.events),
-        total: sample.total(units).unwrap_or_default(),
+    let is_primary = metric == experiment.metrics.primary;
+    let found = read(metric.clone()).await?;
+    let customers = found.assigned.iter().map(|(_, _, n)| n).sum();
+    let wanted = Wanted {
+        tenant: tenant.clone(),
+        experiment_id: stored.id.clone(),
+        metric: metric.name,
+        breakdown: breakdown.to_owned(),
     };
-    vec![result(proto::Arm::Treatment, &pair.treatment), result(proto::Arm::Holdout, &pair.holdout)]
-}
-
-fn bounds(interval: Option<Interval>) -> Vec<f64> {
-    interval.map(Vec::from).unwrap_or_default()
-}
-
-fn count(n: u64) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX)
+    let recomputed = recompute::of(context, &wanted, customers).await?;
+    let mut more = More {
+        counted_through: found.counted_through,
+        past: past::past(context, &tenant, &stored).await?,
+        contacts: recomputed.as_ref().map(|recomputed| recomputed.contacts),
+        recomputed: recomputed.map(|recomputed| recomputed.figures),
+        ..More::default()
+    };
+    if is_primary {
+        for metric in &experiment.metrics.secondary {
+            more.secondary.push(read(metric.clone()).await?.counts);
+        }
+        for Guardrail { metric, harm } in &experiment.metrics.guardrails {
+            more.guardrails.push((*harm, read(metric.clone()).await?.counts));
+        }
+    }
+    let read_out = analysis::read_out(&design, &found.counts, &more, context.clock.now());
+    Ok(Asked { stored, read_out, more, sums_at: found.computed_at })
 }

@@ -15,7 +15,7 @@ pub async fn of_running(context: &Context) -> Result<Vec<(String, f64)>, Status>
         let stored: proto::Experiment = context.stored().get(&tenant, &id).await?;
         let experiment = resource::stored(&stored)?;
         let sizes = context.store.sizes(&tenant, &id).await.map_err(status)?;
-        found.push((stored.name, analysis::sample_ratio_of(&experiment.epochs, &sizes).p));
+        found.push((stored.name, analysis::sample_ratio_of(&experiment.epochs, &sizes).p()));
     }
     Ok(found)
 }

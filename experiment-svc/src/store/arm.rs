@@ -36,9 +36,6 @@ fn page_statement(is_narrowed: bool) -> String {
     )
 }
 
-const SIZES: &str = "select epoch, is_holdout, count(*) from assignment
-    where tenant_id = $1 and experiment_id = $2 group by epoch, is_holdout";
-
 const ONE: &str = "select a.customer_id, a.is_holdout, a.epoch, a.assigned_us, e.exposed_us
     from assignment a
     left join exposure e on e.tenant_id = a.tenant_id
@@ -50,9 +47,7 @@ pub(super) fn statements() -> Vec<Statement> {
         Statement::new("arms of an experiment", page_statement(is_narrowed))
             .scan("an experiment's arms are listed by page")
     };
-    let sizes = Statement::new("sizes of arms", SIZES)
-        .scan("a metric counts all customers of an experiment");
-    vec![page(false), page(true), sizes, Statement::new("arm of a customer", ONE)]
+    vec![page(false), page(true), Statement::new("arm of a customer", ONE)]
 }
 
 impl Store {
@@ -108,22 +103,6 @@ fn arm_row(
 }
 
 /// The arm of a column `is_holdout`.
-impl Store {
-    /// How many customers each split gave to each arm.
-    pub async fn sizes(
-        &self,
-        tenant: &str,
-        experiment_id: &str,
-    ) -> Result<Vec<(i32, Arm, u64)>, DatabaseError> {
-        let select = Select::new(SIZES).bind(tenant).bind(experiment_id);
-        let rows: Vec<(i64, bool, i64)> = select.all(&self.database).await?;
-        let size = |(stored, is_holdout, n): (i64, bool, i64)| {
-            Ok((epoch(stored)?, arm(is_holdout), u64::try_from(n).unwrap_or_default()))
-        };
-        rows.into_iter().map(size).collect()
-    }
-}
-
 pub(super) fn arm(is_holdout: bool) -> Arm {
     if is_holdout { Arm::Holdout } else { Arm::Treatment }
 }

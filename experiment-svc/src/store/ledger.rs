@@ -1,9 +1,17 @@
 //! Writes what decision-svc delivers: arms, exposures and outcomes.
+//!
+//! Everything about a customer is written under the customer's lock, and what the customer adds to
+//! the sums follows in the same transaction.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use database::{DatabaseError, Statement, Transaction, execute, within};
+use database::{
+    BindRows as _, Columns, DatabaseError, Kind, Rows, Statement, Transaction, execute,
+};
+use sqlx::AssertSqlSafe;
 
-use super::Store;
+use super::{Store, customer, recount::Recount};
 
 /// The arm of a customer in an experiment, written once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +29,7 @@ pub struct Assignment {
 }
 
 /// A customer received, or would have received, an offer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exposure {
     /// Id of the experiment.
     pub experiment_id: String,
@@ -33,6 +41,22 @@ pub struct Exposure {
     pub is_ghost: bool,
     /// The instant of the decision.
     pub at: DateTime<Utc>,
+    /// The split under which the arm was drawn; 0 when the sender does not know.
+    pub epoch: i32,
+    /// The flow that decided.
+    pub flow_id: String,
+    /// The offer of rank 1.
+    pub offer_id: String,
+    /// Its category; empty without one.
+    pub category_id: String,
+    /// The channel of the contact; empty without one.
+    pub channel: String,
+    /// All offers by rank, as a JSON array of texts.
+    pub offer_ids: String,
+    /// The experiment that emptied the answer; empty when it was returned.
+    pub emptied_by: String,
+    /// What the flow knew of the customer, as the sender wrote it; none when it sent nothing.
+    pub features: Option<Vec<u8>>,
 }
 
 /// What a customer did.
@@ -46,8 +70,8 @@ pub struct Outcome {
     pub key: String,
     /// True when its type has the positive classification.
     pub is_positive: bool,
-    /// Its value in 1/10,000; 0 without one.
-    pub value_e4: i64,
+    /// Its value in 1/10,000; none without one.
+    pub value_e4: Option<i64>,
     /// The instant it happened, as reported.
     pub occurred_at: DateTime<Utc>,
     /// The instant decision-svc received it.
@@ -76,76 +100,106 @@ pub struct Delivered {
     pub other_arms: u64,
 }
 
-const INSERT_ASSIGNMENT: &str = "insert into assignment
-      (tenant_id, customer_id, experiment_id, is_holdout, epoch, assigned_us)
-    values ($1, $2, $3, $4, $5, $6)
-    on conflict (tenant_id, customer_id, experiment_id) do nothing";
+const ASSIGNMENT: Columns = &[
+    ("number", Kind::Integer),
+    ("customer_id", Kind::Text),
+    ("experiment_id", Kind::Text),
+    ("is_holdout", Kind::Boolean),
+    ("epoch", Kind::Integer),
+    ("assigned_us", Kind::Integer),
+];
+const EXPOSURE: Columns = &[
+    ("number", Kind::Integer),
+    ("customer_id", Kind::Text),
+    ("experiment_id", Kind::Text),
+    ("decision_id", Kind::Text),
+    ("is_ghost", Kind::Boolean),
+    ("exposed_us", Kind::Integer),
+    ("epoch", Kind::Integer),
+    ("flow_id", Kind::Text),
+    ("offer_id", Kind::Text),
+    ("category_id", Kind::Text),
+    ("channel", Kind::Text),
+    ("offer_ids", Kind::Text),
+    ("emptied_by", Kind::Text),
+    ("features", Kind::Bytes),
+];
+const OUTCOME: Columns = &[
+    ("number", Kind::Integer),
+    ("customer_id", Kind::Text),
+    ("outcome_id", Kind::Text),
+    ("outcome_key", Kind::Text),
+    ("is_positive", Kind::Boolean),
+    ("value_e4", Kind::Integer),
+    ("is_zero", Kind::Boolean),
+    ("occurred_us", Kind::Integer),
+    ("received_us", Kind::Integer),
+];
 
-const READ_ARM: &str = "select is_holdout from assignment
-    where tenant_id = $1 and customer_id = $2 and experiment_id = $3";
+texts!(INSERT_ASSIGNMENT, ASSIGNMENT, |rows| {
+    "insert into assignment
+       (tenant_id, customer_id, experiment_id, is_holdout, epoch, assigned_us)
+     select $1, customer_id, experiment_id, is_holdout, epoch, assigned_us
+     from {rows} asked where true order by number
+     on conflict (tenant_id, customer_id, experiment_id) do nothing"
+});
 
-const PUT_EXPOSURE: &str = "insert into exposure
-      (tenant_id, customer_id, experiment_id, decision_id, is_ghost, exposed_us)
-    values ($1, $2, $3, $4, $5, $6)
-    on conflict (tenant_id, customer_id, experiment_id) do update
-      set decision_id = excluded.decision_id, is_ghost = excluded.is_ghost,
-        exposed_us = excluded.exposed_us
-    where excluded.exposed_us < exposure.exposed_us";
+texts!(PUT_EXPOSURE, EXPOSURE, |rows| {
+    "insert into exposure
+       (tenant_id, customer_id, experiment_id, decision_id, is_ghost, exposed_us, epoch, flow_id,
+        offer_id, category_id, channel, offer_ids, emptied_by, features)
+     select $1, customer_id, experiment_id, decision_id, is_ghost, exposed_us, epoch, flow_id,
+       offer_id, category_id, channel, offer_ids, emptied_by, features
+     from {rows} asked where true order by number
+     on conflict (tenant_id, customer_id, experiment_id) do update set
+       decision_id = excluded.decision_id, is_ghost = excluded.is_ghost,
+       exposed_us = excluded.exposed_us, epoch = excluded.epoch, flow_id = excluded.flow_id,
+       offer_id = excluded.offer_id, category_id = excluded.category_id,
+       channel = excluded.channel, offer_ids = excluded.offer_ids,
+       emptied_by = excluded.emptied_by, features = excluded.features
+     where excluded.exposed_us < exposure.exposed_us"
+});
 
-const INSERT_OUTCOME: &str = "insert into outcome
-      (tenant_id, customer_id, outcome_id, outcome_key, is_positive, value_e4,
-       occurred_us, received_us)
-    values ($1, $2, $3, $4, $5, $6, $7, $8)
-    on conflict (tenant_id, customer_id, outcome_id) do nothing";
+texts!(INSERT_OUTCOME, OUTCOME, |rows| {
+    "insert into outcome
+       (tenant_id, customer_id, outcome_id, outcome_key, is_positive, value_e4, is_zero,
+        occurred_us, received_us)
+     select $1, customer_id, outcome_id, outcome_key, is_positive, value_e4, is_zero,
+       occurred_us, received_us
+     from {rows} asked where true order by number
+     on conflict (tenant_id, customer_id, outcome_id) do nothing"
+});
 
 const ADVANCE: &str = "insert into counted_through (tenant_id, through_us) values ($1, $2)
     on conflict (tenant_id) do update set through_us = excluded.through_us
     where excluded.through_us > counted_through.through_us";
 
-pub(super) fn statements() -> Vec<Statement> {
-    vec![
-        Statement::new("new arm", INSERT_ASSIGNMENT),
-        Statement::new("stored arm of a customer", READ_ARM),
-        Statement::new("first exposure of a customer", PUT_EXPOSURE),
-        Statement::new("new outcome", INSERT_OUTCOME),
-        Statement::new("instant of the ledger", ADVANCE),
-    ]
+pub(super) fn statements(dialect: database::Dialect) -> Vec<Statement> {
+    let mut all = vec![Statement::new("instant of the ledger", ADVANCE)];
+    all.extend(super::listed("new arms", &INSERT_ASSIGNMENT, dialect));
+    all.extend(super::listed("first exposures of customers", &PUT_EXPOSURE, dialect));
+    all.extend(super::listed("new outcomes", &INSERT_OUTCOME, dialect));
+    all
 }
 
 impl Store {
-    /// Stores a delivery, all of it or nothing.
+    /// Stores a delivery, all of it or nothing, with what it changes of the sums.
     pub async fn deliver(
         &self,
         tenant: &str,
-        mut delivery: Delivery,
+        delivery: Delivery,
     ) -> Result<Delivered, DatabaseError> {
-        // Concurrent deliveries touch their rows in the same order, so that none waits for the
-        // other in a circle. The sort is stable: of two arms for one customer the first stays
-        // first.
-        delivery.assignments.sort_by(|a, b| {
-            (&a.customer_id, &a.experiment_id).cmp(&(&b.customer_id, &b.experiment_id))
-        });
-        delivery.exposures.sort_by(|a, b| {
-            (&a.customer_id, &a.experiment_id).cmp(&(&b.customer_id, &b.experiment_id))
-        });
-        delivery
-            .outcomes
-            .sort_by(|a, b| (&a.customer_id, &a.outcome_id).cmp(&(&b.customer_id, &b.outcome_id)));
         let mut delivered = Delivered::default();
         let mut transaction = self.database.begin().await?;
-        for assignment in &delivery.assignments {
-            if insert_assignment(&mut transaction, tenant, assignment).await? {
-                delivered.stored += 1;
-            } else if has_other_arm(&mut transaction, tenant, assignment).await? {
-                delivered.other_arms += 1;
-            }
-        }
-        for exposure in &delivery.exposures {
-            delivered.stored += insert_exposure(&mut transaction, tenant, exposure).await?;
-        }
-        for outcome in &delivery.outcomes {
-            delivered.stored += insert_outcome(&mut transaction, tenant, outcome).await?;
-        }
+        let customers = delivery.customers();
+        customer::lock(&mut transaction, tenant, &customers).await?;
+        delivered.stored +=
+            put_assignments(&mut transaction, tenant, &delivery.assignments).await?;
+        delivered.stored += put_exposures(&mut transaction, tenant, &delivery.exposures).await?;
+        delivered.stored += put_outcomes(&mut transaction, tenant, &delivery.outcomes).await?;
+        let recount = Recount::of(&mut transaction, tenant, &customers).await?;
+        delivered.other_arms = recount.other_arms(&delivery.assignments);
+        recount.write(&mut transaction).await?;
         if let Some(through) = delivery.counted_through {
             advance(&mut transaction, tenant, through).await?;
         }
@@ -154,73 +208,106 @@ impl Store {
     }
 }
 
-async fn insert_assignment(
-    transaction: &mut Transaction,
-    tenant: &str,
-    assignment: &Assignment,
-) -> Result<bool, DatabaseError> {
-    let done = execute!(
-        transaction,
-        sqlx::query(INSERT_ASSIGNMENT)
-            .bind(tenant)
-            .bind(&assignment.customer_id)
-            .bind(&assignment.experiment_id)
-            .bind(assignment.is_holdout)
-            .bind(i64::from(assignment.epoch))
-            .bind(assignment.assigned_at.timestamp_micros())
-    )?;
-    Ok(done.rows == 1)
+impl Delivery {
+    fn customers(&self) -> BTreeSet<&str> {
+        let assigned = self.assignments.iter().map(|entry| entry.customer_id.as_str());
+        let exposed = self.exposures.iter().map(|entry| entry.customer_id.as_str());
+        let active = self.outcomes.iter().map(|entry| entry.customer_id.as_str());
+        assigned.chain(exposed).chain(active).collect()
+    }
 }
 
-async fn has_other_arm(
+/// Of two arms for one customer the first stays.
+pub(super) async fn put_assignments(
     transaction: &mut Transaction,
     tenant: &str,
-    assignment: &Assignment,
-) -> Result<bool, DatabaseError> {
-    let (is_holdout,): (bool,) = within!(transaction, connection => sqlx::query_as(
-        READ_ARM)
-        .bind(tenant)
-        .bind(&assignment.customer_id)
-        .bind(&assignment.experiment_id)
-        .fetch_one(connection))?;
-    Ok(is_holdout != assignment.is_holdout)
-}
-
-async fn insert_exposure(
-    transaction: &mut Transaction,
-    tenant: &str,
-    exposure: &Exposure,
+    assignments: &[Assignment],
 ) -> Result<u64, DatabaseError> {
-    let done = execute!(
-        transaction,
-        sqlx::query(PUT_EXPOSURE)
-            .bind(tenant)
-            .bind(&exposure.customer_id)
-            .bind(&exposure.experiment_id)
-            .bind(&exposure.decision_id)
-            .bind(exposure.is_ghost)
-            .bind(exposure.at.timestamp_micros())
-    )?;
-    Ok(done.rows)
+    let mut rows = Rows::new(ASSIGNMENT);
+    for (number, assignment) in assignments.iter().enumerate() {
+        rows.push([
+            number.into(),
+            (&assignment.customer_id).into(),
+            (&assignment.experiment_id).into(),
+            assignment.is_holdout.into(),
+            i64::from(assignment.epoch).into(),
+            assignment.assigned_at.timestamp_micros().into(),
+        ]);
+    }
+    put(transaction, tenant, &INSERT_ASSIGNMENT, &rows).await
 }
 
-async fn insert_outcome(
+async fn put_exposures(
     transaction: &mut Transaction,
     tenant: &str,
-    outcome: &Outcome,
+    exposures: &[Exposure],
 ) -> Result<u64, DatabaseError> {
-    let done = execute!(
-        transaction,
-        sqlx::query(INSERT_OUTCOME)
-            .bind(tenant)
-            .bind(&outcome.customer_id)
-            .bind(&outcome.outcome_id)
-            .bind(&outcome.key)
-            .bind(outcome.is_positive)
-            .bind(outcome.value_e4)
-            .bind(outcome.occurred_at.timestamp_micros())
-            .bind(outcome.received_at.timestamp_micros())
-    )?;
+    // The earliest of a customer: a statement may write a row once.
+    let mut first: BTreeMap<(&str, &str), &Exposure> = BTreeMap::new();
+    for exposure in exposures {
+        let key = (exposure.customer_id.as_str(), exposure.experiment_id.as_str());
+        let kept = first.entry(key).or_insert(exposure);
+        if exposure.at < kept.at {
+            *kept = exposure;
+        }
+    }
+    let mut rows = Rows::new(EXPOSURE);
+    for (number, exposure) in first.into_values().enumerate() {
+        rows.push([
+            number.into(),
+            (&exposure.customer_id).into(),
+            (&exposure.experiment_id).into(),
+            (&exposure.decision_id).into(),
+            exposure.is_ghost.into(),
+            exposure.at.timestamp_micros().into(),
+            i64::from(exposure.epoch).into(),
+            (&exposure.flow_id).into(),
+            (&exposure.offer_id).into(),
+            (&exposure.category_id).into(),
+            (&exposure.channel).into(),
+            (&exposure.offer_ids).into(),
+            (&exposure.emptied_by).into(),
+            database::Cell::Bytes(exposure.features.as_deref()),
+        ]);
+    }
+    put(transaction, tenant, &PUT_EXPOSURE, &rows).await
+}
+
+async fn put_outcomes(
+    transaction: &mut Transaction,
+    tenant: &str,
+    outcomes: &[Outcome],
+) -> Result<u64, DatabaseError> {
+    let mut rows = Rows::new(OUTCOME);
+    for (number, outcome) in outcomes.iter().enumerate() {
+        rows.push([
+            number.into(),
+            (&outcome.customer_id).into(),
+            (&outcome.outcome_id).into(),
+            (&outcome.key).into(),
+            outcome.is_positive.into(),
+            outcome.value_e4.unwrap_or_default().into(),
+            (outcome.value_e4 == Some(0)).into(),
+            outcome.occurred_at.timestamp_micros().into(),
+            outcome.received_at.timestamp_micros().into(),
+        ]);
+    }
+    put(transaction, tenant, &INSERT_OUTCOME, &rows).await
+}
+
+/// Runs a statement about rows, unless there are none; says how many it wrote.
+pub(super) async fn put(
+    transaction: &mut Transaction,
+    tenant: &str,
+    texts: &database::Texts,
+    rows: &Rows<'_>,
+) -> Result<u64, DatabaseError> {
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    let text = texts.get(transaction.dialect(), rows.count());
+    let done =
+        execute!(transaction, sqlx::query(AssertSqlSafe(text)).bind(tenant).bind_rows(rows))?;
     Ok(done.rows)
 }
 

@@ -1,157 +1,325 @@
-//! Reads the ledger: the sums that a metric needs, customer by customer.
+//! Reads an experiment out: from the sums where the metric is counted, else from the customers'
+//! rows.
 
 use chrono::{DateTime, Utc};
-use database::{Cell, DatabaseError, Select, Statement};
+use database::{DatabaseError, Select, Statement};
 
 use super::{
     Store,
     arm::{arm, epoch},
+    recount::{OutcomeColumns, outcome},
+    sums::Summed,
 };
 use crate::domain::{
-    analysis::{Counts, Customer, Window},
-    measure::{Metric, Sum},
+    analysis::{Arm, Counts, LeftOut, Population},
+    measure::Metric,
+    tally::{Changes, Facts, FirstExposure, Group, HOUR_US, NEVER, Outcome, Plan, Tally},
 };
 
-/// Customers of one page of a read-out: a page is one statement, far within its time limit.
+/// Customers of one page of a read-out from rows: a page is two statements, far within their time
+/// limit.
 const PAGE: i64 = 5_000;
-/// Sums are taken in two parts, multiples of this and the rest, so that no customer's outcomes
-/// overflow SQLite's 64 bits.
-const PART: i128 = 100_000_000;
 
 /// What the ledger holds of an experiment.
 #[derive(Clone, Debug)]
 pub struct Read {
-    /// The customers.
+    /// The customers whose windows have closed.
     pub counts: Counts,
     /// Every outcome received up to here is counted.
     pub counted_through: Option<DateTime<Utc>>,
+    /// The sums are those of this instant, while what the experiment counts is computed again.
+    pub computed_at: Option<DateTime<Utc>>,
+    /// Everyone assigned, by split and arm, whatever their windows.
+    pub assigned: Vec<(i32, Arm, u64)>,
+    /// Everyone matched, likewise.
+    pub matched: Vec<(i32, Arm, u64)>,
 }
-
-/// Customer, arm, split and exposure; then the parts of the sums since assignment and since
-/// exposure, as [`sums_column`] writes them.
-type Columns = (String, bool, i64, Option<i64>, String, String);
 
 const THROUGH: &str = "select through_us from counted_through where tenant_id = $1";
 
+const SIZES: &str = "select epoch, is_holdout, count(*) from assignment
+    where tenant_id = $1 and experiment_id = $2 group by epoch, is_holdout";
+
+/// A page of arms: the customers after $3.
+const PAGE_OF: &str = "(select tenant_id, customer_id, experiment_id, is_holdout, epoch,
+    assigned_us from assignment where tenant_id = $1 and experiment_id = $2 and customer_id > $3
+    order by customer_id limit $4 + 0) a";
+
+fn customers_text() -> String {
+    format!(
+        "select a.customer_id, a.is_holdout, a.epoch, a.assigned_us, e.exposed_us, e.emptied_by,
+           c.number_e4, e.category_id, e.channel, e.features
+         from {PAGE_OF}
+         left join exposure e on e.tenant_id = a.tenant_id
+           and e.customer_id = a.customer_id and e.experiment_id = a.experiment_id
+         left join covariate c on c.tenant_id = a.tenant_id
+           and c.customer_id = a.customer_id and c.experiment_id = a.experiment_id
+         order by a.customer_id"
+    )
+}
+
+/// The outcomes of these customers from the look back before their arm on, whatever decision or
+/// flow they name.
+fn outcomes_text() -> String {
+    format!(
+        "select o.customer_id, o.outcome_key, o.is_positive, o.value_e4, o.is_zero,
+           o.occurred_us, o.received_us
+         from {PAGE_OF}
+         join outcome o on o.tenant_id = a.tenant_id and o.customer_id = a.customer_id
+           and o.occurred_us >= a.assigned_us - $5
+         order by o.customer_id"
+    )
+}
+
+/// Customer, arm, split, assignment; exposure and what emptied it; covariate; category, channel and
+/// features of the exposure.
+type Columns = (
+    String,
+    bool,
+    i64,
+    i64,
+    Option<i64>,
+    Option<String>,
+    Option<i64>,
+    Option<String>,
+    Option<String>,
+    Option<Vec<u8>>,
+);
+
+/// A customer of an experiment, computed from the customer's rows.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// What the customer adds to the sums.
+    pub tally: Tally,
+    /// Category of the first exposure; empty without one.
+    pub category_id: String,
+    /// Its channel; empty without one.
+    pub channel: String,
+    /// Its features as the sender wrote them; empty without any.
+    pub features: Vec<u8>,
+}
+
 pub(super) fn statements() -> Vec<Statement> {
-    let sums = [Sum::Outcomes { key: "conversion".to_owned() }, Sum::PositiveValues];
+    let why = "a read-out of a metric that is not kept reads all customers of an experiment";
     vec![
         Statement::new("instant of the ledger", THROUGH),
-        Statement::new("customers of an experiment", customers_statement(&sums, &mut Vec::new()))
-            .scan("a read-out sums over all customers of an experiment"),
+        Statement::new("sizes of arms", SIZES)
+            .scan("until its sums are there all customers of an experiment are counted"),
+        Statement::new("customers of an experiment", customers_text()).scan(why),
+        Statement::new("outcomes of an experiment's customers", outcomes_text()).scan(why),
     ]
 }
 
 impl Store {
-    /// Everything the ledger holds of an experiment within `window`. Outcomes that arrive meanwhile
+    /// Everything the ledger holds of an experiment on one metric. Outcomes that arrive meanwhile
     /// may be in it or not.
     pub async fn read(
         &self,
         tenant: &str,
-        experiment_id: &str,
+        plan: &Plan,
         metric: Metric,
-        window: Window,
     ) -> Result<Read, DatabaseError> {
-        // Read first: what is counted through then is in every page.
-        let through: Option<(i64,)> =
-            Select::new(THROUGH).bind(tenant).optional(&self.database).await?;
-        let mut counts = Counts::new(metric);
-        let mut after = String::new();
-        loop {
-            let sums = &counts.metric.sums;
-            let page = self.customers(tenant, experiment_id, &after, sums, window).await?;
-            for row in &page {
-                counts.add(&customer(row)?);
-            }
-            match page.into_iter().last() {
-                Some(last) => after = last.0,
-                None => break,
+        let served = self.served(tenant, &plan.id).await?;
+        let is_kept = |served: &Plan| served.metrics.contains(&metric);
+        match served.filter(|served| served.plan.as_ref().is_some_and(is_kept)) {
+            None => self.read_rows(tenant, plan, metric).await,
+            Some(served) => {
+                // Read first: what is counted through then is in every sum.
+                let through = self.counted_through(tenant).await?;
+                let version = (plan.id.as_str(), served.version);
+                let hour = closed_hour(through);
+                let sums = self.sums(tenant, version, &metric.name, hour).await?;
+                let mut read = collected(metric, through, plan, &sums)?;
+                read.computed_at = served.computed_at;
+                Ok(read)
             }
         }
-        Ok(Read { counts, counted_through: through.map(|(us,)| serve::from_micros(us)) })
     }
 
-    /// One page. A customer joins with every outcome of theirs that counts, whatever decision or
-    /// flow it names.
-    async fn customers(
+    /// The same from the customers' rows: slow, and always right.
+    pub async fn read_rows(
+        &self,
+        tenant: &str,
+        plan: &Plan,
+        metric: Metric,
+    ) -> Result<Read, DatabaseError> {
+        let through = self.counted_through(tenant).await?;
+        let changes = self.changes(tenant, &plan.only(&metric)).await?;
+        let closed = closed_hour(through).unwrap_or_default();
+        let is_read = |hour: i64| hour == NEVER || hour <= closed;
+        let summed = changes.iter().filter(|(place, _)| is_read(place.hour));
+        let summed: Vec<_> = summed
+            .map(|(place, sums)| Summed {
+                group: place.group,
+                is_holdout: place.is_holdout,
+                epoch: place.epoch.into(),
+                is_cut: place.hour == NEVER,
+                sums: *sums,
+            })
+            .collect();
+        collected(metric, through, plan, &summed)
+    }
+
+    /// The sums over all customers, computed from their rows.
+    async fn changes(&self, tenant: &str, plan: &Plan) -> Result<Changes, DatabaseError> {
+        let mut changes = Changes::new();
+        self.walk(tenant, plan, |seen| plan.change(&mut changes, &seen.tally, 1)).await?;
+        Ok(changes)
+    }
+
+    /// Computes every customer of an experiment from the customer's rows.
+    pub async fn walk(
+        &self,
+        tenant: &str,
+        plan: &Plan,
+        mut visit: impl FnMut(Seen) + Send,
+    ) -> Result<(), DatabaseError> {
+        let mut after = String::new();
+        loop {
+            let page = |text: String| {
+                Select::new(text).bind(tenant).bind(&plan.id).bind(after.as_str()).bind(PAGE)
+            };
+            let customers: Vec<Columns> = page(customers_text()).all(&self.database).await?;
+            let outcomes = page(outcomes_text()).bind(plan.look_back_us.unwrap_or_default());
+            let outcomes: Vec<OutcomeColumns> = outcomes.all(&self.database).await?;
+            let outcomes: Vec<(String, Outcome)> = outcomes.into_iter().map(outcome).collect();
+            let mut rest = outcomes.as_slice();
+            let Some(last) = customers.last().map(|row| row.0.clone()) else { return Ok(()) };
+            for row in customers {
+                let (own, others) = split(rest, &row.0);
+                rest = others;
+                let own: Vec<Outcome> = own.iter().map(|(_, outcome)| outcome.clone()).collect();
+                let tally = plan.tally(&facts(&row, plan, &own)?);
+                let (category_id, channel) = (row.7.unwrap_or_default(), row.8.unwrap_or_default());
+                let features = row.9.unwrap_or_default();
+                visit(Seen { tally, category_id, channel, features });
+            }
+            after = last;
+        }
+    }
+
+    /// How many customers each split gave to each arm.
+    pub async fn sizes(
         &self,
         tenant: &str,
         experiment_id: &str,
-        after: &str,
-        sums: &[Sum],
-        window: Window,
-    ) -> Result<Vec<Columns>, DatabaseError> {
-        let mut parameters: Vec<Cell<'_>> = vec![
-            tenant.into(),
-            experiment_id.into(),
-            after.into(),
-            window.end.timestamp_micros().into(),
-            window.received_max.timestamp_micros().into(),
-            PAGE.into(),
-        ];
-        let statement = customers_statement(sums, &mut parameters);
-        parameters.into_iter().fold(Select::new(statement), Select::bind).all(&self.database).await
-    }
-}
-
-/// The statement of one page; the parameters of the sums follow those that are there.
-fn customers_statement<'a>(sums: &'a [Sum], parameters: &mut Vec<Cell<'a>>) -> String {
-    let summands: Vec<_> = sums.iter().map(|sum| summand(sum, parameters)).collect();
-    format!(
-        "select a.customer_id, a.is_holdout, a.epoch, e.exposed_us,
-           {since_assignment}, {since_exposure}
-         from (select tenant_id, customer_id, experiment_id, is_holdout, epoch, assigned_us
-               from assignment
-               where tenant_id = $1 and experiment_id = $2 and customer_id > $3
-               order by customer_id limit $6 + 0) a
-         left join exposure e on e.tenant_id = a.tenant_id
-           and e.customer_id = a.customer_id and e.experiment_id = a.experiment_id
-         left join outcome o on o.tenant_id = a.tenant_id and o.customer_id = a.customer_id
-           and o.occurred_us >= a.assigned_us and o.occurred_us < $4 and o.received_us <= $5
-         group by a.customer_id, a.is_holdout, a.epoch, e.exposed_us order by a.customer_id",
-        since_assignment = sums_column(&summands, "true"),
-        since_exposure = sums_column(&summands, "o.occurred_us >= e.exposed_us"),
-    )
-}
-
-/// What one outcome adds to a sum; null adds nothing. A value it compares with becomes a parameter.
-fn summand<'a>(sum: &'a Sum, parameters: &mut Vec<Cell<'a>>) -> String {
-    match sum {
-        Sum::Outcomes { key } => {
-            parameters.push(key.into());
-            format!("case when o.outcome_key = ${} then 1 end", parameters.len())
+    ) -> Result<Vec<(i32, Arm, u64)>, DatabaseError> {
+        let served = self.served(tenant, experiment_id).await?;
+        if let Some(served) = served.filter(|served| served.plan.is_some()) {
+            let sums = self.sums(tenant, (experiment_id, served.version), "", None).await?;
+            let everyone = sums.iter().filter(|sum| sum.group == Group::EveryoneAssigned);
+            return everyone
+                .map(|sum| Ok((epoch(sum.epoch)?, arm(sum.is_holdout), sum.sums.sample().n)))
+                .collect();
         }
-        Sum::PositiveValues => "case when o.is_positive then o.value_e4 end".to_owned(),
+        let select = Select::new(SIZES).bind(tenant).bind(experiment_id);
+        let rows: Vec<(i64, bool, i64)> = select.all(&self.database).await?;
+        let size = |(stored, is_holdout, n): (i64, bool, i64)| {
+            Ok((epoch(stored)?, arm(is_holdout), u64::try_from(n).unwrap_or_default()))
+        };
+        rows.into_iter().map(size).collect()
+    }
+
+    /// Every outcome of the tenant received up to here is counted.
+    pub async fn counted_through(
+        &self,
+        tenant: &str,
+    ) -> Result<Option<DateTime<Utc>>, DatabaseError> {
+        let select = Select::new(THROUGH).bind(tenant).brief();
+        let through: Option<(i64,)> = select.optional(&self.database).await?;
+        Ok(through.map(|(us,)| serve::from_micros(us)))
     }
 }
 
-/// One text column: both parts of each sum over the outcomes for which `condition` holds, apart by
-/// spaces.
-fn sums_column(summands: &[String], condition: &str) -> String {
-    let part = |summand: &str, operator: char| {
-        format!(
-            "cast(coalesce(sum(case when {condition} then ({summand}) {operator} {PART} end), 0)
-               as text)"
-        )
-    };
-    let parts = summands.iter().flat_map(|summand| ['/', '%'].map(|sign| part(summand, sign)));
-    parts.collect::<Vec<_>>().join(" || ' ' || ")
+/// The outcomes of a customer, and those of the customers after. Both lists are in the order of
+/// customers.
+fn split<'o>(
+    outcomes: &'o [(String, Outcome)],
+    customer: &str,
+) -> (&'o [(String, Outcome)], &'o [(String, Outcome)]) {
+    // An outcome of a customer whose arm came in between the two statements belongs to nobody here.
+    let before = outcomes.partition_point(|(of, _)| of.as_str() < customer);
+    let until = outcomes.partition_point(|(of, _)| of.as_str() <= customer);
+    (outcomes.get(before..until).unwrap_or_default(), outcomes.get(until..).unwrap_or_default())
 }
 
-fn customer(row: &Columns) -> Result<Customer, DatabaseError> {
-    let (_, is_holdout, split, exposed_us, since_assignment, since_exposure) = row;
-    Ok(Customer {
+fn facts<'f>(
+    row: &'f Columns,
+    plan: &Plan,
+    outcomes: &'f [Outcome],
+) -> Result<Facts<'f>, DatabaseError> {
+    let (_, is_holdout, split, assigned_us, exposed_us, emptied_by, number_e4, ..) = row;
+    let emptied_by = emptied_by.as_deref().unwrap_or_default();
+    Ok(Facts {
         arm: arm(*is_holdout),
         epoch: epoch(*split)?,
-        since_assignment: sums(since_assignment)?,
-        since_exposure: exposed_us.map(|_| sums(since_exposure)).transpose()?,
+        assigned_us: *assigned_us,
+        exposure: exposed_us.map(|at_us| FirstExposure { at_us, emptied_by }),
+        outcomes,
+        imported_e4: number_e4.filter(|_| plan.imported.is_some()),
     })
 }
 
-/// The sums whose parts a column holds.
-fn sums(column: &str) -> Result<Vec<i128>, DatabaseError> {
-    let parts: Result<Vec<i128>, _> = column.split(' ').map(str::parse).collect();
-    let parts = parts.map_err(|_| DatabaseError::Corrupt(format!("sums `{column}`")))?;
-    let sum = |both: &[i128]| both.iter().fold(0, |multiple, part| multiple * PART + part);
-    Ok(parts.chunks(2).map(sum).collect())
+/// The last hour that has closed, in hours since 1970.
+pub fn closed_hour(through: Option<DateTime<Utc>>) -> Option<i64> {
+    through.map(|through| through.timestamp_micros().div_euclid(HOUR_US))
+}
+
+/// A read-out of sums.
+fn collected(
+    metric: Metric,
+    counted_through: Option<DateTime<Utc>>,
+    plan: &Plan,
+    sums: &[Summed],
+) -> Result<Read, DatabaseError> {
+    let mut counts = Counts::new(metric);
+    counts.covariate = plan.covariate_name();
+    let (mut assigned, mut matched) = (Vec::new(), Vec::new());
+    let (mut of_assigned, mut of_matched) = (Whole::default(), Whole::default());
+    for Summed { group, is_holdout, epoch: split, is_cut, sums } in sums {
+        let (arm, epoch, sample) = (arm(*is_holdout), epoch(*split)?, sums.sample());
+        let (population, whole) = match group {
+            Group::Assigned => (Population::Assigned, &mut of_assigned),
+            Group::Matched => (Population::Matched, &mut of_matched),
+            Group::EveryoneAssigned => {
+                of_assigned.everyone += sample.n;
+                assigned.push((epoch, arm, sample.n));
+                continue;
+            }
+            Group::EveryoneMatched => {
+                of_matched.everyone += sample.n;
+                matched.push((epoch, arm, sample.n));
+                continue;
+            }
+            Group::Emptied => {
+                of_matched.emptied += sample.n;
+                continue;
+            }
+        };
+        if *is_cut {
+            whole.cut += sample.n;
+        } else {
+            whole.closed += sample.n;
+            counts.add_sample(population, epoch, arm, &sample);
+        }
+    }
+    counts.assigned_left_out = of_assigned.left_out();
+    counts.matched_left_out = of_matched.left_out();
+    Ok(Read { counts, counted_through, computed_at: None, assigned, matched })
+}
+
+/// Customers of one population, by what became of their windows.
+#[derive(Clone, Copy, Debug, Default)]
+struct Whole {
+    everyone: u64,
+    closed: u64,
+    cut: u64,
+    emptied: u64,
+}
+
+impl Whole {
+    fn left_out(self) -> LeftOut {
+        let open = self.everyone.saturating_sub(self.closed + self.cut);
+        LeftOut { open, cut: self.cut, emptied: self.emptied }
+    }
 }

@@ -7,12 +7,13 @@ use super::Store;
 
 const TENANTS: &str = "select tenant_id from counted_through order by tenant_id";
 
-/// Outcomes that no read-out counts: their customer had no arm when they happened.
+/// Outcomes that no read-out counts: they happened before their customer had an arm, and longer
+/// before it than any covariate looks back.
 const OLD: &str = "select o.customer_id, o.outcome_id from outcome o
     where o.tenant_id = $1 and o.occurred_us < $2
       and not exists (select 1 from assignment a
         where a.tenant_id = o.tenant_id and a.customer_id = o.customer_id
-          and a.assigned_us <= o.occurred_us)
+          and a.assigned_us - $4 <= o.occurred_us)
     limit $3 + 0";
 const DELETE: &str = "delete from outcome
     where tenant_id = $1 and customer_id = $2 and outcome_id = $3 and occurred_us < $4";
@@ -32,6 +33,14 @@ impl Store {
         Ok(rows.into_iter().map(|(tenant,)| tenant).collect())
     }
 
+    /// How far the covariates of a tenant's experiments look back, as long as they count.
+    async fn look_back_us(&self, tenant: &str) -> Result<i64, DatabaseError> {
+        let open = self.open_experiments().await?;
+        let plans = open.into_iter().filter(|open| open.tenant == tenant);
+        let looks = plans.filter_map(|open| open.plan?.look_back_us);
+        Ok(looks.max().unwrap_or_default())
+    }
+
     /// Deletes some outcomes of a tenant that happened before `before_us` and that no experiment
     /// counts; returns how many.
     pub async fn delete_outcomes(
@@ -39,7 +48,12 @@ impl Store {
         tenant: &str,
         before_us: i64,
     ) -> Result<u64, DatabaseError> {
-        let select = Select::new(OLD).bind(tenant).bind(before_us).bind(i64::from(BATCH_MAX));
+        let look_back_us = self.look_back_us(tenant).await?;
+        let select = Select::new(OLD)
+            .bind(tenant)
+            .bind(before_us)
+            .bind(i64::from(BATCH_MAX))
+            .bind(look_back_us);
         let keys: Vec<(String, String)> = select.all(&self.database).await?;
         delete_each!(self.database, keys, (customer_id, outcome_id) => {
             sqlx::query(DELETE).bind(tenant).bind(customer_id).bind(outcome_id).bind(before_us)

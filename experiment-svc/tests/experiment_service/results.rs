@@ -49,7 +49,7 @@ async fn revenue_is_read_out_from_deliveries_to_verdict() {
     on_both(async |suite| {
         suite.create(running()).await.unwrap();
         deliver_all(&suite, &programme()).await;
-        suite.deliver_through([], Some(day(1))).await.unwrap();
+        suite.deliver_through([], Some(day(90))).await.unwrap();
         suite.clock.set(day(90));
         let results = suite.results(SEED, "").await.unwrap();
         assert_eq!(results.metric, "revenue_per_customer");
@@ -78,13 +78,15 @@ async fn revenue_is_read_out_from_deliveries_to_verdict() {
         );
         let srm = results.srm.unwrap();
         assert_eq!((srm.chi_square, srm.degrees_of_freedom, srm.p), (0.0, 1, 1.0));
-        assert_eq!(results.counted_through, Some(timestamp(day(1))));
+        assert_eq!(results.counted_through, Some(timestamp(day(90))));
         assert_eq!((results.verdict, results.withheld.len()), (ResultVerdict::Gain.into(), 0));
         let estimates: Vec<_> =
             results.estimates.iter().map(|estimate| estimate.method.as_str()).collect();
         assert_eq!(estimates, ["pooled_t", "welch"]);
         let named: Vec<_> = results.methods.keys().map(String::as_str).collect();
-        assert_eq!(named, ["ghost", "interval", "lift", "population", "srm", "test", "total"]);
+        let expected =
+            ["anytime", "cuped", "interval", "lift", "population", "srm", "test", "total"];
+        assert_eq!(named, [&expected[..], &["winsorized"]].concat());
     })
     .await;
 }
@@ -104,13 +106,13 @@ async fn conversions_are_read_out_with_newcombe_beside_wald() {
         close(results.difference.unwrap(), -0.431_372_549_019_607_8);
         close(results.statistic.unwrap(), -10.629_135_653_628_22);
         close(results.p.unwrap(), 2.181_246_247_786_591_3e-26);
-        check_interval(&results.ci95, [-0.512_021_310_593_164_1, -0.350_723_787_446_051_4]);
-        let [pooled_z, wald, newcombe] = &results.estimates[..] else { panic!("{results:?}") };
-        let named = [pooled_z, wald, newcombe].map(|estimate| estimate.method.as_str());
-        assert_eq!(named, ["pooled_z", "wald", "newcombe"]);
+        check_interval(&results.ci95, [-0.506_918_018_200_306, -0.347_201_596_985_281_2]);
+        let [pooled_z, newcombe, wald] = &results.estimates[..] else { panic!("{results:?}") };
+        let named = [pooled_z, newcombe, wald].map(|estimate| estimate.method.as_str());
+        assert_eq!(named, ["pooled_z", "newcombe", "wald"]);
         assert_eq!((pooled_z.statistic, pooled_z.p), (results.statistic, results.p));
-        assert_eq!((&wald.ci95, wald.p), (&results.ci95, None));
-        check_interval(&newcombe.ci95, [-0.506_918_018_200_306, -0.347_201_596_985_281_2]);
+        assert_eq!((&newcombe.ci95, newcombe.p), (&results.ci95, None));
+        check_interval(&wald.ci95, [-0.512_021_310_593_164_1, -0.350_723_787_446_051_4]);
         assert_eq!(results.methods["test"], "z test of two proportions, pooled variance");
         assert_eq!(results.verdict(), ResultVerdict::Withheld);
         assert!(
@@ -174,6 +176,7 @@ async fn an_early_conclusion_ends_the_count() {
         suite.deliver([sale("o1", "ann", 5, day(9)), sale("o2", "ann", 7, day(10))]).await.unwrap();
         suite.clock.set(day(10));
         suite.conclude(SEED, true).await.unwrap();
+        assert_eq!(suite.app.count_again().await.unwrap(), 1);
         suite.clock.set(day(100));
         let results = suite.results(SEED, "").await.unwrap();
         assert_eq!(results.arms[0].total, 5.0);
@@ -224,7 +227,7 @@ async fn sums_are_exact_beyond_sixty_four_bits() {
             .unwrap();
         let outcome = |n: usize, customer: &str, value_e4| {
             let entry = bought(&format!("{customer}{n}"), customer, 0, hour(2));
-            Entry::Outcome(proto::OutcomeEntry { value_e4, ..entry })
+            Entry::Outcome(proto::OutcomeEntry { value_e4: Some(value_e4), ..entry })
         };
         suite.deliver((0..500).map(|n| outcome(n, "ann", 9_999_999_999_999))).await.unwrap();
         suite.deliver((0..3).map(|n| outcome(n, "bob", -3))).await.unwrap();
@@ -265,7 +268,8 @@ async fn an_unknown_metric_is_refused_with_the_known_ones() {
         suite.create(running()).await.unwrap();
         let status = suite.results(SEED, "profit").await.unwrap_err();
         assert_eq!(shown(&status), invalid(&["metric"]));
-        let known = "known are conversion_rate and revenue_per_customer";
+        let known = "known are conversion_rate, revenue_per_customer, outcome:<key>, count:<key> \
+                     and rate:<a>/<b>";
         assert_eq!(status.message(), format!("`metric` `profit` is not a metric; {known}"));
         assert_eq!(suite.results("nope", "").await.unwrap_err().code(), Code::NotFound);
     })

@@ -57,6 +57,16 @@ impl Suite {
         Self { clock, location, app, experiments, ledger }
     }
 
+    /// The same store, opened by a new process after the end of this one.
+    pub async fn restart(self) -> Self {
+        let Self { clock, location, app, experiments, ledger } = self;
+        app.store().database().close().await;
+        drop((app, experiments, ledger));
+        let again = Self::start(location).await;
+        again.clock.set(clock.now());
+        again
+    }
+
     /// A second process on the same database, where the store allows it.
     pub async fn replica(&self) -> Self {
         match self.location.place() {
@@ -125,7 +135,11 @@ impl Suite {
     }
 
     pub async fn results(&self, id: &str, metric: &str) -> Result<proto::Results, Status> {
-        let request = proto::GetResultsRequest { id: id.to_owned(), metric: metric.to_owned() };
+        let request = proto::GetResultsRequest {
+            id: id.to_owned(),
+            metric: metric.to_owned(),
+            ..Default::default()
+        };
         Ok(self.experiments.clone().get_results(request).await?.into_inner().results.unwrap())
     }
 
@@ -174,7 +188,7 @@ pub fn seed() -> proto::Experiment {
     proto::Experiment {
         name: "Winback Q4 holdout".to_owned(),
         flow_id: "flow_winback".to_owned(),
-        holdout_percentage: 15.0,
+        holdout_percentage: Some(15.0),
         primary_metric: "revenue_per_customer".to_owned(),
         duration: "90 days".to_owned(),
         ..Default::default()
@@ -206,8 +220,8 @@ pub fn exposed(customer_id: &str, decision_id: &str, at: DateTime<Utc>) -> Entry
         experiment_id: SEED.to_owned(),
         customer_id: customer_id.to_owned(),
         decision_id: decision_id.to_owned(),
-        ghost: false,
         at: Some(timestamp(at)),
+        ..Default::default()
     })
 }
 
@@ -223,7 +237,7 @@ pub fn bought(
         customer_id: customer_id.to_owned(),
         key: "conversion".to_owned(),
         positive: true,
-        value_e4: value * 10_000,
+        value_e4: Some(value * 10_000),
         occurred_at: Some(timestamp(at)),
         received_at: Some(timestamp(at)),
     }

@@ -8,11 +8,15 @@ use crate::repository::SourceFile;
 const BEGINNING: [&str; 2] = ["tenant_id", "customer_id"];
 
 /// Tables without customers, and why each has none.
-const OTHERS: [(&str, &str); 8] = [
+const OTHERS: [(&str, &str); 12] = [
     ("head", "a tenant's configuration"),
     ("entry", "a tenant's configuration"),
     ("resource", "a tenant's configuration"),
     ("running_flow", "the experiment that runs on a flow"),
+    ("counting", "what an experiment counts"),
+    ("tally_sum", "sums over the customers of an experiment"),
+    ("contact_position", "how far a tenant's contacts are followed"),
+    ("snapshot", "what an experiment showed on a day"),
     ("counted_through", "an instant of a tenant's ledger"),
     ("kept_since", "from when on rows of a kind are there"),
     ("budget", "the sum over all customers that a policy limits"),

@@ -4,43 +4,75 @@
 //! By intention to treat: everyone assigned counts, treated or not, with everything they did from
 //! the assignment on. Beside it, the ghost-matched comparison counts those who received, or would
 //! have received, an offer. Customers are compared within the split under which they were drawn,
-//! and the differences are combined by size, so that a changed split does not mix early customers
-//! with late ones.
+//! and the differences are combined by the treated, so that a changed split does not mix early
+//! customers with late ones.
 //!
-//! Sums are whole numbers and exact; quantiles and tails come from statrs, upper tails always by
-//! `sf`.
+//! Sums are whole numbers and exact, and so are their differences; quantiles and tails come from
+//! statrs, upper tails always by `sf`. A figure that cannot be computed is absent, and the read-out
+//! says why.
 
+mod anytime;
+mod breakdown;
 mod comparison;
+mod contact;
 mod counts;
+mod cuped;
+mod design;
+mod early;
 mod effect;
+mod findings;
+mod guard;
+mod holm;
 mod method;
+mod recomputed;
 mod relative_lift;
 mod sample;
 mod satterthwaite;
 mod srm;
 mod strata;
 mod tail;
+mod total;
 mod verdict;
+mod winsorized;
 mod wording;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-pub use counts::{Counts, Customer};
-pub use effect::Effect;
+pub use anytime::{Anytime, N_STAR_DEFAULT};
+pub use breakdown::{Breakdown, Group, GroupFigures};
+pub use contact::{Contacts, Net};
+pub use counts::{Activity, Counts, Customer, LeftOut, Population};
+pub use cuped::Cuped;
+pub use design::Design;
+pub use early::{Day, Early, Past};
+pub use effect::{Effect, SplitEffect};
+pub use findings::Findings;
+pub use guard::{GuardrailResult, Secondary};
 pub use method::{Estimate, Method, Test};
+pub use recomputed::Recomputed;
 pub use relative_lift::RelativeLift;
-pub use sample::{Arm, Pair, Sample};
-pub use srm::SampleRatio;
-pub use verdict::Verdict;
+pub use sample::{Arm, Figure, Pair, Paired, Sample};
+pub use srm::{SampleRatio, SplitRatio};
+pub use total::IncrementalTotal;
+pub use verdict::{Judgment, Verdict};
+pub use winsorized::{Spread, Winsorized};
 
 use self::strata::Strata;
 use super::{
     experiment::{Experiment, SplitEpoch},
-    measure::Metric,
+    measure::{Harm, Metric},
 };
 
 /// How long after the end an outcome that happened before it may still arrive.
 pub const LATE_MAX: TimeDelta = TimeDelta::days(7);
+/// A verdict needs a p below this.
+const SIGNIFICANCE: f64 = 0.05;
+/// Why there is no comparison.
+const TWO_CUSTOMERS: &str = "not enough data: no split has two customers in each arm";
+/// Why there is no error of a difference.
+const NO_VARIATION: &str = "all customers have the same figure: there is no measure of the error";
+/// Why a sum is absent.
+const TOO_LARGE: &str = "a sum exceeds 128 bits";
 
 /// Which outcomes count: those that happened in it and arrived in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,29 +86,40 @@ pub struct Window {
 /// An interval, lower end first.
 pub type Interval = [f64; 2];
 
+/// What a read-out knows beside the customers' sums on its metric.
+#[derive(Clone, Debug, Default)]
+pub struct More {
+    /// The secondary metrics, summed likewise.
+    pub secondary: Vec<Counts>,
+    /// The guardrails, with the change that harms.
+    pub guardrails: Vec<(Harm, Counts)>,
+    /// What earlier days showed.
+    pub past: Past,
+    /// Every outcome received up to here is counted.
+    pub counted_through: Option<DateTime<Utc>>,
+    /// What needs the figures of single customers.
+    pub recomputed: Option<Recomputed>,
+    /// The contacts of the treated and what they cost.
+    pub contacts: Option<Contacts>,
+}
+
 /// A read-out on one metric.
 #[derive(Clone, Debug)]
 pub struct ReadOut {
     /// What every figure is about.
     pub metric: Metric,
     /// Everyone assigned.
-    pub assigned: Pair,
-    /// What separates them; none without enough data.
-    pub effect: Option<Effect>,
-    /// Difference times the treated, with its interval.
-    pub incremental_total: Option<(f64, Option<Interval>)>,
-    /// Whether the arms have the sizes they should have.
-    pub srm: SampleRatio,
-    /// What may be said.
-    pub verdict: Verdict,
-    /// Why not more, in words.
-    pub withheld: Vec<String>,
+    pub assigned: Findings,
     /// Those who received, or would have received, an offer.
-    pub matched: Pair,
-    /// What separates those; none without enough data.
-    pub matched_effect: Option<Effect>,
-    /// Names of the methods, by the headline figure they gave.
-    pub methods: Vec<(&'static str, String)>,
+    pub matched: Findings,
+    /// What may be said.
+    pub judgment: Judgment,
+    /// The declared metrics beside the primary one.
+    pub secondary: Vec<Secondary>,
+    /// What must not get worse.
+    pub guardrails: Vec<GuardrailResult>,
+    /// The total less what the contacts cost, and per contact.
+    pub net: Option<Net>,
 }
 
 /// Tests the sizes of arms, as split, arm and customers, against the splits.
@@ -97,29 +140,32 @@ pub fn window(experiment: &Experiment) -> Window {
 }
 
 /// Reads an experiment out at `now`.
-pub fn read_out(experiment: &Experiment, counts: &Counts, now: DateTime<Utc>) -> ReadOut {
-    let metric = &counts.metric;
-    let assigned = counts.assigned.total();
-    let effect = Effect::of(metric, &counts.assigned);
-    let srm = srm::sample_ratio(&experiment.epochs, &counts.assigned);
-    let (verdict, withheld) =
-        verdict::verdict(experiment, metric, &assigned, effect.as_ref(), &srm, now);
-    let treated = assigned.treatment.n as f64;
-    ReadOut {
-        metric: metric.clone(),
-        incremental_total: effect.as_ref().map(|effect| {
-            let bounds = effect.interval.map(|[low, high]| [low * treated, high * treated]);
-            (effect.difference * treated, bounds)
-        }),
-        effect,
-        srm,
-        verdict,
-        withheld,
-        matched: counts.matched.total(),
-        matched_effect: Effect::of(metric, &counts.matched),
-        methods: wording::methods(metric, &counts.assigned),
-        assigned,
+pub fn read_out(design: &Design, counts: &Counts, more: &More, now: DateTime<Utc>) -> ReadOut {
+    let of = |population| Findings::of(design, counts, population, more.recomputed.as_ref());
+    let (assigned, mut matched) = (of(Population::Assigned), of(Population::Matched));
+    if matched.srm.is_alarm() {
+        matched.withhold();
     }
+    ReadOut {
+        metric: counts.metric.clone(),
+        judgment: verdict::judge(design, &counts.metric, &assigned, more, now),
+        secondary: guard::secondary(&more.secondary),
+        guardrails: more
+            .guardrails
+            .iter()
+            .map(|(harm, counts)| guard::guardrail(*harm, counts))
+            .collect(),
+        net: more.contacts.and_then(|contacts| contacts.net(&counts.metric, assigned.total?)),
+        assigned,
+        matched,
+    }
+}
+
+/// What a read-out on the primary metric would say at this moment before the end, from its anytime
+/// interval. A daily snapshot stores it.
+pub fn early_verdict(design: &Design, counts: &Counts) -> Option<Verdict> {
+    let findings = Findings::of(design, counts, Population::Assigned, None);
+    early::judge(design, &counts.metric, &findings)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Arm, Pair};
+use super::{Arm, Pair, Sample, sample::Figure};
 
 /// The arms by split.
 #[derive(Clone, Debug, Default)]
@@ -11,16 +11,32 @@ pub struct Strata(pub(super) BTreeMap<i32, Pair>);
 /// A split in which the arms can be compared.
 #[derive(Clone, Copy, Debug)]
 pub struct Stratum {
-    /// Its share of all comparable customers.
+    /// Its number.
+    pub epoch: i32,
+    /// Its share of the treated in all comparable splits.
     pub weight: f64,
     /// Its arms, of at least two customers each.
     pub arms: Pair,
 }
 
 impl Strata {
-    /// Counts one customer's figure.
-    pub fn add(&mut self, epoch: i32, arm: Arm, value: i128) {
-        self.0.entry(epoch).or_default().of(arm).add(value);
+    /// Counts one customer.
+    pub fn add(&mut self, epoch: i32, arm: Arm, figure: Figure) {
+        self.add_sample(epoch, arm, &figure.into());
+    }
+
+    /// Counts customers whose figures are summed already.
+    pub fn add_sample(&mut self, epoch: i32, arm: Arm, sample: &Sample) {
+        let sum = self.0.entry(epoch).or_default().of(arm);
+        *sum = sum.with(sample);
+    }
+
+    /// Counts the customers of other strata too.
+    pub fn merge(&mut self, other: &Self) {
+        for (epoch, pair) in other.iter() {
+            self.add_sample(epoch, Arm::Treatment, &pair.treatment);
+            self.add_sample(epoch, Arm::Holdout, &pair.holdout);
+        }
     }
 
     /// Counts customers without a figure.
@@ -46,14 +62,27 @@ impl Strata {
         })
     }
 
-    /// The splits with two customers or more in each arm, weighted by their customers.
+    /// The splits with two customers or more in each arm, weighted by their treated.
     pub fn comparable(&self) -> Vec<Stratum> {
-        let comparable: Vec<&Pair> =
-            self.0.values().filter(|pair| pair.treatment.n.min(pair.holdout.n) >= 2).collect();
-        let n: u64 = comparable.iter().map(|pair| pair.n()).sum();
+        let comparable: Vec<_> = self.iter().filter(|(_, pair)| is_comparable(pair)).collect();
+        let treated: u64 = comparable.iter().map(|(_, pair)| pair.treatment.n).sum();
         comparable
             .iter()
-            .map(|pair| Stratum { weight: pair.n() as f64 / n as f64, arms: **pair })
+            .map(|(epoch, pair)| Stratum {
+                epoch: *epoch,
+                weight: pair.treatment.n as f64 / treated as f64,
+                arms: **pair,
+            })
             .collect()
     }
+
+    /// The treated of splits in which the arms cannot be compared.
+    pub fn uncompared_treated(&self) -> u64 {
+        let left_out = self.0.values().filter(|pair| !is_comparable(pair));
+        left_out.map(|pair| pair.treatment.n).sum()
+    }
+}
+
+fn is_comparable(pair: &Pair) -> bool {
+    pair.treatment.n.min(pair.holdout.n) >= 2
 }

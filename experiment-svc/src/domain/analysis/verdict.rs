@@ -3,18 +3,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Effect, Pair, Sample, SampleRatio};
-use crate::domain::{
-    experiment::{Experiment, Status, rfc3339},
-    measure::{Metric, Scale},
-};
-
-/// Fewest buyers in an arm for a verdict on revenue: below, one big spender decides.
-pub const BUYERS_MIN: u64 = 100;
-/// Fewest events in an arm for a verdict on a rate: below, the normal tail is off.
-pub const EVENTS_MIN: u64 = 10;
-/// A verdict needs a p below this.
-const SIGNIFICANCE: f64 = 0.05;
+use super::{Design, Early, Findings, LATE_MAX, More, Pair, SIGNIFICANCE, Sample, SampleRatio};
+use crate::domain::{experiment::rfc3339, measure::Metric};
 
 /// What may be said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,19 +19,41 @@ pub enum Verdict {
     Withheld,
 }
 
-/// The verdict, and why it is withheld.
-pub fn verdict(
-    experiment: &Experiment,
+/// The verdict and how firm it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgment {
+    /// What may be said.
+    pub verdict: Verdict,
+    /// Why not more, in words.
+    pub withheld: Vec<String>,
+    /// True when the verdict comes from the anytime interval before the end.
+    pub is_early: bool,
+    /// True in the week after the end, in which outcomes may still arrive.
+    pub is_preliminary: bool,
+    /// The verdict before the end, if there was one.
+    pub early: Option<Early>,
+}
+
+/// Judges the findings of the assigned.
+pub fn judge(
+    design: &Design,
     metric: &Metric,
-    assigned: &Pair,
-    effect: Option<&Effect>,
-    srm: &SampleRatio,
+    assigned: &Findings,
+    more: &More,
     now: DateTime<Utc>,
-) -> (Verdict, Vec<String>) {
+) -> Judgment {
+    let early = more.past.early(design, metric, assigned);
+    let before_end = before_end(design, metric, now);
+    let is_preliminary = is_preliminary(design, now);
+    if let Some(Early { verdict, .. }) = early.filter(|_| before_end.is_some()) {
+        return Judgment { verdict, withheld: Vec::new(), is_early: true, is_preliminary, early };
+    }
     let mut withheld = Vec::new();
-    withheld.extend(early(experiment, now));
-    withheld.extend(mismatch(assigned, srm));
-    withheld.extend(few_events(metric, assigned));
+    withheld.extend(before_end);
+    withheld.extend(uncounted(design, more.counted_through, now));
+    withheld.extend(mismatch(&assigned.arms, &assigned.srm));
+    withheld.extend(few_events(metric, &assigned.arms));
+    let effect = assigned.effect.as_ref();
     let measured = effect.and_then(|effect| Some((effect.test?.p, effect.interval?)));
     if measured.is_none() {
         withheld.push(
@@ -56,29 +68,60 @@ pub fn verdict(
         Some((p, [_, high])) if p < SIGNIFICANCE && high < 0.0 => Verdict::Loss,
         _ => Verdict::Inconclusive,
     };
-    (verdict, withheld)
+    Judgment { verdict, withheld, is_early: false, is_preliminary, early }
 }
 
 /// Stopping at the first look that pleases declares an effect far too often.
-fn early(experiment: &Experiment, now: DateTime<Utc>) -> Option<String> {
-    let planned = experiment.planned_end.filter(|_| experiment.status != Status::Draft);
-    let Some(planned) = planned else {
+fn before_end(design: &Design, metric: &Metric, now: DateTime<Utc>) -> Option<String> {
+    let Some(end) = design.end() else {
         return Some("the experiment is a draft: nobody is assigned yet".to_owned());
     };
-    match experiment.concluded_at {
-        Some(concluded) if concluded < planned => Some(format!(
-            "it was concluded at {}, before its planned end at {}: the figures of an early stop \
-             mislead",
-            rfc3339(concluded),
-            rfc3339(planned)
-        )),
-        None if now < planned => Some(format!(
-            "the planned end at {} has not come: a look before it finds an effect too often where \
-             there is none",
-            rfc3339(planned)
-        )),
-        _ => None,
+    let beside = if *metric == design.primary_metric {
+        "its interval that holds at every look (anytime) does not show an effect either"
+    } else {
+        "only the primary metric has an early verdict"
+    };
+    let what = match design.outcome_window {
+        Some(_) => "the end of the last window",
+        None => "the planned end",
+    };
+    if let Some(stopped) = design.stopped_at() {
+        let (stopped, end) = (rfc3339(stopped), rfc3339(end));
+        return Some(format!(
+            "it was concluded at {stopped}, before {what} at {end}: the figures of an early stop \
+             mislead, and {beside}"
+        ));
     }
+    (now < end).then(|| {
+        format!(
+            "{what} at {} has not come: a look before it finds an effect too often where there is \
+             none, and {beside}",
+            rfc3339(end)
+        )
+    })
+}
+
+/// At the end the verdict waits until every outcome received before it is counted.
+fn uncounted(
+    design: &Design,
+    through: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Option<String> {
+    let end = design.end().filter(|end| now >= *end && !design.is_external)?;
+    let end = design.stopped_at().unwrap_or(end);
+    if through.is_some_and(|through| through >= end) {
+        return None;
+    }
+    let counted = match through {
+        Some(through) => format!("are counted up to {}", rfc3339(through)),
+        None => "have not been counted yet".to_owned(),
+    };
+    Some(format!("outcomes {counted}; the verdict waits until they are up to {}", rfc3339(end)))
+}
+
+fn is_preliminary(design: &Design, now: DateTime<Utc>) -> bool {
+    let end = design.stopped_at().or(design.end()).filter(|_| !design.is_external);
+    end.is_some_and(|end| now >= end && now < end.checked_add_signed(LATE_MAX).unwrap_or(end))
 }
 
 fn mismatch(assigned: &Pair, srm: &SampleRatio) -> Option<String> {
@@ -92,23 +135,24 @@ fn mismatch(assigned: &Pair, srm: &SampleRatio) -> Option<String> {
         format!(
             "the arms do not have the configured sizes (sample ratio mismatch, p {:.1e}): {} \
              treated and {} held out",
-            srm.p, assigned.treatment.n, assigned.holdout.n
+            srm.p(),
+            assigned.treatment.n,
+            assigned.holdout.n
         )
     })
 }
 
 fn few_events(metric: &Metric, assigned: &Pair) -> Option<String> {
-    let (what, min) = match metric.scale {
-        Scale::Rate => (metric.events, EVENTS_MIN),
-        Scale::Amount => (metric.events, BUYERS_MIN),
-    };
+    let min = metric.guard.min();
     let few = |arm: &str, sample: &Sample| {
-        (sample.events < min).then(|| format!("{} in {arm}", sample.events))
+        let found = sample.guarded(metric.guard);
+        (found < min).then(|| format!("{found} in {arm}"))
     };
     let both = [few("treatment", &assigned.treatment), few("the holdout", &assigned.holdout)];
     let found: Vec<_> = both.into_iter().flatten().collect();
     (!found.is_empty()).then(|| {
-        format!("too few {what}: {}; at least {min} in each arm are needed", found.join(" and "))
+        let (what, found) = (metric.events, found.join(" and "));
+        format!("too few {what}: {found}; at least {min} in each arm are needed")
     })
 }
 

@@ -1,20 +1,45 @@
 //! How each headline figure was obtained, in words.
 
-use super::{method, srm, strata::Strata};
-use crate::domain::measure::Metric;
+use super::{Effect, Population, SampleRatio, anytime, method, srm, strata::Strata};
+use crate::domain::measure::{Metric, Scale};
 
 /// Names of the methods, by what they gave.
-pub fn methods(metric: &Metric, strata: &Strata) -> Vec<(&'static str, String)> {
+pub fn methods(
+    metric: &Metric,
+    strata: &Strata,
+    population: Population,
+    effect: Option<&Effect>,
+    srm: &SampleRatio,
+) -> Vec<(&'static str, String)> {
     let headline = method::methods(metric.scale);
+    let population = match population {
+        Population::Assigned => ASSIGNED,
+        Population::Matched => MATCHED,
+    };
     let mut methods = vec![
-        ("population", POPULATION.to_owned()),
+        ("population", population.to_owned()),
         ("test", headline.test.description.to_owned()),
-        ("interval", headline.interval.description.to_owned()),
+        ("interval", interval(&headline, effect)),
         ("lift", "Fieller, normal quantile; no bounded interval for g of 1 or more".to_owned()),
-        ("total", "difference times the customers in treatment".to_owned()),
-        ("srm", format!("{SAMPLE_RATIO}; alarm below {}", srm::ALARM)),
-        ("ghost", GHOST.to_owned()),
+        ("srm", sample_ratio(srm)),
+        (
+            "anytime",
+            format!(
+                "{ANYTIME}, from {} {} in the smaller arm on",
+                anytime::GUARDED_MIN,
+                metric.events
+            ),
+        ),
+        ("cuped", CUPED.to_owned()),
     ];
+    match metric.scale {
+        Scale::Rate => methods.push(("total", TOTAL.to_owned())),
+        Scale::Amount => {
+            methods.push(("total", TOTAL.to_owned()));
+            methods.push(("winsorized", WINSORIZED.to_owned()));
+        }
+        Scale::Ratio => methods.push(("ratio", RATIO.to_owned())),
+    }
     let (comparable, seen) = (strata.comparable().len(), strata.len());
     if seen > 1 {
         let left_out = match seen - comparable {
@@ -22,15 +47,57 @@ pub fn methods(metric: &Metric, strata: &Strata) -> Vec<(&'static str, String)> 
             rest => format!("; {rest} left out: an arm has fewer than two customers"),
         };
         let message = format!(
-            "each split compared by itself, {comparable} combined by their customers{left_out}"
+            "each split compared by itself, {comparable} combined by their treated{left_out}"
         );
         methods.push(("splits", message));
     }
     methods
 }
 
-const POPULATION: &str =
+/// The interval's methods; where several could give it, which one did.
+fn interval(headline: &method::Methods, effect: Option<&Effect>) -> String {
+    let given = effect.map(|effect| &effect.interval_methods[..]).unwrap_or_default();
+    let described = |name: &&str| {
+        headline
+            .intervals
+            .iter()
+            .find(|method| method.name == *name)
+            .map(|method| method.description)
+    };
+    let candidates: Vec<_> = headline.intervals.iter().map(|method| method.description).collect();
+    let gave: Vec<_> = given.iter().filter_map(described).collect();
+    match (candidates.len(), gave.is_empty()) {
+        (1, _) => candidates.concat(),
+        (_, true) => format!("the wider of: {}", candidates.join("; ")),
+        _ => format!("{}; the wider of {}", gave.join(", by split "), WIDER),
+    }
+}
+
+fn sample_ratio(srm: &SampleRatio) -> String {
+    let exact = srm.splits.iter().any(|split| split.chi_square.is_none());
+    let chi_square = srm.splits.iter().any(|split| split.chi_square.is_some());
+    let test = match (exact, chi_square) {
+        (true, true) => "exact binomial where an arm expects fewer than 10, else chi-square",
+        (true, false) => "exact binomial: an arm expects fewer than 10",
+        (false, _) => "chi-square",
+    };
+    format!(
+        "{test}, against the configured split, per split; p is the smallest times the splits \
+         tested; alarm below {}",
+        srm::ALARM
+    )
+}
+
+const WIDER: &str = "pooled t and Welch";
+const ASSIGNED: &str =
     "intention to treat: everyone assigned, all their outcomes from the assignment to the end";
-const SAMPLE_RATIO: &str = "chi-square against the configured split, per split, summed";
-const GHOST: &str =
+const MATCHED: &str =
     "customers that received, or would have received, an offer, from the first one on";
+const TOTAL: &str = "treated times difference, summed over the splits";
+const ANYTIME: &str =
+    "asymptotic confidence sequence (Waudby-Smith et al.), pooled variance: holds at every look";
+const CUPED: &str =
+    "figure less theta times the covariate, theta pooled over both arms; lift over the raw mean";
+const WINSORIZED: &str =
+    "figures clamped to the value that 99.9 % of both arms, zeros included, do not exceed";
+const RATIO: &str = "total by total, error by the delta method over customers";

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Experiment, ExperimentDraft, SplitEpoch, Status, draft};
-use crate::domain::{Faults, duration};
+use super::{Experiment, ExperimentDraft, Source, SplitEpoch, Status, draft};
+use crate::domain::{Faults, duration, share};
 
 /// Most splits over an experiment's life.
 pub const EPOCHS_MAX: usize = 100;
@@ -21,16 +21,32 @@ impl Experiment {
     /// The experiment after a change. Once it runs, a field left empty keeps its value.
     pub fn changed(&self, draft: ExperimentDraft, now: DateTime<Utc>) -> Result<Self, ChangeError> {
         let draft = ExperimentDraft {
-            primary_metric: self.kept(draft.primary_metric, &self.primary_metric.name),
+            primary_metric: self.kept(draft.primary_metric, &self.metrics.primary.name),
             duration: self.kept(draft.duration, &self.duration),
+            holdout_percentage: draft
+                .holdout_percentage
+                .or_else(|| Some(share::percent(self.holdout_basis_points()))),
+            covariate: self.kept(draft.covariate, &self.covariate_text()),
+            outcome_window_days: draft.outcome_window_days.or(self.kept_window()),
+            expected_customers: match draft.expected_customers {
+                0 if self.status != Status::Draft => {
+                    i64::try_from(self.expected_customers).unwrap_or(i64::MAX)
+                }
+                given => given,
+            },
             starts_at: draft
                 .starts_at
                 .or_else(|| self.starts_at.filter(|_| self.status != Status::Draft)),
             ..draft
         };
+        let is_measuring_other = self.metrics.is_other(&draft);
         let (checked, mut faults) = draft::check(&draft);
         if !draft.salt.is_empty() && draft.salt != self.salt {
             faults.push(("salt", "cannot change: customers would move to another arm".to_owned()));
+        }
+        if draft.source != self.source {
+            let message = "cannot change: create another experiment".to_owned();
+            faults.push(("assignment_source", message));
         }
         if draft.flow != self.flow && !draft.flow.trim().is_empty() {
             let message = format!(
@@ -57,7 +73,10 @@ impl Experiment {
             )));
         }
         let mut changed = Self {
-            primary_metric: checked.primary_metric,
+            metrics: checked.metrics,
+            outcome_window_days: checked.outcome_window_days,
+            expected_customers: checked.expected_customers,
+            covariate: checked.covariate,
             duration: checked.duration,
             starts_at: draft.starts_at,
             planned_end: draft.starts_at.map(|start| start + checked.length),
@@ -65,6 +84,14 @@ impl Experiment {
         };
         if self.status != Status::Draft {
             self.refuse_moved_horizon(&changed, checked.length)?;
+        }
+        if self.status == Status::Concluded {
+            if is_measuring_other {
+                let message = "`secondary_metrics` and `guardrail_metrics` cannot change any \
+                               more; the experiment is concluded";
+                return Err(ChangeError::WrongState(message.to_owned()));
+            }
+            changed.metrics = self.metrics.clone();
         }
         changed.split(checked.holdout_basis_points, now)?;
         if wanted == Status::Running && self.status == Status::Draft {
@@ -77,13 +104,25 @@ impl Experiment {
         if given.is_empty() && self.status != Status::Draft { stored.to_owned() } else { given }
     }
 
-    /// Once customers are assigned, the end and the metric are fixed: moving the end after a look
-    /// at the figures finds an effect too often.
+    fn covariate_text(&self) -> String {
+        self.covariate.as_ref().map(ToString::to_string).unwrap_or_default()
+    }
+
+    fn kept_window(&self) -> Option<i32> {
+        let stored = self.outcome_window_days.filter(|_| self.status != Status::Draft)?;
+        i32::try_from(stored).ok()
+    }
+
+    /// Once customers are assigned, whatever decides which outcomes count and when is fixed: moving
+    /// it after a look at the figures finds an effect too often.
     fn refuse_moved_horizon(&self, changed: &Self, length: TimeDelta) -> Result<(), ChangeError> {
         let moved = [
-            ("primary_metric", self.primary_metric != changed.primary_metric),
+            ("primary_metric", self.metrics.primary != changed.metrics.primary),
             ("duration", duration::parse(&self.duration) != Ok(length)),
             ("starts_at", self.starts_at != changed.starts_at),
+            ("outcome_window_days", self.outcome_window_days != changed.outcome_window_days),
+            ("expected_customers", self.expected_customers != changed.expected_customers),
+            ("covariate", self.covariate != changed.covariate),
         ];
         let moved: Vec<_> = moved
             .iter()
@@ -110,6 +149,11 @@ impl Experiment {
                 self.epochs = vec![SplitEpoch { epoch: 1, holdout_basis_points, since: now }];
                 Ok(())
             }
+            Status::Running if self.source == Source::External => Err(ChangeError::WrongState(
+                "`holdout_percentage` of an external experiment can only change in a draft: \
+                     its arms were drawn elsewhere"
+                    .to_owned(),
+            )),
             Status::Running if self.epochs.len() < EPOCHS_MAX => {
                 self.epochs.push(SplitEpoch {
                     epoch: last.epoch + 1,

@@ -1,6 +1,7 @@
-//! `revenue_per_customer`: the sum of the values of a customer's positive outcomes.
+//! `revenue_per_customer`: the sum of the values of a customer's positive outcomes, less every
+//! negative value.
 
-use super::{Metric, MetricKind, Scale, Sum};
+use super::{Guard, Metric, MetricKind, Scale, Sum};
 
 const NAME: &str = "revenue_per_customer";
 /// Values have at most four decimals.
@@ -8,14 +9,17 @@ const UNITS: f64 = 10_000.0;
 
 pub(super) const KIND: MetricKind = MetricKind { form: NAME, parse };
 
-fn parse(name: &str) -> Option<Metric> {
-    (name == NAME).then(|| Metric {
-        name: NAME.to_owned(),
-        sums: vec![Sum::PositiveValues],
-        figure: |sums| sums.iter().sum(),
-        units: UNITS,
-        scale: Scale::Amount,
-        events: "buyers",
+fn parse(name: &str) -> Option<Result<Metric, String>> {
+    (name == NAME).then(|| {
+        Ok(Metric {
+            name: NAME.to_owned(),
+            sums: vec![Sum::Revenue],
+            figure: |sums| sums.iter().sum(),
+            units: UNITS,
+            scale: Scale::Amount,
+            guard: Guard::Buyers,
+            events: "buyers",
+        })
     })
 }
 
@@ -25,7 +29,7 @@ mod tests {
 
     #[test]
     fn revenue_keeps_four_decimals_and_its_sign() {
-        let metric = parse(NAME).unwrap();
-        assert_eq!([-1, 0, 12_345].map(|value_e4| (metric.figure)(&[value_e4])), [-1, 0, 12_345]);
+        let metric = parse(NAME).unwrap().unwrap();
+        assert_eq!([-1, 0, 12_345].map(|value_e4| metric.figure_of(&[value_e4])), [-1, 0, 12_345]);
     }
 }

@@ -1,27 +1,31 @@
-//! The t test of two means with the pooled variance.
+//! The t test and interval of two means with the pooled variance.
 //!
 //! Where few customers buy and a few of them buy much, a small holdout that happens to miss the big
 //! spenders has a low mean and a low variance. An unpooled statistic then runs high in the very
 //! direction that finance looks for.
 
-use super::{Comparison, Estimate, Method, Test};
-use crate::domain::analysis::{satterthwaite::CombinedVariance, tail::t_p};
+use super::{Error, Method, Split};
+use crate::domain::analysis::{Interval, tail::t_quantile};
 
-pub(super) const METHOD: Method =
-    Method { name: "pooled_t", description: "t test, pooled variance", estimate };
+pub(super) const METHOD: Method = Method {
+    name: "pooled_t",
+    description: "t, pooled variance",
+    interval: Some(interval),
+    error: Some(error),
+};
 
-fn estimate(comparison: &Comparison) -> Estimate {
-    let mut pooled = CombinedVariance::default();
-    for split in &comparison.splits {
-        let (treated, held_out) = (split.treatment, split.holdout);
-        let squares = (treated.n - 1.0) * treated.variance + (held_out.n - 1.0) * held_out.variance;
-        let degrees_of_freedom = treated.n + held_out.n - 2.0;
-        let squared = split.weight * split.weight;
-        let spread = 1.0 / treated.n + 1.0 / held_out.n;
-        pooled.add(squared * squares / degrees_of_freedom * spread, degrees_of_freedom);
+fn error(split: &Split) -> Error {
+    let [treated, held_out] = split.arms().map(|arm| arm.n);
+    Error {
+        variance: split.pooled_variance() * (1.0 / treated + 1.0 / held_out),
+        degrees_of_freedom: Some(treated + held_out - 2.0),
     }
-    let difference = comparison.difference();
-    let statistic = difference / pooled.variance.sqrt();
-    let test = t_p(statistic, pooled.degrees_of_freedom()).map(|p| Test { statistic, p });
-    Estimate::of_test(difference, test.filter(|_| pooled.variance > 0.0))
+}
+
+fn interval(split: &Split) -> Option<Interval> {
+    let Error { variance, degrees_of_freedom } = error(split);
+    // Without any variation there is no measure of the error, and an interval of no width would
+    // mislead.
+    let half = t_quantile(degrees_of_freedom?)? * variance.sqrt();
+    (half > 0.0).then(|| [split.difference - half, split.difference + half])
 }

@@ -1,17 +1,19 @@
 //! Wald's interval of the difference of two proportions.
 
-use super::{Comparison, Estimate, Method};
-use crate::domain::analysis::tail::normal_quantile;
+use super::{Method, Split};
+use crate::domain::analysis::{Interval, tail::NORMAL_QUANTILE};
 
-pub(super) const METHOD: Method =
-    Method { name: "wald", description: "Wald, unpooled variance", estimate };
+pub(super) const METHOD: Method = Method {
+    name: "wald",
+    description: "Wald, unpooled variance",
+    interval: Some(interval),
+    error: None,
+};
 
-fn estimate(comparison: &Comparison) -> Estimate {
-    let difference = comparison.difference();
-    let variance = comparison.treatment.variance + comparison.holdout.variance;
-    let half = normal_quantile() * variance.sqrt();
+fn interval(split: &Split) -> Option<Interval> {
+    let variance: f64 = split.arms().map(|arm| arm.variance / arm.n).iter().sum();
+    let half = NORMAL_QUANTILE * variance.sqrt();
     // Without any variation there is no measure of the error, and an interval of no width would
     // mislead.
-    let interval = (variance > 0.0).then_some([difference - half, difference + half]);
-    Estimate::of_interval(difference, interval)
+    (half > 0.0).then(|| [split.difference - half, split.difference + half])
 }

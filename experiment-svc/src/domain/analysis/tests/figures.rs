@@ -14,17 +14,17 @@ fn close_interval(what: &str, actual: Option<Interval>, expected: Option<Interva
 /// Figures in cents.
 fn means(treated: &[f64], held_out: &[f64]) -> Pair {
     let mut pair = Pair::default();
-    treated.iter().for_each(|value| pair.treatment.add((value * CENTS) as i128));
-    held_out.iter().for_each(|value| pair.holdout.add((value * CENTS) as i128));
+    treated.iter().for_each(|value| pair.treatment.add(cents(value * CENTS)));
+    held_out.iter().for_each(|value| pair.holdout.add(cents(value * CENTS)));
     pair
 }
 
-/// Difference, statistic and p, then the intervals: of the difference, Newcombe's, the lift's, and
+/// Difference, statistic and p, then the intervals: Wald's or Welch's, Newcombe's, the lift's, and
 /// its g.
 struct Expected {
     difference: f64,
     test: Option<(f64, f64)>,
-    interval: Option<Interval>,
+    unpooled: Option<Interval>,
     newcombe: Option<Interval>,
     lift: Option<(f64, Option<Interval>, f64)>,
 }
@@ -39,7 +39,8 @@ fn check(effect: Option<Effect>, expected: &Expected) {
         }
         (test, expected) => assert_eq!(test.map(|test| (test.statistic, test.p)), expected),
     }
-    close_interval("interval", effect.interval, expected.interval);
+    let unpooled = by(&effect, "welch").or(by(&effect, "wald"));
+    close_interval("unpooled", unpooled.and_then(|of| of.interval), expected.unpooled);
     close_interval(
         "newcombe",
         by(&effect, "newcombe").and_then(|of| of.interval),
@@ -72,18 +73,34 @@ fn means_effect(strata: &strata::Strata) -> Option<Effect> {
 
 /// The headline is one of the estimates, and the others agree on the difference.
 #[test]
-fn each_method_gives_its_own_estimate_and_two_give_the_headline() {
-    let check = |effect: Effect, methods: &[&str]| {
+fn each_method_gives_its_own_estimate_and_some_give_the_headline() {
+    let check = |effect: Effect, methods: &[&str], headline: &str| {
         let named: Vec<_> = effect.estimates.iter().map(|(method, _)| method.name).collect();
         assert_eq!(named, methods);
         let estimates: Vec<_> = effect.estimates.iter().map(|(_, estimate)| *estimate).collect();
         assert!(estimates.iter().all(|estimate| estimate.difference == effect.difference));
-        assert_eq!((estimates[0].test, estimates[0].interval), (effect.test, None));
-        assert_eq!((estimates[1].test, estimates[1].interval), (None, effect.interval));
+        assert_eq!(estimates[0].test, effect.test);
+        assert_eq!(effect.interval_methods, [headline]);
+        assert_eq!(effect.interval, by(&effect, headline).unwrap().interval);
     };
     let rates = rates_effect(&strata([rates((68, 1_700), (6, 300))])).unwrap();
-    check(rates, &["pooled_z", "wald", "newcombe"]);
-    check(means_effect(&strata([tight()])).unwrap(), &["pooled_t", "welch"]);
+    check(rates, &["pooled_z", "newcombe", "wald"], "newcombe");
+    check(means_effect(&strata([tight()])).unwrap(), &["pooled_t", "welch"], "pooled_t");
+}
+
+/// Whichever is wider, whatever the sizes: the small arm varies less here, and more there.
+#[test]
+fn the_interval_of_a_mean_is_the_wider_of_both() {
+    for (treated, held_out, headline) in [
+        (&[0.0, 10.0, 50.0, 0.0, 90.0, 5.0][..], &[1.0, 2.0][..], "pooled_t"),
+        (&[1.0, 2.0, 1.0, 2.0, 1.0, 2.0], &[0.0, 90.0], "welch"),
+    ] {
+        let effect = means_effect(&strata([means(treated, held_out)])).unwrap();
+        assert_eq!(effect.interval_methods, [headline]);
+        let width = |method| by(&effect, method).unwrap().interval.map(|[low, high]| high - low);
+        let [low, high] = effect.interval.unwrap();
+        assert!(Some(high - low) >= width("welch") && Some(high - low) >= width("pooled_t"));
+    }
 }
 
 fn check_rates(pairs: impl IntoIterator<Item = Pair>, expected: Expected) {
@@ -104,7 +121,7 @@ fn conversions_of_the_hillstrom_experiment_agree_with_statsmodels() {
         Expected {
             difference: 0.004_954_571_155_268_468,
             test: Some((6.243_765_091_468_568_5, 4.271_613_795_144_971e-10)),
-            interval: Some([0.003_548_426_506_506_275, 0.006_360_715_804_030_661]),
+            unpooled: Some([0.003_548_426_506_506_275, 0.006_360_715_804_030_661]),
             newcombe: Some([0.003_508_189_265_492_727_7, 0.006_333_495_420_672_826]),
             lift: Some((
                 0.865_263_057_656_967_1,
@@ -119,15 +136,21 @@ fn conversions_of_the_hillstrom_experiment_agree_with_statsmodels() {
 /// scipy: `ttest_ind`, pooled for t and p, Welch for the interval.
 #[test]
 fn spend_of_the_hillstrom_experiment_agrees_with_scipy() {
-    let sample =
-        |n, events, sum, squares| Sample { n, events, sum: Some(sum), squares: Some(squares) };
+    let sample = |n, events, sum, squares| Sample {
+        n,
+        events,
+        buyers: events,
+        sum: Some(sum),
+        squares: Some(squares),
+        ..Sample::default()
+    };
     let none = sample(21_306, 122, 1_390_833, 28_700_503_621);
     check_means(
         [Pair { treatment: sample(42_694, 456, 5_334_980, 116_704_710_736), holdout: none }],
         Expected {
             difference: 0.596_796_066_727_898_1,
             test: Some((4.732_576_879_956_087, 2.221_602_641_143_008_6e-6)),
-            interval: Some([0.376_185_270_153_367_17, 0.817_406_863_302_429]),
+            unpooled: Some([0.376_185_270_153_367_17, 0.817_406_863_302_429]),
             newcombe: None,
             lift: Some((
                 0.914_224_568_852_234_6,
@@ -141,7 +164,7 @@ fn spend_of_the_hillstrom_experiment_agrees_with_scipy() {
         Expected {
             difference: 0.424_412_215_936_596_7,
             test: Some((3.254_767_529_596_833_2, 0.001_135_735_313_038_701_4)),
-            interval: Some([0.168_956_789_883_778_7, 0.679_867_641_989_414_7]),
+            unpooled: Some([0.168_956_789_883_778_7, 0.679_867_641_989_414_7]),
             newcombe: None,
             lift: Some((
                 0.650_151_863_864_686_2,
@@ -161,7 +184,7 @@ fn few_events_at_unequal_arms_agree_with_statsmodels() {
         Expected {
             difference: 0.02,
             test: Some((1.691_944_372_570_216_1, 0.090_656_580_476_063_23)),
-            interval: Some([0.001_622_103_348_500_797_4, 0.038_377_896_651_499_2]),
+            unpooled: Some([0.001_622_103_348_500_797_4, 0.038_377_896_651_499_2]),
             newcombe: Some([-0.004_403_568_811_434_742, 0.034_994_594_616_122_5]),
             lift: Some((
                 1.0,
@@ -180,7 +203,7 @@ fn a_far_tail_keeps_its_digits() {
         Expected {
             difference: 0.02,
             test: Some((14.293_008_498_232_314, 2.419_279_969_902_138e-46)),
-            interval: Some([0.017_258_851_800_197_997, 0.022_741_148_199_801_983]),
+            unpooled: Some([0.017_258_851_800_197_997, 0.022_741_148_199_801_983]),
             newcombe: Some([0.017_259_043_238_760_88, 0.022_741_562_023_034_997]),
             lift: Some((
                 0.2,
@@ -198,7 +221,7 @@ fn a_holdout_without_events_has_a_difference_and_no_lift() {
         Expected {
             difference: 0.125,
             test: Some((2.009_592_381_171_251, 0.044_474_348_283_052_995)),
-            interval: Some([0.022_511_030_043_055_352, 0.227_488_969_956_944_65]),
+            unpooled: Some([0.022_511_030_043_055_352, 0.227_488_969_956_944_65]),
             newcombe: Some([-0.008_574_526_394_488_163, 0.261_121_198_388_511]),
             lift: None,
         },
@@ -212,7 +235,7 @@ fn g_of_one_or_more_leaves_the_lift_without_an_interval() {
         Expected {
             difference: 0.028_571_428_571_428_525,
             test: Some((0.098_974_331_861_078_55, 0.921_158_650_225_025)),
-            interval: Some([-0.536_039_131_173_622_6, 0.593_181_988_316_479_7]),
+            unpooled: Some([-0.536_039_131_173_622_6, 0.593_181_988_316_479_7]),
             newcombe: Some([-0.429_090_596_984_214_8, 0.456_075_698_565_290_57]),
             lift: Some((0.071_428_571_428_571_4, None, 1.152_437_646_208_237_5)),
         },
@@ -226,7 +249,7 @@ fn small_samples_of_revenue_agree_with_scipy() {
         Expected {
             difference: 6.202_5,
             test: Some((0.936_444_510_190_446_5, 0.380_218_228_023_591_73)),
-            interval: Some([-8.984_114_000_572_996, 21.389_114_000_572_995]),
+            unpooled: Some([-8.984_114_000_572_996, 21.389_114_000_572_995]),
             newcombe: None,
             lift: Some((1.655_103_402_268_178_8, None, 1.564_279_972_458_376_5)),
         },
@@ -236,7 +259,7 @@ fn small_samples_of_revenue_agree_with_scipy() {
         Expected {
             difference: 1.625,
             test: Some((2.414_039_396_301_674_4, 0.137_159_694_920_036_43)),
-            interval: Some([-3.346_582_818_427_059, 6.596_582_818_427_059]),
+            unpooled: Some([-3.346_582_818_427_059, 6.596_582_818_427_059]),
             newcombe: None,
             lift: Some((
                 1.0,
@@ -250,7 +273,7 @@ fn small_samples_of_revenue_agree_with_scipy() {
         Expected {
             difference: 10.739_583_333_333_332,
             test: Some((10.401_987_567_582_752, 2.335_596_214_971_822_8e-7)),
-            interval: Some([8.521_487_934_696_816, 12.957_678_731_969_848]),
+            unpooled: Some([8.521_487_934_696_816, 12.957_678_731_969_848]),
             newcombe: None,
             lift: Some((
                 0.354_539_202_200_825_35,
@@ -268,37 +291,79 @@ fn tight() -> Pair {
     )
 }
 
-/// Two splits, weighted by their customers; the variances add up with squared weights. Computed
-/// with numpy and scipy, Wilson's intervals by statsmodels' `proportion_confint`.
+/// Two splits, weighted by their treated; their distances to the bounds add up as squares. Computed
+/// with numpy, scipy and statsmodels.
 #[test]
-fn splits_are_compared_within_and_combined_by_size() {
+fn splits_are_compared_within_and_combined_by_their_treated() {
     check_rates(
         [rates((30, 400), (10, 100)), rates((90, 600), (50, 400))],
         Expected {
-            difference: 0.008_333_333_333_333_328,
-            test: Some((0.462_118_524_571_032_7, 0.643_996_326_542_976_7)),
-            interval: Some([-0.027_552_909_056_200_014, 0.044_219_575_722_866_666]),
-            newcombe: Some([-0.031_075_303_105_384_495, 0.041_729_317_986_481_84]),
+            difference: 0.004_999_999_999_999_992,
+            test: Some((0.276_163_024_069_716_9, 0.782_422_855_773_004)),
+            unpooled: Some([-0.031_493_639_923_956_554, 0.041_493_639_923_956_535]),
+            newcombe: Some([-0.035_973_703_374_739_596, 0.038_270_061_437_780_28]),
             lift: Some((
-                0.071_428_571_428_571_62,
-                Some([-0.197_555_794_117_376_9, 0.483_322_993_171_797_3]),
-                0.062_521_702_234_766_66,
+                0.043_478_260_869_565_15,
+                Some([-0.225_768_827_319_698_44, 0.470_823_668_114_592_53]),
+                0.070_420_693_598_641_37,
             )),
         },
     );
+    let both = [tight(), means(&[3.0, 3.5, 0.0, 0.0, 9.0], &[1.0, 2.25, 0.0])];
     check_means(
-        [tight(), means(&[3.0, 3.5, 0.0, 0.0, 9.0], &[1.0, 2.25, 0.0])],
+        both,
         Expected {
-            difference: 7.567_613_636_363_635,
-            test: Some((7.220_009_299_752_808, 5.537_041_225_047_214e-6)),
-            interval: Some([5.615_285_536_010_763, 9.519_941_736_716_508]),
+            difference: 7.384_615_384_615_384,
+            test: Some((6.886_823_031_846_24, 1.400_538_413_582_438_7e-5)),
+            unpooled: Some([5.173_110_732_852_11, 9.596_120_036_378_657]),
             newcombe: None,
             lift: Some((
-                0.384_719_815_135_759_6,
-                Some([0.284_791_901_206_909_34, 0.492_072_659_511_940_24]),
-                0.002_673_854_012_314_015_5,
+                0.387_487_386_478_304_66,
+                Some([0.283_495_991_665_257_74, 0.499_194_049_557_719_2]),
+                0.002_772_593_480_435_49,
             )),
         },
+    );
+    let effect = means_effect(&strata(both)).unwrap();
+    let pooled = Some([4.858_037_746_784_101, 9.911_193_022_446_668]);
+    close_interval("pooled", by(&effect, "pooled_t").unwrap().interval, pooled);
+    assert_eq!(effect.splits.len(), 2);
+}
+
+/// Eight and five customers with a numerator and a denominator each; numpy: the ratio of the sums,
+/// and scipy's `ttest_ind` of ratio + (x − ratio × b) / mean b.
+#[test]
+fn ratios_are_compared_by_the_delta_method() {
+    let mut pair = Pair::default();
+    let add = |sample: &mut Sample, figures: &[(i128, i128)]| {
+        figures.iter().for_each(|(value, paired)| {
+            sample.add(Figure { value: *value, paired: *paired, is_buyer: false })
+        });
+    };
+    let treated = [(1, 2), (0, 1), (2, 4), (1, 1), (0, 0), (3, 5), (0, 1), (1, 2)];
+    add(&mut pair.treatment, &treated);
+    add(&mut pair.holdout, &[(0, 1), (1, 2), (0, 0), (0, 3), (2, 4)]);
+    let metric = Metric::parse("rate:conversion/visit").unwrap();
+    let effect = Effect::of(&metric, &strata([pair])).unwrap();
+    close("difference", effect.difference, 0.2);
+    let test = effect.test.unwrap();
+    close("statistic", test.statistic, 1.416_226_678_783_451_9);
+    close("p", test.p, 0.184_398_150_005_583_18);
+    let of = |method| by(&effect, method).unwrap().interval;
+    close_interval(
+        "pooled",
+        of("pooled_t"),
+        Some([-0.110_823_852_292_106_23, 0.510_823_852_292_106_3]),
+    );
+    close_interval(
+        "welch",
+        of("welch"),
+        Some([-0.197_204_602_914_812_57, 0.597_204_602_914_812_6]),
+    );
+    assert_eq!(
+        IncrementalTotal::of(&metric, &strata([pair]), &effect),
+        None,
+        "a ratio has no total"
     );
 }
 
@@ -318,21 +383,26 @@ fn a_split_without_both_arms_is_left_out_and_named() {
     let with_one_arm =
         strata([rates((90, 900), (0, 0)), rates((9, 90), (5, 100)), rates((5, 9), (1, 1))]);
     let alone = strata([rates((9, 90), (5, 100))]);
-    let of = |strata| comparison::Comparison::of(&conversions(), strata);
-    assert_eq!(of(&with_one_arm), of(&alone));
-    let methods = wording::methods(&conversions(), &with_one_arm);
+    let difference =
+        |strata| rates_effect(strata).map(|effect| (effect.difference, effect.interval));
+    assert_eq!(difference(&with_one_arm), difference(&alone));
+    let srm = srm::sample_ratio(&[], &with_one_arm);
+    let methods = wording::methods(&conversions(), &with_one_arm, Population::Assigned, None, &srm);
     let splits =
         methods.iter().find(|(figure, _)| *figure == "splits").map(|(_, method)| method.as_str());
-    let expected = "each split compared by itself, 1 combined by their customers; 2 left out: an \
+    let expected = "each split compared by itself, 1 combined by their treated; 2 left out: an \
                     arm has fewer than two customers";
     assert_eq!(splits, Some(expected));
 }
 
+/// Newcombe's interval has a width without variation too: nobody of 20 is not nobody at all.
 #[test]
-fn without_variation_there_is_a_difference_and_nothing_more() {
+fn without_variation_there_is_no_test_and_no_interval_that_rests_on_one() {
     for pair in [rates((0, 50), (0, 20)), rates((50, 50), (20, 20))] {
         let effect = rates_effect(&strata([pair])).unwrap();
-        assert_eq!((effect.difference, effect.test, effect.interval), (0.0, None, None));
+        assert_eq!((effect.difference, effect.test), (0.0, None));
+        assert_eq!(by(&effect, "wald").unwrap().interval, None);
+        assert!(effect.interval.is_some_and(|[low, high]| low < -0.06 && high > 0.06));
     }
     for (treated, difference) in [(0.0, 0.0), (5.0, 5.0)] {
         let effect = means_effect(&strata([means(&[treated; 9], &[0.0; 4])])).unwrap();

@@ -19,20 +19,36 @@ impl Random {
         radius * libm::cos(2.0 * std::f64::consts::PI * self.unit())
     }
 
-    /// `n` customers of whom 0.573 % buy, for log-normal sums: the rate and the moments of the
-    /// logarithm are those of Hillstrom's control arm.
-    fn arm(&mut self, n: u64) -> Sample {
+    /// `n` customers of whom a share buys, for as many cents as `spend` says.
+    fn buyers(&mut self, n: u64, share: f64, mut spend: impl FnMut(&mut Self) -> f64) -> Sample {
         let mut sample = Sample::default();
         let mut next = 0;
         loop {
-            let skipped = (libm::log(1.0 - self.unit()) / libm::log(1.0 - 0.005_73)) as u64;
+            let skipped = (libm::log(1.0 - self.unit()) / libm::log(1.0 - share)) as u64;
             if next + skipped >= n {
                 return sample.with(&Sample { n: n - next, ..Sample::default() });
             }
             next += skipped + 1;
             sample = sample.with(&Sample { n: skipped, ..Sample::default() });
-            sample.add((CENTS * libm::exp(4.413 + 0.79 * self.normal())) as i128);
+            sample.add(cents(spend(self)));
         }
+    }
+
+    /// `n` customers of whom a share buys, for log-normal sums: the moments of the logarithm are
+    /// those of Hillstrom's control arm.
+    fn arm(&mut self, n: u64, share: f64) -> Sample {
+        self.buyers(n, share, |random| CENTS * libm::exp(4.413 + 0.79 * random.normal()))
+    }
+}
+
+/// Share of Hillstrom's control arm who buy.
+const CONTROL_BUYS: f64 = 0.005_73;
+
+/// Runs of a simulation, and whether it is the drill, which has so many that its bounds are tight.
+fn runs() -> (usize, bool) {
+    match std::env::var("PROFFER_TEST_RUNS").map(|runs| runs.parse()) {
+        Ok(Ok(runs)) => (runs, true),
+        _ => (400, false),
     }
 }
 
@@ -46,7 +62,10 @@ fn heavy_tailed_revenue_without_an_effect_is_not_declared_a_gain() {
     let mut random = Random(20_260_917);
     let (mut pooled, mut unpooled, mut unpooled_gains) = (0, 0, 0);
     for _ in 0..RUNS {
-        let pair = Pair { treatment: random.arm(18_110), holdout: random.arm(3_196) };
+        let pair = Pair {
+            treatment: random.arm(18_110, CONTROL_BUYS),
+            holdout: random.arm(3_196, CONTROL_BUYS),
+        };
         let strata = strata([pair]);
         let effect = Effect::of(&revenue_in_cents(), &strata).unwrap();
         pooled += usize::from(effect.test.unwrap().p < 0.05);
@@ -71,10 +90,147 @@ fn rates_without_an_effect_are_declared_at_the_level_promised() {
     let mut random = Random(7);
     let mut declared = 0;
     for _ in 0..RUNS {
-        let pair = Pair { treatment: random.arm(54_400), holdout: random.arm(9_600) };
+        let [treated, held_out] = [54_400, 9_600].map(|n| (random.arm(n, CONTROL_BUYS).events, n));
+        let pair = rates(treated, held_out);
         let effect = Effect::of(&conversions(), &strata([pair])).unwrap();
         declared += usize::from(effect.test.unwrap().p < 0.05);
     }
     let share = 100.0 * declared as f64 / RUNS as f64;
     assert!((3.5..6.1).contains(&share), "{share} %");
+}
+
+/// How often an interval covers the truth, and how often it lies above it, in percent.
+#[derive(Clone, Copy, Debug, Default)]
+struct Coverage {
+    covers: usize,
+    above: usize,
+}
+
+impl Coverage {
+    fn add(&mut self, interval: Option<Interval>, truth: f64) {
+        // Without an interval nothing false is said.
+        let [low, high] = interval.unwrap_or([f64::NEG_INFINITY, f64::INFINITY]);
+        self.covers += usize::from(low <= truth && truth <= high);
+        self.above += usize::from(low > truth);
+    }
+
+    fn percent(self, runs: usize) -> (f64, f64) {
+        let share = |count: usize| 100.0 * count as f64 / runs as f64;
+        (share(self.covers), share(self.above))
+    }
+}
+
+/// A case of the table: customers and share who buy, treated and held out; what the intervals must
+/// cover and how often they may lie above the truth, in percent.
+struct Case {
+    treated: (u64, f64),
+    held_out: (u64, f64),
+    covers_min: f64,
+    above_max: f64,
+}
+
+const fn case(treated: (u64, f64), held_out: (u64, f64), covers_min: f64, above_max: f64) -> Case {
+    Case { treated, held_out, covers_min, above_max }
+}
+
+/// No effect, a gain, and a loss; from 1 expected buyer in the smaller arm on, a loss from 15 on.
+const CASES: [Case; 9] = [
+    case((200, 0.03), (35, 0.03), 93.0, 3.5),
+    case((183, 0.11), (27, 0.11), 93.0, 3.5),
+    case((850, 0.03), (150, 0.03), 93.0, 3.5),
+    case((8_500, 0.01), (1_500, 0.01), 93.0, 3.5),
+    case((17_000, 0.03), (3_000, 0.03), 93.0, 3.5),
+    case((200, 0.06), (35, 0.03), 93.0, 3.5),
+    case((8_500, 0.02), (1_500, 0.01), 93.0, 3.5),
+    case((4_250, 0.01), (750, 0.02), 90.0, 100.0),
+    case((21_250, 0.01), (3_750, 0.02), 93.0, 100.0),
+];
+
+/// `PROFFER_TEST_RUNS=4000` makes it the drill whose table is in docs/experiments.md.
+#[test]
+fn shown_intervals_cover_the_truth_from_one_expected_buyer_on() {
+    let (runs, is_drill) = runs();
+    let basket = libm::exp(4.413 + 0.79 * 0.79 / 2.0);
+    for (index, Case { treated, held_out, covers_min, above_max }) in CASES.iter().enumerate() {
+        let mut random = Random(20_261_130 + index as u64);
+        let (mut of_rates, mut of_means) = (Coverage::default(), Coverage::default());
+        let truth = treated.1 - held_out.1;
+        for _ in 0..runs {
+            let pair = Pair {
+                treatment: random.arm(treated.0, treated.1),
+                holdout: random.arm(held_out.0, held_out.1),
+            };
+            let means = Effect::of(&revenue_in_cents(), &strata([pair])).unwrap();
+            of_means.add(means.interval, truth * basket);
+            let counted = [pair.treatment, pair.holdout].map(|sample| (sample.events, sample.n));
+            let rates =
+                Effect::of(&conversions(), &strata([rates(counted[0], counted[1])])).unwrap();
+            of_rates.add(rates.interval, truth);
+        }
+        for (what, coverage) in [("rate", of_rates), ("mean", of_means)] {
+            let (covers, above) = coverage.percent(runs);
+            println!(
+                "| {} / {} | {} % / {} % | {} | {what} | {covers:.1} % | {above:.1} % |",
+                treated.0,
+                held_out.0,
+                treated.1 * 100.0,
+                held_out.1 * 100.0,
+                held_out.0 as f64 * held_out.1,
+            );
+            let (covers_min, above_max) =
+                if is_drill { (*covers_min, *above_max) } else { (90.0, 100.0) };
+            assert!(covers >= covers_min, "{what} of case {index} covers in {covers} %");
+            assert!(above <= above_max, "{what} of case {index} lies above in {above} %");
+        }
+    }
+}
+
+/// What Hillstrom's control customers spent, in cents.
+fn control_spends() -> Vec<f64> {
+    use std::io::Read as _;
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/hillstrom/hillstrom.csv.gz");
+    let mut text = String::new();
+    let packed = std::fs::File::open(path).unwrap();
+    flate2::read::GzDecoder::new(packed).read_to_string(&mut text).unwrap();
+    let control = text.lines().filter(|line| line.contains("No E-Mail"));
+    let spends = control.filter_map(|line| line.rsplit(',').next()?.trim().parse::<f64>().ok());
+    spends.filter(|spend| *spend > 0.0).map(|spend| spend * CENTS).collect()
+}
+
+/// 64,000 customers at 85/15, spending as Hillstrom's control customers do, with nothing to find
+/// and a look every day of twenty. Who stops at the first fixed interval that excludes zero finds
+/// an effect in every fifth such experiment; the anytime interval does so in one of twenty at most.
+#[test]
+fn twenty_looks_at_the_anytime_interval_mislead_as_rarely_as_one() {
+    const LOOKS: u64 = 20;
+    let (runs, _) = runs();
+    let spends = control_spends();
+    assert_eq!(spends.len(), 122);
+    let mut random = Random(64_000);
+    let (mut fixed, mut anytime_excludes) = (0, 0);
+    for _ in 0..runs {
+        let mut pair = Pair::default();
+        let (mut by_fixed, mut by_anytime) = (false, false);
+        for _ in 0..LOOKS {
+            let mut day = |n: u64| {
+                random.buyers(n / LOOKS, CONTROL_BUYS, |random| {
+                    spends[(random.unit() * spends.len() as f64) as usize]
+                })
+            };
+            pair.treatment = pair.treatment.with(&day(54_400));
+            pair.holdout = pair.holdout.with(&day(9_600));
+            let effect = Effect::of(&revenue_in_cents(), &strata([pair])).unwrap();
+            let excludes = |[low, high]: Interval| low > 0.0 || high < 0.0;
+            by_fixed |= effect.interval.is_some_and(excludes);
+            let is_shown = pair.holdout.buyers >= anytime::GUARDED_MIN;
+            let interval = anytime::anytime(&effect, N_STAR_DEFAULT).filter(|_| is_shown);
+            by_anytime |= interval.is_some_and(|anytime| excludes(anytime.interval));
+        }
+        fixed += usize::from(by_fixed);
+        anytime_excludes += usize::from(by_anytime);
+    }
+    let share = |count: usize| 100.0 * count as f64 / runs as f64;
+    println!("fixed: {:.1} %, anytime: {:.1} %", share(fixed), share(anytime_excludes));
+    assert!(share(fixed) > 20.0, "the fixed interval excludes zero in {} %", share(fixed));
+    assert!(share(anytime_excludes) <= 5.0, "the anytime one in {} %", share(anytime_excludes));
 }

@@ -1,0 +1,212 @@
+//! How large an experiment must be: two-sided at 5 % with 80 % power, by the normal formula with the
+//! split.
+
+use super::{
+    measure::{Metric, Scale},
+    share,
+};
+
+/// Customers that are computed for an effect of this many percent, unless another is asked for.
+pub const EFFECT_PERCENT: f64 = 10.0;
+/// The quantiles of the normal distribution at 97.5 % and at 80 %, added: an effect of so many
+/// standard errors is found with 80 % power.
+const STANDARD_ERRORS: f64 = 1.959_963_984_540_054 + 0.841_621_233_572_914_3;
+
+/// What customers do without the experiment.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Base {
+    /// Mean per customer, above 0.
+    pub mean: f64,
+    /// Variance per customer, above 0.
+    pub variance: f64,
+}
+
+/// What a number of customers can show.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Size {
+    /// Customers of both arms.
+    pub customers: u64,
+    /// Those held out.
+    pub held_out: u64,
+    /// The smallest difference that is found with 80 % power.
+    pub detectable: f64,
+    /// The same in percent of the mean.
+    pub detectable_percent: f64,
+    /// The effect that was asked for, in percent of the mean.
+    pub effect_percent: f64,
+    /// Customers of both arms who find it.
+    pub needed: u64,
+    /// Those held out among them.
+    pub held_out_needed: u64,
+}
+
+/// What `customers` can show when a share of them is held out; none when an arm would be empty.
+pub fn size(base: Base, basis_points: u32, customers: u64, effect_percent: f64) -> Option<Size> {
+    if basis_points == 0 || basis_points >= share::WHOLE {
+        return None;
+    }
+    let held_out = f64::from(basis_points) / f64::from(share::WHOLE);
+    // Variance of a difference of means, times the customers.
+    let spread = base.variance * (1.0 / held_out + 1.0 / (1.0 - held_out));
+    let detectable = STANDARD_ERRORS * (spread / customers as f64).sqrt();
+    let effect = base.mean * effect_percent / 100.0;
+    let needed = (STANDARD_ERRORS / effect).powi(2) * spread;
+    // Saturates far beyond any number of customers.
+    let needed = needed.ceil() as u64;
+    let share_of = |n: u64| {
+        n / u64::from(share::WHOLE) * u64::from(basis_points)
+            + n % u64::from(share::WHOLE) * u64::from(basis_points) / u64::from(share::WHOLE)
+    };
+    Some(Size {
+        customers,
+        held_out: share_of(customers),
+        detectable,
+        detectable_percent: 100.0 * detectable / base.mean,
+        effect_percent,
+        needed,
+        held_out_needed: share_of(needed),
+    })
+}
+
+/// The size in words: of everyone assigned, or of the share who qualifies.
+pub fn words(
+    metric: &Metric,
+    basis_points: u32,
+    size: &Size,
+    qualifying: Option<f64>,
+) -> [String; 2] {
+    let split = format!(
+        "{}/{}",
+        trimmed(share::percent(share::WHOLE - basis_points)),
+        trimmed(share::percent(basis_points))
+    );
+    let who = match qualifying {
+        None => format!("{} customers at {split}", grouped(size.customers)),
+        Some(percent) => format!(
+            "the {} % who qualify, {} customers at {split},",
+            trimmed(percent),
+            grouped(size.customers)
+        ),
+    };
+    let (what, percent) = (spoken(metric), shown(size.detectable_percent));
+    [
+        format!("{who} detect +{percent} % {what} or more with 80 % power"),
+        format!(
+            "+{} % {what} needs {} customers, {} of them held out{}",
+            trimmed(size.effect_percent),
+            grouped(size.needed),
+            grouped(size.held_out_needed),
+            if qualifying.is_some() { ", who all qualify" } else { "" }
+        ),
+    ]
+}
+
+/// What is said when nothing is known.
+pub fn unknown(customers: u64) -> String {
+    format!(
+        "no outcome of the last 90 days is known, so it is open what {} customers can show; \
+         `POST /api/v1/experiments:plan` takes a mean",
+        grouped(customers)
+    )
+}
+
+/// A variance that follows from the mean; none when it does not.
+pub fn implied_variance(metric: &Metric, mean: f64) -> Option<f64> {
+    (metric.scale == Scale::Rate).then_some(mean * (1.0 - mean))
+}
+
+fn spoken(metric: &Metric) -> String {
+    match metric.name.as_str() {
+        "revenue_per_customer" => "revenue".to_owned(),
+        "conversion_rate" => "conversion".to_owned(),
+        name => format!("`{name}`"),
+    }
+}
+
+/// A percentage as people say it: whole above 10.
+fn shown(percent: f64) -> String {
+    if percent >= 10.0 { format!("{percent:.0}") } else { format!("{percent:.1}") }
+}
+
+/// Without zeros behind the point.
+fn trimmed(number: f64) -> String {
+    let text = format!("{number:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// With a comma between thousands.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Mean and variance of spend and conversions of Hillstrom's 21,306 customers without e-mail.
+    const REVENUE: Base = Base { mean: 0.652_789_355_111_236_3, variance: 134.286_371_853_035_6 };
+    const RATE: f64 = 0.005_726_086_548_390_125;
+
+    fn metric(name: &str) -> Metric {
+        Metric::parse(name).unwrap()
+    }
+
+    #[test]
+    fn sixty_four_thousand_customers_at_85_15_detect_55_percent_revenue_and_41_percent_conversion()
+    {
+        let revenue = size(REVENUE, 1_500, 64_000, EFFECT_PERCENT).unwrap();
+        assert!((revenue.detectable - 0.359_397_232_072_183_2).abs() < 1e-9, "{revenue:?}");
+        assert_eq!((revenue.needed, revenue.held_out_needed), (1_939_918, 290_987));
+        assert_eq!(revenue.held_out, 9_600);
+        assert_eq!(
+            words(&metric("revenue_per_customer"), 1_500, &revenue, None),
+            [
+                "64,000 customers at 85/15 detect +55 % revenue or more with 80 % power",
+                "+10 % revenue needs 1,939,918 customers, 290,987 of them held out",
+            ]
+        );
+        let rate = metric("conversion_rate");
+        let base = Base { mean: RATE, variance: implied_variance(&rate, RATE).unwrap() };
+        let conversion = size(base, 1_500, 64_000, EFFECT_PERCENT).unwrap();
+        assert!((conversion.detectable_percent - 40.867_947_467_764_17).abs() < 1e-9);
+        let said = words(&rate, 1_500, &conversion, None);
+        assert!(said[0].contains("+41 % conversion"), "{said:?}");
+    }
+
+    #[test]
+    fn the_share_that_qualifies_detects_less() {
+        let few = size(REVENUE, 1_500, 6_400, 25.0).unwrap();
+        let said = words(&metric("revenue_per_customer"), 1_500, &few, Some(10.0));
+        let first = "the 10 % who qualify, 6,400 customers at 85/15, detect +174 % revenue or more \
+                     with 80 % power";
+        assert_eq!(said[0], first);
+        assert!(said[1].ends_with("held out, who all qualify"), "{said:?}");
+    }
+
+    #[test]
+    fn an_empty_arm_shows_nothing() {
+        assert_eq!(size(REVENUE, 0, 64_000, 10.0), None);
+        assert_eq!(size(REVENUE, 10_000, 64_000, 10.0), None);
+    }
+
+    #[test]
+    fn a_variance_follows_from_a_rate_only() {
+        assert_eq!(implied_variance(&metric("conversion_rate"), 0.5), Some(0.25));
+        assert_eq!(implied_variance(&metric("revenue_per_customer"), 0.5), None);
+    }
+
+    #[test]
+    fn numbers_are_written_as_people_read_them() {
+        assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([85.0, 99.25, 0.5].map(trimmed), ["85", "99.25", "0.5"]);
+        assert_eq!([9.94, 55.06].map(shown), ["9.9", "55"]);
+    }
+}
