@@ -1,5 +1,5 @@
-//! How large an experiment must be: two-sided at 5 % with 80 % power, by the normal formula with the
-//! split.
+//! How large an experiment must be: two-sided at 5 % with 80 % power, by the normal formula with
+//! the split.
 
 use super::{
     measure::{Metric, Scale},
