@@ -15,7 +15,7 @@ use crate::domain::{
 };
 
 const EXPLORATORY: &str =
-    "exploratory: with enough groups one stands out by chance; no verdict rests on it";
+    "exploratory: with enough groups one is far out by chance; no verdict rests on it";
 
 /// The read-out, with the breakdown that was asked for.
 pub fn results(read_out: ReadOut, more: &More, breakdown: &str) -> proto::Results {
@@ -65,6 +65,7 @@ pub fn results(read_out: ReadOut, more: &More, breakdown: &str) -> proto::Result
         history: more.past.days.iter().map(day).collect(),
         computed_at: recomputed.map(|recomputed| timestamp(recomputed.at)),
         picture: String::new(),
+        leaks: more.contacts.map(|contacts| count(contacts.leaks)),
     }
 }
 
