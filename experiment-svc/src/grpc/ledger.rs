@@ -159,11 +159,10 @@ impl Fields<'_> {
     }
 
     fn outcome(&mut self, entry: proto::OutcomeEntry) -> Option<Outcome> {
-        if entry.value_e4.unsigned_abs() > VALUE_E4_MAX {
-            self.fault(
-                "value_e4",
-                format!("is {}, which exceeds the maximum {VALUE_E4_MAX}", entry.value_e4),
-            );
+        let value_e4 = entry.value_e4.unwrap_or_default();
+        if value_e4.unsigned_abs() > VALUE_E4_MAX {
+            let message = format!("is {value_e4}, which exceeds the maximum {VALUE_E4_MAX}");
+            self.fault("value_e4", message);
         }
         let outcome_id = self.id("outcome_id", entry.outcome_id);
         let customer_id = self.id("customer_id", entry.customer_id);
@@ -175,7 +174,7 @@ impl Fields<'_> {
             customer_id: customer_id?,
             key: key?,
             is_positive: entry.positive,
-            value_e4: entry.value_e4,
+            value_e4,
             occurred_at: occurred_at?,
             received_at: received_at?,
         })

@@ -213,7 +213,7 @@ async fn a_malformed_entry_refuses_the_whole_delivery_with_its_place() {
         let outcome = Entry::Outcome(proto::OutcomeEntry {
             customer_id: "c".repeat(129),
             key: "a\u{7}".to_owned(),
-            value_e4: i64::MIN,
+            value_e4: Some(i64::MIN),
             occurred_at: Some(prost_types::Timestamp { seconds: 0, nanos: -1 }),
             ..bought("", "", 0, hour(1))
         });

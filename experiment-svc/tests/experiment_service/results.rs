@@ -224,7 +224,7 @@ async fn sums_are_exact_beyond_sixty_four_bits() {
             .unwrap();
         let outcome = |n: usize, customer: &str, value_e4| {
             let entry = bought(&format!("{customer}{n}"), customer, 0, hour(2));
-            Entry::Outcome(proto::OutcomeEntry { value_e4, ..entry })
+            Entry::Outcome(proto::OutcomeEntry { value_e4: Some(value_e4), ..entry })
         };
         suite.deliver((0..500).map(|n| outcome(n, "ann", 9_999_999_999_999))).await.unwrap();
         suite.deliver((0..3).map(|n| outcome(n, "bob", -3))).await.unwrap();

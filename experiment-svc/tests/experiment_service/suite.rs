@@ -208,6 +208,7 @@ pub fn exposed(customer_id: &str, decision_id: &str, at: DateTime<Utc>) -> Entry
         decision_id: decision_id.to_owned(),
         ghost: false,
         at: Some(timestamp(at)),
+        ..Default::default()
     })
 }
 
@@ -223,9 +224,10 @@ pub fn bought(
         customer_id: customer_id.to_owned(),
         key: "conversion".to_owned(),
         positive: true,
-        value_e4: value * 10_000,
+        value_e4: Some(value * 10_000),
         occurred_at: Some(timestamp(at)),
         received_at: Some(timestamp(at)),
+        ..Default::default()
     }
 }
 
