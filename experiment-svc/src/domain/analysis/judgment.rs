@@ -40,7 +40,7 @@ pub fn judge(
     let mut withheld = Vec::new();
     withheld.extend(before_end);
     withheld.extend(uncounted(design, more.counted_through, now));
-    withheld.extend(mismatch(&assigned.arms, &assigned.srm));
+    withheld.extend(mismatch(&assigned.srm));
     withheld.extend(few_events(metric, &assigned.arms));
     let effect = assigned.effect.as_ref();
     let measured = effect.and_then(|effect| Some((effect.test?.p, effect.interval?)));
@@ -113,7 +113,7 @@ fn is_preliminary(design: &Design, now: DateTime<Utc>) -> bool {
     end.is_some_and(|end| now >= end && now < end.checked_add_signed(LATE_MAX).unwrap_or(end))
 }
 
-fn mismatch(assigned: &Pair, srm: &SampleRatio) -> Option<String> {
+fn mismatch(srm: &SampleRatio) -> Option<String> {
     if srm.misplaced > 0 {
         let count = customers(srm.misplaced);
         return Some(format!(
@@ -121,12 +121,11 @@ fn mismatch(assigned: &Pair, srm: &SampleRatio) -> Option<String> {
         ));
     }
     srm.is_alarm().then(|| {
+        let (treated, held_out) = srm.sizes();
         format!(
-            "the arms do not have the configured sizes (sample ratio mismatch, p {:.1e}): {} \
-             treated and {} held out",
-            srm.p(),
-            assigned.treatment.n,
-            assigned.holdout.n
+            "the arms do not have the configured sizes (sample ratio mismatch, p {:.1e}): \
+             {treated} treated and {held_out} held out",
+            srm.p()
         )
     })
 }

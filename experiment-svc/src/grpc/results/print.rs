@@ -169,8 +169,8 @@ fn splits(srm: &SampleRatio, effect: Option<&Effect>) -> Vec<proto::SplitResult>
         let interval = found.and_then(|found| found.interval);
         proto::SplitResult {
             epoch: split.epoch,
-            treated: count(split.treated),
-            held_out: count(split.held_out),
+            treated: count(found.map_or(split.treated, |found| found.treated)),
+            held_out: count(found.map_or(split.held_out, |found| found.held_out)),
             difference: found.map(|found| found.difference),
             ci95: bounds(interval.map(|(_, interval)| interval)),
             interval_method: interval.map(|(method, _)| method.to_owned()).unwrap_or_default(),

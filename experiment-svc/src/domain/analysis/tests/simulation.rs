@@ -248,3 +248,29 @@ fn twenty_looks_at_the_anytime_interval_mislead_as_rarely_as_one() {
     assert!(shown > anytime + 3.0, "{shown} %");
     assert!(anytime <= 5.0, "{anytime} %");
 }
+
+/// 50 % held out and no effect, then 80 % and two points more: the total is what the treated of the
+/// second split gained. With one difference for all treated it would be several times as much.
+#[test]
+fn totals_over_splits_cover_the_effect_of_the_split_that_had_one() {
+    let (runs, is_drill) = runs();
+    let mut random = Random(5_080);
+    let (mut coverage, mut sum) = (Coverage::default(), 0.0);
+    let truth = 1_000.0 * 0.02;
+    for _ in 0..runs {
+        let mut hits = |n: u64, share: f64| (random.arm(n, share).events, n);
+        let both = strata([
+            rates(hits(4_000, 0.03), hits(4_000, 0.03)),
+            rates(hits(1_000, 0.07), hits(4_000, 0.05)),
+        ]);
+        let effect = Effect::of(&conversions(), &both).unwrap();
+        let total = IncrementalTotal::of(&conversions(), &both, &effect).unwrap();
+        coverage.add(total.interval, truth);
+        sum += total.value;
+    }
+    let (covers, above) = coverage.percent(runs);
+    let mean = sum / runs as f64;
+    println!("the total covers in {covers:.1} %, lies above in {above:.1} %, is {mean:.1}");
+    assert!(covers >= if is_drill { 93.0 } else { 90.0 }, "{covers} %");
+    assert!((mean - truth).abs() < 4.0, "{mean} is not {truth}");
+}
