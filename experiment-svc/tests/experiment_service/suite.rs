@@ -248,6 +248,7 @@ pub fn bought(
         value_e4: Some(value * 10_000),
         occurred_at: Some(timestamp(at)),
         received_at: Some(timestamp(at)),
+        ..Default::default()
     }
 }
 
