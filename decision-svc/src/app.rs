@@ -41,6 +41,7 @@ use crate::{
     receipt::Receipts,
     relay::Relay,
     retention::Retention,
+    settled::Settled,
     store::{self, Store},
     telemetry::{self, DecisionTally},
 };
@@ -99,14 +100,17 @@ impl App {
             clock: clock.clone(),
         };
         let (store, bell) = (Store::new(database), Arc::<Notify>::default());
-        let receipts = Receipts::new(clock);
+        let receipts = Receipts::new(clock.clone());
+        let followers = configuration.followers.clone();
+        let settled = Settled::start(store.clone(), receipts.clone(), clock.clone()).await?;
         let relay = Relay {
             store: store.clone(),
             neighbours,
-            receipts: receipts.clone(),
+            settled,
+            followers: followers.clone(),
             bell: bell.clone(),
+            clock,
         };
-        let followers = configuration.followers.clone();
         let retention = Retention {
             store: store.clone(),
             history: configuration.history.clone(),
@@ -177,8 +181,9 @@ impl App {
         self.configuration.known.connect(logs);
     }
 
-    /// Work beside the listener: the relay, readiness once every neighbor has sent its
-    /// configuration, flows bound to what has appeared, and old rows deleted.
+    /// Work beside the listener: the relay, the note of how far outcomes are recorded, readiness
+    /// once every neighbor has sent its configuration, flows bound to what has appeared, and old
+    /// rows deleted.
     pub fn tasks(&self) -> Vec<Task> {
         let (followers, readiness) = (self.respond.followers.clone(), self.readiness.clone());
         let first = async move { followers.first_snapshot(DEFAULT_TENANT, &readiness).await };
@@ -194,8 +199,16 @@ impl App {
             let rows = rows.clone();
             async move { rows.once(pace).await }
         });
-        let relay = self.relay.clone().run();
-        vec![Box::pin(relay), Box::pin(first), store, Box::pin(bound), Box::pin(report), retention]
+        let (relay, settled) = (self.relay.clone().run(), self.relay.settled.clone());
+        vec![
+            Box::pin(relay),
+            Box::pin(settled.keep_noting()),
+            Box::pin(first),
+            store,
+            Box::pin(bound),
+            Box::pin(report),
+            retention,
+        ]
     }
 
     /// Whether it may be sent work.

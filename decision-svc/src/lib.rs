@@ -20,6 +20,7 @@ pub mod past_flows;
 pub mod receipt;
 pub mod relay;
 pub mod retention;
+pub mod settled;
 pub mod store;
 pub mod telemetry;
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serve::Clock;
+use serve::{Clock, Stopwatch};
 
 /// Outcomes of this process that were received and are not yet recorded or refused. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -21,7 +21,15 @@ pub struct Receipts {
 pub struct Receipt {
     /// The instant of receipt.
     pub at: DateTime<Utc>,
+    since: Stopwatch,
     receipts: Receipts,
+}
+
+impl Receipt {
+    /// True when it is open for longer than a request may take.
+    pub fn is_overdue(&self) -> bool {
+        self.since.elapsed() >= serve::REQUEST_TIMEOUT
+    }
 }
 
 impl Receipts {
@@ -37,7 +45,7 @@ impl Receipts {
         let mut open = self.lock();
         let at = self.clock.now();
         *open.entry(at).or_default() += 1;
-        Receipt { at, receipts: self.clone() }
+        Receipt { at, since: self.clock.stopwatch(), receipts: self.clone() }
     }
 
     /// The last instant up to which everything received is recorded or refused.

@@ -3,12 +3,13 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use serve::Clock;
 use tokio::sync::Notify;
 use tonic::{Code, Status};
 
 use crate::{
-    neighbours::{Neighbours, experiment, policy},
-    receipt::Receipts,
+    neighbours::{Neighbours, experiment, follow::Followers, policy},
+    settled::Settled,
     store::{OutboxRow, Store, Target},
 };
 
@@ -17,6 +18,10 @@ const BATCH_MAX: i64 = 500;
 /// How often the outbox is read when the bell does not ring.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
+/// How often experiment-svc learns how far a tenant is counted while nothing happens: experiments
+/// end, and their verdicts wait for it.
+const TELL_INTERVAL: Duration = Duration::from_secs(10);
+
 /// The relay. Cheap to clone.
 #[derive(Clone)]
 pub struct Relay {
@@ -24,18 +29,23 @@ pub struct Relay {
     pub store: Store,
     /// policy-svc and experiment-svc.
     pub neighbours: Neighbours,
-    /// Outcomes received and not yet recorded.
-    pub receipts: Receipts,
+    /// Up to which instant outcomes are recorded or refused.
+    pub settled: Settled,
+    /// The experiments of tenants.
+    pub followers: Followers,
     /// Rung when there is something to deliver.
     pub bell: Arc<Notify>,
+    /// The time.
+    pub clock: Clock,
 }
 
 impl Relay {
     /// Delivers for ever.
     pub async fn run(self) {
-        // Tenants whose outcomes were delivered, and of whom experiment-svc does not know yet that
-        // nothing followed.
-        let mut unsettled = BTreeSet::new();
+        // Tenants of whom experiment-svc does not know yet that nothing followed: those that may
+        // have an experiment, and those whose outcomes were delivered.
+        let mut unsettled = self.tenants().await;
+        let mut told = self.clock.stopwatch();
         loop {
             let waiting = self.store.tenants_waiting().await.unwrap_or_default();
             let mut delivered_any = false;
@@ -45,6 +55,12 @@ impl Relay {
                     unsettled.insert(tenant);
                     delivered_any = true;
                 }
+            }
+            if told.elapsed() >= TELL_INTERVAL {
+                unsettled.extend(self.tenants().await);
+                told = self.clock.stopwatch();
+                // Not only in a pause: one busy tenant would keep the others waiting.
+                self.settle(&mut unsettled).await;
             }
             if delivered_any {
                 continue;
@@ -56,15 +72,30 @@ impl Relay {
         }
     }
 
+    /// Tenants with customers that may have an experiment: all but those that are followed and have
+    /// none.
+    async fn tenants(&self) -> BTreeSet<String> {
+        let tenants = self.store.tenants().await.unwrap_or_default().into_iter();
+        let has_none = |tenant: &String| {
+            let experiments = self.followers.known(tenant)?.experiment.clone()?;
+            Some(experiments.experiments.is_empty())
+        };
+        tenants.filter(|tenant| has_none(tenant) != Some(true)).collect()
+    }
+
     /// Reports to experiment-svc, once after the last delivery, up to when nothing more was
     /// received.
     async fn settle(&self, unsettled: &mut BTreeSet<String>) {
+        if unsettled.is_empty() {
+            return;
+        }
+        let Ok(settled) = self.settled.through().await else { return };
         let mut still = BTreeSet::new();
         for tenant in std::mem::take(unsettled) {
-            let settled_us = self.receipts.settled_through().timestamp_micros();
             let waiting = self.store.undelivered(&tenant, Target::Experiment, 1).await;
             let is_settled = match waiting {
                 Ok(rows) if rows.is_empty() => {
+                    let settled_us = settled.timestamp_micros();
                     self.send(&tenant, Target::Experiment, &[], settled_us).await.is_ok()
                 }
                 _ => false,
@@ -79,7 +110,13 @@ impl Relay {
     /// Delivers one batch; true when something was delivered.
     async fn deliver(&self, tenant: &str, target: Target) -> bool {
         // Taken before the rows are read: what is not among them is received later.
-        let settled_us = self.receipts.settled_through().timestamp_micros();
+        let settled_us = match target {
+            Target::Policy => 0,
+            Target::Experiment => match self.settled.through().await {
+                Ok(settled) => settled.timestamp_micros(),
+                Err(_) => return false,
+            },
+        };
         let Ok(rows) = self.store.undelivered(tenant, target, BATCH_MAX).await else {
             return false;
         };

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 mod decision_service {
+    pub mod alike;
+    pub mod arms;
     pub mod audit;
     pub mod batch;
     pub mod contact;
@@ -17,6 +19,7 @@ mod decision_service {
     pub mod recommend;
     pub mod retention;
     pub mod script;
+    pub mod settled;
     pub mod suite;
     pub mod tenants;
     pub mod unknown_names;

@@ -10,7 +10,7 @@ use proffer_proto::experiment::v1::{
     self as proto, experiment_service_server::ExperimentServiceServer,
     ledger_service_server::LedgerServiceServer,
 };
-use serve::{Clock, Deleted, Pace, Readiness, RetentionSettings, Task, follow_store};
+use serve::{Clock, Deleted, Neighbour, Pace, Readiness, RetentionSettings, Task, follow_store};
 use tonic::service::Routes;
 
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
         ledger::Ledger, upkeep,
     },
     names::KnownNames,
+    neighbours::contact,
     store::{self, Store},
     telemetry,
 };
@@ -37,6 +38,7 @@ pub struct App {
     readiness: Readiness,
     store: Presence,
     retention: RetentionSettings,
+    policy: Option<Neighbour>,
 }
 
 impl App {
@@ -60,7 +62,20 @@ impl App {
         let context = Context { store: store_of, history, known, clock, recomputes };
         let readiness = Readiness::default();
         readiness.set(true);
-        Ok(Self { context, readiness, store, retention: RetentionSettings::default() })
+        Ok(Self {
+            context,
+            readiness,
+            store,
+            retention: RetentionSettings::default(),
+            policy: None,
+        })
+    }
+
+    /// With policy-svc, whose contacts are followed.
+    #[must_use]
+    pub fn with_policy(mut self, policy: Neighbour) -> Self {
+        self.policy = Some(policy);
+        self
     }
 
     /// With limits on how long outcomes are kept; by default they stay for ever.
@@ -70,18 +85,25 @@ impl App {
         self
     }
 
-    /// Deletes the outcomes that are past their limit and that no experiment counts; returns how
-    /// many rows of each table. [`Self::tasks`] repeats it.
+    /// Deletes outcomes and contacts that are past their limit and that no experiment counts;
+    /// returns how many rows of each table. [`Self::tasks`] repeats it.
     pub async fn delete_old_rows(&self, pace: Pace) -> anyhow::Result<Deleted> {
         let (store, now) = (&self.context.store, self.context.clock.now());
         let mut deleted = Deleted::new();
         for tenant in store.tenants().await? {
-            let Some(days) = self.retention.days(&tenant, "outcomes") else { continue };
-            let Some(before) = now.checked_sub_signed(TimeDelta::days(days.into())) else {
-                continue;
+            let before_us = |kind: &str| {
+                let days = self.retention.days(&tenant, kind)?;
+                let before = now.checked_sub_signed(TimeDelta::days(days.into()))?;
+                Some(before.timestamp_micros())
             };
-            let delete = || store.delete_outcomes(&tenant, before.timestamp_micros());
-            pace.sweep("outcome", &mut deleted, delete).await?;
+            if let Some(before_us) = before_us("outcomes") {
+                let delete = || store.delete_outcomes(&tenant, before_us);
+                pace.sweep("outcome", &mut deleted, delete).await?;
+            }
+            if let Some(before_us) = before_us("contacts") {
+                let delete = || store.delete_contacts(&tenant, before_us);
+                pace.sweep("contact", &mut deleted, delete).await?;
+            }
         }
         Ok(deleted)
     }
@@ -92,6 +114,12 @@ impl App {
         upkeep::adopt(&self.context).await?;
         upkeep::close(&self.context).await?;
         upkeep::count_again(&self.context).await
+    }
+
+    /// Folds the sums of windows that have closed; returns how many rows went. [`Self::tasks`]
+    /// repeats it each minute.
+    pub async fn fold(&self) -> Result<u64, tonic::Status> {
+        upkeep::fold(&self.context).await
     }
 
     /// Computes the figures of large experiments that were asked for; returns how many.
@@ -142,8 +170,9 @@ impl App {
         self.context.known.connect(decision);
     }
 
-    /// Work beside the listener: binding experiments to flows that have appeared, counting customers
-    /// again where that is needed, deleting old outcomes, readiness and metrics.
+    /// Work beside the listener: binding experiments to flows that have appeared, counting
+    /// customers again where that is needed, following contacts, deleting old outcomes, readiness and
+    /// metrics.
     pub fn tasks(&self) -> Vec<Task> {
         let app = self.clone();
         let retention = serve::retention_task("experiment", move |pace| {
@@ -154,7 +183,14 @@ impl App {
         let bound = history::keep_bound!(self.context.clone(), proto::Experiment);
         let report = telemetry::report(self.context.clone());
         let upkeep = upkeep::run(self.context.clone());
-        vec![Box::pin(bound), retention, store, Box::pin(report), Box::pin(upkeep)]
+        let contacts = self.policy.clone().map(|policy| {
+            let followed: Task = Box::pin(contact::follow(self.context.clone(), policy));
+            followed
+        });
+        let mut tasks: Vec<Task> =
+            vec![Box::pin(bound), retention, store, Box::pin(report), Box::pin(upkeep)];
+        tasks.extend(contacts);
+        tasks
     }
 
     /// Whether it may be sent work.

@@ -18,6 +18,10 @@ pub struct Config {
     #[arg(long, env = "PROFFER_EXPERIMENT_DECISION_URL", default_value = "http://127.0.0.1:7103",
         value_parser = serve::neighbour_url)]
     pub decision_url: String,
+    /// URL of policy-svc, whose contacts the audit of leaks counts.
+    #[arg(long, env = "PROFFER_EXPERIMENT_POLICY_URL", default_value = "http://127.0.0.1:7102",
+        value_parser = serve::neighbour_url)]
+    pub policy_url: String,
     /// How long outcomes are kept.
     #[command(flatten)]
     pub retention: serve::RetentionSettings,

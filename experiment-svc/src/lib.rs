@@ -4,6 +4,7 @@
 //! - [`domain`]: an experiment's life and the analysis; values in, values out.
 //! - [`store`]: experiments in the revision log, and the ledger. One experiment runs per flow,
 //!   whatever the replicas.
+//! - [`neighbours`]: follows policy-svc, for the contacts of customers.
 //! - `names`: the flows of decision-svc, against which references are resolved.
 //! - [`grpc`]: the services, the only place that knows the contracts' messages.
 //!
@@ -15,6 +16,7 @@ pub mod config;
 pub mod domain;
 pub mod grpc;
 mod names;
+pub mod neighbours;
 pub mod store;
 pub mod telemetry;
 

@@ -11,7 +11,8 @@ async fn run() -> anyhow::Result<()> {
     let telemetry = config.process.start_telemetry("experiment-svc")?;
     let app = App::build(&config.store.location(), Deps { clock: serve::Clock::system() })
         .await?
-        .with_retention(config.retention);
+        .with_retention(config.retention)
+        .with_policy(serve::Neighbour::remote(&config.policy_url)?);
     app.follow(history::remote_log(&config.decision_url)?);
     let process = serve::Process {
         name: "experiment",

@@ -3,10 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 mod experiment_service {
+    pub mod drill;
     pub mod experiments;
     pub mod external;
     pub mod flows;
+    pub mod leaks;
     pub mod ledger;
+    pub mod past;
     pub mod plan;
     pub mod results;
     pub mod retention;

@@ -52,6 +52,7 @@ impl App {
         "proffer.policy.v1.ConsentService",
         "proffer.policy.v1.ContactService",
         "proffer.internal.policy.v1.ContactGateService",
+        "proffer.internal.policy.v1.ContactLedgerService",
         history::LOG_SERVICE,
     ];
 
@@ -101,6 +102,11 @@ impl App {
     /// The channels, for services in the same process.
     pub fn channels(&self) -> grpc::Channels {
         grpc::Channels(self.context.clone())
+    }
+
+    /// The contacts that happened, for services in the same process.
+    pub fn contact_ledger(&self) -> grpc::ContactLedger {
+        grpc::ContactLedger(self.context.clone())
     }
 
     /// Its log, for services in the same process.

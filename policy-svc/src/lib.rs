@@ -15,6 +15,7 @@ mod app;
 mod config;
 pub mod configuration;
 pub mod domain;
+pub mod feed;
 pub mod gate;
 pub mod grpc;
 mod id;

@@ -14,6 +14,8 @@ mod consents;
 mod contention;
 #[path = "policy_service/edited.rs"]
 mod edited;
+#[path = "policy_service/feed.rs"]
+mod feed;
 #[path = "policy_service/gate.rs"]
 mod gate;
 #[path = "policy_service/held.rs"]

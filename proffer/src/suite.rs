@@ -71,7 +71,8 @@ impl Suite {
         let experiment =
             experiment_svc::App::build(location, experiment_svc::Deps { clock: clock.clone() })
                 .await?
-                .with_retention(retention.clone());
+                .with_retention(retention.clone())
+                .with_policy(Neighbour::local(policy.routes()));
         let neighbours = decision_svc::neighbours::Neighbours {
             catalog: Arc::new(catalog.lookups()),
             gate: Arc::new(policy.gate()),

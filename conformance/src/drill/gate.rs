@@ -158,8 +158,10 @@ impl Callers {
     /// Judges without reserving; not logged.
     pub async fn check(&self, question: proto::ContactQuestion) -> anyhow::Result<proto::Judgment> {
         let mut gate = ContactGateServiceClient::new(self.channel(0));
-        let response =
-            gate.check(proto::CheckRequest { question: Some(question) }).await?.into_inner();
+        let response = gate
+            .check(proto::CheckRequest { question: Some(question), limit: 0 })
+            .await?
+            .into_inner();
         Ok(response.judgment.unwrap_or_default())
     }
 

@@ -44,7 +44,9 @@ pub use call::{Call, TracedCall, carried};
 pub use clock::{Clock, Stopwatch, from_micros};
 pub use door::{Hosts, is_grpc};
 pub use health::{Readiness, admin, follow_store, show_readiness};
-pub use listen::{Limits, Listener, Surface, by_protocol, check_exposure, reflection};
+pub use listen::{
+    Limits, Listener, REQUEST_TIMEOUT, Surface, by_protocol, check_exposure, reflection,
+};
 pub use neighbour::{CALL_TIMEOUT, Neighbour};
 pub use panicked::{caught, caught_now};
 pub use problem::{

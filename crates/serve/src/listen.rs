@@ -29,6 +29,9 @@ use crate::{
 /// Pause after a connection could not be accepted, for example because no file handle is free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// How long a gRPC call that is not a stream may take.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// Limits of a listener. The defaults of HTTP libraries leave most of them open.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -53,7 +56,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             streams_max: window::STREAMS_MAX,
-            request_timeout: Duration::from_secs(60),
+            request_timeout: REQUEST_TIMEOUT,
             connection_age: Duration::from_secs(30 * 60),
             keepalive_interval: Duration::from_secs(20),
             keepalive_timeout: Duration::from_secs(10),

@@ -83,9 +83,9 @@ impl AsOfCases {
             known.surface = Surface::of(channel, snapshot.policy.as_deref(), placement);
         }
         if flow.id != shown.flow_id {
-            // What stopped that decision, and its holdout, were of its own flow.
+            // What stopped that decision, and the holdout of its flow, were its own.
             known.record = Ok(Arc::new(scalar::fields(&shown.customer_fields)));
-            known.held_out_of = None;
+            known.held_out = known.held_out.filter(|held_out| held_out.is_universal);
         }
         let case = Case {
             question: Arc::new(question),

@@ -73,6 +73,7 @@ impl Commit {
             pending: &pending,
             as_of: None,
             policy_revision: None,
+            flow_id: &shown.flow_id,
         };
         let candidate = offer.subject.clone().unwrap_or_default();
         let decision_id = name.decision_id;

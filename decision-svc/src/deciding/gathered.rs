@@ -1,16 +1,17 @@
 //! Builds the case of each question from all that was read for several questions together.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use formula::Moment;
+use serve::Stopwatch;
 use tonic::Status;
 
 use super::ground::{self, Ground, GroundKey, no_snapshot};
 use crate::{
     domain::{
         assignment::{self, BindingArm, Draw},
-        case::{Case, Configuration, CustomerFacts, Detail},
+        case::{Case, Configuration, CustomerFacts, Detail, HeldOut},
         compile::CompiledFlow,
         creative::Surface,
         judgment::Refusal,
@@ -64,8 +65,10 @@ pub struct Gathered<'q> {
     pub metrics: BTreeMap<usize, Metrics>,
     /// Undelivered outcomes and arms by customer.
     pub known: Known,
-    /// An experiment may have started of which experiment-svc could not tell.
-    pub are_experiments_stale: bool,
+    /// Runs since experiment-svc last sent something that is in the snapshots.
+    pub heard: Stopwatch,
+    /// Beyond this silence an experiment may have started that the snapshots do not have.
+    pub experiments_silence_max: Duration,
 }
 
 /// Customer records, and the snapshot they are read with.
@@ -76,6 +79,8 @@ pub struct Records {
     pub snapshot: Arc<Snapshot>,
     /// The snapshot is as new as the records.
     pub is_fresh: bool,
+    /// Runs since experiment-svc last sent something that is in the snapshot.
+    pub experiments_heard: Stopwatch,
 }
 
 impl Gathered<'_> {
@@ -101,15 +106,22 @@ impl Gathered<'_> {
             Err(refusal) => (&ground.snapshot, Err(refusal.clone())),
         };
         let (customer_id, channel, now) = (&question.customer_id, &question.channel, now());
-        let draw = if question.is_contact { Draw::Missing } else { Draw::Nothing };
+        // A customer who is unknown, or whose record cannot be read, keeps an arm and gets none.
+        let may_draw = question.is_contact && record.is_ok();
+        let draw = if may_draw { Draw::Missing } else { Draw::Nothing };
         let stored = self.known.arms.get(customer_id).map(Vec::as_slice).unwrap_or_default();
         let arms = match &snapshot.experiment {
-            Some(experiments) if record.is_ok() => {
+            Some(experiments) => {
                 let flow = (flow.id.as_str(), flow.name.as_str());
                 assignment::binding_arms(experiments, flow, stored, customer_id, (draw, now))
             }
-            _ => Vec::new(),
+            None => Vec::new(),
         };
+        let held_out = assignment::emptying(&arms).map(|emptying| HeldOut {
+            experiment_id: emptying.arm.experiment_id.clone(),
+            is_universal: emptying.is_universal,
+            is_answered_alike: true,
+        });
         let policy = snapshot.policy.clone().unwrap_or_default();
         let no_fields = Fields::new();
         let fields = record.as_deref().unwrap_or(&no_fields);
@@ -126,15 +138,16 @@ impl Gathered<'_> {
                 surface: Surface::of(channel, Some(&*policy), &question.placement),
                 record,
                 metrics,
-                held_out_of: assignment::held_out_of(&arms).map(str::to_owned),
+                held_out,
                 timezone_source,
             },
             moment: Moment::new(now, zone),
             detail,
         };
         let pending = self.known.pending.get(customer_id).cloned().unwrap_or_default();
-        let degraded =
-            [(is_stale, SNAPSHOT_STALE), (self.are_experiments_stale, EXPERIMENTS_STALE)];
+        // Measured after the instant of the decision was read.
+        let are_experiments_stale = self.heard.elapsed() > self.experiments_silence_max;
+        let degraded = [(is_stale, SNAPSHOT_STALE), (are_experiments_stale, EXPERIMENTS_STALE)];
         let degraded = degraded.into_iter().filter(|(is_so, _)| *is_so);
         let degraded = degraded.map(|(_, what)| what.to_owned()).collect();
         let catalog = snapshot.catalog.clone().unwrap_or_default();

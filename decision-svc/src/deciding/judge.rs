@@ -67,19 +67,18 @@ impl PlannedCase {
         if !self.is_asked() {
             return None;
         }
-        let question = &case.question;
-        let is_held_out = case.facts.held_out_of.is_some();
-        let may_hold = question.is_contact && question.is_holding && !question.is_dry_run;
-        let is_holding = may_hold && !is_held_out;
+        let hold = |limit| Hold {
+            decision_id: &self.decision_id,
+            request_id: &case.question.request_id,
+            limit,
+        };
+        let is_held_out = case.facts.held_out.is_some();
         let policy_revision = case.configuration.policy_revision.filter(|_| self.is_strict);
         Some(Inquiry {
             contact: Contact { policy_revision, ..Contact::of(case, pending) },
             ranked: &self.plan.ranked,
-            hold: is_holding.then_some(Hold {
-                decision_id: &self.decision_id,
-                request_id: &question.request_id,
-                limit: question.limit,
-            }),
+            slots: case.slots(),
+            hold: case.slots().filter(|_| !is_held_out).map(hold),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! The stored form of a decision: the record that is shown, and what later calls about the decision
 //! need.
 
-use proffer_proto::{decision::v1 as proto, policy::v1::OfferSubject};
+use proffer_proto::{decision::v1 as proto, experiment::v1::Arm, policy::v1::OfferSubject};
 use prost::Message as _;
 use serve::Problem;
 use tonic::Status;
@@ -12,12 +12,12 @@ use super::{
 };
 use crate::{
     domain::{
-        assignment::Arm,
+        assignment::{self, BindingArm, emptying},
         case::Case,
         conclude::{Conclusion, Offered},
         outcome::DecidedOffer,
     },
-    messages::scalar::fields_into_proto,
+    messages::{reason_code, scalar::fields_into_proto},
     store::{DecisionName, Store},
 };
 
@@ -45,6 +45,17 @@ pub fn contact_channel(shown: &proto::DecisionRecord) -> &str {
     if is_contact(shown) { &shown.channel } else { "" }
 }
 
+fn decision_arm(it: &BindingArm) -> proto::DecisionArm {
+    let arm = if it.arm.is_holdout { Arm::Holdout } else { Arm::Treatment };
+    let holdout = it.holdout_basis_points.and_then(|points| i32::try_from(points).ok());
+    proto::DecisionArm {
+        experiment_id: it.arm.experiment_id.clone(),
+        arm: arm.into(),
+        epoch: it.arm.epoch,
+        holdout_basis_points: holdout,
+    }
+}
+
 /// An offer as it was decided.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct KeptOffer {
@@ -57,21 +68,30 @@ pub struct KeptOffer {
 }
 
 impl KeptRecord {
-    /// The record of a concluded case. `arm` is that of its first experiment.
+    /// The record of a concluded case, decided under these arms.
     pub fn of(
         case: &Case,
         conclusion: &Conclusion,
         request: proto::RecommendRequest,
         shown: proto::Decision,
-        arm: Option<&Arm>,
+        arms: &[BindingArm],
     ) -> Self {
         let (fields, facts) = KeptFacts::of(case, conclusion.judgment.as_ref());
-        let arm_name = |arm: &Arm| if arm.is_holdout { "holdout" } else { "treatment" }.to_owned();
+        let arm_name =
+            |arm: &assignment::Arm| if arm.is_holdout { "holdout" } else { "treatment" }.to_owned();
+        let held_out = case.facts.held_out.as_ref();
+        // The one arm that earlier versions of clients know: what emptied the answer, else the
+        // flow's own.
+        let emptying = emptying(arms).or_else(|| arms.iter().find(|it| !it.is_universal));
+        let arm = emptying.or_else(|| arms.first()).map(|it| &it.arm);
+        let answer = &conclusion.answer;
+        let ghost_reason = answer.ghost_refusal.as_ref();
+        let ghost_code = ghost_reason.map(|refusal| reason_code::into_proto(refusal.reason_code));
         let offer = |offered: &Offered| KeptOffer {
             rank: offered.rank,
             subject: Some((&offered.ranked.subject).into()),
         };
-        let offers = conclusion.answer.offers.iter().map(offer).collect();
+        let offers = answer.offers.iter().map(offer).collect();
         let shown = proto::DecisionRecord {
             decision_id: shown.decision_id.clone().unwrap_or_default(),
             customer_id: case.question.customer_id.clone(),
@@ -83,9 +103,13 @@ impl KeptRecord {
             customer_fields: fields_into_proto(&fields),
             arm: arm.map(arm_name).unwrap_or_default(),
             experiment_id: arm.map(|arm| arm.experiment_id.clone()).unwrap_or_default(),
-            ghost_offers: conclusion.answer.ghost_offers.clone(),
+            ghost_offers: answer.ghost_offers(),
             metrics: metrics_read(case),
             engine: ENGINE.to_owned(),
+            arms: arms.iter().map(decision_arm).collect(),
+            emptied_by: held_out.map(|it| it.experiment_id.clone()).unwrap_or_default(),
+            ghost_reason: ghost_reason.map(|refusal| refusal.reason.clone()).unwrap_or_default(),
+            ghost_reason_code: ghost_code.unwrap_or_default().into(),
         };
         Self { shown: Some(shown), offers, facts: Some(facts) }
     }
@@ -122,6 +146,18 @@ impl KeptRecord {
         let is_held_out =
             shown.and_then(|shown| shown.answer.as_ref()).is_some_and(|it| it.control_group);
         shown.is_some_and(is_contact) && !is_held_out
+    }
+
+    /// The experiments that held the customer out. Records of earlier versions name one.
+    pub fn held_out_of(&self) -> Vec<String> {
+        let Some(shown) = &self.shown else { return Vec::new() };
+        let held_out = shown.arms.iter().filter(|it| it.arm() == Arm::Holdout);
+        let mut held_out: Vec<_> = held_out.map(|it| it.experiment_id.clone()).collect();
+        let named = self.facts.as_ref().map(|facts| &facts.held_out_of);
+        if held_out.is_empty() {
+            held_out.extend(named.filter(|id| !id.is_empty()).cloned());
+        }
+        held_out
     }
 
     /// The offers, for reports about them.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use wire::name::is_named;
 
 use crate::domain::{
-    case::Case,
+    case::{Case, HeldOut},
     compile::CompiledFlow,
     creative::Surface,
     judgment::{Basis, Grant, Judgment, Refusal},
@@ -46,6 +46,12 @@ pub struct KeptFacts {
     /// Metrics that were read and had no value; those that had one are shown.
     #[prost(string, repeated, tag = "9")]
     pub metrics_missing: Vec<String>,
+    /// A held-out customer was answered like a treated one; false in records of earlier versions.
+    #[prost(bool, tag = "10")]
+    pub is_answered_alike: bool,
+    /// The experiment that held the customer out is about every flow.
+    #[prost(bool, tag = "11")]
+    pub is_holdout_universal: bool,
 }
 
 /// A refusal.
@@ -77,6 +83,9 @@ pub struct KeptJudgment {
     /// The slots.
     #[prost(message, repeated, tag = "5")]
     pub grants: Vec<KeptGrant>,
+    /// As many slots were judged as would have been reserved.
+    #[prost(bool, tag = "6")]
+    pub is_slotted: bool,
 }
 
 /// A slot.
@@ -104,6 +113,7 @@ impl KeptFacts {
         let missing = read.iter().filter(|name| !record.contains_key(**name));
         let metrics = flow.metrics_read.iter().map(|metric| &metric.key);
         let metrics_missing = metrics.filter(|key| !case.facts.metrics.contains_key(*key));
+        let held_out = case.facts.held_out.as_ref();
         let (channel_id, channel_name) = case.facts.surface.channel.clone().unwrap_or_default();
         let facts = Self {
             channel_id,
@@ -113,8 +123,10 @@ impl KeptFacts {
             flow_revision: flow.revision,
             obstacle: case.obstacle().map(KeptRefusal::of),
             fields_missing: missing.map(|name| (*name).to_owned()).collect(),
-            held_out_of: case.facts.held_out_of.clone().unwrap_or_default(),
-            judgment: judgment.map(KeptJudgment::of),
+            held_out_of: held_out.map(|it| it.experiment_id.clone()).unwrap_or_default(),
+            judgment: judgment.map(|found| KeptJudgment::of(found, case.slots().is_some())),
+            is_answered_alike: held_out.is_some_and(|it| it.is_answered_alike),
+            is_holdout_universal: held_out.is_some_and(|it| it.is_universal),
         };
         (fields, facts)
     }
@@ -139,8 +151,13 @@ impl KeptFacts {
     }
 
     /// The experiment that held the customer out.
-    pub fn held_out_of(&self) -> Option<String> {
-        Some(self.held_out_of.clone()).filter(|name| !name.is_empty())
+    pub fn held_out(&self) -> Option<HeldOut> {
+        let experiment_id = Some(self.held_out_of.clone()).filter(|id| !id.is_empty())?;
+        Some(HeldOut {
+            experiment_id,
+            is_universal: self.is_holdout_universal,
+            is_answered_alike: self.is_answered_alike,
+        })
     }
 }
 
@@ -180,7 +197,7 @@ impl KeptRefusal {
 }
 
 impl KeptJudgment {
-    fn of(found: &Judgment) -> Self {
+    fn of(found: &Judgment, is_slotted: bool) -> Self {
         let (facts, judgment) = match &found.basis {
             Some(Basis::Facts { encoded, .. }) => (Some(encoded.clone()), None),
             Some(Basis::Judgment(encoded)) => (None, Some(encoded.clone())),
@@ -197,7 +214,13 @@ impl KeptJudgment {
             judgment,
             is_reserving: found.grants.is_some(),
             grants: found.grants.iter().flatten().map(grant).collect(),
+            is_slotted,
         }
+    }
+
+    /// True when no more slots were judged than the question wants.
+    pub fn is_limited(&self) -> bool {
+        self.is_reserving || self.is_slotted
     }
 
     /// The slots; `None` when none were asked for.

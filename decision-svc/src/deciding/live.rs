@@ -84,6 +84,7 @@ impl LiveCases {
         questions: &[&'q Arc<Question>],
     ) -> Result<Gathered<'q>, Status> {
         let waited = self.clock.stopwatch();
+        let heard = self.followers.experiments_heard(tenant);
         let mut follower = self.followers.of(tenant);
         self.compiled.follow(tenant, &follower);
         let customer_ids: BTreeSet<_> =
@@ -99,9 +100,9 @@ impl LiveCases {
         let flows = self.flows(tenant, &grounds, newest, wait_left).await?;
         let metrics = self.metrics(tenant, questions, &flows).await;
         let metrics = metrics.map_err(|error| serve::store_status(&error))?;
-        let silence = self.followers.experiments_silence(tenant);
-        let are_experiments_stale = silence > self.experiments_silence_max;
-        Ok(Gathered { grounds, flows, records, metrics, known, are_experiments_stale })
+        let experiments_silence_max = self.experiments_silence_max;
+        let heard = records.as_ref().map_or(heard, |records| records.experiments_heard);
+        Ok(Gathered { grounds, flows, records, metrics, known, heard, experiments_silence_max })
     }
 
     /// Undelivered outcomes and arms of customers, and the head of the own log.
@@ -141,12 +142,13 @@ impl LiveCases {
         });
         let by_question = by_question.collect();
         let wait_max = self.grounds.snapshot_wait_max;
+        let experiments_heard = self.followers.experiments_heard(tenant);
         let (snapshot, is_fresh) = follow::wait_for(follower, wait_max, |snapshot| {
             snapshot.is_complete()
                 && snapshot.catalog.as_ref().is_some_and(|catalog| catalog.revision >= head)
         })
         .await;
-        Ok(Records { by_question, snapshot, is_fresh })
+        Ok(Records { by_question, snapshot, is_fresh, experiments_heard })
     }
 
     /// The flow of each ground, compiled for the newest snapshot; or for an older one, when

@@ -41,7 +41,7 @@ use chrono::{DateTime, Utc};
 pub const ENGINE: &str = concat!("proffer-", env!("CARGO_PKG_VERSION"));
 
 /// A new id, ordered by time: a UUID of version 7 behind `prefix`.
-fn new_id(prefix: &str, now: DateTime<Utc>) -> String {
+pub(crate) fn new_id(prefix: &str, now: DateTime<Utc>) -> String {
     let seconds = u64::try_from(now.timestamp()).unwrap_or_default();
     let timestamp =
         uuid::Timestamp::from_unix(uuid::NoContext, seconds, now.timestamp_subsec_nanos());

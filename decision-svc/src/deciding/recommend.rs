@@ -295,8 +295,8 @@ fn decided(tenant: &str, call: &Call, planned: PlannedCase, judged: Judged) -> D
     };
     let shown = answer::decision(&case, &conclusion, about);
     let new = is_written.then(|| {
-        let arm = arms.first().map(|it| &it.arm);
-        let record = KeptRecord::of(&case, &conclusion, call.request.clone(), shown.clone(), arm);
+        let request = call.request.clone();
+        let record = KeptRecord::of(&case, &conclusion, request, shown.clone(), &arms);
         new_decision((tenant, &holder), call, &case, &arms, &conclusion, &record)
     });
     let flow = case.configuration.flow.name.clone();

@@ -93,7 +93,7 @@ impl RecordedCases {
         let Some(kept) = &recorded.judgment else { return Ok(conclude(case, plan, None)) };
         let judgment = match (&kept.facts, &kept.judgment) {
             (Some(facts), _) => {
-                let slots = kept.is_reserving.then_some(case.question.limit);
+                let slots = kept.is_limited().then_some(case.question.limit);
                 let by = (Rules::Revision(kept.revision), slots);
                 let contact = Contact::of(case, &[]);
                 policy::evaluate(&*self.gate, tenant, contact, &plan.ranked, facts, by).await?
@@ -123,7 +123,7 @@ pub fn customer_facts(
         },
         metrics: shown.metrics.clone(),
         surface: facts.surface(placement),
-        held_out_of: facts.held_out_of(),
+        held_out: facts.held_out(),
         timezone_source: trace.map(|trace| trace.timezone_source.clone()).unwrap_or_default(),
     }
 }

@@ -44,7 +44,7 @@ impl Replay {
             latency_ms: before.latency_ms,
         };
         let again = answer::decision(&recorded.case, &conclusion, about);
-        let ghosts = [recorded.shown.ghost_offers, conclusion.answer.ghost_offers];
+        let ghosts = [recorded.shown.ghost_offers, conclusion.answer.ghost_offers()];
         Ok(Replayed {
             differences: differences(&before, &again, ghosts),
             recorded_engine: recorded.shown.engine,

@@ -97,7 +97,7 @@ impl Respond {
                 new.push(of_outcome);
             }));
         }
-        let mut recorded = self.write(tenant, &new).await?.into_iter().zip(outcomes);
+        let mut recorded = self.write(tenant, &receipt, &new).await?.into_iter().zip(outcomes);
         let lost = || serve::internal(&"an outcome was neither recorded nor refused");
         let answer = |answer: Result<(), Problem>| match answer {
             Err(refused) => Ok(Err(refused)),
@@ -109,9 +109,21 @@ impl Respond {
         answers.into_iter().map(answer).collect()
     }
 
-    async fn write(&self, tenant: &str, new: &[NewOutcome]) -> Result<Vec<Recorded>, Status> {
+    async fn write(
+        &self,
+        tenant: &str,
+        receipt: &Receipt,
+        new: &[NewOutcome],
+    ) -> Result<Vec<Recorded>, Status> {
         if new.is_empty() {
             return Ok(Vec::new());
+        }
+        // The caller has no answer any more and may report again. Another process may have counted
+        // past the receipt by now.
+        if receipt.is_overdue() {
+            let message = "the outcomes could not be recorded in time; report them again";
+            let problem = Problem::new(Code::DeadlineExceeded, ErrorReason::Unavailable, message);
+            return Err(problem.into());
         }
         let recorded = self.store.write_outcomes(tenant, new).await;
         let recorded = recorded.map_err(|error| serve::store_status(&error))?;
@@ -219,7 +231,11 @@ impl Named {
         received_at: DateTime<Utc>,
     ) -> Result<ResolvedOutcome, Problem> {
         let of_type = self.outcome_type(&report.key)?;
-        let (offer, channel, may_contact) = match self.decision(&report)? {
+        let decision = self.decision(&report)?;
+        let shown = decision.and_then(|decision| decision.shown.as_ref());
+        let flow_id = shown.map(|shown| shown.flow_id.clone()).unwrap_or_default();
+        let held_out_of = decision.map(KeptRecord::held_out_of).unwrap_or_default();
+        let (offer, channel, may_contact) = match decision {
             None => (offer_named(&report.offer_id, &self.catalog)?, "", true),
             Some(decision) => {
                 let offers = decision.decided_offers();
@@ -238,6 +254,8 @@ impl Named {
             channel: channel.to_owned(),
             channel_key: self.channel_key(channel),
             may_contact,
+            flow_id,
+            held_out_of,
             occurred_at: report.occurred_at.unwrap_or(received_at),
             received_at,
             report,

@@ -12,8 +12,8 @@ use crate::{
         case::Case,
         conclude::{Answer, Conclusion},
     },
-    neighbours::experiment,
-    store::{NewDecision, RequestRow},
+    neighbours::experiment::{self, Exposure},
+    store::{NewArm, NewDecision, RequestRow},
 };
 
 /// The decision of a concluded case, to be written under `decision_id`.
@@ -28,22 +28,22 @@ pub fn new_decision(
     let customer_id = &case.question.customer_id;
     let decided_us = case.moment.now.timestamp_micros();
     let answer = &conclusion.answer;
-    // Who is not contacted is not exposed, and no arm was drawn.
-    let is_contact = case.question.is_contact;
-    let arms = if is_contact { arms } else { &[] };
-    let is_answered = !answer.offers.is_empty() || !answer.ghost_offers.is_empty();
-    let is_exposed = is_contact && is_answered;
+    let offers = answer.would_be_offers();
+    let is_answered = !offers.is_empty();
     // What could not be asked, or was asked of an old configuration, is no answer for a retry. Both
     // arms are alike: a ghost is an answer.
     let shown = record.shown.as_ref().and_then(|shown| shown.answer.as_ref());
     let is_stale = !is_answered && shown.is_some_and(|answer| !answer.degraded.is_empty());
     let is_kept = !answer.is_passing && !is_stale;
-    let exposed = arms.iter().filter(|it| is_exposed && it.arm.exposed_us.is_none());
-    let exposure = |it: &BindingArm| {
-        experiment::exposure_message(customer_id, &it.arm, decision_id, decided_us)
+    // A customer who is not contacted is not exposed, and no arm was drawn.
+    let is_exposed = case.question.is_contact && is_answered;
+    let arm = |BindingArm { arm, is_new, is_counting, .. }: &BindingArm| NewArm {
+        arm: arm.clone(),
+        drawn: is_new.then(|| experiment::assignment_message(customer_id, arm)),
+        exposure: (is_exposed && *is_counting && arm.exposed_us.is_none())
+            .then(|| experiment::exposure_message(Exposure { case, decision_id, offers }, arm)),
     };
-    let assignment =
-        |it: &BindingArm| (it.arm.clone(), experiment::assignment_message(customer_id, &it.arm));
+    let arms = arms.iter().map(arm).filter(|it| it.drawn.is_some() || it.exposure.is_some());
     NewDecision {
         tenant: tenant.to_owned(),
         decision_id: decision_id.to_owned(),
@@ -53,16 +53,15 @@ pub fn new_decision(
         reason: shown.map_or("", |shown| reason::word(shown.reason_code())),
         record: record.bytes(),
         request: request(call, decision_id, decided_us, answer).filter(|_| is_kept),
-        arms: arms.iter().map(assignment).collect(),
-        exposed_us: is_exposed.then_some(decided_us),
-        experiment_messages: exposed.map(exposure).collect(),
+        arms: arms.collect(),
     }
 }
 
 fn request(call: &Call, decision_id: &str, decided_us: i64, answer: &Answer) -> Option<RequestRow> {
     let request_id = &call.question.request_id;
-    let deliver_after = answer.refusal.as_ref().and_then(|refusal| refusal.deliver_after.as_ref());
-    let deliver_after = deliver_after.filter(|_| answer.offers.is_empty());
+    // A held-out answer is kept as long as a treated one.
+    let deliver_after = answer.deliver_after.as_ref();
+    let deliver_after = deliver_after.filter(|_| answer.would_be_offers().is_empty());
     let deliver_after = deliver_after.and_then(|text| DateTime::parse_from_rfc3339(text).ok());
     (!request_id.is_empty()).then(|| RequestRow {
         request_id: request_id.clone(),

@@ -21,12 +21,19 @@ pub struct Arm {
 }
 
 /// An arm that binds a decision.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BindingArm {
     /// The arm.
     pub arm: Arm,
-    /// The experiment has not been concluded in favor of treating everyone.
-    pub is_counted: bool,
+    /// Share held out by the split under which it was drawn, in 1/10,000; `None` when the
+    /// experiment does not know the split.
+    pub holdout_basis_points: Option<u32>,
+    /// The experiment is about every flow.
+    pub is_universal: bool,
+    /// This decision draws it.
+    pub is_new: bool,
+    /// The experiment counts a first exposure at the instant of the decision.
+    pub is_counting: bool,
 }
 
 /// Which arms a decision may draw.
@@ -51,22 +58,21 @@ pub fn is_held_out(salt: &str, customer_id: &str, holdout_basis_points: u32) -> 
     u128::from(head) * 10_000 < u128::from(holdout_basis_points) << 64
 }
 
-/// The arm of a customer that has none yet; `None` when the experiment assigns no arms at `now_us`.
-pub fn draw(experiment: &Experiment, customer_id: &str, now_us: i64) -> Option<Arm> {
-    let is_open = experiment.is_running
-        && experiment.starts_at.timestamp_micros() <= now_us
-        && now_us < experiment.planned_end.timestamp_micros();
-    is_open.then(|| Arm {
+/// The arm of a customer that has none yet; `None` when the experiment assigns no arms at `now`.
+fn draw(experiment: &Experiment, customer_id: &str, now: DateTime<Utc>) -> Option<Arm> {
+    let split = experiment.splits.last().filter(|_| experiment.is_open(now))?;
+    Some(Arm {
         experiment_id: experiment.id.clone(),
-        is_holdout: is_held_out(&experiment.salt, customer_id, experiment.holdout_basis_points),
-        epoch: experiment.epoch,
-        assigned_us: now_us,
+        is_holdout: is_held_out(&experiment.salt, customer_id, split.holdout_basis_points),
+        epoch: split.epoch,
+        assigned_us: now.timestamp_micros(),
         exposed_us: None,
     })
 }
 
-/// The arms that bind a decision of this flow at an instant, by experiment id: stored ones, and new
-/// ones of running experiments where they may be drawn.
+/// The arms that bind a decision of this flow at an instant: stored ones, and new ones of running
+/// experiments where they may be drawn. Those of experiments on every flow come first, then those
+/// of the flow's experiments, each by experiment id. An experiment that has shipped binds nobody.
 pub fn binding_arms(
     experiments: &Experiments,
     (flow_id, flow_name): (&str, &str),
@@ -74,70 +80,47 @@ pub fn binding_arms(
     customer_id: &str,
     (may_draw, now): (Draw, DateTime<Utc>),
 ) -> Vec<BindingArm> {
-    let mut arms = Vec::new();
-    for experiment in experiments.on_flow(flow_id, flow_name).filter(|it| it.is_binding) {
-        let known = stored.iter().find(|arm| arm.experiment_id == experiment.id).cloned();
-        let new = || draw(experiment, customer_id, now.timestamp_micros());
-        let arm = match may_draw {
-            Draw::Missing => known.or_else(new),
-            Draw::Nothing => known,
-        };
-        arms.extend(arm.map(|arm| BindingArm { arm, is_counted: !experiment.is_shipped }));
-    }
+    let customer = (stored, customer_id);
+    let mut arms = arms_of(experiments.universal(), customer, (may_draw, now));
+    arms.extend(arms_of(experiments.on_flow(flow_id, flow_name), customer, (may_draw, now)));
     arms
 }
 
-/// The experiment that holds the customer out.
-pub fn held_out_of(arms: &[BindingArm]) -> Option<&str> {
-    let holdout = arms.iter().find(|it| it.arm.is_holdout && it.is_counted)?;
-    Some(&holdout.arm.experiment_id)
+/// The arms of experiments with one scope. None of them assigns a customer while another one of the
+/// same scope holds the customer out: a treated customer would get nothing. Those of the other
+/// scope do: the results of a flow's experiment leave out whom a universal holdout emptied.
+fn arms_of<'e>(
+    experiments: impl Iterator<Item = &'e Experiment>,
+    (stored, customer_id): (&[Arm], &str),
+    (may_draw, now): (Draw, DateTime<Utc>),
+) -> Vec<BindingArm> {
+    let known = |experiment: &Experiment| {
+        stored.iter().find(|arm| arm.experiment_id == experiment.id).cloned()
+    };
+    let binding = experiments.filter(|experiment| experiment.is_binding);
+    let mut arms: Vec<_> = binding.map(|experiment| (experiment, known(experiment))).collect();
+    let is_free = !arms.iter().any(|(_, arm)| arm.as_ref().is_some_and(|arm| arm.is_holdout));
+    let may_draw = may_draw == Draw::Missing && is_free;
+    let bound = arms.drain(..).filter_map(|(experiment, known)| {
+        let is_new = known.is_none();
+        let new = || draw(experiment, customer_id, now).filter(|_| may_draw);
+        let arm = known.or_else(new)?;
+        let mut splits = experiment.splits.iter().filter(|split| split.epoch == arm.epoch);
+        Some(BindingArm {
+            holdout_basis_points: splits.next().map(|split| split.holdout_basis_points),
+            is_universal: experiment.is_universal(),
+            is_counting: experiment.is_open(now),
+            is_new,
+            arm,
+        })
+    });
+    bound.collect()
+}
+
+/// The arm that empties the answer: the first in order that holds the customer out.
+pub fn emptying(arms: &[BindingArm]) -> Option<&BindingArm> {
+    arms.iter().find(|it| it.arm.is_holdout)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The vectors other languages check themselves against.
-    const VECTORS: &str = include_str!("../../../proto/vectors/assignment.csv");
-
-    #[test]
-    fn published_vectors_hold() {
-        let mut rows = 0;
-        for line in VECTORS.lines().skip(1).filter(|line| !line.is_empty()) {
-            let cells: Vec<_> = line.split(',').collect();
-            let [salt, customer, basis_points, expected] = cells[..] else { panic!("{line}") };
-            assert_eq!(
-                is_held_out(salt, customer, basis_points.parse().unwrap()),
-                expected == "true",
-                "{line}"
-            );
-            rows += 1;
-        }
-        assert!(rows >= 20);
-    }
-
-    #[test]
-    fn nobody_and_everybody_are_exact() {
-        for n in 0..1000 {
-            assert!(!is_held_out("s", &n.to_string(), 0));
-            assert!(is_held_out("s", &n.to_string(), 10_000));
-        }
-    }
-
-    /// 100,000 ids at 15 %: five standard deviations are 565.
-    #[test]
-    fn the_share_is_what_was_asked_for() {
-        let held_out =
-            (0..100_000).filter(|n| is_held_out("winback", &format!("cust_{n}"), 1_500)).count();
-        assert!(held_out.abs_diff(15_000) < 565, "{held_out}");
-    }
-
-    /// Growing the holdout moves customers only from treatment to holdout.
-    #[test]
-    fn a_larger_holdout_keeps_those_it_had() {
-        for n in 0..10_000 {
-            let id = n.to_string();
-            assert!(!is_held_out("s", &id, 1_500) || is_held_out("s", &id, 2_000));
-        }
-    }
-}
+mod tests;

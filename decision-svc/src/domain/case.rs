@@ -52,10 +52,22 @@ pub struct CustomerFacts {
     pub metrics: Metrics,
     /// Where the offer will be shown.
     pub surface: Surface,
-    /// The experiment whose holdout the customer is in.
-    pub held_out_of: Option<String>,
+    /// The experiment that holds the customer out.
+    pub held_out: Option<HeldOut>,
     /// Where the customer's zone comes from, for example `customer.timezone`.
     pub timezone_source: String,
+}
+
+/// An experiment that holds a customer out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldOut {
+    /// Its id.
+    pub experiment_id: String,
+    /// It is about every flow.
+    pub is_universal: bool,
+    /// The answer says when to ask again, and the trace says how many offers would have been
+    /// returned, as for a treated customer. False for decisions that earlier versions made.
+    pub is_answered_alike: bool,
 }
 
 /// How much of a plan is listed; the rest is counted.
@@ -77,6 +89,13 @@ impl Case {
     /// Why nothing can be planned.
     pub fn obstacle(&self) -> Option<&Refusal> {
         self.facts.record.as_ref().err()
+    }
+
+    /// Slots that a treated customer's decision reserves at most; `None` when it reserves nothing.
+    pub fn slots(&self) -> Option<usize> {
+        let question = &self.question;
+        let may_hold = question.is_contact && question.is_holding && !question.is_dry_run;
+        may_hold.then_some(question.limit)
     }
 
     /// What rules and formulas read.

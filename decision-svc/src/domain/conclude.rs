@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::domain::{
-    case::Case,
+    case::{Case, HeldOut},
     judgment::{Grant, Judgment, OfferVerdict, PolicyVerdict, Refusal},
     plan::{Plan, Ranked},
     reason::Reason,
@@ -34,9 +34,15 @@ pub struct Answer {
     pub offers: Vec<Offered>,
     /// Why nothing, or less than asked.
     pub refusal: Option<Refusal>,
+    /// First instant at which contact would be allowed, RFC 3339 with offset. The same in both
+    /// arms.
+    pub deliver_after: Option<String>,
     /// Offers a held-out customer would have received.
-    pub ghost_offers: Vec<String>,
-    /// When contact policies refuse every offer: when they would let one through.
+    pub ghosts: Vec<Offered>,
+    /// The refusal that a held-out customer would have received.
+    pub ghost_refusal: Option<Refusal>,
+    /// When contact policies refuse every offer: when they would let one through. The same in both
+    /// arms.
     pub next_allowed_at: Option<DateTime<Utc>>,
     /// Candidates refused by policy or outranked.
     pub refused: Vec<Refused>,
@@ -72,45 +78,76 @@ pub fn conclude(case: &Case, plan: Plan, judgment: Option<Judgment>) -> Conclusi
     Conclusion { plan, judgment, answer, notes }
 }
 
+impl Answer {
+    /// The offers in the answer, or those that it would have had.
+    pub fn would_be_offers(&self) -> &[Offered] {
+        if self.offers.is_empty() { &self.ghosts } else { &self.offers }
+    }
+
+    /// Ids of the offers that a held-out customer would have received.
+    pub fn ghost_offers(&self) -> Vec<String> {
+        self.ghosts.iter().map(|offered| offered.ranked.offer_id.clone()).collect()
+    }
+
+    /// The answer to a customer that an experiment holds out. A treated customer gets the same but
+    /// for the offers, the reason and the slots: else callers would ask again for one arm only.
+    fn held_out(self, held_out: &HeldOut) -> Self {
+        let answer = Self {
+            ghosts: self.offers,
+            ghost_refusal: self.refusal,
+            offers: Vec::new(),
+            refusal: Some(holdout(&held_out.experiment_id)),
+            reserved_until: None,
+            ..self
+        };
+        match held_out.is_answered_alike {
+            true => answer,
+            false => Self { deliver_after: None, next_allowed_at: None, ..answer },
+        }
+    }
+}
+
 fn answer(case: &Case, plan: &Plan, judgment: Option<&Judgment>) -> Answer {
-    let (held_out_of, limit) = (case.facts.held_out_of.as_deref(), case.question.limit);
-    let mut answer = Answer::default();
     if let Some(obstacle) = case.obstacle() {
-        answer.is_passing = obstacle.reason_code.is_passing();
-        answer.refusal = Some(obstacle.clone());
-        return answer;
+        let is_passing = obstacle.reason_code.is_passing();
+        return Answer { refusal: Some(obstacle.clone()), is_passing, ..Answer::default() };
     }
     if plan.ranked.is_empty() {
-        answer.refusal = Some(nothing(plan));
-        return answer;
+        return Answer { refusal: Some(nothing(plan)), ..Answer::default() };
     }
-    let Some(judgment) = judgment else {
-        answer.is_passing = true;
-        answer.refusal = Some(match held_out_of {
-            Some(experiment) => holdout(experiment),
-            None => Refusal::new(
-                Reason::PolicyUnavailable,
-                "contact policies cannot be checked now; nothing is offered",
-            ),
-        });
-        return answer;
+    let answer = match judgment {
+        Some(judgment) => treated(plan, judgment, case.question.limit),
+        None => unjudged(),
     };
-    answer.passed = plan.ranked.iter().filter(|ranked| passes(judgment, ranked)).count();
+    match &case.facts.held_out {
+        Some(held_out) => answer.held_out(held_out),
+        None => answer,
+    }
+}
+
+/// The answer while policy-svc does not judge.
+fn unjudged() -> Answer {
+    let reason = "contact policies cannot be checked now; nothing is offered";
+    let refusal = Some(Refusal::new(Reason::PolicyUnavailable, reason));
+    Answer { refusal, is_passing: true, ..Answer::default() }
+}
+
+/// The answer to a customer whom no experiment holds out.
+fn treated(plan: &Plan, judgment: &Judgment, limit: usize) -> Answer {
+    let passed = plan.ranked.iter().filter(|ranked| passes(judgment, ranked)).count();
+    let mut answer = Answer { passed, ..Answer::default() };
     let chosen = chosen(plan, judgment, limit);
     let is_chosen = |id: &str| chosen.iter().any(|(ranked, _)| ranked.offer_id == id);
     let others = plan.ranked.iter().filter(|ranked| !is_chosen(&ranked.offer_id));
     answer.refused = others.map(|ranked| refused(judgment, ranked)).collect();
     answer.unasked = unasked(plan, judgment);
     answer.is_passing = chosen.is_empty() && is_passing(plan, judgment);
-    if let Some(experiment) = held_out_of {
-        answer.ghost_offers = chosen.iter().map(|(ranked, _)| ranked.offer_id.clone()).collect();
-        answer.refusal = Some(holdout(experiment));
-        return answer;
-    }
     if chosen.len() < limit {
         let first_refused = || plan.ranked.iter().find_map(|ranked| verdict(judgment, ranked));
         answer.refusal = judgment.refusal.clone().or_else(first_refused);
     }
+    let refusal = answer.refusal.as_ref();
+    answer.deliver_after = refusal.and_then(|refusal| refusal.deliver_after.clone());
     if chosen.is_empty() && judgment.refusal.is_none() {
         let verdicts = plan.ranked.iter().filter_map(|ranked| found(judgment, ranked));
         answer.next_allowed_at = verdicts.filter_map(OfferVerdict::next_allowed_at).min();

@@ -23,6 +23,7 @@ pub mod scalar;
 pub mod schedule;
 pub mod score;
 pub mod scratch;
+pub mod settled;
 pub mod snapshot;
 pub mod step;
 pub mod tally;

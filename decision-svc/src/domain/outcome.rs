@@ -58,6 +58,10 @@ pub struct ResolvedOutcome {
     pub channel_key: String,
     /// A contact may come of the decision it names; true without one.
     pub may_contact: bool,
+    /// Id of the flow of the decision it names; empty without one.
+    pub flow_id: String,
+    /// Experiments that held the customer out of the decision it names.
+    pub held_out_of: Vec<String>,
     /// When it happened.
     pub occurred_at: DateTime<Utc>,
     /// When it was received.

@@ -210,29 +210,49 @@ pub struct Channel {
     pub timezone_source: Vec<String>,
 }
 
-/// A holdout on a flow.
+/// What an experiment names as its flow when it is about all of them.
+const EVERY_FLOW: &str = "*";
+
+/// A holdout on a flow, or on all of them.
 #[derive(Clone, Debug)]
 pub struct Experiment {
     /// Its id.
     pub id: String,
-    /// Id of the flow, or its name while the reference is bound to none.
+    /// Id of the flow, or its name while the reference is bound to none; `*` is every flow.
     pub flow: String,
     /// Mixed into the assignment hash.
     pub salt: String,
-    /// Share held out now, in 1/10,000.
-    pub holdout_basis_points: u32,
-    /// Number of the split.
-    pub epoch: i32,
+    /// The splits so far, the present one last.
+    pub splits: Vec<Split>,
     /// Assigns nobody before.
     pub starts_at: DateTime<Utc>,
     /// Assigns nobody new from here on.
     pub planned_end: DateTime<Utc>,
     /// Assigns and counts.
     pub is_running: bool,
-    /// Concluded, and everyone is treated since.
-    pub is_shipped: bool,
-    /// Not a draft: arms, if any, bind.
+    /// Arms, if any, bind: it is no draft, and nothing was shipped.
     pub is_binding: bool,
+}
+
+/// How an experiment divides customers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// Its number, from 1.
+    pub epoch: i32,
+    /// Share held out, in 1/10,000.
+    pub holdout_basis_points: u32,
+}
+
+impl Experiment {
+    /// True when it is about every flow.
+    pub fn is_universal(&self) -> bool {
+        self.flow == EVERY_FLOW
+    }
+
+    /// True at an instant at which it assigns customers and counts exposures.
+    pub fn is_open(&self, at: DateTime<Utc>) -> bool {
+        self.is_running && self.starts_at <= at && at < self.planned_end
+    }
 }
 
 impl Offer {
@@ -309,14 +329,20 @@ impl Policy {
 }
 
 impl Experiments {
-    /// The experiments on a flow, by id.
+    /// The experiments on every flow, by id.
+    pub fn universal(&self) -> impl Iterator<Item = &Experiment> {
+        self.experiments.values().filter(|experiment| experiment.is_universal())
+    }
+
+    /// The experiments on one flow, by id.
     pub fn on_flow<'a>(
         &'a self,
         flow_id: &'a str,
         flow_name: &'a str,
     ) -> impl Iterator<Item = &'a Experiment> {
-        self.experiments
-            .values()
-            .filter(move |experiment| is_named(&experiment.flow, flow_id, flow_name))
+        let is_on_it = move |experiment: &&Experiment| {
+            !experiment.is_universal() && is_named(&experiment.flow, flow_id, flow_name)
+        };
+        self.experiments.values().filter(is_on_it)
     }
 }

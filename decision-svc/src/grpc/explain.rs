@@ -70,7 +70,6 @@ pub fn response(explanation: Explanation) -> proto::ExplainResponse {
     let judgment = conclusion.judgment.as_ref();
     let verdict =
         judgment.and_then(|judgment| judgment.verdicts.iter().find(|it| it.offer_id == offer.id));
-    let refusal = conclusion.answer.refusal.as_ref();
     let reworded = |text: String| reworded(text, &unknown, &based_on);
     proto::ExplainResponse {
         offered: outcome.rank.is_some(),
@@ -88,7 +87,7 @@ pub fn response(explanation: Explanation) -> proto::ExplainResponse {
             score: ahead.score,
             rank: rank.map_or(0, |rank| rank - 1),
         }),
-        deliver_after: refusal.and_then(|refusal| refusal.deliver_after.clone()),
+        deliver_after: conclusion.answer.deliver_after.clone(),
         flow_id: case.configuration.flow.id.clone(),
         channel: case.question.channel.clone(),
         at: Some(history::timestamp(case.moment.now)),

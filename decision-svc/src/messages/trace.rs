@@ -27,7 +27,7 @@ pub fn trace(case: &Case, conclusion: &Conclusion) -> proto::DecisionTrace {
     let mut refused = refused_of_ranked(answer, is_explained);
     refused.extend(others.map(refused_candidate));
     proto::DecisionTrace {
-        stages: plan.stages.iter().map(|stage| stage_trace(stage, answer, plan)).collect(),
+        stages: plan.stages.iter().map(|stage| stage_trace(stage, case, conclusion)).collect(),
         refused,
         timezone: case.moment.zone.name().to_owned(),
         timezone_source: case.facts.timezone_source.clone(),
@@ -68,12 +68,15 @@ fn count(number: usize) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
 
-fn stage_trace(stage: &Stage, answer: &Answer, plan: &Plan) -> proto::StageTrace {
+fn stage_trace(stage: &Stage, case: &Case, conclusion: &Conclusion) -> proto::StageTrace {
+    let Conclusion { plan, answer, .. } = conclusion;
+    let is_shown = case.facts.held_out.as_ref().is_none_or(|it| it.is_answered_alike);
+    let offers = if is_shown { answer.would_be_offers() } else { &[] };
     // policy-svc judges once, after the ranking: the stages of its node and of the response show
-    // what it let through.
+    // what it let through, in both arms.
     let (entered, left) = match stage.type_name {
         "contact_policy" => (plan.ranked_in_all, answer.passed),
-        "response" => (answer.passed, answer.offers.len()),
+        "response" => (answer.passed, offers.len()),
         _ => (stage.entered, stage.left),
     };
     let (node, r#type) = (stage.node.clone(), stage.type_name.to_owned());

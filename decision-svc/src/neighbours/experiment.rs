@@ -1,5 +1,7 @@
 //! Calls to experiment-svc: reads experiments, delivers arms, exposures and outcomes.
 
+use std::collections::BTreeMap;
+
 use proffer_proto::{experiment::v1 as proto, values::v1::ConfigurationChange};
 use prost::Message as _;
 use tonic::Status;
@@ -7,8 +9,10 @@ use tonic::Status;
 use super::{Ledger, call::call, instant};
 use crate::domain::{
     assignment::Arm,
+    case::Case,
+    conclude::Offered,
     outcome::ResolvedOutcome,
-    snapshot::{Experiment, Experiments},
+    snapshot::{Experiment, Experiments, Split},
 };
 
 /// Applies one change.
@@ -24,19 +28,20 @@ pub fn apply(experiments: &mut Experiments, change: &ConfigurationChange) {
 }
 
 fn experiment(id: String, found: &proto::Experiment) -> Experiment {
-    let last = found.epochs.last();
     let status = found.status();
+    let split = |epoch: &proto::SplitEpoch| Split {
+        epoch: epoch.epoch,
+        holdout_basis_points: epoch.holdout_basis_points.unsigned_abs(),
+    };
     Experiment {
         id,
         flow: wire::reference::meant(&found.references, "decision_flow", &found.flow_id),
         salt: found.salt.clone(),
-        holdout_basis_points: last.map_or(0, |epoch| epoch.holdout_basis_points.unsigned_abs()),
-        epoch: last.map_or(1, |epoch| epoch.epoch),
+        splits: found.epochs.iter().map(split).collect(),
         starts_at: instant(found.starts_at).unwrap_or_default(),
         planned_end: instant(found.planned_end).unwrap_or_default(),
         is_running: status == proto::ExperimentStatus::Running,
-        is_shipped: found.shipped == Some(true),
-        is_binding: status != proto::ExperimentStatus::Draft,
+        is_binding: status != proto::ExperimentStatus::Draft && found.shipped != Some(true),
     }
 }
 
@@ -52,14 +57,42 @@ pub fn assignment_message(customer_id: &str, arm: &Arm) -> Vec<u8> {
     proto::LedgerEntry { entry: Some(entry) }.encode_to_vec()
 }
 
-/// The message about an exposure.
-pub fn exposure_message(customer_id: &str, arm: &Arm, decision_id: &str, at_us: i64) -> Vec<u8> {
+/// What a customer received, or would have received, for the first time.
+#[derive(Clone, Copy, Debug)]
+pub struct Exposure<'a> {
+    /// The case that was decided.
+    pub case: &'a Case,
+    /// Id of the decision.
+    pub decision_id: &'a str,
+    /// The offers by rank.
+    pub offers: &'a [Offered],
+}
+
+/// The message about the first exposure of a customer with this arm.
+pub fn exposure_message(exposure: Exposure<'_>, arm: &Arm) -> Vec<u8> {
+    let Exposure { case, decision_id, offers } = exposure;
+    let first = offers.first().map(|offered| &offered.ranked.subject);
+    // A category that nobody created goes by its name.
+    let category = first.map(|subject| match subject.category_id.as_str() {
+        "" => subject.category.clone(),
+        id => id.to_owned(),
+    });
+    let emptied_by = case.facts.held_out.as_ref().map(|it| it.experiment_id.clone());
+    let channel = case.facts.surface.channel.as_ref().map(|(id, _)| id.clone());
     let entry = proto::ledger_entry::Entry::Exposure(proto::ExposureEntry {
         experiment_id: arm.experiment_id.clone(),
-        customer_id: customer_id.to_owned(),
+        customer_id: case.question.customer_id.clone(),
         decision_id: decision_id.to_owned(),
         ghost: arm.is_holdout,
-        at: Some(history::timestamp(serve::from_micros(at_us))),
+        at: Some(history::timestamp(case.moment.now)),
+        epoch: arm.epoch,
+        flow_id: case.configuration.flow.id.clone(),
+        offer_id: first.map(|subject| subject.offer_id.clone()).unwrap_or_default(),
+        category_id: category.unwrap_or_default(),
+        channel: channel.unwrap_or_else(|| case.question.channel.clone()),
+        offer_ids: offers.iter().map(|offered| offered.ranked.offer_id.clone()).collect(),
+        emptied_by: emptied_by.unwrap_or_default(),
+        features: BTreeMap::new(),
     });
     proto::LedgerEntry { entry: Some(entry) }.encode_to_vec()
 }
@@ -71,9 +104,13 @@ pub fn outcome_message(outcome: &ResolvedOutcome) -> Vec<u8> {
         customer_id: outcome.report.customer_id.clone(),
         key: outcome.report.key.clone(),
         positive: outcome.of_type.is_positive,
-        value_e4: outcome.report.value_e4.unwrap_or_default(),
+        value_e4: outcome.report.value_e4,
         occurred_at: Some(history::timestamp(outcome.occurred_at)),
         received_at: Some(history::timestamp(outcome.received_at)),
+        held_out_of: match outcome.of_type.is_impression {
+            true => outcome.held_out_of.clone(),
+            false => Vec::new(),
+        },
     });
     proto::LedgerEntry { entry: Some(entry) }.encode_to_vec()
 }

@@ -62,14 +62,13 @@ impl Confirmed {
         Self(Arc::new(Mutex::new(confirmation)))
     }
 
-    fn now(&self, clock: &Clock, is_open: bool) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) =
-            Confirmation { since: clock.stopwatch(), is_open };
+    fn at(&self, since: Stopwatch, is_open: bool) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Confirmation { since, is_open };
     }
 
-    /// Time since the last message.
-    fn silence(&self) -> Duration {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).since.elapsed()
+    /// Runs since the last message.
+    fn heard(&self) -> Stopwatch {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).since
     }
 
     /// Time since the stream broke; none while it is open.
@@ -108,9 +107,16 @@ impl Followers {
         self.following(tenant, |following| following.follower.clone())
     }
 
-    /// How long experiment-svc has been silent about a tenant.
-    pub fn experiments_silence(&self, tenant: &str) -> Duration {
-        self.following(tenant, |following| following.confirmed.experiment.silence())
+    /// The snapshot of a tenant that is followed.
+    pub fn known(&self, tenant: &str) -> Option<Arc<Snapshot>> {
+        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        tenants.get(tenant).map(|following| following.follower.borrow().clone())
+    }
+
+    /// Runs since experiment-svc last sent something about a tenant. A snapshot that is taken
+    /// afterwards has it.
+    pub fn experiments_heard(&self, tenant: &str) -> Stopwatch {
+        self.following(tenant, |following| following.confirmed.experiment.heard())
     }
 
     /// The age of the configuration of each service: of the tenant for whom it is oldest.
@@ -123,7 +129,7 @@ impl Followers {
         [
             ("catalog", oldest(|all| all.catalog.age())),
             ("policy", oldest(|all| all.policy.age())),
-            ("experiment", oldest(|all| all.experiment.silence())),
+            ("experiment", oldest(|all| all.experiment.heard().elapsed())),
         ]
     }
 
@@ -280,8 +286,10 @@ async fn consume<K, S>(
                 match page {
                     Ok((changes, head)) => {
                         was_open = true;
-                        confirmed.now(clock, true);
+                        let heard = clock.stopwatch();
                         apply(known, &changes, head);
+                        // Only now: a decision that reads it has the changes.
+                        confirmed.at(heard, true);
                     }
                     Err(status) => {
                         tracing::warn!(service, code = ?status.code(), "configuration stream \
@@ -291,7 +299,7 @@ async fn consume<K, S>(
                 }
             }
             if was_open {
-                confirmed.now(clock, false);
+                confirmed.at(clock.stopwatch(), false);
             }
         }
         Err(status) => {

@@ -53,6 +53,8 @@ pub struct Contact<'a> {
     pub as_of: Option<DateTime<Utc>>,
     /// policy-svc refuses to judge when it has newer configuration than this revision.
     pub policy_revision: Option<i64>,
+    /// Id of the flow that decides.
+    pub flow_id: &'a str,
 }
 
 impl<'a> Contact<'a> {
@@ -66,6 +68,7 @@ impl<'a> Contact<'a> {
             pending,
             as_of: case.question.at,
             policy_revision: None,
+            flow_id: &case.configuration.flow.id,
         }
     }
 
@@ -84,6 +87,7 @@ impl<'a> Contact<'a> {
             pending_outcomes: pending.collect::<Result<_, _>>()?,
             as_of: self.as_of.map(history::timestamp),
             policy_revision: self.policy_revision,
+            flow_id: self.flow_id.to_owned(),
         })
     }
 }
@@ -137,6 +141,8 @@ pub struct Inquiry<'a> {
     pub contact: Contact<'a>,
     /// The offers, best first.
     pub ranked: &'a [Ranked],
+    /// Judges as if at most so many slots were to be reserved.
+    pub slots: Option<usize>,
     /// Reserves slots; without, it only judges.
     pub hold: Option<Hold<'a>>,
 }
@@ -205,8 +211,10 @@ impl Inquiry<'_> {
     }
 
     fn check(&self) -> Result<proto::CheckRequest, Status> {
-        let question = self.contact.about(candidates(self.ranked))?;
-        Ok(proto::CheckRequest { question: Some(question) })
+        Ok(proto::CheckRequest {
+            question: Some(self.contact.about(candidates(self.ranked))?),
+            limit: self.slots.map_or(0, |slots| i32::try_from(slots).unwrap_or(i32::MAX)),
+        })
     }
 
     fn gate_question(&self) -> Result<proto::GateQuestion, Status> {
@@ -385,6 +393,7 @@ pub fn outcome_message(
         channel: outcome.channel.clone(),
         occurred_at: Some(history::timestamp(outcome.occurred_at)),
         received_at: Some(history::timestamp(outcome.received_at)),
+        flow_id: outcome.flow_id.clone(),
     };
     move |customer_seq| proto::OutcomeFact { customer_seq, ..fact.clone() }.encode_to_vec()
 }

@@ -1,11 +1,12 @@
-//! SQL of customers' arms: the first decision writes one, none changes it.
+//! SQL of customers' arms: the first decision writes one, none changes it. The first decision that
+//! returned an offer, or would have, notes when.
 
 use database::{DatabaseError, Statement, Transaction, execute, within};
 
 use super::new_decision::NewDecision;
 use crate::domain::assignment::Arm;
 
-/// What became of an arm.
+/// What became of an arm that a decision draws.
 pub(super) enum StoredArm {
     /// It is the customer's first.
     New,
@@ -26,7 +27,7 @@ const READ: &str = "select experiment_id, is_holdout, epoch, assigned_us, expose
     where tenant_id = $1 and customer_id = $2 and experiment_id = $3";
 
 const EXPOSE: &str = "update first_arm set exposed_us = $4
-    where tenant_id = $1 and customer_id = $2 and experiment_id = $3";
+    where tenant_id = $1 and customer_id = $2 and experiment_id = $3 and exposed_us is null";
 
 pub(super) fn statements() -> Vec<Statement> {
     vec![
@@ -36,13 +37,13 @@ pub(super) fn statements() -> Vec<Statement> {
     ]
 }
 
-/// Stores an arm of a decision, or the first exposure under it.
+/// Stores an arm that a decision draws. One of another split is another arm: the record and the
+/// exposure name the split.
 pub(super) async fn store(
     transaction: &mut Transaction,
-    decision: &NewDecision,
+    NewDecision { tenant, customer_id, .. }: &NewDecision,
     arm: &Arm,
 ) -> Result<StoredArm, DatabaseError> {
-    let NewDecision { tenant, customer_id, exposed_us, .. } = decision;
     let inserted = execute!(
         &mut *transaction,
         sqlx::query(INSERT)
@@ -53,32 +54,36 @@ pub(super) async fn store(
             .bind(arm.epoch)
             .bind(arm.assigned_us)
     )?;
+    if inserted.rows > 0 {
+        return Ok(StoredArm::New);
+    }
     let stored: ArmColumns = within!(&mut *transaction, connection =>
             sqlx::query_as(READ)
                 .bind(tenant)
                 .bind(customer_id)
                 .bind(&arm.experiment_id)
                 .fetch_one(connection))?;
-    let (experiment_id, is_holdout, epoch, assigned_us, stored_exposed_us) = stored;
-    if is_holdout != arm.is_holdout {
-        let exposed_us = stored_exposed_us;
-        return Ok(StoredArm::Other(Arm {
-            experiment_id,
-            is_holdout,
-            epoch,
-            assigned_us,
-            exposed_us,
-        }));
+    let (experiment_id, is_holdout, epoch, assigned_us, exposed_us) = stored;
+    if (is_holdout, epoch) == (arm.is_holdout, arm.epoch) {
+        return Ok(StoredArm::Same);
     }
-    if exposed_us.is_some() && stored_exposed_us.is_none() {
-        execute!(
-            transaction,
-            sqlx::query(EXPOSE)
-                .bind(tenant)
-                .bind(customer_id)
-                .bind(&arm.experiment_id)
-                .bind(exposed_us)
-        )?;
-    }
-    Ok(if inserted.rows > 0 { StoredArm::New } else { StoredArm::Same })
+    Ok(StoredArm::Other(Arm { experiment_id, is_holdout, epoch, assigned_us, exposed_us }))
+}
+
+/// Notes the first exposure of a customer with this arm; false when there was one before. The lock
+/// of the customer's row is held, so of two decisions one is the first.
+pub(super) async fn expose(
+    transaction: &mut Transaction,
+    NewDecision { tenant, customer_id, decided_us, .. }: &NewDecision,
+    arm: &Arm,
+) -> Result<bool, DatabaseError> {
+    let exposed = execute!(
+        transaction,
+        sqlx::query(EXPOSE)
+            .bind(tenant)
+            .bind(customer_id)
+            .bind(&arm.experiment_id)
+            .bind(*decided_us)
+    )?;
+    Ok(exposed.rows > 0)
 }

@@ -17,6 +17,7 @@ mod narrowed;
 mod new_decision;
 mod outbox;
 mod outcome;
+mod replica;
 mod request;
 mod retention;
 mod writer;
@@ -29,7 +30,7 @@ use tokio::sync::mpsc;
 pub use decision::{DecisionFilter, DecisionName, DecisionRow};
 pub use known::Known;
 pub use metric::AskedMetric;
-pub use new_decision::{NewDecision, RequestRow};
+pub use new_decision::{NewArm, NewDecision, RequestRow};
 pub use outbox::{Backlog, OutboxRow, Target};
 pub use outcome::{NewOutcome, OutcomeFilter, OutcomeRow, Recorded};
 pub use writer::Written;
@@ -57,7 +58,13 @@ pub fn statements(dialect: Dialect) -> Vec<Statement> {
         request::statements,
     ];
     let mut all: Vec<_> = of_dialect.iter().flat_map(|statements| statements(dialect)).collect();
-    let of_both = [arm::statements, outbox::statements, outcome::statements, retention::statements];
+    let of_both = [
+        arm::statements,
+        outbox::statements,
+        outcome::statements,
+        replica::statements,
+        retention::statements,
+    ];
     for statements in of_both {
         all.extend(statements());
     }

@@ -21,13 +21,21 @@ pub struct NewDecision {
     pub record: Vec<u8>,
     /// The request it answers.
     pub request: Option<RequestRow>,
-    /// Arms under which it was made, each with its message for experiment-svc. Those not stored
-    /// yet are stored, and their messages sent.
-    pub arms: Vec<(Arm, Vec<u8>)>,
-    /// When an offer was, or would have been, returned, in microseconds since 1970.
-    pub exposed_us: Option<i64>,
-    /// Messages for experiment-svc.
-    pub experiment_messages: Vec<Vec<u8>>,
+    /// Arms that it draws, or under which it is the first to return an offer.
+    pub arms: Vec<NewArm>,
+}
+
+/// What a decision writes about an arm under which it was made.
+#[derive(Clone, Debug)]
+pub struct NewArm {
+    /// The arm.
+    pub arm: Arm,
+    /// The message about it for experiment-svc, when the decision draws it. It is sent if the arm
+    /// was not stored before.
+    pub drawn: Option<Vec<u8>>,
+    /// The message about the customer's first exposure, when the decision may be that. It is sent
+    /// if there was none before.
+    pub exposure: Option<Vec<u8>>,
 }
 
 /// The decision that answers a request id of a customer.

@@ -99,11 +99,11 @@ async fn write_all(
 }
 
 async fn write(transaction: &mut Transaction, new: &NewDecision) -> Result<Written, DatabaseError> {
-    let messages_max = new.arms.len() + new.experiment_messages.len();
-    let numbers = messages_max as i64;
+    // Each arm has a message about itself and one about the first exposure at most.
+    let numbers = 2 * new.arms.len() as i64;
     let first_seq = customer::lock(transaction, &new.tenant, &new.customer_id, numbers).await?;
     let (mut messages, mut other_arm) = (Vec::new(), None);
-    for (arm, message) in &new.arms {
+    for (arm, message) in new.arms.iter().filter_map(|it| Some((&it.arm, it.drawn.as_ref()?))) {
         match arm::store(transaction, new, arm).await? {
             StoredArm::New => messages.push(message.as_slice()),
             StoredArm::Same => {}
@@ -119,7 +119,13 @@ async fn write(transaction: &mut Transaction, new: &NewDecision) -> Result<Writt
         (None, Some(winner)) => Written::LostTo(winner),
         (None, None) => {
             decision::insert(transaction, new).await?;
-            messages.extend(new.experiment_messages.iter().map(Vec::as_slice));
+            for (arm, message) in
+                new.arms.iter().filter_map(|it| Some((&it.arm, it.exposure.as_ref()?)))
+            {
+                if arm::expose(transaction, new, arm).await? {
+                    messages.push(message.as_slice());
+                }
+            }
             Written::Stored
         }
     };

@@ -425,7 +425,7 @@ async fn experiments_count_amounts_exactly_and_know_up_to_when() {
         let Some(Entry::Outcome(outcome)) = &script.entries[0].entry else {
             panic!("{:?}", script.entries)
         };
-        assert_eq!((outcome.value_e4, outcome.positive), (199_001, true));
+        assert_eq!((outcome.value_e4, outcome.positive), (Some(199_001), true));
         assert_eq!(script.counted_through, NOW_US);
     })
     .await;

@@ -12,7 +12,7 @@ alter table exposure add column features bytea;
 -- for an outcome without one.
 alter table outcome add column is_zero boolean not null default false;
 
--- The row that whoever writes about a customer locks. What is computed from the customer's rows is
+-- The row that every writer about a customer locks. What is computed from the customer's rows is
 -- written under it.
 create table customer (
   tenant_id   text collate "C" not null,

@@ -1,5 +1,5 @@
-//! How large an experiment must be: two-sided at 5 % with 80 % power, by the normal formula with the
-//! split.
+//! How large an experiment must be: two-sided at 5 % with 80 % power, by the normal formula with
+//! the split.
 
 use super::{
     measure::{Metric, Scale},
@@ -50,7 +50,8 @@ pub fn size(base: Base, basis_points: u32, customers: u64, effect_percent: f64) 
     let spread = base.variance * (1.0 / held_out + 1.0 / (1.0 - held_out));
     let detectable = STANDARD_ERRORS * (spread / customers as f64).sqrt();
     let effect = base.mean * effect_percent / 100.0;
-    let needed = (STANDARD_ERRORS / effect).powi(2) * spread;
+    let errors = STANDARD_ERRORS / effect;
+    let needed = errors * errors * spread;
     // Saturates far beyond any number of customers.
     let needed = needed.ceil() as u64;
     let share_of = |n: u64| {

@@ -52,7 +52,7 @@ pub async fn import(
         let why = if experiment.source == Source::External {
             "is concluded: its arms are final"
         } else {
-            "draws its arms itself; only an experiment with `assignmentSource: external` imports them"
+            "draws its arms itself; only one with `assignmentSource: external` imports them"
         };
         let message = format!("experiment `{}` {why}", stored.id);
         return Err(Problem::wrong_state(&stored.id, experiment.status.name(), message).into());

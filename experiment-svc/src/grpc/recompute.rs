@@ -20,6 +20,7 @@ use super::{Context, leak, resource};
 use crate::{
     domain::{
         analysis::{Breakdown, Contacts, Counts, Recomputed},
+        leak::Scope,
         measure::Metric,
         tally::{NEVER, Plan, Windowed},
     },
@@ -55,8 +56,8 @@ pub struct Wanted {
 pub struct Found {
     /// Winsorized figures and the breakdown.
     pub figures: Recomputed,
-    /// The contacts of the treated.
-    pub contacts: Contacts,
+    /// The contacts of both arms; none of an experiment that ran elsewhere.
+    pub contacts: Option<Contacts>,
 }
 
 /// What was computed, and what is to be. Cheap to clone.
@@ -147,10 +148,16 @@ async fn compute(context: &Context, wanted: &Wanted) -> Result<Found, Status> {
     context.store.walk(tenant, &plan, visit).await.map_err(status)?;
     let scope = leak::scope(&stored, &experiment);
     let until = experiment.concluded_at.map_or(i64::MAX, |at| at.timestamp_micros());
-    let of = (stored.id.as_str(), &scope);
-    let audit = context.store.audit(tenant, of, until, ("", ""), 0).await.map_err(status)?;
-    let contacts =
-        Contacts { delivered: audit.treatment.contacts, cost_e4: audit.treatment.cost_e4 };
+    let mut contacts = None;
+    if scope != Scope::Nothing {
+        let of = (stored.id.as_str(), &scope);
+        let audit = context.store.audit(tenant, of, until, ("", ""), 0).await.map_err(status)?;
+        contacts = Some(Contacts {
+            delivered: audit.treatment.contacts,
+            cost_e4: audit.treatment.cost_e4,
+            leaks: audit.holdout.contacts,
+        });
+    }
     let breakdowns = if wanted.breakdown.is_empty() { Vec::new() } else { vec![breakdown] };
     Ok(Found { figures: Recomputed::of(&counts, breakdowns, now), contacts })
 }

@@ -98,7 +98,7 @@ async fn read(
     let mut more = More {
         counted_through: found.counted_through,
         past: past::past(context, &tenant, &stored).await?,
-        contacts: recomputed.as_ref().map(|recomputed| recomputed.contacts),
+        contacts: recomputed.as_ref().and_then(|recomputed| recomputed.contacts),
         recomputed: recomputed.map(|recomputed| recomputed.figures),
         ..More::default()
     };

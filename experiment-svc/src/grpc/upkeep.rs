@@ -8,6 +8,7 @@ use serve::{Clock, Stopwatch};
 use tonic::Status;
 
 use super::{Context, experiment::plan_of, past, recompute};
+use crate::store::closed_hour;
 
 /// How often it is looked for something to count again.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -37,6 +38,20 @@ pub async fn adopt(context: &Context) -> Result<(), Status> {
 /// many experiments.
 pub async fn count_again(context: &Context) -> Result<usize, Status> {
     context.store.rebuild().await.map_err(|error| serve::store_status(&error))
+}
+
+/// Folds the sums of the windows that have closed.
+pub async fn fold(context: &Context) -> Result<u64, Status> {
+    let (status, mut folded) = (|error| serve::store_status(&error), 0);
+    for open in context.store.open_experiments().await.map_err(status)? {
+        let has_windows = open.plan.as_ref().is_some_and(|plan| plan.window_us.is_some());
+        let Some(hour) = closed_hour(open.counted_through).filter(|_| has_windows) else {
+            continue;
+        };
+        let done = context.store.fold(&open.tenant, &open.experiment_id, hour).await;
+        folded += done.map_err(status)?;
+    }
+    Ok(folded)
 }
 
 /// Closes the experiments that no outcome can change any more: deliveries do not count their
@@ -89,6 +104,7 @@ pub async fn run(context: Context) {
         said("computed again", recompute(&context).await.map(drop));
         if closed.elapsed() >= CLOSE_INTERVAL {
             closed = Clock::system().stopwatch();
+            said("folded", fold(&context).await.map(drop));
             said("closed", close(&context).await);
             said("kept for the day", snapshot(&context).await);
         }

@@ -303,6 +303,8 @@ fn collected(
             counts.add_sample(population, epoch, arm, &sample);
         }
     }
+    counts.set_sizes(Population::Assigned, &assigned);
+    counts.set_sizes(Population::Matched, &matched);
     counts.assigned_left_out = of_assigned.left_out();
     counts.matched_left_out = of_matched.left_out();
     Ok(Read { counts, counted_through, computed_at: None, assigned, matched })

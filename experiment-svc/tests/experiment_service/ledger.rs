@@ -1,7 +1,11 @@
 //! What decision-svc ships: at least once, in any interleaving, and kept once.
 
+use database::Select;
 use history::timestamp;
-use proffer_proto::experiment::v1::{self as proto, Arm, ledger_entry::Entry};
+use proffer_proto::{
+    experiment::v1::{self as proto, Arm, ledger_entry::Entry},
+    values::v1::{Value, value::Kind},
+};
 use tonic::Code;
 
 use super::suite::*;
@@ -24,6 +28,70 @@ async fn an_arm_is_read_back_with_its_first_exposure() {
         suite.deliver([exposed("ann", "dec_3", hour(4))]).await.unwrap();
         let found = suite.assignment("winback q4 holdout", "ann").await.unwrap();
         assert_eq!(found.first_exposure_at, Some(timestamp(hour(2))));
+    })
+    .await;
+}
+
+/// Experiment, epoch, flow, offer, category, channel, offers, who emptied it; whether there are
+/// features.
+type ExposureColumns = (String, i64, String, String, String, String, String, String, bool);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_earliest_exposure_stays_with_what_it_was_and_earlier_senders_say_less() {
+    on_both(async |suite| {
+        suite.create(seed()).await.unwrap();
+        let with = |who: &str, at, offer: &str| {
+            let Entry::Exposure(entry) = exposed(who, "dec_1", at) else { panic!("no exposure") };
+            let score = Value { kind: Some(Kind::DoubleValue(0.5)) };
+            Entry::Exposure(proto::ExposureEntry {
+                epoch: 2,
+                flow_id: "flow_winback".to_owned(),
+                offer_id: offer.to_owned(),
+                category_id: "cat_a".to_owned(),
+                channel: "email".to_owned(),
+                offer_ids: vec![offer.to_owned(), "with \"quotes\"".to_owned()],
+                emptied_by: SEED.to_owned(),
+                features: [("score".to_owned(), score)].into(),
+                ..entry
+            })
+        };
+        let later = with("ann", hour(3), "late");
+        suite.deliver([later.clone(), with("ann", hour(2), "first"), later.clone()]).await.unwrap();
+        suite.deliver([later, exposed("bob", "dec_2", hour(1))]).await.unwrap();
+        let text = "select customer_id, epoch, flow_id, offer_id, category_id, channel, offer_ids,
+             emptied_by, features is not null from exposure order by customer_id";
+        let database = suite.app.store().database();
+        let rows: Vec<ExposureColumns> = Select::new(text).all(database).await.unwrap();
+        let row = |who: &str, epoch, words: [&str; 6], has_features| {
+            let [flow, offer, category, channel, offers, emptied] = words.map(str::to_owned);
+            (who.to_owned(), epoch, flow, offer, category, channel, offers, emptied, has_features)
+        };
+        let offers = r#"["first","with \"quotes\""]"#;
+        let known = ["flow_winback", "first", "cat_a", "email", offers, SEED];
+        let silent = ["", "", "", "", "[]", ""];
+        assert_eq!(rows, [row("ann", 2, known, true), row("bob", 0, silent, false)]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exposure_has_at_most_fifty_offers_and_five_hundred_features() {
+    on_both(async |suite| {
+        suite.create(seed()).await.unwrap();
+        let with = |offers: usize, features: usize, epoch: i32| {
+            let Entry::Exposure(entry) = exposed("ann", "dec_1", hour(1)) else {
+                panic!("no exposure")
+            };
+            let offer_ids = (0..offers).map(|number| format!("off_{number}")).collect();
+            let features =
+                (0..features).map(|number| (format!("f{number}"), Value::default())).collect();
+            Entry::Exposure(proto::ExposureEntry { epoch, offer_ids, features, ..entry })
+        };
+        suite.deliver([with(50, 500, 0)]).await.unwrap();
+        let path = |field: &str| format!("entries[0].exposure.{field}");
+        let expected = ["epoch", "offer_ids", "features"].map(path);
+        let status = suite.deliver([with(51, 501, -1)]).await.unwrap_err();
+        assert_eq!(shown(&status), invalid(&expected.each_ref().map(String::as_str)));
     })
     .await;
 }

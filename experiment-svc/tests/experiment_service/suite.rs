@@ -8,6 +8,7 @@ use proffer_proto::experiment::v1::{
     self as proto, experiment_service_client::ExperimentServiceClient, ledger_entry::Entry,
     ledger_service_client::LedgerServiceClient,
 };
+use proffer_proto::values::v1::TextBody;
 use serve::{Clock, Neighbour};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
@@ -143,6 +144,13 @@ impl Suite {
         Ok(self.experiments.clone().get_results(request).await?.into_inner().results.unwrap())
     }
 
+    pub async fn picture(&self, id: &str, metric: &str) -> Result<TextBody, Status> {
+        let request =
+            proto::GetResultsPictureRequest { id: id.to_owned(), metric: metric.to_owned() };
+        let answered = self.experiments.clone().get_results_picture(request).await?;
+        Ok(answered.into_inner().picture.unwrap())
+    }
+
     pub async fn assignment(
         &self,
         id: &str,
@@ -240,6 +248,7 @@ pub fn bought(
         value_e4: Some(value * 10_000),
         occurred_at: Some(timestamp(at)),
         received_at: Some(timestamp(at)),
+        ..Default::default()
     }
 }
 

@@ -66,6 +66,27 @@ async fn a_customer_counts_when_the_window_has_closed_and_everything_in_it_is_co
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sums_of_closed_windows_are_folded_and_late_outcomes_still_count() {
+    on_both(async |suite| {
+        suite.create(windowed(7)).await.unwrap();
+        story(&suite).await;
+        suite.deliver_through([], Some(day(11))).await.unwrap();
+        let before = totals(&suite).await;
+        assert!(suite.app.fold().await.unwrap() > 0);
+        assert_eq!(totals(&suite).await, before);
+        assert_eq!(suite.app.fold().await.unwrap(), 0, "bob's window is open");
+        let late = bought("late", "ann", 2, day(3));
+        let received_at = Some(timestamp(day(14)));
+        suite.deliver([Entry::Outcome(proto::OutcomeEntry { received_at, ..late })]).await.unwrap();
+        let after = [(1, 13.0), before[1]];
+        assert_eq!(totals(&suite).await, after);
+        assert!(suite.app.fold().await.unwrap() > 0);
+        assert_eq!(totals(&suite).await, after);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_a_window_everyone_counts_at_once_until_the_planned_end() {
     on_both(async |suite| {
         suite.create(running()).await.unwrap();

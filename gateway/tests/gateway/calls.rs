@@ -398,3 +398,22 @@ async fn if_match_and_etag_are_as_http_has_them() {
     let answer = world.send(Method::PATCH, path, &[], r#"{"name":"b","etag":"e1"}"#).await;
     assert_eq!(answer.status, 409, "an etag in the body is answered as before");
 }
+
+#[tokio::test]
+async fn a_picture_is_sent_as_it_is_and_can_run_nothing() {
+    let stand_in = StandIn::default();
+    let world = World::start(&stand_in).await;
+    let text = "<svg xmlns=\"http://www.w3.org/2000/svg\"></svg>".to_owned();
+    let content_type = "image/svg+xml".to_owned();
+    let picture = Some(proffer_proto::values::v1::TextBody { content_type, text: text.clone() });
+    stand_in.answer(
+        "ExperimentService/GetResultsPicture",
+        &experiment::GetResultsPictureResponse { picture },
+    );
+    let answer = world.get("/api/v1/experiments/exp_1/results.svg?metric=conversion_rate").await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.headers["content-type"], "image/svg+xml; charset=utf-8");
+    let policy = answer.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains("default-src 'none'") && policy.contains("sandbox"), "{policy}");
+    assert_eq!(answer.text, text);
+}

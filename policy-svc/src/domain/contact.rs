@@ -76,6 +76,8 @@ pub struct Contact {
     pub offer: Candidate,
     /// The channel.
     pub channel: ChannelRef,
+    /// Id of the flow that decided; empty when unknown.
+    pub flow_id: String,
     /// Its state.
     pub state: State,
     /// When it was written first.

@@ -110,6 +110,7 @@ mod tests {
             rank: 1,
             offer: Candidate { offer_id: "off_1".into(), cost, ..Candidate::default() },
             channel: ChannelRef::default(),
+            flow_id: String::new(),
             state,
             created_at: at(0),
             reserved_at: Some(at(0)),

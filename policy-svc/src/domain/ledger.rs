@@ -282,6 +282,7 @@ impl Ledger {
             rank: outcome.rank,
             offer: outcome.offer.clone(),
             channel: channel.clone(),
+            flow_id: outcome.flow_id.clone(),
             state: State::Committed,
             created_at: at,
             reserved_at,

@@ -58,6 +58,8 @@ pub struct Question {
     pub as_of: Option<DateTime<Utc>>,
     /// The policy revision that the caller planned with; any when `None`.
     pub policy_revision: Option<i64>,
+    /// Id of the flow that decides; empty when unknown.
+    pub flow_id: String,
 }
 
 /// Something the customer did, or that was done to them.
@@ -79,6 +81,8 @@ pub struct Outcome {
     pub decision_id: String,
     /// The rank it names; 0 for none.
     pub rank: i64,
+    /// Id of the flow of that decision; empty without one.
+    pub flow_id: String,
     /// The offer.
     pub offer: Candidate,
     /// Name or id of the channel.

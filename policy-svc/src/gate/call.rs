@@ -58,6 +58,7 @@ impl Call {
             pending: Vec::new(),
             as_of: None,
             policy_revision: None,
+            flow_id: String::new(),
         };
         let (tenant, question) = (tenant.to_owned(), Arc::new(question));
         Self { tenant, configuration, is_newest_wanted: false, question }
@@ -172,6 +173,7 @@ impl Call {
             rank,
             offer: candidate.clone(),
             channel: ChannelRef::of(self.channel()),
+            flow_id: self.question.flow_id.clone(),
             state: State::Reserved,
             created_at: at,
             reserved_at: Some(at),

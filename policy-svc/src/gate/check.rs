@@ -8,16 +8,26 @@ use crate::{
     store::Known,
 };
 
+/// A question that reserves nothing.
+#[derive(Clone, Debug)]
+pub struct Checking {
+    /// The question.
+    pub question: Arc<Question>,
+    /// Slots that a reservation would be asked for; offers beyond them take none. `None` lets every
+    /// offer that passes take one.
+    pub limit: Option<usize>,
+}
+
 impl Gate {
     /// Judges like [`Gate::reserve`] and writes nothing.
     pub async fn check(
         &self,
         tenant: &str,
-        question: Arc<Question>,
+        Checking { question, limit }: Checking,
     ) -> Result<(Judgment, Basis), GateError> {
         let work = async |call: Call| {
             let known = self.store.known(&call.wanted("")).await?;
-            check(&call, known)
+            check(&call, limit, known)
         };
         self.by_newest(tenant, question, work).await
     }
@@ -27,7 +37,7 @@ impl Gate {
     pub async fn check_all(
         &self,
         tenant: &str,
-        questions: Vec<Arc<Question>>,
+        questions: Vec<Checking>,
     ) -> Result<Vec<Result<(Judgment, Basis), GateError>>, GateError> {
         let together = match self.configurations.cached(tenant) {
             Some(configuration) => self.by_cached(tenant, configuration, &questions).await?,
@@ -50,22 +60,27 @@ impl Gate {
         &self,
         tenant: &str,
         configuration: Arc<Configuration>,
-        questions: &[Arc<Question>],
+        questions: &[Checking],
     ) -> Result<Vec<Option<(Judgment, Basis)>>, GateError> {
-        let is_usable =
-            |question: &&Arc<Question>| usable_channel(&configuration, &question.channel).is_ok();
-        let call = |question: &Arc<Question>| Call {
-            tenant: tenant.to_owned(),
-            configuration: configuration.clone(),
-            is_newest_wanted: true,
-            question: question.clone(),
+        let is_usable = |checking: &&Checking| {
+            usable_channel(&configuration, &checking.question.channel).is_ok()
+        };
+        let call = |Checking { question, limit }: &Checking| {
+            let call = Call {
+                tenant: tenant.to_owned(),
+                configuration: configuration.clone(),
+                is_newest_wanted: true,
+                question: question.clone(),
+            };
+            (call, *limit)
         };
         let calls: Vec<_> = questions.iter().filter(is_usable).map(call).collect();
-        let wanted: Vec<_> = calls.iter().map(|call| call.wanted("")).collect();
+        let wanted: Vec<_> = calls.iter().map(|(call, _)| call.wanted("")).collect();
         let known = self.store.known_of_all(&wanted).await?;
-        let mut judged = calls.iter().zip(known).map(|(call, known)| check(call, known).ok());
-        let answer = |question: &Arc<Question>| {
-            if is_usable(&question) { judged.next().flatten() } else { None }
+        let judge = |((call, limit), known): (&(Call, _), _)| check(call, *limit, known).ok();
+        let mut judged = calls.iter().zip(known).map(judge);
+        let answer = |checking: &Checking| {
+            if is_usable(&checking) { judged.next().flatten() } else { None }
         };
         Ok(questions.iter().map(answer).collect())
     }
@@ -101,8 +116,12 @@ impl Gate {
     }
 }
 
-fn check(call: &Call, known: Known) -> Result<(Judgment, Basis), GateError> {
+pub(super) fn check(
+    call: &Call,
+    limit: Option<usize>,
+    known: Known,
+) -> Result<(Judgment, Basis), GateError> {
     let (_, facts) = call.open(known)?;
-    let judgment = call.evaluate(&facts, None);
+    let judgment = call.evaluate(&facts, limit);
     Ok((judgment, call.basis(facts)))
 }

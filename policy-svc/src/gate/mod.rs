@@ -5,6 +5,7 @@ mod call;
 mod check;
 mod commit;
 mod consent;
+mod in_order;
 pub mod kept;
 mod newest;
 mod outcomes;
@@ -20,8 +21,10 @@ use crate::{configuration::Configurations, domain::configuration::Configuration,
 
 pub use self::{
     call::{Basis, Call},
+    check::Checking,
     commit::Committed,
     consent::{NewConsent, PutConsent},
+    in_order::{Answered, Asked},
     kept::{Grant, Reserved},
     reserve::{Order, ReserveAnswer},
 };

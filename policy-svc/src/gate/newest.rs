@@ -6,7 +6,7 @@ use super::{Call, Gate, GateError};
 use crate::domain::{configuration::Configuration, question::Question};
 
 /// Tries until one is not overtaken by a write.
-const TRIES_MAX: usize = 5;
+pub(super) const TRIES_MAX: usize = 5;
 
 impl Gate {
     /// Does `work` with the newest configuration. When writes never pause, the last try uses what

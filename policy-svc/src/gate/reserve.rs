@@ -25,7 +25,18 @@ pub struct Order {
 }
 
 impl Order {
-    fn request_key(&self) -> String {
+    /// What became of it when the store refuses it: a decision reserves once. This one did so for
+    /// another request, or for one whose answer is no longer kept.
+    pub(super) fn refused(&self, error: GateError) -> GateError {
+        match error {
+            GateError::Store(DatabaseError::Conflict(_)) => {
+                GateError::DecisionUsed(self.decision_id.clone())
+            }
+            other => other,
+        }
+    }
+
+    pub(super) fn request_key(&self) -> String {
         match self.request_id.as_str() {
             "" => format!("decision:{}", self.decision_id),
             request_id => format!("request:{request_id}"),
@@ -55,18 +66,11 @@ impl Gate {
             let order = order.clone();
             self.store.write(wanted, move |known| reserve(&call, &order, known)).await
         };
-        self.by_newest(tenant, question, work).await.map_err(|error| match error {
-            // A decision reserves once. This one did so for another request, or for one whose
-            // answer is no longer kept.
-            GateError::Store(DatabaseError::Conflict(_)) => {
-                GateError::DecisionUsed(order.decision_id.clone())
-            }
-            other => other,
-        })
+        self.by_newest(tenant, question, work).await.map_err(|error| order.refused(error))
     }
 }
 
-fn reserve(
+pub(super) fn reserve(
     call: &Call,
     order: &Order,
     mut known: Known,

@@ -12,8 +12,8 @@ use tonic::{Request, Response, Status};
 
 use super::{Context, in_its_own_task, status::status};
 use crate::{
-    domain::{Faults, facts::Facts, verdict::Judgment},
-    gate::{Basis, Committed, Order, ReserveAnswer, kept},
+    domain::{Faults, facts::Facts, question::Question, verdict::Judgment},
+    gate::{Basis, Checking, Committed, Order, ReserveAnswer, kept},
     messages::{
         facts, id_fault, instant, judgment,
         question::{CANDIDATES_MAX, DELIVERY_MAX, Purpose, outcome, question},
@@ -51,35 +51,9 @@ impl Context {
         tenant: &str,
         asked: proto::ReserveRequest,
     ) -> Result<proto::ReserveResponse, Status> {
-        let mut faults = id_faults("decision_id", &asked.decision_id);
-        if !asked.request_id.is_empty() {
-            faults.extend(id_faults("request_id", &asked.request_id));
-        }
-        let limit = usize::try_from(asked.limit).unwrap_or_default();
-        if !(1..=SLOTS_MAX).contains(&asked.limit) {
-            faults.push((
-                "limit".to_owned(),
-                format!("is {}; it must be 1 to {SLOTS_MAX}", asked.limit),
-            ));
-        }
-        let question = valid(
-            question(asked.question.unwrap_or_default(), 0..=CANDIDATES_MAX, Purpose::Contact),
-            faults,
-        )?;
-        let order = Order { decision_id: asked.decision_id, request_id: asked.request_id, limit };
-        match self.gate.reserve(tenant, Arc::new(question), order).await.map_err(status)? {
-            ReserveAnswer::Judged(reserved) => {
-                let facts = printed_facts(&reserved.basis);
-                let mut response = kept::reserved(*reserved);
-                if let Some(judgment) = &mut response.judgment {
-                    judgment.facts = facts;
-                }
-                Ok(response)
-            }
-            ReserveAnswer::Repeated(kept) => {
-                kept::decoded(&kept).map_err(|error| serve::internal(&error))
-            }
-        }
+        let (question, order) = reservation(asked)?;
+        let answer = self.gate.reserve(tenant, question, order).await.map_err(status)?;
+        reserved(answer)
     }
 
     /// Judges.
@@ -88,10 +62,58 @@ impl Context {
         tenant: &str,
         asked: proto::CheckRequest,
     ) -> Result<proto::CheckResponse, Status> {
-        let asked = asked.question.unwrap_or_default();
-        let question = valid(question(asked, 0..=CANDIDATES_MAX, Purpose::Check), Faults::new())?;
-        let found = self.gate.check(tenant, Arc::new(question)).await.map_err(status)?;
+        let found = self.gate.check(tenant, checking(asked)?).await.map_err(status)?;
         Ok(checked(found))
+    }
+}
+
+/// What a request to hold slots asks.
+fn reservation(asked: proto::ReserveRequest) -> Result<(Arc<Question>, Order), Problem> {
+    let mut faults = id_faults("decision_id", &asked.decision_id);
+    if !asked.request_id.is_empty() {
+        faults.extend(id_faults("request_id", &asked.request_id));
+    }
+    let limit = usize::try_from(asked.limit).unwrap_or_default();
+    if !(1..=SLOTS_MAX).contains(&asked.limit) {
+        faults
+            .push(("limit".to_owned(), format!("is {}; it must be 1 to {SLOTS_MAX}", asked.limit)));
+    }
+    let question = valid(
+        question(asked.question.unwrap_or_default(), 0..=CANDIDATES_MAX, Purpose::Contact),
+        faults,
+    )?;
+    let order = Order { decision_id: asked.decision_id, request_id: asked.request_id, limit };
+    Ok((Arc::new(question), order))
+}
+
+/// What a request for a judgment asks.
+fn checking(asked: proto::CheckRequest) -> Result<Checking, Problem> {
+    let found = question(asked.question.unwrap_or_default(), 0..=CANDIDATES_MAX, Purpose::Check);
+    let question = Arc::new(valid(found, limit_faults(asked.limit))?);
+    let limit = usize::try_from(asked.limit).ok().filter(|limit| *limit > 0);
+    Ok(Checking { question, limit })
+}
+
+/// The fault of a number of slots that may be left out, as a list.
+fn limit_faults(limit: i32) -> Faults {
+    let fault = || ("limit".to_owned(), format!("is {limit}; it must be 0 to {SLOTS_MAX}"));
+    (!(0..=SLOTS_MAX).contains(&limit)).then(fault).into_iter().collect()
+}
+
+/// What was reserved, now or by an earlier call of the same request.
+fn reserved(answer: ReserveAnswer) -> Result<proto::ReserveResponse, Status> {
+    match answer {
+        ReserveAnswer::Judged(reserved) => {
+            let facts = printed_facts(&reserved.basis);
+            let mut response = kept::reserved(*reserved);
+            if let Some(judgment) = &mut response.judgment {
+                judgment.facts = facts;
+            }
+            Ok(response)
+        }
+        ReserveAnswer::Repeated(kept) => {
+            kept::decoded(&kept).map_err(|error| serve::internal(&error))
+        }
     }
 }
 
@@ -148,13 +170,7 @@ impl ContactGateService for GateService {
     ) -> Result<Response<proto::EvaluateFactsResponse>, Status> {
         let tenant = metadata::tenant(request.metadata())?;
         let asked = request.into_inner();
-        let mut faults = Faults::new();
-        if !(0..=SLOTS_MAX).contains(&asked.limit) {
-            faults.push((
-                "limit".to_owned(),
-                format!("is {}; it must be 0 to {SLOTS_MAX}", asked.limit),
-            ));
-        }
+        let mut faults = limit_faults(asked.limit);
         let known = facts::facts(asked.facts.unwrap_or_default()).unwrap_or_else(|found| {
             faults.extend(found);
             Facts::default()

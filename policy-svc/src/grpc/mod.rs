@@ -3,6 +3,7 @@
 mod channel;
 mod consent;
 mod contact;
+mod contact_ledger;
 mod contact_policy;
 mod gate;
 mod settings;
@@ -13,13 +14,14 @@ use proffer_proto::policy::v1::{
     self as proto, channel_service_server::ChannelServiceServer,
     consent_service_server::ConsentServiceServer,
     contact_gate_service_server::ContactGateServiceServer,
+    contact_ledger_service_server::ContactLedgerServiceServer,
     contact_policy_service_server::ContactPolicyServiceServer,
     contact_service_server::ContactServiceServer, settings_service_server::SettingsServiceServer,
 };
 use serve::{Clock, Problem};
 use tonic::{Status, service::Routes};
 
-pub use self::{channel::Channels, gate::GateService};
+pub use self::{channel::Channels, contact_ledger::ContactLedger, gate::GateService};
 use crate::{
     configuration::Configurations, gate::Gate, lapses::Lapses, names::KnownNames, store::Store,
 };
@@ -115,6 +117,11 @@ pub fn routes(context: &Context) -> Routes {
         .add_service(
             ContactGateServiceServer::new(gate::GateService(context()))
                 .max_decoding_message_size(QUESTION_BYTES_MAX)
+                .max_encoding_message_size(ANSWER_BYTES_MAX),
+        )
+        .add_service(
+            ContactLedgerServiceServer::new(ContactLedger(context()))
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
                 .max_encoding_message_size(ANSWER_BYTES_MAX),
         )
         .add_service(LogServer::new(context().history, Vec::new).served())

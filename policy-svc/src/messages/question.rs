@@ -48,9 +48,6 @@ pub fn question(
     if let Some(message) = id_fault(&asked.customer_id) {
         fault("customer_id", message);
     }
-    if let Some(message) = text_fault(&asked.channel, TEXT_BYTES_MAX) {
-        fault("channel", message);
-    }
     if asked.channel.is_empty() && purpose == Purpose::Contact {
         fault("channel", "is required: nobody is contacted without a channel".to_owned());
     }
@@ -74,6 +71,7 @@ pub fn question(
     if let Some(negative) = asked.policy_revision.filter(|revision| *revision < 0) {
         fault("policy_revision", format!("is {negative}; it must be 0 or more"));
     }
+    faults.extend(text_faults(&asked));
     faults.extend(count_faults(&asked, &candidates));
     let mut offers = BTreeSet::new();
     for (index, candidate) in asked.candidates.iter().enumerate().take(*candidates.end()) {
@@ -113,7 +111,17 @@ pub fn question(
         pending,
         as_of,
         policy_revision: asked.policy_revision,
+        flow_id: asked.flow_id,
     })
+}
+
+/// Texts of the question that are too long, or no texts.
+fn text_faults(asked: &proto::ContactQuestion) -> Faults {
+    let texts = [("channel", &asked.channel), ("flow_id", &asked.flow_id)];
+    let fault = |(field, text): (&str, &String)| {
+        Some((format!("question.{field}"), text_fault(text, TEXT_BYTES_MAX)?))
+    };
+    texts.into_iter().filter_map(fault).collect()
 }
 
 /// Lists of the question that are too long, or too short.
@@ -186,6 +194,7 @@ pub fn outcome(fact: proto::OutcomeFact, path: &str) -> Result<Outcome, Faults> 
         releases: fact.releases,
         decision_id: fact.decision_id,
         rank: i64::from(fact.rank),
+        flow_id: fact.flow_id,
         offer: candidate(offer),
         channel: fact.channel,
         occurred_at,

@@ -31,7 +31,7 @@ pub(super) const CONTACT: Columns = of_customer![
     "contact_id" Text, "decision_id" Text, "rank" Integer, "offer_id" Text, "category" Text,
     "category_id" Text, "subcategory" Text, "channel_id" Text, "channel_name" Text, "purpose" Text,
     "cost" Integer, "state" Text, "created_us" Integer, "reserved_us" Integer,
-    "reserved_until_us" Integer, "committed_us" Integer, "unreserved" Boolean,
+    "reserved_until_us" Integer, "committed_us" Integer, "unreserved" Boolean, "flow_id" Text,
 ];
 pub(super) const OUTCOME: Columns = of_customer![
     "customer_seq" Integer, "outcome_id" Text, "key" Text, "offer_id" Text, "category" Text,
@@ -96,7 +96,7 @@ fn micros(at: DateTime<Utc>) -> i64 {
     at.timestamp_micros()
 }
 
-fn contact(contact: &Contact) -> [Cell<'_>; 17] {
+fn contact(contact: &Contact) -> [Cell<'_>; 18] {
     let Contact { offer, channel, .. } = contact;
     [
         (&contact.contact_id).into(),
@@ -116,6 +116,7 @@ fn contact(contact: &Contact) -> [Cell<'_>; 17] {
         contact.reserved_until.map(micros).into(),
         contact.committed_at.map(micros).into(),
         contact.is_unreserved.into(),
+        (&contact.flow_id).into(),
     ]
 }
 

@@ -5,6 +5,8 @@
 //!   with any number of replicas.
 //! - The ledger instant of a customer never runs backwards: it is the later of the clock and the
 //!   last one stored on the customer's row.
+//! - A contact that happened has a position among those of its tenant, and a reader who goes on
+//!   after the last position that it has seen misses none.
 //! - An answer that granted something is kept for retries of the same request for
 //!   [`REQUEST_KEPT`].
 //!
@@ -17,6 +19,7 @@ mod change_row;
 mod consent;
 mod contact;
 mod ended;
+mod feed;
 mod known;
 mod reconciliation;
 mod request;
@@ -27,6 +30,7 @@ mod write;
 mod writer;
 
 use std::{
+    collections::BTreeSet,
     hash::{DefaultHasher, Hash as _, Hasher as _},
     sync::Arc,
 };
@@ -38,10 +42,12 @@ use tokio::sync::{Mutex, MutexGuard, mpsc};
 
 pub use change::{AnswerChange, Change};
 pub use ended::minute_of;
+pub use feed::Fed;
 pub use known::{Known, Wanted};
 pub use reconciliation::Drift;
 pub use request::{Earlier, REQUEST_KEPT};
 pub use statements::statements;
+pub use writer::{Entry, Judge};
 
 static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
@@ -71,7 +77,7 @@ pub struct Store {
     database: Database,
     clock: Clock,
     queues: Arc<Vec<Mutex<()>>>,
-    writer: mpsc::Sender<writer::Pending>,
+    writer: mpsc::Sender<writer::Queued>,
 }
 
 impl Store {
@@ -93,10 +99,21 @@ impl Store {
 
     /// Waits until no other write of this process about the customer is under way.
     async fn turn(&self, tenant: &str, customer_id: &str) -> Option<MutexGuard<'_, ()>> {
-        let mut hasher = DefaultHasher::new();
-        (tenant, customer_id).hash(&mut hasher);
-        let index = usize::try_from(hasher.finish() % QUEUES as u64).unwrap_or_default();
-        Some(self.queues.get(index)?.lock().await)
+        Some(self.queues.get(queue_of(tenant, customer_id))?.lock().await)
+    }
+
+    /// The same for several customers. Queues are taken in order, so that two callers cannot wait
+    /// for each other.
+    async fn turns<'a>(
+        &self,
+        customers: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Vec<MutexGuard<'_, ()>> {
+        let indexes: BTreeSet<_> = customers.map(|(tenant, id)| queue_of(tenant, id)).collect();
+        let mut turns = Vec::with_capacity(indexes.len());
+        for queue in indexes.into_iter().filter_map(|index| self.queues.get(index)) {
+            turns.push(queue.lock().await);
+        }
+        turns
     }
 
     /// The rows of one customer, with the budgets.
@@ -119,4 +136,11 @@ impl Store {
         }
         Ok(known)
     }
+}
+
+/// The queue of a customer's writes.
+fn queue_of(tenant: &str, customer_id: &str) -> usize {
+    let mut hasher = DefaultHasher::new();
+    (tenant, customer_id).hash(&mut hasher);
+    usize::try_from(hasher.finish() % QUEUES as u64).unwrap_or_default()
 }

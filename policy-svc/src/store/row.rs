@@ -17,7 +17,7 @@ use crate::domain::{
 pub(super) const CONTACT: &str = "c.contact_id, c.decision_id, c.rank, c.offer_id, c.category, \
     c.category_id, c.subcategory, c.channel_id, c.channel_name, c.purpose, c.cost, c.state, \
     c.created_us, c.reserved_us, c.reserved_until_us, c.committed_us, \
-    cast(c.unreserved as integer)";
+    cast(c.unreserved as integer), c.flow_id";
 /// Columns of an outcome.
 pub(super) const OUTCOME: &str = "o.key, o.offer_id, o.category, o.category_id, o.subcategory, \
     o.channel_id, o.channel_name, o.occurred_us";
@@ -44,6 +44,7 @@ struct ContactRow {
     reserved_until_us: Option<i64>,
     committed_us: Option<i64>,
     unreserved: i64,
+    flow_id: String,
 }
 
 type OutcomeRow = (String, String, String, String, String, String, String, i64);
@@ -73,6 +74,7 @@ pub(super) fn contact(row: &str) -> Result<Contact, DatabaseError> {
             cost: row.cost,
         },
         channel: ChannelRef { id: row.channel_id, name: row.channel_name },
+        flow_id: row.flow_id,
         state,
         created_at: from_micros(row.created_us),
         reserved_at: row.reserved_us.map(from_micros),

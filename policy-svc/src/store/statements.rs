@@ -3,7 +3,8 @@
 use database::{Count, Dialect, Statement, Texts};
 
 use super::{
-    budget, budget_entry, consent, contact, ended, known, reconciliation, request, retention, write,
+    budget, budget_entry, consent, contact, ended, feed, known, reconciliation, request, retention,
+    write,
 };
 
 /// The texts, as they are sent.
@@ -47,7 +48,8 @@ pub fn statements(dialect: Dialect) -> Vec<Statement> {
     let why = "old answers of all customers are removed by age";
     let old = Statement::new("old answers", request::OLD).scan(why);
     let named = about_customers.into_iter().map(|(name, text)| Statement::new(name, text));
-    named.chain(scans).chain(ended).chain([old]).chain(retention::statements()).collect()
+    let others = feed::statements(dialect).into_iter().chain(retention::statements());
+    named.chain(scans).chain(ended).chain([old]).chain(others).collect()
 }
 
 /// The texts for one row and for several.

@@ -300,6 +300,9 @@ pub(super) async fn lock(
     wanted: &[&Wanted],
 ) -> Result<(), DatabaseError> {
     let Transaction::Postgres(inner) = transaction else { return Ok(()) };
+    if wanted.is_empty() {
+        return Ok(());
+    }
     let mut rows = Rows::new(CUSTOMER);
     for (place, wanted) in wanted.iter().enumerate() {
         rows.push([place.into(), (&wanted.tenant).into(), (&wanted.customer_id).into()]);

@@ -3,7 +3,8 @@
 //!
 //! On PostgreSQL a write without locks succeeds only for customers that nobody changed since they
 //! were read. A request that loses such a race is judged again under the locks of the customers'
-//! rows, taken in the order of their ids.
+//! rows, taken in the order of their ids. Questions of one call that a budget binds are judged in
+//! the order of the call, under locks.
 
 use std::{collections::BTreeSet, pin::pin, sync::Arc};
 
@@ -31,9 +32,34 @@ pub(super) const QUEUE_MAX: usize = 4 * BATCH_MAX;
 /// A write about one customer that waits to be judged.
 pub(super) struct Pending {
     wanted: Wanted,
+    /// False for a judgment that writes nothing: its customer is not locked.
+    is_writing: bool,
     work: Box<dyn Work>,
     traced: Option<TracedCall>,
 }
+
+/// What waits in the queue.
+#[expect(clippy::large_enum_variant, reason = "nearly all that waits is the large one")]
+pub(super) enum Queued {
+    /// One write.
+    One(Pending),
+    /// Writes about different customers that are judged in this order, under locks.
+    InOrder(Vec<Pending>),
+}
+
+/// What is judged, and perhaps written, about one customer.
+pub struct Entry<T, E> {
+    /// What must be known.
+    pub wanted: Wanted,
+    /// False when it never writes.
+    pub is_writing: bool,
+    /// What to write, given the rows, and what to answer. Called again when another writer was
+    /// first.
+    pub judge: Judge<T, E>,
+}
+
+/// Judges what is known of a customer.
+pub type Judge<T, E> = Box<dyn FnMut(Known) -> Result<(Option<Change>, T), E> + Send + Sync>;
 
 /// The work of a caller that waits.
 trait Work: Send + Sync {
@@ -89,38 +115,99 @@ impl Store {
         F: FnMut(Known) -> Result<(Option<Change>, T), E> + Send + Sync + 'static,
     {
         let _turn = self.turn(&wanted.tenant, &wanted.customer_id).await;
-        let (done, answer) = oneshot::channel();
-        let gone = || DatabaseError::Unavailable(sqlx::Error::WorkerCrashed);
-        let work = Box::new(Job { judge, found: None, done });
-        let entry = Pending { wanted, work, traced: TracedCall::current() };
-        self.writer.send(entry).await.map_err(|_| gone())?;
+        let (entry, answer) = Pending::new(wanted, true, judge);
+        self.writer.send(Queued::One(entry)).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
     }
+
+    /// Judges and writes about different customers in one transaction, in the order given: each
+    /// sees what the ones before it took of the budgets. One answer per entry, in their order.
+    pub async fn write_in_order<T, E>(&self, entries: Vec<Entry<T, E>>) -> Vec<Result<T, E>>
+    where
+        T: Send + Sync + 'static,
+        E: From<DatabaseError> + Send + Sync + 'static,
+    {
+        let writing = entries.iter().filter(|entry| entry.is_writing).map(|entry| &entry.wanted);
+        let _turns =
+            self.turns(writing.map(|wanted| (&*wanted.tenant, &*wanted.customer_id))).await;
+        let (mut pending, mut answers) = (Vec::new(), Vec::new());
+        for Entry { wanted, is_writing, judge } in entries {
+            let (entry, answer) = Pending::new(wanted, is_writing, judge);
+            pending.push(entry);
+            answers.push(answer);
+        }
+        // Without a writer the answers never come, and each says so.
+        drop(self.writer.send(Queued::InOrder(pending)).await);
+        let mut found = Vec::with_capacity(answers.len());
+        for answer in answers {
+            found.push(answer.await.unwrap_or_else(|_| Err(gone().into())));
+        }
+        found
+    }
+}
+
+fn gone() -> DatabaseError {
+    DatabaseError::Unavailable(sqlx::Error::WorkerCrashed)
 }
 
 /// Works through the queue until every store is gone.
 pub(super) async fn run(
     database: Database,
     clock: Clock,
-    queue: Arc<Mutex<mpsc::Receiver<Pending>>>,
+    queue: Arc<Mutex<mpsc::Receiver<Queued>>>,
 ) {
     let begin = || Writer { database: database.clone(), clock: clock.clone(), held: None };
-    let (mut writer, mut entries) = (begin(), Vec::with_capacity(BATCH_MAX));
-    while queue.lock().await.recv_many(&mut entries, BATCH_MAX).await > 0 {
-        entries.sort_by(|a, b| a.key().cmp(&b.key()));
-        metrics::histogram!("proffer.commit.batch.size", "store" => "policy")
-            .record(entries.len() as f64);
-        // The commit serves many calls; a traced one among them shows its statements.
-        let traced = entries.iter().find_map(|entry| entry.traced.clone());
-        let written = TracedCall::carry(traced, writer.together(std::mem::take(&mut entries)));
-        // A fault refuses the writes of this commit; the next has a writer without a past.
-        if serve::caught(written).await.is_err() {
-            writer = begin();
+    let (mut writer, mut queued) = (begin(), Vec::with_capacity(BATCH_MAX));
+    while queue.lock().await.recv_many(&mut queued, BATCH_MAX).await > 0 {
+        let (mut together, mut in_order) = (Vec::new(), Vec::new());
+        for queued in queued.drain(..) {
+            match queued {
+                Queued::One(entry) => together.push(entry),
+                Queued::InOrder(entries) => in_order.push(entries),
+            }
+        }
+        if !together.is_empty() {
+            together.sort_by(|a, b| a.key().cmp(&b.key()));
+            let written = TracedCall::carry(noted(&together), writer.together(together));
+            // A fault refuses the writes of this commit; the next has a writer without a past.
+            if serve::caught(written).await.is_err() {
+                writer = begin();
+            }
+        }
+        for entries in in_order {
+            let written = TracedCall::carry(noted(&entries), writer.under_locks(entries));
+            if serve::caught(written).await.is_err() {
+                writer = begin();
+            }
         }
     }
 }
 
+/// Counts the entries of a commit. It serves many calls; a traced one among them shows its
+/// statements.
+fn noted(entries: &[Pending]) -> Option<TracedCall> {
+    metrics::histogram!("proffer.commit.batch.size", "store" => "policy")
+        .record(entries.len() as f64);
+    entries.iter().find_map(|entry| entry.traced.clone())
+}
+
 impl Pending {
+    /// An entry, and where its answer comes.
+    fn new<T, E, F>(
+        wanted: Wanted,
+        is_writing: bool,
+        judge: F,
+    ) -> (Self, oneshot::Receiver<Result<T, E>>)
+    where
+        T: Send + Sync + 'static,
+        E: From<DatabaseError> + Send + Sync + 'static,
+        F: FnMut(Known) -> Result<(Option<Change>, T), E> + Send + Sync + 'static,
+    {
+        let (done, answer) = oneshot::channel();
+        let work = Box::new(Job { judge, found: None, done });
+        (Self { wanted, is_writing, work, traced: TracedCall::current() }, answer)
+    }
+
     fn key(&self) -> (&str, &str) {
         (&self.wanted.tenant, &self.wanted.customer_id)
     }
@@ -141,9 +228,13 @@ impl Writer {
             Err((error, entries)) if !is_of_one(&error) => return refuse(&error, entries),
             Err((_, entries)) => entries,
         };
-        if entries.is_empty() {
-            return;
+        if !entries.is_empty() {
+            self.under_locks(entries).await;
         }
+    }
+
+    /// Judges and writes all under locks, in their order.
+    async fn under_locks(&mut self, entries: Vec<Pending>) {
         match self.locked(entries).await {
             Ok(()) => {}
             // One bad entry must not fail the others: each is tried alone.
@@ -241,7 +332,11 @@ impl Writer {
     ) -> Result<(Transaction, Vec<Known>, Budgets), DatabaseError> {
         let wanted: Vec<_> = entries.iter().map(|entry| &entry.wanted).collect();
         let mut transaction = self.database.begin().await?;
-        write::lock(&mut transaction, &wanted).await?;
+        // Whatever the order of judging, rows are taken in the order of ids.
+        let mut writing: Vec<_> = entries.iter().filter(|entry| entry.is_writing).collect();
+        writing.sort_by(|a, b| a.key().cmp(&b.key()));
+        let writing: Vec<_> = writing.into_iter().map(|entry| &entry.wanted).collect();
+        write::lock(&mut transaction, &writing).await?;
         let source = &mut Source::Within(&mut transaction);
         let known = known::read(source, &wanted, &self.clock).await?;
         let budgets = Budgets::hold(&mut transaction, &wanted, &known, &self.clock).await?;

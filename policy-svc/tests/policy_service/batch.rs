@@ -12,8 +12,8 @@ fn reserve(question: proto::ContactQuestion, decision: &str) -> proto::GateQuest
 }
 
 fn check(question: proto::ContactQuestion) -> proto::GateQuestion {
-    let question = Some(question);
-    proto::GateQuestion { kind: Some(gate_question::Kind::Check(proto::CheckRequest { question })) }
+    let request = proto::CheckRequest { question: Some(question), limit: 1 };
+    proto::GateQuestion { kind: Some(gate_question::Kind::Check(request)) }
 }
 
 async fn ask(
@@ -153,6 +153,84 @@ async fn a_batch_may_hold_256_questions() {
         let questions = |count: usize| vec![check(world.question("ann")); count];
         assert_eq!(ask(world, questions(256)).await.unwrap().len(), 256);
         assert_eq!(reason(&ask(world, questions(257)).await.unwrap_err()), "LIMIT_EXCEEDED");
+    })
+    .await;
+}
+
+/// A held-out customer is checked. The check finds what a reservation in its place would: else the
+/// last slots of a budget would go to one arm of an experiment only.
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_batch_a_check_finds_what_the_questions_before_it_left_of_a_budget() {
+    seeded_on_both(async |world| {
+        let window_days = 7;
+        let budget = proto::Budget { window_days, max_contacts: Some(3), max_spend: None };
+        let rule = Some(proto::contact_policy::Rule::Budget(budget));
+        world.create_policy(proto::ContactPolicy { rule, ..cap("pol_b", "global", 1, 1) }).await;
+        // Ids in another order than the questions.
+        let questions = vec![
+            check(world.question("zoe")),
+            reserve(world.question("yan"), "dec_1"),
+            check(world.question("xia")),
+            reserve(world.question("wim"), "dec_2"),
+            // A ghost takes nothing: the next of the same customer finds the same.
+            check(world.question("xia")),
+            check(world.question("eve")),
+            reserve(world.question("dan"), "dec_3"),
+            check(world.question("cat")),
+            reserve(world.question("bob"), "dec_4"),
+            reserve(proto::ContactQuestion::default(), "dec_5"),
+            check(world.question("ann")),
+        ];
+        let answers = ask(world, questions).await.unwrap();
+        let shown: Vec<_> = answers.iter().map(told_of).collect();
+        let (granted, checked, spent) = ("granted", "checked", "budget_exhausted");
+        assert_eq!(
+            shown,
+            [
+                checked,
+                granted,
+                checked,
+                granted,
+                checked,
+                checked,
+                granted,
+                spent,
+                spent,
+                "InvalidArgument",
+                spent
+            ]
+        );
+        for untouched in ["zoe", "xia", "eve", "cat", "bob", "ann"] {
+            assert!(world.ledger(untouched).await.is_empty(), "{untouched}");
+        }
+    })
+    .await;
+}
+
+/// What is judged of a held-out customer is what would be judged of a treated one, offer by offer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_for_some_slots_judges_every_offer_as_a_reservation_of_them_does() {
+    seeded_on_both(async |world| {
+        let offers = (0..6).map(|n| candidate(&format!("off_{n}"), "Apparel")).collect::<Vec<_>>();
+        for limit in 1..=5 {
+            let question = |customer: &str| proto::ContactQuestion {
+                candidates: offers.clone(),
+                ..world.question(customer)
+            };
+            let (ann, bob) = (format!("ann_{limit}"), format!("bob_{limit}"));
+            let request = proto::CheckRequest { question: Some(question(&ann)), limit };
+            let checked = world.gate().check(request).await.unwrap().into_inner();
+            let request = proto::ReserveRequest {
+                limit,
+                ..reservation(question(&bob), &format!("d{limit}"))
+            };
+            let reserved = world.ask(request).await.unwrap();
+            let verdicts = |judgment: Option<proto::Judgment>| judgment.unwrap().verdicts;
+            assert_eq!(verdicts(checked.judgment), verdicts(reserved.judgment), "{limit}");
+        }
+        let request = proto::CheckRequest { question: Some(world.question("ann")), limit: 51 };
+        let refused = world.gate().check(request).await.unwrap_err();
+        assert_eq!(faults(&refused), ["limit: is 51; it must be 0 to 50"]);
     })
     .await;
 }

@@ -177,7 +177,11 @@ async fn odd_input_never_breaks_the_service() {
             question.customer_fields.insert(odd.into(), text(odd));
             codes.push(world.ask(reservation(question.clone(), odd)).await.err());
             codes.push(
-                world.gate().check(proto::CheckRequest { question: Some(question) }).await.err(),
+                world
+                    .gate()
+                    .check(proto::CheckRequest { question: Some(question), limit: 0 })
+                    .await
+                    .err(),
             );
             let request = proto::GetConsentRequest { customer_id: odd.into(), channel: odd.into() };
             codes.push(world.consents().get_consent(request).await.err());

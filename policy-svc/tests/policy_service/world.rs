@@ -264,7 +264,7 @@ impl World {
     }
 
     pub async fn check(&self, question: proto::ContactQuestion) -> proto::Judgment {
-        let request = proto::CheckRequest { question: Some(question) };
+        let request = proto::CheckRequest { question: Some(question), limit: 0 };
         self.gate().check(request).await.unwrap().into_inner().judgment.unwrap()
     }
 

@@ -8,7 +8,7 @@ use crate::repository::SourceFile;
 const BEGINNING: [&str; 2] = ["tenant_id", "customer_id"];
 
 /// Tables without customers, and why each has none.
-const OTHERS: [(&str, &str); 12] = [
+const OTHERS: [(&str, &str); 14] = [
     ("head", "a tenant's configuration"),
     ("entry", "a tenant's configuration"),
     ("resource", "a tenant's configuration"),
@@ -19,6 +19,8 @@ const OTHERS: [(&str, &str); 12] = [
     ("snapshot", "what an experiment showed on a day"),
     ("counted_through", "an instant of a tenant's ledger"),
     ("kept_since", "from when on rows of a kind are there"),
+    ("replica", "a process"),
+    ("contact_feed", "the last position in a tenant's feed of contacts"),
     ("budget", "the sum over all customers that a policy limits"),
     ("budget_entry", "counted in a sum over all customers, by the contact's id"),
 ];

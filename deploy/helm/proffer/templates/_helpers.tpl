@@ -32,7 +32,7 @@ gateway: { command: [gateway], port: 8080, admin: 9090, prefix: PROFFER_GATEWAY,
 catalog: { command: [catalog-svc], port: 7101, admin: 8101, prefix: PROFFER_CATALOG, door: false, store: true, calls: [policy] }
 policy: { command: [policy-svc], port: 7102, admin: 8102, prefix: PROFFER_POLICY, door: false, store: true, calls: [catalog] }
 decision: { command: [decision-svc], port: 7103, admin: 8103, prefix: PROFFER_DECISION, door: false, store: true, calls: [catalog, policy, experiment] }
-experiment: { command: [experiment-svc], port: 7104, admin: 8104, prefix: PROFFER_EXPERIMENT, door: false, store: true, calls: [decision] }
+experiment: { command: [experiment-svc], port: 7104, admin: 8104, prefix: PROFFER_EXPERIMENT, door: false, store: true, calls: [policy, decision] }
 {{- end }}
 {{- end -}}
 

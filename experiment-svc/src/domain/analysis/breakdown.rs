@@ -1,5 +1,5 @@
 //! The effect by group: category, channel or a recorded field at the first exposure. Exploratory:
-//! with enough groups one of them always stands out, so there is no verdict.
+//! with enough groups one of them is always far out, so there is no verdict.
 
 use std::collections::BTreeMap;
 

@@ -13,6 +13,8 @@ pub struct Contacts {
     pub delivered: u64,
     /// What they cost, in 1/10,000.
     pub cost_e4: i128,
+    /// Contacts of held-out customers, which the experiment should have prevented.
+    pub leaks: u64,
 }
 
 /// The total after costs, and by contact.

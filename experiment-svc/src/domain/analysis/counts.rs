@@ -61,6 +61,8 @@ pub struct Counts {
     pub matched_left_out: LeftOut,
     pub(super) assigned: Strata,
     pub(super) matched: Strata,
+    /// Everyone of either population, where windows are open or cut too; none when all are summed.
+    sizes: [Option<Strata>; 2],
     /// The figures one by one, assigned and matched; none unless asked for.
     spreads: Option<(Spread, Spread)>,
 }
@@ -75,6 +77,7 @@ impl Counts {
             matched_left_out: LeftOut::default(),
             assigned: Strata::default(),
             matched: Strata::default(),
+            sizes: [None, None],
             spreads: None,
         }
     }
@@ -126,6 +129,30 @@ impl Counts {
             Population::Assigned => self.assigned.add_sample(epoch, arm, sample),
             Population::Matched => self.matched.add_sample(epoch, arm, sample),
         }
+    }
+
+    /// Says how many customers a population has in all, by split and arm: those whose windows are
+    /// open too. The sizes of the arms are tested over them.
+    pub fn set_sizes(&mut self, population: Population, sizes: &[(i32, Arm, u64)]) {
+        let mut strata = Strata::default();
+        for (epoch, arm, n) in sizes {
+            strata.add_customers(*epoch, *arm, *n);
+        }
+        let [assigned, matched] = &mut self.sizes;
+        match population {
+            Population::Assigned => *assigned = Some(strata),
+            Population::Matched => *matched = Some(strata),
+        }
+    }
+
+    /// All customers of a population, by split and arm; only their numbers count.
+    pub(super) fn sizes(&self, population: Population) -> &Strata {
+        let [assigned, matched] = &self.sizes;
+        let set = match population {
+            Population::Assigned => assigned,
+            Population::Matched => matched,
+        };
+        set.as_ref().unwrap_or_else(|| self.strata(population))
     }
 
     /// Who is in no figure of a population.

@@ -20,7 +20,7 @@ pub struct Day {
     pub said: Option<Verdict>,
 }
 
-/// A verdict before the end. It stands: later days do not take it back.
+/// A verdict before the end. It stays: later days do not take it back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Early {
     /// Gain or loss.

@@ -37,6 +37,10 @@ pub struct Effect {
 pub struct SplitEffect {
     /// Number of the split.
     pub epoch: i32,
+    /// Treated customers in the comparison.
+    pub treated: u64,
+    /// Held-out customers in the comparison.
+    pub held_out: u64,
     /// Mean of treatment minus mean of holdout.
     pub difference: f64,
     /// The widest interval of the headline's methods, and which one gave it.
@@ -90,6 +94,8 @@ impl SplitEffect {
         let alone = Comparison::new(vec![Split { weight: 1.0, ..*split }]);
         Self {
             epoch: split.epoch,
+            treated: split.treatment.n as u64,
+            held_out: split.holdout.n as u64,
             difference: split.difference,
             interval: methods.widest(split).map(|(method, interval)| (method.name, interval)),
             test: alone.and_then(|alone| methods.test.estimate(&alone).test),

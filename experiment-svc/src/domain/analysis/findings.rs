@@ -49,7 +49,8 @@ impl Findings {
         let metric = &counts.metric;
         let strata = counts.strata(population);
         let effect = Effect::of(metric, strata);
-        let (arms, srm) = (strata.total(), srm::sample_ratio(&design.epochs, strata));
+        let (arms, srm) =
+            (strata.total(), srm::sample_ratio(&design.epochs, counts.sizes(population)));
         let mut absent = absent(metric, strata, effect.as_ref());
         let mut kept = |figure, because| absent.push((figure, because));
         let anytime = anytime(design, metric, &arms, effect.as_ref());

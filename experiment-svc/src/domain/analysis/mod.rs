@@ -23,6 +23,7 @@ mod effect;
 mod findings;
 mod guard;
 mod holm;
+mod judgment;
 mod method;
 mod recomputed;
 mod relative_lift;
@@ -48,13 +49,14 @@ pub use early::{Day, Early, Past};
 pub use effect::{Effect, SplitEffect};
 pub use findings::Findings;
 pub use guard::{GuardrailResult, Secondary};
+pub use judgment::Judgment;
 pub use method::{Estimate, Method, Test};
 pub use recomputed::Recomputed;
 pub use relative_lift::RelativeLift;
 pub use sample::{Arm, Figure, Pair, Paired, Sample};
 pub use srm::{SampleRatio, SplitRatio};
 pub use total::IncrementalTotal;
-pub use verdict::{Judgment, Verdict};
+pub use verdict::Verdict;
 pub use winsorized::{Spread, Winsorized};
 
 use self::strata::Strata;
@@ -148,7 +150,7 @@ pub fn read_out(design: &Design, counts: &Counts, more: &More, now: DateTime<Utc
     }
     ReadOut {
         metric: counts.metric.clone(),
-        judgment: verdict::judge(design, &counts.metric, &assigned, more, now),
+        judgment: judgment::judge(design, &counts.metric, &assigned, more, now),
         secondary: guard::secondary(&more.secondary),
         guardrails: more
             .guardrails

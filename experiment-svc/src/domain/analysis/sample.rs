@@ -263,7 +263,7 @@ mod tests {
         );
     }
 
-    /// numpy.cov([1, 2, 4], [10, 30, 20])[0, 1] is 5; a shift of either must not change a bit of it.
+    /// numpy.cov([1, 2, 4], [10, 30, 20])[0, 1] is 5; a shift must not change a bit of it.
     #[test]
     fn a_large_shift_leaves_the_covariance_exact() {
         for shift in [0, 1_000_000_000_000] {

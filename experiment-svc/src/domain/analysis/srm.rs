@@ -51,6 +51,12 @@ impl SampleRatio {
         (smallest * self.splits.len().max(1) as f64).min(1.0)
     }
 
+    /// Customers of the splits that are tested: treated, and held out.
+    pub fn sizes(&self) -> (u64, u64) {
+        let each = self.splits.iter().map(|split| (split.treated, split.held_out));
+        each.fold((0, 0), |(treated, held_out), split| (treated + split.0, held_out + split.1))
+    }
+
     /// The sum of the chi-squares, and of how many splits.
     pub fn chi_square(&self) -> (f64, usize) {
         let tested = self.splits.iter().filter_map(|split| split.chi_square);

@@ -276,6 +276,19 @@ fn a_mismatch_over_the_matched_withholds_the_matched_figures_only() {
     assert!(because.starts_with("withheld: the arms do not have"), "{because}");
 }
 
+/// Windows close one by one; whether the arms have their sizes is asked of everyone assigned.
+#[test]
+fn sample_ratios_are_tested_over_customers_with_open_windows_too() {
+    let mut counts = counts(CONVERSION, &[(850, 1), (7_650, 0)], &[(75, 1), (1_125, 0)]);
+    assert!(read_at(&experiment(), &counts, 90).assigned.srm.is_alarm());
+    let all = [(1, Arm::Treatment, 8_800), (1, Arm::Holdout, 1_550)];
+    counts.set_sizes(Population::Assigned, &all);
+    let findings = read_at(&experiment(), &counts, 90).assigned;
+    assert!(!findings.srm.is_alarm());
+    assert_eq!(findings.srm.splits[0].held_out, 1_550);
+    assert_eq!(findings.arms.holdout.n, 1_200, "figures are over the closed windows");
+}
+
 #[test]
 fn outcomes_count_until_the_end_and_may_arrive_a_week_later() {
     let check = |experiment: &Experiment, end: i64| {

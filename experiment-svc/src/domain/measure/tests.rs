@@ -40,7 +40,8 @@ fn a_key_that_cannot_be_one_is_refused_with_its_form() {
         ("rate:conversion/visit/2", "visit/2"),
     ] {
         let expected = format!(
-            "`{name}` has `{wrong}` where the key of an outcome type belongs: [a-z][a-z0-9_]{{0,62}}"
+            "`{name}` has `{wrong}` where the key of an outcome type belongs: \
+             [a-z][a-z0-9_]{{0,62}}"
         );
         assert_eq!(fault(name), expected);
     }
@@ -56,9 +57,10 @@ fn a_rate_over_something_that_follows_contact_is_refused_with_the_remedy() {
     for after in ["impression", "click", "dismiss", "complaint", "share"] {
         let name = format!("rate:conversion/{after}");
         let expected = format!(
-            "`{name}` divides by `{after}`, which follows a contact: held-out customers have none, \
-             so there is nothing to compare with; use `outcome:conversion` or `count:conversion`, or \
-             divide by what customers do by themselves, for example `rate:conversion/visit`"
+            "`{name}` divides by `{after}`, which follows a contact: held-out customers have \
+             none, so there is nothing to compare with; use `outcome:conversion` or \
+             `count:conversion`, or divide by what customers do by themselves, for example \
+             `rate:conversion/visit`"
         );
         assert_eq!(fault(&name), expected);
     }

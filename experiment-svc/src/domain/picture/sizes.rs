@@ -30,27 +30,23 @@ pub fn draw(area: &Area<'_>, read_out: &ReadOut) -> Result<(), DrawError> {
 
 fn bar(area: &Area<'_>, label: &str, findings: &Findings, top: i32) -> Result<(), DrawError> {
     write(area, label, (MARGIN, top + 2), 13, color::FAINT)?;
-    let n = findings.arms.n();
+    let (srm, width) = (&findings.srm, f64::from(RIGHT - LEFT));
+    let (treated, held_out) = srm.sizes();
+    let n = treated + held_out;
     if n == 0 {
         return write(area, "no customers", (LEFT, top + 2), 13, color::FAINT);
     }
-    let (srm, width) = (&findings.srm, f64::from(RIGHT - LEFT));
     let x = |share: f64| LEFT + (share * width) as i32;
-    let share = findings.arms.holdout.n as f64 / n as f64;
+    let share = held_out as f64 / n as f64;
     let is_alarm = srm.is_alarm();
     let paint = if is_alarm { color::ALARM } else { color::FIXED };
     area.draw(&Rectangle::new([(LEFT, top), (RIGHT, top + 16)], color::LINE.filled()))?;
     area.draw(&Rectangle::new([(LEFT, top), (x(share), top + 16)], paint.filled()))?;
-    let tested: u64 = srm.splits.iter().map(|split| split.treated + split.held_out).sum();
     let expected: f64 = srm.splits.iter().map(|split| split.expected_held_out).sum();
-    if tested > 0 {
-        let mark = x(expected / tested as f64);
-        area.draw(&Rectangle::new(
-            [(mark - 1, top - 4), (mark + 1, top + 20)],
-            color::INK.filled(),
-        ))?;
-    }
-    let (held_out, p) = (findings.arms.holdout.n, srm.p());
+    let mark = x(expected / n as f64);
+    let mark = [(mark - 1, top - 4), (mark + 1, top + 20)];
+    area.draw(&Rectangle::new(mark, color::INK.filled()))?;
+    let p = srm.p();
     let said = if is_alarm { "ALARM" } else { "as it should be" };
     let words = format!("{held_out} of {n}, p {p:.3}: {said}");
     write(area, &words, (RIGHT + 16, top + 2), 13, if is_alarm { color::ALARM } else { color::INK })

@@ -125,7 +125,7 @@ impl Plan {
     }
 
     /// True when another experiment, which can only be the universal holdout, emptied the answer.
-    /// The universal holdout itself counts whoever would have been treated: it measures the
+    /// The universal holdout itself counts everyone who would have been treated: it measures the
     /// programmes as they run.
     fn is_emptied_by_other(&self, exposure: FirstExposure<'_>) -> bool {
         !self.is_universal && !exposure.emptied_by.is_empty() && exposure.emptied_by != self.id

@@ -15,7 +15,7 @@ use crate::domain::{
 };
 
 const EXPLORATORY: &str =
-    "exploratory: with enough groups one stands out by chance; no verdict rests on it";
+    "exploratory: with enough groups one is far out by chance; no verdict rests on it";
 
 /// The read-out, with the breakdown that was asked for.
 pub fn results(read_out: ReadOut, more: &More, breakdown: &str) -> proto::Results {
@@ -65,6 +65,7 @@ pub fn results(read_out: ReadOut, more: &More, breakdown: &str) -> proto::Result
         history: more.past.days.iter().map(day).collect(),
         computed_at: recomputed.map(|recomputed| timestamp(recomputed.at)),
         picture: String::new(),
+        leaks: more.contacts.map(|contacts| count(contacts.leaks)),
     }
 }
 
@@ -168,8 +169,8 @@ fn splits(srm: &SampleRatio, effect: Option<&Effect>) -> Vec<proto::SplitResult>
         let interval = found.and_then(|found| found.interval);
         proto::SplitResult {
             epoch: split.epoch,
-            treated: count(split.treated),
-            held_out: count(split.held_out),
+            treated: count(found.map_or(split.treated, |found| found.treated)),
+            held_out: count(found.map_or(split.held_out, |found| found.held_out)),
             difference: found.map(|found| found.difference),
             ci95: bounds(interval.map(|(_, interval)| interval)),
             interval_method: interval.map(|(method, _)| method.to_owned()).unwrap_or_default(),

@@ -27,6 +27,7 @@ fn slot(decision: &str, offer_id: &str, minute: i64) -> Contact {
         rank: 1,
         offer: offer(offer_id),
         channel: ChannelRef { id: "ch_email".into(), name: "email".into() },
+        flow_id: "flow_1".into(),
         state: State::Reserved,
         created_at: at(minute),
         reserved_at: Some(at(minute)),

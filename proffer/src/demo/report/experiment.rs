@@ -100,10 +100,7 @@ fn matched(out: &mut impl Write, read_out: &ReadOut) -> io::Result<()> {
     let fewest =
         matched.arms.iter().min_by_key(|arm| arm.events).filter(|arm| arm.events < BUYERS_MIN);
     let Some(Arm { arm, events, .. }) = fewest else { return Ok(()) };
-    writeln!(
-        out,
-        "  The {arm} has {events} buyers. With so few, the interval looks too narrow for a verdict."
-    )
+    writeln!(out, "  The {arm} has {events} buyers. With so few there is no verdict.")
 }
 
 fn in_words(ci95: &[f64]) -> &'static str {

@@ -1,4 +1,4 @@
-//! What stands beside the headline: adjusted and clamped figures, further metrics, guardrails,
+//! What is shown beside the headline: adjusted and clamped figures, further metrics, guardrails,
 //! groups and costs.
 
 use super::*;
@@ -169,7 +169,7 @@ fn groups_are_exploratory_corrected_and_limited() {
 fn the_total_is_shown_after_costs_and_by_contact() {
     let counts = counts(REVENUE, &[(2, 10), (2, 30)], &[(3, 5), (3, 7)]);
     let net = |delivered| {
-        let contacts = Some(Contacts { delivered, cost_e4: 65_000 });
+        let contacts = Some(Contacts { delivered, cost_e4: 65_000, leaks: 0 });
         let more = More { contacts, ..More::default() };
         read_out(&design(&experiment(), &counts), &counts, &more, at(90)).net.unwrap()
     };
