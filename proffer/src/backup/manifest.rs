@@ -2,12 +2,12 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Write as _},
+    io::{self, Read as _, Write as _},
     path::Path,
 };
 
 use anyhow::Context as _;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -21,8 +21,9 @@ const FORMAT: u32 = 1;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Manifest {
     format: u32,
-    /// What was acknowledged before this instant is in the backup, what began after it is not.
-    pub taken_at: DateTime<Utc>,
+    /// What was acknowledged before this instant is in the backup, what began after it is not. RFC
+    /// 3339, to the microsecond.
+    pub taken_at: String,
     /// The version of Proffer that took it.
     pub version: String,
     /// The files, by name.
@@ -47,7 +48,7 @@ impl Manifest {
         let files = services.iter().map(|service| Entry::of(folder, service));
         Ok(Self {
             format: FORMAT,
-            taken_at,
+            taken_at: taken_at.to_rfc3339_opts(SecondsFormat::Micros, true),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             files: files.collect::<anyhow::Result<_>>()?,
         })
@@ -98,16 +99,23 @@ impl Manifest {
 impl Entry {
     fn of(folder: &Path, service: &str) -> anyhow::Result<Self> {
         let path = folder.join(database::file_name(service));
-        let mut hasher = Sha256::new();
-        let read = File::open(&path).and_then(|mut file| io::copy(&mut file, &mut hasher));
-        let bytes = read.with_context(|| format!("cannot read {}", path.display()))?;
-        let digest = hasher.finalize();
-        let sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let read = digest(&path).with_context(|| format!("cannot read {}", path.display()));
+        let (bytes, sha256) = read?;
         Ok(Self { service: service.to_owned(), bytes, sha256 })
     }
 }
 
-/// An instant for people, to the microsecond.
-pub fn shown(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
+/// The length of a file and the SHA-256 of its content.
+fn digest(path: &Path) -> io::Result<(u64, String)> {
+    let (mut file, mut hasher) = (File::open(path)?, Sha256::new());
+    let (mut bytes, mut buffer) = (0, vec![0; 1 << 20]);
+    loop {
+        let count = file.read(&mut buffer)?;
+        if count == 0 {
+            break;
+        }
+        hasher.update(buffer.get(..count).unwrap_or_default());
+        bytes += count as u64;
+    }
+    Ok((bytes, hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
 }

@@ -7,11 +7,7 @@ use std::{
 
 use anyhow::Context as _;
 
-use super::{
-    NOT_A_FOLDER, empty_folder,
-    manifest::{self, Manifest},
-    sync_folder,
-};
+use super::{NOT_A_FOLDER, empty_folder, manifest::Manifest, sync_folder};
 
 /// Settings of `proffer restore`.
 #[derive(Clone, Debug, clap::Args)]
@@ -68,7 +64,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
 
 /// What people must know after a restore.
 fn warning(manifest: &Manifest) -> String {
-    let taken_at = manifest::shown(manifest.taken_at);
+    let taken_at = &manifest.taken_at;
     format!(
         "everything was taken back to {taken_at}\n\
          What was acknowledged before that instant is there. What was acknowledged after it is \

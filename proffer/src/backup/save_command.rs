@@ -55,7 +55,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     println!(
         "{} as it was at {}: {}; {bytes} bytes in {}",
         data.display(),
-        super::manifest::shown(taken_at),
+        manifest.taken_at,
         present.join(", "),
         to.display()
     );
