@@ -15,8 +15,8 @@ pub enum Segment {
     Variable(String),
 }
 
-/// Takes a template apart. Only whole segments may be variables; `**`, patterns and verbs are not
-/// planned for.
+/// Takes a template apart. Only whole segments may be variables; `**` and patterns are not planned
+/// for. A verb belongs to a word before it: `experiments:plan` is one word.
 pub fn parse(template: &str) -> anyhow::Result<Vec<Segment>> {
     let path = template.strip_prefix('/').unwrap_or_default();
     ensure!(!path.is_empty(), "path template `{template}` does not start with `/` and a word");
@@ -24,9 +24,11 @@ pub fn parse(template: &str) -> anyhow::Result<Vec<Segment>> {
     for text in path.split('/') {
         let variable = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
         let word = variable.unwrap_or(text);
-        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        let fits = |text: &str| !text.is_empty() && text.chars().all(is_word);
+        let (noun, verb) = word.split_once(':').unwrap_or((word, "none"));
         ensure!(
-            !word.is_empty() && word.chars().all(fits),
+            fits(noun) && fits(verb) && !(variable.is_some() && word.contains(':')),
             "path template `{template}`: `{text}` is not planned for"
         );
         segments.push(match variable {
@@ -74,7 +76,13 @@ mod tests {
                 variable("record.customer_id")
             ]
         );
-        for odd in ["", "/", "api", "/a//b", "/a/{}", "/a/{name=**}", "/a:verb", "/a/{b}c", "/*"] {
+        let verbs = parse("/experiments:plan/{id}/assignments:import").unwrap();
+        let expected = [literal("experiments:plan"), variable("id"), literal("assignments:import")];
+        assert_eq!(verbs, expected);
+        for odd in ["", "/", "api", "/a//b", "/a/{}", "/a/{name=**}", "/a/{b}c", "/*"] {
+            assert!(parse(odd).is_err(), "{odd}");
+        }
+        for odd in ["/a:", "/:verb", "/a:b:c", "/{a}:verb", "/{a:b}"] {
             assert!(parse(odd).is_err(), "{odd}");
         }
     }

@@ -27,5 +27,5 @@ fn interval(split: &Split) -> Option<Interval> {
     // Without any variation there is no measure of the error, and an interval of no width would
     // mislead.
     let half = t_quantile(degrees_of_freedom?)? * variance.sqrt();
-    (half > 0.0).then(|| [split.difference - half, split.difference + half])
+    (half > 0.0).then_some([split.difference - half, split.difference + half])
 }

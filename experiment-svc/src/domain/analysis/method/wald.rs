@@ -15,5 +15,5 @@ fn interval(split: &Split) -> Option<Interval> {
     let half = NORMAL_QUANTILE * variance.sqrt();
     // Without any variation there is no measure of the error, and an interval of no width would
     // mislead.
-    (half > 0.0).then(|| [split.difference - half, split.difference + half])
+    (half > 0.0).then_some([split.difference - half, split.difference + half])
 }
