@@ -51,7 +51,10 @@ async fn check(gate: &Gate, customer_id: &str) -> anyhow::Result<f64> {
     let mut client = gate.client();
     let started = ProcessTime::now();
     for _ in 0..CHECKS {
-        let request = proto::CheckRequest { question: Some(gate.question(customer_id)) };
+        let request = proto::CheckRequest {
+            question: Some(gate.question(customer_id)),
+            ..Default::default()
+        };
         client.check(request).await?;
     }
     Ok(started.elapsed().as_secs_f64() * 1e6 / CHECKS as f64)

@@ -171,8 +171,8 @@ impl App {
     }
 
     /// Work beside the listener: binding experiments to flows that have appeared, counting
-    /// customers again where that is needed, following contacts, deleting old outcomes, readiness and
-    /// metrics.
+    /// customers again where that is needed, following contacts, deleting old rows, readiness
+    /// and metrics.
     pub fn tasks(&self) -> Vec<Task> {
         let app = self.clone();
         let retention = serve::retention_task("experiment", move |pace| {

@@ -3,21 +3,15 @@
 use std::future::ready;
 
 use database::Transaction;
-use history::{Author, Draft, Resource as _, ResourceKind, ServiceContext as _, crud};
-use proffer_proto::{
-    decision::v1::DecisionFlow,
-    experiment::v1::{self as proto, experiment_service_server::ExperimentService},
-};
+use history::{Author, Draft, ResourceKind, ServiceContext as _, crud};
+use proffer_proto::experiment::v1::{self as proto, experiment_service_server::ExperimentService};
 use serve::Problem;
 use tonic::{Status, metadata::MetadataMap};
 use wire::named::FLOW;
 
 use super::{Context, assignment, import, leak, plan, resource, results};
 use crate::{
-    domain::{
-        experiment::{ChangeError, EVERY_FLOW, Experiment, Status as Stage, folded_flow},
-        tally::Plan,
-    },
+    domain::experiment::{ChangeError, EVERY_FLOW, Experiment, Status as Stage},
     store::{FlowError, give_flow_back, put_plan, take_flow},
 };
 
@@ -61,10 +55,10 @@ impl ResourceKind<Context> for proto::Experiment {
         before: Option<&Self>,
         after: &Self,
     ) -> Result<(), Status> {
-        let key = |of: &Self| (is_running(of) && has_flow(of)).then(|| flow_id_of(of));
+        let key = |of: &Self| (is_running(of) && has_flow(of)).then(|| resource::flow_id_of(of));
         let (was, is) = (before.and_then(key), key(after));
         let tenant = &author.tenant;
-        let plan = plan_of(after)?;
+        let plan = resource::plan_of(after)?;
         let planned = put_plan(transaction, tenant, &plan, author.at).await;
         planned.map_err(|error| serve::store_status(&error))?;
         let refused = |error: FlowError| refused(error, &after.flow_id);
@@ -88,11 +82,6 @@ impl ResourceKind<Context> for proto::Experiment {
         }
         Ok(())
     }
-}
-
-/// What an experiment counts, and until when.
-pub fn plan_of(stored: &proto::Experiment) -> Result<Plan, Status> {
-    Ok(Plan::of(&stored.id, &resource::stored(stored)?))
 }
 
 /// Ends an experiment.
@@ -163,21 +152,6 @@ async fn find_flow(draft: &mut Draft<'_, Context, proto::Experiment>) -> Result<
             Err(Problem::not_found(FLOW, &flow).hint(found.hint()).into())
         }
         _ => Ok(()),
-    }
-}
-
-/// The flow of an experiment in the form in which two references are compared: the id it is bound
-/// to. Before there is one, a name means the id that is made from it.
-pub fn flow_id_of(experiment: &proto::Experiment) -> String {
-    let reference = &experiment.flow_id;
-    if let Some(id) = wire::reference::bound(&experiment.references, FLOW, reference) {
-        return id.to_owned();
-    }
-    let folded = folded_flow(reference);
-    if folded.starts_with("flow_") || folded == EVERY_FLOW {
-        folded
-    } else {
-        history::made_id(DecisionFlow::PREFIX, &folded)
     }
 }
 

@@ -5,7 +5,7 @@ use proffer_proto::experiment::v1::{self as proto, Experiment};
 use serve::{Problem, metadata};
 use tonic::{Status, metadata::MetadataMap};
 
-use super::{Context, experiment::flow_id_of, resource};
+use super::{Context, resource};
 use crate::domain::{
     experiment::{Experiment as Checked, Source},
     leak::{ArmContacts, Contact, Scope},
@@ -52,7 +52,7 @@ pub fn scope(stored: &Experiment, experiment: &Checked) -> Scope {
     match experiment.source {
         Source::External => Scope::Nothing,
         Source::Flow if experiment.is_universal() => Scope::Every,
-        Source::Flow => Scope::Flow(flow_id_of(stored)),
+        Source::Flow => Scope::Flow(resource::flow_id_of(stored)),
     }
 }
 

@@ -14,6 +14,7 @@ pub mod sample_ratio;
 pub mod upkeep;
 
 use history::{History, ServiceContext};
+pub use resource::plan_of;
 use serve::Clock;
 use wire::{instant::parse as instant, text::id_fault};
 

@@ -4,7 +4,7 @@ use history::ServiceContext as _;
 use proffer_proto::experiment::v1::Experiment;
 use tonic::Status;
 
-use super::{Context, experiment::plan_of, resource};
+use super::{Context, resource};
 use crate::domain::{
     analysis::{Day, Design, Findings, Past, Population},
     day,
@@ -28,7 +28,7 @@ pub async fn take(context: &Context) -> Result<(), Status> {
     for open in context.store.open_experiments().await.map_err(status)? {
         let found = context.stored::<Experiment>().find(&open.tenant, &open.experiment_id).await?;
         let Some(stored) = found else { continue };
-        let (experiment, plan) = (resource::stored(&stored)?, plan_of(&stored)?);
+        let (experiment, plan) = (resource::stored(&stored)?, resource::plan_of(&stored)?);
         if experiment.starts_at.is_none_or(|starts_at| starts_at > now) {
             continue;
         }

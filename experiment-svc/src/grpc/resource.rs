@@ -1,18 +1,20 @@
 //! Converts experiments between proto and domain.
 
-use history::timestamp;
-use proffer_proto::experiment::v1 as proto;
+use history::{Resource as _, timestamp};
+use proffer_proto::{decision::v1::DecisionFlow, experiment::v1 as proto};
 use tonic::Status;
+use wire::named::FLOW;
 
 use super::instant;
 use crate::domain::{
     Faults,
     experiment::{
-        CUSTOMERS_DEFAULT, Covariate, Experiment, ExperimentDraft, Metrics, Source, SplitEpoch,
-        Status as Stage, guardrail_text,
+        CUSTOMERS_DEFAULT, Covariate, EVERY_FLOW, Experiment, ExperimentDraft, Metrics, Source,
+        SplitEpoch, Status as Stage, folded_flow, guardrail_text,
     },
     measure::{Guardrail, Metric},
     share,
+    tally::Plan,
 };
 
 /// What is asked for, and the faults of what cannot be read.
@@ -167,5 +169,25 @@ pub fn into_proto(resource: proto::Experiment, experiment: &Experiment) -> proto
         shipped: experiment.concluded_at.map(|_| experiment.is_shipped),
         epochs: experiment.epochs.iter().map(epoch).collect(),
         ..resource
+    }
+}
+
+/// What an experiment counts, and until when.
+pub fn plan_of(stored: &proto::Experiment) -> Result<Plan, Status> {
+    Ok(Plan::of(&stored.id, &self::stored(stored)?))
+}
+
+/// The flow of an experiment in the form in which two references are compared: the id it is bound
+/// to. Before there is one, a name means the id that is made from it.
+pub fn flow_id_of(experiment: &proto::Experiment) -> String {
+    let reference = &experiment.flow_id;
+    if let Some(id) = wire::reference::bound(&experiment.references, FLOW, reference) {
+        return id.to_owned();
+    }
+    let folded = folded_flow(reference);
+    if folded.starts_with("flow_") || folded == EVERY_FLOW {
+        folded
+    } else {
+        history::made_id(DecisionFlow::PREFIX, &folded)
     }
 }

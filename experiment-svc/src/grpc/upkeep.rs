@@ -7,7 +7,7 @@ use proffer_proto::experiment::v1::Experiment;
 use serve::{Clock, Stopwatch};
 use tonic::Status;
 
-use super::{Context, experiment::plan_of, past, recompute};
+use super::{Context, past, recompute, resource};
 use crate::store::closed_hour;
 
 /// How often it is looked for something to count again.
@@ -26,7 +26,7 @@ pub async fn adopt(context: &Context) -> Result<(), Status> {
     let now = context.clock.now();
     for tenant in context.history.tenants().await? {
         for stored in context.stored::<Experiment>().all(&tenant).await? {
-            let plan = plan_of(&stored)?;
+            let plan = resource::plan_of(&stored)?;
             let written = context.store.plan(&tenant, &plan, now).await;
             written.map_err(|error| serve::store_status(&error))?;
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use database::{Columns, DatabaseError, Dialect, Kind, Rows, Select, Statement, execute};
 
-use super::{Store, arm::arm, ledger::put, listed};
+use super::{Store, arm::arm, listed, put::put};
 use crate::domain::{
     analysis::Arm,
     leak::{ArmContacts, Contact, Meaning, Scope},

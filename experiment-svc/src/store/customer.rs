@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use database::{Columns, DatabaseError, Dialect, Kind, Rows, Statement, Transaction};
 
-use super::{ledger::put, listed};
+use super::{listed, put::put};
 
 pub(super) const CUSTOMER: Columns = &[("number", Kind::Integer), ("customer_id", Kind::Text)];
 

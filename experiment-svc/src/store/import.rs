@@ -6,8 +6,9 @@ use database::{Columns, DatabaseError, Dialect, Kind, Rows, Select, Statement};
 
 use super::{
     Store, customer,
-    ledger::{Assignment, put, put_assignments},
+    ledger::{Assignment, put_assignments},
     listed,
+    put::put,
     recount::Recount,
 };
 

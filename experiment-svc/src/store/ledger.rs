@@ -6,12 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use database::{
-    BindRows as _, Columns, DatabaseError, Kind, Rows, Statement, Transaction, execute,
-};
-use sqlx::AssertSqlSafe;
+use database::{Columns, DatabaseError, Kind, Rows, Statement, Transaction, execute};
 
-use super::{Store, customer, recount::Recount};
+use super::{Store, customer, put::put, recount::Recount};
 
 /// The arm of a customer in an experiment, written once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -198,7 +195,11 @@ impl Store {
         delivered.stored += put_exposures(&mut transaction, tenant, &delivery.exposures).await?;
         delivered.stored += put_outcomes(&mut transaction, tenant, &delivery.outcomes).await?;
         let recount = Recount::of(&mut transaction, tenant, &customers).await?;
-        delivered.other_arms = recount.other_arms(&delivery.assignments);
+        let is_other = |assignment: &&Assignment| {
+            let stored = recount.arm(&assignment.customer_id, &assignment.experiment_id);
+            stored.is_some_and(|(is_holdout, _)| is_holdout != assignment.is_holdout)
+        };
+        delivered.other_arms = delivery.assignments.iter().filter(is_other).count() as u64;
         recount.write(&mut transaction).await?;
         if let Some(through) = delivery.counted_through {
             advance(&mut transaction, tenant, through).await?;
@@ -293,22 +294,6 @@ async fn put_outcomes(
         ]);
     }
     put(transaction, tenant, &INSERT_OUTCOME, &rows).await
-}
-
-/// Runs a statement about rows, unless there are none; says how many it wrote.
-pub(super) async fn put(
-    transaction: &mut Transaction,
-    tenant: &str,
-    texts: &database::Texts,
-    rows: &Rows<'_>,
-) -> Result<u64, DatabaseError> {
-    if rows.is_empty() {
-        return Ok(0);
-    }
-    let text = texts.get(transaction.dialect(), rows.count());
-    let done =
-        execute!(transaction, sqlx::query(AssertSqlSafe(text)).bind(tenant).bind_rows(rows))?;
-    Ok(done.rows)
 }
 
 /// Moves the instant forward; a repeat of an older delivery leaves it.

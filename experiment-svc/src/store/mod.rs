@@ -27,6 +27,7 @@ mod customer;
 mod flow;
 mod import;
 mod ledger;
+mod put;
 mod reading;
 mod rebuild;
 mod recount;

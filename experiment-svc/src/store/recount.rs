@@ -6,9 +6,9 @@ use database::{Columns, DatabaseError, Dialect, Kind, Rows, Select, Statement, T
 
 use super::{
     arm::{arm, epoch},
-    counting, customer,
-    ledger::{Assignment, put},
-    listed, sums,
+    counting, customer, listed,
+    put::put,
+    sums,
 };
 use crate::domain::tally::{Changes, Facts, FirstExposure, Outcome, Plan, Tally};
 
@@ -174,15 +174,6 @@ impl<'a> Recount<'a> {
     pub(super) fn arm(&self, customer_id: &str, experiment_id: &str) -> Option<(bool, i64)> {
         let arm = self.arms.get(&(customer_id.to_owned(), experiment_id.to_owned()))?;
         Some((arm.is_holdout, arm.assigned_us))
-    }
-
-    /// How many of these arms are not the stored ones.
-    pub(super) fn other_arms(&self, assignments: &[Assignment]) -> u64 {
-        let is_other = |assignment: &&Assignment| {
-            let key = (assignment.customer_id.clone(), assignment.experiment_id.clone());
-            self.arms.get(&key).is_some_and(|stored| stored.is_holdout != assignment.is_holdout)
-        };
-        assignments.iter().filter(is_other).count() as u64
     }
 
     /// Writes the tallies that changed, and adds the change to the sums.

@@ -9,7 +9,7 @@ use database::{
 
 use sqlx::AssertSqlSafe;
 
-use super::{Store, arm::epoch, ledger::put, listed};
+use super::{Store, arm::epoch, listed, put::put};
 use crate::domain::tally::{ALWAYS, Changes, Group, NEVER, Place, Sums};
 
 /// Writers at once that do not wait for each other, if they are lucky.

@@ -1,5 +1,6 @@
-//! Drills: read-outs of many customers take no longer than those of few, and a real test is imported
-//! and read out in seconds. docs/drills.md says how to run them.
+//! Read-outs of many customers take no longer than those of few, and a real test is imported and
+//! read out in seconds. Times are checked at the sizes that docs/drills.md names only: with few
+//! customers they say nothing.
 
 use std::{collections::BTreeMap, io::Read as _, time::Duration};
 
@@ -58,17 +59,21 @@ async fn timed(suite: &Suite, customers: usize) -> Duration {
     times[READ_OUTS / 2]
 }
 
+/// What a variable says; none without it.
+fn asked(variable: &str) -> Option<usize> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "a drill: it fills a ledger"]
 async fn results_of_many_customers_take_at_most_half_as_long_again_as_those_of_few() {
-    let asked = std::env::var("PROFFER_READ_OUT_CUSTOMERS").ok();
-    let many = asked.and_then(|text| text.parse().ok()).unwrap_or(20_000);
+    let asked = asked("PROFFER_READ_OUT_CUSTOMERS");
+    let (small, large) = asked.map_or((100, 1_000), |asked| (1_000, asked));
     let suite = Suite::start(Location::Url(testkit::fresh_database_url().await)).await;
-    let few = timed(&suite, 1_000).await;
-    let more = timed(&suite, many).await;
-    let ratio = more.as_secs_f64() / few.as_secs_f64();
-    eprintln!("1,000 customers: {few:?}; {many} customers: {more:?}; ratio {ratio:.2}");
-    assert!(ratio <= RATIO_MAX, "ratio {ratio:.2}");
+    let few = timed(&suite, small).await;
+    let many = timed(&suite, large).await;
+    let ratio = many.as_secs_f64() / few.as_secs_f64();
+    println!("{small} customers: {few:?}; {large} customers: {many:?}; ratio {ratio:.2}");
+    assert!(asked.is_none() || ratio <= RATIO_MAX, "ratio {ratio:.2}");
 }
 
 /// Whose customers were sent an e-mail, and what came of it: history, spend.
@@ -101,7 +106,6 @@ fn hillstrom() -> Vec<Row> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "a drill: it fills a ledger"]
 async fn hillstroms_64000_customers_are_imported_and_read_out_in_seconds() {
     let suite = Suite::start(Location::Url(testkit::fresh_database_url().await)).await;
     let experiment = proto::Experiment {
@@ -116,7 +120,9 @@ async fn hillstroms_64000_customers_are_imported_and_read_out_in_seconds() {
         ..Default::default()
     };
     let id = suite.create(experiment).await.unwrap().id;
-    let (rows, watch) = (hillstrom(), Clock::system().stopwatch());
+    let asked = asked("PROFFER_HILLSTROM_CUSTOMERS");
+    let (mut rows, watch) = (hillstrom(), Clock::system().stopwatch());
+    rows.truncate(asked.unwrap_or(2_000));
     let (mut imported, mut entries) = (Vec::new(), Vec::new());
     for (number, row) in rows.iter().enumerate() {
         let who = format!("h{number:05}");
@@ -160,7 +166,8 @@ async fn hillstroms_64000_customers_are_imported_and_read_out_in_seconds() {
     let watch = Clock::system().stopwatch();
     let results = suite.results(&id, "").await.unwrap();
     let read_out = watch.elapsed();
-    eprintln!("64,000 customers: imported in {filled:?}, read out in {read_out:?}");
+    let count = rows.len();
+    println!("{count} customers: imported in {filled:?}, read out in {read_out:?}");
     let mean = |is_treated: bool| {
         let of: Vec<f64> =
             rows.iter().filter(|row| row.is_treated == is_treated).map(|row| row.spend).collect();
@@ -169,5 +176,5 @@ async fn hillstroms_64000_customers_are_imported_and_read_out_in_seconds() {
     let expected = mean(true) - mean(false);
     assert!((results.difference.unwrap() - expected).abs() < 1e-9, "{results:?}");
     assert!(results.cuped.is_some_and(|cuped| cuped.covariate == "history"));
-    assert!(read_out < Duration::from_secs(5), "{read_out:?}");
+    assert!(asked.is_none() || read_out < Duration::from_secs(5), "{read_out:?}");
 }

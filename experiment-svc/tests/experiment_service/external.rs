@@ -89,7 +89,7 @@ async fn a_finished_test_is_imported_and_read_out() {
         assert_eq!(arms, [(1, 7.0), (2, 5.0)], "until the end of its fortnight");
         let found = suite.assignment(ID, "bob").await.unwrap();
         assert_eq!((found.arm(), found.assigned_at), (Arm::Holdout, Some(timestamp(at))));
-        let plan = experiment_svc::grpc::experiment::plan_of(&created).unwrap();
+        let plan = experiment_svc::grpc::plan_of(&created).unwrap();
         let metric = || Metric::parse("revenue_per_customer").unwrap();
         let read = suite.app.store().read("default", &plan, metric()).await.unwrap();
         assert_eq!(read.counts.covariate.as_deref(), Some("history"));

@@ -95,7 +95,7 @@ async fn check_sums(suite: &Suite, id: &str, metrics: &[&str]) {
 }
 
 fn plan_of(stored: &proto::Experiment) -> Plan {
-    experiment_svc::grpc::experiment::plan_of(stored).unwrap()
+    experiment_svc::grpc::plan_of(stored).unwrap()
 }
 
 async fn deliver_and_restart(mut suite: Suite, entries: &[Entry], parts: usize) -> Suite {

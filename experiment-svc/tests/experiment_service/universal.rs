@@ -80,7 +80,7 @@ async fn whom_the_universal_holdout_emptied_is_left_out_of_both_matched_arms_and
         assert_eq!(matched(SEED).await, (vec![2, 2], vec![1, 1]));
         assert_eq!(matched(EVERY).await, (vec![2, 2], vec![2, 2]), "the programmes as they run");
         let stored = suite.get(SEED).await.unwrap();
-        let plan = experiment_svc::grpc::experiment::plan_of(&stored).unwrap();
+        let plan = experiment_svc::grpc::plan_of(&stored).unwrap();
         let metric = Metric::parse("conversion_rate").unwrap();
         let read = suite.app.store().read("default", &plan, metric).await.unwrap();
         assert_eq!(read.counts.matched_left_out.emptied, 2);

@@ -12,7 +12,7 @@ fn windowed(days: i32) -> proto::Experiment {
 
 async fn read(suite: &Suite) -> experiment_svc::store::Read {
     let stored = suite.get(SEED).await.unwrap();
-    let plan = experiment_svc::grpc::experiment::plan_of(&stored).unwrap();
+    let plan = experiment_svc::grpc::plan_of(&stored).unwrap();
     let metric = Metric::parse("revenue_per_customer").unwrap();
     suite.app.store().read("default", &plan, metric).await.unwrap()
 }

@@ -39,7 +39,8 @@ impl Experiment {
                 .or_else(|| self.starts_at.filter(|_| self.status != Status::Draft)),
             ..draft
         };
-        let is_measuring_other = self.metrics.is_other(&draft);
+        let is_measuring_other =
+            self.metrics.is_other(&draft.secondary_metrics, &draft.guardrail_metrics);
         let (checked, mut faults) = draft::check(&draft);
         if !draft.salt.is_empty() && draft.salt != self.salt {
             faults.push(("salt", "cannot change: customers would move to another arm".to_owned()));
@@ -86,11 +87,7 @@ impl Experiment {
             self.refuse_moved_horizon(&changed, checked.length)?;
         }
         if self.status == Status::Concluded {
-            if is_measuring_other {
-                let message = "`secondary_metrics` and `guardrail_metrics` cannot change any \
-                               more; the experiment is concluded";
-                return Err(ChangeError::WrongState(message.to_owned()));
-            }
+            refuse_other_metrics(is_measuring_other)?;
             changed.metrics = self.metrics.clone();
         }
         changed.split(checked.holdout_basis_points, now)?;
@@ -173,4 +170,14 @@ impl Experiment {
             )),
         }
     }
+}
+
+/// What a concluded experiment measures stays.
+fn refuse_other_metrics(is_measuring_other: bool) -> Result<(), ChangeError> {
+    if is_measuring_other {
+        let message = "`secondary_metrics` and `guardrail_metrics` cannot change any more; the \
+                       experiment is concluded";
+        return Err(ChangeError::WrongState(message.to_owned()));
+    }
+    Ok(())
 }

@@ -1,6 +1,5 @@
 //! The metrics of an experiment: one decides, others are tested beside it.
 
-use super::ExperimentDraft;
 use crate::domain::{
     Faults,
     measure::{Guardrail, Harm, Metric},
@@ -68,11 +67,11 @@ impl Metrics {
         Some(defaults.filter(|guardrail| !is_other(&guardrail.metric)).collect())
     }
 
-    /// True when a draft has other secondary metrics or guardrails than these.
-    pub(super) fn is_other(&self, draft: &ExperimentDraft) -> bool {
+    /// True when other secondary metrics or guardrails are named than these.
+    pub(super) fn is_other(&self, named: &[String], guarded: &[String]) -> bool {
         let secondary: Vec<_> = self.secondary.iter().map(|metric| metric.name.clone()).collect();
         let guardrails: Vec<_> = self.guardrails.iter().map(guardrail_text).collect();
-        draft.secondary_metrics != secondary || draft.guardrail_metrics != guardrails
+        named != secondary || guarded != guardrails
     }
 
     /// All of them, the primary first; then those that every experiment counts.

@@ -1,0 +1,10 @@
+//! A whole programme on a clock that is set by hand: customers in every zone, asked day and night
+//! by a caller who asks again exactly when the answer says so.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod programme {
+    mod caller;
+    mod exposure;
+    mod world;
+}
