@@ -2,6 +2,7 @@
 
 mod assignment;
 pub mod experiment;
+mod failures;
 mod import;
 pub mod leak;
 pub mod ledger;

@@ -4,7 +4,7 @@ use history::ServiceContext as _;
 use proffer_proto::experiment::v1::Experiment;
 use tonic::Status;
 
-use super::{Context, resource, upkeep::Failures};
+use super::{Context, failures::Failures, resource};
 use crate::{
     domain::{
         analysis::{Day, Design, Findings, Past, Population},

@@ -17,7 +17,7 @@ use prost::Message as _;
 use serve::Recent;
 use tonic::Status;
 
-use super::{Context, id_fault, leak, resource, upkeep::Failures};
+use super::{Context, failures::Failures, id_fault, leak, resource};
 use crate::{
     domain::{
         analysis::{Breakdown, Contacts, Counts, Design, Findings, Population, Recomputed},

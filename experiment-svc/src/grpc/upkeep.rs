@@ -7,7 +7,7 @@ use proffer_proto::experiment::v1::Experiment;
 use serve::{Clock, Stopwatch};
 use tonic::Status;
 
-use super::{Context, past, recompute, resource};
+use super::{Context, failures::Failures, past, recompute, resource};
 
 /// How often it is looked for something to count again.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -21,29 +21,6 @@ const RECOUNT_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How often it is looked for changes by processes of another version.
 const ADOPT_INTERVAL: Duration = Duration::from_secs(10);
-
-/// What goes wrong for one experiment or tenant, while the work goes on with the next.
-#[derive(Debug, Default)]
-pub struct Failures(Option<Status>);
-
-impl Failures {
-    /// Notes a failure; the value where there is none.
-    pub fn note<T>(&mut self, of: &str, done: Result<T, Status>) -> Option<T> {
-        match done {
-            Ok(value) => Some(value),
-            Err(error) => {
-                tracing::warn!(of, code = ?error.code(), error = error.message(), "upkeep failed");
-                self.0.get_or_insert(error);
-                None
-            }
-        }
-    }
-
-    /// The first failure.
-    pub fn first(self) -> Result<(), Status> {
-        self.0.map_or(Ok(()), Err)
-    }
-}
 
 fn status(error: database::DatabaseError) -> Status {
     serve::store_status(&error)

@@ -30,8 +30,8 @@ const PUT: &str = "insert into counting
       version = counting.version + 1, changed_us = excluded.changed_us, is_closed = false
     where counting.plan <> excluded.plan";
 
-/// The change of a plan by the service itself, if it is still the plan that was compared: whoever
-/// changes the experiment meanwhile writes the plan, and is not overwritten.
+/// The change of a plan by the service itself, if it is still the plan that was compared: a
+/// change of the experiment meanwhile writes the plan, and is not overwritten.
 const ADOPT: &str = "update counting set plan = $4, version = version + 1, changed_us = $5,
       is_closed = false
     where tenant_id = $1 and experiment_id = $2 and version = $3";
@@ -47,8 +47,8 @@ const PLANS: &str = "select experiment_id, plan, version from counting where ten
 const SERVE: &str = "update counting set served_plan = plan, served_version = version
     where tenant_id = $1 and experiment_id = $2 and version = $3 and not is_closed";
 
-/// Counted from the beginning, as another version: whoever still counts this one skipped customers
-/// while it was closed.
+/// Counted from the beginning, as another version: a replica that still counts this one skipped
+/// customers while it was closed.
 const REOPEN: &str = "update counting set is_closed = false, version = version + 1
     where tenant_id = $1 and experiment_id = $2 and version = $3 and is_closed
       and served_version < version";

@@ -144,7 +144,7 @@ async fn the_matched_are_grouped_by_what_was_recorded_at_their_first_exposure() 
     .await;
 }
 
-/// Whoever asks for many groupings waits in a line of their own, and for none that has no name.
+/// A caller of many groupings waits in the line of the tenant, and for none that has no name.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_who_asks_for_many_breakdowns_queues_few() {
     on_both(async |suite| {
