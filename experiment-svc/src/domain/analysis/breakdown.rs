@@ -60,6 +60,11 @@ impl Breakdown {
         }
     }
 
+    /// True when there are customers, and nobody has a value.
+    pub fn is_of_nothing(&self) -> bool {
+        !self.groups.is_empty() && self.groups.keys().all(String::is_empty)
+    }
+
     /// The groups, the largest first.
     pub fn groups(&self) -> Vec<GroupFigures> {
         let mut sorted: Vec<_> = self.groups.iter().collect();
