@@ -253,6 +253,36 @@ mod tests {
     }
 
     #[test]
+    fn a_base_is_one_that_customers_can_have() {
+        let of = |name: &str, mean, variance| Base::given(&metric(name), mean, variance);
+        let field = |name: &str, mean, variance| of(name, mean, variance).unwrap_err().0;
+        let (rate, amount) = ("conversion_rate", "revenue_per_customer");
+        assert_eq!(of(rate, 0.2, None), Ok(Base { mean: 0.2, variance: 0.2 * 0.8 }));
+        assert_eq!(of(rate, 0.2, Some(0.1601)), Ok(Base { mean: 0.2, variance: 0.1601 }));
+        assert_eq!(of(amount, 5.0, Some(1.0)), Ok(Base { mean: 5.0, variance: 1.0 }));
+        assert_eq!(field(rate, 5.0, Some(1.0)), "mean");
+        assert_eq!(field(rate, 1.0, None), "mean");
+        assert_eq!(field(rate, 0.2, Some(0.3)), "variance");
+        assert_eq!(field(amount, 5.0, None), "variance");
+        assert_eq!(field(amount, 1e-300, Some(1e300)), "mean");
+        assert_eq!(field(amount, 1.0, Some(1e300)), "variance");
+        assert_eq!(field(amount, f64::NAN, Some(1.0)), "mean");
+    }
+
+    #[test]
+    fn the_figures_of_the_most_extreme_base_are_finite() {
+        for (mean, variance, points) in [(1e-9, 1e18, 1), (1e9, 1e-18, 9_999), (1e-9, 1e-18, 1)] {
+            let base = Base::given(&metric("revenue_per_customer"), mean, Some(variance)).unwrap();
+            let size = size(base, points, 100, 1e-9).unwrap();
+            assert!(size.detectable.is_finite() && size.detectable_percent.is_finite(), "{size:?}");
+            let said = words(&metric("revenue_per_customer"), points, &size, None);
+            if size.needed > NEEDED_MAX {
+                assert!(said[1].ends_with("needs more than 1,000,000,000 customers"), "{said:?}");
+            }
+        }
+    }
+
+    #[test]
     fn numbers_are_written_as_people_read_them() {
         assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!([85.0, 99.25, 0.5].map(trimmed), ["85", "99.25", "0.5"]);

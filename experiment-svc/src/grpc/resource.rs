@@ -199,3 +199,22 @@ pub fn flow_id_of(experiment: &proto::Experiment) -> String {
         history::made_id(DecisionFlow::PREFIX, &folded)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_experiment_of_an_earlier_version_has_guardrails_while_it_runs() {
+        let guardrails = |status: proto::ExperimentStatus| {
+            let old = proto::Experiment {
+                status: status.into(),
+                primary_metric: "conversion_rate".to_owned(),
+                ..Default::default()
+            };
+            stored(&old).unwrap().metrics.guardrails.len()
+        };
+        assert_eq!(guardrails(proto::ExperimentStatus::Running), 2);
+        assert_eq!(guardrails(proto::ExperimentStatus::Concluded), 0, "what it measures stays");
+    }
+}

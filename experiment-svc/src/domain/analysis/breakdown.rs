@@ -95,3 +95,19 @@ impl Breakdown {
         .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_breakdown_is_of_nothing_when_nobody_has_a_value() {
+        let mut breakdown =
+            Breakdown::new("categry".to_owned(), Metric::parse("conversion_rate").unwrap());
+        assert!(!breakdown.is_of_nothing(), "without customers nothing is known");
+        breakdown.add("", 1, Arm::Treatment, Figure::default());
+        assert!(breakdown.is_of_nothing());
+        breakdown.add("a", 1, Arm::Treatment, Figure::default());
+        assert!(!breakdown.is_of_nothing());
+    }
+}

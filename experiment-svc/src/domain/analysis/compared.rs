@@ -34,7 +34,8 @@ pub fn comparable(metric: &Metric, strata: &Strata) -> Vec<Stratum> {
 /// True when a ratio has nothing to divide by in one of the arms.
 pub fn lacks_base(metric: &Metric, stratum: &Stratum) -> bool {
     let arms = [stratum.arms.treatment, stratum.arms.holdout];
-    metric.scale == Scale::Ratio && arms.iter().any(|arm| arm.paired.sum.is_some_and(|sum| sum <= 0))
+    metric.scale == Scale::Ratio
+        && arms.iter().any(|arm| arm.paired.sum.is_some_and(|sum| sum <= 0))
 }
 
 fn is_measured(metric: &Metric, stratum: &Stratum) -> bool {

@@ -2,9 +2,9 @@
 
 use super::{
     Interval,
+    compared::comparable,
     comparison::{Comparison, Split},
     method::{Estimate, Method, Test, methods},
-    compared::comparable,
     relative_lift::{self, Quotient, RelativeLift},
     strata::Strata,
 };

@@ -1,9 +1,8 @@
 //! Every figure of one population on one metric, and why the others are absent.
 
 use super::{
-    Anytime, Cuped, Design, Effect, IncrementalTotal, LeftOut, NO_VARIATION, Pair, Population,
-    SampleRatio, TOO_LARGE, TWO_CUSTOMERS, Winsorized,
-    NO_BASE, NOBODY,
+    Anytime, Cuped, Design, Effect, IncrementalTotal, LeftOut, NO_BASE, NO_VARIATION, NOBODY, Pair,
+    Population, SampleRatio, TOO_LARGE, TWO_CUSTOMERS, Winsorized,
     anytime::{self, GUARDED_MIN},
     compared::{comparable, lacks_base},
     counts::Counts,
@@ -189,8 +188,10 @@ fn anytime(
     effect: Option<&Effect>,
 ) -> Result<Anytime, String> {
     let effect = effect.ok_or_else(|| TWO_CUSTOMERS.to_owned())?;
-    let fewest =
-        [compared.treatment, compared.holdout].map(|arm| arm.guarded(metric.guard)).into_iter().min();
+    let fewest = [compared.treatment, compared.holdout]
+        .map(|arm| arm.guarded(metric.guard))
+        .into_iter()
+        .min();
     let fewest = fewest.unwrap_or_default();
     if fewest < GUARDED_MIN {
         let what = metric.events;

@@ -1,6 +1,10 @@
 //! What treatment earned in total: the gains of the splits, added up.
 
-use super::{Effect, Interval, compared::comparable, strata::{Strata, Stratum}};
+use super::{
+    Effect, Interval,
+    compared::comparable,
+    strata::{Strata, Stratum},
+};
 use crate::domain::measure::{Metric, Scale};
 
 /// Treated times difference, summed over the splits.

@@ -148,3 +148,20 @@ fn list<T: Named>(
     }
     (faults.len() == before).then_some(metrics)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_without_guardrails_get_the_default_ones_that_measure_nothing_else() {
+        let of = |primary: &str| {
+            let primary = Metric::parse(primary).unwrap();
+            let metrics = Metrics { primary, secondary: Vec::new(), guardrails: Vec::new() };
+            let guarded = metrics.guarded().guardrails;
+            guarded.into_iter().map(|guardrail| guardrail.metric.name).collect::<Vec<_>>()
+        };
+        assert_eq!(of("conversion_rate"), Guardrail::DEFAULT);
+        assert_eq!(of("outcome:opt_out"), ["outcome:complaint"]);
+    }
+}

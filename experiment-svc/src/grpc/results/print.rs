@@ -8,8 +8,8 @@ use proffer_proto::experiment::v1 as proto;
 use crate::domain::{
     analysis::{
         Anytime, Breakdown, Cuped, Day, Effect, Estimate, Findings, Group, GroupFigures,
-        GuardrailResult, Interval, LeftOut, Method, More, Net, Pair, ReadOut,
-        RelativeLift, Sample, SampleRatio, Secondary, SplitRatio, Verdict, Winsorized,
+        GuardrailResult, Interval, LeftOut, Method, More, Net, Pair, ReadOut, RelativeLift, Sample,
+        SampleRatio, Secondary, SplitRatio, Verdict, Winsorized,
     },
     measure::{Harm, Metric, Scale},
 };
@@ -23,10 +23,8 @@ const NET: &str = "the incremental total by assignment, less the cost of the con
 /// The read-out, with the breakdown that was asked for.
 pub fn results(read_out: ReadOut, more: &More, breakdown: &str) -> proto::Results {
     let ReadOut { metric, assigned, matched, judgment, .. } = read_out;
-    let (groups, because) = groups(&matched, more, breakdown).map_or_else(
-        |because| (None, because),
-        |groups| (groups, None),
-    );
+    let (groups, because) = groups(&matched, more, breakdown)
+        .map_or_else(|because| (None, because), |groups| (groups, None));
     let matched = figures(&metric, matched);
     let mut assigned = figures(&metric, assigned);
     assigned.absent.extend(because.map(|because| ("breakdown".to_owned(), because)));
@@ -363,3 +361,6 @@ fn bounds(interval: Option<Interval>) -> Vec<f64> {
 fn count(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;
