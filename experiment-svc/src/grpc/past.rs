@@ -20,7 +20,7 @@ pub async fn past(context: &Context, tenant: &str, stored: &Experiment) -> Resul
 }
 
 /// Takes today's snapshot of every experiment that outcomes may still change, where there is none
-/// yet.
+/// yet. After the end or the conclusion a snapshot has figures, and says no early verdict.
 pub async fn take(context: &Context) -> Result<(), Status> {
     let status = |error| serve::store_status(&error);
     let now = context.clock.now();
