@@ -151,7 +151,7 @@ impl Base {
             && !((variance - implied).abs() <= VARIANCE_TOLERANCE * implied)
         {
             let message = format!(
-                "is {variance}; that of a rate follows from its mean, and is {implied}: leave it out"
+                "is {variance}; that of a rate follows from its mean, {implied}: leave it out"
             );
             return Err(("variance", message));
         }
