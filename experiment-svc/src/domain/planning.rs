@@ -147,11 +147,10 @@ impl Base {
         let Some(variance) = variance.or(implied) else {
             return Err(("variance", format!("is required with a mean of `{}`", metric.name)));
         };
-        if let Some(implied) = implied
-            && !((variance - implied).abs() <= VARIANCE_TOLERANCE * implied)
-        {
+        let is_implied = |implied: f64| (variance - implied).abs() <= VARIANCE_TOLERANCE * implied;
+        if let Some(implied) = implied.filter(|implied| !is_implied(*implied)) {
             let message = format!(
-                "is {variance}; that of a rate follows from its mean, and is {implied}: leave it out"
+                "is {variance}; that of a rate follows from its mean, {implied}: leave it out"
             );
             return Err(("variance", message));
         }

@@ -17,8 +17,8 @@ use crate::domain::{
 const EXPLORATORY: &str =
     "exploratory: with enough groups one is far out by chance; no verdict rests on it";
 
-const NET: &str = "the incremental total by assignment, less the cost of the contacts, and by their \
-                   number; the intervals are those of the total";
+const NET: &str = "the total by assignment, less the cost of contacts, and by their number; its \
+                   interval moves alike";
 
 /// The read-out, with the breakdown that was asked for.
 pub fn results(read_out: ReadOut, more: &More, breakdown: &str) -> proto::Results {

@@ -139,5 +139,5 @@ fn every_number_beside_the_headline_names_its_method() {
     ] {
         assert_eq!((methods.join(" "), test.as_str()), ("newcombe".to_owned(), "pooled_z"));
     }
-    assert!(results.net.unwrap().method.starts_with("the incremental total by assignment"));
+    assert!(results.net.unwrap().method.starts_with("the total by assignment"));
 }
