@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use chrono::TimeDelta;
-use database::{Location, Presence};
+use database::{DatabaseError, Location, Presence};
 use history::{History, Log, LogServer};
 use proffer_proto::experiment::v1::{
     self as proto, experiment_service_server::ExperimentServiceServer,
@@ -88,30 +88,50 @@ impl App {
     /// Deletes outcomes and contacts that are past their limit and that no experiment counts;
     /// returns how many rows of each table. [`Self::tasks`] repeats it.
     pub async fn delete_old_rows(&self, pace: Pace) -> anyhow::Result<Deleted> {
-        let (store, now) = (&self.context.store, self.context.clock.now());
-        let mut deleted = Deleted::new();
-        for tenant in store.tenants().await? {
-            let before_us = |kind: &str| {
-                let days = self.retention.days(&tenant, kind)?;
-                let before = now.checked_sub_signed(TimeDelta::days(days.into()))?;
-                Some(before.timestamp_micros())
-            };
-            if let Some(before_us) = before_us("outcomes") {
-                let delete = || store.delete_outcomes(&tenant, before_us);
-                pace.sweep("outcome", &mut deleted, delete).await?;
-            }
-            if let Some(before_us) = before_us("contacts") {
-                let delete = || store.delete_contacts(&tenant, before_us);
-                pace.sweep("contact", &mut deleted, delete).await?;
+        let (mut deleted, mut failed) = (Deleted::new(), None);
+        for tenant in self.context.store.tenants().await? {
+            // What fails for one tenant keeps no other from it.
+            if let Err(error) = self.delete_rows_of(&tenant, pace, &mut deleted).await {
+                tracing::warn!(tenant, %error, "old rows were not deleted");
+                failed.get_or_insert(error);
             }
         }
-        Ok(deleted)
+        failed.map_or(Ok(deleted), |error| Err(error.into()))
+    }
+
+    async fn delete_rows_of(
+        &self,
+        tenant: &str,
+        pace: Pace,
+        deleted: &mut Deleted,
+    ) -> Result<(), DatabaseError> {
+        let (store, now) = (&self.context.store, self.context.clock.now());
+        let before_us = |kind: &str| {
+            let days = self.retention.days(tenant, kind)?;
+            let before = now.checked_sub_signed(TimeDelta::days(days.into()))?;
+            Some(before.timestamp_micros())
+        };
+        if let Some(before_us) = before_us("outcomes") {
+            let delete = || store.delete_outcomes(tenant, before_us);
+            pace.sweep("outcome", deleted, delete).await?;
+        }
+        if let Some(before_us) = before_us("contacts") {
+            let delete = || store.delete_contacts(tenant, before_us);
+            pace.sweep("contact", deleted, delete).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes what experiments count that a process of another version has written; `adopted` says
+    /// what was looked at already. [`Self::tasks`] repeats it each 10 seconds.
+    pub async fn adopt(&self, adopted: &mut upkeep::Adopted) -> Result<(), tonic::Status> {
+        upkeep::adopt(&self.context, adopted).await
     }
 
     /// Counts the customers of experiments again whose rules have changed or that an earlier
     /// version of this service left; [`Self::tasks`] repeats it each second.
     pub async fn count_again(&self) -> Result<usize, tonic::Status> {
-        upkeep::adopt(&self.context).await?;
+        upkeep::adopt(&self.context, &mut upkeep::Adopted::new()).await?;
         upkeep::close(&self.context).await?;
         upkeep::count_again(&self.context).await
     }
@@ -183,12 +203,19 @@ impl App {
         let bound = history::keep_bound!(self.context.clone(), proto::Experiment);
         let report = telemetry::report(self.context.clone());
         let upkeep = upkeep::run(self.context.clone());
+        let recompute = upkeep::run_recompute(self.context.clone());
         let contacts = self.policy.clone().map(|policy| {
             let followed: Task = Box::pin(contact::follow(self.context.clone(), policy));
             followed
         });
-        let mut tasks: Vec<Task> =
-            vec![Box::pin(bound), retention, store, Box::pin(report), Box::pin(upkeep)];
+        let mut tasks: Vec<Task> = vec![
+            Box::pin(bound),
+            retention,
+            store,
+            Box::pin(report),
+            Box::pin(upkeep),
+            Box::pin(recompute),
+        ];
         tasks.extend(contacts);
         tasks
     }

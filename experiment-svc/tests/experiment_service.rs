@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 mod experiment_service {
+    pub mod counting;
     pub mod drill;
     pub mod experiments;
     pub mod external;

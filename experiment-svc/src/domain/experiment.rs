@@ -8,7 +8,7 @@ mod metrics;
 use chrono::{DateTime, TimeDelta, Utc};
 
 pub use change::{ChangeError, EPOCHS_MAX};
-pub use covariate::{Covariate, name_fault as covariate_fault};
+pub use covariate::{Covariate, DAYS_MAX as COVARIATE_DAYS_MAX, name_fault as covariate_fault};
 pub use draft::{
     CUSTOMERS_DEFAULT, CUSTOMERS_MAX, CUSTOMERS_MIN, ExperimentDraft, FLOW_MAX, SALT_MAX,
 };

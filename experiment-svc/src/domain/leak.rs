@@ -21,6 +21,10 @@ pub struct Contact {
     pub customer_id: String,
     /// The customer's arm.
     pub arm: Arm,
+    /// The split under which it was drawn.
+    pub epoch: i32,
+    /// When it was drawn, in microseconds.
+    pub assigned_us: i64,
     /// Its id.
     pub contact_id: String,
     /// The decision it came from; empty without one.
@@ -108,6 +112,8 @@ mod tests {
         Contact {
             customer_id: "ann".to_owned(),
             arm,
+            epoch: 1,
+            assigned_us: 0,
             contact_id: "con_1".to_owned(),
             decision_id: "dec_1".to_owned(),
             rank: 1,

@@ -107,13 +107,55 @@ fn needed(what: String, size: &Size, all_qualify: bool) -> String {
     format!("+{percent} % {what} needs {needed} customers, {held_out} of them held out{who}")
 }
 
-/// What is said when nothing is known.
-pub fn unknown(customers: u64) -> String {
-    format!(
-        "no outcome of the last 90 days is known, so it is open what {} customers can show; \
-         `POST /api/v1/experiments:plan` takes a mean",
-        grouped(customers)
-    )
+/// What a plan rests on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Ground {
+    /// Numbers of the caller.
+    Given,
+    /// Customers with an arm in an experiment.
+    Assigned {
+        /// How many were read.
+        customers: u64,
+        /// True when there may be more of them.
+        is_full: bool,
+    },
+}
+
+impl Ground {
+    /// The ground in words; none where the caller knows it.
+    pub fn words(self) -> Option<String> {
+        match self {
+            Self::Given => None,
+            Self::Assigned { customers, is_full } => Some(format!(
+                "it rests on what {} customers with an arm in an experiment did in the last 90 \
+                 days{}",
+                grouped(customers),
+                if is_full { ", the first by their ids" } else { "" }
+            )),
+        }
+    }
+
+    /// What is said when nothing can be planned by it; `base` is what was found.
+    pub fn unknown(self, base: Option<Base>, customers: u64) -> String {
+        let why = match (self, base) {
+            (Self::Assigned { customers: 0, .. }, _) => {
+                "no customer has an arm in an experiment yet".to_owned()
+            }
+            (Self::Assigned { customers, .. }, Some(base)) if base.mean > 0.0 => {
+                format!("all {} customers with an arm did the same", grouped(customers))
+            }
+            (Self::Assigned { customers, .. }, _) => format!(
+                "no outcome of the last 90 days is known of {} customers with an arm",
+                grouped(customers)
+            ),
+            (Self::Given, _) => "the mean that was given shows nothing".to_owned(),
+        };
+        format!(
+            "{why}, so it is open what {} customers can show; `POST /api/v1/experiments:plan` \
+             takes a mean",
+            grouped(customers)
+        )
+    }
 }
 
 /// Largest mean that is planned with, and one over the smallest.
@@ -237,6 +279,20 @@ mod tests {
                      with 80 % power";
         assert_eq!(said[0], first);
         assert!(said[1].ends_with("held out, who all qualify"), "{said:?}");
+    }
+
+    #[test]
+    fn a_plan_says_what_it_rests_on_and_why_it_cannot_say_anything() {
+        let of = |customers, is_full| Ground::Assigned { customers, is_full };
+        let said = |ground: Ground, base| ground.unknown(base, 5_000);
+        let base = |mean| Some(Base { mean, variance: 0.0 });
+        let rests = "it rests on what 20,000 customers with an arm in an experiment did in the \
+                     last 90 days";
+        assert_eq!(of(20_000, false).words().unwrap(), rests);
+        assert_eq!(of(20_000, true).words().unwrap(), format!("{rests}, the first by their ids"));
+        assert!(said(of(0, false), None).starts_with("no customer has an arm"));
+        assert!(said(of(9, false), base(0.0)).starts_with("no outcome of the last 90 days"));
+        assert!(said(of(9, false), base(1.0)).starts_with("all 9 customers with an arm did the"));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use tonic::{Status, metadata::MetadataMap};
 
 use super::{Context, id_fault, instant, resource};
 use crate::{
-    domain::experiment::{Covariate, Source, Status as Stage, covariate_fault},
+    domain::experiment::{Covariate, Source, Status as Stage, covariate_fault, rfc3339},
     store::{Assignment, Differs, ImportedArm},
 };
 
@@ -61,8 +61,10 @@ pub async fn import(
         Some(Covariate::Imported(name)) => Some(name.as_str()),
         _ => None,
     };
-    let mut rows: Vec<Result<ImportedArm, Faults>> =
-        assignments.iter().map(|row| parse(&stored.id, covariate, row)).collect();
+    let mut rows: Vec<Result<ImportedArm, Faults>> = assignments
+        .iter()
+        .map(|row| within(experiment.planned_end, parse(&stored.id, covariate, row)))
+        .collect();
     refuse_unread(&mut rows, unread);
     let (places, arms): (Vec<usize>, Vec<ImportedArm>) = rows
         .iter()
@@ -119,6 +121,26 @@ fn answer(
         accepted: count(all - refused),
         refused: count(refused),
         faults,
+    }
+}
+
+/// Refuses an arm from the planned end on: no outcome of the customer would count, and the figures
+/// would be diluted.
+fn within(
+    planned_end: Option<DateTime<Utc>>,
+    row: Result<ImportedArm, Faults>,
+) -> Result<ImportedArm, Faults> {
+    let row = row?;
+    match planned_end.filter(|end| row.assignment.assigned_at >= *end) {
+        None => Ok(row),
+        Some(end) => {
+            let message = format!(
+                "must lie before {}, the planned end: `startsAt` plus `duration` of the experiment \
+                 must cover every assignment",
+                rfc3339(end)
+            );
+            Err(vec![("assignedAt".to_owned(), message)])
+        }
     }
 }
 

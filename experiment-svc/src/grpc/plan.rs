@@ -7,11 +7,14 @@ use serve::{Problem, metadata};
 use tonic::{Status, metadata::MetadataMap};
 
 use super::Context;
-use crate::domain::{
-    experiment::{CUSTOMERS_DEFAULT, CUSTOMERS_MAX, CUSTOMERS_MIN},
-    measure::{Metric, Scale},
-    planning::{self, Base, EFFECT_PERCENT, Size},
-    share,
+use crate::{
+    domain::{
+        experiment::{CUSTOMERS_DEFAULT, CUSTOMERS_MAX, CUSTOMERS_MIN},
+        measure::{Metric, Scale},
+        planning::{self, Base, EFFECT_PERCENT, Ground, Size},
+        share,
+    },
+    store::CUSTOMERS_MAX as READ_MAX,
 };
 
 /// Days whose outcomes say what customers do.
@@ -130,21 +133,21 @@ async fn planned(
     let now = context.clock.now();
     let since = now - TimeDelta::days(DAYS);
     let mut base = proto::PlanBase::default();
-    let found = match wanted.base {
-        Some(given) => Some(given),
+    let (known, ground) = match wanted.base {
+        Some(given) => (Some(given), Ground::Given),
         None => {
             let sample = context.store.base(tenant, &wanted.metric, since.timestamp_micros()).await;
             let sample = sample.map_err(|error| serve::store_status(&error))?;
             (base.customers, base.since) =
                 (i64::try_from(sample.n).unwrap_or(i64::MAX), Some(timestamp(since)));
             let units = wanted.metric.units;
-            sample
-                .mean(units)
-                .zip(sample.variance(units))
-                .map(|(mean, variance)| Base { mean, variance })
+            let known = sample.mean(units).zip(sample.variance(units));
+            let known = known.map(|(mean, variance)| Base { mean, variance });
+            let is_full = sample.n >= READ_MAX as u64;
+            (known, Ground::Assigned { customers: sample.n, is_full })
         }
     };
-    let found = found.filter(|base| base.mean > 0.0 && base.variance > 0.0);
+    let found = known.filter(|base| base.mean > 0.0 && base.variance > 0.0);
     let qualifying = match wanted.qualifying {
         Some(given) => Some(given),
         None => exposed_share(context, tenant).await?,
@@ -166,9 +169,10 @@ async fn planned(
     };
     say(&assigned, None);
     say(&qualified, qualifying);
-    if found.is_none() {
-        words.push(planning::unknown(wanted.customers));
-    }
+    words.extend(match found {
+        Some(_) => ground.words(),
+        None => Some(ground.unknown(known, wanted.customers)),
+    });
     Ok(proto::ExperimentPlan {
         metric: wanted.metric.name,
         base: Some(base),

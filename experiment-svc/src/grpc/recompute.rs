@@ -2,7 +2,8 @@
 //! in the background, and answers say when.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    ops::Bound,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -16,15 +17,16 @@ use prost::Message as _;
 use serve::Recent;
 use tonic::Status;
 
-use super::{Context, leak, resource};
+use super::{Context, id_fault, leak, resource, upkeep::Failures};
 use crate::{
     domain::{
-        analysis::{Breakdown, Contacts, Counts, Recomputed},
-        leak::Scope,
+        analysis::{Breakdown, Contacts, Counts, Design, Findings, Population, Recomputed},
+        experiment::Experiment as Checked,
+        leak::{Contact, Meaning, Scope},
         measure::Metric,
         tally::{NEVER, Plan, Windowed},
     },
-    store::{Seen, closed_hour},
+    store::Seen,
 };
 
 /// Customers up to which figures are computed while the caller waits.
@@ -33,8 +35,8 @@ const AT_ONCE_MAX: u64 = 5_000;
 const FRESH: TimeDelta = TimeDelta::minutes(10);
 /// Figures that are kept.
 const KEPT_MAX: usize = 256;
-/// Figures that wait to be computed; further ones are asked for again.
-const WAITING_MAX: usize = 256;
+/// Figures of one tenant that wait to be computed; further ones are asked for again.
+const WAITING_MAX: usize = 8;
 /// Longest name of a group, in characters.
 const GROUP_MAX: usize = 100;
 
@@ -66,12 +68,16 @@ pub struct Recomputes(Arc<Mutex<Inner>>);
 
 struct Inner {
     kept: Recent<Wanted, Found>,
-    waiting: BTreeSet<Wanted>,
+    /// By tenant, in the order in which they were asked for.
+    waiting: BTreeMap<String, VecDeque<Wanted>>,
+    /// The tenant whose figures were computed last: the next one comes first.
+    served: String,
 }
 
 impl Default for Recomputes {
     fn default() -> Self {
-        let inner = Inner { kept: Recent::new(KEPT_MAX), waiting: BTreeSet::new() };
+        let kept = Recent::new(KEPT_MAX);
+        let inner = Inner { kept, waiting: BTreeMap::new(), served: String::new() };
         Self(Arc::new(Mutex::new(inner)))
     }
 }
@@ -82,8 +88,11 @@ impl Recomputes {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let found = inner.kept.get(wanted).cloned();
         let is_fresh = found.as_ref().is_some_and(|found| found.figures.at + FRESH > now);
-        if !is_fresh && inner.waiting.len() < WAITING_MAX {
-            inner.waiting.insert(wanted.clone());
+        if !is_fresh {
+            let line = inner.waiting.entry(wanted.tenant.clone()).or_default();
+            if line.len() < WAITING_MAX && !line.contains(wanted) {
+                line.push_back(wanted.clone());
+            }
         }
         found
     }
@@ -93,9 +102,32 @@ impl Recomputes {
         inner.kept.insert(wanted, found);
     }
 
+    /// The next one, of each tenant in turn.
     fn take(&self) -> Option<Wanted> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).waiting.pop_first()
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let inner = &mut *inner;
+        let after = (Bound::Excluded(inner.served.clone()), Bound::Unbounded);
+        let next = inner.waiting.range::<String, _>(after).next();
+        let tenant = next.or_else(|| inner.waiting.iter().next())?.0.clone();
+        let line = inner.waiting.get_mut(&tenant)?;
+        let wanted = line.pop_front();
+        if line.is_empty() {
+            inner.waiting.remove(&tenant);
+        }
+        inner.served = tenant;
+        wanted
     }
+
+    /// How many wait.
+    fn waiting(&self) -> usize {
+        let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.waiting.values().map(VecDeque::len).sum()
+    }
+}
+
+/// Why the matched cannot be grouped by `name`; an empty name groups by nothing.
+pub fn breakdown_fault(name: &str) -> Option<String> {
+    if name.is_empty() { None } else { id_fault(name) }
 }
 
 /// The figures of an experiment with so many customers; none when they are not computed yet.
@@ -110,15 +142,18 @@ pub async fn of(
     Ok(context.recomputes.last(wanted, context.clock.now()))
 }
 
-/// Computes everything that was asked for; returns how much.
+/// Computes what waits now; returns how much. What is asked for meanwhile waits for the next call.
 pub async fn run_waiting(context: &Context) -> Result<usize, Status> {
-    let mut count = 0;
-    while let Some(wanted) = context.recomputes.take() {
-        let found = compute(context, &wanted).await?;
-        context.recomputes.keep(wanted, found);
-        count += 1;
+    let (mut failures, mut count) = (Failures::default(), 0);
+    for _ in 0..context.recomputes.waiting() {
+        let Some(wanted) = context.recomputes.take() else { break };
+        let computed = failures.note(&wanted.experiment_id, compute(context, &wanted).await);
+        if let Some(found) = computed {
+            context.recomputes.keep(wanted, found);
+            count += 1;
+        }
     }
-    Ok(count)
+    failures.first().map(|()| count)
 }
 
 async fn compute(context: &Context, wanted: &Wanted) -> Result<Found, Status> {
@@ -130,7 +165,7 @@ async fn compute(context: &Context, wanted: &Wanted) -> Result<Found, Status> {
     let metric = Metric::parse(&wanted.metric).map_err(|fault| serve::internal(&fault))?;
     let plan = Plan::of(&stored.id, &experiment).only(&metric);
     let through = context.store.counted_through(tenant).await.map_err(status)?;
-    let closed = closed_hour(through).unwrap_or_default();
+    let closed = plan.closed_hour(through).unwrap_or_default();
     let figure = |windowed: &Windowed| {
         let is_closed = windowed.hour <= closed && windowed.hour != NEVER;
         windowed.figures.first().copied().filter(|_| is_closed)
@@ -147,19 +182,56 @@ async fn compute(context: &Context, wanted: &Wanted) -> Result<Found, Status> {
     };
     context.store.walk(tenant, &plan, visit).await.map_err(status)?;
     let scope = leak::scope(&stored, &experiment);
-    let until = experiment.concluded_at.map_or(i64::MAX, |at| at.timestamp_micros());
     let mut contacts = None;
     if scope != Scope::Nothing {
-        let of = (stored.id.as_str(), &scope);
-        let audit = context.store.audit(tenant, of, until, ("", ""), 0).await.map_err(status)?;
-        contacts = Some(Contacts {
-            delivered: audit.treatment.contacts,
-            cost_e4: audit.treatment.cost_e4,
-            leaks: audit.holdout.contacts,
-        });
+        let assigned = Findings::of(&Design::of(&experiment), &counts, Population::Assigned, None);
+        let compared = assigned.effect.iter().flat_map(|effect| &effect.splits);
+        let compared = compared.map(|split| split.epoch).collect();
+        let of = (tenant, stored.id.as_str());
+        let in_total = InTotal { plan: &plan, closed, compared };
+        contacts = Some(contacts_of(context, of, &scope, (&experiment, in_total)).await?);
     }
     let breakdowns = if wanted.breakdown.is_empty() { Vec::new() } else { vec![breakdown] };
     Ok(Found { figures: Recomputed::of(&counts, breakdowns, now), contacts })
+}
+
+/// Whose contacts the total covers: treated customers of a split that is compared, within their
+/// window when it has closed.
+struct InTotal<'a> {
+    plan: &'a Plan,
+    /// The last hour of which the windows have closed.
+    closed: i64,
+    compared: BTreeSet<i32>,
+}
+
+impl InTotal<'_> {
+    fn covers(&self, contact: &Contact) -> bool {
+        let until_us = self.plan.closed_until_us(contact.assigned_us, self.closed);
+        self.compared.contains(&contact.epoch)
+            && until_us.is_some_and(|until_us| contact.happened_us < until_us)
+    }
+}
+
+/// The contacts behind the total, and the leaks until the conclusion.
+async fn contacts_of(
+    context: &Context,
+    (tenant, id): (&str, &str),
+    scope: &Scope,
+    (experiment, in_total): (&Checked, InTotal<'_>),
+) -> Result<Contacts, Status> {
+    let until = experiment.concluded_at.map_or(i64::MAX, |at| at.timestamp_micros());
+    let mut contacts = Contacts::default();
+    let mut visit = |contact: &Contact, meaning| match meaning {
+        Meaning::Leak => contacts.leaks += 1,
+        Meaning::Treatment if in_total.covers(contact) => {
+            contacts.delivered += 1;
+            contacts.cost_e4 += i128::from(contact.cost_e4);
+        }
+        Meaning::Treatment | Meaning::Other => {}
+    };
+    let audited = context.store.visit_contacts(tenant, (id, scope), until, &mut visit).await;
+    audited.map_err(|error| serve::store_status(&error))?;
+    Ok(contacts)
 }
 
 /// The group of a customer; empty when it is not known.
@@ -183,4 +255,33 @@ fn text(value: &Value) -> String {
         Some(Kind::ListValue(_)) | None => String::new(),
     };
     text.chars().take(GROUP_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(tenant: &str, breakdown: usize) -> Wanted {
+        Wanted {
+            tenant: tenant.to_owned(),
+            experiment_id: "exp_a".to_owned(),
+            metric: "conversion_rate".to_owned(),
+            breakdown: format!("field{breakdown}"),
+        }
+    }
+
+    #[test]
+    fn tenants_take_turns_and_each_has_a_short_line() {
+        let recomputes = Recomputes::default();
+        for number in 0..1_000 {
+            recomputes.last(&wanted("loud", number), DateTime::UNIX_EPOCH);
+        }
+        recomputes.last(&wanted("quiet", 1), DateTime::UNIX_EPOCH);
+        recomputes.last(&wanted("quiet", 1), DateTime::UNIX_EPOCH);
+        assert_eq!(recomputes.waiting(), WAITING_MAX + 1);
+        let taken: Vec<_> = std::iter::from_fn(|| recomputes.take()).collect();
+        let first: Vec<_> = taken.iter().take(3).map(|wanted| wanted.tenant.as_str()).collect();
+        assert_eq!((taken.len(), first), (WAITING_MAX + 1, vec!["loud", "quiet", "loud"]));
+        assert_eq!(recomputes.waiting(), 0);
+    }
 }

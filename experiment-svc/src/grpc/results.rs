@@ -3,6 +3,8 @@
 mod grouping;
 mod print;
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use history::{ServiceContext as _, timestamp};
 use proffer_proto::{experiment::v1 as proto, values::v1::TextBody};
@@ -23,6 +25,8 @@ use crate::domain::{
 
 /// Media type of the picture.
 const SVG: &str = "image/svg+xml";
+/// Why a secondary metric or a guardrail is not shown.
+const COUNTING: &str = "is being counted: it is shown when every customer is";
 
 /// Reads an experiment out by one metric.
 pub async fn get(
@@ -31,12 +35,16 @@ pub async fn get(
     request: proto::GetResultsRequest,
 ) -> Result<proto::GetResultsResponse, Status> {
     let asked = (request.metric.as_str(), request.breakdown.as_str());
-    let Asked { stored, read_out, more, sums_at } =
+    if let Some(fault) = recompute::breakdown_fault(&request.breakdown) {
+        return Err(Problem::invalid_field("breakdown", fault).into());
+    }
+    let Asked { stored, read_out, more, sums_at, counting } =
         read(context, metadata, &request.id, asked).await?;
     let mut results = print::results(read_out, &more, &request.breakdown);
     if let Some(at) = sums_at {
         results.computed_at = Some(timestamp(at));
     }
+    results.absent.extend(counting);
     results.counted_through = more.counted_through.map(timestamp);
     results.picture = format!("/api/v1/experiments/{}/results.svg", stored.id);
     if results.metric != stored.primary_metric {
@@ -66,6 +74,8 @@ struct Asked {
     more: More,
     /// Of which instant the sums are, while they are computed again.
     sums_at: Option<DateTime<Utc>>,
+    /// Metrics that are being counted and not shown yet, and why.
+    counting: BTreeMap<String, String>,
 }
 
 async fn read(
@@ -106,14 +116,28 @@ async fn read(
         recomputed: recomputed.map(|recomputed| recomputed.figures),
         ..More::default()
     };
+    let mut counting = BTreeMap::new();
     if is_primary {
+        // A metric that is not in the sums yet would be read from every customer's rows.
+        let mut is_shown = async |metric: &Metric| {
+            let is_counting = context.store.is_counting(&tenant, &plan, metric).await;
+            let is_counting = is_counting.map_err(|error| serve::store_status(&error))?;
+            if is_counting {
+                counting.insert(metric.name.clone(), COUNTING.to_owned());
+            }
+            Ok::<_, Status>(!is_counting)
+        };
         for metric in &experiment.metrics.secondary {
-            more.secondary.push(read(metric.clone()).await?.counts);
+            if is_shown(metric).await? {
+                more.secondary.push(read(metric.clone()).await?.counts);
+            }
         }
         for Guardrail { metric, harm } in &experiment.metrics.guardrails {
-            more.guardrails.push((*harm, read(metric.clone()).await?.counts));
+            if is_shown(metric).await? {
+                more.guardrails.push((*harm, read(metric.clone()).await?.counts));
+            }
         }
     }
     let read_out = analysis::read_out(&design, &found.counts, &more, context.clock.now());
-    Ok(Asked { stored, read_out, more, sums_at: found.computed_at })
+    Ok(Asked { stored, read_out, more, sums_at: found.computed_at, counting })
 }

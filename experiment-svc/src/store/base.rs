@@ -17,7 +17,9 @@ pub const CUSTOMERS_MAX: usize = 20_000;
 /// Customers of one page.
 const PAGE: i64 = 5_000;
 
-const PAGE_OF: &str = "(select tenant_id, customer_id from customer
+/// Customers with an arm, treated or held out. Who is known by an outcome only is left out: those
+/// who did nothing are not known, so every rate would be too high.
+const PAGE_OF: &str = "(select distinct tenant_id, customer_id from assignment
     where tenant_id = $1 and customer_id > $2 order by customer_id limit $3 + 0) a";
 
 fn customers_text() -> String {
@@ -38,14 +40,14 @@ fn outcomes_text() -> String {
 pub(super) fn statements() -> Vec<Statement> {
     let why = "a plan reads some thousand customers";
     vec![
-        Statement::new("known customers", customers_text()).scan(why),
-        Statement::new("outcomes of known customers", outcomes_text()).scan(why),
+        Statement::new("customers with an arm", customers_text()).scan(why),
+        Statement::new("outcomes of customers with an arm", outcomes_text()).scan(why),
     ]
 }
 
 impl Store {
-    /// The figures of a metric per customer, over the outcomes since `since_us`; of at most
-    /// [`CUSTOMERS_MAX`] customers of whom the ledger knows anything.
+    /// The figures of a metric per customer, over the outcomes since `since_us`; of customers with
+    /// an arm in any experiment, the first [`CUSTOMERS_MAX`] by id.
     pub async fn base(
         &self,
         tenant: &str,
@@ -90,8 +92,8 @@ impl Store {
         tenant: &str,
         experiment_id: &str,
     ) -> Result<(u64, u64), DatabaseError> {
-        let Some(served) = self.served(tenant, experiment_id).await? else { return Ok((0, 0)) };
-        let sums = self.sums(tenant, (experiment_id, served.version), "", None).await?;
+        let found = self.served_sums(tenant, experiment_id, "", |_| true).await?;
+        let sums = found.map(|found| found.sums).unwrap_or_default();
         let count = |group: Group| {
             sums.iter().filter(|sum| sum.group == group).map(|sum| sum.sums.sample().n).sum()
         };

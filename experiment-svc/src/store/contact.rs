@@ -4,7 +4,12 @@ use std::collections::BTreeMap;
 
 use database::{Columns, DatabaseError, Dialect, Kind, Rows, Select, Statement, execute};
 
-use super::{Store, arm::arm, listed, put::put};
+use super::{
+    Store,
+    arm::{arm, epoch},
+    listed,
+    put::put,
+};
 use crate::domain::{
     analysis::Arm,
     leak::{ArmContacts, Contact, Meaning, Scope},
@@ -44,7 +49,8 @@ const ADVANCE: &str = "insert into contact_position (tenant_id, position) values
 
 const POSITION: &str = "select position from contact_position where tenant_id = $1";
 
-const PAGE_OF: &str = "(select tenant_id, customer_id, experiment_id, is_holdout, assigned_us
+const PAGE_OF: &str = "(select tenant_id, customer_id, experiment_id, is_holdout, epoch,
+      assigned_us
     from assignment where tenant_id = $1 and experiment_id = $2 and customer_id > $3
     order by customer_id limit $4 + 0) a";
 
@@ -56,7 +62,8 @@ fn contacts_text() -> String {
     format!(
         "select a.customer_id, a.is_holdout, c.contact_id, c.decision_id, c.rank, c.offer_id,
            c.flow_id, c.channel_id, c.cost_e4, c.happened_us, c.unreserved,
-           case when e.is_ghost and e.decision_id = c.decision_id then 'ghost' else '' end
+           case when e.is_ghost and e.decision_id = c.decision_id then 'ghost' else '' end,
+           a.epoch, a.assigned_us
          from {PAGE_OF}
          join contact c on c.tenant_id = a.tenant_id and c.customer_id = a.customer_id
            and c.happened_us >= a.assigned_us and c.happened_us < $5
@@ -117,9 +124,9 @@ pub struct Audit {
 }
 
 /// Customer, arm, contact, decision, rank, offer, flow, channel; cost, instant, unreserved; then
-/// `ghost` on the customer's held-out decision.
+/// `ghost` on the customer's held-out decision, split and instant of the arm.
 type ContactColumns =
-    (String, bool, String, String, i64, String, String, String, i64, i64, bool, String);
+    (String, bool, String, String, i64, String, String, String, i64, i64, bool, String, i64, i64);
 
 impl Store {
     /// Stores contacts up to a position of policy-svc's ledger; those that are there stay.
@@ -174,7 +181,31 @@ impl Store {
         after: (&str, &str),
         limit: usize,
     ) -> Result<Audit, DatabaseError> {
-        let (mut audit, mut last) = (Audit::default(), String::new());
+        let mut audit = Audit::default();
+        let mut visit = |contact: &Contact, meaning| {
+            audit.of(contact.arm).add(contact, meaning);
+            let place = (contact.customer_id.as_str(), contact.contact_id.as_str());
+            if meaning == Meaning::Leak && place > after && audit.leaks.len() < limit {
+                audit.leaks.push(contact.clone());
+            }
+        };
+        let of = (experiment_id, scope);
+        let [treated, held_out] = self.visit_contacts(tenant, of, until_us, &mut visit).await?;
+        audit.treatment.customers = treated;
+        audit.holdout.customers = held_out;
+        Ok(audit)
+    }
+
+    /// Visits the contacts of an experiment's customers from their arm until `until_us`, by
+    /// customer and contact; returns the treated and the held-out customers.
+    pub async fn visit_contacts(
+        &self,
+        tenant: &str,
+        (experiment_id, scope): (&str, &Scope),
+        until_us: i64,
+        visit: &mut (dyn FnMut(&Contact, Meaning) + Send),
+    ) -> Result<[u64; 2], DatabaseError> {
+        let ([mut treated, mut held_out], mut last) = ([0, 0], String::new());
         loop {
             let page = |text: String| {
                 Select::new(text).bind(tenant).bind(experiment_id).bind(last.as_str()).bind(PAGE)
@@ -183,19 +214,15 @@ impl Store {
             let contacts: Vec<ContactColumns> =
                 page(contacts_text()).bind(until_us).all(&self.database).await?;
             for (_, is_holdout) in &customers {
-                audit.of(arm(*is_holdout)).customers += 1;
+                *(if *is_holdout { &mut held_out } else { &mut treated }) += 1;
             }
-            for contact in contacts.into_iter().map(contact) {
-                let meaning = scope.meaning(&contact);
-                audit.of(contact.arm).add(&contact, meaning);
-                let place = (contact.customer_id.as_str(), contact.contact_id.as_str());
-                if meaning == Meaning::Leak && place > after && audit.leaks.len() < limit {
-                    audit.leaks.push(contact);
-                }
+            for row in contacts {
+                let contact = contact(row)?;
+                visit(&contact, scope.meaning(&contact));
             }
             match customers.into_iter().next_back() {
                 Some((customer, _)) => last = customer,
-                None => return Ok(audit),
+                None => return Ok([treated, held_out]),
             }
         }
     }
@@ -210,12 +237,14 @@ impl Audit {
     }
 }
 
-fn contact(row: ContactColumns) -> Contact {
+fn contact(row: ContactColumns) -> Result<Contact, DatabaseError> {
     let (customer_id, is_holdout, contact_id, decision_id, rank, offer_id, flow_id, channel_id) =
         (row.0, row.1, row.2, row.3, row.4, row.5, row.6, row.7);
-    Contact {
+    Ok(Contact {
         customer_id,
         arm: arm(is_holdout),
+        epoch: epoch(row.12)?,
+        assigned_us: row.13,
         contact_id,
         decision_id,
         rank,
@@ -226,5 +255,5 @@ fn contact(row: ContactColumns) -> Contact {
         happened_us: row.9,
         is_unreserved: row.10,
         is_on_ghost: row.11 == "ghost",
-    }
+    })
 }

@@ -38,12 +38,12 @@ mod sums;
 pub use arm::ArmRow;
 pub use base::CUSTOMERS_MAX;
 pub use contact::{Audit, NewContact};
-pub use counting::{OpenExperiment, put_plan};
+pub use counting::{OpenExperiment, Pending, StoredPlan, put_plan};
 use database::{Count, Database, Dialect, Migrations, Schema, Statement, Texts};
 pub use flow::{FlowError, give_flow_back, take_flow};
 pub use import::{Differs, ImportedArm};
 pub use ledger::{Assignment, Delivered, Delivery, Exposure, Outcome};
-pub use reading::{Read, Seen, closed_hour};
+pub use reading::{Read, Seen};
 
 static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");

@@ -7,13 +7,14 @@ use database::{DatabaseError, Select, Statement};
 use super::{
     Store,
     arm::{arm, epoch},
+    counting::Served,
     recount::{OutcomeColumns, outcome},
     sums::Summed,
 };
 use crate::domain::{
     analysis::{Arm, Counts, LeftOut, Population},
     measure::Metric,
-    tally::{Changes, Facts, FirstExposure, Group, HOUR_US, NEVER, Outcome, Plan, Tally},
+    tally::{Changes, Facts, FirstExposure, Group, NEVER, Outcome, Plan, Tally},
 };
 
 /// Customers of one page of a read-out from rows: a page is two statements, far within their time
@@ -33,6 +34,19 @@ pub struct Read {
     pub assigned: Vec<(i32, Arm, u64)>,
     /// Everyone matched, likewise.
     pub matched: Vec<(i32, Arm, u64)>,
+}
+
+/// Sums of one version.
+#[derive(Debug)]
+pub(super) struct ServedSums {
+    /// What they count.
+    plan: Plan,
+    /// When they stopped to change, while a newer version is being counted.
+    computed_at: Option<DateTime<Utc>>,
+    /// Every outcome received up to here is in them.
+    through: Option<DateTime<Utc>>,
+    /// The sums of the windows that have closed.
+    pub sums: Vec<Summed>,
 }
 
 const THROUGH: &str = "select through_us from counted_through where tenant_id = $1";
@@ -119,19 +133,60 @@ impl Store {
         plan: &Plan,
         metric: Metric,
     ) -> Result<Read, DatabaseError> {
-        let served = self.served(tenant, &plan.id).await?;
         let is_kept = |served: &Plan| served.metrics.contains(&metric);
-        match served.filter(|served| served.plan.as_ref().is_some_and(is_kept)) {
-            None => self.read_rows(tenant, plan, metric).await,
-            Some(served) => {
-                // Read first: what is counted through then is in every sum.
-                let through = self.counted_through(tenant).await?;
-                let version = (plan.id.as_str(), served.version);
-                let hour = closed_hour(through);
-                let sums = self.sums(tenant, version, &metric.name, hour).await?;
-                let mut read = collected(metric, through, plan, &sums)?;
-                read.computed_at = served.computed_at;
-                Ok(read)
+        let Some(found) = self.served_sums(tenant, &plan.id, &metric.name, is_kept).await? else {
+            return self.read_rows(tenant, plan, metric).await;
+        };
+        let mut read = collected(metric, found.through, plan, &found.sums)?;
+        // A process of an earlier version has changed the experiment: its plan is adopted soon.
+        let is_other = found.plan.text() != plan.text();
+        read.computed_at = found.computed_at.or_else(|| found.through.filter(|_| is_other));
+        Ok(read)
+    }
+
+    /// True when a metric of an experiment is being counted and is not in the sums that are shown
+    /// meanwhile.
+    pub async fn is_counting(
+        &self,
+        tenant: &str,
+        plan: &Plan,
+        metric: &Metric,
+    ) -> Result<bool, DatabaseError> {
+        let served = self.served(tenant, &plan.id).await?;
+        let pending = served.filter(|served| served.computed_at.is_some());
+        Ok(pending.is_some_and(|served| {
+            !served.plan.is_some_and(|served| served.metrics.contains(metric))
+                && plan.metrics.contains(metric)
+        }))
+    }
+
+    /// The sums of a metric that are served, all of one version; none when the plan they count by
+    /// is not as wanted, or there is none yet.
+    pub(super) async fn served_sums(
+        &self,
+        tenant: &str,
+        experiment_id: &str,
+        metric: &str,
+        is_wanted: impl Fn(&Plan) -> bool,
+    ) -> Result<Option<ServedSums>, DatabaseError> {
+        let mut served = self.served(tenant, experiment_id).await?;
+        loop {
+            let Some(Served { plan: Some(plan), version, computed_at }) = served else {
+                return Ok(None);
+            };
+            if !is_wanted(&plan) {
+                return Ok(None);
+            }
+            // Read first: what is counted through then is in every sum.
+            let through = self.counted_through(tenant).await?;
+            // Sums that nobody changes any more lack what came after.
+            let through = through.map(|through| computed_at.map_or(through, |at| at.min(through)));
+            let of = (experiment_id, version);
+            let sums = self.sums(tenant, of, metric, plan.closed_hour(through)).await?;
+            // When another version is served by now, the sums of this one may be gone.
+            served = self.served(tenant, experiment_id).await?;
+            if served.as_ref().is_some_and(|served| served.version == version) {
+                return Ok(Some(ServedSums { plan, computed_at, through, sums }));
             }
         }
     }
@@ -145,7 +200,7 @@ impl Store {
     ) -> Result<Read, DatabaseError> {
         let through = self.counted_through(tenant).await?;
         let changes = self.changes(tenant, &plan.only(&metric)).await?;
-        let closed = closed_hour(through).unwrap_or_default();
+        let closed = plan.closed_hour(through).unwrap_or_default();
         let is_read = |hour: i64| hour == NEVER || hour <= closed;
         let summed = changes.iter().filter(|(place, _)| is_read(place.hour));
         let summed: Vec<_> = summed
@@ -204,10 +259,8 @@ impl Store {
         tenant: &str,
         experiment_id: &str,
     ) -> Result<Vec<(i32, Arm, u64)>, DatabaseError> {
-        let served = self.served(tenant, experiment_id).await?;
-        if let Some(served) = served.filter(|served| served.plan.is_some()) {
-            let sums = self.sums(tenant, (experiment_id, served.version), "", None).await?;
-            let everyone = sums.iter().filter(|sum| sum.group == Group::EveryoneAssigned);
+        if let Some(found) = self.served_sums(tenant, experiment_id, "", |_| true).await? {
+            let everyone = found.sums.iter().filter(|sum| sum.group == Group::EveryoneAssigned);
             return everyone
                 .map(|sum| Ok((epoch(sum.epoch)?, arm(sum.is_holdout), sum.sums.sample().n)))
                 .collect();
@@ -258,11 +311,6 @@ fn facts<'f>(
         outcomes,
         imported_e4: number_e4.filter(|_| plan.imported.is_some()),
     })
-}
-
-/// The last hour that has closed, in hours since 1970.
-pub fn closed_hour(through: Option<DateTime<Utc>>) -> Option<i64> {
-    through.map(|through| through.timestamp_micros().div_euclid(HOUR_US))
 }
 
 /// A read-out of sums.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use database::{DatabaseError, Select, Statement};
 
-use super::{Store, counting, customer, recount::Recount, sums};
+use super::{Pending, Store, counting, customer, recount::Recount, sums};
 
 /// Customers of one transaction: few, so that deliveries wait for a moment only.
 const BATCH: i64 = 200;
@@ -39,19 +39,16 @@ impl Store {
         }
     }
 
-    /// Counts the experiments again whose plan has changed, and serves the new sums; returns how
-    /// many.
-    pub async fn rebuild(&self) -> Result<usize, DatabaseError> {
-        let pending = self.pending().await?;
-        for (tenant, experiment_id, version) in &pending {
-            self.recount(tenant, experiment_id).await?;
-            let counted = (experiment_id.as_str(), *version);
-            let mut transaction = self.database.begin().await?;
-            if counting::serve(&mut transaction, tenant, counted).await? {
-                sums::forget(&mut transaction, tenant, counted).await?;
-            }
-            transaction.commit().await?;
+    /// Counts an experiment again whose plan has changed, and serves the new sums.
+    pub async fn rebuild(&self, pending: &Pending) -> Result<(), DatabaseError> {
+        let Some(version) = self.opened(pending).await? else { return Ok(()) };
+        let Pending { tenant, experiment_id, .. } = pending;
+        self.recount(tenant, experiment_id).await?;
+        let counted = (experiment_id.as_str(), version);
+        let mut transaction = self.database.begin().await?;
+        if counting::serve(&mut transaction, tenant, counted).await? {
+            sums::forget(&mut transaction, tenant, counted).await?;
         }
-        Ok(pending.len())
+        transaction.commit().await
     }
 }

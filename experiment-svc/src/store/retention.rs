@@ -3,7 +3,8 @@
 use database::{DatabaseError, Select, Statement, delete_each};
 use serve::BATCH_MAX;
 
-use super::Store;
+use super::{Store, StoredPlan};
+use crate::domain::tally::{LOOK_BACK_MAX_US, Plan};
 
 const TENANTS: &str = "select tenant_id from counted_through order by tenant_id";
 
@@ -61,12 +62,16 @@ impl Store {
         })
     }
 
-    /// How far the covariates of a tenant's experiments look back, as long as they count.
+    /// How far the covariates of a tenant's experiments look back, also of those that are closed:
+    /// they are counted again when what they count changes. The furthest there can be where a plan
+    /// is that of another version of this service.
     async fn look_back_us(&self, tenant: &str) -> Result<i64, DatabaseError> {
-        let open = self.open_experiments().await?;
-        let plans = open.into_iter().filter(|open| open.tenant == tenant);
-        let looks = plans.filter_map(|open| open.plan?.look_back_us);
-        Ok(looks.max().unwrap_or_default())
+        let plans = self.plans(tenant).await?;
+        let look_back = |(text, _): &StoredPlan| {
+            let plan = Plan::read(text);
+            plan.map_or(LOOK_BACK_MAX_US, |plan| plan.look_back_us.unwrap_or_default())
+        };
+        Ok(plans.values().map(look_back).max().unwrap_or_default())
     }
 
     /// Deletes some outcomes of a tenant that happened before `before_us` and that no experiment

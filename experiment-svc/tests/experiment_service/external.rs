@@ -209,3 +209,23 @@ async fn an_external_experiment_takes_no_flow_and_leaves_flows_alone() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_arm_at_or_after_the_planned_end_is_refused_on_import() {
+    on_both(async |suite| {
+        suite.create(external()).await.unwrap();
+        let end = day(-886);
+        let second = end + (hour(0) - hour(1)) / 3_600;
+        let rows = vec![
+            row("ann", Arm::Treatment, second, 1.0),
+            row("bob", Arm::Holdout, end, 1.0),
+            row("cas", Arm::Holdout, day(-1), 1.0),
+        ];
+        let answer = import(&suite, ID, rows).await.unwrap();
+        assert_eq!((answer.accepted, answer.refused), (1, 2));
+        assert_eq!(faults(&answer), [(1, "bob", "assignedAt"), (2, "cas", "assignedAt")]);
+        let said = &answer.faults[0].message;
+        assert!(said.contains("planned end") && said.contains("`duration`"), "{said}");
+    })
+    .await;
+}

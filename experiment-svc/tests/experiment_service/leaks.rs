@@ -200,3 +200,42 @@ async fn every_contact_of_a_customer_in_the_universal_holdout_is_a_leak() {
     })
     .await;
 }
+
+/// What the total does not cover costs nothing in it: contacts after a customer's window, and of
+/// customers whose window is open or whose split is not compared.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_net_total_counts_the_contacts_of_those_and_of_the_time_that_the_total_covers() {
+    on_both(async |suite| {
+        let window = proto::Experiment { outcome_window_days: Some(7), ..running() };
+        suite.create(window).await.unwrap();
+        let second = |who: &str| {
+            let Entry::Assignment(entry) = assigned(who, Arm::Treatment, day(1)) else {
+                panic!("no assignment")
+            };
+            Entry::Assignment(proto::AssignmentEntry { epoch: 2, ..entry })
+        };
+        let entries = [
+            assigned("closed", Arm::Treatment, day(1)),
+            assigned("other", Arm::Treatment, day(1)),
+            assigned("open", Arm::Treatment, day(58)),
+            assigned("held1", Arm::Holdout, day(1)),
+            assigned("held2", Arm::Holdout, day(1)),
+            second("alone1"),
+            second("alone2"),
+            Entry::Outcome(bought("o1", "closed", 20, day(2))),
+            Entry::Outcome(bought("o2", "held1", 4, day(2))),
+        ];
+        suite.deliver_through(entries, Some(day(60))).await.unwrap();
+        let contacts = [("closed", 2), ("closed", 8), ("open", 59), ("alone1", 2), ("held1", 9)];
+        let contacts = (1..).zip(contacts);
+        let contacts = contacts.map(|(place, (who, days))| contact(place, who, FLOW, 24 * days));
+        follow(&suite, contacts.collect()).await;
+        let results = suite.results(SEED, "").await.unwrap();
+        let net = results.net.unwrap();
+        assert_eq!((net.delivered, net.cost), (1, 0.05));
+        let total = results.incremental_total.unwrap().value.unwrap();
+        assert_eq!(net.value, Some(total - 0.05));
+        assert_eq!(results.leaks, Some(1), "a leak counts until the conclusion");
+    })
+    .await;
+}

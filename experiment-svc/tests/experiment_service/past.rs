@@ -152,3 +152,28 @@ async fn the_matched_are_grouped_by_what_was_recorded_at_their_first_exposure() 
     })
     .await;
 }
+
+/// Whoever asks for many groupings waits in a line of their own, and for none that has no name.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_who_asks_for_many_breakdowns_queues_few() {
+    on_both(async |suite| {
+        suite.create(even()).await.unwrap();
+        deliver_all(&suite, arms(2_501, [20, 10])).await;
+        let read = async |by: String| {
+            let request = proto::GetResultsRequest {
+                id: SEED.to_owned(),
+                breakdown: by,
+                ..Default::default()
+            };
+            suite.experiments.clone().get_results(request).await
+        };
+        for number in 0..20 {
+            read(format!("field{number}")).await.unwrap();
+        }
+        assert_eq!(suite.app.recompute().await.unwrap(), 8, "the others ask again");
+        let status = read("x".repeat(1_000)).await.unwrap_err();
+        assert_eq!(shown(&status), invalid(&["breakdown"]));
+        assert_eq!(suite.app.recompute().await.unwrap(), 0);
+    })
+    .await;
+}

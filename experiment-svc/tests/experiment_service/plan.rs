@@ -51,7 +51,7 @@ async fn a_plan_uses_the_outcomes_of_the_last_90_days_and_the_share_that_was_exp
         // A fifth of the customers find effects that are larger by the root of five.
         let ratio = qualifying.detectable_difference / assigned.detectable_difference;
         assert!((ratio - 5_f64.sqrt()).abs() < 1e-9, "{ratio}");
-        assert_eq!(planned.words.len(), 4, "{:?}", planned.words);
+        assert_eq!(planned.words.len(), 5, "{:?}", planned.words);
 
         suite.clock.set(day(91));
         let planned = plan(&suite, request).await.unwrap();
@@ -125,8 +125,8 @@ async fn every_fault_of_a_plan_is_named() {
 async fn creating_an_experiment_says_what_it_can_show() {
     on_both(async |suite| {
         let first = suite.create(running()).await.unwrap();
-        let nothing = "no outcome of the last 90 days is known, so it is open what 5,000 customers \
-                       can show; `POST /api/v1/experiments:plan` takes a mean";
+        let nothing = "no customer has an arm in an experiment yet, so it is open what 5,000 \
+                       customers can show; `POST /api/v1/experiments:plan` takes a mean";
         assert_eq!(first.planning, [nothing]);
         history(&suite).await;
         suite.clock.set(day(1));
@@ -137,6 +137,31 @@ async fn creating_an_experiment_says_what_it_can_show() {
         let patched = suite.patch(&second.id, forged, &["planning"]).await.unwrap();
         assert_eq!(patched.planning, second.planning);
         assert_eq!(suite.get(&second.id).await.unwrap().planning, second.planning);
+    })
+    .await;
+}
+
+/// Who is known by an outcome only says nothing of the others: of them only those who did something
+/// are known.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_rests_on_customers_with_an_arm_and_never_on_those_known_by_an_outcome_only() {
+    on_both(async |suite| {
+        for number in 0..30 {
+            let who = format!("buyer{number:02}");
+            suite.deliver([Entry::Outcome(bought(&who, &who, 20, hour(2)))]).await.unwrap();
+        }
+        suite.clock.set(day(1));
+        let first = plan(&suite, at_85_15()).await.unwrap();
+        assert_eq!((first.assigned, first.base.unwrap().customers), (None, 0));
+        assert!(first.words[0].starts_with("no customer has an arm"), "{:?}", first.words);
+        suite.create(running()).await.unwrap();
+        history(&suite).await;
+        let planned = plan(&suite, at_85_15()).await.unwrap();
+        let base = planned.base.unwrap();
+        assert_eq!((base.customers, base.mean), (100, Some(0.1)));
+        let rests = "it rests on what 100 customers with an arm in an experiment did in the last \
+                     90 days";
+        assert_eq!(planned.words.last().unwrap(), rests);
     })
     .await;
 }

@@ -1,6 +1,6 @@
 //! Which outcomes are deleted by age: those that no read-out counts.
 
-use proffer_proto::experiment::v1::{Arm, ledger_entry::Entry};
+use proffer_proto::experiment::v1::{self as proto, Arm, ledger_entry::Entry};
 use serve::{Deleted, Pace, RetentionSettings};
 
 use super::suite::*;
@@ -38,6 +38,27 @@ async fn an_outcome_stays_while_an_experiment_counts_it() {
         assert_eq!(deleted_after(&suite, 60, &["outcomes=50"]).await, gone);
         assert_eq!(results().await, before);
         assert_eq!(deleted_after(&suite, 4_000, &["outcomes=50"]).await, Deleted::new());
+    })
+    .await;
+}
+
+/// What an experiment counts may change after it was closed, and then its covariates count again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_closed_experiments_covariate_looks_back_to_stays() {
+    on_both(async |suite| {
+        let experiment =
+            proto::Experiment { covariate: "revenue_before:3".to_owned(), ..running() };
+        suite.create(experiment).await.unwrap();
+        let entries = [
+            assigned("ann", Arm::Treatment, day(5)),
+            Entry::Outcome(bought("before", "ann", 5, day(4))),
+            Entry::Outcome(bought("far_before", "ann", 5, day(1))),
+        ];
+        suite.deliver_through(entries, Some(day(200))).await.unwrap();
+        suite.app.count_again().await.unwrap();
+        assert_eq!(suite.app.store().open_experiments().await.unwrap().len(), 0);
+        let gone = Deleted::from([("outcome", 1)]);
+        assert_eq!(deleted_after(&suite, 300, &["outcomes=50"]).await, gone);
     })
     .await;
 }

@@ -166,3 +166,26 @@ async fn an_exposure_at_or_after_the_planned_end_is_not_matched() {
     })
     .await;
 }
+
+/// The verdict is said when everything until the end is counted, so nobody may be open then.
+#[tokio::test(flavor = "multi_thread")]
+async fn at_the_end_the_windows_of_the_hour_that_has_begun_are_closed() {
+    on_both(async |suite| {
+        let minutes = chrono::TimeDelta::minutes;
+        let starts_at = Some(timestamp(hour(0) + minutes(30)));
+        suite.create(proto::Experiment { starts_at, ..windowed(7) }).await.unwrap();
+        let entries = [assigned("ann", Arm::Treatment, day(90) + minutes(29))];
+        suite.deliver_through(entries, Some(day(97) + minutes(29))).await.unwrap();
+        assert_eq!(read(&suite).await.counts.assigned_left_out, left_out(1, 0, 0));
+        suite.deliver_through([], Some(day(97) + minutes(30))).await.unwrap();
+        let (kept, stored) = (read(&suite).await, suite.get(SEED).await.unwrap());
+        assert_eq!(kept.counts.assigned_left_out, left_out(0, 0, 0));
+        let plan = experiment_svc::grpc::plan_of(&stored).unwrap();
+        let metric = plan.metrics[0].clone();
+        let rows = suite.app.store().read_rows("default", &plan, metric).await.unwrap();
+        assert_eq!(format!("{:?}", kept.counts), format!("{:?}", rows.counts));
+        assert!(suite.app.fold().await.unwrap() > 0);
+        assert_eq!(read(&suite).await.counts.assigned_left_out, left_out(0, 0, 0));
+    })
+    .await;
+}

@@ -12,7 +12,7 @@ mod text;
 use std::collections::BTreeMap;
 
 pub use limbs::{Limbs, Sums};
-pub use plan::{Plan, RULES};
+pub use plan::{LOOK_BACK_MAX_US, Plan, RULES};
 
 use super::{
     analysis::{Arm, Figure},

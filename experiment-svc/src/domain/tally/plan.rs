@@ -1,8 +1,10 @@
 //! What an experiment counts, and until when.
 
-use super::HOUR_US;
+use chrono::{DateTime, Utc};
+
+use super::{HOUR_US, NEVER};
 use crate::domain::{
-    experiment::{Covariate, Experiment, Source},
+    experiment::{COVARIATE_DAYS_MAX, Covariate, Experiment, Source},
     measure::Metric,
 };
 
@@ -11,6 +13,9 @@ use crate::domain::{
 pub const RULES: i64 = 1;
 
 const DAY_US: i64 = 24 * HOUR_US;
+
+/// How far a covariate looks back at most.
+pub const LOOK_BACK_MAX_US: i64 = COVARIATE_DAYS_MAX as i64 * DAY_US;
 
 /// What an experiment counts, and until when; instants in microseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,9 +87,30 @@ impl Plan {
     /// known.
     pub fn closed_us(&self) -> Option<i64> {
         let is_open = self.is_external || self.end_us == 0;
+        (!is_open).then(|| self.last_us().saturating_add(7 * DAY_US))
+    }
+
+    /// When the last window closes that is not cut.
+    fn last_us(&self) -> i64 {
         let last = self.end_us.saturating_add(self.window_us.unwrap_or_default());
-        let last = self.cut_us.map_or(last, |cut| cut.min(last));
-        (!is_open).then(|| last.saturating_add(7 * DAY_US))
+        self.cut_us.map_or(last, |cut| cut.min(last))
+    }
+
+    /// The last hour of which the windows have closed, in hours since 1970, when every outcome
+    /// received up to `through` is counted. After the end all windows have closed, those of the
+    /// hour that has begun too.
+    pub fn closed_hour(&self, through: Option<DateTime<Utc>>) -> Option<i64> {
+        let (through_us, last_us) = (through?.timestamp_micros(), self.last_us());
+        let passed = through_us.div_euclid(HOUR_US);
+        let is_over = self.end_us != 0 && through_us >= last_us;
+        Some(if is_over { passed.max((last_us - 1).div_euclid(HOUR_US) + 1) } else { passed })
+    }
+
+    /// The end of the window that begins at `from_us`; none when it is still open at the end of
+    /// hour `closed` or was cut.
+    pub fn closed_until_us(&self, from_us: i64, closed: i64) -> Option<i64> {
+        let window = self.window(from_us);
+        (window.hour <= closed && window.hour != NEVER).then_some(window.until_us)
     }
 
     /// A plan as it is compared and stored: two plans count alike when their texts are equal.
