@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::bail;
+use axum::middleware::from_fn;
 use opentelemetry_proto::tonic::{
     collector::{
         metrics::v1::{
@@ -24,6 +25,8 @@ use opentelemetry_proto::tonic::{
 };
 use serve::{Limits, Listener, Shutdown};
 use tonic::{Request, Response, Status, service::Routes};
+
+use crate::inflated::inflated;
 
 /// How often spans are looked for, and how many times.
 const POLL: Duration = Duration::from_millis(50);
@@ -69,6 +72,9 @@ impl Collector {
         let received = Arc::<Mutex<Received>>::default();
         let routes = Routes::new(TraceServiceServer::new(Receiver(received.clone())))
             .add_service(MetricsServiceServer::new(Receiver(received.clone())));
+        // Another collector sends compressed messages.
+        let routes = routes.prepare().into_axum_router().layer(from_fn(inflated));
+        let routes = Routes::from(routes);
         let shutdown = Shutdown::new();
         tokio::spawn(listener.serve(routes, shutdown.clone()));
         Ok(Self { endpoint, received, shutdown })

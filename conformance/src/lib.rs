@@ -16,6 +16,7 @@ pub mod door;
 pub mod drill;
 pub mod expectation;
 pub mod http;
+mod inflated;
 pub mod page;
 pub mod play;
 pub mod process;

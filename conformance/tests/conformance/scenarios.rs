@@ -92,6 +92,7 @@ const ALL: &[&str] = &[
     "explain",
     "batch",
     "experiment",
+    "external-experiment",
     "configuration",
     "dates-and-numbers",
     "creatives-and-metrics-resources",

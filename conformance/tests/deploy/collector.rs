@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    fs,
     net::TcpListener,
     process::{Child, Command, Stdio},
 };
@@ -46,16 +47,16 @@ impl Rotel {
             .args(["start", "--pid-file", &file("pid"), "--log-file", &file("log")])
             .args(["--otlp-grpc-endpoint", &grpc, "--otlp-http-endpoint", &http])
             .args(["--exporter", "otlp", "--otlp-exporter-endpoint", next])
-            .args(["--otlp-exporter-protocol", "grpc", "--otlp-exporter-compression", "none"])
+            .args(["--otlp-exporter-protocol", "grpc"])
             .args(["--batch-timeout", "100ms"])
-            .stdout(Stdio::null())
-            .stderr(std::fs::File::create(folder.path().join("said")).unwrap());
+            .stdout(fs::File::create(folder.path().join("said")).unwrap())
+            .stderr(Stdio::inherit());
         let child = command.spawn().unwrap();
         Self { child, endpoint: format!("http://{grpc}"), folder }
     }
 
     fn said(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("said")).unwrap_or_default()
+        fs::read_to_string(self.folder.path().join("said")).unwrap_or_default()
     }
 }
 

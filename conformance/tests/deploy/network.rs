@@ -70,7 +70,7 @@ fn the_network_policies_allow_the_calls_that_the_settings_name_and_no_others() {
     for set in ["five-services", "everything"] {
         let resources = resources(set);
         let named = calls_of_settings(&resources);
-        assert_eq!(named.len(), 10, "{named:?}");
+        assert_eq!(named.len(), 11, "{named:?}");
         assert_eq!(calls_of_policies(&resources, "ingress", "from"), named, "{set}");
         assert_eq!(calls_of_policies(&resources, "egress", "to"), named, "{set}");
     }

@@ -111,6 +111,29 @@ async fn work(client: &Client, base: &str, number: usize) {
     drop(run(curl, &rows).await);
 }
 
+/// Decides while experiment-svc is away, until a decision says that it is degraded.
+async fn decide_without_experiments(cluster: &mut Cluster, client: &Client) {
+    let replicas: Vec<_> = cluster.of("experiment").collect();
+    for replica in &replicas {
+        cluster.kill(*replica).unwrap();
+    }
+    let request = json!({"customerId": "cust_lapsed_1", "channel": "email", "flow": "Winback"});
+    let mut is_degraded = false;
+    for _ in 0..POLLS_MAX {
+        let answer = client.call("POST", "/api/v1/recommend", &request).await.unwrap();
+        is_degraded = answer.body["degraded"].as_array().is_some_and(|reasons| !reasons.is_empty());
+        if is_degraded {
+            break;
+        }
+        tokio::time::sleep(POLL).await;
+    }
+    assert!(is_degraded, "experiment-svc is away and no decision says so");
+    for replica in replicas {
+        cluster.launch(replica).unwrap();
+        cluster.ready(replica).await.unwrap();
+    }
+}
+
 /// The queries of dashboard and alerts, each once, with the place of one.
 fn queries() -> Vec<(String, String)> {
     let panels = dashboard::queries().into_iter().map(|query| (query.place, query.expression));
@@ -137,6 +160,7 @@ async fn every_query_of_dashboard_and_alerts_returns_data_after_the_scenarios() 
         winback.launch(first).unwrap();
         winback.ready(first).await.unwrap();
     }
+    decide_without_experiments(winback, &client).await;
     let mut missing = queries();
     for number in 1..=POLLS_MAX {
         work(&client, &base, number).await;

@@ -16,4 +16,4 @@ pub use database::fresh_database_url;
 pub use golden::{UPDATE_VARIABLE, golden};
 #[cfg(feature = "database")]
 pub use log::WrittenLog;
-pub use postgres::{Postgres, SERVER_VARIABLE};
+pub use postgres::{Postgres, SERVER_VARIABLE, find_binaries};

@@ -185,6 +185,11 @@ impl Experiment {
     }
 
     fn started(mut self, length: TimeDelta, now: DateTime<Utc>) -> Result<Self, Faults> {
+        if self.starts_at.is_none() && self.source == Source::External {
+            let message = "is required: when the test that ran elsewhere began; with the duration \
+                           it says when it ends";
+            return Err(vec![("starts_at", message.to_owned())]);
+        }
         let start = self.starts_at.unwrap_or(now + START_DELAY);
         let end = start + length;
         if end <= now && self.source == Source::Flow {

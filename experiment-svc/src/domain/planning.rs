@@ -92,14 +92,19 @@ pub fn words(
     let (what, percent) = (spoken(metric), shown(size.detectable_percent));
     [
         format!("{who} detect +{percent} % {what} or more with 80 % power"),
-        format!(
-            "+{} % {what} needs {} customers, {} of them held out{}",
-            trimmed(size.effect_percent),
-            grouped(size.needed),
-            grouped(size.held_out_needed),
-            if qualifying.is_some() { ", who all qualify" } else { "" }
-        ),
+        needed(what, size, qualifying.is_some()),
     ]
+}
+
+fn needed(what: String, size: &Size, all_qualify: bool) -> String {
+    let percent = trimmed(size.effect_percent);
+    if size.needed > NEEDED_MAX {
+        let max = grouped(NEEDED_MAX);
+        return format!("+{percent} % {what} needs more than {max} customers");
+    }
+    let (needed, held_out) = (grouped(size.needed), grouped(size.held_out_needed));
+    let who = if all_qualify { ", who all qualify" } else { "" };
+    format!("+{percent} % {what} needs {needed} customers, {held_out} of them held out{who}")
 }
 
 /// What a plan rests on.
@@ -150,6 +155,48 @@ impl Ground {
              takes a mean",
             grouped(customers)
         )
+    }
+}
+
+/// Largest mean that is planned with, and one over the smallest.
+const MEAN_MAX: f64 = 1e9;
+/// Largest variance, and one over the smallest.
+const VARIANCE_MAX: f64 = 1e18;
+/// The variance of a rate follows from it; one that is given may differ by this share of it, as
+/// that of a small sample does.
+const VARIANCE_TOLERANCE: f64 = 0.01;
+/// More customers than these are said to be more.
+const NEEDED_MAX: u64 = 1_000_000_000;
+
+impl Base {
+    /// What a caller says of a metric; a fault names the field. The variance of a rate may be left
+    /// out.
+    pub fn given(
+        metric: &Metric,
+        mean: f64,
+        variance: Option<f64>,
+    ) -> Result<Self, (&'static str, String)> {
+        let is_within = |value: f64, max: f64| value >= 1.0 / max && value <= max;
+        let bounded = |field, value: f64, max: f64| match is_within(value, max) {
+            true => Ok(value),
+            false => Err((field, format!("is {value}; it must be {:e} to {max:e}", 1.0 / max))),
+        };
+        let mean = bounded("mean", mean, MEAN_MAX)?;
+        let implied = implied_variance(metric, mean);
+        if implied.is_some() && mean >= 1.0 {
+            return Err(("mean", format!("is {mean}; a rate lies between 0 and 1")));
+        }
+        let Some(variance) = variance.or(implied) else {
+            return Err(("variance", format!("is required with a mean of `{}`", metric.name)));
+        };
+        let is_implied = |implied: f64| (variance - implied).abs() <= VARIANCE_TOLERANCE * implied;
+        if let Some(implied) = implied.filter(|implied| !is_implied(*implied)) {
+            let message = format!(
+                "is {variance}; that of a rate follows from its mean, {implied}: leave it out"
+            );
+            return Err(("variance", message));
+        }
+        Ok(Self { mean, variance: bounded("variance", variance, VARIANCE_MAX)? })
     }
 }
 
@@ -258,6 +305,36 @@ mod tests {
     fn a_variance_follows_from_a_rate_only() {
         assert_eq!(implied_variance(&metric("conversion_rate"), 0.5), Some(0.25));
         assert_eq!(implied_variance(&metric("revenue_per_customer"), 0.5), None);
+    }
+
+    #[test]
+    fn a_base_is_one_that_customers_can_have() {
+        let of = |name: &str, mean, variance| Base::given(&metric(name), mean, variance);
+        let field = |name: &str, mean, variance| of(name, mean, variance).unwrap_err().0;
+        let (rate, amount) = ("conversion_rate", "revenue_per_customer");
+        assert_eq!(of(rate, 0.2, None), Ok(Base { mean: 0.2, variance: 0.2 * 0.8 }));
+        assert_eq!(of(rate, 0.2, Some(0.1601)), Ok(Base { mean: 0.2, variance: 0.1601 }));
+        assert_eq!(of(amount, 5.0, Some(1.0)), Ok(Base { mean: 5.0, variance: 1.0 }));
+        assert_eq!(field(rate, 5.0, Some(1.0)), "mean");
+        assert_eq!(field(rate, 1.0, None), "mean");
+        assert_eq!(field(rate, 0.2, Some(0.3)), "variance");
+        assert_eq!(field(amount, 5.0, None), "variance");
+        assert_eq!(field(amount, 1e-300, Some(1e300)), "mean");
+        assert_eq!(field(amount, 1.0, Some(1e300)), "variance");
+        assert_eq!(field(amount, f64::NAN, Some(1.0)), "mean");
+    }
+
+    #[test]
+    fn the_figures_of_the_most_extreme_base_are_finite() {
+        for (mean, variance, points) in [(1e-9, 1e18, 1), (1e9, 1e-18, 9_999), (1e-9, 1e-18, 1)] {
+            let base = Base::given(&metric("revenue_per_customer"), mean, Some(variance)).unwrap();
+            let size = size(base, points, 100, 1e-9).unwrap();
+            assert!(size.detectable.is_finite() && size.detectable_percent.is_finite(), "{size:?}");
+            let said = words(&metric("revenue_per_customer"), points, &size, None);
+            if size.needed > NEEDED_MAX {
+                assert!(said[1].ends_with("needs more than 1,000,000,000 customers"), "{said:?}");
+            }
+        }
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub async fn past(context: &Context, tenant: &str, stored: &Experiment) -> Resul
 }
 
 /// Takes today's snapshot of every experiment that outcomes may still change, where there is none
-/// yet.
+/// yet. After the end or the conclusion a snapshot has figures, and says no early verdict.
 pub async fn take(context: &Context) -> Result<(), Status> {
     let open = context.store.open_experiments().await;
     let mut failures = Failures::default();

@@ -104,24 +104,18 @@ fn parse(request: &proto::PlanExperimentRequest) -> Result<Wanted, Vec<(String, 
     let qualifying = bounded("qualifying_percentage", request.qualifying_percentage, 100.0);
     let mean = bounded("mean", request.mean, f64::MAX);
     let variance = bounded("variance", request.variance, f64::MAX);
+    let is_positive = |value: Option<f64>| value.is_none_or(|value| value > 0.0);
     let base = metric.as_ref().and_then(|metric| match (mean, variance) {
+        _ if !is_positive(mean) || !is_positive(variance) => None,
         (None, None) => None,
         (None, Some(_)) => {
             fault("variance", "needs a `mean`".to_owned());
             None
         }
-        (Some(mean), given) => match given.or(planning::implied_variance(metric, mean)) {
-            Some(variance) if variance > 0.0 => Some(Base { mean, variance }),
-            Some(_) => {
-                fault("mean", format!("is {mean}; a rate lies between 0 and 1"));
-                None
-            }
-            None => {
-                let message = format!("is required with a mean of `{}`", metric.name);
-                fault("variance", message);
-                None
-            }
-        },
+        (Some(mean), variance) => {
+            let base = Base::given(metric, mean, variance);
+            base.map_err(|(field, message)| fault(field, message)).ok()
+        }
     });
     match metric {
         Some(metric) if faults.is_empty() => {

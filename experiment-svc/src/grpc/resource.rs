@@ -78,6 +78,18 @@ fn parsed<T>(
     texts.iter().map(|text| parse(text)).collect()
 }
 
+/// What a stored experiment measures. One of an earlier version that still runs has no guardrails
+/// yet: it gets the usual ones. What a concluded one measures stays.
+fn metrics(resource: &proto::Experiment) -> Result<Metrics, String> {
+    let metrics = Metrics {
+        primary: Metric::parse(&resource.primary_metric)?,
+        secondary: parsed(&resource.secondary_metrics, Metric::parse)?,
+        guardrails: parsed(&resource.guardrail_metrics, Guardrail::parse)?,
+    };
+    let is_concluded = resource.status() == proto::ExperimentStatus::Concluded;
+    Ok(if is_concluded { metrics } else { metrics.guarded() })
+}
+
 /// An experiment as it was stored.
 pub fn stored(resource: &proto::Experiment) -> Result<Experiment, Status> {
     let read = || {
@@ -92,11 +104,7 @@ pub fn stored(resource: &proto::Experiment) -> Result<Experiment, Status> {
             },
             flow: resource.flow_id.clone(),
             source: source_of(resource.assignment_source()),
-            metrics: Metrics {
-                primary: Metric::parse(&resource.primary_metric)?,
-                secondary: parsed(&resource.secondary_metrics, Metric::parse)?,
-                guardrails: parsed(&resource.guardrail_metrics, Guardrail::parse)?,
-            },
+            metrics: metrics(resource)?,
             duration: resource.duration.clone(),
             starts_at: at(&resource.starts_at)?,
             planned_end: at(&resource.planned_end)?,
@@ -189,5 +197,24 @@ pub fn flow_id_of(experiment: &proto::Experiment) -> String {
         folded
     } else {
         history::made_id(DecisionFlow::PREFIX, &folded)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_experiment_of_an_earlier_version_has_guardrails_while_it_runs() {
+        let guardrails = |status: proto::ExperimentStatus| {
+            let old = proto::Experiment {
+                status: status.into(),
+                primary_metric: "conversion_rate".to_owned(),
+                ..Default::default()
+            };
+            stored(&old).unwrap().metrics.guardrails.len()
+        };
+        assert_eq!(guardrails(proto::ExperimentStatus::Running), 2);
+        assert_eq!(guardrails(proto::ExperimentStatus::Concluded), 0, "what it measures stays");
     }
 }

@@ -1,5 +1,6 @@
 //! Reads experiments out: as figures and as a picture.
 
+mod grouping;
 mod print;
 
 use std::collections::BTreeMap;
@@ -105,6 +106,9 @@ async fn read(
         breakdown: breakdown.to_owned(),
     };
     let recomputed = recompute::of(context, &wanted, customers).await?;
+    if let Some(found) = &recomputed {
+        grouping::check(context, (&tenant, &plan), &found.figures.breakdowns, customers).await?;
+    }
     let mut more = More {
         counted_through: found.counted_through,
         past: past::past(context, &tenant, &stored).await?,

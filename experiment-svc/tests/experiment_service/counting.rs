@@ -38,7 +38,7 @@ async fn deliver_customers(suite: &Suite, treated: usize) {
 /// Customers and conversions of both arms.
 async fn shown_arms(suite: &Suite) -> Vec<(i64, i64)> {
     let arms = suite.results(SEED, "").await.unwrap().arms;
-    arms.iter().map(|arm| (arm.n, arm.events)).collect()
+    arms.iter().map(|arm| (arm.n, arm.events.unwrap_or_default())).collect()
 }
 
 async fn plan(suite: &Suite) -> experiment_svc::domain::tally::Plan {

@@ -85,7 +85,7 @@ async fn a_finished_test_is_imported_and_read_out() {
             .await
             .unwrap();
         let results = suite.results(ID, "").await.unwrap();
-        let arms: Vec<_> = results.arms.iter().map(|arm| (arm.n, arm.total)).collect();
+        let arms: Vec<_> = results.arms.iter().map(|arm| (arm.n, arm.total())).collect();
         assert_eq!(arms, [(1, 7.0), (2, 5.0)], "until the end of its fortnight");
         let found = suite.assignment(ID, "bob").await.unwrap();
         assert_eq!((found.arm(), found.assigned_at), (Arm::Holdout, Some(timestamp(at))));

@@ -203,7 +203,7 @@ fn story() -> Vec<Entry> {
 async fn totals(suite: &Suite) -> Vec<(i64, i64, f64)> {
     let results = suite.results(SEED, "revenue_per_customer").await.unwrap();
     let matched = results.ghost_matched.unwrap().arms;
-    results.arms.iter().chain(&matched).map(|arm| (arm.n, arm.events, arm.total)).collect()
+    results.arms.iter().chain(&matched).map(|arm| (arm.n, arm.events(), arm.total())).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

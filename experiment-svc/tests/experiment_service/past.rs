@@ -140,6 +140,15 @@ async fn the_matched_are_grouped_by_what_was_recorded_at_their_first_exposure() 
         assert_eq!(groups("category").await, [named("cat_b", 40), named("cat_a", 20)]);
         assert_eq!(groups("channel").await, [named("email", 60)]);
         assert_eq!(groups("city").await, [named("Bern", 30), named("Rome", 30)]);
+        let request = proto::GetResultsRequest {
+            id: SEED.to_owned(),
+            breakdown: "categry".to_owned(),
+            ..Default::default()
+        };
+        let refused = suite.experiments.clone().get_results(request).await.unwrap_err();
+        assert_eq!(shown(&refused), invalid(&["breakdown"]));
+        let known = "write one of `category`, `channel`, `city`, or a field that the flow records";
+        assert!(refused.message().contains(known), "{refused:?}");
     })
     .await;
 }

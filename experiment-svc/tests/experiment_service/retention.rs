@@ -28,7 +28,7 @@ async fn an_outcome_stays_while_an_experiment_counts_it() {
         suite.deliver_through(entries, Some(hour(4))).await.unwrap();
         let results = async || {
             let arms = suite.results(SEED, "").await.unwrap().arms;
-            arms.iter().map(|arm| (arm.n, arm.mean.to_string())).collect::<Vec<_>>()
+            arms.iter().map(|arm| (arm.n, arm.mean().to_string())).collect::<Vec<_>>()
         };
         suite.clock.set(day(60));
         let before = results().await;

@@ -270,7 +270,7 @@ async fn rows_of_the_version_before_are_counted_after_an_upgrade() {
         as_before(&suite, &statements).await;
         let shown = async || {
             let results = suite.results(SEED, "conversion_rate").await.unwrap();
-            results.arms.iter().map(|arm| (arm.n, arm.events)).collect::<Vec<_>>()
+            results.arms.iter().map(|arm| (arm.n, arm.events())).collect::<Vec<_>>()
         };
         assert_eq!(shown().await, [(1, 1), (1, 1)], "from the rows; a zero was no amount");
         assert_eq!(suite.app.count_again().await.unwrap(), 1);

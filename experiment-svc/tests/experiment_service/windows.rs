@@ -25,7 +25,7 @@ fn left_out(open: u64, cut: u64, emptied: u64) -> LeftOut {
 async fn totals(suite: &Suite) -> [(i64, f64); 2] {
     let results = suite.results(SEED, "").await.unwrap();
     let matched = results.ghost_matched.unwrap();
-    [&results.arms[0], &matched.arms[0]].map(|arm| (arm.n, arm.total))
+    [&results.arms[0], &matched.arms[0]].map(|arm| (arm.n, arm.total()))
 }
 
 async fn story(suite: &Suite) {

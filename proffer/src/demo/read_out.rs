@@ -50,11 +50,11 @@ pub struct Arm {
     /// Number of customers.
     pub n: usize,
     /// Mean per customer.
-    pub mean: f64,
+    pub mean: Option<f64>,
     /// Customers who bought.
-    pub events: usize,
+    pub events: Option<usize>,
     /// Sum over all customers.
-    pub total: f64,
+    pub total: Option<f64>,
 }
 
 /// A figure with its interval.
@@ -91,7 +91,7 @@ impl ReadOut {
     /// True when every assigned customer and every buyer is counted.
     fn holds(&self, assigned: usize, buyers: usize) -> bool {
         let sum = |of: fn(&Arm) -> usize| self.arms.iter().map(of).sum::<usize>();
-        sum(|arm| arm.n) >= assigned && sum(|arm| arm.events) >= buyers
+        sum(|arm| arm.n) >= assigned && sum(|arm| arm.events.unwrap_or_default()) >= buyers
     }
 }
 

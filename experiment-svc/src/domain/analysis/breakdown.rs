@@ -60,6 +60,11 @@ impl Breakdown {
         }
     }
 
+    /// True when there are customers, and nobody has a value.
+    pub fn is_of_nothing(&self) -> bool {
+        !self.groups.is_empty() && self.groups.keys().all(String::is_empty)
+    }
+
     /// The groups, the largest first.
     pub fn groups(&self) -> Vec<GroupFigures> {
         let mut sorted: Vec<_> = self.groups.iter().collect();
@@ -88,5 +93,21 @@ impl Breakdown {
             p_holm,
         })
         .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_breakdown_is_of_nothing_when_nobody_has_a_value() {
+        let mut breakdown =
+            Breakdown::new("categry".to_owned(), Metric::parse("conversion_rate").unwrap());
+        assert!(!breakdown.is_of_nothing(), "without customers nothing is known");
+        breakdown.add("", 1, Arm::Treatment, Figure::default());
+        assert!(breakdown.is_of_nothing());
+        breakdown.add("a", 1, Arm::Treatment, Figure::default());
+        assert!(!breakdown.is_of_nothing());
     }
 }

@@ -4,10 +4,7 @@
 //! gained is their number times the difference of that split, so the difference over all splits is
 //! the sum of these gains per treated customer.
 
-use super::{
-    Interval, Pair, Sample,
-    strata::{Strata, Stratum},
-};
+use super::{Interval, Pair, Sample, strata::Stratum};
 use crate::domain::measure::{Metric, Scale};
 
 /// The splits in which the arms can be compared.
@@ -60,11 +57,11 @@ pub struct ArmMean {
 }
 
 impl Comparison {
-    /// Compares the arms on `metric`; none without a split that has two customers in each arm, when
-    /// a sum exceeds 128 bits, or when an arm has nothing to divide a ratio by.
-    pub fn of(metric: &Metric, strata: &Strata) -> Option<Self> {
-        let split = |stratum| Split::of(metric, stratum);
-        let splits: Option<Vec<_>> = strata.comparable().into_iter().map(split).collect();
+    /// Compares the arms of these splits on `metric`; none without any, when a sum exceeds 128
+    /// bits, or when an arm has nothing to divide a ratio by.
+    pub fn of(metric: &Metric, strata: &[Stratum]) -> Option<Self> {
+        let split = |stratum: &Stratum| Split::of(metric, *stratum);
+        let splits: Option<Vec<_>> = strata.iter().map(split).collect();
         Self::new(splits?)
     }
 
@@ -93,20 +90,19 @@ impl Comparison {
 
     /// The interval of the difference from those of the splits, which are independent: the
     /// distances between a split's difference and its bounds add up as squares, weighted. None
-    /// when no split has one; a split in which nobody varies adds nothing.
+    /// when a split has none: its difference would count as exact.
     pub fn combined(&self, of: impl Fn(&Split) -> Option<Interval>) -> Option<Interval> {
         if let [only] = &self.splits[..] {
             return of(only);
         }
-        let (mut below, mut above, mut is_known) = (0.0, 0.0, false);
+        let (mut below, mut above) = (0.0, 0.0);
         for split in &self.splits {
-            let Some([low, high]) = of(split) else { continue };
-            is_known = true;
+            let [low, high] = of(split)?;
             below += square(split.weight * (split.difference - low));
             above += square(split.weight * (high - split.difference));
         }
         let difference = self.difference();
-        is_known.then(|| [difference - below.sqrt(), difference + above.sqrt()])
+        Some([difference - below.sqrt(), difference + above.sqrt()])
     }
 }
 

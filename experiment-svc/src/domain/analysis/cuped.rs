@@ -4,6 +4,7 @@
 
 use super::{
     Effect,
+    compared::comparable,
     comparison::{ArmMean, Comparison, Moments, Split, paired_difference},
     method::Test,
     relative_lift::Quotient,
@@ -40,7 +41,7 @@ pub fn cuped(metric: &Metric, name: Option<&str>, strata: &Strata) -> Result<Cup
             "a ratio is not adjusted: it has a denominator in place of a covariate".to_owned()
         );
     }
-    let strata = strata.comparable();
+    let strata = comparable(&as_amount(metric), strata);
     if strata.is_empty() {
         return Err(super::TWO_CUSTOMERS.to_owned());
     }
@@ -109,8 +110,11 @@ fn adjusted(metric: &Metric, theta: f64, stratum: &Stratum) -> Option<Split> {
 
 /// The figures as amounts: adjusted ones are no longer 0 and 1.
 fn unadjusted(metric: &Metric, _theta: f64, stratum: &Stratum) -> Option<Split> {
-    let as_amount = Metric { scale: Scale::Amount, ..metric.clone() };
-    Split::of(&as_amount, *stratum)
+    Split::of(&as_amount(metric), *stratum)
+}
+
+fn as_amount(metric: &Metric) -> Metric {
+    Metric { scale: Scale::Amount, ..metric.clone() }
 }
 
 /// The covariate itself, in place of the figure.

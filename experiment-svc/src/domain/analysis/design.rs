@@ -50,6 +50,12 @@ impl Design {
         Some(planned.checked_add_signed(window).unwrap_or(planned))
     }
 
+    /// True while an early verdict may be said: nothing has ended or stopped it.
+    pub fn is_before_end(&self, now: DateTime<Utc>) -> bool {
+        let last = self.stopped_at().or(self.end());
+        last.is_some_and(|last| now < last)
+    }
+
     /// The conclusion, where it came before the end.
     pub fn stopped_at(&self) -> Option<DateTime<Utc>> {
         let end = self.end()?;

@@ -25,9 +25,8 @@ pub struct Day {
 pub struct Early {
     /// Gain or loss.
     pub verdict: Verdict,
-    /// The first day whose snapshot said it; none when it is judged at this moment, before the
-    /// first snapshot.
-    pub day: Option<NaiveDate>,
+    /// The first day whose snapshot said it.
+    pub day: NaiveDate,
 }
 
 /// The daily snapshots of the primary metric, oldest first.
@@ -38,30 +37,27 @@ pub struct Past {
 }
 
 impl Day {
-    /// The snapshot of a read-out's findings on the primary metric.
+    /// The snapshot of a read-out's findings on the primary metric. After the end, or the
+    /// conclusion, it says no early verdict.
     pub fn of(design: &Design, metric: &Metric, findings: &Findings, now: DateTime<Utc>) -> Self {
         Self {
             day: now.date_naive(),
             difference: findings.effect.as_ref().map(|effect| effect.difference),
             interval: findings.effect.as_ref().and_then(|effect| effect.interval),
             anytime: findings.anytime.map(|anytime| anytime.interval),
-            said: judge(design, metric, findings),
+            said: judge(design, metric, findings).filter(|_| design.is_before_end(now)),
         }
     }
 }
 
 impl Past {
-    /// The verdict of the first day that said one. Without any snapshot the present findings are
-    /// judged.
-    pub fn early(&self, design: &Design, metric: &Metric, findings: &Findings) -> Option<Early> {
-        if *metric != design.primary_metric {
-            return None;
-        }
-        if self.days.is_empty() {
-            return judge(design, metric, findings).map(|verdict| Early { verdict, day: None });
-        }
-        let said = |day: &Day| Some(Early { verdict: day.said?, day: Some(day.day) });
-        self.days.iter().find_map(said)
+    /// The verdict of the first day, up to the end or the conclusion, that said one. What happens
+    /// between two snapshots is not judged: it could vanish at the next one.
+    pub fn early(&self, design: &Design, metric: &Metric) -> Option<Early> {
+        let last = design.stopped_at().or(design.end())?.date_naive();
+        let said = |day: &Day| Some(Early { verdict: day.said?, day: day.day });
+        let mut days = self.days.iter().take_while(|day| day.day <= last);
+        days.find_map(said).filter(|_| *metric == design.primary_metric)
     }
 }
 
@@ -69,7 +65,7 @@ impl Past {
 /// enough to go by, and the arms have the sizes they should have.
 pub fn judge(design: &Design, metric: &Metric, findings: &Findings) -> Option<Verdict> {
     let min = metric.guard.min();
-    let is_enough = [findings.arms.treatment, findings.arms.holdout]
+    let is_enough = [findings.compared.treatment, findings.compared.holdout]
         .iter()
         .all(|arm| arm.guarded(metric.guard) >= min);
     if *metric != design.primary_metric || !is_enough || findings.srm.is_alarm() {

@@ -2,6 +2,7 @@
 
 use super::{
     Interval,
+    compared::comparable,
     comparison::{Comparison, Split},
     method::{Estimate, Method, Test, methods},
     relative_lift::{self, Quotient, RelativeLift},
@@ -20,6 +21,8 @@ pub struct Effect {
     pub interval_methods: Vec<&'static str>,
     /// Test of no difference, by the method of the headline.
     pub test: Option<Test>,
+    /// Name of that method.
+    pub test_method: &'static str,
     /// The difference relative to the mean of the holdout.
     pub relative_lift: RelativeLift,
     /// One estimate per method of the metric's scale.
@@ -50,9 +53,9 @@ pub struct SplitEffect {
 }
 
 impl Effect {
-    /// The effect on `metric`; none without a split that has two customers in each arm.
+    /// The effect on `metric`; none without a split that can be compared.
     pub fn of(metric: &Metric, strata: &Strata) -> Option<Self> {
-        let comparison = Comparison::of(metric, strata)?;
+        let comparison = Comparison::of(metric, &comparable(metric, strata))?;
         let (treatment, holdout) = (comparison.treatment, comparison.holdout);
         let quotient = Quotient::of_means(comparison.difference(), treatment, holdout);
         Some(Self::new(metric.scale, &comparison, &quotient))
@@ -73,6 +76,7 @@ impl Effect {
             interval: comparison.combined(interval),
             interval_methods,
             test: methods.test.estimate(comparison).test,
+            test_method: methods.test.name,
             relative_lift: relative_lift::fieller(lift),
             estimates: methods.all().map(|method| (method, method.estimate(comparison))).collect(),
             splits,

@@ -1,9 +1,10 @@
 //! Every figure of one population on one metric, and why the others are absent.
 
 use super::{
-    Anytime, Cuped, Design, Effect, IncrementalTotal, LeftOut, NO_VARIATION, Pair, Population,
-    SampleRatio, TOO_LARGE, TWO_CUSTOMERS, Winsorized,
+    Anytime, Cuped, Design, Effect, IncrementalTotal, LeftOut, NO_BASE, NO_VARIATION, NOBODY, Pair,
+    Population, SampleRatio, TOO_LARGE, TWO_CUSTOMERS, Winsorized,
     anytime::{self, GUARDED_MIN},
+    compared::{comparable, lacks_base},
     counts::Counts,
     cuped,
     recomputed::Recomputed,
@@ -18,6 +19,12 @@ use crate::domain::measure::{Metric, Scale};
 pub struct Findings {
     /// Both arms over all splits.
     pub arms: Pair,
+    /// Both arms over the splits that are compared; without an effect none is.
+    pub compared: Pair,
+    /// Customers of each split, whether it is compared or not, oldest first.
+    pub splits: Vec<(i32, Pair)>,
+    /// True when the figures are taken back, so that the arms show their numbers alone.
+    pub is_withheld: bool,
     /// Customers who are in no figure.
     pub left_out: LeftOut,
     /// What separates the arms.
@@ -51,9 +58,11 @@ impl Findings {
         let effect = Effect::of(metric, strata);
         let (arms, srm) =
             (strata.total(), srm::sample_ratio(&design.epochs, counts.sizes(population)));
+        let compared = compared(metric, strata, effect.as_ref());
         let mut absent = absent(metric, strata, effect.as_ref());
+        absent.extend(absent_of_arms(metric, &arms));
         let mut kept = |figure, because| absent.push((figure, because));
-        let anytime = anytime(design, metric, &arms, effect.as_ref());
+        let anytime = anytime(design, metric, &compared, effect.as_ref());
         let cuped = cuped::cuped(metric, counts.covariate.as_deref(), strata);
         let winsorized = recomputed.map_or_else(
             || Err("not computed yet: it is, in the background".to_owned()),
@@ -64,7 +73,10 @@ impl Findings {
             anytime: anytime.map_err(|because| kept("anytime", because)).ok(),
             cuped: cuped.map_err(|because| kept("cuped", because)).ok(),
             winsorized: winsorized.map_err(|because| kept("winsorized", because)).ok(),
-            methods: wording::methods(metric, strata, population, effect.as_ref(), &srm),
+            methods: wording::methods(design, metric, strata, population, effect.as_ref(), &srm),
+            splits: counts.sizes(population).iter().map(|(epoch, pair)| (epoch, *pair)).collect(),
+            is_withheld: false,
+            compared,
             srm,
             left_out: counts.left_out(population),
             effect,
@@ -73,13 +85,20 @@ impl Findings {
         }
     }
 
+    /// The treated of splits that are not compared: they are in no total, and nothing is said of
+    /// what they gained.
+    pub fn uncompared_treated(&self) -> u64 {
+        self.arms.treatment.n.saturating_sub(self.compared.treatment.n)
+    }
+
     /// Takes the figures back and says that the arms do not have the sizes they should have.
     pub fn withhold(&mut self) {
         let because = "withheld: the arms do not have the configured sizes (sample ratio mismatch)";
         (self.effect, self.total, self.anytime) = (None, None, None);
         (self.cuped, self.winsorized) = (None, None);
+        (self.compared, self.is_withheld) = (Pair::default(), true);
         let figures = ["difference", "ci95", "p", "relativeLift", "incrementalTotal", "anytime"];
-        let figures = figures.into_iter().chain(["cuped", "winsorized"]);
+        let figures = figures.into_iter().chain(["cuped", "winsorized", "arms"]);
         self.absent = figures.map(|figure| (figure, because.to_owned())).collect();
     }
 }
@@ -91,10 +110,11 @@ fn absent(
     effect: Option<&Effect>,
 ) -> Vec<(&'static str, String)> {
     let Some(effect) = effect else {
-        let because = if strata.comparable().is_empty() {
+        let compared = comparable(metric, strata);
+        let because = if compared.is_empty() {
             TWO_CUSTOMERS
-        } else if metric.scale == Scale::Ratio {
-            "an arm has no outcome to divide by"
+        } else if compared.iter().all(|stratum| lacks_base(metric, stratum)) {
+            NO_BASE
         } else {
             TOO_LARGE
         };
@@ -128,15 +148,50 @@ fn absent(
     absent
 }
 
+/// Why an arm has no mean or no total, over all its splits.
+fn absent_of_arms(metric: &Metric, arms: &Pair) -> Vec<(&'static str, String)> {
+    let mut absent = Vec::new();
+    for (sample, [mean, total]) in [
+        (&arms.treatment, ["arms.treatment.mean", "arms.treatment.total"]),
+        (&arms.holdout, ["arms.holdout.mean", "arms.holdout.total"]),
+    ] {
+        if sample.moments(metric).0.is_none() {
+            let lacks_base = metric.scale == Scale::Ratio && sample.paired.sum == Some(0);
+            let because = match sample.n {
+                0 => NOBODY,
+                _ if lacks_base => NO_BASE,
+                1 if metric.scale == Scale::Ratio => "a ratio needs two customers",
+                _ => TOO_LARGE,
+            };
+            absent.push((mean, because.to_owned()));
+        }
+        if sample.sum.is_none() {
+            absent.push((total, TOO_LARGE.to_owned()));
+        }
+    }
+    absent
+}
+
+/// Both arms over the splits that are compared.
+fn compared(metric: &Metric, strata: &Strata, effect: Option<&Effect>) -> Pair {
+    let splits = effect.map(|_| comparable(metric, strata)).unwrap_or_default();
+    splits.iter().fold(Pair::default(), |sum, split| Pair {
+        treatment: sum.treatment.with(&split.arms.treatment),
+        holdout: sum.holdout.with(&split.arms.holdout),
+    })
+}
+
 fn anytime(
     design: &Design,
     metric: &Metric,
-    arms: &Pair,
+    compared: &Pair,
     effect: Option<&Effect>,
 ) -> Result<Anytime, String> {
     let effect = effect.ok_or_else(|| TWO_CUSTOMERS.to_owned())?;
-    let fewest =
-        [arms.treatment, arms.holdout].map(|arm| arm.guarded(metric.guard)).into_iter().min();
+    let fewest = [compared.treatment, compared.holdout]
+        .map(|arm| arm.guarded(metric.guard))
+        .into_iter()
+        .min();
     let fewest = fewest.unwrap_or_default();
     if fewest < GUARDED_MIN {
         let what = metric.events;

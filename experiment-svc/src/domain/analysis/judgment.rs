@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Design, Early, Findings, LATE_MAX, More, Pair, SIGNIFICANCE, Sample, SampleRatio, Verdict,
+    early::judge as early_verdict,
 };
 use crate::domain::{experiment::rfc3339, measure::Metric};
 
@@ -31,17 +32,18 @@ pub fn judge(
     more: &More,
     now: DateTime<Utc>,
 ) -> Judgment {
-    let early = more.past.early(design, metric, assigned);
-    let before_end = before_end(design, metric, now);
-    let is_preliminary = is_preliminary(design, now);
-    if let Some(Early { verdict, .. }) = early.filter(|_| before_end.is_some()) {
+    let early = more.past.early(design, metric);
+    let before_end = before_end(design, metric, assigned, early, now);
+    let (is_preliminary, mismatch) = (is_preliminary(design, now), mismatch(&assigned.srm));
+    let stands = early.filter(|_| before_end.is_some() && mismatch.is_none());
+    if let Some(Early { verdict, .. }) = stands {
         return Judgment { verdict, withheld: Vec::new(), is_early: true, is_preliminary, early };
     }
     let mut withheld = Vec::new();
     withheld.extend(before_end);
     withheld.extend(uncounted(design, more.counted_through, now));
-    withheld.extend(mismatch(&assigned.srm));
-    withheld.extend(few_events(metric, &assigned.arms));
+    withheld.extend(mismatch);
+    withheld.extend(few_events(metric, &assigned.compared));
     let effect = assigned.effect.as_ref();
     let measured = effect.and_then(|effect| Some((effect.test?.p, effect.interval?)));
     if measured.is_none() {
@@ -61,15 +63,17 @@ pub fn judge(
 }
 
 /// Stopping at the first look that pleases declares an effect far too often.
-fn before_end(design: &Design, metric: &Metric, now: DateTime<Utc>) -> Option<String> {
+fn before_end(
+    design: &Design,
+    metric: &Metric,
+    assigned: &Findings,
+    early: Option<Early>,
+    now: DateTime<Utc>,
+) -> Option<String> {
     let Some(end) = design.end() else {
         return Some("the experiment is a draft: nobody is assigned yet".to_owned());
     };
-    let beside = if *metric == design.primary_metric {
-        "its interval that holds at every look (anytime) does not show an effect either"
-    } else {
-        "only the primary metric has an early verdict"
-    };
+    let beside = beside(design, metric, assigned, early);
     let what = match design.outcome_window {
         Some(_) => "the end of the last window",
         None => "the planned end",
@@ -88,6 +92,30 @@ fn before_end(design: &Design, metric: &Metric, now: DateTime<Utc>) -> Option<St
             rfc3339(end)
         )
     })
+}
+
+/// Why there is no early verdict either.
+fn beside(design: &Design, metric: &Metric, assigned: &Findings, early: Option<Early>) -> String {
+    let anytime = "its interval that holds at every look (anytime)";
+    if *metric != design.primary_metric {
+        return "only the primary metric has an early verdict".to_owned();
+    }
+    if let Some(Early { day, .. }) = early {
+        return format!("the early verdict of {day} does not stand");
+    }
+    let Some([low, high]) = assigned.anytime.map(|anytime| anytime.interval) else {
+        return "there is no interval that holds at every look (anytime) yet".to_owned();
+    };
+    if low <= 0.0 && high >= 0.0 {
+        return format!("{anytime} does not show an effect either");
+    }
+    if early_verdict(design, metric, assigned).is_none() {
+        return format!("{anytime} excludes no effect, but an early verdict needs more than that");
+    }
+    if design.stopped_at().is_some() {
+        return format!("{anytime} excludes no effect, but no daily snapshot before had said so");
+    }
+    format!("{anytime} excludes no effect, which counts once a daily snapshot says so")
 }
 
 /// At the end the verdict waits until every outcome received before it is counted.
@@ -130,13 +158,14 @@ fn mismatch(srm: &SampleRatio) -> Option<String> {
     })
 }
 
-fn few_events(metric: &Metric, assigned: &Pair) -> Option<String> {
+/// Customers of splits that are not compared say nothing.
+fn few_events(metric: &Metric, compared: &Pair) -> Option<String> {
     let min = metric.guard.min();
     let few = |arm: &str, sample: &Sample| {
         let found = sample.guarded(metric.guard);
         (found < min).then(|| format!("{found} in {arm}"))
     };
-    let both = [few("treatment", &assigned.treatment), few("the holdout", &assigned.holdout)];
+    let both = [few("treatment", &compared.treatment), few("the holdout", &compared.holdout)];
     let found: Vec<_> = both.into_iter().flatten().collect();
     (!found.is_empty()).then(|| {
         let (what, found) = (metric.events, found.join(" and "));

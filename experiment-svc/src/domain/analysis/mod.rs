@@ -13,6 +13,7 @@
 
 mod anytime;
 mod breakdown;
+mod compared;
 mod comparison;
 mod contact;
 mod counts;
@@ -73,6 +74,10 @@ const SIGNIFICANCE: f64 = 0.05;
 const TWO_CUSTOMERS: &str = "not enough data: no split has two customers in each arm";
 /// Why there is no error of a difference.
 const NO_VARIATION: &str = "all customers have the same figure: there is no measure of the error";
+/// Why a mean is absent.
+const NOBODY: &str = "there are no customers";
+/// Why a ratio is absent.
+const NO_BASE: &str = "an arm has no outcome to divide by";
 /// Why a sum is absent.
 const TOO_LARGE: &str = "a sum exceeds 128 bits";
 

@@ -13,7 +13,7 @@ pub struct Strata(pub(super) BTreeMap<i32, Pair>);
 pub struct Stratum {
     /// Its number.
     pub epoch: i32,
-    /// Its share of the treated in all comparable splits.
+    /// Its share of the treated in all splits that are compared.
     pub weight: f64,
     /// Its arms, of at least two customers each.
     pub arms: Pair,
@@ -62,27 +62,9 @@ impl Strata {
         })
     }
 
-    /// The splits with two customers or more in each arm, weighted by their treated.
-    pub fn comparable(&self) -> Vec<Stratum> {
-        let comparable: Vec<_> = self.iter().filter(|(_, pair)| is_comparable(pair)).collect();
-        let treated: u64 = comparable.iter().map(|(_, pair)| pair.treatment.n).sum();
-        comparable
-            .iter()
-            .map(|(epoch, pair)| Stratum {
-                epoch: *epoch,
-                weight: pair.treatment.n as f64 / treated as f64,
-                arms: **pair,
-            })
-            .collect()
+    /// The splits with two customers or more in each arm, each with all the weight.
+    pub fn of_two(&self) -> Vec<Stratum> {
+        let of_two = self.iter().filter(|(_, pair)| pair.treatment.n.min(pair.holdout.n) >= 2);
+        of_two.map(|(epoch, pair)| Stratum { epoch, weight: 1.0, arms: *pair }).collect()
     }
-
-    /// The treated of splits in which the arms cannot be compared.
-    pub fn uncompared_treated(&self) -> u64 {
-        let left_out = self.0.values().filter(|pair| !is_comparable(pair));
-        left_out.map(|pair| pair.treatment.n).sum()
-    }
-}
-
-fn is_comparable(pair: &Pair) -> bool {
-    pair.treatment.n.min(pair.holdout.n) >= 2
 }

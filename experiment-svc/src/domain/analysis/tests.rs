@@ -12,6 +12,7 @@ const CONVERSION: &str = "conversion_rate";
 const REVENUE: &str = "revenue_per_customer";
 
 mod beside;
+mod compared;
 mod figures;
 mod hostile;
 mod simulation;
@@ -178,20 +179,20 @@ fn absent<'a>(findings: &'a Findings, figure: &str) -> Option<&'a str> {
 fn the_total_is_the_difference_times_the_treated() {
     let counts = counts(REVENUE, &[(2, 10), (2, 30)], &[(3, 5), (3, 7)]);
     let findings = read_at(&experiment(), &counts, 100).assigned;
-    let (total, effect) = (findings.total.unwrap(), findings.effect.unwrap());
+    let (total, effect) = (findings.total.unwrap(), findings.effect.as_ref().unwrap());
     assert_eq!((effect.difference, total.value), (14.0, 56.0));
     let [low, high] = effect.interval.unwrap();
     assert_eq!(total.interval, Some([low * 4.0, high * 4.0]));
-    assert_eq!((total.treated, total.uncompared_treated), (4, 0));
+    assert_eq!((total.treated, findings.arms.treatment.n), (4, 4));
 }
 
-/// 26,107 treated; only those of the second split have anybody to be compared with.
+/// 20,000 treated and 6,000; only those of the second split have anybody to be compared with.
 #[test]
 fn the_treated_of_a_split_without_a_holdout_are_counted_beside_the_total() {
     let splits = strata([rates((2_000, 20_000), (0, 0)), rates((600, 6_000), (45, 1_000))]);
     let effect = Effect::of(&conversions(), &splits).unwrap();
     let total = IncrementalTotal::of(&conversions(), &splits, &effect).unwrap();
-    assert_eq!((total.treated, total.uncompared_treated), (6_000, 20_000));
+    assert_eq!(total.treated, 6_000);
     assert_eq!(total.value, 330.0);
     assert_eq!(effect.splits.iter().map(|split| split.epoch).collect::<Vec<_>>(), [2]);
 }

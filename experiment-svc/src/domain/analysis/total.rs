@@ -1,6 +1,10 @@
 //! What treatment earned in total: the gains of the splits, added up.
 
-use super::{Effect, Interval, strata::Strata};
+use super::{
+    Effect, Interval,
+    compared::comparable,
+    strata::{Strata, Stratum},
+};
 use crate::domain::measure::{Metric, Scale};
 
 /// Treated times difference, summed over the splits.
@@ -12,9 +16,6 @@ pub struct IncrementalTotal {
     pub interval: Option<Interval>,
     /// The treated in it.
     pub treated: u64,
-    /// The treated of splits without a comparison: they are in no figure, and nothing is said of
-    /// what they gained.
-    pub uncompared_treated: u64,
 }
 
 impl IncrementalTotal {
@@ -26,22 +27,22 @@ impl IncrementalTotal {
         if metric.scale == Scale::Ratio {
             return None;
         }
-        let treated: u64 = strata.comparable().iter().map(|split| split.arms.treatment.n).sum();
+        let compared = comparable(metric, strata);
+        let treated: u64 = compared.iter().map(|split| split.arms.treatment.n).sum();
         let times = |x: f64| x * treated as f64;
         Some(Self {
-            value: exact(metric, strata).unwrap_or_else(|| times(effect.difference)),
+            value: exact(metric, &compared).unwrap_or_else(|| times(effect.difference)),
             interval: effect.interval.map(|bounds| bounds.map(times)),
             treated,
-            uncompared_treated: strata.uncompared_treated(),
         })
     }
 }
 
 /// Σ (Σx of the treated − treated × Σx of the held out / held out), in whole numbers but for the
 /// remainders of the divisions; none beyond 128 bits.
-fn exact(metric: &Metric, strata: &Strata) -> Option<f64> {
+fn exact(metric: &Metric, compared: &[Stratum]) -> Option<f64> {
     let (mut whole, mut rest) = (0_i128, 0.0);
-    for split in strata.comparable() {
+    for split in compared {
         let (treated, held_out) = (split.arms.treatment, split.arms.holdout);
         let n = i128::from(held_out.n);
         let gained = treated.sum?.checked_mul(n)?;

@@ -1,10 +1,14 @@
 //! How each headline figure was obtained, in words.
 
-use super::{Effect, Population, SampleRatio, anytime, method, srm, strata::Strata};
+use super::{
+    Design, Effect, Population, SampleRatio, anytime, compared::comparable, method, srm,
+    strata::Strata,
+};
 use crate::domain::measure::{Metric, Scale};
 
 /// Names of the methods, by what they gave.
 pub fn methods(
+    design: &Design,
     metric: &Metric,
     strata: &Strata,
     population: Population,
@@ -12,12 +16,8 @@ pub fn methods(
     srm: &SampleRatio,
 ) -> Vec<(&'static str, String)> {
     let headline = method::methods(metric.scale);
-    let population = match population {
-        Population::Assigned => ASSIGNED,
-        Population::Matched => MATCHED,
-    };
     let mut methods = vec![
-        ("population", population.to_owned()),
+        ("population", self::population(design, population)),
         ("test", headline.test.description.to_owned()),
         ("interval", interval(&headline, effect)),
         ("lift", "Fieller, normal quantile; no bounded interval for g of 1 or more".to_owned()),
@@ -40,18 +40,34 @@ pub fn methods(
         }
         Scale::Ratio => methods.push(("ratio", RATIO.to_owned())),
     }
-    let (comparable, seen) = (strata.comparable().len(), strata.len());
+    let (comparable, seen) = (comparable(metric, strata).len(), strata.len());
     if seen > 1 {
         let left_out = match seen - comparable {
             0 => String::new(),
-            rest => format!("; {rest} left out: an arm has fewer than two customers"),
+            rest => format!("; {rest} left out: {NOT_COMPARED}"),
         };
         let message = format!(
-            "each split compared by itself, {comparable} combined by their treated{left_out}"
+            "each split compared by itself, {comparable} combined by their treated{left_out}; the \
+             arms show all customers, so their means do not subtract to the difference"
         );
         methods.push(("splits", message));
     }
     methods
+}
+
+/// Who is counted, and which of their outcomes.
+fn population(design: &Design, population: Population) -> String {
+    let (who, since) = match population {
+        Population::Assigned => (ASSIGNED, "the assignment"),
+        Population::Matched => (MATCHED, "the first one"),
+    };
+    match design.outcome_window {
+        None => format!("{who} from {since} to the end"),
+        Some(window) => format!(
+            "{who} in the {} days from {since} on; only customers whose days are over",
+            window.num_days()
+        ),
+    }
 }
 
 /// The interval's methods; where several could give it, which one did.
@@ -89,10 +105,11 @@ fn sample_ratio(srm: &SampleRatio) -> String {
 }
 
 const WIDER: &str = "pooled t and Welch";
-const ASSIGNED: &str =
-    "intention to treat: everyone assigned, all their outcomes from the assignment to the end";
+const NOT_COMPARED: &str =
+    "an arm has fewer than two customers or nothing to divide by, or nobody varies";
+const ASSIGNED: &str = "intention to treat: everyone assigned, all their outcomes";
 const MATCHED: &str =
-    "customers that received, or would have received, an offer, from the first one on";
+    "customers that received, or would have received, an offer, all their outcomes";
 const TOTAL: &str = "treated times difference, summed over the splits";
 const ANYTIME: &str =
     "asymptotic confidence sequence (Waudby-Smith et al.), pooled variance: holds at every look";

@@ -35,7 +35,7 @@ impl Metrics {
         let secondary: Option<Vec<Metric>> =
             list("secondary_metrics", secondary, faults, Metric::parse);
         let guardrails = match guardrails {
-            [] => Self::default_guardrails(primary.as_ref().ok(), secondary.as_deref()),
+            [] => Some(Self::default_guardrails(primary.as_ref().ok(), secondary.as_deref())),
             given => list("guardrail_metrics", given, faults, Guardrail::parse),
         };
         let (Ok(primary), Some(secondary), Some(guardrails)) = (primary, secondary, guardrails)
@@ -59,12 +59,21 @@ impl Metrics {
     fn default_guardrails(
         primary: Option<&Metric>,
         secondary: Option<&[Metric]>,
-    ) -> Option<Vec<Guardrail>> {
+    ) -> Vec<Guardrail> {
         let defaults = Guardrail::DEFAULT.iter().filter_map(|name| Guardrail::parse(name).ok());
         let is_other = |metric: &Metric| {
             primary == Some(metric) || secondary.is_some_and(|others| others.contains(metric))
         };
-        Some(defaults.filter(|guardrail| !is_other(&guardrail.metric)).collect())
+        defaults.filter(|guardrail| !is_other(&guardrail.metric)).collect()
+    }
+
+    /// With the default guardrails where there are none.
+    #[must_use]
+    pub fn guarded(mut self) -> Self {
+        if self.guardrails.is_empty() {
+            self.guardrails = Self::default_guardrails(Some(&self.primary), Some(&self.secondary));
+        }
+        self
     }
 
     /// True when other secondary metrics or guardrails are named than these.
@@ -138,4 +147,21 @@ fn list<T: Named>(
         }
     }
     (faults.len() == before).then_some(metrics)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_without_guardrails_get_the_default_ones_that_measure_nothing_else() {
+        let of = |primary: &str| {
+            let primary = Metric::parse(primary).unwrap();
+            let metrics = Metrics { primary, secondary: Vec::new(), guardrails: Vec::new() };
+            let guarded = metrics.guarded().guardrails;
+            guarded.into_iter().map(|guardrail| guardrail.metric.name).collect::<Vec<_>>()
+        };
+        assert_eq!(of("conversion_rate"), Guardrail::DEFAULT);
+        assert_eq!(of("outcome:opt_out"), ["outcome:complaint"]);
+    }
 }

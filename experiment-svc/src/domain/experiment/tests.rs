@@ -432,6 +432,7 @@ fn only_an_external_experiment_has_an_imported_covariate() {
         covariate: covariate.to_owned(),
         source,
         flow: flow.to_owned(),
+        starts_at: Some(at(0)),
         ..seed()
     };
     let refused = Experiment::create(draft("history", Source::Flow, "f"), "random", at(0));
@@ -446,4 +447,19 @@ fn only_an_external_experiment_has_an_imported_covariate() {
 fn a_star_is_a_universal_holdout() {
     let universal = created(ExperimentDraft { flow: "*".to_owned(), ..seed() });
     assert!(universal.is_universal() && !created(seed()).is_universal());
+}
+
+#[test]
+fn an_external_experiment_runs_only_with_a_start() {
+    let external = ExperimentDraft { source: Source::External, flow: String::new(), ..seed() };
+    let without = ExperimentDraft { starts_at: None, ..external };
+    let refused = Experiment::create(without.clone(), "random", at(0)).unwrap_err();
+    assert_eq!(fields(&refused), ["starts_at"]);
+    assert!(refused[0].1.starts_with("is required: when the test that ran elsewhere began"));
+    let draft = created(ExperimentDraft { status: Some(Status::Draft), ..without.clone() });
+    let started = ExperimentDraft { status: Some(Status::Running), ..without.clone() };
+    assert!(matches!(draft.changed(started, at(1)), Err(ChangeError::Invalid(_))));
+    let began = Some(at(-100 * 86_400));
+    let finished = created(ExperimentDraft { starts_at: began, ..without });
+    assert!(finished.planned_end.is_some_and(|end| end < at(0)));
 }

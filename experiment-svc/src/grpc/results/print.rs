@@ -8,8 +8,8 @@ use proffer_proto::experiment::v1 as proto;
 use crate::domain::{
     analysis::{
         Anytime, Breakdown, Cuped, Day, Effect, Estimate, Findings, Group, GroupFigures,
-        GuardrailResult, IncrementalTotal, Interval, LeftOut, Method, More, Net, Pair, ReadOut,
-        RelativeLift, Sample, SampleRatio, Secondary, SplitRatio, Verdict, Winsorized,
+        GuardrailResult, Interval, LeftOut, Method, More, Net, Pair, ReadOut, RelativeLift, Sample,
+        SampleRatio, Secondary, SplitRatio, Verdict, Winsorized,
     },
     measure::{Harm, Metric, Scale},
 };
@@ -17,18 +17,18 @@ use crate::domain::{
 const EXPLORATORY: &str =
     "exploratory: with enough groups one is far out by chance; no verdict rests on it";
 
+const NET: &str = "the total by assignment, less the cost of contacts, and by their number; its \
+                   interval moves alike";
+
 /// The read-out, with the breakdown that was asked for.
 pub fn results(read_out: ReadOut, more: &More, breakdown: &str) -> proto::Results {
     let ReadOut { metric, assigned, matched, judgment, .. } = read_out;
+    let (groups, because) = groups(&matched, more, breakdown)
+        .map_or_else(|because| (None, because), |groups| (groups, None));
     let matched = figures(&metric, matched);
     let mut assigned = figures(&metric, assigned);
+    assigned.absent.extend(because.map(|because| ("breakdown".to_owned(), because)));
     let recomputed = more.recomputed.as_ref();
-    let groups = recomputed
-        .and_then(|recomputed| recomputed.breakdowns.iter().find(|known| known.by == breakdown));
-    if groups.is_none() && !breakdown.is_empty() {
-        let because = format!("no breakdown by `{breakdown}` has been computed");
-        assigned.absent.insert("breakdown".to_owned(), because);
-    }
     proto::Results {
         metric: metric.name.clone(),
         arms: assigned.arms,
@@ -56,7 +56,7 @@ pub fn results(read_out: ReadOut, more: &More, breakdown: &str) -> proto::Result
         preliminary: judgment.is_preliminary,
         early_verdict: judgment.early.map(|early| proto::EarlyVerdict {
             verdict: verdict(early.verdict).into(),
-            day: early.day.map(|day| day.to_string()).unwrap_or_default(),
+            day: early.day.to_string(),
         }),
         secondary: read_out.secondary.iter().map(secondary).collect(),
         guardrails: read_out.guardrails.iter().map(guardrail).collect(),
@@ -69,23 +69,45 @@ pub fn results(read_out: ReadOut, more: &More, breakdown: &str) -> proto::Result
     }
 }
 
+/// The groups that are asked for; a fault says why they are not shown. They are of the matched, so
+/// what withholds the figures of those withholds theirs.
+fn groups<'a>(
+    matched: &Findings,
+    more: &'a More,
+    by: &str,
+) -> Result<Option<&'a Breakdown>, Option<String>> {
+    if by.is_empty() {
+        return Ok(None);
+    }
+    if matched.is_withheld {
+        let because = "withheld: it is of the matched, whose arms do not have the configured sizes";
+        return Err(Some(because.to_owned()));
+    }
+    let known = more.recomputed.iter().flat_map(|recomputed| &recomputed.breakdowns);
+    let found = known.into_iter().find(|known| known.by == by);
+    found.map(Some).ok_or_else(|| Some(format!("no breakdown by `{by}` has been computed yet")))
+}
+
 /// The figures of one population. Those of the assigned are the same fields of the results.
 fn figures(metric: &Metric, findings: Findings) -> proto::GhostMatched {
     let effect = findings.effect.as_ref();
     let test = effect.and_then(|effect| effect.test);
     proto::GhostMatched {
-        arms: arms(metric, &findings.arms),
+        arms: match findings.is_withheld {
+            true => arms(metric, &findings.arms).into_iter().map(number_alone).collect(),
+            false => arms(metric, &findings.arms),
+        },
         difference: effect.map(|effect| effect.difference),
         ci95: bounds(effect.and_then(|effect| effect.interval)),
         statistic: test.map(|test| test.statistic),
         p: test.map(|test| test.p),
         estimates: effect.map(estimates).unwrap_or_default(),
         relative_lift: Some(relative_lift(effect)),
-        incremental_total: Some(total(findings.total)),
+        incremental_total: Some(total(&findings)),
         srm: Some(sample_ratio(&findings.srm)),
         methods: texts(findings.methods),
         interval_methods: effect.map(interval_methods).unwrap_or_default(),
-        splits: splits(&findings.srm, effect),
+        splits: splits(&findings.splits, effect),
         anytime: findings.anytime.map(anytime),
         cuped: findings.cuped.as_ref().map(cuped),
         winsorized: findings.winsorized.as_ref().map(|found| winsorized(metric, found)),
@@ -123,6 +145,12 @@ fn interval_methods(effect: &Effect) -> Vec<String> {
     effect.interval_methods.iter().map(|name| (*name).to_owned()).collect()
 }
 
+/// Name of the method that gave the p-value; empty without one.
+fn test(effect: Option<&Effect>) -> String {
+    let tested = effect.filter(|effect| effect.test.is_some());
+    tested.map(|effect| effect.test_method.to_owned()).unwrap_or_default()
+}
+
 fn relative_lift(effect: Option<&Effect>) -> proto::RelativeLift {
     lift(effect.map(|effect| effect.relative_lift).unwrap_or_default())
 }
@@ -131,13 +159,14 @@ fn lift(lift: RelativeLift) -> proto::RelativeLift {
     proto::RelativeLift { value: lift.value, ci95: bounds(lift.interval), g: lift.g }
 }
 
-fn total(total: Option<IncrementalTotal>) -> proto::IncrementalTotal {
-    total.map_or_else(proto::IncrementalTotal::default, |total| proto::IncrementalTotal {
-        value: Some(total.value),
-        ci95: bounds(total.interval),
-        treated: count(total.treated),
-        uncompared_treated: count(total.uncompared_treated),
-    })
+/// Without a comparison nobody is in it, and all treated are beside it.
+fn total(findings: &Findings) -> proto::IncrementalTotal {
+    proto::IncrementalTotal {
+        value: findings.total.map(|total| total.value),
+        ci95: bounds(findings.total.and_then(|total| total.interval)),
+        treated: count(findings.compared.treatment.n),
+        uncompared_treated: count(findings.uncompared_treated()),
+    }
 }
 
 fn sample_ratio(srm: &SampleRatio) -> proto::SampleRatio {
@@ -161,23 +190,23 @@ fn sample_ratio(srm: &SampleRatio) -> proto::SampleRatio {
     }
 }
 
-/// Every split that gives customers to both arms, those without a comparison too.
-fn splits(srm: &SampleRatio, effect: Option<&Effect>) -> Vec<proto::SplitResult> {
+/// Every split that has customers, those without a comparison too.
+fn splits(splits: &[(i32, Pair)], effect: Option<&Effect>) -> Vec<proto::SplitResult> {
     let effects = effect.map(|effect| &effect.splits[..]).unwrap_or_default();
-    let result = |split: &SplitRatio| {
-        let found = effects.iter().find(|effect| effect.epoch == split.epoch);
+    let result = |(epoch, arms): &(i32, Pair)| {
+        let found = effects.iter().find(|effect| effect.epoch == *epoch);
         let interval = found.and_then(|found| found.interval);
         proto::SplitResult {
-            epoch: split.epoch,
-            treated: count(found.map_or(split.treated, |found| found.treated)),
-            held_out: count(found.map_or(split.held_out, |found| found.held_out)),
+            epoch: *epoch,
+            treated: count(found.map_or(arms.treatment.n, |found| found.treated)),
+            held_out: count(found.map_or(arms.holdout.n, |found| found.held_out)),
             difference: found.map(|found| found.difference),
             ci95: bounds(interval.map(|(_, interval)| interval)),
             interval_method: interval.map(|(method, _)| method.to_owned()).unwrap_or_default(),
             p: found.and_then(|found| Some(found.test?.p)),
         }
     };
-    srm.splits.iter().map(result).collect()
+    splits.iter().map(result).collect()
 }
 
 fn anytime(anytime: Anytime) -> proto::Anytime {
@@ -229,6 +258,8 @@ fn secondary(result: &Secondary) -> proto::SecondaryResult {
         ci95: bounds(effect.and_then(|effect| effect.interval)),
         p: effect.and_then(|effect| Some(effect.test?.p)),
         p_holm: result.p_holm,
+        interval_methods: effect.map(interval_methods).unwrap_or_default(),
+        test: test(effect),
     }
 }
 
@@ -245,6 +276,8 @@ fn guardrail(result: &GuardrailResult) -> proto::GuardrailResult {
         difference: effect.map(|effect| effect.difference),
         ci95: bounds(effect.and_then(|effect| effect.interval)),
         p: result.p,
+        interval_methods: effect.map(interval_methods).unwrap_or_default(),
+        test: test(effect.filter(|_| result.p.is_some())),
     }
 }
 
@@ -263,6 +296,8 @@ fn breakdown(breakdown: &Breakdown) -> proto::Breakdown {
             ci95: bounds(effect.and_then(|effect| effect.interval)),
             p: effect.and_then(|effect| Some(effect.test?.p)),
             p_holm: figures.p_holm,
+            interval_methods: effect.map(interval_methods).unwrap_or_default(),
+            test: test(effect),
         }
     };
     proto::Breakdown {
@@ -280,6 +315,7 @@ fn net(net: Net) -> proto::NetResult {
         ci95: bounds(net.total.and_then(|(_, interval)| interval)),
         per_contact: net.per_contact.map(|(value, _)| value),
         per_contact_ci95: bounds(net.per_contact.and_then(|(_, interval)| interval)),
+        method: NET.to_owned(),
     }
 }
 
@@ -299,11 +335,11 @@ fn arms(metric: &Metric, pair: &Pair) -> Vec<proto::ArmResult> {
         proto::ArmResult {
             arm: arm.into(),
             n: count(sample.n),
-            mean: mean.unwrap_or_default(),
+            mean,
             variance,
-            events: count(sample.events),
-            total: sample.total(metric.units).unwrap_or_default(),
-            buyers: count(sample.buyers),
+            events: Some(count(sample.events)),
+            total: sample.total(metric.units),
+            buyers: Some(count(sample.buyers)),
             denominator: match metric.scale {
                 Scale::Ratio => sample.paired.sum.map(|sum| sum as f64),
                 Scale::Rate | Scale::Amount => None,
@@ -313,6 +349,11 @@ fn arms(metric: &Metric, pair: &Pair) -> Vec<proto::ArmResult> {
     vec![result(proto::Arm::Treatment, &pair.treatment), result(proto::Arm::Holdout, &pair.holdout)]
 }
 
+/// Its customers, without anything that a difference could be computed from.
+fn number_alone(arm: proto::ArmResult) -> proto::ArmResult {
+    proto::ArmResult { arm: arm.arm, n: arm.n, ..Default::default() }
+}
+
 fn bounds(interval: Option<Interval>) -> Vec<f64> {
     interval.map(Vec::from).unwrap_or_default()
 }
@@ -320,3 +361,6 @@ fn bounds(interval: Option<Interval>) -> Vec<f64> {
 fn count(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -97,9 +97,11 @@ fn matched(out: &mut impl Write, read_out: &ReadOut) -> io::Result<()> {
     writeln!(out, "  Only customers who received, or would have received, an offer:")?;
     arms(out, &matched.arms)?;
     difference(out, matched.difference, &matched.ci95)?;
-    let fewest =
-        matched.arms.iter().min_by_key(|arm| arm.events).filter(|arm| arm.events < BUYERS_MIN);
-    let Some(Arm { arm, events, .. }) = fewest else { return Ok(()) };
+    let buyers = matched.arms.iter().filter_map(|arm| Some((arm.events?, &arm.arm)));
+    let fewest = buyers.min_by_key(|(events, _)| *events);
+    let Some((events, arm)) = fewest.filter(|(events, _)| *events < BUYERS_MIN) else {
+        return Ok(());
+    };
     writeln!(out, "  The {arm} has {events} buyers. With so few there is no verdict.")
 }
 
@@ -118,7 +120,8 @@ fn in_words(ci95: &[f64]) -> &'static str {
 
 fn arms(out: &mut impl Write, arms: &[Arm]) -> io::Result<()> {
     for Arm { arm, n, mean, events, total } in arms {
-        let (n, events, mean, total) = (count(*n), count(*events), money(*mean), money(*total));
+        let (n, events) = (count(*n), known(*events, count));
+        let (mean, total) = (known(*mean, money), known(*total, money));
         line(
             out,
             arm,

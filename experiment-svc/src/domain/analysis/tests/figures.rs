@@ -387,11 +387,20 @@ fn a_split_without_both_arms_is_left_out_and_named() {
         |strata| rates_effect(strata).map(|effect| (effect.difference, effect.interval));
     assert_eq!(difference(&with_one_arm), difference(&alone));
     let srm = srm::sample_ratio(&[], &with_one_arm);
-    let methods = wording::methods(&conversions(), &with_one_arm, Population::Assigned, None, &srm);
+    let methods = wording::methods(
+        &Design::of(&experiment()),
+        &conversions(),
+        &with_one_arm,
+        Population::Assigned,
+        None,
+        &srm,
+    );
     let splits =
         methods.iter().find(|(figure, _)| *figure == "splits").map(|(_, method)| method.as_str());
     let expected = "each split compared by itself, 1 combined by their treated; 2 left out: an \
-                    arm has fewer than two customers";
+                    arm has fewer than two customers or nothing to divide by, or nobody varies; \
+                    the arms show all customers, so their means do not subtract to the \
+                    difference";
     assert_eq!(splits, Some(expected));
 }
 

@@ -50,21 +50,94 @@ fn an_early_conclusion_withholds_the_verdict_and_a_late_one_does_not() {
     check_verdict(&experiment().concluded(true, at(91)).unwrap(), &more(), 100, Verdict::Gain, &[]);
 }
 
+/// The snapshot that was taken of these customers on that day.
+fn snapshot(experiment: &Experiment, counts: &Counts, day: i64) -> Day {
+    let design = design(experiment, counts);
+    let findings = Findings::of(&design, counts, Population::Assigned, None);
+    Day::of(&design, &counts.metric, &findings, at(day))
+}
+
+fn read_with(experiment: &Experiment, days: &[Day], counts: &Counts, day: i64) -> Judgment {
+    let past = Past { days: days.to_vec() };
+    let more = More { past, counted_through: Some(at(day)), ..More::default() };
+    read_out(&design(experiment, counts), counts, &more, at(day)).judgment
+}
+
+/// The judgment on a day on which a snapshot was taken.
+fn judged(experiment: &Experiment, counts: &Counts, taken: i64, day: i64) -> (Verdict, bool) {
+    let days = [snapshot(experiment, counts, taken)];
+    let judgment = read_with(experiment, &days, counts, day);
+    (judgment.verdict, judgment.is_early)
+}
+
 #[test]
 fn before_the_end_the_anytime_interval_may_give_an_early_verdict() {
-    let judgment = read_at(&experiment(), &much_more(), 20).judgment;
-    assert_eq!((judgment.verdict, judgment.is_early), (Verdict::Gain, true));
-    assert_eq!(judgment.withheld, Vec::<String>::new());
+    assert_eq!(judged(&experiment(), &much_more(), 20, 20), (Verdict::Gain, true));
     let worse = counts(CONVERSION, &[(425, 1), (8_075, 0)], &[(200, 1), (1_300, 0)]);
-    let judgment = read_at(&experiment(), &worse, 20).judgment;
-    assert_eq!((judgment.verdict, judgment.is_early), (Verdict::Loss, true));
+    assert_eq!(judged(&experiment(), &worse, 20, 20), (Verdict::Loss, true));
     // An early stop too: the interval holds whenever somebody stops.
     let stopped = experiment().concluded(true, at(20)).unwrap();
-    let judgment = read_at(&stopped, &much_more(), 30).judgment;
-    assert_eq!((judgment.verdict, judgment.is_early), (Verdict::Gain, true));
+    assert_eq!(judged(&stopped, &much_more(), 19, 30), (Verdict::Gain, true));
     // At the end the ordinary verdict, and the early one beside it.
-    let judgment = read_at(&experiment(), &much_more(), 90).judgment;
-    assert_eq!((judgment.verdict, judgment.is_early), (Verdict::Gain, false));
+    assert_eq!(judged(&experiment(), &much_more(), 20, 90), (Verdict::Gain, false));
+}
+
+#[test]
+fn a_snapshot_after_the_end_or_the_conclusion_says_no_early_verdict() {
+    for (experiment, day) in
+        [(experiment(), 92), (experiment().concluded(true, at(20)).unwrap(), 22)]
+    {
+        let after = snapshot(&experiment, &much_more(), day);
+        assert!(after.anytime.is_some_and(|[low, _]| low > 0.0));
+        assert_eq!(after.said, None, "day {day}");
+        // One that a version before took is not heard either.
+        let said = Day { said: Some(Verdict::Gain), ..after };
+        let judgment = read_with(&experiment, &[said], &more(), day + 1);
+        assert_eq!((judgment.early, judgment.is_early), (None, false));
+    }
+    let stopped = experiment().concluded(true, at(20)).unwrap();
+    assert_eq!(judged(&stopped, &much_more(), 22, 23), (Verdict::Withheld, false));
+}
+
+#[test]
+fn nothing_is_said_early_between_two_snapshots_or_before_the_first() {
+    let judgment = read_with(&experiment(), &[], &much_more(), 20);
+    assert_eq!((judgment.verdict, judgment.early), (Verdict::Withheld, None));
+    let why = "excludes no effect, which counts once a daily snapshot says so";
+    assert!(judgment.withheld[0].ends_with(why), "{:?}", judgment.withheld);
+}
+
+#[test]
+fn a_later_sample_ratio_mismatch_withholds_an_early_verdict() {
+    let days = [snapshot(&experiment(), &much_more(), 20)];
+    let lost = counts(CONVERSION, &[(850, 1), (7_650, 0)], &[(75, 1), (1_125, 0)]);
+    let judgment = read_with(&experiment(), &days, &lost, 30);
+    assert_eq!((judgment.verdict, judgment.is_early), (Verdict::Withheld, false));
+    let withheld = &judgment.withheld;
+    assert!(
+        withheld[0].ends_with("the early verdict of 2026-10-11 does not stand"),
+        "{withheld:?}"
+    );
+    assert!(withheld.iter().any(|why| why.contains("sample ratio mismatch")), "{withheld:?}");
+    assert_eq!(judgment.early.map(|early| early.verdict), Some(Verdict::Gain), "shown beside");
+}
+
+/// 40 buyers are enough for the interval and too few for a verdict: it shows an effect.
+#[test]
+fn what_is_said_of_the_anytime_interval_is_true() {
+    let check = |treated: u64, held_out: u64, expected: &str| {
+        let held_out = [(held_out, 10), (1_500 - held_out, 0)];
+        let counts = counts(REVENUE, &[(treated, 20), (8_500 - treated, 0)], &held_out);
+        let read_out = read_at(&experiment(), &counts, 20);
+        let why = read_out.judgment.withheld[0].clone();
+        assert!(why.ends_with(expected), "{why}");
+        read_out.assigned.anytime.map(|anytime| anytime.interval)
+    };
+    let more_than_that = "excludes no effect, but an early verdict needs more than that";
+    assert!(check(2_000, 40, more_than_that).is_some_and(|[low, _]| low > 0.0));
+    assert!(check(120, 40, "does not show an effect either").is_some());
+    let none = "there is no interval that holds at every look (anytime) yet";
+    assert_eq!(check(2_000, 9, none), None);
 }
 
 #[test]
@@ -104,7 +177,7 @@ fn an_early_verdict_stands_once_a_daily_snapshot_has_said_it() {
     let standing = read(&days, &later, 13);
     assert_eq!((standing.verdict, standing.is_early), (Verdict::Gain, true));
     let early = standing.early.unwrap();
-    assert_eq!(early.day, Some(at(11).date_naive()));
+    assert_eq!(early.day, at(11).date_naive());
     // What happens between two snapshots is not judged.
     assert_eq!(read(&days[..1], &much_more(), 10).verdict, Verdict::Withheld);
     // The end's verdict replaces it, and the early one is shown beside.
