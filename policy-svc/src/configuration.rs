@@ -137,8 +137,8 @@ impl Configurations {
     }
 }
 
-/// Settings as stored, with defaults filled in. Unreadable ones are an error: the defaults may allow
-/// what they forbid.
+/// Settings as stored, with defaults filled in. Unreadable ones are an error: the defaults may
+/// allow what they forbid.
 fn settings_in(payload: &[u8]) -> Result<proto::TenantSettings, HistoryError> {
     let settings = proto::TenantSettings::decode(payload).map_err(|error| {
         HistoryError::Database(DatabaseError::Corrupt(format!("settings: {error}")))

@@ -69,7 +69,7 @@ fn warning(manifest: &Manifest) -> String {
         "everything was taken back to {taken_at}\n\
          What was acknowledged before that instant is there. What was acknowledged after it is \
          gone: configuration, records, decisions, contacts, outcomes and withdrawn consent. Before \
-         anybody is contacted, report again the withdrawals since then, and the contacts made since \
+         anybody is contacted, report again the withdrawals since then, and the contacts since \
          then, which caps count."
     )
 }

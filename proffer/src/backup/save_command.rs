@@ -42,7 +42,8 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
         data.display()
     );
     empty_folder(to, "name a new folder with --to")?;
-    let (snapshots, taken_at) = Snapshots::take(data, &present, chrono::Utc::now)?;
+    let clock = serve::Clock::system();
+    let (snapshots, taken_at) = Snapshots::take(data, &present, || clock.now())?;
     for copy in snapshots.copy_to(to)? {
         let synced = File::open(&copy).and_then(|file| file.sync_all());
         synced.with_context(|| format!("cannot write {}", copy.display()))?;

@@ -51,7 +51,7 @@ pub fn percent(share: f64) -> String {
 }
 
 /// A figure, or a note that it is missing.
-pub fn known(figure: Option<f64>, show: impl Fn(f64) -> String) -> String {
+pub fn known<T>(figure: Option<T>, show: impl Fn(T) -> String) -> String {
     figure.map_or_else(|| "not enough data".to_owned(), show)
 }
 
