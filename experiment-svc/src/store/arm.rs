@@ -23,6 +23,15 @@ pub struct ArmRow {
 
 type Columns = (String, bool, i64, i64, Option<i64>);
 
+/// Customers of one page where all customers of an experiment are read: a page is two statements,
+/// far within their time limit.
+pub(super) const PAGE: i64 = 5_000;
+
+/// A page of arms, as `a`: the customers after $3, at most $4.
+pub(super) const PAGE_OF: &str = "(select tenant_id, customer_id, experiment_id, is_holdout, epoch,
+    assigned_us from assignment where tenant_id = $1 and experiment_id = $2 and customer_id > $3
+    order by customer_id limit $4 + 0) a";
+
 /// A page of an experiment's arms; of one arm when narrowed.
 fn page_statement(is_narrowed: bool) -> String {
     let narrowed = if is_narrowed { " and a.is_holdout = $5" } else { "" };

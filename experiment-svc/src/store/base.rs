@@ -4,6 +4,7 @@ use database::{DatabaseError, Select, Statement};
 
 use super::{
     Store,
+    arm::PAGE,
     recount::{OutcomeColumns, outcome},
 };
 use crate::domain::{
@@ -14,9 +15,6 @@ use crate::domain::{
 
 /// Customers that are read at most.
 pub const CUSTOMERS_MAX: usize = 20_000;
-/// Customers of one page.
-const PAGE: i64 = 5_000;
-
 /// Customers with an arm, treated or held out. Who is known by an outcome only is left out: those
 /// who did nothing are not known, so every rate would be too high.
 const PAGE_OF: &str = "(select distinct tenant_id, customer_id from assignment

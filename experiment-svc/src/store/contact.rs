@@ -6,7 +6,7 @@ use database::{Columns, DatabaseError, Dialect, Kind, Rows, Select, Statement, e
 
 use super::{
     Store,
-    arm::{arm, epoch},
+    arm::{PAGE, PAGE_OF, arm, epoch},
     listed,
     put::put,
 };
@@ -14,9 +14,6 @@ use crate::domain::{
     analysis::Arm,
     leak::{ArmContacts, Contact, Meaning, Scope},
 };
-
-/// Customers of one page of an audit.
-const PAGE: i64 = 5_000;
 
 const CONTACT: Columns = &[
     ("number", Kind::Integer),
@@ -48,11 +45,6 @@ const ADVANCE: &str = "insert into contact_position (tenant_id, position) values
     where excluded.position > contact_position.position";
 
 const POSITION: &str = "select position from contact_position where tenant_id = $1";
-
-const PAGE_OF: &str = "(select tenant_id, customer_id, experiment_id, is_holdout, epoch,
-      assigned_us
-    from assignment where tenant_id = $1 and experiment_id = $2 and customer_id > $3
-    order by customer_id limit $4 + 0) a";
 
 fn page_text() -> String {
     format!("select a.customer_id, a.is_holdout from {PAGE_OF} order by a.customer_id")

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use database::{Columns, DatabaseError, Dialect, Kind, Rows, Select, Statement};
+use database::{Columns, DatabaseError, Dialect, Kind, Rows, Statement};
 
 use super::{
     Store, customer,
     ledger::{Assignment, put_assignments},
     listed,
-    put::put,
+    put::{put, read},
     recount::Recount,
 };
 
@@ -89,12 +89,8 @@ impl Store {
         }
         put(&mut transaction, tenant, &INSERT, &rows).await?;
         let asked = customer::rows(&customers);
-        let mut stored: Vec<(String, String, Vec<u8>)> = Vec::new();
-        if !asked.is_empty() {
-            let text = STORED.get(transaction.dialect(), asked.count());
-            let select = Select::new(text).bind(tenant).bind_rows(&asked);
-            stored = select.all(&mut transaction).await?;
-        }
+        let stored: Vec<(String, String, Vec<u8>)> =
+            read(&mut transaction, tenant, &STORED, &asked).await?;
         let covariates: BTreeMap<String, Vec<u8>> = stored
             .into_iter()
             .filter(|(_, experiment, _)| experiment == experiment_id)

@@ -6,7 +6,7 @@ use database::{DatabaseError, Select, Statement};
 
 use super::{
     Store,
-    arm::{arm, epoch},
+    arm::{PAGE, PAGE_OF, arm, epoch},
     counting::Served,
     recount::{OutcomeColumns, outcome},
     sums::Summed,
@@ -16,10 +16,6 @@ use crate::domain::{
     measure::Metric,
     tally::{Changes, Facts, FirstExposure, Group, NEVER, Outcome, Plan, Tally},
 };
-
-/// Customers of one page of a read-out from rows: a page is two statements, far within their time
-/// limit.
-const PAGE: i64 = 5_000;
 
 /// What the ledger holds of an experiment.
 #[derive(Clone, Debug)]
@@ -53,11 +49,6 @@ const THROUGH: &str = "select through_us from counted_through where tenant_id = 
 
 const SIZES: &str = "select epoch, is_holdout, count(*) from assignment
     where tenant_id = $1 and experiment_id = $2 group by epoch, is_holdout";
-
-/// A page of arms: the customers after $3.
-const PAGE_OF: &str = "(select tenant_id, customer_id, experiment_id, is_holdout, epoch,
-    assigned_us from assignment where tenant_id = $1 and experiment_id = $2 and customer_id > $3
-    order by customer_id limit $4 + 0) a";
 
 fn customers_text() -> String {
     format!(

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use database::{Columns, DatabaseError, Dialect, Kind, Rows, Select, Statement, Transaction};
+use database::{Columns, DatabaseError, Dialect, Kind, Rows, Statement, Transaction};
 
 use super::{
     arm::{arm, epoch},
     counting, customer, listed,
-    put::put,
+    put::{put, read},
     sums,
 };
 use crate::domain::tally::{Changes, Facts, FirstExposure, Outcome, Plan, Tally};
@@ -237,17 +237,4 @@ pub(super) fn outcome(row: OutcomeColumns) -> (String, Outcome) {
     let (customer, key, is_positive, value_e4, is_zero, occurred_us, received_us) = row;
     let value_e4 = (value_e4 != 0 || is_zero).then_some(value_e4);
     (customer, Outcome { key, is_positive, value_e4, occurred_us, received_us })
-}
-
-async fn read<T: database::Row>(
-    transaction: &mut Transaction,
-    tenant: &str,
-    texts: &database::Texts,
-    rows: &Rows<'_>,
-) -> Result<Vec<T>, DatabaseError> {
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
-    let text = texts.get(transaction.dialect(), rows.count());
-    Select::new(text).bind(tenant).bind_rows(rows).all(transaction).await
 }
