@@ -6,7 +6,11 @@ use proffer_proto::{experiment::v1 as proto, values::v1::ConfigurationChange};
 use prost::Message as _;
 use tonic::Status;
 
-use super::{Ledger, call::call, instant};
+use super::{
+    Ledger,
+    call::{call, messages},
+    instant,
+};
 use crate::domain::{
     assignment::Arm,
     case::Case,
@@ -122,11 +126,7 @@ pub async fn deliver(
     payloads: &[&[u8]],
     counted_through_us: i64,
 ) -> Result<(), Status> {
-    // Refused like an entry that experiment-svc refuses: its row waits and is parked.
-    let read = |payload: &&[u8]| {
-        proto::LedgerEntry::decode(*payload).map_err(|e| Status::invalid_argument(e.to_string()))
-    };
-    let entries = payloads.iter().map(read).collect::<Result<_, _>>()?;
+    let entries = messages(payloads)?;
     let counted_through = Some(history::timestamp(serve::from_micros(counted_through_us)));
     let request = proto::DeliverEntriesRequest { entries, counted_through };
     let method = "proffer.internal.experiment.v1.LedgerService/DeliverEntries";

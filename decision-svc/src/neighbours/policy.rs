@@ -9,7 +9,11 @@ use prost::{DecodeError, Message as _};
 use serve::metadata;
 use tonic::{Code, Status};
 
-use super::{Channels, Gate, call::call, instant};
+use super::{
+    Channels, Gate,
+    call::{call, messages},
+    instant,
+};
 use crate::{
     domain::{
         case::Case,
@@ -166,16 +170,7 @@ pub async fn judge(
     asked: &[Inquiry<'_>],
 ) -> Vec<Result<HeldJudgment, Status>> {
     if let [one] = asked {
-        return vec![match &one.hold {
-            Some(hold) => match one.reserve(hold) {
-                Ok(request) => reserve(gate, tenant, request).await,
-                Err(status) => Err(status),
-            },
-            None => match one.check() {
-                Ok(request) => check(gate, tenant, request).await,
-                Err(status) => Err(status),
-            },
-        }];
+        return vec![judge_alone(gate, tenant, one).await];
     }
     let mut answers = Vec::with_capacity(asked.len());
     let mut call = Bundle::default();
@@ -198,6 +193,13 @@ pub async fn judge(
     }
     answers.extend(call.make(gate, tenant).await);
     answers
+}
+
+async fn judge_alone(gate: &Gate, tenant: &str, one: &Inquiry<'_>) -> Result<HeldJudgment, Status> {
+    match &one.hold {
+        Some(hold) => reserve(gate, tenant, one.reserve(hold)?).await,
+        None => check(gate, tenant, one.check()?).await,
+    }
 }
 
 impl Inquiry<'_> {
@@ -400,12 +402,7 @@ pub fn outcome_message(
 
 /// Delivers outcomes.
 pub async fn deliver(gate: &Gate, tenant: &str, payloads: &[&[u8]]) -> Result<(), Status> {
-    // Refused like an outcome that policy-svc refuses: its row waits and is parked.
-    let read = |payload: &&[u8]| {
-        proto::OutcomeFact::decode(*payload).map_err(|e| Status::invalid_argument(e.to_string()))
-    };
-    let outcomes = payloads.iter().map(read).collect::<Result<_, _>>()?;
-    let request = proto::DeliverOutcomesRequest { outcomes };
+    let request = proto::DeliverOutcomesRequest { outcomes: messages(payloads)? };
     let ask = |request| gate.deliver_outcomes(request);
     call(method!("DeliverOutcomes"), tenant, request, ask).await.map(drop)
 }

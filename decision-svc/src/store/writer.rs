@@ -60,8 +60,7 @@ pub(super) async fn write_queued(database: Database, mut queue: mpsc::Receiver<J
         // The commit serves many calls; a traced one among them shows its statements.
         let traced = jobs.iter().find_map(|job| job.traced.clone());
         let written = write_all(&database, jobs.iter().map(|job| &job.decision));
-        let written = serve::caught(TracedCall::carry(traced, written)).await;
-        match written.unwrap_or(Err(DatabaseError::Panicked)) {
+        match TracedCall::carry(traced, written).await {
             Ok(written) => {
                 for (job, written) in jobs.drain(..).zip(written) {
                     drop(job.done.send(Ok(written)));
@@ -70,9 +69,7 @@ pub(super) async fn write_queued(database: Database, mut queue: mpsc::Receiver<J
             // One bad decision must not spoil the others: each is tried alone.
             Err(_) => {
                 for job in jobs.drain(..) {
-                    let written = write_all(&database, [&job.decision].into_iter());
-                    let written = serve::caught(written).await;
-                    let written = written.unwrap_or(Err(DatabaseError::Panicked));
+                    let written = write_all(&database, [&job.decision].into_iter()).await;
                     let written = written.and_then(|mut all| all.pop().ok_or_else(lost));
                     drop(job.done.send(written));
                 }
@@ -85,7 +82,16 @@ fn lost() -> DatabaseError {
     DatabaseError::Corrupt("a written decision gave no answer".to_owned())
 }
 
+/// Writes decisions in one transaction. A fault of the program refuses them; the writer goes on.
 async fn write_all(
+    database: &Database,
+    decisions: impl Iterator<Item = &NewDecision>,
+) -> Result<Vec<Written>, DatabaseError> {
+    let written = serve::caught(commit_all(database, decisions)).await;
+    written.unwrap_or(Err(DatabaseError::Panicked))
+}
+
+async fn commit_all(
     database: &Database,
     decisions: impl Iterator<Item = &NewDecision>,
 ) -> Result<Vec<Written>, DatabaseError> {
