@@ -49,10 +49,8 @@ mod tests {
             payload: payload.map(<[u8]>::to_vec),
             hash: Vec::new(),
         };
-        let hash = |previous: &[u8], payload| {
-            let hash = hash_of(previous, "default", &entry(payload));
-            hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
-        };
+        let hash =
+            |previous: &[u8], payload| hex::encode(hash_of(previous, "default", &entry(payload)));
         assert_eq!(
             hash(&[], Some(b"tee")),
             "7772240ef9b67d0f9a21786231a3ada8f706b27082031b6193c6f1537f9f9c7b"

@@ -117,5 +117,5 @@ fn digest(path: &Path) -> io::Result<(u64, String)> {
         hasher.update(buffer.get(..count).unwrap_or_default());
         bytes += count as u64;
     }
-    Ok((bytes, hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
+    Ok((bytes, hex::encode(hasher.finalize())))
 }

@@ -8,10 +8,12 @@ use std::{fs, path::Path};
 
 use anyhow::Context as _;
 
-/// What a setting of the database means to a command that works on files.
-pub const NOT_A_FOLDER: &str = "backup and restore are for a data folder, and --database-url is \
-                                set; back PostgreSQL up with its own tools, as docs/operations.md \
-                                describes";
+/// A command that works on files cannot use a database server.
+fn faults(place: &serve::PlaceSettings) -> Vec<String> {
+    let fault = "backup and restore are for a data folder, and --database-url is set; back \
+                 PostgreSQL up with its own tools, as docs/operations.md describes";
+    place.database_url.is_some().then(|| fault.to_owned()).into_iter().collect()
+}
 
 /// Makes a folder that has nothing in it; one that has something is refused with `remedy`.
 fn empty_folder(folder: &Path, remedy: &str) -> anyhow::Result<()> {

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context as _;
 
-use super::{NOT_A_FOLDER, empty_folder, manifest::Manifest, sync_folder};
+use super::{empty_folder, faults, manifest::Manifest, sync_folder};
 
 /// Settings of `proffer restore`.
 #[derive(Clone, Debug, clap::Args)]
@@ -26,8 +26,7 @@ pub struct Settings {
 impl Settings {
     /// What is wrong with settings that are right one by one.
     pub fn faults(&self) -> Vec<String> {
-        let has_url = self.place.database_url.is_some();
-        has_url.then(|| NOT_A_FOLDER.to_owned()).into_iter().collect()
+        faults(&self.place)
     }
 }
 
