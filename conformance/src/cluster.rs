@@ -160,8 +160,8 @@ impl Cluster {
     }
 }
 
-/// Free addresses. Each stays bound until all are chosen.
-fn free_addresses(count: usize) -> anyhow::Result<Vec<String>> {
+/// Free addresses of this machine. Each stays bound until all are chosen.
+pub fn free_addresses(count: usize) -> anyhow::Result<Vec<String>> {
     let sockets: Vec<_> =
         (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
     sockets.iter().map(|socket| Ok(socket.local_addr()?.to_string())).collect()

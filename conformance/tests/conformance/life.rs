@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use conformance::{
     admin::{ready, readyz},
-    cluster::{Cluster, SERVICES},
+    cluster::{Cluster, SERVICES, free_addresses},
     http::Client,
     process::Process,
     suite::base_in,
@@ -118,8 +118,7 @@ async fn while_postgres_is_away_one_process_is_not_ready_and_calls_fail_at_once(
 }
 
 fn free_address() -> String {
-    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    socket.local_addr().unwrap().to_string()
+    free_addresses(1).unwrap().remove(0)
 }
 
 async fn channel(address: &str) -> Channel {

@@ -3,11 +3,11 @@
 use std::{
     collections::BTreeSet,
     fs,
-    net::TcpListener,
     process::{Child, Command, Stdio},
 };
 
 use conformance::{
+    cluster::free_addresses,
     collector::{Collector, hex},
     door::{Door, DoorKind},
     play::play,
@@ -36,11 +36,7 @@ struct Rotel {
 impl Rotel {
     fn start(next: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let address = || {
-            let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-            socket.local_addr().unwrap().to_string()
-        };
-        let (grpc, http) = (address(), address());
+        let [grpc, http] = free_addresses(2).unwrap().try_into().unwrap();
         let file = |name: &str| folder.path().join(name).display().to_string();
         let mut command = Command::new(tool::folder().join("rotel"));
         command

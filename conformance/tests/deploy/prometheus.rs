@@ -4,7 +4,7 @@
 use std::{fs, process::Stdio, time::Duration};
 
 use conformance::{
-    cluster::Cluster,
+    cluster::{Cluster, free_addresses},
     door::{Door, DoorKind, run},
     http::Client,
     play::play,
@@ -36,14 +36,14 @@ impl Prometheus {
             scrape_configs:\n  - job_name: proffer\n    file_sd_configs:\n      \
             - {files: [targets.json], refresh_interval: 1s}\n";
         fs::write(folder.path().join("prometheus.yml"), configuration).unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let [address] = free_addresses(1).unwrap().try_into().unwrap();
         let log = fs::File::create(folder.path().join("log")).unwrap();
         let mut command = Command::new(tool::folder().join("prometheus"));
         command.arg("--config.file=prometheus.yml").arg("--storage.tsdb.path=data");
-        command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
+        command.arg(format!("--web.listen-address={address}"));
         command.current_dir(folder.path()).stdout(Stdio::null()).stderr(log).kill_on_drop(true);
         let child = command.spawn().unwrap();
-        let client = Client::new(&format!("http://127.0.0.1:{port}"));
+        let client = Client::new(&format!("http://{address}"));
         let prometheus = Self { client, folder, _child: child };
         for _ in 0..POLLS_MAX {
             if prometheus.query("vector(1)").await.is_some() {
