@@ -1,8 +1,7 @@
 //! Copies the SQLite files of several services as they were at one instant, while they are in use.
 //!
-//! For a moment nobody may write to any of the files. In this moment a read transaction begins on
-//! each. It goes on seeing the file as it was, whatever is written later, and the copy is made from
-//! it.
+//! For a moment all files are locked against writes, and a read transaction begins on each. The
+//! transaction sees the file as it was at that moment, and the copy is made from it.
 
 use std::{
     path::{Path, PathBuf},
@@ -45,8 +44,8 @@ pub enum BackupError {
     },
 }
 
-/// Files of a folder as they were at one instant. They may be written to meanwhile; their
-/// write-ahead logs grow until this is dropped.
+/// Files of a folder as they were at one instant. Services may go on writing; the write-ahead logs
+/// grow until this is dropped.
 #[derive(Debug)]
 pub struct Snapshots(Vec<Snapshot>);
 

@@ -72,7 +72,7 @@ fn draw(experiment: &Experiment, customer_id: &str, now: DateTime<Utc>) -> Optio
 
 /// The arms that bind a decision of this flow at an instant: stored ones, and new ones of running
 /// experiments where they may be drawn. Those of experiments on every flow come first, then those
-/// of the flow's experiments, each by experiment id. An experiment that has shipped binds nobody.
+/// of the flow's experiments, each by experiment id. A shipped experiment binds no customer.
 pub fn binding_arms(
     experiments: &Experiments,
     (flow_id, flow_name): (&str, &str),

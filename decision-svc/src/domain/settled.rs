@@ -31,7 +31,7 @@ pub struct Sightings {
 pub struct Found {
     /// Everything that was received up to here is recorded or refused.
     pub through: DateTime<Utc>,
-    /// Processes that are gone for so long that nobody needs to know.
+    /// Processes that ended so long ago that their rows may be removed.
     pub forgotten: Vec<Replica>,
 }
 

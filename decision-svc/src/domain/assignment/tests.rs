@@ -111,7 +111,7 @@ fn a_universal_holdout_comes_first_and_leaves_the_flows_experiment_its_assignmen
     assert_eq!(bound(&both, &[]), ["z holdout*", "a treatment*"]);
     assert_eq!(bound(&both, &[stored("a", true)]), ["z holdout*", "a holdout"]);
     assert_eq!(bound(&both, &[stored("z", false)]), ["z treatment", "a treatment*"]);
-    // The next universal holdout assigns nobody whom the one before still holds out.
+    // A universal holdout assigns no customer whom an earlier one still holds out.
     let next = experiment("y", "*", 0);
     let ended = Experiment { is_running: false, ..experiment("z", "*", 100) };
     assert_eq!(bound(&[next, ended], &[stored("z", true)]), ["z holdout closed"]);
