@@ -8,7 +8,7 @@ use proffer_proto::decision::v1::{
     DecisionFlow, configuration_service_server::ConfigurationServiceServer,
     decision_flow_service_server::DecisionFlowServiceServer,
     decision_service_server::DecisionServiceServer, model_service_server::ModelServiceServer,
-    outcome_service_server::OutcomeServiceServer,
+    outcome_service_server::OutcomeServiceServer, report_service_server::ReportServiceServer,
     weight_profile_service_server::WeightProfileServiceServer,
 };
 use serve::{
@@ -29,7 +29,7 @@ use crate::{
     grpc::{
         ANSWER_BYTES_MAX, BULK_BYTES_MAX, Context, REQUEST_BYTES_MAX, configuration::Configuration,
         decision::Decisions, decision_flow::DecisionFlows, model::Models, outcome::Outcomes,
-        weight_profile::WeightProfiles,
+        report::ReportRequests, weight_profile::WeightProfiles,
     },
     names::{KnownNames, Logs},
     neighbours::{
@@ -40,6 +40,10 @@ use crate::{
     past_flows::PastFlows,
     receipt::Receipts,
     relay::Relay,
+    reporting::{
+        read::Reports,
+        roller::{Parts, Roller, Round},
+    },
     retention::Retention,
     settled::Settled,
     store::{self, Store},
@@ -82,6 +86,7 @@ impl App {
         "proffer.decision.v1.ModelService",
         "proffer.decision.v1.DecisionService",
         "proffer.decision.v1.OutcomeService",
+        "proffer.decision.v1.ReportService",
         "proffer.decision.v1.ConfigurationService",
         history::LOG_SERVICE,
     ];
@@ -119,9 +124,9 @@ impl App {
             clock: configuration.clock.clone(),
         };
         let names = configuration.known.names.clone();
-        let respond = Respond { store, followers, names, receipts, bell };
-        let decisions =
-            decisions(&configuration, &relay, (snapshot_wait_max, experiments_silence_max));
+        let respond = Respond { store, followers, names, receipts: receipts.clone(), bell };
+        let waits = (snapshot_wait_max, experiments_silence_max);
+        let decisions = decisions(&configuration, &relay, receipts, waits);
         let readiness = Readiness::default();
         follow::lacks_all(&readiness);
         readiness.set(true);
@@ -139,6 +144,36 @@ impl App {
     /// it.
     pub async fn delete_old_rows(&self, pace: Pace) -> anyhow::Result<Deleted> {
         self.retention.once(pace).await
+    }
+
+    /// Counts for reports everything that is settled now. [`Self::tasks`] repeats it.
+    pub async fn count_for_reports(&self) -> anyhow::Result<()> {
+        let mut roller = Roller::new(self.roller());
+        while roller.round().await? != Round::Done {}
+        Ok(())
+    }
+
+    /// Notes how far this process has settled. [`Self::tasks`] repeats it.
+    pub async fn settle(&self) -> anyhow::Result<()> {
+        Ok(self.relay.settled.note().await?)
+    }
+
+    fn roller(&self) -> Parts {
+        Parts {
+            store: self.respond.store.clone(),
+            settled: self.relay.settled.clone(),
+            followers: self.respond.followers.clone(),
+            clock: self.configuration.clock.clone(),
+        }
+    }
+
+    fn reports(&self) -> Reports {
+        Reports {
+            store: self.respond.store.clone(),
+            followers: self.respond.followers.clone(),
+            names: self.configuration.known.names.clone(),
+            clock: self.configuration.clock.clone(),
+        }
     }
 
     /// Its gRPC services.
@@ -159,6 +194,9 @@ impl App {
         let outcomes = OutcomeServiceServer::new(Outcomes(self.respond.clone()))
             .max_decoding_message_size(BULK_BYTES_MAX)
             .max_encoding_message_size(ANSWER_BYTES_MAX);
+        let reports = ReportServiceServer::new(ReportRequests(self.reports()))
+            .max_decoding_message_size(REQUEST_BYTES_MAX)
+            .max_encoding_message_size(ANSWER_BYTES_MAX);
         let problems = ConfigurationServiceServer::new(Configuration(context()))
             .max_decoding_message_size(REQUEST_BYTES_MAX)
             .max_encoding_message_size(ANSWER_BYTES_MAX);
@@ -167,6 +205,7 @@ impl App {
             .add_service(models)
             .add_service(decisions)
             .add_service(outcomes)
+            .add_service(reports)
             .add_service(problems)
             .add_service(self.log().served())
     }
@@ -181,9 +220,9 @@ impl App {
         self.configuration.known.connect(logs);
     }
 
-    /// Work beside the listener: the relay, the note of how far outcomes are recorded, readiness
-    /// once every neighbor has sent its configuration, flows bound to what has appeared, and old
-    /// rows deleted.
+    /// Work beside the listener: the relay, the note of how far this process has settled, readiness
+    /// once every neighbor has sent its configuration, flows bound to what has appeared, counts for
+    /// reports, and old rows deleted.
     pub fn tasks(&self) -> Vec<Task> {
         let (followers, readiness) = (self.respond.followers.clone(), self.readiness.clone());
         let first = async move { followers.first_snapshot(DEFAULT_TENANT, &readiness).await };
@@ -207,6 +246,7 @@ impl App {
             store,
             Box::pin(bound),
             Box::pin(report),
+            Box::pin(Roller::new(self.roller()).run()),
             retention,
         ]
     }
@@ -221,6 +261,7 @@ impl App {
 fn decisions(
     configuration: &Context,
     relay: &Relay,
+    receipts: Receipts,
     (snapshot_wait_max, experiments_silence_max): (Duration, Duration),
 ) -> Decisions {
     let Context { whole_flows, followers, clock, .. } = configuration;
@@ -261,6 +302,7 @@ fn decisions(
             store: store.clone(),
             gate: gate.clone(),
             clock: clock.clone(),
+            receipts,
             bell: bell.clone(),
             tally: DecisionTally::default(),
         },

@@ -4,7 +4,7 @@
 //! [`deciding`] builds cases and holds the use cases; [`grpc`] reads requests and writes responses;
 //! [`messages`] converts between the two; [`neighbours`] are called for facts and contact
 //! judgments; [`store`] keeps decisions and outcomes; [`relay`] delivers outcomes to the
-//! neighbours.
+//! neighbours; [`reporting`] counts both and answers reports.
 
 pub mod app;
 mod background;
@@ -19,6 +19,7 @@ pub mod neighbours;
 pub mod past_flows;
 pub mod receipt;
 pub mod relay;
+pub mod reporting;
 pub mod retention;
 pub mod settled;
 pub mod store;

@@ -1,8 +1,8 @@
 //! Deletes rows past their limit in small batches, for as long as the process runs.
 //!
 //! Request ids go after a day. Decisions and outcomes go only where a limit says so, and never
-//! while they are needed: a behavioral metric of the tenant still counts the outcome, or a
-//! withdrawal of consent rests on it.
+//! while they are needed: a behavioral metric of the tenant still counts the outcome, a withdrawal
+//! of consent rests on it, or reports have not counted it yet.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use serve::{Clock, Deleted, Pace, RetentionSettings};
 use crate::{
     domain::snapshot::Snapshot,
     neighbours::follow::{self, Followers},
-    store::Store,
+    store::{CountedRows, Store},
 };
 
 /// Longest wait for the configuration of a tenant; without it, its outcomes stay.
@@ -44,8 +44,12 @@ impl Retention {
         let mut deleted = Deleted::new();
         let requests = || self.store.delete_requests(now_us);
         pace.sweep("request", &mut deleted, requests).await?;
+        let positions = self.store.report_positions().await?;
+        let reported_us =
+            |rows| positions.get(&rows).map(|position| position.through_us).unwrap_or_default();
         for tenant in self.history.tenants().await? {
             if let Some(before_us) = self.before_us(&tenant, "decisions", now) {
+                let before_us = before_us.min(reported_us(CountedRows::Decisions) + 1);
                 self.store.keep_since(&tenant, before_us).await?;
                 let delete = || self.store.delete_decisions(&tenant, before_us);
                 pace.sweep("decision", &mut deleted, delete).await?;
@@ -55,8 +59,8 @@ impl Retention {
                 tracing::warn!(tenant, "its metrics are not known: no outcome was deleted");
                 continue;
             };
-            let before_us = before_us.min(counted_us);
-            let delete = || self.store.delete_outcomes(&tenant, before_us, OPT_OUT);
+            let until = (before_us.min(counted_us), reported_us(CountedRows::Outcomes));
+            let delete = || self.store.delete_outcomes(&tenant, until, OPT_OUT);
             pace.sweep("outcome", &mut deleted, delete).await?;
         }
         Ok(deleted)

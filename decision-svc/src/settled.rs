@@ -14,7 +14,7 @@ use serve::{Clock, Stopwatch};
 
 use crate::{
     deciding::new_id,
-    domain::settled::{Replica, Sightings},
+    domain::settled::{Found, Replica, Sightings},
     receipt::Receipts,
     store::Store,
 };
@@ -57,6 +57,10 @@ impl Settled {
             settled.store.remove_replicas(&ended).await?;
         }
         settled.note().await?;
+        // Another process, whose clock may be ahead, has counted up to here for reports, or waits
+        // for this one from now on.
+        let counted_us = settled.store.join_reports().await?;
+        settled.receipts.begin_after(serve::from_micros(counted_us));
         Ok(settled)
     }
 
@@ -67,7 +71,7 @@ impl Settled {
         loop {
             tick.tick().await;
             if let Err(error) = self.note().await {
-                tracing::debug!(%error, "how far outcomes are recorded was not noted");
+                tracing::debug!(%error, "how far this process has settled was not noted");
             }
         }
     }
@@ -77,12 +81,18 @@ impl Settled {
         let beat = self.beat.fetch_add(1, Ordering::SeqCst) + 1;
         let settled_us = self.receipts.settled_through().timestamp_micros();
         let replica_id = self.replica_id.to_string();
-        self.store.settle(&Replica { replica_id, settled_us, beat }).await
+        let replica = Replica { replica_id, settled_us, beat, tracks_decisions: true };
+        self.store.settle(&replica).await
     }
 
     /// The instant up to which every outcome that any process received is recorded or refused. What
     /// is read of the outbox afterwards has all of them, but for those that are delivered.
     pub async fn through(&self) -> Result<DateTime<Utc>, DatabaseError> {
+        Ok(self.found().await?.through)
+    }
+
+    /// How far all processes have settled. What is read afterwards has everything up to there.
+    pub async fn found(&self) -> Result<Found, DatabaseError> {
         let own = self.receipts.settled_through();
         let mut others = self.store.replicas().await?;
         others.retain(|replica| *replica.replica_id != *self.replica_id);
@@ -91,6 +101,6 @@ impl Settled {
             seen.found(&others, own, self.clock.now(), self.since.elapsed())
         };
         self.store.remove_replicas(&found.forgotten).await?;
-        Ok(found.through)
+        Ok(found)
     }
 }

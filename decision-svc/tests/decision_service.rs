@@ -13,10 +13,14 @@ mod decision_service {
     pub mod fresh;
     pub mod keys;
     pub mod lists;
+    pub mod logs;
     pub mod neighbours;
     pub mod not_now;
     pub mod outcomes;
     pub mod recommend;
+    pub mod report_scale;
+    pub mod reports;
+    pub mod reports_counted;
     pub mod retention;
     pub mod script;
     pub mod settled;

@@ -256,7 +256,11 @@ fn set(message: &mut DynamicMessage, path: &str, text: &str) -> anyhow::Result<(
         }
         other => bail!("a {other:?} in a path"),
     };
-    message.set_field(&field, value);
+    match message.get_field_mut(&field) {
+        // A parameter of the query may be given several times.
+        Field::List(items) => items.push(value),
+        _ => message.set_field(&field, value),
+    }
     Ok(())
 }
 

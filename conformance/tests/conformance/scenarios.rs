@@ -110,6 +110,7 @@ const ALL: &[&str] = &[
     "references",
     "a-rename-takes-nothing-away",
     "partial-writes",
+    "reports",
 ];
 const SEEDS: &[&str] = &["winback", "outcome-types"];
 

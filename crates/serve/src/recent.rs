@@ -35,6 +35,14 @@ impl<K: Clone + Eq + Hash, V> Recent<K, V> {
         Some(&entry.value)
     }
 
+    /// Takes the value of a key out.
+    pub fn take<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
+        self.entries.remove(key).map(|entry| entry.value)
+    }
+
     /// Adds or replaces a value. Dropped is what was replaced, or evicted for it.
     pub fn insert(&mut self, key: K, value: V) {
         if self.entries.len() >= self.max && !self.entries.contains_key(&key) {
@@ -78,6 +86,7 @@ mod tests {
         assert_eq!(kept, [("a", 1), ("c", 5), ("d", 4)]);
         recent.insert("e", 6);
         assert_eq!(recent.get("a"), None);
+        assert_eq!((recent.take("d"), recent.take("d")), (Some(4), None));
         recent.retain(|key| *key == "e");
         assert_eq!(recent.iter().count(), 1);
     }

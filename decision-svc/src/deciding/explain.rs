@@ -183,7 +183,8 @@ impl Explain {
         attempt: Try,
     ) -> Result<Result<(PlannedCase, Judged), Try>, Status> {
         let gone = || serve::internal(&"a question without an answer");
-        let cases = self.live.cases(tenant, &[question], Detail::Everything).await;
+        let earliest = DateTime::UNIX_EPOCH;
+        let cases = self.live.cases(tenant, &[question], Detail::Everything, earliest).await;
         let mut live = cases.into_iter().next().ok_or_else(gone)??;
         let catalog = live.catalog.clone();
         // Offer and rank must be of one catalog.

@@ -3,7 +3,7 @@
 use proffer_proto::{catalog::v1::OutcomeCategory, decision::v1::OutcomeReport};
 use prost::Message as _;
 
-use crate::domain::outcome::ResolvedOutcome;
+use crate::domain::{outcome::ResolvedOutcome, report::cell::category_of};
 
 /// An outcome as it is stored. Catalog and decision say later what they like: it means what it
 /// meant.
@@ -24,6 +24,23 @@ pub struct KeptOutcome {
     /// Whether the customer saw something or did something.
     #[prost(enumeration = "OutcomeCategory", tag = "5")]
     pub category: i32,
+    /// Where it counts in reports; absent in records of earlier versions.
+    #[prost(message, optional, tag = "6")]
+    pub place: Option<KeptPlace>,
+}
+
+/// Where an outcome counts in reports, beside its offer.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct KeptPlace {
+    /// Id of the flow of the decision it names; empty without.
+    #[prost(string, tag = "1")]
+    pub flow_id: String,
+    /// The category of the offer: its id, or its name in lower case; empty without.
+    #[prost(string, tag = "2")]
+    pub category: String,
+    /// Id of the channel; its name in lower case when there is no such channel; empty without.
+    #[prost(string, tag = "3")]
+    pub channel: String,
 }
 
 impl KeptOutcome {
@@ -38,8 +55,20 @@ impl KeptOutcome {
             Some(offer) => (offer.subject.offer_id.clone(), offer.rank),
             None => (String::new(), 0),
         };
-        let channel = outcome.channel.clone();
-        Self { report: body, offer_id, rank, channel, category: category.into() }
+        let category_of = outcome.offer.as_ref().map(|offer| category_of(&offer.subject));
+        let place = KeptPlace {
+            flow_id: outcome.flow_id.clone(),
+            category: category_of.unwrap_or_default(),
+            channel: outcome.channel_key.clone(),
+        };
+        Self {
+            report: body,
+            offer_id,
+            rank,
+            channel: outcome.channel.clone(),
+            category: category.into(),
+            place: Some(place),
+        }
     }
 
     /// The stored bytes.

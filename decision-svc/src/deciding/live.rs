@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use chrono::{DateTime, Utc};
 use database::DatabaseError;
 use futures::future::join_all;
 use serve::Clock;
@@ -58,12 +59,14 @@ pub struct LiveCases {
 }
 
 impl LiveCases {
-    /// The case of each question, in their order.
+    /// The case of each question, in their order; of now, which is not before `earliest`, unless
+    /// the question names an instant.
     pub async fn cases(
         &self,
         tenant: &str,
         questions: &[&Arc<Question>],
         detail: Detail,
+        earliest: DateTime<Utc>,
     ) -> Vec<Result<LiveCase, Status>> {
         let mut gathered = match self.gather(tenant, questions).await {
             Ok(gathered) => gathered,
@@ -72,7 +75,7 @@ impl LiveCases {
         let mut metrics = std::mem::take(&mut gathered.metrics);
         let case = |(index, question): (usize, &&Arc<Question>)| {
             let metrics = metrics.remove(&index).unwrap_or_default();
-            let now = || question.at.unwrap_or_else(|| self.clock.now());
+            let now = || question.at.unwrap_or_else(|| self.clock.now().max(earliest));
             gathered.case(index, question, metrics, detail, now)
         };
         questions.iter().enumerate().map(case).collect()

@@ -27,6 +27,7 @@ use crate::{
         question,
     },
     neighbours::{Gate, policy},
+    receipt::{Receipt, Receipts},
     store::{DecisionName, NewDecision, RequestRow, Store, Written},
     telemetry::DecisionTally,
 };
@@ -48,6 +49,8 @@ pub struct Recommend {
     pub gate: Arc<Gate>,
     /// The time.
     pub clock: Clock,
+    /// What is being decided and not yet written.
+    pub receipts: Receipts,
     /// Rung when there is something to deliver.
     pub bell: Arc<Notify>,
     /// Counts what was decided.
@@ -171,8 +174,10 @@ impl Recommend {
         open: Vec<OpenCall<'_>>,
         attempt: Try,
     ) -> Try {
+        // Open until all are written: nobody counts past an instant of theirs before.
+        let receipt = self.receipts.receive();
         let questions: Vec<_> = open.iter().map(|open| &open.call.question).collect();
-        let fetch = self.live.cases(tenant, &questions, Detail::Answer);
+        let fetch = self.live.cases(tenant, &questions, Detail::Answer, receipt.at);
         let cases = fetch.instrument(stage("fetch")).await;
         let cases = answers.keep(open.into_iter().zip(cases)).into_iter();
         let planner = &self.live.planner;
@@ -185,8 +190,9 @@ impl Recommend {
             (open, judged.map(|judged| decided(tenant, open.call, planned, judged)))
         });
         let decided = stage("conclude").in_scope(|| answers.keep(judged));
+        let receipt = &receipt;
         let written = decided.into_iter().map(|(open, decided)| async move {
-            (open, self.write(tenant, open.call, decided).await)
+            (open, self.write(tenant, open.call, decided, receipt).await)
         });
         for (open, answer) in join_all(written).instrument(stage("write")).await {
             if let Some(answer) = answer.transpose() {
@@ -233,12 +239,21 @@ impl Recommend {
         tenant: &str,
         call: &Call,
         Decided { flow, mut shown, unused, new }: Decided,
+        receipt: &Receipt,
     ) -> Result<Option<Decision>, Status> {
         let Some(new) = new else {
             self.count(&flow, &shown);
             return Ok(Some(shown));
         };
         let holder = new.decision_id.clone();
+        // The caller has no answer any more and may ask again. Another process may have counted
+        // past the decision's instant by now.
+        if receipt.is_overdue() {
+            drop(self.release(tenant, call, &holder, 0).await);
+            let message = "the decision could not be written in time; ask again";
+            let problem = Problem::new(Code::DeadlineExceeded, ErrorReason::Unavailable, message);
+            return Err(problem.into());
+        }
         let written = self.store.write_decision(new).await;
         match written.map_err(|error| serve::store_status(&error))? {
             Written::Stored => {

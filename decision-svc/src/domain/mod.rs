@@ -18,6 +18,7 @@ pub mod plan;
 pub mod problem;
 pub mod rank;
 pub mod reason;
+pub mod report;
 pub mod request;
 pub mod scalar;
 pub mod schedule;

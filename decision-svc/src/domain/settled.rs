@@ -1,5 +1,5 @@
-//! Up to which instant every outcome that was received is recorded or refused, over all processes
-//! that share a store.
+//! Up to which instant everything that was received is recorded or refused, over all processes that
+//! share a store.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -14,6 +14,8 @@ pub struct Replica {
     pub settled_us: i64,
     /// Another number each time it is noted.
     pub beat: i64,
+    /// That is true of its decisions as well. Processes of earlier versions track outcomes only.
+    pub tracks_decisions: bool,
 }
 
 /// When each process was seen to live. A process is known by its beat, so the clocks of the
@@ -29,8 +31,10 @@ pub struct Sightings {
 /// How far all processes have settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Everything that was received up to here is recorded or refused.
+    /// Every outcome that was received up to here is recorded or refused.
     pub through: DateTime<Utc>,
+    /// Every decision that was made up to here is recorded or failed.
+    pub decisions_through: DateTime<Utc>,
     /// Processes that ended so long ago that their rows may be removed.
     pub forgotten: Vec<Replica>,
 }
@@ -56,7 +60,7 @@ impl Sightings {
     ) -> Found {
         let known = |id: &String| others.iter().any(|replica| replica.replica_id == *id);
         self.seen.retain(|id, _| known(id));
-        let (mut through, mut forgotten) = (own, Vec::new());
+        let (mut through, mut decisions_through, mut forgotten) = (own, own, Vec::new());
         let before = now - TimeDelta::from_std(self.gone_after).unwrap_or_default();
         for replica in others {
             let seen = self.seen.entry(replica.replica_id.clone());
@@ -68,13 +72,17 @@ impl Sightings {
             if silence < self.gone_after {
                 let settled = DateTime::from_timestamp_micros(replica.settled_us);
                 through = through.min(settled.unwrap_or_default());
+                if !replica.tracks_decisions {
+                    decisions_through = decisions_through.min(before);
+                }
             } else if silence < self.gone_after * FORGOTTEN_AFTER {
                 through = through.min(before);
             } else {
                 forgotten.push(replica.clone());
             }
         }
-        Found { through, forgotten }
+        decisions_through = decisions_through.min(through);
+        Found { through, decisions_through, forgotten }
     }
 }
 
@@ -83,7 +91,8 @@ mod tests {
     use super::*;
 
     fn replica(id: &str, second: i64, beat: i64) -> Replica {
-        Replica { replica_id: id.to_owned(), settled_us: second * 1_000_000, beat }
+        let replica_id = id.to_owned();
+        Replica { replica_id, settled_us: second * 1_000_000, beat, tracks_decisions: true }
     }
 
     fn at(second: i64) -> DateTime<Utc> {
@@ -117,5 +126,16 @@ mod tests {
         let mut sightings = Sightings::new(Duration::from_secs(60));
         let found = sightings.found(&[replica("a", 10, 7)], at(500), at(500), Duration::ZERO);
         assert_eq!(found.through, at(10), "how long it is silent is not known yet");
+    }
+
+    /// What it has in flight is not known: nothing is after as long as a request may take.
+    #[test]
+    fn decisions_of_an_earlier_version_are_waited_for_as_long_as_a_request_lives() {
+        let mut sightings = Sightings::new(Duration::from_secs(60));
+        let earlier = Replica { tracks_decisions: false, ..replica("b", 999, 1) };
+        let found = sightings.found(&[earlier], at(1_000), at(1_000), Duration::ZERO);
+        assert_eq!((found.through, found.decisions_through), (at(999), at(940)));
+        let found = sightings.found(&[replica("c", 999, 1)], at(1_000), at(1_000), Duration::ZERO);
+        assert_eq!((found.through, found.decisions_through), (at(999), at(999)));
     }
 }

@@ -12,6 +12,7 @@ pub mod model;
 pub mod outcome;
 mod outcome_list;
 mod range;
+pub mod report;
 pub mod weight_profile;
 
 use history::{History, ServiceContext};

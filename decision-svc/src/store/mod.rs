@@ -5,6 +5,7 @@
 //! - Per customer, a request id has one decision, an idempotency key one outcome, and an experiment
 //!   one arm, under any interleaving and number of replicas.
 //! - Messages about a customer are numbered in the order in which they were acknowledged.
+//! - What [`Store::advance_report`] passes over is counted once, with its position.
 //! - Every statement has a form that a database which spreads customers over servers can run:
 //!   [`statements`] lists all of them.
 
@@ -18,6 +19,7 @@ mod new_decision;
 mod outbox;
 mod outcome;
 mod replica;
+mod report;
 mod request;
 mod retention;
 mod writer;
@@ -33,6 +35,9 @@ pub use metric::AskedMetric;
 pub use new_decision::{NewArm, NewDecision, RequestRow};
 pub use outbox::{Backlog, OutboxRow, Target};
 pub use outcome::{NewOutcome, OutcomeFilter, OutcomeRow, Recorded};
+pub use report::{
+    CountedDecision, CountedOutcome, CountedRows, Counting, DayRow, ReportPosition, ReportZone,
+};
 pub use writer::Written;
 
 static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
@@ -63,6 +68,7 @@ pub fn statements(dialect: Dialect) -> Vec<Statement> {
         outbox::statements,
         outcome::statements,
         replica::statements,
+        report::statements,
         retention::statements,
     ];
     for statements in of_both {

@@ -5,10 +5,12 @@ use database::{DatabaseError, Dialect, Select, Statement, execute};
 use super::Store;
 use crate::domain::settled::Replica;
 
-const BEAT: &str = "insert into replica (replica_id, settled_us, beat) values ($1, $2, $3)
+const BEAT: &str = "insert into replica (replica_id, settled_us, beat, tracks_decisions)
+    values ($1, $2, $3, $4)
     on conflict (replica_id) do update set settled_us = excluded.settled_us, beat = excluded.beat";
 
-const ALL: &str = "select replica_id, settled_us, beat from replica order by replica_id";
+const ALL: &str = "select replica_id, settled_us, beat, tracks_decisions from replica
+    order by replica_id";
 
 const REMOVE: &str = "delete from replica where replica_id = $1 and beat = $2";
 
@@ -31,15 +33,25 @@ impl Store {
         let mut transaction = self.database.begin().await?;
         execute!(
             &mut transaction,
-            sqlx::query(BEAT).bind(&replica.replica_id).bind(replica.settled_us).bind(replica.beat)
+            sqlx::query(BEAT)
+                .bind(&replica.replica_id)
+                .bind(replica.settled_us)
+                .bind(replica.beat)
+                .bind(replica.tracks_decisions)
         )?;
         transaction.commit().await
     }
 
     /// How far every process has settled.
     pub async fn replicas(&self) -> Result<Vec<Replica>, DatabaseError> {
-        let rows: Vec<(String, i64, i64)> = Select::new(ALL).brief().all(&self.database).await?;
-        let replica = |(replica_id, settled_us, beat)| Replica { replica_id, settled_us, beat };
+        type Columns = (String, i64, i64, bool);
+        let rows: Vec<Columns> = Select::new(ALL).brief().all(&self.database).await?;
+        let replica = |(replica_id, settled_us, beat, tracks_decisions): Columns| Replica {
+            replica_id,
+            settled_us,
+            beat,
+            tracks_decisions,
+        };
         Ok(rows.into_iter().map(replica).collect())
     }
 

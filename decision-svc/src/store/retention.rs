@@ -20,7 +20,8 @@ const DELETE_DECISION: &str = "delete from decision
     where tenant_id = $1 and customer_id = $2 and decided_us = $3 and decision_id = $4";
 
 const OLD_OUTCOMES: &str = "select customer_id, idempotency_key from outcome
-    where tenant_id = $1 and occurred_us < $2 and outcome_key <> $3 limit $4 + 0";
+    where tenant_id = $1 and occurred_us < $2 and outcome_key <> $3 and received_us <= $4
+    limit $5 + 0";
 const DELETE_OUTCOME: &str = "delete from outcome
     where tenant_id = $1 and customer_id = $2 and idempotency_key = $3 and occurred_us < $4";
 
@@ -79,15 +80,17 @@ impl Store {
         })
     }
 
-    /// Deletes some outcomes of a tenant that happened before `before_us`, but none of the type
+    /// Deletes some outcomes of a tenant that happened before `before_us` and are counted for
+    /// reports, which they are up to the instant of receipt `counted_us`, but none of the type
     /// `kept`; returns how many.
     pub async fn delete_outcomes(
         &self,
         tenant: &str,
-        before_us: i64,
+        (before_us, counted_us): (i64, i64),
         kept: &str,
     ) -> Result<u64, DatabaseError> {
-        let select = Select::new(OLD_OUTCOMES).bind(tenant).bind(before_us).bind(kept);
+        let select =
+            Select::new(OLD_OUTCOMES).bind(tenant).bind(before_us).bind(kept).bind(counted_us);
         let keys: Vec<(String, String)> =
             select.bind(i64::from(BATCH_MAX)).all(&self.database).await?;
         delete_each!(self.database, keys, (customer_id, idempotency_key) => {

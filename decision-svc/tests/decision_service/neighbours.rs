@@ -89,6 +89,11 @@ impl Fakes {
         write(&self.policy, kind, id, name, resource)
     }
 
+    /// What the three neighbours have written.
+    pub fn logs(&self) -> [watch::Sender<Vec<ConfigurationChange>>; 3] {
+        [self.catalog.clone(), self.policy.clone(), self.experiment.clone()]
+    }
+
     pub fn write_experiment(&self, found: &experiment::Experiment) -> i64 {
         write(&self.experiment, "experiment", &found.id, &found.name, found.encode_to_vec())
     }

@@ -426,7 +426,7 @@ async fn experiments_count_amounts_exactly_and_know_up_to_when() {
             panic!("{:?}", script.entries)
         };
         assert_eq!((outcome.value_e4, outcome.positive), (Some(199_001), true));
-        assert_eq!(script.counted_through, NOW_US);
+        assert_eq!(script.counted_through, NOW_US - 1);
     })
     .await;
 }
@@ -439,8 +439,7 @@ async fn when_nothing_follows_experiments_are_told_so() {
         suite.respond(report("c", "click", "k1")).await.unwrap();
         suite.fakes.delivered(2).await;
         suite.clock.set(serve::from_micros(NOW_US + 1_000_000));
-        let is_settled =
-            || suite.fakes.script.lock().unwrap().counted_through == NOW_US + 1_000_000;
+        let is_settled = || suite.fakes.script.lock().unwrap().counted_through == NOW_US + 999_999;
         while !is_settled() {
             tokio::task::yield_now().await;
         }

@@ -15,6 +15,7 @@ async fn deleted_after(suite: &Suite, days: i64, limits: &[&str]) -> Deleted {
     suite.clock.set(serve::from_micros(NOW_US + days * DAY_US));
     let limits = limits.iter().map(|limit| serve::retention_limit(limit).unwrap()).collect();
     let app = suite.app.clone().with_retention(RetentionSettings { limits });
+    app.count_for_reports().await.unwrap();
     let mut deleted = app.delete_old_rows(Pace::Full).await.unwrap();
     deleted.retain(|_, rows| *rows > 0);
     deleted

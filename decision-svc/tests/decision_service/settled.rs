@@ -70,7 +70,7 @@ async fn a_receipt_that_is_open_in_one_process_holds_back_what_another_one_tells
     until(&mut tell).await;
     lock.rollback().await.unwrap();
     held.await.unwrap().unwrap();
-    until(async || counted_through(&fakes) == received_us + 10_000_000).await;
+    until(async || counted_through(&fakes) == received_us + 9_999_999).await;
 }
 
 /// A process that starts knows of no delivery, and experiments wait all the same.
@@ -85,7 +85,7 @@ async fn a_tenant_with_an_experiment_is_told_of_after_a_restart() {
     drop(suite);
     fakes.script.lock().unwrap().counted_through = 0;
     let _suite = Suite::start(&location, fakes.clone()).await;
-    until(async || counted_through(&fakes) == NOW_US).await;
+    until(async || counted_through(&fakes) == NOW_US - 1).await;
 }
 
 /// Experiments end while nothing happens, and their verdicts wait.
@@ -99,7 +99,7 @@ async fn a_tenant_with_an_experiment_is_told_of_while_nothing_happens() {
     for second in [0, 1] {
         let now_us = NOW_US + second * 1_000_000;
         suite.clock.set(serve::from_micros(now_us));
-        until(async || counted_through(&suite.fakes) == now_us).await;
+        until(async || counted_through(&suite.fakes) == now_us - 1).await;
     }
 }
 

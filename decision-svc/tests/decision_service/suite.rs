@@ -9,7 +9,7 @@ use proffer_proto::{
     decision::v1::{
         self as proto, decision_flow_service_client::DecisionFlowServiceClient,
         decision_service_client::DecisionServiceClient,
-        outcome_service_client::OutcomeServiceClient,
+        outcome_service_client::OutcomeServiceClient, report_service_client::ReportServiceClient,
     },
     experiment::v1 as experiment,
     policy::v1 as policy,
@@ -33,6 +33,7 @@ pub struct Suite {
     pub decisions: DecisionServiceClient<Neighbour>,
     pub flows: DecisionFlowServiceClient<Neighbour>,
     pub outcomes: OutcomeServiceClient<Neighbour>,
+    pub reports: ReportServiceClient<Neighbour>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
 }
 
@@ -81,7 +82,8 @@ impl Suite {
             clock,
             decisions: DecisionServiceClient::new(own.clone()),
             flows: DecisionFlowServiceClient::new(own.clone()),
-            outcomes: OutcomeServiceClient::new(own),
+            outcomes: OutcomeServiceClient::new(own.clone()),
+            reports: ReportServiceClient::new(own),
             tasks: app.tasks().into_iter().map(tokio::spawn).collect(),
             app,
         };

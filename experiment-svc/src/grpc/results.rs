@@ -6,6 +6,7 @@ mod print;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use drawing::SVG;
 use history::{ServiceContext as _, timestamp};
 use proffer_proto::{experiment::v1 as proto, values::v1::TextBody};
 use serve::{Problem, metadata};
@@ -23,8 +24,6 @@ use crate::domain::{
     tally::Plan,
 };
 
-/// Media type of the picture.
-const SVG: &str = "image/svg+xml";
 /// Why a secondary metric or a guardrail is not shown.
 const COUNTING: &str = "is being counted: it is shown when every customer is";
 

@@ -8,7 +8,7 @@ use crate::repository::SourceFile;
 const BEGINNING: [&str; 2] = ["tenant_id", "customer_id"];
 
 /// Tables without customers, and why each has none.
-const OTHERS: [(&str, &str); 14] = [
+const OTHERS: [(&str, &str); 18] = [
     ("head", "a tenant's configuration"),
     ("entry", "a tenant's configuration"),
     ("resource", "a tenant's configuration"),
@@ -20,6 +20,10 @@ const OTHERS: [(&str, &str); 14] = [
     ("counted_through", "an instant of a tenant's ledger"),
     ("kept_since", "from when on rows of a kind are there"),
     ("replica", "a process"),
+    ("report_position", "how far rows are counted for reports"),
+    ("report_zone", "the time zone of a tenant's days"),
+    ("report_cell", "what reports count apart: flow, offer, category, channel, type"),
+    ("report_day", "counts of a tenant's day"),
     ("contact_feed", "the last position in a tenant's feed of contacts"),
     ("budget", "the sum over all customers that a policy limits"),
     ("budget_entry", "counted in a sum over all customers, by the contact's id"),

@@ -1,21 +1,17 @@
 //! A read-out as a picture: differences with their intervals, the anytime interval by day, the
 //! sizes of the arms, and the verdict in words.
 //!
-//! Colors are those of [`color`]: each has a light and a dark form, and the viewer's scheme
-//! chooses.
+//! Colors are those of [`drawing::color`]: each has a light and a dark form, and the viewer's
+//! scheme chooses.
 
 mod band;
-mod color;
 mod rows;
 mod sizes;
 mod words;
 
+use drawing::{Area, DrawError, color, write};
 use plotters::{
-    backend::SVGBackend,
-    coord::Shift,
-    drawing::{DrawingArea, DrawingAreaErrorKind, IntoDrawingArea as _},
-    element::{Rectangle, Text},
-    style::{Color as _, IntoFont as _, TextStyle},
+    backend::SVGBackend, drawing::IntoDrawingArea as _, element::Rectangle, style::Color as _,
 };
 
 use super::analysis::{Day, ReadOut};
@@ -25,12 +21,6 @@ const MARGIN: i32 = 24;
 const LINE: i32 = 20;
 /// Height of the band by day.
 const BAND: i32 = 240;
-
-/// Why a picture could not be drawn. Drawing into a text does not fail, so it is a fault of ours.
-pub type DrawError = DrawingAreaErrorKind<std::io::Error>;
-
-/// Where a section is drawn, in pixels.
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// Draws a read-out of the experiment of this name, with its snapshots, as SVG text.
 pub fn svg(name: &str, read_out: &ReadOut, days: &[Day]) -> Result<String, DrawError> {
@@ -46,8 +36,7 @@ pub fn svg(name: &str, read_out: &ReadOut, days: &[Day]) -> Result<String, DrawE
             SVGBackend::with_string(&mut text, (WIDTH, height.unsigned_abs())).into_drawing_area();
         let whole = [(0, 0), (WIDTH as i32, height)];
         root.draw(&Rectangle::new(whole, color::BACKGROUND.filled()))?;
-        let name: String = name.chars().filter(|character| !character.is_control()).collect();
-        write(&root, &name, (MARGIN, MARGIN), 20, color::INK)?;
+        write(&root, name, (MARGIN, MARGIN), 20, color::INK)?;
         for (line, words) in verdict.iter().enumerate() {
             let at = (MARGIN, MARGIN + 28 + LINE * line as i32);
             write(&root, words, at, 14, color::INK)?;
@@ -63,18 +52,6 @@ pub fn svg(name: &str, read_out: &ReadOut, days: &[Day]) -> Result<String, DrawE
         root.present()?;
     }
     Ok(color::with_schemes(&text))
-}
-
-/// Writes one line, its upper left corner at `at`.
-fn write(
-    area: &Area<'_>,
-    text: &str,
-    at: (i32, i32),
-    size: i32,
-    color: plotters::style::RGBColor,
-) -> Result<(), DrawError> {
-    let style = TextStyle::from(("sans-serif", size).into_font()).color(&color);
-    area.draw(&Text::new(text.to_owned(), at, style))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Colors in a light and a dark form.
+//! Colors in a light and a dark form; the scheme of the viewer chooses.
 
 use plotters::style::RGBColor;
 
@@ -18,9 +18,20 @@ pub const ANYTIME: RGBColor = RGBColor(154, 103, 0);
 pub const BAND: RGBColor = RGBColor(250, 234, 192);
 /// What must not be.
 pub const ALARM: RGBColor = RGBColor(207, 34, 46);
+/// Several series in one picture, by size.
+pub const SERIES: [RGBColor; 8] = [
+    RGBColor(17, 99, 41),
+    RGBColor(130, 80, 223),
+    RGBColor(188, 76, 0),
+    RGBColor(5, 80, 174),
+    RGBColor(191, 57, 137),
+    RGBColor(27, 124, 131),
+    RGBColor(125, 78, 0),
+    RGBColor(110, 119, 129),
+];
 
 /// The dark form of each.
-const DARK: [(RGBColor, &str); 8] = [
+const DARK: [(RGBColor, &str); 16] = [
     (BACKGROUND, "#0d1117"),
     (INK, "#e6edf3"),
     (FAINT, "#9198a1"),
@@ -29,6 +40,14 @@ const DARK: [(RGBColor, &str); 8] = [
     (ANYTIME, "#d29922"),
     (BAND, "#3a2d0a"),
     (ALARM, "#f85149"),
+    (SERIES[0], "#3fb950"),
+    (SERIES[1], "#a371f7"),
+    (SERIES[2], "#db6d28"),
+    (SERIES[3], "#79c0ff"),
+    (SERIES[4], "#f778ba"),
+    (SERIES[5], "#39c5cf"),
+    (SERIES[6], "#e3b341"),
+    (SERIES[7], "#8b949e"),
 ];
 
 /// The picture with a style that gives each color its dark form where the viewer prefers one.
@@ -46,5 +65,24 @@ pub fn with_schemes(svg: &str) -> String {
             format!("{head}\n{style}{rest}")
         }
         None => svg.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two colors of one light form would have one dark form.
+    #[test]
+    fn every_color_has_one_dark_form() {
+        for (place, (light, _)) in DARK.iter().enumerate() {
+            let twin = DARK.iter().skip(place + 1).find(|(other, _)| other == light);
+            assert_eq!(twin, None);
+        }
+        let svg = with_schemes("<?xml?><svg width=\"9\"><rect/></svg>");
+        assert!(svg.starts_with("<?xml?><svg width=\"9\">\n<style>"), "{svg}");
+        assert!(svg.contains("[fill=\"#FFFFFF\"]{fill:#0d1117}"), "{svg}");
+        assert!(svg.ends_with("</style><rect/></svg>"), "{svg}");
+        assert_eq!(with_schemes("no picture"), "no picture");
     }
 }
