@@ -40,7 +40,7 @@ pub enum Acknowledged {
     },
 }
 
-/// What callers were told. Cheap to clone.
+/// What was acknowledged to callers. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Acknowledgments {
     done: Arc<Mutex<Vec<Acknowledged>>>,

@@ -1,5 +1,5 @@
-//! `drill policy`, `decision`, `cluster`, `kill`, `retention` and `upgrade`: the drills at full size
-//! or a part of it. `cargo xtask drill` builds and runs it.
+//! `drill policy`, `decision`, `cluster`, `kill`, `retention` and `upgrade`: the drills at full
+//! size or a part of it. `cargo xtask drill` builds and runs it.
 
 use std::{
     path::{Path, PathBuf},

@@ -10,11 +10,14 @@ use std::{
 };
 
 use anyhow::Context as _;
-use database::{Database, Location, PoolSizes, Select};
+use database::{Database, Location, PoolSizes};
 use serde_json::json;
 use testkit::Postgres;
 
-use super::{Order, Report, store::ledger};
+use super::{
+    Order, Report,
+    store::{decision, ledger},
+};
 use crate::{
     acknowledged::{Acknowledged, Acknowledgments},
     cluster::Cluster,
@@ -196,10 +199,9 @@ async fn slotless(server: &Postgres, all: &[Acknowledged]) -> anyhow::Result<Vec
 /// Messages that decision-svc still has for its neighbors, some seconds after the last call.
 async fn undelivered(server: &Postgres) -> anyhow::Result<Vec<String>> {
     let store = open(server, "decision").await?;
-    let mut left = 0_i64;
+    let mut left = 0;
     for _ in 0..1_000 {
-        let select = Select::new("select count(*) from outbox");
-        (left,) = select.one(&store).await?;
+        left = decision::undelivered(&store).await?;
         if left == 0 {
             break;
         }

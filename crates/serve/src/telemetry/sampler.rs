@@ -1,4 +1,5 @@
-//! Which traces are exported that begin in this process.
+//! Chooses which of the traces that begin in this process are exported: each whose cause is
+//! exported, and of the others those that another sampler takes.
 
 use opentelemetry::{
     Context, KeyValue,
