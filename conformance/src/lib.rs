@@ -7,6 +7,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+pub mod acknowledged;
 pub mod admin;
 pub mod answer;
 pub mod cluster;

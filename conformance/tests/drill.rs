@@ -6,7 +6,9 @@
 use std::time::Duration;
 
 use conformance::{
-    drill::{Order, Report, Size, Time, cap, idempotency, rehearse, replay, upgrade, withdrawal},
+    drill::{
+        Order, Report, Size, Time, cap, idempotency, kill, rehearse, replay, upgrade, withdrawal,
+    },
     process,
     suite::Store,
 };
@@ -61,6 +63,11 @@ async fn decisions_on_postgres_come_out_the_same_after_every_edit_and_a_restart(
 #[tokio::test(flavor = "multi_thread")]
 async fn replicas_are_rolled_killed_and_added_and_no_call_fails_and_no_cap_is_passed() {
     check(Store::Postgres, rehearse::run).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_acknowledged_is_lost_while_every_service_and_postgres_are_killed() {
+    check(Store::Postgres, kill::run).await;
 }
 
 /// The rig alone: both versions are this one. `cargo xtask drill upgrade` builds the one before.

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use serve::Clock;
+use serve::{Clock, TracedCall, telemetry::trace};
 use tokio::sync::Notify;
 use tonic::{Code, Status};
 
@@ -126,7 +126,10 @@ impl Relay {
         let is_all = (rows.len() as i64) < BATCH_MAX;
         let counted_through_us =
             if is_all { settled_us } else { settled_us.min(oldest(&rows) - 1) };
-        match self.send(tenant, target, &rows, counted_through_us).await {
+        let causes = rows.iter().filter_map(|row| row.cause.as_deref());
+        let traced = trace::following("relay", causes);
+        let sent = self.send(tenant, target, &rows, counted_through_us);
+        match TracedCall::carry(traced, sent).await {
             Ok(()) => self.store.delivered(tenant, target, &rows).await.is_ok(),
             Err(status) if status.code() == Code::InvalidArgument => {
                 self.one_by_one(tenant, target, &rows).await

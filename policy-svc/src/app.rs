@@ -15,7 +15,7 @@ use crate::{
     retention::Retention,
     store,
     store::{Drift, Store},
-    telemetry,
+    telemetry::{self, LapsedShare, LapsedShares},
 };
 
 /// How often answers kept for retries are purged.
@@ -41,6 +41,7 @@ pub struct App {
     readiness: Readiness,
     presence: Presence,
     retention: Retention,
+    lapsed: LapsedShares,
 }
 
 impl App {
@@ -73,7 +74,8 @@ impl App {
             settings: RetentionSettings::default(),
             clock: deps.clock,
         };
-        Ok(Self { context, readiness, presence, retention })
+        let lapsed = LapsedShares::default();
+        Ok(Self { context, readiness, presence, retention, lapsed })
     }
 
     /// With limits on how long contacts and outcomes are kept; by default they stay for ever.
@@ -168,15 +170,20 @@ impl App {
 
     /// Sets the metric of lapsed reservations of every policy. [`Self::tasks`] repeats it.
     async fn report_lapses(&self) -> anyhow::Result<()> {
+        let mut shares = Vec::new();
         for tenant in self.context.configurations.tenants() {
             let ended = self.context.lapses.ended(&tenant).await?;
             let configuration = self.context.configurations.newest(&tenant).await?;
             for policy in &configuration.policies {
                 let share = lapsed_share(&policy.scope, &ended).unwrap_or_default();
-                let labels = [("tenant", tenant.clone()), ("policy", policy.id.clone())];
-                metrics::gauge!("proffer.policy.lapsed.share", &labels).set(share);
+                shares.push(LapsedShare {
+                    tenant: tenant.clone(),
+                    policy: policy.id.clone(),
+                    share,
+                });
             }
         }
+        self.lapsed.set(&shares);
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use clap::builder::BoolishValueParser;
 use proffer::suite::{Addresses, Suite, Tuning};
 use serve::{
-    Clock, Shutdown, shutdown_on_signal,
+    Clock, Limits, Shutdown, shutdown_on_signal,
     telemetry::{LogSettings, Telemetry},
 };
 
@@ -41,6 +41,9 @@ pub struct Settings {
     /// Traces and metrics for a collector.
     #[command(flatten)]
     pub otlp: serve::telemetry::OtlpSettings,
+    /// Metrics by tenant.
+    #[command(flatten)]
+    pub by_tenant: serve::telemetry::TenantSettings,
     /// Turn gRPC reflection off.
     #[arg(long = "no-reflection", env = "PROFFER_NO_REFLECTION",
         value_parser = BoolishValueParser::new())]
@@ -71,6 +74,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let tuning = Tuning {
         snapshot_wait_max: settings.snapshot.wait_max(),
         retention: settings.retention.clone(),
+        limits: Limits { tenants: settings.by_tenant.labels(), ..Limits::default() },
     };
     let suite = Suite::start(
         &location,

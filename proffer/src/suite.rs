@@ -36,12 +36,15 @@ pub struct Tuning {
     pub snapshot_wait_max: Duration,
     /// How long rows are kept.
     pub retention: RetentionSettings,
+    /// Limits of the listeners.
+    pub limits: Limits,
 }
 
 impl From<Duration> for Tuning {
     /// Decisions wait so long for newer configuration; rows are kept for ever.
     fn from(snapshot_wait_max: Duration) -> Self {
-        Self { snapshot_wait_max, retention: RetentionSettings::default() }
+        let (retention, limits) = (RetentionSettings::default(), Limits::default());
+        Self { snapshot_wait_max, retention, limits }
     }
 }
 
@@ -59,10 +62,9 @@ impl Suite {
     ) -> anyhow::Result<Self> {
         // Binding comes first, so that an address in use fails before anything is written.
         let Addresses { listen, admin_listen } = addresses;
-        let Tuning { snapshot_wait_max, retention } = tuning.into();
-        let listener = Listener::bind_for("--listen", listen, Limits::default()).await?;
-        let admin_listener =
-            Listener::bind_for("--admin-listen", admin_listen, Limits::default()).await?;
+        let Tuning { snapshot_wait_max, retention, limits } = tuning.into();
+        let listener = Listener::bind_for("--listen", listen, limits.clone()).await?;
+        let admin_listener = Listener::bind_for("--admin-listen", admin_listen, limits).await?;
         let catalog =
             catalog_svc::App::build(location, catalog_svc::Deps { clock: clock.clone() }).await?;
         let policy = policy_svc::App::build(location, policy_svc::Deps { clock: clock.clone() })

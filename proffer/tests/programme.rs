@@ -6,5 +6,6 @@
 mod programme {
     mod caller;
     mod exposure;
+    mod read_out;
     mod world;
 }

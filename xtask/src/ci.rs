@@ -22,9 +22,8 @@ pub fn run() -> anyhow::Result<()> {
         let buf = tool::find_or_install()?.buf;
         command::run(Command::new(buf).args(["lint", "proto"]).current_dir(&root))
     })?;
-    let lint = ["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"];
-    step("lint", || command::run(cargo().args(lint)))?;
-    step("test", || test::run(&test::Settings::default()))
+    let settings = test::Settings { is_linted: true, ..Default::default() };
+    step("lint and test", || test::run(&settings))
 }
 
 fn step(name: &str, work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {

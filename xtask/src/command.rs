@@ -1,6 +1,6 @@
 //! Runs other programs, and says which one failed.
 
-use std::process::Command;
+use std::{path::PathBuf, process::Command};
 
 use anyhow::{Context as _, bail};
 
@@ -32,6 +32,32 @@ pub fn cargo() -> Command {
         }
     }
     cargo
+}
+
+/// Clippy as a part of the build.
+#[derive(Debug)]
+pub struct Linter(PathBuf);
+
+impl Linter {
+    /// Clippy of the toolchain that builds.
+    pub fn find() -> anyhow::Result<Self> {
+        let printed = Command::new("rustc").args(["--print", "sysroot"]).output()?;
+        let sysroot = String::from_utf8(printed.stdout)?;
+        let driver = PathBuf::from(sysroot.trim()).join("bin/clippy-driver");
+        if !driver.is_file() {
+            bail!("clippy is missing: run `rustup component add clippy`");
+        }
+        Ok(Self(driver))
+    }
+
+    /// Makes `cargo` build the crates of this workspace through clippy; a warning is an error.
+    /// `cargo clippy` would check all crates, with those they depend on, and nothing of that serves
+    /// the build that follows.
+    pub fn lint(&self, cargo: &mut Command) {
+        // As `cargo clippy -- -D warnings` passes it on.
+        let arguments = "-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__";
+        cargo.env("RUSTC_WORKSPACE_WRAPPER", &self.0).env("CLIPPY_ARGS", arguments);
+    }
 }
 
 fn spoken(command: &Command) -> String {

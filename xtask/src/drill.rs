@@ -55,7 +55,8 @@ impl From<&Rehearsal> for Settings {
 pub fn run(settings: &Settings) -> anyhow::Result<()> {
     tool::find_or_install()?;
     let root = repository::root()?;
-    let is_cluster = settings.arguments.first().is_some_and(|subject| subject == "cluster");
+    let subject = settings.arguments.first().map(String::as_str);
+    let is_cluster = matches!(subject, Some("cluster" | "kill"));
     let profile: &[&str] = if settings.release { &["--release"] } else { &[] };
     let mut cargo = command::cargo();
     cargo

@@ -13,6 +13,9 @@ pub struct Settings {
     /// Arguments of the test runner, for example `-p policy-svc`. Without arguments all tests run.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub arguments: Vec<String>,
+    /// True builds through clippy, and a warning fails.
+    #[arg(skip)]
+    pub is_linted: bool,
 }
 
 /// Runs the tests with the servers and tools they need.
@@ -20,9 +23,13 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     println!("the first build takes about ten minutes on two processors, later ones less");
     let tools = tool::find_or_install()?;
     let root = repository::root()?;
+    let linter = settings.is_linted.then(command::Linter::find).transpose()?;
     let cargo = || {
         let mut cargo = command::cargo();
         cargo.current_dir(&root);
+        if let Some(linter) = &linter {
+            linter.lint(&mut cargo);
+        }
         cargo
     };
     let mut deploy_tools = None;
@@ -61,7 +68,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
 /// Checks what `deploy/` has: renders, lints and runs it with the real tools.
 pub fn deploy() -> anyhow::Result<()> {
     let arguments = ["-p", "conformance", "--test", "deploy"];
-    run(&Settings { arguments: arguments.map(str::to_owned).to_vec() })
+    run(&Settings { arguments: arguments.map(str::to_owned).to_vec(), is_linted: false })
 }
 
 /// Rewrites the golden files by running the tests that own them. These tests need no server.

@@ -1,4 +1,5 @@
 //! The gRPC services: each parses a request, calls the domain or the store, and prints the answer.
+//! This file has the context that they share and the limits of message sizes.
 
 mod behavioral_metric;
 mod catalogue;

@@ -1,5 +1,5 @@
-//! `drill policy`, `decision`, `cluster`, `retention` and `upgrade`: the drills at full size or a
-//! part of it. `cargo xtask drill` builds and runs it.
+//! `drill policy`, `decision`, `cluster`, `kill`, `retention` and `upgrade`: the drills at full
+//! size or a part of it. `cargo xtask drill` builds and runs it.
 
 use std::{
     path::{Path, PathBuf},
@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand, ValueEnum};
 use conformance::{
     drill::{
-        Order, Report, Size, Time, cap, idempotency, rehearse, replay, retention, upgrade,
+        Order, Report, Size, Time, cap, idempotency, kill, rehearse, replay, retention, upgrade,
         withdrawal,
     },
     process,
@@ -33,6 +33,8 @@ enum Subject {
     Decision(Settings),
     /// Replicas of every service that are rolled, killed and added.
     Cluster(Settings),
+    /// Every service and PostgreSQL, killed in turn.
+    Kill(Settings),
     /// Deletion of old rows while decisions are made.
     Retention(Settings),
     /// The version before this one and this one, on the same data.
@@ -77,6 +79,8 @@ enum Which {
     ReplaySqlite,
     /// Replicas rolled, killed and added.
     Rehearse,
+    /// Every service and PostgreSQL, killed in turn.
+    Kill,
     /// Deletion on PostgreSQL.
     Retention,
     /// Deletion on SQLite.
@@ -92,6 +96,7 @@ const POLICY: &[(Which, u32)] =
     &[(Which::Cap, 45), (Which::CapSqlite, 35), (Which::Withdrawal, 50), (Which::Idempotency, 100)];
 const DECISION: &[(Which, u32)] = &[(Which::Replay, 50), (Which::ReplaySqlite, 100)];
 const CLUSTER: &[(Which, u32)] = &[(Which::Rehearse, 100)];
+const KILL: &[(Which, u32)] = &[(Which::Kill, 100)];
 const RETENTION: &[(Which, u32)] = &[(Which::Retention, 50), (Which::RetentionSqlite, 100)];
 const UPGRADE: &[(Which, u32)] = &[(Which::Upgrade, 50), (Which::UpgradeSqlite, 100)];
 
@@ -101,6 +106,7 @@ async fn main() -> anyhow::Result<()> {
         Subject::Policy(settings) => ("policy", settings, POLICY),
         Subject::Decision(settings) => ("decision", settings, DECISION),
         Subject::Cluster(settings) => ("cluster", settings, CLUSTER),
+        Subject::Kill(settings) => ("kill", settings, KILL),
         Subject::Retention(settings) => ("retention", settings, RETENTION),
         Subject::Upgrade(settings) => ("upgrade", settings, UPGRADE),
     };
@@ -144,6 +150,7 @@ async fn run(which: Which, order: &Order, previous: Option<&Path>) -> anyhow::Re
         Which::Idempotency => idempotency::run(order).await,
         Which::Replay | Which::ReplaySqlite => replay::run(order).await,
         Which::Rehearse => rehearse::run(order).await,
+        Which::Kill => kill::run(order).await,
         Which::Retention | Which::RetentionSqlite => retention::run(order).await,
         Which::Upgrade | Which::UpgradeSqlite => {
             let previous =

@@ -1,4 +1,4 @@
-//! JSON as REST takes it, into a message.
+//! Converts JSON, as REST accepts it, to a message of the contracts.
 
 use anyhow::{Context as _, bail};
 use chrono::DateTime;

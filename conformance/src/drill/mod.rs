@@ -8,6 +8,7 @@ pub mod cap;
 pub mod draw;
 pub mod gate;
 pub mod idempotency;
+pub mod kill;
 pub mod log;
 pub mod place;
 pub mod rehearse;
@@ -45,6 +46,8 @@ pub struct Size {
     pub decisions: u64,
     /// Decisions of each version in each phase of the upgrade drill.
     pub upgraded: u64,
+    /// Records, decisions and outcomes acknowledged in the kill drill.
+    pub acknowledged: u64,
 }
 
 impl Size {
@@ -59,6 +62,7 @@ impl Size {
         callers_per_key: 64,
         decisions: 100_000,
         upgraded: 500,
+        acknowledged: 50_000,
     };
 
     /// A part of it. Callers stay as many, and so do the calls about one customer: the heat is the
@@ -73,6 +77,7 @@ impl Size {
             keys: self.keys / divisor,
             decisions: self.decisions / divisor,
             upgraded: (self.upgraded / divisor).max(10),
+            acknowledged: self.acknowledged / divisor,
             ..self
         }
     }

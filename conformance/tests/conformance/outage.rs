@@ -1,5 +1,6 @@
-//! What decisions are while other services are away, dead or hung, alone and in pairs: exactly what
-//! ARCHITECTURE.md says under "A neighbor is unavailable", and never an offer that was not allowed.
+//! What decisions are while other services or the database are away, dead or hung, alone and in
+//! pairs: exactly what ARCHITECTURE.md says under "A neighbor is unavailable", and never an offer
+//! that was not allowed.
 
 use conformance::{
     cluster::Cluster,
@@ -38,8 +39,8 @@ struct World {
 }
 
 impl World {
-    async fn start() -> Self {
-        let place = ["--database-url".to_owned(), testkit::fresh_database_url().await];
+    async fn start(database_url: String) -> Self {
+        let place = ["--database-url".to_owned(), database_url];
         let mut cluster = Cluster::new((1, 1), &place, &[]).unwrap();
         cluster.start().await.unwrap();
         let base = cluster.doors().pop().unwrap();
@@ -115,7 +116,7 @@ fn reason(away: &[&str]) -> Option<&'static str> {
 }
 
 async fn check(how: Away) {
-    let mut world = World::start().await;
+    let mut world = World::start(testkit::fresh_database_url().await).await;
     world.decide_until(&[]).await;
     let mut wrong_open = 0;
     for away in CASES {
@@ -151,4 +152,43 @@ async fn while_services_are_dead_decisions_are_degraded_as_the_table_says() {
 #[tokio::test(flavor = "multi_thread")]
 async fn while_services_hang_decisions_are_degraded_as_the_table_says() {
     check(Away::Hung).await;
+}
+
+/// The database alone, and with each service.
+const WITH_DATABASE: [&[&str]; 4] = [&[], &["catalog"], &["policy"], &["experiment"]];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_database_is_dead_alone_or_with_a_service_nothing_is_granted() {
+    let mut server = testkit::Postgres::start().unwrap();
+    let mut world = World::start(server.url.clone()).await;
+    world.decide_until(&[]).await;
+    for (number, away) in WITH_DATABASE.into_iter().enumerate() {
+        server.crash().unwrap();
+        for service in away {
+            world.leave(service, Away::Dead).await;
+        }
+        // One of the last, who are not asked about otherwise.
+        let customer = format!("c{}", ASKED_MAX - 1 - number);
+        let asked = json!({"customerId": customer, "channel": "web", "flow": "Winback"});
+        let key = format!("{away:?}");
+        let told = json!({"customerId": customer, "outcome": "click", "idempotencyKey": key});
+        for (path, body) in [("/api/v1/recommend", &asked), ("/api/v1/respond", &told)] {
+            let answer = world.client.call("POST", path, body).await.unwrap();
+            assert_eq!(answer.status, 503, "{away:?}: {path} {}", answer.body);
+        }
+        server.start_again().unwrap();
+        for service in away {
+            world.come_back(service, Away::Dead).await;
+        }
+        for index in 0..world.cluster.members.len() {
+            world.cluster.ready(index).await.unwrap();
+        }
+        // Neither was done: the customer holds no slot, and the outcome is new.
+        world.decide_until(&[]).await;
+        let path = format!("/api/v1/customers/{customer}/contacts");
+        let found = world.client.ok("GET", &path, &Value::Null).await.unwrap();
+        assert_eq!(found["contacts"].as_array().map_or(0, Vec::len), 0, "{away:?}: {found}");
+        let recorded = world.client.ok("POST", "/api/v1/respond", &told).await.unwrap();
+        assert_ne!(recorded["duplicate"], true, "{away:?}: {recorded}");
+    }
 }

@@ -25,6 +25,9 @@ fn no_customer_is_logged(scenario: &str, suite: &Suite) {
     assert!(lines > 10, "{scenario}: the log is empty");
 }
 
+/// Settings of the suites.
+const SETTINGS: [(&str, &str); 2] = [("PROFFER_LOG", LOG), ("PROFFER_TENANT_METRICS", "2")];
+
 /// Metrics that no scenario moves, and why.
 const STILL: [(&str, &str); 12] = [
     ("proffer_call_retries_total", "no service fails"),
@@ -64,7 +67,7 @@ fn every_metric_moved(moved: &BTreeSet<String>) {
 async fn check(names: &[&str], kind: DoorKind, shape: Shape, store: Store) -> BTreeSet<String> {
     let mut moved = BTreeSet::new();
     for name in names {
-        let mut suite = Suite::start_with(shape, store, &[("PROFFER_LOG", LOG)]).await.unwrap();
+        let mut suite = Suite::start_with(shape, store, &SETTINGS).await.unwrap();
         let door = Door::open(kind, &suite).unwrap();
         let played = play(&scenario::load(name).unwrap(), &door).await;
         suite.is_alive().unwrap();

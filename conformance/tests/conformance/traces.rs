@@ -179,3 +179,60 @@ async fn the_ratio_holds_for_traces_that_begin_here() {
     let others = collector.spans().into_iter().filter(|it| hex(&it.span.trace_id) != TRACE);
     assert_eq!(others.count(), 0);
 }
+
+/// A caller reports an outcome within its trace. The outbox delivers it later: in traces of their
+/// own, which link to the caller's and reach both services.
+async fn check_a_delivery(shape: Shape, store: Store, receivers: [&str; 2]) {
+    let (suite, collector) = world(shape, store, "0").await;
+    let decision = recommend(&suite, TRACE, "01").await;
+    let body = json!({"customerId": CUSTOMER, "decisionId": decision["decisionId"],
+        "outcome": "impression", "rank": 1});
+    let parent = format!("00-{TRACE}-{CALLER}-01");
+    let headers = [("traceparent", parent.as_str())];
+    let client = suite.client();
+    let answer = client.send_with(&headers, "POST", "/api/v1/respond", body.to_string()).await;
+    let answer = answer.unwrap();
+    assert!(answer.status < 300, "{}", answer.body);
+    let deliver = [
+        "proffer.internal.policy.v1.ContactGateService/DeliverOutcomes",
+        "proffer.internal.experiment.v1.LedgerService/DeliverEntries",
+    ];
+    let relayed = |collector: &Collector| {
+        let spans = collector.spans();
+        let of_name = |name: &str| {
+            spans.iter().filter(|it| it.span.name == name).cloned().collect::<Vec<_>>()
+        };
+        let is_served = |(method, service): (&str, &str)| {
+            of_name(method).iter().any(|it| it.service == service && it.span.kind == SERVER)
+        };
+        let is_received = deliver.into_iter().zip(receivers).all(is_served);
+        let relays = of_name("relay");
+        (is_received && relays.len() >= 2).then_some((relays, spans.clone()))
+    };
+    let (relays, spans) = collector.until(relayed).await.unwrap();
+    let reports: BTreeSet<_> =
+        collector.trace(TRACE).into_iter().map(|it| it.span.span_id).collect();
+    for relay in &relays {
+        let links: Vec<_> = relay.span.links.iter().collect();
+        assert!(!links.is_empty() && relay.span.parent_span_id.is_empty(), "{relay:?}");
+        for link in links {
+            assert_eq!(hex(&link.trace_id), TRACE);
+            assert!(reports.contains(&link.span_id), "{link:?}");
+        }
+    }
+    let roots: BTreeSet<_> = relays.iter().map(|it| it.span.trace_id.clone()).collect();
+    assert!(!roots.iter().any(|trace| hex(trace) == TRACE));
+    for method in deliver {
+        let mut served = spans.iter().filter(|it| it.span.name == method);
+        assert!(served.all(|it| roots.contains(&it.span.trace_id)), "{method}");
+    }
+}
+
+/// `SPAN_KIND_SERVER`.
+const SERVER: i32 = 2;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deliveries_of_the_outbox_link_to_the_traces_that_caused_them() {
+    let receivers = ["policy-svc", "experiment-svc"];
+    check_a_delivery(Shape::FiveProcesses, Store::Postgres, receivers).await;
+}

@@ -1,4 +1,4 @@
-//! Who writes, and when.
+//! The author of a write, read from a call's metadata: tenant, actor and instant.
 
 use chrono::{DateTime, Utc};
 use serve::{Clock, metadata};

@@ -1,4 +1,4 @@
-//! The gRPC services of resources, written once.
+//! A macro that writes the gRPC methods of a resource: create, get, list, update and delete.
 
 /// Writes the methods of a service whose messages follow the common pattern: the common ones by
 /// [`crate::crud`], others by a function of the service that takes context, metadata and request.

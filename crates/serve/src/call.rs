@@ -134,6 +134,11 @@ pub fn carried<F: Future>(work: F) -> Instrumented<TaskLocalFuture<Option<Call>,
 pub struct TracedCall(Call, Span);
 
 impl TracedCall {
+    /// A call of this process itself, whose spans are exported in `trace`.
+    pub(crate) fn new(trace: SpanContext, span: Span) -> Self {
+        Self(Call::new(&HeaderMap::new(), trace, true), span)
+    }
+
     /// The current call and its span; none when it is not traced.
     pub fn current() -> Option<Self> {
         let call = Call::current().filter(|call| call.0.is_traced)?;

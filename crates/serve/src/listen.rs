@@ -22,8 +22,12 @@ use tokio::{
 use tonic::service::Routes;
 
 use crate::{
-    Readiness, Shutdown, deadline, door, ending, health_service::HealthService,
-    lingering::Lingering, method, panicked, telemetry::observe::observed, window,
+    Readiness, Shutdown, deadline, door, ending,
+    health_service::HealthService,
+    lingering::Lingering,
+    method, panicked,
+    telemetry::{Labels, observe::observed},
+    window,
 };
 
 /// Pause after a connection could not be accepted, for example because no file handle is free.
@@ -50,6 +54,8 @@ pub struct Limits {
     pub header_bytes_max: u32,
     /// Time that requests in flight get after the stop.
     pub drain_timeout: Duration,
+    /// The tenants whose calls are counted one by one; without it none are.
+    pub tenants: Option<Labels>,
 }
 
 impl Default for Limits {
@@ -62,6 +68,7 @@ impl Default for Limits {
             keepalive_timeout: Duration::from_secs(10),
             header_bytes_max: 16 * 1024,
             drain_timeout: Duration::from_secs(20),
+            tenants: None,
         }
     }
 }
@@ -169,7 +176,7 @@ impl Listener {
         };
         let service = routes.prepare().into_axum_router().layer(middleware::from_fn(ending));
         let service = match is_observed {
-            true => prepared(service, limits.request_timeout, shutdown.clone()),
+            true => prepared(service, &limits, shutdown.clone()),
             false => service,
         };
         // Each connection holds a sender; the last one to end closes the channel.
@@ -195,7 +202,8 @@ impl Listener {
 }
 
 /// The routes with the limits that apply to each request.
-fn prepared(routes: Router, timeout: Duration, shutdown: Shutdown) -> Router {
+fn prepared(routes: Router, limits: &Limits, shutdown: Shutdown) -> Router {
+    let (timeout, tenants) = (limits.request_timeout, limits.tenants.clone());
     let around = move |mut request: Request, next: middleware::Next| {
         request.extensions_mut().insert(shutdown.clone());
         let request = match request.version() {
@@ -205,7 +213,8 @@ fn prepared(routes: Router, timeout: Duration, shutdown: Shutdown) -> Router {
         let method =
             door::is_grpc(request.headers()).then(|| method::at(request.uri().path())).flatten();
         let limit = deadline::of(request.headers(), method, timeout);
-        observed(request, method, limit, move |request| answered(limit, request, next))
+        let tenants = tenants.clone();
+        observed(request, method, limit, tenants, move |request| answered(limit, request, next))
     };
     routes.layer(middleware::from_fn(around)).with_state(())
 }

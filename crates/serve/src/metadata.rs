@@ -1,4 +1,5 @@
-//! Tenant and actor of a call, which the gateway sets as gRPC metadata.
+//! The gRPC metadata of calls. Reads tenant and actor, which the gateway sets; builds requests to
+//! other services with tenant, call ids and deadline.
 
 use tonic::{Request, Status, metadata::MetadataMap, metadata::MetadataValue};
 

@@ -57,6 +57,9 @@ pub struct ProcessSettings {
     /// Traces and metrics for a collector.
     #[command(flatten)]
     pub otlp: telemetry::OtlpSettings,
+    /// Metrics by tenant.
+    #[command(flatten)]
+    pub by_tenant: telemetry::TenantSettings,
     /// Turn gRPC reflection off.
     #[arg(long = "no-reflection", env = "PROFFER_NO_REFLECTION",
         value_parser = BoolishValueParser::new())]
@@ -103,7 +106,7 @@ pub async fn run(
         Some(front) => by_protocol(routes, front),
         None => routes,
     };
-    let limits = Limits::default();
+    let limits = Limits { tenants: settings.by_tenant.labels(), ..Limits::default() };
     let listener = Listener::bind_for("--listen", process.listen, limits.clone()).await?;
     let admin_listener = Listener::bind_for("--admin-listen", process.admin_listen, limits).await?;
     tracing::info!(service = process.name, address = %listener.address()?, "listening");

@@ -1,4 +1,5 @@
-//! What a resource refers to, as it is stored beside what was given.
+//! Looks up the id that a reference of a resource is bound to. A resource stores its references
+//! beside the text that the caller gave.
 
 use proffer_proto::values::v1::Reference;
 

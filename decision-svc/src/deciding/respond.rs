@@ -8,7 +8,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use history::Names;
 use proffer_proto::errors::v1::ErrorReason;
-use serve::Problem;
+use serve::{Problem, telemetry::trace};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Notify;
 use tonic::{Code, Status};
@@ -355,5 +355,6 @@ fn new_outcome(outcome: &ResolvedOutcome, body: Vec<u8>) -> Result<NewOutcome, P
         record: KeptOutcome::of(outcome, body).bytes(),
         policy_message: Box::new(policy::outcome_message(outcome)),
         experiment_message: experiment::outcome_message(outcome),
+        cause: trace::cause(),
     })
 }

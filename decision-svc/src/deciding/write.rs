@@ -2,6 +2,7 @@
 
 use chrono::DateTime;
 use prost::Message as _;
+use serve::telemetry::trace;
 use sha2::{Digest as _, Sha256};
 use wire::reason;
 
@@ -54,6 +55,7 @@ pub fn new_decision(
         record: record.bytes(),
         request: request(call, decision_id, decided_us, answer).filter(|_| is_kept),
         arms: arms.collect(),
+        cause: trace::cause(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The zone a customer lives in, for `today()`.
+//! Finds the time zone of a customer, for `today()`: from the record, else from the settings.
 
 use chrono_tz::Tz;
 

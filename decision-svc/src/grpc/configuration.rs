@@ -1,5 +1,5 @@
-//! ConfigurationService: lists the references that lead nowhere, in the configuration of all
-//! services, and what was written; checks the logs.
+//! ConfigurationService: lists broken references in the configuration of all services, lists the
+//! history of writes, and verifies the logs.
 
 use history::Listing;
 use proffer_proto::decision::v1::{

@@ -1,4 +1,4 @@
-//! A range of time that a list is narrowed to.
+//! Reads the `after` and `before` of a list request as a range of time.
 
 use prost_types::Timestamp;
 use serve::Problem;

@@ -1,4 +1,6 @@
-//! Calls to policy-svc: reserve, check, commit, release, and the delivery of outcomes.
+//! Calls to policy-svc: reserve, check, evaluate recorded facts, commit, release, deliver outcomes,
+//! ask for the head of the log and for a channel. Also reads judgments, channels and settings from
+//! messages.
 
 use chrono::{DateTime, Utc};
 use proffer_proto::{

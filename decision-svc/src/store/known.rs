@@ -118,7 +118,10 @@ impl Store {
                     let (customer_seq, created_us, payload) =
                         (first, second, payload.unwrap_or_default());
                     let of_customer = known.pending.entry(customer_id.clone()).or_default();
-                    of_customer.push(OutboxRow { customer_id, customer_seq, created_us, payload });
+                    // The decision that sends it along has a trace of its own.
+                    let cause = None;
+                    let row = OutboxRow { customer_id, customer_seq, created_us, payload, cause };
+                    of_customer.push(row);
                 }
                 _ => known.head = first,
             }

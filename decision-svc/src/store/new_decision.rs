@@ -23,6 +23,8 @@ pub struct NewDecision {
     pub request: Option<RequestRow>,
     /// Arms that it draws, or under which it is the first to return an offer.
     pub arms: Vec<NewArm>,
+    /// The span that decides, as `traceparent` writes it; none when that is not exported.
+    pub cause: Option<String>,
 }
 
 /// What a decision writes about an arm under which it was made.

@@ -26,6 +26,8 @@ pub struct OutboxRow {
     pub created_us: i64,
     /// The message, encoded.
     pub payload: Vec<u8>,
+    /// The span that caused it, as `traceparent` writes it; none when that is not exported.
+    pub cause: Option<String>,
 }
 
 /// Messages that wait.
@@ -47,6 +49,8 @@ pub(super) struct Queue<'a> {
     pub tenant: &'a str,
     pub customer_id: &'a str,
     pub target: Target,
+    /// The span that causes them, as `traceparent` writes it; none when that is not exported.
+    pub cause: Option<&'a str>,
 }
 
 /// A message refused this often is parked.
@@ -62,18 +66,18 @@ impl Target {
     }
 }
 
-type Row = (String, i64, i64, Vec<u8>);
+type Row = (String, i64, i64, Vec<u8>, Option<String>);
 
-fn row((customer_id, customer_seq, created_us, payload): Row) -> OutboxRow {
-    OutboxRow { customer_id, customer_seq, created_us, payload }
+fn row((customer_id, customer_seq, created_us, payload, cause): Row) -> OutboxRow {
+    OutboxRow { customer_id, customer_seq, created_us, payload, cause }
 }
 
-const PENDING: &str = "select customer_id, customer_seq, created_us, payload from outbox
+const PENDING: &str = "select customer_id, customer_seq, created_us, payload, cause from outbox
     where tenant_id = $1 and customer_id = $2 and target = 'policy'
     order by customer_seq limit $3 + 0";
 
 const UNDELIVERED: &str =
-    "select customer_id, customer_seq, created_us, payload from outbox waiting
+    "select customer_id, customer_seq, created_us, payload, cause from outbox waiting
     where tenant_id = $1 and target = $2 and not parked
       and not exists (select 1 from outbox ahead where ahead.tenant_id = waiting.tenant_id
         and ahead.customer_id = waiting.customer_id and ahead.target = waiting.target
@@ -99,8 +103,8 @@ const BACKLOG: &str = "select target, parked, count(*), min(created_us) from out
 const TENANTS: &str = "select distinct tenant_id from outbox where not parked";
 
 const INSERT: &str = "insert into outbox
-      (tenant_id, customer_id, target, customer_seq, created_us, attempts, parked, payload)
-    values ($1, $2, $3, $4, $5, 0, false, $6)";
+      (tenant_id, customer_id, target, customer_seq, created_us, attempts, parked, payload, cause)
+    values ($1, $2, $3, $4, $5, 0, false, $6, $7)";
 
 pub(super) fn statements() -> Vec<Statement> {
     let relay = "the relay delivers the oldest messages of all customers";
@@ -236,6 +240,7 @@ pub(super) async fn add(
                 .bind(customer_seq)
                 .bind(created_us)
                 .bind(*message)
+                .bind(to.cause)
         )?;
     }
     Ok(())

@@ -36,6 +36,8 @@ pub struct NewOutcome {
     pub policy_message: Numbered,
     /// The message for experiment-svc.
     pub experiment_message: Vec<u8>,
+    /// The span that reports it, as `traceparent` writes it; none when that is not exported.
+    pub cause: Option<String>,
 }
 
 /// What became of an outcome.
@@ -217,7 +219,7 @@ async fn record(
     let messages =
         [(Target::Policy, &for_policy), (Target::Experiment, &outcome.experiment_message)];
     for (target, message) in messages {
-        let to = Queue { tenant, customer_id, target };
+        let to = Queue { tenant, customer_id, target, cause: outcome.cause.as_deref() };
         outbox::add(transaction, to, seq, *received_us, &[message.as_slice()]).await?;
     }
     Ok(Recorded::Stored(outcome_id.clone()))

@@ -139,6 +139,7 @@ async fn write(transaction: &mut Transaction, new: &NewDecision) -> Result<Writt
         tenant: &new.tenant,
         customer_id: &new.customer_id,
         target: Target::Experiment,
+        cause: new.cause.as_deref(),
     };
     outbox::add(transaction, to, first_seq, new.decided_us, &messages).await?;
     Ok(written)

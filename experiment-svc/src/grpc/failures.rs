@@ -1,4 +1,4 @@
-//! Goes on with the next tenant when something fails for one.
+//! Collects the failures of work on many tenants, so that one failure does not stop the others.
 
 use tonic::Status;
 

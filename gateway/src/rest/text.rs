@@ -1,4 +1,5 @@
-//! Answers that are a text of a type of their own, for example a picture.
+//! Answers that REST sends as plain text with its own content type instead of JSON, for example an
+//! SVG picture.
 
 use axum::body::Body as HttpBody;
 use http::{HeaderValue, Response, header};

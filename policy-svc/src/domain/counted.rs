@@ -1,4 +1,4 @@
-//! What a budget counts of contacts, and its totals with changes that are not written yet.
+//! Which contacts a budget counts, and the budget's totals with changes that are not written yet.
 
 use chrono::{DateTime, Utc};
 

@@ -1,5 +1,6 @@
-//! Questions of one call that a budget binds: each is judged against what the ones before it took.
-//! So a check answers what a reservation in its place would.
+//! Answers the questions of one call in their order when the tenant has a budget: each question is
+//! judged after what the earlier ones took. So a check answers what a reservation in its place
+//! would.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! ContactGateService: reserve, check, commit, release and outcomes, called by decision-svc.
+//! ContactGateService, called by decision-svc: reserve, check, judge recorded facts again, commit,
+//! release, and deliver outcomes.
 
 mod batch;
 

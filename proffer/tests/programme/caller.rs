@@ -11,16 +11,22 @@ use super::world::{World, ZONES, start};
 
 /// Minutes in which the caller asks by itself.
 const ASKING_MINUTES: u64 = 7 * 24 * 60;
+/// The caller asks until here.
+fn last() -> DateTime<Utc> {
+    start() + TimeDelta::days(20)
+}
+
 /// Answers that are followed in a row.
 const FOLLOWED_MAX: u32 = 6;
 /// Asks of one customer by the caller itself.
 const ASKS: u32 = 2;
 
 /// A stream of numbers that a seed decides.
-struct Draw(u64);
+pub struct Draw(pub u64);
 
 impl Draw {
-    fn next(&mut self, below: u64) -> u64 {
+    /// The next one, 0 to `below` less one.
+    pub fn next(&mut self, below: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -55,22 +61,24 @@ pub type Exposures = BTreeMap<String, (DateTime<Utc>, String)>;
 pub struct Run {
     /// First exposures, real or ghosts, by customer.
     pub exposures: Exposures,
-    /// How many of them came of a time that an answer had named.
+    /// Customers who were held out.
+    pub held_out: BTreeSet<String>,
+    /// How many exposures came of a time that an answer had named.
     pub after_answer: usize,
-    /// How many of them came of a batch.
+    /// How many exposures came of a batch.
     pub in_batch: usize,
     /// Answers by reason, that of a held-out customer as the record has it.
     pub reasons: BTreeMap<String, usize>,
 }
 
 impl Plan {
-    /// A plan by a seed.
-    pub fn of(seed: u64, customers: usize) -> Self {
+    /// A plan by a seed, in which one of so many customers qualifies.
+    pub fn of(seed: u64, customers: usize, one_of: u64) -> Self {
         let mut draw = Draw(seed);
         let mut plan = Self { customers: Vec::new(), events: BTreeMap::new() };
         for number in 0..customers {
             let customer = format!("c{number:05}");
-            let segment = if draw.next(3) == 0 { "in" } else { "out" };
+            let segment = if draw.next(one_of) == 0 { "in" } else { "out" };
             let zone = ZONES[draw.next(ZONES.len() as u64) as usize];
             let record = json!({"customerId": customer, "segment": segment, "timezone": zone,
                 "consentEmail": true});
@@ -124,6 +132,9 @@ impl Plan {
             let answers = ask(world, &asks).await;
             let is_batch = asks.len() > 1;
             for ((customer, followed), answer) in asks.into_iter().zip(answers) {
+                if answer["controlGroup"] == json!(true) {
+                    run.held_out.insert(customer.clone());
+                }
                 let (offers, reason) = would_be(world, &answer).await;
                 *run.reasons.entry(reason).or_default() += 1;
                 if let Some(offer) = offers.into_iter().next() {
@@ -136,7 +147,9 @@ impl Plan {
                     let text = answer[field].as_str()?;
                     Some(DateTime::parse_from_rfc3339(text).unwrap().with_timezone(&Utc))
                 });
-                if let Some(again) = again.filter(|_| followed < FOLLOWED_MAX) {
+                let is_followed =
+                    |again: &DateTime<Utc>| followed < FOLLOWED_MAX && *again < last();
+                if let Some(again) = again.filter(is_followed) {
                     let event = Event::Asks(customer, followed + 1);
                     self.events.entry(again.max(at)).or_default().insert(event);
                 }

@@ -10,8 +10,8 @@ use super::{
 const CUSTOMERS: usize = 80;
 
 async fn run(seed: u64, holdout: u32) -> Run {
-    let plan = Plan::of(seed, CUSTOMERS);
-    let world = World::open(holdout, &plan.customers).await;
+    let plan = Plan::of(seed, CUSTOMERS, 3);
+    let world = World::open(holdout, &plan.customers, None).await;
     plan.play(&world).await
 }
 

@@ -36,6 +36,8 @@ pub struct World {
     base: String,
     client: Client<HttpConnector, Full<Bytes>>,
     clock: Clock,
+    /// Id of the experiment.
+    pub experiment: String,
     _folder: tempfile::TempDir,
 }
 
@@ -45,9 +47,9 @@ pub fn start() -> DateTime<Utc> {
 }
 
 impl World {
-    /// A programme whose experiment holds out this share, in percent. The clock reads an hour
-    /// after the start.
-    pub async fn open(holdout: u32, customers: &[(String, Value)]) -> Self {
+    /// A programme whose experiment holds out this share, in percent, and which may contact so many
+    /// customers in all. The clock reads an hour after the start.
+    pub async fn open(holdout: u32, customers: &[(String, Value)], budget: Option<usize>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let local = "127.0.0.1:0".parse().unwrap();
         let location = Location::Folder(folder.path().to_owned());
@@ -65,8 +67,9 @@ impl World {
         suite.ready().await;
         let base = format!("http://{}", suite.address);
         let client = Client::builder(TokioExecutor::new()).build_http();
-        let world = Self { base, client, clock, _folder: folder };
-        world.configure(holdout, customers).await;
+        let experiment = "holdout".to_owned();
+        let world = Self { base, client, clock, experiment, _folder: folder };
+        world.configure(holdout, customers, budget).await;
         world
     }
 
@@ -95,7 +98,7 @@ impl World {
         self.call(Method::POST, path, &body).await
     }
 
-    async fn configure(&self, holdout: u32, customers: &[(String, Value)]) {
+    async fn configure(&self, holdout: u32, customers: &[(String, Value)], budget: Option<usize>) {
         let field = |name: &str, of_type: &str| json!({"name": name, "type": of_type});
         let fields = [
             field("segment", "string"),
@@ -127,6 +130,11 @@ impl World {
         ] {
             self.post("contact-policies", policy).await;
         }
+        if let Some(contacts) = budget {
+            let budget = json!({"name": "budget", "ruleType": "budget", "windowDays": 30,
+                "scope": "category:Programme", "maxContacts": contacts});
+            self.post("contact-policies", budget).await;
+        }
         for name in ["Programme", "News"] {
             let nodes = json!([
                 {"id": "inv", "type": "inventory", "config": {"categories": [name]}},
@@ -143,7 +151,7 @@ impl World {
             let records: Vec<_> = customers.iter().map(|(_, record)| record).collect();
             self.post("schemas/Customer/records", json!({"records": records})).await;
         }
-        let experiment = json!({"name": "Holdout", "flowId": "Programme",
+        let experiment = json!({"id": self.experiment, "name": "Holdout", "flowId": "Programme",
             "holdoutPercentage": holdout, "salt": "programme", "duration": "60 days"});
         let created = self.post("experiments", experiment).await;
         self.set(start() + TimeDelta::hours(1));

@@ -1,4 +1,5 @@
-//! The calls: which ones is chosen by the seed, what becomes of them by the race.
+//! The load of the drill: workers that call the gate at once. The seed chooses the calls; their
+//! answers depend on which worker is first.
 
 use std::{
     ops::Range,

@@ -1,4 +1,4 @@
-//! A decision record in the store.
+//! Decision records and the outbox in decision-svc's store.
 
 use database::{Database, Select, execute};
 use proffer_proto::{
@@ -40,6 +40,12 @@ pub async fn turn_field(
     execute!(&mut transaction, sqlx::query(update).bind(decision_id).bind(kept.encode_to_vec()))?;
     transaction.commit().await?;
     Ok(())
+}
+
+/// How many messages wait for delivery.
+pub async fn undelivered(database: &Database) -> anyhow::Result<i64> {
+    let (count,) = Select::new("select count(*) from outbox").one(database).await?;
+    Ok(count)
 }
 
 /// Copies every decision so many times, each copy `days` older and a little more.

@@ -1,4 +1,5 @@
-//! What became of a call that has no answer.
+//! Why a call has no answer, read from the client's error: not sent, not begun, cut off, or out of
+//! time.
 
 use std::error::Error;
 

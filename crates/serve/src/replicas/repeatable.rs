@@ -1,5 +1,6 @@
-//! Which calls may be done twice. The contracts say it: reads, methods with the option
-//! `repeatable`, and requests whose key tells a second one from a new one.
+//! Which calls may be done twice, and which service a method belongs to. The contracts say which
+//! calls these are: reads, methods with the option `repeatable`, and requests with a key that
+//! identifies a repetition.
 
 use std::{collections::HashMap, sync::LazyLock};
 

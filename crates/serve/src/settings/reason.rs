@@ -1,4 +1,4 @@
-//! What would be right instead of a wrong value.
+//! Words why a setting refuses a value, and which values are right.
 
 use std::{error::Error as _, ffi::OsString};
 

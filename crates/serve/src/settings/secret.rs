@@ -1,4 +1,4 @@
-//! Values that are not shown.
+//! A setting that no log and no message shows, such as a password.
 
 use std::fmt;
 

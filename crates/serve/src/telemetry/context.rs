@@ -4,16 +4,21 @@
 //! exported. A call without one begins a trace, of which a given ratio is exported. The services
 //! behind see the choice and follow it.
 
-use http::HeaderMap;
+use std::collections::BTreeSet;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::{
     Context,
     propagation::{Injector, TextMapPropagator as _},
     trace::{SpanContext, TraceContextExt as _},
 };
-use opentelemetry_http::HeaderExtractor;
+use opentelemetry_http::{HeaderExtractor, HeaderInjector};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::{Metadata, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+/// The header that names a trace and the span that calls.
+const TRACEPARENT: &str = "traceparent";
 
 /// Target of all spans.
 pub(super) const TARGET: &str = "proffer::trace";
@@ -25,7 +30,7 @@ pub(super) fn is_span(metadata: &Metadata<'_>) -> bool {
 
 /// The trace of a caller; not valid when the headers name none.
 pub(crate) fn incoming(headers: &HeaderMap) -> SpanContext {
-    if !headers.contains_key("traceparent") {
+    if !headers.contains_key(TRACEPARENT) {
         return SpanContext::NONE;
     }
     let context = TraceContextPropagator::new()
@@ -71,6 +76,36 @@ pub(super) fn arrived(headers: &HeaderMap, name: &str) -> (Span, SpanContext) {
     }
     let trace = span.context().span().span_context().clone();
     if trace.is_sampled() { (span, trace) } else { (Span::none(), trace) }
+}
+
+/// The current span as the header `traceparent` writes it; none without one.
+pub(super) fn current() -> Option<String> {
+    let mut headers = HeaderMap::new();
+    inject(&SpanContext::NONE, &mut HeaderInjector(&mut headers));
+    headers.get(TRACEPARENT)?.to_str().ok().map(str::to_owned)
+}
+
+/// Most causes that a span names: what the exporter keeps of them.
+const LINKS_MAX: usize = 128;
+
+/// The spans that these values of `traceparent` name, each once.
+pub(super) fn links<'a>(causes: impl IntoIterator<Item = &'a str>) -> Vec<SpanContext> {
+    let distinct: BTreeSet<&str> = causes.into_iter().collect();
+    let read = |text| {
+        let text = HeaderValue::from_str(text).ok()?;
+        let name = HeaderName::from_static(TRACEPARENT);
+        Some(incoming(&HeaderMap::from_iter([(name, text)]))).filter(SpanContext::is_valid)
+    };
+    distinct.into_iter().filter_map(read).take(LINKS_MAX).collect()
+}
+
+/// The trace that `span` begins, which follows from `causes`; none when it is not exported.
+pub(super) fn begin_after(span: &Span, causes: Vec<SpanContext>) -> Option<SpanContext> {
+    for cause in causes {
+        span.add_link(cause);
+    }
+    let trace = span.context().span().span_context().clone();
+    trace.is_sampled().then_some(trace)
 }
 
 /// Names the span of a call whose path did not name a method.

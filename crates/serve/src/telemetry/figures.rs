@@ -82,6 +82,7 @@ fn describe() {
     metrics::describe_counter!("proffer.calls.refused", "Calls refused because too many waited");
     metrics::counter!("proffer.calls.refused").absolute(0);
     metrics::describe_counter!("proffer.call.retries", "Calls to another service sent again");
+    metrics::describe_counter!("proffer.tenant.calls", "Calls by tenant and gRPC code");
     metrics::describe_counter!("proffer.panics", "Faults of the program that ended one call");
     metrics::counter!("proffer.panics").absolute(0);
     metrics::describe_gauge!("proffer.ready", "1 while the process is ready, else 0");

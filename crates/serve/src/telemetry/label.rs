@@ -9,6 +9,23 @@ use std::{
 /// The value used for all beyond the bound.
 pub const OTHER: &str = "other";
 
+/// Whether calls are counted by tenant.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub struct TenantSettings {
+    /// How many tenants have a series of their own in `proffer_tenant_calls_total`, 0 to 1,000: the
+    /// first that call. All others share `other`. With 0 there is no such metric.
+    #[arg(long, env = "PROFFER_TENANT_METRICS", default_value_t = 0,
+        value_parser = clap::value_parser!(u16).range(0..=1_000))]
+    pub tenant_metrics: u16,
+}
+
+impl TenantSettings {
+    /// The tenants to count by; none when calls are not counted by tenant.
+    pub fn labels(self) -> Option<Labels> {
+        (self.tenant_metrics > 0).then(|| Labels::new(self.tenant_metrics.into()))
+    }
+}
+
 /// The values of one label seen so far. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Labels {

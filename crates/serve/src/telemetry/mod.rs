@@ -7,6 +7,7 @@ mod figures;
 mod label;
 pub mod observe;
 mod otlp;
+mod sampler;
 mod sql;
 pub mod trace;
 
@@ -21,7 +22,7 @@ use tracing_subscriber::{
 };
 
 pub use figures::Figures;
-pub use label::{Labels, OTHER};
+pub use label::{Labels, OTHER, TenantSettings};
 pub use otlp::{OtlpSettings, Protocol};
 
 /// How a process logs.

@@ -18,7 +18,7 @@ use opentelemetry::trace::SpanContext;
 use tonic::Code;
 use tracing::{Instrument as _, Span};
 
-use super::{context, counted::Counted};
+use super::{Labels, context, counted::Counted};
 use crate::{
     Call, code_name, door,
     metadata::{DEFAULT_TENANT, TENANT, is_tenant},
@@ -33,11 +33,13 @@ const SLOW: Duration = Duration::from_secs(1);
 /// The name of a call that is in no contract.
 const UNKNOWN: &str = "unknown";
 
-/// Answers `request` by `answer`, and observes the call to the end of its answer.
+/// Answers `request` by `answer`, and observes the call to the end of its answer. Calls are counted
+/// by tenant where `tenants` are given.
 pub async fn observed<F: Future<Output = Response>>(
     request: Request,
     method: Option<&'static Method>,
     limit: Option<Duration>,
+    tenants: Option<Labels>,
     answer: impl FnOnce(Request) -> F,
 ) -> Response {
     let headers = request.headers();
@@ -53,6 +55,7 @@ pub async fn observed<F: Future<Output = Response>>(
     }
     let observation = Observation {
         tenant: tenant(headers),
+        tenants,
         call: call.clone(),
         method,
         span: span.clone(),
@@ -75,6 +78,7 @@ fn tenant(headers: &HeaderMap) -> String {
 struct Observation {
     call: Call,
     tenant: String,
+    tenants: Option<Labels>,
     method: Option<&'static Method>,
     span: Span,
     /// How it ended; unknown while it runs, and when its caller left before the end.
@@ -152,6 +156,12 @@ impl Drop for Observation {
         let method = self.called().map_or(UNKNOWN, |method| method.name);
         metrics::histogram!("proffer.call.duration", "method" => method, "code" => code_name(code))
             .record(took.as_secs_f64());
+        let is_probe = self.called().is_some_and(|method| method.is_probe);
+        if let Some(tenants) = self.tenants.as_ref().filter(|_| !is_probe) {
+            let tenant = tenants.of(&self.tenant);
+            metrics::counter!("proffer.tenant.calls", "tenant" => tenant, "code" => code_name(code))
+                .increment(1);
+        }
         if !self.span.is_none() {
             self.span.record("rpc.response.status_code", code_name(code));
             if is_server_fault(code) {

@@ -22,7 +22,7 @@ use opentelemetry_sdk::{
 use tokio::runtime::Handle;
 use tracing_subscriber::{Layer, Registry, filter::filter_fn};
 
-use super::{context::is_span, sql::Statements};
+use super::{context::is_span, sampler::FollowCauses, sql::Statements};
 
 /// Time limit of an export.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -90,9 +90,9 @@ impl OtlpSettings {
         let resource = resource(service);
         let tracer = SdkTracerProvider::builder()
             .with_resource(resource.clone())
-            .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(
+            .with_sampler(Sampler::ParentBased(Box::new(FollowCauses(Sampler::TraceIdRatioBased(
                 self.trace_ratio,
-            ))))
+            )))))
             .with_batch_exporter(spans)
             .build();
         let meter = SdkMeterProvider::builder()

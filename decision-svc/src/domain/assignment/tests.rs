@@ -1,4 +1,4 @@
-//! Tests of assignment.
+//! Tests of the hash that draws an arm, and of which arms apply to a decision.
 
 use super::*;
 use crate::domain::snapshot::Split;

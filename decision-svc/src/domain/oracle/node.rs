@@ -1,4 +1,5 @@
-//! The oracle's own version of the nodes that leave out candidates.
+//! The oracle's own version of the nodes that leave out candidates: says why a node leaves an offer
+//! out.
 
 use std::sync::Arc;
 

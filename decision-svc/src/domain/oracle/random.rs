@@ -1,4 +1,4 @@
-//! Random catalogs and customers.
+//! Random catalogs, rules and customers from a seed, for tests that compare engine and oracle.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 

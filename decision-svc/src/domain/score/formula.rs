@@ -1,4 +1,4 @@
-//! A formula of the flow's score node as propensity.
+//! The score method that takes the result of the flow's own formula as propensity.
 
 use super::{Estimate, Input, Method};
 use crate::domain::candidate::Candidate;
