@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use history::{Heard, Names};
-use proffer_proto::errors::v1::ErrorReason;
 use serve::{Clock, Problem};
 use tonic::Status;
 use wire::{
@@ -198,12 +197,9 @@ impl Reports {
 }
 
 fn too_many_rows() -> Problem {
-    let message = format!(
-        "the report has more than {ROWS_MAX} rows; divide it by less, filter it, or ask for fewer \
-         days"
-    );
-    let fault = Problem::invalid_field("group_by", message.clone());
-    fault.because(ErrorReason::LimitExceeded, message).with("limit", ROWS_MAX.to_string())
+    let hint = ": the report has more rows than that; divide it by less, filter it, or ask for \
+                fewer days";
+    Problem::limit("group_by", ROWS_MAX + 1, ROWS_MAX).hint(hint)
 }
 
 /// The kind of resource whose ids a dimension has.

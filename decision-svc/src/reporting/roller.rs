@@ -108,17 +108,20 @@ impl Roller {
             Unit::Seconds,
             "Time since the instant up to which rows are counted for reports, by kind of row"
         );
+        // What went wrong in the last round; it is logged once while it lasts.
+        let mut fault = String::new();
         loop {
             let took = self.parts.clock.stopwatch();
-            let round = self.round().await;
-            match round {
-                Ok(Round::More) => tokio::time::sleep(took.elapsed().min(REST_MAX)).await,
-                Ok(Round::Done | Round::Lost) => tokio::time::sleep(PAUSE).await,
-                Err(error) => {
-                    tracing::warn!(error = format!("{error:#}"), "reports were not counted");
-                    tokio::time::sleep(PAUSE).await;
-                }
+            let (pause, found) = match self.round().await {
+                Ok(Round::More) => (took.elapsed().min(REST_MAX), String::new()),
+                Ok(Round::Done | Round::Lost) => (PAUSE, String::new()),
+                Err(error) => (PAUSE, format!("{error:#}")),
+            };
+            if !found.is_empty() && found != fault {
+                tracing::warn!(error = found, "reports were not counted; they are tried again");
             }
+            fault = found;
+            tokio::time::sleep(pause).await;
         }
     }
 
