@@ -5,7 +5,7 @@
 //! process has moved it. A decision and a report of an outcome never wait for it.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, btree_map::Entry},
     time::Duration,
 };
 
@@ -278,19 +278,16 @@ impl Roller {
         let mut chunks: BTreeMap<(Counted, i64, usize), Vec<(usize, Count)>> = BTreeMap::new();
         for (place, count) in sums.0 {
             let counted = place.counted;
-            if !added.contains_key(&counted) {
-                self.learn(counting, tenant, counted).await?;
-                added.insert(counted, Numbers::default());
-            }
-            let key = (tenant.to_owned(), counted);
-            let empty = Numbers::default();
-            let known = self.known.get(&key).unwrap_or(&empty);
-            let number = match added.get_mut(&counted) {
-                Some(added) => {
-                    number(counting, (tenant, counted), (known, added), place.cell).await?
+            let added = match added.entry(counted) {
+                Entry::Occupied(added) => added.into_mut(),
+                Entry::Vacant(new) => {
+                    self.learn(counting, tenant, counted).await?;
+                    new.insert(Numbers::default())
                 }
-                None => continue,
             };
+            let (of, empty) = ((tenant, counted), Numbers::default());
+            let known = self.known.get(&(tenant.to_owned(), counted)).unwrap_or(&empty);
+            let number = number(counting, of, (known, added), place.cell).await?;
             let (chunk, at) = chunk::place_of(number);
             chunks.entry((counted, place.day, chunk)).or_default().push((at, count));
         }
@@ -337,7 +334,7 @@ async fn number(
         return Ok(number);
     }
     let next = known.0.len() + added.0.len();
-    let cell = if next < CELLS_MAX { cell } else { cell.beyond() };
+    let cell = counted_apart(next, cell);
     if let Some(number) = find(&cell, added) {
         return Ok(number);
     }
@@ -346,6 +343,31 @@ async fn number(
     Ok(next)
 }
 
+/// The cell as it is counted under the next number.
+fn counted_apart(next: usize, cell: Cell) -> Cell {
+    if next < CELLS_MAX { cell } else { cell.beyond() }
+}
+
 fn rows_max(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_beyond_the_limit_of_cells_is_counted_as_other() {
+        let cell = Cell {
+            flow_id: "flow_a".to_owned(),
+            channel: "street".to_owned(),
+            what: "click".to_owned(),
+            ..Cell::default()
+        };
+        assert_eq!(counted_apart(CELLS_MAX - 1, cell.clone()), cell);
+        let other = counted_apart(CELLS_MAX, cell);
+        let parts = [&other.flow_id, &other.offer_id, &other.category_id, &other.channel];
+        assert_eq!(parts, [&"other".to_owned(); 4]);
+        assert_eq!(other.what, "click");
+    }
 }

@@ -205,6 +205,8 @@ async fn a_wrong_question_names_its_fields_and_what_would_be_right() {
         check(Asked { rate, ..base() }, "rate", "did you mean `impression`?").await;
         let (rate, group_by) = (texts(&["click/all"]), vec![OutcomeDimension::Outcome.into()]);
         check(Asked { rate, group_by, ..base() }, "rate", "leave `outcome` out").await;
+        let offer = vec![String::new(); 100];
+        assert!(outcomes(&suite, Asked { offer, ..base() }).await.is_ok());
         let offer = vec![String::new(); 101];
         check(Asked { offer, ..base() }, "offer", "at most 100").await;
         let rate = (0..11).map(|number| format!("click/{number}")).collect();
