@@ -160,7 +160,8 @@ fn outcome(draws: &mut Draws, decisions: &BTreeMap<&str, Vec<String>>) -> proto:
     made.occurred_at = Some(history::timestamp(at(NOW_US) - TimeDelta::microseconds(back_us)));
     let value = i64::try_from(draws.below(4_000_000)).unwrap() - 2_000_000;
     let text = wire::amount::text(value);
-    made.value = (draws.below(3) > 0).then(|| Value { kind: Some(Kind::DecimalValue(text)) });
+    let value = Value { kind: Some(Kind::DecimalValue(text)) };
+    made.value = (draws.below(3) > 0).then_some(value);
     made.channel = ["", "EMAIL", "Street", "email"][draws.below(4) as usize].to_owned();
     match draws.below(4) {
         0 => made.offer_id = "off_home".to_owned(),
