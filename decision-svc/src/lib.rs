@@ -7,7 +7,6 @@
 //! neighbours.
 
 pub mod app;
-mod background;
 pub mod compiled_flows;
 pub mod config;
 pub mod deciding;

@@ -7,12 +7,12 @@ use proffer_proto::{
     decision::v1::{self as proto, decision_flow_service_server::DecisionFlowService},
     values::v1::ResourceStatus,
 };
+use serve::background;
 use tonic::Status;
 use wire::named::OFFER;
 
 use super::Context;
 use crate::{
-    background,
     domain::{
         compile::CompiledFlow,
         flow::Flow,
