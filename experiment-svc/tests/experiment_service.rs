@@ -16,6 +16,8 @@ mod experiment_service {
     pub mod retention;
     pub mod suite;
     pub mod sums;
+    pub mod training;
+    pub mod training_many;
     pub mod universal;
     pub mod watch;
     pub mod windows;

@@ -93,6 +93,7 @@ const ALL: &[&str] = &[
     "batch",
     "experiment",
     "external-experiment",
+    "training-rows",
     "configuration",
     "dates-and-numbers",
     "creatives-and-metrics-resources",

@@ -3,7 +3,11 @@
 //! Numbers are z-scored by the rows an encoding was made from. A value that is missing counts as
 //! the mean; where some rows lacked it, an indicator says so. Texts are one-hot.
 
+mod fitting;
+
 use std::collections::BTreeMap;
+
+pub use fitting::{Fitting, TEXTS_COUNTED_MAX};
 
 /// Most texts of a column that have a number of their own.
 pub const TEXTS_MAX: usize = 50;

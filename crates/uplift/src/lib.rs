@@ -17,7 +17,7 @@ pub mod fold;
 pub mod predict;
 pub mod segment;
 
-pub use encode::{Column, Encoding, Field, Kind, Value};
+pub use encode::{Column, Encoding, Field, Fitting, Kind, Value};
 pub use fold::{FOLDS, fold_of};
 pub use predict::{BINS, Bin, FoldModel, Model, Money, Prediction};
 pub use segment::Segment;

@@ -10,6 +10,7 @@ pub mod picture;
 pub mod planning;
 pub mod share;
 pub mod tally;
+pub mod training;
 
 /// Faults of a request: the field, and what would be right.
 pub type Faults = Vec<(&'static str, String)>;

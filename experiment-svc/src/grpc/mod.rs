@@ -12,6 +12,7 @@ mod recompute;
 mod resource;
 mod results;
 pub mod sample_ratio;
+pub mod training;
 pub mod upkeep;
 
 use history::{History, ServiceContext};
