@@ -141,9 +141,9 @@ struct CrossFit {
 
 fn cross_fit(rows: &[Row], in_money: bool) -> Result<CrossFit, Why> {
     let learn = if in_money { linear::learn } else { logistic::learn };
-    let mut models = Vec::with_capacity(FOLDS);
+    let mut models: Vec<FoldModel> = Vec::with_capacity(FOLDS);
     for fold in 0..FOLDS {
-        models.push(learn(rows, fold)?);
+        models.push(learn(rows, fold, models.last())?);
     }
     let expected = rows.iter().map(|row| {
         let model = models.get(row.fold).ok_or(Why::NotFinite)?;
