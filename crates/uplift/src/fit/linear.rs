@@ -3,7 +3,10 @@
 
 use faer::{Mat, Side, linalg::solvers::Solve as _};
 
-use super::{ALPHA, Row, Why, logistic::columns_of};
+use super::{
+    ALPHA, Row, Why,
+    design::{columns_of, model},
+};
 use crate::FoldModel;
 
 /// What the rows of the other folds say.
@@ -28,20 +31,4 @@ pub(super) fn learn(
     let coefficients: Vec<f64> = solved.col(0).iter().copied().collect();
     let (intercept, others) = coefficients.split_first().ok_or(Why::NotSolved)?;
     model(*intercept, others, width)
-}
-
-/// The model of coefficients in the order of [`columns_of`].
-pub(super) fn model(intercept: f64, others: &[f64], width: usize) -> Result<FoldModel, Why> {
-    let (treatment, others) = others.split_first().ok_or(Why::NotSolved)?;
-    let (baseline, interaction) = others.split_at_checked(width).ok_or(Why::NotSolved)?;
-    if !others.iter().chain([&intercept, treatment]).all(|number| number.is_finite()) {
-        return Err(Why::NotFinite);
-    }
-    Ok(FoldModel {
-        intercept,
-        treatment: *treatment,
-        baseline: baseline.to_vec(),
-        interaction: interaction.to_vec(),
-        edges: Vec::new(),
-    })
 }

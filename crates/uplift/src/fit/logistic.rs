@@ -5,7 +5,10 @@ use linfa::{Dataset, traits::Fit as _};
 use linfa_logistic::LogisticRegression;
 use ndarray::{Array1, Array2, ShapeBuilder as _};
 
-use super::{ALPHA, Row, Why};
+use super::{
+    ALPHA, Row, Why,
+    design::{columns_of, model},
+};
 use crate::FoldModel;
 
 /// Steps of the solver.
@@ -42,20 +45,5 @@ pub(super) fn learn(
     let fitted = solver.fit(&Dataset::new(records, targets)).map_err(|_| Why::NotSolved)?;
     let sign = if fitted.labels().pos.class { 1.0 } else { -1.0 };
     let coefficients: Vec<f64> = fitted.params().iter().map(|one| sign * one).collect();
-    super::linear::model(sign * fitted.intercept(), &coefficients, width)
-}
-
-/// Treatment, features, and features times treatment, each for all rows.
-pub(super) fn columns_of(rows: &[&Row], width: usize) -> Vec<f64> {
-    let mut numbers = Vec::with_capacity(rows.len() * (2 * width + 1));
-    let treated = |row: &Row| f64::from(u8::from(row.is_treated));
-    numbers.extend(rows.iter().map(|row| treated(row)));
-    let feature = |row: &Row, place: usize| row.vector.get(place).copied().unwrap_or(0.0);
-    for place in 0..width {
-        numbers.extend(rows.iter().map(|row| feature(row, place)));
-    }
-    for place in 0..width {
-        numbers.extend(rows.iter().map(|row| treated(row) * feature(row, place)));
-    }
-    numbers
+    model(sign * fitted.intercept(), &coefficients, width)
 }

@@ -25,8 +25,8 @@ pub enum Why {
     NotReal(Option<Slope>),
     /// The ranking earns nothing.
     DoesNotRank(Figure),
-    /// A number of a row is not finite or too large, a probability is not between 0 and 1, or vectors have
-    /// different widths.
+    /// A number of a row is not finite or too large, a probability is not between 0 and 1, or
+    /// vectors have different widths.
     NotUsable {
         /// How many rows have one.
         rows: u64,
