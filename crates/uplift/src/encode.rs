@@ -61,7 +61,7 @@ pub struct Column {
     pub deviation: f64,
     /// True when a number follows that is 1 for a missing value.
     pub has_indicator: bool,
-    /// Texts with a number of their own; one more stands for all others.
+    /// Texts with a number of their own; one more is shared by all others.
     pub texts: Vec<String>,
 }
 

@@ -7,8 +7,8 @@ pub const FOLDS: usize = 5;
 /// Mixed into the hash, so that the fold is independent of every other use of the id.
 const LABEL: &[u8] = b"fold\0";
 
-/// The fold of a unit, from 0: the first 8 bytes, big-endian, of SHA-256(`fold` ‖ 0x00 ‖ id), modulo
-/// [`FOLDS`].
+/// The fold of a unit, from 0: the first 8 bytes, big-endian, of SHA-256(`fold` ‖ 0x00 ‖ id),
+/// modulo [`FOLDS`].
 pub fn fold_of(id: &str) -> usize {
     let digest = Sha256::new().chain_update(LABEL).chain_update(id.as_bytes()).finalize();
     let first = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));

@@ -113,12 +113,13 @@ fn numbers_that_are_none_are_counted_and_refused() {
 
 #[test]
 fn huge_numbers_give_a_finite_model_or_a_reason() {
-    for size in [1e10, 1e100, 1e300] {
+    for size in [1e2, 1e10, 1e100, 1e300] {
         both(&rows(600, |_, row| row.vector[1] *= size));
         both(&rows(600, |_, row| row.value *= size));
         both(&rows(600, |index, row| row.value = if index == 3 { size } else { row.value }));
     }
     both(&rows(600, |_, row| row.probability = if row.is_treated { 1e-300 } else { 0.5 }));
+    both(&rows(600, |index, row| row.vector[1] = if index == 3 { 1e3 } else { 0.0 }));
 }
 
 #[test]

@@ -137,7 +137,8 @@ fn intervals_of_bins_cover_their_true_mean_effect_and_noise_gets_no_label() {
             let [labelled, wrongly] =
                 [found.labelled, found.mislabelled].map(|it| 100.0 * it / runs);
             println!(
-                "| {name} | {} % | {covers:.1} % | {} of {} | {} | {labelled:.1} % | {wrongly:.2} % | {:.5} | {:.2} |",
+                "| {name} | {} % | {covers:.1} % | {} of {} | {} | {labelled:.1} % | \
+                 {wrongly:.2} % | {:.5} | {:.2} |",
                 100.0 * probability,
                 found.average_near,
                 found.runs,

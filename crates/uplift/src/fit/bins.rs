@@ -8,7 +8,7 @@ use statrs::distribution::{ContinuousCDF as _, Normal};
 
 use super::{
     Figure,
-    scores::{self, Unit},
+    scores::{self, Unit, square},
 };
 use crate::{BINS, Bin, FOLDS, Money, Segment, predict::below};
 
@@ -111,7 +111,7 @@ fn weighted<'a>(units: impl Iterator<Item = &'a Unit> + Clone) -> Option<Figure>
     }
     let weights: f64 = units.clone().map(Unit::weight).sum();
     let value = units.clone().map(|unit| unit.weight() * unit.outcome).sum::<f64>() / weights;
-    let squares: f64 = units.map(|unit| (unit.weight() * (unit.outcome - value)).powi(2)).sum();
+    let squares: f64 = units.map(|unit| square(unit.weight() * (unit.outcome - value))).sum();
     Some(Figure { value, error: squares.sqrt() / weights })
 }
 

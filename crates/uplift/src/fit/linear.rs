@@ -3,20 +3,24 @@
 
 use faer::{Mat, Side, linalg::solvers::Solve as _};
 
-use super::{ALPHA, Row, Why, logistic::push};
+use super::{
+    ALPHA, Row, Why,
+    design::{columns_of, model},
+};
 use crate::FoldModel;
 
 /// What the rows of the other folds say.
-pub(super) fn learn(rows: &[Row], without: usize) -> Result<FoldModel, Why> {
+pub(super) fn learn(
+    rows: &[Row],
+    without: usize,
+    _near: Option<&FoldModel>,
+) -> Result<FoldModel, Why> {
     let rows: Vec<&Row> = rows.iter().filter(|row| row.fold != without).collect();
     let width = rows.first().map_or(0, |row| row.vector.len());
     let columns = 2 * width + 2;
-    let mut numbers = Vec::with_capacity(rows.len() * columns);
-    for row in &rows {
-        numbers.push(1.0);
-        push(row, &mut numbers);
-    }
-    let design = faer::MatRef::from_row_major_slice(&numbers, rows.len(), columns);
+    let mut numbers = vec![1.0; rows.len()];
+    numbers.extend(columns_of(&rows, width));
+    let design = faer::MatRef::from_column_major_slice(&numbers, rows.len(), columns);
     let outcomes = Mat::from_fn(rows.len(), 1, |row, _| rows.get(row).map_or(0.0, |it| it.value));
     let mut gram: Mat<f64> = design.transpose() * design;
     // The intercept is not penalized.
@@ -27,20 +31,4 @@ pub(super) fn learn(rows: &[Row], without: usize) -> Result<FoldModel, Why> {
     let coefficients: Vec<f64> = solved.col(0).iter().copied().collect();
     let (intercept, others) = coefficients.split_first().ok_or(Why::NotSolved)?;
     model(*intercept, others, width)
-}
-
-/// The model of coefficients in the order of [`push`].
-pub(super) fn model(intercept: f64, others: &[f64], width: usize) -> Result<FoldModel, Why> {
-    let (treatment, others) = others.split_first().ok_or(Why::NotSolved)?;
-    let (baseline, interaction) = others.split_at_checked(width).ok_or(Why::NotSolved)?;
-    if !others.iter().chain([&intercept, treatment]).all(|number| number.is_finite()) {
-        return Err(Why::NotFinite);
-    }
-    Ok(FoldModel {
-        intercept,
-        treatment: *treatment,
-        baseline: baseline.to_vec(),
-        interaction: interaction.to_vec(),
-        edges: Vec::new(),
-    })
 }

@@ -8,6 +8,7 @@
 pub mod autoc;
 pub mod bins;
 pub mod calibration;
+mod design;
 mod linear;
 mod logistic;
 pub mod qini;
@@ -108,7 +109,7 @@ pub struct Card {
     pub bins: Vec<crate::Bin>,
     /// Expected and observed outcomes.
     pub calibration: Vec<Point>,
-    /// How well treated units with the outcome are told from those without.
+    /// How well treated units with the outcome are separated from those without.
     pub response: Option<response::Response>,
     /// Points of the Qini curves: share, gain by effect, gain by propensity.
     pub curve: Vec<[f64; 3]>,
@@ -141,9 +142,9 @@ struct CrossFit {
 
 fn cross_fit(rows: &[Row], in_money: bool) -> Result<CrossFit, Why> {
     let learn = if in_money { linear::learn } else { logistic::learn };
-    let mut models = Vec::with_capacity(FOLDS);
+    let mut models: Vec<FoldModel> = Vec::with_capacity(FOLDS);
     for fold in 0..FOLDS {
-        models.push(learn(rows, fold)?);
+        models.push(learn(rows, fold, models.last())?);
     }
     let expected = rows.iter().map(|row| {
         let model = models.get(row.fold).ok_or(Why::NotFinite)?;

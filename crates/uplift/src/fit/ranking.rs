@@ -1,5 +1,7 @@
 //! Ranks by score: the largest first, equal scores together.
 
+use super::scores::square;
+
 /// A unit in its place.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ranked<T> {
@@ -56,7 +58,7 @@ impl Measured {
     /// The difference of two figures of the same units, with its standard error.
     pub fn minus(&self, other: &Self) -> super::Figure {
         let pairs = self.influence.iter().zip(&other.influence);
-        let error = pairs.map(|(one, other)| (one - other).powi(2)).sum::<f64>().sqrt();
+        let error = pairs.map(|(one, other)| square(one - other)).sum::<f64>().sqrt();
         super::Figure { value: self.value - other.value, error }
     }
 }

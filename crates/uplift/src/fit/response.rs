@@ -1,4 +1,4 @@
-//! How well treated units with the outcome are told from those without.
+//! How well treated units with the outcome are separated from those without.
 
 use super::{
     ranking::{ranked, ties},

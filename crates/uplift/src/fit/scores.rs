@@ -50,8 +50,13 @@ pub fn mean(scores: &[f64]) -> Option<Figure> {
     }
     let n = scores.len() as f64;
     let value = scores.iter().sum::<f64>() / n;
-    let squares = scores.iter().map(|score| (score - value).powi(2)).sum::<f64>();
+    let squares = scores.iter().map(|score| square(score - value)).sum::<f64>();
     Some(Figure { value, error: (squares / (n - 1.0) / n).sqrt() })
+}
+
+/// x².
+pub(super) fn square(x: f64) -> f64 {
+    x * x
 }
 
 /// The median; 0 of none.

@@ -7,6 +7,8 @@
 
 use statrs::distribution::{ContinuousCDF as _, Normal};
 
+use super::scores::square;
+
 /// Spread of predictions, relative to their size, below which they are the same.
 const SPREAD_MIN: f64 = 1e-12;
 
@@ -40,7 +42,7 @@ pub fn slope(predicted: &[f64], effects: &[f64]) -> Option<Slope> {
         return None;
     }
     let value = pairs().map(|(x, y)| x * y).sum::<f64>() / squares;
-    let meat: f64 = pairs().map(|(x, y)| (x * (y - value * x)).powi(2)).sum();
+    let meat: f64 = pairs().map(|(x, y)| square(x * (y - value * x))).sum();
     let error = (meat * n / (n - 2.0)).sqrt() / squares;
     // Without any residual the sign alone decides.
     let z = if error > 0.0 { value / error } else { value.signum() * f64::MAX };

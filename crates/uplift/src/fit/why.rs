@@ -3,7 +3,11 @@
 use std::fmt;
 
 use super::{Card, Figure, Q_ERRORS_MIN, Row, SLOPE_P_MAX, Settings, slope::Slope};
-use crate::{BINS, FOLDS};
+use crate::{BINS, FOLDS, encode::NUMBER_MAX};
+
+/// Largest magnitude of a number of a vector: encoded ones are at most 10, and the solver needs
+/// columns of about one size.
+const VECTOR_MAX: f64 = 1e3;
 
 /// Why there is no model.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,8 +25,8 @@ pub enum Why {
     NotReal(Option<Slope>),
     /// The ranking earns nothing.
     DoesNotRank(Figure),
-    /// A number of a row is not finite, a probability is not between 0 and 1, or vectors have
-    /// different widths.
+    /// A number of a row is not finite or too large, a probability is not between 0 and 1, or
+    /// vectors have different widths.
     NotUsable {
         /// How many rows have one.
         rows: u64,
@@ -53,8 +57,8 @@ impl fmt::Display for Why {
             ),
             Self::NotUsable { rows } => write!(
                 f,
-                "rows with a number that is not finite, a probability of treatment that is not \
-                 between 0 and 1, or another number of features: have {rows}, need 0"
+                "rows with a number that is not finite or too large, a probability of treatment \
+                 that is not between 0 and 1, or another number of features: have {rows}, need 0"
             ),
             Self::NotSolved => write!(f, "the regression found no solution"),
             Self::NotFinite => write!(f, "the numbers are too large to compute with"),
@@ -97,7 +101,8 @@ pub(super) fn too_few(rows: &[Row], settings: Settings) -> Vec<Why> {
 
 fn is_usable(row: &Row) -> bool {
     let is_probability = row.probability > 0.0 && row.probability < 1.0;
-    is_probability && row.value.is_finite() && row.vector.iter().all(|number| number.is_finite())
+    let is_small = |number: &f64| number.abs() <= VECTOR_MAX;
+    is_probability && row.value.abs() <= NUMBER_MAX && row.vector.iter().all(is_small)
 }
 
 /// Why the model does not rank, if it does not.

@@ -135,8 +135,20 @@ def linear(vectors, treated, values):
     return list(np.linalg.solve(x.T @ x + np.diag(penalty), x.T @ values))
 
 
+def coefficients(data):
+    """Those of the models learned without the first fold."""
+    rest = data["folds"] != 0
+    vectors, treated = data["vectors"][rest], data["treated"][rest]
+    json.dump({
+        "logistic": logistic(vectors, treated, data["outcome"][rest]),
+        "linear": linear(vectors, treated, data["values"][rest]),
+    }, sys.stdout, default=float)
+
+
 def main():
     data = {name: np.array(values) for name, values in json.load(sys.stdin).items()}
+    if sys.argv[1] == "coefficients":
+        return coefficients(data)
     scores, propensity, treated = data["scores"], data["propensity"], data["treated"]
     probability, outcome, folds = data["probability"], data["outcome"], data["folds"]
     without, with_ = data["expected"].T
@@ -146,7 +158,6 @@ def main():
     by_effect = measured(lambda w: qini(scores, treated, probability, outcome, w), count)
     by_propensity = measured(lambda w: qini(propensity, treated, probability, outcome, w), count)
     gain = [by_effect[0] - by_propensity[0], np.sqrt(((by_effect[2] - by_propensity[2]) ** 2).sum())]
-    rest = folds != 0
     json.dump({
         "robust": list(effects),
         "qini": list(by_effect[:2]),
@@ -156,8 +167,6 @@ def main():
         "slope": slope(scores, effects),
         "bins": bins(scores, folds, effects),
         "response": response(treated, outcome, propensity),
-        "logistic": logistic(data["vectors"][rest], treated[rest], outcome[rest]),
-        "linear": linear(data["vectors"][rest], treated[rest], data["values"][rest]),
     }, sys.stdout, default=float)
 
 
