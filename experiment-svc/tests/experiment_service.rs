@@ -5,6 +5,7 @@
 mod experiment_service {
     pub mod counting;
     pub mod drill;
+    pub mod effect_models;
     pub mod experiments;
     pub mod external;
     pub mod flows;

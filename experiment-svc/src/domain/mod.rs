@@ -3,6 +3,7 @@
 pub mod analysis;
 pub mod day;
 pub mod duration;
+pub mod effect_model;
 pub mod experiment;
 pub mod leak;
 pub mod measure;

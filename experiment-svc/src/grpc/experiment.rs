@@ -133,7 +133,7 @@ async fn complete(
 }
 
 /// True when decisions draw its arms.
-fn has_flow(experiment: &proto::Experiment) -> bool {
+pub(super) fn has_flow(experiment: &proto::Experiment) -> bool {
     experiment.assignment_source() != proto::AssignmentSource::External
 }
 

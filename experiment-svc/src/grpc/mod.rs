@@ -1,6 +1,7 @@
 //! The gRPC services: each parses a request, calls the domain or the store, and prints the answer.
 
 mod assignment;
+pub mod effect_model;
 pub mod experiment;
 mod failures;
 mod import;
@@ -42,6 +43,8 @@ pub struct Context {
     pub clock: Clock,
     /// Figures that need the customers one by one.
     pub(crate) recomputes: recompute::Recomputes,
+    /// How many effect models are learned at once.
+    pub(crate) trainings: effect_model::Trainings,
 }
 
 impl ServiceContext for Context {

@@ -5,6 +5,7 @@
 //! chooses.
 
 mod band;
+mod card;
 mod color;
 mod rows;
 mod sizes;
@@ -19,6 +20,7 @@ use plotters::{
 };
 
 use super::analysis::{Day, ReadOut};
+pub use card::{Card, CardBin, card_svg};
 
 const WIDTH: u32 = 900;
 const MARGIN: i32 = 24;
