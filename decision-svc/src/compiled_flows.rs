@@ -9,16 +9,13 @@ use std::{
     time::Duration,
 };
 
-use serve::Recent;
+use serve::{Recent, background};
 use tokio::{sync::watch, task::JoinError};
 
-use crate::{
-    background,
-    domain::{
-        compile::CompiledFlow,
-        flow::Flow,
-        snapshot::{Catalog, Snapshot},
-    },
+use crate::domain::{
+    compile::CompiledFlow,
+    flow::Flow,
+    snapshot::{Catalog, Snapshot},
 };
 
 /// Flows kept at most, over all tenants; the one used least recently is evicted.

@@ -9,6 +9,7 @@ mod decision_service {
     pub mod batch;
     pub mod contact;
     pub mod engine;
+    pub mod features;
     pub mod flows;
     pub mod fresh;
     pub mod keys;

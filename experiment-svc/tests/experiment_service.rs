@@ -5,6 +5,7 @@
 mod experiment_service {
     pub mod counting;
     pub mod drill;
+    pub mod effect_models;
     pub mod experiments;
     pub mod external;
     pub mod flows;
@@ -16,6 +17,8 @@ mod experiment_service {
     pub mod retention;
     pub mod suite;
     pub mod sums;
+    pub mod training;
+    pub mod training_many;
     pub mod universal;
     pub mod watch;
     pub mod windows;

@@ -96,6 +96,7 @@ const ALL: &[&str] = &[
     "batch",
     "experiment",
     "external-experiment",
+    "training-rows",
     "configuration",
     "dates-and-numbers",
     "creatives-and-metrics-resources",

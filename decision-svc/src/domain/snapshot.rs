@@ -1,6 +1,9 @@
 //! The configuration a decision is made with: immutable, swapped whole.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
 use formula::{OutputType, Type, rule::Rule};
@@ -138,7 +141,7 @@ pub struct ComputedField {
 }
 
 /// The shape of a customer record.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Schema {
     /// Its id.
     pub id: String,
@@ -146,6 +149,8 @@ pub struct Schema {
     pub name: String,
     /// Types by field.
     pub fields: BTreeMap<String, Type>,
+    /// Fields from which nothing may be learned.
+    pub private: BTreeSet<String>,
 }
 
 /// A kind of outcome.
@@ -319,6 +324,12 @@ impl Catalog {
 }
 
 impl Policy {
+    /// Fields of the record that hold a time zone, by what its channels say.
+    pub fn zone_fields(&self) -> impl Iterator<Item = &str> {
+        let sources = self.channels.values().flat_map(|channel| &channel.timezone_source);
+        sources.map(|source| source.strip_prefix("customer.").unwrap_or(source))
+    }
+
     /// The channel of this id or name.
     pub fn channel(&self, reference: &str) -> Option<&Channel> {
         let by_name = || {

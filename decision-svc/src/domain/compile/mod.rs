@@ -4,6 +4,7 @@
 
 mod builder;
 mod directory;
+mod feature;
 mod group;
 mod interner;
 mod posting;
@@ -15,6 +16,8 @@ use chrono::{DateTime, Utc};
 
 use formula::program::{Check, Constants, Record, Register, RuleProgram};
 
+pub use feature::NoFeature;
+pub(crate) use feature::{Feature, Takes};
 pub(crate) use group::{Group, Lists};
 pub(crate) use interner::EMPTY;
 pub(crate) use posting::Access;
@@ -51,10 +54,13 @@ pub struct CompiledFlow {
     pub offers_in_all: usize,
     /// Active offers of the inventory, by id.
     pub offers: Vec<CompiledOffer>,
-    /// Record fields that rules and formulas read.
+    /// Record fields that rules, formulas and features read.
     pub fields_read: BTreeSet<String>,
-    /// Metrics in use that rules and formulas read.
+    /// Metrics in use that rules, formulas and features read.
     pub metrics_read: Vec<Metric>,
+    /// Names of features that are none.
+    pub no_features: Vec<NoFeature>,
+    pub(crate) features: Vec<Feature>,
     pub(crate) scoring: Scoring,
     /// What the registers of the record are filled with.
     pub(crate) fields: Vec<Field>,
@@ -157,7 +163,13 @@ impl CompiledFlow {
         let is_walked = !score_inputs.is_empty() || !sieves.is_empty();
         let grouped =
             group::grouped(&mut offers, &interner, flow.has("qualify"), &scoring, is_walked);
-        let registers = registers_read(&offers, &interner);
+        let (mut features, no_features) = feature::named(&mut interner, &flow.learning.features);
+        let mut registers = closure(&interner, registers_read(&offers, &interner));
+        if flow.learning.features.is_empty() {
+            features = feature::read_ones(&interner, &offers, &registers);
+        } else {
+            registers.extend(closure(&interner, features.iter().map(|it| it.register)));
+        }
         let fields =
             registers.iter().filter_map(|register| interner.fields.get(Record::field(*register)?));
         let fields_read = fields.map(|field| field.key.clone()).collect();
@@ -178,6 +190,8 @@ impl CompiledFlow {
             offers,
             fields_read,
             metrics_read,
+            features,
+            no_features,
             scoring,
             is_walked,
             sieves,
@@ -222,7 +236,7 @@ fn mandates(offers: &[CompiledOffer]) -> Vec<(u32, DateTime<Utc>)> {
     mandates.into_iter().map(|(_, index, expires_at)| (index, expires_at)).collect()
 }
 
-/// Registers of all that offers with applicable rules read, and of what these need.
+/// Registers of all that offers with applicable rules read.
 fn registers_read(
     offers: &[CompiledOffer],
     interner: &interner::Interner<'_>,
@@ -244,6 +258,14 @@ fn registers_read(
     let inputs: BTreeSet<u32> = programs().map(|program| program.inputs).collect();
     let lists = inputs.iter().filter_map(|list| interner.score_inputs.all.get(*list as usize));
     registers.extend(lists.flatten());
+    registers
+}
+
+/// Registers, and all that these need.
+fn closure(
+    interner: &interner::Interner<'_>,
+    registers: impl IntoIterator<Item = Register>,
+) -> BTreeSet<Register> {
     let mut read = BTreeSet::new();
     let mut open: Vec<Register> = registers.into_iter().collect();
     while let Some(register) = open.pop() {

@@ -117,7 +117,8 @@ pub(super) fn flow(dice: &mut Dice) -> Flow {
         steps.push(("rank", Rank { weights }.into()));
     }
     steps.push(("out", Response.into()));
-    Flow { nodes: steps.into_iter().map(|(id, step)| Node { id: id.to_owned(), step }).collect() }
+    let node = |(id, step): (&str, Step)| Node { id: id.to_owned(), step };
+    Flow { nodes: steps.into_iter().map(node).collect(), ..Flow::default() }
 }
 
 /// Everything that may differ, scores by their bits.
