@@ -97,6 +97,7 @@ const ALL: &[&str] = &[
     "experiment",
     "external-experiment",
     "training-rows",
+    "effect-models",
     "configuration",
     "dates-and-numbers",
     "creatives-and-metrics-resources",

@@ -193,7 +193,7 @@ fn as_row(row: &TrainingRow, encoding: &Encoding) -> fit::Row {
     let values: Vec<Option<Value>> = encoding.columns.iter().map(value).collect();
     fit::Row {
         vector: encoding.apply(&values),
-        fold: row.fold.into(),
+        fold: row.fold,
         is_treated: row.arm == Arm::Treatment,
         probability: row.treatment_probability,
         is_positive: row.outcome,

@@ -31,6 +31,7 @@ use crate::{
     names::Learning,
     store::Learned,
 };
+pub use print::column;
 
 /// Bytes of a new key.
 const KEY_BYTES: usize = 32;
@@ -112,6 +113,41 @@ pub fn pages<'c>(
     }
 }
 
+/// Counts the rows of a set as an export does, and so names them alike.
+pub struct Counting<'s> {
+    counted: print::Counted<'s>,
+    key: Vec<u8>,
+}
+
+impl<'s> Counting<'s> {
+    /// Nothing yet.
+    pub async fn of(context: &Context, tenant: &str, set: &'s TrainingSet) -> Result<Self, Status> {
+        Ok(Self { counted: print::Counted::new(set), key: key(context, tenant).await? })
+    }
+
+    /// Counts a page.
+    pub fn add(&mut self, page: &TrainingPage) -> Result<(), Status> {
+        self.counted.leave_out(&page.left_out);
+        for row in &page.rows {
+            self.counted.add(row, &print::row(row, &self.key)?);
+        }
+        Ok(())
+    }
+
+    /// The head of the rows so far.
+    pub fn head(&self) -> proto::TrainingHead {
+        self.counted.head()
+    }
+}
+
+/// The key by which exports of a tenant name customers.
+async fn key(context: &Context, tenant: &str) -> Result<Vec<u8>, Status> {
+    let mut fresh = [0_u8; KEY_BYTES];
+    getrandom::fill(&mut fresh).map_err(|error| serve::internal(&error))?;
+    let key = context.store.training_key(tenant, &fresh).await;
+    key.map_err(|error| serve::store_status(&error))
+}
+
 /// Streams the rows of an experiment behind a head. They are read twice: what the head says of them
 /// is known when all were read once.
 pub async fn export(
@@ -123,21 +159,14 @@ pub async fn export(
     let stored: Experiment = context.stored().get(&tenant, &request.id).await?;
     let asked = (request.outcome.as_str(), request.window_days);
     let set = set_of(context, &tenant, &stored, asked).await?;
-    let mut fresh = [0_u8; KEY_BYTES];
-    getrandom::fill(&mut fresh).map_err(|error| serve::internal(&error))?;
-    let key = context.store.training_key(&tenant, &fresh).await;
-    let key = key.map_err(|error| serve::store_status(&error))?;
+    let key = key(context, &tenant).await?;
     let context = context.clone();
     let parts = try_stream! {
-        let mut counted = print::Counted::new(&set);
+        let mut counting = Counting { counted: print::Counted::new(&set), key: key.clone() };
         for await page in pages(&context, &tenant, &set) {
-            let TrainingPage { rows, left_out } = page?;
-            counted.leave_out(&left_out);
-            for row in rows {
-                counted.add(&row, &print::row(&row, &key)?);
-            }
+            counting.add(&page?)?;
         }
-        let head = counted.head();
+        let head = counting.head();
         let data_set = head.data_set.clone();
         yield part(Part::Head(head));
         let mut sent = print::Counted::new(&set);

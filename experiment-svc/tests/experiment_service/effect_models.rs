@@ -221,7 +221,7 @@ async fn what_was_learned_is_not_changed_by_an_update() {
             ("Who is moved", "by warmth")
         );
         assert_eq!((&changed.fit, changed.version), (&trained.fit, 1));
-        assert_eq!((changed.metric, changed.status()), (trained.metric, Stage::Draft));
+        assert_eq!((&changed.metric, changed.status()), (&trained.metric, Stage::Draft));
         assert!(card(&suite, &trained.id).await.is_ok(), "and its card is still there");
     })
     .await;

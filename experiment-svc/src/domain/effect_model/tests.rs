@@ -18,7 +18,7 @@ fn rows(count: usize, calm_every: usize) -> Vec<TrainingRow> {
             let outcome = unit() < 0.2 + lift;
             TrainingRow {
                 customer_id: format!("customer-{index}"),
-                fold: (index % 5) as u8,
+                fold: index % 5,
                 arm: if is_treated { Arm::Treatment } else { Arm::Holdout },
                 epoch: 1,
                 treatment_probability: 0.5,

@@ -96,12 +96,15 @@ fn broken(line: &str) -> Vec<String> {
     pieces
 }
 
+/// Points of a line, its color and its width.
+type Line = (Vec<(f64, f64)>, RGBColor, u32);
+
 /// Lines and marks of one chart.
 struct Chart<'a> {
     heading: &'a str,
     x: [f64; 2],
     x_labels: usize,
-    lines: Vec<(Vec<(f64, f64)>, RGBColor, u32)>,
+    lines: Vec<Line>,
     marks: Vec<((f64, f64), RGBColor)>,
 }
 
@@ -194,13 +197,14 @@ fn calibration(area: &Area<'_>, card: &Card) -> Result<(), DrawError> {
         (vec![(*expected, low), (*expected, high)], color::FIXED, 2)
     });
     let marks = card.calibration.iter();
+    let marks = marks.map(|[expected, observed, _]| ((*expected, *observed), color::FIXED));
     Chart {
-        heading: "Observed outcome by expected outcome, with two standard errors; the line is where \
-                  both agree",
+        heading: "Observed outcome by expected outcome, with two standard errors; the line is \
+                  where both agree",
         x: [low - room, high + room],
         x_labels: 10,
         lines: errors.chain([(vec![(low, low), (high, high)], color::FAINT, 1)]).collect(),
-        marks: marks.map(|[expected, observed, _]| ((*expected, *observed), color::FIXED)).collect(),
+        marks: marks.collect(),
     }
     .draw(area)
 }

@@ -24,7 +24,7 @@ fn card() -> Card {
 fn a_card_shows_its_figures_its_curves_and_every_bin() {
     let svg = card_svg(&card()).unwrap();
     assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
-    assert!(svg.contains("Women's &lt;mail&gt;, version 2"), "markup is escaped");
+    assert!(svg.contains("&lt;mail&gt;, version 2"), "markup is escaped");
     assert!(svg.contains("prefers-color-scheme: dark"));
     for heading in ["Outcomes gained per treated", "Effect by bin", "Observed outcome by expected"]
     {
