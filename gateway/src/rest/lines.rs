@@ -94,7 +94,7 @@ impl Printer {
             .map_err(|error| serve::internal(&error))?;
         let kinds = self.route.kinds.iter();
         let held =
-            kinds.map(|(field, id)| (field, *id)).find(|(field, _)| message.has_field(*field));
+            kinds.map(|(field, id)| (field, *id)).find(|(field, _)| message.has_field(field));
         let mut line = match held {
             Some((field, id)) => {
                 let held = message.get_field(field);
