@@ -37,7 +37,8 @@ fn head_json(head: &TrainingHead) -> Json {
             "values": column.values,
         })
     };
-    json!({"dataSet": head.data_set, "features": head.features.iter().map(column).collect::<Vec<_>>()})
+    let features: Vec<_> = head.features.iter().map(column).collect();
+    json!({"dataSet": head.data_set, "features": features})
 }
 
 fn row_json(row: &TrainingRow) -> Json {
