@@ -13,6 +13,7 @@ mod experiment_service {
     pub mod ledger;
     pub mod past;
     pub mod plan;
+    pub mod reproduced;
     pub mod results;
     pub mod retention;
     pub mod suite;

@@ -14,7 +14,7 @@ use tonic::{Code, Status};
 
 use super::suite::*;
 
-const ELSEWHERE: &str = "exp_elsewhere";
+pub const ELSEWHERE: &str = "exp_elsewhere";
 
 fn external() -> proto::Experiment {
     proto::Experiment {
@@ -28,7 +28,7 @@ fn external() -> proto::Experiment {
     }
 }
 
-async fn train(suite: &Suite, metric: &str, name: &str) -> Result<EffectModel, Status> {
+pub async fn train(suite: &Suite, metric: &str, name: &str) -> Result<EffectModel, Status> {
     let request = proto::TrainEffectModelRequest {
         experiment_id: "Elsewhere".to_owned(),
         metric: metric.to_owned(),
@@ -57,7 +57,7 @@ async fn set(suite: &Suite, id: &str, status: Stage) -> Result<EffectModel, Stat
     Ok(changed.into_inner().effect_model.unwrap())
 }
 
-async fn card(suite: &Suite, id: &str) -> Result<proto::ModelCard, Status> {
+pub async fn card(suite: &Suite, id: &str) -> Result<proto::ModelCard, Status> {
     let request = proto::GetEffectModelCardRequest { id: id.to_owned() };
     let found = suite.effect_models.clone().get_effect_model_card(request).await?;
     Ok(found.into_inner().card.unwrap())
@@ -129,14 +129,17 @@ fn synthetic(count: usize) -> Vec<Customer> {
         Customer {
             id: format!("customer-{index}"),
             is_treated,
-            covariates: BTreeMap::from([("warmth".to_owned(), number(warmth))]),
+            covariates: BTreeMap::from([
+                ("warmth".to_owned(), number(warmth)),
+                ("zip".to_owned(), text(["Urban", "Rural", "Surburban"][index % 3])),
+            ]),
             did: if buys { vec![("conversion", Some(200_000))] } else { Vec::new() },
         }
     };
     (0..count).map(customer).collect()
 }
 
-async fn with_synthetic(suite: &Suite) {
+pub async fn with_synthetic(suite: &Suite) {
     suite.create(external()).await.unwrap();
     import(suite, &synthetic(2_000)).await;
 }
@@ -151,7 +154,7 @@ async fn a_model_is_a_draft_until_it_is_set_active_and_archives_the_one_before()
         assert_eq!((first.flow_id.as_str(), first.experiment_id.as_str()), ("", ELSEWHERE));
         assert!(first.card.is_none() && first.warnings.is_empty(), "{:?}", first.warnings);
         let fit = first.fit.as_ref().unwrap();
-        assert_eq!((fit.folds.len(), fit.bins.len(), fit.columns.len()), (5, 10, 1));
+        assert_eq!((fit.folds.len(), fit.bins.len(), fit.columns.len()), (5, 10, 2));
         let last = fit.bins.last().unwrap();
         assert!(last.effect > 0.2 && last.money_effect > 4.0, "{last:?}");
         let training = first.training.as_ref().unwrap();
