@@ -42,7 +42,7 @@ async fn said(command: Command) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_python_script_finds_in_the_download_what_the_experiments_file_says() {
-    let suite = Suite::start(Shape::FiveProcesses, Store::Postgres).await.unwrap();
+    let suite = Suite::start(Shape::AllInOne, Store::Sqlite).await.unwrap();
     let client = suite.client();
     let visit = json!({"key": "visit", "name": "Visit", "classification": "positive",
         "category": "response"});

@@ -9,6 +9,7 @@ use crate::domain::{
     evaluate::Customer,
     facts::Facts,
     scalar::{Fields, Scalar},
+    score::Uplift,
     scratch::Workspace,
     snapshot::Catalog,
 };
@@ -40,6 +41,19 @@ pub fn sent(case: &Case, catalog: &Catalog) -> Fields {
 }
 
 impl CompiledFlow {
+    /// What each effect model of the flow says of a customer, by index.
+    pub fn uplifts(
+        &self,
+        customer_id: &str,
+        facts: &Facts<'_>,
+        workspace: &mut Workspace,
+    ) -> Vec<Option<Uplift>> {
+        if self.effects.models.is_empty() {
+            return Vec::new();
+        }
+        self.effects.uplifts(customer_id, &self.features(facts, workspace))
+    }
+
     /// The features of these facts, by name; what is missing is left out. What an earlier
     /// evaluation left in the workspace has no effect.
     pub fn features(&self, facts: &Facts<'_>, workspace: &mut Workspace) -> Fields {

@@ -6,6 +6,7 @@ pub mod case;
 pub mod compile;
 pub mod conclude;
 pub mod creative;
+pub mod effect;
 pub mod evaluate;
 pub mod facts;
 pub mod feature;

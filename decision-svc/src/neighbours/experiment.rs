@@ -17,10 +17,13 @@ use crate::domain::{
     scalar::Fields,
     snapshot::{Experiment, Experiments, Split},
 };
-use crate::messages::scalar;
+use crate::messages::{effect_model, scalar};
 
 /// Applies one change.
 pub fn apply(experiments: &mut Experiments, change: &ConfigurationChange) {
+    if change.kind == "effect_model" {
+        return apply_effect_model(experiments, change);
+    }
     if change.kind != "experiment" {
         return;
     }
@@ -29,6 +32,17 @@ pub fn apply(experiments: &mut Experiments, change: &ConfigurationChange) {
     } else if let Ok(found) = proto::Experiment::decode(change.resource.as_slice()) {
         experiments.experiments.insert(change.id.clone(), experiment(change.id.clone(), &found));
     }
+}
+
+/// Models of experiments on every flow, and of external ones, belong to no flow and score nothing.
+fn apply_effect_model(experiments: &mut Experiments, change: &ConfigurationChange) {
+    let found = proto::EffectModel::decode(change.resource.as_slice()).ok();
+    let found = found.filter(|found| !change.deleted && !found.flow_id.is_empty());
+    let model = found.and_then(|found| {
+        let model = effect_model::read(&found, change.revision)?;
+        Some((found.flow_id, model))
+    });
+    experiments.put_effect_model(&change.id, model, change.revision);
 }
 
 fn experiment(id: String, found: &proto::Experiment) -> Experiment {

@@ -89,6 +89,7 @@ pub(super) fn program(
         affinities,
         shown,
         inputs,
+        effect: None,
         group: None,
     })
 }

@@ -25,11 +25,12 @@ pub(crate) use source::{Causes, Field, Source};
 
 use crate::domain::{
     candidate::Candidate,
+    effect::{EffectModel, Effects},
     flow::{Flow, Node},
     metric::Metric,
     rank::{Factors, Place, RELEVANCE_PRIOR, Weights, Worth},
     schedule::Schedule,
-    score::{Estimate, ScoreMethod},
+    score::{Estimate, ScoreMethod, Uplift},
     snapshot::Catalog,
     step::Sieve,
 };
@@ -50,6 +51,8 @@ pub struct CompiledFlow {
     pub catalog_revision: i64,
     /// Its own revision.
     pub revision: i64,
+    /// The models that say what contact changes.
+    pub effects: Arc<Effects>,
     /// Active offers before the inventory chose.
     pub offers_in_all: usize,
     /// Active offers of the inventory, by id.
@@ -118,6 +121,8 @@ pub struct Program {
     pub(crate) shown: u32,
     /// The list of the inputs of the flow's score.
     pub(crate) inputs: u32,
+    /// Index of the effect model that scores it.
+    pub(crate) effect: Option<usize>,
     /// None when a rule can never be true.
     pub(crate) group: Option<u32>,
 }
@@ -139,8 +144,18 @@ pub(crate) struct Scoring {
 }
 
 impl CompiledFlow {
-    /// Compiles `flow` for a catalog.
+    /// Compiles `flow` for a catalog, without effect models.
     pub fn compile(flow: Flow, id: &str, name: &str, revision: i64, catalog: &Catalog) -> Self {
+        Self::compile_with(flow, (id, name, revision), catalog, Arc::default())
+    }
+
+    /// Compiles `flow`, of this id, name and revision, for a catalog and effect models.
+    pub fn compile_with(
+        flow: Flow,
+        (id, name, revision): (&str, &str, i64),
+        catalog: &Catalog,
+        effects: Arc<Effects>,
+    ) -> Self {
         let directory = directory::Directory::new(&flow, catalog);
         let mut interner = interner::Interner::new(&directory);
         let active = || catalog.offers.values().filter(|offer| offer.is_active);
@@ -151,7 +166,10 @@ impl CompiledFlow {
             let (own, is_wanted) = directory.place(offer.category_reference());
             if is_wanted {
                 let category_id = own.map_or(offer.category_id.as_str(), |own| directory.id(own));
-                let program = builder::program(&mut interner, offer, own, demands);
+                let mut program = builder::program(&mut interner, offer, own, demands);
+                if let Ok(program) = &mut program {
+                    program.effect = effects.of(category_id);
+                }
                 offers.push(CompiledOffer {
                     candidate: Arc::new(Candidate::new(offer, category_id)),
                     program,
@@ -160,7 +178,9 @@ impl CompiledFlow {
         }
         let scoring = Scoring::of(&flow);
         let sieves = sieves(&flow, &offers, catalog);
-        let is_walked = !score_inputs.is_empty() || !sieves.is_empty();
+        // Where an effect counts, the customer decides the order.
+        let is_effective = scoring.weights.uplift > 0.0 && !effects.models.is_empty();
+        let is_walked = is_effective || !score_inputs.is_empty() || !sieves.is_empty();
         let grouped =
             group::grouped(&mut offers, &interner, flow.has("qualify"), &scoring, is_walked);
         let (mut features, no_features) = feature::named(&mut interner, &flow.learning.features);
@@ -183,6 +203,7 @@ impl CompiledFlow {
             name: name.to_owned(),
             catalog_revision: catalog.revision,
             revision,
+            effects,
             offers_in_all: active().count(),
             invalid: offers.iter().filter(|offer| offer.program.is_err()).count(),
             scheduled: scheduled(&offers),
@@ -211,6 +232,17 @@ impl CompiledFlow {
             always: grouped.always,
             accesses: grouped.accesses,
         }
+    }
+}
+
+impl CompiledFlow {
+    /// The model behind an effect of an offer.
+    pub(crate) fn effect_model(
+        &self,
+        program: &Program,
+        found: Option<&Uplift>,
+    ) -> Option<Arc<EffectModel>> {
+        self.effects.models.get(program.effect?).filter(|_| found.is_some()).cloned()
     }
 }
 

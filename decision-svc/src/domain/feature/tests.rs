@@ -119,6 +119,7 @@ fn features(compiled: &CompiledFlow) -> String {
         metrics: &metrics,
         surface: &surface,
         moment: &moment,
+        uplifts: &[],
     };
     let found = compiled.features(&facts, &mut Workspace::default());
     let spelled = |(name, value): (String, Scalar)| match value {
