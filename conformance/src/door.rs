@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use bytes::{Buf as _, BufMut as _, Bytes};
+use futures::TryStreamExt as _;
 use prost::Message as _;
 use prost_reflect::DynamicMessage;
 use serde::Deserialize;
@@ -106,8 +107,13 @@ impl Door {
         if code != Some(0) {
             bail!("curl failed: {errors}");
         }
+        let is_stream = self.routes.request(call).is_ok_and(|(route, _)| route.is_stream());
         let body = match text.trim() {
             "" => Value::Null,
+            // The lines of a stream, as a list.
+            text if is_stream && status == "200" => {
+                text.lines().map(serde_json::from_str::<Value>).collect::<Result<_, _>>()?
+            }
             text => serde_json::from_str(text).with_context(|| format!("{status} with {text}"))?,
         };
         Ok(Answer { status: status.parse()?, error: Fault::in_json(&body), body })
@@ -120,6 +126,23 @@ impl Door {
         client.ready().await?;
         let path = format!("/{}/{}", route.rpc.parent_service().full_name(), route.rpc.name());
         let bytes = Bytes::from(request.encode_to_vec());
+        if route.is_stream() {
+            let answered =
+                client.server_streaming(tonic::Request::new(bytes), path.parse()?, RawCodec);
+            let answered = match answered.await {
+                Ok(answers) => answers.into_inner().try_collect::<Vec<Bytes>>().await,
+                Err(status) => Err(status),
+            };
+            let decoded = |bytes| DynamicMessage::decode(route.rpc.output(), bytes);
+            return Ok(match answered {
+                Ok(answers) => {
+                    let answers: Vec<_> =
+                        answers.into_iter().map(decoded).collect::<Result<_, _>>()?;
+                    Answer { status: route.status, body: route.lines(&answers), error: None }
+                }
+                Err(status) => answer_of(&status, &route.body),
+            });
+        }
         match client.unary(tonic::Request::new(bytes), path.parse()?, RawCodec).await {
             Ok(response) => {
                 let answer = DynamicMessage::decode(route.rpc.output(), response.into_inner())?;
@@ -143,6 +166,14 @@ impl Door {
         match code {
             Some(0) => {
                 let mut reader = serde_json::Deserializer::from_str(&output);
+                if route.is_stream() {
+                    let answers = reader.into_iter::<Value>().map(|answer| {
+                        Ok(DynamicMessage::deserialize(route.rpc.output(), answer?)?)
+                    });
+                    let answers: Vec<_> = answers.collect::<anyhow::Result<_>>()?;
+                    let body = route.lines(&answers);
+                    return Ok(Answer { status: route.status, body, error: None });
+                }
                 let answer = DynamicMessage::deserialize(route.rpc.output(), &mut reader)?;
                 Ok(Answer {
                     status: route.status_of(&request, &answer),

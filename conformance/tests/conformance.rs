@@ -24,4 +24,5 @@ mod conformance {
     mod snippets;
     mod stream;
     mod traces;
+    mod training;
 }

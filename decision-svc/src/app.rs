@@ -35,7 +35,7 @@ use crate::{
     neighbours::{
         Neighbours,
         follow::{self, Followers},
-        past::PastCatalogs,
+        past::Past,
     },
     past_flows::PastFlows,
     receipt::Receipts,
@@ -288,7 +288,9 @@ fn decisions(
     let past = PastConfiguration {
         flows: whole_flows.clone(),
         lookup: catalog.clone(),
-        catalogs: PastCatalogs::default(),
+        catalogs: Past::default(),
+        ledger: neighbours.experiment.clone(),
+        experiments: Past::default(),
         compiled: PastFlows::default(),
         planner,
     };

@@ -9,16 +9,14 @@ use std::{
     time::Duration,
 };
 
-use serve::Recent;
+use serve::{Recent, background};
 use tokio::{sync::watch, task::JoinError};
 
-use crate::{
-    background,
-    domain::{
-        compile::CompiledFlow,
-        flow::Flow,
-        snapshot::{Catalog, Snapshot},
-    },
+use crate::domain::{
+    compile::CompiledFlow,
+    effect::Effects,
+    flow::Flow,
+    snapshot::{Catalog, Snapshot},
 };
 
 /// Flows kept at most, over all tenants; the one used least recently is evicted.
@@ -37,6 +35,26 @@ pub struct FlowKey<'a> {
     pub name: &'a str,
     /// The own log as of this revision gives the flow.
     pub revision: i64,
+    /// Its effect models.
+    pub effects: &'a Arc<Effects>,
+}
+
+/// Revisions of a compiled flow: its own, the catalog's and that of its effect models.
+type Wanted = (i64, i64, i64);
+
+impl FlowKey<'_> {
+    fn wanted(&self, catalog: &Catalog) -> Wanted {
+        (self.revision, catalog.revision, self.effects.revision)
+    }
+
+    /// True for this flow, compiled for this catalog.
+    pub fn is(&self, flow: &CompiledFlow, catalog: &Catalog) -> bool {
+        flow.id == self.id && wanted_of(flow) == self.wanted(catalog)
+    }
+}
+
+fn wanted_of(flow: &CompiledFlow) -> Wanted {
+    (flow.revision, flow.catalog_revision, flow.effects.revision)
 }
 
 /// The newest compiled forms of each flow. Cheap to clone.
@@ -82,7 +100,7 @@ impl CompiledFlows {
     ) -> Result<Arc<CompiledFlow>, JoinError> {
         let slot = self.slot(key);
         slot.is_asked_for.store(true, Ordering::Relaxed);
-        if let Some(found) = slot.find((key.revision, catalog.revision)) {
+        if let Some(found) = slot.find(key.wanted(catalog)) {
             return Ok(found);
         }
         tokio::spawn(self.making(&slot, key, &flow, catalog)).await?
@@ -99,13 +117,13 @@ impl CompiledFlows {
     ) -> Result<Arc<CompiledFlow>, JoinError> {
         let slot = self.slot(key);
         slot.is_asked_for.store(true, Ordering::Relaxed);
-        if let Some(found) = slot.find((key.revision, catalog.revision)) {
+        if let Some(found) = slot.find(key.wanted(catalog)) {
             return Ok(found);
         }
         let Some(older) = slot.newest_at(key.revision) else {
             return tokio::spawn(self.making(&slot, key, flow, catalog)).await?;
         };
-        let wanted = (key.revision, catalog.revision);
+        let wanted = key.wanted(catalog);
         // One compilation at a time: a catalog newer still is compiled for the next caller.
         if !slot.is_being_made.swap(true, Ordering::Acquire) {
             let (making, slot) = (self.making(&slot, key, flow, catalog), slot.clone());
@@ -148,17 +166,19 @@ impl CompiledFlows {
 
     async fn keep_ready(self, tenant: String, mut snapshots: watch::Receiver<Arc<Snapshot>>) {
         while snapshots.changed().await.is_ok() {
-            let Some(catalog) = snapshots.borrow_and_update().catalog.clone() else { continue };
+            let snapshot = snapshots.borrow_and_update().clone();
+            let Some(catalog) = snapshot.catalog.clone() else { continue };
             for slot in self.of_tenant(&tenant) {
-                let Some(newest) =
-                    slot.newest().filter(|newest| newest.catalog_revision < catalog.revision)
-                else {
+                let Some(newest) = slot.newest() else { continue };
+                let effects = &snapshot.effects_of(&newest.id);
+                let is_new = newest.effects.revision != effects.revision;
+                if newest.catalog_revision >= catalog.revision && !is_new {
                     continue;
-                };
+                }
                 if slot.is_asked_for.swap(false, Ordering::Relaxed) {
                     let (id, name, revision) =
                         (newest.id.as_str(), newest.name.as_str(), newest.revision);
-                    let key = FlowKey { tenant: &tenant, id, name, revision };
+                    let key = FlowKey { tenant: &tenant, id, name, revision, effects };
                     // A caller that needs the flow compiles again and reports the error.
                     drop(self.made(&slot, key, &newest.flow, &catalog).await);
                 }
@@ -187,9 +207,10 @@ impl CompiledFlows {
         let (all, slot, flow, catalog) =
             (self.clone(), slot.clone(), flow.clone(), catalog.clone());
         let (tenant, id, name) = (key.tenant.to_owned(), key.id.to_owned(), key.name.to_owned());
-        let revision = key.revision;
+        let (revision, effects) = (key.revision, key.effects.clone());
         async move {
-            let key = FlowKey { tenant: &tenant, id: &id, name: &name, revision };
+            let effects = &effects;
+            let key = FlowKey { tenant: &tenant, id: &id, name: &name, revision, effects };
             all.made(&slot, key, &flow, &catalog).await
         }
     }
@@ -201,7 +222,7 @@ impl CompiledFlows {
         flow: &Flow,
         catalog: &Arc<Catalog>,
     ) -> Result<Arc<CompiledFlow>, JoinError> {
-        let wanted = (key.revision, catalog.revision);
+        let wanted = key.wanted(catalog);
         if let Some(found) = slot.find(wanted) {
             return Ok(found);
         }
@@ -227,9 +248,9 @@ impl CompiledFlows {
 }
 
 impl FlowSlot {
-    fn find(&self, wanted: (i64, i64)) -> Option<Arc<CompiledFlow>> {
+    fn find(&self, wanted: Wanted) -> Option<Arc<CompiledFlow>> {
         let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        made.iter().find(|flow| (flow.revision, flow.catalog_revision) == wanted).cloned()
+        made.iter().find(|flow| wanted_of(flow) == wanted).cloned()
     }
 
     fn newest_at(&self, revision: i64) -> Option<Arc<CompiledFlow>> {
@@ -244,7 +265,9 @@ impl FlowSlot {
     fn keep(&self, flow: Arc<CompiledFlow>) {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         made.push(flow);
-        made.sort_by_key(|flow| std::cmp::Reverse((flow.catalog_revision, flow.revision)));
+        made.sort_by_key(|flow| {
+            std::cmp::Reverse((flow.catalog_revision, flow.revision, flow.effects.revision))
+        });
         // Freeing a compiled flow takes as long as a few decisions.
         let kept = made.len().min(REVISIONS_MAX);
         let outdated = made.split_off(kept);
@@ -262,7 +285,10 @@ pub async fn compiled(
 ) -> Result<Arc<CompiledFlow>, JoinError> {
     let (id, name, revision, catalog) =
         (key.id.to_owned(), key.name.to_owned(), key.revision, catalog.clone());
-    let compile = move || Arc::new(CompiledFlow::compile(flow, &id, &name, revision, &catalog));
+    let effects = key.effects.clone();
+    let compile = move || {
+        Arc::new(CompiledFlow::compile_with(flow, (&id, &name, revision), &catalog, effects))
+    };
     background::run(compile).await
 }
 

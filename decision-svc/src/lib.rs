@@ -7,7 +7,6 @@
 //! neighbours; [`reporting`] counts both and answers reports.
 
 pub mod app;
-mod background;
 pub mod compiled_flows;
 pub mod config;
 pub mod deciding;

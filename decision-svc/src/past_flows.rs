@@ -31,8 +31,7 @@ impl PastFlows {
         catalog: &Arc<Catalog>,
     ) -> Result<Arc<CompiledFlow>, JoinError> {
         let is_it = |(tenant, flow): &(String, Arc<CompiledFlow>)| {
-            (tenant.as_str(), flow.id.as_str()) == (key.tenant, key.id)
-                && (flow.revision, flow.catalog_revision) == (key.revision, catalog.revision)
+            tenant == key.tenant && key.is(flow, catalog)
         };
         {
             let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);

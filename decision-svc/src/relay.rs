@@ -15,6 +15,8 @@ use crate::{
 
 /// Rows of one delivery.
 const BATCH_MAX: i64 = 500;
+/// Bytes of their messages: half of what a neighbor takes. A single row may have more.
+const BATCH_BYTES_MAX: usize = 2 << 20;
 /// How often the outbox is read when the bell does not ring.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -117,13 +119,15 @@ impl Relay {
                 Err(_) => return false,
             },
         };
-        let Ok(rows) = self.store.undelivered(tenant, target, BATCH_MAX).await else {
+        let Ok(mut rows) = self.store.undelivered(tenant, target, BATCH_MAX).await else {
             return false;
         };
         if rows.is_empty() {
             return false;
         }
-        let is_all = (rows.len() as i64) < BATCH_MAX;
+        let (read, fitting) = (rows.len(), fitting(&rows));
+        rows.truncate(fitting);
+        let is_all = fitting == read && (read as i64) < BATCH_MAX;
         let counted_through_us =
             if is_all { settled_us } else { settled_us.min(oldest(&rows) - 1) };
         let causes = rows.iter().filter_map(|row| row.cause.as_deref());
@@ -191,6 +195,40 @@ impl Relay {
     }
 }
 
+/// How many of the first rows are delivered together: one at least.
+fn fitting(rows: &[OutboxRow]) -> usize {
+    let sizes = rows.iter().scan(0, |bytes, row| {
+        *bytes += row.payload.len();
+        Some(*bytes)
+    });
+    sizes.take_while(|bytes| *bytes <= BATCH_BYTES_MAX).count().max(1)
+}
+
 fn oldest(rows: &[OutboxRow]) -> i64 {
     rows.iter().map(|row| row.created_us).min().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delivery_is_never_larger_than_a_neighbor_takes_and_never_empty() {
+        let row = |bytes: usize| OutboxRow {
+            customer_id: "ann".to_owned(),
+            customer_seq: 1,
+            created_us: 0,
+            payload: vec![0; bytes],
+        };
+        let half = BATCH_BYTES_MAX / 2;
+        for (sizes, expected) in [
+            (vec![half, half], 2),
+            (vec![half, half, 1], 2),
+            (vec![BATCH_BYTES_MAX + 1, 1], 1),
+            (vec![1], 1),
+        ] {
+            let rows: Vec<_> = sizes.iter().map(|bytes| row(*bytes)).collect();
+            assert_eq!(fitting(&rows), expected, "{sizes:?}");
+        }
+    }
 }

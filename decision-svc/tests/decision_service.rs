@@ -8,7 +8,9 @@ mod decision_service {
     pub mod audit;
     pub mod batch;
     pub mod contact;
+    pub mod effects;
     pub mod engine;
+    pub mod features;
     pub mod flows;
     pub mod fresh;
     pub mod keys;

@@ -7,16 +7,16 @@ use chrono::TimeDelta;
 use database::{DatabaseError, Location, Presence};
 use history::{History, Log, LogServer};
 use proffer_proto::experiment::v1::{
-    self as proto, experiment_service_server::ExperimentServiceServer,
-    ledger_service_server::LedgerServiceServer,
+    self as proto, effect_model_service_server::EffectModelServiceServer,
+    experiment_service_server::ExperimentServiceServer, ledger_service_server::LedgerServiceServer,
 };
 use serve::{Clock, Deleted, Neighbour, Pace, Readiness, RetentionSettings, Task, follow_store};
 use tonic::service::Routes;
 
 use crate::{
     grpc::{
-        ANSWER_BYTES_MAX, Context, DELIVERY_BYTES_MAX, REQUEST_BYTES_MAX, experiment::Experiments,
-        ledger::Ledger, upkeep,
+        ANSWER_BYTES_MAX, Context, DELIVERY_BYTES_MAX, REQUEST_BYTES_MAX,
+        effect_model::EffectModels, experiment::Experiments, ledger::Ledger, upkeep,
     },
     names::KnownNames,
     neighbours::contact,
@@ -44,6 +44,7 @@ pub struct App {
 impl App {
     /// Full names of its services.
     pub const SERVICES: &'static [&'static str] = &[
+        "proffer.experiment.v1.EffectModelService",
         "proffer.experiment.v1.ExperimentService",
         "proffer.internal.experiment.v1.LedgerService",
         history::LOG_SERVICE,
@@ -58,8 +59,8 @@ impl App {
         let known = KnownNames::new(&history);
         let store_of = Store::new(database);
         let clock = deps.clock;
-        let recomputes = Default::default();
-        let context = Context { store: store_of, history, known, clock, recomputes };
+        let (recomputes, trainings) = Default::default();
+        let context = Context { store: store_of, history, known, clock, recomputes, trainings };
         let readiness = Readiness::default();
         readiness.set(true);
         Ok(Self {
@@ -168,11 +169,19 @@ impl App {
         let experiments = ExperimentServiceServer::new(Experiments(self.context.clone()))
             .max_decoding_message_size(REQUEST_BYTES_MAX)
             .max_encoding_message_size(ANSWER_BYTES_MAX);
+        let effect_models = EffectModelServiceServer::new(EffectModels(self.context.clone()))
+            .max_decoding_message_size(REQUEST_BYTES_MAX)
+            .max_encoding_message_size(ANSWER_BYTES_MAX);
         let ledger = LedgerServiceServer::new(Ledger(self.context.clone()))
             .max_decoding_message_size(DELIVERY_BYTES_MAX)
             .max_encoding_message_size(ANSWER_BYTES_MAX);
         let log = self.log().served();
-        Routes::builder().routes().add_service(experiments).add_service(ledger).add_service(log)
+        Routes::builder()
+            .routes()
+            .add_service(experiments)
+            .add_service(effect_models)
+            .add_service(ledger)
+            .add_service(log)
     }
 
     /// The ledger, for callers in the same process.
@@ -200,7 +209,8 @@ impl App {
             async move { app.delete_old_rows(pace).await }
         });
         let store = follow_store(self.readiness.clone(), self.store.clone());
-        let bound = history::keep_bound!(self.context.clone(), proto::Experiment);
+        let bound =
+            history::keep_bound!(self.context.clone(), proto::Experiment, proto::EffectModel);
         let report = telemetry::report(self.context.clone());
         let upkeep = upkeep::run(self.context.clone());
         let recompute = upkeep::run_recompute(self.context.clone());

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use history::{Directory, Follower, History, Log, LogServer, Names};
 use wire::named::FLOW;
 
+use crate::neighbours::flow::{self, OUTCOME, WINDOW_DAYS};
+
 /// What decision-svc names, as far as experiments refer to it.
 const DECISION_KINDS: &[&str] = &[FLOW];
 /// What the own log names.
@@ -21,7 +23,7 @@ pub struct KnownNames {
 impl KnownNames {
     /// The names in the own log; those of decision-svc once it is connected.
     pub fn new(history: &History) -> Self {
-        let decision = Follower::new("decision-svc", DECISION_KINDS, Directory::NO_PARTS);
+        let decision = Follower::new("decision-svc", DECISION_KINDS, flow::learning);
         let own = Follower::new("experiment-svc", OWN_KINDS, Directory::NO_PARTS);
         own.connect(Arc::new(LogServer::new(history.clone(), Vec::new)));
         Self { names: Names::new(vec![own, decision.clone()]), decision }
@@ -31,4 +33,24 @@ impl KnownNames {
     pub fn connect(&self, decision: Arc<Log>) {
         self.decision.connect(decision);
     }
+
+    /// Outcome and window that a flow says to learn from, as far as it says so; none when
+    /// decision-svc cannot be asked and the flow was never heard of.
+    pub async fn learning(&self, tenant: &str, flow_id: &str) -> Option<Learning> {
+        let heard = self.decision.now(tenant).await;
+        let Some(flow) = heard.directory.listed(FLOW, flow_id) else {
+            return heard.is_current.then(Learning::default);
+        };
+        let window_days = flow.part(WINDOW_DAYS).and_then(|days| days.parse().ok());
+        Some(Learning { outcome: flow.part(OUTCOME).map(str::to_owned), window_days })
+    }
+}
+
+/// What a flow says about learning.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Learning {
+    /// Key of the outcome type.
+    pub outcome: Option<String>,
+    /// For how many days outcomes count.
+    pub window_days: Option<u32>,
 }

@@ -5,6 +5,7 @@
 mod experiment_service {
     pub mod counting;
     pub mod drill;
+    pub mod effect_models;
     pub mod experiments;
     pub mod external;
     pub mod flows;
@@ -12,10 +13,13 @@ mod experiment_service {
     pub mod ledger;
     pub mod past;
     pub mod plan;
+    pub mod reproduced;
     pub mod results;
     pub mod retention;
     pub mod suite;
     pub mod sums;
+    pub mod training;
+    pub mod training_many;
     pub mod universal;
     pub mod watch;
     pub mod windows;

@@ -53,6 +53,7 @@ impl Gateway {
         let origins = Origins::new(config.allowed_origins, hosts);
         let admission = serve::Admission::new(&config.admission);
         let index = rest::index::of(&proffer_proto::POOL).context("list the REST calls")?;
+        let table = Arc::new(table);
         let rest = Rest { table, index, neighbours, origins, deadline: config.deadline, admission };
         let doors = Router::new().fallback(answer).with_state(Arc::new(rest));
         Ok(Self { doors, has_reflection: config.has_reflection })

@@ -80,19 +80,37 @@ impl Neighbours {
         path: PathAndQuery,
         request: tonic::Request<Bytes>,
     ) -> Result<Bytes, Status> {
+        let mut client = self.client(service).await?;
+        let answered = client.unary(request, path, Untouched).await;
+        Ok(answered.map_err(|status| told(service, status))?.into_inner())
+    }
+
+    /// Calls a method that answers with a stream; its messages stay encoded.
+    pub async fn stream(
+        &self,
+        service: Service,
+        path: PathAndQuery,
+        request: tonic::Request<Bytes>,
+    ) -> Result<tonic::Streaming<Bytes>, Status> {
+        let mut client = self.client(service).await?;
+        let answered = client.server_streaming(request, path, Untouched).await;
+        Ok(answered.map_err(|status| told(service, status))?.into_inner())
+    }
+
+    async fn client(&self, service: Service) -> Result<Grpc<Neighbour>, Status> {
         let mut client =
             Grpc::new(self.of(service).clone()).max_decoding_message_size(ANSWER_BYTES_MAX);
         client.ready().await.map_err(|error| serve::unavailable(service.name(), &error))?;
-        let answered = client.unary(request, path, Untouched).await;
-        match answered {
-            Ok(answer) => Ok(answer.into_inner()),
-            // A status with a source was made here, because the connection failed; the service sent
-            // none.
-            Err(status) if std::error::Error::source(&status).is_some() => {
-                Err(serve::unavailable(service.name(), &status))
-            }
-            Err(status) => Err(status),
-        }
+        Ok(client)
+    }
+}
+
+/// A status as a caller sees it. One with a source was made here, because the connection failed;
+/// the service sent none.
+fn told(service: Service, status: Status) -> Status {
+    match std::error::Error::source(&status) {
+        Some(_) => serve::unavailable(service.name(), &status),
+        None => status,
     }
 }
 

@@ -4,6 +4,7 @@ mod fixed;
 mod import;
 pub mod index;
 mod items;
+mod lines;
 mod precondition;
 pub mod refusal;
 mod request;
@@ -11,7 +12,7 @@ mod tag;
 mod text;
 mod validate;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::body::Body as HttpBody;
 use bytes::Bytes;
@@ -37,7 +38,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Rest {
     /// All calls.
-    pub table: RouteTable,
+    pub table: Arc<RouteTable>,
     /// The list of all calls, as JSON.
     pub index: Bytes,
     /// Who serves them.
@@ -100,7 +101,7 @@ impl Rest {
             headers.insert(REQUEST_ID, id);
         }
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(header::VARY, HeaderValue::from_static("origin"));
+        headers.append(header::VARY, HeaderValue::from_static("origin"));
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if let Caller::Page(page) = &caller {
             origin::admit(page, headers);
@@ -144,6 +145,12 @@ impl Rest {
         };
         let Some(route) = found.route(&parts.method) else { return not_allowed() };
         named(route.path.path());
+        if route.is_stream {
+            let answered = self.lines((found, route), &parts, body).await;
+            let root = self.table.error_root(route);
+            return answered
+                .unwrap_or_else(|problem| problem.into_response(Some(root), request_id));
+        }
         let work = self.call((found, route), &parts, body);
         if let Some(call) = Call::current() {
             call.limit_to(self.deadline);
@@ -278,6 +285,9 @@ fn options(allow: HeaderValue, caller: &Caller) -> Response<HttpBody> {
 /// The same answer with the length of its body instead of the body.
 async fn without_body(response: Response<HttpBody>) -> Response<HttpBody> {
     let (mut parts, body) = response.into_parts();
+    if parts.extensions.get::<lines::Unmeasured>().is_some() {
+        return Response::from_parts(parts, HttpBody::empty());
+    }
     let length = body.collect().await.map(|body| body.to_bytes().len()).unwrap_or_default();
     if parts.status != StatusCode::NO_CONTENT {
         parts.headers.insert(header::CONTENT_LENGTH, length.into());

@@ -79,6 +79,10 @@ pub struct Route {
     pub validate_only: Option<FieldDescriptor>,
     /// Plan of an item, when the call takes a batch whose items are read each for itself.
     pub item: Option<ShapeId>,
+    /// The answer is a stream: JSON Lines.
+    pub is_stream: bool,
+    /// Where a message of the stream is one of several kinds: their fields and plans.
+    pub kinds: Vec<(FieldDescriptor, ShapeId)>,
 }
 
 /// What the body of a call is.
@@ -218,11 +222,15 @@ impl RouteTable {
         method: &MethodDescriptor,
         rules: Vec<HttpRule>,
     ) -> anyhow::Result<()> {
-        ensure!(!method.is_client_streaming() && !method.is_server_streaming(), "it streams");
+        let is_stream = method.is_server_streaming();
+        let is_read = rules.iter().all(|rule| rule.method == Method::GET);
+        ensure!(!method.is_client_streaming(), "it takes a stream");
+        ensure!(!is_stream || is_read, "it streams and is no GET");
         let (service, path) = self.admit(method)?;
         let request = self.shapes.add(annotations, &method.input())?;
         let answer = self.shapes.add(annotations, &method.output())?;
         let success = annotations.http_status(method)?;
+        let kinds = if is_stream { self.kinds(annotations, &method.output())? } else { Vec::new() };
         for rule in rules {
             let segments = path_template::parse(&rule.path)?;
             let object = self.object(request)?;
@@ -259,6 +267,8 @@ impl RouteTable {
                 warnings: warnings(&method.output()),
                 item: item(object),
                 validate_only: method.input().get_field_by_name(VALIDATE_ONLY),
+                is_stream,
+                kinds: kinds.clone(),
                 variables,
                 body,
                 answer_body,
@@ -267,6 +277,24 @@ impl RouteTable {
             self.insert(rule.method, &segments, route)?;
         }
         Ok(())
+    }
+
+    /// The kinds of an answer that is one of several: all its fields are messages of one oneof.
+    fn kinds(
+        &mut self,
+        annotations: &Annotations,
+        answer: &MessageDescriptor,
+    ) -> anyhow::Result<Vec<(FieldDescriptor, ShapeId)>> {
+        let mut kinds = Vec::new();
+        for field in answer.fields() {
+            match (field.kind(), field.containing_oneof()) {
+                (ProtoKind::Message(message), Some(oneof)) if !oneof.is_synthetic() => {
+                    kinds.push((field, self.shapes.add(annotations, &message)?));
+                }
+                _ => return Ok(Vec::new()),
+            }
+        }
+        Ok(if answer.oneofs().len() == 1 { kinds } else { Vec::new() })
     }
 
     /// Adds a public method to the gRPC paths; returns its service and its path there.

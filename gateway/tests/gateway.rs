@@ -14,6 +14,7 @@ mod gateway {
     pub mod errors;
     pub mod fuzz;
     pub mod grpc;
+    pub mod lines;
     pub mod queries;
     pub mod refused_early;
     pub mod seeds;

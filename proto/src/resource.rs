@@ -104,6 +104,7 @@ pub static KINDS: LazyLock<Vec<Known>> = LazyLock::new(|| {
         known::<decision::WeightProfile>(),
         known::<decision::Model>(),
         known::<experiment::Experiment>(),
+        known::<experiment::EffectModel>(),
     ]
 });
 
@@ -172,6 +173,7 @@ resource!(decision::DecisionFlow, "decision_flow", "decision-flows", "flow", id,
 resource!(decision::WeightProfile, "weight_profile", "weight-profiles", "prof", id, status);
 resource!(decision::Model, "model", "models", "model", id, status);
 resource!(experiment::Experiment, "experiment", "experiments", "exp", id; references);
+resource!(experiment::EffectModel, "effect_model", "effect-models", "effect", id; references);
 
 /// Each tenant has exactly one, whose kind is its id and its name.
 impl Resource for policy::TenantSettings {

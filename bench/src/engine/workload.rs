@@ -122,6 +122,7 @@ impl Workload {
         ];
         Flow {
             nodes: steps.into_iter().map(|(id, step)| Node { id: id.to_owned(), step }).collect(),
+            ..Flow::default()
         }
     }
 
@@ -160,8 +161,9 @@ impl Workload {
             ("timezone", Type::String),
         ];
         let fields = fields.into_iter().map(|(name, of_type)| (name.to_owned(), of_type)).collect();
+        let private = Default::default();
         let schema =
-            Schema { id: "schema_customer".to_owned(), name: "Customer".to_owned(), fields };
+            Schema { id: "schema_customer".into(), name: "Customer".into(), fields, private };
         let offers = self.offers.iter().enumerate().map(|(number, row)| row.offer(number));
         let categories = (0..self.categories).map(category);
         Catalog {

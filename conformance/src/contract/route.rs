@@ -159,6 +159,25 @@ impl Route {
         if self.status == 204 && warns { 200 } else { self.status }
     }
 
+    /// True when the answer is a stream.
+    pub fn is_stream(&self) -> bool {
+        self.rpc.is_server_streaming()
+    }
+
+    /// The messages of a stream as REST shows them: of one that may be of several kinds, the kind
+    /// it holds.
+    pub fn lines(&self, answers: &[DynamicMessage]) -> Value {
+        let line = |answer: &DynamicMessage| {
+            let held =
+                answer.fields().next().filter(|(field, _)| field.containing_oneof().is_some());
+            match held {
+                Some((_, Field::Message(inner))) => into_json::json(inner),
+                _ => into_json::json(answer),
+            }
+        };
+        Value::Array(answers.iter().map(line).collect())
+    }
+
     /// The answer as REST shows it.
     pub fn shown(&self, answer: &DynamicMessage) -> Value {
         if self.status(answer) == 204 {

@@ -96,6 +96,8 @@ const ALL: &[&str] = &[
     "batch",
     "experiment",
     "external-experiment",
+    "training-rows",
+    "effect-models",
     "configuration",
     "dates-and-numbers",
     "creatives-and-metrics-resources",

@@ -41,6 +41,13 @@ pub struct Listed {
     parts: Vec<Part>,
 }
 
+impl Listed {
+    /// The first part of this kind that it brings along.
+    pub fn part(&self, kind: &str) -> Option<&str> {
+        self.parts.iter().find(|(known, _)| *known == kind).map(|(_, part)| part.as_str())
+    }
+}
+
 impl Directory {
     /// For logs whose resources bring no parts along.
     pub const NO_PARTS: PartsOf = |_| Vec::new();
@@ -170,6 +177,8 @@ mod tests {
         directory.apply(&change("box", "box_2", "Rose"));
         directory.apply(&change("box", "box_1", "Blue"));
         assert_eq!(directory.names("letter").collect::<Vec<_>>(), ["B", "R"]);
+        assert_eq!(directory.listed("box", "box_1").unwrap().part("letter"), Some("B"));
+        assert_eq!(directory.listed("box", "box_1").unwrap().part("word"), None);
         directory.apply(&ConfigurationChange { deleted: true, ..change("box", "box_2", "") });
         assert_eq!(
             (directory.find("letter", "R"), directory.find("letter", "B")),

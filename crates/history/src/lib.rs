@@ -13,6 +13,7 @@
 
 mod at_head;
 mod author;
+mod beside;
 mod binder;
 mod built_in;
 mod chain;
@@ -38,6 +39,7 @@ mod write;
 
 pub use at_head::AtHead;
 pub use author::Author;
+pub use beside::rewrite_others;
 pub use chain::hash_of;
 pub use collection::{Collection, Resource, timestamp};
 pub use directory::{Directory, Listed, Part, PartsOf};

@@ -5,7 +5,8 @@
 ///
 /// At the place of use `proto` holds the messages; the holder's first field is the context. A list
 /// may be narrowed `by` enums that the request has like the resource, `and` by what a function of
-/// the service makes of context, metadata and request.
+/// the service makes of context, metadata and request. A `stream` is the answer of such a function,
+/// too; `as` names its type, as the trait does.
 #[macro_export]
 macro_rules! resource_service {
     (
@@ -16,6 +17,8 @@ macro_rules! resource_service {
             list $list:ident($list_request:ident) -> $listed:ident
                 $(by [$($field:ident),+] $(and $filter:path)?)?,
             $(update $update:ident($update_request:ident) -> $updated:ident,)?
+            $(stream $from:path => $stream:ident($stream_request:ident) -> $streamed:ident
+                as $pages:ident,)?
             delete $delete:ident($delete_request:ident) -> $deleted:ident,
             $($by:path => $other:ident($other_request:ident) -> $other_answer:ident,)*
         }
@@ -67,6 +70,18 @@ macro_rules! resource_service {
                 let (id, patch) = (&request.$id, (request.$one, request.update_mask));
                 let $one = Some($crate::crud::update(&self.0, &metadata, id, patch, false).await?);
                 Ok(tonic::Response::new(proto::$updated { $one }))
+            })?
+
+            $(type $pages = ::std::pin::Pin<Box<
+                dyn ::futures::Stream<Item = Result<proto::$streamed, tonic::Status>> + Send,
+            >>;
+
+            async fn $stream(
+                &self,
+                request: tonic::Request<proto::$stream_request>,
+            ) -> Result<tonic::Response<Self::$pages>, tonic::Status> {
+                let (metadata, _, request) = request.into_parts();
+                $from(&self.0, &metadata, request).await.map(tonic::Response::new)
             })?
 
             async fn $delete(

@@ -5,6 +5,7 @@
 //! - [`Neighbour`]: another service, in this process or over the network, behind one type.
 //! - [`Call`]: the call a task works for; its ids, trace and deadline go on to other services.
 //! - [`Replicas`]: a client of a service with several replicas; the only layer with retries.
+//! - [`background`]: threads of low priority for long work.
 //! - [`Clock`]: the only place that reads the time.
 //! - [`listen`]: a hardened gRPC listener with health and reflection, stopped gracefully.
 //! - [`Admission`]: limits the calls in flight; calls beyond the queue are refused at once.
@@ -15,6 +16,7 @@
 //! - [`metadata`]: tenant and actor of a call.
 
 mod admission;
+pub mod background;
 mod call;
 mod clock;
 mod deadline;

@@ -13,8 +13,14 @@ async fn a_caller_that_does_not_wait_gets_the_flow_for_the_older_catalog() {
     let compiled = CompiledFlows::default();
     let within = async |wait: Duration, flow: i64, revision: i64| {
         let catalog = Arc::new(Catalog { revision, ..Catalog::default() });
-        let key = FlowKey { tenant: "t", id: "flow_f", name: "F", revision: flow };
-        let made = compiled.within(wait, key, &Flow { nodes: Vec::new() }, &catalog).await.unwrap();
+        let key = FlowKey {
+            tenant: "t",
+            id: "flow_f",
+            name: "F",
+            revision: flow,
+            effects: &Arc::default(),
+        };
+        let made = compiled.within(wait, key, &Flow::default(), &catalog).await.unwrap();
         (made.revision, made.catalog_revision)
     };
     assert_eq!(within(Duration::ZERO, 1, 1).await, (1, 1));
@@ -30,8 +36,9 @@ async fn a_caller_that_does_not_wait_gets_the_flow_for_the_older_catalog() {
 #[tokio::test]
 async fn a_compilation_begun_for_a_caller_that_left_serves_the_next() {
     let compiled = CompiledFlows::default();
-    let key = FlowKey { tenant: "t", id: "flow_f", name: "F", revision: 1 };
-    let (flow, catalog) = (Flow { nodes: Vec::new() }, Arc::new(Catalog::default()));
+    let key =
+        FlowKey { tenant: "t", id: "flow_f", name: "F", revision: 1, effects: &Arc::default() };
+    let (flow, catalog) = (Flow::default(), Arc::new(Catalog::default()));
     let asked = || compiled.within(Duration::ZERO, key, &flow, &catalog);
     // Polled once, then dropped: the work has begun and the caller is gone.
     assert!(asked().now_or_never().is_none());
@@ -59,8 +66,9 @@ async fn a_flow_is_compiled_once_for_each_of_its_newest_revisions() {
     let compiled = CompiledFlows::default();
     let of = async |revision: i64| {
         let catalog = Arc::new(Catalog { revision, ..Catalog::default() });
-        let key = FlowKey { tenant: "t", id: "flow_f", name: "F", revision: 1 };
-        compiled.of(key, Flow { nodes: Vec::new() }, &catalog).await.unwrap()
+        let key =
+            FlowKey { tenant: "t", id: "flow_f", name: "F", revision: 1, effects: &Arc::default() };
+        compiled.of(key, Flow::default(), &catalog).await.unwrap()
     };
     let (second, first) = (of(2).await, of(1).await);
     assert!(Arc::ptr_eq(&of(2).await, &second) && Arc::ptr_eq(&of(1).await, &first));
@@ -79,11 +87,12 @@ async fn a_flow_in_use_is_compiled_when_the_catalog_changes() {
         let catalog = Some(Arc::new(Catalog { revision, ..Catalog::default() }));
         Arc::new(Snapshot { catalog, ..Snapshot::default() })
     };
-    let key = FlowKey { tenant: "t", id: "flow_f", name: "F", revision: 1 };
+    let key =
+        FlowKey { tenant: "t", id: "flow_f", name: "F", revision: 1, effects: &Arc::default() };
     let (sender, receiver) = watch::channel(snapshot(1));
     compiled.follow("t", &receiver);
     let first = receiver.borrow().catalog.clone().unwrap();
-    compiled.of(key, Flow { nodes: Vec::new() }, &first).await.unwrap();
+    compiled.of(key, Flow::default(), &first).await.unwrap();
     let slot = compiled.slot(key);
     let newest = || slot.newest().map(|flow| flow.catalog_revision);
     sender.send_replace(snapshot(2));
@@ -108,8 +117,9 @@ async fn the_flows_of_an_evicted_tenant_are_released() {
         let (sender, follower) = watch::channel(Arc::new(Snapshot::default()));
         compiled.follow(tenant, &follower);
         senders.push(sender);
-        let key = FlowKey { tenant, id: "flow_f", name: "F", revision: 1 };
-        compiled.of(key, Flow { nodes: Vec::new() }, &catalog).await.unwrap();
+        let key =
+            FlowKey { tenant, id: "flow_f", name: "F", revision: 1, effects: &Arc::default() };
+        compiled.of(key, Flow::default(), &catalog).await.unwrap();
     }
     drop(senders.remove(0));
     while !compiled.of_tenant("t").is_empty() {

@@ -76,7 +76,9 @@ impl AsOfCases {
         let whole = self.past.flow(tenant, &question.flow, AsOf::Time(at)).await?;
         let whole = whole.ok_or_else(|| Problem::not_found("decision_flow", &question.flow))?;
         whole.require_active()?;
-        let flow = self.past.compiled(tenant, &whole, &catalog).await?;
+        let head = snapshot.experiment.as_ref().map_or(0, |experiments| experiments.revision);
+        let effects = self.past.effects(tenant, &whole.resource.id, (moment, head)).await?;
+        let flow = self.past.compiled(tenant, &whole, (&catalog, &effects)).await?;
         let mut known = customer_facts(&shown, &facts, &question.placement);
         if question.channel != shown.channel {
             let (channel, placement) = (&question.channel, &question.placement);

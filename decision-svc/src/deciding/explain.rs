@@ -189,8 +189,9 @@ impl Explain {
         let catalog = live.catalog.clone();
         // Offer and rank must be of one catalog.
         if live.case.configuration.flow.catalog_revision != catalog.revision {
-            let CompiledFlow { id, name, revision, flow, .. } = &*live.case.configuration.flow;
-            let key = FlowKey { tenant, id, name, revision: *revision };
+            let CompiledFlow { id, name, revision, flow, effects, .. } =
+                &*live.case.configuration.flow;
+            let key = FlowKey { tenant, id, name, revision: *revision, effects };
             let compiled = self.live.compiled.of(key, flow.clone(), &catalog).await;
             live.case.configuration.flow = compiled.map_err(|error| serve::internal(&error))?;
         }

@@ -17,7 +17,7 @@ use crate::{
         conclude::{Conclusion, Offered},
         outcome::DecidedOffer,
     },
-    messages::{reason_code, scalar::fields_into_proto},
+    messages::{answer, reason_code, scalar::fields_into_proto},
     store::{DecisionName, Store},
 };
 
@@ -110,6 +110,7 @@ impl KeptRecord {
             emptied_by: held_out.map(|it| it.experiment_id.clone()).unwrap_or_default(),
             ghost_reason: ghost_reason.map(|refusal| refusal.reason.clone()).unwrap_or_default(),
             ghost_reason_code: ghost_code.unwrap_or_default().into(),
+            shadow_effects: answer::shadow_effects(case),
         };
         Self { shown: Some(shown), offers, facts: Some(facts) }
     }

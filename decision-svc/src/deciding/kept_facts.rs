@@ -52,6 +52,9 @@ pub struct KeptFacts {
     /// The experiment that held the customer out is about every flow.
     #[prost(bool, tag = "11")]
     pub is_holdout_universal: bool,
+    /// Revision of experiment-svc's log that has the effect models; 0 without any.
+    #[prost(int64, tag = "12")]
+    pub effects_revision: i64,
 }
 
 /// A refusal.
@@ -121,6 +124,11 @@ impl KeptFacts {
             metrics_missing: metrics_missing.cloned().collect(),
             catalog_revision: flow.catalog_revision,
             flow_revision: flow.revision,
+            effects_revision: if flow.effects.models.is_empty() {
+                0
+            } else {
+                flow.effects.revision
+            },
             obstacle: case.obstacle().map(KeptRefusal::of),
             fields_missing: missing.map(|name| (*name).to_owned()).collect(),
             held_out_of: held_out.map(|it| it.experiment_id.clone()).unwrap_or_default(),

@@ -165,8 +165,10 @@ impl LiveCases {
     ) -> Result<BTreeMap<GroundKey<'q>, Arc<CompiledFlow>>, Status> {
         let known = grounds.iter().filter_map(|(key, ground)| Some((key, ground.as_ref().ok()?)));
         let flows = known.map(|(key, ground)| async move {
-            let catalog = newest.unwrap_or(&ground.snapshot).catalog.clone().unwrap_or_default();
-            let flow_key = ground.whole.key(tenant);
+            let snapshot = newest.unwrap_or(&ground.snapshot);
+            let catalog = snapshot.catalog.clone().unwrap_or_default();
+            let effects = snapshot.effects_of(&ground.whole.resource.id);
+            let flow_key = ground.whole.key(tenant, &effects);
             let flow = self.compiled.within(wait, flow_key, &ground.whole.flow, &catalog).await;
             Ok((*key, flow.map_err(|error| serve::internal(&error))?))
         });

@@ -10,10 +10,14 @@ use super::{
     whole_flow::{WholeFlow, WholeFlows},
 };
 use crate::{
-    domain::{compile::CompiledFlow, snapshot::Catalog},
+    domain::{
+        compile::CompiledFlow,
+        effect::Effects,
+        snapshot::{Catalog, Experiments},
+    },
     neighbours::{
-        Lookup,
-        past::{Moment, PastCatalogs},
+        Ledger, Lookup,
+        past::{Moment, Past},
     },
     past_flows::PastFlows,
 };
@@ -26,7 +30,11 @@ pub struct PastConfiguration {
     /// Whose log has the catalogs.
     pub lookup: Arc<Lookup>,
     /// Catalogs read before.
-    pub catalogs: PastCatalogs,
+    pub catalogs: Past<Catalog>,
+    /// Whose log has the effect models.
+    pub ledger: Arc<Ledger>,
+    /// Experiments read before.
+    pub experiments: Past<Experiments>,
     /// Flows compiled before.
     pub compiled: PastFlows,
     /// Plans the cases.
@@ -41,7 +49,22 @@ impl PastConfiguration {
         moment: Moment,
         head: i64,
     ) -> Result<Arc<Catalog>, Status> {
-        self.catalogs.at(&*self.lookup, tenant, moment, head).await
+        self.catalogs.of_catalog(&*self.lookup, tenant, moment, head).await
+    }
+
+    /// The effect models of a flow at a moment at or before `head`, a revision that the log has; 0
+    /// when there were none.
+    pub async fn effects(
+        &self,
+        tenant: &str,
+        flow_id: &str,
+        (moment, head): (Moment, i64),
+    ) -> Result<Arc<Effects>, Status> {
+        if head == 0 {
+            return Ok(Arc::default());
+        }
+        let found = self.experiments.of_experiments(&*self.ledger, tenant, moment, head).await?;
+        Ok(found.effects_of(flow_id))
     }
 
     /// The flow of this id or name as it was; `None` when there was none.
@@ -59,9 +82,9 @@ impl PastConfiguration {
         &self,
         tenant: &str,
         whole: &WholeFlow,
-        catalog: &Arc<Catalog>,
+        (catalog, effects): (&Arc<Catalog>, &Arc<Effects>),
     ) -> Result<Arc<CompiledFlow>, Status> {
-        let key = whole.key(tenant);
+        let key = whole.key(tenant, effects);
         let compiled = self.compiled.of(key, whole.flow.clone(), catalog).await;
         compiled.map_err(|error| serve::internal(&error))
     }

@@ -297,7 +297,7 @@ impl Recommend {
 
 /// Concludes a case, and prepares what is written of it.
 fn decided(tenant: &str, call: &Call, planned: PlannedCase, judged: Judged) -> Decided {
-    let PlannedCase { live: LiveCase { case, arms, degraded, .. }, plan, .. } = planned;
+    let PlannedCase { live: LiveCase { case, arms, degraded, catalog, .. }, plan, .. } = planned;
     let Judged { judgment, holder, .. } = judged;
     let mut conclusion = conclude(&case, plan, judgment);
     let unused = std::mem::take(&mut conclusion.answer.unused);
@@ -312,7 +312,7 @@ fn decided(tenant: &str, call: &Call, planned: PlannedCase, judged: Judged) -> D
     let new = is_written.then(|| {
         let request = call.request.clone();
         let record = KeptRecord::of(&case, &conclusion, request, shown.clone(), &arms);
-        new_decision((tenant, &holder), call, &case, &arms, &conclusion, &record)
+        new_decision((tenant, &holder), call, &case, &arms, (&conclusion, &catalog), &record)
     });
     let flow = case.configuration.flow.name.clone();
     Decided { flow, shown, unused, new }

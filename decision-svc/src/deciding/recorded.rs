@@ -66,7 +66,10 @@ impl RecordedCases {
         let whole = whole.ok_or_else(|| {
             serve::internal(&format!("flow {} has no such revision", shown.flow_id))
         })?;
-        let flow = self.past.compiled(tenant, &whole, &catalog).await?;
+        let revision = facts.effects_revision;
+        let moment = (past::Moment::Revision(revision), revision);
+        let effects = self.past.effects(tenant, &shown.flow_id, moment).await?;
+        let flow = self.past.compiled(tenant, &whole, (&catalog, &effects)).await?;
         let configuration =
             Configuration { flow, policy_revision: None, experiment_revision: None };
         let (question, _) = question::read(&shown.request.clone().unwrap_or_default());

@@ -11,6 +11,7 @@ use tonic::Status;
 use crate::{
     compiled_flows::FlowKey,
     domain::{
+        effect::Effects,
         flow::Flow,
         score::ScoreMethod,
         snapshot::is_named,
@@ -247,10 +248,10 @@ impl WholeFlows {
 }
 
 impl WholeFlow {
-    /// Its key among compiled flows.
-    pub fn key<'a>(&'a self, tenant: &'a str) -> FlowKey<'a> {
+    /// Its key among compiled flows, with these effect models.
+    pub fn key<'a>(&'a self, tenant: &'a str, effects: &'a Arc<Effects>) -> FlowKey<'a> {
         let DecisionFlow { id, name, .. } = &self.resource;
-        FlowKey { tenant, id, name, revision: self.revision }
+        FlowKey { tenant, id, name, revision: self.revision, effects }
     }
 
     /// Refuses a flow that is not active.

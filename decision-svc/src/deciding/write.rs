@@ -12,18 +12,20 @@ use crate::{
         assignment::BindingArm,
         case::Case,
         conclude::{Answer, Conclusion},
+        feature,
+        snapshot::Catalog,
     },
     neighbours::experiment::{self, Exposure},
     store::{NewArm, NewDecision, RequestRow},
 };
 
-/// The decision of a concluded case, to be written under `decision_id`.
+/// The decision of a concluded case, to be written under `decision_id`. `catalog` is the newest.
 pub fn new_decision(
     (tenant, decision_id): (&str, &str),
     call: &Call,
     case: &Case,
     arms: &[BindingArm],
-    conclusion: &Conclusion,
+    (conclusion, catalog): (&Conclusion, &Catalog),
     record: &KeptRecord,
 ) -> NewDecision {
     let customer_id = &case.question.customer_id;
@@ -38,11 +40,16 @@ pub fn new_decision(
     let is_kept = !answer.is_passing && !is_stale;
     // A customer who is not contacted is not exposed, and no arm was drawn.
     let is_exposed = case.question.is_contact && is_answered;
-    let arm = |BindingArm { arm, is_new, is_counting, .. }: &BindingArm| NewArm {
-        arm: arm.clone(),
-        drawn: is_new.then(|| experiment::assignment_message(customer_id, arm)),
-        exposure: (is_exposed && *is_counting && arm.exposed_us.is_none())
-            .then(|| experiment::exposure_message(Exposure { case, decision_id, offers }, arm)),
+    let is_first = |it: &BindingArm| is_exposed && it.is_counting && it.arm.exposed_us.is_none();
+    let features = arms.iter().any(is_first).then(|| feature::sent(case, catalog));
+    let features = &features.unwrap_or_default();
+    let arm = |it: &BindingArm| NewArm {
+        arm: it.arm.clone(),
+        drawn: it.is_new.then(|| experiment::assignment_message(customer_id, &it.arm)),
+        exposure: is_first(it).then(|| {
+            let exposure = Exposure { case, decision_id, offers, features };
+            experiment::exposure_message(exposure, &it.arm)
+        }),
     };
     let arms = arms.iter().map(arm).filter(|it| it.drawn.is_some() || it.exposure.is_some());
     NewDecision {

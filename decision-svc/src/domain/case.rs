@@ -98,7 +98,7 @@ impl Case {
         may_hold.then_some(question.limit)
     }
 
-    /// What rules and formulas read.
+    /// What rules and formulas read; what effect models say is not in it.
     pub fn inputs(&self) -> Facts<'_> {
         Facts {
             record: self.record(),
@@ -106,6 +106,7 @@ impl Case {
             metrics: &self.facts.metrics,
             surface: &self.facts.surface,
             moment: &self.moment,
+            uplifts: &[],
         }
     }
 

@@ -36,13 +36,7 @@ impl CompiledFlow {
         best_max: usize,
         scratch: &mut Scratch,
     ) -> Tally {
-        scratch.begin(Room {
-            registers: self.sources.len(),
-            rules: self.rules.len(),
-            sets: self.sets.len(),
-            affinities: self.affinities.len(),
-            groups: self.groups.len(),
-        });
+        scratch.begin(self.room());
         for access in &self.accesses {
             let value = self.fill(access.register, customer, scratch);
             for group in access.groups(value) {
@@ -54,6 +48,17 @@ impl CompiledFlow {
         }
         self.find_exceptions(customer, exclude_offers, scratch);
         self.pick(best_max, customer, scratch)
+    }
+
+    /// How much room an evaluation needs.
+    pub(super) fn room(&self) -> Room {
+        Room {
+            registers: self.sources.len(),
+            rules: self.rules.len(),
+            sets: self.sets.len(),
+            affinities: self.affinities.len(),
+            groups: self.groups.len(),
+        }
     }
 
     /// Takes in a customer's record: all that this flow reads of it.

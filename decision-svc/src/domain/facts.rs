@@ -2,7 +2,7 @@
 
 use formula::Moment;
 
-use crate::domain::{creative::Surface, metric::Metrics, scalar::Fields};
+use crate::domain::{creative::Surface, metric::Metrics, scalar::Fields, score::Uplift};
 
 /// The facts of one decision.
 #[derive(Clone, Copy, Debug)]
@@ -17,13 +17,15 @@ pub struct Facts<'a> {
     pub surface: &'a Surface,
     /// The instant of the decision and the customer's time zone.
     pub moment: &'a Moment,
+    /// What each effect model of the flow says of the customer, by index.
+    pub uplifts: &'a [Option<Uplift>],
 }
 
 impl<'a> Facts<'a> {
-    /// Facts without metrics, channel and placement.
+    /// Facts without metrics, channel, placement and effect models.
     pub fn of_record(record: &'a Fields, attributes: &'a Fields, moment: &'a Moment) -> Self {
         static METRICS: Metrics = Metrics::new();
         static SURFACE: Surface = Surface { channel: None, placement: String::new() };
-        Self { record, attributes, metrics: &METRICS, surface: &SURFACE, moment }
+        Self { record, attributes, metrics: &METRICS, surface: &SURFACE, moment, uplifts: &[] }
     }
 }

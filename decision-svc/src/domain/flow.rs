@@ -3,6 +3,7 @@
 use formula::rule::Rule;
 
 use crate::domain::{
+    learning::Learning,
     rank::Weights,
     score::{NamedModel, ScoreMethod},
     step::{
@@ -12,10 +13,12 @@ use crate::domain::{
 };
 
 /// A checked flow.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Flow {
     /// The nodes in order.
     pub nodes: Vec<Node>,
+    /// What is learned from its decisions.
+    pub learning: Learning,
 }
 
 /// One node.
@@ -189,7 +192,8 @@ mod tests {
             .iter()
             .map(|(id, step)| Node { id: (*id).to_owned(), step: step.clone() })
             .collect();
-        let faults: Vec<_> = Flow { nodes }.faults().into_iter().map(|fault| fault.1).collect();
+        let faults: Vec<_> =
+            Flow { nodes, ..Flow::default() }.faults().into_iter().map(|fault| fault.1).collect();
         assert_eq!(faults, expected, "{steps:?}");
     }
 

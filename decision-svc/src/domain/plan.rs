@@ -10,6 +10,7 @@ use crate::domain::{
     case::{Case, Detail},
     compile::{Causes, CompiledFlow, CompiledOffer, Program},
     creative::ReadyCreative,
+    effect::EffectModel,
     evaluate::Customer,
     facts::Facts,
     flow::Node,
@@ -69,6 +70,8 @@ pub struct Ranked {
     pub propensity_source: Arc<str>,
     /// Effect of contact; none without an uplift model.
     pub uplift: Option<Uplift>,
+    /// The model that says so.
+    pub effect_model: Option<Arc<EffectModel>>,
     /// It ranks above the others regardless of its factors.
     pub is_mandatory: bool,
     /// Its creative, when the flow matches creatives and one fits.
@@ -105,7 +108,9 @@ pub fn plan(case: &Case, workspace: &mut Workspace) -> Plan {
     };
     let exclude_offers = &case.question.exclude_offers;
     let wanted = Wanted { exclude_offers, ranked_max, refused_max };
-    apply(&case.configuration.flow, &case.inputs(), &wanted, workspace)
+    let (flow, facts) = (&case.configuration.flow, case.inputs());
+    let uplifts = flow.uplifts(&case.question.customer_id, &facts, workspace);
+    apply(flow, &Facts { uplifts: &uplifts, ..facts }, &wanted, workspace)
 }
 
 /// Applies a flow to facts.
@@ -185,6 +190,7 @@ fn ranked(compiled: &CompiledFlow, customer: &Customer<'_>, scratch: &mut Scratc
             },
             propensity_source: compiled.scoring.source.clone(),
             uplift: estimate.uplift,
+            effect_model: compiled.effect_model(program, estimate.uplift.as_ref()),
             is_mandatory: best.is_mandatory,
             creative: compiled.creative(best.place.offer, customer).cloned(),
             computed,

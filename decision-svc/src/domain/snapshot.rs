@@ -1,6 +1,9 @@
 //! The configuration a decision is made with: immutable, swapped whole.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
 use formula::{OutputType, Type, rule::Rule};
@@ -8,6 +11,7 @@ use rpds::RedBlackTreeMapSync;
 pub use wire::name::{folded, is_named};
 
 use crate::domain::{
+    effect::{EffectModel, Effects},
     metric::Metric,
     scalar::{Fields, Scalar},
     schedule::{Mandate, Schedule},
@@ -25,6 +29,12 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// The effect models of a flow.
+    pub fn effects_of(&self, flow_id: &str) -> Arc<Effects> {
+        let experiments = self.experiment.as_ref();
+        experiments.map(|experiments| experiments.effects_of(flow_id)).unwrap_or_default()
+    }
+
     /// True when every neighbour has been heard of.
     pub fn is_complete(&self) -> bool {
         self.catalog.is_some() && self.policy.is_some() && self.experiment.is_some()
@@ -74,6 +84,9 @@ pub struct Experiments {
     pub revision: i64,
     /// By id.
     pub experiments: BTreeMap<String, Experiment>,
+    /// Effect models that are active or in the shadow, by flow. One that has lost its last model
+    /// keeps the revision of that: what is compiled for it is newer than what was before.
+    pub effects: BTreeMap<String, Arc<Effects>>,
 }
 
 /// Something that may be offered.
@@ -138,7 +151,7 @@ pub struct ComputedField {
 }
 
 /// The shape of a customer record.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Schema {
     /// Its id.
     pub id: String,
@@ -146,6 +159,8 @@ pub struct Schema {
     pub name: String,
     /// Types by field.
     pub fields: BTreeMap<String, Type>,
+    /// Fields from which nothing may be learned.
+    pub private: BTreeSet<String>,
 }
 
 /// A kind of outcome.
@@ -319,6 +334,12 @@ impl Catalog {
 }
 
 impl Policy {
+    /// Fields of the record that hold a time zone, by what its channels say.
+    pub fn zone_fields(&self) -> impl Iterator<Item = &str> {
+        let sources = self.channels.values().flat_map(|channel| &channel.timezone_source);
+        sources.map(|source| source.strip_prefix("customer.").unwrap_or(source))
+    }
+
     /// The channel of this id or name.
     pub fn channel(&self, reference: &str) -> Option<&Channel> {
         let by_name = || {
@@ -329,6 +350,33 @@ impl Policy {
 }
 
 impl Experiments {
+    /// Puts a model of a flow in the place of what had its id, or takes that away; `revision` is
+    /// that of the change. A model belongs to one flow for good.
+    pub fn put_effect_model(
+        &mut self,
+        id: &str,
+        found: Option<(String, EffectModel)>,
+        revision: i64,
+    ) {
+        let has_it = |effects: &&mut Arc<Effects>| effects.models.iter().any(|it| it.id == id);
+        if let Some(effects) = self.effects.values_mut().find(has_it) {
+            let effects = Arc::make_mut(effects);
+            effects.models.retain(|it| it.id != id);
+            effects.revision = revision;
+        }
+        if let Some((flow_id, model)) = found {
+            let effects = Arc::make_mut(self.effects.entry(flow_id).or_default());
+            effects.models.push(Arc::new(model));
+            effects.models.sort_by(|a, b| a.id.cmp(&b.id));
+            effects.revision = revision;
+        }
+    }
+
+    /// The effect models of a flow.
+    pub fn effects_of(&self, flow_id: &str) -> Arc<Effects> {
+        self.effects.get(flow_id).cloned().unwrap_or_default()
+    }
+
     /// The experiments on every flow, by id.
     pub fn universal(&self) -> impl Iterator<Item = &Experiment> {
         self.experiments.values().filter(|experiment| experiment.is_universal())

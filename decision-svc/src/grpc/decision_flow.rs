@@ -1,22 +1,23 @@
 //! DecisionFlowService: the checks of flows; create, get, list, update and delete are in `history`.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use history::{Draft, ResourceKind};
 use proffer_proto::{
     decision::v1::{self as proto, decision_flow_service_server::DecisionFlowService},
     values::v1::ResourceStatus,
 };
+use serve::background;
 use tonic::Status;
 use wire::named::OFFER;
 
 use super::Context;
 use crate::{
-    background,
     domain::{
-        compile::CompiledFlow,
+        compile::{CompiledFlow, NoFeature},
         flow::Flow,
-        snapshot::{Catalog, Snapshot},
+        learning::{Learning, own},
+        snapshot::Snapshot,
     },
     messages::flow_config,
     neighbours::follow,
@@ -44,32 +45,47 @@ impl ResourceKind<Context> for proto::DecisionFlow {
         if draft.resource.status() == ResourceStatus::Active {
             draft.add_faults(context.whole_flows.missing_parts(tenant, &flow).await?);
         }
+        let config = draft.resource.config.as_mut();
+        if let Some(learning) = config.and_then(|config| config.learning.as_mut()) {
+            flow_config::learning::settle(learning);
+        }
         draft.refuse_faults()?;
         draft.warn(flow.warnings());
         let flow = context.whole_flows.with_parts(tenant, flow).await?;
-        draft.warn(context.warning_of_catalog(tenant, flow).await?);
+        let found = context.found_in_catalog(tenant, flow).await?;
+        draft.add_faults(found.private);
+        draft.warn(found.warnings.into_iter().chain(found.broken));
         Ok(())
     }
 }
 
+/// What a flow makes of the catalog as it is now.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Features that must not be learned from: by path within the flow, and why.
+    private: Vec<(String, String)>,
+    /// What is said about learning and likely not meant.
+    warnings: Vec<String>,
+    /// Offers that the flow's own rules, formula or model break.
+    pub broken: Option<String>,
+}
+
 impl Context {
-    /// What a flow's own rules, formula and model make of the offers there are now, as far as the
-    /// catalog is known.
-    pub(super) async fn warning_of_catalog(
-        &self,
-        tenant: &str,
-        flow: Flow,
-    ) -> Result<Option<String>, Status> {
-        if flow.filters().is_empty() && flow.score_method().inputs().is_empty() {
-            return Ok(None);
+    /// What a flow's own rules, formula, model and features make of the catalog as it is now, as
+    /// far as it is known.
+    pub(super) async fn found_in_catalog(&self, tenant: &str, flow: Flow) -> Result<Found, Status> {
+        let is_plain = flow.filters().is_empty() && flow.score_method().inputs().is_empty();
+        if is_plain && flow.learning == Learning::default() {
+            return Ok(Found::default());
         }
-        let Some(catalog) = self.newest_catalog(tenant).await else { return Ok(None) };
-        let warning = background::run(move || warning(flow, &catalog)).await;
-        warning.map_err(|error| serve::internal(&error))
+        let Some(snapshot) = self.newest_catalog(tenant).await else { return Ok(Found::default()) };
+        let found = background::run(move || found(flow, &snapshot)).await;
+        found.map_err(|error| serve::internal(&error))
     }
 
-    /// The catalog with all that was written before now, as far as it arrives in time.
-    async fn newest_catalog(&self, tenant: &str) -> Option<Arc<Catalog>> {
+    /// The snapshot with all that was written to the catalog before now, as far as it arrives in
+    /// time.
+    async fn newest_catalog(&self, tenant: &str) -> Option<Arc<Snapshot>> {
         let mut follower = self.followers.of(tenant);
         let log = self.known.names.of_kind(OFFER)?.now(tenant).await;
         let has_all = |snapshot: &Snapshot| {
@@ -77,12 +93,40 @@ impl Context {
         };
         let (snapshot, _) =
             follow::wait_for(&mut follower, follow::SNAPSHOT_WAIT_MAX, has_all).await;
-        snapshot.catalog.clone()
+        snapshot.catalog.is_some().then_some(snapshot)
     }
 }
 
-fn warning(flow: Flow, catalog: &Catalog) -> Option<String> {
-    let compiled = CompiledFlow::compile(flow, "", "", 0, catalog);
+fn found(flow: Flow, snapshot: &Snapshot) -> Found {
+    let catalog = snapshot.catalog.clone().unwrap_or_default();
+    let zones = snapshot.policy.iter().flat_map(|policy| policy.zone_fields());
+    let zones: BTreeSet<String> = zones.map(str::to_owned).collect();
+    let learning = flow.learning.clone();
+    let compiled = CompiledFlow::compile(flow, "", "", 0, &catalog);
+    let mut found = Found::default();
+    for NoFeature { index, why, is_private } in compiled.no_features.iter().cloned() {
+        if is_private {
+            found.private.push((flow_config::learning::path_of(index), why));
+        } else {
+            found.warnings.push(format!("learning: {why}, and nothing is learned from it"));
+        }
+    }
+    for (index, name) in learning.features.iter().enumerate() {
+        if zones.contains(own(name)) {
+            let why = format!("`{name}` cannot be a feature: it is the customer's time zone");
+            found.private.push((flow_config::learning::path_of(index), why));
+        }
+    }
+    if !catalog.outcome_types.contains_key(&learning.outcome) {
+        let outcome = &learning.outcome;
+        found.warnings.push(format!("learning: outcome type `{outcome}` not found"));
+    }
+    found.broken = broken_offers(&compiled);
+    found
+}
+
+/// How many offers the flow's own rules, formula or model break.
+fn broken_offers(compiled: &CompiledFlow) -> Option<String> {
     let is_flows = |why: &&String| why.starts_with("filter: ") || why.starts_with("score: ");
     let broken = compiled.offers.iter().filter_map(|offer| {
         let why = offer.program.as_ref().err().filter(is_flows)?;

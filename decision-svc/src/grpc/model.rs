@@ -25,8 +25,8 @@ impl ResourceKind<Context> for proto::Model {
         if draft.resource.status() == ResourceStatus::Active {
             draft.refuse_faults()?;
             for (id, flow) in context.whole_flows.scored_by(tenant, &draft.resource).await? {
-                let warning = context.warning_of_catalog(tenant, flow).await?;
-                draft.warn(warning.map(|warning| format!("decision flow `{id}`: {warning}")));
+                let found = context.found_in_catalog(tenant, flow).await?;
+                draft.warn(found.broken.map(|warning| format!("decision flow `{id}`: {warning}")));
             }
         } else {
             let before = draft.stored.as_ref().filter(|before| is_active(before.status));

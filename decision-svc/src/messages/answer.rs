@@ -1,5 +1,7 @@
 //! Prints the answer to a case as the message that is returned and stored.
 
+use std::sync::Arc;
+
 use proffer_proto::decision::v1 as proto;
 
 use super::{
@@ -11,7 +13,10 @@ use crate::domain::{
     case::Case,
     conclude::{Conclusion, Offered},
     creative::ReadyCreative,
-    score::Segment,
+    effect::EffectModel,
+    plan::Ranked,
+    score::{Segment, Uplift},
+    scratch::Workspace,
 };
 
 /// What an answer says beside the case and its conclusion.
@@ -68,10 +73,43 @@ fn offer_decision(offered: &Offered) -> proto::OfferDecision {
             propensity_source: ranked.propensity_source.to_string(),
             policies: policy_verdicts(&offered.policies),
             mandatory: mandate.map(|mandate| mandate.reason.clone()).unwrap_or_default(),
+            effect_model: effect_model(ranked),
         }),
         personalization: computed,
         creative: ranked.creative.as_deref().map(creative),
     }
+}
+
+fn effect_model(ranked: &Ranked) -> Option<proto::UsedEffectModel> {
+    let (model, found) = (ranked.effect_model.as_ref()?, ranked.uplift?);
+    Some(proto::UsedEffectModel {
+        id: model.id.clone(),
+        version: model.version,
+        ci95: vec![found.interval.0, found.interval.1],
+        baseline: found.baseline,
+    })
+}
+
+/// What models in the shadow say of the customer of a case.
+pub fn shadow_effects(case: &Case) -> Vec<proto::ShadowEffect> {
+    let flow = &case.configuration.flow;
+    if case.obstacle().is_some() || flow.effects.models.iter().all(|model| !model.is_shadow) {
+        return Vec::new();
+    }
+    let customer_id = &case.question.customer_id;
+    let found = flow.uplifts(customer_id, &case.inputs(), &mut Workspace::default());
+    let shadow = flow.effects.models.iter().zip(found).filter(|(model, _)| model.is_shadow);
+    let effect = |(model, found): (&Arc<EffectModel>, Option<Uplift>)| {
+        let found = found?;
+        Some(proto::ShadowEffect {
+            id: model.id.clone(),
+            version: model.version,
+            category_id: model.category_id.clone(),
+            cate: found.effect,
+            uplift_segment: segment(found.segment).into(),
+        })
+    };
+    shadow.filter_map(effect).collect()
 }
 
 fn segment(segment: Segment) -> proto::UpliftSegment {

@@ -1,6 +1,7 @@
 //! Parses the nodes of a flow: one small function per type.
 
 mod filter;
+pub mod learning;
 mod score;
 
 use proffer_proto::{
@@ -42,7 +43,8 @@ pub fn parse(resource: &proto::DecisionFlow) -> Result<Flow, Faults> {
                 .push((path_of(Some(index), &field), format!("node `{}`: {message}", node.id))),
         }
     }
-    let flow = Flow { nodes };
+    let learning = learning::parse(config.learning.as_ref(), &mut faults);
+    let flow = Flow { nodes, learning };
     // The order is checked when every node is understood: no fault may hide another.
     if faults.is_empty() {
         let found = flow.faults().into_iter();

@@ -2,6 +2,7 @@
 //! to neighbours share these conversions.
 
 pub mod answer;
+pub mod effect_model;
 pub mod flow_config;
 pub mod history;
 pub mod model;

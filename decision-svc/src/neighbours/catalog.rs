@@ -215,7 +215,9 @@ fn schema(id: String, found: proto::Schema) -> Schema {
         Some((field.name.clone(), of_type))
     };
     let fields: BTreeMap<_, _> = found.fields.iter().filter_map(typed).collect();
-    Schema { id, name: found.name, fields }
+    let private = found.fields.iter().filter(|field| field.is_pii);
+    let private = private.map(|field| field.name.clone()).collect();
+    Schema { id, name: found.name, fields, private }
 }
 
 fn outcome_type(key: String, found: proto::OutcomeType) -> OutcomeType {

@@ -1,7 +1,5 @@
 //! Calls to experiment-svc: reads experiments, delivers arms, exposures and outcomes.
 
-use std::collections::BTreeMap;
-
 use proffer_proto::{experiment::v1 as proto, values::v1::ConfigurationChange};
 use prost::Message as _;
 use tonic::Status;
@@ -16,11 +14,16 @@ use crate::domain::{
     case::Case,
     conclude::Offered,
     outcome::ResolvedOutcome,
+    scalar::Fields,
     snapshot::{Experiment, Experiments, Split},
 };
+use crate::messages::{effect_model, scalar};
 
 /// Applies one change.
 pub fn apply(experiments: &mut Experiments, change: &ConfigurationChange) {
+    if change.kind == "effect_model" {
+        return apply_effect_model(experiments, change);
+    }
     if change.kind != "experiment" {
         return;
     }
@@ -29,6 +32,17 @@ pub fn apply(experiments: &mut Experiments, change: &ConfigurationChange) {
     } else if let Ok(found) = proto::Experiment::decode(change.resource.as_slice()) {
         experiments.experiments.insert(change.id.clone(), experiment(change.id.clone(), &found));
     }
+}
+
+/// Models of experiments on every flow, and of external ones, belong to no flow and score nothing.
+fn apply_effect_model(experiments: &mut Experiments, change: &ConfigurationChange) {
+    let found = proto::EffectModel::decode(change.resource.as_slice()).ok();
+    let found = found.filter(|found| !change.deleted && !found.flow_id.is_empty());
+    let model = found.and_then(|found| {
+        let model = effect_model::read(&found, change.revision)?;
+        Some((found.flow_id, model))
+    });
+    experiments.put_effect_model(&change.id, model, change.revision);
 }
 
 fn experiment(id: String, found: &proto::Experiment) -> Experiment {
@@ -70,11 +84,13 @@ pub struct Exposure<'a> {
     pub decision_id: &'a str,
     /// The offers by rank.
     pub offers: &'a [Offered],
+    /// What was known of the customer, and may leave the case.
+    pub features: &'a Fields,
 }
 
 /// The message about the first exposure of a customer with this arm.
 pub fn exposure_message(exposure: Exposure<'_>, arm: &Arm) -> Vec<u8> {
-    let Exposure { case, decision_id, offers } = exposure;
+    let Exposure { case, decision_id, offers, features } = exposure;
     let first = offers.first().map(|offered| &offered.ranked.subject);
     // A category that nobody created goes by its name.
     let category = first.map(|subject| match subject.category_id.as_str() {
@@ -96,7 +112,9 @@ pub fn exposure_message(exposure: Exposure<'_>, arm: &Arm) -> Vec<u8> {
         channel: channel.unwrap_or_else(|| case.question.channel.clone()),
         offer_ids: offers.iter().map(|offered| offered.ranked.offer_id.clone()).collect(),
         emptied_by: emptied_by.unwrap_or_default(),
-        features: BTreeMap::new(),
+        features: scalar::fields_into_proto(features),
+        // Every offer passes: flows have no gate.
+        gate_probability: 0.0,
     });
     proto::LedgerEntry { entry: Some(entry) }.encode_to_vec()
 }

@@ -10,6 +10,7 @@ use proffer_proto::{
 use prost_types::Timestamp;
 
 use super::{
+    features::features_of_lapsed,
     neighbours::Fakes,
     suite::{NOW_US, Suite, holdout, lapsed, on_both, question},
 };
@@ -26,7 +27,7 @@ fn concluded(found: experiment::Experiment, ship: bool) -> experiment::Experimen
 }
 
 /// Writes experiments and asks about a customer when they are known; gives the record.
-async fn decide(
+pub async fn decide(
     suite: &Suite,
     customer: &str,
     experiments: &[experiment::Experiment],
@@ -52,7 +53,7 @@ fn arms(record: &proto::DecisionRecord) -> Vec<String> {
 }
 
 /// The exposures of a customer that were sent, once `count` entries are there.
-async fn exposures(suite: &Suite, count: usize) -> Vec<experiment::ExposureEntry> {
+pub async fn exposures(suite: &Suite, count: usize) -> Vec<experiment::ExposureEntry> {
     suite.fakes.delivered(count).await;
     let script = suite.fakes.script.lock().unwrap();
     let exposure = |entry: &experiment::LedgerEntry| match &entry.entry {
@@ -152,6 +153,7 @@ async fn the_first_exposure_is_sent_once_with_what_was_or_would_have_been_return
                 category_id: "cat_apparel".to_owned(),
                 channel: "ch_email".to_owned(),
                 offer_ids: vec!["off_apparel".to_owned()],
+                features: features_of_lapsed(),
                 ..Default::default()
             }
         };

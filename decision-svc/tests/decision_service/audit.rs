@@ -144,7 +144,7 @@ async fn many_changes_of_one_write_are_cut_and_the_others_counted() {
     for kind in ["a", "b"] {
         let nodes = (0..130).map(|n| node(n, kind)).collect();
         let flow = proto::DecisionFlow {
-            config: Some(proto::DecisionFlowConfig { nodes }),
+            config: Some(proto::DecisionFlowConfig { nodes, learning: None }),
             ..Default::default()
         };
         let payload = prost::Message::encode_to_vec(&flow);

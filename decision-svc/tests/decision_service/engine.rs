@@ -56,7 +56,12 @@ fn catalog(offers: Vec<Offer>, categories: Vec<Category>) -> Catalog {
     let fields = [("age", Type::Number), ("city", Type::String), ("since", Type::Date)];
     let fields: BTreeMap<_, _> =
         fields.into_iter().map(|(name, of_type)| (name.to_owned(), of_type)).collect();
-    let schema = Schema { id: "schema_customer".to_owned(), name: "Customer".to_owned(), fields };
+    let schema = Schema {
+        id: "schema_customer".to_owned(),
+        name: "Customer".to_owned(),
+        fields,
+        ..Schema::default()
+    };
     Catalog {
         revision: 1,
         offers: offers.into_iter().map(|offer| (offer.id.as_str().into(), offer.into())).collect(),
@@ -80,7 +85,8 @@ fn flow(categories: &[&str]) -> Flow {
         ("rank", Rank::default().into()),
         ("out", Response.into()),
     ];
-    Flow { nodes: steps.into_iter().map(|(id, step)| Node { id: id.to_owned(), step }).collect() }
+    let node = |(id, step): (&str, Step)| Node { id: id.to_owned(), step };
+    Flow { nodes: steps.into_iter().map(node).collect(), ..Flow::default() }
 }
 
 fn planned(catalog: &Catalog, categories: &[&str], record: &Fields) -> Plan {

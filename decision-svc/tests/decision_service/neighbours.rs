@@ -98,6 +98,10 @@ impl Fakes {
         write(&self.experiment, "experiment", &found.id, &found.name, found.encode_to_vec())
     }
 
+    pub fn write_effect_model(&self, found: &experiment::EffectModel) -> i64 {
+        write(&self.experiment, "effect_model", &found.id, &found.name, found.encode_to_vec())
+    }
+
     pub fn put_record(&self, customer_id: &str, fields: &[(&str, Kind)]) {
         let value = |kind: &Kind| Value { kind: Some(kind.clone()) };
         let fields = fields.iter().map(|(name, kind)| ((*name).to_owned(), value(kind))).collect();

@@ -215,7 +215,7 @@ fn configure_customers(fakes: &Fakes) {
     let field = |name: &str, of_type: FieldType| catalog::SchemaField {
         name: name.to_owned(),
         r#type: of_type.into(),
-        description: String::new(),
+        ..Default::default()
     };
     let schema = catalog::Schema {
         name: "Customer".to_owned(),
@@ -362,6 +362,6 @@ pub fn winback() -> proto::DecisionFlow {
         ),
         node("out", Config::Response(proto::ResponseNode {})),
     ];
-    let config = Some(proto::DecisionFlowConfig { nodes });
+    let config = Some(proto::DecisionFlowConfig { nodes, learning: None });
     proto::DecisionFlow { name: "Winback".to_owned(), config, ..Default::default() }
 }

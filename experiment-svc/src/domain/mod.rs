@@ -3,6 +3,7 @@
 pub mod analysis;
 pub mod day;
 pub mod duration;
+pub mod effect_model;
 pub mod experiment;
 pub mod leak;
 pub mod measure;
@@ -10,6 +11,7 @@ pub mod picture;
 pub mod planning;
 pub mod share;
 pub mod tally;
+pub mod training;
 
 /// Faults of a request: the field, and what would be right.
 pub type Faults = Vec<(&'static str, String)>;

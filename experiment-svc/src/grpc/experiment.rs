@@ -9,7 +9,7 @@ use serve::Problem;
 use tonic::{Status, metadata::MetadataMap};
 use wire::named::FLOW;
 
-use super::{Context, assignment, import, leak, plan, resource, results};
+use super::{Context, assignment, import, leak, plan, resource, results, training};
 use crate::{
     domain::experiment::{ChangeError, EVERY_FLOW, Experiment, Status as Stage},
     store::{FlowError, give_flow_back, put_plan, take_flow},
@@ -133,7 +133,7 @@ async fn complete(
 }
 
 /// True when decisions draw its arms.
-fn has_flow(experiment: &proto::Experiment) -> bool {
+pub(super) fn has_flow(experiment: &proto::Experiment) -> bool {
     experiment.assignment_source() != proto::AssignmentSource::External
 }
 
@@ -191,6 +191,8 @@ history::resource_service! {
         get get_experiment(GetExperimentRequest) -> GetExperimentResponse,
         list list_experiments(ListExperimentsRequest) -> ListExperimentsResponse by [status],
         update update_experiment(UpdateExperimentRequest) -> UpdateExperimentResponse,
+        stream training::export => export_training_rows(ExportTrainingRowsRequest)
+            -> ExportTrainingRowsResponse as ExportTrainingRowsStream,
         delete delete_experiment(DeleteExperimentRequest) -> DeleteExperimentResponse,
         conclude => conclude_experiment(ConcludeExperimentRequest) -> ConcludeExperimentResponse,
         plan::plan => plan_experiment(PlanExperimentRequest) -> PlanExperimentResponse,

@@ -167,11 +167,17 @@ impl Fields<'_> {
         if let Some(fault) = entry.offer_ids.iter().find_map(|id| id_fault(id)) {
             self.fault("offer_ids", fault);
         }
-        let features = (!entry.features.is_empty()).then(|| {
-            // Kept as it was sent: an entry with nothing but its features.
-            let features = entry.features;
-            proto::ExposureEntry { features, ..Default::default() }.encode_to_vec()
-        });
+        let gate_probability = entry.gate_probability;
+        if !(0.0..=1.0).contains(&gate_probability) {
+            self.fault("gate_probability", format!("is {gate_probability}; it must be 0 to 1"));
+        }
+        // Kept as it was sent: an entry with nothing but its features and the gate.
+        let kept = proto::ExposureEntry {
+            features: entry.features,
+            gate_probability,
+            ..Default::default()
+        };
+        let features = Some(kept.encode_to_vec()).filter(|bytes| !bytes.is_empty());
         Some(Exposure {
             experiment_id: experiment_id?,
             customer_id: customer_id?,

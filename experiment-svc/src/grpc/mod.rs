@@ -2,6 +2,7 @@
 //! This file has the context that they share and the limits of message sizes.
 
 mod assignment;
+pub mod effect_model;
 pub mod experiment;
 mod failures;
 mod import;
@@ -13,6 +14,7 @@ mod recompute;
 mod resource;
 mod results;
 pub mod sample_ratio;
+pub mod training;
 pub mod upkeep;
 
 use history::{History, ServiceContext};
@@ -42,6 +44,8 @@ pub struct Context {
     pub clock: Clock,
     /// Figures that need the customers one by one.
     pub(crate) recomputes: recompute::Recomputes,
+    /// How many effect models are learned at once.
+    pub(crate) trainings: effect_model::Trainings,
 }
 
 impl ServiceContext for Context {

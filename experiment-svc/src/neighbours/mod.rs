@@ -1,3 +1,4 @@
 //! Calls to other services.
 
 pub mod contact;
+pub mod flow;

@@ -34,6 +34,7 @@ mod recount;
 mod retention;
 mod snapshot;
 mod sums;
+mod training;
 
 pub use arm::ArmRow;
 pub use base::CUSTOMERS_MAX;
@@ -44,6 +45,7 @@ pub use flow::{FlowError, give_flow_back, take_flow};
 pub use import::{Differs, ImportedArm};
 pub use ledger::{Assignment, Delivered, Delivery, Exposure, Outcome};
 pub use reading::{Read, Seen};
+pub use training::Learned;
 
 static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
@@ -75,6 +77,7 @@ pub fn statements(dialect: Dialect) -> Vec<Statement> {
         retention::statements(),
         snapshot::statements(),
         sums::statements(dialect),
+        training::statements(),
     ];
     all.concat()
 }

@@ -276,11 +276,11 @@ impl Store {
 }
 
 /// A customer and one of the customer's outcomes.
-type Owned = (String, Outcome);
+pub(super) type Owned = (String, Outcome);
 
 /// The outcomes of a customer, and those of the customers after. Both lists are in the order of
 /// customers.
-fn split<'o>(outcomes: &'o [Owned], customer: &str) -> (&'o [Owned], &'o [Owned]) {
+pub(super) fn split<'o>(outcomes: &'o [Owned], customer: &str) -> (&'o [Owned], &'o [Owned]) {
     // An outcome of a customer whose arm came in between the two statements belongs to nobody here.
     let before = outcomes.partition_point(|(of, _)| of.as_str() < customer);
     let until = outcomes.partition_point(|(of, _)| of.as_str() <= customer);

@@ -5,7 +5,8 @@ use database::Location;
 use experiment_svc::{App, Deps};
 use history::timestamp;
 use proffer_proto::experiment::v1::{
-    self as proto, experiment_service_client::ExperimentServiceClient, ledger_entry::Entry,
+    self as proto, effect_model_service_client::EffectModelServiceClient,
+    experiment_service_client::ExperimentServiceClient, ledger_entry::Entry,
     ledger_service_client::LedgerServiceClient,
 };
 use proffer_proto::values::v1::TextBody;
@@ -38,6 +39,7 @@ pub struct Suite {
     pub app: App,
     pub experiments: ExperimentServiceClient<Neighbour>,
     pub ledger: LedgerServiceClient<Neighbour>,
+    pub effect_models: EffectModelServiceClient<Neighbour>,
 }
 
 /// Runs `check` on SQLite and on PostgreSQL.
@@ -54,15 +56,16 @@ impl Suite {
         assert!(app.readiness().is_ready());
         let own = Neighbour::local(app.routes());
         let (experiments, ledger) =
-            (ExperimentServiceClient::new(own.clone()), LedgerServiceClient::new(own));
-        Self { clock, location, app, experiments, ledger }
+            (ExperimentServiceClient::new(own.clone()), LedgerServiceClient::new(own.clone()));
+        let effect_models = EffectModelServiceClient::new(own);
+        Self { clock, location, app, experiments, ledger, effect_models }
     }
 
     /// The same store, opened by a new process after the end of this one.
     pub async fn restart(self) -> Self {
-        let Self { clock, location, app, experiments, ledger } = self;
+        let Self { clock, location, app, experiments, ledger, effect_models } = self;
         app.store().database().close().await;
-        drop((app, experiments, ledger));
+        drop((app, experiments, ledger, effect_models));
         let again = Self::start(location).await;
         again.clock.set(clock.now());
         again

@@ -8,7 +8,7 @@ use crate::repository::SourceFile;
 const BEGINNING: [&str; 2] = ["tenant_id", "customer_id"];
 
 /// Tables without customers, and why each has none.
-const OTHERS: [(&str, &str); 18] = [
+const OTHERS: [(&str, &str); 19] = [
     ("head", "a tenant's configuration"),
     ("entry", "a tenant's configuration"),
     ("resource", "a tenant's configuration"),
@@ -18,6 +18,7 @@ const OTHERS: [(&str, &str); 18] = [
     ("contact_position", "how far a tenant's contacts are followed"),
     ("snapshot", "what an experiment showed on a day"),
     ("counted_through", "an instant of a tenant's ledger"),
+    ("training_key", "the key by which a tenant's exports name customers"),
     ("kept_since", "from when on rows of a kind are there"),
     ("replica", "a process"),
     ("report_position", "how far rows are counted for reports"),

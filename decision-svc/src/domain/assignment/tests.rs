@@ -77,7 +77,7 @@ fn bound(experiments: &[Experiment], stored: &[Arm]) -> Vec<String> {
 
 fn bound_at(experiments: &[Experiment], stored: &[Arm], second: i64) -> Vec<String> {
     let experiments = experiments.iter().map(|it| (it.id.clone(), it.clone())).collect();
-    let experiments = Experiments { revision: 1, experiments };
+    let experiments = Experiments { revision: 1, experiments, ..Experiments::default() };
     let arms = binding_arms(&experiments, ("f", "Flow"), stored, "c", (Draw::Missing, at(second)));
     let shown = |it: &BindingArm| {
         let arm = if it.arm.is_holdout { "holdout" } else { "treatment" };
@@ -138,7 +138,7 @@ fn a_changed_split_moves_nobody_who_has_an_arm() {
         let splits = (1..).zip(shares).map(split).collect();
         let experiment = Experiment { splits, ..experiment("a", "f", 0) };
         let experiments = [("a".to_owned(), experiment)].into_iter().collect();
-        Experiments { revision: 1, experiments }
+        Experiments { revision: 1, experiments, ..Experiments::default() }
     };
     let draw = |experiments: &Experiments, stored: &[Arm], customer: &str| {
         binding_arms(experiments, ("f", "f"), stored, customer, (Draw::Missing, at(150)))

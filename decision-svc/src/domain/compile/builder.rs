@@ -89,8 +89,21 @@ pub(super) fn program(
         affinities,
         shown,
         inputs,
+        effect: None,
         group: None,
     })
+}
+
+/// The register of what rules and formulas call `name`, when it is about the customer alone.
+pub(super) fn customers(interner: &mut Interner<'_>, name: &str) -> Result<Register, String> {
+    let (offer, steps, open) = (&Offer::default(), Vec::new(), Vec::new());
+    let (absent, own) = (Vec::new(), None);
+    let mut builder = Builder { interner, offer, own, steps, open, absent, is_particular: false };
+    let (register, _) = builder.resolve(name, None, Type::Any)?;
+    if builder.is_particular {
+        return Err(format!("`{name}` depends on the offer"));
+    }
+    Ok(register)
 }
 
 impl<'a> Builder<'_, 'a> {

@@ -6,6 +6,7 @@ use formula::Type;
 
 use crate::domain::{
     flow::Flow,
+    learning::TIMEZONE,
     snapshot::{Catalog, Category, ComputedField, folded},
 };
 
@@ -27,6 +28,8 @@ pub(super) struct Directory<'a> {
     pub record: BTreeMap<&'a str, Type>,
     /// Keys of the metrics.
     pub metrics: HashSet<&'a str>,
+    /// Fields of the record from which nothing may be learned.
+    pub private: HashSet<&'a str>,
 }
 
 /// A computed field that categories lend.
@@ -51,11 +54,13 @@ impl<'a> Directory<'a> {
             lent: HashMap::new(),
             record: BTreeMap::new(),
             metrics: catalog.metrics.keys().map(String::as_str).collect(),
+            private: HashSet::from([TIMEZONE]),
             categories,
         };
         if let Some(schema) = catalog.schema(flow.schema()) {
             directory.record =
                 schema.fields.iter().map(|(name, of_type)| (name.as_str(), *of_type)).collect();
+            directory.private.extend(schema.private.iter().map(String::as_str));
         }
         let named = flow.categories();
         let ids: HashSet<&str> = named.iter().map(|name| name.trim()).collect();

@@ -4,6 +4,7 @@
 
 mod builder;
 mod directory;
+mod feature;
 mod group;
 mod interner;
 mod posting;
@@ -15,6 +16,8 @@ use chrono::{DateTime, Utc};
 
 use formula::program::{Check, Constants, Record, Register, RuleProgram};
 
+pub use feature::NoFeature;
+pub(crate) use feature::{Feature, Takes};
 pub(crate) use group::{Group, Lists};
 pub(crate) use interner::EMPTY;
 pub(crate) use posting::Access;
@@ -22,11 +25,12 @@ pub(crate) use source::{Causes, Field, Source};
 
 use crate::domain::{
     candidate::Candidate,
+    effect::{EffectModel, Effects},
     flow::{Flow, Node},
     metric::Metric,
     rank::{Factors, Place, RELEVANCE_PRIOR, Weights, Worth},
     schedule::Schedule,
-    score::{Estimate, ScoreMethod},
+    score::{Estimate, ScoreMethod, Uplift},
     snapshot::Catalog,
     step::Sieve,
 };
@@ -47,14 +51,19 @@ pub struct CompiledFlow {
     pub catalog_revision: i64,
     /// Its own revision.
     pub revision: i64,
+    /// The models that say what contact changes.
+    pub effects: Arc<Effects>,
     /// Active offers before the inventory chose.
     pub offers_in_all: usize,
     /// Active offers of the inventory, by id.
     pub offers: Vec<CompiledOffer>,
-    /// Record fields that rules and formulas read.
+    /// Record fields that rules, formulas and features read.
     pub fields_read: BTreeSet<String>,
-    /// Metrics in use that rules and formulas read.
+    /// Metrics in use that rules, formulas and features read.
     pub metrics_read: Vec<Metric>,
+    /// Names of features that are none.
+    pub no_features: Vec<NoFeature>,
+    pub(crate) features: Vec<Feature>,
     pub(crate) scoring: Scoring,
     /// What the registers of the record are filled with.
     pub(crate) fields: Vec<Field>,
@@ -112,6 +121,8 @@ pub struct Program {
     pub(crate) shown: u32,
     /// The list of the inputs of the flow's score.
     pub(crate) inputs: u32,
+    /// Index of the effect model that scores it.
+    pub(crate) effect: Option<usize>,
     /// None when a rule can never be true.
     pub(crate) group: Option<u32>,
 }
@@ -133,8 +144,18 @@ pub(crate) struct Scoring {
 }
 
 impl CompiledFlow {
-    /// Compiles `flow` for a catalog.
+    /// Compiles `flow` for a catalog, without effect models.
     pub fn compile(flow: Flow, id: &str, name: &str, revision: i64, catalog: &Catalog) -> Self {
+        Self::compile_with(flow, (id, name, revision), catalog, Arc::default())
+    }
+
+    /// Compiles `flow`, of this id, name and revision, for a catalog and effect models.
+    pub fn compile_with(
+        flow: Flow,
+        (id, name, revision): (&str, &str, i64),
+        catalog: &Catalog,
+        effects: Arc<Effects>,
+    ) -> Self {
         let directory = directory::Directory::new(&flow, catalog);
         let mut interner = interner::Interner::new(&directory);
         let active = || catalog.offers.values().filter(|offer| offer.is_active);
@@ -145,7 +166,10 @@ impl CompiledFlow {
             let (own, is_wanted) = directory.place(offer.category_reference());
             if is_wanted {
                 let category_id = own.map_or(offer.category_id.as_str(), |own| directory.id(own));
-                let program = builder::program(&mut interner, offer, own, demands);
+                let mut program = builder::program(&mut interner, offer, own, demands);
+                if let Ok(program) = &mut program {
+                    program.effect = effects.of(category_id);
+                }
                 offers.push(CompiledOffer {
                     candidate: Arc::new(Candidate::new(offer, category_id)),
                     program,
@@ -154,10 +178,18 @@ impl CompiledFlow {
         }
         let scoring = Scoring::of(&flow);
         let sieves = sieves(&flow, &offers, catalog);
-        let is_walked = !score_inputs.is_empty() || !sieves.is_empty();
+        // Where an effect counts, the customer decides the order.
+        let is_effective = scoring.weights.uplift > 0.0 && !effects.models.is_empty();
+        let is_walked = is_effective || !score_inputs.is_empty() || !sieves.is_empty();
         let grouped =
             group::grouped(&mut offers, &interner, flow.has("qualify"), &scoring, is_walked);
-        let registers = registers_read(&offers, &interner);
+        let (mut features, no_features) = feature::named(&mut interner, &flow.learning.features);
+        let mut registers = closure(&interner, registers_read(&offers, &interner));
+        if flow.learning.features.is_empty() {
+            features = feature::read_ones(&interner, &offers, &registers);
+        } else {
+            registers.extend(closure(&interner, features.iter().map(|it| it.register)));
+        }
         let fields =
             registers.iter().filter_map(|register| interner.fields.get(Record::field(*register)?));
         let fields_read = fields.map(|field| field.key.clone()).collect();
@@ -171,6 +203,7 @@ impl CompiledFlow {
             name: name.to_owned(),
             catalog_revision: catalog.revision,
             revision,
+            effects,
             offers_in_all: active().count(),
             invalid: offers.iter().filter(|offer| offer.program.is_err()).count(),
             scheduled: scheduled(&offers),
@@ -178,6 +211,8 @@ impl CompiledFlow {
             offers,
             fields_read,
             metrics_read,
+            features,
+            no_features,
             scoring,
             is_walked,
             sieves,
@@ -197,6 +232,17 @@ impl CompiledFlow {
             always: grouped.always,
             accesses: grouped.accesses,
         }
+    }
+}
+
+impl CompiledFlow {
+    /// The model behind an effect of an offer.
+    pub(crate) fn effect_model(
+        &self,
+        program: &Program,
+        found: Option<&Uplift>,
+    ) -> Option<Arc<EffectModel>> {
+        self.effects.models.get(program.effect?).filter(|_| found.is_some()).cloned()
     }
 }
 
@@ -222,7 +268,7 @@ fn mandates(offers: &[CompiledOffer]) -> Vec<(u32, DateTime<Utc>)> {
     mandates.into_iter().map(|(_, index, expires_at)| (index, expires_at)).collect()
 }
 
-/// Registers of all that offers with applicable rules read, and of what these need.
+/// Registers of all that offers with applicable rules read.
 fn registers_read(
     offers: &[CompiledOffer],
     interner: &interner::Interner<'_>,
@@ -244,6 +290,14 @@ fn registers_read(
     let inputs: BTreeSet<u32> = programs().map(|program| program.inputs).collect();
     let lists = inputs.iter().filter_map(|list| interner.score_inputs.all.get(*list as usize));
     registers.extend(lists.flatten());
+    registers
+}
+
+/// Registers, and all that these need.
+fn closure(
+    interner: &interner::Interner<'_>,
+    registers: impl IntoIterator<Item = Register>,
+) -> BTreeSet<Register> {
     let mut read = BTreeSet::new();
     let mut open: Vec<Register> = registers.into_iter().collect();
     while let Some(register) = open.pop() {

@@ -217,7 +217,11 @@ impl CompiledFlow {
     ) -> Estimate<'_> {
         let inputs = self.inputs.get(program.inputs);
         let number = |index: usize| self.fill(*inputs.get(index)?, customer, scratch).to_double();
-        self.scoring.method.estimate(candidate, number)
+        let estimate = self.scoring.method.estimate(candidate, number);
+        match program.effect {
+            Some(effect) => estimate.with_uplift(customer.facts.uplifts.get(effect)),
+            None => estimate,
+        }
     }
 
     /// The factors of an offer when so many of its affinities are true.

@@ -14,6 +14,7 @@ use crate::domain::{
     candidate::Candidate,
     compile::CHAIN_MAX,
     creative::{self, ReadyCreative},
+    effect::Effects,
     facts::Facts,
     flow::Flow,
     metric::Metric,
@@ -32,6 +33,8 @@ pub struct OracleFlow {
     pub offers_in_all: usize,
     /// Active offers of the inventory, by id.
     pub offers: Vec<OracleOffer>,
+    /// The models that say what contact changes.
+    pub effects: Arc<Effects>,
 }
 
 /// An offer ready to be judged.
@@ -132,7 +135,7 @@ impl OracleFlow {
                 }
             })
             .collect();
-        Self { flow, offers_in_all: active().count(), offers }
+        Self { flow, offers_in_all: active().count(), offers, effects: Arc::default() }
     }
 
     /// Record fields that rules and formulas read.

@@ -8,7 +8,6 @@ use crate::domain::{
     candidate::Candidate,
     creative::ReadyCreative,
     facts::Facts,
-    flow::Flow,
     oracle::{
         compile::{OracleFlow, OracleOffer, OracleProgram, OracleRule},
         node::{self, Passage},
@@ -70,7 +69,7 @@ pub fn plan(compiled: &OracleFlow, facts: &Facts<'_>, exclude_offers: &[String])
     let mut plan = OraclePlan::default();
     let (mut mandatory, mut left_out) = (Vec::new(), Vec::new());
     for offer in &compiled.offers {
-        match considered(&compiled.flow, offer, facts, exclude_offers) {
+        match considered(compiled, offer, facts, exclude_offers) {
             Ok(ranked) if ranked.is_mandatory => mandatory.push(ranked),
             Ok(ranked) => plan.ranked.push(ranked),
             Err(refused) => left_out.push(*refused),
@@ -93,12 +92,12 @@ pub fn plan(compiled: &OracleFlow, facts: &Facts<'_>, exclude_offers: &[String])
 
 /// One offer's way through the flow.
 fn considered(
-    flow: &Flow,
+    compiled: &OracleFlow,
     considered: &OracleOffer,
     facts: &Facts<'_>,
     exclude_offers: &[String],
 ) -> Result<OracleRanked, Box<LeftOut>> {
-    let offer = &considered.candidate;
+    let (flow, offer) = (&compiled.flow, &considered.candidate);
     let refusal = |index: Option<usize>, code: Reason, reason: String| {
         Box::new((index, Refused::unranked(&offer.offer_id, &offer.name, code, reason)))
     };
@@ -122,7 +121,7 @@ fn considered(
             return Err(Box::new((Some(index), refused)));
         }
     }
-    let (factors, score, estimate) = match scored(flow, &passage) {
+    let (factors, score, estimate) = match scored(compiled, &passage) {
         Ok(scored) => scored,
         Err(why) => {
             // Without such a node no stage counts the offer out.
@@ -144,14 +143,24 @@ fn considered(
 
 /// Factors, score and estimate of an offer; or why it has no score.
 fn scored<'f>(
-    flow: &'f Flow,
+    compiled: &'f OracleFlow,
     passage: &Passage<'_>,
 ) -> Result<(Factors, f64, Estimate<'f>), String> {
     let Passage { program, facts, computed, is_mandatory, .. } = *passage;
     let candidate = &passage.offer.candidate;
     let inputs = program.inputs(facts, computed);
     let number = |index: usize| Some(inputs.get(index)?.as_number()?.to_double());
-    let estimate = flow.score_method().estimate(candidate, number);
+    let flow = &compiled.flow;
+    let mut estimate = flow.score_method().estimate(candidate, number);
+    // The model of the category if there is one, else that of all offers.
+    let scores = |category: &str| {
+        let models = compiled.effects.models.iter().zip(facts.uplifts);
+        let mut scoring = models.filter(|(model, _)| !model.is_shadow);
+        scoring.find(|(model, _)| model.category_id == category).map(|(_, found)| *found)
+    };
+    if let Some(found) = scores(&candidate.category_id).or_else(|| scores("")) {
+        estimate.uplift = found;
+    }
     let mut factors = estimate.factors(&candidate.worth, relevance(program, facts, computed));
     if is_mandatory {
         if factors.propensity.is_nan() {

@@ -388,7 +388,12 @@ pub(super) fn metrics(dice: &mut Dice) -> Metrics {
 pub(super) fn catalog(dice: &mut Dice) -> Catalog {
     let pool: Vec<Rule> = (0..6).map(|_| rule(dice, 2)).collect();
     let fields = FIELDS.iter().map(|(name, of_type)| ((*name).to_owned(), *of_type)).collect();
-    let schema = Schema { id: "schema_customer".to_owned(), name: "Customer".to_owned(), fields };
+    let schema = Schema {
+        id: "schema_customer".to_owned(),
+        name: "Customer".to_owned(),
+        fields,
+        ..Schema::default()
+    };
     let offers: Vec<Offer> = (0..dice.below(14)).map(|number| offer(dice, number, &pool)).collect();
     let categories: Vec<Category> = CATEGORIES.iter().map(|name| category(dice, name)).collect();
     Catalog {

@@ -2,9 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use formula::{Moment, rule::Literal};
+use uplift::{Encoding, Model};
 
 use super::{
     OracleFlow, plan as planned_slowly,
@@ -13,13 +14,14 @@ use super::{
 use crate::domain::{
     compile::CompiledFlow,
     creative::PlacementMatch,
+    effect::{EffectModel, Effects},
     evaluate::Customer,
     facts::Facts,
     flow::{Flow, Node},
     plan::{Plan, Ranked, Wanted, apply},
     rank::Weights,
     reason::Reason,
-    score::{FoundModel, Logistic, ModelKind, NamedModel, ScoreMethod, Term},
+    score::{FoundModel, Logistic, ModelKind, NamedModel, ScoreMethod, Segment, Term, Uplift},
     scratch::Workspace,
     step::{
         Enrich, Filter, Inventory, MatchCreatives, Optimize, Qualify, Rank, Response, Score, Step,
@@ -117,7 +119,48 @@ pub(super) fn flow(dice: &mut Dice) -> Flow {
         steps.push(("rank", Rank { weights }.into()));
     }
     steps.push(("out", Response.into()));
-    Flow { nodes: steps.into_iter().map(|(id, step)| Node { id: id.to_owned(), step }).collect() }
+    let node = |(id, step): (&str, Step)| Node { id: id.to_owned(), step };
+    Flow { nodes: steps.into_iter().map(node).collect(), ..Flow::default() }
+}
+
+/// Effect models of some categories, and what they say of a customer; sometimes none.
+fn effects(dice: &mut Dice) -> (Arc<Effects>, Vec<Option<Uplift>>) {
+    let mut models = Vec::new();
+    for (id, category_id) in [("model_all", ""), ("model_home", "cat_home"), ("model_shy", "")] {
+        if dice.one_in(2) {
+            continue;
+        }
+        models.push(Arc::new(EffectModel {
+            id: id.to_owned(),
+            version: 1,
+            revision: 9,
+            category_id: category_id.to_owned(),
+            is_shadow: id == "model_shy",
+            encoding: Encoding::default(),
+            model: Model {
+                folds: Vec::new(),
+                bins: Vec::new(),
+                average_effect: 0.0,
+                slope: 0.0,
+                mean_raw_effect: 0.0,
+                median_baseline: 0.0,
+                in_money: false,
+            },
+        }));
+    }
+    let says = |dice: &mut Dice| {
+        let effect = dice.below(9) as f64 / 100.0 - 0.04;
+        (!dice.one_in(4)).then_some(Uplift {
+            effect,
+            interval: (effect - 0.01, effect + 0.01),
+            helps: dice.below(100) as f64 / 100.0,
+            baseline: 0.1,
+            segment: Segment::Uncertain,
+            model_revision: 9,
+        })
+    };
+    let uplifts = models.iter().map(|_| says(dice)).collect();
+    (Arc::new(Effects { revision: 9, models }), uplifts)
 }
 
 /// Everything that may differ, scores by their bits.
@@ -146,8 +189,10 @@ macro_rules! spelled {
 fn check(seed: u64, workspace: &mut Workspace, met: &mut BTreeMap<String, usize>) {
     let dice = &mut Dice(seed);
     let (catalog, flow) = (catalog(dice), flow(dice));
-    let slow = OracleFlow::compile(flow.clone(), &catalog);
-    let compiled = CompiledFlow::compile(flow, "flow_f", "F", 1, &catalog);
+    let (effects, uplifts) = effects(dice);
+    let mut slow = OracleFlow::compile(flow.clone(), &catalog);
+    slow.effects = effects.clone();
+    let compiled = CompiledFlow::compile_with(flow, ("flow_f", "F", 1), &catalog, effects);
     for _ in 0..CUSTOMERS {
         let (record, attributes) = customer(dice);
         let moment = Moment::new(
@@ -156,7 +201,8 @@ fn check(seed: u64, workspace: &mut Workspace, met: &mut BTreeMap<String, usize>
         );
         let (metrics, surface) = (metrics(dice), surface(dice));
         let (record, attributes, metrics, surface) = (&record, &attributes, &metrics, &surface);
-        let facts = Facts { record, attributes, metrics, surface, moment: &moment };
+        let uplifts = &uplifts;
+        let facts = Facts { record, attributes, metrics, surface, moment: &moment, uplifts };
         let excluded = dice.many(2, |dice| format!("off_{:02}", dice.below(16)));
         let expected = planned_slowly(&slow, &facts, &excluded);
         let all =
@@ -206,6 +252,8 @@ fn check(seed: u64, workspace: &mut Workspace, met: &mut BTreeMap<String, usize>
         let is_spaced = |ranked: &&Ranked| {
             ranked.category.trim() != ranked.category && !ranked.category_id.is_empty()
         };
+        let judged = got.ranked.iter().filter(|ranked| ranked.uplift.is_some()).count();
+        *met.entry("uplift".to_owned()).or_insert(0) += judged;
         let spaced = got.ranked.iter().filter(is_spaced).count();
         *met.entry("spaced".to_owned()).or_insert(0) += spaced;
     }
@@ -220,7 +268,9 @@ fn a_compiled_flow_decides_what_the_oracle_decides() {
     }
     println!("{met:?}");
     // A comparison of nothings would prove nothing.
-    for reason in ["ranked", "spaced", "not_qualified", "rule_invalid", "excluded", "not_ranked"] {
+    for reason in
+        ["ranked", "spaced", "uplift", "not_qualified", "rule_invalid", "excluded", "not_ranked"]
+    {
         assert!(met.get(reason).is_some_and(|count| *count as u64 > CASES / 10), "{met:?}");
     }
 }

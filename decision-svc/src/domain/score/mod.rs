@@ -2,6 +2,7 @@
 //! formulas and makes an estimate from their numbers. It does not evaluate the formulas: the
 //! compiled engine and the oracle each do that in their own way.
 
+mod effect;
 mod formula;
 mod logistic;
 mod model;
@@ -125,6 +126,12 @@ impl Input {
 }
 
 impl Estimate<'_> {
+    /// The same with what an effect model says, if it says anything.
+    #[inline]
+    pub fn with_uplift(self, found: Option<&Option<Uplift>>) -> Self {
+        Self { uplift: found.copied().flatten().or(self.uplift), ..self }
+    }
+
     /// The factors of the rank, given what the offer says about itself.
     #[inline]
     pub fn factors(&self, worth: &Worth, relevance: f64) -> Factors {

@@ -5,6 +5,7 @@
 //! scheme chooses.
 
 mod band;
+mod card;
 mod rows;
 mod sizes;
 mod words;
@@ -15,6 +16,7 @@ use plotters::{
 };
 
 use super::analysis::{Day, ReadOut};
+pub use card::{Card, CardBin, card_svg};
 
 const WIDTH: u32 = 900;
 const MARGIN: i32 = 24;
