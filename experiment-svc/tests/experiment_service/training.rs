@@ -244,7 +244,7 @@ async fn outcome_and_value_of_every_row_equal_a_recount() {
         let mut known: Vec<(i64, Vec<(i64, i64)>)> = Vec::new();
         for who in 0..300_usize {
             let name = format!("c{who:03}");
-            let arm = if draw(&mut seed) % 5 == 0 { Arm::Holdout } else { Arm::Treatment };
+            let arm = if draw(&mut seed).is_multiple_of(5) { Arm::Holdout } else { Arm::Treatment };
             let exposed_at = 1 + (draw(&mut seed) % 200) as i64;
             entries.push(assigned(&name, arm, hour(1)));
             entries.push(Entry::Exposure(exposure(&name, arm == Arm::Holdout, exposed_at)));

@@ -190,14 +190,7 @@ impl CompiledFlow {
         } else {
             registers.extend(closure(&interner, features.iter().map(|it| it.register)));
         }
-        let fields =
-            registers.iter().filter_map(|register| interner.fields.get(Record::field(*register)?));
-        let fields_read = fields.map(|field| field.key.clone()).collect();
-        let sources =
-            registers.iter().filter_map(|register| interner.sources.get(*register as usize));
-        let metrics =
-            sources.filter_map(Source::metric_key).filter_map(|key| catalog.metrics.get(key));
-        let metrics_read = metrics.filter(|metric| metric.is_active).cloned().collect();
+        let (fields_read, metrics_read) = read(&registers, &interner, catalog);
         Self {
             id: id.to_owned(),
             name: name.to_owned(),
@@ -266,6 +259,20 @@ fn mandates(offers: &[CompiledOffer]) -> Vec<(u32, DateTime<Utc>)> {
     let mut mandates: Vec<_> = (0..).zip(offers).filter_map(mandate).collect();
     mandates.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
     mandates.into_iter().map(|(_, index, expires_at)| (index, expires_at)).collect()
+}
+
+/// The fields of the record, and the metrics in use, that these registers are.
+fn read(
+    registers: &BTreeSet<Register>,
+    interner: &interner::Interner<'_>,
+    catalog: &Catalog,
+) -> (BTreeSet<String>, Vec<Metric>) {
+    let fields =
+        registers.iter().filter_map(|register| interner.fields.get(Record::field(*register)?));
+    let sources = registers.iter().filter_map(|register| interner.sources.get(*register as usize));
+    let metrics = sources.filter_map(Source::metric_key).filter_map(|key| catalog.metrics.get(key));
+    let metrics = metrics.filter(|metric| metric.is_active).cloned();
+    (fields.map(|field| field.key.clone()).collect(), metrics.collect())
 }
 
 /// Registers of all that offers with applicable rules read.
