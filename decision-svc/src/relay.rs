@@ -219,6 +219,7 @@ mod tests {
             customer_seq: 1,
             created_us: 0,
             payload: vec![0; bytes],
+            cause: None,
         };
         let half = BATCH_BYTES_MAX / 2;
         for (sizes, expected) in [
