@@ -106,5 +106,5 @@ fn internal_services_are_not_public() {
     ] {
         assert!(!services.contains(&format!("proffer.{internal}")), "{internal}");
     }
-    assert_eq!(services.len(), 21);
+    assert_eq!(services.len(), 22);
 }
