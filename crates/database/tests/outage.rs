@@ -71,9 +71,11 @@ async fn forward(listener: TcpListener, server: SocketAddr, is_silent: watch::Re
                 if !speaks {
                     return;
                 }
+                // Silence comes first: nothing that is sent after it passes.
                 tokio::select! {
-                    _ = copy_bidirectional(&mut caller, &mut server) => return,
+                    biased;
                     _ = is_silent.wait_for(|is_silent| *is_silent) => {}
+                    _ = copy_bidirectional(&mut caller, &mut server) => return,
                 }
             }
         });
