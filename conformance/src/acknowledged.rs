@@ -5,10 +5,12 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::http::Client;
+use crate::{
+    campaign::{lapsed, record_path},
+    http::Client,
+};
 
 /// What was acknowledged to a caller is done.
 #[derive(Clone, Debug)]
@@ -71,12 +73,8 @@ impl Acknowledgments {
         customer: String,
         number: u64,
     ) -> anyhow::Result<()> {
-        let day = serve::Clock::system().now() - TimeDelta::days(140);
         let purchases = number + 3;
-        let record = json!({"lifetimePurchases": purchases, "lifetimeRevenue": 100,
-            "primaryCategory": "apparel", "lastPurchaseDate": day.date_naive().to_string(),
-            "timezone": "Etc/GMT", "consentEmail": true});
-        client.ok("PUT", &record_path(&customer), &record).await?;
+        client.ok("PUT", &record_path(&customer), &lapsed(purchases)).await?;
         self.keep(Acknowledged::Record { customer: customer.clone(), purchases });
         let asked = json!({"customerId": customer, "channel": "web", "flow": "Winback"});
         let decision = client.ok("POST", "/api/v1/recommend", &asked).await?;
@@ -116,10 +114,6 @@ impl Acknowledged {
             }
         }
     }
-}
-
-fn record_path(customer: &str) -> String {
-    format!("/api/v1/schemas/Customer/records/{customer}")
 }
 
 fn outcome(customer: &str, key: &str) -> Value {

@@ -10,6 +10,7 @@
 pub mod acknowledged;
 pub mod admin;
 pub mod answer;
+pub mod campaign;
 pub mod cluster;
 pub mod collector;
 pub mod contract;

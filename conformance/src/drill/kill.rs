@@ -11,7 +11,6 @@ use std::{
 
 use anyhow::Context as _;
 use database::{Database, Location, PoolSizes};
-use serde_json::json;
 use testkit::Postgres;
 
 use super::{
@@ -20,11 +19,9 @@ use super::{
 };
 use crate::{
     acknowledged::{Acknowledged, Acknowledgments},
+    campaign,
     cluster::Cluster,
-    door::{Door, DoorKind},
     http::Client,
-    play::play,
-    scenario,
 };
 
 /// What is killed, in turn: a service or the database server.
@@ -47,7 +44,7 @@ pub async fn run(order: &Order) -> anyhow::Result<Report> {
     let mut cluster = Cluster::new((1, 1), &place, &[])?;
     cluster.start().await?;
     let base = cluster.doors().pop().context("there is a gateway")?;
-    configure(&base).await?;
+    campaign::configure(&base).await?;
 
     let (done, is_over) = (Acknowledgments::default(), Arc::<AtomicBool>::default());
     let number = Arc::<AtomicU64>::default();
@@ -70,15 +67,6 @@ pub async fn run(order: &Order) -> anyhow::Result<Report> {
         .promise("decisions with an offer and without their slot", &slotless(&server, &all).await?);
     report.promise("messages that are not delivered", &undelivered(&server).await?);
     Ok(report)
-}
-
-/// The winback campaign, and a channel without quiet hours.
-async fn configure(base: &str) -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
-    let door = Door::at(DoorKind::Curl, base, folder.path())?;
-    play(&scenario::load("winback-configuration")?, &door).await?;
-    Client::new(base).ok("POST", "/api/v1/channels", &json!({"name": "web"})).await?;
-    Ok(())
 }
 
 /// Writes about one new customer after the other. A call that fails is not sent again: whether it

@@ -2,13 +2,10 @@
 
 use conformance::{
     acknowledged::Acknowledgments,
-    door::{Door, DoorKind},
+    campaign,
     http::Client,
-    play::play,
-    scenario,
     suite::{Shape, Store, Suite},
 };
-use serde_json::json;
 
 const WRITERS: usize = 8;
 const KILLS: usize = 3;
@@ -26,10 +23,7 @@ async fn write(client: Client, done: Acknowledgments, name: String) {
 
 async fn check(store: Store) {
     let mut suite = Suite::start(Shape::AllInOne, store).await.unwrap();
-    let configured = Door::open(DoorKind::Curl, &suite).unwrap();
-    play(&scenario::load("winback-configuration").unwrap(), &configured).await.unwrap();
-    // A channel without quiet hours, so that every decision holds a slot.
-    suite.client().ok("POST", "/api/v1/channels", &json!({"name": "web"})).await.unwrap();
+    campaign::configure(&suite.base).await.unwrap();
     let done = Acknowledgments::default();
     for round in 1..=KILLS {
         let before = done.count();

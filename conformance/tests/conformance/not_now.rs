@@ -2,10 +2,8 @@
 //! decided then is kept.
 
 use conformance::{
-    door::{Door, DoorKind},
+    campaign,
     http::Client,
-    play::play,
-    scenario,
     suite::{Shape, Store, Suite},
 };
 use serde_json::{Value, json};
@@ -21,14 +19,9 @@ async fn ask(client: &Client, asked: &Value) -> Value {
 /// Asks while a service is dead, and again when it is back.
 async fn check(service: usize, reason: &str, store: Store) {
     let mut suite = Suite::start(Shape::FiveProcesses, store).await.unwrap();
-    let configured = Door::open(DoorKind::Curl, &suite).unwrap();
-    play(&scenario::load("winback-configuration").unwrap(), &configured).await.unwrap();
+    campaign::configure(&suite.base).await.unwrap();
     let client = suite.client();
-    client.ok("POST", "/api/v1/channels", &json!({"name": "web"})).await.unwrap();
-    let day = serve::Clock::system().now() - chrono::TimeDelta::days(140);
-    let record = json!({"lifetimePurchases": 3, "lifetimeRevenue": 100,
-        "primaryCategory": "apparel", "lastPurchaseDate": day.date_naive().to_string()});
-    client.ok("PUT", "/api/v1/schemas/Customer/records/ann", &record).await.unwrap();
+    client.ok("PUT", &campaign::record_path("ann"), &campaign::lapsed(3)).await.unwrap();
     let asked = |request_id: &str| {
         let (channel, flow) = ("web", "Winback");
         json!({"customerId": "ann", "channel": channel, "flow": flow, "requestId": request_id})

@@ -2,13 +2,7 @@
 //! pairs: exactly what ARCHITECTURE.md says under "A neighbor is unavailable", and never an offer
 //! that was not allowed.
 
-use conformance::{
-    cluster::Cluster,
-    door::{Door, DoorKind},
-    http::Client,
-    play::play,
-    scenario,
-};
+use conformance::{campaign, cluster::Cluster, http::Client};
 use serde_json::{Value, json};
 
 /// The services that decisions need, alone and in pairs.
@@ -44,17 +38,11 @@ impl World {
         let mut cluster = Cluster::new((1, 1), &place, &[]).unwrap();
         cluster.start().await.unwrap();
         let base = cluster.doors().pop().unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let door = Door::at(DoorKind::Curl, &base, folder.path()).unwrap();
-        play(&scenario::load("winback-configuration").unwrap(), &door).await.unwrap();
+        campaign::configure(&base).await.unwrap();
         let client = Client::new(&base);
-        client.ok("POST", "/api/v1/channels", &json!({"name": "web"})).await.unwrap();
-        let day = serve::Clock::system().now() - chrono::TimeDelta::days(140);
         for number in 0..ASKED_MAX {
-            let record = json!({"lifetimePurchases": 3, "lifetimeRevenue": 100,
-                "primaryCategory": "apparel", "lastPurchaseDate": day.date_naive().to_string()});
-            let path = format!("/api/v1/schemas/Customer/records/c{number}");
-            client.ok("PUT", &path, &record).await.unwrap();
+            let path = campaign::record_path(&format!("c{number}"));
+            client.ok("PUT", &path, &campaign::lapsed(3)).await.unwrap();
         }
         Self { cluster, client, asked: 0 }
     }
@@ -86,13 +74,32 @@ impl World {
         }
     }
 
-    /// A decision about a customer without an earlier decision.
-    async fn decide(&mut self) -> Value {
+    /// A question about a customer without an earlier decision.
+    fn question(&mut self) -> Value {
         let customer = format!("c{}", self.asked);
         self.asked += 1;
         assert!(self.asked < ASKED_MAX, "what was awaited did not come");
-        let asked = json!({"customerId": customer, "channel": "web", "flow": "Winback"});
+        json!({"customerId": customer, "channel": "web", "flow": "Winback"})
+    }
+
+    /// The decision on such a question.
+    async fn decide(&mut self) -> Value {
+        let asked = self.question();
         self.client.ok("POST", "/api/v1/recommend", &asked).await.unwrap()
+    }
+
+    /// Asks until decision-svc has noticed that its database is back. A process may not have
+    /// noticed that it was away, and says that it is ready.
+    async fn ask_until_answered(&mut self) {
+        loop {
+            let asked = self.question();
+            let answer = self.client.call("POST", "/api/v1/recommend", &asked).await.unwrap();
+            if answer.status == 200 {
+                return;
+            }
+            assert_eq!(answer.status, 503, "{}", answer.body);
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
     }
 
     /// Decides until an answer has offers and is degraded by this and nothing else. Until then it
@@ -183,8 +190,9 @@ async fn while_the_database_is_dead_alone_or_with_a_service_nothing_is_granted()
         for index in 0..world.cluster.members.len() {
             world.cluster.ready(index).await.unwrap();
         }
-        // Neither was done: the customer holds no slot, and the outcome is new.
+        world.ask_until_answered().await;
         world.decide_until(&[]).await;
+        // Neither was done: the customer holds no slot, and the outcome is new.
         let path = format!("/api/v1/customers/{customer}/contacts");
         let found = world.client.ok("GET", &path, &Value::Null).await.unwrap();
         assert_eq!(found["contacts"].as_array().map_or(0, Vec::len), 0, "{away:?}: {found}");

@@ -3,10 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use conformance::{
+    campaign,
     collector::{Collector, Exported, hex, text},
-    door::{Door, DoorKind},
-    play::play,
-    scenario,
     suite::{Shape, Store, Suite},
 };
 use serde_json::{Value, json};
@@ -26,15 +24,9 @@ async fn world(shape: Shape, store: Store, ratio: &str) -> (Suite, Collector) {
         ("OTEL_METRIC_EXPORT_INTERVAL", "200"),
     ];
     let suite = Suite::start_with(shape, store, &environment).await.unwrap();
-    let door = Door::open(DoorKind::Curl, &suite).unwrap();
-    play(&scenario::load("winback-configuration").unwrap(), &door).await.unwrap();
-    let channel = json!({"name": "web", "channelType": "web"});
-    suite.client().ok("POST", "/api/v1/channels", &channel).await.unwrap();
-    let day = serve::Clock::system().now() - chrono::TimeDelta::days(140);
-    let record = json!({"lifetimePurchases": 3, "lifetimeRevenue": 100,
-        "primaryCategory": "apparel", "lastPurchaseDate": day.date_naive().to_string()});
-    let path = format!("/api/v1/schemas/Customer/records/{CUSTOMER}");
-    suite.client().ok("PUT", &path, &record).await.unwrap();
+    campaign::configure(&suite.base).await.unwrap();
+    let path = campaign::record_path(CUSTOMER);
+    suite.client().ok("PUT", &path, &campaign::lapsed(3)).await.unwrap();
     (suite, collector)
 }
 

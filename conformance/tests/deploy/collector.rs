@@ -7,15 +7,12 @@ use std::{
 };
 
 use conformance::{
+    campaign,
     cluster::free_addresses,
     collector::{Collector, hex},
-    door::{Door, DoorKind},
-    play::play,
-    scenario,
     suite::{Shape, Store, Suite},
 };
 use serde_json::json;
-use serve::Clock;
 use tempfile::TempDir;
 
 use super::tool;
@@ -75,14 +72,9 @@ async fn a_real_collector_passes_on_one_trace_of_five_processes_with_all_parents
     ];
     let suite = Suite::start_with(Shape::FiveProcesses, Store::Postgres, &environment);
     let suite = suite.await.unwrap();
-    let door = Door::open(DoorKind::Curl, &suite).unwrap();
-    play(&scenario::load("winback-configuration").unwrap(), &door).await.unwrap();
+    campaign::configure(&suite.base).await.unwrap();
     let client = suite.client();
-    client.ok("POST", "/api/v1/channels", &json!({"name": "web"})).await.unwrap();
-    let day = Clock::system().now() - chrono::TimeDelta::days(140);
-    let record = json!({"lifetimePurchases": 3, "lifetimeRevenue": 100,
-        "primaryCategory": "apparel", "lastPurchaseDate": day.date_naive().to_string()});
-    client.ok("PUT", "/api/v1/schemas/Customer/records/ann", &record).await.unwrap();
+    client.ok("PUT", &campaign::record_path("ann"), &campaign::lapsed(3)).await.unwrap();
     let parent = format!("00-{TRACE}-{CALLER}-01");
     let asked = json!({"customerId": "ann", "channel": "web", "flow": "Winback"}).to_string();
     let headers = [("traceparent", parent.as_str())];

@@ -11,10 +11,9 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use serve::Clock;
 use tokio::task::JoinHandle;
 
-use crate::{Answer, drill::draw::Draw, http::Client};
+use crate::{Answer, campaign, drill::draw::Draw, http::Client};
 
 /// Pause before the one retry, as a client makes it.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
@@ -58,7 +57,7 @@ struct Planned {
 
 /// Path of a customer's record.
 pub fn record_path(number: usize) -> String {
-    format!("/api/v1/schemas/Customer/records/{}", customer_id(number))
+    campaign::record_path(&customer_id(number))
 }
 
 /// Id of a customer.
@@ -68,9 +67,7 @@ pub fn customer_id(number: usize) -> String {
 
 /// A record for which there is an offer; `turn` tells one from another.
 pub fn record(turn: u64) -> Value {
-    let day = (Clock::system().now() - chrono::TimeDelta::days(140)).date_naive().to_string();
-    json!({"lifetimePurchases": 3 + turn % 100, "lifetimeRevenue": 100,
-        "primaryCategory": "apparel", "lastPurchaseDate": day})
+    campaign::lapsed(3 + turn % 100)
 }
 
 impl Load {

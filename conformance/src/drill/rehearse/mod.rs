@@ -17,11 +17,9 @@ use super::{
     store::ledger::{self, Row},
 };
 use crate::{
+    campaign,
     cluster::{Cluster, SERVICES},
-    door::{Door, DoorKind},
     http::Client,
-    play::play,
-    scenario,
 };
 use load::Load;
 
@@ -82,11 +80,8 @@ fn first_replicas(cluster: &Cluster) -> Vec<usize> {
 /// The winback campaign, a channel without quiet hours, and customers who may get its offer.
 async fn configure(cluster: &Cluster, customers: usize) -> anyhow::Result<()> {
     let base = cluster.doors().pop().context("there is a gateway")?;
-    let folder = tempfile::tempdir()?;
-    let door = Door::at(DoorKind::Curl, &base, folder.path())?;
-    play(&scenario::load("winback-configuration")?, &door).await?;
+    campaign::configure(&base).await?;
     let client = Client::new(&base);
-    client.ok("POST", "/api/v1/channels", &serde_json::json!({"name": "web"})).await?;
     for number in 0..customers {
         client.ok("PUT", &load::record_path(number), &load::record(number as u64)).await?;
     }
