@@ -2,13 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use drawing::{Area, DrawError, color, write};
+use drawing::{Area, Axes, DrawError, LINE, MARGIN, color, picture, write};
 use plotters::{
-    backend::SVGBackend,
-    chart::ChartBuilder,
-    drawing::IntoDrawingArea as _,
     element::{Circle, PathElement, Rectangle},
-    style::{Color as _, IntoFont as _, TextStyle},
+    style::Color as _,
 };
 
 use super::{
@@ -18,9 +15,6 @@ use super::{
     table::Titles,
 };
 
-const WIDTH: u32 = 900;
-const MARGIN: i32 = 24;
-const LINE: i32 = 20;
 const CHART: i32 = 300;
 const TITLE: i32 = 64;
 /// Series that are drawn; the smaller ones are left out, and the picture says how many.
@@ -50,26 +44,19 @@ pub fn svg(
     let left_out = all.len() - shown.len();
     let lines = (shown.len() + usize::from(left_out > 0)).max(1);
     let height = TITLE + CHART + LINE * lines as i32 + MARGIN;
-    let mut text = String::new();
-    {
-        let root =
-            SVGBackend::with_string(&mut text, (WIDTH, height.unsigned_abs())).into_drawing_area();
-        let whole = [(0, 0), (WIDTH as i32, height)];
-        root.draw(&Rectangle::new(whole, color::BACKGROUND.filled()))?;
+    picture(height, |root| {
         let title = match question.report {
             Report::Outcomes => "Outcomes by day",
             Report::Decisions if question.is_about_offers() => "Offers in decisions by day",
             Report::Decisions => "Decisions by day",
         };
-        write(&root, title, (MARGIN, MARGIN - 8), 20, color::INK)?;
-        write(&root, heading, (MARGIN, MARGIN + 20), 13, color::FAINT)?;
+        write(root, title, (MARGIN, MARGIN - 8), 20, color::INK)?;
+        write(root, heading, (MARGIN, MARGIN + 20), 13, color::FAINT)?;
         let (_, rest) = root.split_vertically(TITLE);
         let (above, below) = rest.split_vertically(CHART);
         chart(&above, question, shown)?;
-        legend(&below, question, shown, left_out)?;
-        root.present()?;
-    }
-    Ok(color::with_schemes(&text))
+        legend(&below, question, shown, left_out)
+    })
 }
 
 /// The series, the largest first.
@@ -125,26 +112,16 @@ fn chart(area: &Area<'_>, question: &Question, shown: &[Series]) -> Result<(), D
     let most = shown.iter().flat_map(|series| series.days.values()).max();
     let most = most.copied().unwrap_or_default().max(1) as f64;
     let (from, to) = (question.from, question.to.max(question.from + 1));
-    let mut chart = ChartBuilder::on(area)
-        .margin_top(8)
-        .margin_left(MARGIN)
-        .margin_right(MARGIN)
-        .x_label_area_size(28)
-        .y_label_area_size(70)
-        .build_cartesian_2d(0.0..(to - from) as f64, 0.0..most * 1.05)?;
-    let style = TextStyle::from(("sans-serif", 12).into_font()).color(&color::FAINT);
-    chart
-        .configure_mesh()
-        .axis_style(color::LINE)
-        .bold_line_style(color::LINE.stroke_width(1))
-        .light_line_style(color::BACKGROUND)
-        .x_labels(DAY_LABELS)
-        .y_labels(6)
-        .x_label_style(style.clone())
-        .y_label_style(style)
-        .x_label_formatter(&|days| date(from, *days))
-        .y_label_formatter(&|count| format!("{count}"))
-        .draw()?;
+    let (days, counts) = (|days: &f64| date(from, *days), |count: &f64| format!("{count}"));
+    let axes = Axes {
+        top: 8,
+        x: 0.0..(to - from) as f64,
+        y: 0.0..most * 1.05,
+        x_labels: DAY_LABELS,
+        x_words: Some(&days),
+        y_words: Some(&counts),
+    };
+    let mut chart = axes.draw(area)?;
     // The largest is drawn last, above the others.
     for (series, paint) in shown.iter().zip(color::SERIES).rev() {
         let count = |day: i64| series.days.get(&day).copied().unwrap_or_default() as f64;

@@ -1,10 +1,10 @@
 //! The anytime interval by day, with the fixed one inside it.
 
 use chrono::{NaiveDate, TimeDelta};
+use drawing::Axes;
 use plotters::{
-    chart::ChartBuilder,
     element::{PathElement, Polygon},
-    style::{Color as _, IntoFont as _, TextStyle},
+    style::Color as _,
 };
 
 use super::{Area, DrawError, MARGIN, color, write};
@@ -28,25 +28,16 @@ pub fn draw(area: &Area<'_>, days: &[Day]) -> Result<(), DrawError> {
     });
     let [low, high] = ends.fold([0.0_f64; 2], |[low, high], end| [low.min(end), high.max(end)]);
     let room = (high - low).max(f64::MIN_POSITIVE) * 0.05;
-    let mut chart = ChartBuilder::on(area)
-        .margin_top(36)
-        .margin_left(MARGIN)
-        .margin_right(MARGIN)
-        .x_label_area_size(28)
-        .y_label_area_size(70)
-        .build_cartesian_2d(0.0..width, low - room..high + room)?;
-    let label = TextStyle::from(("sans-serif", 12).into_font()).color(&color::FAINT);
-    chart
-        .configure_mesh()
-        .axis_style(color::LINE)
-        .bold_line_style(color::LINE.stroke_width(1))
-        .light_line_style(color::BACKGROUND)
-        .x_labels(DAY_LABELS)
-        .y_labels(6)
-        .x_label_style(label.clone())
-        .y_label_style(label)
-        .x_label_formatter(&|days| date(first.day, *days))
-        .draw()?;
+    let words = |days: &f64| date(first.day, *days);
+    let axes = Axes {
+        top: 36,
+        x: 0.0..width,
+        y: low - room..high + room,
+        x_labels: DAY_LABELS,
+        x_words: Some(&words),
+        y_words: None,
+    };
+    let mut chart = axes.draw(area)?;
     let band = outline(&shown, x, |day| day.anytime);
     chart.draw_series([Polygon::new(band, color::BAND.filled())])?;
     let line = |of: &dyn Fn(&Day) -> Option<f64>, paint: plotters::style::RGBColor, width: u32| {

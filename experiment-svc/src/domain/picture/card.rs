@@ -1,15 +1,13 @@
 //! A model card as a picture: the figures in words, the Qini curves, effects by bin, and how well
 //! expected outcomes agree with observed ones.
 
+use drawing::Axes;
 use plotters::{
-    backend::SVGBackend,
-    chart::ChartBuilder,
-    drawing::IntoDrawingArea as _,
-    element::{Circle, PathElement, Rectangle},
-    style::{Color as _, IntoFont as _, RGBColor, TextStyle},
+    element::{Circle, PathElement},
+    style::{Color as _, RGBColor},
 };
 
-use super::{Area, DrawError, LINE, MARGIN, WIDTH, color, write};
+use super::{Area, DrawError, LINE, MARGIN, color, picture, write};
 
 /// Height of a chart.
 const CHART: i32 = 280;
@@ -53,27 +51,19 @@ pub fn card_svg(card: &Card) -> Result<String, DrawError> {
     let lines: Vec<String> = card.lines.iter().flat_map(|line| broken(line)).collect();
     let above = MARGIN + 28 + LINE * lines.len() as i32;
     let height = above + 3 * CHART + MARGIN;
-    let mut text = String::new();
-    {
-        let root =
-            SVGBackend::with_string(&mut text, (WIDTH, height.unsigned_abs())).into_drawing_area();
-        let whole = [(0, 0), (WIDTH as i32, height)];
-        root.draw(&Rectangle::new(whole, color::BACKGROUND.filled()))?;
-        let title: String = card.title.chars().filter(|it| !it.is_control()).collect();
-        write(&root, &title, (MARGIN, MARGIN), 20, color::INK)?;
+    picture(height, |root| {
+        write(root, &card.title, (MARGIN, MARGIN), 20, color::INK)?;
         for (line, words) in lines.iter().enumerate() {
             let at = (MARGIN, MARGIN + 28 + LINE * line as i32);
-            write(&root, words, at, 14, color::INK)?;
+            write(root, words, at, 14, color::INK)?;
         }
         let (_, rest) = root.split_vertically(above);
         let (first, rest) = rest.split_vertically(CHART);
         let (second, third) = rest.split_vertically(CHART);
         curves(&first, card)?;
         bins(&second, card)?;
-        calibration(&third, card)?;
-        root.present()?;
-    }
-    Ok(color::with_schemes(&text))
+        calibration(&third, card)
+    })
 }
 
 /// A line in pieces that fit, broken at spaces.
@@ -117,24 +107,15 @@ impl Chart<'_> {
         let [low, high] = ends.fold([0.0_f64; 2], |[low, high], y| [low.min(y), high.max(y)]);
         let room = (high - low).max(f64::MIN_POSITIVE) * 0.05;
         let [from, to] = self.x;
-        let mut chart = ChartBuilder::on(area)
-            .margin_top(36)
-            .margin_left(MARGIN)
-            .margin_right(MARGIN)
-            .x_label_area_size(28)
-            .y_label_area_size(70)
-            .build_cartesian_2d(from..to, low - room..high + room)?;
-        let label = TextStyle::from(("sans-serif", 12).into_font()).color(&color::FAINT);
-        chart
-            .configure_mesh()
-            .axis_style(color::LINE)
-            .bold_line_style(color::LINE.stroke_width(1))
-            .light_line_style(color::BACKGROUND)
-            .x_labels(self.x_labels)
-            .y_labels(6)
-            .x_label_style(label.clone())
-            .y_label_style(label)
-            .draw()?;
+        let axes = Axes {
+            top: 36,
+            x: from..to,
+            y: low - room..high + room,
+            x_labels: self.x_labels,
+            x_words: None,
+            y_words: None,
+        };
+        let mut chart = axes.draw(area)?;
         let zero = (vec![(from, 0.0), (to, 0.0)], color::FAINT, 1);
         let lines = std::iter::once(zero).chain(self.lines);
         chart.draw_series(

@@ -10,17 +10,11 @@ mod rows;
 mod sizes;
 mod words;
 
-use drawing::{Area, DrawError, color, write};
-use plotters::{
-    backend::SVGBackend, drawing::IntoDrawingArea as _, element::Rectangle, style::Color as _,
-};
+use drawing::{Area, DrawError, LINE, MARGIN, WIDTH, color, picture, write};
 
 use super::analysis::{Day, ReadOut};
 pub use card::{Card, CardBin, card_svg};
 
-const WIDTH: u32 = 900;
-const MARGIN: i32 = 24;
-const LINE: i32 = 20;
 /// Height of the band by day.
 const BAND: i32 = 240;
 
@@ -32,16 +26,11 @@ pub fn svg(name: &str, read_out: &ReadOut, days: &[Day]) -> Result<String, DrawE
     let forest = rows::height(&groups);
     let band = if has_band { BAND } else { 0 };
     let height = title + forest + band + sizes::HEIGHT + MARGIN;
-    let mut text = String::new();
-    {
-        let root =
-            SVGBackend::with_string(&mut text, (WIDTH, height.unsigned_abs())).into_drawing_area();
-        let whole = [(0, 0), (WIDTH as i32, height)];
-        root.draw(&Rectangle::new(whole, color::BACKGROUND.filled()))?;
-        write(&root, name, (MARGIN, MARGIN), 20, color::INK)?;
+    picture(height, |root| {
+        write(root, name, (MARGIN, MARGIN), 20, color::INK)?;
         for (line, words) in verdict.iter().enumerate() {
             let at = (MARGIN, MARGIN + 28 + LINE * line as i32);
-            write(&root, words, at, 14, color::INK)?;
+            write(root, words, at, 14, color::INK)?;
         }
         let (_, rest) = root.split_vertically(title);
         let (above, rest) = rest.split_vertically(forest);
@@ -50,10 +39,8 @@ pub fn svg(name: &str, read_out: &ReadOut, days: &[Day]) -> Result<String, DrawE
         if has_band {
             band::draw(&middle, days)?;
         }
-        sizes::draw(&below, read_out)?;
-        root.present()?;
-    }
-    Ok(color::with_schemes(&text))
+        sizes::draw(&below, read_out)
+    })
 }
 
 #[cfg(test)]
