@@ -32,6 +32,12 @@ pub(super) const PAGE_OF: &str = "(select tenant_id, customer_id, experiment_id,
     assigned_us from assignment where tenant_id = $1 and experiment_id = $2 and customer_id > $3
     order by customer_id limit $4 + 0) a";
 
+/// What else is stored of these arms: the first exposure, as `e`, and the covariates, as `c`.
+pub(super) const WITH_EXPOSURE: &str = "left join exposure e on e.tenant_id = a.tenant_id
+      and e.customer_id = a.customer_id and e.experiment_id = a.experiment_id
+    left join covariate c on c.tenant_id = a.tenant_id
+      and c.customer_id = a.customer_id and c.experiment_id = a.experiment_id";
+
 /// A page of an experiment's arms; of one arm when narrowed.
 fn page_statement(is_narrowed: bool) -> String {
     let narrowed = if is_narrowed { " and a.is_holdout = $5" } else { "" };

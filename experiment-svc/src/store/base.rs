@@ -5,7 +5,7 @@ use database::{DatabaseError, Select, Statement};
 use super::{
     Store,
     arm::PAGE,
-    recount::{OutcomeColumns, outcome},
+    recount::{OUTCOME, OutcomeColumns, outcome},
 };
 use crate::domain::{
     analysis::{Figure, Sample},
@@ -26,8 +26,7 @@ fn customers_text() -> String {
 
 fn outcomes_text() -> String {
     format!(
-        "select o.customer_id, o.outcome_key, o.is_positive, o.value_e4, o.is_zero, o.occurred_us,
-           o.received_us
+        "select {OUTCOME}
          from {PAGE_OF}
          join outcome o on o.tenant_id = a.tenant_id and o.customer_id = a.customer_id
            and o.occurred_us >= $4

@@ -6,9 +6,9 @@ use database::{DatabaseError, Select, Statement};
 
 use super::{
     Store,
-    arm::{PAGE, PAGE_OF, arm, epoch},
+    arm::{PAGE, PAGE_OF, WITH_EXPOSURE, arm, epoch},
     counting::Served,
-    recount::{OutcomeColumns, outcome},
+    recount::{OUTCOME, OutcomeColumns, outcome},
     sums::Summed,
 };
 use crate::domain::{
@@ -54,11 +54,7 @@ fn customers_text() -> String {
     format!(
         "select a.customer_id, a.is_holdout, a.epoch, a.assigned_us, e.exposed_us, e.emptied_by,
            c.number_e4, e.category_id, e.channel, e.features
-         from {PAGE_OF}
-         left join exposure e on e.tenant_id = a.tenant_id
-           and e.customer_id = a.customer_id and e.experiment_id = a.experiment_id
-         left join covariate c on c.tenant_id = a.tenant_id
-           and c.customer_id = a.customer_id and c.experiment_id = a.experiment_id
+         from {PAGE_OF} {WITH_EXPOSURE}
          order by a.customer_id"
     )
 }
@@ -67,8 +63,7 @@ fn customers_text() -> String {
 /// flow they name.
 fn outcomes_text() -> String {
     format!(
-        "select o.customer_id, o.outcome_key, o.is_positive, o.value_e4, o.is_zero,
-           o.occurred_us, o.received_us
+        "select {OUTCOME}
          from {PAGE_OF}
          join outcome o on o.tenant_id = a.tenant_id and o.customer_id = a.customer_id
            and o.occurred_us >= a.assigned_us - $5

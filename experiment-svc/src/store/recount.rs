@@ -43,8 +43,7 @@ texts!(TALLIES, customer::CUSTOMER, |rows| {
      where t.tenant_id = $1 and t.customer_id = asked.customer_id"
 });
 texts!(OUTCOMES, SINCE, |rows| {
-    "select o.customer_id, o.outcome_key, o.is_positive, o.value_e4, o.is_zero, o.occurred_us,
-       o.received_us
+    "select {OUTCOME}
      from {rows} asked cross join outcome o
      where o.tenant_id = $1 and o.customer_id = asked.customer_id
        and o.occurred_us >= asked.since_us"
@@ -71,6 +70,11 @@ pub(super) fn statements(dialect: Dialect) -> Vec<Statement> {
 
 /// Customer and experiment.
 type Key = (String, String);
+
+/// What is read of an outcome `o`: [`OutcomeColumns`].
+pub(super) const OUTCOME: &str =
+    "o.customer_id, o.outcome_key, o.is_positive, o.value_e4, o.is_zero,
+    o.occurred_us, o.received_us";
 
 /// Customer, key, positive, value, zero, occurred, received.
 pub(super) type OutcomeColumns = (String, String, bool, i64, bool, i64, i64);

@@ -4,9 +4,9 @@ use database::{DatabaseError, Select, Statement, execute};
 
 use super::{
     Store,
-    arm::{PAGE_OF, epoch},
+    arm::{PAGE_OF, WITH_EXPOSURE, epoch},
     reading::split,
-    recount::{OutcomeColumns, outcome},
+    recount::{OUTCOME, OutcomeColumns, outcome},
 };
 use crate::domain::{tally::Outcome, training::Recorded};
 
@@ -22,19 +22,14 @@ fn customers_text() -> String {
     format!(
         "select a.customer_id, a.is_holdout, a.epoch, a.assigned_us, e.exposed_us, e.emptied_by,
            e.category_id, e.channel, e.offer_ids, e.features, c.covariates
-         from {PAGE_OF}
-         left join exposure e on e.tenant_id = a.tenant_id
-           and e.customer_id = a.customer_id and e.experiment_id = a.experiment_id
-         left join covariate c on c.tenant_id = a.tenant_id
-           and c.customer_id = a.customer_id and c.experiment_id = a.experiment_id
+         from {PAGE_OF} {WITH_EXPOSURE}
          order by a.customer_id"
     )
 }
 
 fn outcomes_text() -> String {
     format!(
-        "select o.customer_id, o.outcome_key, o.is_positive, o.value_e4, o.is_zero,
-           o.occurred_us, o.received_us
+        "select {OUTCOME}
          from {PAGE_OF}
          join outcome o on o.tenant_id = a.tenant_id and o.customer_id = a.customer_id
            and o.occurred_us >= a.assigned_us and o.received_us <= $5
