@@ -54,7 +54,7 @@ pub struct Money {
 pub struct Model {
     /// By fold.
     pub folds: Vec<FoldModel>,
-    /// By number; bins that nobody was in are left out.
+    /// By number; bins without units are left out.
     pub bins: Vec<Bin>,
     /// Mean effect of all units.
     pub average_effect: f64,

@@ -30,7 +30,7 @@ fn linear(x: &[f64]) -> [f64; 2] {
     [logistic(without), logistic(without + 0.25 + 0.5 * x[1])]
 }
 
-/// The fifth with the largest second number gains 15 points, and nobody else anything.
+/// The fifth with the largest second number gains 15 points, and the others gain nothing.
 fn step(x: &[f64]) -> [f64; 2] {
     let without = logistic(-1.5 + 0.5 * x[0]);
     [without, without + if x[1] > 0.841_621 { 0.15 } else { 0.0 }]

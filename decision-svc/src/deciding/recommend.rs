@@ -174,7 +174,7 @@ impl Recommend {
         open: Vec<OpenCall<'_>>,
         attempt: Try,
     ) -> Try {
-        // Open until all are written: nobody counts past an instant of theirs before.
+        // It stays open until all are written, so reports do not count past their instants.
         let receipt = self.receipts.receive();
         let questions: Vec<_> = open.iter().map(|open| &open.call.question).collect();
         let fetch = self.live.cases(tenant, &questions, Detail::Answer, receipt.at);

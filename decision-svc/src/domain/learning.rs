@@ -68,7 +68,7 @@ impl Learning {
     }
 }
 
-/// The name of a field of the record without what may stand before it.
+/// The name of a field of the record without its prefix, such as `customer.`.
 pub fn own(name: &str) -> &str {
     name.strip_prefix("customer.").unwrap_or(name)
 }

@@ -15,7 +15,7 @@ use crate::domain::{
     creative::ReadyCreative,
     effect::EffectModel,
     plan::Ranked,
-    score::{Segment, Uplift},
+    score::{Segment, Uplift, segment_of},
     scratch::Workspace,
 };
 
@@ -67,7 +67,7 @@ fn offer_decision(offered: &Offered) -> proto::OfferDecision {
             qualified: !ranked.is_mandatory,
             computed_fields: computed.clone(),
             contact_policy: offered.contact_policy.clone(),
-            uplift_segment: segment(Segment::of(ranked.uplift.as_ref())).into(),
+            uplift_segment: segment(segment_of(ranked.uplift.as_ref())).into(),
             cate: ranked.uplift.map(|uplift| uplift.effect),
             factors: Some(factors(&ranked.factors)),
             propensity_source: ranked.propensity_source.to_string(),

@@ -64,7 +64,7 @@ impl ReportedRecord {
         Self::decode(bytes).unwrap_or_default()
     }
 
-    /// The channel of the contact; empty for a decision that contacts nobody.
+    /// The channel of the contact; empty for a decision without a contact.
     fn channel(&self) -> String {
         let shown = self.shown.as_ref();
         let request = shown.and_then(|shown| shown.request.as_ref());

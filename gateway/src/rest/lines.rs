@@ -28,7 +28,7 @@ const JSON_LINES: &str = "application/x-ndjson";
 /// Bytes that are sent together.
 const CHUNK_BYTES: usize = 16 * 1024;
 
-/// Marks an answer whose length nobody knows before it was made.
+/// Marks an answer whose length is not known before it was made.
 #[derive(Clone, Copy, Debug)]
 pub struct Unmeasured;
 

@@ -2,7 +2,7 @@
 
 use uplift::{Value, fold_of};
 
-use super::{Segment, Uplift};
+use super::Uplift;
 use crate::domain::{
     effect::{EffectModel, Effects},
     scalar::{Fields, Scalar},
@@ -28,7 +28,7 @@ impl EffectModel {
             interval: (low, high),
             helps: found.bin.helps,
             baseline: found.baseline,
-            segment: segment(found.segment),
+            segment: found.segment,
             model_revision: self.revision,
         })
     }
@@ -44,14 +44,4 @@ fn value(scalar: &Scalar) -> Option<Value> {
         }
         Scalar::List(_) => return None,
     })
-}
-
-fn segment(found: uplift::Segment) -> Segment {
-    match found {
-        uplift::Segment::Persuadable => Segment::Persuadable,
-        uplift::Segment::SureThing => Segment::SureThing,
-        uplift::Segment::LostCause => Segment::LostCause,
-        uplift::Segment::SleepingDog => Segment::SleepingDog,
-        uplift::Segment::Uncertain => Segment::Uncertain,
-    }
 }

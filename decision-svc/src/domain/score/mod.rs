@@ -10,10 +10,11 @@ mod prior;
 mod priority;
 mod uplift;
 
+pub use self::uplift::{Uplift, segment_of};
+pub use ::uplift::Segment;
 pub use logistic::{COEFFICIENT_MAX, Logistic, TERMS_MAX, Term};
 pub use model::{FoundModel, ModelKind, NamedModel};
 pub use prior::PROPENSITY_PRIOR;
-pub use uplift::{Segment, Uplift};
 
 use ::formula::Type;
 

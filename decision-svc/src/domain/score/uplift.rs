@@ -1,5 +1,7 @@
 //! The effect of contact on conversion, as an uplift model estimates it.
 
+use uplift::Segment;
+
 /// What contact changes, for a customer and an offer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Uplift {
@@ -17,25 +19,7 @@ pub struct Uplift {
     pub model_revision: i64,
 }
 
-/// How a customer reacts to contact.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Segment {
-    /// Buys if contacted.
-    Persuadable,
-    /// Buys anyway.
-    SureThing,
-    /// Does not buy either way.
-    LostCause,
-    /// Buys unless contacted.
-    SleepingDog,
-    /// Not known, or there is no model.
-    #[default]
-    Uncertain,
-}
-
-impl Segment {
-    /// The segment of an estimate; uncertain when there is none.
-    pub fn of(uplift: Option<&Uplift>) -> Self {
-        uplift.map(|uplift| uplift.segment).unwrap_or_default()
-    }
+/// The segment of an estimate; uncertain when there is none.
+pub fn segment_of(uplift: Option<&Uplift>) -> Segment {
+    uplift.map_or(Segment::Uncertain, |uplift| uplift.segment)
 }
