@@ -73,7 +73,7 @@ fn fault(step: &str, text: &str, tables: &BTreeSet<String>, may_scan: bool) -> O
     }
     let wanted = [format!(" {alias}.customer_id ="), format!("{table}.customer_id =")];
     let spaced = text.replace('(', " ");
-    // An id finds one row, whoever's it is.
+    // An id finds one row.
     let is_narrow = step.matches("_id=?").count() > step.matches("tenant_id=?").count();
     let is_named = !is_narrow && wanted.iter().any(|wanted| spaced.contains(wanted));
     match kind {
@@ -89,7 +89,7 @@ fn is_subquery(alias: &str, text: &str) -> bool {
     text.split(')').skip(1).any(after)
 }
 
-/// The table behind a name in a statement: what stands before it, or itself.
+/// The table behind a name in a statement: the word before it, or itself.
 fn table_of<'t>(alias: &'t str, text: &'t str) -> &'t str {
     let words: Vec<&str> = text.split_whitespace().collect();
     let named = words.windows(2).find(|pair| {
