@@ -44,6 +44,7 @@ use crate::{
         read::Reports,
         roller::{Parts, Roller, Round},
     },
+    response_counts::ResponseCounts,
     retention::Retention,
     settled::Settled,
     store::{self, Store},
@@ -271,6 +272,7 @@ fn decisions(
     let planner = Planner::default();
     let live = LiveCases {
         store: store.clone(),
+        responses: ResponseCounts::new(store.clone()),
         undelivered: undelivered.clone(),
         grounds: Grounds {
             flows: whole_flows.clone(),

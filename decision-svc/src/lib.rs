@@ -19,6 +19,7 @@ pub mod past_flows;
 pub mod receipt;
 pub mod relay;
 pub mod reporting;
+pub mod response_counts;
 pub mod retention;
 pub mod settled;
 pub mod store;

@@ -85,6 +85,14 @@ fn set_backlog(backlog: &[Backlog]) {
 }
 
 fn describe() {
+    metrics::describe_counter!(
+        "proffer.propensity.counted",
+        "Contacts, and positive responses to them, that propensities are learned from"
+    );
+    metrics::describe_counter!(
+        "proffer.propensity.reads",
+        "How often changed counts of responses were read"
+    );
     metrics::describe_gauge!("proffer.outbox.rows", "Messages not delivered yet, by target");
     metrics::describe_gauge!(
         "proffer.outbox.parked.rows",

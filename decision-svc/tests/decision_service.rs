@@ -19,6 +19,8 @@ mod decision_service {
     pub mod neighbours;
     pub mod not_now;
     pub mod outcomes;
+    pub mod propensity;
+    pub mod propensity_counts;
     pub mod recommend;
     pub mod report_scale;
     pub mod reports;

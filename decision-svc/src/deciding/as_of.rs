@@ -15,7 +15,7 @@ use super::{
     kept::{self, KeptRecord},
     kept_facts::KeptFacts,
     past::PastConfiguration,
-    recorded::{customer_facts, zone},
+    recorded::{customer_facts, flow_of, zone},
 };
 use crate::{
     domain::{
@@ -35,6 +35,10 @@ use crate::{
         policy::{self, Contact, Rules},
     },
 };
+
+/// The note on propensities that another flow's decision does not tell.
+const UNKNOWN_RESPONSES: &str =
+    "propensities are those without data: the decision, of another flow, recorded no responses";
 
 /// A case of an instant of the past.
 pub struct AsOfCase {
@@ -80,6 +84,10 @@ impl AsOfCases {
         let effects = self.past.effects(tenant, &whole.resource.id, (moment, head)).await?;
         let flow = self.past.compiled(tenant, &whole, (&catalog, &effects)).await?;
         let mut known = customer_facts(&shown, &facts, &question.placement);
+        if let Some(kept) = facts.responses.as_ref().filter(|_| flow.learns()) {
+            let decided = flow_of(&self.past, tenant, (&shown.flow_id, &facts)).await?;
+            known.responses = Some(Arc::new(kept.responses(&decided)));
+        }
         if question.channel != shown.channel {
             let (channel, placement) = (&question.channel, &question.placement);
             known.surface = Surface::of(channel, snapshot.policy.as_deref(), placement);
@@ -159,6 +167,10 @@ impl AsOfCase {
         let (id, decided) = (&self.shown.decision_id, decided.unwrap_or(self.case.moment.now));
         let mut notes = vec![format!("facts are those of decision {id}, made at {decided}")];
         let channel = self.case.question.contact_channel();
+        let flow = &self.case.configuration.flow;
+        if flow.learns() && flow.id != self.shown.flow_id && self.facts.responses.is_none() {
+            notes.push(UNKNOWN_RESPONSES.to_owned());
+        }
         if judgment.is_none() && !plan.ranked.is_empty() {
             notes.push(format!(
                 "contact policies are not evaluated: \

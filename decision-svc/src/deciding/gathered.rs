@@ -18,6 +18,7 @@ use crate::{
         metric::Metrics,
         reason::Reason,
         request::Question,
+        responses::Responses,
         scalar::Fields,
         snapshot::{Catalog, Snapshot},
         zone::zone_of,
@@ -63,6 +64,8 @@ pub struct Gathered<'q> {
     pub records: Result<Records, Refusal>,
     /// By index of the question.
     pub metrics: BTreeMap<usize, Metrics>,
+    /// How customers responded to offers; none when no flow learns from it, or nothing is counted.
+    pub responses: Option<Arc<Responses>>,
     /// Undelivered outcomes and arms by customer.
     pub known: Known,
     /// Runs since experiment-svc last sent something that is in the snapshots.
@@ -126,6 +129,7 @@ impl Gathered<'_> {
         let no_fields = Fields::new();
         let fields = record.as_deref().unwrap_or(&no_fields);
         let (zone, timezone_source) = zone_of(&policy, question.contact_channel(), fields);
+        let responses = self.responses.clone().filter(|_| flow.learns());
         let experiment_revision = snapshot.experiment.as_ref().map_or(0, |part| part.revision);
         let case = Case {
             question: question.clone(),
@@ -138,6 +142,7 @@ impl Gathered<'_> {
                 surface: Surface::of(channel, Some(&*policy), &question.placement),
                 record,
                 metrics,
+                responses,
                 held_out,
                 timezone_source,
             },

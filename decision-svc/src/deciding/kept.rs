@@ -76,7 +76,8 @@ impl KeptRecord {
         shown: proto::Decision,
         arms: &[BindingArm],
     ) -> Self {
-        let (fields, facts) = KeptFacts::of(case, conclusion.judgment.as_ref());
+        let (fields, facts) =
+            KeptFacts::of(case, conclusion.judgment.as_ref(), &conclusion.plan.learned);
         let arm_name =
             |arm: &assignment::Arm| if arm.is_holdout { "holdout" } else { "treatment" }.to_owned();
         let held_out = case.facts.held_out.as_ref();

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use wire::name::is_named;
 
+use super::kept_responses::KeptResponses;
 use crate::domain::{
     case::{Case, HeldOut},
     compile::CompiledFlow,
@@ -55,6 +56,12 @@ pub struct KeptFacts {
     /// Revision of experiment-svc's log that has the effect models; 0 without any.
     #[prost(int64, tag = "12")]
     pub effects_revision: i64,
+    /// The counts that propensities were learned from; absent when there were none.
+    #[prost(message, optional, tag = "20")]
+    pub responses: Option<KeptResponses>,
+    /// For how many days after a contact a response counts; 0 in records of earlier versions.
+    #[prost(uint32, tag = "21")]
+    pub propensity_window_days: u32,
 }
 
 /// A refusal.
@@ -107,7 +114,8 @@ pub struct KeptGrant {
 
 impl KeptFacts {
     /// The fields of the record that were read, as the record had them, and the other facts.
-    pub fn of(case: &Case, judgment: Option<&Judgment>) -> (Fields, Self) {
+    /// `scored` are the numbers of the offers whose propensity was learned.
+    pub fn of(case: &Case, judgment: Option<&Judgment>, scored: &[u32]) -> (Fields, Self) {
         let (flow, record) = (&*case.configuration.flow, case.record());
         let read = fields_read(flow, judgment);
         let is_read = |(name, _): &(&String, _)| read.contains(name.as_str());
@@ -117,6 +125,7 @@ impl KeptFacts {
         let metrics = flow.metrics_read.iter().map(|metric| &metric.key);
         let metrics_missing = metrics.filter(|key| !case.facts.metrics.contains_key(*key));
         let held_out = case.facts.held_out.as_ref();
+        let responses = case.facts.responses.as_ref();
         let (channel_id, channel_name) = case.facts.surface.channel.clone().unwrap_or_default();
         let facts = Self {
             channel_id,
@@ -135,6 +144,8 @@ impl KeptFacts {
             judgment: judgment.map(|found| KeptJudgment::of(found, case.slots().is_some())),
             is_answered_alike: held_out.is_some_and(|it| it.is_answered_alike),
             is_holdout_universal: held_out.is_some_and(|it| it.is_universal),
+            responses: responses.and_then(|found| KeptResponses::of(flow, scored, found)),
+            propensity_window_days: flow.flow.learning.propensity_window_days,
         };
         (fields, facts)
     }

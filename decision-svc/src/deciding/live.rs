@@ -1,5 +1,6 @@
-//! Builds cases from live data: configuration, customer records, metrics, undelivered outcomes and
-//! stored arms. Each is read once for all questions that are decided together.
+//! Builds cases from live data: configuration, customer records, metrics, undelivered outcomes,
+//! stored arms and counts of responses. Each is read once for all questions that are decided
+//! together.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,13 +24,14 @@ use crate::{
     compiled_flows::CompiledFlows,
     domain::{
         case::Detail, compile::CompiledFlow, judgment::Refusal, metric::Metrics, reason::Reason,
-        request::Question, snapshot::Snapshot,
+        request::Question, responses::Responses, snapshot::Snapshot,
     },
     neighbours::{
         Gate, Lookup, catalog,
         follow::{self, Follower, Followers},
         policy,
     },
+    response_counts::ResponseCounts,
     store::{AskedMetric, Known, Store},
 };
 
@@ -38,6 +40,8 @@ use crate::{
 pub struct LiveCases {
     /// Outcomes, arms and metrics.
     pub store: Store,
+    /// How customers responded to offers.
+    pub responses: ResponseCounts,
     /// Outcomes that policy-svc does not have yet.
     pub undelivered: Undelivered,
     /// Flows and snapshots.
@@ -103,9 +107,20 @@ impl LiveCases {
         let flows = self.flows(tenant, &grounds, newest, wait_left).await?;
         let metrics = self.metrics(tenant, questions, &flows).await;
         let metrics = metrics.map_err(|error| serve::store_status(&error))?;
+        let responses = self.responses(tenant, &flows, known.responses_revision).await;
+        let responses = responses.map_err(|error| serve::store_status(&error))?;
         let experiments_silence_max = self.experiments_silence_max;
         let heard = records.as_ref().map_or(heard, |records| records.experiments_heard);
-        Ok(Gathered { grounds, flows, records, metrics, known, heard, experiments_silence_max })
+        Ok(Gathered {
+            grounds,
+            flows,
+            records,
+            metrics,
+            responses,
+            known,
+            heard,
+            experiments_silence_max,
+        })
     }
 
     /// Undelivered outcomes and arms of customers, and the head of the own log.
@@ -173,6 +188,20 @@ impl LiveCases {
             Ok((*key, flow.map_err(|error| serve::internal(&error))?))
         });
         join_all(flows).await.into_iter().collect()
+    }
+
+    /// How customers responded, where a flow learns from it and anything is counted.
+    async fn responses(
+        &self,
+        tenant: &str,
+        flows: &BTreeMap<GroundKey<'_>, Arc<CompiledFlow>>,
+        revision: i64,
+    ) -> Result<Option<Arc<Responses>>, DatabaseError> {
+        if !flows.values().any(|flow| flow.learns()) {
+            return Ok(None);
+        }
+        let responses = self.responses.at_least(tenant, revision).await?;
+        Ok(Some(responses).filter(|responses| !responses.is_empty()))
     }
 
     /// The metrics that each question's flow reads, by index of the question.

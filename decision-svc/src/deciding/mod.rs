@@ -23,6 +23,7 @@ pub mod judge;
 pub mod kept;
 pub mod kept_facts;
 pub mod kept_outcome;
+pub mod kept_responses;
 pub mod live;
 pub mod past;
 pub mod planner;

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     domain::{
         case::{Case, Configuration, CustomerFacts, Detail},
+        compile::CompiledFlow,
         conclude::{Conclusion, conclude},
         judgment::Judgment,
     },
@@ -59,21 +60,13 @@ impl RecordedCases {
     ) -> Result<RecordedCase, Status> {
         let KeptRecord { shown, facts, .. } = KeptRecord::find(&self.store, tenant, name).await?;
         let (shown, facts) = (shown.unwrap_or_default(), facts.unwrap_or_default());
-        let moment = past::Moment::Revision(facts.catalog_revision);
-        let catalog = self.past.catalog(tenant, moment, facts.catalog_revision).await?;
-        let at = AsOf::Revision(facts.flow_revision);
-        let whole = self.past.flow(tenant, &shown.flow_id, at).await?;
-        let whole = whole.ok_or_else(|| {
-            serve::internal(&format!("flow {} has no such revision", shown.flow_id))
-        })?;
-        let revision = facts.effects_revision;
-        let moment = (past::Moment::Revision(revision), revision);
-        let effects = self.past.effects(tenant, &shown.flow_id, moment).await?;
-        let flow = self.past.compiled(tenant, &whole, (&catalog, &effects)).await?;
+        let flow = flow_of(&self.past, tenant, (&shown.flow_id, &facts)).await?;
         let configuration =
             Configuration { flow, policy_revision: None, experiment_revision: None };
         let (question, _) = question::read(&shown.request.clone().unwrap_or_default());
-        let facts_of_case = customer_facts(&shown, &facts, &question.placement);
+        let mut facts_of_case = customer_facts(&shown, &facts, &question.placement);
+        facts_of_case.responses =
+            facts.responses.as_ref().map(|kept| Arc::new(kept.responses(&configuration.flow)));
         let case = Case {
             question: Arc::new(question),
             configuration,
@@ -112,7 +105,25 @@ impl RecordedCases {
     }
 }
 
-/// The facts of a record about its customer, for an offer in `placement`.
+/// The flow of a decision, compiled for the configuration of the time.
+pub async fn flow_of(
+    past: &PastConfiguration,
+    tenant: &str,
+    (flow_id, facts): (&str, &KeptFacts),
+) -> Result<Arc<CompiledFlow>, Status> {
+    let moment = past::Moment::Revision(facts.catalog_revision);
+    let catalog = past.catalog(tenant, moment, facts.catalog_revision).await?;
+    let whole = past.flow(tenant, flow_id, AsOf::Revision(facts.flow_revision)).await?;
+    let whole =
+        whole.ok_or_else(|| serve::internal(&format!("flow {flow_id} has no such revision")))?;
+    let revision = facts.effects_revision;
+    let moment = (past::Moment::Revision(revision), revision);
+    let effects = past.effects(tenant, flow_id, moment).await?;
+    past.compiled(tenant, &whole, (&catalog, &effects)).await
+}
+
+/// The facts of a record about its customer, without those about responses, for an offer in
+/// `placement`.
 pub fn customer_facts(
     shown: &proto::DecisionRecord,
     facts: &KeptFacts,
@@ -125,6 +136,7 @@ pub fn customer_facts(
             None => Ok(Arc::new(scalar::fields(&shown.customer_fields))),
         },
         metrics: shown.metrics.clone(),
+        responses: None,
         surface: facts.surface(placement),
         held_out: facts.held_out(),
         timezone_source: trace.map(|trace| trace.timezone_source.clone()).unwrap_or_default(),

@@ -22,6 +22,8 @@ use super::{
 };
 use crate::{
     domain::{
+        contact_report::ContactReport,
+        learning::Learning,
         offer_subject::OfferSubject,
         outcome::{DecidedOffer, Report, ResolvedOutcome},
         snapshot::{Catalog, OutcomeType, Snapshot, folded},
@@ -89,7 +91,7 @@ impl Respond {
         for reported in reported {
             let outcome = reported.and_then(|Reported { report, body }| {
                 let outcome = named.resolved(report, receipt.at)?;
-                let new = new_outcome(&outcome, body)?;
+                let new = new_outcome(&outcome, named.contact(&outcome), body)?;
                 Ok((outcome, new))
             });
             answers.push(outcome.map(|(outcome, of_outcome)| {
@@ -279,6 +281,20 @@ impl Named {
         known.map_or_else(|| folded(named), |channel| channel.id.clone())
     }
 
+    /// What an outcome says about the contact of its decision.
+    fn contact(&self, outcome: &ResolvedOutcome) -> Option<ContactReport> {
+        let report = &outcome.report;
+        let ids = (report.customer_id.clone(), report.decision_id.clone());
+        let facts = self.found.get(&ids)?.facts.as_ref();
+        let window_days = facts.map_or(0, |facts| facts.propensity_window_days);
+        let window_days = match window_days {
+            0 => Learning::default().propensity_window_days,
+            days => days,
+        };
+        let channel = facts.map(|facts| facts.channel_id.as_str()).unwrap_or_default();
+        ContactReport::of(outcome, channel, window_days)
+    }
+
     /// The answer to a report. One that says the same as an earlier one of its key is a duplicate,
     /// however it is spelled.
     fn accepted(&self, recorded: Recorded, outcome: &ResolvedOutcome) -> Result<Accepted, Problem> {
@@ -335,7 +351,11 @@ fn offer_named(named: &str, catalog: &Catalog) -> Result<Option<DecidedOffer>, P
 }
 
 /// What is written of an outcome.
-fn new_outcome(outcome: &ResolvedOutcome, body: Vec<u8>) -> Result<NewOutcome, Problem> {
+fn new_outcome(
+    outcome: &ResolvedOutcome,
+    contact: Option<ContactReport>,
+    body: Vec<u8>,
+) -> Result<NewOutcome, Problem> {
     let report = &outcome.report;
     let key = report.key(outcome.offer.as_ref()).ok_or_else(|| {
         let message = "is required without `decisionId` and `occurredAt`: \
@@ -353,6 +373,7 @@ fn new_outcome(outcome: &ResolvedOutcome, body: Vec<u8>) -> Result<NewOutcome, P
         value_e4: report.value_e4,
         received_us: outcome.received_at.timestamp_micros(),
         record: KeptOutcome::of(outcome, body).bytes(),
+        contact,
         policy_message: Box::new(policy::outcome_message(outcome)),
         experiment_message: experiment::outcome_message(outcome),
         cause: trace::cause(),

@@ -13,6 +13,7 @@ use crate::domain::{
     judgment::{Judgment, Refusal},
     metric::Metrics,
     request::Question,
+    responses::Responses,
     scalar::Fields,
 };
 
@@ -52,6 +53,9 @@ pub struct CustomerFacts {
     pub metrics: Metrics,
     /// Where the offer will be shown.
     pub surface: Surface,
+    /// How customers responded to offers; none when the flow does not learn from it, or nothing
+    /// is counted yet.
+    pub responses: Option<Arc<Responses>>,
     /// The experiment that holds the customer out.
     pub held_out: Option<HeldOut>,
     /// Where the customer's zone comes from, for example `customer.timezone`.
@@ -107,6 +111,7 @@ impl Case {
             surface: &self.facts.surface,
             moment: &self.moment,
             uplifts: &[],
+            responses: self.facts.responses.as_deref(),
         }
     }
 

@@ -2,6 +2,7 @@
 //! follows the offers that may match. Nothing is allocated once a scratch has grown.
 
 mod exception;
+mod learned;
 mod pick;
 
 use formula::program::{Inputs, Record, Register, Why, Word};

@@ -2,7 +2,9 @@
 
 use formula::Moment;
 
-use crate::domain::{creative::Surface, metric::Metrics, scalar::Fields, score::Uplift};
+use crate::domain::{
+    creative::Surface, metric::Metrics, responses::Responses, scalar::Fields, score::Uplift,
+};
 
 /// The facts of one decision.
 #[derive(Clone, Copy, Debug)]
@@ -19,13 +21,23 @@ pub struct Facts<'a> {
     pub moment: &'a Moment,
     /// What each effect model of the flow says of the customer, by index.
     pub uplifts: &'a [Option<Uplift>],
+    /// How customers responded to offers; none when it is not known or not asked for.
+    pub responses: Option<&'a Responses>,
 }
 
 impl<'a> Facts<'a> {
-    /// Facts without metrics, channel, placement and effect models.
+    /// Facts without metrics, channel, placement, effect models and responses.
     pub fn of_record(record: &'a Fields, attributes: &'a Fields, moment: &'a Moment) -> Self {
         static METRICS: Metrics = Metrics::new();
         static SURFACE: Surface = Surface { channel: None, placement: String::new() };
-        Self { record, attributes, metrics: &METRICS, surface: &SURFACE, moment, uplifts: &[] }
+        Self {
+            record,
+            attributes,
+            metrics: &METRICS,
+            surface: &SURFACE,
+            moment,
+            uplifts: &[],
+            responses: None,
+        }
     }
 }

@@ -17,7 +17,7 @@ use crate::domain::{
     rank::Factors,
     reason::Reason,
     scalar::{Fields, Scalar},
-    score::Uplift,
+    score::{PropensitySource, Uplift},
     scratch::{Exception, Scratch, Workspace},
     step::Sieve,
     tally::Tally,
@@ -55,6 +55,8 @@ pub struct Plan {
     pub refused_by_reason: BTreeMap<Reason, usize>,
     /// What the flow names and does not find.
     pub notes: Vec<String>,
+    /// Numbers, in their order, of the offers whose propensity was learned from responses.
+    pub learned: Vec<u32>,
 }
 
 /// An offer a customer qualifies for. Dereferences to the candidate it is.
@@ -67,7 +69,7 @@ pub struct Ranked {
     /// The factors of the score.
     pub factors: Factors,
     /// Where the propensity comes from.
-    pub propensity_source: Arc<str>,
+    pub propensity_source: PropensitySource,
     /// Effect of contact; none without an uplift model.
     pub uplift: Option<Uplift>,
     /// The model that says so.
@@ -130,6 +132,7 @@ pub fn apply(
         refused: refused(compiled, customer, wanted.refused_max, scratch),
         refused_by_reason: refused_by_reason(compiled, &tally),
         notes: compiled.flow.missing_parts(),
+        learned: compiled.learned_offers(customer, scratch),
     }
 }
 
@@ -188,7 +191,10 @@ fn ranked(compiled: &CompiledFlow, customer: &Customer<'_>, scratch: &mut Scratc
             } else {
                 factors
             },
-            propensity_source: compiled.scoring.source.clone(),
+            propensity_source: compiled.evidence(candidate, customer).map_or_else(
+                || PropensitySource::Named(compiled.scoring.source.clone()),
+                PropensitySource::Counted,
+            ),
             uplift: estimate.uplift,
             effect_model: compiled.effect_model(program, estimate.uplift.as_ref()),
             is_mandatory: best.is_mandatory,

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::LazyLock};
 
 use database::{Count, DatabaseError, Dialect, Select, Statement, Texts};
 
-use super::{OutboxRow, Store};
+use super::{OutboxRow, Store, response};
 use crate::domain::assignment::Arm;
 
 /// What is known of some customers.
@@ -12,6 +12,8 @@ use crate::domain::assignment::Arm;
 pub struct Known {
     /// Head of the tenant's log.
     pub head: i64,
+    /// How often the counts of responses have changed.
+    pub responses_revision: i64,
     /// Undelivered messages for policy-svc by customer, in order, parked ones included. Customers
     /// without any are left out.
     pub pending: BTreeMap<String, Vec<OutboxRow>>,
@@ -38,10 +40,11 @@ fn known_statement(dialect: Dialect, count: Count) -> String {
          union all
          select {PENDING}, pending.customer_id, '', pending.customer_seq, pending.created_us, null,
            0, pending.payload from {pending}
-         union all select {HEAD}, '', '', {head}, 0, null, 0, null",
+         union all select {HEAD}, '', '', {head}, {responses}, null, 0, null",
         of_arm = dialect.is_any("arm.customer_id", count, 3),
         pending = pending(dialect, count),
         head = history::head_of("$1"),
+        responses = response::revision_of("$1"),
     )
 }
 
@@ -88,8 +91,8 @@ pub(super) fn statements(dialect: Dialect) -> Vec<Statement> {
 }
 
 impl Store {
-    /// What is known of these customers, and the head of the log; at most `pending_max` undelivered
-    /// messages of each.
+    /// What is known of these customers, the head of the log and the revision of counts; at most
+    /// `pending_max` undelivered messages of each.
     pub async fn known_of(
         &self,
         tenant: &str,
@@ -123,7 +126,7 @@ impl Store {
                     let row = OutboxRow { customer_id, customer_seq, created_us, payload, cause };
                     of_customer.push(row);
                 }
-                _ => known.head = first,
+                _ => (known.head, known.responses_revision) = (first, second),
             }
         }
         for rows in known.pending.values_mut() {

@@ -5,6 +5,8 @@
 //! - Per customer, a request id has one decision, an idempotency key one outcome, and an experiment
 //!   one arm, under any interleaving and number of replicas.
 //! - Messages about a customer are numbered in the order in which they were acknowledged.
+//! - A contact is counted once, and its response once, in the transaction of the report that says
+//!   so.
 //! - What [`Store::advance_report`] passes over is counted once, with its position.
 //! - Every statement has a form that a database which spreads customers over servers can run:
 //!   [`statements`] lists all of them.
@@ -21,10 +23,11 @@ mod outcome;
 mod replica;
 mod report;
 mod request;
+mod response;
 mod retention;
 mod writer;
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicUsize};
 
 use database::{Database, Dialect, Migrations, Schema, Statement};
 use tokio::sync::mpsc;
@@ -38,6 +41,7 @@ pub use outcome::{NewOutcome, OutcomeFilter, OutcomeRow, Recorded};
 pub use report::{
     CountedDecision, CountedOutcome, CountedRows, Counting, DayRow, ReportPosition, ReportZone,
 };
+pub use response::{PARTS, ResponseRow};
 pub use writer::Written;
 
 static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
@@ -61,6 +65,7 @@ pub fn statements(dialect: Dialect) -> Vec<Statement> {
         known::statements,
         metric::statements,
         request::statements,
+        response::statements,
     ];
     let mut all: Vec<_> = of_dialect.iter().flat_map(|statements| statements(dialect)).collect();
     let of_both = [
@@ -82,6 +87,8 @@ pub fn statements(dialect: Dialect) -> Vec<Statement> {
 pub struct Store {
     database: Database,
     writer: Arc<mpsc::Sender<writer::Job>>,
+    /// Whose turn it is among the parts of counts.
+    turn: Arc<AtomicUsize>,
 }
 
 impl Store {
@@ -89,6 +96,6 @@ impl Store {
     pub fn new(database: Database) -> Self {
         let (sender, receiver) = mpsc::channel(writer::QUEUE_MAX);
         tokio::spawn(writer::write_queued(database.clone(), receiver));
-        Self { database, writer: Arc::new(sender) }
+        Self { database, writer: Arc::new(sender), turn: Arc::default() }
     }
 }

@@ -1,11 +1,15 @@
 //! SQL of outcomes, which are written with their outbox rows.
 
+use std::sync::atomic::Ordering;
+
 use database::{DatabaseError, Select, Statement, Transaction, execute, within};
 
 use super::{
     Store, customer, narrowed,
     outbox::{self, Queue, Target},
+    response::{self, Changes, PARTS},
 };
+use crate::domain::contact_report::ContactReport;
 
 /// Makes a payload once the outcome's number is known.
 pub type Numbered = Box<dyn Fn(i64) -> Vec<u8> + Send + Sync>;
@@ -32,6 +36,8 @@ pub struct NewOutcome {
     pub received_us: i64,
     /// The report and what it meant, encoded.
     pub record: Vec<u8>,
+    /// What it says about the contact of its decision; none when it says nothing.
+    pub contact: Option<ContactReport>,
     /// The message for policy-svc, which contains its number.
     pub policy_message: Numbered,
     /// The message for experiment-svc.
@@ -101,10 +107,15 @@ impl Store {
         order.sort_by(|a, b| (&a.1.customer_id, a.0).cmp(&(&b.1.customer_id, b.0)));
         let mut transaction = self.database.begin().await?;
         let mut recorded = Vec::with_capacity(outcomes.len());
+        let mut changes = Changes::new();
         for (index, outcome) in order {
-            recorded.push((index, record(&mut transaction, tenant, outcome).await?));
+            let found = record(&mut transaction, tenant, outcome, &mut changes).await?;
+            recorded.push((index, found));
         }
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % PARTS;
+        response::add(&mut transaction, tenant, turn as i64, &changes).await?;
         transaction.commit().await?;
+        response::tell(&changes);
         recorded.sort_by_key(|(index, _)| *index);
         Ok(recorded.into_iter().map(|(_, recorded)| recorded).collect())
     }
@@ -180,6 +191,7 @@ async fn record(
     transaction: &mut Transaction,
     tenant: &str,
     outcome: &NewOutcome,
+    changes: &mut Changes,
 ) -> Result<Recorded, DatabaseError> {
     let NewOutcome { customer_id, outcome_id, idempotency_key, body_hash, received_us, .. } =
         outcome;
@@ -214,6 +226,9 @@ async fn record(
         } else {
             Recorded::Other { outcome_id, record }
         });
+    }
+    if let Some(contact) = &outcome.contact {
+        response::note(transaction, (tenant, customer_id), contact, changes).await?;
     }
     let for_policy = (outcome.policy_message)(seq);
     let messages =

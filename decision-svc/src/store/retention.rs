@@ -19,6 +19,9 @@ const OLD_DECISIONS: &str = "select customer_id, decided_us, decision_id from de
 const DELETE_DECISION: &str = "delete from decision
     where tenant_id = $1 and customer_id = $2 and decided_us = $3 and decision_id = $4";
 
+const DELETE_CONTACTS: &str = "delete from contact_response
+    where tenant_id = $1 and customer_id = $2 and decision_id = $3";
+
 const OLD_OUTCOMES: &str = "select customer_id, idempotency_key from outcome
     where tenant_id = $1 and occurred_us < $2 and outcome_key <> $3 and received_us <= $4
     limit $5 + 0";
@@ -39,6 +42,7 @@ pub(super) fn statements() -> Vec<Statement> {
         Statement::new("delete a request", DELETE_REQUEST),
         Statement::new("old decisions", OLD_DECISIONS).scan(WHY),
         Statement::new("delete a decision", DELETE_DECISION),
+        Statement::new("delete the contacts of a decision", DELETE_CONTACTS),
         Statement::new("old outcomes", OLD_OUTCOMES).scan(WHY),
         Statement::new("delete an outcome", DELETE_OUTCOME),
         Statement::new("keep since", KEEP_SINCE),
@@ -61,8 +65,8 @@ impl Store {
         })
     }
 
-    /// Deletes some decisions of a tenant made before `before_us`; returns how many. Call
-    /// [`Store::keep_since`] first.
+    /// Deletes some decisions of a tenant made before `before_us`, with what is known of their
+    /// contacts; returns how many decisions. Call [`Store::keep_since`] first.
     pub async fn delete_decisions(
         &self,
         tenant: &str,
@@ -70,14 +74,30 @@ impl Store {
     ) -> Result<u64, DatabaseError> {
         let select =
             Select::new(OLD_DECISIONS).bind(tenant).bind(before_us).bind(i64::from(BATCH_MAX));
-        let keys: Vec<(String, i64, String)> = select.all(&self.database).await?;
-        delete_each!(self.database, keys, (customer_id, decided_us, decision_id) => {
-            sqlx::query(DELETE_DECISION)
-                .bind(tenant)
-                .bind(customer_id)
-                .bind(decided_us)
-                .bind(decision_id)
-        })
+        let mut keys: Vec<(String, i64, String)> = select.all(&self.database).await?;
+        if keys.is_empty() {
+            return Ok(0);
+        }
+        keys.sort();
+        let (mut rows, mut transaction) = (0, self.database.begin().await?);
+        for (customer_id, decided_us, decision_id) in &keys {
+            // Nobody reports about it any more; what was counted stays.
+            execute!(
+                &mut transaction,
+                sqlx::query(DELETE_CONTACTS).bind(tenant).bind(customer_id).bind(decision_id)
+            )?;
+            let deleted = execute!(
+                &mut transaction,
+                sqlx::query(DELETE_DECISION)
+                    .bind(tenant)
+                    .bind(customer_id)
+                    .bind(decided_us)
+                    .bind(decision_id)
+            )?;
+            rows += deleted.rows;
+        }
+        transaction.commit().await?;
+        Ok(rows)
     }
 
     /// Deletes some outcomes of a tenant that happened before `before_us` and are counted for

@@ -24,6 +24,8 @@ const OTHERS: [(&str, &str); 19] = [
     ("report_position", "how far rows are counted for reports"),
     ("report_zone", "the time zone of a tenant's days"),
     ("report_cell", "what reports count apart: flow, offer, category, channel, type"),
+    ("response_count", "contacts and responses by offer, category and channel"),
+    ("response_head", "how often the counts of responses have changed"),
     ("report_day", "counts of a tenant's day"),
     ("contact_feed", "the last position in a tenant's feed of contacts"),
     ("budget", "the sum over all customers that a policy limits"),

@@ -229,6 +229,11 @@ impl CompiledFlow {
 }
 
 impl CompiledFlow {
+    /// True when its propensities are learned from the responses of customers.
+    pub fn learns(&self) -> bool {
+        self.scoring.method.learns()
+    }
+
     /// The model behind an effect of an offer.
     pub(crate) fn effect_model(
         &self,

@@ -26,7 +26,7 @@ impl CompiledFlow {
         let best_max = best_max - scratch.best.len();
         match scratch.passing.as_slice() {
             [] => return tally,
-            [only] if !self.is_walked => {
+            [only] if !self.walks(customer) => {
                 let Scratch { best, exceptions, .. } = scratch;
                 let of_group = |place: &Place| Best {
                     place: *place,
@@ -43,7 +43,7 @@ impl CompiledFlow {
                 }
                 return tally;
             }
-            _ if self.is_walked => self.walk(best_max, customer, &mut tally, scratch),
+            _ if self.walks(customer) => self.walk(best_max, customer, &mut tally, scratch),
             _ => self.merge(best_max, scratch),
         }
         let Scratch { best, ahead, .. } = scratch;
@@ -61,13 +61,13 @@ impl CompiledFlow {
 
     fn tally(&self, customer: &Customer<'_>, scratch: &mut Scratch) -> Tally {
         let (offers, invalid) = (self.offers.len(), self.invalid);
+        let walks = self.walks(customer);
         let mut tally = Tally { offers, invalid, ..Tally::default() };
         for passing in &scratch.passing {
             let size = passing.size as usize;
             tally.qualified += size;
             tally.filtered += if passing.is_filtered { size } else { 0 };
-            tally.ranked +=
-                if self.is_walked { 0 } else { (passing.order.1 - passing.order.0) as usize };
+            tally.ranked += if walks { 0 } else { (passing.order.1 - passing.order.0) as usize };
         }
         self.tally_exceptions(customer, &mut tally, scratch);
         tally.not_qualified =
@@ -93,7 +93,7 @@ impl CompiledFlow {
                     }
                     Some(true) => {
                         tally.qualified -= 1;
-                        let was_ranked = !self.is_walked
+                        let was_ranked = !self.walks(customer)
                             && self.place(*number, program, customer, scratch).is_some();
                         tally.ranked -= usize::from(was_ranked);
                     }
@@ -217,7 +217,10 @@ impl CompiledFlow {
     ) -> Estimate<'_> {
         let inputs = self.inputs.get(program.inputs);
         let number = |index: usize| self.fill(*inputs.get(index)?, customer, scratch).to_double();
-        let estimate = self.scoring.method.estimate(candidate, number);
+        let mut estimate = self.scoring.method.estimate(candidate, number);
+        if let Some(evidence) = self.evidence(candidate, customer) {
+            estimate.propensity = evidence.propensity();
+        }
         match program.effect {
             Some(effect) => estimate.with_uplift(customer.facts.uplifts.get(effect)),
             None => estimate,

@@ -120,6 +120,7 @@ fn features(compiled: &CompiledFlow) -> String {
         surface: &surface,
         moment: &moment,
         uplifts: &[],
+        responses: None,
     };
     let found = compiled.features(&facts, &mut Workspace::default());
     let spelled = |(name, value): (String, Scalar)| match value {

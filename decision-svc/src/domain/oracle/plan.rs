@@ -14,8 +14,9 @@ use crate::domain::{
     },
     rank::{Factors, RELEVANCE_PRIOR},
     reason::Reason,
+    responses::Evidence,
     scalar::Fields,
-    score::{Estimate, PROPENSITY_PRIOR, Uplift},
+    score::{Estimate, PROPENSITY_PRIOR, PropensitySource, Uplift},
     step::Step,
     trace::{Refused, Stage},
 };
@@ -41,7 +42,7 @@ pub struct OracleRanked {
     /// The factors of the score.
     pub factors: Factors,
     /// Where the propensity comes from.
-    pub propensity_source: String,
+    pub propensity_source: PropensitySource,
     /// Effect of contact; none without an uplift model.
     pub uplift: Option<Uplift>,
     /// It ranks above the others whatever its factors are.
@@ -133,7 +134,10 @@ fn considered(
         candidate: offer.clone(),
         score,
         factors,
-        propensity_source: estimate.source.to_owned(),
+        propensity_source: match evidence(compiled, offer, facts) {
+            Some(evidence) => PropensitySource::Counted(evidence),
+            None => PropensitySource::Named(estimate.source.into()),
+        },
         uplift: estimate.uplift,
         is_mandatory,
         creative: passage.creative(flow.settings()).cloned(),
@@ -152,6 +156,9 @@ fn scored<'f>(
     let number = |index: usize| Some(inputs.get(index)?.as_number()?.to_double());
     let flow = &compiled.flow;
     let mut estimate = flow.score_method().estimate(candidate, number);
+    if let Some(evidence) = evidence(compiled, candidate, facts) {
+        estimate.propensity = evidence.propensity();
+    }
     // The model of the category if there is one, else that of all offers.
     let scores = |category: &str| {
         let models = compiled.effects.models.iter().zip(facts.uplifts);
@@ -170,6 +177,12 @@ fn scored<'f>(
     }
     let score = factors.score(&flow.weights()).ok_or_else(|| no_score(&inputs))?;
     Ok((factors, score, estimate))
+}
+
+/// What is known of the responses to an offer, where the flow learns from it.
+fn evidence(compiled: &OracleFlow, offer: &Candidate, facts: &Facts<'_>) -> Option<Evidence> {
+    let responses = facts.responses.filter(|_| compiled.flow.score_method().learns())?;
+    responses.evidence(offer)
 }
 
 fn no_score(inputs: &[Value]) -> String {

@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use formula::{Moment, rule::Literal};
 use uplift::{Encoding, Model};
@@ -21,7 +24,11 @@ use crate::domain::{
     plan::{Plan, Ranked, Wanted, apply},
     rank::Weights,
     reason::Reason,
-    score::{FoundModel, Logistic, ModelKind, NamedModel, ScoreMethod, Segment, Term, Uplift},
+    responses::{Count, Responses, category_key},
+    score::{
+        FoundModel, Logistic, ModelKind, NamedModel, PropensitySource, ScoreMethod, Segment, Term,
+        Uplift,
+    },
     scratch::Workspace,
     step::{
         Enrich, Filter, Inventory, MatchCreatives, Optimize, Qualify, Rank, Response, Score, Step,
@@ -163,6 +170,37 @@ fn effects(dice: &mut Dice) -> (Arc<Effects>, Vec<Option<Uplift>>) {
     (Arc::new(Effects { revision: 9, models }), uplifts)
 }
 
+/// How customers responded, to some offers; sometimes nothing is known.
+fn responses(dice: &mut Dice, compiled: &CompiledFlow) -> Option<Responses> {
+    if dice.one_in(2) {
+        return None;
+    }
+    let mut responses = Responses::default();
+    for offer in &compiled.offers {
+        if !dice.one_in(3) {
+            let contacts = dice.below(100);
+            let positives = dice.below(contacts + 1) as u64;
+            let count = Count { contacts: contacts as u64, positives };
+            let candidate = &offer.candidate;
+            let category = category_key(candidate);
+            responses.replace(&candidate.offer_id, &category, Count::default(), count);
+        }
+    }
+    Some(responses)
+}
+
+/// What a record keeps of the responses that a plan used.
+fn recorded(plan: &Plan, compiled: &CompiledFlow, responses: &Responses) -> Responses {
+    let offers = plan.learned.iter().map(|number| &*compiled.offers[*number as usize].candidate);
+    let categories: BTreeSet<_> = offers.clone().map(|it| category_key(it).into_owned()).collect();
+    let categories = categories.into_iter().map(|it| {
+        let count = responses.of_category(&it);
+        (it, count)
+    });
+    let offers = offers.map(|it| (it.offer_id.clone(), responses.of_offer(&it.offer_id)));
+    Responses::of(responses.total(), categories, offers)
+}
+
 /// Everything that may differ, scores by their bits.
 macro_rules! spelled {
     ($plan:expr) => {{
@@ -185,6 +223,16 @@ macro_rules! spelled {
     }};
 }
 
+/// What is recorded of the responses is enough to make the same plan again.
+fn replays(plan: &Plan, compiled: &CompiledFlow, facts: &Facts<'_>, exclude_offers: &[String]) {
+    let Some(responses) = facts.responses else { return };
+    let kept = recorded(plan, compiled, responses);
+    let facts = Facts { responses: Some(&kept), ..*facts };
+    let all = Wanted { exclude_offers, ranked_max: usize::MAX, refused_max: usize::MAX };
+    let again = apply(compiled, &facts, &all, &mut Workspace::default());
+    assert_eq!(spelled!(again), spelled!(plan), "{facts:?}");
+}
+
 /// One catalog and flow, several customers; counts what was met.
 fn check(seed: u64, workspace: &mut Workspace, met: &mut BTreeMap<String, usize>) {
     let dice = &mut Dice(seed);
@@ -202,7 +250,9 @@ fn check(seed: u64, workspace: &mut Workspace, met: &mut BTreeMap<String, usize>
         let (metrics, surface) = (metrics(dice), surface(dice));
         let (record, attributes, metrics, surface) = (&record, &attributes, &metrics, &surface);
         let uplifts = &uplifts;
-        let facts = Facts { record, attributes, metrics, surface, moment: &moment, uplifts };
+        let (moment, responses) = (&moment, responses(dice, &compiled));
+        let responses = responses.as_ref();
+        let facts = Facts { record, attributes, metrics, surface, moment, uplifts, responses };
         let excluded = dice.many(2, |dice| format!("off_{:02}", dice.below(16)));
         let expected = planned_slowly(&slow, &facts, &excluded);
         let all =
@@ -213,6 +263,7 @@ fn check(seed: u64, workspace: &mut Workspace, met: &mut BTreeMap<String, usize>
             spelled!(expected),
             "seed {seed}: {catalog:#?} {facts:?} {excluded:?}"
         );
+        replays(&got, &compiled, &facts, &excluded);
         let mut counts: BTreeMap<Reason, usize> = BTreeMap::new();
         expected
             .refused
@@ -254,6 +305,10 @@ fn check(seed: u64, workspace: &mut Workspace, met: &mut BTreeMap<String, usize>
         };
         let judged = got.ranked.iter().filter(|ranked| ranked.uplift.is_some()).count();
         *met.entry("uplift".to_owned()).or_insert(0) += judged;
+        let is_learned =
+            |ranked: &&Ranked| matches!(ranked.propensity_source, PropensitySource::Counted(_));
+        let learned = got.ranked.iter().filter(is_learned).count();
+        *met.entry("learned".to_owned()).or_insert(0) += learned;
         let spaced = got.ranked.iter().filter(is_spaced).count();
         *met.entry("spaced".to_owned()).or_insert(0) += spaced;
     }
@@ -268,9 +323,16 @@ fn a_compiled_flow_decides_what_the_oracle_decides() {
     }
     println!("{met:?}");
     // A comparison of nothings would prove nothing.
-    for reason in
-        ["ranked", "spaced", "uplift", "not_qualified", "rule_invalid", "excluded", "not_ranked"]
-    {
+    for reason in [
+        "ranked",
+        "spaced",
+        "uplift",
+        "learned",
+        "not_qualified",
+        "rule_invalid",
+        "excluded",
+        "not_ranked",
+    ] {
         assert!(met.get(reason).is_some_and(|count| *count as u64 > CASES / 10), "{met:?}");
     }
 }

@@ -8,6 +8,7 @@ mod logistic;
 mod model;
 mod prior;
 mod priority;
+mod shrinkage;
 mod uplift;
 
 pub use self::uplift::{Uplift, segment_of};
@@ -15,6 +16,7 @@ pub use ::uplift::Segment;
 pub use logistic::{COEFFICIENT_MAX, Logistic, TERMS_MAX, Term};
 pub use model::{FoundModel, ModelKind, NamedModel};
 pub use prior::PROPENSITY_PRIOR;
+pub use shrinkage::{PropensitySource, STRENGTH, TENANT_STRENGTH};
 
 use ::formula::Type;
 
@@ -97,6 +99,11 @@ macro_rules! dispatch {
 }
 
 impl ScoreMethod {
+    /// True when its propensities are learned from the responses of customers.
+    pub fn learns(&self) -> bool {
+        matches!(self, Self::Propensity)
+    }
+
     /// Where its propensities come from, for the trace.
     pub fn source(&self) -> &str {
         dispatch!(self, method => method.source())
