@@ -107,6 +107,8 @@ impl Case {
             surface: &self.facts.surface,
             moment: &self.moment,
             uplifts: &[],
+            customer_id: &self.question.customer_id,
+            flow_id: &self.configuration.flow.id,
         }
     }
 

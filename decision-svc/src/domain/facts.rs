@@ -19,13 +19,26 @@ pub struct Facts<'a> {
     pub moment: &'a Moment,
     /// What each effect model of the flow says of the customer, by index.
     pub uplifts: &'a [Option<Uplift>],
+    /// Id of the customer.
+    pub customer_id: &'a str,
+    /// Id of the flow.
+    pub flow_id: &'a str,
 }
 
 impl<'a> Facts<'a> {
-    /// Facts without metrics, channel, placement and effect models.
+    /// Facts without metrics, channel, placement, effect models and ids.
     pub fn of_record(record: &'a Fields, attributes: &'a Fields, moment: &'a Moment) -> Self {
         static METRICS: Metrics = Metrics::new();
         static SURFACE: Surface = Surface { channel: None, placement: String::new() };
-        Self { record, attributes, metrics: &METRICS, surface: &SURFACE, moment, uplifts: &[] }
+        Self {
+            record,
+            attributes,
+            metrics: &METRICS,
+            surface: &SURFACE,
+            moment,
+            uplifts: &[],
+            customer_id: "",
+            flow_id: "",
+        }
     }
 }

@@ -120,6 +120,8 @@ fn features(compiled: &CompiledFlow) -> String {
         surface: &surface,
         moment: &moment,
         uplifts: &[],
+        customer_id: "",
+        flow_id: "",
     };
     let found = compiled.features(&facts, &mut Workspace::default());
     let spelled = |(name, value): (String, Scalar)| match value {
