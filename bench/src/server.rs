@@ -69,8 +69,7 @@ pub fn serve(settings: &Settings) -> anyhow::Result<()> {
         let clock = Clock::starting_at(NOON.parse()?);
         let wait = settings.snapshot.wait_max();
         let figures = telemetry.figures.clone();
-        let suite =
-            Suite::start(&location, addresses, doors, wait, clock, figures, &shutdown);
+        let suite = Suite::start(&location, addresses, doors, wait, clock, figures, &shutdown);
         let suite = suite.await?;
         suite.ready().await;
         println!("{}", suite.address);

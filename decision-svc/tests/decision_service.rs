@@ -32,4 +32,5 @@ mod decision_service {
     pub mod tenants;
     pub mod unknown_names;
     pub mod verdicts;
+    pub mod worth;
 }

@@ -116,7 +116,7 @@ impl Workload {
             ("compute", Compute.into()),
             ("qual", Qualify.into()),
             ("cp", ContactPolicy.into()),
-            ("score", Score { method: ScoreMethod::Propensity }.into()),
+            ("score", Score { method: ScoreMethod::Propensity, min_uplift: None }.into()),
             ("rank", Rank { weights: Some(WEIGHTS) }.into()),
             ("out", Response.into()),
         ];

@@ -18,7 +18,9 @@ fn rows(count: usize, mut change: impl FnMut(usize, &mut Row)) -> Vec<Row> {
             let is_positive = random.is(uplift::predict::logistic(-1.0 + lift));
             let value = if is_positive { 20.0 } else { 0.0 };
             let fold = index % 5;
-            let mut row = Row { vector, fold, is_treated, probability: 0.5, is_positive, value };
+            let (probability, selection) = (0.5, 1.0);
+            let mut row =
+                Row { vector, fold, is_treated, probability, selection, is_positive, value };
             change(index, &mut row);
             row
         })

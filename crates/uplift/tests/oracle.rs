@@ -32,6 +32,16 @@ struct Case {
 
 /// `has_ties` rounds the scores, `probabilities` are those of the treatment, in turn.
 fn case(seed: u64, count: usize, has_ties: bool, probabilities: &[f64]) -> Case {
+    selected(seed, count, has_ties, (probabilities, &[1.0]))
+}
+
+/// The same with units that were let in with these probabilities, in turn.
+fn selected(
+    seed: u64,
+    count: usize,
+    has_ties: bool,
+    (probabilities, selections): (&[f64], &[f64]),
+) -> Case {
     let mut random = Random(seed);
     let mut case = Case { rows: vec![], scores: vec![], propensity: vec![], expected: vec![] };
     let rounded = |score: f64| if has_ties { (score * 10.0).round() / 10.0 } else { score };
@@ -51,6 +61,7 @@ fn case(seed: u64, count: usize, has_ties: bool, probabilities: &[f64]) -> Case 
             fold: index % 5,
             is_treated,
             probability,
+            selection: selections[index % selections.len()],
             is_positive,
             value,
         });
@@ -64,6 +75,7 @@ fn units(rows: &[Row]) -> Vec<scores::Unit> {
         .map(|row| scores::Unit {
             is_treated: row.is_treated,
             probability: row.probability,
+            count: 1.0 / row.selection,
             outcome: outcome(row),
         })
         .collect()
@@ -77,6 +89,7 @@ fn asked(case: &Case) -> Value {
         "expected": case.expected,
         "treated": of(&|row| json!(row.is_treated)),
         "probability": of(&|row| json!(row.probability)),
+        "selection": of(&|row| json!(row.selection)),
         "outcome": of(&|row| json!(f64::from(u8::from(row.is_positive)))),
         "folds": of(&|row| json!(row.fold)),
         "vectors": of(&|row| json!(row.vector)),
@@ -121,22 +134,24 @@ fn check(case: &Case, expected: &Value) {
     let units = units(&case.rows);
     let robust = scores::doubly_robust(&units, &case.expected);
     close("robust", &robust, &expected["robust"], EXACT);
+    let weights = scores::weights(&units);
     let by_effect = qini(&case.scores, &units).unwrap();
     let by_propensity = qini(&case.propensity, &units).unwrap();
     for (what, figure) in [
         ("qini", by_effect.figure()),
         ("by_propensity", by_propensity.figure()),
         ("gain", by_effect.minus(&by_propensity)),
-        ("autoc", autoc(&case.scores, &robust).unwrap().figure()),
+        ("autoc", autoc(&case.scores, &robust, &weights).unwrap().figure()),
+        ("average", scores::mean(&robust, &weights).unwrap()),
     ] {
         close(what, &[figure.value], &json!([expected[what][0]]), EXACT);
         close(what, &[figure.error], &json!([expected[what][1]]), EXACT);
     }
-    let found = slope(&case.scores, &robust).unwrap();
+    let found = slope(&case.scores, &robust, &weights).unwrap();
     close("slope", &[found.value, found.error, found.p], &expected["slope"], EXACT);
     let folds: Vec<usize> = case.rows.iter().map(|row| row.fold).collect();
     let numbers = bins::numbers(&case.scores, &folds);
-    let found = bins::bins(&numbers, &robust, None);
+    let found = bins::bins(&numbers, &robust, None, &weights);
     let listed = expected["bins"].as_array().unwrap();
     assert_eq!(found.len(), listed.len());
     for (bin, expected) in found.iter().zip(listed) {
@@ -157,6 +172,9 @@ fn figures_of_a_ranking_agree_with_numpy_and_scipy() {
         case(3, 160, false, &[0.85]),
         // A change of the split.
         case(4, 140, true, &[0.85, 0.5, 0.3]),
+        // Units that passed a gate by lot.
+        selected(6, 160, false, (&[0.5], &[1.0, 1.0, 0.05, 1.0, 0.5, 1.0, 1.0])),
+        selected(7, 161, true, (&[0.85, 0.5], &[0.05, 1.0, 1.0])),
     ] {
         let Some(expected) = oracle(&case, "figures") else { return };
         check(&case, &expected);

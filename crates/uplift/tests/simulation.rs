@@ -53,7 +53,8 @@ fn customers(seed: u64, truth: Truth, probability: f64) -> (Vec<Row>, Vec<f64>) 
         let is_treated = random.is(probability);
         let is_positive = random.is(if is_treated { with } else { without });
         let fold = fold_of(&format!("customer-{index}"));
-        let row = Row { vector, fold, is_treated, probability, is_positive, value: 0.0 };
+        let row =
+            Row { vector, fold, is_treated, probability, selection: 1.0, is_positive, value: 0.0 };
         (row, with - without)
     };
     (0..CUSTOMERS).map(customer).unzip()

@@ -233,7 +233,7 @@ impl WholeFlows {
                     let known = names(&self.weight_profiles, tenant).await?;
                     ("config.profile", "weight profile", &profile.reference, known)
                 }
-                Step::Score(Score { method: ScoreMethod::Model(model) })
+                Step::Score(Score { method: ScoreMethod::Model(model), .. })
                     if parts.model.is_none() =>
                 {
                     ("config.model", "model", &model.reference, names(&self.models, tenant).await?)
@@ -288,7 +288,7 @@ impl Parts {
                     }
                     None => is_whole = false,
                 },
-                Step::Score(Score { method: ScoreMethod::Model(model) }) => match &self.model {
+                Step::Score(Score { method: ScoreMethod::Model(model), .. }) => match &self.model {
                     Some(found) => {
                         newest = newest.max(found.revision);
                         model.found = model::found(found).filter(|_| is_active(found.status));

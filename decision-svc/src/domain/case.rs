@@ -112,6 +112,8 @@ impl Case {
             moment: &self.moment,
             uplifts: &[],
             responses: self.facts.responses.as_deref(),
+            customer_id: &self.question.customer_id,
+            flow_id: &self.configuration.flow.id,
         }
     }
 

@@ -245,6 +245,14 @@ fn nothing(plan: &Plan) -> Refusal {
         return Refusal::new(Reason::NoCandidates, "the flow's inventory has no active offer");
     }
     let by_reason = &plan.refused_by_reason;
+    if let Some(many) = by_reason.get(&Reason::NotWorthIt) {
+        let message = match many {
+            1 => "the offer that is left costs".to_owned(),
+            _ => format!("each of the {many} offers that are left costs"),
+        };
+        let message = format!("contact would not pay: {message} more than contact can earn");
+        return Refusal::new(Reason::NotWorthIt, message);
+    }
     let message = if by_reason.keys().all(|reason| *reason == Reason::NotQualified) {
         format!("the customer qualifies for none of {refused} offers")
     } else {

@@ -33,12 +33,30 @@ pub struct Effects {
 }
 
 impl Effects {
-    /// Index of the model that scores offers of a category: its own, else the one for all.
+    /// Index of the model that scores offers of a category: its own, else the one for all. One
+    /// about money scores nothing.
     pub fn of(&self, category_id: &str) -> Option<usize> {
-        let scores = |category: &str| {
-            let is_it = |it: &Arc<EffectModel>| !it.is_shadow && it.category_id == category;
+        self.active(category_id, false)
+    }
+
+    /// Index of the model that says what contact with offers of a category earns: that of the
+    /// category, else the one for all.
+    pub fn of_money(&self, category_id: &str) -> Option<usize> {
+        self.active(category_id, true)
+    }
+
+    /// True when a model scores offers.
+    pub fn is_scoring(&self) -> bool {
+        self.models.iter().any(|it| !it.is_shadow && !it.model.in_money)
+    }
+
+    fn active(&self, category_id: &str, in_money: bool) -> Option<usize> {
+        let of = |category: &str| {
+            let is_it = |it: &Arc<EffectModel>| {
+                !it.is_shadow && it.model.in_money == in_money && it.category_id == category
+            };
             self.models.iter().position(is_it)
         };
-        scores(category_id).or_else(|| scores(""))
+        of(category_id).or_else(|| of(""))
     }
 }

@@ -23,10 +23,14 @@ pub struct Facts<'a> {
     pub uplifts: &'a [Option<Uplift>],
     /// How customers responded to offers; none when it is not known or not asked for.
     pub responses: Option<&'a Responses>,
+    /// Id of the customer.
+    pub customer_id: &'a str,
+    /// Id of the flow.
+    pub flow_id: &'a str,
 }
 
 impl<'a> Facts<'a> {
-    /// Facts without metrics, channel, placement, effect models and responses.
+    /// Facts without metrics, channel, placement, effect models, responses and ids.
     pub fn of_record(record: &'a Fields, attributes: &'a Fields, moment: &'a Moment) -> Self {
         static METRICS: Metrics = Metrics::new();
         static SURFACE: Surface = Surface { channel: None, placement: String::new() };
@@ -38,6 +42,8 @@ impl<'a> Facts<'a> {
             moment,
             uplifts: &[],
             responses: None,
+            customer_id: "",
+            flow_id: "",
         }
     }
 }

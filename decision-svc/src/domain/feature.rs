@@ -6,6 +6,7 @@ use formula::{Moment, Value};
 use crate::domain::{
     case::Case,
     compile::{CompiledFlow, Takes},
+    effect::EffectModel,
     evaluate::Customer,
     facts::Facts,
     scalar::{Fields, Scalar},
@@ -41,17 +42,20 @@ pub fn sent(case: &Case, catalog: &Catalog) -> Fields {
 }
 
 impl CompiledFlow {
-    /// What each effect model of the flow says of a customer, by index.
+    /// What each effect model of the flow says of a customer, by index. Those about money are asked
+    /// only where the flow compares money.
     pub fn uplifts(
         &self,
         customer_id: &str,
         facts: &Facts<'_>,
         workspace: &mut Workspace,
     ) -> Vec<Option<Uplift>> {
-        if self.effects.models.is_empty() {
+        let compares_money = self.flow.min_uplift().is_some_and(|gate| gate.value_e4.is_none());
+        let is_asked = |model: &EffectModel| compares_money || !model.model.in_money;
+        if !self.effects.models.iter().any(|model| is_asked(model)) {
             return Vec::new();
         }
-        self.effects.uplifts(customer_id, &self.features(facts, workspace))
+        self.effects.uplifts(customer_id, &self.features(facts, workspace), is_asked)
     }
 
     /// The features of these facts, by name; what is missing is left out. What an earlier

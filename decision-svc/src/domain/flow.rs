@@ -4,6 +4,7 @@ use formula::rule::Rule;
 
 use crate::domain::{
     learning::Learning,
+    min_uplift::MinUplift,
     rank::Weights,
     score::{NamedModel, ScoreMethod},
     step::{
@@ -156,6 +157,11 @@ impl Flow {
         self.settings().map_or(&ScoreMethod::Propensity, |score: &Score| &score.method)
     }
 
+    /// Its gate; none when contact need not pay.
+    pub fn min_uplift(&self) -> Option<MinUplift> {
+        self.settings().and_then(|score: &Score| score.min_uplift)
+    }
+
     /// The weights of the rank: its own, a profile's, or the default ones.
     pub fn weights(&self) -> Weights {
         let own = self.settings().and_then(|rank: &Rank| rank.weights);
@@ -215,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_wrong_order_names_the_node() {
-        let score = ("s", Score { method: ScoreMethod::Propensity }.into());
+        let score = ("s", Score { method: ScoreMethod::Propensity, min_uplift: None }.into());
         let rank = ("r", Rank::default().into());
         check(&[inventory(), rank, score, OUT], &["node `s`: `score` must come before `rank`"]);
         check(
@@ -241,7 +247,7 @@ mod tests {
         let how = MatchCreatives { is_required: true, placement: PlacementMatch::Any };
         let creatives = || ("m", Step::MatchCreatives(how));
         let optimize = || ("o", Step::Optimize(Optimize { reference: "p".into(), found: None }));
-        let score = || ("s", Score { method: ScoreMethod::Propensity }.into());
+        let score = || ("s", Score { method: ScoreMethod::Propensity, min_uplift: None }.into());
         check(
             &[
                 inventory(),
@@ -271,7 +277,7 @@ mod tests {
 
     #[test]
     fn the_weights_come_from_one_place() {
-        let score = || ("s", Score { method: ScoreMethod::Propensity }.into());
+        let score = || ("s", Score { method: ScoreMethod::Propensity, min_uplift: None }.into());
         let optimize = || ("o", Step::Optimize(Optimize { reference: "p".into(), found: None }));
         check(
             &[

@@ -15,6 +15,7 @@ pub mod flow;
 pub mod judgment;
 pub mod learning;
 pub mod metric;
+pub mod min_uplift;
 pub mod offer_subject;
 pub mod oracle;
 pub mod outcome;

@@ -72,6 +72,8 @@ pub struct Ranked {
     pub propensity_source: PropensitySource,
     /// Effect of contact; none without an uplift model.
     pub uplift: Option<Uplift>,
+    /// The probability with which the flow's gate lets customer and offer pass.
+    pub gate_probability: f64,
     /// The model that says so.
     pub effect_model: Option<Arc<EffectModel>>,
     /// It ranks above the others regardless of its factors.
@@ -138,7 +140,8 @@ pub fn apply(
 
 fn stages(compiled: &CompiledFlow, tally: &Tally) -> Vec<Stage> {
     let mut left = compiled.offers_in_all;
-    // INVARIANT: sieves come after the flow's own rules and before the ranking.
+    // INVARIANT: sieves come after the flow's own rules and before the ranking. A node that needs
+    // no sieve for these offers leaves out none, and is the last that could have one.
     let (mut passing, mut sifted) = (tally.let_through(), tally.sifted.iter());
     let stage = |node: &Node| {
         let (entered, node_type) = (left, node.step.node_type());
@@ -196,6 +199,7 @@ fn ranked(compiled: &CompiledFlow, customer: &Customer<'_>, scratch: &mut Scratc
                 PropensitySource::Counted,
             ),
             uplift: estimate.uplift,
+            gate_probability: compiled.gate_probability(best.place.offer, customer),
             effect_model: compiled.effect_model(program, estimate.uplift.as_ref()),
             is_mandatory: best.is_mandatory,
             creative: compiled.creative(best.place.offer, customer).cloned(),
@@ -265,7 +269,7 @@ fn refusal_of(
     };
     let sifted = |sieve: usize| {
         let sieve = compiled.sieves.get(sieve)?;
-        Some(refusal(sieve.reason(), sieve.refusal(candidate, customer.facts)))
+        Some(refusal(sieve.reason(), sieve.refusal(index, candidate, customer.facts)))
     };
     match (scratch.exception(index), &offer.program) {
         (Some(Exception::Excluded), _) => {

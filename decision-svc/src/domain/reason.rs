@@ -22,6 +22,7 @@ wire::reasons!(Reason {
     PolicyUnavailable => "policy_unavailable",
     NoCandidates => "no_candidates",
     NothingQualified => "nothing_qualified",
+    NotWorthIt => "not_worth_it",
     NotInInventory => "not_in_inventory",
     Excluded => "excluded",
     NotScheduled => "not_scheduled",

@@ -93,12 +93,14 @@ fn effect_model(ranked: &Ranked) -> Option<proto::UsedEffectModel> {
 /// What models in the shadow say of the customer of a case.
 pub fn shadow_effects(case: &Case) -> Vec<proto::ShadowEffect> {
     let flow = &case.configuration.flow;
-    if case.obstacle().is_some() || flow.effects.models.iter().all(|model| !model.is_shadow) {
+    // What one about money says is no change of a probability.
+    let is_shown = |model: &EffectModel| model.is_shadow && !model.model.in_money;
+    if case.obstacle().is_some() || !flow.effects.models.iter().any(|model| is_shown(model)) {
         return Vec::new();
     }
     let customer_id = &case.question.customer_id;
     let found = flow.uplifts(customer_id, &case.inputs(), &mut Workspace::default());
-    let shadow = flow.effects.models.iter().zip(found).filter(|(model, _)| model.is_shadow);
+    let shadow = flow.effects.models.iter().zip(found).filter(|(model, _)| is_shown(model));
     let effect = |(model, found): (&Arc<EffectModel>, Option<Uplift>)| {
         let found = found?;
         Some(proto::ShadowEffect {

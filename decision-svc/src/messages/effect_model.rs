@@ -5,15 +5,14 @@ use uplift::{Bin, Column, Encoding, Field, FoldModel, Kind, Model, Money};
 
 use crate::domain::effect::EffectModel;
 
-/// A model that scores or is in the shadow, written by this revision; none for any other, and for
-/// one that is about money, whose effects are no changes of a probability.
+/// A model that is active or in the shadow, written by this revision; none for any other.
 pub fn read(found: &proto::EffectModel, revision: i64) -> Option<EffectModel> {
     let is_shadow = match found.status() {
         proto::EffectModelStatus::Active => false,
         proto::EffectModelStatus::Shadow => true,
         _ => return None,
     };
-    let fit = found.fit.as_ref().filter(|fit| !fit.in_money)?;
+    let fit = found.fit.as_ref()?;
     Some(EffectModel {
         id: found.id.clone(),
         version: found.version,

@@ -34,7 +34,7 @@ pub fn apply(experiments: &mut Experiments, change: &ConfigurationChange) {
     }
 }
 
-/// Models of experiments on every flow, and of external ones, belong to no flow and score nothing.
+/// A model that is about no flow scores nothing.
 fn apply_effect_model(experiments: &mut Experiments, change: &ConfigurationChange) {
     let found = proto::EffectModel::decode(change.resource.as_slice()).ok();
     let found = found.filter(|found| !change.deleted && !found.flow_id.is_empty());
@@ -91,7 +91,8 @@ pub struct Exposure<'a> {
 /// The message about the first exposure of a customer with this arm.
 pub fn exposure_message(exposure: Exposure<'_>, arm: &Arm) -> Vec<u8> {
     let Exposure { case, decision_id, offers, features } = exposure;
-    let first = offers.first().map(|offered| &offered.ranked.subject);
+    let ranked = offers.first().map(|offered| &offered.ranked);
+    let first = ranked.map(|ranked| &ranked.subject);
     // A category that nobody created goes by its name.
     let category = first.map(|subject| match subject.category_id.as_str() {
         "" => subject.category.clone(),
@@ -113,8 +114,9 @@ pub fn exposure_message(exposure: Exposure<'_>, arm: &Arm) -> Vec<u8> {
         offer_ids: offers.iter().map(|offered| offered.ranked.offer_id.clone()).collect(),
         emptied_by: emptied_by.unwrap_or_default(),
         features: scalar::fields_into_proto(features),
-        // Every offer passes: flows have no gate.
-        gate_probability: 0.0,
+        // Left out where every customer passes.
+        gate_probability: ranked
+            .map_or(0.0, |it| if it.gate_probability < 1.0 { it.gate_probability } else { 0.0 }),
     });
     proto::LedgerEntry { entry: Some(entry) }.encode_to_vec()
 }

@@ -12,7 +12,7 @@ use super::suite::{Suite, lapsed, on_both, question};
 
 /// A model by which contact helps the more, the more a customer has bought: of a customer who
 /// bought five times the raw effect is 1/(1 + e) less 1/(1 + e^2).
-fn model(id: &str, status: Stage, category_id: &str) -> EffectModel {
+pub fn model(id: &str, status: Stage, category_id: &str) -> EffectModel {
     let fold = FoldModel {
         intercept: -2.0,
         treatment: 0.5,
@@ -74,11 +74,11 @@ async fn decide(suite: &Suite, models: &[EffectModel]) -> proto::Decision {
     suite.recommend(request).await.unwrap()
 }
 
-fn trace(decision: &proto::Decision) -> proto::OfferTrace {
+pub fn trace(decision: &proto::Decision) -> proto::OfferTrace {
     decision.decisions[0].trace.clone().unwrap()
 }
 
-async fn replays(suite: &Suite, decision: &proto::Decision) {
+pub async fn replays(suite: &Suite, decision: &proto::Decision) {
     let decision_id = decision.decision_id.clone().unwrap();
     let request = proto::ReplayRequest { decision_id, ..Default::default() };
     let replayed = suite.decisions.clone().replay(request).await.unwrap().into_inner();

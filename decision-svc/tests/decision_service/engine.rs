@@ -81,7 +81,7 @@ fn flow(categories: &[&str]) -> Flow {
         ("enr", Enrich::default().into()),
         ("comp", Compute.into()),
         ("qual", Qualify.into()),
-        ("score", Score { method: ScoreMethod::Propensity }.into()),
+        ("score", Score { method: ScoreMethod::Propensity, min_uplift: None }.into()),
         ("rank", Rank::default().into()),
         ("out", Response.into()),
     ];

@@ -94,8 +94,8 @@ async fn a_wrong_flow_is_refused_with_its_node() {
         )
         .await;
         let score = |method: proto::ScoreMethod, formula: &str, model: &str| {
-            let (formula, model) = (formula.to_owned(), model.to_owned());
-            scored(proto::ScoreNode { method: method.into(), formula, model }, None)
+            let (method, formula, model) = (method.into(), formula.into(), model.into());
+            scored(proto::ScoreNode { method, formula, model, min_uplift: None }, None)
         };
         let (formula, model) = (proto::ScoreMethod::Formula, proto::ScoreMethod::Model);
         check(score(formula, " ", ""), &format!("{nodes}[5].config.formula"), "is required").await;

@@ -196,6 +196,7 @@ fn as_row(row: &TrainingRow, encoding: &Encoding) -> fit::Row {
         fold: row.fold,
         is_treated: row.arm == Arm::Treatment,
         probability: row.treatment_probability,
+        selection: row.gate_probability,
         is_positive: row.outcome,
         value: row.value_e4 as f64 / UNITS,
     }

@@ -10,6 +10,7 @@ use proffer_proto::{
     },
     values::v1::{Value, value::Kind},
 };
+use testkit::WrittenLog;
 use tonic::{Code, Status};
 
 use super::suite::*;
@@ -260,6 +261,48 @@ async fn too_few_outcomes_say_what_there_is_and_what_is_needed() {
             proto::TrainEffectModelRequest { experiment_id: draft.id, ..Default::default() };
         let error = suite.effect_models.clone().train_effect_model(request).await.unwrap_err();
         assert_eq!(shown(&error), refused(Code::FailedPrecondition, "WRONG_STATE"));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_of_an_experiment_elsewhere_is_about_the_flow_that_was_named() {
+    on_both(async |suite| {
+        let flows = WrittenLog::of(&[("decision_flow", "flow_winback", "Winback")]);
+        suite.app.follow(std::sync::Arc::new(flows));
+        with_synthetic(&suite).await;
+        let train = async |experiment: &str, flow: &str| {
+            let request = proto::TrainEffectModelRequest {
+                experiment_id: experiment.to_owned(),
+                flow_id: flow.to_owned(),
+                ..Default::default()
+            };
+            let trained = suite.effect_models.clone().train_effect_model(request).await?;
+            Ok::<_, Status>(trained.into_inner().effect_model.unwrap())
+        };
+        let named = train(ELSEWHERE, " winback ").await.unwrap();
+        assert_eq!(named.flow_id, "flow_winback");
+        let unknown = train(ELSEWHERE, "Winbak").await.unwrap_err();
+        assert_eq!(unknown.code(), Code::NotFound);
+        assert!(unknown.message().contains("did you mean `Winback`?"), "{unknown}");
+        // The flow's own experiment teaches about its flow, and takes the same place.
+        let own = suite.create(running()).await.unwrap();
+        let refused = train(&own.id, "flow_winback").await.unwrap_err();
+        assert_eq!(shown(&refused), invalid(&["flow_id"]));
+        assert!(refused.message().contains("must be left out"), "{refused}");
+        set(&suite, &named.id, Stage::Active).await.unwrap();
+        let again = train(ELSEWHERE, "flow_winback").await.unwrap();
+        let active = set(&suite, &again.id, Stage::Active).await.unwrap();
+        assert_eq!(active.warnings, [format!("effect model `{}` is archived", named.name)]);
+        let nowhere = train(ELSEWHERE, "").await.unwrap();
+        assert_eq!(nowhere.flow_id, "");
+        set(&suite, &nowhere.id, Stage::Active).await.unwrap();
+        assert_eq!(get(&suite, &again.id).await.unwrap().status(), Stage::Active);
+        // A universal holdout has no flow of its own either.
+        let all = proto::Experiment { flow_id: "*".to_owned(), ..on_flow("All", "*") };
+        let all = suite.create(all).await.unwrap();
+        assert_eq!(train(&all.id, "Winback").await.unwrap().flow_id, "flow_winback");
+        assert_eq!(train(&all.id, "").await.unwrap().flow_id, "");
     })
     .await;
 }

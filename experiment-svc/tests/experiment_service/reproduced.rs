@@ -53,6 +53,7 @@ fn row_json(row: &TrainingRow) -> Json {
         "fold": row.fold,
         "arm": if row.arm() == Arm::Treatment { "treatment" } else { "holdout" },
         "treatmentProbability": row.treatment_probability,
+        "gateProbability": row.gate_probability,
         "outcome": row.outcome,
         "matured": row.matured,
         "features": features.collect::<serde_json::Map<_, _>>(),

@@ -48,6 +48,8 @@ def main():
     y = np.array([row["outcome"] for row in rows], float)
     fold = np.array([row["fold"] for row in rows])
     e = np.array([row["treatmentProbability"] for row in rows])
+    # Who passed the flow's gate by lot counts for all who did not.
+    counts = 1 / np.array([row["gateProbability"] for row in rows])
     without, with_, coefficients = np.empty(len(y)), np.empty(len(y)), []
     for number in range(5):
         learned, own = fold != number, fold == number
@@ -61,15 +63,16 @@ def main():
         with_[own] = 1 / (1 + np.exp(-(z + w[0] + x[own] @ w[width + 1 : -1])))
     raw = with_ - without
     robust = raw + np.where(treated, (y - with_) / e, -(y - without) / (1 - e))
-    slope = np.polyfit(raw, robust, 1)[0]
+    slope = np.polyfit(raw, robust, 1, w=np.sqrt(counts))[0]
     order = np.argsort(-raw, kind="stable")
-    one = np.where(treated, 1 / e, 0)[order]
-    other = np.where(treated, 0, 1 / (1 - e))[order]
+    one = np.where(treated, counts / e, 0)[order]
+    other = np.where(treated, 0, counts / (1 - e))[order]
     mean = np.divide(np.cumsum(other * y[order]), np.cumsum(other), where=np.cumsum(other) > 0, out=np.zeros(len(y)))
     gain = np.where(np.cumsum(other) > 0, np.cumsum(one * y[order]) - mean * np.cumsum(one), 0)
     gain = np.concatenate([[0], gain]) / one.sum()
-    q = np.trapezoid(gain) / len(y) - gain[-1] / 2
-    json.dump({"coefficients": coefficients, "q": q, "slope": slope, "average": robust.mean()}, sys.stdout)
+    share = np.concatenate([[0], np.cumsum(counts[order])]) / counts.sum()
+    q = np.trapezoid(gain, share) - gain[-1] / 2
+    json.dump({"coefficients": coefficients, "q": q, "slope": slope, "average": np.average(robust, weights=counts)}, sys.stdout)
 
 
 main()

@@ -39,9 +39,9 @@ pub fn quantile() -> f64 {
     Normal::standard().inverse_cdf(1.0 - LEVEL / (2.0 * BINS as f64))
 }
 
-/// The bins by number, from the bin of each unit, its score, and its score in money. A bin of fewer
-/// than two units is left out.
-pub fn bins(numbers: &[usize], robust: &[f64], money: Option<&[f64]>) -> Vec<Bin> {
+/// The bins by number, from the bin of each unit, its score, its score in money, and for how many
+/// it counts. A bin of fewer than two units is left out.
+pub fn bins(numbers: &[usize], robust: &[f64], money: Option<&[f64]>, weights: &[f64]) -> Vec<Bin> {
     let (quantile, normal) = (quantile(), Normal::standard());
     let of = |number: usize, scores: &[f64]| -> Vec<f64> {
         let pairs = numbers.iter().zip(scores).filter(|(own, _)| **own == number);
@@ -49,10 +49,10 @@ pub fn bins(numbers: &[usize], robust: &[f64], money: Option<&[f64]>) -> Vec<Bin
     };
     (1..=BINS)
         .filter_map(|number| {
-            let own = of(number, robust);
-            let Figure { value: effect, error } = scores::mean(&own)?;
+            let (own, weights) = (of(number, robust), of(number, weights));
+            let Figure { value: effect, error } = scores::mean(&own, &weights)?;
             let money = money.and_then(|money| {
-                scores::mean(&of(number, money))
+                scores::mean(&of(number, money), &weights)
                     .map(|Figure { value: effect, error }| Money { effect, error })
             });
             let helps = match () {
@@ -88,7 +88,8 @@ pub fn observed(numbers: &[usize], units: &[Unit], shrunk: &[f64]) -> Vec<Observ
     (1..=BINS)
         .filter_map(|number| {
             let count = of(number).count();
-            let sum: f64 = of(number).map(|(_, shrunk)| shrunk).sum();
+            let all: f64 = of(number).map(|(unit, _)| unit.count).sum();
+            let sum: f64 = of(number).map(|(unit, shrunk)| unit.count * shrunk).sum();
             let arm = |is_treated| {
                 weighted(
                     of(number).map(|(unit, _)| unit).filter(move |it| it.is_treated == is_treated),
@@ -98,7 +99,7 @@ pub fn observed(numbers: &[usize], units: &[Unit], shrunk: &[f64]) -> Vec<Observ
                 value: treated.value - untreated.value,
                 error: libm::hypot(treated.error, untreated.error),
             });
-            let predicted = sum / count as f64;
+            let predicted = sum / all;
             (count > 0).then_some(Observed { number, predicted, difference })
         })
         .collect()

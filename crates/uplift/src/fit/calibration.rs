@@ -30,9 +30,11 @@ pub fn calibration(units: &[Unit], expected: &[[f64; 2]]) -> Vec<Point> {
     let ranked = ranked(&expected, units);
     let size = ranked.len().div_ceil(GROUPS).max(1);
     let point = |group: &[super::ranking::Ranked<Unit>]| {
-        let outcomes: Vec<f64> = group.iter().map(|it| it.item.outcome).collect();
-        let observed = scores::mean(&outcomes)?;
-        let expected = group.iter().map(|it| it.score).sum::<f64>() / group.len() as f64;
+        let (outcomes, weights): (Vec<f64>, Vec<f64>) =
+            group.iter().map(|it| (it.item.outcome, it.item.count)).unzip();
+        let observed = scores::mean(&outcomes, &weights)?;
+        let expected = group.iter().map(|it| it.item.count * it.score).sum::<f64>()
+            / weights.iter().sum::<f64>();
         let units = group.len() as u64;
         Some(Point { expected, observed: observed.value, error: observed.error, units })
     };

@@ -45,6 +45,9 @@ pub struct Row {
     pub is_treated: bool,
     /// Probability with which it was to be treated, above 0 and below 1.
     pub probability: f64,
+    /// Probability with which it was let into the experiment, above 0 and at most 1: the card
+    /// counts it for as many as were not.
+    pub selection: f64,
     /// True when the outcome happened.
     pub is_positive: bool,
     /// What it was worth in money.
@@ -87,6 +90,8 @@ pub struct Figure {
 }
 
 /// How far a model can be believed. All scores are from models learned without the unit's fold.
+/// Each unit is weighted by the inverse of its probability of selection, in figures and errors;
+/// what is learned weights all alike.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Card {
     /// Area of the effect ranking.
@@ -175,14 +180,12 @@ fn learn(rows: &[Row], settings: Settings) -> Result<(Model, Card), Why> {
         model.edges = bins::edges(of_fold.map(|(_, raw)| *raw).collect());
     }
     let numbers = bins::numbers(&raw, &folds);
-    let found = bins::bins(&numbers, &robust, money.as_deref());
-    let slope = slope::slope(&raw, &robust);
-    let average = scores::mean(&robust).ok_or(Why::NotFinite)?;
+    let (alike, weights) = (vec![1.0; units.len()], scores::weights(&units));
     let model = Model {
         folds: models,
-        bins: found.clone(),
-        average_effect: average.value,
-        slope: slope.map_or(0.0, |slope| slope.value),
+        bins: bins::bins(&numbers, &robust, money.as_deref(), &alike),
+        average_effect: scores::mean(&robust, &alike).ok_or(Why::NotFinite)?.value,
+        slope: slope::slope(&raw, &robust, &alike).map_or(0.0, |slope| slope.value),
         mean_raw_effect: raw.iter().sum::<f64>() / raw.len() as f64,
         median_baseline: scores::median(expected.iter().map(|[without, _]| *without).collect()),
         in_money,
@@ -194,12 +197,12 @@ fn learn(rows: &[Row], settings: Settings) -> Result<(Model, Card), Why> {
         qini: by_effect.figure(),
         qini_by_propensity: by_propensity.figure(),
         qini_gain: by_effect.minus(&by_propensity),
-        autoc: autoc::autoc(&raw, &robust).ok_or(Why::NotFinite)?.figure(),
-        slope,
-        average,
-        average_money: money.as_deref().and_then(scores::mean),
+        autoc: autoc::autoc(&raw, &robust, &weights).ok_or(Why::NotFinite)?.figure(),
+        slope: slope::slope(&raw, &robust, &weights),
+        average: scores::mean(&robust, &weights).ok_or(Why::NotFinite)?,
+        average_money: money.as_deref().and_then(|money| scores::mean(money, &weights)),
         observed: bins::observed(&numbers, &units, &shrunk),
-        bins: found,
+        bins: bins::bins(&numbers, &robust, money.as_deref(), &weights),
         calibration: calibration::calibration(&units, &expected),
         response: if in_money { None } else { response::response(&units, &propensity) },
         curve: qini::curves(&by_effect, &by_propensity),
@@ -217,7 +220,7 @@ fn is_finite(model: &Model, card: &Card) -> bool {
     figures
         .iter()
         .flat_map(|figure| [figure.value, figure.error])
-        .chain(card.bins.iter().flat_map(of_bin))
+        .chain(model.bins.iter().chain(&card.bins).flat_map(of_bin))
         .chain(of_model)
         .chain(card.slope.iter().flat_map(|slope| [slope.error, slope.p]))
         .all(f64::is_finite)

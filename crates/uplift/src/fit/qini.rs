@@ -4,8 +4,9 @@
 //! largest scores, the gain is the outcomes of the treated less those of the untreated, scaled to
 //! as many; the area is that between the curve of gains and the straight line to its end, per
 //! treated unit. Units are weighted by the inverse of the probability of their arm; where it is the
-//! same for all, the weights cancel. Between equal scores the curve is straight. While no untreated
-//! unit was met there is nothing to compare with, and the gain is 0.
+//! same for all, the weights cancel. A unit that counts for several is as wide as these. Between
+//! equal scores the curve is straight. While no untreated unit was met there is nothing to compare
+//! with, and the gain is 0.
 
 use super::{
     ranking::{Ranked, in_order, ranked, ties},
@@ -30,7 +31,7 @@ struct Sums {
 impl Sums {
     fn add(&mut self, unit: &Unit) {
         let weight = unit.weight();
-        self.units += 1.0;
+        self.units += unit.count;
         if unit.is_treated {
             self.treated += weight;
             self.outcome_treated += weight * unit.outcome;
@@ -56,6 +57,7 @@ impl Sums {
 /// A tie, with the sums at its end.
 struct Tie<'a> {
     members: &'a [Ranked<Unit>],
+    width: f64,
     gain_before: f64,
     end: Sums,
 }
@@ -68,7 +70,8 @@ pub fn qini(scores: &[f64], units: &[Unit]) -> Option<Measured> {
         .map(|members| {
             let gain_before = sums.gain();
             members.iter().for_each(|member| sums.add(&member.item));
-            Tie { members, gain_before, end: sums }
+            let width = members.iter().map(|member| member.item.count).sum();
+            Tie { members, width, gain_before, end: sums }
         })
         .collect();
     let [mean, ratio] = sums.ratios()?;
@@ -76,8 +79,7 @@ pub fn qini(scores: &[f64], units: &[Unit]) -> Option<Measured> {
         return None;
     }
     let (all, treated, gain) = (sums.units, sums.treated, sums.gain());
-    let trapezoid =
-        |tie: &Tie<'_>| tie.members.len() as f64 * (tie.gain_before + tie.end.gain()) / 2.0;
+    let trapezoid = |tie: &Tie<'_>| tie.width * (tie.gain_before + tie.end.gain()) / 2.0;
     let under = tied.iter().map(trapezoid).sum::<f64>() / (treated * all);
     let value = under - gain / (2.0 * treated);
     // From the smallest score up: what moves the gain at every later tie, each times the half
@@ -86,7 +88,7 @@ pub fn qini(scores: &[f64], units: &[Unit]) -> Option<Measured> {
     let (mut treated_slope, mut treated_shift, mut slope, mut shift) = (0.0, 0.0, 0.0, 0.0);
     let mut width_after = 0.0;
     for tie in tied.iter().rev() {
-        let width = tie.members.len() as f64;
+        let width = tie.width;
         if let Some([mean, ratio]) = tie.end.ratios() {
             let half = (width + width_after) / 2.0;
             treated_slope += half;
@@ -97,14 +99,15 @@ pub fn qini(scores: &[f64], units: &[Unit]) -> Option<Measured> {
         width_after = width;
         let beside = (tie.gain_before + tie.end.gain()) / 2.0;
         for member in tie.members {
-            let (weight, y) = (member.item.weight(), member.item.outcome);
+            let Unit { count, outcome: y, .. } = member.item;
+            let weight = member.item.weight();
             let (later, end, of_treated) = if member.item.is_treated {
                 (weight * (y * treated_slope - treated_shift), weight * (y - mean), weight)
             } else {
                 (weight * (shift - y * slope), weight * ratio * (mean - y), 0.0)
             };
-            let moved = (later + beside) / (treated * all) - end / (2.0 * treated);
-            let scaled = under / all + value * of_treated / treated;
+            let moved = (later + count * beside) / (treated * all) - end / (2.0 * treated);
+            let scaled = count * under / all + value * of_treated / treated;
             influence.push((member.index, moved - scaled));
         }
     }

@@ -24,22 +24,26 @@ pub fn response(units: &[Unit], propensity: &[f64]) -> Option<Response> {
     let (units, propensity): (Vec<Unit>, Vec<f64>) =
         treated.map(|(unit, propensity)| (*unit, *propensity)).unzip();
     let is_positive = |unit: &Unit| unit.outcome > 0.0;
-    let positive = units.iter().filter(|unit| is_positive(unit)).count() as f64;
-    let negative = units.len() as f64 - positive;
+    let all: f64 = units.iter().map(|unit| unit.count).sum();
+    let positive: f64 = units.iter().filter(|unit| is_positive(unit)).map(|unit| unit.count).sum();
+    let negative: f64 = units.iter().filter(|unit| !is_positive(unit)).map(|it| it.count).sum();
     if positive == 0.0 || negative == 0.0 {
         return None;
     }
     let (mut pairs, mut positive_above) = (0.0, 0.0);
     for tie in ties(&ranked(&propensity, &units)) {
-        let own = tie.iter().filter(|it| is_positive(&it.item)).count() as f64;
-        let negative = tie.len() as f64 - own;
+        let sum = |of_positive: bool| -> f64 {
+            let of = tie.iter().filter(|it| is_positive(&it.item) == of_positive);
+            of.map(|it| it.item.count).sum()
+        };
+        let (own, negative) = (sum(true), sum(false));
         pairs += negative * (positive_above + own / 2.0);
         positive_above += own;
     }
     let loss = |(unit, propensity): (&Unit, &f64)| {
         let probability = propensity.clamp(PROBABILITY_MIN, 1.0 - PROBABILITY_MIN);
-        -libm::log(if is_positive(unit) { probability } else { 1.0 - probability })
+        -unit.count * libm::log(if is_positive(unit) { probability } else { 1.0 - probability })
     };
-    let log_loss = units.iter().zip(&propensity).map(loss).sum::<f64>() / units.len() as f64;
+    let log_loss = units.iter().zip(&propensity).map(loss).sum::<f64>() / all;
     Some(Response { auc: pairs / (positive * negative), log_loss })
 }

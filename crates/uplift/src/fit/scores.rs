@@ -14,6 +14,8 @@ pub struct Unit {
     pub is_treated: bool,
     /// Probability with which it was to be treated.
     pub probability: f64,
+    /// Inverse of the probability with which it was let in: for how many it counts.
+    pub count: f64,
     /// 1 or 0 for an outcome that happened or not, or a sum of money.
     pub outcome: f64,
 }
@@ -21,37 +23,49 @@ pub struct Unit {
 impl Unit {
     pub(super) fn of(row: &Row, in_money: bool) -> Self {
         let outcome = if in_money { row.value } else { f64::from(u8::from(row.is_positive)) };
-        Self { is_treated: row.is_treated, probability: row.probability, outcome }
+        let (is_treated, probability) = (row.is_treated, row.probability);
+        Self { is_treated, probability, count: 1.0 / row.selection, outcome }
+    }
+
+    /// For how many it counts, by the inverse of the probability of its arm.
+    pub fn weight(&self) -> f64 {
+        self.count * self.inverse()
     }
 
     /// Inverse of the probability of its arm.
-    pub fn weight(&self) -> f64 {
+    fn inverse(&self) -> f64 {
         1.0 / if self.is_treated { self.probability } else { 1.0 - self.probability }
     }
+}
+
+/// For how many each unit counts.
+pub fn weights(units: &[Unit]) -> Vec<f64> {
+    units.iter().map(|unit| unit.count).collect()
 }
 
 /// The scores, from the outcomes expected without and with treatment.
 pub fn doubly_robust(units: &[Unit], expected: &[[f64; 2]]) -> Vec<f64> {
     let score = |(unit, [without, with]): (&Unit, &[f64; 2])| {
         let residual = if unit.is_treated {
-            unit.weight() * (unit.outcome - with)
+            unit.inverse() * (unit.outcome - with)
         } else {
-            -unit.weight() * (unit.outcome - without)
+            -unit.inverse() * (unit.outcome - without)
         };
         with - without + residual
     };
     units.iter().zip(expected).map(score).collect()
 }
 
-/// Mean with its standard error; none of fewer than two.
-pub fn mean(scores: &[f64]) -> Option<Figure> {
+/// Weighted mean with its standard error; none of fewer than two.
+pub fn mean(scores: &[f64], weights: &[f64]) -> Option<Figure> {
     if scores.len() < 2 {
         return None;
     }
-    let n = scores.len() as f64;
-    let value = scores.iter().sum::<f64>() / n;
-    let squares = scores.iter().map(|score| square(score - value)).sum::<f64>();
-    Some(Figure { value, error: (squares / (n - 1.0) / n).sqrt() })
+    let (n, all) = (scores.len() as f64, weights.iter().sum::<f64>());
+    let pairs = || scores.iter().zip(weights);
+    let value = pairs().map(|(score, weight)| weight * score).sum::<f64>() / all;
+    let squares: f64 = pairs().map(|(score, weight)| square(weight * (score - value))).sum();
+    Some(Figure { value, error: (squares * n / (n - 1.0)).sqrt() / all })
 }
 
 /// x².

@@ -23,26 +23,30 @@ pub struct Slope {
     pub p: f64,
 }
 
-/// The slope of `effects` on `predicted`; none when predictions do not differ, or there are fewer
-/// than three.
-pub fn slope(predicted: &[f64], effects: &[f64]) -> Option<Slope> {
-    let n = predicted.len() as f64;
+/// The slope of `effects` on `predicted`, by weighted least squares; none when predictions do not
+/// differ, or there are fewer than three.
+pub fn slope(predicted: &[f64], effects: &[f64], weights: &[f64]) -> Option<Slope> {
+    let (n, all) = (predicted.len() as f64, weights.iter().sum::<f64>());
     if predicted.len() < 3 {
         return None;
     }
-    let mean = |values: &[f64]| values.iter().sum::<f64>() / n;
-    let (mean_predicted, mean_effect) = (mean(predicted), mean(effects));
-    let pairs = || {
-        let pairs = predicted.iter().zip(effects);
-        pairs.map(|(predicted, effect)| (predicted - mean_predicted, effect - mean_effect))
+    let mean = |values: &[f64]| {
+        values.iter().zip(weights).map(|(value, weight)| weight * value).sum::<f64>() / all
     };
-    let squares: f64 = pairs().map(|(x, _)| x * x).sum();
-    let size: f64 = predicted.iter().map(|x| x * x).sum();
+    let (mean_predicted, mean_effect) = (mean(predicted), mean(effects));
+    let rows = || {
+        let rows = predicted.iter().zip(effects).zip(weights);
+        rows.map(|((predicted, effect), weight)| {
+            (predicted - mean_predicted, effect - mean_effect, *weight)
+        })
+    };
+    let squares: f64 = rows().map(|(x, _, weight)| weight * x * x).sum();
+    let size: f64 = predicted.iter().zip(weights).map(|(x, weight)| weight * x * x).sum();
     if squares <= SPREAD_MIN * SPREAD_MIN * size {
         return None;
     }
-    let value = pairs().map(|(x, y)| x * y).sum::<f64>() / squares;
-    let meat: f64 = pairs().map(|(x, y)| square(x * (y - value * x))).sum();
+    let value = rows().map(|(x, y, weight)| weight * x * y).sum::<f64>() / squares;
+    let meat: f64 = rows().map(|(x, y, weight)| square(weight * x * (y - value * x))).sum();
     let error = (meat * n / (n - 2.0)).sqrt() / squares;
     // Without any residual the sign alone decides.
     let z = if error > 0.0 { value / error } else { value.signum() * f64::MAX };

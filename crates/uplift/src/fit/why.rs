@@ -57,8 +57,8 @@ impl fmt::Display for Why {
             ),
             Self::NotUsable { rows } => write!(
                 f,
-                "rows with a number that is not finite or too large, a probability of treatment \
-                 that is not between 0 and 1, or another number of features: have {rows}, need 0"
+                "rows with a number that is not finite or too large, a probability that is not \
+                 between 0 and 1, or another number of features: have {rows}, need 0"
             ),
             Self::NotSolved => write!(f, "the regression found no solution"),
             Self::NotFinite => write!(f, "the numbers are too large to compute with"),
@@ -101,8 +101,12 @@ pub(super) fn too_few(rows: &[Row], settings: Settings) -> Vec<Why> {
 
 fn is_usable(row: &Row) -> bool {
     let is_probability = row.probability > 0.0 && row.probability < 1.0;
+    let is_selected = row.selection > 0.0 && row.selection <= 1.0;
     let is_small = |number: &f64| number.abs() <= VECTOR_MAX;
-    is_probability && row.value.abs() <= NUMBER_MAX && row.vector.iter().all(is_small)
+    is_probability
+        && is_selected
+        && row.value.abs() <= NUMBER_MAX
+        && row.vector.iter().all(is_small)
 }
 
 /// Why the model does not rank, if it does not.

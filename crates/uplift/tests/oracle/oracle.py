@@ -1,6 +1,6 @@
 """Figures of a ranking by numpy and scipy, as JSON: plain sums, and influence by complex steps.
 
-Reads {scores, propensity, treated, probability, outcome, expected, folds, vectors, values}.
+Reads {scores, propensity, treated, probability, selection, outcome, expected, folds, vectors, values}.
 """
 
 import json
@@ -53,35 +53,42 @@ def autoc(scores, effects, weights):
     return area - reached
 
 
-def influence(figure, count):
-    """Derivative by each weight, to machine precision."""
-    found = np.empty(count)
-    for place in range(count):
-        weights = np.ones(count, complex)
-        weights[place] += 1j * STEP
+def influence(figure, counts):
+    """Derivative by how often each unit is there, to machine precision."""
+    found = np.empty(len(counts))
+    for place in range(len(counts)):
+        weights = counts.astype(complex)
+        weights[place] += 1j * STEP * counts[place]
         found[place] = figure(weights).imag / STEP
     return found
 
 
-def measured(figure, count):
+def measured(figure, counts):
     """The figure, its error, and the influences."""
-    moved = influence(figure, count)
-    return figure(np.ones(count)), np.sqrt((moved**2).sum()), moved
+    moved = influence(figure, counts)
+    return figure(counts), np.sqrt((moved**2).sum()), moved
 
 
-def slope(predicted, effects):
-    """Ordinary least squares with HC1 errors."""
+def mean(values, counts):
+    """Weighted mean and its error."""
+    value = np.average(values, weights=counts)
+    n = len(values)
+    return [value, np.sqrt((counts**2 * (values - value) ** 2).sum() * n / (n - 1)) / counts.sum()]
+
+
+def slope(predicted, effects, counts):
+    """Weighted least squares with HC1 errors."""
     design = np.column_stack([np.ones(len(predicted)), predicted])
-    bread = np.linalg.inv(design.T @ design)
-    coefficients = bread @ design.T @ effects
+    bread = np.linalg.inv(design.T @ (design * counts[:, None]))
+    coefficients = bread @ design.T @ (counts * effects)
     residuals = effects - design @ coefficients
-    meat = design.T @ (design * residuals[:, None] ** 2)
+    meat = design.T @ (design * (counts * residuals)[:, None] ** 2)
     variance = bread @ meat @ bread * len(effects) / (len(effects) - 2)
     error = np.sqrt(variance[1, 1])
     return [coefficients[1], error, stats.norm.sf(coefficients[1] / error)]
 
 
-def bins(raw, folds, effects):
+def bins(raw, folds, effects, counts):
     """Ten bins within folds, with intervals of all together."""
     number = np.zeros(len(raw), int)
     for fold in np.unique(folds):
@@ -95,17 +102,18 @@ def bins(raw, folds, effects):
         own = effects[number == bin]
         if len(own) < 2:
             continue
-        error = own.std(ddof=1) / np.sqrt(len(own))
-        low, high = own.mean() - quantile * error, own.mean() + quantile * error
-        found.append([bin, own.mean(), error, low, high, stats.norm.cdf(own.mean() / error), len(own)])
+        effect, error = mean(own, counts[number == bin])
+        low, high = effect - quantile * error, effect + quantile * error
+        found.append([bin, effect, error, low, high, stats.norm.cdf(effect / error), len(own)])
     return found
 
 
-def response(treated, outcome, propensity):
+def response(treated, outcome, propensity, counts):
     """Area under the curve and logarithmic loss of the treated."""
-    y, p = outcome[treated] > 0, propensity[treated]
-    auc = stats.mannwhitneyu(p[y], p[~y]).statistic / (y.sum() * (~y).sum())
-    return [auc, -np.where(y, np.log(p), np.log(1 - p)).mean()]
+    y, p, w = outcome[treated] > 0, propensity[treated], counts[treated]
+    above = np.sign(p[y][:, None] - p[~y][None, :]) / 2 + 0.5
+    auc = w[y] @ above @ w[~y] / (w[y].sum() * w[~y].sum())
+    return [auc, -np.average(np.where(y, np.log(p), np.log(1 - p)), weights=w)]
 
 
 def design(vectors, treated):
@@ -154,19 +162,20 @@ def main():
     without, with_ = data["expected"].T
     residual = np.where(treated, (outcome - with_) / probability, -(outcome - without) / (1 - probability))
     effects = with_ - without + residual
-    count = len(scores)
-    by_effect = measured(lambda w: qini(scores, treated, probability, outcome, w), count)
-    by_propensity = measured(lambda w: qini(propensity, treated, probability, outcome, w), count)
+    counts = 1 / data["selection"]
+    by_effect = measured(lambda w: qini(scores, treated, probability, outcome, w), counts)
+    by_propensity = measured(lambda w: qini(propensity, treated, probability, outcome, w), counts)
     gain = [by_effect[0] - by_propensity[0], np.sqrt(((by_effect[2] - by_propensity[2]) ** 2).sum())]
     json.dump({
         "robust": list(effects),
         "qini": list(by_effect[:2]),
         "by_propensity": list(by_propensity[:2]),
         "gain": gain,
-        "autoc": list(measured(lambda w: autoc(scores, effects, w), count)[:2]),
-        "slope": slope(scores, effects),
-        "bins": bins(scores, folds, effects),
-        "response": response(treated, outcome, propensity),
+        "autoc": list(measured(lambda w: autoc(scores, effects, w), counts)[:2]),
+        "average": mean(effects, counts),
+        "slope": slope(scores, effects, counts),
+        "bins": bins(scores, folds, effects, counts),
+        "response": response(treated, outcome, propensity, counts),
     }, sys.stdout, default=float)
 
 

@@ -108,6 +108,7 @@ pub fn hillstrom(email: &str, target: Target, kept: impl Fn(bool, usize) -> bool
         fold: index % 5,
         is_treated: customer.is_treated,
         probability: if is_all { 0.5 } else { share },
+        selection: 1.0,
         is_positive: match target {
             Target::Visit => customer.visit,
             Target::Conversion => customer.conversion,

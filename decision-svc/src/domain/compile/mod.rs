@@ -32,7 +32,7 @@ use crate::domain::{
     schedule::Schedule,
     score::{Estimate, ScoreMethod, Uplift},
     snapshot::Catalog,
-    step::Sieve,
+    step::{Ground, Sieve},
 };
 
 /// Longest chain of computed fields that need one another.
@@ -177,9 +177,9 @@ impl CompiledFlow {
             }
         }
         let scoring = Scoring::of(&flow);
-        let sieves = sieves(&flow, &offers, catalog);
+        let sieves = sieves(&flow, &offers, (catalog, &effects));
         // Where an effect counts, the customer decides the order.
-        let is_effective = scoring.weights.uplift > 0.0 && !effects.models.is_empty();
+        let is_effective = scoring.weights.uplift > 0.0 && effects.is_scoring();
         let is_walked = is_effective || !score_inputs.is_empty() || !sieves.is_empty();
         let grouped =
             group::grouped(&mut offers, &interner, flow.has("qualify"), &scoring, is_walked);
@@ -244,9 +244,14 @@ impl CompiledFlow {
     }
 }
 
-fn sieves(flow: &Flow, offers: &[CompiledOffer], catalog: &Catalog) -> Vec<Sieve> {
+fn sieves(
+    flow: &Flow,
+    offers: &[CompiledOffer],
+    (catalog, effects): (&Catalog, &Arc<Effects>),
+) -> Vec<Sieve> {
     let offers: Vec<&Candidate> = offers.iter().map(|offer| &*offer.candidate).collect();
-    let sieve = |node: &Node| node.step.node_type().sieve(&offers, catalog);
+    let ground = Ground { offers: &offers, catalog, effects };
+    let sieve = |node: &Node| node.step.node_type().sieve(&ground);
     flow.nodes.iter().filter_map(sieve).collect()
 }
 

@@ -8,6 +8,7 @@ use crate::domain::{
     compile::{CompiledFlow, Program},
     creative::ReadyCreative,
     scratch::{Exception, Scratch},
+    step::Sieve,
 };
 
 impl CompiledFlow {
@@ -66,6 +67,13 @@ impl CompiledFlow {
         }
         let candidate = &self.offers.get(offer as usize)?.candidate;
         self.sieves.iter().position(|sieve| !sieve.passes(offer, candidate, customer.facts))
+    }
+
+    /// The probability with which customer and offer pass the sieves.
+    pub(in crate::domain) fn gate_probability(&self, offer: u32, customer: &Customer<'_>) -> f64 {
+        let Some(found) = self.offers.get(offer as usize) else { return 1.0 };
+        let of = |sieve: &Sieve| sieve.probability(offer, &found.candidate, customer.facts);
+        self.sieves.iter().map(of).product()
     }
 
     /// What an offer says on the surface, when the flow matches creatives.

@@ -121,6 +121,8 @@ fn features(compiled: &CompiledFlow) -> String {
         moment: &moment,
         uplifts: &[],
         responses: None,
+        customer_id: "",
+        flow_id: "",
     };
     let found = compiled.features(&facts, &mut Workspace::default());
     let spelled = |(name, value): (String, Scalar)| match value {

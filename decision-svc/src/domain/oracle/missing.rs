@@ -103,10 +103,9 @@ fn no_offer_passes_on_a_value_that_is_missing_or_does_not_fit() {
         let (record, attributes) = customer(dice);
         let (metrics, surface) = (metrics(dice), surface(dice));
         let ranked = |record: &Fields| -> BTreeSet<String> {
-            let (attributes, metrics, surface) = (&attributes, &metrics, &surface);
-            let moment = &moment;
-            let (uplifts, responses) = (&[][..], None);
-            let facts = Facts { record, attributes, metrics, surface, moment, uplifts, responses };
+            let (metrics, surface) = (&metrics, &surface);
+            let facts =
+                Facts { metrics, surface, ..Facts::of_record(record, &attributes, &moment) };
             let all = Wanted { exclude_offers: &[], ranked_max: usize::MAX, refused_max: 0 };
             apply(&compiled, &facts, &all, &mut Workspace::default())
                 .ranked

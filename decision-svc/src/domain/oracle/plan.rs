@@ -45,6 +45,8 @@ pub struct OracleRanked {
     pub propensity_source: PropensitySource,
     /// Effect of contact; none without an uplift model.
     pub uplift: Option<Uplift>,
+    /// The probability with which the flow's gate lets customer and offer pass.
+    pub gate_probability: f64,
     /// It ranks above the others whatever its factors are.
     pub is_mandatory: bool,
     /// What it says.
@@ -116,7 +118,9 @@ fn considered(
     let is_mandatory =
         offer.mandate.as_ref().is_some_and(|mandate| facts.moment.now < mandate.expires_at);
     let computed = program.compute(facts);
-    let passage = Passage { offer: considered, program, facts, computed: &computed, is_mandatory };
+    let effects = &*compiled.effects;
+    let passage =
+        Passage { offer: considered, program, facts, computed: &computed, is_mandatory, effects };
     for (index, node) in flow.nodes.iter().enumerate() {
         if let Some(refused) = node::refusal(&node.step, &passage) {
             return Err(Box::new((Some(index), refused)));
@@ -139,6 +143,7 @@ fn considered(
             None => PropensitySource::Named(estimate.source.into()),
         },
         uplift: estimate.uplift,
+        gate_probability: passage.gate_probability(flow.min_uplift()),
         is_mandatory,
         creative: passage.creative(flow.settings()).cloned(),
         computed: program.shown(&computed),
@@ -159,13 +164,7 @@ fn scored<'f>(
     if let Some(evidence) = evidence(compiled, candidate, facts) {
         estimate.propensity = evidence.propensity();
     }
-    // The model of the category if there is one, else that of all offers.
-    let scores = |category: &str| {
-        let models = compiled.effects.models.iter().zip(facts.uplifts);
-        let mut scoring = models.filter(|(model, _)| !model.is_shadow);
-        scoring.find(|(model, _)| model.category_id == category).map(|(_, found)| *found)
-    };
-    if let Some(found) = scores(&candidate.category_id).or_else(|| scores("")) {
+    if let Some((_, found)) = passage.says(false) {
         estimate.uplift = found;
     }
     let mut factors = estimate.factors(&candidate.worth, relevance(program, facts, computed));

@@ -21,6 +21,7 @@ use crate::domain::{
     evaluate::Customer,
     facts::Facts,
     flow::{Flow, Node},
+    min_uplift::MinUplift,
     plan::{Plan, Ranked, Wanted, apply},
     rank::Weights,
     reason::Reason,
@@ -116,7 +117,9 @@ pub(super) fn flow(dice: &mut Dice) -> Flow {
         steps.push(("say", MatchCreatives { is_required, placement }.into()));
     }
     if !dice.one_in(4) {
-        steps.push(("score", Score { method }.into()));
+        let value_e4 = (!dice.one_in(3)).then(|| *dice.pick(&[1, 100, 300]));
+        let min_uplift = dice.one_in(2).then_some(MinUplift { value_e4 });
+        steps.push(("score", Score { method, min_uplift }.into()));
         let is_profiled = dice.one_in(3);
         if is_profiled {
             let found = (!dice.one_in(4)).then_some(weights);
@@ -133,7 +136,14 @@ pub(super) fn flow(dice: &mut Dice) -> Flow {
 /// Effect models of some categories, and what they say of a customer; sometimes none.
 fn effects(dice: &mut Dice) -> (Arc<Effects>, Vec<Option<Uplift>>) {
     let mut models = Vec::new();
-    for (id, category_id) in [("model_all", ""), ("model_home", "cat_home"), ("model_shy", "")] {
+    let all = [
+        ("model_all", "", false),
+        ("model_home", "cat_home", false),
+        ("model_rich", "", true),
+        ("model_rich_home", "cat_home", true),
+        ("model_shy", "", false),
+    ];
+    for (id, category_id, in_money) in all {
         if dice.one_in(2) {
             continue;
         }
@@ -151,7 +161,7 @@ fn effects(dice: &mut Dice) -> (Arc<Effects>, Vec<Option<Uplift>>) {
                 slope: 0.0,
                 mean_raw_effect: 0.0,
                 median_baseline: 0.0,
-                in_money: false,
+                in_money,
             },
         }));
     }
@@ -206,12 +216,13 @@ macro_rules! spelled {
     ($plan:expr) => {{
         let ranked = $plan.ranked.iter().map(|ranked| {
             format!(
-                "{:?} {:x} {:?} {} {:?} {} {:?} {:?}",
+                "{:?} {:x} {:?} {} {:?} {} {} {:?} {:?}",
                 ranked.candidate,
                 ranked.score.to_bits(),
                 ranked.factors,
                 ranked.propensity_source,
                 ranked.uplift,
+                ranked.gate_probability,
                 ranked.is_mandatory,
                 ranked.creative,
                 ranked.computed
@@ -252,7 +263,18 @@ fn check(seed: u64, workspace: &mut Workspace, met: &mut BTreeMap<String, usize>
         let uplifts = &uplifts;
         let (moment, responses) = (&moment, responses(dice, &compiled));
         let responses = responses.as_ref();
-        let facts = Facts { record, attributes, metrics, surface, moment, uplifts, responses };
+        let customer_id = &*format!("c{}", dice.below(20));
+        let facts = Facts {
+            record,
+            attributes,
+            metrics,
+            surface,
+            moment,
+            uplifts,
+            responses,
+            customer_id,
+            flow_id: "flow_f",
+        };
         let excluded = dice.many(2, |dice| format!("off_{:02}", dice.below(16)));
         let expected = planned_slowly(&slow, &facts, &excluded);
         let all =
@@ -295,24 +317,33 @@ fn check(seed: u64, workspace: &mut Workspace, met: &mut BTreeMap<String, usize>
         let subject = Customer { facts: &facts, record: taken_in };
         let mut evaluate = || compiled.evaluate(&subject, &excluded, 2, scratch);
         assert_eq!(evaluate(), evaluate(), "the record is taken in once, seed {seed}");
-        for (reason, count) in got.refused_by_reason {
-            *met.entry(reason.as_str().to_owned()).or_insert(0) += count;
-        }
-        *met.entry("ranked".to_owned()).or_insert(0) += got.ranked_in_all;
-        // Offers whose category is found only when the space around its name is left out.
-        let is_spaced = |ranked: &&Ranked| {
-            ranked.category.trim() != ranked.category && !ranked.category_id.is_empty()
-        };
-        let judged = got.ranked.iter().filter(|ranked| ranked.uplift.is_some()).count();
-        *met.entry("uplift".to_owned()).or_insert(0) += judged;
-        let is_learned =
-            |ranked: &&Ranked| matches!(ranked.propensity_source, PropensitySource::Counted(_));
-        let learned = got.ranked.iter().filter(is_learned).count();
-        *met.entry("learned".to_owned()).or_insert(0) += learned;
-        let spaced = got.ranked.iter().filter(is_spaced).count();
-        *met.entry("spaced".to_owned()).or_insert(0) += spaced;
+        meet(&got, met);
     }
     assert_eq!(compiled.fields_read, slow.fields_read(), "seed {seed}");
+}
+
+/// Counts what a plan has.
+fn meet(got: &Plan, met: &mut BTreeMap<String, usize>) {
+    for (reason, count) in &got.refused_by_reason {
+        *met.entry(reason.as_str().to_owned()).or_insert(0) += count;
+    }
+    *met.entry("ranked".to_owned()).or_insert(0) += got.ranked_in_all;
+    // Offers whose category is found only when the space around its name is left out.
+    let is_spaced = |ranked: &Ranked| {
+        ranked.category.trim() != ranked.category && !ranked.category_id.is_empty()
+    };
+    let is_learned =
+        |ranked: &Ranked| matches!(ranked.propensity_source, PropensitySource::Counted(_));
+    let ranked = || got.ranked.iter();
+    let kinds = [
+        ("explored", ranked().filter(|ranked| ranked.gate_probability < 1.0).count()),
+        ("uplift", ranked().filter(|ranked| ranked.uplift.is_some()).count()),
+        ("learned", ranked().filter(|ranked| is_learned(ranked)).count()),
+        ("spaced", ranked().filter(|ranked| is_spaced(ranked)).count()),
+    ];
+    for (kind, count) in kinds {
+        *met.entry(kind.to_owned()).or_insert(0) += count;
+    }
 }
 
 #[test]
@@ -328,6 +359,7 @@ fn a_compiled_flow_decides_what_the_oracle_decides() {
         "spaced",
         "uplift",
         "learned",
+        "not_worth_it",
         "not_qualified",
         "rule_invalid",
         "excluded",
@@ -335,6 +367,7 @@ fn a_compiled_flow_decides_what_the_oracle_decides() {
     ] {
         assert!(met.get(reason).is_some_and(|count| *count as u64 > CASES / 10), "{met:?}");
     }
+    assert!(met["explored"] as u64 > CASES / 500, "{met:?}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What an effect model says of a customer.
 
+use std::sync::Arc;
+
 use uplift::{Value, fold_of};
 
 use super::Uplift;
@@ -9,10 +11,19 @@ use crate::domain::{
 };
 
 impl Effects {
-    /// What each model says of a customer with these features, by index.
-    pub fn uplifts(&self, customer_id: &str, features: &Fields) -> Vec<Option<Uplift>> {
+    /// What each model says of a customer with these features, by index; nothing of those that are
+    /// not asked.
+    pub fn uplifts(
+        &self,
+        customer_id: &str,
+        features: &Fields,
+        is_asked: impl Fn(&EffectModel) -> bool,
+    ) -> Vec<Option<Uplift>> {
         let fold = fold_of(customer_id);
-        self.models.iter().map(|model| model.uplift(fold, features)).collect()
+        let of = |model: &Arc<EffectModel>| {
+            is_asked(model).then(|| model.uplift(fold, features)).flatten()
+        };
+        self.models.iter().map(of).collect()
     }
 }
 

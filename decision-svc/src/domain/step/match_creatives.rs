@@ -3,13 +3,12 @@
 
 use std::sync::Arc;
 
-use super::{NodeType, Sieve, Sifts};
+use super::{Ground, NodeType, Sieve, Sifts};
 use crate::domain::{
     candidate::Candidate,
     creative::{self, PlacementMatch, ReadyCreative},
     facts::Facts,
     reason::Reason,
-    snapshot::Catalog,
 };
 
 /// How creatives are chosen.
@@ -38,10 +37,10 @@ impl NodeType for MatchCreatives {
         true
     }
 
-    fn sieve(&self, offers: &[&Candidate], catalog: &Catalog) -> Option<Sieve> {
-        let mut ready = creative::ready(catalog);
+    fn sieve(&self, ground: &Ground<'_>) -> Option<Sieve> {
+        let mut ready = creative::ready(ground.catalog);
         let of = |offer: &&Candidate| ready.remove(offer.offer_id.as_str()).unwrap_or_default();
-        let of_offers = offers.iter().map(of).collect();
+        let of_offers = ground.offers.iter().map(of).collect();
         Some(Sieve::Creatives(Creatives { settings: *self, of_offers }))
     }
 }
@@ -51,7 +50,7 @@ impl Sifts for Creatives {
         !self.settings.is_required || self.creative(offer, facts).is_some()
     }
 
-    fn refusal(&self, _: &Candidate, facts: &Facts<'_>) -> String {
+    fn refusal(&self, _: u32, _: &Candidate, facts: &Facts<'_>) -> String {
         no_creative(facts)
     }
 

@@ -32,12 +32,14 @@ use std::sync::Arc;
 use crate::domain::{
     candidate::Candidate,
     creative::ReadyCreative,
+    effect::Effects,
     facts::Facts,
     reason::Reason,
     snapshot::Catalog,
     tally::{SIEVES_MAX, Tally},
 };
 use match_creatives::Creatives;
+use score::Gates;
 
 /// What each type of node says about itself.
 pub(crate) trait NodeType {
@@ -70,10 +72,20 @@ pub(crate) trait NodeType {
         false
     }
 
-    /// The sieve it compiles to, for offers in this order.
-    fn sieve(&self, _offers: &[&Candidate], _catalog: &Catalog) -> Option<Sieve> {
+    /// The sieve it compiles to; none when it can leave out nothing.
+    fn sieve(&self, _ground: &Ground<'_>) -> Option<Sieve> {
         None
     }
+}
+
+/// What sieves are compiled for.
+pub(crate) struct Ground<'a> {
+    /// The offers, by number.
+    pub offers: &'a [&'a Candidate],
+    /// What may be offered.
+    pub catalog: &'a Catalog,
+    /// The flow's effect models.
+    pub effects: &'a Arc<Effects>,
 }
 
 /// What a compiled sieve does. A flow with a sieve tests each candidate of the groups that qualify.
@@ -82,7 +94,7 @@ trait Sifts {
     fn passes(&self, offer: u32, candidate: &Candidate, facts: &Facts<'_>) -> bool;
 
     /// Why an offer does not.
-    fn refusal(&self, candidate: &Candidate, facts: &Facts<'_>) -> String;
+    fn refusal(&self, offer: u32, candidate: &Candidate, facts: &Facts<'_>) -> String;
 
     /// The code of that refusal.
     fn reason(&self) -> Reason;
@@ -90,6 +102,11 @@ trait Sifts {
     /// What the offer says, when this sieve chooses creatives.
     fn creative(&self, _offer: u32, _facts: &Facts<'_>) -> Option<&Arc<ReadyCreative>> {
         None
+    }
+
+    /// The probability with which customer and offer pass, when this sieve is drawn by lot.
+    fn probability(&self, _offer: u32, _candidate: &Candidate, _facts: &Facts<'_>) -> f64 {
+        1.0
     }
 }
 
@@ -195,12 +212,12 @@ macro_rules! sieves {
     };
 }
 
-sieves!(Creatives);
+sieves!(Creatives, Gates);
 
 impl Sieve {
     /// Why an offer does not go on.
-    pub(crate) fn refusal(&self, candidate: &Candidate, facts: &Facts<'_>) -> String {
-        self.sifts().refusal(candidate, facts)
+    pub(crate) fn refusal(&self, offer: u32, candidate: &Candidate, facts: &Facts<'_>) -> String {
+        self.sifts().refusal(offer, candidate, facts)
     }
 
     /// The code of that refusal.
@@ -211,5 +228,10 @@ impl Sieve {
     /// What the offer says, when this sieve chooses creatives.
     pub(crate) fn creative(&self, offer: u32, facts: &Facts<'_>) -> Option<&Arc<ReadyCreative>> {
         self.sifts().creative(offer, facts)
+    }
+
+    /// The probability with which customer and offer pass; 1 where nothing is drawn.
+    pub(crate) fn probability(&self, offer: u32, candidate: &Candidate, facts: &Facts<'_>) -> f64 {
+        self.sifts().probability(offer, candidate, facts)
     }
 }

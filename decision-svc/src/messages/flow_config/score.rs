@@ -1,14 +1,24 @@
-//! The method of a `score` node.
+//! The method and the gate of a `score` node.
+
+use std::ops::RangeInclusive;
 
 use formula::Formula;
 use proffer_proto::{decision::v1 as proto, values::v1::Reference};
-use wire::{named::MODEL, reference::meant};
+use wire::{
+    amount::{self, PARTS},
+    named::MODEL,
+    reference::meant,
+};
 
 use super::{Fault, fault};
 use crate::domain::{
+    min_uplift::MinUplift,
     score::{NamedModel, ScoreMethod},
     step::Score,
 };
+
+/// Bounds of what an outcome is worth, in 1/10,000 of the currency.
+const VALUE: RangeInclusive<i64> = 1..=1_000_000_000 * PARTS;
 
 /// The node, or its first fault.
 pub(super) fn parse(found: &proto::ScoreNode, known: &[Reference]) -> Result<Score, Fault> {
@@ -32,7 +42,18 @@ pub(super) fn parse(found: &proto::ScoreNode, known: &[Reference]) -> Result<Sco
             return Err(fault(field, message));
         }
     }
-    Ok(Score { method })
+    let min_uplift = found.min_uplift.as_ref().map(min_uplift).transpose()?;
+    Ok(Score { method, min_uplift })
+}
+
+fn min_uplift(found: &proto::MinUplift) -> Result<MinUplift, Fault> {
+    let value_e4 = found.value.as_ref().map(|value| amount::read(value, VALUE)).transpose();
+    let value_e4 = value_e4.map_err(|fault_of| {
+        let help = "what one more positive outcome is worth; leave it out to compare with the \
+                    effect in money of a model of revenue";
+        fault("config.min_uplift.value", format!("{fault_of}: {help}"))
+    })?;
+    Ok(MinUplift { value_e4: value_e4.flatten() })
 }
 
 fn formula(found: &proto::ScoreNode) -> Result<ScoreMethod, Fault> {

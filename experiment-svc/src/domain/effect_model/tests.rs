@@ -105,6 +105,40 @@ fn rows_that_cannot_be_compared_are_counted_and_left_out() {
     assert_eq!(learned.counted.treated + learned.counted.held_out, 5_953);
 }
 
+/// Customers with a number below 0, whom contact does not move, passed a gate by lot. The card is
+/// about all of them, what is learned about those who are there.
+#[test]
+fn the_card_counts_who_passed_the_gate_by_lot_for_those_who_did_not_and_the_model_does_not() {
+    let all = rows(12_000, 1_000);
+    let is_below = |row: &TrainingRow| match row.features["number"] {
+        FeatureValue::Number(number) => number < 0.0,
+        _ => false,
+    };
+    let mut below = 0;
+    let mut passed = all.clone();
+    passed.retain(|row| {
+        below += usize::from(is_below(row));
+        !is_below(row) || below % 5 == 0
+    });
+    passed.iter_mut().filter(|row| is_below(row)).for_each(|row| row.gate_probability = 0.2);
+    let card = |rows: &[TrainingRow]| match learn(rows, false, "").outcome {
+        Outcome::Model(model, card) => (*model, *card),
+        Outcome::NoModel(why, _) => panic!("{why:?}"),
+    };
+    let ((_, whole), (model, weighted)) = (card(&all), card(&passed));
+    assert!((whole.average.value - 0.15).abs() < 0.02, "{:?}", whole.average);
+    let distance = (weighted.average.value - whole.average.value).abs();
+    assert!(distance < 3.0 * weighted.average.error, "{:?} {:?}", weighted.average, whole.average);
+    assert!(weighted.average.error > 1.2 * whole.average.error, "fewer customers say less");
+    assert!(model.average_effect > 0.22, "of six who are left five are moved by .3");
+    let mut alike = passed.clone();
+    alike.iter_mut().for_each(|row| row.gate_probability = 1.0);
+    let (unweighted, unweighted_card) = card(&alike);
+    assert_eq!(model, unweighted, "what is learned does not depend on it");
+    assert!((unweighted_card.average.value - model.average_effect).abs() < 1e-12);
+    assert!(weighted.average.value < 0.22, "{:?}", weighted.average);
+}
+
 #[test]
 fn revenue_is_learned_in_money() {
     let learned = learn(&rows(6_000, 2), true, "");

@@ -94,6 +94,7 @@ async fn again(context: &Context, tenant: &str, due: &Due) -> Result<bool, Statu
     };
     let Some(_turn) = context.trainings.turn().await else { return Ok(false) };
     let model = train::learned(context, tenant, (&stored, &request), target).await?;
+    let model = proto::EffectModel { flow_id: newest.flow_id.clone(), ..model };
     let rows = |model: &proto::EffectModel| model.training.clone().map(|rows| rows.data_set);
     if rows(&model) == rows(newest) {
         return Ok(false);

@@ -8,6 +8,7 @@ use proffer_proto::{errors::v1::ErrorReason, experiment::v1 as proto};
 use serve::{Problem, background};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::{Code, Status, metadata::MetadataMap};
+use wire::named::FLOW;
 
 use super::{Context, print};
 use crate::{
@@ -77,6 +78,7 @@ pub(super) async fn train(
         let why = format!("experiment `{}` has not started: there is nothing to learn", stored.id);
         return Err(Problem::wrong_state(&stored.id, "draft", why).into());
     }
+    let flow_id = scored_flow(context, &author.tenant, (&stored, &request.flow_id)).await?;
     let permit = context.trainings.0.clone().try_acquire_owned().map_err(|_| {
         let why = format!("{AT_ONCE_MAX} models are being learned; ask again when one is done");
         Problem::new(Code::ResourceExhausted, ErrorReason::Overloaded, why)
@@ -86,12 +88,39 @@ pub(super) async fn train(
     let work = async move {
         let _permit = permit;
         let model = learned(&context, &author.tenant, (&stored, &request), target).await?;
+        let model = proto::EffectModel { flow_id, ..model };
         store(&context, &metadata, &stored, (model, Naming::Free)).await
     };
     tokio::spawn(work).await.map_err(|fault| serve::internal(&fault))?
 }
 
-/// What the rows of an experiment say, without name and version.
+/// Id of the flow whose offers the model scores: that of the experiment, else the one that is
+/// named; empty without one.
+async fn scored_flow(
+    context: &Context,
+    tenant: &str,
+    (stored, named): (&proto::Experiment, &str),
+) -> Result<String, Status> {
+    let (named, has_own) = (named.trim(), has_flow(stored) && stored.flow_id.trim() != EVERY_FLOW);
+    if has_own && !named.is_empty() {
+        let id = &stored.id;
+        let fault = format!("must be left out: a model of experiment `{id}` is about its flow");
+        return Err(Problem::invalid_field("flow_id", fault).into());
+    }
+    if has_own || named.is_empty() {
+        return Ok(if has_own { resource::flow_id_of(stored) } else { String::new() });
+    }
+    let found = context.known.names.resolve(tenant, [(FLOW, named.to_owned())], &[]).await;
+    match found.into_iter().next() {
+        Some(found) if found.is_unknown() => {
+            Err(Problem::not_found(FLOW, named).hint(found.hint()).into())
+        }
+        Some(found) if !found.reference.id.is_empty() => Ok(found.reference.id),
+        _ => Err(serve::unavailable("decision", &"the flow could not be looked up")),
+    }
+}
+
+/// What the rows of an experiment say, without flow, name and version.
 pub(super) async fn learned(
     context: &Context,
     tenant: &str,
@@ -104,12 +133,10 @@ pub(super) async fn learned(
     let (in_money, category) = (target.in_money, request.category_id.clone());
     let learning = background::run(move || learn(&rows, in_money, &category));
     let learned = learning.await.map_err(|fault| serve::internal(&fault))?;
-    let has_own_flow = has_flow(stored) && stored.flow_id.trim() != EVERY_FLOW;
     Ok(proto::EffectModel {
         name: request.name.clone(),
         description: request.description.clone(),
         experiment_id: stored.id.clone(),
-        flow_id: if has_own_flow { resource::flow_id_of(stored) } else { String::new() },
         metric: target.metric,
         warnings: learned.fallback.iter().cloned().collect(),
         ..print::model(&learned, head)
