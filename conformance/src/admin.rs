@@ -49,6 +49,17 @@ pub async fn moved(admin: &str) -> anyhow::Result<BTreeSet<String>> {
     Ok(text.lines().filter(|line| !line.starts_with('#')).filter_map(of_line).collect())
 }
 
+/// The reasons by which the process at an admin address counts its decisions.
+pub async fn reasons(admin: &str) -> anyhow::Result<BTreeSet<String>> {
+    let (_, text) = get(admin, "/metrics").await?;
+    let of_line = |line: &str| {
+        let labels = line.strip_prefix("proffer_decisions_total{")?;
+        let (reason, _) = labels.split_once("reason=\"")?.1.split_once('"')?;
+        Some(reason.to_owned())
+    };
+    Ok(text.lines().filter_map(of_line).collect())
+}
+
 /// Answers are plain text, so the JSON client does not read them.
 async fn get(admin: &str, path: &str) -> anyhow::Result<(u16, String)> {
     let mut socket = tokio::net::TcpStream::connect(admin).await?;

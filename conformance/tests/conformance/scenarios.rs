@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use conformance::{
+    admin,
     door::{Door, DoorKind},
     play::play,
     scenario,
@@ -77,8 +78,13 @@ async fn check(names: &[&str], kind: DoorKind, shape: Shape, store: Store) -> BT
             panic!("{name} by {kind:?}, {shape:?} on {store:?}: {error:?}\n{}", logs.join("\n"));
         }
         no_customer_is_logged(name, &suite);
+        let mut reasons = BTreeSet::new();
         for admin in &suite.admins {
-            moved.extend(conformance::admin::moved(admin).await.unwrap());
+            moved.extend(admin::moved(admin).await.unwrap());
+            reasons.extend(admin::reasons(admin).await.unwrap());
+        }
+        if *name == "contact-where-it-pays" {
+            assert!(reasons.contains("not_worth_it"), "decisions are counted by {reasons:?}");
         }
     }
     moved
@@ -98,6 +104,7 @@ const ALL: &[&str] = &[
     "external-experiment",
     "training-rows",
     "effect-models",
+    "contact-where-it-pays",
     "configuration",
     "dates-and-numbers",
     "creatives-and-metrics-resources",

@@ -5,8 +5,9 @@ use uplift::{Bin, Column, Encoding, Field, FoldModel, Kind, Model, Money};
 
 use crate::domain::effect::EffectModel;
 
-/// A model that is active or in the shadow, written by this revision; none for any other.
-pub fn read(found: &proto::EffectModel, revision: i64) -> Option<EffectModel> {
+/// A model that is active or in the shadow, with its id and written by this revision; none for any
+/// other. The log keeps ids beside what it stores, not in it.
+pub fn read(found: &proto::EffectModel, (id, revision): (&str, i64)) -> Option<EffectModel> {
     let is_shadow = match found.status() {
         proto::EffectModelStatus::Active => false,
         proto::EffectModelStatus::Shadow => true,
@@ -14,7 +15,7 @@ pub fn read(found: &proto::EffectModel, revision: i64) -> Option<EffectModel> {
     };
     let fit = found.fit.as_ref()?;
     Some(EffectModel {
-        id: found.id.clone(),
+        id: id.to_owned(),
         version: found.version,
         revision,
         category_id: found.category_id.clone(),

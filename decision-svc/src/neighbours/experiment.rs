@@ -39,7 +39,7 @@ fn apply_effect_model(experiments: &mut Experiments, change: &ConfigurationChang
     let found = proto::EffectModel::decode(change.resource.as_slice()).ok();
     let found = found.filter(|found| !change.deleted && !found.flow_id.is_empty());
     let model = found.and_then(|found| {
-        let model = effect_model::read(&found, change.revision)?;
+        let model = effect_model::read(&found, (&change.id, change.revision))?;
         Some((found.flow_id, model))
     });
     experiments.put_effect_model(&change.id, model, change.revision);

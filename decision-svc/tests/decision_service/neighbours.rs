@@ -94,12 +94,16 @@ impl Fakes {
         [self.catalog.clone(), self.policy.clone(), self.experiment.clone()]
     }
 
+    /// As in the log of experiment-svc, which stores a resource without its id.
     pub fn write_experiment(&self, found: &experiment::Experiment) -> i64 {
-        write(&self.experiment, "experiment", &found.id, &found.name, found.encode_to_vec())
+        let stored = experiment::Experiment { id: String::new(), ..found.clone() };
+        write(&self.experiment, "experiment", &found.id, &found.name, stored.encode_to_vec())
     }
 
+    /// The same.
     pub fn write_effect_model(&self, found: &experiment::EffectModel) -> i64 {
-        write(&self.experiment, "effect_model", &found.id, &found.name, found.encode_to_vec())
+        let stored = experiment::EffectModel { id: String::new(), ..found.clone() };
+        write(&self.experiment, "effect_model", &found.id, &found.name, stored.encode_to_vec())
     }
 
     pub fn put_record(&self, customer_id: &str, fields: &[(&str, Kind)]) {
