@@ -3,7 +3,11 @@
 use formula::Moment;
 
 use crate::domain::{
-    creative::Surface, metric::Metrics, responses::Responses, scalar::Fields, score::Uplift,
+    creative::Surface,
+    metric::Metrics,
+    responses::Responses,
+    scalar::Fields,
+    score::{Engagement, Uplift},
 };
 
 /// The facts of one decision.
@@ -23,6 +27,10 @@ pub struct Facts<'a> {
     pub uplifts: &'a [Option<Uplift>],
     /// How customers responded to offers; none when it is not known or not asked for.
     pub responses: Option<&'a Responses>,
+    /// How the customer responds on the channel, where a flow learns from it.
+    pub engagement: Option<Engagement>,
+    /// What a flow that explores draws by; none where nothing is drawn.
+    pub seed: Option<u64>,
 }
 
 impl<'a> Facts<'a> {
@@ -38,6 +46,8 @@ impl<'a> Facts<'a> {
             moment,
             uplifts: &[],
             responses: None,
+            engagement: None,
+            seed: None,
         }
     }
 }

@@ -182,7 +182,7 @@ fn ranked(compiled: &CompiledFlow, customer: &Customer<'_>, scratch: &mut Scratc
             .or_insert_with(|| Arc::new(computed(compiled, program, customer, scratch)));
         let computed = computed.clone();
         let estimate = compiled.estimate(candidate, program, customer, scratch);
-        let factors = compiled.factors(&estimate, candidate, program, best.matching);
+        let factors = compiled.factors(&estimate, candidate, (program, best.matching), customer);
         Some(Ranked {
             candidate: candidate.clone(),
             score: best.score(),
@@ -191,10 +191,7 @@ fn ranked(compiled: &CompiledFlow, customer: &Customer<'_>, scratch: &mut Scratc
             } else {
                 factors
             },
-            propensity_source: compiled.evidence(candidate, customer).map_or_else(
-                || PropensitySource::Named(compiled.scoring.source.clone()),
-                PropensitySource::Counted,
-            ),
+            propensity_source: compiled.propensity_source(candidate, customer),
             uplift: estimate.uplift,
             effect_model: compiled.effect_model(program, estimate.uplift.as_ref()),
             is_mandatory: best.is_mandatory,

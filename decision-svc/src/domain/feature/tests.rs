@@ -121,6 +121,8 @@ fn features(compiled: &CompiledFlow) -> String {
         moment: &moment,
         uplifts: &[],
         responses: None,
+        engagement: None,
+        seed: None,
     };
     let found = compiled.features(&facts, &mut Workspace::default());
     let spelled = |(name, value): (String, Scalar)| match value {

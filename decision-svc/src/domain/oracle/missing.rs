@@ -105,8 +105,19 @@ fn no_offer_passes_on_a_value_that_is_missing_or_does_not_fit() {
         let ranked = |record: &Fields| -> BTreeSet<String> {
             let (attributes, metrics, surface) = (&attributes, &metrics, &surface);
             let moment = &moment;
-            let (uplifts, responses) = (&[][..], None);
-            let facts = Facts { record, attributes, metrics, surface, moment, uplifts, responses };
+            let (uplifts, responses, seed) = (&[][..], None, None);
+            let engagement = None;
+            let facts = Facts {
+                record,
+                attributes,
+                metrics,
+                surface,
+                moment,
+                uplifts,
+                responses,
+                seed,
+                engagement,
+            };
             let all = Wanted { exclude_offers: &[], ranked_max: usize::MAX, refused_max: 0 };
             apply(&compiled, &facts, &all, &mut Workspace::default())
                 .ranked
