@@ -16,7 +16,10 @@ use tonic::service::Routes;
 use crate::{
     grpc::{
         ANSWER_BYTES_MAX, Context, DELIVERY_BYTES_MAX, REQUEST_BYTES_MAX,
-        effect_model::EffectModels, experiment::Experiments, ledger::Ledger, upkeep,
+        effect_model::{EffectModels, retrain},
+        experiment::Experiments,
+        ledger::Ledger,
+        upkeep,
     },
     names::KnownNames,
     neighbours::contact,
@@ -154,6 +157,12 @@ impl App {
         upkeep::snapshot(&self.context).await
     }
 
+    /// Learns effect models again whose flows say so; returns how many new versions there are.
+    /// [`Self::tasks`] repeats it each minute.
+    pub async fn retrain(&self, tried: &mut retrain::Tried) -> Result<usize, tonic::Status> {
+        retrain::retrain(&self.context, tried).await
+    }
+
     /// Counts every customer of every open experiment again; [`Self::tasks`] repeats it each day.
     pub async fn recount(&self) -> Result<(), tonic::Status> {
         upkeep::recount(&self.context).await
@@ -214,6 +223,7 @@ impl App {
         let report = telemetry::report(self.context.clone());
         let upkeep = upkeep::run(self.context.clone());
         let recompute = upkeep::run_recompute(self.context.clone());
+        let retrain = retrain::run(self.context.clone());
         let contacts = self.policy.clone().map(|policy| {
             let followed: Task = Box::pin(contact::follow(self.context.clone(), policy));
             followed
@@ -225,6 +235,7 @@ impl App {
             Box::pin(report),
             Box::pin(upkeep),
             Box::pin(recompute),
+            Box::pin(retrain),
         ];
         tasks.extend(contacts);
         tasks

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use history::{Directory, Follower, History, Log, LogServer, Names};
 use wire::named::FLOW;
 
-use crate::neighbours::flow::{self, OUTCOME, WINDOW_DAYS};
+use crate::neighbours::flow::{self, OUTCOME, RETRAIN_DAYS, WINDOW_DAYS};
 
 /// What decision-svc names, as far as experiments refer to it.
 const DECISION_KINDS: &[&str] = &[FLOW];
@@ -34,15 +34,19 @@ impl KnownNames {
         self.decision.connect(decision);
     }
 
-    /// Outcome and window that a flow says to learn from, as far as it says so; none when
+    /// What a flow says about learning, as far as it says so; none when
     /// decision-svc cannot be asked and the flow was never heard of.
     pub async fn learning(&self, tenant: &str, flow_id: &str) -> Option<Learning> {
         let heard = self.decision.now(tenant).await;
         let Some(flow) = heard.directory.listed(FLOW, flow_id) else {
             return heard.is_current.then(Learning::default);
         };
-        let window_days = flow.part(WINDOW_DAYS).and_then(|days| days.parse().ok());
-        Some(Learning { outcome: flow.part(OUTCOME).map(str::to_owned), window_days })
+        let days = |part: &str| flow.part(part).and_then(|days| days.parse().ok());
+        Some(Learning {
+            outcome: flow.part(OUTCOME).map(str::to_owned),
+            window_days: days(WINDOW_DAYS),
+            retrain_days: days(RETRAIN_DAYS),
+        })
     }
 }
 
@@ -53,4 +57,6 @@ pub struct Learning {
     pub outcome: Option<String>,
     /// For how many days outcomes count.
     pub window_days: Option<u32>,
+    /// Every so many days effects are learned again; none for never.
+    pub retrain_days: Option<u32>,
 }

@@ -16,6 +16,7 @@ mod experiment_service {
     pub mod reproduced;
     pub mod results;
     pub mod retention;
+    pub mod retrained;
     pub mod suite;
     pub mod sums;
     pub mod training;

@@ -27,6 +27,12 @@ pub struct Settings {
     #[arg(long, env = "PROFFER_ADMIN_LISTEN", default_value = "127.0.0.1:9090",
         value_parser = serve::address)]
     pub admin_listen: SocketAddr,
+    /// Simulate many customers instead, whose reaction to contact is known, and learn it.
+    #[arg(long)]
+    pub large: bool,
+    /// Customers of `--large`, 1,000 to 99,999; 60,000 when left out.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1_000..100_000))]
+    pub customers: Option<u32>,
     /// Exit after the report instead of serving.
     #[arg(long)]
     pub once: bool,
@@ -45,13 +51,18 @@ pub struct Settings {
 impl Settings {
     /// What is wrong with settings that are right one by one.
     pub fn faults(&self) -> Vec<String> {
-        self.door.faults(self.listen)
+        let mut faults = self.door.faults(self.listen);
+        if self.customers.is_some() && !self.large {
+            faults.push("--customers is only for --large".to_owned());
+        }
+        faults
     }
 }
 
 /// Plays the campaign, then serves until SIGTERM or SIGINT.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
-    let log = LogSettings { filter: "warn", is_json: false };
+    // Slow calls are no news here: the demo asks for much at once, and quotes a failed call itself.
+    let log = LogSettings { filter: "warn,proffer::call=error,sqlx::query=error", is_json: false };
     let Telemetry { figures, .. } = Telemetry::start("proffer", log, &OtlpSettings::default())?;
     let doors = settings.door.config(settings.listen, !settings.no_reflection)?;
     let shutdown = shutdown_on_signal()?;
@@ -81,7 +92,13 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     }
     let base = format!("http://{}", suite.address);
     let mut out = std::io::stdout();
-    let playing = demo::run(&base, || clock.now(), &mut out);
+    let customers = settings.customers.unwrap_or(demo::large::CUSTOMERS);
+    let playing = async {
+        match settings.large {
+            true => demo::large::run(&base, &clock, customers, &mut out).await,
+            false => demo::run(&base, || clock.now(), &mut out).await,
+        }
+    };
     tokio::select! {
         played = playing => played?,
         () = shutdown.cancelled() => return suite.finish().await,

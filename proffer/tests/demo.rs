@@ -6,6 +6,7 @@
 mod demo {
     mod check_config;
     mod file;
+    mod large;
     mod process;
     mod report;
     mod serve;

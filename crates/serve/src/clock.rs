@@ -16,22 +16,34 @@ pub struct Clock(Source);
 
 #[derive(Clone, Debug)]
 enum Source {
-    Shifted(TimeDelta),
+    /// The machine's clock, shifted by so many microseconds.
+    Running(Arc<AtomicI64>),
     Set(Arc<AtomicI64>),
 }
 
 impl Clock {
     /// The machine's clock.
     pub fn system() -> Self {
-        Self(Source::Shifted(TimeDelta::zero()))
+        Self::running(TimeDelta::zero())
     }
 
     /// A clock that reads `start` now and runs at the machine's rate.
     pub fn starting_at(start: DateTime<Utc>) -> Self {
-        Self(Source::Shifted(start - machine_now()))
+        Self::running(start - machine_now())
     }
 
-    /// A clock that changes only by [`Clock::set`]; for tests.
+    fn running(shift: TimeDelta) -> Self {
+        let micros = shift.num_microseconds().unwrap_or_default();
+        Self(Source::Running(Arc::new(AtomicI64::new(micros))))
+    }
+
+    /// Lets time pass at once, on this clock and all its clones.
+    pub fn advance(&self, by: TimeDelta) {
+        let (Source::Running(micros) | Source::Set(micros)) = &self.0;
+        micros.fetch_add(by.num_microseconds().unwrap_or_default(), Ordering::SeqCst);
+    }
+
+    /// A clock that changes only by [`Clock::set`] and [`Clock::advance`]; for tests.
     pub fn fixed(at: DateTime<Utc>) -> Self {
         Self(Source::Set(Arc::new(AtomicI64::new(at.timestamp_micros()))))
     }
@@ -46,7 +58,9 @@ impl Clock {
     /// This instant.
     pub fn now(&self) -> DateTime<Utc> {
         let exact = match &self.0 {
-            Source::Shifted(shift) => machine_now() + *shift,
+            Source::Running(shift) => {
+                machine_now() + TimeDelta::microseconds(shift.load(Ordering::Relaxed))
+            }
             Source::Set(micros) => return from_micros(micros.load(Ordering::SeqCst)),
         };
         from_micros(exact.timestamp_micros())

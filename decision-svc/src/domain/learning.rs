@@ -22,6 +22,8 @@ pub struct Learning {
     pub window_days: u32,
     /// For how many days after a contact a response counts for its propensity.
     pub propensity_window_days: u32,
+    /// Every so many days effects are learned again; never when 0.
+    pub retrain_days: i32,
 }
 
 impl Default for Learning {
@@ -31,6 +33,7 @@ impl Default for Learning {
             outcome: "conversion".to_owned(),
             window_days: 30,
             propensity_window_days: 3,
+            retrain_days: 0,
         }
     }
 }
@@ -63,6 +66,11 @@ impl Learning {
                 let message = format!("is {days}; it must be 1 to {WINDOW_DAYS_MAX}");
                 faults.push((field.to_owned(), message));
             }
+        }
+        if !(0..=WINDOW_DAYS_MAX as i32).contains(&self.retrain_days) {
+            let days = self.retrain_days;
+            let message = format!("is {days}; it must be 1 to {WINDOW_DAYS_MAX}, or 0 for never");
+            faults.push(("retrain_days".to_owned(), message));
         }
         faults
     }
@@ -140,13 +148,16 @@ mod tests {
         let at_most =
             Learning { features: names(FEATURES_MAX), window_days: 365, ..Learning::default() };
         assert_eq!(faults(&at_most), [""; 0]);
+        let paths_of_all =
+            ["features", "outcome", "window_days", "propensity_window_days", "retrain_days"];
         let beyond = Learning {
             features: names(FEATURES_MAX + 1),
             outcome: "Sale".to_owned(),
             window_days: 366,
             propensity_window_days: 0,
+            retrain_days: -1,
         };
         let paths: Vec<_> = beyond.faults().into_iter().map(|(path, _)| path).collect();
-        assert_eq!(paths, ["features", "outcome", "window_days", "propensity_window_days"]);
+        assert_eq!(paths, paths_of_all);
     }
 }

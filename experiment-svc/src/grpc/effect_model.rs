@@ -3,6 +3,7 @@
 
 mod picture;
 mod print;
+pub mod retrain;
 mod train;
 
 use database::Transaction;

@@ -29,7 +29,7 @@ fn outcomes_text() -> String {
         "select {OUTCOME}
          from {PAGE_OF}
          join outcome o on o.tenant_id = a.tenant_id and o.customer_id = a.customer_id
-           and o.occurred_us >= $4
+           and +o.occurred_us >= $4
          order by o.customer_id"
     )
 }

@@ -66,7 +66,7 @@ fn outcomes_text() -> String {
         "select {OUTCOME}
          from {PAGE_OF}
          join outcome o on o.tenant_id = a.tenant_id and o.customer_id = a.customer_id
-           and o.occurred_us >= a.assigned_us - $5
+           and +o.occurred_us >= a.assigned_us - $5
          order by o.customer_id"
     )
 }

@@ -46,7 +46,7 @@ texts!(OUTCOMES, SINCE, |rows| {
     "select {OUTCOME}
      from {rows} asked cross join outcome o
      where o.tenant_id = $1 and o.customer_id = asked.customer_id
-       and o.occurred_us >= asked.since_us"
+       and +o.occurred_us >= asked.since_us"
 });
 texts!(PUT_TALLY, TALLY, |rows| {
     "insert into tally (tenant_id, customer_id, experiment_id, version, tally)
@@ -71,7 +71,9 @@ pub(super) fn statements(dialect: Dialect) -> Vec<Statement> {
 /// Customer and experiment.
 type Key = (String, String);
 
-/// What is read of an outcome `o`: [`OutcomeColumns`].
+/// What is read of an outcome `o`: [`OutcomeColumns`]. Statements that compare its instant write
+/// `+o.occurred_us`: otherwise SQLite takes the index on instants, and reads the outcomes of all
+/// customers for each one.
 pub(super) const OUTCOME: &str =
     "o.customer_id, o.outcome_key, o.is_positive, o.value_e4, o.is_zero,
     o.occurred_us, o.received_us";

@@ -45,7 +45,7 @@ async fn get(suite: &Suite, id: &str) -> Result<EffectModel, Status> {
     Ok(found.into_inner().effect_model.unwrap())
 }
 
-async fn set(suite: &Suite, id: &str, status: Stage) -> Result<EffectModel, Status> {
+pub async fn set(suite: &Suite, id: &str, status: Stage) -> Result<EffectModel, Status> {
     let effect_model = EffectModel { status: status.into(), ..Default::default() };
     let update_mask = Some(prost_types::FieldMask { paths: vec!["status".to_owned()] });
     let request = proto::UpdateEffectModelRequest {

@@ -42,6 +42,16 @@ impl Api {
         self.call(Method::POST, path, Bytes::from(serde_json::to_vec(body)?)).await
     }
 
+    /// Patches with `body` as JSON.
+    pub async fn patch(&self, path: &str, body: &impl Serialize) -> anyhow::Result<Bytes> {
+        self.call(Method::PATCH, path, Bytes::from(serde_json::to_vec(body)?)).await
+    }
+
+    /// Deletes `path`.
+    pub async fn delete(&self, path: &str) -> anyhow::Result<()> {
+        self.call(Method::DELETE, path, Bytes::new()).await.map(drop)
+    }
+
     async fn call(&self, method: Method, path: &str, body: Bytes) -> anyhow::Result<Bytes> {
         let about = format!("{method} {path}");
         let request = Request::builder()

@@ -3,7 +3,9 @@
 
 mod customer;
 mod decide;
+mod effect_model;
 mod http;
+pub mod large;
 mod load;
 mod pick;
 mod progress;
@@ -79,5 +81,9 @@ async fn respond_and_read_out(
     let reported = respond::simulate(api, all, now).await?;
     report::simulated(out, &reported)?;
     let read_out = read_out::complete(api, experiment, all.len(), reported.buyers).await?;
-    Ok(report::read_out(out, &read_out)?)
+    report::read_out(out, &read_out)?;
+    // The draft is of no use: it says what is missing, and a later one would have another version.
+    let model = effect_model::learn(api, experiment).await?;
+    effect_model::forget(api, &model.id).await?;
+    Ok(report::effect_model(out, &model)?)
 }

@@ -76,6 +76,10 @@ fn the_demos_figures_agree_with_each_other_and_with_the_file() {
     for (label, number) in &expected {
         assert_eq!(report.figure("Customers", label), *number, "{label}");
     }
+    let why = report.section("Effect model");
+    let needs = "customers held out with the outcome: have ";
+    let held_out = why.iter().find_map(|line| line.trim_start().strip_prefix(needs)).unwrap();
+    assert!(held_out.ends_with(", need 100"), "{held_out}");
     let recoverable = report.figure("Customers", "recoverable");
     check_decisions(&report, recoverable);
     check_read_out(&report);

@@ -10,6 +10,8 @@
 //! one customer runs on one server: only the rule about tables written twice holds for it.
 
 mod literal;
+#[cfg(feature = "database")]
+mod plan;
 mod query;
 mod rule;
 #[cfg(test)]
@@ -21,6 +23,9 @@ use std::{
     fs,
     path::{Path, PathBuf},
 };
+
+#[cfg(feature = "database")]
+pub use plan::assert_reached;
 
 /// A statement of a service: what it is for, its text, and why it may read rows of all customers.
 pub type Listed<'a> = (&'a str, &'a str, Option<&'a str>);

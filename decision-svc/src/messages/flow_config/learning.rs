@@ -18,6 +18,7 @@ pub fn parse(found: Option<&proto::LearningSettings>, faults: &mut Faults) -> Le
     let learning = Learning {
         window_days: days(settled.window_days),
         propensity_window_days: days(settled.propensity_window_days),
+        retrain_days: settled.retrain_days,
         features: settled.features,
         outcome: settled.outcome,
     };

@@ -6,7 +6,7 @@ use futures::StreamExt as _;
 use history::{Author, Collection, ServiceContext as _, crud};
 use proffer_proto::{errors::v1::ErrorReason, experiment::v1 as proto};
 use serve::{Problem, background};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::{Code, Status, metadata::MetadataMap};
 
 use super::{Context, print};
@@ -26,9 +26,25 @@ const NAMES_MAX: usize = 5;
 /// Longest name, in characters.
 const NAME_CHARACTERS_MAX: usize = 200;
 
+/// How a name is found for a model that has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Naming {
+    /// The next free one.
+    Free,
+    /// The next one; when another process has just taken it, that one has done the same work.
+    Next,
+}
+
 /// Lets so many models be learned at once. Cheap to clone.
 #[derive(Clone)]
 pub struct Trainings(Arc<Semaphore>);
+
+impl Trainings {
+    /// Waits until a model may be learned; none when the process ends.
+    pub(super) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        self.0.clone().acquire_owned().await.ok()
+    }
+}
 
 impl Default for Trainings {
     fn default() -> Self {
@@ -70,13 +86,13 @@ pub(super) async fn train(
     let work = async move {
         let _permit = permit;
         let model = learned(&context, &author.tenant, (&stored, &request), target).await?;
-        store(&context, &metadata, &stored, model).await
+        store(&context, &metadata, &stored, (model, Naming::Free)).await
     };
     tokio::spawn(work).await.map_err(|fault| serve::internal(&fault))?
 }
 
 /// What the rows of an experiment say, without name and version.
-async fn learned(
+pub(super) async fn learned(
     context: &Context,
     tenant: &str,
     (stored, request): (&proto::Experiment, &proto::TrainEffectModelRequest),
@@ -119,15 +135,16 @@ async fn read(
 }
 
 /// Stores a model as the next version of its experiment and metric.
-async fn store(
+pub(super) async fn store(
     context: &Context,
     metadata: &MetadataMap,
     experiment: &proto::Experiment,
-    model: proto::EffectModel,
+    (model, naming): (proto::EffectModel, Naming),
 ) -> Result<proto::EffectModel, Status> {
     let author = Author::of(metadata, context.clock())?;
     let is_named = !model.name.is_empty();
     let warnings = model.warnings.clone();
+    let tries = if naming == Naming::Free { NAMES_MAX } else { 1 };
     let mut tried = 0;
     loop {
         tried += 1;
@@ -141,8 +158,7 @@ async fn store(
             if is_named { model.name.clone() } else { made_name(experiment, &model, version) };
         let draft = proto::EffectModel { name, version, ..model.clone() };
         match crud::create(context, metadata, Some(draft), false).await {
-            Err(error) if error.code() == Code::AlreadyExists && !is_named && tried < NAMES_MAX => {
-            }
+            Err(error) if error.code() == Code::AlreadyExists && !is_named && tried < tries => {}
             written => {
                 let mut written = written?;
                 written.warnings.extend(warnings);

@@ -1,5 +1,6 @@
 //! The report of the demo.
 
+mod effect_model;
 mod experiment;
 mod figure;
 
@@ -15,8 +16,10 @@ use super::{
     segment::Counts,
 };
 
+pub use effect_model::{effect_model, no_effect_model};
 pub use experiment::{read_out, simulated};
-use figure::{count, figure, heading, pounds};
+pub use figure::{count, heading};
+use figure::{figure, pounds};
 
 /// Writes who the customers are and which of their facts are real.
 pub fn opening(out: &mut impl Write, customers: usize, now: DateTime<Utc>) -> io::Result<()> {
