@@ -102,7 +102,7 @@ impl Rows {
         }
         let key = (offer_id, category, channel, part);
         let before = self.counts.get(&key).copied().unwrap_or_default();
-        self.responses.replace(&key.0, &key.1, before, count);
+        self.responses.replace((&key.0, &key.1, &key.2), before, count);
         self.counts.insert(key, count);
     }
 }

@@ -10,6 +10,7 @@ mod decision_service {
     pub mod contact;
     pub mod effects;
     pub mod engine;
+    pub mod explore;
     pub mod features;
     pub mod flows;
     pub mod fresh;
@@ -22,6 +23,7 @@ mod decision_service {
     pub mod propensity;
     pub mod propensity_counts;
     pub mod recommend;
+    pub mod relevance;
     pub mod report_scale;
     pub mod reports;
     pub mod reports_counted;

@@ -117,7 +117,7 @@ impl Workload {
             ("qual", Qualify.into()),
             ("cp", ContactPolicy.into()),
             ("score", Score { method: ScoreMethod::Propensity, min_uplift: None }.into()),
-            ("rank", Rank { weights: Some(WEIGHTS) }.into()),
+            ("rank", Rank { weights: Some(WEIGHTS), ..Rank::default() }.into()),
             ("out", Response.into()),
         ];
         Flow {

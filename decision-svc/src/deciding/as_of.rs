@@ -91,6 +91,8 @@ impl AsOfCases {
         if question.channel != shown.channel {
             let (channel, placement) = (&question.channel, &question.placement);
             known.surface = Surface::of(channel, snapshot.policy.as_deref(), placement);
+            // What the customer did on that channel was not recorded.
+            known.engagement = None;
         }
         if flow.id != shown.flow_id {
             // What stopped that decision, and the holdout of its flow, were its own.

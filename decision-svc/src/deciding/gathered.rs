@@ -18,8 +18,9 @@ use crate::{
         metric::Metrics,
         reason::Reason,
         request::Question,
-        responses::Responses,
+        responses::{Count, Responses},
         scalar::Fields,
+        score::Engagement,
         snapshot::{Catalog, Snapshot},
         zone::zone_of,
     },
@@ -54,6 +55,9 @@ impl LiveCase {
     }
 }
 
+/// Contacts and responses by customer and channel.
+pub type Engagements = BTreeMap<String, BTreeMap<String, Count>>;
+
 /// All that some questions need.
 pub struct Gathered<'q> {
     /// Flow and snapshot by flow and channel; or why there are none.
@@ -66,6 +70,8 @@ pub struct Gathered<'q> {
     pub metrics: BTreeMap<usize, Metrics>,
     /// How customers responded to offers; none when no flow learns from it, or nothing is counted.
     pub responses: Option<Arc<Responses>>,
+    /// How customers respond by channel; empty when no flow learns relevance from it.
+    pub engagements: Engagements,
     /// Undelivered outcomes and arms by customer.
     pub known: Known,
     /// Runs since experiment-svc last sent something that is in the snapshots.
@@ -87,6 +93,25 @@ pub struct Records {
 }
 
 impl Gathered<'_> {
+    /// How the customer responds on the channel of the surface, where the flow learns from it.
+    fn engagement(
+        &self,
+        flow: &CompiledFlow,
+        customer_id: &str,
+        surface: &Surface,
+    ) -> Option<Engagement> {
+        let (channel, _) = surface.channel.as_ref().filter(|_| flow.learns_relevance())?;
+        let responses = self.responses.as_deref();
+        let of_customer = self.engagements.get(customer_id);
+        let counts = of_customer.iter().flat_map(|channels| channels.values());
+        Some(Engagement {
+            on_channel: of_customer.and_then(|it| it.get(channel)).copied().unwrap_or_default(),
+            customer: counts.fold(Count::default(), |sum, count| sum.plus(*count)),
+            channel: responses.map(|it| it.on_channel(channel)).unwrap_or_default(),
+            tenant: responses.map(Responses::total).unwrap_or_default(),
+        })
+    }
+
     /// The case of one question.
     pub fn case(
         &self,
@@ -130,6 +155,8 @@ impl Gathered<'_> {
         let fields = record.as_deref().unwrap_or(&no_fields);
         let (zone, timezone_source) = zone_of(&policy, question.contact_channel(), fields);
         let responses = self.responses.clone().filter(|_| flow.learns());
+        let surface = Surface::of(channel, Some(&*policy), &question.placement);
+        let engagement = self.engagement(&flow, customer_id, &surface);
         let experiment_revision = snapshot.experiment.as_ref().map_or(0, |part| part.revision);
         let case = Case {
             question: question.clone(),
@@ -139,10 +166,12 @@ impl Gathered<'_> {
                 experiment_revision: Some(experiment_revision),
             },
             facts: CustomerFacts {
-                surface: Surface::of(channel, Some(&*policy), &question.placement),
+                surface,
                 record,
                 metrics,
                 responses,
+                engagement,
+                seed: None,
                 held_out,
                 timezone_source,
             },

@@ -4,7 +4,7 @@ use tonic::{Code, Status};
 
 use super::{gathered::LiveCase, new_id, planner::Planner};
 use crate::{
-    domain::{judgment::Judgment, plan::Plan},
+    domain::{case::Detail, judgment::Judgment, plan::Plan, score::seed_of},
     neighbours::{
         Gate,
         policy::{self, Contact, Hold, Inquiry},
@@ -47,8 +47,12 @@ pub struct Judged {
 impl PlannedCase {
     /// Plans a case.
     pub fn of(mut live: LiveCase, attempt: Try, planner: &Planner) -> Self {
-        let plan = planner.plan(&live.case);
         let decision_id = new_id("dec", live.case.moment.now);
+        // An explanation draws nothing.
+        if live.case.configuration.flow.explores() && live.case.detail == Detail::Answer {
+            live.case.facts.seed = Some(seed_of(&decision_id));
+        }
+        let plan = planner.plan(&live.case);
         if attempt == Try::Late {
             live.mark_stale();
         }

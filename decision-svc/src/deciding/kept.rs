@@ -112,6 +112,7 @@ impl KeptRecord {
             ghost_reason: ghost_reason.map(|refusal| refusal.reason.clone()).unwrap_or_default(),
             ghost_reason_code: ghost_code.unwrap_or_default().into(),
             shadow_effects: answer::shadow_effects(case),
+            explore_probability: conclusion.answer.explore_probability,
         };
         Self { shown: Some(shown), offers, facts: Some(facts) }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use wire::name::is_named;
 
-use super::kept_responses::KeptResponses;
+use super::kept_responses::{KeptEngagement, KeptResponses};
 use crate::domain::{
     case::{Case, HeldOut},
     compile::CompiledFlow,
@@ -62,6 +62,12 @@ pub struct KeptFacts {
     /// For how many days after a contact a response counts; 0 in records of earlier versions.
     #[prost(uint32, tag = "21")]
     pub propensity_window_days: u32,
+    /// What propensities were drawn by; absent when none was.
+    #[prost(fixed64, optional, tag = "22")]
+    pub seed: Option<u64>,
+    /// How the customer responds on the channel; absent when relevance was not learned.
+    #[prost(message, optional, tag = "23")]
+    pub engagement: Option<KeptEngagement>,
 }
 
 /// A refusal.
@@ -145,6 +151,8 @@ impl KeptFacts {
             is_answered_alike: held_out.is_some_and(|it| it.is_answered_alike),
             is_holdout_universal: held_out.is_some_and(|it| it.is_universal),
             responses: responses.and_then(|found| KeptResponses::of(flow, scored, found)),
+            seed: case.facts.seed,
+            engagement: case.facts.engagement.as_ref().map(KeptEngagement::of),
             propensity_window_days: flow.flow.learning.propensity_window_days,
         };
         (fields, facts)

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::domain::{
     compile::CompiledFlow,
     responses::{Count, Responses, category_key},
+    score::Engagement,
 };
 
 /// Counts of responses as a decision used them. Lists belong together; numbers are mostly small,
@@ -45,6 +46,31 @@ pub struct KeptCategory {
     /// Those with a positive response.
     #[prost(uint64, tag = "3")]
     positives: u64,
+}
+
+/// How the customer responds on the channel, as a decision used it.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct KeptEngagement {
+    /// Contacts and responses in turn: of the customer on the channel, of the customer, of all on
+    /// the channel, of all.
+    #[prost(uint64, repeated, tag = "1")]
+    counts: Vec<u64>,
+}
+
+impl KeptEngagement {
+    /// What is kept.
+    pub fn of(engagement: &Engagement) -> Self {
+        let Engagement { on_channel, customer, channel, tenant } = *engagement;
+        let counts = [on_channel, customer, channel, tenant].into_iter();
+        Self { counts: counts.flat_map(|it| [it.contacts, it.positives]).collect() }
+    }
+
+    /// What was kept.
+    pub fn engagement(&self) -> Engagement {
+        let number = |place: usize| self.counts.get(place).copied().unwrap_or_default();
+        let count = |place: usize| Count { contacts: number(place), positives: number(place + 1) };
+        Engagement { on_channel: count(0), customer: count(2), channel: count(4), tenant: count(6) }
+    }
 }
 
 impl KeptResponses {

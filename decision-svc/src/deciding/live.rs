@@ -15,7 +15,7 @@ use serve::Clock;
 use tonic::Status;
 
 use super::{
-    gathered::{Gathered, LiveCase, Records},
+    gathered::{Engagements, Gathered, LiveCase, Records},
     ground::{self, Ground, GroundKey, Grounds},
     planner::Planner,
     undelivered::Undelivered,
@@ -109,6 +109,8 @@ impl LiveCases {
         let metrics = metrics.map_err(|error| serve::store_status(&error))?;
         let responses = self.responses(tenant, &flows, known.responses_revision).await;
         let responses = responses.map_err(|error| serve::store_status(&error))?;
+        let engagements = self.engagements(tenant, &flows, &customer_ids).await;
+        let engagements = engagements.map_err(|error| serve::store_status(&error))?;
         let experiments_silence_max = self.experiments_silence_max;
         let heard = records.as_ref().map_or(heard, |records| records.experiments_heard);
         Ok(Gathered {
@@ -117,6 +119,7 @@ impl LiveCases {
             records,
             metrics,
             responses,
+            engagements,
             known,
             heard,
             experiments_silence_max,
@@ -197,11 +200,24 @@ impl LiveCases {
         flows: &BTreeMap<GroundKey<'_>, Arc<CompiledFlow>>,
         revision: i64,
     ) -> Result<Option<Arc<Responses>>, DatabaseError> {
-        if !flows.values().any(|flow| flow.learns()) {
+        if !flows.values().any(|flow| flow.learns() || flow.learns_relevance()) {
             return Ok(None);
         }
         let responses = self.responses.at_least(tenant, revision).await?;
         Ok(Some(responses).filter(|responses| !responses.is_empty()))
+    }
+
+    /// How the customers respond by channel, where a flow learns relevance from it.
+    async fn engagements(
+        &self,
+        tenant: &str,
+        flows: &BTreeMap<GroundKey<'_>, Arc<CompiledFlow>>,
+        customer_ids: &[&str],
+    ) -> Result<Engagements, DatabaseError> {
+        match flows.values().any(|flow| flow.learns_relevance()) {
+            true => self.store.responses_of(tenant, customer_ids).await,
+            false => Ok(Engagements::new()),
+        }
     }
 
     /// The metrics that each question's flow reads, by index of the question.

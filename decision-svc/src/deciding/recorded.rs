@@ -13,6 +13,7 @@ use tonic::Status;
 use super::{
     kept::KeptRecord,
     kept_facts::{KeptFacts, KeptJudgment},
+    kept_responses::KeptEngagement,
     past::PastConfiguration,
 };
 use crate::{
@@ -137,6 +138,8 @@ pub fn customer_facts(
         },
         metrics: shown.metrics.clone(),
         responses: None,
+        engagement: facts.engagement.as_ref().map(KeptEngagement::engagement),
+        seed: facts.seed,
         surface: facts.surface(placement),
         held_out: facts.held_out(),
         timezone_source: trace.map(|trace| trace.timezone_source.clone()).unwrap_or_default(),

@@ -44,18 +44,27 @@ impl Replay {
             latency_ms: before.latency_ms,
         };
         let again = answer::decision(&recorded.case, &conclusion, about);
-        let ghosts = [recorded.shown.ghost_offers, conclusion.answer.ghost_offers()];
+        let was = beside(recorded.shown.ghost_offers, recorded.shown.explore_probability);
+        let now = conclusion.answer;
+        let now = beside(now.ghost_offers(), now.explore_probability);
         Ok(Replayed {
-            differences: differences(&before, &again, ghosts),
+            differences: differences(&before, &again, [was, now]),
             recorded_engine: recorded.shown.engine,
         })
     }
 }
 
-fn differences(before: &Decision, again: &Decision, ghosts: [Vec<String>; 2]) -> Vec<Difference> {
+/// What is compared of a record beside the answer.
+fn beside(ghost_offers: Vec<String>, explore_probability: Option<f64>) -> DecisionRecord {
+    DecisionRecord { ghost_offers, explore_probability, ..Default::default() }
+}
+
+fn differences(
+    before: &Decision,
+    again: &Decision,
+    [was, now]: [DecisionRecord; 2],
+) -> Vec<Difference> {
     let mut found = difference::differences(before, again, DIFFERENCES_MAX);
-    let [was, now] =
-        ghosts.map(|ghost_offers| DecisionRecord { ghost_offers, ..Default::default() });
     let room = DIFFERENCES_MAX - found.len().min(DIFFERENCES_MAX);
     found.extend(difference::differences(&was, &now, room));
     found

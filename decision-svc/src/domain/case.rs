@@ -15,6 +15,7 @@ use crate::domain::{
     request::Question,
     responses::Responses,
     scalar::Fields,
+    score::Engagement,
 };
 
 /// A decision to be made, or to be made again.
@@ -56,6 +57,10 @@ pub struct CustomerFacts {
     /// How customers responded to offers; none when the flow does not learn from it, or nothing
     /// is counted yet.
     pub responses: Option<Arc<Responses>>,
+    /// How the customer responds on the channel; none when the flow does not learn from it.
+    pub engagement: Option<Engagement>,
+    /// What the flow draws by, when it explores; none where nothing is drawn.
+    pub seed: Option<u64>,
     /// The experiment that holds the customer out.
     pub held_out: Option<HeldOut>,
     /// Where the customer's zone comes from, for example `customer.timezone`.
@@ -114,6 +119,8 @@ impl Case {
             responses: self.facts.responses.as_deref(),
             customer_id: &self.question.customer_id,
             flow_id: &self.configuration.flow.id,
+            engagement: self.facts.engagement,
+            seed: self.facts.seed,
         }
     }
 

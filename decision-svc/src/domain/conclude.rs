@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::{
     case::{Case, HeldOut},
+    explored::explore_probability,
     judgment::{Grant, Judgment, OfferVerdict, PolicyVerdict, Refusal},
     plan::{Plan, Ranked},
     reason::Reason,
@@ -48,6 +49,9 @@ pub struct Answer {
     pub refused: Vec<Refused>,
     /// Reason of the ranked offers that the plan does not list, and how many they are.
     pub unasked: Option<(Reason, usize)>,
+    /// The probability with which the first offer, returned or not, came first; none where nothing
+    /// is drawn. The same in both arms.
+    pub explore_probability: Option<f64>,
     /// When the slots lapse.
     pub reserved_until: Option<DateTime<Utc>>,
     /// Slots of an earlier run that this one does not use.
@@ -115,10 +119,13 @@ fn answer(case: &Case, plan: &Plan, judgment: Option<&Judgment>) -> Answer {
     if plan.ranked.is_empty() {
         return Answer { refusal: Some(nothing(plan)), ..Answer::default() };
     }
-    let answer = match judgment {
+    let mut answer = match judgment {
         Some(judgment) => treated(plan, judgment, case.question.limit),
         None => unjudged(),
     };
+    let first = answer.offers.first();
+    answer.explore_probability =
+        first.and_then(|first| explore_probability(case, plan, &first.ranked));
     match &case.facts.held_out {
         Some(held_out) => answer.held_out(held_out),
         None => answer,

@@ -3,7 +3,11 @@
 use formula::Moment;
 
 use crate::domain::{
-    creative::Surface, metric::Metrics, responses::Responses, scalar::Fields, score::Uplift,
+    creative::Surface,
+    metric::Metrics,
+    responses::Responses,
+    scalar::Fields,
+    score::{Engagement, Uplift},
 };
 
 /// The facts of one decision.
@@ -27,6 +31,10 @@ pub struct Facts<'a> {
     pub customer_id: &'a str,
     /// Id of the flow.
     pub flow_id: &'a str,
+    /// How the customer responds on the channel, where a flow learns from it.
+    pub engagement: Option<Engagement>,
+    /// What a flow that explores draws by; none where nothing is drawn.
+    pub seed: Option<u64>,
 }
 
 impl<'a> Facts<'a> {
@@ -44,6 +52,8 @@ impl<'a> Facts<'a> {
             responses: None,
             customer_id: "",
             flow_id: "",
+            engagement: None,
+            seed: None,
         }
     }
 }

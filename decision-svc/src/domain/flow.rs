@@ -44,6 +44,7 @@ impl Flow {
         self.check_ends(&mut faults);
         self.check_order(&mut faults);
         self.check_company(&mut faults);
+        self.check_exploration(&mut faults);
         faults
     }
 
@@ -111,6 +112,16 @@ impl Flow {
         }
     }
 
+    /// What is drawn is learned.
+    fn check_exploration(&self, faults: &mut Vec<Fault>) {
+        let rank = self.nodes.iter().position(|node| Rank::of(&node.step).is_some());
+        if self.explores() && !self.score_method().learns() {
+            let message = "explores, and its score is not learned: leave `explore` out, or score \
+                           with method `propensity`";
+            faults.push((rank, message.to_owned()));
+        }
+    }
+
     /// What is allowed and likely not meant.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
@@ -167,6 +178,16 @@ impl Flow {
         let own = self.settings().and_then(|rank: &Rank| rank.weights);
         let profile = || self.settings().and_then(|optimize: &Optimize| optimize.found);
         own.or_else(profile).unwrap_or_default()
+    }
+
+    /// True when it ranks by propensities that are drawn.
+    pub fn explores(&self) -> bool {
+        self.settings().is_some_and(|rank: &Rank| rank.explores)
+    }
+
+    /// True when it learns relevance from the customer's responses on the channel.
+    pub fn learns_relevance(&self) -> bool {
+        self.settings().is_some_and(|rank: &Rank| rank.learns_relevance)
     }
 
     /// Weight profile and model it names.
@@ -284,7 +305,7 @@ mod tests {
                 inventory(),
                 score(),
                 optimize(),
-                ("r", Rank { weights: Some(Weights::default()) }.into()),
+                ("r", Rank { weights: Some(Weights::default()), ..Rank::default() }.into()),
                 OUT,
             ],
             &["node `r` has weights, and `optimize` takes them from a profile: give one of them"],

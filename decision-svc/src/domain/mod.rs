@@ -9,6 +9,7 @@ pub mod contact_report;
 pub mod creative;
 pub mod effect;
 pub mod evaluate;
+pub mod explored;
 pub mod facts;
 pub mod feature;
 pub mod flow;

@@ -185,7 +185,7 @@ fn ranked(compiled: &CompiledFlow, customer: &Customer<'_>, scratch: &mut Scratc
             .or_insert_with(|| Arc::new(computed(compiled, program, customer, scratch)));
         let computed = computed.clone();
         let estimate = compiled.estimate(candidate, program, customer, scratch);
-        let factors = compiled.factors(&estimate, candidate, program, best.matching);
+        let factors = compiled.factors(&estimate, candidate, (program, best.matching), customer);
         Some(Ranked {
             candidate: candidate.clone(),
             score: best.score(),
@@ -194,10 +194,7 @@ fn ranked(compiled: &CompiledFlow, customer: &Customer<'_>, scratch: &mut Scratc
             } else {
                 factors
             },
-            propensity_source: compiled.evidence(candidate, customer).map_or_else(
-                || PropensitySource::Named(compiled.scoring.source.clone()),
-                PropensitySource::Counted,
-            ),
+            propensity_source: compiled.propensity_source(candidate, customer),
             uplift: estimate.uplift,
             gate_probability: compiled.gate_probability(best.place.offer, customer),
             effect_model: compiled.effect_model(program, estimate.uplift.as_ref()),

@@ -23,13 +23,14 @@ pub struct Responses {
     total: Count,
     categories: Counts,
     offers: Counts,
+    channels: Counts,
 }
 
 /// Counts by name. A change copies a few nodes of it.
 type Counts = HashTrieMapSync<String, Count, FixedState>;
 
 /// What is known of the responses to an offer.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Evidence {
     /// To the offer itself.
     pub offer: Count,
@@ -84,12 +85,19 @@ impl Responses {
         self.total
     }
 
-    /// Counts contacts with an offer, which was in `category` then, as `now` instead of `before`.
-    pub fn replace(&mut self, offer_id: &str, category: &str, before: Count, now: Count) {
+    /// Counts contacts with an offer, which was in `category` then, on a channel, as `now` instead
+    /// of `before`.
+    pub fn replace(
+        &mut self,
+        (offer_id, category, channel): (&str, &str, &str),
+        before: Count,
+        now: Count,
+    ) {
         let replaced = |known: Count| known.plus(now).less(before);
         self.total = self.total.plus(now).less(before);
         change(&mut self.categories, category, replaced);
         change(&mut self.offers, offer_id, replaced);
+        change(&mut self.channels, channel, replaced);
     }
 
     /// What was counted of an offer.
@@ -100,6 +108,11 @@ impl Responses {
     /// What was counted of a category.
     pub fn of_category(&self, category: &str) -> Count {
         self.categories.get(category).copied().unwrap_or_default()
+    }
+
+    /// What was counted on a channel.
+    pub fn on_channel(&self, channel: &str) -> Count {
+        self.channels.get(channel).copied().unwrap_or_default()
     }
 
     /// What is known of an offer; none when there was no contact at all.
@@ -146,12 +159,12 @@ mod tests {
     fn sums_follow_the_offers_and_an_earlier_clone_does_not() {
         let mut responses = Responses::default();
         assert_eq!(responses.evidence(&subject("a", "home")), None, "nothing is known");
-        responses.replace("a", "home", Count::default(), count(3, 1));
+        responses.replace(("a", "home", "email"), Count::default(), count(3, 1));
         let earlier = responses.clone();
-        responses.replace("a", "home", count(3, 1), count(4, 2));
-        responses.replace("b", "home", Count::default(), count(10, 0));
+        responses.replace(("a", "home", "email"), count(3, 1), count(4, 2));
+        responses.replace(("b", "home", "email"), Count::default(), count(10, 0));
         // The offer has moved: what was counted stays where it was.
-        responses.replace("a", "toys", Count::default(), count(1, 1));
+        responses.replace(("a", "toys", "email"), Count::default(), count(1, 1));
         let found = responses.evidence(&subject("a", "toys")).unwrap();
         let expected = Evidence { offer: count(5, 3), category: count(1, 1), tenant: count(15, 3) };
         assert_eq!(found, expected);
@@ -163,7 +176,9 @@ mod tests {
             categories.map(|name| (name.to_owned(), responses.of_category(name))),
             offers.map(|name| (name.to_owned(), responses.of_offer(name))),
         );
-        assert_eq!(again, responses);
+        assert_eq!(responses.on_channel("email"), responses.total());
+        let without_channels = Responses { channels: Counts::default(), ..responses };
+        assert_eq!(again, without_channels, "a record has channels apart");
     }
 
     #[test]

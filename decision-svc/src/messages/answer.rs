@@ -38,7 +38,7 @@ pub fn decision(case: &Case, conclusion: &Conclusion, about: Circumstances) -> p
     let refusal = answer.refusal.as_ref();
     let reason_code = refusal.map(|refusal| reason_code::into_proto(refusal.reason_code));
     proto::Decision {
-        decisions: answer.offers.iter().map(offer_decision).collect(),
+        decisions: answer.offers.iter().map(|offered| offer_decision(case, offered)).collect(),
         reason: refusal.map(|refusal| refusal.reason.clone()).unwrap_or_default(),
         reason_code: reason_code.unwrap_or_default().into(),
         deliver_after: answer.deliver_after.clone(),
@@ -54,7 +54,7 @@ pub fn decision(case: &Case, conclusion: &Conclusion, about: Circumstances) -> p
     }
 }
 
-fn offer_decision(offered: &Offered) -> proto::OfferDecision {
+fn offer_decision(case: &Case, offered: &Offered) -> proto::OfferDecision {
     let ranked = &offered.ranked;
     let mandate = ranked.mandate.as_ref().filter(|_| ranked.is_mandatory);
     let computed = fields_into_proto(&ranked.computed);
@@ -74,10 +74,18 @@ fn offer_decision(offered: &Offered) -> proto::OfferDecision {
             policies: policy_verdicts(&offered.policies),
             mandatory: mandate.map(|mandate| mandate.reason.clone()).unwrap_or_default(),
             effect_model: effect_model(ranked),
+            relevance_source: relevance_source(case),
         }),
         personalization: computed,
         creative: ranked.creative.as_deref().map(creative),
     }
+}
+
+/// Where a learned relevance comes from; empty where it is not learned.
+fn relevance_source(case: &Case) -> String {
+    let learns = case.configuration.flow.learns_relevance();
+    let engagement = case.facts.engagement.as_ref().filter(|_| learns);
+    engagement.map(ToString::to_string).unwrap_or_default()
 }
 
 fn effect_model(ranked: &Ranked) -> Option<proto::UsedEffectModel> {

@@ -166,10 +166,20 @@ fn optimize(found: &proto::OptimizeNode, known: &[Reference]) -> Result<Optimize
 }
 
 fn rank(found: &proto::RankNode) -> Result<Rank, Fault> {
+    let explores = match proto::Exploration::try_from(found.explore) {
+        Ok(proto::Exploration::Unspecified) => false,
+        Ok(proto::Exploration::Thompson) => true,
+        Err(_) => return Err(fault("config.explore", "must be `thompson`, or left out")),
+    };
+    let learns_relevance = match proto::RelevanceMethod::try_from(found.relevance) {
+        Ok(proto::RelevanceMethod::Unspecified) => false,
+        Ok(proto::RelevanceMethod::Learned) => true,
+        Err(_) => return Err(fault("config.relevance", "must be `learned`, or left out")),
+    };
     let weights = found.weights.as_ref().map(weights);
     match weights.and_then(|weights| weights.fault()) {
         Some(message) => Err(fault("config.weights", message)),
-        None => Ok(Rank { weights }),
+        None => Ok(Rank { weights, explores, learns_relevance }),
     }
 }
 

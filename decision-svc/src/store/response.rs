@@ -64,6 +64,17 @@ const ADD: &str = "insert into response_count
       positives = response_count.positives + excluded.positives,
       revision = excluded.revision";
 
+/// Contacts and responses of customers by channel.
+fn engagement_statement(dialect: Dialect, count: HowMany) -> String {
+    format!(
+        "select customer_id, channel, count(contact_us),
+           cast(sum(case when is_positive then 1 else 0 end) as bigint)
+         from contact_response where tenant_id = $1 and {}
+         group by customer_id, channel",
+        dialect.is_any("customer_id", count, 2),
+    )
+}
+
 fn changed_statement(dialect: Dialect, count: HowMany) -> String {
     let asked = dialect.bound("asked", ASKED, count, 2);
     format!(
@@ -90,11 +101,43 @@ pub(super) fn statements(dialect: Dialect) -> Vec<Statement> {
         Statement::new("change of a contact", PUT_STATE),
         Statement::new("revision of counts", RAISE),
         Statement::new("change of counts", ADD),
+        Statement::new(
+            "responses of a customer by channel",
+            engagement_statement(dialect, HowMany::One),
+        ),
+        Statement::new(
+            "responses of customers by channel",
+            engagement_statement(dialect, HowMany::Many),
+        ),
         Statement::new("counts that changed", changed_statement(dialect, HowMany::Many)),
     ]
 }
 
 impl Store {
+    /// Contacts of these customers and the responses to them, by customer and channel; as far back
+    /// as decisions are kept.
+    pub async fn responses_of(
+        &self,
+        tenant: &str,
+        customer_ids: &[&str],
+    ) -> Result<BTreeMap<String, BTreeMap<String, Count>>, DatabaseError> {
+        static TEXTS: LazyLock<Texts> = LazyLock::new(|| Texts::new(engagement_statement));
+        let statement = TEXTS.get(self.database.dialect(), HowMany::of(customer_ids.len()));
+        let found: Vec<(String, String, i64, i64)> = Select::new(statement)
+            .bind(tenant)
+            .bind_any(customer_ids)
+            .brief()
+            .all(&self.database)
+            .await?;
+        let mut responses: BTreeMap<String, BTreeMap<String, Count>> = BTreeMap::new();
+        for (customer_id, channel, contacts, positives) in found {
+            let number = |number: i64| u64::try_from(number).unwrap_or_default();
+            let count = Count { contacts: number(contacts), positives: number(positives) };
+            responses.entry(customer_id).or_default().insert(channel, count);
+        }
+        Ok(responses)
+    }
+
     /// Counts of a tenant that changed after these revisions of the parts. Who sees a revision of a
     /// part sees all before it.
     pub async fn responses_after(

@@ -358,7 +358,11 @@ pub fn winback() -> proto::DecisionFlow {
         node("score", Config::Score(proto::ScoreNode { method: 1, ..Default::default() })),
         node(
             "rank",
-            Config::Rank(proto::RankNode { profile: "winback".to_owned(), weights: Some(weights) }),
+            Config::Rank(proto::RankNode {
+                profile: "winback".to_owned(),
+                weights: Some(weights),
+                ..Default::default()
+            }),
         ),
         node("out", Config::Response(proto::ResponseNode {})),
     ];

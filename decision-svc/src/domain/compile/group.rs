@@ -217,7 +217,8 @@ fn ranking(
     let place = |offer: &u32| {
         let candidate = &offers.get(*offer as usize)?.candidate;
         let (estimate, worth) = (scoring.method.estimate(candidate, |_| None), &candidate.worth);
-        let score = scoring.factors(&estimate, worth, (matching, count)).score(&scoring.weights)?;
+        let factors = scoring.factors(&estimate, worth, (matching, count), None);
+        let score = factors.score(&scoring.weights)?;
         Some(Place { score, priority: worth.priority, offer: *offer })
     };
     let mut places: Vec<Place> = members.iter().filter_map(place).collect();

@@ -30,7 +30,7 @@ use crate::domain::{
     metric::Metric,
     rank::{Factors, Place, RELEVANCE_PRIOR, Weights, Worth},
     schedule::Schedule,
-    score::{Estimate, ScoreMethod, Uplift},
+    score::{Engagement, Estimate, ScoreMethod, Uplift},
     snapshot::Catalog,
     step::{Ground, Sieve},
 };
@@ -139,6 +139,10 @@ pub(crate) struct Shown {
 pub(crate) struct Scoring {
     pub weights: Weights,
     pub method: ScoreMethod,
+    /// Propensities are drawn, where there is a seed.
+    pub explores: bool,
+    /// Relevance is learned, where the customer's responses are given.
+    pub learns_relevance: bool,
     /// Where the propensity comes from, for the trace.
     pub source: Arc<str>,
 }
@@ -232,6 +236,16 @@ impl CompiledFlow {
     /// True when its propensities are learned from the responses of customers.
     pub fn learns(&self) -> bool {
         self.scoring.method.learns()
+    }
+
+    /// True when it learns relevance from the customer's responses on the channel.
+    pub fn learns_relevance(&self) -> bool {
+        self.scoring.learns_relevance
+    }
+
+    /// True when it ranks by propensities that are drawn.
+    pub fn explores(&self) -> bool {
+        self.scoring.explores
     }
 
     /// The model behind an effect of an offer.
@@ -332,18 +346,30 @@ impl Scoring {
     fn of(flow: &Flow) -> Self {
         let method = flow.score_method().clone();
         let source = method.source().into();
-        Self { weights: flow.weights(), method, source }
+        Self {
+            weights: flow.weights(),
+            method,
+            explores: flow.explores(),
+            source,
+            learns_relevance: flow.learns_relevance(),
+        }
     }
 
-    /// The factors of an offer of which `matching` of `count` affinities are true.
+    /// The factors of an offer of which `matching` of `count` affinities are true; with how the
+    /// customer responds on the channel, where relevance is learned from it.
     #[inline]
     pub fn factors(
         &self,
         estimate: &Estimate<'_>,
         worth: &Worth,
         (matching, count): (usize, usize),
+        engagement: Option<&Engagement>,
     ) -> Factors {
-        let relevance = if count == 0 { RELEVANCE_PRIOR } else { matching as f64 / count as f64 };
+        let share = (count > 0).then(|| matching as f64 / count as f64);
+        let relevance = match engagement {
+            Some(found) => found.relevance(share),
+            None => share.unwrap_or(RELEVANCE_PRIOR),
+        };
         estimate.factors(worth, relevance)
     }
 }

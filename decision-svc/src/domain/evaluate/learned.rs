@@ -1,12 +1,13 @@
 //! What is known of the responses to offers, where the flow's propensities are learned from it.
 //! Counts change with every report, so offers are then scored one by one: a prepared ranking would
-//! be outdated at once.
+//! be outdated at once. The same holds where propensities are drawn.
 
 use super::Customer;
 use crate::domain::{
     candidate::Candidate,
     compile::CompiledFlow,
     responses::{Evidence, Responses},
+    score::{Engagement, PropensitySource, drawn},
     scratch::{Exception, Scratch},
 };
 
@@ -17,20 +18,55 @@ impl CompiledFlow {
         customer.facts.responses.filter(|responses| self.learns() && !responses.is_empty())
     }
 
+    /// What propensities are drawn by, where they are.
+    #[inline]
+    fn seed(&self, customer: &Customer<'_>) -> Option<u64> {
+        customer.facts.seed.filter(|_| self.explores() && self.learns())
+    }
+
+    /// How the customer responds on the channel, where the flow learns from it.
+    #[inline]
+    pub(super) fn engagement<'a>(&self, customer: &Customer<'a>) -> Option<&'a Engagement> {
+        customer.facts.engagement.as_ref().filter(|_| self.learns_relevance())
+    }
+
     /// True when offers are scored, or sifted, one by one.
     #[inline]
     pub(super) fn walks(&self, customer: &Customer<'_>) -> bool {
-        self.is_walked || self.responses(customer).is_some()
+        self.is_walked
+            || self.responses(customer).is_some()
+            || self.seed(customer).is_some()
+            || self.engagement(customer).is_some()
     }
 
-    /// What is known of an offer, where the flow learns from it.
+    /// What is known of an offer, where the flow learns from it or draws.
     #[inline]
-    pub(in crate::domain) fn evidence(
+    fn evidence(&self, candidate: &Candidate, customer: &Customer<'_>) -> Option<Evidence> {
+        let known = self.responses(customer).and_then(|it| it.evidence(&candidate.subject));
+        known.or_else(|| self.seed(customer).map(|_| Evidence::default()))
+    }
+
+    /// The learned propensity of an offer, drawn where the flow draws; none where nothing is known.
+    #[inline]
+    pub(super) fn learned(&self, candidate: &Candidate, customer: &Customer<'_>) -> Option<f64> {
+        let evidence = self.evidence(candidate, customer)?;
+        Some(match self.seed(customer) {
+            Some(seed) => drawn(seed, &candidate.offer_id, evidence.posterior()),
+            None => evidence.propensity(),
+        })
+    }
+
+    /// Where the propensity of an offer comes from.
+    pub(in crate::domain) fn propensity_source(
         &self,
         candidate: &Candidate,
         customer: &Customer<'_>,
-    ) -> Option<Evidence> {
-        self.responses(customer)?.evidence(&candidate.subject)
+    ) -> PropensitySource {
+        match (self.evidence(candidate, customer), self.seed(customer)) {
+            (None, _) => PropensitySource::Named(self.scoring.source.clone()),
+            (Some(evidence), None) => PropensitySource::Counted(evidence),
+            (Some(evidence), Some(_)) => PropensitySource::Drawn(evidence),
+        }
     }
 
     /// Numbers of the offers whose learned propensity the last evaluation used, in their order.

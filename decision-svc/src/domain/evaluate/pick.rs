@@ -201,7 +201,7 @@ impl CompiledFlow {
         let candidate = &self.offers.get(offer as usize)?.candidate;
         let matching = self.matching(program.affinities, customer, scratch);
         let estimate = self.estimate(candidate, program, customer, scratch);
-        let factors = self.factors(&estimate, candidate, program, matching);
+        let factors = self.factors(&estimate, candidate, (program, matching), customer);
         let score = factors.score(&self.scoring.weights)?;
         Some(Place { score, priority: candidate.worth.priority, offer })
     }
@@ -218,8 +218,8 @@ impl CompiledFlow {
         let inputs = self.inputs.get(program.inputs);
         let number = |index: usize| self.fill(*inputs.get(index)?, customer, scratch).to_double();
         let mut estimate = self.scoring.method.estimate(candidate, number);
-        if let Some(evidence) = self.evidence(candidate, customer) {
-            estimate.propensity = evidence.propensity();
+        if let Some(propensity) = self.learned(candidate, customer) {
+            estimate.propensity = propensity;
         }
         match program.effect {
             Some(effect) => estimate.with_uplift(customer.facts.uplifts.get(effect)),
@@ -233,11 +233,12 @@ impl CompiledFlow {
         &self,
         estimate: &Estimate<'_>,
         candidate: &Candidate,
-        program: &Program,
-        matching: u32,
+        (program, matching): (&Program, u32),
+        customer: &Customer<'_>,
     ) -> Factors {
         let count = self.affinities.get(program.affinities as usize).map_or(0, |rules| rules.len());
-        self.scoring.factors(estimate, &candidate.worth, (matching as usize, count))
+        let share = (matching as usize, count);
+        self.scoring.factors(estimate, &candidate.worth, share, self.engagement(customer))
     }
 
     /// The factors of an offer that is ranked without regard to them.

@@ -123,6 +123,8 @@ fn features(compiled: &CompiledFlow) -> String {
         responses: None,
         customer_id: "",
         flow_id: "",
+        engagement: None,
+        seed: None,
     };
     let found = compiled.features(&facts, &mut Workspace::default());
     let spelled = |(name, value): (String, Scalar)| match value {

@@ -16,7 +16,7 @@ use crate::domain::{
     reason::Reason,
     responses::Evidence,
     scalar::Fields,
-    score::{Estimate, PROPENSITY_PRIOR, PropensitySource, Uplift},
+    score::{Estimate, PROPENSITY_PRIOR, PropensitySource, Uplift, drawn},
     step::Step,
     trace::{Refused, Stage},
 };
@@ -139,6 +139,7 @@ fn considered(
         score,
         factors,
         propensity_source: match evidence(compiled, offer, facts) {
+            Some(evidence) if seed(compiled, facts).is_some() => PropensitySource::Drawn(evidence),
             Some(evidence) => PropensitySource::Counted(evidence),
             None => PropensitySource::Named(estimate.source.into()),
         },
@@ -162,12 +163,20 @@ fn scored<'f>(
     let flow = &compiled.flow;
     let mut estimate = flow.score_method().estimate(candidate, number);
     if let Some(evidence) = evidence(compiled, candidate, facts) {
-        estimate.propensity = evidence.propensity();
+        estimate.propensity = match seed(compiled, facts) {
+            Some(seed) => drawn(seed, &candidate.offer_id, evidence.posterior()),
+            None => evidence.propensity(),
+        };
     }
     if let Some((_, found)) = passage.says(false) {
         estimate.uplift = found;
     }
-    let mut factors = estimate.factors(&candidate.worth, relevance(program, facts, computed));
+    let affinities = affinities(program, facts, computed);
+    let relevance = match facts.engagement.filter(|_| flow.learns_relevance()) {
+        Some(engagement) => engagement.relevance(affinities),
+        None => affinities.unwrap_or(RELEVANCE_PRIOR),
+    };
+    let mut factors = estimate.factors(&candidate.worth, relevance);
     if is_mandatory {
         if factors.propensity.is_nan() {
             factors.propensity = PROPENSITY_PRIOR;
@@ -180,8 +189,15 @@ fn scored<'f>(
 
 /// What is known of the responses to an offer, where the flow learns from it.
 fn evidence(compiled: &OracleFlow, offer: &Candidate, facts: &Facts<'_>) -> Option<Evidence> {
-    let responses = facts.responses.filter(|_| compiled.flow.score_method().learns())?;
-    responses.evidence(offer)
+    let responses = facts.responses.filter(|_| compiled.flow.score_method().learns());
+    let known = responses.and_then(|responses| responses.evidence(offer));
+    known.or_else(|| seed(compiled, facts).map(|_| Evidence::default()))
+}
+
+/// What propensities are drawn by, where they are.
+fn seed(compiled: &OracleFlow, facts: &Facts<'_>) -> Option<u64> {
+    let flow = &compiled.flow;
+    facts.seed.filter(|_| flow.explores() && flow.score_method().learns())
 }
 
 fn no_score(inputs: &[Value]) -> String {
@@ -214,11 +230,10 @@ fn stages(compiled: &OracleFlow, left_out: &[LeftOut]) -> Vec<Stage> {
     stages
 }
 
-fn relevance(program: &OracleProgram, facts: &Facts<'_>, computed: &[Value]) -> f64 {
+/// The share of the affinities that are true; none without any.
+fn affinities(program: &OracleProgram, facts: &Facts<'_>, computed: &[Value]) -> Option<f64> {
     let all = program.affinities.len();
     let is_true = |rule: &&OracleRule| matches!(rule.evaluate(facts, computed), Verdict::True);
-    match all {
-        0 => RELEVANCE_PRIOR,
-        _ => program.affinities.iter().filter(is_true).count() as f64 / all as f64,
-    }
+    let count = program.affinities.iter().filter(is_true).count();
+    (all > 0).then(|| count as f64 / all as f64)
 }

@@ -27,8 +27,8 @@ use crate::domain::{
     reason::Reason,
     responses::{Count, Responses, category_key},
     score::{
-        FoundModel, Logistic, ModelKind, NamedModel, PropensitySource, ScoreMethod, Segment, Term,
-        Uplift,
+        Engagement, FoundModel, Logistic, ModelKind, NamedModel, PropensitySource, ScoreMethod,
+        Segment, Term, Uplift,
     },
     scratch::Workspace,
     step::{
@@ -126,7 +126,8 @@ pub(super) fn flow(dice: &mut Dice) -> Flow {
             steps.push(("opt", Optimize { reference: "winback".to_owned(), found }.into()));
         }
         let weights = (!is_profiled && !dice.one_in(4)).then_some(weights);
-        steps.push(("rank", Rank { weights }.into()));
+        let explores = dice.one_in(3);
+        steps.push(("rank", Rank { weights, explores, learns_relevance: dice.one_in(3) }.into()));
     }
     steps.push(("out", Response.into()));
     let node = |(id, step): (&str, Step)| Node { id: id.to_owned(), step };
@@ -193,10 +194,21 @@ fn responses(dice: &mut Dice, compiled: &CompiledFlow) -> Option<Responses> {
             let count = Count { contacts: contacts as u64, positives };
             let candidate = &offer.candidate;
             let category = category_key(candidate);
-            responses.replace(&candidate.offer_id, &category, Count::default(), count);
+            let place = (candidate.offer_id.as_str(), &*category, "");
+            responses.replace(place, Count::default(), count);
         }
     }
     Some(responses)
+}
+
+/// How the customer responds on the channel; sometimes it is not known.
+fn engagement(dice: &mut Dice) -> Option<Engagement> {
+    let count = |dice: &mut Dice| Count { contacts: 9, positives: dice.below(9) as u64 };
+    dice.one_in(2).then(|| Engagement {
+        on_channel: count(dice),
+        customer: count(dice),
+        ..Engagement::default()
+    })
 }
 
 /// What a record keeps of the responses that a plan used.
@@ -244,6 +256,23 @@ fn replays(plan: &Plan, compiled: &CompiledFlow, facts: &Facts<'_>, exclude_offe
     assert_eq!(spelled!(again), spelled!(plan), "{facts:?}");
 }
 
+/// Counts what a plan has of each kind.
+fn meet(plan: &Plan, met: &mut BTreeMap<String, usize>) {
+    let mut add = |kind: &str, count: usize| *met.entry(kind.to_owned()).or_insert(0) += count;
+    for (reason, count) in &plan.refused_by_reason {
+        add(reason.as_str(), *count);
+    }
+    add("ranked", plan.ranked_in_all);
+    let mut many = |kind: &str, is_it: &dyn Fn(&Ranked) -> bool| {
+        add(kind, plan.ranked.iter().filter(|ranked| is_it(ranked)).count());
+    };
+    many("uplift", &|ranked| ranked.uplift.is_some());
+    many("learned", &|it| matches!(it.propensity_source, PropensitySource::Counted(_)));
+    many("drawn", &|it| matches!(it.propensity_source, PropensitySource::Drawn(_)));
+    // Offers whose category is found only when the space around its name is left out.
+    many("spaced", &|it| it.category.trim() != it.category && !it.category_id.is_empty());
+}
+
 /// One catalog and flow, several customers; counts what was met.
 fn check(seed: u64, workspace: &mut Workspace, met: &mut BTreeMap<String, usize>) {
     let dice = &mut Dice(seed);
@@ -264,6 +293,8 @@ fn check(seed: u64, workspace: &mut Workspace, met: &mut BTreeMap<String, usize>
         let (moment, responses) = (&moment, responses(dice, &compiled));
         let responses = responses.as_ref();
         let customer_id = &*format!("c{}", dice.below(20));
+        let drawn_by = (!dice.one_in(3)).then_some(seed);
+        let engagement = engagement(dice);
         let facts = Facts {
             record,
             attributes,
@@ -274,6 +305,8 @@ fn check(seed: u64, workspace: &mut Workspace, met: &mut BTreeMap<String, usize>
             responses,
             customer_id,
             flow_id: "flow_f",
+            seed: drawn_by,
+            engagement,
         };
         let excluded = dice.many(2, |dice| format!("off_{:02}", dice.below(16)));
         let expected = planned_slowly(&slow, &facts, &excluded);

@@ -3,20 +3,24 @@
 //! compiled engine and the oracle each do that in their own way.
 
 mod effect;
+mod engagement;
 mod formula;
 mod logistic;
 mod model;
 mod prior;
 mod priority;
 mod shrinkage;
+mod thompson;
 mod uplift;
 
 pub use self::uplift::{Uplift, segment_of};
 pub use ::uplift::Segment;
+pub use engagement::{CUSTOMER_STRENGTH, Engagement};
 pub use logistic::{COEFFICIENT_MAX, Logistic, TERMS_MAX, Term};
 pub use model::{FoundModel, ModelKind, NamedModel};
 pub use prior::PROPENSITY_PRIOR;
 pub use shrinkage::{PropensitySource, STRENGTH, TENANT_STRENGTH};
+pub use thompson::{Contender, DRAWS, Posterior, drawn, first_probability, seed_of};
 
 use ::formula::Type;
 

@@ -23,18 +23,25 @@ pub enum PropensitySource {
     Named(Arc<str>),
     /// Counts of responses.
     Counted(Evidence),
+    /// A draw by counts of responses.
+    Drawn(Evidence),
 }
 
 impl Evidence {
     /// The probability of a positive response, given contact.
     pub fn propensity(&self) -> f64 {
+        shrunk(self.offer, STRENGTH, self.category_rate())
+    }
+
+    /// The same for an offer of the category without contacts.
+    pub(super) fn category_rate(&self) -> f64 {
         let tenant = shrunk(self.tenant, TENANT_STRENGTH, PROPENSITY_PRIOR);
-        let category = shrunk(self.category, STRENGTH, tenant);
-        shrunk(self.offer, STRENGTH, category)
+        shrunk(self.category, STRENGTH, tenant)
     }
 }
 
-fn shrunk(count: Count, strength: f64, prior: f64) -> f64 {
+/// The rate of a count, shrunk to a prior that counts for so many contacts.
+pub(super) fn shrunk(count: Count, strength: f64, prior: f64) -> f64 {
     (count.positives as f64 + strength * prior) / (count.contacts as f64 + strength)
 }
 
@@ -43,6 +50,10 @@ impl fmt::Display for PropensitySource {
         let evidence = match self {
             Self::Named(name) => return formatter.write_str(name),
             Self::Counted(evidence) => evidence,
+            Self::Drawn(evidence) => {
+                formatter.write_str("thompson: drawn by ")?;
+                evidence
+            }
         };
         let of = |count: Count| format!("{} of {}", count.positives, count.contacts);
         write!(

@@ -8,6 +8,10 @@ use crate::domain::{rank::Weights, tally::Tally};
 pub struct Rank {
     /// The weights; those of the flow's profile, or the default ones, when it names none.
     pub weights: Option<Weights>,
+    /// By propensities that are drawn: Thompson sampling.
+    pub explores: bool,
+    /// Relevance is learned from the customer's responses on the channel.
+    pub learns_relevance: bool,
 }
 
 impl NodeType for Rank {
