@@ -197,7 +197,7 @@ fn joint(one: &str, other: &str) -> f64 {
     }))
 }
 
-/// Whoever is held out of one experiment is as likely as others to be held out of another.
+/// Customers held out of one experiment are as likely as others to be held out of another.
 #[test]
 fn two_experiments_draw_independently_of_each_other() {
     for (one, other) in [("winback", "exp_1"), ("exp_1", "exp_2"), ("a", "aa")] {
