@@ -5,6 +5,7 @@
 mod decision_service {
     pub mod alike;
     pub mod arms;
+    pub mod arms_at_once;
     pub mod audit;
     pub mod batch;
     pub mod contact;

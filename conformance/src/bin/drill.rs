@@ -1,5 +1,5 @@
-//! `drill policy`, `decision`, `cluster`, `kill`, `retention` and `upgrade`: the drills at full
-//! size or a part of it. `cargo xtask drill` builds and runs it.
+//! `drill policy`, `decision`, `cluster`, `kill`, `retention`, `upgrade` and `soak`: the drills at
+//! full size or a part of it. `cargo xtask drill` builds and runs it.
 
 use std::{
     path::{Path, PathBuf},
@@ -10,8 +10,8 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand, ValueEnum};
 use conformance::{
     drill::{
-        Order, Report, Size, Time, cap, idempotency, kill, rehearse, replay, retention, upgrade,
-        withdrawal,
+        Order, Report, Size, Time, cap, idempotency, kill, rehearse, replay, retention, soak,
+        upgrade, withdrawal,
     },
     process,
     suite::Store,
@@ -39,6 +39,8 @@ enum Subject {
     Retention(Settings),
     /// The version before this one and this one, on the same data.
     Upgrade(Settings),
+    /// Writes and reads for all of the time on SQLite.
+    Soak(Settings),
 }
 
 #[derive(Debug, clap::Args)]
@@ -89,6 +91,8 @@ enum Which {
     Upgrade,
     /// One version after the other on SQLite.
     UpgradeSqlite,
+    /// Writes and reads on SQLite, with long reads in between.
+    Soak,
 }
 
 /// Each with its share of what is left of the time, in hundredths.
@@ -99,6 +103,7 @@ const CLUSTER: &[(Which, u32)] = &[(Which::Rehearse, 100)];
 const KILL: &[(Which, u32)] = &[(Which::Kill, 100)];
 const RETENTION: &[(Which, u32)] = &[(Which::Retention, 50), (Which::RetentionSqlite, 100)];
 const UPGRADE: &[(Which, u32)] = &[(Which::Upgrade, 50), (Which::UpgradeSqlite, 100)];
+const SOAK: &[(Which, u32)] = &[(Which::Soak, 100)];
 
 #[tokio::main(flavor = "multi_thread")]
 async fn main() -> anyhow::Result<()> {
@@ -109,6 +114,7 @@ async fn main() -> anyhow::Result<()> {
         Subject::Kill(settings) => ("kill", settings, KILL),
         Subject::Retention(settings) => ("retention", settings, RETENTION),
         Subject::Upgrade(settings) => ("upgrade", settings, UPGRADE),
+        Subject::Soak(settings) => ("soak", settings, SOAK),
     };
     let cores = std::thread::available_parallelism()?;
     let build = if cfg!(debug_assertions) { "debug" } else { "release" };
@@ -127,7 +133,11 @@ async fn main() -> anyhow::Result<()> {
         let time = Time::of(most);
         let is_sqlite = matches!(
             which,
-            Which::CapSqlite | Which::ReplaySqlite | Which::RetentionSqlite | Which::UpgradeSqlite
+            Which::CapSqlite
+                | Which::ReplaySqlite
+                | Which::RetentionSqlite
+                | Which::UpgradeSqlite
+                | Which::Soak
         );
         let store = if is_sqlite { Store::Sqlite } else { Store::Postgres };
         let size = Size::FULL.part(settings.part);
@@ -151,6 +161,7 @@ async fn run(which: Which, order: &Order, previous: Option<&Path>) -> anyhow::Re
         Which::Replay | Which::ReplaySqlite => replay::run(order).await,
         Which::Rehearse => rehearse::run(order).await,
         Which::Kill => kill::run(order).await,
+        Which::Soak => soak::run(order).await,
         Which::Retention | Which::RetentionSqlite => retention::run(order).await,
         Which::Upgrade | Which::UpgradeSqlite => {
             let previous =

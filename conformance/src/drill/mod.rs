@@ -15,6 +15,7 @@ pub mod rehearse;
 pub mod replay;
 pub mod retention;
 pub mod rig;
+pub mod soak;
 pub mod store;
 pub mod upgrade;
 pub mod withdrawal;

@@ -2,6 +2,7 @@
 //! older one notices nothing of the migration.
 
 use std::{
+    collections::BTreeMap,
     path::Path,
     sync::{
         Arc,
@@ -21,6 +22,12 @@ use crate::{
 
 /// Callers that load the older version while it is migrated.
 const CALLERS: u64 = 4;
+/// The experiment of the programme, its flow, and the share that it holds out later.
+const EXPERIMENT: &str = "/api/v1/experiments/exp_held_out";
+const FLOW: &str = "Flow 0";
+const LATER_SHARE: u64 = 70;
+/// Customers whose arms are looked at.
+const ARMS: usize = 60;
 
 /// One process of one version on the data of the drill.
 struct Version {
@@ -49,6 +56,29 @@ impl Version {
         Ok(ids)
     }
 
+    /// The arms of some customers, by customer: a customer without one gets it.
+    async fn arms(&self, prefix: &str) -> anyhow::Result<BTreeMap<String, String>> {
+        let mut arms = BTreeMap::new();
+        for number in 0..ARMS {
+            let customer = format!("{prefix}{number}");
+            let path = format!("/api/v1/schemas/Customer/records/{customer}");
+            self.client.ok("PUT", &path, &json!({"score": 50})).await?;
+            let asked = json!({"customerId": customer, "flow": FLOW, "channel": "web"});
+            let decision = self.client.ok("POST", "/api/v1/recommend", &asked).await?;
+            let id = decision["decisionId"].as_str().context("a decision has an id")?;
+            let path = format!("/api/v1/decisions/{id}");
+            let record = self.client.ok("GET", &path, &Value::Null).await?;
+            arms.insert(customer, record["arm"].as_str().unwrap_or_default().to_owned());
+        }
+        Ok(arms)
+    }
+
+    /// Changes what the experiment holds out of those without an arm.
+    async fn change_the_split(&self) -> anyhow::Result<()> {
+        let share = json!({"holdoutPercentage": LATER_SHARE});
+        self.client.ok("PATCH", EXPERIMENT, &share).await.map(drop)
+    }
+
     /// Which of these decisions it does not make again as they were.
     async fn differing(&self, ids: &[String]) -> anyhow::Result<Vec<String>> {
         let mut found = Vec::new();
@@ -61,6 +91,26 @@ impl Version {
         }
         Ok(found)
     }
+}
+
+/// Customers who have another arm than before.
+fn moved(before: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Vec<String> {
+    let moved = before.iter().filter(|(customer, arm)| now.get(*customer) != Some(arm));
+    moved.map(|(customer, arm)| format!("{customer} was in {arm}")).collect()
+}
+
+/// The drill would not notice without both arms, or if the later split drew the same arms.
+fn ensure_telling(
+    before: &BTreeMap<String, String>,
+    later: &BTreeMap<String, String>,
+) -> anyhow::Result<()> {
+    let held = |arms: &BTreeMap<String, String>| {
+        arms.values().filter(|arm| arm.as_str() == "holdout").count()
+    };
+    let (first, then) = (held(before), held(later));
+    ensure!(first > 0 && first < before.len(), "{first} of {} are held out", before.len());
+    ensure!(then > 2 * first, "the later split holds out {then}, the first one {first}");
+    Ok(())
 }
 
 /// Runs the drill. `previous` is the `proffer` of the version before, `current` that of this one.
@@ -94,6 +144,7 @@ async fn beside(
     let older = Version::start(previous, place).await?;
     programme::configure(&older.client, order.seed, order.size.customers).await?;
     let by_older = older.decide(order, 0, count).await?;
+    let arms = older.arms("cust_arm_").await?;
 
     let stop = Arc::new(AtomicBool::new(false));
     let load: Vec<_> = (0..CALLERS).map(|caller| load(&older, order, caller, &stop)).collect();
@@ -114,6 +165,10 @@ async fn beside(
     report.promise("older decisions that the newer version makes otherwise", &differing);
     let differing = older.differing(&by_newer).await?;
     report.promise("newer decisions that the older version makes otherwise", &differing);
+    newer.change_the_split().await?;
+    ensure_telling(&arms, &newer.arms("cust_later_").await?)?;
+    let changed = moved(&arms, &newer.arms("cust_arm_").await?);
+    report.promise("customers who changed arms with the newer version", &changed);
 
     drop(older);
     let older = Version::start(previous, place).await.context("the older version starts again")?;
@@ -121,6 +176,8 @@ async fn beside(
     report.tell(format!("  decisions of the older version, started again: {}", again.len()));
     let differing = newer.differing(&again).await?;
     report.promise("its decisions that the newer version makes otherwise", &differing);
+    let changed = moved(&arms, &older.arms("cust_arm_").await?);
+    report.promise("customers who changed arms with the older version, started again", &changed);
     Ok(())
 }
 
@@ -136,18 +193,25 @@ async fn in_turn(
     let older = Version::start(previous, place).await?;
     programme::configure(&older.client, order.seed, order.size.customers).await?;
     let by_older = older.decide(order, 0, count).await?;
+    let arms = older.arms("cust_arm_").await?;
     drop(older);
     report.tell(format!("  {}", migrate(current, place).await?));
     let newer = Version::start(current, place).await?;
     let differing = newer.differing(&by_older).await?;
     report.promise("older decisions that the newer version makes otherwise", &differing);
     let by_newer = newer.decide(order, count, count).await?;
+    newer.change_the_split().await?;
+    ensure_telling(&arms, &newer.arms("cust_later_").await?)?;
+    let changed = moved(&arms, &newer.arms("cust_arm_").await?);
+    report.promise("customers who changed arms with the newer version", &changed);
     drop(newer);
     let older = Version::start(previous, place).await.context("the older version starts again")?;
     let differing = older.differing(&by_newer).await?;
     report.promise("newer decisions that the older version makes otherwise", &differing);
     let again = older.decide(order, 2 * count, count).await?;
     report.tell(format!("  decisions of the older version, started again: {}", again.len()));
+    let changed = moved(&arms, &older.arms("cust_arm_").await?);
+    report.promise("customers who changed arms with the older version, started again", &changed);
     Ok(())
 }
 

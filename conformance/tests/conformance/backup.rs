@@ -10,6 +10,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use conformance::{
+    campaign,
     door::{Door, DoorKind},
     http::Client,
     play::play,
@@ -196,6 +197,56 @@ async fn a_backup_under_load_has_all_that_was_acknowledged_before_its_instant_an
         let audit = client.ok("GET", "/api/v1/audit/verify", &Value::Null).await.unwrap();
         assert_eq!(audit["valid"], true, "{audit}");
     }
+}
+
+/// Whether customers are held out, each asked about for the first time or again.
+async fn held_out(client: &Client, prefix: &str) -> Vec<bool> {
+    let mut found = Vec::new();
+    for number in 0..40 {
+        let customer = format!("{prefix}{number}");
+        let path = campaign::record_path(&customer);
+        client.ok("PUT", &path, &campaign::lapsed(3)).await.unwrap();
+        let asked = json!({"customerId": customer, "channel": "web", "flow": "Winback"});
+        let answer = client.ok("POST", "/api/v1/recommend", &asked).await.unwrap();
+        found.push(answer["controlGroup"] == true);
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_keeps_every_customers_arm_whatever_the_split_is_then() {
+    let mut suite = Suite::start(Shape::AllInOne, Store::Sqlite).await.unwrap();
+    campaign::configure(&suite.base).await.unwrap();
+    let experiment = json!({"name": "Restored", "flowId": "Winback", "holdoutPercentage": 30,
+        "primaryMetric": "conversion_rate", "duration": "90 days",
+        "startsAt": Clock::system().now().to_rfc3339()});
+    suite.client().ok("POST", "/api/v1/experiments", &experiment).await.unwrap();
+    let before = held_out(&suite.client(), "before").await;
+    let root = suite.folder().to_owned();
+    let path = |name: &str| root.join(name).display().to_string();
+    let (data, copy, again) = (path("data"), path("copy"), path("again"));
+    let saved = proffer(&["backup", "--data", &data, "--to", &copy]);
+    assert!(saved.status.success(), "{}", said(&saved));
+    let change = async |suite: &Suite| {
+        let share = json!({"holdoutPercentage": 95});
+        let changed = "/api/v1/experiments/exp_restored";
+        suite.client().ok("PATCH", changed, &share).await.unwrap();
+        held_out(&suite.client(), "after").await
+    };
+    // What is written after the backup is gone with the restore.
+    change(&suite).await;
+    suite.processes.clear();
+    let restored = proffer(&["restore", "--from", &copy, "--data", &again]);
+    assert!(restored.status.success(), "{}", said(&restored));
+    let place = vec!["--data".to_owned(), again];
+    let suite = Suite::start_at(Shape::AllInOne, place).await.unwrap();
+    assert_eq!(held_out(&suite.client(), "before").await, before);
+    let after = change(&suite).await;
+    assert_eq!(held_out(&suite.client(), "before").await, before);
+    // The later split would have drawn other arms.
+    let count = |arms: &[bool]| arms.iter().filter(|is_held_out| **is_held_out).count();
+    let (first, later) = (count(&before), count(&after));
+    assert!((2..25).contains(&first) && later > 30, "{first} and {later} of 40 are held out");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -70,20 +70,17 @@ async fn every_command_of_the_operations_page_does_what_the_page_says() {
             assert!(output.status.success(), "{line}: {output:?}");
             continue;
         }
-        if !["proffer", "catalog-svc"].contains(&program.as_str()) {
-            continue;
-        }
         let mut arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         // A service would go on; its settings are checked only.
-        if arguments.first() == Some(&"serve") {
+        if arguments.first() == Some(&"serve") || program == "gateway" {
             arguments.push("--check-config");
         }
         let process = Process::start(program, &arguments, &[]).unwrap();
         let (code, log, _) = process.ended_with_output().await.unwrap();
         assert_eq!(code, Some(0), "{line}: {log}");
     }
-    for (program, count) in [("proffer", 5), ("catalog-svc", 1), ("pg_dump", 1), ("pg_restore", 1)]
-    {
+    let shown = [("proffer", 5), ("catalog-svc", 1), ("gateway", 1), ("pg_dump", 1)];
+    for (program, count) in shown.into_iter().chain([("pg_restore", 1)]) {
         assert!(run.get(program) >= Some(&count), "{program}: {run:?}");
     }
     let mut restored = PgConnection::connect(&restored_url).await.unwrap();

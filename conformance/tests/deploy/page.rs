@@ -60,6 +60,39 @@ fn every_command_of_the_kubernetes_page_that_can_run_here_runs() {
     }
 }
 
+/// The commands in text fences need Docker or a registry. Each is one of Docker's, and the files,
+/// profiles and tags that they name exist.
+#[test]
+fn every_command_of_the_kubernetes_page_that_cannot_run_here_names_what_exists() {
+    let page = std::fs::read_to_string(root().join(PAGE)).unwrap();
+    let fences = page.split("```text\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let lines: Vec<_> = fences.flat_map(str::lines).collect();
+    assert!(lines.len() >= 3, "{lines:?}");
+    let compose = std::fs::read_to_string(root().join("deploy/compose.yaml")).unwrap();
+    let compose: serde_json::Value = serde_yaml_ng::from_str(&compose).unwrap();
+    let profiles: Vec<_> = compose["services"].as_object().unwrap().values().collect();
+    let mut built = None;
+    for line in lines {
+        let words: Vec<_> = line.split(' ').collect();
+        assert_eq!(words[0], "docker", "`{line}` can run here: fence it as ```sh");
+        for pair in words.windows(2) {
+            match pair[0] {
+                "-f" => assert!(root().join(pair[1]).exists(), "{line}: {}", pair[1]),
+                "--profile" => {
+                    let has = |service: &&&serde_json::Value| {
+                        let own = service["profiles"].as_array();
+                        own.is_some_and(|own| own.iter().any(|own| own == pair[1]))
+                    };
+                    assert!(profiles.iter().any(|it| has(&it)), "{line}: {}", pair[1]);
+                }
+                "-t" => built = Some(pair[1].to_owned()),
+                "push" => assert_eq!(built.as_deref(), Some(pair[1]), "what was built is pushed"),
+                _ => {}
+            }
+        }
+    }
+}
+
 /// A value that the page or a comment names exists.
 #[test]
 fn every_value_that_the_kubernetes_page_names_is_one_of_the_chart() {

@@ -3,3 +3,4 @@
 pub mod decision;
 pub mod ledger;
 pub mod naive;
+pub mod open_read;

@@ -158,3 +158,99 @@ fn a_changed_split_moves_nobody_who_has_an_arm() {
     }
     assert!(moved > 400, "the split divides others: {moved}");
 }
+
+/// Customers of the tests of chance: `PROFFER_TEST_IDS`, of which 1,000,000 are promised, or few.
+fn ids() -> impl Iterator<Item = String> {
+    let asked = std::env::var("PROFFER_TEST_IDS").ok().and_then(|text| text.parse().ok());
+    (0..asked.unwrap_or(50_000)).map(|n: u64| format!("cust_{n}"))
+}
+
+/// How far counts are from what is expected of them: the statistic of the chi-square test.
+fn chi_square(cells: impl Iterator<Item = (u64, f64)>) -> f64 {
+    cells.map(|(found, expected)| (found as f64 - expected).powi(2) / expected).sum()
+}
+
+/// 256 cells of equal size: the statistic has 255 degrees of freedom. By chance it lies outside of
+/// these bounds once in 10,000 salts, on either side; more even than chance is wrong too.
+#[test]
+fn draws_are_uniform_by_chi_square() {
+    for salt in ["", "winback", "exp_1"] {
+        let mut cells = [0; 256];
+        ids().for_each(|id| cells[(head(salt, &id) >> 56) as usize] += 1);
+        let expected = ids().count() as f64 / 256.0;
+        let found = chi_square(cells.into_iter().map(|count| (count, expected)));
+        assert!((178.0..348.0).contains(&found), "`{salt}`: {found}");
+    }
+}
+
+/// Cells of the draws of two salts, 16 by 16, against the products of their margins: 225 degrees of
+/// freedom, bounds as above.
+fn joint(one: &str, other: &str) -> f64 {
+    let mut cells = [[0; 16]; 16];
+    let cell = |salt: &str, id: &str| (head(salt, id) >> 60) as usize;
+    ids().for_each(|id| cells[cell(one, &id)][cell(other, &id)] += 1);
+    let (total, rows) = (ids().count() as f64, cells.map(|row| row.iter().sum::<u64>()));
+    let columns = std::array::from_fn::<u64, 16, _>(|at| cells.iter().map(|row| row[at]).sum());
+    let places = (0..256).map(|place| (place / 16, place % 16));
+    chi_square(places.map(|(row, column)| {
+        (cells[row][column], rows[row] as f64 * columns[column] as f64 / total)
+    }))
+}
+
+/// Customers held out of one experiment are as likely as others to be held out of another.
+#[test]
+fn two_experiments_draw_independently_of_each_other() {
+    for (one, other) in [("winback", "exp_1"), ("exp_1", "exp_2"), ("a", "aa")] {
+        let found = joint(one, other);
+        assert!((153.0..313.0).contains(&found), "`{one}` and `{other}`: {found}");
+        let held = |salt: &str, share: u32| -> Vec<bool> {
+            ids().map(|id| is_held_out(salt, &id, share)).collect()
+        };
+        let (one, other) = (held(one, 1_500), held(other, 3_000));
+        let both = one.iter().zip(&other).filter(|(one, other)| **one && **other).count();
+        let expected = one.len() as f64 * 0.15 * 0.3;
+        let deviation = (both as f64 - expected) / (expected * (1.0 - 0.15 * 0.3)).sqrt();
+        assert!(deviation.abs() < 4.0, "{both} in both, {expected} expected");
+    }
+    // A shared salt would be found.
+    assert!(joint("winback", "winback") > 100_000.0);
+}
+
+proptest::proptest! {
+    /// Splits change, experiments on the flow and on every flow begin and end, processes forget all
+    /// but what is stored: a stored arm stays, and is stored once.
+    #[test]
+    fn no_history_of_changes_moves_a_customer(
+        steps in proptest::collection::vec((0_usize..3, 0_u32..=100, 0_u8..5), 1..12),
+    ) {
+        let all = [("a", "f"), ("b", "f"), ("z", "*")];
+        let mut all = all.map(|(id, flow)| experiment(id, flow, 50));
+        let mut arms: Vec<(String, Vec<Arm>)> =
+            (0..20).map(|n| (format!("c{n}"), Vec::new())).collect();
+        for (which, percent, change) in steps {
+            let changed = &mut all[which];
+            match change {
+                0 => changed.is_running = false,
+                1 => changed.is_running = true,
+                _ => {
+                    let epoch = changed.splits.len() as i32 + 1;
+                    changed.splits.push(Split { epoch, holdout_basis_points: percent * 100 });
+                }
+            }
+            let found = all.iter().map(|it| (it.id.clone(), it.clone())).collect();
+            let found = Experiments { revision: 1, experiments: found, ..Experiments::default() };
+            for (customer, stored) in &mut arms {
+                let draw = (Draw::Missing, at(150));
+                let bound = binding_arms(&found, ("f", "f"), stored, customer, draw);
+                for BindingArm { arm, is_new, .. } in bound {
+                    let before = stored.iter().find(|it| it.experiment_id == arm.experiment_id);
+                    proptest::prop_assert_eq!(is_new, before.is_none());
+                    match before {
+                        Some(before) => proptest::prop_assert_eq!(&arm, before),
+                        None => stored.push(arm),
+                    }
+                }
+            }
+        }
+    }
+}
