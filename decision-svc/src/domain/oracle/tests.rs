@@ -267,6 +267,7 @@ fn meet(plan: &Plan, met: &mut BTreeMap<String, usize>) {
         add(kind, plan.ranked.iter().filter(|ranked| is_it(ranked)).count());
     };
     many("uplift", &|ranked| ranked.uplift.is_some());
+    many("explored", &|ranked| ranked.gate_probability < 1.0);
     many("learned", &|it| matches!(it.propensity_source, PropensitySource::Counted(_)));
     many("drawn", &|it| matches!(it.propensity_source, PropensitySource::Drawn(_)));
     // Offers whose category is found only when the space around its name is left out.
@@ -353,30 +354,6 @@ fn check(seed: u64, workspace: &mut Workspace, met: &mut BTreeMap<String, usize>
         meet(&got, met);
     }
     assert_eq!(compiled.fields_read, slow.fields_read(), "seed {seed}");
-}
-
-/// Counts what a plan has.
-fn meet(got: &Plan, met: &mut BTreeMap<String, usize>) {
-    for (reason, count) in &got.refused_by_reason {
-        *met.entry(reason.as_str().to_owned()).or_insert(0) += count;
-    }
-    *met.entry("ranked".to_owned()).or_insert(0) += got.ranked_in_all;
-    // Offers whose category is found only when the space around its name is left out.
-    let is_spaced = |ranked: &Ranked| {
-        ranked.category.trim() != ranked.category && !ranked.category_id.is_empty()
-    };
-    let is_learned =
-        |ranked: &Ranked| matches!(ranked.propensity_source, PropensitySource::Counted(_));
-    let ranked = || got.ranked.iter();
-    let kinds = [
-        ("explored", ranked().filter(|ranked| ranked.gate_probability < 1.0).count()),
-        ("uplift", ranked().filter(|ranked| ranked.uplift.is_some()).count()),
-        ("learned", ranked().filter(|ranked| is_learned(ranked)).count()),
-        ("spaced", ranked().filter(|ranked| is_spaced(ranked)).count()),
-    ];
-    for (kind, count) in kinds {
-        *met.entry(kind.to_owned()).or_insert(0) += count;
-    }
 }
 
 #[test]
