@@ -18,6 +18,7 @@ mod experiment_service {
     pub mod retention;
     pub mod suite;
     pub mod sums;
+    pub mod sums_many;
     pub mod training;
     pub mod training_many;
     pub mod universal;
