@@ -19,6 +19,7 @@ mod experiment_service {
     pub mod retrained;
     pub mod suite;
     pub mod sums;
+    pub mod sums_many;
     pub mod training;
     pub mod training_many;
     pub mod universal;

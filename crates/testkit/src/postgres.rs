@@ -21,8 +21,9 @@ const POLLS_MAX: u32 = 600;
 const STARTS_APART: u32 = 10;
 
 /// Runs the server until standard input ends, then stops it and removes its folder. The pipe ends
-/// with the starter, however that dies, so no server is left behind. A process group of its own
-/// keeps Ctrl-C for the starter. `crash` kills the server at once; `start` starts it again unless
+/// with the starter, however that dies, so no server is left behind, nor one that is paused: it
+/// stops at once, and kills what does not follow. A process group of its own keeps Ctrl-C for the
+/// starter. `crash` kills the server at once; `start` starts it again unless
 /// it runs (an ended process has no program any more).
 const KEEPER: &str = r#"
 launch() {
@@ -37,7 +38,8 @@ while read -r word; do
     start) [ -e "/proc/$server/exe" ] || launch "$@" ;;
   esac
 done
-kill -INT "$server"
+kill -QUIT "$server"
+kill -CONT "$server"
 wait "$server"
 cd /
 rm -rf "$2"
@@ -118,6 +120,28 @@ impl Postgres {
         self.tell("crash")
     }
 
+    /// Lets every process of the server stand still, `kill -STOP`: it takes connections and answers
+    /// nothing until [`Self::resume`].
+    pub fn pause(&self) -> anyhow::Result<()> {
+        let first = self.first_process()?;
+        // Without it no further process comes.
+        signal("STOP", &[first])?;
+        signal("STOP", &children(first)?)
+    }
+
+    /// Lets a paused server go on.
+    pub fn resume(&self) -> anyhow::Result<()> {
+        let first = self.first_process()?;
+        signal("CONT", &children(first)?)?;
+        signal("CONT", &[first])
+    }
+
+    fn first_process(&self) -> anyhow::Result<u32> {
+        let text = fs::read_to_string(self.folder.join("data/postmaster.pid"))?;
+        let line = text.lines().next().context("the server names its first process")?;
+        Ok(line.trim().parse()?)
+    }
+
     /// Starts a crashed server again on the same data and waits until it answers.
     pub fn start_again(&mut self) -> anyhow::Result<()> {
         for poll in 0..POLLS_MAX {
@@ -172,6 +196,36 @@ pub fn find_binaries() -> Option<PathBuf> {
     folders.filter(|folder| holds(folder)).max_by_key(version)
 }
 
+/// The processes that `parent` has started.
+fn children(parent: u32) -> anyhow::Result<Vec<u32>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc")?.flatten() {
+        let Some(process) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        // It may have ended meanwhile.
+        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
+        // Number, name in parentheses, state, parent.
+        let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        if after_name.split_whitespace().nth(1) == Some(parent.to_string().as_str()) {
+            found.push(process);
+        }
+    }
+    Ok(found)
+}
+
+/// Signals those of the processes that have not ended meanwhile.
+fn signal(name: &str, processes: &[u32]) -> anyhow::Result<()> {
+    for process in processes {
+        let process = process.to_string();
+        let status =
+            Command::new("kill").args(["-s", name, &process]).stderr(Stdio::null()).status()?;
+        let is_gone = !Path::new("/proc").join(&process).exists();
+        anyhow::ensure!(status.success() || is_gone, "kill -s {name} {process} failed");
+    }
+    Ok(())
+}
+
 fn free_port() -> anyhow::Result<u16> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
@@ -196,8 +250,24 @@ mod tests {
         assert_ne!(sql(&server, "select pg_postmaster_start_time()"), first);
     }
 
+    /// The statement is sent while nothing answers, and answered when the server goes on.
     #[test]
-    fn a_dropped_server_is_gone_with_its_folder() {
+    fn a_paused_server_answers_nothing_until_it_goes_on() {
+        let server = Postgres::start().unwrap();
+        server.pause().unwrap();
+        let mut psql = Command::new(server.binaries.join("psql"));
+        psql.args(["-qAt", "-d", &server.url, "-c", "select 7"]).stdout(Stdio::piped());
+        let mut asking = psql.spawn().unwrap();
+        // It is not ready: the question of `pg_isready` has a limit of its own.
+        assert!(!server.is_ready().unwrap());
+        assert!(asking.try_wait().unwrap().is_none(), "an answer of a server that stands still");
+        server.resume().unwrap();
+        let output = asking.wait_with_output().unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), "7");
+    }
+
+    #[test]
+    fn a_dropped_server_is_gone_with_its_folder_though_it_stands_still() {
         let server = Postgres::start().unwrap();
         let folder = server.folder.clone();
         let address = server
@@ -206,6 +276,7 @@ mod tests {
             .trim_end_matches("/postgres")
             .to_owned();
         assert!(folder.exists() && std::net::TcpStream::connect(&address).is_ok());
+        server.pause().unwrap();
         drop(server);
         assert!(!folder.exists() && std::net::TcpStream::connect(&address).is_err());
     }

@@ -60,13 +60,13 @@ fn customers_text() -> String {
 }
 
 /// The outcomes of these customers from the look back before their arm on, whatever decision or
-/// flow they name.
+/// flow they name. The clock of another replica may have put the exposure before the arm.
 fn outcomes_text() -> String {
     format!(
         "select {OUTCOME}
-         from {PAGE_OF}
+         from {PAGE_OF} {WITH_EXPOSURE}
          join outcome o on o.tenant_id = a.tenant_id and o.customer_id = a.customer_id
-           and +o.occurred_us >= a.assigned_us - $5
+           and (+o.occurred_us >= a.assigned_us - $5 or +o.occurred_us >= e.exposed_us)
          order by o.customer_id"
     )
 }

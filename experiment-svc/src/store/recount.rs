@@ -136,16 +136,22 @@ impl<'a> Recount<'a> {
     /// Reads what is needed of the customers with an arm in an experiment that counts.
     async fn read_rest(&mut self, transaction: &mut Transaction) -> Result<(), DatabaseError> {
         let tenant = self.tenant;
-        let mut since: BTreeMap<&str, i64> = BTreeMap::new();
-        for ((customer, experiment), arm) in &self.arms {
-            let Some((plan, _)) = self.plans.get(experiment) else { continue };
-            let from = arm.assigned_us.saturating_sub(plan.look_back_us.unwrap_or_default());
-            let earliest = since.entry(customer).or_insert(from);
-            *earliest = from.min(*earliest);
-        }
-        let asked = customer::rows(&since.keys().copied().collect());
+        let is_counted = |(_, experiment): &&Key| self.plans.contains_key(experiment);
+        let counted = self.arms.keys().filter(is_counted).map(|(customer, _)| customer.as_str());
+        let asked = customer::rows(&counted.collect());
         let exposures: Vec<(String, String, i64, String)> =
             read(transaction, tenant, &EXPOSURES, &asked).await?;
+        let pair = |(customer, experiment, one, two)| ((customer, experiment), (one, two));
+        self.exposures = exposures.into_iter().map(pair).collect();
+        let mut since: BTreeMap<&str, i64> = BTreeMap::new();
+        for (key, arm) in &self.arms {
+            let Some((plan, _)) = self.plans.get(&key.1) else { continue };
+            let exposed = self.exposures.get(key).map_or(arm.assigned_us, |(at_us, _)| *at_us);
+            let from = arm.assigned_us.min(exposed);
+            let from = from.saturating_sub(plan.look_back_us.unwrap_or_default());
+            let earliest = since.entry(&key.0).or_insert(from);
+            *earliest = from.min(*earliest);
+        }
         let tallies: Vec<(String, String, i64, String)> =
             read(transaction, tenant, &TALLIES, &asked).await?;
         let mut covariates: Vec<(String, String, Option<i64>)> = Vec::new();
@@ -162,8 +168,6 @@ impl<'a> Recount<'a> {
             let (customer, outcome) = outcome(row);
             outcomes.entry(customer).or_default().push(outcome);
         }
-        let pair = |(customer, experiment, one, two)| ((customer, experiment), (one, two));
-        self.exposures = exposures.into_iter().map(pair).collect();
         self.tallies = tallies
             .into_iter()
             .map(|(customer, experiment, version, text)| ((customer, experiment), (version, text)))

@@ -30,9 +30,10 @@ fn customers_text() -> String {
 fn outcomes_text() -> String {
     format!(
         "select {OUTCOME}
-         from {PAGE_OF}
+         from {PAGE_OF} {WITH_EXPOSURE}
          join outcome o on o.tenant_id = a.tenant_id and o.customer_id = a.customer_id
-           and +o.occurred_us >= a.assigned_us and o.received_us <= $5
+           and (+o.occurred_us >= a.assigned_us or +o.occurred_us >= e.exposed_us)
+           and o.received_us <= $5
          order by o.customer_id, o.outcome_id"
     )
 }

@@ -24,10 +24,10 @@ fn measured() -> proto::Experiment {
 }
 
 /// Numbers that look random and are the same in every run.
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
-    fn next(&mut self, below: u64) -> u64 {
+    pub fn next(&mut self, below: u64) -> u64 {
         // SplitMix64 by Sebastiano Vigna, public domain.
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -77,7 +77,7 @@ fn entries(customers: u64, outcomes: u64, dice: &mut Dice) -> Vec<Entry> {
 }
 
 /// What the sums say and what the rows say, metric by metric.
-async fn check_sums(suite: &Suite, id: &str, metrics: &[&str]) {
+pub async fn check_sums(suite: &Suite, id: &str, metrics: &[&str]) {
     let stored = suite.get(id).await.unwrap();
     let plan = plan_of(&stored);
     for name in metrics {
@@ -96,51 +96,6 @@ async fn check_sums(suite: &Suite, id: &str, metrics: &[&str]) {
 
 fn plan_of(stored: &proto::Experiment) -> Plan {
     experiment_svc::grpc::plan_of(stored).unwrap()
-}
-
-async fn deliver_and_restart(mut suite: Suite, entries: &[Entry], parts: usize) -> Suite {
-    for part in entries.chunks(entries.len().div_ceil(parts)) {
-        for batch in part.chunks(500) {
-            suite.deliver(batch.iter().cloned()).await.unwrap();
-        }
-        suite = suite.restart().await;
-    }
-    suite
-}
-
-/// How many outcomes: few in a test run, as many as `PROFFER_SUMS_OUTCOMES` says in a drill.
-fn outcomes() -> u64 {
-    let asked = std::env::var("PROFFER_SUMS_OUTCOMES").ok();
-    asked.and_then(|text| text.parse().ok()).unwrap_or(2_000)
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn sums_after_outcomes_in_random_order_with_duplicates_and_restarts_are_those_of_the_rows() {
-    on_both(async |mut suite| {
-        for window in [None, Some(7)] {
-            let experiment = proto::Experiment {
-                name: format!("Window {window:?}"),
-                id: SEED.to_owned() + if window.is_some() { "_w" } else { "" },
-                flow_id: format!("f{window:?}"),
-                outcome_window_days: window,
-                ..measured()
-            };
-            let id = suite.create(experiment).await.unwrap().id;
-            let mut dice = Dice(7);
-            let mut entries = entries(outcomes() / 10, outcomes(), &mut dice);
-            for entry in &mut entries {
-                match entry {
-                    Entry::Assignment(entry) => entry.experiment_id.clone_from(&id),
-                    Entry::Exposure(entry) => entry.experiment_id.clone_from(&id),
-                    Entry::Outcome(entry) => entry.outcome_id += &id,
-                }
-            }
-            suite = deliver_and_restart(suite, &entries, 3).await;
-            suite.deliver_through([], Some(day(60))).await.unwrap();
-            check_sums(&suite, &id, &METRICS).await;
-        }
-    })
-    .await;
 }
 
 /// Several relays deliver overlapping parts to two processes at once.
@@ -226,7 +181,7 @@ async fn deliveries_while_customers_are_counted_again_count_once() {
 }
 
 /// Runs statements as the version before this one sent them.
-async fn as_before(suite: &Suite, statements: &[String]) {
+pub async fn as_before(suite: &Suite, statements: &[String]) {
     let database = suite.app.store().database();
     for statement in statements {
         let mut transaction = database.begin().await.unwrap();
