@@ -3,6 +3,7 @@
 
 mod picture;
 mod print;
+mod progress;
 pub mod retrain;
 mod train;
 
@@ -16,6 +17,7 @@ use serve::{Problem, metadata};
 use tonic::{Request, Response, Status, metadata::MetadataMap};
 
 use super::Context;
+use progress::Progress;
 pub use train::Trainings;
 
 /// Effect models that a tenant may have.
@@ -152,8 +154,37 @@ impl EffectModelService for EffectModels {
         request: Request<proto::TrainEffectModelRequest>,
     ) -> Result<Response<proto::TrainEffectModelResponse>, Status> {
         let (metadata, _, request) = request.into_parts();
-        let effect_model = shown(train::train(&self.0, &metadata, request).await?);
+        let begun = train::begin(&self.0, &metadata, request, Progress::default()).await?;
+        let effect_model = shown(begun.await.map_err(|fault| serve::internal(&fault))??);
         Ok(Response::new(proto::TrainEffectModelResponse { effect_model }))
+    }
+
+    type TrainEffectModelWithProgressStream = progress::Parts;
+
+    async fn train_effect_model_with_progress(
+        &self,
+        request: Request<proto::TrainEffectModelWithProgressRequest>,
+    ) -> Result<Response<progress::Parts>, Status> {
+        let (metadata, _, request) = request.into_parts();
+        let proto::TrainEffectModelWithProgressRequest {
+            experiment_id,
+            metric,
+            category_id,
+            name,
+            description,
+            flow_id,
+        } = request;
+        let request = proto::TrainEffectModelRequest {
+            experiment_id,
+            metric,
+            category_id,
+            name,
+            description,
+            flow_id,
+        };
+        let (progress, news) = Progress::heard();
+        let begun = train::begin(&self.0, &metadata, request, progress).await?;
+        Ok(Response::new(progress::parts(begun, news)))
     }
 
     async fn get_effect_model(

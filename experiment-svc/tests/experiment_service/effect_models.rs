@@ -7,6 +7,7 @@ use history::timestamp;
 use proffer_proto::{
     experiment::v1::{
         self as proto, Arm, EffectModel, EffectModelStatus as Stage, ledger_entry::Entry,
+        train_effect_model_with_progress_response::Part,
     },
     values::v1::{Value, value::Kind},
 };
@@ -143,6 +144,42 @@ fn synthetic(count: usize) -> Vec<Customer> {
 pub async fn with_synthetic(suite: &Suite) {
     suite.create(external()).await.unwrap();
     import(suite, &synthetic(2_000)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_training_says_how_far_it_is_and_ends_with_the_draft() {
+    on_both(async |suite| {
+        suite.create(external()).await.unwrap();
+        import(&suite, &synthetic(1_200)).await;
+        let request = proto::TrainEffectModelWithProgressRequest {
+            experiment_id: "Elsewhere".to_owned(),
+            ..Default::default()
+        };
+        let begun = suite.effect_models.clone().train_effect_model_with_progress(request).await;
+        let mut parts = begun.unwrap().into_inner();
+        let mut all = Vec::new();
+        while let Some(part) = parts.message().await.unwrap() {
+            all.push(part.part.unwrap());
+        }
+        let Some(Part::EffectModel(model)) = all.pop() else { panic!("{all:?}") };
+        assert_eq!((model.status(), model.training.unwrap().rows), (Stage::Draft, 1_200));
+        let said: Vec<_> = all
+            .iter()
+            .map(|part| match part {
+                Part::Progress(progress) => (progress.stage(), progress.rows),
+                Part::EffectModel(model) => panic!("{model:?}"),
+            })
+            .collect();
+        use proto::TrainingStage::{Fitting, Reading, Storing};
+        assert_eq!(said, [(Reading, 1_000), (Reading, 1_200), (Fitting, 1_200), (Storing, 0)]);
+        let unknown = proto::TrainEffectModelWithProgressRequest {
+            experiment_id: "none".to_owned(),
+            ..Default::default()
+        };
+        let refused = suite.effect_models.clone().train_effect_model_with_progress(unknown).await;
+        assert_eq!(refused.unwrap_err().code(), Code::NotFound);
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

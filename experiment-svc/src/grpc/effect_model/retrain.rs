@@ -14,6 +14,7 @@ use wire::instant::stored;
 
 use super::{
     Context,
+    progress::Progress,
     train::{self, Naming},
 };
 use crate::{domain::effect_model::Target, grpc::failures::Failures};
@@ -93,7 +94,9 @@ async fn again(context: &Context, tenant: &str, due: &Due) -> Result<bool, Statu
         ..Default::default()
     };
     let Some(_turn) = context.trainings.turn().await else { return Ok(false) };
-    let model = train::learned(context, tenant, (&stored, &request), target).await?;
+    let model =
+        train::learned(context, tenant, (&stored, &request), (target, &Progress::default()))
+            .await?;
     let model = proto::EffectModel { flow_id: newest.flow_id.clone(), ..model };
     let rows = |model: &proto::EffectModel| model.training.clone().map(|rows| rows.data_set);
     if rows(&model) == rows(newest) {

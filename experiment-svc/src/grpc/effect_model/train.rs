@@ -10,7 +10,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::{Code, Status, metadata::MetadataMap};
 use wire::named::FLOW;
 
-use super::{Context, print};
+use super::{
+    Context, print,
+    progress::{Progress, Running, Stage},
+};
 use crate::{
     domain::{
         effect_model::{ROWS_MAX, Target, learn},
@@ -55,11 +58,12 @@ impl Default for Trainings {
 
 /// Learns from the rows of an experiment. A caller who goes away does not stop it: the draft is
 /// stored all the same.
-pub(super) async fn train(
+pub(super) async fn begin(
     context: &Context,
     metadata: &MetadataMap,
     request: proto::TrainEffectModelRequest,
-) -> Result<proto::EffectModel, Status> {
+    progress: Progress,
+) -> Result<Running, Status> {
     let author = Author::of(metadata, context.clock())?;
     let mut faults = Vec::new();
     let target = Target::parse(&request.metric)
@@ -87,11 +91,13 @@ pub(super) async fn train(
     let (context, metadata) = (context.clone(), metadata.clone());
     let work = async move {
         let _permit = permit;
-        let model = learned(&context, &author.tenant, (&stored, &request), target).await?;
+        let how = (target, &progress);
+        let model = learned(&context, &author.tenant, (&stored, &request), how).await?;
         let model = proto::EffectModel { flow_id, ..model };
+        progress.says(Stage::Storing, 0);
         store(&context, &metadata, &stored, (model, Naming::Free)).await
     };
-    tokio::spawn(work).await.map_err(|fault| serve::internal(&fault))?
+    Ok(tokio::spawn(work))
 }
 
 /// Id of the flow whose offers the model scores: that of the experiment, else the one that is
@@ -125,11 +131,12 @@ pub(super) async fn learned(
     context: &Context,
     tenant: &str,
     (stored, request): (&proto::Experiment, &proto::TrainEffectModelRequest),
-    target: Target,
+    (target, progress): (Target, &Progress),
 ) -> Result<proto::EffectModel, Status> {
     let outcome = target.outcome.as_deref().unwrap_or_default();
     let set = training::set_of(context, tenant, stored, (outcome, 0)).await?;
-    let (rows, head) = read(context, tenant, &set).await?;
+    let (rows, head) = read(context, tenant, &set, progress).await?;
+    progress.says(Stage::Fitting, rows.len());
     let (in_money, category) = (target.in_money, request.category_id.clone());
     let learning = background::run(move || learn(&rows, in_money, &category));
     let learned = learning.await.map_err(|fault| serve::internal(&fault))?;
@@ -148,6 +155,7 @@ async fn read(
     context: &Context,
     tenant: &str,
     set: &TrainingSet,
+    progress: &Progress,
 ) -> Result<(Vec<TrainingRow>, proto::TrainingHead), Status> {
     let mut counted = training::Counting::of(context, tenant, set).await?;
     let mut rows: Vec<TrainingRow> = Vec::new();
@@ -157,6 +165,7 @@ async fn read(
         counted.add(&page)?;
         let room = ROWS_MAX.saturating_sub(rows.len());
         rows.extend(page.rows.into_iter().take(room));
+        progress.says(Stage::Reading, rows.len());
     }
     Ok((rows, counted.head()))
 }
