@@ -104,6 +104,7 @@ const ALL: &[&str] = &[
     "external-experiment",
     "training-rows",
     "effect-models",
+    "propensity",
     "contact-where-it-pays",
     "configuration",
     "dates-and-numbers",
