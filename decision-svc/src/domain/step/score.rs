@@ -39,7 +39,7 @@ impl NodeType for Score {
     fn missing(&self) -> Option<String> {
         match &self.method {
             ScoreMethod::Model(NamedModel { reference, found: None }) => {
-                Some(format!("model `{reference}` is missing or not active; propensities are 0.5"))
+                Some(format!("model `{reference}` does not exist or is not active: propensity 0.5"))
             }
             _ => None,
         }
