@@ -92,16 +92,10 @@ fn is_subquery(alias: &str, text: &str) -> bool {
 /// The table behind a name in a statement: the word before it, or itself.
 fn table_of<'t>(alias: &'t str, text: &'t str) -> &'t str {
     let words: Vec<&str> = text.split_whitespace().collect();
-    let named = words.windows(2).find(|pair| {
-        pair[1].trim_end_matches([',', ')', ';']) == alias
-            && words_before(&words, pair[0]).is_some_and(|before| {
-                ["from", "join", "update", "into"].contains(&before) || before.ends_with(',')
-            })
+    let named = words.array_windows().find(|[before, table, name]| {
+        name.trim_end_matches([',', ')', ';']) == alias
+            && (["from", "join", "update", "into"].contains(before) || before.ends_with(','))
+            && !table.is_empty()
     });
-    named.map_or(alias, |pair| pair[0])
-}
-
-fn words_before<'t>(words: &[&'t str], word: &str) -> Option<&'t str> {
-    let place = words.iter().position(|found| *found == word)?;
-    words.get(place.checked_sub(1)?).copied()
+    named.map_or(alias, |[_, table, _]| table)
 }

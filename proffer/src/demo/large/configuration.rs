@@ -2,6 +2,7 @@
 //! of the customers are held out.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Api, Customer, Resource};
@@ -13,6 +14,13 @@ pub const WINDOW_DAYS: i64 = 14;
 pub const FLOW: &str = "Large demo";
 /// Records per call, the limit of the API.
 const RECORDS_MAX: usize = 1_000;
+
+/// How many of a batch were not taken.
+#[derive(Debug, Deserialize)]
+pub struct Taken {
+    /// How many.
+    pub refused: usize,
+}
 
 /// Stores it; gives the id of the experiment.
 pub async fn store(api: &Api, start: DateTime<Utc>) -> anyhow::Result<String> {
@@ -61,8 +69,8 @@ pub async fn records(
                 "lifetimePurchases": customer.purchases, "lastPurchaseDate": last.to_string()})
         };
         let body = json!({"records": some.iter().map(record).collect::<Vec<_>>()});
-        let answer: Value = read(&api.post("/api/v1/schemas/Customer/records", &body).await?)?;
-        anyhow::ensure!(answer["refused"] == 0, "records were refused: {answer}");
+        let answer: Taken = read(&api.post("/api/v1/schemas/Customer/records", &body).await?)?;
+        anyhow::ensure!(answer.refused == 0, "{} records were refused", answer.refused);
         bar.inc(some.len() as u64);
     }
     bar.finish_and_clear();

@@ -6,7 +6,11 @@ use std::{
     time::Duration,
 };
 
-use super::{ask::Scored, customer::Customer, outcome::Reported};
+use super::{
+    ask::Scored,
+    customer::Customer,
+    outcome::{Arm, Reported},
+};
 use crate::demo::{
     effect_model::Model,
     report::{count, heading, no_effect_model},
@@ -31,11 +35,11 @@ pub fn opening(out: &mut impl Write, customers: &[Customer]) -> io::Result<()> {
 /// Writes what the arms did.
 pub fn experiment(out: &mut impl Write, reported: &Reported) -> io::Result<()> {
     heading(out, "Experiment", &format!("{SIMULATED}, half of the customers are held out"))?;
-    for (arm, (customers, buyers)) in
-        ["contacted", "held out"].iter().zip(reported.customers.iter().zip(reported.buyers))
+    for (arm, Arm { customers, buyers }) in
+        [("contacted", reported.contacted), ("held out", reported.held_out)]
     {
-        let share = 100.0 * buyers as f64 / (*customers).max(1) as f64;
-        let (customers, buyers) = (count(*customers), count(buyers));
+        let share = 100.0 * buyers as f64 / customers.max(1) as f64;
+        let (customers, buyers) = (count(customers), count(buyers));
         writeln!(out, "  {arm:<10} {customers:>6} customers, {buyers:>6} bought: {share:.2} %")?;
     }
     Ok(())
