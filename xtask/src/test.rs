@@ -7,6 +7,9 @@ use crate::{command, repository, tool};
 /// Names the folder of the programs that check `deploy/`.
 const DEPLOY_TOOLS_VARIABLE: &str = "PROFFER_TEST_DEPLOY_TOOLS";
 
+/// How many tests nextest runs at once.
+const THREADS_VARIABLE: &str = "NEXTEST_TEST_THREADS";
+
 /// Arguments of `cargo xtask test`.
 #[derive(Debug, Default, clap::Args)]
 pub struct Settings {
@@ -59,8 +62,14 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     if !has_nextest {
         println!("cargo-nextest is not installed: running `cargo test`, which is slower to read");
     }
+    let mut cargo = cargo();
+    if std::env::var_os(THREADS_VARIABLE).is_none() {
+        // Many tests wait for processes: with one test per processor a third of their time is idle.
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        cargo.env(THREADS_VARIABLE, (processors + processors.div_ceil(2)).to_string());
+    }
     let scope: &[&str] = if names_packages(&settings.arguments) { &[] } else { &["--workspace"] };
-    let tested = with_tools(cargo().args(runner).args(scope).args(&settings.arguments));
+    let tested = with_tools(cargo.args(runner).args(scope).args(&settings.arguments));
     drop(private);
     tested
 }
