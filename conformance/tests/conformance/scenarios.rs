@@ -83,7 +83,8 @@ async fn check(names: &[&str], kind: DoorKind, shape: Shape, store: Store) -> BT
             moved.extend(admin::moved(admin).await.unwrap());
             reasons.extend(admin::reasons(admin).await.unwrap());
         }
-        if *name == "contact-where-it-pays" {
+        // One process is started without the address of metrics.
+        if *name == "contact-where-it-pays" && !suite.admins.is_empty() {
             assert!(reasons.contains("not_worth_it"), "decisions are counted by {reasons:?}");
         }
     }
