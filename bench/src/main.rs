@@ -6,6 +6,7 @@ mod check;
 mod customers;
 mod disk;
 mod drive;
+mod effect;
 mod engine;
 mod freshness;
 mod gate;
@@ -48,6 +49,8 @@ enum Bench {
     Recommend,
     /// Server CPU time of a decision with `explain: true` compared with one without.
     Explain,
+    /// Server CPU time of a decision with an active effect model compared with one without.
+    Effect,
     /// Server CPU time of a decision over REST compared with gRPC.
     Rest,
     /// Server CPU time of a customer in a batch of 64 compared with a single call.
@@ -78,6 +81,7 @@ fn main() -> anyhow::Result<()> {
         Bench::Engine => engine::run(rounds),
         Bench::Recommend => recommend::over_empty(rounds),
         Bench::Explain => recommend::explain(rounds),
+        Bench::Effect => effect::run(rounds),
         Bench::Rest => recommend::rest(rounds),
         Bench::Batch => recommend::batch(rounds),
         Bench::Customers(settings) => customers::run(rounds, settings),
@@ -106,6 +110,7 @@ fn all(rounds: usize) -> anyhow::Result<()> {
     engine::run(rounds)?;
     recommend::over_empty(rounds)?;
     recommend::explain(rounds)?;
+    effect::run(rounds)?;
     recommend::rest(rounds)?;
     recommend::batch(rounds)?;
     customers::run(rounds, customers::Settings::default())?;

@@ -40,7 +40,8 @@ pub async fn decisions(
     drive(&campaign.server, &mut vec![campaign.decisions(); callers], call).await
 }
 
-async fn plain(campaign: &Campaign) -> anyhow::Result<f64> {
+/// A plain decision, in µs.
+pub async fn plain(campaign: &Campaign) -> anyhow::Result<f64> {
     Ok(decisions(campaign, IN_FLIGHT, |request| request).await?.cpu_us)
 }
 

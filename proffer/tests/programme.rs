@@ -5,6 +5,8 @@
 
 mod programme {
     mod caller;
+    mod closed_loop;
+    mod closed_loop_world;
     mod exposure;
     mod read_out;
     mod world;

@@ -52,7 +52,7 @@ async fn found(seed: u64, customers: usize, buy_more: u64) -> Found {
         let answer = world.post("respond/batch", json!({"outcomes": outcomes})).await;
         assert_eq!(answer["accepted"], json!(outcomes.len()), "{answer}");
     }
-    let results = read_out(&world, end + TimeDelta::minutes(1)).await;
+    let results = read_out(&world, &world.experiment, end + TimeDelta::minutes(1)).await;
     let treated = run.exposures.keys().filter(|customer| !run.held_out.contains(*customer)).count();
     let matched = &results["ghostMatched"];
     assert_eq!(matched["arms"][0]["n"], json!(treated), "{matched}");
@@ -91,9 +91,9 @@ fn purchases(seed: u64, customer: &str, run: &Run, buy_more: u64) -> Vec<Value> 
     own.into_iter().chain(more).collect()
 }
 
-/// The results once everything is counted.
-async fn read_out(world: &World, now: DateTime<Utc>) -> Value {
-    let path = format!("experiments/{}/results?metric=revenue_per_customer", world.experiment);
+/// The results of an experiment once everything is counted.
+pub async fn read_out(world: &World, experiment: &str, now: DateTime<Utc>) -> Value {
+    let path = format!("experiments/{experiment}/results?metric=revenue_per_customer");
     world.set(now);
     for _ in 0..3_000 {
         let results = world.call(Method::GET, &path, &json!(null)).await;
@@ -107,7 +107,8 @@ async fn read_out(world: &World, now: DateTime<Utc>) -> Value {
     panic!("the outcomes were never counted");
 }
 
-fn runs() -> Option<u64> {
+/// So many runs, when this is a drill.
+pub fn runs() -> Option<u64> {
     std::env::var("PROFFER_TEST_RUNS").ok().map(|runs| runs.parse().unwrap())
 }
 

@@ -50,6 +50,13 @@ impl World {
     /// A programme whose experiment holds out this share, in percent, and which may contact so many
     /// customers in all. The clock reads an hour after the start.
     pub async fn open(holdout: u32, customers: &[(String, Value)], budget: Option<usize>) -> Self {
+        let world = Self::bare().await;
+        world.configure(holdout, customers, budget).await;
+        world
+    }
+
+    /// The services without a programme, at the start.
+    pub async fn bare() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let local = "127.0.0.1:0".parse().unwrap();
         let location = Location::Folder(folder.path().to_owned());
@@ -68,9 +75,7 @@ impl World {
         let base = format!("http://{}", suite.address);
         let client = Client::builder(TokioExecutor::new()).build_http();
         let experiment = "holdout".to_owned();
-        let world = Self { base, client, clock, experiment, _folder: folder };
-        world.configure(holdout, customers, budget).await;
-        world
+        Self { base, client, clock, experiment, _folder: folder }
     }
 
     /// Sets the clock.
@@ -80,6 +85,11 @@ impl World {
 
     /// The answer to a call that must succeed.
     pub async fn call(&self, method: Method, path: &str, body: &Value) -> Value {
+        let bytes = self.bytes(method, path, body).await;
+        if bytes.is_empty() { json!(null) } else { serde_json::from_slice(&bytes).unwrap() }
+    }
+
+    async fn bytes(&self, method: Method, path: &str, body: &Value) -> Bytes {
         let text = if body.is_null() { String::new() } else { body.to_string() };
         let request = Request::builder()
             .method(method)
@@ -91,7 +101,14 @@ impl World {
         let status = answer.status();
         let bytes = answer.into_body().collect().await.unwrap().to_bytes();
         assert!(status.is_success(), "{path}: {status} {}", String::from_utf8_lossy(&bytes));
-        if bytes.is_empty() { json!(null) } else { serde_json::from_slice(&bytes).unwrap() }
+        bytes
+    }
+
+    /// The lines of an answer that is JSON Lines.
+    pub async fn lines(&self, path: &str) -> Vec<Value> {
+        let bytes = self.bytes(Method::GET, path, &json!(null)).await;
+        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.map(|line| serde_json::from_slice(line).unwrap()).collect()
     }
 
     pub async fn post(&self, path: &str, body: Value) -> Value {
