@@ -120,7 +120,7 @@ impl Postgres {
         self.tell("crash")
     }
 
-    /// Lets every process of the server stand still, `kill -STOP`: it takes connections and answers
+    /// Stops every process of the server, `kill -STOP`: it takes connections and answers
     /// nothing until [`Self::resume`].
     pub fn pause(&self) -> anyhow::Result<()> {
         let first = self.first_process()?;
@@ -203,7 +203,7 @@ fn children(parent: u32) -> anyhow::Result<Vec<u32>> {
         let Some(process) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
             continue;
         };
-        // It may have ended meanwhile.
+        // It may have ended since.
         let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
         // Number, name in parentheses, state, parent.
         let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
@@ -214,7 +214,7 @@ fn children(parent: u32) -> anyhow::Result<Vec<u32>> {
     Ok(found)
 }
 
-/// Signals those of the processes that have not ended meanwhile.
+/// Signals those of the processes that still run.
 fn signal(name: &str, processes: &[u32]) -> anyhow::Result<()> {
     for process in processes {
         let process = process.to_string();
@@ -260,7 +260,7 @@ mod tests {
         let mut asking = psql.spawn().unwrap();
         // It is not ready: the question of `pg_isready` has a limit of its own.
         assert!(!server.is_ready().unwrap());
-        assert!(asking.try_wait().unwrap().is_none(), "an answer of a server that stands still");
+        assert!(asking.try_wait().unwrap().is_none(), "an answer of a server that is stopped");
         server.resume().unwrap();
         let output = asking.wait_with_output().unwrap();
         assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), "7");

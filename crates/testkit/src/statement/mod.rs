@@ -27,6 +27,33 @@ use std::{
 #[cfg(feature = "database")]
 pub use plan::assert_reached;
 
+/// The tests of a service's statements, which `$store::statements` lists for a dialect.
+#[macro_export]
+macro_rules! statement_tests {
+    ($store:path) => {
+        use ::database::{Dialect, Statement};
+        use $store as store;
+
+        fn listed(all: &[Statement]) -> Vec<$crate::statement::Listed<'_>> {
+            all.iter().map(Statement::listed).collect()
+        }
+
+        #[test]
+        fn every_statement_can_be_spread() {
+            let [postgres, sqlite] = [Dialect::Postgres, Dialect::Sqlite].map(store::statements);
+            let folder = env!("CARGO_MANIFEST_DIR");
+            $crate::statement::assert_spreadable(folder, &listed(&postgres), &listed(&sqlite));
+        }
+
+        /// Otherwise a read of one customer would cost what all customers of the tenant cost.
+        #[test]
+        fn every_statement_finds_a_customers_rows_by_the_customer() {
+            let all = store::statements(Dialect::Sqlite);
+            $crate::statement::assert_reached(env!("CARGO_MANIFEST_DIR"), &listed(&all));
+        }
+    };
+}
+
 /// A statement of a service: what it is for, its text, and why it may read rows of all customers.
 pub type Listed<'a> = (&'a str, &'a str, Option<&'a str>);
 

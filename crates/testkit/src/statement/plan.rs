@@ -9,7 +9,7 @@ use std::{
 
 use rusqlite::Connection;
 
-use super::{Listed, customers_tables};
+use super::{Listed, customers_tables, rule::Reads};
 
 /// Checks that SQLite finds the rows of customers by the customer wherever a statement names one,
 /// and reads no such table as a whole unless it says why. `folder` is the service's, with its
@@ -24,8 +24,9 @@ pub fn assert_reached(folder: &str, statements: &[Listed<'_>]) {
     let store = store(folder);
     let mut found = BTreeSet::new();
     for (name, text, scan) in statements {
+        let reads = Reads::of(text, &tables);
         for step in steps(&store, text) {
-            if let Some(fault) = fault(&step, text, &tables, scan.is_some()) {
+            if let Some(fault) = fault(&step, &reads, scan.is_some()) {
                 found.insert(format!("{name}: {fault}"));
             }
         }
@@ -64,38 +65,21 @@ fn steps(store: &Connection, text: &str) -> Vec<String> {
 }
 
 /// What is wrong with a step.
-fn fault(step: &str, text: &str, tables: &BTreeSet<String>, may_scan: bool) -> Option<String> {
+fn fault(step: &str, reads: &Reads, may_scan: bool) -> Option<String> {
     let (kind, rest) = step.split_once(' ')?;
     let alias = rest.split(' ').next()?;
-    let table = table_of(alias, text);
-    if !tables.contains(table) || step.contains("customer_id=") {
+    if !reads.tables.contains(alias) || step.contains("customer_id=") {
         return None;
     }
-    let wanted = [format!(" {alias}.customer_id ="), format!("{table}.customer_id =")];
-    let spaced = text.replace('(', " ");
     // An id finds one row.
     let is_narrow = step.matches("_id=?").count() > step.matches("tenant_id=?").count();
-    let is_named = !is_narrow && wanted.iter().any(|wanted| spaced.contains(wanted));
     match kind {
-        "SEARCH" if is_named => Some(format!("reads other customers: {step}")),
-        "SCAN" if !may_scan && !is_subquery(alias, text) => Some(format!("reads all rows: {step}")),
+        "SEARCH" if !is_narrow && reads.by_customer.contains(alias) => {
+            Some(format!("reads other customers: {step}"))
+        }
+        "SCAN" if !may_scan && !reads.rows.contains(alias) => {
+            Some(format!("reads all rows: {step}"))
+        }
         _ => None,
     }
-}
-
-/// True when the name is, somewhere in the statement, that of rows between parentheses.
-fn is_subquery(alias: &str, text: &str) -> bool {
-    let after = |rest: &str| rest.trim_start().split([' ', ',', ')', '\n']).next() == Some(alias);
-    text.split(')').skip(1).any(after)
-}
-
-/// The table behind a name in a statement: the word before it, or itself.
-fn table_of<'t>(alias: &'t str, text: &'t str) -> &'t str {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let named = words.array_windows().find(|[before, table, name]| {
-        name.trim_end_matches([',', ')', ';']) == alias
-            && (["from", "join", "update", "into"].contains(before) || before.ends_with(','))
-            && !table.is_empty()
-    });
-    named.map_or(alias, |[_, table, _]| table)
 }

@@ -20,13 +20,47 @@ struct Reader<'a> {
     found: BTreeSet<String>,
 }
 
+/// What a statement reads, by the names its columns are called by.
+#[cfg(feature = "database")]
+pub struct Reads {
+    /// Customers' tables.
+    pub tables: BTreeSet<String>,
+    /// Those of which it says whose rows.
+    pub by_customer: BTreeSet<String>,
+    /// Rows that are sent along or were worked out before; some statements call a table by the same
+    /// name elsewhere.
+    pub rows: BTreeSet<String>,
+}
+
+#[cfg(feature = "database")]
+impl Reads {
+    /// What a statement reads.
+    pub fn of(text: &str, tables: &BTreeSet<String>) -> Self {
+        let query = Query::read(&nodes(text));
+        let reader = Reader::new(&query, tables);
+        let [mut tables, mut by_customer, mut rows] = [const { BTreeSet::new() }; 3];
+        for branch in query.all().iter().flat_map(|query| &query.branches) {
+            for relation in &branch.relations {
+                let alias = relation.alias.clone();
+                if !reader.is_customers(relation) {
+                    rows.insert(alias);
+                    continue;
+                }
+                if !values(branch, relation, "customer_id").is_empty() {
+                    by_customer.insert(alias.clone());
+                }
+                tables.insert(alias);
+            }
+        }
+        Self { tables, by_customer, rows }
+    }
+}
+
 /// What is wrong with a statement. `is_scan`: it is allowed to read rows of all customers.
 pub fn faults(text: &str, tables: &BTreeSet<String>, is_scan: bool) -> BTreeSet<String> {
     let query = Query::read(&nodes(text));
     let all = query.all();
-    let parts = all.iter().flat_map(|query| query.parts.iter().map(|(name, _)| name.clone()));
-    let mut reader =
-        Reader { tables, parts: parts.collect(), is_about_one: false, found: BTreeSet::new() };
+    let mut reader = Reader::new(&query, tables);
     let branches: Vec<_> = all.iter().flat_map(|query| &query.branches).collect();
     reader.is_about_one = branches.iter().all(|branch| reader.names_one_customer(branch));
     let mut written = BTreeSet::new();
@@ -52,7 +86,13 @@ fn writes(query: &Query) -> bool {
     query.all().iter().any(|query| query.branches.iter().any(|branch| branch.write.is_some()))
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(query: &Query, tables: &'a BTreeSet<String>) -> Self {
+        let all = query.all().into_iter();
+        let parts = all.flat_map(|query| query.parts.iter().map(|(name, _)| name.clone()));
+        Self { tables, parts: parts.collect(), is_about_one: false, found: BTreeSet::new() }
+    }
+
     /// Customers' tables that the branch reads or changes.
     fn customers<'b>(&self, branch: &'b Branch) -> Vec<&'b Relation> {
         branch.relations.iter().filter(|relation| self.is_customers(relation)).collect()
