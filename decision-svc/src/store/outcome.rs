@@ -154,15 +154,16 @@ fn row(columns: OutcomeColumns) -> OutcomeRow {
     OutcomeRow { outcome_id, outcome_key, occurred_us, received_us, customer_seq, value_e4, record }
 }
 
-/// The list of a customer's outcomes: narrowed by type, and by decision.
+/// The list of a customer's outcomes: narrowed by type, and by decision. Where a plain instant is
+/// compared SQLite takes the index on instants, and reads the outcomes of all customers.
 fn list_statement([by_key, by_decision]: [bool; 2]) -> String {
     let narrowed = narrowed::conditions([("outcome_key", by_key), ("decision_id", by_decision)], 7);
     format!(
         "select outcome_id, outcome_key, occurred_us, received_us, customer_seq, value_e4, record
          from outcome
-         where tenant_id = $1 and customer_id = $2 and occurred_us >= $3
-           and (occurred_us < $4 or (occurred_us = $4 and customer_seq < $5)){narrowed}
-         order by occurred_us desc, customer_seq desc limit $6 + 0"
+         where tenant_id = $1 and customer_id = $2 and +occurred_us >= $3
+           and (+occurred_us < $4 or (+occurred_us = $4 and customer_seq < $5)){narrowed}
+         order by +occurred_us desc, customer_seq desc limit $6 + 0"
     )
 }
 
