@@ -79,10 +79,15 @@ pub async fn configuration(
 
 /// Writes a record for every customer.
 pub async fn records(api: &Api, customers: &[Customer]) -> anyhow::Result<()> {
-    let bar = progress::bar("loading customers", customers.len());
-    for some in customers.chunks(RECORDS_MAX) {
-        let records: Vec<_> = some.iter().map(record).collect::<Result<_, _>>()?;
-        let body = BTreeMap::from([("records", records)]);
+    let records: Vec<_> = customers.iter().map(record).collect::<Result<_, _>>()?;
+    store(api, &records).await
+}
+
+/// Writes records.
+pub async fn store(api: &Api, records: &[impl Serialize]) -> anyhow::Result<()> {
+    let bar = progress::bar("loading customers", records.len());
+    for some in records.chunks(RECORDS_MAX) {
+        let body = BTreeMap::from([("records", some)]);
         let answer: Batch = read(&api.post("/api/v1/schemas/Customer/records", &body).await?)?;
         let faults: Vec<_> = answer.faults.iter().take(FAULTS_SHOWN).collect();
         anyhow::ensure!(

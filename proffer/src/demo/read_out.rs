@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use anyhow::Context as _;
+use serde::{Deserialize, de::DeserializeOwned};
 
 use super::http::Api;
 
@@ -104,16 +105,30 @@ pub async fn complete(
     buyers: usize,
 ) -> anyhow::Result<ReadOut> {
     let path = format!("/api/v1/experiments/{experiment}/results?metric=revenue_per_customer");
+    let holds = |read_out: &ReadOut| read_out.holds(assigned, buyers);
+    let found = until(api, &path, POLLS_MAX, holds).await?;
+    found.with_context(|| {
+        format!(
+            "after a minute the results of {experiment} do not count {assigned} customers and \
+             {buyers} buyers"
+        )
+    })
+}
+
+/// Reads `path` until the answer holds, so often at most.
+pub async fn until<T: DeserializeOwned>(
+    api: &Api,
+    path: &str,
+    polls_max: usize,
+    holds: impl Fn(&T) -> bool,
+) -> anyhow::Result<Option<T>> {
     let mut poll = tokio::time::interval(POLL_INTERVAL);
-    for _ in 0..POLLS_MAX {
+    for _ in 0..polls_max {
         poll.tick().await;
-        let read_out: ReadOut = api.get(&path).await?;
-        if read_out.holds(assigned, buyers) {
-            return Ok(read_out);
+        let answer: T = api.get(path).await?;
+        if holds(&answer) {
+            return Ok(Some(answer));
         }
     }
-    anyhow::bail!(
-        "after a minute the results of {experiment} do not count {assigned} customers and {buyers} \
-         buyers"
-    )
+    Ok(None)
 }

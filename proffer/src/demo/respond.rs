@@ -44,17 +44,23 @@ pub struct Reported {
     pub truth: Pounds,
 }
 
+/// An outcome that is reported.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Outcome<'a> {
-    customer_id: &'a str,
-    outcome: &'static str,
+pub struct Outcome<'a> {
+    /// The customer.
+    pub customer_id: &'a str,
+    /// What happened.
+    pub outcome: &'static str,
+    /// The decision behind it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    decision_id: Option<&'a str>,
+    pub decision_id: Option<&'a str>,
+    /// What it is worth.
     #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<Box<RawValue>>,
+    pub value: Option<Box<RawValue>>,
+    /// Where no decision tells a retry from a second outcome.
     #[serde(skip_serializing_if = "Option::is_none")]
-    idempotency_key: Option<String>,
+    pub idempotency_key: Option<String>,
 }
 
 /// Amount of the customer's simulated purchase; `None` for customers who do not buy.
@@ -106,13 +112,19 @@ pub async fn simulate(
             outcomes.push(Outcome { value, idempotency_key, ..about("conversion") });
         }
     }
+    report(api, &outcomes).await?;
+    Ok(reported)
+}
+
+/// Reports outcomes.
+pub async fn report(api: &Api, outcomes: &[Outcome<'_>]) -> anyhow::Result<()> {
     let bar = progress::bar("reporting outcomes", outcomes.len());
     for some in outcomes.chunks(OUTCOMES_MAX) {
         post(api, some).await?;
         bar.inc(some.len() as u64);
     }
     bar.finish_and_clear();
-    Ok(reported)
+    Ok(())
 }
 
 #[derive(Serialize)]

@@ -2,25 +2,15 @@
 //! of the customers are held out.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Api, Customer, Resource};
-use crate::demo::{http::read, progress};
+use crate::demo::{http::read, load};
 
 /// For so many days after an exposure an outcome counts.
 pub const WINDOW_DAYS: i64 = 14;
 /// Name of the flow.
 pub const FLOW: &str = "Large demo";
-/// Records per call, the limit of the API.
-const RECORDS_MAX: usize = 1_000;
-
-/// How many of a batch were not taken.
-#[derive(Debug, Deserialize)]
-pub struct Taken {
-    /// How many.
-    pub refused: usize,
-}
 
 /// Stores it; gives the id of the experiment.
 pub async fn store(api: &Api, start: DateTime<Utc>) -> anyhow::Result<String> {
@@ -61,18 +51,10 @@ pub async fn records(
     customers: &[Customer],
     start: DateTime<Utc>,
 ) -> anyhow::Result<()> {
-    let bar = progress::bar("loading customers", customers.len());
-    for some in customers.chunks(RECORDS_MAX) {
-        let record = |customer: &Customer| {
-            let last = start.date_naive() - TimeDelta::days(customer.days as i64);
-            json!({"customerId": customer.id, "emailsOpened": customer.emails_opened,
-                "lifetimePurchases": customer.purchases, "lastPurchaseDate": last.to_string()})
-        };
-        let body = json!({"records": some.iter().map(record).collect::<Vec<_>>()});
-        let answer: Taken = read(&api.post("/api/v1/schemas/Customer/records", &body).await?)?;
-        anyhow::ensure!(answer.refused == 0, "{} records were refused", answer.refused);
-        bar.inc(some.len() as u64);
-    }
-    bar.finish_and_clear();
-    Ok(())
+    let record = |customer: &Customer| {
+        let last = start.date_naive() - TimeDelta::days(customer.days as i64);
+        json!({"customerId": customer.id, "emailsOpened": customer.emails_opened,
+            "lifetimePurchases": customer.purchases, "lastPurchaseDate": last.to_string()})
+    };
+    load::store(api, &customers.iter().map(record).collect::<Vec<_>>()).await
 }

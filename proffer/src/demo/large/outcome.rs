@@ -1,18 +1,15 @@
 //! Reports what the customers did, and waits until it is counted.
 
-use std::time::Duration;
-
+use anyhow::Context as _;
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde::Deserialize;
 
-use super::{Api, Customer, ask::Contacted, configuration::Taken};
-use crate::demo::{http::read, progress};
+use super::{Api, Customer, ask::Contacted};
+use crate::demo::{
+    read_out,
+    respond::{self, Outcome},
+};
 
-/// Outcomes per call, the limit of the API.
-const OUTCOMES_MAX: usize = 1_000;
-/// Pause between two reads.
-const POLL_INTERVAL: Duration = Duration::from_millis(200);
 /// Limit of the reads.
 const POLLS_MAX: usize = 600;
 
@@ -34,17 +31,6 @@ pub struct Arm {
     pub buyers: usize,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Outcome<'a> {
-    customer_id: &'a str,
-    outcome: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    decision_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    idempotency_key: Option<String>,
-}
-
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Results {
@@ -64,6 +50,7 @@ pub async fn report(
             customer_id,
             outcome,
             decision_id,
+            value: None,
             idempotency_key,
         };
         let arm = match decision_id {
@@ -79,28 +66,19 @@ pub async fn report(
             outcomes.push(about("conversion", Some(format!("simulated-order-{customer_id}"))));
         }
     }
-    let bar = progress::bar("reporting outcomes", outcomes.len());
-    for some in outcomes.chunks(OUTCOMES_MAX) {
-        let answer = api.post("/api/v1/respond/batch", &json!({"outcomes": some})).await?;
-        let answer: Taken = read(&answer)?;
-        anyhow::ensure!(answer.refused == 0, "{} outcomes were refused", answer.refused);
-        bar.inc(some.len() as u64);
-    }
-    bar.finish_and_clear();
+    respond::report(api, &outcomes).await?;
     Ok(reported)
 }
 
 /// Waits until everything acknowledged before `until` is counted.
 pub async fn counted(api: &Api, experiment: &str, until: DateTime<Utc>) -> anyhow::Result<()> {
     let path = format!("/api/v1/experiments/{experiment}/results?metric=conversion_rate");
-    let mut poll = tokio::time::interval(POLL_INTERVAL);
-    for _ in 0..POLLS_MAX {
-        poll.tick().await;
-        let results: Results = api.get(&path).await?;
-        let through = results.counted_through.unwrap_or_default();
-        if DateTime::parse_from_rfc3339(&through).is_ok_and(|through| through >= until) {
-            return Ok(());
-        }
-    }
-    anyhow::bail!("after two minutes the results of {experiment} are not counted through {until}")
+    let is_through = |results: &Results| {
+        let through = results.counted_through.as_deref().unwrap_or_default();
+        DateTime::parse_from_rfc3339(through).is_ok_and(|through| through >= until)
+    };
+    let found = read_out::until(api, &path, POLLS_MAX, is_through).await?;
+    found.map(drop).with_context(|| {
+        format!("after two minutes the results of {experiment} are not counted through {until}")
+    })
 }
