@@ -166,24 +166,10 @@ impl EffectModelService for EffectModels {
         request: Request<proto::TrainEffectModelWithProgressRequest>,
     ) -> Result<Response<progress::Parts>, Status> {
         let (metadata, _, request) = request.into_parts();
-        let proto::TrainEffectModelWithProgressRequest {
-            experiment_id,
-            metric,
-            category_id,
-            name,
-            description,
-            flow_id,
-        } = request;
-        let request = proto::TrainEffectModelRequest {
-            experiment_id,
-            metric,
-            category_id,
-            name,
-            description,
-            flow_id,
-        };
+        let asked = request.request.ok_or_else(|| Problem::invalid_field("request", "is required"));
+        let asked = asked?;
         let (progress, news) = Progress::heard();
-        let begun = train::begin(&self.0, &metadata, request, progress).await?;
+        let begun = train::begin(&self.0, &metadata, asked, progress).await?;
         Ok(Response::new(progress::parts(begun, news)))
     }
 

@@ -151,12 +151,14 @@ async fn a_training_says_how_far_it_is_and_ends_with_the_draft() {
     on_both(async |suite| {
         suite.create(external()).await.unwrap();
         import(&suite, &synthetic(1_200)).await;
-        let request = proto::TrainEffectModelWithProgressRequest {
-            experiment_id: "Elsewhere".to_owned(),
-            ..Default::default()
+        let about = |id: &str| {
+            let experiment_id = id.to_owned();
+            let request = proto::TrainEffectModelRequest { experiment_id, ..Default::default() };
+            proto::TrainEffectModelWithProgressRequest { request: Some(request) }
         };
-        let begun = suite.effect_models.clone().train_effect_model_with_progress(request).await;
-        let mut parts = begun.unwrap().into_inner();
+        let begin =
+            async |asked| suite.effect_models.clone().train_effect_model_with_progress(asked).await;
+        let mut parts = begin(about("Elsewhere")).await.unwrap().into_inner();
         let mut all = Vec::new();
         while let Some(part) = parts.message().await.unwrap() {
             all.push(part.part.unwrap());
@@ -172,12 +174,9 @@ async fn a_training_says_how_far_it_is_and_ends_with_the_draft() {
             .collect();
         use proto::TrainingStage::{Fitting, Reading, Storing};
         assert_eq!(said, [(Reading, 1_000), (Reading, 1_200), (Fitting, 1_200), (Storing, 0)]);
-        let unknown = proto::TrainEffectModelWithProgressRequest {
-            experiment_id: "none".to_owned(),
-            ..Default::default()
-        };
-        let refused = suite.effect_models.clone().train_effect_model_with_progress(unknown).await;
-        assert_eq!(refused.unwrap_err().code(), Code::NotFound);
+        assert_eq!(begin(about("none")).await.unwrap_err().code(), Code::NotFound);
+        let nothing = proto::TrainEffectModelWithProgressRequest { request: None };
+        assert_eq!(shown(&begin(nothing).await.unwrap_err()), invalid(&["request"]));
     })
     .await;
 }
