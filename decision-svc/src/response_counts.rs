@@ -63,7 +63,7 @@ impl ResponseCounts {
             return Ok(found);
         }
         let mut rows = slot.reading.lock().await;
-        // Another one may have read them meanwhile.
+        // Another caller may have read them while this one waited.
         if let Some(found) = slot.at_least(revision) {
             return Ok(found);
         }

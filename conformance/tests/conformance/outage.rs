@@ -84,8 +84,8 @@ async fn while_services_are_slow_decisions_wait_and_are_degraded_once_they_are_g
     assert_eq!(futures::future::join_all(all).await, [0, 0, 0]);
 }
 
-/// Lets services stand still for a while, in which a decision waits and is whole, and then until a
-/// decision is given up.
+/// Services hang for a moment, and a decision waits and is whole. Then they hang until a decision
+/// gives them up.
 async fn slow(world: &mut World, away: &[&str]) {
     short(world, away).await;
     for service in away {
@@ -111,7 +111,7 @@ async fn slow(world: &mut World, away: &[&str]) {
     assert_eq!((late.status, offered(&late.body)), (200, 0), "{away:?}: {}", late.body);
     assert_eq!(late.body["reasonCode"], reason, "{away:?}: {}", late.body);
     assert_eq!(withdrawn.body["reasonCode"], reason, "{away:?}: {}", withdrawn.body);
-    // What arrives after the answer was given up binds nobody: the retry is decided anew.
+    // A late answer of such a service has no effect: the retry is a new decision.
     let customer = beyond["customerId"].as_str().unwrap();
     let path = format!("/api/v1/customers/{customer}/contacts");
     let found = world.client.ok("GET", &path, &Value::Null).await.unwrap();
@@ -122,7 +122,7 @@ async fn slow(world: &mut World, away: &[&str]) {
     assert_eq!(again.body["decisions"][0]["offerId"], SHOWN, "{away:?}: {}", again.body);
 }
 
-/// A decision waits for services that stand still for a moment, and is whole.
+/// Services hang for a moment: a decision waits for them, and is whole.
 async fn short(world: &mut World, away: &[&str]) {
     for service in away {
         world.leave(service, Away::Hung);

@@ -11,7 +11,7 @@ use crate::{
 
 /// Writes what `edit` makes of the resources of a kind, except the one of this id; a resource for
 /// which it makes nothing stays. Returns their ids. For `write_beside` of a kind: by then the
-/// tenant's log is locked, so no other writer adds one meanwhile.
+/// tenant's log is locked, so no other writer adds one.
 pub async fn rewrite_others<R: Resource>(
     transaction: &mut Transaction,
     author: &Author,

@@ -115,7 +115,7 @@ async fn while_the_database_is_slow_a_decision_waits_and_is_whole() {
             all_ready(&mut world).await;
             continue;
         }
-        assert!(since.elapsed() >= SHORT, "the database did not stand still");
+        assert!(since.elapsed() >= SHORT, "the database did not hang");
         assert_eq!(answer.body["decisions"][0]["offerId"], SHOWN, "{}", answer.body);
         assert_eq!(world.ask_for_the_withdrawn().await.status, 200);
         assert_eq!(world.wrong_open, 0);
