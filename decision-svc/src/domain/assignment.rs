@@ -1,9 +1,11 @@
 //! Assigns a customer to treatment or holdout by a published hash.
 
 use chrono::{DateTime, Utc};
-use sha2::{Digest as _, Sha256};
 
-use crate::domain::snapshot::{Experiment, Experiments};
+use crate::domain::{
+    lot::lot,
+    snapshot::{Experiment, Experiments},
+};
 
 /// An arm as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,18 +51,7 @@ pub enum Draw {
 /// customer id), as a share of 2^64, lie below the holdout's share. Integers of 128 bits, so every
 /// machine and language agrees.
 pub fn is_held_out(salt: &str, customer_id: &str, holdout_basis_points: u32) -> bool {
-    let head = head(salt, customer_id);
-    u128::from(head) * 10_000 < u128::from(holdout_basis_points) << 64
-}
-
-/// The first 8 bytes of the hash.
-fn head(salt: &str, customer_id: &str) -> u64 {
-    let mut hasher = Sha256::new();
-    hasher.update(salt.as_bytes());
-    hasher.update([0]);
-    hasher.update(customer_id.as_bytes());
-    let digest = hasher.finalize();
-    digest.iter().take(8).fold(0, |head, byte| (head << 8) | u64::from(*byte))
+    u128::from(lot(&[salt, customer_id])) * 10_000 < u128::from(holdout_basis_points) << 64
 }
 
 /// The arm of a customer that has none yet; `None` when the experiment assigns no arms at `now`.

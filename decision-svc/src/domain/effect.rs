@@ -32,6 +32,31 @@ pub struct Effects {
     pub models: Vec<Arc<EffectModel>>,
 }
 
+#[cfg(test)]
+impl EffectModel {
+    /// An active model that says nothing, of a category or of all.
+    pub fn silent(id: &str, category_id: &str, in_money: bool) -> Self {
+        let model = Model {
+            folds: Vec::new(),
+            bins: Vec::new(),
+            average_effect: 0.0,
+            slope: 0.0,
+            mean_raw_effect: 0.0,
+            median_baseline: 0.0,
+            in_money,
+        };
+        Self {
+            id: id.to_owned(),
+            version: 1,
+            revision: 9,
+            category_id: category_id.to_owned(),
+            is_shadow: false,
+            encoding: Encoding::default(),
+            model,
+        }
+    }
+}
+
 impl Effects {
     /// Index of the model that scores offers of a category: its own, else the one for all. One
     /// about money scores nothing.

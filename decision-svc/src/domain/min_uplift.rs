@@ -1,13 +1,13 @@
 //! Contact only where it pays: whether an offer is refused because contact of the customer cannot
 //! earn what it costs. Never on a point estimate: only when the upper bound lies below the cost.
 
-use sha2::{Digest as _, Sha256};
 use wire::amount;
 
 use crate::domain::{
     candidate::Candidate,
     effect::{EffectModel, Effects},
     facts::Facts,
+    lot::lot,
     score::Uplift,
 };
 
@@ -92,15 +92,7 @@ pub fn refusal(most_e4: f64, offer: &Candidate, model: &EffectModel) -> String {
 /// id), as a share of 2^64, lie below 1/20. Integers of 128 bits, so every machine and language
 /// agrees.
 pub fn passes(flow_id: &str, customer_id: &str, offer_id: &str) -> bool {
-    let mut hasher = Sha256::new();
-    hasher.update(b"gate:");
-    hasher.update(flow_id.as_bytes());
-    for part in [customer_id, offer_id] {
-        hasher.update([0]);
-        hasher.update(part.as_bytes());
-    }
-    let digest = hasher.finalize();
-    let head = digest.iter().take(8).fold(0_u64, |head, byte| (head << 8) | u64::from(*byte));
+    let head = lot(&[&format!("gate:{flow_id}"), customer_id, offer_id]);
     u128::from(head) * u128::from(PASSING_ONE_IN) < 1_u128 << 64
 }
 

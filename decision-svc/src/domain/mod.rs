@@ -15,6 +15,7 @@ pub mod feature;
 pub mod flow;
 pub mod judgment;
 pub mod learning;
+pub mod lot;
 pub mod metric;
 pub mod min_uplift;
 pub mod offer_subject;

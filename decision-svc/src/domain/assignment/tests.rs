@@ -176,7 +176,7 @@ fn chi_square(cells: impl Iterator<Item = (u64, f64)>) -> f64 {
 fn draws_are_uniform_by_chi_square() {
     for salt in ["", "winback", "exp_1"] {
         let mut cells = [0; 256];
-        ids().for_each(|id| cells[(head(salt, &id) >> 56) as usize] += 1);
+        ids().for_each(|id| cells[(lot(&[salt, &id]) >> 56) as usize] += 1);
         let expected = ids().count() as f64 / 256.0;
         let found = chi_square(cells.into_iter().map(|count| (count, expected)));
         assert!((178.0..348.0).contains(&found), "`{salt}`: {found}");
@@ -187,7 +187,7 @@ fn draws_are_uniform_by_chi_square() {
 /// freedom, bounds as above.
 fn joint(one: &str, other: &str) -> f64 {
     let mut cells = [[0; 16]; 16];
-    let cell = |salt: &str, id: &str| (head(salt, id) >> 60) as usize;
+    let cell = |salt: &str, id: &str| (lot(&[salt, id]) >> 60) as usize;
     ids().for_each(|id| cells[cell(one, &id)][cell(other, &id)] += 1);
     let (total, rows) = (ids().count() as f64, cells.map(|row| row.iter().sum::<u64>()));
     let columns = std::array::from_fn::<u64, 16, _>(|at| cells.iter().map(|row| row[at]).sum());

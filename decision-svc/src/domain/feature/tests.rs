@@ -114,17 +114,9 @@ fn features(compiled: &CompiledFlow) -> String {
     let surface = Default::default();
     let moment = Moment::new("2026-01-11T23:30:00Z".parse().unwrap(), chrono_tz::Europe::Paris);
     let facts = Facts {
-        record: &record,
-        attributes: &attributes,
         metrics: &metrics,
         surface: &surface,
-        moment: &moment,
-        uplifts: &[],
-        responses: None,
-        customer_id: "",
-        flow_id: "",
-        engagement: None,
-        seed: None,
+        ..Facts::of_record(&record, &attributes, &moment)
     };
     let found = compiled.features(&facts, &mut Workspace::default());
     let spelled = |(name, value): (String, Scalar)| match value {

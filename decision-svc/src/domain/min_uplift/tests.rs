@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use formula::Moment;
-use uplift::{Encoding, Model, Segment};
+use uplift::Segment;
 
 use super::*;
 use crate::domain::{scalar::Fields, schedule::Mandate};
@@ -88,23 +88,8 @@ fn what_costs_nothing_what_is_mandatory_and_what_is_no_number_passes() {
 #[test]
 fn an_effect_is_compared_by_the_model_of_its_kind() {
     let model = |id: &str, category_id: &str, in_money, is_shadow| {
-        Arc::new(EffectModel {
-            id: id.to_owned(),
-            version: 1,
-            revision: 1,
-            category_id: category_id.to_owned(),
-            is_shadow,
-            encoding: Encoding::default(),
-            model: Model {
-                folds: Vec::new(),
-                bins: Vec::new(),
-                average_effect: 0.0,
-                slope: 0.0,
-                mean_raw_effect: 0.0,
-                median_baseline: 0.0,
-                in_money,
-            },
-        })
+        let model = EffectModel::silent(id, category_id, in_money);
+        Arc::new(EffectModel { is_shadow, ..model })
     };
     let models = vec![
         model("model_all", "", false, false),

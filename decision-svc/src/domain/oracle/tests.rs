@@ -8,7 +8,6 @@ use std::{
 };
 
 use formula::{Moment, rule::Literal};
-use uplift::{Encoding, Model};
 
 use super::{
     OracleFlow, plan as planned_slowly,
@@ -148,23 +147,9 @@ fn effects(dice: &mut Dice) -> (Arc<Effects>, Vec<Option<Uplift>>) {
         if dice.one_in(2) {
             continue;
         }
-        models.push(Arc::new(EffectModel {
-            id: id.to_owned(),
-            version: 1,
-            revision: 9,
-            category_id: category_id.to_owned(),
-            is_shadow: id == "model_shy",
-            encoding: Encoding::default(),
-            model: Model {
-                folds: Vec::new(),
-                bins: Vec::new(),
-                average_effect: 0.0,
-                slope: 0.0,
-                mean_raw_effect: 0.0,
-                median_baseline: 0.0,
-                in_money,
-            },
-        }));
+        let is_shadow = id == "model_shy";
+        let model = EffectModel::silent(id, category_id, in_money);
+        models.push(Arc::new(EffectModel { is_shadow, ..model }));
     }
     let says = |dice: &mut Dice| {
         let effect = dice.below(9) as f64 / 100.0 - 0.04;

@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::STRENGTH;
 use crate::domain::{
+    lot::lot,
     rank::{FACTOR_MIN, Factors, Weights},
     responses::Evidence,
 };
@@ -51,8 +52,7 @@ impl Evidence {
 
 /// The seed of a decision.
 pub fn seed_of(decision_id: &str) -> u64 {
-    let hash = Sha256::digest(decision_id.as_bytes());
-    hash.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+    lot(&[decision_id])
 }
 
 /// The propensity that a decision of this seed draws for an offer. It does not depend on which
