@@ -1,6 +1,9 @@
 //! Checks names of fields and words, and hints at known names.
 
-pub use wire::{name::hint, text::quoted};
+pub use wire::{
+    name::{HINTS_MAX, Hints, hint},
+    text::quoted,
+};
 
 /// Longest field name, in bytes.
 pub const FIELD_NAME_MAX: usize = 63;

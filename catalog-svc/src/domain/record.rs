@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::{
     Faults,
     field_value::{FieldValue, Given},
-    name::{hint, quoted},
+    name::{Hints, quoted},
     schema::Schema,
 };
 
@@ -25,12 +25,30 @@ pub type Changes = BTreeMap<String, Option<FieldValue>>;
 /// A row of a batch, parsed or refused.
 pub type Row = Result<Changes, Faults>;
 
-/// Reads values by the schema's types; all faults by field name.
-pub fn parse<'a>(schema: &Schema, given: impl IntoIterator<Item = (&'a str, Given<'a>)>) -> Row {
+/// What is wrong with a record of so many fields, if anything. Looked at before anything else, so
+/// a record costs no more than its schema, however many names it has.
+pub fn count_fault(schema: &Schema, count: usize) -> Option<String> {
+    let most = schema.fields.len();
+    (count > most).then(|| {
+        format!("the record has more fields than schema `{}`, which has {most}", schema.name)
+    })
+}
+
+/// Reads values by the schema's types; all faults by field name. More values than the schema has
+/// fields are one fault.
+pub fn parse<'a>(
+    schema: &Schema,
+    given: impl IntoIterator<IntoIter: ExactSizeIterator<Item = (&'a str, Given<'a>)>>,
+    hints: &mut Hints,
+) -> Row {
+    let given = given.into_iter();
+    if let Some(message) = count_fault(schema, given.len()) {
+        return Err(vec![(String::new(), message)]);
+    }
     let (mut changes, mut faults) = (Changes::new(), Faults::new());
     for (name, value) in given {
         let Some(of_type) = schema.fields.get(name) else {
-            let hint = hint(name, schema.fields.keys().map(String::as_str));
+            let hint = hints.hint(name, schema.fields.keys().map(String::as_str));
             faults
                 .push((quoted(name), format!("is not a field of schema `{}`{hint}", schema.name)));
             continue;
@@ -95,7 +113,9 @@ mod tests {
             ("lastPurchaseDate", Given::Text("yesterday")),
             ("lifetimePurchases", Given::Boolean(true)),
         ];
-        let faults = parse(&schema(), given).unwrap_err();
+        let mut schema = schema();
+        schema.fields.insert("age".to_owned(), FieldType::Integer);
+        let faults = parse(&schema, given, &mut Hints::default()).unwrap_err();
         let lines: Vec<_> =
             faults.into_iter().map(|(field, message)| format!("{field} {message}")).collect();
         assert_eq!(
@@ -110,8 +130,18 @@ mod tests {
     }
 
     #[test]
+    fn more_fields_than_the_schema_has_are_one_fault() {
+        let given = |count| (0..count).map(|_| ("age", Given::Null)).collect::<Vec<_>>();
+        let parse = |count| parse(&schema(), given(count), &mut Hints::default()).unwrap_err();
+        assert_eq!(parse(2).len(), 2);
+        let message = "the record has more fields than schema `Customer`, which has 2";
+        assert_eq!(parse(3), [(String::new(), message.to_owned())]);
+    }
+
+    #[test]
     fn null_clears() {
-        let changes = parse(&schema(), [("lastPurchaseDate", Given::Null)]).unwrap();
+        let given = [("lastPurchaseDate", Given::Null)];
+        let changes = parse(&schema(), given, &mut Hints::default()).unwrap();
         assert_eq!(changes, Changes::from([("lastPurchaseDate".to_owned(), None)]));
     }
 

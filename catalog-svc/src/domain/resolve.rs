@@ -18,7 +18,7 @@ use formula::Type;
 use super::{
     catalogue::Catalogue,
     category::Category,
-    name::{hint, is_field_name, quoted},
+    name::{Hints, is_field_name, quoted},
     offer::OfferNames,
 };
 
@@ -52,6 +52,7 @@ pub struct Resolver<'a> {
     open: Vec<Key>,
     known: BTreeMap<Key, Result<Resolved, Unresolved>>,
     warnings: BTreeSet<String>,
+    hints: Hints,
 }
 
 impl<'a> Resolver<'a> {
@@ -64,6 +65,7 @@ impl<'a> Resolver<'a> {
             open: Vec::new(),
             known: BTreeMap::new(),
             warnings: BTreeSet::new(),
+            hints: Hints::default(),
         }
     }
 
@@ -84,7 +86,7 @@ impl<'a> Resolver<'a> {
             None => return self.bare(name, home),
             Some(("customer", field)) => {
                 self.catalogue.field_type(field, self.reading).ok_or_else(|| {
-                    let hint = hint(field, self.catalogue.field_names());
+                    let hint = self.hints.hint(field, self.catalogue.field_names());
                     format!("`customer.{}` is not a field of any schema{hint}", quoted(field))
                 })
             }
@@ -96,7 +98,7 @@ impl<'a> Resolver<'a> {
                 }
                 Some(None) => Err(format!("`{name}` is a list and cannot be compared")),
                 None => {
-                    let hint = hint(field, self.names.offer_fields());
+                    let hint = self.hints.hint(field, self.names.offer_fields());
                     Err(format!("`offer.{}` is not a field of the offer{hint}", quoted(field)))
                 }
             },
@@ -129,7 +131,7 @@ impl<'a> Resolver<'a> {
                 Ok(Type::Number)
             }
             None => {
-                let hint = hint(key, self.catalogue.metric_keys());
+                let hint = self.hints.hint(key, self.catalogue.metric_keys());
                 Err(format!("`metrics.{}` is not a behavioral metric{hint}", quoted(key)))
             }
         }
@@ -203,11 +205,12 @@ impl<'a> Resolver<'a> {
         Ok(found)
     }
 
-    fn undeclared(&self, name: &str) -> String {
+    fn undeclared(&mut self, name: &str) -> String {
         let computed = self.catalogue.computed_names();
         let custom = self.names.custom.keys().map(String::as_str);
         let known = computed.iter().copied().chain(custom).chain(self.catalogue.field_names());
-        format!("`{}` is declared nowhere{}", quoted(name), hint(name, known))
+        let hint = self.hints.hint(name, known);
+        format!("`{}` is declared nowhere{hint}", quoted(name))
     }
 }
 

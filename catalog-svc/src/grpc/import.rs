@@ -79,9 +79,9 @@ pub async fn import(
 
     let (pieces, incoming) = mpsc::channel(WAITING_MAX);
     let (batches, read) = mpsc::channel(WAITING_MAX);
-    let reader = tokio::task::spawn_blocking(move || {
-        read_all(format, &schema, Incoming::new(incoming), &batches)
-    });
+    let incoming = Incoming::new(incoming, context.import_turns.clone());
+    let reader =
+        tokio::task::spawn_blocking(move || read_all(format, &schema, incoming, &batches));
     let mut writer =
         Writer { context, tenant, schema_id, answer: proto::ImportRecordsResponse::default() };
     let (sent, written) =
@@ -309,6 +309,10 @@ fn read_all(
     let (mut seen, mut batch, mut reported, mut is_too_long) =
         (Seen::default(), Batch::default(), 0, false);
     let separator = import::read(format, schema, incoming, &mut |row| {
+        // The caller has gone, or the writer stopped and said why.
+        if batches.is_closed() {
+            return false;
+        }
         if row.number > ROWS_MAX {
             is_too_long = true;
             return false;
@@ -326,7 +330,6 @@ fn read_all(
             }
         }
         let is_full = batch.records.len() >= BATCH_ROWS || batch.bytes >= BATCH_BYTES;
-        // A writer that stopped has said why.
         !is_full || batches.blocking_send(std::mem::take(&mut batch)).is_ok()
     })?;
     drop(batches.blocking_send(batch));

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     domain::{
         Faults,
-        name::quoted,
+        name::{Hints, quoted},
         record::{
             BATCH_MAX, Changes, ROW_FAULTS_MAX, Row, parse as parse_record, refuse,
             refuse_unfit_customers,
@@ -54,8 +54,9 @@ impl From<Unchanged> for Status {
     }
 }
 
-fn row(schema: &Schema, record: &CustomerRecord) -> Row {
-    parse_record(schema, record.fields.iter().map(|(name, value)| (name.as_str(), given(value))))
+fn row(schema: &Schema, record: &CustomerRecord, hints: &mut Hints) -> Row {
+    let given = record.fields.iter().map(|(name, value)| (name.as_str(), given(value)));
+    parse_record(schema, given, hints)
 }
 
 /// The values of a record and its customer, or all faults.
@@ -65,11 +66,14 @@ fn read(schema: &Schema, record: Option<CustomerRecord>) -> Result<(String, Chan
     if let Some(message) = wire::text::id_fault(&record.customer_id) {
         faults.push(("record.customer_id".to_owned(), message));
     }
-    match row(schema, &record) {
+    match row(schema, &record, &mut Hints::default()) {
         Ok(changes) if faults.is_empty() => return Ok((record.customer_id, changes)),
         Ok(_) => {}
         Err(found) => faults
-            .extend(found.into_iter().map(|(name, text)| (format!("record.fields.{name}"), text))),
+            .extend(found.into_iter().map(|(name, text)| match name.as_str() {
+                "" => ("record.fields".to_owned(), text),
+                name => (format!("record.fields.{name}"), text),
+            })),
     }
     Err(Problem::invalid_fields(faults).into())
 }
@@ -255,7 +259,9 @@ impl RecordService for CustomerRecords {
             return Err(Problem::limit("records", records.len(), BATCH_MAX).into());
         }
         let schema = self.schema(&tenant, &schema).await?;
-        let mut rows: Vec<Row> = records.iter().map(|record| row(&schema, record)).collect();
+        let mut hints = Hints::default();
+        let rows = records.iter().map(|record| row(&schema, record, &mut hints));
+        let mut rows: Vec<Row> = rows.collect();
         let ids: Vec<&str> = records.iter().map(|record| record.customer_id.as_str()).collect();
         refuse_unfit_customers(&ids, &mut rows);
         for (index, fault) in unread {

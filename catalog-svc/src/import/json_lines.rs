@@ -2,13 +2,14 @@
 
 use std::{
     borrow::Cow,
+    collections::HashSet,
     fmt,
     io::{BufRead as _, BufReader},
 };
 
 use serde::{
     Deserializer as _,
-    de::{MapAccess, Visitor},
+    de::{self, MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
@@ -16,7 +17,7 @@ use super::{Counted as _, FileError, FileRow, Incoming, checked, encoding, is_to
 use crate::domain::{
     Faults,
     field_value::Given,
-    name::quoted,
+    name::{Hints, quoted},
     record::{self, CUSTOMER_ID, Changes},
     schema::Schema,
 };
@@ -29,6 +30,7 @@ pub fn read(
 ) -> Result<(), FileError> {
     let mut reader = BufReader::with_capacity(64 * 1024, bytes);
     let (mut text, mut number, mut line) = (Vec::new(), 0, 0);
+    let mut hints = Hints::default();
     loop {
         text.clear();
         line += 1;
@@ -45,7 +47,7 @@ pub fn read(
             continue;
         }
         number += 1;
-        let (customer_id, read) = row(schema, object);
+        let (customer_id, read) = row(schema, object, &mut hints);
         if read.is_err()
             && line == 1
             && let Some(fault) = file_fault(&text, object)
@@ -74,21 +76,24 @@ fn file_fault(line: &[u8], object: &[u8]) -> Option<String> {
     }
 }
 
-fn row(schema: &Schema, object: &[u8]) -> (String, Result<Changes, Faults>) {
+fn row(schema: &Schema, object: &[u8], hints: &mut Hints) -> (String, Result<Changes, Faults>) {
     let whole = |message: String| (String::new(), Err(vec![(String::new(), message)]));
     let text = match std::str::from_utf8(object) {
         Ok(text) => text,
         Err(_) => return whole("is not UTF-8".to_owned()),
     };
     let mut deserializer = serde_json::Deserializer::from_str(text);
+    // The fields, and the customer's id.
+    let most = schema.fields.len() + 1;
     let members = deserializer
-        .deserialize_map(Members)
+        .deserialize_map(Members { most })
         .and_then(|members| deserializer.end().map(|()| members));
     let members = match members {
         Ok(members) => members,
         Err(error) => return whole(format!("is not a JSON object: {}", shown(&error))),
     };
     let (mut customer_id, mut faults) = (None, Faults::new());
+    let mut seen: HashSet<&str> = HashSet::with_capacity(members.len());
     let mut values: Vec<(&str, Cell<'_>)> = Vec::with_capacity(members.len());
     for (name, raw) in &members {
         if name == CUSTOMER_ID && customer_id.is_none() {
@@ -97,14 +102,15 @@ fn row(schema: &Schema, object: &[u8]) -> (String, Result<Changes, Faults>) {
                 faults.push((CUSTOMER_ID.to_owned(), "must be a string".to_owned()))
             });
             customer_id = Some(text.unwrap_or_default());
-        } else if name == CUSTOMER_ID || values.iter().any(|(known, _)| known == name) {
+        } else if name == CUSTOMER_ID || !seen.insert(name) {
             faults.push((quoted(name), "is given twice".to_owned()));
         } else {
             values.push((name, Cell::of(raw.get())));
         }
     }
     let is_misread = faults.iter().any(|(field, _)| field == CUSTOMER_ID);
-    let read = record::parse(schema, values.iter().map(|(name, cell)| (*name, cell.given())));
+    let given = values.iter().map(|(name, cell)| (*name, cell.given()));
+    let read = record::parse(schema, given, hints);
     let read = match read {
         read if faults.is_empty() => read,
         read => {
@@ -168,7 +174,10 @@ fn plain(raw: &str) -> Option<&str> {
 }
 
 /// The members of an object in their order, values unread.
-struct Members;
+struct Members {
+    /// More of them are an error, before the rest is read.
+    most: usize,
+}
 
 impl<'de> Visitor<'de> for Members {
     type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
@@ -180,6 +189,12 @@ impl<'de> Visitor<'de> for Members {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut members = Vec::new();
         while let Some(name) = map.next_key::<Name<'de>>()? {
+            if members.len() == self.most {
+                return Err(de::Error::custom(format_args!(
+                    "it has more than {} keys, the fields of the schema and `{CUSTOMER_ID}`",
+                    self.most
+                )));
+            }
             members.push((name.0, map.next_value()?));
         }
         Ok(members)

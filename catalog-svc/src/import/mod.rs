@@ -5,6 +5,7 @@ mod csv;
 mod encoding;
 mod incoming;
 mod json_lines;
+mod turn;
 
 use std::io::{self, Read};
 
@@ -12,6 +13,7 @@ use crate::domain::{Faults, record::Changes, schema::Schema};
 
 pub use csv::Separator;
 pub use incoming::Incoming;
+pub use turn::Turns;
 
 /// Most bytes of a row in the file.
 pub const ROW_BYTES_MAX: usize = 1024 * 1024;

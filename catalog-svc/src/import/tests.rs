@@ -331,3 +331,57 @@ fn a_file_that_is_not_utf_8_or_has_no_line_ends_is_refused_with_that_reason() {
     let glued = refusal(Format::Csv(None), b"customerId,nameann,3bob,4");
     assert!(glued.ends_with(no_ends), "{glued}");
 }
+
+/// A header of a megabyte took 45 s, a line of as many keys 10 s.
+#[test]
+fn the_time_of_a_file_grows_with_its_bytes() {
+    let read_all = |format: Format, file: &Vec<u8>| {
+        let chunks = file.chunks(64 * 1024).map(<[u8]>::to_vec).collect();
+        drop(read(format, &schema(), Incoming::of(chunks), &mut |_| true));
+    };
+    type File = fn(usize) -> String;
+    let columns: File = |count| {
+        let names: Vec<_> = (0..count).map(|n| format!("c{n:x}")).collect();
+        format!("customerId,{}\n", names.join(","))
+    };
+    let repeats: File = |count| format!("customerId{}\n", ",name".repeat(count));
+    let rows: File = |count| format!("customerId,name\n{}", "a,b\n".repeat(count));
+    let cells: File = |count| format!("customerId,name\na{}\n", ",b".repeat(count));
+    let quotes: File = |count| format!("customerId,name\na,\"{}\"\n", "\"\"".repeat(count));
+    let lines: File = |count| format!("customerId,name\na,\"{}\"\n", "\n".repeat(count));
+    let unclosed: File = |count| format!("customerId,name\n{}", "a,\"b\n".repeat(count));
+    let blank: File = |count| format!("customerId,name\n{}", "\n".repeat(count));
+    for (what, file) in [
+        ("columns", columns),
+        ("repeated columns", repeats),
+        ("rows", rows),
+        ("cells", cells),
+        ("quotes", quotes),
+        ("lines in quotes", lines),
+        ("quotes that are not closed", unclosed),
+        ("blank lines", blank),
+    ] {
+        let file = |count| file(count).into_bytes();
+        let read = |file: &Vec<u8>| read_all(Format::Csv(None), file);
+        testkit::assert_linear(what, (1_000, 1 << 17), file, read);
+    }
+    let keys: File = |count| {
+        let keys: Vec<_> = (0..count).map(|n| format!("\"k{n:x}\":1")).collect();
+        format!("{{{}}}\n", keys.join(","))
+    };
+    let same: File = |count| format!("{{{}\"name\":1}}\n", "\"name\":1,".repeat(count));
+    let objects: File = |count| "{\"customerId\":\"a\"}\n".repeat(count);
+    let nested: File = |count| format!("{{\"name\":{}1", "[".repeat(count));
+    let escapes: File = |count| format!("{{\"name\":\"{}\"}}\n", "\\u0041".repeat(count));
+    for (what, file) in [
+        ("keys", keys),
+        ("repeated keys", same),
+        ("objects", objects),
+        ("nested lists", nested),
+        ("escapes", escapes),
+    ] {
+        let file = |count| file(count).into_bytes();
+        let read = |file: &Vec<u8>| read_all(Format::JsonLines, file);
+        testkit::assert_linear(what, (1_000, 1 << 17), file, read);
+    }
+}

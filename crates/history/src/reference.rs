@@ -7,7 +7,7 @@ use futures::future::{join_all, select_all};
 use proffer_proto::values::v1::Reference;
 use serve::metadata::DEFAULT_TENANT;
 use tokio::sync::watch;
-use wire::name::{folded, hint};
+use wire::name::{Hints, folded};
 
 use crate::{Directory, Follower, follow::Heard};
 
@@ -108,12 +108,13 @@ impl Names {
             if is_wanted { Some(follower.now(tenant).await) } else { None }
         });
         let heard: Vec<_> = join_all(asked).await;
+        let mut hints = Hints::default();
         let resolved = wanted.into_iter().map(|(kind, named)| {
             let mut places = self.0.iter().zip(&heard);
             let place = places.find_map(|(follower, heard)| {
                 follower.holds(kind).then_some((follower.service(), heard.as_ref()?))
             });
-            resolved(kind, named, before, place)
+            resolved(kind, named, before, place, &mut hints)
         });
         resolved.collect()
     }
@@ -167,6 +168,7 @@ fn resolved(
     named: String,
     before: &[Reference],
     place: Option<(&'static str, &Heard)>,
+    hints: &mut Hints,
 ) -> Resolved {
     let bound = wire::reference::bound(before, kind, &named).map(str::to_owned);
     let is_current = place.is_some_and(|(_, heard)| heard.is_current);
@@ -176,7 +178,7 @@ fn resolved(
         (Some(_), _) => Standing::There,
         (None, true) if bound.is_some() => Standing::Gone,
         (None, true) => Standing::Unknown(
-            directory.map_or_else(String::new, |known| hint(&named, known.names(kind))),
+            directory.map_or_else(String::new, |known| hints.hint(&named, known.names(kind))),
         ),
         (None, false) => Standing::Unchecked(place.map_or("its owner", |(service, _)| service)),
     };

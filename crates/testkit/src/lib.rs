@@ -6,6 +6,7 @@
 #[cfg(feature = "database")]
 mod database;
 mod golden;
+mod growth;
 #[cfg(feature = "database")]
 mod log;
 pub mod postgres;
@@ -14,6 +15,7 @@ pub mod statement;
 #[cfg(feature = "database")]
 pub use database::fresh_database_url;
 pub use golden::{UPDATE_VARIABLE, golden};
+pub use growth::assert_linear;
 #[cfg(feature = "database")]
 pub use log::WrittenLog;
 pub use postgres::{Postgres, SERVER_VARIABLE, find_binaries};

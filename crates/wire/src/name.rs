@@ -5,8 +5,32 @@
 const KNOWN_LISTED: usize = 8;
 /// Longest name that is compared with known ones, in bytes.
 const COMPARED_BYTES_MAX: usize = 126;
-/// Known names that one is compared with.
-const COMPARED_MAX: usize = 20_000;
+/// Most hints for one request. A request with more misspelled names has another fault.
+pub const HINTS_MAX: usize = 10;
+
+/// How many hints a request may still have. One for a whole request, however many parts it has:
+/// each hint compares a name with all that are known.
+#[derive(Debug)]
+pub struct Hints(usize);
+
+impl Default for Hints {
+    fn default() -> Self {
+        Self(HINTS_MAX)
+    }
+}
+
+impl Hints {
+    /// [`hint`], or nothing after the tenth.
+    pub fn hint<'a>(
+        &mut self,
+        name: &str,
+        known: impl Iterator<Item = &'a str> + Clone,
+    ) -> String {
+        let Some(left) = self.0.checked_sub(1) else { return String::new() };
+        self.0 = left;
+        hint(name, known)
+    }
+}
 
 /// A name as it is compared: without space around it, in lower case.
 pub fn folded(name: &str) -> String {
@@ -28,8 +52,7 @@ pub fn is_named(reference: &str, id: &str, name: &str) -> bool {
 pub fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     // A long name is no slip of the finger, and comparing it would be slow.
     let is_short = name.len() <= COMPARED_BYTES_MAX;
-    let few = known.clone().take(COMPARED_MAX);
-    let near = is_short.then(|| formula::nearest(name.trim(), few)).flatten();
+    let near = is_short.then(|| formula::nearest(name.trim(), known.clone())).flatten();
     if let Some(near) = near {
         return format!("; did you mean `{near}`?");
     }
@@ -48,6 +71,15 @@ mod tests {
         assert_eq!(hint("timezon", known.into_iter()), "; did you mean `timezone`?");
         assert_eq!(hint("colour", known.into_iter()), "; known are lifetimePurchases, timezone");
         assert_eq!(hint("colour", [].into_iter()), "");
+    }
+
+    #[test]
+    fn the_eleventh_misspelled_name_of_a_request_has_no_hint() {
+        let mut hints = Hints::default();
+        for _ in 0..HINTS_MAX {
+            assert_eq!(hints.hint("timezon", ["timezone"].into_iter()), "; did you mean `timezone`?");
+        }
+        assert_eq!(hints.hint("timezon", ["timezone"].into_iter()), "");
     }
 
     #[test]

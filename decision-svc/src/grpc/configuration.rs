@@ -1,13 +1,13 @@
 //! ConfigurationService: lists broken references in the configuration of all services, lists the
 //! history of writes, and verifies the logs.
 
-use history::Listing;
+use history::{Directory, Follower, Heard, Listing};
 use proffer_proto::decision::v1::{
     self as proto, configuration_service_server::ConfigurationService,
 };
 use serve::metadata;
 use tonic::{Request, Response, Status};
-use wire::name::hint;
+use wire::name::Hints;
 
 use super::Context;
 use crate::{deciding::audit::Audit, domain::problem::Problem};
@@ -26,7 +26,10 @@ impl ConfigurationService for Configuration {
         let listing = Listing::new(&["configuration problems"]);
         let asked = listing.page(request.page_size, &request.page_token);
         let (size, after) = asked.map_err(serve::Problem::invalid_fields)?;
-        let (problems, unanswered) = self.problems(&tenant).await;
+        let heard = self.0.known.names.all_now(&tenant).await;
+        let unanswered = heard.iter().filter(|(_, heard)| !heard.is_current);
+        let unanswered = unanswered.map(|(follower, _)| follower.service().to_owned()).collect();
+        let problems = problems(&heard);
         let size = usize::try_from(size).unwrap_or_default();
         let mut rest = problems.into_iter().filter(|problem| key(problem) > after);
         let found: Vec<_> = rest.by_ref().take(size).collect();
@@ -34,8 +37,15 @@ impl ConfigurationService for Configuration {
             (Some(_), Some(last)) => listing.token(&key(last)),
             _ => String::new(),
         };
-        let problems = found.into_iter().map(printed).collect();
-        let unanswered = unanswered.into_iter().map(str::to_owned).collect();
+        let mut hints = Hints::default();
+        let problems = found.into_iter().map(|mut problem| {
+            let is_unbound = problem.deleted_id.is_empty();
+            if let Some(owner) = owner(&heard, &problem.refers_to).filter(|_| is_unbound) {
+                problem.hint = hints.hint(&problem.named, owner.names(&problem.refers_to));
+            }
+            printed(problem)
+        });
+        let problems = problems.collect();
         Ok(Response::new(proto::ListConfigurationProblemsResponse {
             problems,
             next_page_token,
@@ -60,37 +70,36 @@ impl ConfigurationService for Configuration {
     }
 }
 
-impl Configuration {
-    /// Every problem in order, and the services that did not answer.
-    async fn problems(&self, tenant: &str) -> (Vec<Problem>, Vec<&'static str>) {
-        let heard = self.0.known.names.all_now(tenant).await;
-        let unanswered = heard.iter().filter(|(_, heard)| !heard.is_current);
-        let unanswered = unanswered.map(|(follower, _)| follower.service()).collect();
-        let mut problems = Vec::new();
-        for (kind, id, listed) in heard.iter().flat_map(|(_, heard)| heard.directory.all()) {
-            for reference in &listed.references {
-                let owner = heard.iter().find(|(follower, _)| follower.holds(&reference.kind));
-                let Some((_, owner)) = owner else { continue };
-                let (refers_to, named) = (&reference.kind, &reference.named);
-                let means = if reference.id.is_empty() { named } else { &reference.id };
-                if owner.directory.find(refers_to, means).is_some() {
-                    continue;
-                }
-                let near = || hint(named, owner.directory.names(refers_to));
-                problems.push(Problem {
-                    kind: kind.to_owned(),
-                    id: id.to_owned(),
-                    name: listed.name.clone(),
-                    hint: if reference.id.is_empty() { near() } else { String::new() },
-                    refers_to: refers_to.clone(),
-                    named: named.clone(),
-                    deleted_id: reference.id.clone(),
-                });
+/// The names of the log that holds this kind.
+fn owner<'h>(heard: &'h [(&Follower, Heard)], kind: &str) -> Option<&'h Directory> {
+    let found = heard.iter().find(|(follower, _)| follower.holds(kind));
+    found.map(|(_, heard)| &*heard.directory)
+}
+
+/// Every problem in order, without hints.
+fn problems(heard: &[(&Follower, Heard)]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (kind, id, listed) in heard.iter().flat_map(|(_, heard)| heard.directory.all()) {
+        for reference in &listed.references {
+            let (refers_to, named) = (&reference.kind, &reference.named);
+            let Some(owner) = owner(heard, refers_to) else { continue };
+            let means = if reference.id.is_empty() { named } else { &reference.id };
+            if owner.find(refers_to, means).is_some() {
+                continue;
             }
+            problems.push(Problem {
+                kind: kind.to_owned(),
+                id: id.to_owned(),
+                name: listed.name.clone(),
+                hint: String::new(),
+                refers_to: refers_to.clone(),
+                named: named.clone(),
+                deleted_id: reference.id.clone(),
+            });
         }
-        problems.sort_by_key(key);
-        (problems, unanswered)
     }
+    problems.sort_by_key(key);
+    problems
 }
 
 /// Orders problems, and marks where a page ends.

@@ -1,11 +1,13 @@
 //! The header line of a CSV file: what its columns are, and what separates them.
 
+use std::collections::HashSet;
+
 use super::{
     super::{FileError, encoding},
     lines::{self, Lines, cells_of},
 };
 use crate::domain::{
-    name::{hint, quoted},
+    name::{HINTS_MAX, Hints, quoted},
     record::CUSTOMER_ID,
     schema::{FieldType, Schema},
 };
@@ -137,11 +139,24 @@ fn columns(schema: &Schema, line: &[u8], separator: Separator) -> Result<Vec<Col
     let Some(cells) = cells_of(line, separator.byte()) else {
         return Err(vec!["has a header line whose quotes do not fit".to_owned()]);
     };
-    let (mut columns, mut faults) = (Vec::with_capacity(cells.len()), Vec::new());
-    let mut seen: Vec<&str> = Vec::with_capacity(cells.len());
+    let most = schema.fields.len() + 1;
+    let mut faults = Vec::new();
+    if cells.len() > most {
+        faults.push(format!(
+            "has {} columns in its header line, more than the {most} that `{CUSTOMER_ID}` and the \
+             fields of schema `{}` can be",
+            cells.len(),
+            schema.name
+        ));
+    }
+    let (mut columns, mut hints) = (Vec::new(), Hints::default());
+    let mut seen: HashSet<&str> = HashSet::new();
     for name in cells.iter().map(|name| std::str::from_utf8(name).unwrap_or_default()) {
         let shown = quoted(name);
-        if seen.contains(&name) {
+        if faults.len() > HINTS_MAX {
+            break;
+        }
+        if !seen.insert(name) {
             faults.push(format!("has `{shown}` twice in its header line"));
         } else if name == CUSTOMER_ID {
             columns.push(Column::CustomerId);
@@ -153,12 +168,11 @@ fn columns(schema: &Schema, line: &[u8], separator: Separator) -> Result<Vec<Col
             faults.push(format!(
                 "has `{shown}` in its header line, which is not a field of schema `{}`{}",
                 schema.name,
-                hint(name, known)
+                hints.hint(name, known)
             ));
         }
-        seen.push(name);
     }
-    if !seen.contains(&CUSTOMER_ID) {
+    if !seen.contains(CUSTOMER_ID) && faults.len() <= HINTS_MAX {
         faults.push(format!("has no `{CUSTOMER_ID}` in its header line"));
     }
     if faults.is_empty() { Ok(columns) } else { Err(faults) }

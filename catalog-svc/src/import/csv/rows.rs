@@ -8,6 +8,7 @@ use super::{
 use crate::domain::{
     Faults,
     field_value::Given,
+    name::Hints,
     record::{self, CUSTOMER_ID, Changes},
     schema::{FieldType, Schema},
 };
@@ -21,13 +22,13 @@ pub fn read(
 ) -> Result<Separator, FileError> {
     let mut file = Lines::new(bytes);
     let (columns, separator) = header::read(schema, &mut file, declared)?;
-    let mut number = 0;
+    let (mut number, mut hints) = (0, Hints::default());
     loop {
         match file.next(separator.byte())? {
             Next::End => return Ok(separator),
             Next::Row(line) => {
                 number += 1;
-                let (customer_id, read) = row(schema, &columns, file.cells());
+                let (customer_id, read) = row(schema, &columns, file.cells(), &mut hints);
                 let read = checked(&customer_id, read);
                 if !take(FileRow { number, line, read, customer_id }) {
                     return Ok(separator);
@@ -56,7 +57,12 @@ fn refused(number: u64, columns: &[Column], separator: Separator, faulty: Faulty
     FileRow { number, line, customer_id, read: Err(vec![(String::new(), message)]) }
 }
 
-fn row(schema: &Schema, columns: &[Column], cells: &Cells) -> (String, Result<Changes, Faults>) {
+fn row(
+    schema: &Schema,
+    columns: &[Column],
+    cells: &Cells,
+    hints: &mut Hints,
+) -> (String, Result<Changes, Faults>) {
     let mut customer_id = String::new();
     let (mut given, mut faults) = (Vec::with_capacity(columns.len()), Faults::new());
     for (column, cell) in columns.iter().zip(cells.iter()) {
@@ -80,7 +86,7 @@ fn row(schema: &Schema, columns: &[Column], cells: &Cells) -> (String, Result<Ch
         ));
         return (customer_id, Err(faults));
     }
-    let read = record::parse(schema, given);
+    let read = record::parse(schema, given, hints);
     match read {
         read if faults.is_empty() => (customer_id, read),
         read => {
