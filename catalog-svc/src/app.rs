@@ -56,8 +56,7 @@ impl App {
         let records = Records::new(database);
         let (clock, import_idle_max) = (deps.clock, grpc::IMPORT_IDLE_MAX);
         let import_turns = crate::import::Turns::default();
-        let context =
-            Context { records, history, known, clock, import_idle_max, import_turns };
+        let context = Context { records, history, known, clock, import_idle_max, import_turns };
         let readiness = Readiness::default();
         readiness.set(true);
         Ok(Self { context, readiness, store })

@@ -31,6 +31,10 @@ impl Default for DecisionTally {
             "proffer.decisions.degraded",
             "Decisions that report `degraded`, by what was degraded"
         );
+        metrics::describe_counter!(
+            "proffer.decisions.long",
+            "Plans that may take more than about 10 ms, by their steps, and give other calls way"
+        );
         Self { flows: Labels::new(FLOWS_MAX) }
     }
 }

@@ -80,8 +80,7 @@ pub async fn import(
     let (pieces, incoming) = mpsc::channel(WAITING_MAX);
     let (batches, read) = mpsc::channel(WAITING_MAX);
     let incoming = Incoming::new(incoming, context.import_turns.clone());
-    let reader =
-        tokio::task::spawn_blocking(move || read_all(format, &schema, incoming, &batches));
+    let reader = tokio::task::spawn_blocking(move || read_all(format, &schema, incoming, &batches));
     let mut writer =
         Writer { context, tenant, schema_id, answer: proto::ImportRecordsResponse::default() };
     let (sent, written) =

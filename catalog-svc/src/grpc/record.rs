@@ -69,11 +69,10 @@ fn read(schema: &Schema, record: Option<CustomerRecord>) -> Result<(String, Chan
     match row(schema, &record, &mut Hints::default()) {
         Ok(changes) if faults.is_empty() => return Ok((record.customer_id, changes)),
         Ok(_) => {}
-        Err(found) => faults
-            .extend(found.into_iter().map(|(name, text)| match name.as_str() {
-                "" => ("record.fields".to_owned(), text),
-                name => (format!("record.fields.{name}"), text),
-            })),
+        Err(found) => faults.extend(found.into_iter().map(|(name, text)| match name.as_str() {
+            "" => ("record.fields".to_owned(), text),
+            name => (format!("record.fields.{name}"), text),
+        })),
     }
     Err(Problem::invalid_fields(faults).into())
 }

@@ -30,11 +30,12 @@ fn no_customer_is_logged(scenario: &str, suite: &Suite) {
 const SETTINGS: [(&str, &str); 2] = [("PROFFER_LOG", LOG), ("PROFFER_TENANT_METRICS", "2")];
 
 /// Metrics that no scenario moves, and why.
-const STILL: [(&str, &str); 12] = [
+const STILL: [(&str, &str); 13] = [
     ("proffer_call_retries_total", "no service fails"),
     ("proffer_calls_refused_total", "no scenario overloads the gateway"),
     ("proffer_calls_waiting", "no scenario overloads the gateway"),
     ("proffer_decisions_degraded_total", "no service is away"),
+    ("proffer_decisions_long_total", "no flow costs that much"),
     ("proffer_experiment_sample_ratio_p", "it is counted once a minute"),
     ("proffer_import_rows_total", "no scenario imports a file"),
     ("proffer_outbox_parked_rows", "no service refuses a message"),

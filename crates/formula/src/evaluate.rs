@@ -9,10 +9,9 @@ use crate::{
     calendar,
     check::unfit_operands,
     function::Function,
+    limit::TEXT_BYTES_MAX,
 };
 
-/// Longest text that a formula may put together, in bytes.
-pub const TEXT_BYTES_MAX: usize = 64 * 1024;
 /// Seconds of a day by the calendar.
 pub(crate) const SECONDS_OF_A_DAY: f64 = 86_400.0;
 

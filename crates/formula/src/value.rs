@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use crate::{Exact, Number as AnyNumber};
+use crate::{Exact, MATCHED_BYTES_MAX, Number as AnyNumber};
 
 /// Type of a value. Null belongs to every type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -72,6 +72,11 @@ impl Cause {
     /// A value of one type where another is needed.
     pub(crate) fn misfit(found: Type, wanted: Type) -> Self {
         Self::new(format!("a {found} is not a {wanted}"))
+    }
+
+    /// A text that is too long for a regular expression.
+    pub(crate) fn unmatched() -> Self {
+        Self::new(format!("a text over {MATCHED_BYTES_MAX} bytes is not matched"))
     }
 
     /// The name has no value.

@@ -21,11 +21,7 @@ impl Default for Hints {
 
 impl Hints {
     /// [`hint`], or nothing after the tenth.
-    pub fn hint<'a>(
-        &mut self,
-        name: &str,
-        known: impl Iterator<Item = &'a str> + Clone,
-    ) -> String {
+    pub fn hint<'a>(&mut self, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
         let Some(left) = self.0.checked_sub(1) else { return String::new() };
         self.0 = left;
         hint(name, known)
@@ -77,7 +73,10 @@ mod tests {
     fn the_eleventh_misspelled_name_of_a_request_has_no_hint() {
         let mut hints = Hints::default();
         for _ in 0..HINTS_MAX {
-            assert_eq!(hints.hint("timezon", ["timezone"].into_iter()), "; did you mean `timezone`?");
+            assert_eq!(
+                hints.hint("timezon", ["timezone"].into_iter()),
+                "; did you mean `timezone`?"
+            );
         }
         assert_eq!(hints.hint("timezon", ["timezone"].into_iter()), "");
     }

@@ -124,7 +124,7 @@ impl AsOfCases {
         as_of: &AsOfCase,
     ) -> Result<(Conclusion, Vec<String>), Status> {
         let case = &as_of.case;
-        let plan = self.past.planner.plan(case);
+        let plan = self.past.planner.plan(case).await;
         let judgment = self.judgment(tenant, as_of, &plan).await?;
         let notes = as_of.notes(&plan, judgment.as_ref());
         Ok((conclude(case, plan, judgment), notes))

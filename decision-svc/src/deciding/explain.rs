@@ -21,6 +21,7 @@ use crate::{
         compile::CompiledFlow,
         conclude::{Conclusion, NOBODY_CONTACTED, conclude},
         oracle::OracleFlow,
+        reason::Reason,
         request::{MinRevisions, Question},
         scalar::Fields,
         snapshot::{Catalog, Offer},
@@ -195,7 +196,7 @@ impl Explain {
             let compiled = self.live.compiled.of(key, flow.clone(), &catalog).await;
             live.case.configuration.flow = compiled.map_err(|error| serve::internal(&error))?;
         }
-        let mut planned = PlannedCase::of(live, attempt, &self.live.planner);
+        let mut planned = PlannedCase::of(live, attempt, &self.live.planner).await;
         let judged = judge(&*self.gate, tenant, std::iter::once(&planned)).await;
         let judged = judged.into_iter().next().ok_or_else(gone)?;
         if attempt == Try::First {
@@ -256,6 +257,11 @@ fn question(asked: &ExplainQuestion, latest: Option<&KeptRecord>) -> Question {
 
 impl OfferParts {
     fn of(case: &Case, catalog: &Catalog, offer_id: &str) -> Self {
+        // What a decision does not evaluate is not evaluated to explain it.
+        let unfit = case.configuration.flow.unfit(offer_id);
+        if unfit.is_some_and(|unfit| unfit.code == Reason::RuleTooCostly) {
+            return Self::default();
+        }
         let catalog = catalog.with_only(offer_id);
         let flow = OracleFlow::compile(case.configuration.flow.flow.clone(), &catalog);
         let is_counted =

@@ -46,13 +46,13 @@ pub struct Judged {
 
 impl PlannedCase {
     /// Plans a case.
-    pub fn of(mut live: LiveCase, attempt: Try, planner: &Planner) -> Self {
+    pub async fn of(mut live: LiveCase, attempt: Try, planner: &Planner) -> Self {
         let decision_id = new_id("dec", live.case.moment.now);
         // An explanation draws nothing.
         if live.case.configuration.flow.explores() && live.case.detail == Detail::Answer {
             live.case.facts.seed = Some(seed_of(&decision_id));
         }
-        let plan = planner.plan(&live.case);
+        let plan = planner.plan(&live.case).await;
         if attempt == Try::Late {
             live.mark_stale();
         }

@@ -181,8 +181,14 @@ impl Recommend {
         let cases = fetch.instrument(stage("fetch")).await;
         let cases = answers.keep(open.into_iter().zip(cases)).into_iter();
         let planner = &self.live.planner;
-        let planned = cases.map(|(open, live)| (open, PlannedCase::of(live, attempt, planner)));
-        let planned: Vec<_> = stage("plan").in_scope(|| planned.collect());
+        let plan = async move {
+            let mut planned = Vec::with_capacity(cases.len());
+            for (open, live) in cases {
+                planned.push((open, PlannedCase::of(live, attempt, planner).await));
+            }
+            planned
+        };
+        let planned = plan.instrument(stage("plan")).await;
         let judged = judge(&*self.gate, tenant, planned.iter().map(|(_, planned)| planned));
         let judged = judged.instrument(stage("reserve")).await;
         let (judged, next) = self.fresh(tenant, planned, judged, attempt).await;

@@ -86,7 +86,7 @@ impl RecordedCases {
         recorded: &RecordedCase,
     ) -> Result<Conclusion, Status> {
         let case = &recorded.case;
-        let plan = self.past.planner.plan(case);
+        let plan = self.past.planner.plan(case).await;
         let Some(kept) = &recorded.judgment else { return Ok(conclude(case, plan, None)) };
         let judgment = match (&kept.facts, &kept.judgment) {
             (Some(facts), _) => {

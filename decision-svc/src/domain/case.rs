@@ -14,9 +14,12 @@ use crate::domain::{
     metric::Metrics,
     request::Question,
     responses::Responses,
-    scalar::Fields,
+    scalar::{Fields, Scalar},
     score::Engagement,
 };
+
+/// A plan of more steps keeps other calls waiting: about 10 ms.
+pub const LONG_STEPS: u64 = 10_000_000;
 
 /// A decision to be made, or to be made again.
 #[derive(Clone, Debug)]
@@ -89,6 +92,28 @@ pub enum Detail {
 }
 
 impl Case {
+    /// Steps of its plan at most, about a nanosecond each.
+    pub fn steps(&self) -> u64 {
+        let flow = &self.configuration.flow;
+        let most = flow.steps_at_most();
+        if most <= LONG_STEPS {
+            // Most flows; their texts need not be looked at.
+            return most;
+        }
+        let inputs = self.inputs();
+        let texts = inputs.record.values().chain(inputs.attributes.values());
+        let longest = texts.map(|value| match value {
+            Scalar::String(text) => text.len(),
+            _ => 0,
+        });
+        flow.steps(longest.max().unwrap_or_default())
+    }
+
+    /// True when its plan may take so long that it must not keep other calls waiting.
+    pub fn is_long(&self) -> bool {
+        self.steps() > LONG_STEPS
+    }
+
     /// The customer's record; empty when there is none.
     pub fn record(&self) -> &Fields {
         static NO_FIELDS: Fields = Fields::new();

@@ -8,7 +8,7 @@ use formula::{program::Datum, rule::Refusal};
 use crate::domain::{
     candidate::Candidate,
     case::{Case, Detail},
-    compile::{Causes, CompiledFlow, CompiledOffer, Program},
+    compile::{Causes, CompiledFlow, CompiledOffer, Program, Unfit},
     creative::ReadyCreative,
     effect::EffectModel,
     evaluate::Customer,
@@ -161,6 +161,7 @@ fn refused_by_reason(compiled: &CompiledFlow, tally: &Tally) -> BTreeMap<Reason,
         (Reason::Excluded, tally.excluded),
         (Reason::NotScheduled, tally.closed),
         (Reason::RuleInvalid, tally.invalid),
+        (Reason::RuleTooCostly, tally.costly),
         (Reason::NotQualified, tally.not_qualified),
         (Reason::Filtered, tally.filtered),
         (Reason::NotRanked, tally.not_ranked()),
@@ -236,12 +237,12 @@ fn refused(
     most: usize,
     scratch: &mut Scratch,
 ) -> Vec<Refused> {
-    let mut refused = Vec::new();
+    let (mut refused, mut failures) = (Vec::new(), Failures::new());
     for (offer, index) in compiled.offers.iter().zip(0..) {
         if refused.len() >= most {
             break;
         }
-        refused.extend(refusal_of(compiled, offer, index, customer, scratch));
+        refused.extend(refusal_of(compiled, (offer, index), customer, scratch, &mut failures));
     }
     refused
 }
@@ -249,10 +250,10 @@ fn refused(
 /// Why an offer is not ranked.
 fn refusal_of(
     compiled: &CompiledFlow,
-    offer: &CompiledOffer,
-    index: u32,
+    (offer, index): (&CompiledOffer, u32),
     customer: &Customer<'_>,
     scratch: &mut Scratch,
+    failures: &mut Failures,
 ) -> Option<Refused> {
     let candidate = &offer.candidate;
     let refusal = |code: Reason, reason: String| {
@@ -261,8 +262,8 @@ fn refusal_of(
     let failed = |code: Reason, failed: Refusal| {
         Refused::failed(&candidate.offer_id, &candidate.name, code, failed)
     };
-    let filters = |program: &Program, scratch: &mut Scratch| {
-        failed(Reason::Filtered, first_failure(compiled, &program.filters, customer, scratch))
+    let mut failure = |code: Reason, rules: &[u32], scratch: &mut Scratch| {
+        failed(code, first_failure(compiled, rules, customer, scratch, failures))
     };
     let sifted = |sieve: usize| {
         let sieve = compiled.sieves.get(sieve)?;
@@ -280,28 +281,23 @@ fn refusal_of(
         }
         (Some(Exception::Mandatory), _) => return None,
         (Some(Exception::MandatoryFiltered), Ok(program)) => {
-            return Some(filters(program, scratch));
+            return Some(failure(Reason::Filtered, &program.filters, scratch));
         }
         (Some(Exception::MandatorySifted(sieve)), _) => return sifted(sieve),
         (Some(Exception::MandatoryFiltered) | None, _) => {}
     }
     let program = match &offer.program {
         Ok(program) => program,
-        Err(why) => {
-            return Some(refusal(
-                Reason::RuleInvalid,
-                format!("its rules cannot be applied: {why}"),
-            ));
+        Err(unfit) => {
+            let Unfit { code, why } = unfit;
+            return Some(refusal(*code, format!("its rules cannot be applied: {why}")));
         }
     };
     match compiled.qualifies(program, scratch) {
         None => {
-            return Some(failed(
-                Reason::NotQualified,
-                first_failure(compiled, &program.rules, customer, scratch),
-            ));
+            return Some(failure(Reason::NotQualified, &program.rules, scratch));
         }
-        Some(false) => return Some(filters(program, scratch)),
+        Some(false) => return Some(failure(Reason::Filtered, &program.filters, scratch)),
         Some(true) => {}
     }
     if let Some(sieve) = compiled.sifted_by(index, customer) {
@@ -335,21 +331,32 @@ fn no_score(
     }
 }
 
+/// By number of the rule: why it is not true. Many offers may fail by one rule, and it is judged
+/// once.
+type Failures = BTreeMap<u32, Refusal>;
+
 /// The first of these rules that is not true.
 fn first_failure(
     compiled: &CompiledFlow,
     rules: &[u32],
     customer: &Customer<'_>,
     scratch: &mut Scratch,
+    failures: &mut Failures,
 ) -> Refusal {
     let failing = rules.iter().find(|rule| !compiled.is_true(**rule, customer, scratch));
-    let rule = failing.and_then(|rule| compiled.rules.get(*rule as usize));
-    let Some(rule) = rule else { return Refusal::default() };
+    let Some(number) = failing else { return Refusal::default() };
+    if let Some(known) = failures.get(number) {
+        return known.clone();
+    }
+    let Some(rule) = compiled.rules.get(*number as usize) else { return Refusal::default() };
     // INVARIANT: what the rule reads was filled when it was tested, in this evaluation or just now.
     for register in rule.reads() {
         compiled.fill(*register, customer, scratch);
     }
     let texts = compiled.constants.texts(customer.record, &scratch.memory);
     let causes = Causes { compiled, facts: customer.facts };
-    rule.judge(scratch.inputs(customer.record), texts).refusal(texts, &|why| causes.text(why))
+    let judged = rule.judge(scratch.inputs(customer.record), texts);
+    let refusal = judged.refusal(texts, &|why| causes.text(why));
+    failures.insert(*number, refusal.clone());
+    refusal
 }

@@ -27,6 +27,7 @@ wire::reasons!(Reason {
     Excluded => "excluded",
     NotScheduled => "not_scheduled",
     RuleInvalid => "rule_invalid",
+    RuleTooCostly => "rule_too_costly",
     NotQualified => "not_qualified",
     Filtered => "filtered",
     NoCreative => "no_creative",

@@ -16,6 +16,16 @@ pub struct Workspace {
     pub scratch: Scratch,
 }
 
+/// Bytes of texts up to which a workspace is kept for the next plan.
+pub const WORKSPACE_BYTES_MAX: usize = 256 * 1024;
+
+impl Workspace {
+    /// Bytes that its texts take up.
+    pub fn texts_size(&self) -> usize {
+        self.record.size() + self.scratch.memory.size()
+    }
+}
+
 /// Memory of one evaluation.
 #[derive(Debug, Default)]
 pub struct Scratch {

@@ -14,6 +14,8 @@ pub struct Tally {
     pub closed: usize,
     /// Their rules cannot be applied.
     pub invalid: usize,
+    /// Their rules cost too much.
+    pub costly: usize,
     /// All rules are true, or need not be since the offer is mandatory.
     pub qualified: usize,
     /// A rule is not true.

@@ -14,9 +14,10 @@ use wire::named::OFFER;
 use super::Context;
 use crate::{
     domain::{
-        compile::{CompiledFlow, NoFeature},
+        compile::{CompiledFlow, CompiledOffer, NoFeature, Unfit},
         flow::Flow,
-        learning::{Learning, own},
+        learning::own,
+        reason::Reason,
         snapshot::Snapshot,
     },
     messages::flow_config,
@@ -54,6 +55,11 @@ impl ResourceKind<Context> for proto::DecisionFlow {
         let flow = context.whole_flows.with_parts(tenant, flow).await?;
         let found = context.found_in_catalog(tenant, flow).await?;
         draft.add_faults(found.private);
+        let is_active = draft.resource.status() == ResourceStatus::Active;
+        match found.costly {
+            Some(why) if is_active => draft.add_faults([("config".to_owned(), why)]),
+            costly => draft.warn(costly),
+        }
         draft.warn(found.warnings.into_iter().chain(found.broken));
         Ok(())
     }
@@ -68,16 +74,14 @@ pub(super) struct Found {
     warnings: Vec<String>,
     /// Offers that the flow's own rules, formula or model break.
     pub broken: Option<String>,
+    /// The offers cost more than a decision may.
+    costly: Option<String>,
 }
 
 impl Context {
     /// What a flow's own rules, formula, model and features make of the catalog as it is now, as
     /// far as it is known.
     pub(super) async fn found_in_catalog(&self, tenant: &str, flow: Flow) -> Result<Found, Status> {
-        let is_plain = flow.filters().is_empty() && flow.score_method().inputs().is_empty();
-        if is_plain && flow.learning == Learning::default() {
-            return Ok(Found::default());
-        }
         let Some(snapshot) = self.newest_catalog(tenant).await else { return Ok(Found::default()) };
         let found = background::run(move || found(flow, &snapshot)).await;
         found.map_err(|error| serve::internal(&error))
@@ -122,20 +126,33 @@ fn found(flow: Flow, snapshot: &Snapshot) -> Found {
         found.warnings.push(format!("learning: outcome type `{outcome}` not found"));
     }
     found.broken = broken_offers(&compiled);
+    found.costly = costly_offers(&compiled);
     found
 }
 
 /// How many offers the flow's own rules, formula or model break.
 fn broken_offers(compiled: &CompiledFlow) -> Option<String> {
-    let is_flows = |why: &&String| why.starts_with("filter: ") || why.starts_with("score: ");
+    let is_flows = |why: &&str| why.starts_with("filter: ") || why.starts_with("score: ");
     let broken = compiled.offers.iter().filter_map(|offer| {
-        let why = offer.program.as_ref().err().filter(is_flows)?;
+        let why = offer.program.as_ref().err().map(|unfit| unfit.why.as_str()).filter(is_flows)?;
         Some((&offer.candidate.offer_id, why))
     });
     let broken: Vec<_> = broken.collect();
     let (offer_id, why) = broken.first()?;
     let (count, all) = (broken.len(), compiled.offers.len());
     Some(format!("{count} of {all} offers are refused, `rule_invalid`; `{offer_id}`: {why}"))
+}
+
+/// How many offers cost more than what others leave of a decision's budget.
+fn costly_offers(compiled: &CompiledFlow) -> Option<String> {
+    let unfit = |offer: &CompiledOffer| offer.program.as_ref().err().cloned();
+    let costly = compiled.offers.iter().filter_map(|offer| Some((offer, unfit(offer)?)));
+    let costly: Vec<_> = costly.filter(|(_, unfit)| unfit.code == Reason::RuleTooCostly).collect();
+    let (offer, Unfit { why, .. }) = costly.first()?;
+    let (count, all, offer_id) = (costly.len(), compiled.offers.len(), &offer.candidate.offer_id);
+    Some(format!(
+        "{count} of {all} offers would be refused, `rule_too_costly`; `{offer_id}`: {why}"
+    ))
 }
 
 history::resource_service! {

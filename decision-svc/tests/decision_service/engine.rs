@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use decision_svc::domain::{
-    compile::CompiledFlow,
+    case::LONG_STEPS,
+    compile::{CompiledFlow, STEPS_MAX},
     facts::Facts,
     flow::{Flow, Node},
     plan::{Plan, Wanted, apply},
@@ -125,6 +126,79 @@ fn a_broken_offer_spoils_itself_only() {
     let refused = &plan.refused[0];
     assert_eq!((refused.offer_id.as_str(), refused.reason_code), ("off_b", Reason::RuleInvalid));
     assert!(refused.reason.contains("`colour` is not declared"), "{}", refused.reason);
+}
+
+/// A hundred regular expressions that an automaton of a few kilobytes cannot hold. Before there was
+/// a budget one such offer made each decision take a minute.
+fn costly(offer_id: &str, seed: usize) -> Offer {
+    let pattern = |n: usize| format!("[ab]*a[ab]{{{}}}[c-{}]", 100 + n, ['d', 'e', 'f'][seed % 3]);
+    let rule = |n| condition("city", Operator::Matches, Literal::String(pattern(n)));
+    let rules = (0..100).map(|n| Rule::Not(Box::new(rule(n))));
+    offer(offer_id, "A", rules.collect())
+}
+
+#[test]
+fn offers_beyond_the_budget_are_refused_and_the_others_are_decided_within_it() {
+    let cheap = || offer("off_z", "A", vec![adult()]);
+    let of = |offers: Vec<Offer>| {
+        CompiledFlow::compile(flow(&["A"]), "flow_f", "F", 1, &catalog(offers, vec![]))
+    };
+    let one = of(vec![costly("off_a", 0), cheap()]);
+    assert!(one.unfit("off_a").is_none() && one.unfit("off_z").is_none());
+    assert!(one.steps_at_most() > LONG_STEPS);
+    // Equal rules are judged once, however many offers have them.
+    let many = of((0..200).map(|n| costly(&format!("off_a{n:03}"), 0)).collect());
+    assert!(many.unfit("off_a199").is_none());
+    assert!(many.steps_at_most() < one.steps_at_most() + 200 * 100);
+
+    let number = 1 + usize::try_from(STEPS_MAX / one.steps_at_most()).unwrap();
+    let others = |n: usize| {
+        let mut offer = costly(&format!("off_a{n:03}"), 0);
+        offer.rules.iter_mut().enumerate().for_each(|(m, rule)| {
+            let text = format!("[ab]*a[ab]{{{}}}{n}x", 100 + m);
+            *rule =
+                Rule::Not(Box::new(condition("city", Operator::Matches, Literal::String(text))));
+        });
+        offer
+    };
+    let offers = || (0..number + 2).map(others).chain([cheap()]).collect::<Vec<_>>();
+    let compiled = of(offers());
+    assert!(compiled.steps_at_most() <= STEPS_MAX);
+    let is_costly =
+        |id: &str| compiled.unfit(id).is_some_and(|unfit| unfit.code == Reason::RuleTooCostly);
+    assert!(!is_costly("off_a000") && is_costly(&format!("off_a{:03}", number + 1)));
+    // What comes after it and fits is decided.
+    assert!(!is_costly("off_z"));
+    // The same offers whenever it is compiled.
+    let again = of(offers());
+    for offer in &compiled.offers {
+        let id = &offer.candidate.offer_id;
+        assert_eq!(compiled.unfit(id), again.unfit(id), "{id}");
+    }
+    let record = record(&[("age", Scalar::Integer(30)), ("city", Scalar::String("a".into()))]);
+    let plan = planned(&catalog(offers(), vec![]), &["A"], &record);
+    assert_eq!(plan.ranked.len() + plan.refused.len(), number + 3);
+    let costly = plan.refused_by_reason[&Reason::RuleTooCostly];
+    assert_eq!(costly, compiled.offers.iter().filter(|it| it.program.is_err()).count());
+    let refused = plan.refused.iter().find(|it| it.reason_code == Reason::RuleTooCostly).unwrap();
+    assert!(refused.reason.contains("steps more than what is left"), "{}", refused.reason);
+}
+
+#[test]
+fn a_long_text_is_not_matched_and_the_refusal_says_so() {
+    let rule = || condition("city", Operator::Matches, Literal::String("^a+$".into()));
+    let refused = |text: usize| {
+        let offers = vec![offer("off_a", "A", vec![rule()])];
+        let record = record(&[("city", Scalar::String("a".repeat(text)))]);
+        planned(&catalog(offers, vec![]), &["A"], &record).refused
+    };
+    assert_eq!(refused(1024).len(), 0);
+    let long = refused(1025);
+    assert!(
+        long[0].reason.ends_with("a text over 1024 bytes is not matched"),
+        "{}",
+        long[0].reason
+    );
 }
 
 #[test]

@@ -124,8 +124,10 @@ async fn contact_that_cannot_pay_is_refused_in_both_arms_and_is_no_exposure() {
         );
         // A third one passes and is exposed: nothing was sent of the two but their arms.
         let [passing] = customers(&suite, 'p', true);
-        suite.fakes.write_experiment(&holdout(0));
-        assert_eq!(shown(&ask(&suite, &passing, &[]).await), offered("off_dear"));
+        let revision = suite.fakes.write_experiment(&holdout(0));
+        let min_revision = vec![format!("experiment:{revision}")];
+        let asked = proto::RecommendRequest { min_revision, ..question(&passing) };
+        assert_eq!(shown(&suite.recommend(asked).await.unwrap()), offered("off_dear"));
         let sent = exposures(&suite, 4).await;
         let rows: Vec<_> = sent.iter().map(|it| (&*it.customer_id, it.gate_probability)).collect();
         assert_eq!(rows, [(&*passing, 0.05)]);
@@ -139,10 +141,12 @@ async fn a_row_keeps_the_probability_with_which_its_offer_passed() {
         priced(&suite.fakes, "off_dear", "0.20");
         set_value(&suite, Some("1")).await;
         let [passing, worth, unknown] = customers(&suite, 'p', true);
-        suite.fakes.write_experiment(&holdout(0));
+        let revision = suite.fakes.write_experiment(&holdout(0));
         let active = model("model_a", Stage::Active, "");
         // Nobody knows, contact would not pay, contact may pay.
-        ask(&suite, &unknown, &[]).await;
+        let min_revision = vec![format!("experiment:{revision}")];
+        let asked = proto::RecommendRequest { min_revision, ..question(&unknown) };
+        suite.recommend(asked).await.unwrap();
         ask(&suite, &passing, std::slice::from_ref(&active)).await;
         set_value(&suite, Some("2")).await;
         ask(&suite, &worth, &[]).await;

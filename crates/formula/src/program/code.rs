@@ -6,7 +6,7 @@ use super::{
     orders::{Orders, Range},
 };
 use crate::{
-    Formula, Value,
+    Formula, Steps, Value,
     ast::{Kind, Node, Operator},
     evaluate::SECONDS_OF_A_DAY,
     function::Function,
@@ -79,9 +79,42 @@ impl FormulaProgram {
         &self.reads
     }
 
+    /// What it costs at most.
+    pub fn steps(&self) -> Steps {
+        let mut steps = Steps::default();
+        self.root.add_steps(&mut steps);
+        steps
+    }
+
     /// True when it comes to a whole number or nothing.
     pub fn is_whole(&self) -> bool {
         matches!(self.root, Part::Round(_) | Part::Days { is_rounded: true, .. })
+    }
+}
+
+impl Part {
+    fn add_steps(&self, steps: &mut Steps) {
+        let mut add = |parts: &[Self]| parts.iter().for_each(|part| part.add_steps(steps));
+        match self {
+            Self::Leaf(_) => {}
+            Self::Binary(_, sides) | Self::Days { sides, .. } | Self::ThreeValued(_, sides) => {
+                add(&**sides);
+            }
+            Self::Round(part) => add(std::slice::from_ref(&**part)),
+            Self::Rare(rare) => match &**rare {
+                Rare::Negate(part) | Rare::Not(part) | Rare::IsNull(part, _) => {
+                    add(std::slice::from_ref(part));
+                }
+                Rare::Conditional(parts) => add(parts),
+                Rare::Coalesce(parts) | Rare::Call(_, parts) => add(parts),
+            },
+        }
+        // Sides may be texts, and exact numbers cost more than doubles.
+        *steps += match self {
+            Self::Binary(..) => Steps::scan(),
+            Self::Rare(rare) if matches!(**rare, Rare::Call(..)) => Steps::call(),
+            _ => Steps::fixed(8),
+        };
     }
 }
 

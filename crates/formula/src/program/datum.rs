@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{Register, Text};
-use crate::{Exact, Number, Type, ast::Operator, check::unfit_operands, function::Function};
+use crate::{Cause, Exact, Number, Type, ast::Operator, check::unfit_operands, function::Function};
 
 /// A value.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -92,6 +92,10 @@ pub enum Why {
     NotATimestamp,
     /// Longer than a text may be.
     TextTooLong,
+    /// Longer than a text that a regular expression is matched with.
+    Unmatched,
+    /// More texts than programs may write for one decision.
+    NoRoom,
 }
 
 impl fmt::Display for Why {
@@ -123,6 +127,8 @@ impl fmt::Display for Why {
             Self::NotADate => "not a date",
             Self::NotATimestamp => "not a timestamp",
             Self::TextTooLong => "text too long",
+            Self::Unmatched => return write!(f, "{}", Cause::unmatched()),
+            Self::NoRoom => "the texts of the decision are too long",
         };
         f.write_str(text)
     }

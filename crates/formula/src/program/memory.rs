@@ -5,12 +5,16 @@ use std::{cmp::Ordering, collections::HashMap, fmt::Write as _};
 use foldhash::fast::RandomState;
 
 use super::{Datum, Record, Text, Why, Word};
-use crate::{Cause, Number, Value};
+use crate::{Cause, Number, Value, rule::Pattern};
 
-/// The texts of programs, each once.
+/// Bytes of the texts that programs may write for one decision. What goes beyond it is null.
+pub const WRITTEN_BYTES_MAX: usize = 1024 * 1024;
+
+/// The texts and patterns of programs, each once.
 #[derive(Clone, Debug, Default)]
 pub struct Constants {
     all: String,
+    patterns: HashMap<Box<str>, Pattern, RandomState>,
     known: HashMap<Box<str>, Text, RandomState>,
 }
 
@@ -39,6 +43,12 @@ impl Constants {
         self.all.push_str(text);
         self.known.insert(text.into(), handle);
         Some(handle)
+    }
+
+    /// An equal pattern that is kept, so that patterns and their memory are shared.
+    pub(super) fn pattern(&mut self, pattern: &Pattern) -> Pattern {
+        let known = self.patterns.entry(pattern.as_str().into());
+        known.or_insert_with(|| pattern.clone()).clone()
     }
 
     /// A value that owns its text, as a constant.
@@ -72,6 +82,11 @@ impl Memory {
         self.stack.clear();
     }
 
+    /// Bytes that it takes up.
+    pub fn size(&self) -> usize {
+        self.written.capacity() + self.stack.capacity() * size_of::<Word>()
+    }
+
     /// Keeps a text.
     pub fn text(&mut self, text: &str) -> Datum {
         let start = self.written.len();
@@ -79,8 +94,12 @@ impl Memory {
         self.since(start)
     }
 
-    /// What was written from `start` on.
-    pub(super) fn since(&self, start: usize) -> Datum {
+    /// What was written from `start` on; it is taken back when there is too much.
+    pub(super) fn since(&mut self, start: usize) -> Datum {
+        if self.written.len() > WRITTEN_BYTES_MAX {
+            self.written.truncate(start);
+            return Datum::Null(Why::NoRoom);
+        }
         let handle = Text::of_memory(start, self.written.len().saturating_sub(start));
         handle.map_or(Datum::Null(Why::TextTooLong), Datum::Text)
     }

@@ -20,7 +20,7 @@ mod word;
 
 pub use code::FormulaProgram;
 pub use datum::{Datum, Why};
-pub use memory::{Constants, Memory, Texts};
+pub use memory::{Constants, Memory, Texts, WRITTEN_BYTES_MAX};
 pub use record::{Inputs, Record};
 pub use registers::Registers;
 pub use rule::{Check, Judged, RuleProgram};

@@ -23,6 +23,11 @@ pub struct Inputs<'a> {
 }
 
 impl Record {
+    /// Bytes that its texts take up.
+    pub fn size(&self) -> usize {
+        self.texts.capacity()
+    }
+
     /// The register of a field by its number.
     pub fn register(field: usize) -> Register {
         RECORD | field as Register

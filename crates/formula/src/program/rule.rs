@@ -1,14 +1,12 @@
 //! A rule compiled into a program over registers.
 
-use regex::Regex;
-
 use super::{
     Constants, Datum, Inputs, Register, Texts, Why, Word,
     orders::{Moved, Orders, Range},
 };
 use crate::{
-    Type, Value,
-    rule::{Compiled, CompiledRule, Condition, Operator, Refusal, Test},
+    Steps, Type, Value,
+    rule::{Compiled, CompiledRule, Condition, Operator, Pattern, Refusal, Test, is_too_long},
 };
 
 /// A rule over registers.
@@ -40,7 +38,7 @@ enum With {
     Presence,
     Value(Datum),
     Values(Box<[Datum]>),
-    Pattern(Regex),
+    Pattern(Pattern),
 }
 
 /// A rule that compares one register with a number or a truth, and nothing else; or several such.
@@ -119,6 +117,13 @@ impl RuleProgram {
     pub fn judge(&self, inputs: Inputs<'_>, texts: Texts<'_>) -> Judged<'_> {
         self.root.judge(inputs, texts)
     }
+
+    /// What it costs at most.
+    pub fn steps(&self) -> Steps {
+        let mut steps = Steps::default();
+        self.root.add_steps(&mut steps);
+        steps
+    }
 }
 
 impl Check {
@@ -192,7 +197,7 @@ fn shape(
                 Test::Values(values) => With::Values(
                     values.iter().map(|value| constants.datum(value)).collect::<Option<_>>()?,
                 ),
-                Test::Pattern(regex) => With::Pattern(regex.clone()),
+                Test::Pattern(pattern) => With::Pattern(constants.pattern(pattern)),
             };
             let (field, expected) = (field.as_str().into(), expected.as_str().into());
             Shape::Condition(Comparison { register, op: *op, with, field, expected })
@@ -204,7 +209,7 @@ impl Shape {
     fn judge(&self, inputs: Inputs<'_>, texts: Texts<'_>) -> Judged<'_> {
         match self {
             Self::Condition(comparison) => {
-                let actual = comparison.fitted(inputs.word(comparison.register).datum());
+                let actual = comparison.fitted(inputs.word(comparison.register).datum(), texts);
                 Judged { is: comparison.is_true(actual, texts), why: Some((comparison, actual)) }
             }
             Self::Not(inner) => {
@@ -213,6 +218,17 @@ impl Shape {
             }
             Self::All(rules) => join(rules, inputs, texts, false),
             Self::Any(rules) => join(rules, inputs, texts, true),
+        }
+    }
+
+    fn add_steps(&self, steps: &mut Steps) {
+        *steps += Steps::fixed(4);
+        match self {
+            Self::Condition(comparison) => *steps += comparison.steps(),
+            Self::Not(inner) => inner.add_steps(steps),
+            Self::All(rules) | Self::Any(rules) => {
+                rules.iter().for_each(|rule| rule.add_steps(steps));
+            }
         }
     }
 }
@@ -244,7 +260,7 @@ fn join<'a>(
 
 impl Comparison {
     /// The value as it is compared: null when it is of another type.
-    fn fitted(&self, actual: Datum) -> Datum {
+    fn fitted(&self, actual: Datum, texts: Texts<'_>) -> Datum {
         let wanted = match &self.with {
             With::Presence => return actual,
             With::Value(value) => value.type_of(),
@@ -255,7 +271,23 @@ impl Comparison {
             (Some(found), Some(wanted)) if found != wanted => {
                 Datum::Null(Why::Misfit(found, wanted))
             }
-            _ => actual,
+            _ => match (&self.with, actual) {
+                (With::Pattern(_), Datum::Text(text)) if is_too_long(texts.get(text)) => {
+                    Datum::Null(Why::Unmatched)
+                }
+                _ => actual,
+            },
+        }
+    }
+
+    fn steps(&self) -> Steps {
+        let is_search = matches!(self.op, Operator::Contains | Operator::NotContains);
+        match &self.with {
+            With::Value(Datum::Text(_)) if is_search => Steps::scan(),
+            With::Value(value) => Steps::fixed(compared_steps(value)),
+            With::Values(values) => Steps::fixed(values.iter().map(compared_steps).sum()),
+            With::Pattern(pattern) => pattern.steps(),
+            With::Presence => Steps::default(),
         }
     }
 
@@ -276,6 +308,15 @@ impl Comparison {
             (op, With::Value(value)) => compare(op, actual, *value, texts),
             _ => None,
         }
+    }
+}
+
+/// Steps of a comparison with a value. Two texts are compared as far as the shorter one goes.
+fn compared_steps(value: &Datum) -> usize {
+    match value {
+        Datum::Text(text) => 4 + text.bytes as usize / 16,
+        Datum::Exact(_) => 32,
+        _ => 4,
     }
 }
 

@@ -169,7 +169,7 @@ impl From<Datum> for Word {
 const TYPES: [Type; 5] = [Type::Number, Type::String, Type::Boolean, Type::Date, Type::Timestamp];
 
 /// The causes that say no more than themselves.
-const PLAIN: [Why; 14] = [
+const PLAIN: [Why; 16] = [
     Why::Null,
     Why::NotANumber,
     Why::Overflow,
@@ -184,6 +184,8 @@ const PLAIN: [Why; 14] = [
     Why::NotADate,
     Why::NotATimestamp,
     Why::TextTooLong,
+    Why::Unmatched,
+    Why::NoRoom,
 ];
 /// The first number of a plain cause.
 const PLAIN_FIRST: u64 = 5;

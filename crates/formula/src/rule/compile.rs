@@ -1,16 +1,12 @@
 //! Compiles a rule: checks it against the types of the fields and prepares its tests.
 
-use regex::{Regex, RegexBuilder};
-
-use super::{Literal, Operator, Rule};
+use super::{Literal, Operator, Rule, pattern::Pattern};
 use crate::{Number, Type, Value, calendar};
 
 /// Deepest nesting of all, any and not.
 pub const DEPTH_MAX: usize = 8;
 /// Most conditions of one rule.
 pub const CONDITIONS_MAX: usize = 100;
-/// Most memory of a compiled regular expression, in bytes.
-pub const REGEX_BYTES_MAX: usize = 256 * 1024;
 
 /// A rule that was checked against the fields' types.
 #[derive(Clone, Debug)]
@@ -39,7 +35,7 @@ pub(crate) enum Test {
     Presence,
     Value(Value),
     Values(Vec<Value>),
-    Pattern(Regex),
+    Pattern(Pattern),
 }
 
 /// What is wrong with a rule.
@@ -165,22 +161,10 @@ impl Compiler<'_> {
                 ));
             }
             Operator::Matches => match literal {
-                Literal::String(pattern) => {
-                    let built = RegexBuilder::new(pattern)
-                        .size_limit(REGEX_BYTES_MAX)
-                        .dfa_size_limit(REGEX_BYTES_MAX)
-                        .nest_limit(32)
-                        .build();
-                    match built {
-                        Ok(regex) => Test::Pattern(regex),
-                        Err(regex::Error::CompiledTooBig(limit)) => {
-                            return fault(format!(
-                                "the regular expression needs more than {limit} bytes"
-                            ));
-                        }
-                        Err(_) => return fault(format!("`{pattern}` is not a regular expression")),
-                    }
-                }
+                Literal::String(pattern) => match Pattern::new(pattern) {
+                    Ok(pattern) => Test::Pattern(pattern),
+                    Err(message) => return fault(message),
+                },
                 _ => return fault("operator `matches` needs a regular expression".to_owned()),
             },
             Operator::Gt | Operator::Gte | Operator::Lt | Operator::Lte

@@ -4,7 +4,7 @@ use super::{
     CompiledRule, Operator,
     compile::{Compiled, Condition, Test},
 };
-use crate::{Cause, Type, Value, evaluate::order};
+use crate::{Cause, Type, Value, evaluate::order, rule::is_too_long};
 
 /// What a rule comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +68,16 @@ impl Condition {
             (Some(found), Some(wanted)) if found != wanted => {
                 Value::Null(Cause::misfit(found, wanted))
             }
+            _ if self.is_unmatched(&actual) => Value::Null(Cause::unmatched()),
             _ => actual,
+        }
+    }
+
+    /// A text that is too long for the pattern it is to be matched with.
+    fn is_unmatched(&self, actual: &Value) -> bool {
+        match (&self.test, actual) {
+            (Test::Pattern(_), Value::String(text)) => is_too_long(text),
+            _ => false,
         }
     }
 }

@@ -3,11 +3,14 @@
 
 mod compile;
 mod evaluate;
+pub(crate) mod pattern;
 mod trace;
 
-pub use compile::{CONDITIONS_MAX, CompiledRule, DEPTH_MAX, REGEX_BYTES_MAX, RuleError};
+pub use compile::{CONDITIONS_MAX, CompiledRule, DEPTH_MAX, RuleError};
 pub(crate) use compile::{Compiled, Condition, Test};
 pub use evaluate::{Refusal, Verdict};
+pub(crate) use pattern::is_too_long;
+pub use pattern::{Pattern, REGEX_BYTES_MAX};
 pub use trace::Trace;
 
 use crate::{Exact, Number, Type};

@@ -2,6 +2,7 @@
 //! Names are resolved, equal formulas and rules are kept once, tests for equality are posting
 //! lists, and every group is ranked beforehand. A broken offer spoils itself only.
 
+mod budget;
 mod builder;
 mod directory;
 mod feature;
@@ -14,8 +15,12 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::{DateTime, Utc};
 
-use formula::program::{Check, Constants, Record, Register, RuleProgram};
+use formula::{
+    Steps, TEXT_BYTES_MAX,
+    program::{Check, Constants, Record, Register, RuleProgram},
+};
 
+pub use budget::STEPS_MAX;
 pub use feature::NoFeature;
 pub(crate) use feature::{Feature, Takes};
 pub(crate) use group::{Group, Lists};
@@ -29,9 +34,10 @@ use crate::domain::{
     flow::{Flow, Node},
     metric::Metric,
     rank::{Factors, Place, RELEVANCE_PRIOR, Weights, Worth},
+    reason::Reason,
     schedule::Schedule,
     score::{Engagement, Estimate, ScoreMethod, Uplift},
-    snapshot::Catalog,
+    snapshot::{Catalog, Offer},
     step::{Ground, Sieve},
 };
 
@@ -91,6 +97,12 @@ pub struct CompiledFlow {
     pub(crate) accesses: Vec<Access>,
     /// Offers whose rules cannot be applied.
     pub(crate) invalid: usize,
+    /// Offers whose rules cost too much.
+    pub(crate) costly: usize,
+    /// What a decision costs at most.
+    steps: Steps,
+    /// A formula gives a text.
+    writes_texts: bool,
     /// Offers are scored, or sifted, one by one.
     pub(crate) is_walked: bool,
     /// Nodes that leave out candidates one by one, in the order of the flow.
@@ -107,7 +119,30 @@ pub struct CompiledOffer {
     /// What the answer says about it.
     pub candidate: Arc<Candidate>,
     /// What to evaluate; or why its rules cannot be.
-    pub program: Result<Program, String>,
+    pub program: Result<Program, Unfit>,
+}
+
+/// Why the rules of an offer are not evaluated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfit {
+    /// `rule_invalid` or `rule_too_costly`.
+    pub code: Reason,
+    /// What is wrong.
+    pub why: String,
+}
+
+impl Unfit {
+    fn invalid(why: String) -> Self {
+        Self { code: Reason::RuleInvalid, why }
+    }
+
+    fn costly(steps: u64) -> Self {
+        let why = format!(
+            "they cost {steps} steps more than what is left of the {STEPS_MAX} of a decision: \
+             shorten regular expressions, or write fewer"
+        );
+        Self { code: Reason::RuleTooCostly, why }
+    }
 }
 
 /// Computed fields and rules of one offer, by number.
@@ -163,23 +198,12 @@ impl CompiledFlow {
         let directory = directory::Directory::new(&flow, catalog);
         let mut interner = interner::Interner::new(&directory);
         let active = || catalog.offers.values().filter(|offer| offer.is_active);
-        let mut offers = Vec::new();
+        let mut budget = budget::Budget::new(STEPS_MAX);
         let score_inputs = flow.score_method().inputs();
         let demands = builder::Demands { filters: flow.filters(), inputs: &score_inputs };
-        for offer in active() {
-            let (own, is_wanted) = directory.place(offer.category_reference());
-            if is_wanted {
-                let category_id = own.map_or(offer.category_id.as_str(), |own| directory.id(own));
-                let mut program = builder::program(&mut interner, offer, own, demands);
-                if let Ok(program) = &mut program {
-                    program.effect = effects.of(category_id);
-                }
-                offers.push(CompiledOffer {
-                    candidate: Arc::new(Candidate::new(offer, category_id)),
-                    program,
-                });
-            }
-        }
+        let mut offers: Vec<_> = active()
+            .filter_map(|offer| compiled(&mut interner, &mut budget, offer, demands, &effects))
+            .collect();
         let scoring = Scoring::of(&flow);
         let sieves = sieves(&flow, &offers, (catalog, &effects));
         // Where an effect counts, the customer decides the order.
@@ -202,7 +226,10 @@ impl CompiledFlow {
             revision,
             effects,
             offers_in_all: active().count(),
-            invalid: offers.iter().filter(|offer| offer.program.is_err()).count(),
+            steps: budget.spent(),
+            writes_texts: interner.sources.iter().any(Source::is_computed),
+            invalid: unfit(&offers, Reason::RuleInvalid),
+            costly: unfit(&offers, Reason::RuleTooCostly),
             scheduled: scheduled(&offers),
             mandates: mandates(&offers),
             offers,
@@ -238,6 +265,24 @@ impl CompiledFlow {
         self.scoring.method.learns()
     }
 
+    /// Steps of a decision at most, about a nanosecond each, when no text of the customer or the
+    /// request has more bytes than this.
+    pub fn steps(&self, text_bytes: usize) -> u64 {
+        let longest = if self.writes_texts { TEXT_BYTES_MAX } else { text_bytes };
+        self.steps.with_texts_of(longest)
+    }
+
+    /// The same whatever the texts are.
+    pub fn steps_at_most(&self) -> u64 {
+        self.steps.most()
+    }
+
+    /// Why the rules of an offer are not evaluated, if they are not.
+    pub fn unfit(&self, offer_id: &str) -> Option<&Unfit> {
+        let found = self.offers.iter().find(|offer| offer.candidate.offer_id == offer_id)?;
+        found.program.as_ref().err()
+    }
+
     /// True when it learns relevance from the customer's responses on the channel.
     pub fn learns_relevance(&self) -> bool {
         self.scoring.learns_relevance
@@ -267,6 +312,34 @@ fn sieves(
     let ground = Ground { offers: &offers, catalog, effects };
     let sieve = |node: &Node| node.step.node_type().sieve(&ground);
     flow.nodes.iter().filter_map(sieve).collect()
+}
+
+/// An offer, if the flow wants it.
+fn compiled(
+    interner: &mut interner::Interner<'_>,
+    budget: &mut budget::Budget,
+    offer: &Offer,
+    demands: builder::Demands<'_>,
+    effects: &Effects,
+) -> Option<CompiledOffer> {
+    let directory = interner.directory;
+    let (own, is_wanted) = directory.place(offer.category_reference());
+    if !is_wanted {
+        return None;
+    }
+    let category_id = own.map_or(offer.category_id.as_str(), |own| directory.id(own));
+    let program = builder::program(interner, offer, own, demands).map_err(Unfit::invalid);
+    let program = program.and_then(|mut program| {
+        budget.charge(interner, &program).map_err(Unfit::costly)?;
+        program.effect = effects.of(category_id);
+        Ok(program)
+    });
+    Some(CompiledOffer { candidate: Arc::new(Candidate::new(offer, category_id)), program })
+}
+
+fn unfit(offers: &[CompiledOffer], code: Reason) -> usize {
+    let unfit = offers.iter().filter_map(|offer| offer.program.as_ref().err());
+    unfit.filter(|unfit| unfit.code == code).count()
 }
 
 fn scheduled(offers: &[CompiledOffer]) -> Vec<(u32, Schedule)> {

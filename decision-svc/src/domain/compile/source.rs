@@ -40,6 +40,11 @@ pub(crate) struct Causes<'a> {
 }
 
 impl Source {
+    /// True when a formula fills it.
+    pub(super) fn is_computed(&self) -> bool {
+        matches!(self, Self::Computed { .. })
+    }
+
     /// The metric it reads.
     pub fn metric_key(&self) -> Option<&str> {
         match self {

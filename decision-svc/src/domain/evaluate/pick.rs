@@ -7,6 +7,7 @@ use crate::domain::{
     candidate::Candidate,
     compile::{CompiledFlow, Program},
     rank::{Factors, Place},
+    reason::Reason,
     score::{Estimate, PROPENSITY_PRIOR},
     scratch::{Ahead, Best, Exception, Scratch, exception_of},
     tally::Tally,
@@ -60,9 +61,9 @@ impl CompiledFlow {
     }
 
     fn tally(&self, customer: &Customer<'_>, scratch: &mut Scratch) -> Tally {
-        let (offers, invalid) = (self.offers.len(), self.invalid);
+        let (offers, invalid, costly) = (self.offers.len(), self.invalid, self.costly);
         let walks = self.walks(customer);
-        let mut tally = Tally { offers, invalid, ..Tally::default() };
+        let mut tally = Tally { offers, invalid, costly, ..Tally::default() };
         for passing in &scratch.passing {
             let size = passing.size as usize;
             tally.qualified += size;
@@ -70,8 +71,9 @@ impl CompiledFlow {
             tally.ranked += if walks { 0 } else { (passing.order.1 - passing.order.0) as usize };
         }
         self.tally_exceptions(customer, &mut tally, scratch);
+        let unfit = tally.invalid + tally.costly;
         tally.not_qualified =
-            self.offers.len() - tally.excluded - tally.closed - tally.invalid - tally.qualified;
+            self.offers.len() - tally.excluded - tally.closed - unfit - tally.qualified;
         tally
     }
 
@@ -84,7 +86,10 @@ impl CompiledFlow {
         for (number, why) in &exceptions {
             let Some(offer) = self.offers.get(*number as usize) else { continue };
             match &offer.program {
-                Err(_) => tally.invalid -= 1,
+                Err(unfit) => match unfit.code {
+                    Reason::RuleTooCostly => tally.costly -= 1,
+                    _ => tally.invalid -= 1,
+                },
                 Ok(program) => match self.qualifies(program, scratch) {
                     None => {}
                     Some(false) => {
