@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use database::{Location, Presence};
+use database::{Database, Location};
 use history::{History, Log, LogServer};
 use proffer_proto::catalog::v1 as proto;
 use serve::{Clock, Readiness, Task, follow_store};
@@ -28,7 +28,7 @@ pub struct Deps {
 pub struct App {
     context: Context,
     readiness: Readiness,
-    store: Presence,
+    database: Database,
 }
 
 impl App {
@@ -50,16 +50,15 @@ impl App {
     pub async fn build(location: &Location, deps: Deps) -> anyhow::Result<Self> {
         let database = store::schema().open(location).await.context("open the store")?;
         telemetry::describe();
-        let store = database.presence();
         let history = History::new(database.clone());
         let known = KnownNames::new(grpc::log(&history));
-        let records = Records::new(database);
+        let records = Records::new(database.clone());
         let (clock, import_idle_max) = (deps.clock, grpc::IMPORT_IDLE_MAX);
         let import_turns = crate::import::Turns::default();
         let context = Context { records, history, known, clock, import_idle_max, import_turns };
         let readiness = Readiness::default();
         readiness.set(true);
-        Ok(Self { context, readiness, store })
+        Ok(Self { context, readiness, database })
     }
 
     /// With another longest wait for the next piece of a file; 30 s by default.
@@ -89,9 +88,14 @@ impl App {
         self.context.known.connect(policy);
     }
 
+    /// The store, to be closed when the process ends.
+    pub fn database(&self) -> Database {
+        self.database.clone()
+    }
+
     /// Work beside the services: binding references to what has appeared, and readiness.
     pub fn tasks(&self) -> Vec<Task> {
-        let store = follow_store(self.readiness.clone(), self.store.clone());
+        let store = follow_store(self.readiness.clone(), self.database.presence());
         let bind = history::keep_bound!(
             self.context.clone(),
             proto::Offer,

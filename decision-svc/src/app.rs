@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use database::{Location, Presence};
+use database::{Database, Location};
 use history::{History, LogServer};
 use proffer_proto::decision::v1::{
     DecisionFlow, configuration_service_server::ConfigurationServiceServer,
@@ -75,7 +75,7 @@ pub struct App {
     respond: Respond,
     relay: Relay,
     readiness: Readiness,
-    presence: Presence,
+    database: Database,
     retention: Retention,
 }
 
@@ -95,7 +95,6 @@ impl App {
     /// Opens the store and puts the service together.
     pub async fn build(location: &Location, deps: Deps) -> anyhow::Result<Self> {
         let database = store::schema().open(location).await?;
-        let presence = database.presence();
         let history = History::new(database.clone());
         let Deps { clock, neighbours, snapshot_wait_max, experiments_silence_max } = deps;
         let configuration = Context {
@@ -105,7 +104,7 @@ impl App {
             followers: Followers::new(neighbours.clone(), clock.clone()),
             clock: clock.clone(),
         };
-        let (store, bell) = (Store::new(database), Arc::<Notify>::default());
+        let (store, bell) = (Store::new(database.clone()), Arc::<Notify>::default());
         let receipts = Receipts::new(clock.clone());
         let followers = configuration.followers.clone();
         let settled = Settled::start(store.clone(), receipts.clone(), clock.clone()).await?;
@@ -131,7 +130,7 @@ impl App {
         let readiness = Readiness::default();
         follow::lacks_all(&readiness);
         readiness.set(true);
-        Ok(Self { configuration, decisions, respond, relay, readiness, presence, retention })
+        Ok(Self { configuration, decisions, respond, relay, readiness, database, retention })
     }
 
     /// With limits on how long decisions and outcomes are kept; by default they stay for ever.
@@ -221,13 +220,18 @@ impl App {
         self.configuration.known.connect(logs);
     }
 
+    /// The store, to be closed when the process ends.
+    pub fn database(&self) -> Database {
+        self.database.clone()
+    }
+
     /// Work beside the listener: the relay, the note of how far this process has settled, readiness
     /// once every neighbor has sent its configuration, flows bound to what has appeared, counts for
     /// reports, and old rows deleted.
     pub fn tasks(&self) -> Vec<Task> {
         let (followers, readiness) = (self.respond.followers.clone(), self.readiness.clone());
         let first = async move { followers.first_snapshot(DEFAULT_TENANT, &readiness).await };
-        let store = follow_store(self.readiness.clone(), self.presence.clone());
+        let store = follow_store(self.readiness.clone(), self.database.presence());
         let bound = history::keep_bound!(self.configuration.clone(), DecisionFlow);
         let report = telemetry::report(
             self.respond.store.clone(),

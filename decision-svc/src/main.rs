@@ -31,6 +31,7 @@ async fn run() -> anyhow::Result<()> {
         services: App::SERVICES,
         tasks: app.tasks(),
         readiness: app.readiness(),
+        stores: vec![app.database()],
     };
     serve::run(process, &config.process, telemetry).await
 }

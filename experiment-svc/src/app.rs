@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use chrono::TimeDelta;
-use database::{DatabaseError, Location, Presence};
+use database::{Database, DatabaseError, Location};
 use history::{History, Log, LogServer};
 use proffer_proto::experiment::v1::{
     self as proto, effect_model_service_server::EffectModelServiceServer,
@@ -39,7 +39,7 @@ pub struct Deps {
 pub struct App {
     context: Context,
     readiness: Readiness,
-    store: Presence,
+    database: Database,
     retention: RetentionSettings,
     policy: Option<Neighbour>,
 }
@@ -57,10 +57,9 @@ impl App {
     pub async fn build(location: &Location, deps: Deps) -> anyhow::Result<Self> {
         let database =
             store::schema().open(location).await.context("open the store of experiment-svc")?;
-        let store = database.presence();
         let history = History::new(database.clone());
         let known = KnownNames::new(&history);
-        let store_of = Store::new(database);
+        let store_of = Store::new(database.clone());
         let clock = deps.clock;
         let (recomputes, trainings) = Default::default();
         let context = Context { store: store_of, history, known, clock, recomputes, trainings };
@@ -69,7 +68,7 @@ impl App {
         Ok(Self {
             context,
             readiness,
-            store,
+            database,
             retention: RetentionSettings::default(),
             policy: None,
         })
@@ -208,6 +207,11 @@ impl App {
         self.context.known.connect(decision);
     }
 
+    /// The store, to be closed when the process ends.
+    pub fn database(&self) -> Database {
+        self.database.clone()
+    }
+
     /// Work beside the listener: binding experiments to flows that have appeared, counting
     /// customers again where that is needed, following contacts, deleting old rows, readiness
     /// and metrics.
@@ -217,7 +221,7 @@ impl App {
             let app = app.clone();
             async move { app.delete_old_rows(pace).await }
         });
-        let store = follow_store(self.readiness.clone(), self.store.clone());
+        let store = follow_store(self.readiness.clone(), self.database.presence());
         let bound =
             history::keep_bound!(self.context.clone(), proto::Experiment, proto::EffectModel);
         let report = telemetry::report(self.context.clone());

@@ -31,6 +31,7 @@ async fn run() -> anyhow::Result<()> {
         services: Gateway::services(),
         tasks: vec![listening],
         readiness,
+        stores: Vec::new(),
     };
     serve::run(process, &settings.process, telemetry).await
 }

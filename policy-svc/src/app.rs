@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use database::{Location, Presence};
+use database::{Database, Location};
 use history::{History, Log, LogServer};
 use proffer_proto::policy::v1 as proto;
 use serve::{Clock, Deleted, Pace, Readiness, RetentionSettings, Task, follow_store};
@@ -39,7 +39,7 @@ pub struct Deps {
 pub struct App {
     context: grpc::Context,
     readiness: Readiness,
-    presence: Presence,
+    database: Database,
     retention: Retention,
     lapsed: LapsedShares,
 }
@@ -60,9 +60,8 @@ impl App {
     /// Opens and migrates the store.
     pub async fn build(location: &Location, deps: Deps) -> anyhow::Result<Self> {
         let database = store::schema().open(location).await.context("open the store")?;
-        let presence = database.presence();
         let history = History::new(database.clone());
-        let store = Store::new(database, deps.clock.clone());
+        let store = Store::new(database.clone(), deps.clock.clone());
         telemetry::describe();
         let readiness = Readiness::default();
         readiness.set(true);
@@ -75,7 +74,7 @@ impl App {
             clock: deps.clock,
         };
         let lapsed = LapsedShares::default();
-        Ok(Self { context, readiness, presence, retention, lapsed })
+        Ok(Self { context, readiness, database, retention, lapsed })
     }
 
     /// With limits on how long contacts and outcomes are kept; by default they stay for ever.
@@ -121,6 +120,11 @@ impl App {
         self.context.known.connect(catalog);
     }
 
+    /// The store, to be closed when the process ends.
+    pub fn database(&self) -> Database {
+        self.database.clone()
+    }
+
     /// Work beside the services: purging old answers, deleting old rows, reconciling budgets,
     /// binding references to what has appeared, and readiness.
     pub fn tasks(&self) -> Vec<Task> {
@@ -141,7 +145,7 @@ impl App {
         });
         let context = self.context.clone();
         let bind = history::keep_bound!(context, proto::ContactPolicy, proto::Channel);
-        let store = follow_store(self.readiness.clone(), self.presence.clone());
+        let store = follow_store(self.readiness.clone(), self.database.presence());
         let rows = self.retention.clone();
         let retention = serve::retention_task("policy", move |pace| {
             let rows = rows.clone();

@@ -2,7 +2,7 @@
 //! the calls of a decision also skip the serialization of messages.
 
 use anyhow::Context as _;
-use database::Location;
+use database::{Database, Location};
 use serve::{
     Clock, Limits, Listener, Neighbour, Readiness, RetentionSettings, Shutdown, Task, admin,
     show_readiness, spawn_until, telemetry::Figures,
@@ -18,6 +18,7 @@ pub struct Suite {
     running: Vec<JoinHandle<()>>,
     serving: JoinHandle<anyhow::Result<()>>,
     readiness: Readiness,
+    stores: Vec<Database>,
 }
 
 /// The addresses of a suite.
@@ -101,6 +102,8 @@ impl Suite {
         };
         let gateway = gateway::Gateway::build(doors, behind)?;
 
+        let stores =
+            vec![catalog.database(), policy.database(), experiment.database(), decision.database()];
         let mut tasks: Vec<Task> = catalog.tasks();
         tasks.extend(policy.tasks());
         tasks.extend(experiment.tasks());
@@ -125,7 +128,7 @@ impl Suite {
         running.push(tokio::spawn(async move { drop(health.await) }));
         let address = listener.address()?;
         let serving = tokio::spawn(listener.serve(Routes::from(router), shutdown.clone()));
-        Ok(Self { address, running, serving, readiness })
+        Ok(Self { address, running, serving, readiness, stores })
     }
 
     /// Waits until every service is ready.
@@ -144,6 +147,7 @@ impl Suite {
         for task in self.running {
             drop(task.await);
         }
+        serve::close_all(&self.stores).await;
         served
     }
 }

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use crate::private;
 use rusqlite::{
     Connection, ErrorCode, OpenFlags,
     backup::{Backup, StepResult},
@@ -33,6 +34,14 @@ pub enum BackupError {
         file: PathBuf,
         /// What SQLite says.
         error: rusqlite::Error,
+    },
+    /// The copy cannot be created.
+    #[error("{file}: {error}")]
+    Create {
+        /// The copy.
+        file: PathBuf,
+        /// What the system says.
+        error: std::io::Error,
     },
     /// The copy does not hold together.
     #[error("the copy {file} is damaged: {finding}")]
@@ -128,6 +137,8 @@ impl Snapshot {
 
     fn copy_to(&self, folder: &Path) -> Result<PathBuf, BackupError> {
         let copy = folder.join(self.file.file_name().unwrap_or_default());
+        private::create_file(&copy)
+            .map_err(|error| BackupError::Create { file: copy.clone(), error })?;
         let finding = self.copy_and_check(&copy);
         match finding.map_err(|error| BackupError::File { file: copy.clone(), error })? {
             finding if finding == "ok" => Ok(copy),

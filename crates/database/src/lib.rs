@@ -12,6 +12,7 @@ mod link;
 mod measure;
 mod open;
 mod presence;
+pub mod private;
 mod readers;
 mod rows;
 mod select;

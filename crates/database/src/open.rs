@@ -22,7 +22,7 @@ use sqlx::{
 };
 
 use self::step::Migrations;
-use crate::{Link, Readers, write_ahead};
+use crate::{Link, Readers, private, write_ahead};
 
 /// Where a process keeps its data.
 #[derive(Clone)]
@@ -125,9 +125,9 @@ impl Database {
     }
 
     async fn open_file(folder: &Path, service: &str, sizes: PoolSizes) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(folder)
+        private::create_folder(folder)
             .with_context(|| cannot_write(folder, "create the data folder"))?;
-        let lock = File::create(folder.join(format!("{service}.lock")))
+        let lock = private::create_file(&folder.join(format!("{service}.lock")))
             .with_context(|| cannot_write(folder, "write in the data folder"))?;
         if lock.try_lock().is_err() {
             bail!(
@@ -136,6 +136,8 @@ impl Database {
             );
         }
         let path = folder.join(crate::file_name(service));
+        // SQLite gives its other files the rights of this one.
+        private::create_file(&path).with_context(|| cannot_write(folder, "write in"))?;
         let options = SqliteConnectOptions::new()
             .filename(&path)
             .create_if_missing(true)
@@ -225,12 +227,20 @@ impl Database {
         }
     }
 
-    /// Closes every connection once it is idle.
+    /// Closes every connection once it is idle. The write-ahead log of a file is written back and
+    /// cut first, so that the file alone holds everything.
     pub async fn close(&self) {
         match self {
             Self::Sqlite { writer, readers, .. } => {
                 readers.close();
                 writer.close().await;
+                // A reader that was still in use has kept SQLite from doing so.
+                if write_ahead::length(readers.file()) > 0
+                    && let Err(error) = write_ahead::cut(readers.file().to_owned()).await
+                {
+                    let file = readers.file().display();
+                    tracing::warn!(%error, %file, "the write-ahead log was not cut");
+                }
             }
             Self::Postgres(link) => link.direct().close().await,
         }

@@ -96,6 +96,11 @@ impl Readers {
         Self(Arc::new(Shared { file, name, idle, max, turns, wait }))
     }
 
+    /// The file they read.
+    pub(crate) fn file(&self) -> &std::path::Path {
+        &self.0.file
+    }
+
     /// The name of the store in metrics.
     pub(crate) fn name(&self) -> StoreName {
         self.0.name.clone()

@@ -54,7 +54,7 @@ pub use panicked::{caught, caught_now};
 pub use problem::{
     Problem, RETRY_AFTER, code_name, internal, item_fault, store_status, unavailable,
 };
-pub use process::{Process, ProcessSettings, Task, block_on, main, run, spawn_until};
+pub use process::{Process, ProcessSettings, Task, block_on, close_all, main, run, spawn_until};
 pub use recent::Recent;
 pub use replicas::{CONNECT_TIMEOUT, NeighbourError, Replicas};
 pub use retention::{BATCH_MAX, Deleted, Pace, retention_task};

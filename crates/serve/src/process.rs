@@ -3,7 +3,8 @@
 use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
 use clap::builder::BoolishValueParser;
-use futures::future::BoxFuture;
+use database::Database;
+use futures::future::{BoxFuture, join_all};
 use tonic::service::Routes;
 
 use crate::{
@@ -14,6 +15,9 @@ use crate::{
 
 /// Task polls after which a busy thread polls its sockets and takes tasks woken by other threads.
 const LOOK_AFTER: u32 = 7;
+
+/// How long the stop waits for a store to close.
+const CLOSE_MAX: Duration = Duration::from_secs(5);
 
 /// How long the stop waits for blocking threads.
 const LEAVE_AFTER: Duration = Duration::from_secs(1);
@@ -90,6 +94,8 @@ pub struct Process {
     pub tasks: Vec<Task>,
     /// Its readiness.
     pub readiness: Readiness,
+    /// Its stores, which are closed at the end.
+    pub stores: Vec<Database>,
 }
 
 /// Serves `process` until SIGTERM or SIGINT and the drain delay.
@@ -122,6 +128,7 @@ pub async fn run(
     for task in running {
         drop(task.await);
     }
+    close_all(&process.stores).await;
     tracing::info!(service = process.name, "stopped");
     telemetry.stop().await;
     served
@@ -132,6 +139,14 @@ impl ProcessSettings {
     pub fn start_telemetry(&self, service: &'static str) -> anyhow::Result<Telemetry> {
         let log = LogSettings { filter: &self.log, is_json: self.log_json };
         Telemetry::start(service, log, &self.otlp)
+    }
+}
+
+/// Closes stores that nothing uses any more. What is on SQLite is then whole in its one file.
+pub async fn close_all(stores: &[Database]) {
+    let closed = join_all(stores.iter().map(Database::close));
+    if tokio::time::timeout(CLOSE_MAX, closed).await.is_err() {
+        tracing::warn!("a store was still in use at the end; nothing is lost");
     }
 }
 

@@ -57,7 +57,8 @@ impl Manifest {
     /// Writes it into `folder` durably.
     pub fn write(&self, folder: &Path) -> anyhow::Result<()> {
         let path = folder.join(NAME);
-        let written = File::create(&path).and_then(|mut file| {
+        let written = database::private::create_file(&path).and_then(|mut file| {
+            file.set_len(0)?;
             file.write_all(&serde_json::to_vec_pretty(self)?)?;
             file.sync_all()
         });

@@ -18,7 +18,8 @@ fn faults(place: &serve::PlaceSettings) -> Vec<String> {
 /// Makes a folder that has nothing in it; one that has something is refused with `remedy`.
 fn empty_folder(folder: &Path, remedy: &str) -> anyhow::Result<()> {
     let shown = folder.display();
-    fs::create_dir_all(folder).with_context(|| format!("cannot create the folder {shown}"))?;
+    database::private::create_folder(folder)
+        .with_context(|| format!("cannot create the folder {shown}"))?;
     let mut entries =
         fs::read_dir(folder).with_context(|| format!("cannot read the folder {shown}"))?;
     anyhow::ensure!(entries.next().is_none(), "{shown} is not empty; {remedy}");

@@ -33,6 +33,26 @@ fn serve_says_once_that_it_is_ready_answers_and_stops_when_told() {
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     assert!(answer.contains(r#""key":"not_interested""#), "{answer}");
     serve.stop("TERM");
+    // Each store is whole in its one file.
+    let files = std::fs::read_dir(data.path()).unwrap().map(|file| file.unwrap());
+    let logs = files.filter(|file| file.file_name().to_string_lossy().ends_with("-wal"));
+    let left: Vec<_> = logs.filter(|log| log.metadata().unwrap().len() > 0).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn help_shows_no_value_of_the_environment() {
+    for arguments in [&["--help"][..], &["serve", "--help"], &["serve", "-h"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_proffer"));
+        command.args(arguments).envs([
+            ("PROFFER_DATABASE_URL", "postgres://me:canary@localhost/thing"),
+            ("PROFFER_DATA", "/canary"),
+            ("PROFFER_LOG", "canary=info"),
+            ("PROFFER_OTLP_HEADERS", "authorization=canary"),
+        ]);
+        let shown = String::from_utf8(command.output().unwrap().stdout).unwrap();
+        assert!(!shown.is_empty() && !shown.contains("canary"), "{shown}");
+    }
 }
 
 /// What a command says on standard error when it does not start.

@@ -91,10 +91,10 @@ pub fn read<T: Checked>(
     arguments: &[OsString],
     variable: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<Option<T>, Refusal> {
-    let original = || T::command().try_get_matches_from(arguments);
+    let original = || without_values(T::command()).try_get_matches_from(arguments);
     let matches = lenient(T::command())
         .try_get_matches_from(arguments)
-        // Help shows the values and defaults of the environment.
+        // Help names variables and defaults, and shows no value of the environment.
         .map_err(|error| Refusal::Usage(original().err().unwrap_or(error)))?;
     let command = T::command();
     let levels = levels(&command, &matches);
@@ -159,6 +159,11 @@ fn take_any(argument: clap::Arg) -> clap::Arg {
     } else {
         argument.value_parser(clap::builder::ValueParser::os_string())
     }
+}
+
+/// Help may end up in a ticket, so it shows no value of the environment, secret or not.
+fn without_values(command: Command) -> Command {
+    command.mut_args(|argument| argument.hide_env_values(true)).mut_subcommands(without_values)
 }
 
 fn without_variables(command: Command) -> Command {
