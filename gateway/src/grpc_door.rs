@@ -11,11 +11,11 @@ use tower::{Service as _, ServiceExt as _};
 use crate::{
     origin::Caller,
     rest::{Rest, refusal},
-    route_table::BULK_BODY_BYTES_MAX,
+    route_table::BODY_BYTES_MAX,
 };
 
-/// Bytes of a message with its frame. Services have lower limits and report them.
-const MESSAGE_BYTES_MAX: usize = 2 * BULK_BODY_BYTES_MAX;
+/// Bytes before a message.
+const PREFIX_BYTES: usize = 5;
 /// Prefix of the headers that name the caller; only the gateway sets them.
 const OUR_HEADERS: &str = "x-proffer-";
 
@@ -57,14 +57,17 @@ async fn admitted(
     request: Request<HttpBody>,
 ) -> Result<(Request<HttpBody>, Option<serve::Permit>), Status> {
     let (parts, body) = request.into_parts();
-    let body = match Limited::new(body, MESSAGE_BYTES_MAX).collect().await {
+    let message_max = doors.table.message_bytes_max.get(parts.uri.path()).copied();
+    let bytes_max = message_max.unwrap_or(BODY_BYTES_MAX) + PREFIX_BYTES;
+    let body = match Limited::new(body, bytes_max).collect().await {
         Ok(collected) => collected.to_bytes(),
         Err(error) if error.is::<LengthLimitError>() => {
-            return Err(
-                Problem::bytes_limit("request", MESSAGE_BYTES_MAX + 1, MESSAGE_BYTES_MAX).into()
-            );
+            return Err(Problem::bytes_limit("request", bytes_max + 1, bytes_max).into());
         }
-        Err(_) => {
+        Err(error) => {
+            if let Some(status) = serve::refusal_in(&*error) {
+                return Err(status);
+            }
             let message = "the request broke off before its end";
             return Err(Problem::new(Code::Cancelled, ErrorReason::Unavailable, message).into());
         }

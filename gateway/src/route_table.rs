@@ -38,6 +38,9 @@ pub struct RouteTable {
     pub shapes: Shapes,
     /// The gRPC paths of public methods, and the services that serve them.
     pub methods: HashMap<String, Service>,
+    /// The largest message of each of these methods, in bytes. For a stream it is that of one
+    /// message.
+    pub message_bytes_max: HashMap<String, usize>,
     /// The calls that check a resource without writing it, by the kind of the resource.
     pub checks: BTreeMap<String, Arc<Route>>,
     /// The gRPC paths of streams, and the plans of their answers.
@@ -167,6 +170,7 @@ impl RouteTable {
         let mut table = Self {
             shapes: Shapes::default(),
             methods: HashMap::new(),
+            message_bytes_max: HashMap::new(),
             checks: BTreeMap::new(),
             streams: HashMap::new(),
             root: Node::default(),
@@ -176,6 +180,7 @@ impl RouteTable {
             let rules = annotations.http_rules(&method)?;
             if annotations.is_grpc_only(&method) {
                 let (_, path) = table.admit(&method)?;
+                table.message_bytes_max.insert(path.clone(), BULK_BODY_BYTES_MAX);
                 let answer = table.shapes.add(&annotations, &method.output())?;
                 table.streams.insert(path, answer);
             }
@@ -229,6 +234,7 @@ impl RouteTable {
         let (service, path) = self.admit(method)?;
         let request = self.shapes.add(annotations, &method.input())?;
         let answer = self.shapes.add(annotations, &method.output())?;
+        self.message_bytes_max.insert(path.clone(), body_bytes_max(self.object(request)?));
         let success = annotations.http_status(method)?;
         let kinds = if is_stream { self.kinds(annotations, &method.output())? } else { Vec::new() };
         for rule in rules {
@@ -259,11 +265,7 @@ impl RouteTable {
                 idempotency_key: self
                     .body_message(&body, &method.input())?
                     .and_then(|body| idempotency_key(&body)),
-                body_bytes_max: if takes_messages(object) {
-                    BULK_BODY_BYTES_MAX
-                } else {
-                    BODY_BYTES_MAX
-                },
+                body_bytes_max: body_bytes_max(object),
                 warnings: warnings(&method.output()),
                 item: item(object),
                 validate_only: method.input().get_field_by_name(VALIDATE_ONLY),
@@ -414,6 +416,10 @@ fn query(object: &Object, variables: &[Variable], body: &Body) -> HashMap<String
             && field.plurality != Plurality::Map
     };
     fields(object).filter(fits).map(|field| (field.key.clone(), Arc::clone(field))).collect()
+}
+
+fn body_bytes_max(object: &Object) -> usize {
+    if takes_messages(object) { BULK_BODY_BYTES_MAX } else { BODY_BYTES_MAX }
 }
 
 fn takes_messages(object: &Object) -> bool {

@@ -44,6 +44,9 @@ pub struct Settings {
     /// Metrics by tenant.
     #[command(flatten)]
     pub by_tenant: serve::telemetry::TenantSettings,
+    /// Bytes and connections.
+    #[command(flatten)]
+    pub listeners: serve::ListenSettings,
     /// Turn gRPC reflection off.
     #[arg(long = "no-reflection", env = "PROFFER_NO_REFLECTION",
         value_parser = BoolishValueParser::new())]
@@ -74,7 +77,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let tuning = Tuning {
         snapshot_wait_max: settings.snapshot.wait_max(),
         retention: settings.retention.clone(),
-        limits: Limits { tenants: settings.by_tenant.labels(), ..Limits::default() },
+        limits: Limits { tenants: settings.by_tenant.labels(), ..settings.listeners.limits() },
     };
     let suite = Suite::start(
         &location,

@@ -64,7 +64,8 @@ impl Suite {
         // Binding comes first, so that an address in use fails before anything is written.
         let Addresses { listen, admin_listen } = addresses;
         let Tuning { snapshot_wait_max, retention, limits } = tuning.into();
-        let listener = Listener::bind_for("--listen", listen, limits.clone()).await?;
+        let public = Limits { is_public: true, ..limits.clone() };
+        let listener = Listener::bind_for("--listen", listen, public).await?;
         let admin_listener = Listener::bind_for("--admin-listen", admin_listen, limits).await?;
         let catalog =
             catalog_svc::App::build(location, catalog_svc::Deps { clock: clock.clone() }).await?;

@@ -46,6 +46,8 @@ pub const WHOLE_ROWS_MAX: usize = 100_000;
 pub const WHOLE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Faults reported for one import; more are counted.
 pub const FAULTS_MAX: usize = 1_000;
+/// Bytes of a row that waits, besides its payload: the customer's id and what holds both.
+const ROW_BYTES: u64 = 128;
 /// Rows written together.
 const BATCH_ROWS: usize = 2_000;
 /// Bytes written together, not counting the row that passes it.
@@ -87,7 +89,7 @@ pub async fn import(
         tokio::join!(send(parts, pieces), writer.take(read, header.all_or_nothing));
     let ended = reader.await.map_err(|error| serve::internal(&error))?;
     let kept = writer.answer.accepted;
-    let waiting = written.map_err(|status| with_kept(status, kept))?;
+    let (waiting, _held) = written.map_err(|status| with_kept(status, kept))?;
     sent.map_err(|status| with_kept(status, kept))?;
     match ended {
         Ok(separator) => writer.answer.set_separator(spoken(separator)),
@@ -109,13 +111,15 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// Writes what was read, as it comes; gives back what waits until all is read.
+    /// Writes what was read, as it comes; returns what waits until all is read, with its share of
+    /// the bytes of the process.
     async fn take(
         &mut self,
         mut read: mpsc::Receiver<Batch>,
         is_whole: bool,
-    ) -> Result<Vec<NewRecord>, Status> {
+    ) -> Result<(Vec<NewRecord>, serve::HeldShare), Status> {
         let mut waiting = Batch::default();
+        let mut held = serve::ByteBudget::process().holding(None);
         while let Some(batch) = read.recv().await {
             self.answer.refused += i64::try_from(batch.refused).unwrap_or(i64::MAX);
             telemetry::count_rows("rejected", batch.refused);
@@ -125,6 +129,8 @@ impl Writer<'_> {
                 continue;
             }
             waiting.bytes += batch.bytes;
+            let rows = batch.records.len() as u64;
+            held.grow(batch.bytes as u64 + rows * ROW_BYTES).await?;
             waiting.records.extend(batch.records);
             if waiting.records.len() > WHOLE_ROWS_MAX {
                 return Err(Problem::limit("rows", waiting.records.len(), WHOLE_ROWS_MAX).into());
@@ -133,7 +139,7 @@ impl Writer<'_> {
                 return Err(Problem::bytes_limit("rows", waiting.bytes, WHOLE_BYTES_MAX).into());
             }
         }
-        Ok(waiting.records)
+        Ok((waiting.records, held))
     }
 
     async fn write(&mut self, records: Vec<NewRecord>) -> Result<(), Status> {

@@ -9,6 +9,7 @@
 //! - [`Clock`]: the only place that reads the time.
 //! - [`listen`]: a hardened gRPC listener with health and reflection, stopped gracefully.
 //! - [`Admission`]: limits the calls in flight; calls beyond the queue are refused at once.
+//! - [`ByteBudget`]: limits the bytes held for callers.
 //! - [`Problem`]: builds a status with reason, metadata and field violations.
 //! - [`caught`]: a panic as the error of one call.
 //! - [`Recent`]: a map with a bound, for what is kept per tenant.
@@ -16,19 +17,27 @@
 //! - [`metadata`]: tenant and actor of a call.
 
 mod admission;
+mod arrivals;
 pub mod background;
+mod byte_budget;
 mod call;
 mod clock;
+mod connection;
 mod deadline;
 mod door;
 mod ending;
+mod frames;
 mod health;
 mod health_service;
+mod line;
 mod lingering;
 mod listen;
+mod listen_settings;
 pub mod metadata;
+mod metered;
 mod method;
 mod neighbour;
+mod opening;
 mod panicked;
 mod problem;
 mod process;
@@ -42,13 +51,18 @@ pub mod telemetry;
 mod window;
 
 pub use admission::{Admission, AdmissionSettings, Permit};
+pub use arrivals::ConnectionLimits;
+pub use byte_budget::{ByteBudget, HeldShare};
 pub use call::{Call, TracedCall, carried};
 pub use clock::{Clock, Stopwatch, from_micros};
 pub use door::{Hosts, is_grpc};
 pub use health::{Readiness, admin, follow_store, show_readiness};
+pub use line::Line;
 pub use listen::{
     Limits, Listener, REQUEST_TIMEOUT, Surface, by_protocol, check_exposure, reflection,
 };
+pub use listen_settings::ListenSettings;
+pub use metered::{CallBytes, refusal_in};
 pub use neighbour::{CALL_TIMEOUT, Neighbour};
 pub use panicked::{caught, caught_now};
 pub use problem::{

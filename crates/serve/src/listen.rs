@@ -1,6 +1,6 @@
 //! A listener with all limits set, health and reflection, and a graceful stop.
 
-use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use axum::{
@@ -10,28 +10,19 @@ use axum::{
     middleware,
     response::{IntoResponse as _, Response},
 };
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::conn::auto,
-    service::TowerToHyperService,
-};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::mpsc,
-};
+use tokio::{net::TcpListener, sync::mpsc};
 use tonic::service::Routes;
 
 use crate::{
-    Readiness, Shutdown, deadline, door, ending,
+    ByteBudget, ConnectionLimits, Readiness, Shutdown,
+    arrivals::Arrivals,
+    connection, deadline, door, ending,
     health_service::HealthService,
     lingering::Lingering,
-    method, panicked,
+    metered, method, panicked,
     telemetry::{Labels, observe::observed},
     window,
 };
-
-/// Pause after a connection could not be accepted, for example because no file handle is free.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How long a gRPC call that is not a stream may take.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -52,6 +43,13 @@ pub struct Limits {
     pub keepalive_timeout: Duration,
     /// Bytes of headers of a request.
     pub header_bytes_max: u32,
+    /// How many connections there may be.
+    pub connections: ConnectionLimits,
+    /// True at the address for callers: there peers are told apart, and none may occupy all bytes
+    /// or turns. Between services a peer is another service.
+    pub is_public: bool,
+    /// Bytes that may be held for callers.
+    pub bytes: ByteBudget,
     /// Time that requests in flight get after the stop.
     pub drain_timeout: Duration,
     /// The tenants whose calls are counted one by one; without it none are.
@@ -67,6 +65,9 @@ impl Default for Limits {
             keepalive_interval: Duration::from_secs(20),
             keepalive_timeout: Duration::from_secs(10),
             header_bytes_max: 16 * 1024,
+            connections: ConnectionLimits::new(None, None),
+            is_public: false,
+            bytes: ByteBudget::process(),
             drain_timeout: Duration::from_secs(20),
             tenants: None,
         }
@@ -155,9 +156,11 @@ impl Listener {
         bound.map_err(|error| anyhow::anyhow!("{error:#}; choose another address with {flag}"))
     }
 
-    /// The same without metrics and log lines of its calls, for an admin address.
+    /// The same without metrics and log lines of its calls, for an admin address. It has
+    /// connections of its own, so that it answers while all others are taken.
     pub fn unobserved(self) -> Self {
-        Self { is_observed: false, ..self }
+        let limits = Limits { connections: ConnectionLimits::admin(), ..self.limits };
+        Self { is_observed: false, limits, ..self }
     }
 
     /// The bound address.
@@ -179,18 +182,25 @@ impl Listener {
             true => prepared(service, &limits, shutdown.clone()),
             false => service,
         };
+        let bytes = limits.bytes.clone();
+        let counting = move |request: Request, next: middleware::Next| {
+            metered::counted(bytes.clone(), request, next)
+        };
+        let service = service.layer(middleware::from_fn(counting)).with_state(());
+        let mut arrivals = Arrivals::new(limits.connections);
         // Each connection holds a sender; the last one to end closes the channel.
         let (open, mut closed) = mpsc::channel::<()>(1);
         loop {
-            let stream = tokio::select! {
+            let (stream, address, place) = tokio::select! {
                 () = shutdown.cancelled() => break,
-                stream = accepted(&socket) => stream,
+                arrived = arrivals.next(&socket) => arrived,
             };
+            let peer = limits.is_public.then(|| address.ip().to_canonical());
             let (service, limits) = (service.clone(), Arc::clone(&limits));
             let (shutdown, open) = (shutdown.clone(), open.clone());
             tokio::spawn(async move {
-                connection(stream, service, &limits, shutdown).await;
-                drop(open);
+                connection::serve(stream, peer, service, limits, shutdown).await;
+                drop((open, place));
             });
         }
         drop((socket, open));
@@ -235,75 +245,12 @@ fn lingering(request: Request) -> Request {
     request.map(|body| Body::new(Lingering::new(body).when_asked(waits_to_be_asked)))
 }
 
-/// The next connection, without Nagle's algorithm. With it, the second packet of an answer waits
-/// until the client acknowledges the first, which may take 40 ms.
-async fn accepted(socket: &TcpListener) -> TcpStream {
-    loop {
-        match socket.accept().await {
-            Ok((stream, _)) => {
-                if let Err(error) = stream.set_nodelay(true) {
-                    tracing::debug!(%error, "cannot turn Nagle's algorithm off");
-                }
-                return stream;
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-}
-
-/// Serves one connection to its end.
-async fn connection(stream: TcpStream, service: Router, limits: &Limits, shutdown: Shutdown) {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .initial_stream_window_size(window::STREAM_BYTES)
-        .initial_connection_window_size(window::connection_bytes(limits.streams_max))
-        .max_concurrent_streams(limits.streams_max)
-        .keep_alive_interval(limits.keepalive_interval)
-        .keep_alive_timeout(limits.keepalive_timeout)
-        .max_header_list_size(limits.header_bytes_max)
-        .max_pending_accept_reset_streams(20);
-    let service = TowerToHyperService::new(service);
-    let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let mut ending = pin!(async {
-        tokio::select! {
-            () = shutdown.cancelled() => {}
-            () = tokio::time::sleep(limits.connection_age) => {}
-        }
-    });
-    let mut is_ending = false;
-    loop {
-        tokio::select! {
-            served = &mut serving => {
-                if let Err(error) = served {
-                    tracing::debug!(%error, "a connection broke off");
-                }
-                return;
-            }
-            () = &mut ending, if !is_ending => {
-                serving.as_mut().graceful_shutdown();
-                is_ending = true;
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    use tokio::net::TcpStream;
 
-    #[tokio::test]
-    async fn answers_do_not_wait_for_acknowledgements() {
-        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = socket.local_addr().unwrap();
-        let (caller, accepted) = tokio::join!(TcpStream::connect(address), accepted(&socket));
-        assert!(accepted.nodelay().unwrap());
-        drop(caller);
-    }
+    use super::*;
 
     /// A call over gRPC, or with `is_grpc` false over plain HTTP/2; status and `grpc-status`.
     async fn status_of(address: SocketAddr, is_grpc: bool) -> (u16, String) {

@@ -64,6 +64,9 @@ pub struct ProcessSettings {
     /// Metrics by tenant.
     #[command(flatten)]
     pub by_tenant: telemetry::TenantSettings,
+    /// Bytes and connections.
+    #[command(flatten)]
+    pub listeners: crate::ListenSettings,
     /// Turn gRPC reflection off.
     #[arg(long = "no-reflection", env = "PROFFER_NO_REFLECTION",
         value_parser = BoolishValueParser::new())]
@@ -106,13 +109,16 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let shutdown = Shutdown::new();
     settings.stop.follow(shutdown_on_signal()?, process.readiness.clone(), shutdown.clone());
+    // Only the gateway answers others than services.
+    let is_public = process.front.is_some();
     let surface = Surface { has_reflection: !settings.no_reflection };
     let routes = surface.around(process.routes, &process.readiness, process.services)?;
     let routes = match process.front {
         Some(front) => by_protocol(routes, front),
         None => routes,
     };
-    let limits = Limits { tenants: settings.by_tenant.labels(), ..Limits::default() };
+    let tenants = settings.by_tenant.labels();
+    let limits = Limits { tenants, is_public, ..settings.listeners.limits() };
     let listener = Listener::bind_for("--listen", process.listen, limits.clone()).await?;
     let admin_listener = Listener::bind_for("--admin-listen", process.admin_listen, limits).await?;
     tracing::info!(service = process.name, address = %listener.address()?, "listening");

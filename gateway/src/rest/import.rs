@@ -33,6 +33,10 @@ impl Rest {
         body: HttpBody,
     ) -> Result<Response<HttpBody>, Problem> {
         let header = header(schema, parts)?;
+        if let Some(bytes) = parts.extensions.get::<serve::CallBytes>() {
+            bytes.begin().await?;
+            bytes.pass_on();
+        }
         let first = ImportRecordsRequest { part: Some(Part::Header(header)) };
         let shutdown = parts.extensions.get::<Shutdown>().cloned().unwrap_or_default();
         let pieces = pieces(first, body, shutdown.clone());

@@ -288,7 +288,10 @@ pub async fn read_body(
         Err(error) if error.is::<LengthLimitError>() => {
             Err(refusal::too_large(bytes_max + 1, bytes_max))
         }
-        Err(_) => Err(serve::Problem::invalid_field(BODY, "broke off before its end").into()),
+        Err(error) => Err(match serve::refusal_in(&*error) {
+            Some(status) => status.into(),
+            None => serve::Problem::invalid_field(BODY, "broke off before its end").into(),
+        }),
     }
 }
 

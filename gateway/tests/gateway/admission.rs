@@ -20,8 +20,8 @@ use super::world::{StandIn, World};
 const HELD: &str = "OfferService/GetOffer";
 const GET_OFFER: &str = "/proffer.catalog.v1.OfferService/GetOffer";
 const OFFERS: &str = "/api/v1/offers";
-/// Largest request that the gRPC door reads.
-const REQUEST_BYTES_MAX: usize = 8 << 20;
+/// Largest request of this method that the gRPC door reads, with what comes before the message.
+const REQUEST_BYTES_MAX: usize = (256 << 10) + 5;
 
 /// A gateway that works on one call at once and lets nobody wait.
 async fn narrow(stand_in: &StandIn) -> World {

@@ -8,6 +8,8 @@ use metrics_process::Collector;
 use metrics_util::layers::FanoutBuilder;
 use opentelemetry::metrics::Meter;
 
+use crate::ByteBudget;
+
 /// Upper bounds of a histogram of durations, in seconds.
 const SECONDS: [f64; 14] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
@@ -62,6 +64,9 @@ impl Figures {
     pub fn text(&self) -> String {
         let Some((handle, process)) = &self.0 else { return String::new() };
         process.collect();
+        let bytes = ByteBudget::process();
+        metrics::gauge!("proffer.bytes.held").set(bytes.held() as f64);
+        metrics::gauge!("proffer.bytes.budget").set(bytes.bytes_max() as f64);
         handle.render()
     }
 }
@@ -81,6 +86,24 @@ fn describe() {
     metrics::gauge!("proffer.calls.waiting").set(0);
     metrics::describe_counter!("proffer.calls.refused", "Calls refused because too many waited");
     metrics::counter!("proffer.calls.refused").absolute(0);
+    metrics::describe_gauge!("proffer.bytes.held", Unit::Bytes, "Bytes held for callers");
+    metrics::gauge!("proffer.bytes.held").set(0);
+    metrics::describe_gauge!("proffer.bytes.budget", Unit::Bytes, "Bytes that may be held");
+    metrics::describe_counter!(
+        "proffer.bytes.refused",
+        "Waits for bytes that ended without them"
+    );
+    metrics::counter!("proffer.bytes.refused").absolute(0);
+    metrics::describe_gauge!("proffer.connections", "Connections that are open");
+    metrics::gauge!("proffer.connections").set(0);
+    for (name, meaning) in [
+        ("proffer.connections.refused", "Connections closed at once: their peer or all had enough"),
+        ("proffer.connections.stalled", "Connections closed because answers were not read"),
+        ("proffer.accept.errors", "Connections that could not be accepted"),
+    ] {
+        metrics::describe_counter!(name, meaning);
+        metrics::counter!(name).absolute(0);
+    }
     metrics::describe_counter!("proffer.call.retries", "Calls to another service sent again");
     metrics::describe_counter!("proffer.tenant.calls", "Calls by tenant and gRPC code");
     metrics::describe_counter!("proffer.panics", "Faults of the program that ended one call");
