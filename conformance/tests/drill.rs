@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use conformance::{
     drill::{
-        Order, Report, Size, Time, cap, idempotency, kill, rehearse, replay, soak, upgrade,
+        Order, Report, Size, Time, attack, cap, idempotency, kill, rehearse, replay, soak, upgrade,
         withdrawal,
     },
     process,
@@ -92,4 +92,9 @@ async fn two_versions_serve_the_same_postgres_and_each_makes_the_decisions_of_th
     let proffer = process::program("proffer").unwrap();
     check(Store::Postgres, async |order: &Order| upgrade::run(order, &proffer, &proffer).await)
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_callers_take_neither_memory_nor_the_turns_of_an_honest_one() {
+    check_within(Duration::from_secs(30), Store::Sqlite, attack::run).await;
 }

@@ -9,7 +9,10 @@ use tonic::{Code, Status};
 use tower::{Service as _, ServiceExt as _};
 
 use crate::{
+    ask,
+    neighbours::Service,
     origin::Caller,
+    part_turns::PartTurns,
     rest::{Rest, refusal},
     route_table::BODY_BYTES_MAX,
 };
@@ -32,7 +35,10 @@ pub async fn forward(doors: &Rest, request: Request<HttpBody>) -> Response<HttpB
     };
     let mut neighbour = doors.neighbours.of(service).clone();
     let is_stream = doors.table.streams.contains_key(request.uri().path());
-    let admitted = if is_stream { Ok((request, None)) } else { admitted(doors, request).await };
+    let admitted = match is_stream {
+        true => Ok((in_parts(doors, service, request), None)),
+        false => admitted(doors, service, request).await,
+    };
     let (request, _permit) = match admitted {
         Ok(admitted) => admitted,
         Err(status) => return status.into_http(),
@@ -50,10 +56,10 @@ pub async fn forward(doors: &Rest, request: Request<HttpBody>) -> Response<HttpB
 
 /// The request, once it has a permit. It is read before, so a slow client holds no permit while it
 /// sends. The permit ends with the head of the answer, which a service sends when its work is done,
-/// so a client that reads slowly holds none either. A stream needs no permit: flow control limits
-/// it.
+/// so a client that reads slowly holds none either.
 async fn admitted(
     doors: &Rest,
+    service: Service,
     request: Request<HttpBody>,
 ) -> Result<(Request<HttpBody>, Option<serve::Permit>), Status> {
     let (parts, body) = request.into_parts();
@@ -72,8 +78,16 @@ async fn admitted(
             return Err(Problem::new(Code::Cancelled, ErrorReason::Unavailable, message).into());
         }
     };
-    let permit = doors.admission.admit().await?;
+    let items = ask::items_in_message(&body, PREFIX_BYTES);
+    let ask = ask::of(&parts.extensions, (service, parts.uri.path()), (items, body.len()));
+    let permit = doors.admission.admit(ask).await?;
     Ok((Request::from_parts(parts, HttpBody::from(body)), Some(permit)))
+}
+
+/// A stream: each of its parts takes a turn.
+fn in_parts(doors: &Rest, service: Service, request: Request<HttpBody>) -> Request<HttpBody> {
+    let ask = ask::of(request.extensions(), (service, request.uri().path()), (0, 0));
+    request.map(|body| HttpBody::new(PartTurns::new(body, doors.admission.clone(), ask)))
 }
 
 /// The request with the caller's identity. There is no authentication yet: every caller belongs to

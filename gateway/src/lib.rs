@@ -4,11 +4,13 @@
 //! [`route_table`] holds every call, [`json`] converts messages, [`rest`] serves a call and
 //! [`problem`] forms errors. [`grpc_door`] forwards gRPC unchanged. A new RPC needs no code here.
 
+mod ask;
 pub mod config;
 mod grpc_door;
 mod json;
 pub mod neighbours;
 mod origin;
+mod part_turns;
 mod path_template;
 mod problem;
 mod query;

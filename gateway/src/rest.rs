@@ -27,11 +27,12 @@ use serve::{
 use tonic::Status;
 
 use crate::{
+    ask,
     json::print,
     neighbours::Neighbours,
     origin::{self, Caller, Origins},
     problem::Problem,
-    route_table::{Found, Route, RouteTable},
+    route_table::{BODY_BYTES_MAX, Found, Route, RouteTable},
 };
 
 /// The REST handler.
@@ -184,7 +185,10 @@ impl Rest {
     ) -> Result<Response<HttpBody>, Problem> {
         let body = request::read_body(&parts.headers, body, route.body_bytes_max).await?;
         // After the body has arrived: a slow client holds no permit while it sends.
-        let _permit = self.admission.admit().await?;
+        let items = if route.body_bytes_max > BODY_BYTES_MAX { ask::items_in_json(&body) } else { 0 };
+        let called = (route.service, route.path.path());
+        let ask = ask::of(&parts.extensions, called, (items, body.len()));
+        let _permit = self.admission.admit(ask).await?;
         let mut is_check = false;
         let answer = if let Some(tagged) = self.missing_tag(route, &body) {
             self.patch_untagged((found, route), parts, &body, tagged).await?

@@ -51,9 +51,10 @@ const ROW_BYTES: u64 = 128;
 /// Rows written together.
 const BATCH_ROWS: usize = 2_000;
 /// Bytes written together, not counting the row that passes it.
-const BATCH_BYTES: usize = 4 * 1024 * 1024;
-/// Pieces that wait for the reader, and batches that wait for the writer.
-const WAITING_MAX: usize = 2;
+const BATCH_BYTES: usize = 1024 * 1024;
+/// Pieces that wait for the reader, and batches that wait for the writer. An import holds these
+/// uncounted, besides one batch that is read and one that is written.
+const WAITING_MAX: usize = 1;
 
 /// Rows on their way from the reader to the writer.
 #[derive(Default)]
@@ -355,7 +356,10 @@ fn record(seen: &mut Seen, row: FileRow) -> Result<NewRecord, Vec<proto::ImportF
         )]),
     });
     match made {
-        Ok(payload) => Ok(NewRecord { customer_id, payload }),
+        Ok(mut payload) => {
+            payload.shrink_to_fit();
+            Ok(NewRecord { customer_id, payload })
+        }
         Err(faults) => Err(faults_of(number, line, &customer_id, faults)),
     }
 }

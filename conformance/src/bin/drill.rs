@@ -1,4 +1,4 @@
-//! `drill policy`, `decision`, `cluster`, `kill`, `retention`, `upgrade` and `soak`: the drills at
+//! `drill policy`, `decision`, `cluster`, `kill`, `retention`, `upgrade`, `soak` and `attack`: the drills at
 //! full size or a part of it. `cargo xtask drill` builds and runs it.
 
 use std::{
@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand, ValueEnum};
 use conformance::{
     drill::{
-        Order, Report, Size, Time, cap, idempotency, kill, rehearse, replay, retention, soak,
+        Order, Report, Size, Time, attack, cap, idempotency, kill, rehearse, replay, retention, soak,
         upgrade, withdrawal,
     },
     process,
@@ -41,6 +41,8 @@ enum Subject {
     Upgrade(Settings),
     /// Writes and reads for all of the time on SQLite.
     Soak(Settings),
+    /// Hostile callers beside an honest one.
+    Attack(Settings),
 }
 
 #[derive(Debug, clap::Args)]
@@ -93,6 +95,8 @@ enum Which {
     UpgradeSqlite,
     /// Writes and reads on SQLite, with long reads in between.
     Soak,
+    /// Hostile callers beside an honest one.
+    Attack,
 }
 
 /// Each with its share of what is left of the time, in hundredths.
@@ -104,6 +108,7 @@ const KILL: &[(Which, u32)] = &[(Which::Kill, 100)];
 const RETENTION: &[(Which, u32)] = &[(Which::Retention, 50), (Which::RetentionSqlite, 100)];
 const UPGRADE: &[(Which, u32)] = &[(Which::Upgrade, 50), (Which::UpgradeSqlite, 100)];
 const SOAK: &[(Which, u32)] = &[(Which::Soak, 100)];
+const ATTACK: &[(Which, u32)] = &[(Which::Attack, 100)];
 
 #[tokio::main(flavor = "multi_thread")]
 async fn main() -> anyhow::Result<()> {
@@ -115,6 +120,7 @@ async fn main() -> anyhow::Result<()> {
         Subject::Retention(settings) => ("retention", settings, RETENTION),
         Subject::Upgrade(settings) => ("upgrade", settings, UPGRADE),
         Subject::Soak(settings) => ("soak", settings, SOAK),
+        Subject::Attack(settings) => ("attack", settings, ATTACK),
     };
     let cores = std::thread::available_parallelism()?;
     let build = if cfg!(debug_assertions) { "debug" } else { "release" };
@@ -138,6 +144,7 @@ async fn main() -> anyhow::Result<()> {
                 | Which::RetentionSqlite
                 | Which::UpgradeSqlite
                 | Which::Soak
+                | Which::Attack
         );
         let store = if is_sqlite { Store::Sqlite } else { Store::Postgres };
         let size = Size::FULL.part(settings.part);
@@ -162,6 +169,7 @@ async fn run(which: Which, order: &Order, previous: Option<&Path>) -> anyhow::Re
         Which::Rehearse => rehearse::run(order).await,
         Which::Kill => kill::run(order).await,
         Which::Soak => soak::run(order).await,
+        Which::Attack => attack::run(order).await,
         Which::Retention | Which::RetentionSqlite => retention::run(order).await,
         Which::Upgrade | Which::UpgradeSqlite => {
             let previous =

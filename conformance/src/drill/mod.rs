@@ -4,6 +4,7 @@
 //! A drill prints what it ran, with its seed, and what it found; it fails when a promise was broken
 //! or when its rig could not have noticed. docs/drills.md says what each proves and what not.
 
+pub mod attack;
 pub mod cap;
 pub mod draw;
 pub mod gate;
@@ -122,6 +123,11 @@ impl Time {
     /// So many hundredths of it, from the same start.
     pub fn part(self, hundredths: u32) -> Self {
         Self { most: self.most * hundredths / 100, ..self }
+    }
+
+    /// All of it.
+    pub fn most(self) -> Duration {
+        self.most
     }
 
     /// True when it is used up.

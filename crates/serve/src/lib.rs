@@ -50,7 +50,7 @@ mod stopping;
 pub mod telemetry;
 mod window;
 
-pub use admission::{Admission, AdmissionSettings, Permit};
+pub use admission::{Admission, AdmissionSettings, Ask, Needs, Permit};
 pub use arrivals::ConnectionLimits;
 pub use byte_budget::{ByteBudget, HeldShare};
 pub use call::{Call, TracedCall, carried};

@@ -15,7 +15,10 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use super::{Rest, fixed::METHOD, request};
-use crate::{json::print, neighbours::Service, path_template, problem::Problem, query};
+use crate::{
+    ask, json::print, neighbours::Service, part_turns::PartTurns, path_template, problem::Problem,
+    query,
+};
 
 /// Bytes of a piece.
 const PIECE_BYTES: usize = 128 * 1024;
@@ -39,6 +42,8 @@ impl Rest {
         }
         let first = ImportRecordsRequest { part: Some(Part::Header(header)) };
         let shutdown = parts.extensions.get::<Shutdown>().cloned().unwrap_or_default();
+        let ask = ask::of(&parts.extensions, (Service::Catalog, METHOD), (0, 0));
+        let body = HttpBody::new(PartTurns::new(body, self.admission.clone(), ask));
         let pieces = pieces(first, body, shutdown.clone());
         super::named(METHOD);
         let mut request = metadata::request(metadata::DEFAULT_TENANT, pieces);

@@ -18,6 +18,7 @@ use super::{
     request::{self, set, set_mask},
 };
 use crate::{
+    ask,
     json::{
         fault::{Faults, Place, quoted},
         mask,
@@ -25,6 +26,7 @@ use crate::{
         shape::{Kind, Shape},
         tree::Json,
     },
+    neighbours::Service,
     problem::{self, Problem},
     route_table::{BODY_BYTES_MAX, Body, Route},
 };
@@ -89,7 +91,10 @@ impl Rest {
     ) -> Result<Verdict, Problem> {
         let body = request::read_body(&parts.headers, body, BODY_BYTES_MAX).await?;
         // After the body has arrived: a slow client holds no permit while it sends.
-        let _permit = self.admission.admit().await?;
+        // Kinds of all services are checked here; most need the catalog.
+        let called = (Service::Catalog, parts.uri.path());
+        let ask = ask::of(&parts.extensions, called, (0, body.len()));
+        let _permit = self.admission.admit(ask).await?;
         let mut faults = Faults::default();
         let json = request::read_json(&body, &mut faults)?;
         let (kind, resource) = read(&json)?;

@@ -83,7 +83,7 @@ async fn rest_calls_take_turns_with_grpc_calls() {
 }
 
 #[tokio::test]
-async fn health_and_streams_pass_a_door_that_is_full() {
+async fn health_passes_a_door_that_is_full_and_a_stream_waits_for_its_turn() {
     let stand_in = StandIn::holding(HELD);
     let world = narrow(&stand_in).await;
     let mut held = OfferServiceClient::new(channel(&world));
@@ -93,8 +93,19 @@ async fn health_and_streams_pass_a_door_that_is_full() {
     assert_eq!(world.get(OFFERS).await.status, 429);
     HealthClient::new(channel(&world)).check(HealthCheckRequest::default()).await.unwrap();
     let questions = tokio_stream::once(RecommendStreamRequest::default());
-    DecisionServiceClient::new(channel(&world)).recommend_stream(questions).await.unwrap();
+    let mut client = DecisionServiceClient::new(channel(&world));
+    let mut stream = Box::pin(client.recommend_stream(questions));
+    // It is not refused, and it does not begin either: the second health check is answered first.
+    let mut health = HealthClient::new(channel(&world));
+    let request = HealthCheckRequest::default();
+    tokio::select! {
+        biased;
+        _ = &mut stream => panic!("a part of a stream had no turn and was passed on"),
+        checked = health.check(request) => drop(checked.unwrap()),
+    }
+    assert_eq!(stand_in.count(), 1);
     held.abort();
+    stream.await.unwrap();
 }
 
 /// The slow call comes first on the same connection, so that it would have the only turn.

@@ -1,17 +1,24 @@
 //! Limits the calls in flight. Some further calls wait for a permit; the rest is refused at once,
-//! so that admitted calls still finish in time.
+//! so that admitted calls still finish in time. [`turns`] says who comes first.
+
+mod turns;
 
 use std::{
     num::NonZero,
-    sync::{Arc, LazyLock},
+    sync::{
+        Arc, LazyLock, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     thread::available_parallelism,
     time::Duration,
 };
 
 use proffer_proto::errors::v1::ErrorReason;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::oneshot;
 use tonic::{Code, Status};
 
+pub use self::turns::{Ask, Needs};
+use self::turns::{Entry, Turns};
 use crate::{Problem, telemetry::counted::Counted};
 
 /// Default number of calls in flight per processor. It must cover calls that wait for a disk or
@@ -38,8 +45,8 @@ static REFUSAL: LazyLock<Status> = LazyLock::new(|| {
 /// Limits of admission.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct AdmissionSettings {
-    /// Calls that may run at once, at most 100,000; 8 per processor by default. Streams and health
-    /// checks do not count.
+    /// Calls that may run at once, at most 100,000; 8 per processor by default. A large call counts
+    /// as several, a stream only while one of its parts is worked on, a health check not at all.
     #[arg(long, env = "PROFFER_MAX_IN_FLIGHT", value_parser = calls(1))]
     pub max_in_flight: Option<usize>,
     /// Calls that may wait for a permit, at most 100,000; by default six times as many as may run.
@@ -56,9 +63,13 @@ fn calls(least: usize) -> impl clap::builder::TypedValueParser<Value = usize> {
 
 /// Gives permits to calls.
 #[derive(Clone, Debug)]
-pub struct Admission {
-    turns: Arc<Semaphore>,
-    places: Arc<Semaphore>,
+pub struct Admission(Arc<Mutex<Turns<Waiter>>>);
+
+/// A call that waits, and the way to tell it the end of that.
+#[derive(Debug)]
+struct Waiter {
+    number: u64,
+    tell: oneshot::Sender<Result<Permit, Status>>,
 }
 
 impl Admission {
@@ -70,45 +81,106 @@ impl Admission {
             .unwrap_or(IN_FLIGHT_PER_PROCESSOR * processors)
             .clamp(1, CALLS_MAX);
         let waiting = settings.max_waiting.unwrap_or(WAITING_PER_CALL * in_flight).min(CALLS_MAX);
-        Self {
-            turns: Arc::new(Semaphore::new(in_flight)),
-            places: Arc::new(Semaphore::new(in_flight + waiting)),
-        }
+        Self(Arc::new(Mutex::new(Turns::new(in_flight, waiting))))
     }
 
-    /// Waits for a permit, in the order of arrival; refuses at once when the queue is full. A
-    /// dropped wait or permit frees its place.
+    /// Waits for a permit; refuses at once when the queue is full, and later when another caller
+    /// needs the place more. A dropped wait or permit frees its place.
     ///
     /// A call that gets a permit yields once before working, so that calls which arrived meanwhile
     /// are queued or refused. A call that never awaits would otherwise finish before the next is
     /// counted, and none would be refused.
-    pub async fn admit(&self) -> Result<Permit, Status> {
-        let permit = self.turn().await?;
+    pub async fn admit(&self, ask: Ask) -> Result<Permit, Status> {
+        let permit = self.turn(ask, false).await?;
         tokio::task::yield_now().await;
         Ok(permit)
     }
 
-    async fn turn(&self) -> Result<Permit, Status> {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            metrics::counter!("proffer.calls.refused").increment(1);
-            return Err(REFUSAL.clone());
+    /// The same for a part of a stream. It waits as long as it takes: whoever sends the stream is
+    /// slowed down instead of refused.
+    pub async fn admit_part(&self, ask: Ask) -> Result<Permit, Status> {
+        self.turn(ask, true).await
+    }
+
+    async fn turn(&self, ask: Ask, is_patient: bool) -> Result<Permit, Status> {
+        let (ask, told) = {
+            let mut turns = self.lock();
+            let ask = turns.bounded(ask);
+            let (tell, told) = oneshot::channel();
+            let number = WAITERS.fetch_add(1, Ordering::Relaxed);
+            let entry = turns.enter(ask, is_patient, || Waiter { number, tell });
+            drop(turns);
+            let told = match entry {
+                Entry::Granted => None,
+                Entry::Waits => Some((number, told)),
+                Entry::WaitsInsteadOf(other) => {
+                    drop(other.tell.send(Err(refusal())));
+                    Some((number, told))
+                }
+                Entry::Refused => return Err(refusal()),
+            };
+            (ask, told)
         };
-        if let Ok(turn) = Arc::clone(&self.turns).try_acquire_owned() {
-            return Ok(Permit { _turn: Some(turn), _place: place });
+        let Some((number, told)) = told else {
+            return Ok(Permit { admission: self.clone(), ask });
+        };
+        let _waiting = Waiting {
+            admission: self,
+            number,
+            _counted: Counted::by(metrics::gauge!("proffer.calls.waiting")),
+        };
+        // INVARIANT: a waiter is told something before it is forgotten.
+        told.await.unwrap_or_else(|_| Err(refusal()))
+    }
+
+    /// Gives free turns to those who wait.
+    fn hand_out(&self) {
+        loop {
+            let next = self.lock().next();
+            let Some((ask, waiter)) = next else { return };
+            // A waiter that has left gives its permit back when this drops it.
+            drop(waiter.tell.send(Ok(Permit { admission: self.clone(), ask })));
         }
-        let waiting = Counted::by(metrics::gauge!("proffer.calls.waiting"));
-        // INVARIANT: the semaphore is never closed, so a permit always becomes free.
-        let turn = Arc::clone(&self.turns).acquire_owned().await.ok();
-        drop(waiting);
-        Ok(Permit { _turn: turn, _place: place })
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Turns<Waiter>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Numbers of the calls that wait.
+static WAITERS: AtomicU64 = AtomicU64::new(0);
+
+fn refusal() -> Status {
+    metrics::counter!("proffer.calls.refused").increment(1);
+    REFUSAL.clone()
+}
+
+/// Gives the place of a waiting call back.
+struct Waiting<'a> {
+    admission: &'a Admission,
+    number: u64,
+    _counted: Counted,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.admission.lock().leave(|waiter| waiter.number == self.number);
     }
 }
 
 /// Held while a call is in flight.
 #[derive(Debug)]
 pub struct Permit {
-    _turn: Option<OwnedSemaphorePermit>,
-    _place: OwnedSemaphorePermit,
+    admission: Admission,
+    ask: Ask,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.admission.lock().give_back(&self.ask);
+        self.admission.hand_out();
+    }
 }
 
 #[cfg(test)]
@@ -128,8 +200,14 @@ mod tests {
 
     /// The permit when one is free now; `None` while it waits.
     fn now(admission: &Admission) -> Option<Result<Permit, Status>> {
-        admission.turn().now_or_never()
+        turn(admission).now_or_never()
     }
+
+    async fn turn(admission: &Admission) -> Result<Permit, Status> {
+        admission.turn(ASK, false).await
+    }
+
+    const ASK: Ask = Ask { peer: None, cost: 1, needs: Needs::Catalog, is_urgent: false };
 
     #[test]
     fn at_the_limit_all_are_let_in_and_the_next_is_refused() {
@@ -148,7 +226,7 @@ mod tests {
     fn those_who_wait_get_their_turn_in_the_order_of_arrival_and_the_next_is_refused() {
         let admission = admission(1, 2);
         let held = now(&admission).unwrap().unwrap();
-        let (mut first, mut second) = (Box::pin(admission.turn()), Box::pin(admission.turn()));
+        let (mut first, mut second) = (Box::pin(turn(&admission)), Box::pin(turn(&admission)));
         assert!(first.as_mut().now_or_never().is_none());
         assert!(second.as_mut().now_or_never().is_none());
         assert_eq!(now(&admission).unwrap().unwrap_err().code(), Code::ResourceExhausted);
@@ -167,7 +245,7 @@ mod tests {
             let call = |_| async move {
                 // The work is done when the permit is there.
                 let permit =
-                    if is_giving_way { admission.admit().await } else { admission.turn().await };
+                    if is_giving_way { admission.admit(ASK).await } else { turn(admission).await };
                 permit.is_err()
             };
             let refused = join_all((0..10).map(call)).await;
@@ -181,11 +259,11 @@ mod tests {
     fn who_leaves_while_waiting_gives_the_place_back() {
         let admission = admission(1, 1);
         let held = now(&admission).unwrap().unwrap();
-        let mut waiting = Box::pin(admission.turn());
+        let mut waiting = Box::pin(turn(&admission));
         assert!(waiting.as_mut().now_or_never().is_none());
         assert!(now(&admission).unwrap().is_err());
         drop(waiting);
-        let mut waiting = Box::pin(admission.turn());
+        let mut waiting = Box::pin(turn(&admission));
         assert!(waiting.as_mut().now_or_never().is_none());
         drop(held);
         assert!(waiting.now_or_never().unwrap().is_ok());
@@ -202,19 +280,17 @@ mod tests {
             Arguments::try_parse_from([&["door"], arguments].concat())
                 .map(|parsed| Admission::new(&parsed.settings))
         };
-        let sizes = |admission: &Admission| {
-            (admission.turns.available_permits(), admission.places.available_permits())
-        };
+        let sizes = |admission: &Admission| admission.lock().sizes();
         let plain = sizes(&parse(&[]).unwrap());
         let processors = available_parallelism().unwrap().get();
         assert_eq!(
             plain,
-            (processors * IN_FLIGHT_PER_PROCESSOR, 7 * processors * IN_FLIGHT_PER_PROCESSOR)
+            (processors * IN_FLIGHT_PER_PROCESSOR, 6 * processors * IN_FLIGHT_PER_PROCESSOR)
         );
-        assert_eq!(sizes(&parse(&["--max-in-flight", "5"]).unwrap()), (5, 35));
+        assert_eq!(sizes(&parse(&["--max-in-flight", "5"]).unwrap()), (5, 30));
         assert_eq!(
             sizes(&parse(&["--max-in-flight", "100000", "--max-waiting", "0"]).unwrap()),
-            (100_000, 100_000)
+            (100_000, 0)
         );
         assert!(parse(&["--max-in-flight", "0"]).is_err());
         assert!(parse(&["--max-in-flight", "100001"]).is_err());
