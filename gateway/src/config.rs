@@ -37,6 +37,13 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// The hosts under which the process may be called.
+    pub fn hosts(&self) -> serve::Hosts {
+        serve::Hosts::new(self.allowed_hosts.iter().cloned())
+    }
+}
+
 /// Who may call the public address, and how often. Each command that has one flattens them.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct DoorSettings {

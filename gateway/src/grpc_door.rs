@@ -81,6 +81,7 @@ async fn admitted(
     let items = ask::items_in_message(&body, PREFIX_BYTES);
     let ask = ask::of(&parts.extensions, (service, parts.uri.path()), (items, body.len()));
     let permit = doors.admission.admit(ask).await?;
+    serve::Call::check_time()?;
     Ok((Request::from_parts(parts, HttpBody::from(body)), Some(permit)))
 }
 

@@ -51,7 +51,7 @@ impl Gateway {
     /// Plans every public call of the contracts. Binds and spawns nothing.
     pub fn build(config: Config, neighbours: Neighbours) -> anyhow::Result<Self> {
         let table = RouteTable::build(&proffer_proto::POOL).context("plan the REST calls")?;
-        let hosts = serve::Hosts::new(config.allowed_hosts);
+        let hosts = config.hosts();
         let origins = Origins::new(config.allowed_origins, hosts);
         let admission = serve::Admission::new(&config.admission);
         let index = rest::index::of(&proffer_proto::POOL).context("list the REST calls")?;

@@ -17,7 +17,9 @@ async fn run() -> anyhow::Result<()> {
         decision: Neighbour::remote(&settings.decision_url)?,
         experiment: Neighbour::remote(&settings.experiment_url)?,
     };
-    let gateway = Gateway::build(settings.config()?, neighbours)?;
+    let config = settings.config()?;
+    let hosts = config.hosts();
+    let gateway = Gateway::build(config, neighbours)?;
     let readiness = Readiness::default();
     let ready = readiness.clone();
     // Tasks start once the sockets are bound.
@@ -27,7 +29,7 @@ async fn run() -> anyhow::Result<()> {
         listen: settings.listen,
         admin_listen: settings.admin_listen,
         routes: Routes::from(gateway.doors()),
-        front: Some(gateway.doors()),
+        front: Some((gateway.doors(), hosts)),
         services: Gateway::services(),
         tasks: vec![listening],
         readiness,

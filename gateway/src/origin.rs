@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use http::{HeaderMap, HeaderValue, Uri, header};
-use serve::Hosts;
+use serve::{Hosts, authority, is_from_another_site};
 
 /// Headers that a page may send, besides the safe-listed ones.
 const ALLOWED_HEADERS: HeaderValue =
@@ -13,9 +13,6 @@ const ALLOWED_HEADERS: HeaderValue =
 const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static("etag, retry-after, x-request-id");
 /// How long a browser may keep the answer to a preflight request.
 const PREFLIGHT_SECONDS: HeaderValue = HeaderValue::from_static("600");
-
-/// Header in which a browser names the site that asks.
-const FETCH_SITE: &str = "sec-fetch-site";
 
 /// The origins that may call, and the hosts under which the gateway may be called.
 #[derive(Clone, Debug, Default)]
@@ -57,7 +54,11 @@ impl Origins {
         match (origins.next(), origins.next()) {
             (None, _) if is_from_another_site(headers) => Caller::Foreign,
             (None, _) => Caller::Program,
-            (Some(origin), None) if self.is_allowed(origin, authority(uri, headers)) => {
+            (Some(origin), None) if self.is_listed(origin) => Caller::Page(origin.clone()),
+            (Some(origin), None)
+                if !is_from_another_site(headers)
+                    && self.is_own(origin, authority(uri, headers)) =>
+            {
                 Caller::Page(origin.clone())
             }
             _ => Caller::Foreign,
@@ -73,16 +74,20 @@ impl Origins {
         }
     }
 
-    /// True for a listed origin, and for the gateway's own under a known host. The scheme may
-    /// differ: a proxy in front may add encryption.
-    fn is_allowed(&self, origin: &HeaderValue, authority: Option<&str>) -> bool {
-        let Ok(origin) = origin.to_str() else { return false };
+    /// True for a listed origin.
+    fn is_listed(&self, origin: &HeaderValue) -> bool {
+        origin.to_str().is_ok_and(|origin| self.allowed.contains(&folded(origin)))
+    }
+
+    /// True for the gateway's own origin under a known host. The scheme may differ: a proxy in
+    /// front may add encryption.
+    fn is_own(&self, origin: &HeaderValue, authority: Option<&str>) -> bool {
         let own = || {
-            let (_, host) = origin.split_once("://")?;
+            let (_, host) = origin.to_str().ok()?.split_once("://")?;
             let is_own = authority?.eq_ignore_ascii_case(host);
             Some(is_own && self.hosts.knows(host))
         };
-        self.allowed.contains(&folded(origin)) || own().unwrap_or_default()
+        own().unwrap_or_default()
     }
 }
 
@@ -109,19 +114,6 @@ pub fn parse_host(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     Err("must be a host name without scheme and port, such as proffer.example.com".to_owned())
-}
-
-/// True when a browser says that a page of another site asks. Such a request may carry no origin,
-/// for example when it loads an image.
-fn is_from_another_site(headers: &HeaderMap) -> bool {
-    let site = headers.get(FETCH_SITE).map(HeaderValue::as_bytes);
-    !matches!(site, None | Some(b"none" | b"same-origin"))
-}
-
-/// Host and port of a request, as its first line or its `Host` names them.
-fn authority<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
-    let named = || headers.get(header::HOST)?.to_str().ok();
-    uri.authority().map(|authority| authority.as_str()).or_else(named)
 }
 
 fn folded(origin: &str) -> String {
@@ -208,8 +200,19 @@ mod tests {
         let site = |value: &'static str| {
             let headers = headers(&[(header::HOST, "localhost")]);
             let mut headers = headers;
-            headers.insert(FETCH_SITE, HeaderValue::from_static(value));
-            origins().caller(&Uri::from_static("/"), &headers)
+            headers.insert("sec-fetch-site", HeaderValue::from_static(value));
+            let own = HeaderValue::from_static("http://localhost");
+            let listed = HeaderValue::from_static("https://console.example.com");
+            let call = |origin: Option<&HeaderValue>| {
+                let mut headers = headers.clone();
+                origin.map(|origin| headers.insert(header::ORIGIN, origin.clone()));
+                origins().caller(&Uri::from_static("/"), &headers)
+            };
+            assert_eq!(call(Some(&listed)), Caller::Page(listed), "{value}");
+            let is_own_site = matches!(value, "none" | "same-origin");
+            let expected = if is_own_site { Caller::Page(own.clone()) } else { Caller::Foreign };
+            assert_eq!(call(Some(&own)), expected, "{value}");
+            call(None)
         };
         assert_eq!(site("none"), Caller::Program);
         assert_eq!(site("same-origin"), Caller::Program);

@@ -189,6 +189,7 @@ impl Rest {
         let called = (route.service, route.path.path());
         let ask = ask::of(&parts.extensions, called, (items, body.len()));
         let _permit = self.admission.admit(ask).await?;
+        Call::check_time()?;
         let mut is_check = false;
         let answer = if let Some(tagged) = self.missing_tag(route, &body) {
             self.patch_untagged((found, route), parts, &body, tagged).await?

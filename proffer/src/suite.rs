@@ -101,6 +101,7 @@ impl Suite {
             decision: Neighbour::local(decision.routes()),
             experiment: Neighbour::local(experiment.routes()),
         };
+        let hosts = doors.hosts();
         let gateway = gateway::Gateway::build(doors, behind)?;
 
         let stores =
@@ -125,7 +126,7 @@ impl Suite {
             tasks.into_iter().map(|task| spawn_until(task, shutdown.clone())).collect();
         let health = admin_listener
             .unobserved()
-            .serve(Routes::from(admin(readiness.clone(), figures)), shutdown.clone());
+            .serve(Routes::from(admin(readiness.clone(), figures, Some(hosts))), shutdown.clone());
         running.push(tokio::spawn(async move { drop(health.await) }));
         let address = listener.address()?;
         let serving = tokio::spawn(listener.serve(Routes::from(router), shutdown.clone()));

@@ -10,7 +10,10 @@ use http::{HeaderMap, HeaderValue};
 use opentelemetry::{propagation::Injector, trace::SpanContext};
 use opentelemetry_http::HeaderInjector;
 use tokio::task::futures::TaskLocalFuture;
-use tonic::metadata::{MetadataKey, MetadataMap, MetadataValue};
+use tonic::{
+    Status,
+    metadata::{MetadataKey, MetadataMap, MetadataValue},
+};
 use tracing::{Instrument as _, Span, instrument::Instrumented};
 
 use crate::{
@@ -98,6 +101,16 @@ impl Call {
     /// What is left of its time; none without a limit.
     pub fn time_left(&self) -> Option<Duration> {
         self.0.limit.get().map(|limit| limit.saturating_sub(self.elapsed()))
+    }
+
+    /// DEADLINE_EXCEEDED when less than 5 ms of the current call's time are left: then it is not
+    /// worked on, because its caller is gone before the answer.
+    pub fn check_time() -> Result<(), Status> {
+        let left = Self::current().and_then(|call| call.time_left());
+        match left {
+            Some(left) if left < deadline::LEFT_MIN => Err(deadline::too_late()),
+            _ => Ok(()),
+        }
     }
 
     /// Names the method that it calls, when its own path does not: the path of a gRPC method,
@@ -220,6 +233,20 @@ mod tests {
         let spawned = call.scope(async { tokio::spawn(carried(async { labelled() })).await }).await;
         assert_eq!(spawned.unwrap(), headers);
         assert!(labelled().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_call_with_less_than_five_milliseconds_left_is_not_worked_on() {
+        let check = async |limit: Duration| {
+            let call = call(&[]);
+            call.limit_to(limit);
+            call.scope(async { Call::check_time() }).await.map_err(|status| status.code())
+        };
+        assert_eq!(check(Duration::from_secs(60)).await, Ok(()));
+        for short in [Duration::ZERO, deadline::LEFT_MIN] {
+            assert_eq!(check(short).await, Err(tonic::Code::DeadlineExceeded), "{short:?}");
+        }
+        assert_eq!(Call::check_time().map_err(|status| status.code()), Ok(()));
     }
 
     #[tokio::test]

@@ -14,6 +14,8 @@ use tonic::{Code, Status};
 
 use crate::{Problem, door, method::Method};
 
+/// A call with less time left is not worked on: its answer would come too late.
+pub const LEFT_MIN: Duration = Duration::from_millis(5);
 /// Header in which a client names its own limit.
 const GRPC_TIMEOUT: &str = "grpc-timeout";
 /// Digits of its value at most, as the protocol says.
@@ -40,6 +42,9 @@ pub fn of(headers: &HeaderMap, method: Option<&Method>, own: Duration) -> Option
 /// DEADLINE_EXCEEDED.
 pub async fn within(limit: Option<Duration>, request: Request, next: Next) -> Response {
     let Some(limit) = limit else { return next.run(request).await };
+    if limit < LEFT_MIN {
+        return too_late().into_http::<Body>().into_response();
+    }
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) => overdue(limit).into_http::<Body>().into_response(),
@@ -56,6 +61,12 @@ pub fn shorten(headers: &mut HeaderMap, left: Duration) {
     {
         headers.insert(GRPC_TIMEOUT, value);
     }
+}
+
+/// The refusal of a call with less than [`LEFT_MIN`] left.
+pub fn too_late() -> Status {
+    let message = format!("less than {} ms of the call's time are left", LEFT_MIN.as_millis());
+    Problem::new(Code::DeadlineExceeded, ErrorReason::Unavailable, message).into()
 }
 
 fn overdue(limit: Duration) -> Status {

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, net::IpAddr};
 
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 
 /// True for a gRPC request; gRPC-Web is another protocol.
 pub fn is_grpc(headers: &HeaderMap) -> bool {
@@ -32,6 +32,43 @@ impl Hosts {
     }
 }
 
+/// Header in which a browser names the site that asks.
+const FETCH_SITE: &str = "sec-fetch-site";
+
+/// True when a browser says that a page of another site asks. Such a request may carry no origin,
+/// for example when it loads an image.
+pub fn is_from_another_site(headers: &HeaderMap) -> bool {
+    let site = headers.get(FETCH_SITE).map(HeaderValue::as_bytes);
+    !matches!(site, None | Some(b"none" | b"same-origin"))
+}
+
+/// Host and port of a request, as its first line or its `Host` names them.
+pub fn authority<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
+    let named = || headers.get(header::HOST)?.to_str().ok();
+    uri.authority().map(|authority| authority.as_str()).or_else(named)
+}
+
+/// Why a request at an admin address is refused, if it is.
+pub fn admin_fault(
+    hosts: Option<&Hosts>,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Option<(StatusCode, &'static str)> {
+    let Some(authority) = authority(uri, headers) else {
+        return Some((StatusCode::BAD_REQUEST, "`Host` is required\n"));
+    };
+    if hosts.is_some_and(|hosts| !hosts.knows(authority)) {
+        return Some((
+            StatusCode::FORBIDDEN,
+            "the host is not known; list its name in --allowed-host\n",
+        ));
+    }
+    if is_from_another_site(headers) || headers.contains_key(header::ORIGIN) {
+        return Some((StatusCode::FORBIDDEN, "pages of other sites may not ask\n"));
+    }
+    None
+}
+
 /// The host of an authority, without its port.
 fn host(authority: &str) -> &str {
     match authority.rsplit_once(':') {
@@ -58,6 +95,26 @@ mod tests {
         assert!(!is("application/grpc-web+proto"));
         assert!(!is("application/json"));
         assert!(!is_grpc(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn an_admin_address_answers_programs_under_known_hosts_alone() {
+        let check = |listed: &[(&'static str, &'static str)], expected: Option<u16>| {
+            let headers = listed.iter().map(|(name, value)| {
+                (http::HeaderName::from_static(name), HeaderValue::from_static(value))
+            });
+            let (hosts, headers) = (Hosts::default(), headers.collect());
+            let fault = admin_fault(Some(&hosts), &Uri::from_static("/metrics"), &headers);
+            assert_eq!(fault.map(|(status, _)| status.as_u16()), expected, "{listed:?}");
+        };
+        check(&[("host", "127.0.0.1:9090")], None);
+        check(&[("host", "localhost:9090"), ("sec-fetch-site", "none")], None);
+        check(&[], Some(400));
+        check(&[("host", "evil.example")], Some(403));
+        check(&[("host", "127.0.0.1"), ("sec-fetch-site", "same-site")], Some(403));
+        check(&[("host", "127.0.0.1"), ("origin", "https://evil.example")], Some(403));
+        let named = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("policy:9102"))]);
+        assert_eq!(admin_fault(None, &Uri::from_static("/metrics"), &named), None);
     }
 
     #[test]

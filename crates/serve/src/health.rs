@@ -2,11 +2,18 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use axum::{Router, http::StatusCode, routing::get};
+use axum::{
+    Router,
+    extract::Request,
+    http::StatusCode,
+    middleware::{self, Next},
+    response::IntoResponse as _,
+    routing::get,
+};
 use futures::future::BoxFuture;
 use tokio::sync::watch;
 
-use crate::telemetry::Figures;
+use crate::{Hosts, door, telemetry::Figures};
 
 /// What a process lacks that has just started.
 const STARTING: &str = "the process is starting";
@@ -102,7 +109,10 @@ pub fn follow_store(readiness: Readiness, mut store: database::Presence) -> BoxF
 
 /// The admin listener's routes: `/livez` answers 200 while the process runs, `/readyz` 200, or 503
 /// and what is missing, `/metrics` the metrics of the process in the Prometheus text format.
-pub fn admin(readiness: Readiness, figures: Figures) -> Router {
+///
+/// A request without a `Host`, or from a page of another site, is refused; with `hosts` so is one
+/// under another name.
+pub fn admin(readiness: Readiness, figures: Figures, hosts: Option<Hosts>) -> Router {
     let ready = move || {
         let readiness = readiness.clone();
         async move {
@@ -120,6 +130,15 @@ pub fn admin(readiness: Readiness, figures: Figures) -> Router {
         .route("/livez", get(|| async { "live\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(move || async move { figures.text() }))
+        .layer(middleware::from_fn(move |request: Request, next: Next| {
+            let fault = door::admin_fault(hosts.as_ref(), request.uri(), request.headers());
+            async move {
+                match fault {
+                    None => next.run(request).await,
+                    Some(fault) => fault.into_response(),
+                }
+            }
+        }))
 }
 
 /// Keeps the gauge of readiness true; the readiness must be that of the whole process.

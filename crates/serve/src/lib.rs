@@ -48,6 +48,7 @@ mod retention;
 mod settings;
 mod stopping;
 pub mod telemetry;
+mod undecodable;
 mod window;
 
 pub use admission::{Admission, AdmissionSettings, Ask, Needs, Permit};
@@ -55,7 +56,7 @@ pub use arrivals::ConnectionLimits;
 pub use byte_budget::{ByteBudget, HeldShare};
 pub use call::{Call, TracedCall, carried};
 pub use clock::{Clock, Stopwatch, from_micros};
-pub use door::{Hosts, is_grpc};
+pub use door::{Hosts, authority, is_from_another_site, is_grpc};
 pub use health::{Readiness, admin, follow_store, show_readiness};
 pub use line::Line;
 pub use listen::{

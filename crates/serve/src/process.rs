@@ -8,7 +8,7 @@ use futures::future::{BoxFuture, join_all};
 use tonic::service::Routes;
 
 use crate::{
-    Limits, Listener, Readiness, Shutdown, StopSettings, Surface, admin, by_protocol,
+    Hosts, Limits, Listener, Readiness, Shutdown, StopSettings, Surface, admin, by_protocol,
     show_readiness, shutdown_on_signal,
     telemetry::{self, LogSettings, Telemetry},
 };
@@ -89,8 +89,9 @@ pub struct Process {
     pub admin_listen: SocketAddr,
     /// Its gRPC services.
     pub routes: Routes,
-    /// Answers requests that are not gRPC; without it `routes` does.
-    pub front: Option<axum::Router>,
+    /// Answers requests that are not gRPC, and the hosts of the admin address; without it `routes`
+    /// answers, and the admin address has any host.
+    pub front: Option<(axum::Router, Hosts)>,
     /// Their names, for reflection.
     pub services: &'static [&'static str],
     /// Background tasks.
@@ -113,9 +114,9 @@ pub async fn run(
     let is_public = process.front.is_some();
     let surface = Surface { has_reflection: !settings.no_reflection };
     let routes = surface.around(process.routes, &process.readiness, process.services)?;
-    let routes = match process.front {
-        Some(front) => by_protocol(routes, front),
-        None => routes,
+    let (routes, hosts) = match process.front {
+        Some((front, hosts)) => (by_protocol(routes, front), Some(hosts)),
+        None => (routes, None),
     };
     let tenants = settings.by_tenant.labels();
     let limits = Limits { tenants, is_public, ..settings.listeners.limits() };
@@ -125,7 +126,8 @@ pub async fn run(
     let shown = show_readiness(&process.readiness);
     let tasks = process.tasks.into_iter().chain([shown]);
     let running: Vec<_> = tasks.map(|task| spawn_until(task, shutdown.clone())).collect();
-    let admin_routes = Routes::from(admin(process.readiness.clone(), telemetry.figures.clone()));
+    let figures = telemetry.figures.clone();
+    let admin_routes = Routes::from(admin(process.readiness.clone(), figures, hosts));
     let (served, _) = tokio::join!(
         listener.serve(routes, shutdown.clone()),
         admin_listener.unobserved().serve(admin_routes, shutdown.clone())

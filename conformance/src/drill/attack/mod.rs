@@ -47,8 +47,9 @@ const MIB: u64 = 1 << 20;
 const RSS_MAX: u64 = 256 * MIB;
 /// The honest caller's p99 under attack is at most so many times that of its control.
 const P99_RATIO: u32 = 3;
-/// Where the control is faster than this, this counts: the machine is shared with the attacker.
-const P99_FLOOR: Duration = Duration::from_millis(50);
+/// Where the control is faster, so much is allowed: the machine is shared with the attacker, and
+/// a debug build works ten times as long.
+const P99_FLOOR: Duration = Duration::from_millis(if cfg!(debug_assertions) { 400 } else { 40 });
 /// Of so many honest calls one may be refused.
 const REFUSED_ONE_IN: usize = 100;
 /// Shares of the time of an attack, in hundredths: its control, and the attack.

@@ -24,6 +24,7 @@ use crate::{
     metadata::{DEFAULT_TENANT, TENANT, is_tenant},
     method::Method,
     request_id::REQUEST_ID,
+    undecodable,
 };
 
 /// Target of the lines about calls.
@@ -90,6 +91,9 @@ struct Observation {
 impl Observation {
     /// The response, observed to the end of its body.
     fn of_response(mut self, mut response: Response, is_grpc: bool) -> Response {
+        if is_grpc {
+            undecodable::correct(response.headers_mut());
+        }
         self.code = match response.extensions().get::<Code>() {
             Some(code) => Some(*code),
             None if is_grpc => grpc_code(response.headers()),
@@ -152,7 +156,7 @@ impl Observation {
 impl Drop for Observation {
     fn drop(&mut self) {
         let took = self.call.elapsed();
-        let code = self.code.unwrap_or(Code::Cancelled);
+        let code = self.code.unwrap_or_else(|| left_code(self.call.time_left()));
         let method = self.called().map_or(UNKNOWN, |method| method.name);
         metrics::histogram!("proffer.call.duration", "method" => method, "code" => code_name(code))
             .record(took.as_secs_f64());
@@ -170,6 +174,11 @@ impl Drop for Observation {
         }
         self.log(code, took);
     }
+}
+
+/// How a call ended whose caller left: at the end of its time, or before.
+fn left_code(time_left: Option<Duration>) -> Code {
+    if time_left == Some(Duration::ZERO) { Code::DeadlineExceeded } else { Code::Cancelled }
 }
 
 /// True for the codes that OpenTelemetry's conventions take as errors of a server.
@@ -230,9 +239,12 @@ impl HttpBody for Observed {
         // A stream works while its body is read.
         let _entered = observation.span.enter();
         let polled = observation.call.sync_scope(|| this.body.poll_frame(context));
-        let frame = ready!(polled);
-        match &frame {
+        let mut frame = ready!(polled);
+        match &mut frame {
             Some(Ok(frame)) => {
+                if let Some(trailers) = frame.trailers_mut() {
+                    undecodable::correct(trailers);
+                }
                 if let Some(code) = frame.trailers_ref().and_then(grpc_code) {
                     observation.code = Some(code);
                 }
