@@ -102,9 +102,9 @@ mod tests {
         let ask = of(&Extensions::new(), (service, path), (0, 0));
         assert_eq!((ask.needs, ask.is_urgent, ask.cost), (expected.0, expected.1, 1), "{path}");
         assert!(proffer_proto::POOL.services().any(|service| {
-            service.methods().any(|method| {
-                path == format!("/{}/{}", service.full_name(), method.name())
-            })
+            service
+                .methods()
+                .any(|method| path == format!("/{}/{}", service.full_name(), method.name()))
         }));
     }
 
@@ -126,18 +126,15 @@ mod tests {
 
     #[test]
     fn a_batch_costs_by_its_items_and_a_body_by_its_bytes() {
-        let requests = vec![
-            RecommendRequest { customer_id: "c{\"[".to_owned(), ..Default::default() };
-            1_000
-        ];
+        let requests =
+            vec![RecommendRequest { customer_id: "c{\"[".to_owned(), ..Default::default() }; 1_000];
         let batch = RecommendBatchRequest { requests, ..Default::default() };
         let framed = [vec![0; 5], batch.encode_to_vec()].concat();
         assert_eq!(items_in_message(&framed, 5), 1_000);
         let items = vec![r#"{"customerId":"c{\"[","fields":[{"a":{}}]}"#; 1_000].join(",");
         assert_eq!(items_in_json(format!(r#"{{"requests":[{items}]}}"#).as_bytes()), 1_000);
-        let ask = |items, bytes| {
-            of(&Extensions::new(), (Service::Catalog, "/x"), (items, bytes)).cost
-        };
+        let ask =
+            |items, bytes| of(&Extensions::new(), (Service::Catalog, "/x"), (items, bytes)).cost;
         assert_eq!((ask(99, 0), ask(100, 0), ask(1_000, 0)), (1, 2, 11));
         assert_eq!((ask(0, BYTES_PER_TURN - 1), ask(0, BYTES_PER_TURN)), (1, 2));
     }

@@ -185,7 +185,8 @@ impl Rest {
     ) -> Result<Response<HttpBody>, Problem> {
         let body = request::read_body(&parts.headers, body, route.body_bytes_max).await?;
         // After the body has arrived: a slow client holds no permit while it sends.
-        let items = if route.body_bytes_max > BODY_BYTES_MAX { ask::items_in_json(&body) } else { 0 };
+        let is_bulk = route.body_bytes_max > BODY_BYTES_MAX;
+        let items = if is_bulk { ask::items_in_json(&body) } else { 0 };
         let called = (route.service, route.path.path());
         let ask = ask::of(&parts.extensions, called, (items, body.len()));
         let _permit = self.admission.admit(ask).await?;

@@ -14,7 +14,7 @@ use proffer_proto::{
     catalog::v1::{self as proto, import_records_request::Part},
     errors::v1::ErrorReason,
 };
-use serve::{Problem, Shutdown, metadata::ROWS_KEPT};
+use serve::{CallBytes, HeldShare, Problem, Shutdown, metadata::ROWS_KEPT};
 use tokio::sync::mpsc;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
@@ -52,6 +52,8 @@ const ROW_BYTES: u64 = 128;
 const BATCH_ROWS: usize = 2_000;
 /// Bytes written together, not counting the row that passes it.
 const BATCH_BYTES: usize = 1024 * 1024;
+/// The same where rows wait for the last one: there they are only moved.
+const WHOLE_BATCH_BYTES: usize = 128 * 1024;
 /// Pieces that wait for the reader, and batches that wait for the writer. An import holds these
 /// uncounted, besides one batch that is read and one that is written.
 const WAITING_MAX: usize = 1;
@@ -65,14 +67,33 @@ struct Batch {
     faults: Vec<proto::ImportFault>,
 }
 
+/// What the listener knows of the call.
+#[derive(Default)]
+pub struct Caller {
+    shutdown: Shutdown,
+    /// A share in the bytes of the process; none in tests without a listener.
+    held: Option<HeldShare>,
+}
+
+impl Caller {
+    /// What a request carries.
+    pub fn of(extensions: &tonic::Extensions) -> Self {
+        Self {
+            shutdown: extensions.get::<Shutdown>().cloned().unwrap_or_default(),
+            held: extensions.get::<CallBytes>().map(CallBytes::beside),
+        }
+    }
+}
+
 /// Takes a file in; says what became of its rows. An error says how many of them are kept.
 pub async fn import(
     context: &Context,
     tenant: &str,
-    shutdown: Shutdown,
+    caller: Caller,
     parts: impl Stream<Item = Result<proto::ImportRecordsRequest, Status>> + Send + Unpin,
 ) -> Result<proto::ImportRecordsResponse, Status> {
-    let mut parts = Parts { parts, idle_max: context.import_idle_max, shutdown };
+    let idle_max = context.import_idle_max;
+    let mut parts = Parts { parts, idle_max, shutdown: caller.shutdown };
     let first = parts.next().await.transpose().map_err(|status| with_kept(status, 0))?;
     let header = header(first)?;
     let format = format(&header)?;
@@ -82,15 +103,18 @@ pub async fn import(
 
     let (pieces, incoming) = mpsc::channel(WAITING_MAX);
     let (batches, read) = mpsc::channel(WAITING_MAX);
+    let batch_bytes = if header.all_or_nothing { WHOLE_BATCH_BYTES } else { BATCH_BYTES };
     let incoming = Incoming::new(incoming, context.import_turns.clone());
-    let reader = tokio::task::spawn_blocking(move || read_all(format, &schema, incoming, &batches));
-    let mut writer =
-        Writer { context, tenant, schema_id, answer: proto::ImportRecordsResponse::default() };
+    let reader = tokio::task::spawn_blocking(move || {
+        read_all((format, batch_bytes), &schema, incoming, &batches)
+    });
+    let answer = proto::ImportRecordsResponse::default();
+    let mut writer = Writer { context, tenant, schema_id, answer, held: caller.held };
     let (sent, written) =
         tokio::join!(send(parts, pieces), writer.take(read, header.all_or_nothing));
     let ended = reader.await.map_err(|error| serve::internal(&error))?;
     let kept = writer.answer.accepted;
-    let (waiting, _held) = written.map_err(|status| with_kept(status, kept))?;
+    let waiting = written.map_err(|status| with_kept(status, kept))?;
     sent.map_err(|status| with_kept(status, kept))?;
     match ended {
         Ok(separator) => writer.answer.set_separator(spoken(separator)),
@@ -109,18 +133,18 @@ struct Writer<'a> {
     tenant: &'a str,
     schema_id: String,
     answer: proto::ImportRecordsResponse,
+    /// The share of rows that wait in the bytes of the process.
+    held: Option<HeldShare>,
 }
 
 impl Writer<'_> {
-    /// Writes what was read, as it comes; returns what waits until all is read, with its share of
-    /// the bytes of the process.
+    /// Writes what was read, as it comes; returns what waits until all is read.
     async fn take(
         &mut self,
         mut read: mpsc::Receiver<Batch>,
         is_whole: bool,
-    ) -> Result<(Vec<NewRecord>, serve::HeldShare), Status> {
+    ) -> Result<Vec<NewRecord>, Status> {
         let mut waiting = Batch::default();
-        let mut held = serve::ByteBudget::process().holding(None);
         while let Some(batch) = read.recv().await {
             self.answer.refused += i64::try_from(batch.refused).unwrap_or(i64::MAX);
             telemetry::count_rows("rejected", batch.refused);
@@ -131,7 +155,9 @@ impl Writer<'_> {
             }
             waiting.bytes += batch.bytes;
             let rows = batch.records.len() as u64;
-            held.grow(batch.bytes as u64 + rows * ROW_BYTES).await?;
+            if let Some(held) = &mut self.held {
+                held.grow(batch.bytes as u64 + rows * ROW_BYTES).await?;
+            }
             waiting.records.extend(batch.records);
             if waiting.records.len() > WHOLE_ROWS_MAX {
                 return Err(Problem::limit("rows", waiting.records.len(), WHOLE_ROWS_MAX).into());
@@ -140,7 +166,7 @@ impl Writer<'_> {
                 return Err(Problem::bytes_limit("rows", waiting.bytes, WHOLE_BYTES_MAX).into());
             }
         }
-        Ok((waiting.records, held))
+        Ok(waiting.records)
     }
 
     async fn write(&mut self, records: Vec<NewRecord>) -> Result<(), Status> {
@@ -307,7 +333,7 @@ fn with_kept(status: Status, kept: i64) -> Status {
 
 /// Reads a file to its end, batch by batch. Returns what separates the cells of CSV.
 fn read_all(
-    format: Format,
+    (format, batch_bytes): (Format, usize),
     schema: &Schema,
     incoming: Incoming,
     batches: &mpsc::Sender<Batch>,
@@ -335,7 +361,7 @@ fn read_all(
                 batch.faults.extend(faults.into_iter().take(room));
             }
         }
-        let is_full = batch.records.len() >= BATCH_ROWS || batch.bytes >= BATCH_BYTES;
+        let is_full = batch.records.len() >= BATCH_ROWS || batch.bytes >= batch_bytes;
         !is_full || batches.blocking_send(std::mem::take(&mut batch)).is_ok()
     })?;
     drop(batches.blocking_send(batch));
@@ -356,10 +382,7 @@ fn record(seen: &mut Seen, row: FileRow) -> Result<NewRecord, Vec<proto::ImportF
         )]),
     });
     match made {
-        Ok(mut payload) => {
-            payload.shrink_to_fit();
-            Ok(NewRecord { customer_id, payload })
-        }
+        Ok(payload) => Ok(NewRecord { customer_id, payload }),
         Err(faults) => Err(faults_of(number, line, &customer_id, faults)),
     }
 }

@@ -242,8 +242,8 @@ impl RecordService for CustomerRecords {
         request: Request<Streaming<proto::ImportRecordsRequest>>,
     ) -> Result<Response<proto::ImportRecordsResponse>, Status> {
         let tenant = metadata::tenant(request.metadata())?;
-        let shutdown = request.extensions().get::<serve::Shutdown>().cloned().unwrap_or_default();
-        let answer = import::import(&self.0, &tenant, shutdown, request.into_inner()).await;
+        let caller = import::Caller::of(request.extensions());
+        let answer = import::import(&self.0, &tenant, caller, request.into_inner()).await;
         answer.map(Response::new)
     }
 

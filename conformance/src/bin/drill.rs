@@ -1,5 +1,5 @@
-//! `drill policy`, `decision`, `cluster`, `kill`, `retention`, `upgrade`, `soak` and `attack`: the drills at
-//! full size or a part of it. `cargo xtask drill` builds and runs it.
+//! `drill policy` and the other subjects: the drills at full size or a part of it. `cargo xtask
+//! drill` builds and runs it.
 
 use std::{
     path::{Path, PathBuf},
@@ -10,8 +10,8 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand, ValueEnum};
 use conformance::{
     drill::{
-        Order, Report, Size, Time, attack, cap, idempotency, kill, rehearse, replay, retention, soak,
-        upgrade, withdrawal,
+        Order, Report, Size, Time, attack, cap, idempotency, kill, rehearse, replay, retention,
+        soak, upgrade, withdrawal,
     },
     process,
     suite::Store,

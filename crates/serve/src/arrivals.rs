@@ -194,8 +194,7 @@ mod tests {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
         let mut arrivals = Arrivals::new(ConnectionLimits::admin());
-        let (caller, accepted) =
-            tokio::join!(TcpStream::connect(address), arrivals.next(&socket));
+        let (caller, accepted) = tokio::join!(TcpStream::connect(address), arrivals.next(&socket));
         assert!(accepted.0.nodelay().unwrap());
         drop(caller);
     }

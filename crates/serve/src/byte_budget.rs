@@ -4,10 +4,11 @@
 use std::{
     collections::HashMap,
     net::IpAddr,
-    sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
     time::Duration,
 };
 
+use metrics::Gauge;
 use proffer_proto::errors::v1::ErrorReason;
 use tokio::{
     sync::Notify,
@@ -40,8 +41,6 @@ static REFUSAL: LazyLock<Status> = LazyLock::new(|| {
         .into()
 });
 
-static PROCESS: OnceLock<ByteBudget> = OnceLock::new();
-
 /// A number of bytes that callers may occupy together. Clones share it.
 #[derive(Clone, Debug)]
 pub struct ByteBudget(Arc<Inner>);
@@ -52,6 +51,7 @@ struct Inner {
     wait_max: Duration,
     held: Mutex<HeldBytes>,
     freed: Notify,
+    gauge: Gauge,
 }
 
 #[derive(Debug, Default)]
@@ -70,20 +70,13 @@ impl ByteBudget {
     /// The same with another longest wait.
     pub fn with_wait(bytes_max: u64, wait_max: Duration) -> Self {
         let (held, freed) = (Mutex::default(), Notify::new());
-        Self(Arc::new(Inner { bytes_max, wait_max, held, freed }))
+        let gauge = metrics::gauge!("proffer.bytes.held");
+        Self(Arc::new(Inner { bytes_max, wait_max, held, freed, gauge }))
     }
 
-    /// The budget of this process. It is an eighth of the memory, at most 128 MiB, unless
-    /// [`ByteBudget::set_process`] came first.
-    pub fn process() -> Self {
-        PROCESS.get_or_init(|| Self::new(default_bytes(memory_bytes()))).clone()
-    }
-
-    /// Sets the budget of this process; without effect once it is in use.
-    pub fn set_process(bytes_max: Option<u64>) -> Self {
-        PROCESS
-            .get_or_init(|| Self::new(bytes_max.unwrap_or_else(|| default_bytes(memory_bytes()))))
-            .clone()
+    /// A budget of an eighth of the memory, at most 128 MiB.
+    pub fn of_memory() -> Self {
+        Self::new(default_bytes(memory_bytes()))
     }
 
     /// Its size in bytes.
@@ -96,8 +89,8 @@ impl ByteBudget {
         self.lock().all
     }
 
-    /// Holds nothing yet. With a `peer`, that address holds at most half of the budget, or three
-    /// quarters by small calls.
+    /// Holds nothing yet. With a `peer`, that address holds at most half of the budget, or five
+    /// eighths by small calls.
     pub fn holding(&self, peer: Option<IpAddr>) -> HeldShare {
         HeldShare { budget: self.clone(), peer, bytes: 0 }
     }
@@ -109,16 +102,17 @@ impl ByteBudget {
     /// Takes `bytes` for a call that holds `whole` bytes already, if there is room.
     fn try_take(&self, whole: u64, bytes: u64, peer: Option<IpAddr>) -> bool {
         let is_small = whole + bytes <= SMALL_CALL_BYTES;
-        let quarter = self.0.bytes_max / 4;
+        let eighth = self.0.bytes_max / 8;
         let (of_all, of_peer) = match is_small {
-            true => (4 * quarter, 3 * quarter),
-            false => (3 * quarter, 2 * quarter),
+            true => (8 * eighth, 5 * eighth),
+            false => (6 * eighth, 4 * eighth),
         };
         let mut held = self.lock();
         let by_peer = peer.and_then(|peer| held.by_peer.get(&peer)).copied().unwrap_or_default();
         let fits = held.all + bytes <= of_all && (peer.is_none() || by_peer + bytes <= of_peer);
         if fits {
             held.add(bytes, peer);
+            self.0.gauge.increment(bytes as f64);
         }
         fits
     }
@@ -151,6 +145,7 @@ impl ByteBudget {
         held.remove(bytes, peer);
         let is_awaited = held.waiting > 0;
         drop(held);
+        self.0.gauge.decrement(bytes as f64);
         if is_awaited {
             self.0.freed.notify_waiters();
         }
@@ -238,10 +233,16 @@ impl HeldShare {
         self.bytes += std::mem::take(&mut other.bytes);
     }
 
+    /// A share of its own in the same budget, that of no peer.
+    pub fn beside(&self) -> Self {
+        self.budget.holding(None)
+    }
+
     /// Bytes of an answer that is made already: they are held also where there is no room. New
     /// calls are refused until there is.
     pub fn answer(&self, bytes: u64) -> Self {
         self.budget.lock().add(bytes, self.peer);
+        self.budget.0.gauge.increment(bytes as f64);
         Self { budget: self.budget.clone(), peer: self.peer, bytes }
     }
 
@@ -390,7 +391,7 @@ mod tests {
             .map(|mut held| held.try_grow(SMALL_CALL_BYTES).then_some(held))
             .map_while(|held| held)
             .collect();
-        assert_eq!(small.len() as u64, 4 * MIB / SMALL_CALL_BYTES);
+        assert_eq!(small.len() as u64, 2 * MIB / SMALL_CALL_BYTES);
         let mut honest = budget.holding(peer(3));
         assert!(honest.try_grow(SMALL_CALL_BYTES));
         drop((large, small));

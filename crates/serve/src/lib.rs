@@ -29,6 +29,7 @@ mod ending;
 mod frames;
 mod health;
 mod health_service;
+mod limits;
 mod line;
 mod lingering;
 mod listen;
@@ -58,10 +59,9 @@ pub use call::{Call, TracedCall, carried};
 pub use clock::{Clock, Stopwatch, from_micros};
 pub use door::{Hosts, authority, is_from_another_site, is_grpc};
 pub use health::{Readiness, admin, follow_store, show_readiness};
+pub use limits::{Limits, REQUEST_TIMEOUT};
 pub use line::Line;
-pub use listen::{
-    Limits, Listener, REQUEST_TIMEOUT, Surface, by_protocol, check_exposure, reflection,
-};
+pub use listen::{Listener, Surface, by_protocol, check_exposure, reflection};
 pub use listen_settings::ListenSettings;
 pub use metered::{CallBytes, refusal_in};
 pub use neighbour::{CALL_TIMEOUT, Neighbour};

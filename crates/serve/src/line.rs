@@ -47,7 +47,7 @@ pub enum Fate {
 }
 
 impl Line {
-    /// A connection from `peer`, opened now; no peer where peers are not told apart.
+    /// A connection from `peer`, opened now; no peer between services.
     pub fn new(peer: Option<IpAddr>) -> Self {
         Self(Arc::new(Inner {
             peer,
@@ -58,7 +58,7 @@ impl Line {
         }))
     }
 
-    /// The peer, where peers are told apart.
+    /// The peer; none between services.
     pub fn peer(&self) -> Option<IpAddr> {
         self.0.peer
     }

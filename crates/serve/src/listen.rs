@@ -14,65 +14,10 @@ use tokio::{net::TcpListener, sync::mpsc};
 use tonic::service::Routes;
 
 use crate::{
-    ByteBudget, ConnectionLimits, Readiness, Shutdown,
-    arrivals::Arrivals,
-    connection, deadline, door, ending,
-    health_service::HealthService,
-    lingering::Lingering,
-    metered, method, panicked,
-    telemetry::{Labels, observe::observed},
-    window,
+    ConnectionLimits, Limits, Readiness, Shutdown, arrivals::Arrivals, connection, deadline, door,
+    ending, health_service::HealthService, lingering::Lingering, metered, method, panicked,
+    telemetry::observe::observed,
 };
-
-/// How long a gRPC call that is not a stream may take.
-pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// Limits of a listener. The defaults of HTTP libraries leave most of them open.
-#[derive(Clone, Debug)]
-pub struct Limits {
-    /// Streams at once on one connection.
-    pub streams_max: u32,
-    /// Timeout of a gRPC call that is not a stream; beyond it the answer is DEADLINE_EXCEEDED.
-    /// REST has its own timeout.
-    pub request_timeout: Duration,
-    /// Largest age of a connection; it then ends, so that load spreads over replicas.
-    pub connection_age: Duration,
-    /// Interval of keepalive probes on an idle connection.
-    pub keepalive_interval: Duration,
-    /// Time until a probe without an answer ends the connection.
-    pub keepalive_timeout: Duration,
-    /// Bytes of headers of a request.
-    pub header_bytes_max: u32,
-    /// How many connections there may be.
-    pub connections: ConnectionLimits,
-    /// True at the address for callers: there peers are told apart, and none may occupy all bytes
-    /// or turns. Between services a peer is another service.
-    pub is_public: bool,
-    /// Bytes that may be held for callers.
-    pub bytes: ByteBudget,
-    /// Time that requests in flight get after the stop.
-    pub drain_timeout: Duration,
-    /// The tenants whose calls are counted one by one; without it none are.
-    pub tenants: Option<Labels>,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            streams_max: window::STREAMS_MAX,
-            request_timeout: REQUEST_TIMEOUT,
-            connection_age: Duration::from_secs(30 * 60),
-            keepalive_interval: Duration::from_secs(20),
-            keepalive_timeout: Duration::from_secs(10),
-            header_bytes_max: 16 * 1024,
-            connections: ConnectionLimits::new(None, None),
-            is_public: false,
-            bytes: ByteBudget::process(),
-            drain_timeout: Duration::from_secs(20),
-            tenants: None,
-        }
-    }
-}
 
 /// What a gRPC server offers besides its own services.
 #[derive(Clone, Debug)]
@@ -248,7 +193,10 @@ fn lingering(request: Request) -> Request {
 #[cfg(test)]
 mod tests {
     use hyper_util::rt::{TokioExecutor, TokioIo};
-    use tokio::net::TcpStream;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpStream,
+    };
 
     use super::*;
 
@@ -284,6 +232,55 @@ mod tests {
             assert_eq!(status_of(address, true).await, (200, "13".to_owned()));
             assert_eq!(status_of(address, false).await, (500, String::new()));
         }
+        shutdown.cancel();
+        serving.await.unwrap().unwrap();
+    }
+
+    /// Bytes that come back for `request`; none when the connection was closed at once.
+    async fn answer_to(address: SocketAddr, request: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let mut text = String::new();
+        drop(stream.write_all(request.as_bytes()).await);
+        drop(stream.read_to_string(&mut text).await);
+        text
+    }
+
+    #[tokio::test]
+    async fn the_admin_address_answers_while_all_other_connections_are_taken() {
+        let connections = ConnectionLimits { all: 1, per_peer: 1 };
+        let limits = Limits { connections, ..Limits::default() };
+        let bind = async || Listener::bind(([127, 0, 0, 1], 0).into(), limits.clone()).await;
+        let (public, admin) = (bind().await.unwrap(), bind().await.unwrap().unobserved());
+        let (address, admin_address) = (public.address().unwrap(), admin.address().unwrap());
+        let routes = || Routes::from(Router::new().fallback(async || "here"));
+        let shutdown = Shutdown::new();
+        let serving = tokio::spawn(public.serve(routes(), shutdown.clone()));
+        let serving_admin = tokio::spawn(admin.serve(routes(), shutdown.clone()));
+        const ASK: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        let silent = TcpStream::connect(address).await.unwrap();
+        assert_eq!(answer_to(address, ASK).await, "");
+        assert!(answer_to(admin_address, ASK).await.ends_with("here"));
+        drop(silent);
+        while !answer_to(address, ASK).await.ends_with("here") {}
+        shutdown.cancel();
+        serving.await.unwrap().unwrap();
+        serving_admin.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_head_of_http1_has_a_limit_as_one_of_http2_has() {
+        let limits = Limits::default();
+        let bytes_max = limits.header_bytes_max as usize;
+        let listener = Listener::bind(([127, 0, 0, 1], 0).into(), limits).await.unwrap();
+        let (address, shutdown) = (listener.address().unwrap(), Shutdown::new());
+        let routes = Routes::from(Router::new().fallback(async || "here"));
+        let serving = tokio::spawn(listener.serve(routes, shutdown.clone()));
+        let head = |bytes: usize| {
+            let begin = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nx: ";
+            format!("{begin}{}\r\n\r\n", "x".repeat(bytes - begin.len() - 4))
+        };
+        assert!(answer_to(address, &head(bytes_max - 1)).await.ends_with("here"));
+        assert!(answer_to(address, &head(bytes_max + 1)).await.starts_with("HTTP/1.1 431"));
         shutdown.cancel();
         serving.await.unwrap().unwrap();
     }

@@ -1,6 +1,8 @@
 //! Settings of listeners: bytes held for callers, and connections.
 
-use crate::{ByteBudget, ConnectionLimits, Limits, arrivals::CONNECTIONS_MAX, byte_budget::bytes_of};
+use crate::{
+    ByteBudget, ConnectionLimits, Limits, arrivals::CONNECTIONS_MAX, byte_budget::bytes_of,
+};
 
 /// Settings of the listeners of a process.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
@@ -24,11 +26,13 @@ pub struct ListenSettings {
 }
 
 impl ListenSettings {
-    /// The limits of a listener with these settings. The first call sets the budget of the process.
+    /// The limits of listeners with these settings. Listeners of one process share them, and so the
+    /// budget of bytes.
     pub fn limits(&self) -> Limits {
         let connections =
             ConnectionLimits::new(self.max_connections, self.max_connections_per_peer);
-        let bytes = ByteBudget::set_process(self.byte_budget);
+        let bytes = self.byte_budget.map_or_else(ByteBudget::of_memory, ByteBudget::new);
+        metrics::gauge!("proffer.bytes.budget").set(bytes.bytes_max() as f64);
         Limits { connections, bytes, ..Limits::default() }
     }
 }
@@ -47,8 +51,7 @@ mod tests {
             settings: ListenSettings,
         }
         let parse = |arguments: &[&str]| {
-            Arguments::try_parse_from([&["door"], arguments].concat())
-                .map(|parsed| parsed.settings)
+            Arguments::try_parse_from([&["door"], arguments].concat()).map(|parsed| parsed.settings)
         };
         let set = parse(&["--max-connections", "1000000", "--byte-budget", "16MiB"]).unwrap();
         assert_eq!(set.limits().connections.all, 1_000_000);

@@ -70,6 +70,11 @@ impl CallBytes {
         Ok(())
     }
 
+    /// A share of its own in the same budget, for what waits beside the body.
+    pub fn beside(&self) -> HeldShare {
+        self.lock().beside()
+    }
+
     /// From now on a piece of the body counts until the next one is read.
     pub fn pass_on(&self) {
         self.0.passes_on.store(true, Ordering::SeqCst);
@@ -325,7 +330,8 @@ mod tests {
         let budget = ByteBudget::new(BYTES_MIN);
         let message = [vec![0, 0, 0, 4, 0], vec![7; 1024]].concat();
         let pieces = message.chunks(500).map(<[u8]>::to_vec).collect::<Vec<_>>();
-        let mut body = arriving(&budget, [pieces.clone(), pieces].concat(), Some(Frames::default()));
+        let mut body =
+            arriving(&budget, [pieces.clone(), pieces].concat(), Some(Frames::default()));
         let call = CALL_BYTES + u64::from(window::STREAM_BYTES);
         let mut seen = Vec::new();
         while let Some(piece) = body.frame().await {

@@ -1,5 +1,5 @@
-//! A message that cannot be decoded is its sender's fault. tonic calls it INTERNAL, which would read
-//! as a fault of ours in answers, logs and alerts.
+//! A message that cannot be decoded is its sender's fault. tonic calls it INTERNAL, which would
+//! read as a fault of ours in answers, logs and alerts.
 
 use http::{HeaderMap, HeaderName};
 use proffer_proto::errors::v1::ErrorReason;
@@ -36,8 +36,8 @@ pub fn correct(headers: &mut HeaderMap) {
 
 #[cfg(test)]
 mod tests {
-    use prost::Message as _;
     use proffer_proto::catalog::v1::GetOfferRequest;
+    use prost::Message as _;
 
     use super::*;
 

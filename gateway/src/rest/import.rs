@@ -36,7 +36,8 @@ impl Rest {
         body: HttpBody,
     ) -> Result<Response<HttpBody>, Problem> {
         let header = header(schema, parts)?;
-        if let Some(bytes) = parts.extensions.get::<serve::CallBytes>() {
+        let bytes = parts.extensions.get::<serve::CallBytes>();
+        if let Some(bytes) = bytes {
             bytes.begin().await?;
             bytes.pass_on();
         }
@@ -48,6 +49,9 @@ impl Rest {
         super::named(METHOD);
         let mut request = metadata::request(metadata::DEFAULT_TENANT, pieces);
         request.metadata_mut().remove("grpc-timeout");
+        if let Some(bytes) = bytes {
+            request.extensions_mut().insert(bytes.clone());
+        }
         let neighbour = self.neighbours.of(Service::Catalog).clone();
         let answer = RecordServiceClient::new(neighbour).import_records(request).await;
         let answer = match answer {

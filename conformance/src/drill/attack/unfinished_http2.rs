@@ -39,7 +39,10 @@ async fn again_and_again(target: &Target) {
 }
 
 /// Sends all but the end, and waits until the server ends it.
-async fn hold(sender: h2::client::SendRequest<bytes::Bytes>, target: &Target) -> anyhow::Result<()> {
+async fn hold(
+    sender: h2::client::SendRequest<bytes::Bytes>,
+    target: &Target,
+) -> anyhow::Result<()> {
     let mut sender = sender.ready().await?;
     let (answer, mut body) = sender.send_request(hostile::grpc(target, METHOD)?, false)?;
     hostile::pour(&mut body, BODY_BYTES, target).await;

@@ -29,10 +29,8 @@ async fn again_and_again(target: &Target) {
 /// Asks for a large page and does not read it.
 async fn ask(sender: h2::client::SendRequest<bytes::Bytes>, target: &Target) -> anyhow::Result<()> {
     let mut sender = sender.ready().await?;
-    let uri = format!(
-        "http://{}/api/v1/schemas/{SCHEMA}/records?pageSize={RECORDS}",
-        target.address
-    );
+    let uri =
+        format!("http://{}/api/v1/schemas/{SCHEMA}/records?pageSize={RECORDS}", target.address);
     let (answer, _) = sender.send_request(http::Request::get(uri).body(())?, true)?;
     target.count(1);
     let mut answer = answer.await?;

@@ -63,7 +63,11 @@ fn calls(least: usize) -> impl clap::builder::TypedValueParser<Value = usize> {
 
 /// Gives permits to calls.
 #[derive(Clone, Debug)]
-pub struct Admission(Arc<Mutex<Turns<Waiter>>>);
+pub struct Admission {
+    turns: Arc<Mutex<Turns<Waiter>>>,
+    /// Numbers of the calls that wait.
+    numbers: Arc<AtomicU64>,
+}
 
 /// A call that waits, and the way to tell it the end of that.
 #[derive(Debug)]
@@ -81,7 +85,8 @@ impl Admission {
             .unwrap_or(IN_FLIGHT_PER_PROCESSOR * processors)
             .clamp(1, CALLS_MAX);
         let waiting = settings.max_waiting.unwrap_or(WAITING_PER_CALL * in_flight).min(CALLS_MAX);
-        Self(Arc::new(Mutex::new(Turns::new(in_flight, waiting))))
+        let turns = Arc::new(Mutex::new(Turns::new(in_flight, waiting)));
+        Self { turns, numbers: Arc::default() }
     }
 
     /// Waits for a permit; refuses at once when the queue is full, and later when another caller
@@ -96,32 +101,32 @@ impl Admission {
         Ok(permit)
     }
 
-    /// The same for a part of a stream. It waits as long as it takes: whoever sends the stream is
+    /// The same for a part of a stream. It waits as long as it takes: the sender of the stream is
     /// slowed down instead of refused.
     pub async fn admit_part(&self, ask: Ask) -> Result<Permit, Status> {
         self.turn(ask, true).await
     }
 
     async fn turn(&self, ask: Ask, is_patient: bool) -> Result<Permit, Status> {
-        let (ask, told) = {
+        let (ask, waited) = {
             let mut turns = self.lock();
             let ask = turns.bounded(ask);
-            let (tell, told) = oneshot::channel();
-            let number = WAITERS.fetch_add(1, Ordering::Relaxed);
+            let (tell, end) = oneshot::channel();
+            let number = self.numbers.fetch_add(1, Ordering::Relaxed);
             let entry = turns.enter(ask, is_patient, || Waiter { number, tell });
             drop(turns);
-            let told = match entry {
+            let waited = match entry {
                 Entry::Granted => None,
-                Entry::Waits => Some((number, told)),
+                Entry::Waits => Some((number, end)),
                 Entry::WaitsInsteadOf(other) => {
                     drop(other.tell.send(Err(refusal())));
-                    Some((number, told))
+                    Some((number, end))
                 }
                 Entry::Refused => return Err(refusal()),
             };
-            (ask, told)
+            (ask, waited)
         };
-        let Some((number, told)) = told else {
+        let Some((number, end)) = waited else {
             return Ok(Permit { admission: self.clone(), ask });
         };
         let _waiting = Waiting {
@@ -129,8 +134,8 @@ impl Admission {
             number,
             _counted: Counted::by(metrics::gauge!("proffer.calls.waiting")),
         };
-        // INVARIANT: a waiter is told something before it is forgotten.
-        told.await.unwrap_or_else(|_| Err(refusal()))
+        // INVARIANT: a waiter gets a permit or a refusal before it is dropped.
+        end.await.unwrap_or_else(|_| Err(refusal()))
     }
 
     /// Gives free turns to those who wait.
@@ -144,12 +149,9 @@ impl Admission {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Turns<Waiter>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// Numbers of the calls that wait.
-static WAITERS: AtomicU64 = AtomicU64::new(0);
 
 fn refusal() -> Status {
     metrics::counter!("proffer.calls.refused").increment(1);

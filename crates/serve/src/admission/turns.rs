@@ -13,7 +13,7 @@ const URGENT_PART: usize = 8;
 /// What a call asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ask {
-    /// Whom it comes from, where peers are told apart.
+    /// The address it comes from.
     pub peer: Option<IpAddr>,
     /// Turns it takes, 1 at least. A call never takes more than a peer's part.
     pub cost: usize,

@@ -8,8 +8,6 @@ use metrics_process::Collector;
 use metrics_util::layers::FanoutBuilder;
 use opentelemetry::metrics::Meter;
 
-use crate::ByteBudget;
-
 /// Upper bounds of a histogram of durations, in seconds.
 const SECONDS: [f64; 14] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
@@ -64,9 +62,6 @@ impl Figures {
     pub fn text(&self) -> String {
         let Some((handle, process)) = &self.0 else { return String::new() };
         process.collect();
-        let bytes = ByteBudget::process();
-        metrics::gauge!("proffer.bytes.held").set(bytes.held() as f64);
-        metrics::gauge!("proffer.bytes.budget").set(bytes.bytes_max() as f64);
         handle.render()
     }
 }
@@ -89,10 +84,7 @@ fn describe() {
     metrics::describe_gauge!("proffer.bytes.held", Unit::Bytes, "Bytes held for callers");
     metrics::gauge!("proffer.bytes.held").set(0);
     metrics::describe_gauge!("proffer.bytes.budget", Unit::Bytes, "Bytes that may be held");
-    metrics::describe_counter!(
-        "proffer.bytes.refused",
-        "Waits for bytes that ended without them"
-    );
+    metrics::describe_counter!("proffer.bytes.refused", "Waits for bytes that ended without them");
     metrics::counter!("proffer.bytes.refused").absolute(0);
     metrics::describe_gauge!("proffer.connections", "Connections that are open");
     metrics::gauge!("proffer.connections").set(0);
