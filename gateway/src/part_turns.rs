@@ -46,13 +46,16 @@ impl PartTurn {
     }
 }
 
+/// A part and the wait for its turn.
+type Waiting = (Frame<Bytes>, BoxFuture<'static, Result<(), Status>>);
+
 /// The body of a stream whose parts take turns.
 pub struct PartTurns {
     body: Body,
     admission: Admission,
     ask: Ask,
     turn: PartTurn,
-    waiting: Option<(Frame<Bytes>, BoxFuture<'static, Result<(), Status>>)>,
+    waiting: Option<Waiting>,
 }
 
 impl PartTurns {

@@ -110,8 +110,11 @@ async fn one(attack: &Attack, time: Duration, report: &mut Report) -> anyhow::Re
     let target = Target { address: suite.address().parse()?, sent: Arc::default() };
     let attacking = tokio::spawn((attack.run)(target.clone()));
     let seen = probe.watch(share(SHARES.1)).await;
-    let attacked = if attacking.is_finished() { attacking.await? } else { Ok(attacking.abort()) };
-    attacked.context("the attack could not be made")?;
+    if attacking.is_finished() {
+        attacking.await?.context("the attack could not be made")?;
+    } else {
+        attacking.abort();
+    }
     let largest = memory_bytes(pid, "VmHWM:")?;
     let sent = target.sent.load(Ordering::SeqCst);
     report.tell(format!(
