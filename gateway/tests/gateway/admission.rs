@@ -1,9 +1,11 @@
 //! More calls than are worked on at once: both doors refuse the rest at once, and keep out no other
 //! caller.
 
+use std::sync::Arc;
+
 use ::gateway::Config;
 use axum::body::Body as HttpBody;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use proffer_proto::{
     catalog::v1::{GetOfferRequest, ListOffersRequest, offer_service_client::OfferServiceClient},
@@ -106,6 +108,34 @@ async fn health_passes_a_door_that_is_full_and_a_stream_waits_for_its_turn() {
     assert_eq!(stand_in.count(), 1);
     held.abort();
     stream.await.unwrap();
+}
+
+/// Decisions that hang have all turns that they may have: outcomes, withdrawals and calls that do
+/// not decide are answered all the same.
+#[tokio::test]
+async fn withdrawals_and_outcomes_get_in_while_decisions_hang() {
+    let stand_in = StandIn::holding("DecisionService/Recommend");
+    let admission = AdmissionSettings { max_in_flight: Some(16), max_waiting: Some(0) };
+    let config = Config { admission, ..Config::default() };
+    let world = Arc::new(World::start_with(config, stand_in.neighbours()).await);
+    const QUESTION: &str = r#"{"customerId":"a","channel":"web"}"#;
+    let ask = || {
+        let world = world.clone();
+        tokio::spawn(async move { world.post("/api/v1/recommend", QUESTION).await.status })
+    };
+    let held: Vec<_> = (0..12).map(|_| ask()).collect();
+    stand_in.reached(12).await;
+    assert_eq!(ask().await.unwrap(), 429);
+    let consent = r#"{"granted":false,"source":"form"}"#;
+    let consented = world.send(Method::PUT, "/api/v1/customers/a/consents/web", &[], consent).await;
+    let outcome = r#"{"customerId":"a","outcome":"click","channel":"web"}"#;
+    let responded = world.post("/api/v1/respond", outcome).await;
+    for answer in [&consented, &responded] {
+        assert_ne!(answer.status, 429, "{}", answer.text);
+    }
+    assert_eq!(stand_in.count(), 14, "{} {}", consented.text, responded.text);
+    assert_eq!(world.get(OFFERS).await.status, 200);
+    held.iter().for_each(|held| held.abort());
 }
 
 /// The slow call comes first on the same connection, so that it would have the only turn.

@@ -24,7 +24,8 @@ pub struct Ask {
 }
 
 /// The store without which a call cannot go on. All calls of a kind hold at most three quarters of
-/// the turns, so that a store that hangs leaves turns for other calls.
+/// the turns, and urgent ones a further eighth, so that a store that hangs leaves turns for other
+/// calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
     /// Records, offers and what belongs to them.
@@ -191,8 +192,10 @@ impl<T> Turns<T> {
     /// True when there are turns for a call. One alone may always use its own.
     fn fits(&self, ask: &Ask) -> bool {
         let of_need = self.held_by_need.get(ask.needs.place()).copied().unwrap_or_default();
-        let need_max = (self.all - self.all / 4).max(1);
-        let ordinary_max = self.all - self.all / URGENT_PART;
+        let reserve = self.all / URGENT_PART;
+        let of_urgent = if ask.is_urgent { reserve } else { 0 };
+        let need_max = (self.all - self.all / 4 + of_urgent).max(1);
+        let ordinary_max = self.all - reserve;
         let fits = |held: usize, most: usize| held == 0 || held + ask.cost <= most;
         self.held + ask.cost <= self.all
             && fits(of_need, need_max)
@@ -281,7 +284,10 @@ mod tests {
     fn a_store_that_hangs_leaves_turns_for_calls_that_do_not_need_it() {
         let mut turns = Turns::new(16, 100);
         assert_eq!(fill(&mut turns, ask(1, Needs::Policy)), 12);
+        let withdrawal = Ask { is_urgent: true, ..ask(1, Needs::Policy) };
+        assert_eq!(fill(&mut turns, withdrawal), 2, "withdrawals get in, and end before all");
         assert_eq!(turns.enter(catalog(1), false, || 2), Entry::Granted);
+        assert_eq!(turns.enter(urgent(1), false, || 2), Entry::Granted);
     }
 
     #[test]
