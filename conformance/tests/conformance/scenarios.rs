@@ -30,10 +30,14 @@ fn no_customer_is_logged(scenario: &str, suite: &Suite) {
 const SETTINGS: [(&str, &str); 2] = [("PROFFER_LOG", LOG), ("PROFFER_TENANT_METRICS", "2")];
 
 /// Metrics that no scenario moves, and why.
-const STILL: [(&str, &str); 13] = [
+const STILL: [(&str, &str); 17] = [
+    ("proffer_accept_errors_total", "no file handles are missing"),
+    ("proffer_bytes_refused_total", "no scenario holds that many bytes"),
     ("proffer_call_retries_total", "no service fails"),
     ("proffer_calls_refused_total", "no scenario overloads the gateway"),
     ("proffer_calls_waiting", "no scenario overloads the gateway"),
+    ("proffer_connections_refused_total", "no scenario opens that many"),
+    ("proffer_connections_stalled_total", "answers are read"),
     ("proffer_decisions_degraded_total", "no service is away"),
     ("proffer_decisions_long_total", "no flow costs that much"),
     ("proffer_experiment_sample_ratio_p", "it is counted once a minute"),

@@ -70,7 +70,7 @@ impl ByteBudget {
     /// The same with another longest wait.
     pub fn with_wait(bytes_max: u64, wait_max: Duration) -> Self {
         let (held, freed) = (Mutex::default(), Notify::new());
-        let gauge = metrics::gauge!("proffer.bytes.held");
+        let gauge = metrics::gauge!("proffer.held");
         Self(Arc::new(Inner { bytes_max, wait_max, held, freed, gauge }))
     }
 

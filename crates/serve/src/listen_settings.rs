@@ -32,7 +32,7 @@ impl ListenSettings {
         let connections =
             ConnectionLimits::new(self.max_connections, self.max_connections_per_peer);
         let bytes = self.byte_budget.map_or_else(ByteBudget::of_memory, ByteBudget::new);
-        metrics::gauge!("proffer.bytes.budget").set(bytes.bytes_max() as f64);
+        metrics::gauge!("proffer.held.max").set(bytes.bytes_max() as f64);
         Limits { connections, bytes, ..Limits::default() }
     }
 }

@@ -81,9 +81,9 @@ fn describe() {
     metrics::gauge!("proffer.calls.waiting").set(0);
     metrics::describe_counter!("proffer.calls.refused", "Calls refused because too many waited");
     metrics::counter!("proffer.calls.refused").absolute(0);
-    metrics::describe_gauge!("proffer.bytes.held", Unit::Bytes, "Bytes held for callers");
-    metrics::gauge!("proffer.bytes.held").set(0);
-    metrics::describe_gauge!("proffer.bytes.budget", Unit::Bytes, "Bytes that may be held");
+    metrics::describe_gauge!("proffer.held", Unit::Bytes, "Bytes held for callers");
+    metrics::gauge!("proffer.held").set(0);
+    metrics::describe_gauge!("proffer.held.max", Unit::Bytes, "Bytes that may be held");
     metrics::describe_counter!("proffer.bytes.refused", "Waits for bytes that ended without them");
     metrics::counter!("proffer.bytes.refused").absolute(0);
     metrics::describe_gauge!("proffer.connections", "Connections that are open");
