@@ -47,6 +47,7 @@ pub fn of(
         peer: extensions.get::<Line>().and_then(Line::peer),
         cost: 1 + items / ITEMS_PER_TURN + bytes / BYTES_PER_TURN,
         needs,
+        is_patient: false,
         is_urgent: URGENT.contains(&path),
     }
 }

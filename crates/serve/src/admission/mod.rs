@@ -96,7 +96,7 @@ impl Admission {
     /// are queued or refused. A call that never awaits would otherwise finish before the next is
     /// counted, and none would be refused.
     pub async fn admit(&self, ask: Ask) -> Result<Permit, Status> {
-        let permit = self.turn(ask, false).await?;
+        let permit = self.turn(ask).await?;
         tokio::task::yield_now().await;
         Ok(permit)
     }
@@ -104,16 +104,16 @@ impl Admission {
     /// The same for a part of a stream. It waits as long as it takes: the sender of the stream is
     /// slowed down instead of refused.
     pub async fn admit_part(&self, ask: Ask) -> Result<Permit, Status> {
-        self.turn(ask, true).await
+        self.turn(Ask { is_patient: true, ..ask }).await
     }
 
-    async fn turn(&self, ask: Ask, is_patient: bool) -> Result<Permit, Status> {
+    async fn turn(&self, ask: Ask) -> Result<Permit, Status> {
         let (ask, waited) = {
             let mut turns = self.lock();
             let ask = turns.bounded(ask);
             let (tell, end) = oneshot::channel();
             let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-            let entry = turns.enter(ask, is_patient, || Waiter { number, tell });
+            let entry = turns.enter(ask, || Waiter { number, tell });
             drop(turns);
             let waited = match entry {
                 Entry::Granted => None,
@@ -206,10 +206,11 @@ mod tests {
     }
 
     async fn turn(admission: &Admission) -> Result<Permit, Status> {
-        admission.turn(ASK, false).await
+        admission.turn(ASK).await
     }
 
-    const ASK: Ask = Ask { peer: None, cost: 1, needs: Needs::Catalog, is_urgent: false };
+    const ASK: Ask =
+        Ask { peer: None, cost: 1, needs: Needs::Catalog, is_patient: false, is_urgent: false };
 
     #[test]
     fn at_the_limit_all_are_let_in_and_the_next_is_refused() {

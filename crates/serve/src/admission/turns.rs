@@ -19,6 +19,8 @@ pub struct Ask {
     pub cost: usize,
     /// What it needs besides this process.
     pub needs: Needs,
+    /// It is a part of a stream: it is never refused, and takes no place from others.
+    pub is_patient: bool,
     /// Consents and outcomes are urgent: they get in while other calls hold all other turns.
     pub is_urgent: bool,
 }
@@ -96,9 +98,8 @@ impl<T> Turns<T> {
         Ask { cost: ask.cost.clamp(1, self.peer_max()), ..ask }
     }
 
-    /// A call comes; `name` is what it is known by while it waits. A patient call is not refused
-    /// and takes no place from others.
-    pub fn enter(&mut self, ask: Ask, is_patient: bool, name: impl FnOnce() -> T) -> Entry<T> {
+    /// A call comes; `name` is what it is known by while it waits.
+    pub fn enter(&mut self, ask: Ask, name: impl FnOnce() -> T) -> Entry<T> {
         if self.queue.is_empty() && self.fits(&ask) {
             self.take(&ask);
             return Entry::Granted;
@@ -108,7 +109,8 @@ impl<T> Turns<T> {
             self.take(&ask);
             return Entry::Granted;
         }
-        let evicted = match !is_patient && self.queue.len() >= self.waiting_max {
+        let places = self.queue.iter().filter(|(ask, _)| !ask.is_patient).count();
+        let evicted = match !ask.is_patient && places >= self.waiting_max {
             true => match self.least_deserving(&ask) {
                 None => return Entry::Refused,
                 at => at.and_then(|at| self.queue.remove(at)),
@@ -206,7 +208,8 @@ impl<T> Turns<T> {
     /// if that has more than the newcomer's would have; of an urgent newcomer any that is not.
     fn least_deserving(&self, newcomer: &Ask) -> Option<usize> {
         let mut by_peer: HashMap<Option<IpAddr>, (usize, usize)> = HashMap::new();
-        for (at, (ask, _)) in self.queue.iter().enumerate().filter(|(_, (ask, _))| !ask.is_urgent) {
+        let may_lose = |ask: &Ask| !ask.is_urgent && !ask.is_patient;
+        for (at, (ask, _)) in self.queue.iter().enumerate().filter(|(_, (ask, _))| may_lose(ask)) {
             let of_peer = by_peer.entry(ask.peer).or_default();
             *of_peer = (of_peer.0 + 1, at);
         }
@@ -222,7 +225,7 @@ mod tests {
 
     fn ask(peer: u8, needs: Needs) -> Ask {
         let peer = Some(IpAddr::from([127, 0, 0, peer]));
-        Ask { peer, cost: 1, needs, is_urgent: false }
+        Ask { peer, cost: 1, needs, is_patient: false, is_urgent: false }
     }
 
     fn catalog(peer: u8) -> Ask {
@@ -235,7 +238,7 @@ mod tests {
 
     /// Enters calls until one has no turn; how many had one.
     fn fill(turns: &mut Turns<u8>, ask: Ask) -> usize {
-        (0..).take_while(|_| turns.enter(ask, false, || 0) == Entry::Granted).count()
+        (0..).take_while(|_| turns.enter(ask, || 0) == Entry::Granted).count()
     }
 
     #[test]
@@ -244,9 +247,9 @@ mod tests {
         assert_eq!(fill(&mut turns, catalog(1)), 12, "one store");
         assert_eq!(fill(&mut turns, ask(1, Needs::Experiments)), 2, "the reserve is left");
         for _ in 0..50 {
-            turns.enter(catalog(1), false, || 1);
+            turns.enter(catalog(1), || 1);
         }
-        assert_eq!(turns.enter(catalog(2), false, || 2), Entry::Waits);
+        assert_eq!(turns.enter(catalog(2), || 2), Entry::Waits);
         turns.give_back(&catalog(1));
         let (granted, name) = turns.next().unwrap();
         assert_eq!((granted, name), (catalog(2), 2));
@@ -258,24 +261,27 @@ mod tests {
     #[test]
     fn when_the_queue_is_full_the_peer_with_most_in_it_loses_a_place() {
         let mut turns = Turns::new(1, 4);
-        assert_eq!(turns.enter(catalog(1), false, || 0), Entry::Granted);
+        assert_eq!(turns.enter(catalog(1), || 0), Entry::Granted);
         for name in 1..=4 {
-            assert_eq!(turns.enter(catalog(1), false, || name), Entry::Waits);
+            assert_eq!(turns.enter(catalog(1), || name), Entry::Waits);
         }
-        assert_eq!(turns.enter(catalog(1), false, || 5), Entry::Refused);
-        assert_eq!(turns.enter(catalog(2), false, || 6), Entry::WaitsInsteadOf(4));
-        assert_eq!(turns.enter(catalog(2), false, || 7), Entry::WaitsInsteadOf(3));
-        assert_eq!(turns.enter(catalog(2), false, || 8), Entry::Refused);
-        assert_eq!(turns.enter(catalog(1), true, || 9), Entry::Waits, "a patient call");
+        assert_eq!(turns.enter(catalog(1), || 5), Entry::Refused);
+        assert_eq!(turns.enter(catalog(2), || 6), Entry::WaitsInsteadOf(4));
+        assert_eq!(turns.enter(catalog(2), || 7), Entry::WaitsInsteadOf(3));
+        assert_eq!(turns.enter(catalog(2), || 8), Entry::Refused);
+        let patient = Ask { is_patient: true, ..catalog(1) };
+        assert_eq!(turns.enter(patient, || 9), Entry::Waits);
+        assert_eq!(turns.enter(catalog(2), || 10), Entry::Refused, "it takes no place");
+        assert_eq!(turns.enter(urgent(1), || 11), Entry::WaitsInsteadOf(7), "it keeps its own");
     }
 
     #[test]
     fn urgent_calls_have_a_reserve_and_the_first_place() {
         let mut turns = Turns::new(16, 2);
         assert_eq!(fill(&mut turns, catalog(1)) + fill(&mut turns, ask(1, Needs::Policy)), 14);
-        assert_eq!(turns.enter(urgent(1), false, || 1), Entry::Granted);
-        assert_eq!(turns.enter(urgent(1), false, || 1), Entry::Granted);
-        assert_eq!(turns.enter(urgent(1), false, || 3), Entry::WaitsInsteadOf(0));
+        assert_eq!(turns.enter(urgent(1), || 1), Entry::Granted);
+        assert_eq!(turns.enter(urgent(1), || 1), Entry::Granted);
+        assert_eq!(turns.enter(urgent(1), || 3), Entry::WaitsInsteadOf(0));
         turns.give_back(&catalog(1));
         assert_eq!(turns.next().unwrap().0, urgent(1));
     }
@@ -286,8 +292,8 @@ mod tests {
         assert_eq!(fill(&mut turns, ask(1, Needs::Policy)), 12);
         let withdrawal = Ask { is_urgent: true, ..ask(1, Needs::Policy) };
         assert_eq!(fill(&mut turns, withdrawal), 2, "withdrawals get in, and end before all");
-        assert_eq!(turns.enter(catalog(1), false, || 2), Entry::Granted);
-        assert_eq!(turns.enter(urgent(1), false, || 2), Entry::Granted);
+        assert_eq!(turns.enter(catalog(1), || 2), Entry::Granted);
+        assert_eq!(turns.enter(urgent(1), || 2), Entry::Granted);
     }
 
     #[test]
