@@ -57,6 +57,11 @@ pub enum DatabaseError {
 }
 
 impl DatabaseError {
+    /// True when the store was closed, because the process ends.
+    pub fn is_closed(&self) -> bool {
+        matches!(self, Self::Unavailable(sqlx::Error::PoolClosed))
+    }
+
     /// True when PostgreSQL ended a transaction because others stood in its way; nothing of it was
     /// written.
     pub fn is_aborted(&self) -> bool {

@@ -171,6 +171,7 @@ impl Database {
             pool.connect_with(options).await.with_context(|| format!("open {}", path.display()))?;
         let (connections, wait) = (sizes.connections_max as usize, sizes.acquire_timeout);
         let readers = Readers::new(path.clone(), connections, wait);
+        readers.fill().await.with_context(|| format!("open {}", path.display()))?;
         let lock = Arc::new(lock);
         tokio::spawn(write_ahead::bound(path, Arc::downgrade(&lock)));
         Ok(Self::Sqlite { writer, readers, lock })

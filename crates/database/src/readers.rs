@@ -96,6 +96,16 @@ impl Readers {
         Self(Arc::new(Shared { file, name, idle, max, turns, wait }))
     }
 
+    /// Opens as many as are kept. So reading needs no further file handle when there are none left.
+    pub(crate) async fn fill(&self) -> Result<(), DatabaseError> {
+        let shared = self.0.clone();
+        let opened = tokio::task::spawn_blocking(move || {
+            let opened: rusqlite::Result<Vec<_>> = (0..shared.max).map(|_| shared.open()).collect();
+            opened.map(|opened| opened.into_iter().for_each(|reader| shared.give_back(reader)))
+        });
+        Ok(opened.await.map_err(|_| sqlx::Error::WorkerCrashed)??)
+    }
+
     /// The file they read.
     pub(crate) fn file(&self) -> &std::path::Path {
         &self.0.file

@@ -245,6 +245,10 @@ pub fn item_fault(status: &Status) -> ItemFault {
 /// returned.
 pub fn unavailable(service: &str, cause: &dyn std::fmt::Display) -> Status {
     tracing::warn!(service, %cause, "unavailable");
+    away(service)
+}
+
+fn away(service: &str) -> Status {
     Problem::new(
         Code::Unavailable,
         ErrorReason::Unavailable,
@@ -266,6 +270,8 @@ pub fn internal(cause: &dyn std::fmt::Display) -> Status {
 /// A store's failure as a status: UNAVAILABLE, or an internal error.
 pub fn store_status(error: &database::DatabaseError) -> Status {
     match error {
+        // A store is closed when the process ends; who still asks is told, and nobody else.
+        _ if error.is_closed() => away("store"),
         database::DatabaseError::Unavailable(cause) => unavailable("store", cause),
         database::DatabaseError::Conflict(_)
         | database::DatabaseError::Corrupt(_)

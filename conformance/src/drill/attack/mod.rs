@@ -4,12 +4,16 @@
 //! Each attack is a file with an [`Attack`] that is listed in [`ATTACKS`].
 
 mod all_or_nothing;
+mod costly_rules;
+mod garbage;
 mod hostile;
 mod many_streams;
 mod probe;
+mod silent;
 mod unfinished_http1;
 mod unfinished_http2;
 mod unread;
+mod wide_headers;
 
 use std::{
     net::SocketAddr,
@@ -39,6 +43,10 @@ pub const ATTACKS: &[Attack] = &[
     all_or_nothing::ATTACK,
     unread::ATTACK,
     many_streams::ATTACK,
+    wide_headers::ATTACK,
+    silent::ATTACK,
+    garbage::ATTACK,
+    costly_rules::ATTACK,
 ];
 
 /// One mebibyte.
