@@ -37,6 +37,8 @@ use crate::{
         follow::{self, Followers},
         past::Past,
     },
+    online_learning::OnlineLearning,
+    online_snapshots::OnlineSnapshots,
     past_flows::PastFlows,
     receipt::Receipts,
     relay::Relay,
@@ -77,6 +79,7 @@ pub struct App {
     readiness: Readiness,
     database: Database,
     retention: Retention,
+    online: OnlineLearning,
 }
 
 impl App {
@@ -126,11 +129,28 @@ impl App {
         let names = configuration.known.names.clone();
         let respond = Respond { store, followers, names, receipts: receipts.clone(), bell };
         let waits = (snapshot_wait_max, experiments_silence_max);
-        let decisions = decisions(&configuration, &relay, receipts, waits);
+        let clock = configuration.clock.clone();
+        let snapshots = OnlineSnapshots::new(relay.store.clone(), clock.clone());
+        let online = OnlineLearning::new(
+            relay.store.clone(),
+            relay.settled.clone(),
+            snapshots.clone(),
+            clock,
+        );
+        let decisions = decisions(&configuration, &relay, (receipts, snapshots), waits);
         let readiness = Readiness::default();
         follow::lacks_all(&readiness);
         readiness.set(true);
-        Ok(Self { configuration, decisions, respond, relay, readiness, database, retention })
+        Ok(Self {
+            configuration,
+            decisions,
+            respond,
+            relay,
+            readiness,
+            database,
+            retention,
+            online,
+        })
     }
 
     /// With limits on how long decisions and outcomes are kept; by default they stay for ever.
@@ -158,6 +178,16 @@ impl App {
         Ok(self.relay.settled.note().await?)
     }
 
+    /// Learns the contacts that are due now, and publishes online models. [`Self::tasks`] repeats
+    /// it.
+    pub async fn learn_online(&self) -> anyhow::Result<()> {
+        self.online.all().await
+    }
+
+    fn learning(&self) -> OnlineLearning {
+        self.online.clone()
+    }
+
     fn roller(&self) -> Parts {
         Parts {
             store: self.respond.store.clone(),
@@ -172,6 +202,7 @@ impl App {
             store: self.respond.store.clone(),
             followers: self.respond.followers.clone(),
             names: self.configuration.known.names.clone(),
+            flows: self.configuration.whole_flows.clone(),
             clock: self.configuration.clock.clone(),
         }
     }
@@ -252,6 +283,7 @@ impl App {
             Box::pin(bound),
             Box::pin(report),
             Box::pin(Roller::new(self.roller()).run()),
+            Box::pin(self.learning().run()),
             retention,
         ]
     }
@@ -266,7 +298,7 @@ impl App {
 fn decisions(
     configuration: &Context,
     relay: &Relay,
-    receipts: Receipts,
+    (receipts, online): (Receipts, OnlineSnapshots),
     (snapshot_wait_max, experiments_silence_max): (Duration, Duration),
 ) -> Decisions {
     let Context { whole_flows, followers, clock, .. } = configuration;
@@ -277,6 +309,7 @@ fn decisions(
     let live = LiveCases {
         store: store.clone(),
         responses: ResponseCounts::new(store.clone()),
+        online: online.clone(),
         undelivered: undelivered.clone(),
         grounds: Grounds {
             flows: whole_flows.clone(),
@@ -298,6 +331,7 @@ fn decisions(
         ledger: neighbours.experiment.clone(),
         experiments: Past::default(),
         compiled: PastFlows::default(),
+        online,
         planner,
     };
     let recorded = RecordedCases { store: store.clone(), past: past.clone(), gate: gate.clone() };

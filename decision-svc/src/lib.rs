@@ -15,6 +15,8 @@ pub mod grpc;
 pub mod messages;
 pub mod names;
 pub mod neighbours;
+pub mod online_learning;
+pub mod online_snapshots;
 pub mod past_flows;
 pub mod receipt;
 pub mod relay;

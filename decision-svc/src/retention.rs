@@ -21,6 +21,9 @@ const SNAPSHOT_WAIT_MAX: Duration = Duration::from_secs(5);
 /// The type of the outcomes that withdraw consent. They stay as its evidence.
 const OPT_OUT: &str = "opt_out";
 
+/// A process may use an online model for this long after a newer one was published, in microseconds.
+const SNAPSHOT_SLACK_US: i64 = 3_600_000_000;
+
 /// Deletes old rows. Cheap to clone.
 #[derive(Clone)]
 pub struct Retention {
@@ -53,6 +56,9 @@ impl Retention {
                 self.store.keep_since(&tenant, before_us).await?;
                 let delete = || self.store.delete_decisions(&tenant, before_us);
                 pace.sweep("decision", &mut deleted, delete).await?;
+                let before_us = before_us - SNAPSHOT_SLACK_US;
+                let delete = || self.store.delete_snapshots(&tenant, before_us);
+                pace.sweep("online_snapshot", &mut deleted, delete).await?;
             }
             let Some(before_us) = self.before_us(&tenant, "outcomes", now) else { continue };
             let Some(counted_us) = self.counted_after_us(&tenant, now).await else {

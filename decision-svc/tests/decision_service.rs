@@ -20,6 +20,7 @@ mod decision_service {
     pub mod logs;
     pub mod neighbours;
     pub mod not_now;
+    pub mod online;
     pub mod outcomes;
     pub mod propensity;
     pub mod propensity_counts;

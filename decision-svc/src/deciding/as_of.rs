@@ -25,6 +25,7 @@ use crate::{
         judgment::Judgment,
         plan::Plan,
         request::Question,
+        score::OnlinePropensity,
         snapshot::{Catalog, Snapshot},
     },
     messages::{instant, scalar},
@@ -87,6 +88,10 @@ impl AsOfCases {
         if let Some(kept) = facts.responses.as_ref().filter(|_| flow.learns()) {
             let decided = flow_of(&self.past, tenant, (&shown.flow_id, &facts)).await?;
             known.responses = Some(Arc::new(kept.responses(&decided)));
+        }
+        if flow.id == shown.flow_id && flow.flow.learning.online_propensity != OnlinePropensity::Off
+        {
+            known.online = self.past.online(tenant, &flow.id, facts.online_version).await?;
         }
         if question.channel != shown.channel {
             let (channel, placement) = (&question.channel, &question.placement);

@@ -20,7 +20,7 @@ use crate::{
         request::Question,
         responses::{Count, Responses},
         scalar::Fields,
-        score::Engagement,
+        score::{Engagement, OnlineModel},
         snapshot::{Catalog, Snapshot},
         zone::zone_of,
     },
@@ -72,6 +72,8 @@ pub struct Gathered<'q> {
     pub responses: Option<Arc<Responses>>,
     /// How customers respond by channel; empty when no flow learns relevance from it.
     pub engagements: Engagements,
+    /// Online models by flow.
+    pub online: BTreeMap<String, Arc<OnlineModel>>,
     /// Undelivered outcomes and arms by customer.
     pub known: Known,
     /// Runs since experiment-svc last sent something that is in the snapshots.
@@ -154,9 +156,10 @@ impl Gathered<'_> {
         let no_fields = Fields::new();
         let fields = record.as_deref().unwrap_or(&no_fields);
         let (zone, timezone_source) = zone_of(&policy, question.contact_channel(), fields);
-        let responses = self.responses.clone().filter(|_| flow.learns());
+        let responses = self.responses.clone().filter(|_| flow.learns() || flow.learns_online());
         let surface = Surface::of(channel, Some(&*policy), &question.placement);
         let engagement = self.engagement(&flow, customer_id, &surface);
+        let flow_id = flow.id.clone();
         let experiment_revision = snapshot.experiment.as_ref().map_or(0, |part| part.revision);
         let case = Case {
             question: question.clone(),
@@ -172,6 +175,7 @@ impl Gathered<'_> {
                 responses,
                 engagement,
                 seed: None,
+                online: self.online.get(&flow_id).cloned(),
                 held_out,
                 timezone_source,
             },

@@ -9,13 +9,17 @@ use tonic::Status;
 use super::{
     ENGINE,
     kept_facts::{KeptFacts, metrics_read},
+    kept_online::KeptInput,
 };
 use crate::{
     domain::{
         assignment::{self, BindingArm, emptying},
         case::Case,
         conclude::{Conclusion, Offered},
+        feature,
         outcome::DecidedOffer,
+        score::OnlinePropensity,
+        snapshot::Catalog,
     },
     messages::{answer, reason_code, scalar::fields_into_proto},
     store::{DecisionName, Store},
@@ -33,6 +37,9 @@ pub struct KeptRecord {
     /// The facts it was made by.
     #[prost(message, optional, tag = "3")]
     pub facts: Option<KeptFacts>,
+    /// What the online model learns of contacts with the offers; absent where it learns nothing.
+    #[prost(message, optional, tag = "4")]
+    pub online: Option<KeptInput>,
 }
 
 /// Whether the customer was to be contacted.
@@ -114,7 +121,22 @@ impl KeptRecord {
             shadow_effects: answer::shadow_effects(case),
             explore_probability: conclusion.answer.explore_probability,
         };
-        Self { shown: Some(shown), offers, facts: Some(facts) }
+        Self { shown: Some(shown), offers, facts: Some(facts), online: None }
+    }
+
+    /// The same with what the online model learns of contacts, where the flow learns one and
+    /// contacts may come of the decision. `catalog` is the newest.
+    #[must_use]
+    pub fn with_online(self, case: &Case, conclusion: &Conclusion, catalog: &Catalog) -> Self {
+        let offers = &conclusion.answer.offers;
+        let online = case.configuration.flow.flow.learning.online_propensity;
+        if online == OnlinePropensity::Off || offers.is_empty() || !self.may_contact() {
+            return self;
+        }
+        let estimate = |offered: &Offered| (offered.rank, offered.ranked.online);
+        let input = feature::online_input(case, catalog);
+        let online = Some(KeptInput::of(&input, offers.iter().map(estimate)));
+        Self { online, ..self }
     }
 
     /// The stored bytes.

@@ -68,6 +68,9 @@ pub struct KeptFacts {
     /// How the customer responds on the channel; absent when relevance was not learned.
     #[prost(message, optional, tag = "23")]
     pub engagement: Option<KeptEngagement>,
+    /// The version of the online model that was used or recorded; 0 without one.
+    #[prost(uint64, tag = "24")]
+    pub online_version: u64,
 }
 
 /// A refusal.
@@ -153,6 +156,7 @@ impl KeptFacts {
             responses: responses.and_then(|found| KeptResponses::of(flow, scored, found)),
             seed: case.facts.seed,
             engagement: case.facts.engagement.as_ref().map(KeptEngagement::of),
+            online_version: case.facts.online.as_ref().map_or(0, |model| model.version),
             propensity_window_days: flow.flow.learning.propensity_window_days,
         };
         (fields, facts)

@@ -23,14 +23,22 @@ use super::{
 use crate::{
     compiled_flows::CompiledFlows,
     domain::{
-        case::Detail, compile::CompiledFlow, judgment::Refusal, metric::Metrics, reason::Reason,
-        request::Question, responses::Responses, snapshot::Snapshot,
+        case::Detail,
+        compile::CompiledFlow,
+        judgment::Refusal,
+        metric::Metrics,
+        reason::Reason,
+        request::Question,
+        responses::Responses,
+        score::{OnlineModel, OnlinePropensity},
+        snapshot::Snapshot,
     },
     neighbours::{
         Gate, Lookup, catalog,
         follow::{self, Follower, Followers},
         policy,
     },
+    online_snapshots::OnlineSnapshots,
     response_counts::ResponseCounts,
     store::{AskedMetric, Known, Store},
 };
@@ -42,6 +50,8 @@ pub struct LiveCases {
     pub store: Store,
     /// How customers responded to offers.
     pub responses: ResponseCounts,
+    /// Published online models.
+    pub online: OnlineSnapshots,
     /// Outcomes that policy-svc does not have yet.
     pub undelivered: Undelivered,
     /// Flows and snapshots.
@@ -111,6 +121,8 @@ impl LiveCases {
         let responses = responses.map_err(|error| serve::store_status(&error))?;
         let engagements = self.engagements(tenant, &flows, &customer_ids).await;
         let engagements = engagements.map_err(|error| serve::store_status(&error))?;
+        let online = self.online(tenant, &flows).await;
+        let online = online.map_err(|error| serve::store_status(&error))?;
         let experiments_silence_max = self.experiments_silence_max;
         let heard = records.as_ref().map_or(heard, |records| records.experiments_heard);
         Ok(Gathered {
@@ -120,6 +132,7 @@ impl LiveCases {
             metrics,
             responses,
             engagements,
+            online,
             known,
             heard,
             experiments_silence_max,
@@ -200,11 +213,28 @@ impl LiveCases {
         flows: &BTreeMap<GroundKey<'_>, Arc<CompiledFlow>>,
         revision: i64,
     ) -> Result<Option<Arc<Responses>>, DatabaseError> {
-        if !flows.values().any(|flow| flow.learns() || flow.learns_relevance()) {
+        if !flows.values().any(|flow| flow.counts_responses()) {
             return Ok(None);
         }
         let responses = self.responses.at_least(tenant, revision).await?;
         Ok(Some(responses).filter(|responses| !responses.is_empty()))
+    }
+
+    /// The newest online model of each flow that learns one.
+    async fn online(
+        &self,
+        tenant: &str,
+        flows: &BTreeMap<GroundKey<'_>, Arc<CompiledFlow>>,
+    ) -> Result<BTreeMap<String, Arc<OnlineModel>>, DatabaseError> {
+        let mut models = BTreeMap::new();
+        for flow in flows.values() {
+            if flow.flow.learning.online_propensity != OnlinePropensity::Off
+                && let Some(model) = self.online.newest(tenant, &flow.id).await?
+            {
+                models.insert(flow.id.clone(), model);
+            }
+        }
+        Ok(models)
     }
 
     /// How the customers respond by channel, where a flow learns relevance from it.

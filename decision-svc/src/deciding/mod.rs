@@ -22,6 +22,7 @@ pub mod ground;
 pub mod judge;
 pub mod kept;
 pub mod kept_facts;
+pub mod kept_online;
 pub mod kept_outcome;
 pub mod kept_responses;
 pub mod live;

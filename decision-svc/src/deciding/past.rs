@@ -13,12 +13,14 @@ use crate::{
     domain::{
         compile::CompiledFlow,
         effect::Effects,
+        score::OnlineModel,
         snapshot::{Catalog, Experiments},
     },
     neighbours::{
         Ledger, Lookup,
         past::{Moment, Past},
     },
+    online_snapshots::OnlineSnapshots,
     past_flows::PastFlows,
 };
 
@@ -37,6 +39,8 @@ pub struct PastConfiguration {
     pub experiments: Past<Experiments>,
     /// Flows compiled before.
     pub compiled: PastFlows,
+    /// Published online models.
+    pub online: OnlineSnapshots,
     /// Plans the cases.
     pub planner: Planner,
 }
@@ -65,6 +69,24 @@ impl PastConfiguration {
         }
         let found = self.experiments.of_experiments(&*self.ledger, tenant, moment, head).await?;
         Ok(found.effects_of(flow_id))
+    }
+
+    /// The online model of a flow that a decision names; none for version 0.
+    pub async fn online(
+        &self,
+        tenant: &str,
+        flow_id: &str,
+        version: u64,
+    ) -> Result<Option<Arc<OnlineModel>>, Status> {
+        let version = i64::try_from(version).unwrap_or(i64::MAX);
+        if version == 0 {
+            return Ok(None);
+        }
+        let found = self.online.of_version(tenant, flow_id, version).await;
+        let found = found.map_err(|error| serve::store_status(&error))?;
+        let missing =
+            || serve::internal(&format!("flow {flow_id} has no online model of version {version}"));
+        found.map(Some).ok_or_else(missing)
     }
 
     /// The flow of this id or name as it was; `None` when there was none.

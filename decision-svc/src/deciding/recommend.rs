@@ -318,6 +318,7 @@ fn decided(tenant: &str, call: &Call, planned: PlannedCase, judged: Judged) -> D
     let new = is_written.then(|| {
         let request = call.request.clone();
         let record = KeptRecord::of(&case, &conclusion, request, shown.clone(), &arms);
+        let record = record.with_online(&case, &conclusion, &catalog);
         new_decision((tenant, &holder), call, &case, &arms, (&conclusion, &catalog), &record)
     });
     let flow = case.configuration.flow.name.clone();

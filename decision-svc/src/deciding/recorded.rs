@@ -68,6 +68,8 @@ impl RecordedCases {
         let mut facts_of_case = customer_facts(&shown, &facts, &question.placement);
         facts_of_case.responses =
             facts.responses.as_ref().map(|kept| Arc::new(kept.responses(&configuration.flow)));
+        let version = facts.online_version;
+        facts_of_case.online = self.past.online(tenant, &shown.flow_id, version).await?;
         let case = Case {
             question: Arc::new(question),
             configuration,
@@ -140,6 +142,7 @@ pub fn customer_facts(
         responses: None,
         engagement: facts.engagement.as_ref().map(KeptEngagement::engagement),
         seed: facts.seed,
+        online: None,
         surface: facts.surface(placement),
         held_out: facts.held_out(),
         timezone_source: trace.map(|trace| trace.timezone_source.clone()).unwrap_or_default(),

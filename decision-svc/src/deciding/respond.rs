@@ -292,7 +292,9 @@ impl Named {
             days => days,
         };
         let channel = facts.map(|facts| facts.channel_id.as_str()).unwrap_or_default();
-        ContactReport::of(outcome, channel, window_days)
+        let contact = ContactReport::of(outcome, channel, window_days)?;
+        let learns = self.found.get(&ids).is_some_and(|record| record.online.is_some());
+        Some(if learns { contact.online(outcome) } else { contact })
     }
 
     /// The answer to a report. One that says the same as an earlier one of its key is a duplicate,

@@ -15,7 +15,7 @@ use crate::domain::{
     request::Question,
     responses::Responses,
     scalar::{Fields, Scalar},
-    score::Engagement,
+    score::{Engagement, OnlineModel},
 };
 
 /// A plan of more steps keeps other calls waiting: about 10 ms.
@@ -64,6 +64,8 @@ pub struct CustomerFacts {
     pub engagement: Option<Engagement>,
     /// What the flow draws by, when it explores; none where nothing is drawn.
     pub seed: Option<u64>,
+    /// The online model of propensity; none where the flow learns none, or none is published.
+    pub online: Option<Arc<OnlineModel>>,
     /// The experiment that holds the customer out.
     pub held_out: Option<HeldOut>,
     /// Where the customer's zone comes from, for example `customer.timezone`.
@@ -146,6 +148,7 @@ impl Case {
             flow_id: &self.configuration.flow.id,
             engagement: self.facts.engagement,
             seed: self.facts.seed,
+            online: None,
         }
     }
 

@@ -25,6 +25,10 @@ pub struct ContactReport {
     pub occurred_us: i64,
     /// How long after the contact a response counts, in microseconds.
     pub window_us: i64,
+    /// When it is received, in microseconds since 1970.
+    pub received_us: i64,
+    /// The flow and the rank of the offer, where the online model learns from the contact.
+    pub online: Option<(String, i32)>,
 }
 
 /// What is reported of a contact.
@@ -81,7 +85,24 @@ impl ContactReport {
             says,
             occurred_us: outcome.occurred_at.timestamp_micros(),
             window_us: window_us(window_days),
+            received_us: outcome.received_at.timestamp_micros(),
+            online: None,
         })
+    }
+}
+
+impl ContactReport {
+    /// The same about a decision from which the online model learns.
+    #[must_use]
+    pub fn online(self, outcome: &ResolvedOutcome) -> Self {
+        let rank = outcome.offer.as_ref().map_or(0, |offer| offer.rank);
+        Self { online: Some((outcome.flow_id.clone(), rank)), ..self }
+    }
+
+    /// When a contact that is known for the first time is due to be learned: its window is closed,
+    /// and it is received. In microseconds since 1970.
+    pub fn due_us(&self, contact_us: i64) -> i64 {
+        contact_us.saturating_add(self.window_us).max(self.received_us)
     }
 }
 
@@ -143,6 +164,8 @@ mod tests {
             says,
             occurred_us,
             window_us: 100,
+            received_us: 0,
+            online: None,
         }
     }
 

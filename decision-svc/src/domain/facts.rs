@@ -7,7 +7,7 @@ use crate::domain::{
     metric::Metrics,
     responses::Responses,
     scalar::Fields,
-    score::{Engagement, Uplift},
+    score::{Engagement, OnlineScorer, Uplift},
 };
 
 /// The facts of one decision.
@@ -35,6 +35,8 @@ pub struct Facts<'a> {
     pub engagement: Option<Engagement>,
     /// What a flow that explores draws by; none where nothing is drawn.
     pub seed: Option<u64>,
+    /// The online model of propensity with the customer's features; none where none is published.
+    pub online: Option<OnlineScorer>,
 }
 
 impl<'a> Facts<'a> {
@@ -54,6 +56,7 @@ impl<'a> Facts<'a> {
             flow_id: "",
             engagement: None,
             seed: None,
+            online: None,
         }
     }
 }

@@ -5,12 +5,12 @@ use formula::{Moment, Value};
 
 use crate::domain::{
     case::Case,
-    compile::{CompiledFlow, Takes},
+    compile::{CompiledFlow, Feature, Takes},
     effect::EffectModel,
     evaluate::Customer,
     facts::Facts,
     scalar::{Fields, Scalar},
-    score::Uplift,
+    score::{OnlineInput, OnlineModel, OnlinePropensity, OnlineScorer, Uplift},
     scratch::Workspace,
     snapshot::Catalog,
 };
@@ -27,18 +27,32 @@ pub fn sent(case: &Case, catalog: &Catalog) -> Fields {
         return Fields::new();
     }
     let flow = &case.configuration.flow;
+    let is_private = private(case, catalog);
     let mut features = flow.features(&case.inputs(), &mut Workspace::default());
-    let schema = catalog.schema(flow.flow.schema());
-    let zone = case.facts.timezone_source.strip_prefix("customer.");
-    let is_private = |field: &String| {
-        zone == Some(field) || schema.is_some_and(|schema| schema.private.contains(field))
-    };
     for feature in &flow.features {
-        if feature.fields.iter().any(is_private) {
+        if feature.fields.iter().any(&is_private) {
             features.remove(&feature.name);
         }
     }
     features
+}
+
+/// What the online model learns of a case: without what `catalog`, the newest there is, calls
+/// private.
+pub fn online_input(case: &Case, catalog: &Catalog) -> OnlineInput {
+    let is_private = private(case, catalog);
+    let may_leave = |feature: &&Feature| !feature.fields.iter().any(&is_private);
+    let names = case.configuration.flow.features.iter().filter(may_leave);
+    OnlineInput::encode(names.map(|feature| feature.name.as_str()), &sent(case, catalog))
+}
+
+/// Says which fields of the record are private, or the customer's time zone.
+fn private(case: &Case, catalog: &Catalog) -> impl Fn(&String) -> bool {
+    let schema = catalog.schema(case.configuration.flow.flow.schema());
+    let zone = case.facts.timezone_source.strip_prefix("customer.");
+    move |field: &String| {
+        zone == Some(field) || schema.is_some_and(|schema| schema.private.contains(field))
+    }
 }
 
 impl CompiledFlow {
@@ -56,6 +70,20 @@ impl CompiledFlow {
             return Vec::new();
         }
         self.effects.uplifts(customer_id, &self.features(facts, workspace), is_asked)
+    }
+
+    /// The online model with the features of these facts, where there is one.
+    pub fn online_scorer(
+        &self,
+        model: Option<&OnlineModel>,
+        facts: &Facts<'_>,
+        workspace: &mut Workspace,
+    ) -> Option<OnlineScorer> {
+        let (model, online) = (model?, self.flow.learning.online_propensity);
+        let features = self.features(facts, workspace);
+        let names = self.features.iter().map(|feature| feature.name.as_str());
+        let input = OnlineInput::encode(names, &features);
+        Some(model.scorer(&input, online == OnlinePropensity::Active))
     }
 
     /// The features of these facts, by name; what is missing is left out. What an earlier

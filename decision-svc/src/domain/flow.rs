@@ -6,7 +6,7 @@ use crate::domain::{
     learning::Learning,
     min_uplift::MinUplift,
     rank::Weights,
-    score::{NamedModel, ScoreMethod},
+    score::{NamedModel, OnlinePropensity, ScoreMethod},
     step::{
         ContactPolicy, DEFAULT_SCHEMA, Enrich, Filter, Inventory, Need, Optimize, Qualify, Rank,
         Score, Settings, Step,
@@ -46,6 +46,22 @@ impl Flow {
         self.check_company(&mut faults);
         self.check_exploration(&mut faults);
         faults
+    }
+
+    /// What keeps the online model of propensity from being used, if it is to be.
+    pub fn online_fault(&self) -> Option<String> {
+        if self.learning.online_propensity != OnlinePropensity::Active {
+            return None;
+        }
+        if !self.score_method().learns() {
+            let message = "is `active`, and the `score` node has another method: set its method to \
+                           `propensity`, or use `shadow`";
+            return Some(message.to_owned());
+        }
+        self.explores().then(|| {
+            "is `active`, and the `rank` node explores: leave out its `explore`, or use `shadow`"
+                .to_owned()
+        })
     }
 
     /// Number of nodes, and the types of the first and the last.

@@ -1,5 +1,7 @@
 //! What is learned from the decisions of a flow.
 
+use crate::domain::score::OnlinePropensity;
+
 /// Most features of a flow.
 pub const FEATURES_MAX: usize = 200;
 /// Longest name of a feature, in bytes.
@@ -24,6 +26,8 @@ pub struct Learning {
     pub propensity_window_days: u32,
     /// Every so many days effects are learned again; never when 0.
     pub retrain_days: i32,
+    /// Whether an online model of propensity is learned, and used.
+    pub online_propensity: OnlinePropensity,
 }
 
 impl Default for Learning {
@@ -34,6 +38,7 @@ impl Default for Learning {
             window_days: 30,
             propensity_window_days: 3,
             retrain_days: 0,
+            online_propensity: OnlinePropensity::Off,
         }
     }
 }
@@ -156,6 +161,7 @@ mod tests {
             window_days: 366,
             propensity_window_days: 0,
             retrain_days: -1,
+            ..Learning::default()
         };
         let paths: Vec<_> = beyond.faults().into_iter().map(|(path, _)| path).collect();
         assert_eq!(paths, paths_of_all);

@@ -19,6 +19,7 @@ pub mod lot;
 pub mod metric;
 pub mod min_uplift;
 pub mod offer_subject;
+pub mod online_learner;
 pub mod oracle;
 pub mod outcome;
 pub mod plan;

@@ -17,7 +17,7 @@ use crate::domain::{
     rank::Factors,
     reason::Reason,
     scalar::{Fields, Scalar},
-    score::{PropensitySource, Uplift},
+    score::{OnlineEstimate, PropensitySource, Uplift},
     scratch::{Exception, Scratch, Workspace},
     step::Sieve,
     tally::Tally,
@@ -70,6 +70,8 @@ pub struct Ranked {
     pub factors: Factors,
     /// Where the propensity comes from.
     pub propensity_source: PropensitySource,
+    /// What the online model says; none where the flow learns none.
+    pub online: Option<OnlineEstimate>,
     /// Effect of contact; none without an uplift model.
     pub uplift: Option<Uplift>,
     /// The probability with which the flow's gate lets customer and offer pass.
@@ -114,7 +116,8 @@ pub fn plan(case: &Case, workspace: &mut Workspace) -> Plan {
     let wanted = Wanted { exclude_offers, ranked_max, refused_max };
     let (flow, facts) = (&case.configuration.flow, case.inputs());
     let uplifts = flow.uplifts(&case.question.customer_id, &facts, workspace);
-    apply(flow, &Facts { uplifts: &uplifts, ..facts }, &wanted, workspace)
+    let online = flow.online_scorer(case.facts.online.as_deref(), &facts, workspace);
+    apply(flow, &Facts { uplifts: &uplifts, online, ..facts }, &wanted, workspace)
 }
 
 /// Applies a flow to facts.
@@ -196,6 +199,7 @@ fn ranked(compiled: &CompiledFlow, customer: &Customer<'_>, scratch: &mut Scratc
                 factors
             },
             propensity_source: compiled.propensity_source(candidate, customer),
+            online: compiled.online_estimate(candidate, customer),
             uplift: estimate.uplift,
             gate_probability: compiled.gate_probability(best.place.offer, customer),
             effect_model: compiled.effect_model(program, estimate.uplift.as_ref()),

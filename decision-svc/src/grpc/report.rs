@@ -1,6 +1,7 @@
 //! ReportService: reads what a report is asked, and prints it as rows, as a table or as a picture.
 
 mod print;
+mod propensity;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -366,5 +367,14 @@ impl ReportService for ReportRequests {
         let (metadata, _, asked) = request.into_parts();
         let picture = Some(self.picture(&metadata, Report::Decisions, asked.into()).await?);
         Ok(Response::new(proto::GetDecisionReportPictureResponse { picture }))
+    }
+
+    async fn get_propensity_card(
+        &self,
+        request: Request<proto::GetPropensityCardRequest>,
+    ) -> Result<Response<proto::GetPropensityCardResponse>, Status> {
+        let tenant = metadata::tenant(request.metadata())?;
+        let card = propensity::card(&self.0, &tenant, &request.into_inner().flow).await?;
+        Ok(Response::new(proto::GetPropensityCardResponse { card: Some(card) }))
     }
 }

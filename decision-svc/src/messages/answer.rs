@@ -15,7 +15,7 @@ use crate::domain::{
     creative::ReadyCreative,
     effect::EffectModel,
     plan::Ranked,
-    score::{Segment, Uplift, segment_of},
+    score::{OnlineEstimate, Segment, Uplift, segment_of},
     scratch::Workspace,
 };
 
@@ -75,9 +75,20 @@ fn offer_decision(case: &Case, offered: &Offered) -> proto::OfferDecision {
             mandatory: mandate.map(|mandate| mandate.reason.clone()).unwrap_or_default(),
             effect_model: effect_model(ranked),
             relevance_source: relevance_source(case),
+            online: ranked.online.as_ref().map(online),
         }),
         personalization: computed,
         creative: ranked.creative.as_deref().map(creative),
+    }
+}
+
+fn online(found: &OnlineEstimate) -> proto::OnlineEstimate {
+    let (version, propensity) = found.found.unzip();
+    proto::OnlineEstimate {
+        version: version.and_then(|it| i64::try_from(it).ok()).unwrap_or_default(),
+        propensity,
+        shrinkage: found.shrunk,
+        used: found.is_used,
     }
 }
 

@@ -57,6 +57,8 @@ pub fn parse(resource: &proto::DecisionFlow) -> Result<Flow, Faults> {
         };
         faults = found.map(named).collect();
     }
+    let online = flow.online_fault().map(|message| (learning::ONLINE_PATH.to_owned(), message));
+    faults.extend(online);
     if faults.is_empty() { Ok(flow) } else { Err(faults) }
 }
 

@@ -14,6 +14,7 @@ use wire::{
 
 use super::kept_chunk;
 use crate::{
+    deciding::whole_flow::WholeFlows,
     domain::report::{
         answer::{Adding, Figures, ROWS_MAX, Row},
         cell::{Cell, Counted, NO_REASON},
@@ -41,6 +42,8 @@ pub struct Reports {
     pub followers: Followers,
     /// The names of what is counted.
     pub names: Names,
+    /// The flows.
+    pub flows: WholeFlows,
     /// The time.
     pub clock: Clock,
 }

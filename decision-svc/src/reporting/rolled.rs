@@ -181,7 +181,7 @@ mod tests {
         };
         let facts = KeptFacts { channel_id: channel_id.to_owned(), ..Default::default() };
         let offers = vec![KeptOffer { rank: 1, subject: Some(subject) }];
-        KeptRecord { shown: Some(shown), offers, facts: Some(facts) }
+        KeptRecord { shown: Some(shown), offers, facts: Some(facts), online: None }
     }
 
     #[test]

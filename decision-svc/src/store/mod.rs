@@ -7,6 +7,7 @@
 //! - Messages about a customer are numbered in the order in which they were acknowledged.
 //! - A contact is counted once, and its response once, in the transaction of the report that says
 //!   so.
+//! - A contact is learned once, in the transaction that writes what was learned from it.
 //! - What [`Store::advance_report`] passes over is counted once, with its position.
 //! - Every statement has a form that a database which spreads customers over servers can run:
 //!   [`statements`] lists all of them.
@@ -18,6 +19,7 @@ mod known;
 mod metric;
 mod narrowed;
 mod new_decision;
+mod online;
 mod outbox;
 mod outcome;
 mod replica;
@@ -36,6 +38,7 @@ pub use decision::{DecisionFilter, DecisionName, DecisionRow};
 pub use known::Known;
 pub use metric::AskedMetric;
 pub use new_decision::{NewArm, NewDecision, RequestRow};
+pub use online::{DueContact, Lease, StateRow};
 pub use outbox::{Backlog, OutboxRow, Target};
 pub use outcome::{NewOutcome, OutcomeFilter, OutcomeRow, Recorded};
 pub use report::{
@@ -70,6 +73,7 @@ pub fn statements(dialect: Dialect) -> Vec<Statement> {
     let mut all: Vec<_> = of_dialect.iter().flat_map(|statements| statements(dialect)).collect();
     let of_both = [
         arm::statements,
+        online::statements,
         outbox::statements,
         outcome::statements,
         replica::statements,

@@ -7,7 +7,7 @@ use database::{
     Transaction, execute, within,
 };
 
-use super::Store;
+use super::{Store, online};
 use crate::domain::{
     contact_report::{Change, ContactReport, ContactState},
     responses::Count,
@@ -203,6 +203,18 @@ pub(super) async fn note(
             .bind(now.responded_us)
             .bind(now.count(report.window_us).positives > 0)
     )?;
+    if let Some((flow_id, rank)) = &report.online {
+        let key = [tenant, customer_id, &report.decision_id, &report.offer_id];
+        if let (None, Some(contact_us)) = (before.contact_us, now.contact_us) {
+            let due_us = report.due_us(contact_us);
+            let queued = online::Queued { key, flow_id, rank: *rank, due_us };
+            online::queue(transaction, queued).await?;
+        }
+        let is_positive = now.count(report.window_us).positives > 0;
+        if is_positive != (before.count(report.window_us).positives > 0) {
+            online::judge(transaction, key, is_positive, report.received_us).await?;
+        }
+    }
     let change = now.change_since(before, report.window_us);
     if change != Change::default() {
         let ContactReport { offer_id, category, channel, .. } = report;

@@ -4,7 +4,7 @@ use database::{DatabaseError, Select, Statement, delete_each, execute};
 
 use serve::BATCH_MAX;
 
-use super::{RequestRow, Store};
+use super::{RequestRow, Store, online};
 
 /// What was deleted by age, as [`Store::keep_since`] writes it.
 const DECISIONS: &str = "decisions";
@@ -79,13 +79,16 @@ impl Store {
             return Ok(0);
         }
         keys.sort();
-        let (mut rows, mut transaction) = (0, self.database.begin().await?);
+        let (mut rows, mut left_out) = (0, 0);
+        let mut transaction = self.database.begin().await?;
         for (customer_id, decided_us, decision_id) in &keys {
             // Nobody reports about it any more; what was counted stays.
             execute!(
                 &mut transaction,
                 sqlx::query(DELETE_CONTACTS).bind(tenant).bind(customer_id).bind(decision_id)
             )?;
+            left_out +=
+                online::leave_out(&mut transaction, tenant, (customer_id, decision_id)).await?;
             let deleted = execute!(
                 &mut transaction,
                 sqlx::query(DELETE_DECISION)
@@ -97,6 +100,7 @@ impl Store {
             rows += deleted.rows;
         }
         transaction.commit().await?;
+        metrics::counter!("proffer.propensity.left_out").increment(left_out);
         Ok(rows)
     }
 

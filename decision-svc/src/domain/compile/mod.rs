@@ -36,7 +36,7 @@ use crate::domain::{
     rank::{Factors, Place, RELEVANCE_PRIOR, Weights, Worth},
     reason::Reason,
     schedule::Schedule,
-    score::{Engagement, Estimate, ScoreMethod, Uplift},
+    score::{Engagement, Estimate, OnlinePropensity, ScoreMethod, Uplift},
     snapshot::{Catalog, Offer},
     step::{Ground, Sieve},
 };
@@ -263,6 +263,16 @@ impl CompiledFlow {
     /// True when its propensities are learned from the responses of customers.
     pub fn learns(&self) -> bool {
         self.scoring.method.learns()
+    }
+
+    /// True when an online model of propensity is learned from its contacts.
+    pub fn learns_online(&self) -> bool {
+        self.flow.learning.online_propensity != OnlinePropensity::Off
+    }
+
+    /// True when its decisions need the counts of responses.
+    pub fn counts_responses(&self) -> bool {
+        self.learns() || self.learns_relevance() || self.learns_online()
     }
 
     /// Steps of a decision at most, about a nanosecond each, when no text of the customer or the

@@ -7,7 +7,7 @@ use crate::domain::{
     candidate::Candidate,
     compile::CompiledFlow,
     responses::{Evidence, Responses},
-    score::{Engagement, PropensitySource, drawn},
+    score::{Engagement, OnlineEstimate, OnlineScorer, PropensitySource, drawn},
     scratch::{Exception, Scratch},
 };
 
@@ -30,6 +30,27 @@ impl CompiledFlow {
         customer.facts.engagement.as_ref().filter(|_| self.learns_relevance())
     }
 
+    /// The online model, where it gives the propensity.
+    #[inline]
+    fn online(&self, customer: &Customer<'_>) -> Option<OnlineScorer> {
+        customer.facts.online.filter(|online| online.is_used && self.learns())
+    }
+
+    /// What the online model says of an offer, where the flow learns one.
+    pub(in crate::domain) fn online_estimate(
+        &self,
+        candidate: &Candidate,
+        customer: &Customer<'_>,
+    ) -> Option<OnlineEstimate> {
+        if !self.learns_online() {
+            return None;
+        }
+        let evidence = customer.facts.responses.and_then(|it| it.evidence(&candidate.subject));
+        let shrunk = evidence.unwrap_or_default().propensity();
+        let nothing = OnlineEstimate { shrunk, found: None, is_used: false };
+        Some(customer.facts.online.map_or(nothing, |online| online.estimate(shrunk)))
+    }
+
     /// True when offers are scored, or sifted, one by one.
     #[inline]
     pub(super) fn walks(&self, customer: &Customer<'_>) -> bool {
@@ -37,6 +58,7 @@ impl CompiledFlow {
             || self.responses(customer).is_some()
             || self.seed(customer).is_some()
             || self.engagement(customer).is_some()
+            || self.online(customer).is_some()
     }
 
     /// What is known of an offer, where the flow learns from it or draws.
@@ -49,7 +71,11 @@ impl CompiledFlow {
     /// The learned propensity of an offer, drawn where the flow draws; none where nothing is known.
     #[inline]
     pub(super) fn learned(&self, candidate: &Candidate, customer: &Customer<'_>) -> Option<f64> {
-        let evidence = self.evidence(candidate, customer)?;
+        let evidence = self.evidence(candidate, customer);
+        if let Some(online) = self.online(customer) {
+            return Some(online.propensity(evidence.unwrap_or_default().propensity()));
+        }
+        let evidence = evidence?;
         Some(match self.seed(customer) {
             Some(seed) => drawn(seed, &candidate.offer_id, evidence.posterior()),
             None => evidence.propensity(),
@@ -62,6 +88,10 @@ impl CompiledFlow {
         candidate: &Candidate,
         customer: &Customer<'_>,
     ) -> PropensitySource {
+        if let Some(online) = self.online(customer) {
+            let evidence = self.evidence(candidate, customer).unwrap_or_default();
+            return PropensitySource::Online(online.version, evidence);
+        }
         match (self.evidence(candidate, customer), self.seed(customer)) {
             (None, _) => PropensitySource::Named(self.scoring.source.clone()),
             (Some(evidence), None) => PropensitySource::Counted(evidence),

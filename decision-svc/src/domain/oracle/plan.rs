@@ -139,6 +139,10 @@ fn considered(
         score,
         factors,
         propensity_source: match evidence(compiled, offer, facts) {
+            found if online(compiled, facts).is_some() => {
+                let version = facts.online.map_or(0, |online| online.version);
+                PropensitySource::Online(version, found.unwrap_or_default())
+            }
             Some(evidence) if seed(compiled, facts).is_some() => PropensitySource::Drawn(evidence),
             Some(evidence) => PropensitySource::Counted(evidence),
             None => PropensitySource::Named(estimate.source.into()),
@@ -162,7 +166,13 @@ fn scored<'f>(
     let number = |index: usize| Some(inputs.get(index)?.as_number()?.to_double());
     let flow = &compiled.flow;
     let mut estimate = flow.score_method().estimate(candidate, number);
-    if let Some(evidence) = evidence(compiled, candidate, facts) {
+    if let Some((shift, slope)) = online(compiled, facts) {
+        let shrunk = evidence(compiled, candidate, facts).unwrap_or_default().propensity();
+        let odds = libm::log(shrunk / (1.0 - shrunk));
+        let sum = (odds + slope * odds + shift).clamp(-35.0, 35.0);
+        let odds = libm::exp(-sum.abs());
+        estimate.propensity = if sum < 0.0 { odds / (odds + 1.0) } else { 1.0 / (1.0 + odds) };
+    } else if let Some(evidence) = evidence(compiled, candidate, facts) {
         estimate.propensity = match seed(compiled, facts) {
             Some(seed) => drawn(seed, &candidate.offer_id, evidence.posterior()),
             None => evidence.propensity(),
@@ -192,6 +202,12 @@ fn evidence(compiled: &OracleFlow, offer: &Candidate, facts: &Facts<'_>) -> Opti
     let responses = facts.responses.filter(|_| compiled.flow.score_method().learns());
     let known = responses.and_then(|responses| responses.evidence(offer));
     known.or_else(|| seed(compiled, facts).map(|_| Evidence::default()))
+}
+
+/// Shift and slope of the online model, where it gives the propensity.
+fn online(compiled: &OracleFlow, facts: &Facts<'_>) -> Option<(f64, f64)> {
+    let online = facts.online.filter(|online| online.is_used)?;
+    compiled.flow.score_method().learns().then_some((online.shift, online.slope))
 }
 
 /// What propensities are drawn by, where they are.

@@ -26,8 +26,8 @@ use crate::domain::{
     reason::Reason,
     responses::{Count, Responses, category_key},
     score::{
-        Engagement, FoundModel, Logistic, ModelKind, NamedModel, PropensitySource, ScoreMethod,
-        Segment, Term, Uplift,
+        Engagement, FoundModel, Logistic, ModelKind, NamedModel, OnlineScorer, PropensitySource,
+        ScoreMethod, Segment, Term, Uplift,
     },
     scratch::Workspace,
     step::{
@@ -291,6 +291,12 @@ fn check(seed: u64, workspace: &mut Workspace, met: &mut BTreeMap<String, usize>
             responses,
             customer_id,
             flow_id: "flow_f",
+            online: dice.one_in(3).then(|| OnlineScorer {
+                version: 3,
+                shift: *dice.pick(&[-0.4, 0.0, 1.5]),
+                slope: *dice.pick(&[-0.5, 0.25]),
+                is_used: !dice.one_in(3),
+            }),
             seed: drawn_by,
             engagement,
         };

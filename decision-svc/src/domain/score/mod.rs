@@ -7,6 +7,7 @@ mod engagement;
 mod formula;
 mod logistic;
 mod model;
+mod online;
 mod prior;
 mod priority;
 mod shrinkage;
@@ -18,6 +19,10 @@ pub use ::uplift::Segment;
 pub use engagement::{CUSTOMER_STRENGTH, Engagement};
 pub use logistic::{COEFFICIENT_MAX, Logistic, TERMS_MAX, Term};
 pub use model::{FoundModel, ModelKind, NamedModel};
+pub use online::{
+    OnlineEstimate, OnlineInput, OnlineModel, OnlinePropensity, OnlineScorer, SLOTS, log_odds,
+    logistic,
+};
 pub use prior::PROPENSITY_PRIOR;
 pub use shrinkage::{PropensitySource, STRENGTH, TENANT_STRENGTH};
 pub use thompson::{Contender, DRAWS, Posterior, drawn, first_probability, seed_of};

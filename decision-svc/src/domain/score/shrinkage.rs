@@ -25,6 +25,8 @@ pub enum PropensitySource {
     Counted(Evidence),
     /// A draw by counts of responses.
     Drawn(Evidence),
+    /// The online model of this version, beside counts of responses.
+    Online(u64, Evidence),
 }
 
 impl Evidence {
@@ -52,6 +54,10 @@ impl fmt::Display for PropensitySource {
             Self::Counted(evidence) => evidence,
             Self::Drawn(evidence) => {
                 formatter.write_str("thompson: drawn by ")?;
+                evidence
+            }
+            Self::Online(version, evidence) => {
+                write!(formatter, "online: version {version} beside ")?;
                 evidence
             }
         };
