@@ -137,12 +137,18 @@ async fn a_restart_and_a_second_replica_learn_the_same_as_one_uninterrupted_run(
             at(&one, NOW_US + 3 * DAY_US + 4 * SECOND_US);
             learn(&one).await;
             assert_eq!(stored(&url).await.0, 4);
-            drop(one);
+            one.stop_relay();
             let two = Suite::start(&location, fakes).await;
-            at(&two, NOW_US + 3 * DAY_US + 10 * SECOND_US);
+            for suite in [&one, &two] {
+                at(suite, NOW_US + 3 * DAY_US + 10 * SECOND_US);
+                suite.app.settle().await.unwrap();
+            }
             learn(&two).await;
             assert_eq!(stored(&url).await.0, 4, "the lease of the first is not over");
-            at(&two, CLOSED_US);
+            for suite in [&one, &two] {
+                at(suite, CLOSED_US);
+                suite.app.settle().await.unwrap();
+            }
             learn(&two).await;
         } else {
             at(&one, CLOSED_US);

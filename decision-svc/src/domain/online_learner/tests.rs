@@ -67,7 +67,7 @@ fn it_learns_what_the_shrinkage_estimate_does_not_know() {
     let state = learned(&(0..400).map(contact).collect::<Vec<_>>());
     let model = state.model(1).unwrap();
     let says = |value: f64| model.scorer(&OnlineInput(vec![(7, value)]), true).propensity(0.5);
-    assert!(says(1.0) > 0.7 && says(0.0) < 0.35, "{} {}", says(1.0), says(0.0));
+    assert!(says(1.0) > 0.6 && says(0.0) < 0.45, "{} {}", says(1.0), says(0.0));
     let Validation { contacts, positives, loss, loss_of_shrinkage, bins } = state.validation;
     assert_eq!((contacts, positives), (400, 200));
     assert!(loss < loss_of_shrinkage);
