@@ -21,7 +21,7 @@ const SNAPSHOT_WAIT_MAX: Duration = Duration::from_secs(5);
 /// The type of the outcomes that withdraw consent. They stay as its evidence.
 const OPT_OUT: &str = "opt_out";
 
-/// A process may use an online model for this long after a newer one was published, in microseconds.
+/// A process may use an online model for this long after a newer one came, in microseconds.
 const SNAPSHOT_SLACK_US: i64 = 3_600_000_000;
 
 /// Deletes old rows. Cheap to clone.

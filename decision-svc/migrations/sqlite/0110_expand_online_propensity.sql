@@ -1,4 +1,4 @@
--- Contacts that the online model of propensity has not learned yet. A row is written when a contact
+-- Contacts that the online model of propensity has not learned yet. A row is written when it
 -- is first reported, and deleted in the transaction that writes what was learned from it. So each is
 -- learned once.
 create table online_contact (
@@ -29,7 +29,7 @@ create table online_state (
   primary key (tenant_id, flow_id)
 );
 
--- The process that learns for a tenant. Only it writes what was learned. The key: one row per tenant.
+-- The process that learns for a tenant. Only it writes what was learned. The key: a tenant.
 create table online_lease (
   tenant_id  text not null,
   holder     text not null,

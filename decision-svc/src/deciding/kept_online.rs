@@ -1,5 +1,5 @@
-//! Stored forms of the online model of propensity: what a decision keeps to be learned from, what is
-//! learned, and what is published.
+//! Stored forms of the online model of propensity: what a decision keeps to be learned from,
+//! what is learned, and what is published.
 
 use crate::domain::{
     online_learner::{BINS, Bin, Coordinate, LearnedContact, OnlineState, Validation},

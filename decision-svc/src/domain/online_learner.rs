@@ -1,8 +1,8 @@
 //! Learns the online model of propensity, contact by contact, by FTRL-proximal of linfa-ftrl.
 //!
 //! McMahan et al., Ad Click Prediction: a View from the Trenches, KDD 2013, algorithm 1. Each
-//! contact is predicted before it is learned, so the comparison with the shrinkage estimate is about
-//! what the model had not seen (progressive validation).
+//! contact is predicted before it is learned, so the comparison with the shrinkage estimate is
+//! about what the model had not seen (progressive validation).
 
 use linfa::{DatasetBase, dataset::Pr};
 use linfa_ftrl::Ftrl;

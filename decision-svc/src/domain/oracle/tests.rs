@@ -291,12 +291,7 @@ fn check(seed: u64, workspace: &mut Workspace, met: &mut BTreeMap<String, usize>
             responses,
             customer_id,
             flow_id: "flow_f",
-            online: dice.one_in(3).then(|| OnlineScorer {
-                version: 3,
-                shift: *dice.pick(&[-0.4, 0.0, 1.5]),
-                slope: *dice.pick(&[-0.5, 0.25]),
-                is_used: !dice.one_in(3),
-            }),
+            online: online(dice),
             seed: drawn_by,
             engagement,
         };
@@ -386,4 +381,14 @@ fn what_other_flows_left_in_a_workspace_changes_no_plan() {
         let (used, fresh) = (plan(&mut shared), plan(&mut Workspace::default()));
         assert_eq!(spelled!(used), spelled!(fresh), "seed {seed}");
     }
+}
+
+/// An online model with the features of a customer.
+fn online(dice: &mut Dice) -> Option<OnlineScorer> {
+    dice.one_in(3).then(|| OnlineScorer {
+        version: 3,
+        shift: *dice.pick(&[-0.4, 0.0, 1.5]),
+        slope: *dice.pick(&[-0.5, 0.25]),
+        is_used: !dice.one_in(3),
+    })
 }
