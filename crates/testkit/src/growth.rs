@@ -23,6 +23,7 @@ pub fn assert_linear<I>(
 ) {
     let time = |size: usize| {
         let input = input(size);
+        #[expect(clippy::disallowed_methods, reason = "elapsed time does not depend on the clock")]
         let run = || {
             let begun = Instant::now();
             read(&input);
