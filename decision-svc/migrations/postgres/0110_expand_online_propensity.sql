@@ -1,5 +1,5 @@
 -- Contacts that the online model of propensity has not learned yet. A row is written when it
--- is first reported, and deleted in the transaction that writes what was learned from it. So each is
+-- first comes, and deleted in the transaction that writes what was learned from it. So each is
 -- learned once.
 create table online_contact (
   tenant_id   text collate "C" not null,

@@ -257,7 +257,8 @@ impl Store {
     }
 
     /// Writes what was learned of these contacts, and published snapshots, in one transaction.
-    /// False when the lease was lost or another process has learned one of them: nothing is written then.
+    /// False when the lease was lost or another process has learned one of them: nothing
+    /// is written then.
     pub async fn write_learned(
         &self,
         lease: Lease<'_>,

@@ -277,10 +277,9 @@ fn check(seed: u64, workspace: &mut Workspace, met: &mut BTreeMap<String, usize>
         let (record, attributes, metrics, surface) = (&record, &attributes, &metrics, &surface);
         let uplifts = &uplifts;
         let (moment, responses) = (&moment, responses(dice, &compiled));
-        let responses = responses.as_ref();
-        let customer_id = &*format!("c{}", dice.below(20));
+        let (responses, customer_id) = (responses.as_ref(), &*format!("c{}", dice.below(20)));
         let drawn_by = (!dice.one_in(3)).then_some(seed);
-        let engagement = engagement(dice);
+        let (engagement, online) = (engagement(dice), online(dice));
         let facts = Facts {
             record,
             attributes,
@@ -291,7 +290,7 @@ fn check(seed: u64, workspace: &mut Workspace, met: &mut BTreeMap<String, usize>
             responses,
             customer_id,
             flow_id: "flow_f",
-            online: online(dice),
+            online,
             seed: drawn_by,
             engagement,
         };
