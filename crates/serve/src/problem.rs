@@ -270,7 +270,8 @@ pub fn internal(cause: &dyn std::fmt::Display) -> Status {
 /// A store's failure as a status: UNAVAILABLE, or an internal error.
 pub fn store_status(error: &database::DatabaseError) -> Status {
     match error {
-        // A store is closed when the process ends; who still asks is told, and nobody else.
+        // A store is closed when the process ends. A call that still asks gets the answer, and no
+        // line is logged.
         _ if error.is_closed() => away("store"),
         database::DatabaseError::Unavailable(cause) => unavailable("store", cause),
         database::DatabaseError::Conflict(_)

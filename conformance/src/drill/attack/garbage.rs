@@ -29,7 +29,8 @@ async fn run(target: Target) -> anyhow::Result<()> {
         for method in METHODS {
             number += 1;
             // Groups that begin and never end, or field numbers that are none.
-            let body = (0..BYTES).map(|byte| if number.is_multiple_of(2) { 0x0B } else { byte | 7 });
+            let body =
+                (0..BYTES).map(|byte| if number.is_multiple_of(2) { 0x0B } else { byte | 7 });
             let body: Vec<u8> = [0, 0, 0, 0, BYTES].into_iter().chain(body).collect();
             let mut sender = sender.clone().ready().await?;
             let (answer, mut sent) = sender.send_request(hostile::grpc(&target, method)?, false)?;

@@ -15,7 +15,8 @@ pub const ATTACK: Attack =
     Attack { name: "connections without a first byte", run: |target| run(target).boxed() };
 
 async fn run(target: Target) -> anyhow::Result<()> {
-    join_all((0..CONNECTIONS).map(|number| again_and_again(&target, number.is_multiple_of(2)))).await;
+    join_all((0..CONNECTIONS).map(|number| again_and_again(&target, number.is_multiple_of(2))))
+        .await;
     Ok(())
 }
 

@@ -1,4 +1,5 @@
-//! Files whose header has far more columns than the schema has fields. One took 45 s of a processor.
+//! Files whose header has far more columns than the schema has fields. One took 45 s of a
+//! processor.
 
 use std::fmt::Write as _;
 

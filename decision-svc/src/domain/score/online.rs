@@ -173,7 +173,7 @@ mod tests {
         ]);
         let input = OnlineInput::encode(["age", "member", "tier", "spent"], &features);
         let expected = BTreeMap::from([
-            (slot(&["number", "age"]), -(41.0_f64.ln())),
+            (slot(&["number", "age"]), -libm::log(41.0)),
             (slot(&["boolean", "member"]), 1.0),
             (slot(&["text", "tier", "gold"]), 1.0),
             (slot(&["missing", "spent"]), 1.0),
@@ -200,8 +200,8 @@ mod tests {
     fn weights_shift_the_log_odds() {
         let weights = BTreeMap::from([(0, 0.5), (1, -0.25), (7, 0.1), (9, 4.0)]);
         let scorer = OnlineModel { version: 3, weights }.scorer(&OnlineInput(vec![(7, 3.0)]), true);
-        let odds = (0.2_f64 / 0.8).ln();
-        close(scorer.propensity(0.2), 1.0 / (1.0 + (-(0.75 * odds + 0.8)).exp()));
+        let odds = libm::log(0.2 / 0.8);
+        close(scorer.propensity(0.2), 1.0 / (1.0 + libm::exp(-(0.75 * odds + 0.8))));
         close(logistic(-100.0), logistic(-LOG_ODDS_MAX));
     }
 }
