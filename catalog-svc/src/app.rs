@@ -10,6 +10,7 @@ use serve::{Clock, Readiness, Task, follow_store};
 use tonic::service::Routes;
 
 use crate::{
+    LimitSettings,
     grpc::{self, Context, Lookups},
     names::KnownNames,
     store::{self, Records},
@@ -55,7 +56,9 @@ impl App {
         let records = Records::new(database.clone());
         let (clock, import_idle_max) = (deps.clock, grpc::IMPORT_IDLE_MAX);
         let import_turns = crate::import::Turns::default();
-        let context = Context { records, history, known, clock, import_idle_max, import_turns };
+        let limits = LimitSettings::default();
+        let context =
+            Context { records, history, known, clock, import_idle_max, limits, import_turns };
         let readiness = Readiness::default();
         readiness.set(true);
         Ok(Self { context, readiness, database })
@@ -65,6 +68,13 @@ impl App {
     #[must_use]
     pub fn with_import_idle_max(mut self, idle_max: Duration) -> Self {
         self.context.import_idle_max = idle_max;
+        self
+    }
+
+    /// With other limits on what a tenant may configure.
+    #[must_use]
+    pub fn with_limits(mut self, limits: LimitSettings) -> Self {
+        self.context.limits = limits;
         self
     }
 

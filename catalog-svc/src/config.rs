@@ -18,6 +18,9 @@ pub struct Config {
     #[arg(long, env = "PROFFER_CATALOG_POLICY_URL", default_value = "http://127.0.0.1:7102",
         value_parser = serve::neighbour_url)]
     pub policy_url: String,
+    /// How much a tenant may configure.
+    #[command(flatten)]
+    pub limits: crate::LimitSettings,
     /// The database.
     #[command(flatten)]
     pub store: serve::StoreSettings,

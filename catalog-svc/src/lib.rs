@@ -15,10 +15,12 @@ mod config;
 pub mod domain;
 pub mod grpc;
 mod import;
+mod limits;
 mod names;
 pub mod store;
 mod telemetry;
 
 pub use app::{App, Deps};
 pub use config::Config;
+pub use limits::{CATEGORIES_MAX, LimitSettings, OFFERS_MAX};
 pub use store::schema;

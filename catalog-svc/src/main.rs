@@ -9,7 +9,8 @@ fn main() -> std::process::ExitCode {
 async fn run() -> anyhow::Result<()> {
     let Some(config) = serve::settings::<Config>(std::env::args_os())? else { return Ok(()) };
     let telemetry = config.process.start_telemetry("catalog-svc")?;
-    let app = App::build(&config.store.location(), Deps { clock: serve::Clock::system() }).await?;
+    let deps = Deps { clock: serve::Clock::system() };
+    let app = App::build(&config.store.location(), deps).await?.with_limits(config.limits);
     app.follow(history::remote_log(&config.policy_url)?);
     let process = serve::Process {
         name: "catalog",

@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 use tonic::service::Routes;
 
 use crate::{
+    FlowSettings,
     compiled_flows::CompiledFlows,
     deciding::{
         as_of::AsOfCases, candidates::Candidates, commit::Commit, explain::Explain,
@@ -106,6 +107,7 @@ impl App {
             history,
             followers: Followers::new(neighbours.clone(), clock.clone()),
             clock: clock.clone(),
+            flows: FlowSettings::default(),
         };
         let (store, bell) = (Store::new(database.clone()), Arc::<Notify>::default());
         let receipts = Receipts::new(clock.clone());
@@ -151,6 +153,13 @@ impl App {
             retention,
             online,
         })
+    }
+
+    /// With another limit on the flows of a tenant.
+    #[must_use]
+    pub fn with_flows(mut self, settings: FlowSettings) -> Self {
+        self.configuration.flows = settings;
+        self
     }
 
     /// With limits on how long decisions and outcomes are kept; by default they stay for ever.

@@ -29,6 +29,9 @@ pub struct Config {
     /// How long a decision waits for newer configuration.
     #[command(flatten)]
     pub snapshot: SnapshotSettings,
+    /// How many flows a tenant may have.
+    #[command(flatten)]
+    pub flows: FlowSettings,
     /// How long decisions and outcomes are kept.
     #[command(flatten)]
     pub retention: serve::RetentionSettings,
@@ -44,6 +47,25 @@ impl serve::Checked for Config {}
 
 /// Default of `snapshot_wait_max_ms`.
 const SNAPSHOT_WAIT_MAX_MS: u64 = 250;
+
+/// Flows of a tenant, unless it is set.
+const FLOWS_MAX: u32 = 1_000;
+
+/// How many flows a tenant may have.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct FlowSettings {
+    /// Decision flows of a tenant at most, from 1 to 100,000. Each active one is compiled anew
+    /// whenever the catalog changes.
+    #[arg(long, env = "PROFFER_MAX_FLOWS", default_value_t = FLOWS_MAX,
+        value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub max_flows: u32,
+}
+
+impl Default for FlowSettings {
+    fn default() -> Self {
+        Self { max_flows: FLOWS_MAX }
+    }
+}
 
 /// How long a decision waits for newer configuration.
 #[derive(Clone, Copy, Debug, clap::Args)]

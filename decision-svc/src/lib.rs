@@ -28,5 +28,5 @@ pub mod store;
 pub mod telemetry;
 
 pub use app::{App, Deps, EXPERIMENTS_SILENCE_MAX};
-pub use config::{Config, SnapshotSettings};
+pub use config::{Config, FlowSettings, SnapshotSettings};
 pub use store::schema;

@@ -21,6 +21,7 @@ async fn run() -> anyhow::Result<()> {
         experiments_silence_max: EXPERIMENTS_SILENCE_MAX,
     };
     let app = App::build(&config.store.location(), deps).await?.with_retention(config.retention);
+    let app = app.with_flows(config.flows);
     app.follow(Logs::remote(&config.catalog_url, &config.policy_url, &config.experiment_url)?);
     let process = Process {
         name: "decision-svc",

@@ -26,6 +26,12 @@ pub struct Settings {
     /// How long a decision waits for newer configuration.
     #[command(flatten)]
     pub snapshot: decision_svc::SnapshotSettings,
+    /// How many offers and categories a tenant may have.
+    #[command(flatten)]
+    pub catalog: catalog_svc::LimitSettings,
+    /// How many flows a tenant may have.
+    #[command(flatten)]
+    pub flows: decision_svc::FlowSettings,
     /// How long decisions, outcomes and contacts are kept.
     #[command(flatten)]
     pub retention: serve::RetentionSettings,
@@ -77,6 +83,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let tuning = Tuning {
         snapshot_wait_max: settings.snapshot.wait_max(),
         retention: settings.retention.clone(),
+        catalog: settings.catalog.clone(),
+        flows: settings.flows,
         limits: Limits { tenants: settings.by_tenant.labels(), ..settings.listeners.limits() },
     };
     let suite = Suite::start(

@@ -39,13 +39,18 @@ pub struct Tuning {
     pub retention: RetentionSettings,
     /// Limits of the listeners.
     pub limits: Limits,
+    /// How many offers and categories a tenant may have.
+    pub catalog: catalog_svc::LimitSettings,
+    /// How many flows a tenant may have.
+    pub flows: decision_svc::FlowSettings,
 }
 
 impl From<Duration> for Tuning {
     /// Decisions wait so long for newer configuration; rows are kept for ever.
     fn from(snapshot_wait_max: Duration) -> Self {
         let (retention, limits) = (RetentionSettings::default(), Limits::default());
-        Self { snapshot_wait_max, retention, limits }
+        let (catalog, flows) = Default::default();
+        Self { snapshot_wait_max, retention, limits, catalog, flows }
     }
 }
 
@@ -63,12 +68,14 @@ impl Suite {
     ) -> anyhow::Result<Self> {
         // Binding comes first, so that an address in use fails before anything is written.
         let Addresses { listen, admin_listen } = addresses;
-        let Tuning { snapshot_wait_max, retention, limits } = tuning.into();
+        let Tuning { snapshot_wait_max, retention, limits, catalog: configurable, flows } =
+            tuning.into();
         let public = Limits { is_public: true, ..limits.clone() };
         let listener = Listener::bind_for("--listen", listen, public).await?;
         let admin_listener = Listener::bind_for("--admin-listen", admin_listen, limits).await?;
-        let catalog =
-            catalog_svc::App::build(location, catalog_svc::Deps { clock: clock.clone() }).await?;
+        let catalog = catalog_svc::App::build(location, catalog_svc::Deps { clock: clock.clone() })
+            .await?
+            .with_limits(configurable);
         let policy = policy_svc::App::build(location, policy_svc::Deps { clock: clock.clone() })
             .await?
             .with_retention(retention.clone());
@@ -86,7 +93,8 @@ impl Suite {
         let experiments_silence_max = decision_svc::EXPERIMENTS_SILENCE_MAX;
         let deps =
             decision_svc::Deps { clock, neighbours, snapshot_wait_max, experiments_silence_max };
-        let decision = decision_svc::App::build(location, deps).await?.with_retention(retention);
+        let decision = decision_svc::App::build(location, deps).await?.with_flows(flows);
+        let decision = decision.with_retention(retention);
         catalog.follow(Arc::new(policy.log()));
         policy.follow(Arc::new(catalog.log()));
         decision.follow(decision_svc::names::Logs {
@@ -106,19 +114,16 @@ impl Suite {
 
         let stores =
             vec![catalog.database(), policy.database(), experiment.database(), decision.database()];
-        let mut tasks: Vec<Task> = catalog.tasks();
-        tasks.extend(policy.tasks());
-        tasks.extend(experiment.tasks());
-        tasks.extend(decision.tasks());
+        let tasks = [catalog.tasks(), policy.tasks(), experiment.tasks(), decision.tasks()];
+        let mut tasks: Vec<Task> = tasks.into_iter().flatten().collect();
         let readiness = Readiness::default();
-        for (name, part) in [
+        let parts = [
             ("catalog-svc", catalog.readiness()),
             ("policy-svc", policy.readiness()),
             ("decision-svc", decision.readiness()),
             ("experiment-svc", experiment.readiness()),
-        ] {
-            tasks.push(readiness.include(name, &part));
-        }
+        ];
+        tasks.extend(parts.map(|(name, part)| readiness.include(name, &part)));
         readiness.set(true);
         tasks.push(show_readiness(&readiness));
         let router = gateway.router(&readiness)?;

@@ -16,6 +16,10 @@ use crate::domain::{
 pub struct Categories(pub Context);
 
 impl ResourceKind<Context> for proto::Category {
+    fn count_max(context: &Context) -> Option<usize> {
+        Some(context.limits.max_categories as usize)
+    }
+
     async fn check(draft: &mut Draft<'_, Context, Self>) -> Result<(), Status> {
         draft.add_faults(unknown_output_types(&draft.resource));
         let edited = parse::category(&draft.resource);

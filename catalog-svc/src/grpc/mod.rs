@@ -53,6 +53,8 @@ pub struct Context {
     pub clock: Clock,
     /// Longest wait for the next piece of a file.
     pub import_idle_max: Duration,
+    /// How much a tenant may configure.
+    pub limits: crate::LimitSettings,
     /// Turns of the threads that read files.
     pub import_turns: crate::import::Turns,
 }

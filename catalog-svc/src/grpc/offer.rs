@@ -32,6 +32,10 @@ fn settle(resource: &mut proto::Offer) {
 }
 
 impl ResourceKind<Context> for proto::Offer {
+    fn count_max(context: &Context) -> Option<usize> {
+        Some(context.limits.max_offers as usize)
+    }
+
     async fn check(draft: &mut Draft<'_, Context, Self>) -> Result<(), Status> {
         settle(&mut draft.resource);
         let category = draft.resource.category.clone();

@@ -11,11 +11,23 @@ use crate::{
     seed::{apparel, prepare, winback_offer},
     support::{
         CUSTOMER_FIELDS, boolean, category, condition, faults, integer, offer, on_both, on_sqlite,
-        schema, text,
+        schema, text, with_categories_max,
     },
 };
 
 const OWN: OutputType = OutputType::Unspecified;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_more_category_than_a_tenant_may_have_is_refused() {
+    let catalog = with_categories_max(2).await;
+    for name in ["Apparel", "Shoes"] {
+        catalog.create_category(category(name, &[])).await.unwrap();
+    }
+    let refused = catalog.create_category(category("Toys", &[])).await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::ResourceExhausted);
+    let expected = "the tenant has 2 of kind category, which is the maximum; delete one first";
+    assert_eq!(refused.message(), expected);
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_fault_of_a_formula_is_told_with_its_place() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use catalog_svc::{App, Deps};
+use catalog_svc::{App, Deps, LimitSettings};
 use chrono::{DateTime, Utc};
 use database::Location;
 use proffer_proto::{
@@ -48,10 +48,26 @@ pub async fn on_sqlite() -> Catalog {
     open(&Location::Folder(folder.path().to_owned()), Some(folder)).await
 }
 
+/// A catalog on SQLite in which a tenant may have so many categories.
+pub async fn with_categories_max(max_categories: u32) -> Catalog {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = LimitSettings { max_categories, ..LimitSettings::default() };
+    let location = Location::Folder(folder.path().to_owned());
+    open_with(limits, &location, Some(folder)).await
+}
+
 async fn open(location: &Location, folder: Option<tempfile::TempDir>) -> Catalog {
+    open_with(LimitSettings::default(), location, folder).await
+}
+
+async fn open_with(
+    limits: LimitSettings,
+    location: &Location,
+    folder: Option<tempfile::TempDir>,
+) -> Catalog {
     let clock = Clock::fixed(instant("2026-11-25T10:00:00Z"));
     let app = App::build(location, Deps { clock: clock.clone() }).await.unwrap();
-    let app = app.with_import_idle_max(IMPORT_IDLE_MAX);
+    let app = app.with_import_idle_max(IMPORT_IDLE_MAX).with_limits(limits);
     assert!(app.readiness().is_ready());
     let channels = ["email", "web", "sms", "push"].map(|name| ("channel", name, name));
     app.follow(std::sync::Arc::new(testkit::WrittenLog::of(&channels)));

@@ -232,7 +232,7 @@ async fn write<C: ServiceContext, R: ResourceKind<C>>(
     let is_trial = draft.is_trial;
     let present = history.write_in(&mut transaction, change::<R>(author, write)).await;
     let written: R = read(&present.map_err(named_identity::<R>)?);
-    if let (None, Some(limit)) = (before, R::COUNT_MAX) {
+    if let (None, Some(limit)) = (before, R::count_max(draft.context)) {
         refuse_too_many::<R>(&mut transaction, &author.tenant, limit).await?;
     }
     R::write_beside(&mut transaction, author, before.as_ref(), &written)

@@ -29,6 +29,11 @@ pub trait ResourceKind<C: ServiceContext>: Resource {
     /// Resources of this kind that a tenant may have; unlimited when `None`.
     const COUNT_MAX: Option<usize> = None;
 
+    /// The same where it can be set.
+    fn count_max(_context: &C) -> Option<usize> {
+        Self::COUNT_MAX
+    }
+
     /// Fills in what was left out and adds faults and warnings. Id, name, description and status
     /// are checked before. The resource is refused when there is a fault.
     fn check(draft: &mut Draft<'_, C, Self>) -> impl Future<Output = Result<(), Status>> + Send;

@@ -28,6 +28,10 @@ use crate::{
 pub struct DecisionFlows(pub Context);
 
 impl ResourceKind<Context> for proto::DecisionFlow {
+    fn count_max(context: &Context) -> Option<usize> {
+        Some(context.flows.max_flows as usize)
+    }
+
     async fn check(draft: &mut Draft<'_, Context, Self>) -> Result<(), Status> {
         let (context, tenant) = (draft.context, draft.tenant());
         let flow = match flow_config::parse(&draft.resource) {

@@ -34,6 +34,8 @@ pub struct Context {
     pub followers: Followers,
     /// The time.
     pub clock: Clock,
+    /// How many flows a tenant may have.
+    pub flows: crate::FlowSettings,
 }
 
 impl ServiceContext for Context {
