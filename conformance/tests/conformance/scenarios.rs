@@ -30,7 +30,7 @@ fn no_customer_is_logged(scenario: &str, suite: &Suite) {
 const SETTINGS: [(&str, &str); 2] = [("PROFFER_LOG", LOG), ("PROFFER_TENANT_METRICS", "2")];
 
 /// Metrics that no scenario moves, and why.
-const STILL: [(&str, &str); 17] = [
+const STILL: [(&str, &str); 21] = [
     ("proffer_accept_errors_total", "no file handles are missing"),
     ("proffer_bytes_refused_total", "no scenario holds that many bytes"),
     ("proffer_call_retries_total", "no service fails"),
@@ -46,6 +46,10 @@ const STILL: [(&str, &str); 17] = [
     ("proffer_panics_total", "no handler panics"),
     ("proffer_policy_budget_drift_total", "no budget drifts"),
     ("proffer_policy_lapsed_share", "no reservation lapses while a scenario is played"),
+    ("proffer_propensity_learned_total", "no flow learns online"),
+    ("proffer_propensity_left_out_total", "no flow learns online"),
+    ("proffer_propensity_snapshots", "no flow learns online"),
+    ("proffer_propensity_snapshots_size_bytes", "no flow learns online"),
     ("proffer_slots_lapsed_total", "no reservation lapses while a scenario is played"),
     ("proffer_store_connections_waiting", "few calls come at once"),
 ];
