@@ -25,15 +25,6 @@ pub type Changes = BTreeMap<String, Option<FieldValue>>;
 /// A row of a batch, parsed or refused.
 pub type Row = Result<Changes, Faults>;
 
-/// What is wrong with a record of so many fields, if anything. Looked at before anything else, so
-/// a record costs no more than its schema, however many names it has.
-pub fn count_fault(schema: &Schema, count: usize) -> Option<String> {
-    let most = schema.fields.len();
-    (count > most).then(|| {
-        format!("the record has more fields than schema `{}`, which has {most}", schema.name)
-    })
-}
-
 /// Reads values by the schema's types; all faults by field name. More values than the schema has
 /// fields are one fault.
 pub fn parse<'a>(
@@ -41,8 +32,15 @@ pub fn parse<'a>(
     given: impl IntoIterator<IntoIter: ExactSizeIterator<Item = (&'a str, Given<'a>)>>,
     hints: &mut Hints,
 ) -> Row {
-    let given = given.into_iter();
-    if let Some(message) = count_fault(schema, given.len()) {
+    let mut given = given.into_iter();
+    let most = schema.fields.len();
+    // Looked at before anything else, so a record costs no more than its schema.
+    if given.len() > most {
+        let unknown = given.find(|(name, _)| !schema.fields.contains_key(*name));
+        let unknown = unknown.map(|(name, _)| format!(": `{}` is none of them", quoted(name)));
+        let (name, unknown) = (&schema.name, unknown.unwrap_or_default());
+        let message =
+            format!("the record has more fields than schema `{name}`, which has {most}{unknown}");
         return Err(vec![(String::new(), message)]);
     }
     let (mut changes, mut faults) = (Changes::new(), Faults::new());
@@ -134,7 +132,8 @@ mod tests {
         let given = |count| (0..count).map(|_| ("age", Given::Null)).collect::<Vec<_>>();
         let parse = |count| parse(&schema(), given(count), &mut Hints::default()).unwrap_err();
         assert_eq!(parse(2).len(), 2);
-        let message = "the record has more fields than schema `Customer`, which has 2";
+        let message = "the record has more fields than schema `Customer`, which has 2: `age` is \
+                       none of them";
         assert_eq!(parse(3), [(String::new(), message.to_owned())]);
     }
 
