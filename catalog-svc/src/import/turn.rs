@@ -38,7 +38,7 @@ impl Turns {
     }
 
     /// Waits for a turn. This blocks; it takes no longer than others need for the pieces they have,
-    /// because nobody keeps a turn while waiting for a caller.
+    /// because a thread gives its turn back before it waits for a caller.
     pub fn take(&self) -> Turn {
         let free = self.0.free.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.0.given_back.wait_while(free, |free| *free == 0);

@@ -27,11 +27,8 @@ pub trait ServiceContext: Send + Sync {
 /// One kind of resource, kept by the service with this context.
 pub trait ResourceKind<C: ServiceContext>: Resource {
     /// Resources of this kind that a tenant may have; unlimited when `None`.
-    const COUNT_MAX: Option<usize> = None;
-
-    /// The same where it can be set.
     fn count_max(_context: &C) -> Option<usize> {
-        Self::COUNT_MAX
+        None
     }
 
     /// Fills in what was left out and adds faults and warnings. Id, name, description and status

@@ -1,5 +1,5 @@
 //! One budget for the bytes that a process holds for its callers: bodies that arrive, rows that
-//! wait, and answers that nobody has read yet.
+//! wait, and answers that are not read yet.
 
 use std::{
     collections::HashMap,
@@ -9,12 +9,11 @@ use std::{
 };
 
 use metrics::Gauge;
-use proffer_proto::errors::v1::ErrorReason;
 use tokio::{
     sync::Notify,
     time::{Instant, timeout_at},
 };
-use tonic::{Code, Status};
+use tonic::Status;
 
 use crate::Problem;
 
@@ -28,17 +27,12 @@ pub const BYTES_MAX: u64 = 1 << 40;
 const PART_OF_MEMORY: u64 = 8;
 /// Longest wait for bytes.
 pub const WAIT_MAX: Duration = Duration::from_secs(1);
-/// Retry delay in a refusal.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// A call that holds at most this many bytes may also take from the last quarter of the budget.
 /// So small calls go on while large ones wait.
 pub const SMALL_CALL_BYTES: u64 = 64 << 10;
 
 static REFUSAL: LazyLock<Status> = LazyLock::new(|| {
-    let message = "too many bytes are held for callers; try again shortly";
-    Problem::new(Code::ResourceExhausted, ErrorReason::Overloaded, message)
-        .retry_after(RETRY_AFTER)
-        .into()
+    Problem::overloaded("too many bytes are held for callers; try again shortly").into()
 });
 
 /// A number of bytes that callers may occupy together. Clones share it.
@@ -326,6 +320,7 @@ fn mem_total(meminfo: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use futures::FutureExt as _;
+    use tonic::Code;
     use tonic_types::StatusExt as _;
 
     use super::*;

@@ -31,6 +31,12 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// There is more to do than may be begun: RESOURCE_EXHAUSTED, with a delay.
+    pub fn overloaded(message: impl Into<String>) -> Self {
+        Self::new(Code::ResourceExhausted, ErrorReason::Overloaded, message)
+            .retry_after(RETRY_AFTER)
+    }
+
     /// Any problem.
     pub fn new(code: Code, reason: ErrorReason, message: impl Into<String>) -> Self {
         let (metadata, violations) = (HashMap::new(), Vec::new());

@@ -31,7 +31,9 @@ const EXPERIMENT: &str = "experiment";
 pub struct EffectModels(pub Context);
 
 impl ResourceKind<Context> for proto::EffectModel {
-    const COUNT_MAX: Option<usize> = Some(COUNT_MAX);
+    fn count_max(_: &Context) -> Option<usize> {
+        Some(COUNT_MAX)
+    }
 
     async fn check(draft: &mut Draft<'_, Context, Self>) -> Result<(), Status> {
         if let Some(stored) = &draft.stored {

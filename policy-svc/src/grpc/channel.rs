@@ -19,7 +19,9 @@ use crate::{
 pub struct Channels(pub Context);
 
 impl ResourceKind<Context> for proto::Channel {
-    const COUNT_MAX: Option<usize> = Some(CHANNELS_MAX);
+    fn count_max(_: &Context) -> Option<usize> {
+        Some(CHANNELS_MAX)
+    }
 
     async fn check(draft: &mut Draft<'_, Context, Self>) -> Result<(), Status> {
         let channel = match messages::channel::channel(&draft.resource) {

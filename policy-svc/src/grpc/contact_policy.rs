@@ -24,7 +24,9 @@ pub struct ContactPolicies(pub Context);
 const SCOPE_DEFAULT: &str = "global";
 
 impl ResourceKind<Context> for proto::ContactPolicy {
-    const COUNT_MAX: Option<usize> = Some(POLICIES_MAX);
+    fn count_max(_: &Context) -> Option<usize> {
+        Some(POLICIES_MAX)
+    }
 
     async fn check(draft: &mut Draft<'_, Context, Self>) -> Result<(), Status> {
         draft.resource.lapsed_share = None;

@@ -1,4 +1,4 @@
-//! Large answers that nobody reads, while pings are answered.
+//! Large answers that the client does not read, while it still answers pings.
 
 use futures::future::{FutureExt as _, join_all};
 

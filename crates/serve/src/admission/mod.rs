@@ -10,12 +10,10 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread::available_parallelism,
-    time::Duration,
 };
 
-use proffer_proto::errors::v1::ErrorReason;
 use tokio::sync::oneshot;
-use tonic::{Code, Status};
+use tonic::Status;
 
 pub use self::turns::{Ask, Needs};
 use self::turns::{Entry, Turns};
@@ -30,17 +28,11 @@ const IN_FLIGHT_PER_PROCESSOR: usize = 8;
 const WAITING_PER_CALL: usize = 6;
 /// Largest number that may be set.
 const CALLS_MAX: usize = 100_000;
-/// Retry delay in a refusal.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The refusal, built once: under overload most answers are refusals, and their cost is taken from
 /// the admitted calls.
-static REFUSAL: LazyLock<Status> = LazyLock::new(|| {
-    let message = "too many calls are in flight; try again shortly";
-    Problem::new(Code::ResourceExhausted, ErrorReason::Overloaded, message)
-        .retry_after(RETRY_AFTER)
-        .into()
-});
+static REFUSAL: LazyLock<Status> =
+    LazyLock::new(|| Problem::overloaded("too many calls are in flight; try again shortly").into());
 
 /// Limits of admission.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -191,7 +183,10 @@ mod tests {
     use futures::{FutureExt as _, future::join_all};
     use tonic_types::StatusExt as _;
 
+    use tonic::Code;
+
     use super::*;
+    use crate::RETRY_AFTER;
 
     fn admission(in_flight: usize, waiting: usize) -> Admission {
         Admission::new(&AdmissionSettings {

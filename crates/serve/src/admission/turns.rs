@@ -255,7 +255,7 @@ mod tests {
         assert_eq!((granted, name), (catalog(2), 2));
         assert!(turns.next().is_none());
         turns.give_back(&granted);
-        assert_eq!(turns.next().unwrap().1, 0, "nobody else waits");
+        assert_eq!(turns.next().unwrap().1, 0, "no other call waits");
     }
 
     #[test]

@@ -4,10 +4,9 @@
 //! The budget is one of steps, counted from the programs. The same flow and catalog leave out the
 //! same offers everywhere and at any time.
 
-use formula::{
-    Steps,
-    program::{Record, Register},
-};
+use std::collections::HashSet;
+
+use formula::{Steps, program::Register};
 
 use super::{Program, Source, interner::Interner};
 
@@ -17,22 +16,16 @@ pub const STEPS_MAX: u64 = 4_000_000_000;
 /// Steps of an offer besides its rules and formulas: its place in the ranking.
 const OFFER_STEPS: usize = 64;
 
-/// What is left of the budget.
-#[derive(Debug)]
+/// What is spent of the budget.
+#[derive(Debug, Default)]
 pub(super) struct Budget {
-    most: u64,
     spent: Steps,
-    /// By number: rules and computed registers that are paid for.
-    rules: Vec<bool>,
-    registers: Vec<bool>,
+    /// Rules and computed registers that are paid for.
+    rules: HashSet<u32>,
+    registers: HashSet<Register>,
 }
 
 impl Budget {
-    /// All of it.
-    pub fn new(most: u64) -> Self {
-        Self { most, spent: Steps::default(), rules: Vec::new(), registers: Vec::new() }
-    }
-
     /// The steps of all offers that were charged.
     pub fn spent(&self) -> Steps {
         self.spent
@@ -42,58 +35,35 @@ impl Budget {
     pub fn charge(&mut self, interner: &Interner<'_>, program: &Program) -> Result<(), u64> {
         let mut spent = self.spent;
         spent += Steps::fixed(OFFER_STEPS);
-        let (mut rules, mut registers) = (Vec::new(), Vec::new());
-        let lists = [&interner.affinities.all];
-        let affinities = lists.into_iter().filter_map(|all| all.get(program.affinities as usize));
-        let named = program.rules.iter().chain(&program.filters).chain(affinities.flatten());
+        let affinities = interner.affinities.all.get(program.affinities as usize);
+        let rules = program.rules.iter().chain(&program.filters);
+        let rules = rules.chain(affinities.into_iter().flatten()).copied();
+        let rules: HashSet<u32> = rules.filter(|rule| !self.rules.contains(rule)).collect();
         let mut open: Vec<Register> = Vec::new();
-        for rule in named {
-            let Some(found) = interner.rules.get(*rule as usize) else { continue };
-            if take(&mut self.rules, *rule as usize, &mut rules) {
-                spent += found.steps();
-                open.extend(found.reads());
-            }
+        for rule in rules.iter().filter_map(|rule| interner.rules.get(*rule as usize)) {
+            spent += rule.steps();
+            open.extend(rule.reads());
         }
         let shown = interner.shown.all.get(program.shown as usize);
         open.extend(shown.into_iter().flatten().map(|shown| shown.register));
         open.extend(interner.score_inputs.all.get(program.inputs as usize).into_iter().flatten());
+        // What a register needs was paid for with it.
+        let mut registers = HashSet::new();
         while let Some(register) = open.pop() {
-            if Record::field(register).is_some() {
-                continue;
-            }
             if let Some(Source::Computed { program, .. }) = interner.sources.get(register as usize)
-                && take(&mut self.registers, register as usize, &mut registers)
+                && !self.registers.contains(&register)
+                && registers.insert(register)
             {
                 spent += program.steps();
                 open.extend(program.reads());
             }
         }
-        if spent.most() <= self.most {
-            self.spent = spent;
-            return Ok(());
+        if spent.most() > STEPS_MAX {
+            return Err(spent.most().saturating_sub(self.spent.most()));
         }
-        let give_back = |paid: &mut Vec<bool>, numbers: Vec<usize>| {
-            for number in numbers {
-                paid.get_mut(number).into_iter().for_each(|paid| *paid = false);
-            }
-        };
-        give_back(&mut self.rules, rules);
-        give_back(&mut self.registers, registers);
-        Err(spent.most().saturating_sub(self.spent.most()))
-    }
-}
-
-/// Marks a number as paid for, and remembers it; false when it was paid before.
-fn take(paid: &mut Vec<bool>, number: usize, taken: &mut Vec<usize>) -> bool {
-    if paid.len() <= number {
-        paid.resize(number + 1, false);
-    }
-    match paid.get_mut(number) {
-        Some(paid) if !*paid => {
-            *paid = true;
-            taken.push(number);
-            true
-        }
-        _ => false,
+        self.spent = spent;
+        self.rules.extend(rules);
+        self.registers.extend(registers);
+        Ok(())
     }
 }

@@ -198,7 +198,7 @@ impl CompiledFlow {
         let directory = directory::Directory::new(&flow, catalog);
         let mut interner = interner::Interner::new(&directory);
         let active = || catalog.offers.values().filter(|offer| offer.is_active);
-        let mut budget = budget::Budget::new(STEPS_MAX);
+        let mut budget = budget::Budget::default();
         let score_inputs = flow.score_method().inputs();
         let demands = builder::Demands { filters: flow.filters(), inputs: &score_inputs };
         let mut offers: Vec<_> = active()
